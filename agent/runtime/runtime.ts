@@ -1,0 +1,193 @@
+/**
+ * What a node needs of a container engine. `docker.ts` is the default, `fake.ts` holds hollow pods; both pass
+ * `test/contract/runtime.ts`. A pod is one sandbox, which owns the namespaces, and containers that join it. Everything
+ * that the agent must know after a restart is in the labels and comes back from `list`.
+ * All operations are idempotent where that has a meaning: stopping what has stopped and removing what is gone succeed.
+ * Errors are RuntimeError.
+ */
+export interface Runtime {
+  readonly name: string;
+  /** The engine's version and what the node is made of. Throws RuntimeError when the engine does not answer. */
+  info(signal?: AbortSignal): Promise<EngineInfo>;
+  /** Every sandbox and container that carries this agent's labels, running or not. */
+  list(signal?: AbortSignal): Promise<{ sandboxes: SandboxState[]; containers: ContainerState[] }>;
+  /** Makes and starts the sandbox: namespaces, network, address. Returns once the address answers on the node. */
+  createSandbox(spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxState>;
+  /** Kills what is left in it and removes it with its containers, network and labels. */
+  removeSandbox(id: string, signal?: AbortSignal): Promise<void>;
+  createContainer(sandboxId: string, spec: ContainerSpec, signal?: AbortSignal): Promise<string>;
+  startContainer(id: string, signal?: AbortSignal): Promise<void>;
+  /** The stop signal, then after `graceSeconds` SIGKILL; returns when the process has ended. */
+  stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void>;
+  removeContainer(id: string, signal?: AbortSignal): Promise<void>;
+  inspectContainer(id: string, signal?: AbortSignal): Promise<ContainerState | undefined>;
+  /** Runs a command in a container; output is cut at `maxBytes`. */
+  exec(id: string, command: readonly string[], options: { timeoutMs: number; maxBytes: number }): Promise<ExecResult>;
+  /** Log bytes in the order they were written, as lines of RFC3339Nano time, space, text when `timestamps`. */
+  logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  imageStatus(image: string, signal?: AbortSignal): Promise<ImageState | undefined>;
+  pullImage(image: string, auth: RegistryAuth | undefined, signal?: AbortSignal): Promise<ImageState>;
+  listImages(signal?: AbortSignal): Promise<ImageState[]>;
+  /** What happens to containers from now on; ends by the signal, throws when the engine's stream breaks. */
+  events(signal: AbortSignal): AsyncIterable<RuntimeEvent>;
+  close(): Promise<void>;
+}
+
+export interface EngineInfo {
+  /** `docker://20.10.24` */
+  readonly version: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly kernelVersion: string;
+  readonly osImage: string;
+  readonly architecture: string;
+}
+
+export interface PodRef {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface SandboxSpec {
+  readonly pod: PodRef;
+  readonly hostname: string;
+  readonly hostNetwork: boolean;
+  readonly hostPID: boolean;
+  readonly hostIPC: boolean;
+  readonly shareProcessNamespace: boolean;
+  /** IPv4 address of the pod on the node's network; absent with hostNetwork. */
+  readonly address?: string;
+  /** Ports on the node's own address that lead to the pod. */
+  readonly hostPorts: readonly HostPort[];
+  readonly dns: { servers: readonly string[]; searches: readonly string[]; options: readonly string[] };
+  readonly sysctls: Readonly<Record<string, string>>;
+  /** Counts the pod's sandboxes: 0 for the first. */
+  readonly attempt: number;
+}
+
+export interface HostPort {
+  readonly hostIP: string;
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+}
+
+export interface SandboxState {
+  readonly id: string;
+  readonly pod: PodRef;
+  readonly running: boolean;
+  readonly address?: string;
+  readonly attempt: number;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+export interface ContainerSpec {
+  readonly pod: PodRef;
+  /** The container's name in the pod. */
+  readonly name: string;
+  /** Counts its restarts: 0 for the first. */
+  readonly attempt: number;
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  readonly workingDir?: string;
+  readonly env: ReadonlyArray<{ name: string; value: string }>;
+  readonly mounts: readonly Mount[];
+  readonly resources: Resources;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  readonly user?: string;
+  readonly privileged: boolean;
+  readonly readOnlyRootFilesystem: boolean;
+  readonly capabilities: { add: readonly string[]; drop: readonly string[] };
+  readonly noNewPrivileges: boolean;
+  readonly supplementalGroups: readonly number[];
+  /** Free-form: kept with the container and handed back by list. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface Mount {
+  /** Path on the node. */
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  readonly propagation?: 'private' | 'rslave' | 'rshared';
+}
+
+/** What a container's cgroup gets. */
+export interface Resources {
+  readonly cpuShares?: number;
+  /** In thousandths of a core. */
+  readonly cpuLimitMillis?: number;
+  readonly memoryLimitBytes?: number;
+  /** -1000 to 1000. */
+  readonly oomScoreAdj?: number;
+}
+
+export interface ContainerState {
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly pod: PodRef;
+  readonly name: string;
+  readonly attempt: number;
+  readonly state: 'created' | 'running' | 'exited';
+  /** As asked for, and the id of what it resolved to. */
+  readonly image: string;
+  readonly imageId: string;
+  /** Milliseconds since the epoch; absent when it has not come to that. */
+  readonly createdAt: number;
+  readonly startedAt?: number;
+  readonly finishedAt?: number;
+  readonly exitCode?: number;
+  readonly signal?: number;
+  /** Completed, Error, OOMKilled, or the engine's own words when the start failed. */
+  readonly reason?: string;
+  readonly message?: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ImageState {
+  readonly id: string;
+  /** Names and digests it is known by. */
+  readonly names: readonly string[];
+  readonly sizeBytes: number;
+}
+
+export interface RegistryAuth {
+  readonly username: string;
+  readonly password: string;
+  readonly server: string;
+}
+
+export interface ExecResult {
+  readonly exitCode: number;
+  readonly output: string;
+}
+
+export interface LogOptions {
+  readonly follow: boolean;
+  readonly timestamps: boolean;
+  /** Milliseconds since the epoch. */
+  readonly since?: number;
+  readonly tail?: number;
+}
+
+export type RuntimeEvent = {
+  readonly type: 'started' | 'exited' | 'oom' | 'removed';
+  /** Sandboxes count as containers here. */
+  readonly containerId: string;
+  readonly podUid: string;
+};
+
+/** `ImageNotFound`, `ImagePull`, `NotFound`, `Conflict` (a name in use), `Start` (the engine refused to run it), `Unavailable`. */
+export class RuntimeError extends Error {
+  readonly code: 'ImageNotFound' | 'ImagePull' | 'NotFound' | 'Conflict' | 'Start' | 'Unavailable';
+
+  constructor(code: RuntimeError['code'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'RuntimeError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,40 @@
+/** Who asks, as established by a client certificate, a token, or by being a component of this process. */
+export interface Identity {
+  /** `system:node:worker-1`, `system:kube-scheduler`, `kubernetes-admin` … */
+  readonly user: string;
+  readonly groups: readonly string[];
+}
+
+/** What is asked for, in RBAC's terms. */
+export interface Attributes {
+  /** get, list, watch, create, update, patch, delete, deletecollection */
+  readonly verb: string;
+  readonly group: string;
+  /** Plural; empty for a path that is no resource. */
+  readonly resource: string;
+  readonly subresource?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  /** For non-resource requests: `/version`. */
+  readonly path?: string;
+}
+
+/** Decides whether an identity may do a thing. `object` is the one written, when it is known: node rules look into it. */
+export interface Authorizer {
+  authorize(identity: Identity, attributes: Attributes, object?: unknown): Decision;
+}
+
+export type Decision = { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
+
+export const groups = {
+  masters: 'system:masters',
+  nodes: 'system:nodes',
+  authenticated: 'system:authenticated',
+  unauthenticated: 'system:unauthenticated',
+  bootstrappers: 'system:bootstrappers',
+} as const;
+
+/** An identity that may do everything: for the cluster's own components in this process. */
+export function component(name: string): Identity {
+  return { user: `system:${name}`, groups: [groups.masters, groups.authenticated] };
+}

@@ -1,0 +1,244 @@
+/**
+ * Derives from `proto/` and the kind table, into `shared/generated/` (never committed):
+ *   types.ts         the TypeScript types of all objects, in the shape of their JSON
+ *   schema.ts        every message's fields with their rules, for validation and conversion
+ *   descriptor.json  the protobuf root with one gRPC service a kind, for the servers, clients and reflection
+ */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import protobuf from 'protobufjs';
+import { type KindEntry, kindTable } from '../shared/kinds/table.ts';
+
+const protoDir = dirname(fileURLToPath(import.meta.url));
+const outDir = join(protoDir, '..', 'shared', 'generated');
+
+/** Messages whose JSON is a scalar or free-form: full name → TypeScript type. */
+const scalarMessages: Record<string, string> = {
+  'k8s.io.apimachinery.pkg.util.intstr.IntOrString': 'number | string',
+  'k8s.io.apimachinery.pkg.api.resource.Quantity': 'string',
+  'k8s.io.apimachinery.pkg.apis.meta.v1.Time': 'string',
+  'k8s.io.apimachinery.pkg.apis.meta.v1.MicroTime': 'string',
+  'k8s.io.apimachinery.pkg.apis.meta.v1.FieldsV1': 'Record<string, unknown>',
+  'k8s.io.apimachinery.pkg.runtime.RawExtension': 'Record<string, unknown>',
+};
+
+const scalarTypes: Record<string, string> = {
+  string: 'string',
+  bool: 'boolean',
+  int32: 'number',
+  int64: 'number',
+  uint32: 'number',
+  uint64: 'number',
+  double: 'number',
+  bytes: 'string',
+};
+
+function main(): void {
+  const root = load();
+  mkdirSync(outDir, { recursive: true });
+  const messages = objectMessages(root);
+  write('types.ts', typesSource(messages));
+  write('schema.ts', schemaSource(messages));
+  addServices(root);
+  root.resolveAll();
+  write('descriptor.json', JSON.stringify(root.toJSON()));
+}
+
+function load(): protobuf.Root {
+  const root = new protobuf.Root();
+  // The options file only declares the rules' names for other tools; the parser takes rules as they come.
+  const files = readdirSync(protoDir, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.proto') && file !== join('coracle', 'options.proto'))
+    .sort();
+  for (const file of files) {
+    const source = readFileSync(join(protoDir, file), 'utf8');
+    protobuf.parse(source, root, { keepCase: true, alternateCommentMode: true, preferTrailingComment: false });
+  }
+  root.resolveAll();
+  return root;
+}
+
+/** All messages that are parts of stored objects, in a stable order. */
+function objectMessages(root: protobuf.Root): protobuf.Type[] {
+  const found: protobuf.Type[] = [];
+  const visit = (namespace: protobuf.NamespaceBase): void => {
+    for (const nested of namespace.nestedArray) {
+      if (nested instanceof protobuf.Type) found.push(nested);
+      if (nested instanceof protobuf.Namespace) visit(nested);
+    }
+  };
+  visit(root);
+  const wire = /^\.coracle\.v1\.(?!NodeGuard|JoinToken)/;
+  return found
+    .filter(
+      (type) =>
+        type.fullName.startsWith('.k8s.io.') || (type.fullName.startsWith('.coracle.v1.') && !wire.test(type.fullName)),
+    )
+    .sort((a, b) => (a.fullName < b.fullName ? -1 : 1));
+}
+
+function typesSource(messages: protobuf.Type[]): string {
+  const seen = new Map<string, string>();
+  const lines = ['// Generated from proto/ by proto/generate.ts. Not to be edited.', ''];
+  for (const type of messages) {
+    const name = fullName(type);
+    if (name in scalarMessages) continue;
+    const clash = seen.get(type.name);
+    if (clash) throw new Error(`two messages of one short name: ${clash} and ${name}`);
+    seen.set(type.name, name);
+    lines.push(...interfaceSource(type));
+  }
+  lines.push('/** Kind name → the type of its objects. */', 'export interface KindMap {');
+  for (const { kind } of kindTable) lines.push(`  ${kind}: ${kind};`);
+  lines.push('}', '', 'export type Kind = keyof KindMap;', '');
+  return lines.join('\n');
+}
+
+function interfaceSource(type: protobuf.Type): string[] {
+  const kind = kindTable.find((entry) => entry.message === fullName(type));
+  const list = kindTable.find((entry) => `${entry.message}List` === fullName(type));
+  const inline = type.fieldsArray.filter((field) => rule(field, 'inline'));
+  const bases = inline.map((field) => typeName(field));
+  const lines = doc(type.comment, '');
+  lines.push(`export interface ${type.name}${bases.length ? ` extends ${bases.join(', ')}` : ''} {`);
+  const owner = kind ?? list;
+  if (owner) lines.push(`  apiVersion: '${apiVersion(owner)}';`, `  kind: '${owner.kind}${kind ? '' : 'List'}';`);
+  for (const field of type.fieldsArray) {
+    if (rule(field, 'inline')) continue;
+    lines.push(...doc(field.comment, '  '));
+    const always =
+      rule(field, 'required') ||
+      rule(field, 'server_set') ||
+      (owner && field.name === 'metadata') ||
+      (list && field.name === 'items');
+    lines.push(`  ${field.name}${always ? '' : '?'}: ${fieldType(field)};`);
+  }
+  lines.push('}', '');
+  return lines;
+}
+
+function fieldType(field: protobuf.Field): string {
+  const values = rule(field, 'enum');
+  const base =
+    typeof values === 'string'
+      ? values
+          .split('|')
+          .map((value) => `'${value}'`)
+          .join(' | ')
+      : typeName(field);
+  if (field instanceof protobuf.MapField) return `Record<string, ${base}>`;
+  if (!field.repeated) return base;
+  return /[|<]/.test(base) ? `Array<${base}>` : `${base}[]`;
+}
+
+function typeName(field: protobuf.Field): string {
+  const scalar = scalarTypes[field.type];
+  if (scalar) return scalar;
+  const target = field.resolvedType;
+  if (!(target instanceof protobuf.Type)) throw new Error(`${field.fullName}: no type for ${field.type}`);
+  return scalarMessages[fullName(target)] ?? target.name;
+}
+
+function doc(comment: string | null, indent: string): string[] {
+  if (!comment) return [];
+  const lines = comment.split('\n').map((line) => line.trim());
+  if (lines.length === 1) return [`${indent}/** ${lines[0]} */`];
+  return [`${indent}/**`, ...lines.map((line) => `${indent} * ${line}`), `${indent} */`];
+}
+
+function schemaSource(messages: protobuf.Type[]): string {
+  const schema: Record<string, unknown> = {};
+  for (const type of messages) {
+    const fields: Record<string, unknown> = {};
+    for (const field of type.fieldsArray) fields[field.name] = fieldSchema(field);
+    schema[fullName(type)] = { ...(type.comment ? { description: type.comment } : {}), fields };
+  }
+  return [
+    '// Generated from proto/ by proto/generate.ts. Not to be edited.',
+    "import type { MessageSchema } from '../schema/schema.ts';",
+    '',
+    `export const messages: Record<string, MessageSchema> = JSON.parse(${JSON.stringify(JSON.stringify(schema))});`,
+    '',
+  ].join('\n');
+}
+
+function fieldSchema(field: protobuf.Field): Record<string, unknown> {
+  const target = field.resolvedType instanceof protobuf.Type ? fullName(field.resolvedType) : field.type;
+  const rules: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(field.options ?? {})) {
+    const match = /^\(coracle\.(\w+)\)$/.exec(name);
+    if (!match?.[1]) continue;
+    const key = match[1].replace(/_(\w)/g, (_all, letter: string) => letter.toUpperCase());
+    rules[key] = key === 'default' ? JSON.parse(String(value)) : value;
+  }
+  if (typeof rules.enum === 'string') rules.enum = rules.enum.split('|');
+  if (typeof rules.listMapKey === 'string') rules.listMapKey = rules.listMapKey.split(',');
+  if (typeof rules.patchStrategy === 'string') rules.patchStrategy = rules.patchStrategy.split(',');
+  return {
+    number: field.id,
+    type: target,
+    ...(field instanceof protobuf.MapField ? { map: true } : field.repeated ? { repeated: true } : {}),
+    ...(field.comment ? { description: field.comment } : {}),
+    ...rules,
+  };
+}
+
+/** One gRPC service a kind, named by its plural in CamelCase: `coracle.v1.Pods`. */
+function addServices(root: protobuf.Root): void {
+  const home = root.lookup('coracle.v1');
+  if (!(home instanceof protobuf.Namespace)) throw new Error('no package coracle.v1');
+  for (const entry of kindTable) {
+    const { kind, message } = entry;
+    const write = new protobuf.Type(`Write${kind}Request`)
+      .add(new protobuf.Field('object', 1, message, 'optional'))
+      .add(new protobuf.Field('options', 2, 'coracle.v1.WriteOptions', 'optional'));
+    const event = new protobuf.Type(`${kind}Event`)
+      .add(new protobuf.Field('type', 1, 'string', 'optional'))
+      .add(new protobuf.Field('object', 2, message, 'optional'));
+    home.add(write).add(event);
+    const service = new protobuf.Service(serviceName(entry));
+    const unary = (name: string, request: string, response: string): void => {
+      service.add(new protobuf.Method(name, 'rpc', request, response));
+    };
+    const stream = (name: string, request: string, response: string): void => {
+      service.add(new protobuf.Method(name, 'rpc', request, response, false, true));
+    };
+    unary('Create', `Write${kind}Request`, message);
+    unary('Get', 'GetRequest', message);
+    unary('List', 'ListRequest', `${message}List`);
+    stream('Watch', 'WatchRequest', `${kind}Event`);
+    unary('Update', `Write${kind}Request`, message);
+    unary('Patch', 'PatchRequest', message);
+    unary('Delete', 'DeleteRequest', 'k8s.io.apimachinery.pkg.apis.meta.v1.Status');
+    unary('DeleteCollection', 'DeleteCollectionRequest', 'k8s.io.apimachinery.pkg.apis.meta.v1.Status');
+    if (entry.subresources.includes('status')) unary('UpdateStatus', `Write${kind}Request`, message);
+    if (entry.subresources.includes('binding')) unary('Bind', 'BindRequest', 'BindResponse');
+    if (entry.subresources.includes('eviction'))
+      unary('Evict', 'EvictRequest', 'k8s.io.apimachinery.pkg.apis.meta.v1.Status');
+    if (entry.subresources.includes('log')) stream('Logs', 'LogsRequest', 'LogsChunk');
+    home.add(service);
+  }
+}
+
+function serviceName(entry: KindEntry): string {
+  return entry.kind.endsWith('y') ? `${entry.kind.slice(0, -1)}ies` : `${entry.kind}s`;
+}
+
+function apiVersion(entry: KindEntry): string {
+  return entry.group ? `${entry.group}/${entry.version}` : entry.version;
+}
+
+function rule(field: protobuf.Field, name: string): unknown {
+  return field.options?.[`(coracle.${name})`];
+}
+
+function fullName(type: protobuf.Type): string {
+  return type.fullName.slice(1);
+}
+
+function write(name: string, text: string): void {
+  writeFileSync(join(outDir, name), text);
+}
+
+main();

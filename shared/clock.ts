@@ -1,0 +1,54 @@
+/**
+ * Time as an input. Nothing in Coracle reads the clock or sets a timer on its own: it is given a Clock,
+ * so that a whole cluster can run on a virtual one.
+ */
+export interface Clock {
+  /** Wall-clock time, milliseconds since the epoch. For timestamps only: it may jump. */
+  now(): number;
+  /** Milliseconds that never go back. For measuring and for deadlines. */
+  monotonic(): number;
+  /** Calls `fire` once after `ms` milliseconds. Cancelling a timer that has fired does nothing. */
+  timer(ms: number, fire: () => void): Timer;
+  /** Resolves after `ms` milliseconds; rejects with the signal's reason when it is aborted first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  timer(ms, fire) {
+    const handle = setTimeout(fire, ms);
+    return { cancel: () => clearTimeout(handle) };
+  },
+  sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
+};
+
+/** `Clock.sleep` in terms of `Clock.timer`, for implementations of Clock. */
+export function sleepOn(clock: Pick<Clock, 'timer'>, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const timer = clock.timer(ms, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    function onAbort(): void {
+      timer.cancel();
+      reject(signal?.reason);
+    }
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** A moment as Kubernetes writes it, in whole seconds: `2026-11-22T15:04:05Z`. `ms` since the epoch. */
+export function formatTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+/** A moment in microseconds as Kubernetes writes MicroTime: `2026-11-22T15:04:05.123000Z`. */
+export function formatMicroTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 23)}000Z`;
+}

@@ -1,0 +1,83 @@
+import type { Status, StatusCause } from './generated/types.ts';
+
+/**
+ * The one table of what can go wrong with a request: Kubernetes' reason, its HTTP code (API conventions,
+ * "Response Status Kind"), and the gRPC code that says the same.
+ */
+export const reasons = {
+  BadRequest: { http: 400, grpc: 3 },
+  Unauthorized: { http: 401, grpc: 16 },
+  Forbidden: { http: 403, grpc: 7 },
+  NotFound: { http: 404, grpc: 5 },
+  MethodNotAllowed: { http: 405, grpc: 12 },
+  NotAcceptable: { http: 406, grpc: 3 },
+  AlreadyExists: { http: 409, grpc: 6 },
+  Conflict: { http: 409, grpc: 10 },
+  Expired: { http: 410, grpc: 11 },
+  RequestEntityTooLarge: { http: 413, grpc: 8 },
+  UnsupportedMediaType: { http: 415, grpc: 3 },
+  Invalid: { http: 422, grpc: 3 },
+  TooManyRequests: { http: 429, grpc: 8 },
+  InternalError: { http: 500, grpc: 13 },
+  ServiceUnavailable: { http: 503, grpc: 14 },
+  Timeout: { http: 504, grpc: 4 },
+} as const;
+
+export type Reason = keyof typeof reasons;
+
+export interface ErrorDetails {
+  /** The resource's plural, group and name, as Kubernetes' StatusDetails has them. */
+  readonly kind?: string;
+  readonly group?: string;
+  readonly name?: string;
+  readonly uid?: string;
+  readonly causes?: readonly StatusCause[];
+  readonly retryAfterSeconds?: number;
+}
+
+/** Every refusal, at every joint: thrown by the store and the pipeline, carried by gRPC and REST, caught by clients. */
+export class ApiError extends Error {
+  readonly reason: Reason;
+  readonly details: ErrorDetails;
+
+  constructor(reason: Reason, message: string, details: ErrorDetails = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ApiError';
+    this.reason = reason;
+    this.details = details;
+  }
+
+  /** As Kubernetes' `Status` object. */
+  toStatus(): Status & { apiVersion: 'v1'; kind: 'Status' } {
+    const { causes, ...details } = this.details;
+    const some = Object.keys(this.details).length > 0;
+    return {
+      apiVersion: 'v1',
+      kind: 'Status',
+      metadata: {},
+      status: 'Failure',
+      message: this.message,
+      reason: this.reason,
+      ...(some ? { details: { ...details, ...(causes ? { causes: [...causes] } : {}) } } : {}),
+      code: reasons[this.reason].http,
+    };
+  }
+
+  /** From a `Status` that a server sent. */
+  static fromStatus(status: Status): ApiError {
+    const reason = (status.reason ?? 'InternalError') as Reason;
+    return new ApiError(reason in reasons ? reason : 'InternalError', status.message ?? 'no message', {
+      ...(status.details as ErrorDetails | undefined),
+    });
+  }
+}
+
+/** Whether `error` is an ApiError of one of `wanted` (of any reason, when none is named). */
+export function isApiError(error: unknown, ...wanted: Reason[]): error is ApiError {
+  return error instanceof ApiError && (wanted.length === 0 || wanted.includes(error.reason));
+}
+
+/** What a person should read of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

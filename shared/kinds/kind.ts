@@ -1,0 +1,39 @@
+import type { StatusCause } from '../generated/types.ts';
+import type { KubeObject } from '../object.ts';
+import type { KindEntry } from './table.ts';
+
+/** One entry of the kind table, whole: its data and its behaviour. */
+export interface KindDef<T extends KubeObject = KubeObject> extends KindEntry {
+  readonly strategy: Strategy<T>;
+  readonly columns: readonly Column<T>[];
+}
+
+/**
+ * What a kind does beyond what the field options in `proto/` say. All hooks are pure; those that change
+ * something change the draft that they are given, which nobody else holds.
+ */
+export interface Strategy<T extends KubeObject = KubeObject> {
+  /** Fills in what depends on other fields. Runs after the defaults of the field options. */
+  default?(object: T): void;
+  /** Clears what a client may not set (status), sets what a new object starts with. */
+  prepareCreate?(object: T): void;
+  /** The same for an update; generation is bumped by the pipeline when spec has changed. */
+  prepareUpdate?(object: T, old: T): void;
+  /** Cross-field rules. Push one cause a fault: `{ field, reason, message }`, in Kubernetes' words. */
+  validate?(object: T, causes: StatusCause[]): void;
+  validateUpdate?(object: T, old: T, causes: StatusCause[]): void;
+  /** Seconds that a deletion waits for whoever runs the object (pods). Absent or 0: it is removed at once. */
+  gracePeriod?(object: T): number;
+}
+
+/** A column of kubectl's table. */
+export interface Column<T extends KubeObject = KubeObject> {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'boolean' | 'date';
+  readonly format?: 'name';
+  readonly description: string;
+  /** 0: always shown; 1: only with -o wide. */
+  readonly priority: 0 | 1;
+  /** `now`: milliseconds since the epoch, for ages. */
+  value(object: T, now: number): string | number | boolean;
+}

@@ -1,0 +1,100 @@
+/**
+ * The node session's messages in TypeScript: `proto/coracle/session.proto` with JSON already parsed. The
+ * gRPC edge (`shared/rpc/session.ts`) converts; simulations pass these objects as they are.
+ */
+import type { Event, Node, NodeStatus, PodStatus } from './generated/types.ts';
+import type { KubeObject } from './object.ts';
+
+export type FromNode =
+  | { type: 'hello'; nodeName: string; node: Node; instance: string }
+  | { type: 'heartbeat'; sequence: number }
+  | { type: 'podStatus'; sequence: number; updates: PodStatusUpdate[] }
+  | { type: 'nodeStatus'; status: NodeStatus }
+  | { type: 'event'; event: Event };
+
+export interface PodStatusUpdate {
+  namespace: string;
+  name: string;
+  uid: string;
+  status?: PodStatus;
+  /** Everything of the pod has been stopped and removed from the node: an object that is being deleted may go. */
+  terminated: boolean;
+}
+
+export type ToNode =
+  | { type: 'welcome'; sessionId: string; heartbeatMs: number; leaseMs: number; podCIDR: string }
+  | { type: 'heartbeatAck'; sequence: number }
+  | {
+      type: 'assignments';
+      mode: 'COMPLETE' | 'INCREMENTAL';
+      appliesTo: number;
+      resultsIn: number;
+      changes: Assignment[];
+    }
+  | { type: 'statusAck'; sequence: number }
+  | { type: 'openStream'; id: string; stream: 'logs'; parameters: LogStreamParameters };
+
+export interface Assignment {
+  kind: 'Pod' | 'ConfigMap' | 'Secret' | 'Peer';
+  namespace: string;
+  name: string;
+  removed: boolean;
+  /** Absent when removed. */
+  object?: KubeObject | Peer;
+}
+
+/** Another node: where its pods' addresses are to be routed. */
+export interface Peer {
+  name: string;
+  address: string;
+  podCIDR: string;
+}
+
+export interface LogStreamParameters {
+  namespace: string;
+  pod: string;
+  uid: string;
+  container: string;
+  follow: boolean;
+  previous: boolean;
+  timestamps: boolean;
+  /** Milliseconds since the epoch. */
+  since?: number;
+  tail?: number;
+  limitBytes?: number;
+}
+
+/** One side's end of a session or tunnel: ordered messages both ways, with an end. */
+export interface Connection<In, Out> {
+  /** Resolves when the message has been handed on (back-pressure); rejects when the connection is gone. */
+  send(message: Out): Promise<void>;
+  /** The other side's messages; ends when it closed, throws when the connection broke. */
+  readonly incoming: AsyncIterable<In>;
+  close(): void;
+}
+
+export interface TunnelFrame {
+  data: Uint8Array;
+  /** 0 stdin, 1 stdout, 2 stderr, 3 error (JSON Status), 4 resize. */
+  channel: number;
+  end: boolean;
+}
+
+/** How an agent reaches the control plane. */
+export interface SessionTransport {
+  connect(signal: AbortSignal): Connection<ToNode, FromNode>;
+  /** Dials the tunnel that an `openStream` asked for. */
+  tunnel(id: string, signal: AbortSignal): Connection<TunnelFrame, TunnelFrame>;
+}
+
+/** What the control plane does with an agent's connections; the gRPC server and the simulation call it. */
+export interface SessionServer {
+  /** Serves one session until it ends. `identity`: who the connection has proved to be (`system:node:NAME`). */
+  serve(connection: Connection<FromNode, ToNode>, identity: { user: string; groups: readonly string[] }): Promise<void>;
+  /** Pairs an agent's tunnel with the request that waits for it; serves until it ends. */
+  tunnel(
+    id: string,
+    connection: Connection<TunnelFrame, TunnelFrame>,
+    identity: { user: string; groups: readonly string[] },
+  ): Promise<void>;
+}
