@@ -1,0 +1,110 @@
+import type { Binding, BindResult, WatchBatch } from '../../shared/client.ts';
+import type { DeleteOptions, Kind, Status } from '../../shared/generated/types.ts';
+import type { KindEntry, Subresource } from '../../shared/kinds/table.ts';
+import type { KubeObject } from '../../shared/object.ts';
+import type { LogStreamParameters } from '../../shared/session.ts';
+import type { Identity } from './identity.ts';
+
+/**
+ * The request pipeline as its surfaces see it: REST, gRPC and the in-process client decode a request into one
+ * of these calls and encode what comes back. Everything between (authorize, default, admit, validate, strategy,
+ * store) happens behind it. All methods throw ApiError. Objects that come back are shared: not to be changed.
+ */
+export interface Api {
+  get(context: RequestContext, target: Target): Promise<KubeObject>;
+  list(context: RequestContext, query: ListQuery): Promise<ListPage>;
+  /** Ends quietly by the signal or after `timeoutSeconds`; throws ApiError Expired when it can't go on. */
+  watch(context: RequestContext, query: WatchQuery): AsyncIterable<ApiWatchEvent>;
+  /** `target.name` is set only with a subresource (binding, eviction). */
+  create(
+    context: RequestContext,
+    target: Partial<Target> & Pick<Target, 'entry'>,
+    object: unknown,
+    options?: MutateOptions,
+  ): Promise<KubeObject>;
+  update(context: RequestContext, target: Target, object: unknown, options?: MutateOptions): Promise<KubeObject>;
+  patch(context: RequestContext, target: Target, patch: PatchBody, options?: MutateOptions): Promise<KubeObject>;
+  /** The object when it is being deleted but still there (`accepted`), a Status when it is gone. */
+  delete(context: RequestContext, target: Target, options?: DeleteOptions): Promise<KubeObject | Status>;
+  deleteCollection(context: RequestContext, query: ListQuery, options?: DeleteOptions): Promise<ListPage>;
+  /** The result at i belongs to the binding at i; each holds or fails by itself. */
+  bind(context: RequestContext, bindings: readonly Binding[]): Promise<BindResult[]>;
+  /** Many kinds in the order of revisions: what Client.watch gives. */
+  watchKinds(context: RequestContext, kinds: readonly Kind[]): AsyncIterable<WatchBatch>;
+  logs(context: RequestContext, target: Target, options: LogQuery): Promise<AsyncIterable<Uint8Array>>;
+}
+
+export interface RequestContext {
+  readonly identity: Identity;
+  /** Aborted when the client has gone or the request's deadline has passed. */
+  readonly signal: AbortSignal;
+  /** Filled by the pipeline: sent to the client as warnings. */
+  readonly warnings: string[];
+}
+
+export interface Target {
+  readonly entry: KindEntry;
+  /** Absent for cluster-scoped kinds. */
+  readonly namespace?: string;
+  readonly name: string;
+  readonly subresource?: Subresource;
+}
+
+export interface ListQuery {
+  readonly entry: KindEntry;
+  /** Absent or empty: all namespaces. */
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  readonly limit?: number;
+  readonly continue?: string;
+  readonly resourceVersion?: string;
+  readonly resourceVersionMatch?: string;
+}
+
+export interface ListPage {
+  readonly items: readonly KubeObject[];
+  readonly resourceVersion: string;
+  readonly continue?: string;
+  readonly remainingItemCount?: number;
+}
+
+export interface WatchQuery extends ListQuery {
+  readonly allowBookmarks?: boolean;
+  readonly sendInitialEvents?: boolean;
+  readonly timeoutSeconds?: number;
+}
+
+export type ApiWatchEvent =
+  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: KubeObject }
+  /** An object of the kind with nothing but its resourceVersion (and the initial-events-end annotation). */
+  | { readonly type: 'BOOKMARK'; readonly object: KubeObject };
+
+export interface MutateOptions {
+  readonly dryRun?: boolean;
+  readonly fieldManager?: string;
+  readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore';
+}
+
+export interface PatchBody {
+  readonly type: 'json' | 'merge' | 'strategic';
+  readonly body: unknown;
+}
+
+export interface LogQuery {
+  readonly container?: string;
+  readonly follow?: boolean;
+  readonly previous?: boolean;
+  readonly sinceSeconds?: number;
+  /** RFC 3339. */
+  readonly sinceTime?: string;
+  readonly timestamps?: boolean;
+  readonly tailLines?: number;
+  readonly limitBytes?: number;
+}
+
+/** How the API reaches into a node; the node sessions provide it. */
+export interface NodeStreams {
+  /** ServiceUnavailable when the node has no session. */
+  logs(node: string, parameters: LogStreamParameters, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+}
