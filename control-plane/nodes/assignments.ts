@@ -1,0 +1,159 @@
+import type { Kind, Node, Pod } from '../../shared/generated/types.ts';
+import type { Change, Informers } from '../../shared/informer.ts';
+import { type KubeObject, keyOf, splitKey } from '../../shared/object.ts';
+import type { Assignment, Peer, ToNode } from '../../shared/session.ts';
+import { podReferences } from './references.ts';
+
+type AssignmentsMessage = Extract<ToNode, { type: 'assignments' }>;
+
+/** The kinds that assignments are made from. */
+export const assignmentKinds = ['Pod', 'Node', 'ConfigMap', 'Secret'] as const satisfies readonly Kind[];
+
+/**
+ * What one node should run, as a chain of messages: the first is COMPLETE, the others INCREMENTAL, each for exactly
+ * the state that the one before resulted in. It holds the node's pods, the ConfigMaps and Secrets they name, and
+ * the other nodes as peers. Pure bookkeeping: `note` marks what may have changed, `next` says what to send.
+ */
+export class AssignmentChain {
+  readonly #node: string;
+  readonly #informers: Informers;
+  /** What has been sent: id → a fingerprint of the part that the agent cares about. */
+  readonly #sent = new Map<string, string>();
+  /** What may have to be sent again. */
+  readonly #dirty = new Set<string>();
+  /** Which pods name a ConfigMap or Secret, and the other way round. */
+  readonly #namedBy = new Map<string, Set<string>>();
+  readonly #names = new Map<string, ReadonlySet<string>>();
+  #sequence = 0;
+
+  constructor(node: string, informers: Informers) {
+    this.#node = node;
+    this.#informers = informers;
+  }
+
+  /** Takes note of changes; true when there may be something to send. */
+  note(changes: readonly Change[]): boolean {
+    for (const { kind, key, before, after } of changes) {
+      const id = `${kind}|${key}`;
+      if (kind === 'Pod') {
+        if (this.#isOurs(before) || this.#isOurs(after)) this.#dirty.add(id);
+      } else if (kind === 'Node') {
+        if (key !== this.#node) this.#dirty.add(`Peer|${key}`);
+      } else if (this.#namedBy.has(id)) {
+        this.#dirty.add(id);
+      }
+    }
+    return this.#dirty.size > 0;
+  }
+
+  /** The next message, or undefined when the node is up to date. */
+  next(): AssignmentsMessage | undefined {
+    const complete = this.#sequence === 0;
+    if (complete) this.#markAll();
+    const changes: Assignment[] = [];
+    // Pods first: they tell which ConfigMaps and Secrets are wanted.
+    for (const id of [...this.#dirty].filter((one) => one.startsWith('Pod|'))) this.#take(id, changes);
+    for (const id of [...this.#dirty]) this.#take(id, changes);
+    if (!complete && changes.length === 0) return undefined;
+    const appliesTo = this.#sequence++;
+    // An agent starts a pod when it comes: what the pod needs stands before it.
+    changes.sort((a, b) => order(a) - order(b));
+    return {
+      type: 'assignments',
+      mode: complete ? 'COMPLETE' : 'INCREMENTAL',
+      appliesTo,
+      resultsIn: this.#sequence,
+      changes,
+    };
+  }
+
+  #markAll(): void {
+    for (const pod of this.#informers.of('Pod').by('node', this.#node)) this.#dirty.add(`Pod|${keyOf(pod)}`);
+    for (const node of this.#informers.of('Node').values()) {
+      if (node.metadata.name !== this.#node) this.#dirty.add(`Peer|${node.metadata.name}`);
+    }
+  }
+
+  /** Compares one thing with what was sent, and adds the difference. */
+  #take(id: string, changes: Assignment[]): void {
+    this.#dirty.delete(id);
+    const object = this.#wanted(id);
+    const fingerprint = object && fingerprintOf(id, object);
+    if (id.startsWith('Pod|')) this.#refer(id, object as Pod | undefined);
+    if (this.#sent.get(id) === fingerprint) return;
+    const [kind = '', key = ''] = id.split('|');
+    const { namespace, name } = splitKey(key);
+    if (fingerprint === undefined) this.#sent.delete(id);
+    else this.#sent.set(id, fingerprint);
+    changes.push({
+      kind: kind as Assignment['kind'],
+      namespace,
+      name,
+      removed: object === undefined,
+      ...(object ? { object } : {}),
+    });
+  }
+
+  #wanted(id: string): KubeObject | Peer | undefined {
+    const [kind, key = ''] = id.split('|');
+    switch (kind) {
+      case 'Pod': {
+        const pod = this.#informers.of('Pod').get(key);
+        return this.#isOurs(pod) ? pod : undefined;
+      }
+      case 'Peer': {
+        const node = this.#informers.of('Node').get(key);
+        return node && peerOf(node);
+      }
+      case 'ConfigMap':
+        return this.#namedBy.has(id) ? this.#informers.of('ConfigMap').get(key) : undefined;
+      default:
+        return this.#namedBy.has(id) ? this.#informers.of('Secret').get(key) : undefined;
+    }
+  }
+
+  /** Keeps the references of a pod, and marks what it names anew or no longer. */
+  #refer(podId: string, pod: Pod | undefined): void {
+    const before = this.#names.get(podId) ?? new Set<string>();
+    const after = pod ? podReferences(pod.spec, pod.metadata.namespace ?? '') : new Set<string>();
+    for (const id of after) {
+      if (before.has(id)) continue;
+      const pods = this.#namedBy.get(id);
+      if (pods) pods.add(podId);
+      else this.#namedBy.set(id, new Set([podId]));
+      this.#dirty.add(id);
+    }
+    for (const id of before) {
+      if (after.has(id)) continue;
+      const pods = this.#namedBy.get(id);
+      pods?.delete(podId);
+      if (pods?.size === 0) this.#namedBy.delete(id);
+      this.#dirty.add(id);
+    }
+    if (pod) this.#names.set(podId, after);
+    else this.#names.delete(podId);
+  }
+
+  #isOurs(object: KubeObject | undefined): boolean {
+    return (object as Pod | undefined)?.spec.nodeName === this.#node;
+  }
+}
+
+/** A node as its peers see it; undefined while it has no address or range. */
+export function peerOf(node: Node): Peer | undefined {
+  const address = node.status?.addresses?.find((one) => one.type === 'InternalIP')?.address;
+  const { podCIDR } = node.spec;
+  return address && podCIDR ? { name: node.metadata.name, address, podCIDR } : undefined;
+}
+
+/** Changes of a pod's status come from the agent itself: only the rest is worth sending it again. */
+function fingerprintOf(id: string, object: KubeObject | Peer): string {
+  if (!('metadata' in object)) return JSON.stringify(object);
+  if (!id.startsWith('Pod|')) return object.metadata.resourceVersion;
+  const { uid, labels, annotations, deletionTimestamp, deletionGracePeriodSeconds } = object.metadata;
+  return JSON.stringify([uid, labels, annotations, deletionTimestamp, deletionGracePeriodSeconds, object.spec]);
+}
+
+function order(change: Assignment): number {
+  return (change.kind === 'Pod' ? 1 : 0) + (change.removed ? 2 : 0);
+}

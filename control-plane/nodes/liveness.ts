@@ -1,0 +1,57 @@
+import type { Clock } from '../../shared/clock.ts';
+import { formatMicroTime } from '../../shared/clock.ts';
+import type { Lease } from '../../shared/generated/types.ts';
+import { kindNamed } from '../../shared/kinds/index.ts';
+import { objectKey } from '../store/keys.ts';
+import type { Store } from '../store/store.ts';
+
+/** Where Kubernetes keeps the leases of nodes. */
+export const leaseNamespace = 'kube-node-lease';
+const leaseKind = kindNamed('Lease');
+
+/**
+ * A node's liveness: a Lease object that hangs on an etcd lease. While heartbeats arrive the etcd lease is kept
+ * alive, which writes nothing; when they stop the object vanishes, and everyone who watches Leases sees it.
+ */
+export class NodeLiveness {
+  readonly #deps: { store: Store; clock: Clock };
+  readonly #node: string;
+  readonly #leaseMs: number;
+  readonly #holder: string;
+  #lease: string | undefined;
+
+  constructor(deps: { store: Store; clock: Clock }, node: string, leaseMs: number, holder: string) {
+    this.#deps = deps;
+    this.#node = node;
+    this.#leaseMs = leaseMs;
+    this.#holder = holder;
+  }
+
+  /** Keeps the node alive for another `leaseMs`. Throws ApiError when the store can't promise it. */
+  async renew(): Promise<void> {
+    const { store, clock } = this.#deps;
+    if (this.#lease && (await store.keepAlive(this.#lease))) return;
+    const lease = await store.grantLease(Math.ceil(this.#leaseMs / 1000));
+    const now = formatMicroTime(clock.now());
+    const object: Lease = {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: {
+        name: this.#node,
+        namespace: leaseNamespace,
+        uid: this.#holder,
+        creationTimestamp: `${now.slice(0, 19)}Z`,
+        resourceVersion: '',
+      },
+      spec: {
+        holderIdentity: this.#node,
+        leaseDurationSeconds: Math.ceil(this.#leaseMs / 1000),
+        acquireTime: now,
+        renewTime: now,
+      },
+    };
+    const key = objectKey(leaseKind, leaseNamespace, this.#node);
+    await store.txn({ guards: [], writes: [{ type: 'put', key, value: JSON.stringify(object), lease }] });
+    this.#lease = lease;
+  }
+}

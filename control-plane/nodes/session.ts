@@ -1,0 +1,199 @@
+import type { Client } from '../../shared/client.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
+import type { Event, NodeStatus, Pod, PodStatus } from '../../shared/generated/types.ts';
+import type { Change, Informers } from '../../shared/informer.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Connection, FromNode, PodStatusUpdate, ToNode } from '../../shared/session.ts';
+import { Wakeup } from '../../shared/wakeup.ts';
+import { AssignmentChain } from './assignments.ts';
+import type { NodeLiveness } from './liveness.ts';
+
+/** Reports of one message that are written at the same time. */
+const parallelWrites = 16;
+/** Events of a node that wait to be written; more are dropped: they are news, not state. */
+const maxEvents = 200;
+
+export interface SessionDeps {
+  readonly client: Client;
+  readonly informers: Informers;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * One node's session after its registration. It is disposable: any failure ends it whole, and what was not
+ * acknowledged comes again in the next one.
+ */
+export class Session {
+  readonly node: string;
+  readonly #deps: SessionDeps;
+  readonly #connection: Connection<FromNode, ToNode>;
+  readonly #liveness: NodeLiveness;
+  readonly #chain: AssignmentChain;
+  readonly #assign = new Wakeup();
+  readonly #ended = new AbortController();
+  readonly #events: Event[] = [];
+  readonly #eventsWaiting = new Wakeup();
+
+  constructor(deps: SessionDeps, node: string, connection: Connection<FromNode, ToNode>, liveness: NodeLiveness) {
+    this.node = node;
+    this.#deps = deps;
+    this.#connection = connection;
+    this.#liveness = liveness;
+    this.#chain = new AssignmentChain(node, deps.informers);
+    this.#assign.ring();
+  }
+
+  /** Changes of the cluster's state, some of which may be this node's. */
+  note(changes: readonly Change[]): void {
+    if (this.#chain.note(changes)) this.#assign.ring();
+  }
+
+  send(message: ToNode): Promise<void> {
+    return this.#connection.send(message);
+  }
+
+  end(reason: string): void {
+    this.#ended.abort(new ApiError('ServiceUnavailable', reason));
+    this.#connection.close();
+  }
+
+  /** Serves until the connection ends, `silenceMs` pass without a word, or something fails. `incoming`: what follows the hello. */
+  async serve(incoming: AsyncIterator<FromNode>, silenceMs: number): Promise<void> {
+    const { signal } = this.#ended;
+    const loops = [this.#receive(incoming, silenceMs), this.#sendAssignments(signal), this.#writeEvents(signal)];
+    try {
+      await Promise.race(loops);
+    } finally {
+      this.end('the session has ended');
+      await Promise.allSettled(loops);
+    }
+  }
+
+  async #receive(incoming: AsyncIterator<FromNode>, silenceMs: number): Promise<void> {
+    const { clock } = this.#deps;
+    let lastWord = clock.monotonic();
+    let watchdog = clock.timer(silenceMs, () => check());
+    const check = (): void => {
+      const silent = clock.monotonic() - lastWord;
+      if (silent >= silenceMs) this.end(`node ${this.node} has said nothing for ${Math.round(silent)} ms`);
+      else watchdog = clock.timer(silenceMs - silent, () => check());
+    };
+    try {
+      for (;;) {
+        const { done, value } = await incoming.next();
+        if (done || this.#ended.signal.aborted) return;
+        lastWord = clock.monotonic();
+        await this.#handle(value);
+      }
+    } finally {
+      watchdog.cancel();
+    }
+  }
+
+  async #handle(message: FromNode): Promise<void> {
+    switch (message.type) {
+      case 'heartbeat':
+        // Not awaited: while the store stalls, reports and further heartbeats still come through.
+        this.#renew(message.sequence).catch((error) => this.end(messageOf(error)));
+        return;
+      case 'podStatus':
+        await this.#writePodStatuses(message.updates);
+        await this.#connection.send({ type: 'statusAck', sequence: message.sequence });
+        return;
+      case 'nodeStatus':
+        await this.#writeNodeStatus(message.status);
+        return;
+      case 'event':
+        if (this.#events.length < maxEvents) this.#events.push(message.event);
+        this.#eventsWaiting.ring();
+        return;
+      case 'hello':
+        throw new ApiError('BadRequest', 'hello is the first message of a session, and said once');
+    }
+  }
+
+  async #renew(sequence: number): Promise<void> {
+    try {
+      await this.#liveness.renew();
+    } catch (error) {
+      // The agent gets no acknowledgement and knows by its own clock how long it may go on.
+      this.#deps.log.warn({ component: 'nodes', key: this.node, err: messageOf(error) }, 'lease not renewed');
+      return;
+    }
+    await this.#connection.send({ type: 'heartbeatAck', sequence });
+  }
+
+  async #sendAssignments(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#assign.wait(signal);
+      const message = this.#chain.next();
+      if (message) await this.#connection.send(message);
+    }
+  }
+
+  async #writePodStatuses(updates: readonly PodStatusUpdate[]): Promise<void> {
+    for (let start = 0; start < updates.length; start += parallelWrites) {
+      await Promise.all(updates.slice(start, start + parallelWrites).map((update) => this.#writePodStatus(update)));
+    }
+  }
+
+  /** Only for a pod of this node that is still the one the agent speaks of; reports of others are out of date. */
+  async #writePodStatus(update: PodStatusUpdate): Promise<void> {
+    const { client, informers } = this.#deps;
+    const pod = informers.of('Pod').get(`${update.namespace}/${update.name}`);
+    if (!pod || pod.metadata.uid !== update.uid || pod.spec.nodeName !== this.node) return;
+    try {
+      if (update.status) await client.updateStatus('Pod', withStatus(pod, update.status));
+      if (update.terminated && pod.metadata.deletionTimestamp) {
+        await client.delete('Pod', update.name, {
+          namespace: update.namespace,
+          gracePeriodSeconds: 0,
+          preconditions: { uid: update.uid },
+        });
+      }
+    } catch (error) {
+      // Gone or replaced meanwhile: there is nothing left to report on.
+      if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
+    }
+  }
+
+  async #writeNodeStatus(status: NodeStatus): Promise<void> {
+    const { client, informers } = this.#deps;
+    const node = informers.of('Node').get(this.node) ?? (await client.get('Node', this.node));
+    await client.updateStatus('Node', { ...node, metadata: { ...node.metadata, resourceVersion: '' }, status });
+  }
+
+  async #writeEvents(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#eventsWaiting.wait(signal);
+      for (let event = this.#events.shift(); event && !signal.aborted; event = this.#events.shift()) {
+        await this.#writeEvent(event);
+      }
+    }
+  }
+
+  async #writeEvent(event: Event): Promise<void> {
+    const { client, log } = this.#deps;
+    try {
+      await client.create('Event', event).catch((error) => {
+        if (!isApiError(error, 'AlreadyExists')) throw error;
+        return client.update('Event', { ...event, metadata: { ...event.metadata, resourceVersion: '' } });
+      });
+    } catch (error) {
+      log.debug({ component: 'nodes', key: this.node, err: messageOf(error) }, 'event not stored');
+    }
+  }
+}
+
+/** The status an agent reports, with what others have written into it: the scheduler's and the controllers' conditions. */
+function withStatus(pod: Pod, status: PodStatus): Pod {
+  const reported = new Set(status.conditions?.map((condition) => condition.type));
+  const others = pod.status?.conditions?.filter((condition) => !reported.has(condition.type)) ?? [];
+  return {
+    ...pod,
+    metadata: { ...pod.metadata, resourceVersion: '' },
+    status: { ...status, conditions: [...others, ...(status.conditions ?? [])] },
+  };
+}

@@ -1,0 +1,196 @@
+import type { Client } from '../../shared/client.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
+import type { Node, Status } from '../../shared/generated/types.ts';
+import type { Informers } from '../../shared/informer.ts';
+import type { Log } from '../../shared/log.ts';
+import { type Random, uuid } from '../../shared/random.ts';
+import type {
+  Connection,
+  FromNode,
+  LogStreamParameters,
+  SessionServer,
+  ToNode,
+  TunnelFrame,
+} from '../../shared/session.ts';
+import { registryPrefix } from '../store/keys.ts';
+import type { Store } from '../store/store.ts';
+import { NodeLiveness } from './liveness.ts';
+import { claimPodCIDR, releasePodCIDR } from './pod-cidr.ts';
+import { Session } from './session.ts';
+import { Tunnels } from './tunnels.ts';
+
+export { assignmentKinds } from './assignments.ts';
+
+/** A connection that has not said hello by then is closed. */
+const helloMs = 10_000;
+/** How far behind the store the informers may be before a session is refused. */
+const catchUpMs = 5_000;
+
+export interface NodeSessionsDeps {
+  readonly store: Store;
+  readonly client: Client;
+  /** Over at least `assignmentKinds`. */
+  readonly informers: Informers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The range that nodes get their pod ranges from: `10.64.0.0/14`. */
+  readonly clusterCIDR: string;
+  /** How often a node reports, and after how long a silence it counts as lost. */
+  readonly heartbeatMs: number;
+  readonly leaseMs: number;
+}
+
+type Caller = { readonly user: string; readonly groups: readonly string[] };
+
+/** What the API server knows of the nodes that have their session with it. */
+export interface NodeSessions extends SessionServer {
+  /** ServiceUnavailable when the node has no session here. */
+  logs(node: string, parameters: LogStreamParameters, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** The nodes with a session. */
+  nodes(): readonly string[];
+  /** Ends all sessions; the agents look for another server. */
+  close(): void;
+}
+
+export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
+  const { clock, random, informers, store } = deps;
+  const log = deps.log.child({ component: 'nodes' });
+  const sessions = new Map<string, Session>();
+  const tunnels = new Tunnels({ clock, random });
+
+  informers.onChange((changes) => {
+    for (const session of sessions.values()) session.note(changes);
+    for (const { kind, key, after } of changes) {
+      if (kind !== 'Node' || after) continue;
+      releasePodCIDR(store, key).catch((error) => log.warn({ key, err: messageOf(error) }, 'pod range not released'));
+    }
+  });
+
+  async function serve(connection: Connection<FromNode, ToNode>, caller: Caller): Promise<void> {
+    const incoming = connection.incoming[Symbol.asyncIterator]();
+    const hello = await firstMessage(incoming, connection);
+    const name = hello.nodeName;
+    requireNode(caller, name);
+
+    const sessionId = uuid(random);
+    const liveness = new NodeLiveness({ store, clock }, name, deps.leaseMs, sessionId);
+    const session = new Session({ client: deps.client, informers, clock, log }, name, connection, liveness);
+    sessions.get(name)?.end(`node ${name} has opened another session`);
+    sessions.set(name, session);
+    log.info({ key: name, session: sessionId, instance: hello.instance }, 'session opened');
+    try {
+      const podCIDR = await register(hello.node);
+      await liveness.renew();
+      await caughtUp();
+      const { heartbeatMs, leaseMs } = deps;
+      await session.send({ type: 'welcome', sessionId, heartbeatMs, leaseMs, podCIDR });
+      await session.serve(incoming, leaseMs);
+    } catch (error) {
+      log.info({ key: name, session: sessionId, err: messageOf(error) }, 'session failed');
+      throw error;
+    } finally {
+      connection.close();
+      if (sessions.get(name) === session) sessions.delete(name);
+      log.info({ key: name, session: sessionId }, 'session closed');
+    }
+  }
+
+  async function firstMessage(incoming: AsyncIterator<FromNode>, connection: Connection<FromNode, ToNode>) {
+    const timer = clock.timer(helloMs, () => connection.close());
+    try {
+      const { value, done } = await incoming.next();
+      if (done || value.type !== 'hello') throw new ApiError('BadRequest', 'a session starts with hello');
+      return value;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** Brings the Node object up to date with what the agent says of itself; returns the node's pod range. */
+  async function register(said: Node): Promise<string> {
+    const { name } = said.metadata;
+    const stored = await deps.client.get('Node', name).catch((error) => {
+      if (isApiError(error, 'NotFound')) return undefined;
+      throw error;
+    });
+    const exists = (other: string): boolean => informers.of('Node').get(other) !== undefined;
+    const podCIDR = stored?.spec.podCIDR ?? (await claimPodCIDR(store, deps.clusterCIDR, name, exists));
+    const labels = { ...stored?.metadata.labels, ...said.metadata.labels };
+    const ranged = { podCIDR, podCIDRs: [podCIDR] };
+    const node = stored
+      ? await deps.client.patch('Node', name, { type: 'merge', body: { metadata: { labels }, spec: ranged } })
+      : await deps.client.create('Node', { metadata: said.metadata, spec: { ...said.spec, ...ranged } });
+    const status = said.status ?? {};
+    await deps.client.updateStatus('Node', { ...node, metadata: { ...node.metadata, resourceVersion: '' }, status });
+    return podCIDR;
+  }
+
+  /**
+   * Waits until the informers show everything that was stored before now: an agent removes what the first
+   * assignments leave out, so they must not be made from an old state.
+   */
+  async function caughtUp(): Promise<void> {
+    const { revision } = await store.get(registryPrefix);
+    const deadline = clock.monotonic() + catchUpMs;
+    while (informers.revision < revision) {
+      if (clock.monotonic() > deadline) throw new ApiError('Timeout', 'the state of the cluster is not at hand yet');
+      await clock.sleep(5);
+    }
+  }
+
+  async function logs(node: string, parameters: LogStreamParameters, signal: AbortSignal) {
+    const session = sessions.get(node);
+    if (!session) throw new ApiError('ServiceUnavailable', `node ${node} is not connected`);
+    const ask = (id: string) => session.send({ type: 'openStream', id, stream: 'logs', parameters });
+    const { tunnel, release } = await tunnels.open(node, ask, signal);
+    const first = tunnel.incoming[Symbol.asyncIterator]();
+    return outputOf(first, () => {
+      tunnel.close();
+      release();
+    });
+  }
+
+  return {
+    serve,
+    logs,
+    async tunnel(id, connection, caller) {
+      await tunnels.accept(id, nodeOf(caller), connection);
+    },
+    nodes: () => [...sessions.keys()],
+    close() {
+      for (const session of sessions.values()) session.end('the server is stopping');
+    },
+  };
+}
+
+/** The bytes of a tunnel's output channel; throws the ApiError that its error channel carries. */
+async function* outputOf(frames: AsyncIterator<TunnelFrame>, release: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    for (;;) {
+      const { value: frame, done } = await frames.next();
+      if (done) return;
+      if (frame.channel === 3 && frame.data.length > 0) {
+        throw ApiError.fromStatus(JSON.parse(Buffer.from(frame.data).toString()) as Status);
+      }
+      if (frame.data.length > 0) yield frame.data;
+      if (frame.end) return;
+    }
+  } finally {
+    release();
+  }
+}
+
+const nodeUser = 'system:node:';
+
+function nodeOf(caller: Caller): string {
+  if (caller.user.startsWith(nodeUser) && caller.groups.includes('system:nodes')) {
+    return caller.user.slice(nodeUser.length);
+  }
+  throw new ApiError('Forbidden', `user "${caller.user}" is not a node`);
+}
+
+function requireNode(caller: Caller, name: string): void {
+  if (nodeOf(caller) !== name) throw new ApiError('Forbidden', `user "${caller.user}" is not node "${name}"`);
+}
