@@ -1,0 +1,106 @@
+import type { ContainerSpec } from './runtime.ts';
+
+/** What a hollow container does. Times in milliseconds. */
+export interface Behaviour {
+  /** Ends by itself with this code, `afterMs` after its start; absent: runs until it is told to end. */
+  readonly exitCode?: number;
+  readonly afterMs: number;
+  /** Ends as if the kernel had killed it for its memory. */
+  readonly oom: boolean;
+  /** The engine refuses to run it, in these words. */
+  readonly startError?: string;
+  /** Does not end on its stop signal. */
+  readonly stubborn: boolean;
+  /** How long it takes to end on its stop signal, above the engine's own latency. */
+  readonly stopMs: number;
+  /** What commands that are run in it return; absent: decided by the command. */
+  readonly execCode?: number;
+  /** Written to its log at its start. */
+  readonly lines: readonly string[];
+}
+
+/**
+ * The behaviour that a container's spec asks for. Words, later ones win, are looked for in the image name
+ * (`fake/WORD` or `fake/WORD:VALUE`, as in `fake/exit:1`), the label `coracle.fake`, the environment variable `FAKE`,
+ * the command and the arguments:
+ *
+ * | word | meaning |
+ * |---|---|
+ * | `fake.exit=CODE` | ends with CODE |
+ * | `fake.oom` | ends as killed for its memory (code 137) |
+ * | `after=5s` | … that long after its start (`ms`, `s`, `m`, `h`); at once when absent |
+ * | `fake.nostart` | the start is refused |
+ * | `fake.stubborn` | does not end on its stop signal, only on SIGKILL |
+ * | `fake.stop=2s` | takes that long to end on its stop signal |
+ * | `fake.exec=CODE` | commands (and so exec probes) in it return CODE |
+ * | `fake.log=TEXT` | writes TEXT as a line at its start; may be repeated |
+ *
+ * Anything else runs until it is told to end, and then ends with 0.
+ */
+export function behaviourOf(spec: Pick<ContainerSpec, 'image' | 'labels' | 'env' | 'command' | 'args'>): Behaviour {
+  const words = [
+    ...imageWords(spec.image),
+    ...split(spec.labels['coracle.fake']),
+    ...spec.env.filter((variable) => variable.name === 'FAKE').flatMap((variable) => split(variable.value)),
+    ...(spec.command ?? []).flatMap(split),
+    ...(spec.args ?? []).flatMap(split),
+  ];
+  return words.reduce(withWord, { afterMs: 0, oom: false, stubborn: false, stopMs: 0, lines: [] } as Behaviour);
+}
+
+/** What `command` returns in a hollow container: `false` and `fake.exit=CODE` say so themselves, the rest succeeds. */
+export function execCode(behaviour: Behaviour, command: readonly string[]): number {
+  if (behaviour.execCode !== undefined) return behaviour.execCode;
+  const said = command.flatMap(split).reduce(withWord, { ...behaviour, exitCode: undefined }).exitCode;
+  if (said !== undefined) return said;
+  return /^(.*\/)?false$/.test(command[0] ?? '') ? 1 : 0;
+}
+
+function withWord(behaviour: Behaviour, word: string): Behaviour {
+  const at = word.indexOf('=');
+  const key = at < 0 ? word : word.slice(0, at);
+  const value = at < 0 ? '' : word.slice(at + 1);
+  switch (key) {
+    case 'fake.exit':
+      return { ...behaviour, exitCode: wholeNumber(value) };
+    case 'fake.oom':
+      return { ...behaviour, exitCode: 137, oom: true };
+    case 'after':
+      return { ...behaviour, afterMs: durationMs(value) };
+    case 'fake.nostart':
+      return { ...behaviour, startError: value || 'exec: "fake": executable file not found in $PATH' };
+    case 'fake.stubborn':
+      return { ...behaviour, stubborn: true };
+    case 'fake.stop':
+      return { ...behaviour, stopMs: durationMs(value) };
+    case 'fake.exec':
+      return { ...behaviour, execCode: wholeNumber(value) };
+    case 'fake.log':
+      return { ...behaviour, lines: [...behaviour.lines, value] };
+    default:
+      return behaviour;
+  }
+}
+
+function imageWords(image: string): string[] {
+  const match = /^(?:.*\/)?fake\/([a-z]+)(?::([^@]*))?/.exec(image);
+  if (!match) return [];
+  const value = match[2] && match[2] !== 'latest' ? `=${match[2]}` : '';
+  return [`fake.${match[1]}${value}`];
+}
+
+function split(text: string | undefined): string[] {
+  return text ? text.split(/\s+/) : [];
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text || '0');
+  return Number.isInteger(value) ? value : 0;
+}
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+function durationMs(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+  return match ? Number(match[1]) * (unitMs[match[2] ?? ''] ?? 0) : 0;
+}

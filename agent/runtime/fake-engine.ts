@@ -1,0 +1,312 @@
+import { createHash } from 'node:crypto';
+import type { Clock, Timer } from '../../shared/clock.ts';
+import { fraction, type Random } from '../../shared/random.ts';
+import type { EventStream } from './event-stream.ts';
+import { type Behaviour, behaviourOf } from './fake-behaviour.ts';
+import {
+  type ContainerSpec,
+  type ContainerState,
+  type EngineInfo,
+  type ImageState,
+  RuntimeError,
+  type RuntimeEvent,
+  type SandboxSpec,
+  type SandboxState,
+} from './runtime.ts';
+
+/** Lines kept of each container. */
+const maxLines = 1_000;
+
+export interface FakeEngineOptions {
+  /** What the engine's work takes, in milliseconds; a range is drawn from evenly. Absent: nothing. */
+  readonly sandboxMs?: Latency;
+  readonly startMs?: Latency;
+  readonly stopMs?: Latency;
+  readonly pullMs?: Latency;
+  /** Images that are there before any pull: some by name, or every name there is. */
+  readonly images?: readonly string[] | 'all';
+  /** Whether a pull finds the image; absent: unless its name has the part `missing`. */
+  readonly inRegistry?: (image: string) => boolean;
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
+}
+
+export type Latency = number | readonly [from: number, below: number];
+
+export interface LogLine {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly text: string;
+}
+
+export interface FakeSandbox {
+  readonly id: string;
+  readonly spec: SandboxSpec;
+  readonly createdAt: number;
+  running: boolean;
+}
+
+export interface FakeContainer {
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly spec: ContainerSpec;
+  readonly behaviour: Behaviour;
+  readonly createdAt: number;
+  state: ContainerState['state'];
+  startedAt?: number;
+  finishedAt?: number;
+  exitCode?: number;
+  signal?: number;
+  reason?: string;
+  message?: string;
+  /** The end it is heading for by itself. */
+  timer?: Timer;
+  lines: LogLine[];
+  /** Lines ever written; the last of them are kept. */
+  written: number;
+  /** Called when it ends or writes a line. */
+  watchers: Set<() => void>;
+}
+
+/**
+ * The part of a hollow node that outlives its agent: a new FakeRuntime on the same engine finds every pod again.
+ * A power cut empties it. Tests and simulations tell containers here what to do.
+ */
+export class FakeEngine {
+  readonly clock: Clock;
+  readonly options: FakeEngineOptions;
+  readonly sandboxes = new Map<string, FakeSandbox>();
+  readonly containers = new Map<string, FakeContainer>();
+  readonly streams = new Set<EventStream>();
+  /** Counts the power cuts: what was begun in an earlier generation fails. */
+  generation = 0;
+  /** Whether the engine answers; while it does not, its containers live on. */
+  answering = true;
+  readonly #random: Random;
+  readonly #images = new Map<string, ImageState>();
+  /** Deterministic name → id: names are locks, as on a real engine. */
+  readonly #names = new Map<string, string>();
+
+  constructor(deps: { clock: Clock; random: Random }, options: FakeEngineOptions = {}) {
+    this.clock = deps.clock;
+    this.#random = deps.random;
+    this.options = options;
+    if (options.images !== 'all') for (const image of options.images ?? []) this.addImage(image);
+  }
+
+  get info(): EngineInfo {
+    return {
+      version: 'fake://1.0.0',
+      cpus: this.options.cpus ?? 4,
+      memoryBytes: this.options.memoryBytes ?? 8 * 2 ** 30,
+      kernelVersion: '0.0.0-hollow',
+      osImage: 'Hollow',
+      architecture: 'amd64',
+    };
+  }
+
+  /** Everything that ran or was in work is gone, images stay; runtimes made before it fail from now on. */
+  powerCut(): void {
+    this.generation++;
+    for (const container of this.containers.values()) {
+      container.timer?.cancel();
+      container.state = 'exited';
+      this.#notify(container);
+    }
+    this.sandboxes.clear();
+    this.containers.clear();
+    this.#names.clear();
+    this.#breakStreams('the machine lost its power');
+  }
+
+  /** The engine's process goes away (false) or is back (true); containers stay as they are. */
+  setAnswering(answering: boolean): void {
+    this.answering = answering;
+    if (!answering) this.#breakStreams('the engine does not answer');
+  }
+
+  /** Ends a running container with a code, as if its process had done so. */
+  exit(containerId: string, code: number, how: { oom?: boolean; signal?: number } = {}): void {
+    const container = this.containers.get(containerId);
+    if (container?.state !== 'running') return;
+    container.timer?.cancel();
+    container.state = 'exited';
+    container.finishedAt = this.clock.now();
+    container.exitCode = code;
+    container.signal = how.signal;
+    container.reason = how.oom ? 'OOMKilled' : code === 0 ? 'Completed' : 'Error';
+    this.#notify(container);
+    if (how.oom) this.emit({ type: 'oom', containerId, podUid: container.spec.pod.uid });
+    this.emit({ type: 'exited', containerId, podUid: container.spec.pod.uid });
+  }
+
+  /** Ends a sandbox's own process: its containers lose their network, as on a real engine, and run on. */
+  killSandbox(id: string): void {
+    const sandbox = this.sandboxes.get(id);
+    if (!sandbox?.running) return;
+    sandbox.running = false;
+    this.emit({ type: 'exited', containerId: id, podUid: sandbox.spec.pod.uid });
+  }
+
+  /** Writes a line to a container's log. */
+  print(containerId: string, text: string): void {
+    const container = this.containers.get(containerId);
+    if (!container) return;
+    container.lines.push({ at: this.clock.now(), text });
+    container.written++;
+    if (container.lines.length > maxLines) container.lines.shift();
+    this.#notify(container);
+  }
+
+  /** The running containers behind an address: what answers there. For probes and connections of simulations. */
+  at(address: string): FakeContainer[] {
+    const sandbox = [...this.sandboxes.values()].find((each) => each.running && each.spec.address === address);
+    if (!sandbox) return [];
+    return [...this.containers.values()].filter((each) => each.sandboxId === sandbox.id && each.state === 'running');
+  }
+
+  addImage(name: string): ImageState {
+    const known = this.image(name);
+    if (known) return known;
+    const id = `sha256:${createHash('sha256').update(name).digest('hex')}`;
+    const image: ImageState = { id, names: [name], sizeBytes: 10_000_000 };
+    this.#images.set(name, image);
+    return image;
+  }
+
+  removeImage(name: string): void {
+    this.#images.delete(name);
+  }
+
+  image(name: string): ImageState | undefined {
+    const known = this.#images.get(name);
+    if (known || this.options.images !== 'all') return known;
+    const id = `sha256:${createHash('sha256').update(name).digest('hex')}`;
+    return { id, names: [name], sizeBytes: 10_000_000 };
+  }
+
+  images(): ImageState[] {
+    return [...this.#images.values()];
+  }
+
+  /** The sandbox of this pod and attempt, made if it is not there. */
+  putSandbox(spec: SandboxSpec): FakeSandbox {
+    const name = `${spec.pod.uid}/${spec.attempt}`;
+    const known = this.sandboxes.get(this.#names.get(name) ?? '');
+    if (known) return known;
+    const sandbox: FakeSandbox = { id: this.#id(), spec, createdAt: this.clock.now(), running: false };
+    this.sandboxes.set(sandbox.id, sandbox);
+    this.#names.set(name, sandbox.id);
+    return sandbox;
+  }
+
+  /** The container of this pod, name and attempt, made if it is not there. */
+  putContainer(sandboxId: string, spec: ContainerSpec): FakeContainer {
+    const name = `${spec.pod.uid}/${spec.name}/${spec.attempt}`;
+    const known = this.containers.get(this.#names.get(name) ?? '');
+    if (known) return known;
+    if (!this.sandboxes.has(sandboxId)) throw new RuntimeError('NotFound', `no such sandbox: ${sandboxId}`);
+    if (!this.image(spec.image)) throw new RuntimeError('ImageNotFound', `no such image: ${spec.image}`);
+    const container: FakeContainer = {
+      id: this.#id(),
+      sandboxId,
+      spec,
+      behaviour: behaviourOf(spec),
+      createdAt: this.clock.now(),
+      state: 'created',
+      lines: [],
+      written: 0,
+      watchers: new Set(),
+    };
+    this.containers.set(container.id, container);
+    this.#names.set(name, container.id);
+    return container;
+  }
+
+  /** Sets a created container running, and on its way to the end that its behaviour names. */
+  run(container: FakeContainer): void {
+    const { behaviour, id } = container;
+    container.state = 'running';
+    container.startedAt = this.clock.now();
+    this.emit({ type: 'started', containerId: id, podUid: container.spec.pod.uid });
+    for (const text of behaviour.lines) this.print(id, text);
+    const { exitCode, afterMs, oom } = behaviour;
+    if (exitCode === undefined) return;
+    container.timer = this.clock.timer(afterMs, () => this.exit(id, exitCode, { oom }));
+  }
+
+  dropContainer(id: string): void {
+    const container = this.containers.get(id);
+    if (!container) return;
+    container.timer?.cancel();
+    const { pod, name, attempt } = container.spec;
+    this.containers.delete(id);
+    this.#names.delete(`${pod.uid}/${name}/${attempt}`);
+    container.state = 'exited';
+    this.#notify(container);
+    this.emit({ type: 'removed', containerId: id, podUid: pod.uid });
+  }
+
+  dropSandbox(id: string): void {
+    const sandbox = this.sandboxes.get(id);
+    if (!sandbox) return;
+    for (const container of this.containers.values()) {
+      if (container.sandboxId === id) this.dropContainer(container.id);
+    }
+    this.sandboxes.delete(id);
+    this.#names.delete(`${sandbox.spec.pod.uid}/${sandbox.spec.attempt}`);
+    this.emit({ type: 'removed', containerId: id, podUid: sandbox.spec.pod.uid });
+  }
+
+  emit(event: RuntimeEvent): void {
+    for (const stream of this.streams) stream.push(event);
+  }
+
+  /** Waits as long as this kind of work takes. */
+  async work(latency: Latency | undefined, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (latency === undefined) return;
+    const [from, below] = typeof latency === 'number' ? [latency, latency] : latency;
+    const ms = from + (below - from) * fraction(this.#random);
+    if (ms > 0) await this.clock.sleep(ms, signal);
+  }
+
+  #id(): string {
+    return Buffer.from(this.#random.bytes(32)).toString('hex');
+  }
+
+  #notify(container: FakeContainer): void {
+    for (const wake of [...container.watchers]) wake();
+  }
+
+  #breakStreams(why: string): void {
+    for (const stream of this.streams) stream.fail(new RuntimeError('Unavailable', why));
+    this.streams.clear();
+  }
+}
+
+export function sandboxState({ id, spec, running, createdAt }: FakeSandbox): SandboxState {
+  return { id, pod: spec.pod, running, address: spec.address, attempt: spec.attempt, createdAt };
+}
+
+export function containerState(container: FakeContainer, imageId: string): ContainerState {
+  const { id, sandboxId, spec, state, createdAt, startedAt, finishedAt, exitCode, signal, reason, message } = container;
+  return {
+    id,
+    sandboxId,
+    pod: spec.pod,
+    name: spec.name,
+    attempt: spec.attempt,
+    state,
+    image: spec.image,
+    imageId,
+    createdAt,
+    startedAt,
+    finishedAt,
+    exitCode,
+    signal,
+    reason,
+    message,
+    labels: spec.labels,
+  };
+}
