@@ -1,0 +1,210 @@
+import { backoffMs } from './backoff.ts';
+import type { Client } from './client.ts';
+import { type Clock, formatTime } from './clock.ts';
+import { isApiError, messageOf } from './errors.ts';
+import type { Event } from './generated/types.ts';
+import type { Log } from './log.ts';
+import type { Draft, KubeObject } from './object.ts';
+import type { Random } from './random.ts';
+
+/**
+ * Tells people what happened to an object, as Kubernetes' events. Telling is never worth waiting for: `event` returns
+ * at once, a repetition only raises the count of the event that is already there, writes are limited in rate, and
+ * what does not fit into the buffer is dropped.
+ */
+export interface EventRecorder {
+  /** Notes one occurrence. `type`: Normal or Warning; `reason`: CamelCase, for machines; `message`: for people. */
+  event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void;
+  /** Resolves when nothing waits to be written, or when the recorder's signal is aborted. */
+  idle(): Promise<void>;
+  /** How many occurrences were not written, since the start. */
+  readonly dropped: number;
+}
+
+export interface EventRecorderDeps {
+  readonly client: Pick<Client, 'create' | 'patch'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Who tells: `scheduler`, `kubelet` … */
+  readonly component: string;
+  /** The node it happened on, when it happened on one. */
+  readonly host?: string;
+  /** Stops the writing; what still waits is dropped. */
+  readonly signal?: AbortSignal;
+  readonly limits?: Partial<EventLimits>;
+}
+
+export interface EventLimits {
+  /** Distinct events that may wait to be written. */
+  readonly waiting: number;
+  /** Events remembered for their repetitions. */
+  readonly remembered: number;
+  /** Writes a second, in the long run. */
+  readonly perSecond: number;
+  /** Writes at once after a quiet time. */
+  readonly burst: number;
+}
+
+const defaultLimits: EventLimits = { waiting: 1_000, remembered: 2_000, perSecond: 50, burst: 300 };
+/** After these failures in a row the event that waits first is dropped. */
+const maxAttempts = 4;
+const retryBackoff = { firstMs: 200, capMs: 5_000 };
+/** Kubernetes' own bound of Event.message. */
+const maxMessage = 1_024;
+
+interface Waiting {
+  readonly key: string;
+  readonly object: KubeObject;
+  readonly type: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly first: number;
+  last: number;
+  times: number;
+}
+
+interface Written {
+  readonly name: string;
+  readonly namespace: string;
+  count: number;
+}
+
+export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
+  const { client, clock, random, log, signal } = deps;
+  const limits = { ...defaultLimits, ...deps.limits };
+  const waiting = new Map<string, Waiting>();
+  const written = new Map<string, Written>();
+  let dropped = 0;
+  let draining: Promise<void> | undefined;
+  let tokens = limits.burst;
+  let refilledAt = clock.monotonic();
+
+  function event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    if (signal?.aborted) return;
+    const text = message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message;
+    const key = [object.kind, object.metadata.uid, type, reason, text].join('\0');
+    const now = clock.now();
+    const same = waiting.get(key);
+    if (same) {
+      same.last = now;
+      same.times++;
+    } else if (waiting.size >= limits.waiting) {
+      dropped++;
+      return;
+    } else {
+      waiting.set(key, { key, object, type, reason, message: text, first: now, last: now, times: 1 });
+    }
+    draining ??= drain().finally(() => {
+      draining = undefined;
+    });
+  }
+
+  async function drain(): Promise<void> {
+    let failures = 0;
+    // Yields first, so that occurrences of one moment become one write.
+    await Promise.resolve();
+    try {
+      for (;;) {
+        const [next] = waiting.values();
+        if (!next || signal?.aborted) break;
+        await takeToken();
+        waiting.delete(next.key);
+        try {
+          await write(next);
+          failures = 0;
+        } catch (error) {
+          if (isApiError(error, 'ServiceUnavailable', 'Timeout', 'TooManyRequests') && ++failures < maxAttempts) {
+            if (!waiting.has(next.key)) waiting.set(next.key, next);
+            await clock.sleep(backoffMs(failures, retryBackoff, random), signal);
+          } else {
+            failures = 0;
+            dropped += next.times;
+            log.debug({ reason: next.reason, err: messageOf(error) }, 'event not written');
+          }
+        }
+      }
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+    }
+    if (signal?.aborted) waiting.clear();
+  }
+
+  async function takeToken(): Promise<void> {
+    refill();
+    if (tokens < 1) {
+      await clock.sleep(Math.ceil(((1 - tokens) / limits.perSecond) * 1000), signal);
+      refill();
+    }
+    tokens = Math.max(0, tokens - 1);
+  }
+
+  function refill(): void {
+    const now = clock.monotonic();
+    tokens = Math.min(limits.burst, tokens + ((now - refilledAt) / 1000) * limits.perSecond);
+    refilledAt = now;
+  }
+
+  async function write(entry: Waiting): Promise<void> {
+    const known = written.get(entry.key);
+    if (known) {
+      try {
+        const body = { count: known.count + entry.times, lastTimestamp: formatTime(entry.last) };
+        await client.patch('Event', known.name, { type: 'merge', body }, { namespace: known.namespace });
+        known.count += entry.times;
+        written.delete(entry.key);
+        written.set(entry.key, known);
+        return;
+      } catch (error) {
+        // It has been removed since: it is told anew.
+        if (!isApiError(error, 'NotFound')) throw error;
+        written.delete(entry.key);
+      }
+    }
+    const made = draft(entry);
+    await client.create('Event', made);
+    written.set(entry.key, { name: made.metadata.name, namespace: made.metadata.namespace ?? '', count: entry.times });
+    for (const oldest of written.keys()) {
+      if (written.size <= limits.remembered) break;
+      written.delete(oldest);
+    }
+  }
+
+  function draft(entry: Waiting) {
+    const { object } = entry;
+    const { name, uid, resourceVersion } = object.metadata;
+    // Kubernetes keeps the events of what has no namespace in `default`.
+    const namespace = object.metadata.namespace || 'default';
+    const suffix = Buffer.from(random.bytes(8)).toString('hex');
+    return {
+      metadata: { name: `${name.slice(0, 236)}.${suffix}`, namespace },
+      involvedObject: {
+        kind: object.kind,
+        apiVersion: object.apiVersion,
+        name,
+        uid,
+        resourceVersion,
+        ...(object.metadata.namespace ? { namespace: object.metadata.namespace } : {}),
+      },
+      type: entry.type,
+      reason: entry.reason,
+      message: entry.message,
+      source: { component: deps.component, ...(deps.host ? { host: deps.host } : {}) },
+      firstTimestamp: formatTime(entry.first),
+      lastTimestamp: formatTime(entry.last),
+      count: entry.times,
+      reportingComponent: deps.component,
+      ...(deps.host ? { reportingInstance: deps.host } : {}),
+    } satisfies Draft<Event>;
+  }
+
+  return {
+    event,
+    async idle() {
+      while (draining) await draining;
+    },
+    get dropped() {
+      return dropped;
+    },
+  };
+}
