@@ -1,0 +1,235 @@
+import { createHash, createPublicKey, webcrypto } from 'node:crypto';
+import 'reflect-metadata';
+import * as x509 from '@peculiar/x509';
+import type { Clock } from '../clock.ts';
+import type { Random } from '../random.ts';
+
+/**
+ * The cluster's certificates: ECDSA P-256 throughout, PEM in and out. Keys are drawn by the platform's own
+ * generator, never from an injected Random: a key must not be replayable.
+ */
+export interface KeyPair {
+  /** PEM. */
+  readonly certificate: string;
+  /** PKCS#8, PEM. */
+  readonly key: string;
+}
+
+export interface PkiDeps {
+  readonly clock: Pick<Clock, 'now'>;
+  readonly random: Random;
+}
+
+export interface ServerSubject {
+  readonly commonName: string;
+  /** What clients dial: DNS names and IP addresses, each told apart by its form. */
+  readonly names: readonly string[];
+}
+
+export interface ClientSubject {
+  /** The user: CN. */
+  readonly user: string;
+  /** The groups: one O each. */
+  readonly groups: readonly string[];
+}
+
+const day = 24 * 60 * 60 * 1000;
+
+/** Lifetimes in milliseconds. kubeadm's: ten years for the CA, one year for what it signs. */
+export const lifetimes = { authority: 3650 * day, server: 365 * day, client: 365 * day } as const;
+
+/** How far a certificate's start lies in the past, for peers whose clock is behind ours. */
+const clockSkewMs = 5 * 60 * 1000;
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+
+/** What signs the cluster's certificates. */
+export interface Authority {
+  /** The CA's own certificate, PEM. */
+  readonly certificate: string;
+  /** `sha256:…` of its public key: what a joining machine compares. */
+  readonly hash: string;
+  issueServer(subject: ServerSubject, lifetimeMs?: number): Promise<KeyPair>;
+  issueClient(subject: ClientSubject, lifetimeMs?: number): Promise<KeyPair>;
+  /** A client certificate for the key of a signing request; what name the request asks for is ignored. */
+  signClient(request: SigningRequest, subject: ClientSubject, lifetimeMs?: number): Promise<string>;
+}
+
+/** A CA that signs itself. */
+export async function createAuthority(commonName: string, deps: PkiDeps): Promise<KeyPair> {
+  const keys = await generateKeys();
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned(
+    {
+      name: [{ CN: [commonName] }],
+      keys,
+      ...validity(lifetimes.authority, deps),
+      serialNumber: serialNumber(deps),
+      signingAlgorithm: algorithm,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, undefined, true),
+        new x509.KeyUsagesExtension(
+          x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign | x509.KeyUsageFlags.digitalSignature,
+          true,
+        ),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
+      ],
+    },
+    webcrypto,
+  );
+  return { certificate: pem(certificate), key: await exportKey(keys.privateKey) };
+}
+
+/** Throws when the key is not the certificate's. */
+export async function loadAuthority(pair: KeyPair, deps: PkiDeps): Promise<Authority> {
+  const certificate = new x509.X509Certificate(pair.certificate);
+  const signingKey = await importKey(pair.key);
+  const spki = Buffer.from(certificate.publicKey.rawData);
+  const own = createPublicKey(pair.key).export({ type: 'spki', format: 'der' });
+  if (!own.equals(spki)) throw new Error('the CA key is not the key of the CA certificate');
+
+  async function issue(
+    subject: x509.JsonName,
+    publicKey: webcrypto.CryptoKey | x509.PublicKey,
+    lifetimeMs: number,
+    extensions: x509.Extension[],
+  ): Promise<string> {
+    const issued = await x509.X509CertificateGenerator.create(
+      {
+        subject,
+        issuer: certificate.subjectName,
+        publicKey,
+        signingKey,
+        signingAlgorithm: algorithm,
+        serialNumber: serialNumber(deps),
+        ...validity(Math.min(lifetimeMs, certificate.notAfter.getTime() - deps.clock.now()), deps),
+        extensions: [
+          new x509.BasicConstraintsExtension(false, undefined, true),
+          new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+          await x509.AuthorityKeyIdentifierExtension.create(certificate.publicKey, false, webcrypto),
+          ...extensions,
+        ],
+      },
+      webcrypto,
+    );
+    return pem(issued);
+  }
+
+  const clientUse = new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]);
+  const serverUse = new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]);
+  return {
+    certificate: pair.certificate,
+    hash: hashOf(spki),
+    async issueServer({ commonName, names }, lifetimeMs = lifetimes.server) {
+      const keys = await generateKeys();
+      const alternative = new x509.SubjectAlternativeNameExtension(names.map(generalName));
+      const issued = await issue([{ CN: [commonName] }], keys.publicKey, lifetimeMs, [serverUse, alternative]);
+      return { certificate: issued, key: await exportKey(keys.privateKey) };
+    },
+    async issueClient(subject, lifetimeMs = lifetimes.client) {
+      const keys = await generateKeys();
+      const issued = await issue(clientName(subject), keys.publicKey, lifetimeMs, [clientUse]);
+      return { certificate: issued, key: await exportKey(keys.privateKey) };
+    },
+    signClient: (request, subject, lifetimeMs = lifetimes.client) =>
+      issue(clientName(subject), request.publicKey, lifetimeMs, [clientUse]),
+  };
+}
+
+/** A signing request whose sender has proved to hold its key. */
+export interface SigningRequest {
+  readonly publicKey: x509.PublicKey;
+}
+
+/** A new key and a PKCS#10 request for it. */
+export async function createSigningRequest(subject: ClientSubject): Promise<{ request: string; key: string }> {
+  const keys = await generateKeys();
+  const request = await x509.Pkcs10CertificateRequestGenerator.create(
+    { name: clientName(subject), keys, signingAlgorithm: algorithm },
+    webcrypto,
+  );
+  return { request: request.toString('pem'), key: await exportKey(keys.privateKey) };
+}
+
+/** Checks a request's own signature and that its key is of our kind. Throws Error that says what is wrong. */
+export async function verifySigningRequest(request: string): Promise<SigningRequest> {
+  const parsed = parseRequest(request);
+  const { name, namedCurve } = parsed.publicKey.algorithm as { name: string; namedCurve?: string };
+  if (name !== 'ECDSA' || namedCurve !== 'P-256') throw new Error('the key of the signing request must be ECDSA P-256');
+  if (!(await parsed.verify(webcrypto))) throw new Error('the signing request is not signed by its own key');
+  return { publicKey: parsed.publicKey };
+}
+
+/** kubeadm's `--discovery-token-ca-cert-hash`: SHA-256 of the certificate's public key (SPKI). PEM or DER. */
+export function authorityHash(certificate: string | Uint8Array): string {
+  const parsed = new x509.X509Certificate(
+    typeof certificate === 'string' ? certificate : new Uint8Array(certificate).buffer,
+  );
+  return hashOf(Buffer.from(parsed.publicKey.rawData));
+}
+
+export interface Validity {
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+export function validityOf(certificate: string): Validity {
+  const parsed = new x509.X509Certificate(certificate);
+  return { notBefore: parsed.notBefore.getTime(), notAfter: parsed.notAfter.getTime() };
+}
+
+/** When a certificate is to be renewed: after two thirds of its life. Milliseconds since the epoch. */
+export function renewalTime({ notBefore, notAfter }: Validity): number {
+  return notBefore + ((notAfter - notBefore) * 2) / 3;
+}
+
+export function shouldRenew(validity: Validity, now: number): boolean {
+  return now >= renewalTime(validity);
+}
+
+function parseRequest(request: string): x509.Pkcs10CertificateRequest {
+  try {
+    return new x509.Pkcs10CertificateRequest(request);
+  } catch (cause) {
+    throw new Error('not a PKCS#10 signing request in PEM', { cause });
+  }
+}
+
+function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+}
+
+async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
+  return `${x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')}\n`;
+}
+
+function importKey(key: string): Promise<webcrypto.CryptoKey> {
+  return webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(key), algorithm, false, ['sign']);
+}
+
+function pem(certificate: x509.X509Certificate): string {
+  return `${certificate.toString('pem')}\n`;
+}
+
+function hashOf(spki: Buffer): string {
+  return `sha256:${createHash('sha256').update(spki).digest('hex')}`;
+}
+
+function clientName({ user, groups }: ClientSubject): x509.JsonName {
+  return [...groups.map((group) => ({ O: [group] })), { CN: [user] }];
+}
+
+function generalName(name: string): { type: 'ip' | 'dns'; value: string } {
+  return { type: /^[\d.]+$|:/.test(name) ? 'ip' : 'dns', value: name };
+}
+
+function validity(lifetimeMs: number, { clock }: PkiDeps): { notBefore: Date; notAfter: Date } {
+  return { notBefore: new Date(clock.now() - clockSkewMs), notAfter: new Date(clock.now() + lifetimeMs) };
+}
+
+/** 16 bytes, positive, never zero (RFC 5280, 4.1.2.2). */
+function serialNumber({ random }: PkiDeps): string {
+  const bytes = Buffer.from(random.bytes(16));
+  bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;
+  return bytes.toString('hex');
+}
