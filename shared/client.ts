@@ -57,7 +57,7 @@ export interface Patch {
 
 export interface PatchOptions extends WriteOptions {
   namespace?: string;
-  subresource?: 'status' | 'scale';
+  subresource?: 'status' | 'scale' | 'finalize';
 }
 
 export interface Binding {

@@ -204,12 +204,17 @@ class IndexedStore implements ObjectStore<KubeObject> {
   }
 }
 
+/** The value of the index `owner` for what nothing manages. */
+export function unowned(namespace = ''): string {
+  return `none/${namespace}`;
+}
+
 function indexValues(object: KubeObject): Array<[IndexName, string]> {
   const values: Array<[IndexName, string]> = [];
   const { namespace } = object.metadata;
   if (namespace) values.push(['namespace', namespace]);
   const owner = controllerOf(object);
-  if (owner) values.push(['owner', owner.uid]);
+  values.push(['owner', owner?.uid ?? unowned(namespace)]);
   if (isKind(object, 'Pod') && object.spec.nodeName) values.push(['node', object.spec.nodeName]);
   return values;
 }

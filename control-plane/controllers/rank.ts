@@ -1,0 +1,45 @@
+import type { Pod } from '../../shared/generated/types.ts';
+import { isPodReady, podCondition } from '../../shared/pod.ts';
+
+const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };
+const costAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
+
+/**
+ * The pods to do without first, first: those that serve least (Kubernetes' order for scaling a ReplicaSet down:
+ * unassigned, pending, not ready, cheap, doubled up on a node, young, restarted often).
+ */
+export function rankForDeletion(pods: readonly Pod[]): Pod[] {
+  const onNode = new Map<string, number>();
+  for (const { spec } of pods) onNode.set(spec.nodeName ?? '', (onNode.get(spec.nodeName ?? '') ?? 0) + 1);
+  const rank = (pod: Pod): number[] => [
+    pod.spec.nodeName ? 1 : 0,
+    phaseRank[pod.status?.phase ?? 'Pending'] ?? 0,
+    isPodReady(pod) ? 1 : 0,
+    Number(pod.metadata.annotations?.[costAnnotation] ?? 0) || 0,
+    -(onNode.get(pod.spec.nodeName ?? '') ?? 0),
+    -readySince(pod),
+    -restarts(pod),
+    -Date.parse(pod.metadata.creationTimestamp),
+  ];
+  return pods
+    .map((pod) => ({ pod, rank: rank(pod) }))
+    .sort((a, b) => compare(a.rank, b.rank) || (a.pod.metadata.name < b.pod.metadata.name ? -1 : 1))
+    .map(({ pod }) => pod);
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  for (const [index, value] of a.entries()) {
+    const difference = value - (b[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function readySince(pod: Pod): number {
+  const at = podCondition(pod, 'Ready')?.lastTransitionTime;
+  return isPodReady(pod) && at ? Date.parse(at) : 0;
+}
+
+function restarts(pod: Pod): number {
+  return Math.max(0, ...(pod.status?.containerStatuses ?? []).map((status) => status.restartCount));
+}
