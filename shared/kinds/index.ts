@@ -1,0 +1,62 @@
+import type { Kind, KindMap } from '../generated/types.ts';
+import type { Column, KindDef, Strategy } from './kind.ts';
+import { type KindEntry, kindTable } from './table.ts';
+
+/** What every kind does, by its name. */
+const behaviours: {
+  readonly [K in Kind]?: { strategy: Strategy<KindMap[K]>; columns: readonly Column<KindMap[K]>[] };
+} = {};
+
+/** The whole kind table: every kind that is served, in a stable order. */
+export const kinds: readonly KindDef[] = kindTable.map(define);
+
+const byKind = new Map(kinds.map((kind) => [kind.kind, kind]));
+const byResource = new Map(kinds.map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]));
+const byWord = indexWords(kinds);
+
+/** The kind of a name that is known to be one. Throws when it is none: a mistake of the caller. */
+export function kindNamed(kind: Kind): KindDef {
+  const found = byKind.get(kind);
+  if (!found) throw new Error(`no kind ${kind}`);
+  return found;
+}
+
+/** The kind that a client calls so in an object's `apiVersion` and `kind`. */
+export function kindOf(apiVersion: string, kind: string): KindDef | undefined {
+  const found = byKind.get(kind);
+  return found && apiVersionOf(found) === apiVersion ? found : undefined;
+}
+
+/** The kind behind a URL: `/apis/GROUP/VERSION/…/PLURAL`, `/api/v1/…/PLURAL` with the empty group. */
+export function kindForResource(group: string, version: string, plural: string): KindDef | undefined {
+  return byResource.get(`${group}/${version}/${plural}`);
+}
+
+/** The kind that a person means: its plural, singular, short name or Kind, also with its group (`deployments.apps`). */
+export function findKind(word: string): KindDef | undefined {
+  return byWord.get(word.toLowerCase());
+}
+
+/** The value of `apiVersion` in objects of the kind: `v1`, `apps/v1`. */
+export function apiVersionOf(entry: Pick<KindEntry, 'group' | 'version'>): string {
+  return entry.group ? `${entry.group}/${entry.version}` : entry.version;
+}
+
+function define(entry: KindEntry): KindDef {
+  const behaviour = behaviours[entry.kind as Kind] ?? { strategy: {}, columns: [] };
+  return { ...entry, ...(behaviour as { strategy: Strategy; columns: readonly Column[] }) };
+}
+
+function indexWords(all: readonly KindDef[]): Map<string, KindDef> {
+  const index = new Map<string, KindDef>();
+  for (const kind of all) {
+    for (const word of [kind.plural, kind.singular, ...kind.shortNames, kind.kind.toLowerCase()]) {
+      if (!index.has(word)) index.set(word, kind);
+      if (kind.group) {
+        index.set(`${word}.${kind.group}`, kind);
+        index.set(`${word}.${kind.version}.${kind.group}`, kind);
+      }
+    }
+  }
+  return index;
+}

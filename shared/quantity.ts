@@ -1,0 +1,165 @@
+/**
+ * Kubernetes' quantities: `500m`, `1.5Gi`, `2e3`. Exact, by the rules of its API reference ("Quantity"): no more than 2^63-1
+ * in magnitude (larger is capped) and no finer than a nano (finer is rounded away from zero). An object holds a
+ * quantity as its canonical text; numbers are taken out of the text with milliValue and intValue.
+ */
+export interface Quantity {
+  /** The amount in nanos (10^-9). */
+  readonly nanos: bigint;
+  /** How it was written, and so how it is shown. */
+  readonly format: QuantityFormat;
+}
+
+export type QuantityFormat = 'BinarySI' | 'DecimalSI' | 'DecimalExponent';
+
+/** Text that is no quantity. The message is Kubernetes'. */
+export class QuantityError extends Error {}
+
+const nano = 1_000_000_000n;
+const most = (2n ** 63n - 1n) * nano;
+const decimalSuffixes = ['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'];
+const binarySuffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
+/** Characters; no quantity needs more, and exact arithmetic on long digits is slow. */
+const maxText = 128;
+const syntax = /^([+-]?)(\d*)(?:\.(\d*))?(.*)$/s;
+
+/** Throws QuantityError. A number counts as its decimal text. */
+export function parseQuantity(value: string | number): Quantity {
+  const text = String(value);
+  if (text.length > maxText || !/^[+-]?[0-9.]+[eEinumkKMGTP]*[-+]?[0-9]*$/.test(text))
+    throw new QuantityError(wrongFormat);
+  const match = syntax.exec(text);
+  const [, sign = '', whole = '', fraction = '', suffix = ''] = match ?? [];
+  if (whole + fraction === '' || suffix.includes('.')) throw new QuantityError(wrongFormat);
+  const { format, base, exponent } = readSuffix(suffix);
+  let amount = BigInt(whole + fraction);
+  const decimals = BigInt(fraction.length);
+  let nanos: bigint;
+  if (base === 2) {
+    nanos = divideUp(amount * 2n ** BigInt(exponent) * nano, 10n ** decimals);
+  } else {
+    // Beyond these bounds the amount is capped or a nano whatever its digits.
+    const shift = BigInt(Math.max(-10_000, Math.min(10_000, exponent))) + 9n - decimals;
+    if (shift > 64n && amount > 0n) amount = most;
+    nanos =
+      shift > 64n
+        ? amount
+        : shift >= 0n
+          ? amount * 10n ** shift
+          : divideUp(amount, 10n ** (-shift > 400n ? 400n : -shift));
+  }
+  if (nanos > most) nanos = most;
+  const small = format === 'BinarySI' && nanos > 0n && nanos < nano;
+  return { nanos: sign === '-' ? -nanos : nanos, format: small ? 'DecimalSI' : format };
+}
+
+/** The canonical text: no fraction, the largest suffix that leaves none. */
+export function formatQuantity({ nanos, format }: Quantity): string {
+  if (nanos === 0n) return '0';
+  const sign = nanos < 0n ? '-' : '';
+  let rest = nanos < 0n ? -nanos : nanos;
+  if (format === 'BinarySI' && rest >= 1024n * nano && rest % nano === 0n) {
+    rest /= nano;
+    let step = 0;
+    while (rest % 1024n === 0n && step < binarySuffixes.length - 1) {
+      rest /= 1024n;
+      step++;
+    }
+    return `${sign}${rest}${binarySuffixes[step]}`;
+  }
+  let step = 0;
+  while (rest % 1000n === 0n && step < decimalSuffixes.length - 1) {
+    rest /= 1000n;
+    step++;
+  }
+  if (format !== 'DecimalExponent') return `${sign}${rest}${decimalSuffixes[step]}`;
+  return step === 3 ? `${sign}${rest}` : `${sign}${rest}e${(step - 3) * 3}`;
+}
+
+/** The canonical text of a quantity's text. Throws QuantityError. */
+export function canonicalQuantity(value: string | number): string {
+  if (typeof value === 'string' && isCanonical(value)) return value;
+  return formatQuantity(parseQuantity(value));
+}
+
+/** In thousandths, rounded up (away from zero): `0.5` is 500, `100m` is 100. Exact up to 2^53. Throws QuantityError. */
+export function milliValue(value: string | number): number {
+  return scaled(value, 3);
+}
+
+/** In whole units, rounded up (away from zero): `1Ki` is 1024, `1500m` is 2. Exact up to 2^53. Throws QuantityError. */
+export function intValue(value: string | number): number {
+  return scaled(value, 0);
+}
+
+/** Below, equal or above 0, as a is less than, equal to or more than b. */
+export function compareQuantities(a: string | number, b: string | number): number {
+  if (a === b) return 0;
+  const [left, right] = [parseQuantity(a).nanos, parseQuantity(b).nanos];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** The sum in canonical text, written the way `a` is (the way `b` is, when `a` is zero). */
+export function addQuantities(a: string | number, b: string | number): string {
+  return combine(a, b, 1n);
+}
+
+export function subtractQuantities(a: string | number, b: string | number): string {
+  return combine(a, b, -1n);
+}
+
+/** A number of whole units in canonical text: for memory `BinarySI`, for counts `DecimalSI`. */
+export function quantityOf(units: number, format: QuantityFormat = 'DecimalSI'): string {
+  return formatQuantity({ nanos: BigInt(Math.round(units)) * nano, format });
+}
+
+/** A number of thousandths in canonical text: 1500 is `1500m`, 2000 is `2`. */
+export function quantityOfMillis(millis: number): string {
+  return formatQuantity({ nanos: BigInt(Math.round(millis)) * 1_000_000n, format: 'DecimalSI' });
+}
+
+const wrongFormat = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+
+function combine(a: string | number, b: string | number, sign: bigint): string {
+  const [left, right] = [parseQuantity(a), parseQuantity(b)];
+  const sum = left.nanos + sign * right.nanos;
+  const nanos = sum > most ? most : sum < -most ? -most : sum;
+  return formatQuantity({ nanos, format: left.nanos === 0n ? right.format : left.format });
+}
+
+function readSuffix(suffix: string): { format: QuantityFormat; base: 2 | 10; exponent: number } {
+  const decimal = decimalSuffixes.indexOf(suffix);
+  if (decimal >= 0) return { format: 'DecimalSI', base: 10, exponent: (decimal - 3) * 3 };
+  const binary = binarySuffixes.indexOf(suffix);
+  if (binary > 0) return { format: 'BinarySI', base: 2, exponent: binary * 10 };
+  const power = /^[eE]([+-]?\d+)$/.exec(suffix);
+  if (!power) throw new QuantityError("unable to parse quantity's suffix");
+  return { format: 'DecimalExponent', base: 10, exponent: Number(power[1]) };
+}
+
+function divideUp(amount: bigint, by: bigint): bigint {
+  return (amount + by - 1n) / by;
+}
+
+/** The common forms by plain numbers; the rest exactly. */
+function scaled(value: string | number, digits: 0 | 3): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value * 10 ** digits;
+  const plain = /^(\d{1,9})(|m|Ki|Mi|Gi)$/.exec(String(value));
+  if (plain) {
+    const amount = Number(plain[1]);
+    if (plain[2] === 'm') return digits === 3 ? amount : Math.ceil(amount / 1000);
+    const factor = plain[2] === '' ? 1 : plain[2] === 'Ki' ? 1024 : plain[2] === 'Mi' ? 1024 ** 2 : 1024 ** 3;
+    return amount * factor * 10 ** digits;
+  }
+  const unit = digits === 3 ? 1_000_000n : nano;
+  const { nanos } = parseQuantity(value);
+  return Number(nanos >= 0n ? divideUp(nanos, unit) : -divideUp(-nanos, unit));
+}
+
+/** Whether the text is surely canonical: a few digits that the suffix's step does not divide. */
+function isCanonical(text: string): boolean {
+  const match = /^([1-9]\d{0,8})(|m|k|M|G|Ki|Mi|Gi)$/.exec(text);
+  if (!match) return false;
+  const amount = Number(match[1]);
+  return match[2]?.endsWith('i') ? amount % 1024 !== 0 : amount % 1000 !== 0;
+}

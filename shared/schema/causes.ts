@@ -1,0 +1,73 @@
+import { ApiError } from '../errors.ts';
+import type { StatusCause } from '../generated/types.ts';
+
+/**
+ * One fault of an object each, in the words Kubernetes uses (apimachinery, `util/validation/field`). A cause's `field`
+ * is the path, its `message` says what is wrong with the value without repeating the path.
+ */
+export function required(field: string, detail = ''): StatusCause {
+  return cause('FieldValueRequired', field, 'Required value', detail);
+}
+
+export function invalid(field: string, value: unknown, detail: string): StatusCause {
+  return cause('FieldValueInvalid', field, `Invalid value: ${printed(value)}`, detail);
+}
+
+export function typeInvalid(field: string, value: unknown, detail: string): StatusCause {
+  return cause('FieldValueTypeInvalid', field, `Invalid value: ${printed(value)}`, detail);
+}
+
+/** `supported` in any order: it is shown sorted. */
+export function notSupported(field: string, value: unknown, supported: readonly string[]): StatusCause {
+  const list = supported.map((one) => JSON.stringify(one)).sort();
+  const detail = list.length > 0 ? `supported values: ${list.join(', ')}` : '';
+  return cause('FieldValueNotSupported', field, `Unsupported value: ${printed(value)}`, detail);
+}
+
+export function duplicate(field: string, value: unknown): StatusCause {
+  return cause('FieldValueDuplicate', field, `Duplicate value: ${printed(value)}`, '');
+}
+
+export function notFound(field: string, value: unknown): StatusCause {
+  return cause('FieldValueNotFound', field, `Not found: ${printed(value)}`, '');
+}
+
+export function forbidden(field: string, detail: string): StatusCause {
+  return cause('FieldValueForbidden', field, 'Forbidden', detail);
+}
+
+/** `limit` in bytes. */
+export function tooLong(field: string, limit: number): StatusCause {
+  return cause('FieldValueTooLong', field, 'Too long', `may not be more than ${limit} bytes`);
+}
+
+export function tooMany(field: string, count: number, limit: number): StatusCause {
+  return cause('FieldValueTooMany', field, `Too many: ${count}`, `must have at most ${limit} items`);
+}
+
+/** The refusal of an object for its causes; `kind` and `group` as in the kind table. Reason Invalid. */
+export function invalidError(
+  entry: { readonly kind: string; readonly group: string },
+  name: string,
+  causes: readonly StatusCause[],
+): ApiError {
+  const lines = causes.map(({ field, message }) => (field ? `${field}: ${message}` : (message ?? '')));
+  const list = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
+  const kind = entry.group ? `${entry.kind}.${entry.group}` : entry.kind;
+  return new ApiError('Invalid', `${kind} ${JSON.stringify(name)} is invalid: ${list}`, {
+    kind: entry.kind,
+    ...(entry.group ? { group: entry.group } : {}),
+    name,
+    causes,
+  });
+}
+
+function cause(reason: string, field: string, head: string, detail: string): StatusCause {
+  return { reason, message: detail ? `${head}: ${detail}` : head, field };
+}
+
+/** A value as Kubernetes prints it in a cause: strings quoted, objects as JSON. */
+function printed(value: unknown): string {
+  if (value === undefined || value === null) return 'null';
+  return JSON.stringify(value);
+}
