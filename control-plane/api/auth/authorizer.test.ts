@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest';
+import type { Pod } from '../../../shared/generated/types.ts';
+import type { ObjectStore } from '../../../shared/informer.ts';
+import { type Attributes, component, type Identity } from '../identity.ts';
+import { anonymous } from './authentication.ts';
+import { createAuthorizer, forbiddenError } from './authorizer.ts';
+
+function pod(name: string, nodeName: string | undefined, more: Partial<Pod['metadata']> = {}): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default', uid: name, resourceVersion: '1', creationTimestamp: '', ...more },
+    spec: {
+      nodeName,
+      containers: [{ name: 'main', env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'db', key: 'p' } } }] }],
+      volumes: [{ name: 'v', configMap: { name: 'settings' } }],
+    },
+  } as Pod;
+}
+
+const pods = [
+  pod('mine', 'a'),
+  pod('leaving', 'a', { deletionTimestamp: '2026-01-01T00:00:00Z' }),
+  pod('theirs', 'b'),
+  pod('unbound', undefined),
+];
+const store: Pick<ObjectStore<Pod>, 'get' | 'by'> = {
+  get: (key) => pods.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === key),
+  by: (_index, value) => pods.filter(({ spec }) => spec?.nodeName === value),
+};
+const authorizer = createAuthorizer({ pods: store });
+const nodeA: Identity = { user: 'system:node:a', groups: ['system:nodes', 'system:authenticated'] };
+
+/** `get pods/status default/mine`, `list nodes`, with the group in front: `apps:deployments`. */
+function ask(identity: Identity, text: string, object?: unknown): boolean {
+  const [verb = '', what = '', where = ''] = text.split(' ');
+  const [group, plural] = what.includes(':') ? what.split(':') : ['', what];
+  const [resource = '', subresource] = (plural ?? '').split('/');
+  const [namespace, name] = where.includes('/') ? where.split('/') : [undefined, where || undefined];
+  const attributes: Attributes = { verb, group: group ?? '', resource, subresource, namespace, name };
+  return authorizer.authorize(identity, attributes, object).allowed;
+}
+
+describe('a node', () => {
+  test.each([
+    'get nodes a',
+    'patch nodes/status a',
+    'update nodes/status a',
+    'patch nodes a',
+    'get pods default/mine',
+    'update pods/status default/mine',
+    'patch pods/status default/mine',
+    'delete pods default/leaving',
+    'get secrets default/db',
+    'get configmaps default/settings',
+    'create events default/',
+    'update coordination.k8s.io:leases kube-node-lease/a',
+  ])('may %s', (request) => {
+    expect(ask(nodeA, request)).toBe(true);
+  });
+
+  test.each([
+    'get nodes b',
+    'patch nodes/status b',
+    'delete nodes a',
+    'list nodes',
+    'watch nodes',
+    'get pods default/theirs',
+    'get pods default/unbound',
+    'get pods default/absent',
+    'list pods default/',
+    'update pods/status default/theirs',
+    'create pods default/',
+    'create pods/binding default/unbound',
+    'update pods default/mine',
+    'delete pods default/mine',
+    'delete pods default/theirs',
+    'get secrets default/other',
+    'get secrets kube-system/db',
+    'list secrets default/',
+    'update secrets default/db',
+    'update coordination.k8s.io:leases kube-node-lease/b',
+    'update coordination.k8s.io:leases default/a',
+    'get coracle.io:jointokens abcdef',
+    'list events default/',
+    'get apps:deployments default/web',
+  ])('may not %s', (request) => {
+    expect(ask(nodeA, request)).toBe(false);
+  });
+
+  test('may create its own Node and no other', () => {
+    expect(ask(nodeA, 'create nodes', { metadata: { name: 'a' } })).toBe(true);
+    expect(ask(nodeA, 'create nodes', { metadata: { name: 'b' } })).toBe(false);
+    expect(ask(nodeA, 'create nodes')).toBe(false);
+  });
+
+  test('is a node only when both its name and its group say so', () => {
+    expect(ask({ user: 'system:node:a', groups: ['system:authenticated'] }, 'get nodes a')).toBe(false);
+    expect(ask({ user: 'a', groups: ['system:nodes'] }, 'get nodes a')).toBe(false);
+  });
+});
+
+test('masters may do everything', () => {
+  expect(ask(component('scheduler'), 'create pods/binding default/unbound')).toBe(true);
+  expect(ask({ user: 'ann', groups: ['system:masters'] }, 'delete nodes a')).toBe(true);
+});
+
+test('others are refused in the words of Kubernetes', () => {
+  const ann: Identity = { user: 'ann', groups: ['system:authenticated'] };
+  const list: Attributes = { verb: 'list', group: '', resource: 'pods', namespace: 'default' };
+  const decision = authorizer.authorize(ann, list);
+  expect(decision).toMatchObject({ allowed: false });
+  expect(forbiddenError(list, decision.allowed ? '' : decision.reason).message).toBe(
+    'pods is forbidden: User "ann" cannot list resource "pods" in API group "" in the namespace "default"',
+  );
+  const get: Attributes = { verb: 'get', group: 'apps', resource: 'deployments', subresource: 'scale', name: 'web' };
+  const other = authorizer.authorize(ann, get);
+  expect(forbiddenError(get, other.allowed ? '' : other.reason).message).toBe(
+    'deployments.apps "web" is forbidden: User "ann" cannot get resource "deployments/scale" in API group "apps" at the cluster scope',
+  );
+});
+
+test('who has a name may read discovery, who has none only version and health', () => {
+  const path = (identity: Identity, at: string, verb = 'get') =>
+    authorizer.authorize(identity, { verb, group: '', resource: '', path: at }).allowed;
+  const ann: Identity = { user: 'ann', groups: ['system:authenticated'] };
+  expect(path(ann, '/apis/apps/v1')).toBe(true);
+  expect(path(ann, '/openapi/v2')).toBe(true);
+  expect(path(ann, '/apisecrets')).toBe(false);
+  expect(path(ann, '/metrics')).toBe(false);
+  expect(path(ann, '/version', 'post')).toBe(false);
+  expect(path(anonymous, '/version')).toBe(true);
+  expect(path(anonymous, '/livez/ping')).toBe(true);
+  expect(path(anonymous, '/api')).toBe(false);
+});

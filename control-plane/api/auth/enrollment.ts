@@ -1,0 +1,123 @@
+import type { Client } from '../../../shared/client.ts';
+import type { Clock } from '../../../shared/clock.ts';
+import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
+import type { JoinToken, Node } from '../../../shared/generated/types.ts';
+import type { Log } from '../../../shared/log.ts';
+import { type Authority, type SigningRequest, verifySigningRequest } from '../../../shared/pki/certificates.ts';
+import { isExpired, parseToken, secretMatches } from '../../../shared/pki/join-tokens.ts';
+import { groups, type Identity } from '../identity.ts';
+import { nodeNameOf, nodeUser } from './authentication.ts';
+
+export interface EnrollmentDeps {
+  readonly client: Pick<Client, 'get'>;
+  readonly authority: Pick<Authority, 'certificate' | 'signClient'>;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly log: Log;
+  /** Life of a node's certificate in milliseconds. */
+  readonly certificateMs?: number;
+}
+
+export interface EnrollmentRequest {
+  readonly token: string;
+  readonly nodeName: string;
+  /** PKCS#10, PEM. */
+  readonly csr: string;
+}
+
+export interface EnrollmentResult {
+  /** PEM. */
+  readonly certificate: string;
+  readonly ca: string;
+}
+
+/** How a machine becomes a node. Both methods throw ApiError. */
+export interface Enrollment {
+  /**
+   * Authenticated by the join token alone. A name whose Node is Ready is refused with Conflict, as `kubeadm join`
+   * refuses it: a token may bring in machines, never take over one that lives. The name of a node that is not Ready
+   * may be taken again, so that a reinstalled machine can come back.
+   */
+  enroll(request: EnrollmentRequest): Promise<EnrollmentResult>;
+  /** Authenticated by the node's present certificate; gives a new one for the same name and no other. */
+  renew(identity: Identity, request: Omit<EnrollmentRequest, 'token'>): Promise<EnrollmentResult>;
+}
+
+/** A new node certificate lives a month: it is rotated by itself, and a lost machine's stops to work soon. */
+const certificateMs = 30 * 24 * 60 * 60 * 1000;
+
+export function createEnrollment(deps: EnrollmentDeps): Enrollment {
+  const { authority, log } = deps;
+
+  async function issue(nodeName: string, request: SigningRequest): Promise<EnrollmentResult> {
+    const subject = { user: nodeUser(nodeName), groups: [groups.nodes] };
+    const certificate = await authority.signClient(request, subject, deps.certificateMs ?? certificateMs);
+    log.info({ component: 'enrollment', key: nodeName }, 'issued a node certificate');
+    return { certificate, ca: authority.certificate };
+  }
+
+  return {
+    async enroll({ token, nodeName, csr }) {
+      await checkToken(token, deps);
+      checkNodeName(nodeName);
+      const request = await checkRequest(csr);
+      const node = await getOrNone(() => deps.client.get('Node', nodeName));
+      if (node && isReady(node)) {
+        throw new ApiError(
+          'Conflict',
+          `a Node with name "${nodeName}" and status "Ready" already exists in the cluster: delete it or choose another name`,
+          { kind: 'nodes', name: nodeName },
+        );
+      }
+      return issue(nodeName, request);
+    },
+    async renew(identity, { nodeName, csr }) {
+      const node = nodeNameOf(identity);
+      if (node === undefined)
+        throw new ApiError('Unauthorized', 'a certificate is renewed with the present one of the node');
+      if (nodeName !== node) {
+        throw new ApiError('Forbidden', `node '${node}' may renew only its own certificate, not that of '${nodeName}'`);
+      }
+      return issue(node, await checkRequest(csr));
+    },
+  };
+}
+
+/** One answer for all that can be wrong with a token: whoever guesses learns nothing. */
+async function checkToken(token: string, { client, clock }: EnrollmentDeps): Promise<void> {
+  const parsed = parseToken(token);
+  const stored = parsed && (await getOrNone<JoinToken>(() => client.get('JoinToken', parsed.id)));
+  const matches = secretMatches(parsed?.secret ?? '', stored?.spec.secretHash);
+  if (!matches || !stored || stored.metadata.deletionTimestamp || isExpired(stored, clock.now())) {
+    throw new ApiError('Unauthorized', 'the join token is not valid or has expired');
+  }
+}
+
+function checkNodeName(name: string): void {
+  // A node's name is a DNS subdomain (RFC 1123), as for every Node object.
+  if (name.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(name)) return;
+  throw new ApiError(
+    'BadRequest',
+    `"${name.slice(0, 253)}" is not a name for a node: a lowercase RFC 1123 subdomain is`,
+  );
+}
+
+async function checkRequest(csr: string): Promise<SigningRequest> {
+  try {
+    return await verifySigningRequest(csr);
+  } catch (cause) {
+    throw new ApiError('BadRequest', messageOf(cause), {}, { cause });
+  }
+}
+
+async function getOrNone<T>(get: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await get();
+  } catch (error) {
+    if (isApiError(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+function isReady(node: Node): boolean {
+  return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+}

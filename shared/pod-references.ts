@@ -1,0 +1,42 @@
+import type { Container, Pod, VolumeSource } from './generated/types.ts';
+
+/** The ConfigMaps and Secrets of its own namespace that a pod names: what its node must be given to run it. */
+export interface PodReferences {
+  readonly configMaps: ReadonlySet<string>;
+  readonly secrets: ReadonlySet<string>;
+}
+
+export function podReferences(pod: Pod): PodReferences {
+  const configMaps = new Set<string>();
+  const secrets = new Set<string>();
+  const configMap = (name?: string): void => void (name && configMaps.add(name));
+  const secret = (name?: string): void => void (name && secrets.add(name));
+
+  const visitContainer = ({ env = [], envFrom = [] }: Pick<Container, 'env' | 'envFrom'>): void => {
+    for (const { valueFrom } of env) {
+      configMap(valueFrom?.configMapKeyRef?.name);
+      secret(valueFrom?.secretKeyRef?.name);
+    }
+    for (const source of envFrom) {
+      configMap(source.configMapRef?.name);
+      secret(source.secretRef?.name);
+    }
+  };
+  const visitVolume = (volume: VolumeSource): void => {
+    configMap(volume.configMap?.name);
+    secret(volume.secret?.secretName);
+    secret(volume.csi?.nodePublishSecretRef?.name);
+    for (const source of volume.projected?.sources ?? []) {
+      configMap(source.configMap?.name);
+      secret(source.secret?.name);
+    }
+  };
+
+  const { spec } = pod;
+  for (const { name } of spec?.imagePullSecrets ?? []) secret(name);
+  for (const container of spec?.initContainers ?? []) visitContainer(container);
+  for (const container of spec?.containers ?? []) visitContainer(container);
+  for (const container of spec?.ephemeralContainers ?? []) visitContainer(container);
+  for (const volume of spec?.volumes ?? []) visitVolume(volume);
+  return { configMaps, secrets };
+}
