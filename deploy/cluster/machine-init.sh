@@ -1,0 +1,60 @@
+#!/bin/sh
+# The first process of a machine: runs as pid 1 in network, mount, pid, uts and ipc namespaces of its own. Gives the
+# machine what a freshly booted one has, then keeps its programs running. SIGKILL to this process is the power cut.
+#
+#   sh machine-init.sh NAME DIR [--engine] [COMMAND [ARGUMENT...]]
+#
+# DIR is the machine's disk: it outlives power cuts. --engine runs dockerd by DIR/daemon.json. COMMAND is the
+# machine's own program, `agent` on a node and `server` on the control plane's machine: DIR/run/PROGRAM.pid,
+# where PROGRAM is the environment's MACHINE_PROGRAM.
+set -eu
+
+name=$1 dir=$2
+shift 2
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+
+echo "$name" >/proc/sys/kernel/hostname
+rm -rf "$dir/run"
+mkdir -p "$dir/log" "$dir/run"
+
+# What lives in memory does not outlive the power, and is no other machine's: sockets, pid files, shims, named network
+# namespaces. The machine's disk must stay visible if it lies under /run.
+if mountpoint -q /run/netns; then umount -R -l /run/netns; fi
+mkdir -p /mnt
+mount -t tmpfs -o size=1m tmpfs /mnt
+mkdir /mnt/disk /mnt/cgroup
+mount --bind "$dir" /mnt/disk
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p "$dir" /run/lock
+mount --bind /mnt/disk "$dir"
+
+# /sys shows the network of whoever mounted it. The cgroups stay those of the host.
+mount --rbind /sys/fs/cgroup /mnt/cgroup
+mount -t sysfs sysfs /sys
+mount --rbind /mnt/cgroup /sys/fs/cgroup
+# With version 1 in use, a version 2 tree beside it makes crun refuse ("hybrid mode not supported").
+if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
+umount -R -l /mnt
+
+# A machine without a name server says so at once instead of waiting for one.
+mkdir -p /run/machine
+printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' >/run/machine/resolv.conf
+printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$name" >/run/machine/hosts
+mount --bind /run/machine/resolv.conf "$(readlink -f /etc/resolv.conf)" 2>/dev/null ||
+  mount --bind /run/machine/resolv.conf /etc/resolv.conf
+mount --bind /run/machine/hosts /etc/hosts
+
+# A router for its pods. Pods' packets come by another way than the routing table would choose for an answer.
+for setting in ip_forward=1 conf/all/rp_filter=0 conf/default/rp_filter=0 conf/eth0/rp_filter=0; do
+  echo "${setting#*=}" >"/proc/sys/net/ipv4/${setting%=*}"
+done
+
+if [ "${1-}" = --engine ]; then
+  shift
+  sh "$here/supervise.sh" engine "$dir" dockerd --config-file "$dir/daemon.json" &
+fi
+if [ $# -gt 0 ]; then
+  sh "$here/supervise.sh" "${MACHINE_PROGRAM:-agent}" "$dir" "$@" &
+fi
+# Waiting also buries the orphans that are handed to the first process.
+while :; do wait; sleep 1; done
