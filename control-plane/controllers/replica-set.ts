@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { formatTime } from '../../shared/clock.ts';
 import { isApiError, messageOf } from '../../shared/errors.ts';
 import type {
@@ -5,6 +6,7 @@ import type {
   Pod,
   PodTemplateSpec,
   ReplicaSet,
+  ReplicaSetCondition,
   ReplicaSetStatus,
   ReplicationController,
 } from '../../shared/generated/types.ts';
@@ -12,7 +14,7 @@ import type { Change } from '../../shared/informer.ts';
 import { unowned } from '../../shared/informers.ts';
 import { apiVersionOf, kindNamed } from '../../shared/kinds/index.ts';
 import { controllerOf, keyOf } from '../../shared/object.ts';
-import { matchesLabelSelector } from '../../shared/selector.ts';
+import { matchesLabels, type Selector, selectorOf, selectorOfMap } from '../../shared/selector.ts';
 import type { Controller, ControllerDeps } from './controller.ts';
 import { OwnWrites } from './own-writes.ts';
 import { planReplicas, type ReplicaCounts } from './replicas.ts';
@@ -160,7 +162,7 @@ export function createReplicaController(
 
   async function writeStatus(owner: Owner, counts: ReplicaCounts, failure: unknown): Promise<void> {
     const status = nextStatus(owner, counts, failure, formatTime(clock.now()));
-    if (JSON.stringify(status) === JSON.stringify(owner.status)) return;
+    if (isDeepStrictEqual(status, { ...owner.status })) return;
     const { name, namespace, resourceVersion } = owner.metadata;
     const body = { metadata: { resourceVersion }, status };
     const written = await client.patch(kind, name, { type: 'merge', body }, { namespace, subresource: 'status' });
@@ -201,24 +203,24 @@ function withoutOwner(pod: Pod, owner: Owner): OwnerReference[] {
 }
 
 function selects(owner: Owner, pod: Pod): boolean {
-  const selector = owner.kind === 'ReplicaSet' ? owner.spec.selector : { matchLabels: owner.spec.selector ?? {} };
-  return matchesLabelSelector(selector, pod.metadata.labels ?? {});
+  return matchesLabels(selectorFor(owner), pod.metadata.labels ?? {});
+}
+
+function selectorFor(owner: Owner): Selector {
+  return owner.kind === 'ReplicaSet' ? selectorOf(owner.spec.selector) : selectorOfMap(owner.spec.selector ?? {});
 }
 
 function nextStatus(owner: Owner, counts: ReplicaCounts, failure: unknown, now: string): ReplicaSetStatus {
-  const old = owner.status?.conditions?.find((condition) => condition.type === 'ReplicaFailure');
-  const others = owner.status?.conditions?.filter((condition) => condition.type !== 'ReplicaFailure') ?? [];
-  const failed = failure && {
-    type: 'ReplicaFailure',
-    status: 'True',
-    reason: 'FailedCreate',
-    message: messageOf(failure),
-    lastTransitionTime: old?.lastTransitionTime ?? now,
-  };
-  const conditions = failed ? [...others, failed] : others;
-  const { conditions: _conditions, ...rest } = { ...owner.status };
+  const before: readonly ReplicaSetCondition[] = owner.status?.conditions ?? [];
+  const old = before.find((condition) => condition.type === 'ReplicaFailure');
+  const conditions = before.filter((condition) => condition !== old);
+  if (failure) {
+    const lastTransitionTime = old?.lastTransitionTime ?? now;
+    const message = messageOf(failure);
+    conditions.push({ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message, lastTransitionTime });
+  }
   return {
-    ...rest,
+    ...owner.status,
     ...counts,
     observedGeneration: owner.metadata.generation,
     ...(conditions.length > 0 || old ? { conditions } : {}),

@@ -1,0 +1,260 @@
+import { isDeepStrictEqual } from 'node:util';
+import { isApiError } from '../../shared/errors.ts';
+import type { Deployment, OwnerReference, Pod, ReplicaSet } from '../../shared/generated/types.ts';
+import type { Change } from '../../shared/informer.ts';
+import { unowned } from '../../shared/informers.ts';
+import { controllerOf, keyOf } from '../../shared/object.ts';
+import { isPodTerminal } from '../../shared/pod.ts';
+import { matchesLabels, selectorOf } from '../../shared/selector.ts';
+import type { Controller, ControllerDeps } from './controller.ts';
+import {
+  annotations,
+  bounds,
+  findNext,
+  hashLabel,
+  initialSize,
+  planRollout,
+  planScale,
+  revisionOf,
+  type Sizes,
+  sizeOf,
+  surplusHistory,
+  templateHash,
+  total,
+  wanted,
+  wasResized,
+} from './deployment-plan.ts';
+import { deploymentStatus, isComplete } from './deployment-status.ts';
+import { OwnWrites } from './own-writes.ts';
+
+/** Rolls a Deployment's template out over ReplicaSets, one a template, and keeps the old ones as its history. */
+export function createDeploymentController(deps: ControllerDeps): Controller {
+  const { client, informers, clock, events } = deps;
+  const deployments = informers.of('Deployment');
+  const replicaSets = informers.of('ReplicaSet');
+  const pods = informers.of('Pod');
+  const ownWrites = new OwnWrites(clock);
+
+  function* keysOf(change: Change): Iterable<string> {
+    if (change.kind === 'Deployment') yield change.key;
+    if (change.kind === 'ReplicaSet') {
+      for (const set of [change.before, change.after] as Array<ReplicaSet | undefined>) if (set) yield* ofSet(set);
+    }
+    // Recreate waits for the last old pod to be gone.
+    if (change.kind === 'Pod' && !change.after && change.before) {
+      const owner = controllerOf(change.before);
+      const set = owner && replicaSets.get(`${change.before.metadata.namespace}/${owner.name}`);
+      if (set) yield* ofSet(set);
+    }
+  }
+
+  function* ofSet(set: ReplicaSet): Iterable<string> {
+    const owner = controllerOf(set);
+    if (owner?.kind === 'Deployment') yield `${set.metadata.namespace}/${owner.name}`;
+    if (owner) return;
+    for (const one of deployments.by('namespace', set.metadata.namespace ?? ''))
+      if (selects(one, set)) yield keyOf(one);
+  }
+
+  async function reconcile(key: string): Promise<number | undefined> {
+    const deployment = deployments.get(key);
+    if (!deployment) return undefined;
+    if (!ownWrites.seen(key, informers.revision)) return 20;
+    const sets = await claim(deployment);
+    const next = findNext(deployment, sets);
+    const old = sets.filter((set) => set !== next);
+    let created: string | undefined;
+    if (!deployment.metadata.deletionTimestamp) {
+      if (wasResized(deployment, sets)) await resize(deployment, sets, planScale(deployment, next, old));
+      else if (deployment.spec.paused) await resize(deployment, sets, planScale(deployment, next, old));
+      else if (next) await rollOut(deployment, next, old);
+      else if (mayStart(deployment, old)) created = await createNext(deployment, old);
+      else
+        await resize(
+          deployment,
+          sets,
+          new Map(old.filter((set) => sizeOf(set) > 0).map((set) => [set.metadata.name, 0])),
+        );
+    }
+    return writeStatus(deployment, next, sets, created);
+  }
+
+  async function rollOut(deployment: Deployment, next: ReplicaSet, old: readonly ReplicaSet[]): Promise<void> {
+    await numberRevision(deployment, next, old);
+    if (deployment.spec.strategy?.type === 'Recreate' && !mayStart(deployment, old)) {
+      return resize(deployment, old, planRollout(deployment, { ...next, spec: { ...next.spec, replicas: 0 } }, old));
+    }
+    await resize(deployment, [next, ...old], planRollout(deployment, next, old));
+    const counts = {
+      replicas: total([next, ...old], (set) => set.status?.replicas ?? 0),
+      updatedReplicas: next.status?.replicas ?? 0,
+      readyReplicas: next.status?.readyReplicas ?? 0,
+      availableReplicas: total([next, ...old], (set) => set.status?.availableReplicas ?? 0),
+    };
+    if (!isComplete(deployment, counts)) return;
+    for (const { metadata } of surplusHistory(deployment, old)) {
+      const { name, namespace, uid } = metadata;
+      await client.delete('ReplicaSet', name, { namespace, preconditions: { uid } }).catch(ignoreGone);
+    }
+  }
+
+  /** Recreate makes its first new pod when no old one is left; a rolling update may always start. */
+  function mayStart(deployment: Deployment, old: readonly ReplicaSet[]): boolean {
+    if (deployment.spec.strategy?.type !== 'Recreate') return true;
+    return old.every((set) => ![...pods.by('owner', set.metadata.uid)].some((pod) => !isPodTerminal(pod)));
+  }
+
+  /** The name says which template it is: two controllers, or one that crashed in between, make one ReplicaSet. */
+  async function createNext(deployment: Deployment, old: readonly ReplicaSet[]): Promise<string | undefined> {
+    const hash = templateHash(deployment.spec.template, deployment.status?.collisionCount ?? 0);
+    const replicas = initialSize(deployment, 0, total(old, sizeOf));
+    const set = cutReplicaSet(deployment, hash, replicas, highestRevision(old) + 1);
+    try {
+      const made = await client.create('ReplicaSet', set);
+      ownWrites.wrote(keyOf(deployment), made);
+      await setRevision(deployment, revisionOf(made));
+      scaled(deployment, 'up', made.metadata.name, 0, replicas);
+      return made.metadata.name;
+    } catch (error) {
+      if (!isApiError(error, 'AlreadyExists')) throw error;
+      await collide(deployment, set.metadata.name);
+      return undefined;
+    }
+  }
+
+  /** Another template, or another owner, has the name: the next try hashes with a higher count. */
+  async function collide(deployment: Deployment, name: string): Promise<void> {
+    const { namespace } = deployment.metadata;
+    const there = await client.get('ReplicaSet', name, namespace);
+    const ours = controllerOf(there)?.uid === deployment.metadata.uid;
+    if (ours && findNext(deployment, [there])) {
+      ownWrites.wrote(keyOf(deployment), there);
+      return;
+    }
+    const status = { ...deployment.status, collisionCount: (deployment.status?.collisionCount ?? 0) + 1 };
+    ownWrites.wrote(keyOf(deployment), await client.updateStatus('Deployment', { ...deployment, status }));
+  }
+
+  /** A template that comes back, by a rollback, becomes the newest revision again. */
+  async function numberRevision(deployment: Deployment, next: ReplicaSet, old: readonly ReplicaSet[]): Promise<void> {
+    const revision = Math.max(revisionOf(next), highestRevision(old) + 1);
+    if (revision !== revisionOf(next))
+      await patchSet(deployment, next, { annotations: { [annotations.revision]: `${revision}` } });
+    if (revision !== revisionOf(deployment)) await setRevision(deployment, revision);
+  }
+
+  async function setRevision(deployment: Deployment, revision: number): Promise<void> {
+    const { name, namespace } = deployment.metadata;
+    const body = { metadata: { annotations: { [annotations.revision]: `${revision}` } } };
+    await client.patch('Deployment', name, { type: 'merge', body }, { namespace });
+  }
+
+  async function resize(deployment: Deployment, sets: readonly ReplicaSet[], sizes: Sizes): Promise<void> {
+    const resized = wasResized(deployment, sets);
+    for (const set of sets) {
+      const size = sizes.get(set.metadata.name);
+      const before = sizeOf(set);
+      if (size === undefined && !(resized && before > 0)) continue;
+      await patchSet(deployment, set, { annotations: sizeAnnotations(deployment) }, size);
+      if (size === undefined || size === before) continue;
+      scaled(deployment, size > before ? 'up' : 'down', set.metadata.name, before, size);
+    }
+  }
+
+  async function patchSet(deployment: Deployment, set: ReplicaSet, metadata: object, replicas?: number): Promise<void> {
+    const { name, namespace } = set.metadata;
+    const body = { metadata, ...(replicas === undefined ? {} : { spec: { replicas } }) };
+    const patched = await client.patch('ReplicaSet', name, { type: 'merge', body }, { namespace });
+    ownWrites.wrote(keyOf(deployment), patched);
+  }
+
+  function scaled(deployment: Deployment, way: 'up' | 'down', set: string, from: number, to: number): void {
+    events.event(deployment, 'Normal', 'ScalingReplicaSet', `Scaled ${way} replica set ${set} from ${from} to ${to}`);
+  }
+
+  async function claim(deployment: Deployment): Promise<ReplicaSet[]> {
+    const claimed: ReplicaSet[] = [];
+    for (const set of replicaSets.by('owner', deployment.metadata.uid)) if (selects(deployment, set)) claimed.push(set);
+    if (deployment.metadata.deletionTimestamp) return claimed;
+    for (const set of replicaSets.by('owner', unowned(deployment.metadata.namespace))) {
+      if (!selects(deployment, set) || set.metadata.deletionTimestamp) continue;
+      const { name, namespace, resourceVersion } = set.metadata;
+      const ownerReferences = [...(set.metadata.ownerReferences ?? []), referenceTo(deployment)];
+      const body = { metadata: { resourceVersion, ownerReferences } };
+      const adopted = await client.patch('ReplicaSet', name, { type: 'merge', body }, { namespace });
+      ownWrites.wrote(keyOf(deployment), adopted);
+      claimed.push(adopted);
+    }
+    return claimed;
+  }
+
+  async function writeStatus(
+    deployment: Deployment,
+    next: ReplicaSet | undefined,
+    sets: readonly ReplicaSet[],
+    created: string | undefined,
+  ): Promise<number | undefined> {
+    const { status, lookAgainMs } = deploymentStatus({ deployment, next, sets, created, now: clock.now() });
+    if (!isDeepStrictEqual(status, deployment.status)) {
+      const { name, namespace } = deployment.metadata;
+      const body = { status };
+      const options = { namespace, subresource: 'status' } as const;
+      ownWrites.wrote(keyOf(deployment), await client.patch('Deployment', name, { type: 'merge', body }, options));
+    }
+    return lookAgainMs;
+  }
+
+  return { name: 'deployment-controller', kinds: ['Deployment', 'ReplicaSet', 'Pod'], workers: 4, keysOf, reconcile };
+}
+
+function cutReplicaSet(deployment: Deployment, hash: string, replicas: number, revision: number) {
+  const { template, selector, minReadySeconds } = deployment.spec;
+  const labels = { ...template.metadata?.labels, [hashLabel]: hash };
+  const { [annotations.revision]: _own, ...inherited } = deployment.metadata.annotations ?? {};
+  return {
+    metadata: {
+      name: `${deployment.metadata.name}-${hash}`,
+      namespace: deployment.metadata.namespace,
+      labels,
+      annotations: {
+        ...withoutApplied(inherited),
+        ...sizeAnnotations(deployment),
+        [annotations.revision]: `${revision}`,
+      },
+      ownerReferences: [referenceTo(deployment)],
+    },
+    spec: {
+      replicas,
+      minReadySeconds,
+      selector: { ...selector, matchLabels: { ...selector.matchLabels, [hashLabel]: hash } },
+      template: structuredClone({ ...template, metadata: { ...template.metadata, labels } }),
+    },
+  };
+}
+
+function withoutApplied(all: Record<string, string>): Record<string, string> {
+  const { 'kubectl.kubernetes.io/last-applied-configuration': _applied, ...rest } = all;
+  return rest;
+}
+
+function sizeAnnotations(deployment: Deployment): Record<string, string> {
+  const max = wanted(deployment) + bounds(deployment).maxSurge;
+  return { [annotations.desired]: `${wanted(deployment)}`, [annotations.max]: `${max}` };
+}
+
+function highestRevision(sets: readonly ReplicaSet[]): number {
+  return Math.max(0, ...sets.map(revisionOf));
+}
+
+function referenceTo(deployment: Deployment): OwnerReference {
+  const { name, uid } = deployment.metadata;
+  return { apiVersion: 'apps/v1', kind: 'Deployment', name, uid, controller: true, blockOwnerDeletion: true };
+}
+
+function selects(deployment: Deployment, object: ReplicaSet | Pod): boolean {
+  return matchesLabels(selectorOf(deployment.spec.selector), object.metadata.labels ?? {});
+}
+
+function ignoreGone(error: unknown): void {
+  if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
+}
