@@ -2,13 +2,13 @@
  * Derives from `proto/` and the kind table, into `shared/generated/` (never committed):
  *   types.ts         the TypeScript types of all objects, in the shape of their JSON
  *   schema.ts        every message's fields with their rules, for validation and conversion
- *   descriptor.json  the protobuf root with one gRPC service a kind, for the servers, clients and reflection
+ *   descriptor.ts    the protobuf root with one gRPC service a kind, for the servers, clients and reflection
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
-import { type KindEntry, kindTable } from '../shared/kinds/table.ts';
+import { type KindEntry, kindTable, serviceName } from '../shared/kinds/table.ts';
 
 const protoDir = dirname(fileURLToPath(import.meta.url));
 const outDir = join(protoDir, '..', 'shared', 'generated');
@@ -42,7 +42,7 @@ function main(): void {
   write('schema.ts', schemaSource(messages));
   addServices(root);
   root.resolveAll();
-  write('descriptor.json', JSON.stringify(root.toJSON()));
+  write('descriptor.ts', descriptorSource(root));
 }
 
 function load(): protobuf.Root {
@@ -163,6 +163,16 @@ function schemaSource(messages: protobuf.Type[]): string {
   ].join('\n');
 }
 
+function descriptorSource(root: protobuf.Root): string {
+  return [
+    '// Generated from proto/ by proto/generate.ts. Not to be edited.',
+    "import type { INamespace } from 'protobufjs';",
+    '',
+    `export const descriptor: INamespace = JSON.parse(${JSON.stringify(JSON.stringify(root.toJSON()))});`,
+    '',
+  ].join('\n');
+}
+
 function fieldSchema(field: protobuf.Field): Record<string, unknown> {
   const target = field.resolvedType instanceof protobuf.Type ? fullName(field.resolvedType) : field.type;
   const rules: Record<string, unknown> = {};
@@ -219,10 +229,6 @@ function addServices(root: protobuf.Root): void {
     if (entry.subresources.includes('log')) stream('Logs', 'LogsRequest', 'LogsChunk');
     home.add(service);
   }
-}
-
-function serviceName(entry: KindEntry): string {
-  return entry.kind.endsWith('y') ? `${entry.kind.slice(0, -1)}ies` : `${entry.kind}s`;
 }
 
 function apiVersion(entry: KindEntry): string {

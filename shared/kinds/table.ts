@@ -122,3 +122,8 @@ export const kindTable: readonly KindEntry[] = [
   entry('NodeGuard', 'coracle.io/v1', 'nodeguards', 'coracle.v1', { namespaced: false }),
   entry('JoinToken', 'coracle.io/v1', 'jointokens', 'coracle.v1', { namespaced: false }),
 ];
+
+/** The name of a kind's gRPC service in `coracle.v1`: its plural in CamelCase. */
+export function serviceName({ kind }: Pick<KindEntry, 'kind'>): string {
+  return kind.endsWith('y') ? `${kind.slice(0, -1)}ies` : `${kind}s`;
+}
