@@ -112,7 +112,10 @@ function interfaceSource(type: protobuf.Type): string[] {
       rule(field, 'server_set') ||
       (owner && field.name === 'metadata') ||
       (list && field.name === 'items');
-    lines.push(`  ${field.name}${always ? '' : '?'}: ${fieldType(field)};`);
+    // A template's metadata is of objects to come: the server has not filled it in.
+    const draft = !owner && field.name === 'metadata' && /Template(Spec)?$/.test(type.name);
+    const fieldText = draft ? `Partial<${fieldType(field)}>` : fieldType(field);
+    lines.push(`  ${field.name}${always ? '' : '?'}: ${fieldText};`);
   }
   lines.push('}', '');
   return lines;

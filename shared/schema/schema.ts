@@ -28,4 +28,6 @@ export interface FieldSchema {
   readonly min?: number;
   readonly max?: number;
   readonly maxLength?: number;
+  /** No two items of a `map` list may have the same keys. */
+  readonly unique?: boolean;
 }
