@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isApiError } from '../../shared/errors.ts';
-import type { Deployment, OwnerReference, Pod, ReplicaSet } from '../../shared/generated/types.ts';
+import type { Deployment, ObjectMeta, OwnerReference, Pod, ReplicaSet } from '../../shared/generated/types.ts';
 import type { Change } from '../../shared/informer.ts';
 import { unowned } from '../../shared/informers.ts';
 import { controllerOf, keyOf } from '../../shared/object.ts';
@@ -227,7 +227,7 @@ function cutReplicaSet(deployment: Deployment, hash: string, replicas: number, r
       replicas,
       minReadySeconds,
       selector: { ...selector, matchLabels: { ...selector.matchLabels, [hashLabel]: hash } },
-      template: structuredClone({ ...template, metadata: { ...template.metadata, labels } }),
+      template: structuredClone({ ...template, metadata: { ...template.metadata, labels } as ObjectMeta }),
     },
   };
 }

@@ -1,0 +1,166 @@
+import { isApiError } from '../../shared/errors.ts';
+import type { Kind, OwnerReference } from '../../shared/generated/types.ts';
+import type { Change } from '../../shared/informer.ts';
+import { kindNamed, kindOf, kinds } from '../../shared/kinds/index.ts';
+import { type KubeObject, keyOf } from '../../shared/object.ts';
+import type { Controller, ControllerDeps } from './controller.ts';
+
+const foreground = 'foregroundDeletion';
+const orphan = 'orphan';
+
+/** Kinds that own nothing and are owned by nothing: not worth holding for this. */
+const leftOut: readonly Kind[] = ['Event', 'NodeGuard', 'JoinToken', 'Lease'];
+
+/** The kinds that are collected, and that collect. */
+export const collectedKinds: readonly Kind[] = kinds
+  .map(({ kind }) => kind as Kind)
+  .filter((kind) => !leftOut.includes(kind));
+
+interface Known {
+  readonly kind: Kind;
+  readonly object: KubeObject;
+}
+
+/**
+ * Deletes what is left of owners that are gone, and carries out foreground and orphan deletion (Kubernetes, "Garbage
+ * Collection"). Keys are uids: names may be taken again.
+ */
+export function createGarbageCollector(deps: ControllerDeps): Controller {
+  const { client } = deps;
+  const log = deps.log.child({ component: 'garbage-collector' });
+  const known = new Map<string, Known>();
+  const dependents = new Map<string, Set<string>>();
+
+  /** Keeps the graph, and names whom the change concerns: the object, its owners, and what it owned. */
+  function* keysOf({ kind, before, after }: Change): Iterable<string> {
+    for (const { uid } of before?.metadata.ownerReferences ?? []) unlink(uid, before?.metadata.uid ?? '');
+    if (before) known.delete(before.metadata.uid);
+    if (after) {
+      const { uid, ownerReferences } = after.metadata;
+      known.set(uid, { kind, object: after });
+      for (const owner of ownerReferences ?? []) link(owner.uid, uid);
+      if (ownerReferences?.length || after.metadata.deletionTimestamp) yield uid;
+    }
+    for (const { uid } of before?.metadata.ownerReferences ?? []) yield uid;
+    if (before && before.metadata.uid !== after?.metadata.uid) yield* dependents.get(before.metadata.uid) ?? [];
+  }
+
+  function link(owner: string, dependent: string): void {
+    const all = dependents.get(owner);
+    if (all) all.add(dependent);
+    else dependents.set(owner, new Set([dependent]));
+  }
+
+  function unlink(owner: string, dependent: string): void {
+    const all = dependents.get(owner);
+    all?.delete(dependent);
+    if (all?.size === 0) dependents.delete(owner);
+  }
+
+  async function reconcile(uid: string): Promise<undefined> {
+    const item = known.get(uid);
+    if (!item) return;
+    const { deletionTimestamp, finalizers = [] } = item.object.metadata;
+    if (deletionTimestamp && finalizers.includes(orphan)) return letGo(item);
+    if (deletionTimestamp && finalizers.includes(foreground)) return deleteDependents(item);
+    if (!deletionTimestamp) return collect(item);
+  }
+
+  /** Deletes the object when none of its owners is left. */
+  async function collect(item: Known): Promise<undefined> {
+    const { metadata } = item.object;
+    const owners = metadata.ownerReferences ?? [];
+    if (owners.length === 0) return;
+    const living: OwnerReference[] = [];
+    let waiting = false;
+    for (const owner of owners) {
+      const state = await ownerState(owner, metadata.namespace);
+      if (state !== 'gone') living.push(owner);
+      if (state === 'waits for dependents') waiting = true;
+    }
+    if (living.length > 0 && !(waiting && living.length === 1)) {
+      if (living.length < owners.length) await setOwners(item, living);
+      return;
+    }
+    const propagationPolicy = waiting ? 'Foreground' : 'Background';
+    await remove(item, propagationPolicy);
+  }
+
+  async function ownerState(
+    owner: OwnerReference,
+    namespace: string | undefined,
+  ): Promise<'lives' | 'gone' | 'waits for dependents'> {
+    const seen = known.get(owner.uid);
+    if (seen) {
+      const { deletionTimestamp, finalizers = [] } = seen.object.metadata;
+      return deletionTimestamp && finalizers.includes(foreground) ? 'waits for dependents' : 'lives';
+    }
+    const definition = kindOf(owner.apiVersion, owner.kind);
+    // An owner of a kind we do not know can't be looked up: it keeps what it owns.
+    if (!definition) return 'lives';
+    // The informers may not show it yet: only the API knows that it is not there.
+    const there = await client
+      .get(definition.kind as Kind, owner.name, definition.namespaced ? namespace : undefined)
+      .catch(ignoreGone);
+    return there?.metadata.uid === owner.uid ? 'lives' : 'gone';
+  }
+
+  async function deleteDependents(item: Known): Promise<undefined> {
+    const left = [...(dependents.get(item.object.metadata.uid) ?? [])]
+      .map((uid) => known.get(uid))
+      .filter((one) => !!one);
+    for (const one of left) if (!one.object.metadata.deletionTimestamp) await remove(one, 'Foreground');
+    const blocking = left.some(({ object }) =>
+      object.metadata.ownerReferences?.some(
+        (owner) => owner.uid === item.object.metadata.uid && owner.blockOwnerDeletion,
+      ),
+    );
+    if (!blocking) await dropFinalizer(item, foreground);
+  }
+
+  async function letGo(item: Known): Promise<undefined> {
+    const { uid } = item.object.metadata;
+    for (const dependent of [...(dependents.get(uid) ?? [])].map((one) => known.get(one))) {
+      if (!dependent) continue;
+      const references = dependent.object.metadata.ownerReferences ?? [];
+      await setOwners(
+        dependent,
+        references.filter((owner) => owner.uid !== uid),
+      );
+    }
+    await dropFinalizer(item, orphan);
+  }
+
+  async function setOwners({ kind, object }: Known, ownerReferences: OwnerReference[]): Promise<void> {
+    const { name, namespace, resourceVersion } = object.metadata;
+    const body = { metadata: { resourceVersion, ownerReferences } };
+    await client.patch(kind, name, { type: 'merge', body }, { namespace }).catch(ignoreMissing);
+  }
+
+  async function dropFinalizer({ kind, object }: Known, finalizer: string): Promise<void> {
+    const { name, namespace, resourceVersion, finalizers = [] } = object.metadata;
+    const body = { metadata: { resourceVersion, finalizers: finalizers.filter((one) => one !== finalizer) } };
+    await client.patch(kind, name, { type: 'merge', body }, { namespace }).catch(ignoreMissing);
+  }
+
+  async function remove({ kind, object }: Known, propagationPolicy: string): Promise<void> {
+    const { name, namespace, uid, resourceVersion } = object.metadata;
+    log.debug(
+      { key: keyOf(object), rev: resourceVersion, policy: propagationPolicy },
+      `collecting ${kindNamed(kind).singular}`,
+    );
+    await client.delete(kind, name, { namespace, propagationPolicy, preconditions: { uid } }).catch(ignoreGone);
+  }
+
+  return { name: 'garbage-collector', kinds: collectedKinds, workers: 8, keysOf, reconcile };
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (!isApiError(error, 'NotFound')) throw error;
+  return undefined;
+}
+
+function ignoreGone(error: unknown): undefined {
+  if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
+  return undefined;
+}
