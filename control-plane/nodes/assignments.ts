@@ -1,13 +1,13 @@
 import type { Kind, Node, Pod } from '../../shared/generated/types.ts';
 import type { Change, Informers } from '../../shared/informer.ts';
 import { type KubeObject, keyOf, splitKey } from '../../shared/object.ts';
+import { podReferences } from '../../shared/pod-references.ts';
 import type { Assignment, Peer, ToNode } from '../../shared/session.ts';
-import { podReferences } from './references.ts';
 
 type AssignmentsMessage = Extract<ToNode, { type: 'assignments' }>;
 
-/** The kinds that assignments are made from. */
-export const assignmentKinds = ['Pod', 'Node', 'ConfigMap', 'Secret'] as const satisfies readonly Kind[];
+/** The kinds that the informers must hold: what assignments are made from, and the leases that tell how far they have come. */
+export const assignmentKinds = ['Pod', 'Node', 'ConfigMap', 'Secret', 'Lease'] as const satisfies readonly Kind[];
 
 /**
  * What one node should run, as a chain of messages: the first is COMPLETE, the others INCREMENTAL, each for exactly
@@ -39,7 +39,7 @@ export class AssignmentChain {
         if (this.#isOurs(before) || this.#isOurs(after)) this.#dirty.add(id);
       } else if (kind === 'Node') {
         if (key !== this.#node) this.#dirty.add(`Peer|${key}`);
-      } else if (this.#namedBy.has(id)) {
+      } else if (kind !== 'Lease' && this.#namedBy.has(id)) {
         this.#dirty.add(id);
       }
     }
@@ -115,7 +115,7 @@ export class AssignmentChain {
   /** Keeps the references of a pod, and marks what it names anew or no longer. */
   #refer(podId: string, pod: Pod | undefined): void {
     const before = this.#names.get(podId) ?? new Set<string>();
-    const after = pod ? podReferences(pod.spec, pod.metadata.namespace ?? '') : new Set<string>();
+    const after = pod ? namedBy(pod) : new Set<string>();
     for (const id of after) {
       if (before.has(id)) continue;
       const pods = this.#namedBy.get(id);
@@ -137,6 +137,16 @@ export class AssignmentChain {
   #isOurs(object: KubeObject | undefined): boolean {
     return (object as Pod | undefined)?.spec.nodeName === this.#node;
   }
+}
+
+/** The ids of what a pod names. */
+function namedBy(pod: Pod): Set<string> {
+  const { configMaps, secrets } = podReferences(pod);
+  const { namespace } = pod.metadata;
+  return new Set([
+    ...[...configMaps].map((name) => `ConfigMap|${namespace}/${name}`),
+    ...[...secrets].map((name) => `Secret|${namespace}/${name}`),
+  ]);
 }
 
 /** A node as its peers see it; undefined while it has no address or range. */

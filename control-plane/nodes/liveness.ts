@@ -27,10 +27,9 @@ export class NodeLiveness {
     this.#holder = holder;
   }
 
-  /** Keeps the node alive for another `leaseMs`. Throws ApiError when the store can't promise it. */
-  async renew(): Promise<void> {
+  /** Makes the node's lease, in place of a former session's. Returns the revision of its object. */
+  async acquire(): Promise<number> {
     const { store, clock } = this.#deps;
-    if (this.#lease && (await store.keepAlive(this.#lease))) return;
     const lease = await store.grantLease(Math.ceil(this.#leaseMs / 1000));
     const now = formatMicroTime(clock.now());
     const object: Lease = {
@@ -51,7 +50,17 @@ export class NodeLiveness {
       },
     };
     const key = objectKey(leaseKind, leaseNamespace, this.#node);
-    await store.txn({ guards: [], writes: [{ type: 'put', key, value: JSON.stringify(object), lease }] });
+    const { revision } = await store.txn({
+      guards: [],
+      writes: [{ type: 'put', key, value: JSON.stringify(object), lease }],
+    });
     this.#lease = lease;
+    return revision;
+  }
+
+  /** Keeps the node alive for another `leaseMs`. Throws ApiError when the store can't promise it. */
+  async renew(): Promise<void> {
+    if (this.#lease && (await this.#deps.store.keepAlive(this.#lease))) return;
+    await this.acquire();
   }
 }

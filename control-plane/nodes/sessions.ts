@@ -13,7 +13,6 @@ import type {
   ToNode,
   TunnelFrame,
 } from '../../shared/session.ts';
-import { registryPrefix } from '../store/keys.ts';
 import type { Store } from '../store/store.ts';
 import { NodeLiveness } from './liveness.ts';
 import { claimPodCIDR, releasePodCIDR } from './pod-cidr.ts';
@@ -82,8 +81,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     log.info({ key: name, session: sessionId, instance: hello.instance }, 'session opened');
     try {
       const podCIDR = await register(hello.node);
-      await liveness.renew();
-      await caughtUp();
+      await caughtUp(await liveness.acquire());
       const { heartbeatMs, leaseMs } = deps;
       await session.send({ type: 'welcome', sessionId, heartbeatMs, leaseMs, podCIDR });
       await session.serve(incoming, leaseMs);
@@ -128,11 +126,10 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
   }
 
   /**
-   * Waits until the informers show everything that was stored before now: an agent removes what the first
-   * assignments leave out, so they must not be made from an old state.
+   * Waits until the informers show everything up to the session's own lease: an agent removes what the first
+   * assignments leave out, so they must not be made from an older state.
    */
-  async function caughtUp(): Promise<void> {
-    const { revision } = await store.get(registryPrefix);
+  async function caughtUp(revision: number): Promise<void> {
     const deadline = clock.monotonic() + catchUpMs;
     while (informers.revision < revision) {
       if (clock.monotonic() > deadline) throw new ApiError('Timeout', 'the state of the cluster is not at hand yet');

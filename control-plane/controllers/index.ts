@@ -1,0 +1,32 @@
+import type { Kind } from '../../shared/generated/types.ts';
+import { type Controller, type ControllerDeps, runController } from './controller.ts';
+import { createDeploymentController } from './deployment.ts';
+import { collectedKinds, createGarbageCollector } from './garbage-collector.ts';
+import { createNamespaceController } from './namespace.ts';
+import { createNodeLifecycleController, type NodeLifecycleOptions } from './node-lifecycle.ts';
+import { createReplicaController } from './replica-set.ts';
+
+export type { Controller, ControllerDeps } from './controller.ts';
+
+/** The kinds that the informers given to the controllers must hold. */
+export const controllerKinds: readonly Kind[] = [...new Set<Kind>([...collectedKinds, 'Lease'])];
+
+export function createControllers(deps: ControllerDeps, options: NodeLifecycleOptions): Controller[] {
+  return [
+    createReplicaController('ReplicaSet', deps),
+    createReplicaController('ReplicationController', deps),
+    createDeploymentController(deps),
+    createNodeLifecycleController(deps, options),
+    createGarbageCollector(deps),
+    createNamespaceController(deps),
+  ];
+}
+
+/** Runs all controllers until aborted. */
+export async function runControllers(
+  deps: ControllerDeps,
+  options: NodeLifecycleOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  await Promise.all(createControllers(deps, options).map((controller) => runController(controller, deps, signal)));
+}
