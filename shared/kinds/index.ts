@@ -1,6 +1,9 @@
 import type { Kind, KindMap } from '../generated/types.ts';
 import type { Column, KindDef, Strategy } from './kind.ts';
+import { apiVersionOf } from './names.ts';
 import { type KindEntry, kindTable } from './table.ts';
+
+export { apiVersionOf } from './names.ts';
 
 /** What every kind does, by its name. */
 const behaviours: {
@@ -35,11 +38,6 @@ export function kindForResource(group: string, version: string, plural: string):
 /** The kind that a person means: its plural, singular, short name or Kind, also with its group (`deployments.apps`). */
 export function findKind(word: string): KindDef | undefined {
   return byWord.get(word.toLowerCase());
-}
-
-/** The value of `apiVersion` in objects of the kind: `v1`, `apps/v1`. */
-export function apiVersionOf(entry: Pick<KindEntry, 'group' | 'version'>): string {
-  return entry.group ? `${entry.group}/${entry.version}` : entry.version;
 }
 
 function define(entry: KindEntry): KindDef {

@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import protobuf from 'protobufjs';
+import { describe, expect, it } from 'vitest';
+import { arbitraryObject } from '../../test/support/arbitrary-objects.ts';
+import { isApiError } from '../errors.ts';
+import { descriptor } from '../generated/descriptor.ts';
+import { kindNamed, kinds } from '../kinds/index.ts';
+import type { KubeObject } from '../object.ts';
+import { decodeKind, decodeObject, encodeObject } from './convert.ts';
+
+const root = protobuf.Root.fromJSON(descriptor);
+
+describe('objects through protobuf and back', () => {
+  it.each(kinds.map((kind) => [kind.kind, kind] as const))('%s comes back as it was', (_name, kind) => {
+    fc.assert(
+      fc.property(arbitraryObject(kind), (object) => {
+        expect(decodeKind(kind, encodeObject(kind.message, object))).toEqual(object);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('is what any other protobuf implementation reads and writes', () => {
+    const type = root.lookupType(kindNamed('Pod').message);
+    const bytes = encodeObject('k8s.io.api.core.v1.Pod', pod);
+    const read = type.toObject(type.decode(bytes), { longs: Number });
+    expect(read).toMatchObject({
+      metadata: { name: 'web', creationTimestamp: { seconds: 1767225600 } },
+      spec: {
+        volumes: [{ name: 'data', volumeSource: { emptyDir: { sizeLimit: { string: '1Gi' } } } }],
+        containers: [
+          {
+            name: 'app',
+            resources: { requests: { cpu: { string: '100m' } } },
+            livenessProbe: {
+              handler: { httpGet: { port: { type: 1, strVal: 'http' } } },
+              periodSeconds: 5,
+            },
+            readinessProbe: { handler: { tcpSocket: { port: { type: 0, intVal: 80 } } } },
+            env: [{ name: 'K', valueFrom: { configMapKeyRef: { localObjectReference: { name: 'c' }, key: 'k' } } }],
+          },
+        ],
+      },
+    });
+    expect(decodeKind(kindNamed('Pod'), type.encode(type.fromObject(read)).finish())).toEqual(pod);
+  });
+
+  it('keeps microseconds, base64 data and free-form fields', () => {
+    const lease = {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'l', managedFields: [{ manager: 'm', fieldsV1: { 'f:spec': { 'f:replicas': {} } } }] },
+      spec: { renewTime: '2026-01-01T00:00:00.000123Z' },
+    } as unknown as KubeObject;
+    expect(decodeKind(kindNamed('Lease'), encodeObject(kindNamed('Lease').message, lease))).toEqual(lease);
+    const secret = { data: { a: '/+8=', empty: '' } };
+    expect(decodeObject('k8s.io.api.core.v1.Secret', encodeObject('k8s.io.api.core.v1.Secret', secret))).toEqual(
+      secret,
+    );
+  });
+
+  it('skips fields that it does not know', () => {
+    const extra = new protobuf.Writer()
+      .uint32((1000 << 3) | 2)
+      .string('later')
+      .finish();
+    const bytes = Buffer.concat([encodeObject('k8s.io.api.core.v1.Pod', pod), extra]);
+    expect(decodeKind(kindNamed('Pod'), bytes)).toEqual(pod);
+  });
+
+  it('refuses bytes that are no such message, whatever they are', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        try {
+          decodeObject('k8s.io.api.core.v1.Pod', bytes);
+        } catch (error) {
+          expect(isApiError(error, 'BadRequest')).toBe(true);
+        }
+      }),
+    );
+    const whole = encodeObject('k8s.io.api.core.v1.Pod', pod);
+    expect(() => decodeObject('k8s.io.api.core.v1.Pod', whole.subarray(0, -1))).toThrow(/no k8s.io.api.core.v1.Pod/);
+  });
+
+  it('takes a key called __proto__ for a key', () => {
+    const labels = JSON.parse('{"__proto__": "x", "a": "b"}');
+    const bytes = encodeObject('k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta', { labels });
+    const back = decodeObject('k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta', bytes);
+    expect(Object.entries(back.labels as object)).toEqual([
+      ['__proto__', 'x'],
+      ['a', 'b'],
+    ]);
+  });
+});
+
+const pod: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'web', uid: 'u', resourceVersion: '7', creationTimestamp: '2026-01-01T00:00:00Z' },
+  spec: {
+    volumes: [{ name: 'data', emptyDir: { sizeLimit: '1Gi' } }],
+    containers: [
+      {
+        name: 'app',
+        env: [{ name: 'K', valueFrom: { configMapKeyRef: { name: 'c', key: 'k' } } }],
+        resources: { requests: { cpu: '100m' } },
+        livenessProbe: { httpGet: { path: '/', port: 'http' }, periodSeconds: 5 },
+        readinessProbe: { tcpSocket: { port: 80 } },
+      },
+    ],
+  },
+};
