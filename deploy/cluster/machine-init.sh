@@ -2,15 +2,13 @@
 # The first process of a machine: runs as pid 1 in network, mount, pid, uts and ipc namespaces of its own. Gives the
 # machine what a freshly booted one has, then keeps its programs running. SIGKILL to this process is the power cut.
 #
-#   sh machine-init.sh NAME DIR [--engine] [COMMAND [ARGUMENT...]]
+#   sh machine-init.sh NAME DIR
 #
-# DIR is the machine's disk: it outlives power cuts. --engine runs dockerd by DIR/daemon.json. COMMAND is the
-# machine's own program, `agent` on a node and `server` on the control plane's machine: DIR/run/PROGRAM.pid,
-# where PROGRAM is the environment's MACHINE_PROGRAM.
+# DIR is the machine's disk: it outlives power cuts. What the machine runs are the scripts in DIR/programs; one that
+# is put there later is started by writing its name to the pipe DIR/run/start.
 set -eu
 
 name=$1 dir=$2
-shift 2
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
 echo "$name" >/proc/sys/kernel/hostname
@@ -36,12 +34,20 @@ mount --rbind /mnt/cgroup /sys/fs/cgroup
 if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
 umount -R -l /mnt
 
+# An engine keeps who it is in /etc/docker.
+mkdir -p /etc/docker "$dir/etc-docker"
+mount --bind "$dir/etc-docker" /etc/docker
+
 # A machine without a name server says so at once instead of waiting for one.
 mkdir -p /run/machine
 printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' >/run/machine/resolv.conf
 printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$name" >/run/machine/hosts
-mount --bind /run/machine/resolv.conf "$(readlink -f /etc/resolv.conf)" 2>/dev/null ||
-  mount --bind /run/machine/resolv.conf /etc/resolv.conf
+# Often a link into /run, where nothing is left.
+resolv=$(readlink -m /etc/resolv.conf)
+case $resolv in
+  /run/*) mkdir -p "${resolv%/*}" && touch "$resolv" ;;
+esac
+if [ -e "$resolv" ]; then mount --bind /run/machine/resolv.conf "$resolv"; fi
 mount --bind /run/machine/hosts /etc/hosts
 
 # A router for its pods. Pods' packets come by another way than the routing table would choose for an answer.
@@ -49,12 +55,16 @@ for setting in ip_forward=1 conf/all/rp_filter=0 conf/default/rp_filter=0 conf/e
   echo "${setting#*=}" >"/proc/sys/net/ipv4/${setting%=*}"
 done
 
-if [ "${1-}" = --engine ]; then
-  shift
-  sh "$here/supervise.sh" engine "$dir" dockerd --config-file "$dir/daemon.json" &
-fi
-if [ $# -gt 0 ]; then
-  sh "$here/supervise.sh" "${MACHINE_PROGRAM:-agent}" "$dir" "$@" &
-fi
+start() { sh "$here/supervise.sh" "$1" "$dir" sh "$dir/programs/$1" & }
+
+for program in "$dir"/programs/*; do
+  if [ -f "$program" ]; then start "${program##*/}"; fi
+done
+# Whoever sees the pipe knows that the machine is up.
+mkfifo "$dir/run/start"
+while :; do
+  if read -r program <"$dir/run/start"; then start "$program"; fi
+done &
+
 # Waiting also buries the orphans that are handed to the first process.
 while :; do wait; sleep 1; done

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../shared/clock.ts';
 import { removeCgroup } from './cgroups.ts';
@@ -8,17 +9,8 @@ import type { ClusterPlan, MachinePlan } from './plan.ts';
 import { firstChild, identify, isAlive, type ProcessIdentity, signalProcess, waitFor } from './process.ts';
 import { run, tryRun } from './run.ts';
 
-/** What a machine runs besides its engine. */
-export interface MachineProgram {
-  readonly name: 'agent' | 'server';
-  readonly command: readonly string[];
-}
-
-export interface MachineSoftware {
-  /** Whether a Docker engine of its own runs on it. */
-  readonly engine: boolean;
-  readonly program?: MachineProgram;
-}
+/** `engine` is the machine's dockerd; `agent` is the node's program, `server` the control plane's. */
+export type ProgramName = 'engine' | 'agent' | 'server';
 
 /** The container runtime of the machines' engines: `path` undefined is the engine's own default. */
 export interface ContainerRuntime {
@@ -27,24 +19,19 @@ export interface ContainerRuntime {
 }
 
 const initScript = join(import.meta.dirname, 'machine-init.sh');
+const bootDeadlineMs = 10_000;
 const deathDeadlineMs = 10_000;
 
 /**
- * Presses the power button: the machine boots with the disk it has. Returns when its first process runs; its programs
- * are then on their way.
+ * Presses the power button: the machine boots with the disk it has and starts the programs that are on it. Returns
+ * when its first process runs; its programs are then on their way.
  */
-export async function powerOn(
-  plan: ClusterPlan,
-  machine: MachinePlan,
-  software: MachineSoftware,
-  runtime: ContainerRuntime,
-  clock: Clock,
-): Promise<void> {
-  if (runningInit(machine) !== undefined) throw new Error(`${machine.name} is running`);
+export async function powerOn(plan: ClusterPlan, machine: MachinePlan, clock: Clock): Promise<void> {
+  if (isRunning(machine)) throw new Error(`${machine.name} is running`);
   // What a power cut leaves in the kernel: the machine's end of the cable, and its groups.
   await cleanUp(plan, machine, clock);
   mkdirSync(join(machine.dir, 'log'), { recursive: true });
-  if (software.engine) writeFileSync(join(machine.dir, 'daemon.json'), engineConfig(machine, runtime));
+  rmSync(join(machine.dir, 'run'), { recursive: true, force: true });
   await plugIn(plan, machine);
 
   const log = openSync(join(machine.dir, 'log', 'init.log'), 'a');
@@ -54,27 +41,39 @@ export async function powerOn(
       `--net=/run/netns/${machine.netns}`,
       ...['unshare', '--mount', '--propagation', 'private', '--pid', '--uts', '--ipc', '--fork', '--kill-child'],
       ...['--mount-proc', 'sh', initScript, machine.name, machine.dir],
-      ...(software.engine ? ['--engine'] : []),
-      ...(software.program?.command ?? []),
     ],
-    {
-      stdio: ['ignore', log, log],
-      detached: true,
-      cwd: '/',
-      env: { ...process.env, MACHINE_PROGRAM: software.program?.name ?? 'agent' },
-    },
+    { stdio: ['ignore', log, log], detached: true, cwd: '/' },
   );
   closeSync(log);
   child.unref();
   const { pid } = child;
   if (pid === undefined) throw new Error(`${machine.name}: nsenter cannot be started`);
-  const init = await waitFor(`${machine.name} boots`, 5_000, clock, () => {
-    if (identify(pid) === undefined)
-      throw new Error(`${machine.name} did not boot: ${tail(join(machine.dir, 'log', 'init.log'))}`);
+  const init = await waitFor(`${machine.name} boots`, bootDeadlineMs, clock, () => {
+    if (identify(pid) === undefined) throw new Error(`${machine.name} did not boot: ${programLog(machine, 'init')}`);
     const first = firstChild(pid);
     return first === undefined ? undefined : identify(first);
   });
   writeFileSync(initFile(machine), JSON.stringify(init));
+  await waitFor(`${machine.name} boots`, bootDeadlineMs, clock, () => {
+    if (!isAlive(init)) throw new Error(`${machine.name} did not boot: ${programLog(machine, 'init')}`);
+    return existsSync(join(machine.dir, 'run', 'start'));
+  });
+}
+
+/** Puts a program on the machine's disk: it runs from now on, and after every boot. */
+export async function install(machine: MachinePlan, program: ProgramName, command: readonly string[]): Promise<void> {
+  const programs = join(machine.dir, 'programs');
+  mkdirSync(programs, { recursive: true });
+  writeFileSync(join(programs, program), `exec ${command.map(quoted).join(' ')}\n`, { mode: 0o600 });
+  if (isRunning(machine)) await writeFile(join(machine.dir, 'run', 'start'), `${program}\n`);
+}
+
+/** Puts an engine on the machine's disk. */
+export async function installEngine(machine: MachinePlan, runtime: ContainerRuntime): Promise<void> {
+  mkdirSync(machine.dir, { recursive: true });
+  const config = join(machine.dir, 'daemon.json');
+  writeFileSync(config, engineConfig(machine, runtime));
+  await install(machine, 'engine', ['dockerd', '--config-file', config]);
 }
 
 /**
@@ -105,8 +104,8 @@ export async function repairCable(plan: ClusterPlan, machine: MachinePlan): Prom
   await setCable(plan, machine, 'up');
 }
 
-/** Sends a signal to one program of the machine: its `engine`, `agent` or `server`. Its supervisor starts it again. */
-export async function signalProgram(machine: MachinePlan, program: string, signal: string): Promise<void> {
+/** Sends a signal (`KILL`) to one program of the machine. Its supervisor starts it again. */
+export async function signalProgram(machine: MachinePlan, program: ProgramName, signal: string): Promise<void> {
   const init = runningInit(machine);
   if (init === undefined) throw new Error(`${machine.name} is off`);
   const pid = readFileSync(join(machine.dir, 'run', `${program}.pid`), 'utf8').trim();
@@ -115,14 +114,14 @@ export async function signalProgram(machine: MachinePlan, program: string, signa
 }
 
 /** While a program is held, its supervisor does not start it again. */
-export function holdProgram(machine: MachinePlan, program: string, held: boolean): void {
+export function holdProgram(machine: MachinePlan, program: ProgramName, held: boolean): void {
   const file = join(machine.dir, 'run', `${program}.hold`);
   if (held) writeFileSync(file, '');
   else rmSync(file, { force: true });
 }
 
 /** The program's pid as its machine counts, undefined while it is not running. */
-export function programPid(machine: MachinePlan, program: string): number | undefined {
+export function programPid(machine: MachinePlan, program: ProgramName): number | undefined {
   try {
     return Number(readFileSync(join(machine.dir, 'run', `${program}.pid`), 'utf8'));
   } catch {
@@ -138,8 +137,8 @@ export async function runOn(machine: MachinePlan, command: readonly string[], ti
   return run('nsenter', ['--target', String(init.pid), ...namespaces, ...command], { timeoutMs });
 }
 
-/** The last lines of a machine's log. */
-export function machineLog(machine: MachinePlan, program: string): string {
+/** The end of a program's log on the machine. */
+export function programLog(machine: MachinePlan, program: ProgramName | 'init'): string {
   return tail(join(machine.dir, 'log', `${program}.log`));
 }
 
@@ -184,6 +183,10 @@ function engineConfig(machine: MachinePlan, runtime: ContainerRuntime): string {
       : { 'default-runtime': runtime.name, runtimes: { [runtime.name]: { path: runtime.path } } }),
   };
   return `${JSON.stringify(config, undefined, 2)}\n`;
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function tail(file: string): string {
