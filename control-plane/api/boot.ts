@@ -1,0 +1,20 @@
+import { isApiError } from '../../shared/errors.ts';
+import { kindNamed } from '../../shared/kinds/index.ts';
+import type { Api, RequestContext } from './api.ts';
+import { component } from './identity.ts';
+
+/** The namespaces that every cluster has. */
+export const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
+
+/** Makes what must exist before anybody asks. May be run at every start, by several servers at once. */
+export async function ensureBootObjects(api: Api, signal: AbortSignal): Promise<void> {
+  const context: RequestContext = { identity: component('apiserver'), signal, warnings: [] };
+  const entry = kindNamed('Namespace');
+  for (const name of systemNamespaces) {
+    try {
+      await api.create(context, { entry }, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    } catch (error) {
+      if (!isApiError(error, 'AlreadyExists')) throw error;
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import type { KubeObject } from '../../shared/object.ts';
+import type { Item } from '../store/store.ts';
+
+/** An object as it stood at a revision of its own. */
+export interface State {
+  readonly object: KubeObject;
+  readonly revision: number;
+}
+
+/**
+ * The text that is stored. It has no resourceVersion, since that is the revision at which the store accepts it:
+ * the draft loses one that it has.
+ */
+export function encodeObject(draft: KubeObject): string {
+  const { resourceVersion } = draft.metadata;
+  if (resourceVersion === undefined) return JSON.stringify(draft);
+  return JSON.stringify({ ...draft, metadata: { ...draft.metadata, resourceVersion: undefined } });
+}
+
+export function decodeItem(item: Item): State {
+  const object = JSON.parse(item.value) as KubeObject;
+  object.metadata.resourceVersion = String(item.revision);
+  return { object, revision: item.revision };
+}

@@ -1,0 +1,87 @@
+import type { Clock } from '../../shared/clock.ts';
+import type { Kind } from '../../shared/generated/types.ts';
+import { kindNamed } from '../../shared/kinds/index.ts';
+import type { KindDef } from '../../shared/kinds/kind.ts';
+import type { KindEntry, Subresource } from '../../shared/kinds/table.ts';
+import type { Log } from '../../shared/log.ts';
+import type { KubeObject } from '../../shared/object.ts';
+import type { Random } from '../../shared/random.ts';
+import type { WatchCache } from '../store/cache.ts';
+import { objectKey } from '../store/keys.ts';
+import type { Store, Write } from '../store/store.ts';
+import type { NodeStreams, RequestContext } from './api.ts';
+import { forbiddenError } from './auth/authorizer.ts';
+import { decodeItem, encodeObject, type State } from './codec.ts';
+import type { Authorizer } from './identity.ts';
+import { guardObject } from './node-guards.ts';
+import { ReadIndex } from './read-index.ts';
+
+export interface ApiDeps {
+  readonly store: Store;
+  /** Over the whole registry, fed by the same store. */
+  readonly cache: WatchCache;
+  readonly authorizer: Authorizer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Absent: logs answer ServiceUnavailable. */
+  readonly nodeStreams?: NodeStreams;
+}
+
+/** What is asked for, as the authorizer is asked about it. */
+interface Asked {
+  readonly entry: Pick<KindEntry, 'group' | 'plural'>;
+  readonly subresource?: Subresource;
+  readonly namespace?: string;
+  readonly name?: string;
+}
+
+/** What all requests share: who may do what, and where the present state is read. Keeps nothing of any request. */
+export class Core {
+  readonly deps: ApiDeps;
+  readonly reads: ReadIndex;
+
+  constructor(deps: ApiDeps) {
+    this.deps = deps;
+    this.reads = new ReadIndex(deps);
+  }
+
+  kind(kind: Kind): KindDef {
+    return kindNamed(kind);
+  }
+
+  /** Throws Forbidden in Kubernetes' words. `object`: what is written, where it matters who writes it. */
+  authorize(context: RequestContext, verb: string, asked: Asked, object?: unknown): void {
+    const { entry, subresource, namespace, name } = asked;
+    const attributes = { verb, group: entry.group, resource: entry.plural, subresource, namespace, name };
+    const decision = this.deps.authorizer.authorize(context.identity, attributes, object);
+    if (!decision.allowed) throw forbiddenError(attributes, decision.reason);
+  }
+
+  /** What the cache holds; it may lag behind the store. */
+  cached(entry: KindEntry, namespace: string | undefined, name: string): State | undefined {
+    const key = entry.namespaced && namespace ? `${namespace}/${name}` : name;
+    const object: KubeObject | undefined = this.deps.cache.get(entry.kind as Kind, key);
+    return object && { object, revision: Number(object.metadata.resourceVersion) };
+  }
+
+  /** What the store holds now. */
+  async fresh(key: string): Promise<State | undefined> {
+    const { item } = await this.deps.store.get(key);
+    return item && decodeItem(item);
+  }
+
+  /** A write of ours was accepted: later reads show at least this revision. */
+  wrote(revision: number): void {
+    this.reads.atLeast(revision);
+  }
+
+  /** The write that bumps a node's guard, whatever its revision. */
+  guardWrite(node: string): Write & { type: 'put' } {
+    const entry = kindNamed('NodeGuard');
+    const guard = this.cached(entry, undefined, node)?.object;
+    const meta = guard?.metadata ?? this.cached(kindNamed('Node'), undefined, node)?.object.metadata;
+    const value = encodeObject(guardObject(node, meta?.uid ?? '', meta?.creationTimestamp ?? ''));
+    return { type: 'put', key: objectKey(entry, undefined, node), value };
+  }
+}

@@ -1,0 +1,174 @@
+import { formatTime } from '../../shared/clock.ts';
+import { isApiError } from '../../shared/errors.ts';
+import type { Namespace, ObjectMeta } from '../../shared/generated/types.ts';
+import type { KindDef } from '../../shared/kinds/kind.ts';
+import type { KubeObject } from '../../shared/object.ts';
+import { nameSuffix, uuid } from '../../shared/random.ts';
+import { objectKey } from '../store/keys.ts';
+import type { Guard, Write } from '../store/store.ts';
+import { admitCreate } from './admission.ts';
+import type { MutateOptions, RequestContext } from './api.ts';
+import { decodeItem, encodeObject, type State } from './codec.ts';
+import type { Core } from './core.ts';
+import { checkCreate, decodeBody } from './decode.ts';
+import { guardEffect, guardObject } from './node-guards.ts';
+import { alreadyExists, badRequest, forbidden, notFound } from './refusals.ts';
+
+/** How often a generated name is drawn again when it is taken, as in Kubernetes. */
+const nameTries = 8;
+/** Letters of the given prefix that a generated name keeps, so that it stays a valid label. */
+const prefixLength = 58;
+
+/** `namespace`: that of the URL. Answers the stored object. */
+export async function createObject(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  namespace: string | undefined,
+  body: unknown,
+  options: MutateOptions = {},
+): Promise<KubeObject> {
+  const draft = decodeBody(def, body, options, context.warnings);
+  const meta = draft.metadata;
+  settleNamespace(def, meta, namespace);
+  if (meta.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
+  const prefix = meta.name ? undefined : meta.generateName;
+  if (prefix) meta.name = generatedName(core, prefix);
+  core.authorize(context, 'create', { entry: def, namespace: meta.namespace, name: prefix ? '' : meta.name }, draft);
+
+  const now = core.deps.clock.now();
+  draft.metadata = newMeta(core, def, meta, now);
+  admitCreate(def, draft);
+  def.strategy.prepareCreate?.(draft);
+  if (def.kind === 'Namespace') draft.status = { phase: 'Active' };
+  checkCreate(def, draft);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await insert(core, context, def, draft, options);
+    } catch (error) {
+      if (!prefix || attempt >= nameTries || !isApiError(error, 'AlreadyExists')) throw error;
+      draft.metadata.name = generatedName(core, prefix);
+    }
+  }
+}
+
+/** One transaction: the key must be free, the namespace must be the one that was seen to be alive. */
+async function insert(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  draft: KubeObject,
+  options: MutateOptions,
+): Promise<KubeObject> {
+  const { name, namespace } = draft.metadata;
+  const key = objectKey(def, namespace, name);
+  const home = namespace ? objectKey(core.kind('Namespace'), undefined, namespace) : undefined;
+  let room = namespace ? await livingNamespace(core, def, name, namespace) : undefined;
+  if (options.dryRun) {
+    if (await core.fresh(key)) throw alreadyExists(def, name);
+    return draft;
+  }
+  const value = encodeObject(draft);
+  for (;;) {
+    context.signal.throwIfAborted();
+    const guards: Guard[] = [{ key, revision: 0 }];
+    if (home && room) guards.push({ key: home, revision: room.revision });
+    const writes: Write[] = [{ type: 'put', key, value }];
+    addGuardWrites(core, undefined, draft, writes, guards);
+    const result = await core.deps.store.txn({ guards, writes });
+    if (result.ok) {
+      core.wrote(result.revision);
+      draft.metadata.resourceVersion = String(result.revision);
+      return draft;
+    }
+    if (result.current.has(key)) throw alreadyExists(def, name);
+    // The namespace has changed since it was seen: look at what it is now.
+    const item = home && result.current.get(home);
+    if (namespace) room = checkNamespace(def, name, namespace, item ? decodeItem(item) : undefined);
+  }
+}
+
+/** The writes on node guards that a change brings along, in its own transaction. */
+export function addGuardWrites(
+  core: Core,
+  before: KubeObject | undefined,
+  after: KubeObject | undefined,
+  writes: Write[],
+  guards: Guard[],
+): void {
+  const effect = guardEffect(before, after);
+  if (!effect) return;
+  const entry = core.kind('NodeGuard');
+  const key = objectKey(entry, undefined, effect.node);
+  if (effect.type === 'remove') {
+    writes.push({ type: 'delete', key });
+  } else if (effect.type === 'create' && after) {
+    const { uid, creationTimestamp } = after.metadata;
+    writes.push({ type: 'put', key, value: encodeObject(guardObject(effect.node, uid, creationTimestamp)) });
+  } else if (core.cached(entry, undefined, effect.node)) {
+    writes.push(core.guardWrite(effect.node));
+  } else {
+    // No such node is known. Should it have come into being meanwhile, the transaction is tried again.
+    guards.push({ key, revision: 0 });
+  }
+}
+
+async function livingNamespace(core: Core, def: KindDef, name: string, namespace: string): Promise<State> {
+  const entry = core.kind('Namespace');
+  const seen = core.cached(entry, undefined, namespace);
+  if (seen && !isTerminating(seen.object)) return seen;
+  // The cache may lag behind a namespace that was just made, or made anew.
+  return checkNamespace(def, name, namespace, await core.fresh(objectKey(entry, undefined, namespace)));
+}
+
+function checkNamespace(def: KindDef, name: string, namespace: string, state: State | undefined): State {
+  if (!state) throw notFound({ plural: 'namespaces', group: '' }, namespace);
+  if (!isTerminating(state.object)) return state;
+  const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+  const message = `namespace ${namespace} is being terminated`;
+  throw forbidden(def, name, why, { reason: 'NamespaceTerminating', field: 'metadata.namespace', message });
+}
+
+function isTerminating(object: KubeObject): boolean {
+  return object.metadata.deletionTimestamp !== undefined || (object as Namespace).status?.phase === 'Terminating';
+}
+
+/** The URL's namespace counts; a body may repeat it. */
+export function settleNamespace(def: KindDef, meta: ObjectMeta, namespace: string | undefined): void {
+  if (!def.namespaced) {
+    if (meta.namespace) delete meta.namespace;
+    return;
+  }
+  const wanted = namespace || meta.namespace;
+  if (!wanted) throw badRequest('an empty namespace may not be set during creation');
+  if (meta.namespace && meta.namespace !== wanted) {
+    throw badRequest(`the namespace of the provided object does not match the namespace sent on the request`);
+  }
+  meta.namespace = wanted;
+}
+
+/** What the server says about a new object, and what of the client's it keeps. */
+function newMeta(core: Core, def: KindDef, given: ObjectMeta, now: number): ObjectMeta {
+  const meta: ObjectMeta = {
+    name: given.name,
+    ...(given.generateName ? { generateName: given.generateName } : {}),
+    ...(def.namespaced ? { namespace: given.namespace } : {}),
+    uid: uuid(core.deps.random),
+    ...(hasGeneration(def) ? { generation: 1 } : {}),
+    creationTimestamp: formatTime(now),
+  } as ObjectMeta;
+  if (given.labels) meta.labels = given.labels;
+  if (given.annotations) meta.annotations = given.annotations;
+  if (given.ownerReferences?.length) meta.ownerReferences = given.ownerReferences;
+  if (given.finalizers?.length) meta.finalizers = given.finalizers;
+  return meta;
+}
+
+/** Kinds whose controllers observe a generation: those that have a spec to act on and report a status. */
+export function hasGeneration(def: KindDef): boolean {
+  return def.subresources.includes('status') && def.kind !== 'Namespace' && def.kind !== 'Node';
+}
+
+function generatedName(core: Core, prefix: string): string {
+  return prefix.slice(0, prefixLength) + nameSuffix(core.deps.random);
+}

@@ -1,0 +1,107 @@
+import { backoffMs } from '../../shared/backoff.ts';
+import type { KindDef } from '../../shared/kinds/kind.ts';
+import type { KubeObject } from '../../shared/object.ts';
+import { objectKey } from '../store/keys.ts';
+import type { Guard, Write } from '../store/store.ts';
+import type { RequestContext } from './api.ts';
+import { decodeItem, encodeObject, type State } from './codec.ts';
+import type { Core } from './core.ts';
+import { addGuardWrites } from './create.ts';
+import { isReadyToGo } from './deletion.ts';
+import { modified, notFound } from './refusals.ts';
+
+/** After this many lost races in a row a writer begins to wait between its tries. */
+const eagerTries = 3;
+const maxTries = 1_000;
+const wait = { firstMs: 1, capMs: 50 };
+
+/** What an update makes of the present state. */
+export type Change =
+  | { readonly type: 'put'; readonly object: KubeObject }
+  | { readonly type: 'remove' }
+  | { readonly type: 'none' };
+
+export interface Outcome {
+  readonly object: KubeObject;
+  readonly removed: boolean;
+}
+
+export interface Place {
+  readonly def: KindDef;
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+/**
+ * The one way in which a stored object is changed. `decide` gets the present state and says what is to become of it; the
+ * store takes that only if the state is still the present one, else `decide` is asked again. It may be asked with a
+ * state from the cache, which may be old: a refusal, or finding nothing to do, then counts only when the store's own
+ * state says the same. An object that is being deleted and waits for nothing more is removed by the write.
+ */
+export async function guardedUpdate(
+  core: Core,
+  context: RequestContext,
+  place: Place,
+  decide: (object: KubeObject) => Change,
+  dryRun = false,
+): Promise<Outcome> {
+  const { def, namespace, name } = place;
+  const key = objectKey(def, namespace, name);
+  let state = core.cached(def, namespace, name);
+  let current = false;
+  for (let attempt = 0; attempt < maxTries; attempt++) {
+    context.signal.throwIfAborted();
+    if (!state) {
+      if (current) throw notFound(def, name);
+      state = await core.fresh(key);
+      current = true;
+      continue;
+    }
+    let change: Change;
+    try {
+      change = decide(state.object);
+    } catch (error) {
+      if (current) throw error;
+      state = undefined;
+      continue;
+    }
+    if (change.type === 'none') {
+      if (current) return { object: state.object, removed: false };
+      state = undefined;
+      continue;
+    }
+    if (change.type === 'put' && isReadyToGo(change.object)) change = { type: 'remove' };
+    const after = change.type === 'put' ? change.object : undefined;
+    if (dryRun) return { object: after ?? state.object, removed: !after };
+    const written = await write(core, key, state, after);
+    if (typeof written === 'number') {
+      core.wrote(written);
+      if (!after) return { object: state.object, removed: true };
+      after.metadata.resourceVersion = String(written);
+      return { object: after, removed: false };
+    }
+    // Lost a race: what stands there now is known from the refusal itself.
+    state = written;
+    current = true;
+    if (attempt >= eagerTries) {
+      await core.deps.clock.sleep(backoffMs(attempt - eagerTries, wait, core.deps.random), context.signal);
+    }
+  }
+  throw modified(def, name);
+}
+
+/** The revision of the write, or the state that stood in its way. */
+async function write(
+  core: Core,
+  key: string,
+  state: State,
+  after: KubeObject | undefined,
+): Promise<number | State | undefined> {
+  const guards: Guard[] = [{ key, revision: state.revision }];
+  const writes: Write[] = [after ? { type: 'put', key, value: encodeObject(after) } : { type: 'delete', key }];
+  addGuardWrites(core, state.object, after, writes, guards);
+  const result = await core.deps.store.txn({ guards, writes });
+  if (result.ok) return result.revision;
+  const item = result.current.get(key);
+  return item && decodeItem(item);
+}

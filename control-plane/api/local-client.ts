@@ -1,0 +1,108 @@
+import type {
+  Binding,
+  BindResult,
+  Client,
+  ListOptions,
+  ListResult,
+  Patch,
+  PatchOptions,
+  WatchBatch,
+  WriteOptions,
+} from '../../shared/client.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { ApiError } from '../../shared/errors.ts';
+import type { DeleteOptions, Kind, KindMap, Pod } from '../../shared/generated/types.ts';
+import { kindNamed } from '../../shared/kinds/index.ts';
+import type { Draft } from '../../shared/object.ts';
+import type { Api, ListPage, RequestContext } from './api.ts';
+import type { Identity } from './identity.ts';
+
+/** A request of this process that takes longer has gone wrong. */
+const deadlineMs = 30_000;
+
+export interface LocalClientDeps {
+  readonly api: Api;
+  readonly identity: Identity;
+  readonly clock: Clock;
+}
+
+/** The API as a component of the API server's own process sees it: the same pipeline, without a wire. */
+export class LocalClient implements Client {
+  readonly #deps: LocalClientDeps;
+
+  constructor(deps: LocalClientDeps) {
+    this.#deps = deps;
+  }
+
+  get<K extends Kind>(kind: K, name: string, namespace?: string): Promise<KindMap[K]> {
+    return this.#ask((context) => this.#deps.api.get(context, { entry: kindNamed(kind), namespace, name }));
+  }
+
+  async list<K extends Kind>(kind: K, options: ListOptions = {}): Promise<ListResult<KindMap[K]>> {
+    const page = await this.#ask<ListPage>((context) =>
+      this.#deps.api.list(context, { entry: kindNamed(kind), ...options }),
+    );
+    const items = page.items as unknown as KindMap[K][];
+    return { items, resourceVersion: page.resourceVersion, ...(page.continue ? { continue: page.continue } : {}) };
+  }
+
+  create<K extends Kind>(kind: K, object: Draft<KindMap[K]>, options?: WriteOptions): Promise<KindMap[K]> {
+    const { namespace } = object.metadata;
+    return this.#ask((context) =>
+      this.#deps.api.create(context, { entry: kindNamed(kind), namespace }, object, options),
+    );
+  }
+
+  update<K extends Kind>(kind: K, object: KindMap[K], options?: WriteOptions): Promise<KindMap[K]> {
+    const { name, namespace } = object.metadata;
+    return this.#ask((context) =>
+      this.#deps.api.update(context, { entry: kindNamed(kind), namespace, name }, object, options),
+    );
+  }
+
+  updateStatus<K extends Kind>(kind: K, object: KindMap[K]): Promise<KindMap[K]> {
+    const { name, namespace } = object.metadata;
+    const target = { entry: kindNamed(kind), namespace, name, subresource: 'status' } as const;
+    return this.#ask((context) => this.#deps.api.update(context, target, object));
+  }
+
+  patch<K extends Kind>(kind: K, name: string, patch: Patch, options: PatchOptions = {}): Promise<KindMap[K]> {
+    const { namespace, subresource, ...write } = options;
+    const target = { entry: kindNamed(kind), namespace, name, subresource };
+    return this.#ask((context) => this.#deps.api.patch(context, target, patch, write));
+  }
+
+  async delete(kind: Kind, name: string, options: DeleteOptions & { namespace?: string } = {}): Promise<void> {
+    const { namespace, ...rest } = options;
+    const target = { entry: kindNamed(kind), namespace, name };
+    await this.#ask((context) => this.#deps.api.delete(context, target, rest));
+  }
+
+  bind(bindings: readonly Binding[]): Promise<BindResult[]> {
+    return this.#ask((context) => this.#deps.api.bind(context, bindings));
+  }
+
+  async evict(pod: Pod, options?: DeleteOptions): Promise<void> {
+    const { name, namespace, uid } = pod.metadata;
+    const target = { entry: kindNamed('Pod'), namespace, name, subresource: 'eviction' } as const;
+    const deleteOptions = { ...options, preconditions: { uid, ...options?.preconditions } };
+    await this.#ask((context) => this.#deps.api.create(context, target, { metadata: { name }, deleteOptions }));
+  }
+
+  watch(kinds: readonly Kind[], signal: AbortSignal): AsyncIterable<WatchBatch> {
+    return this.#deps.api.watchKinds({ identity: this.#deps.identity, signal, warnings: [] }, kinds);
+  }
+
+  /** Runs one request under a deadline. `T`: what the caller knows the answer to be. */
+  async #ask<T>(request: (context: RequestContext) => Promise<unknown>): Promise<T> {
+    const end = new AbortController();
+    const timer = this.#deps.clock.timer(deadlineMs, () =>
+      end.abort(new ApiError('Timeout', `the request did not complete within ${deadlineMs / 1000} s`)),
+    );
+    try {
+      return (await request({ identity: this.#deps.identity, signal: end.signal, warnings: [] })) as T;
+    } finally {
+      timer.cancel();
+    }
+  }
+}

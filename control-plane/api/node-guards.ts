@@ -1,0 +1,49 @@
+import type { Node, NodeGuard, Pod } from '../../shared/generated/types.ts';
+import type { KubeObject } from '../../shared/object.ts';
+import { compareQuantities } from '../../shared/quantity.ts';
+
+/**
+ * Which guard an object's change must touch. A node's guard is written by whatever takes room on the node, so that a
+ * scheduling decision that did not see the taking cannot be stored (see `bind.ts`).
+ *
+ *   create  made with the node      remove  goes with the node      bump  something took room
+ */
+export type GuardEffect = { readonly type: 'create' | 'remove' | 'bump'; readonly node: string };
+
+export function guardEffect(before: KubeObject | undefined, after: KubeObject | undefined): GuardEffect | undefined {
+  const kind = (after ?? before)?.kind;
+  if (kind === 'Node') return nodeEffect(before as Node | undefined, after as Node | undefined);
+  if (kind === 'Pod') return podEffect(before as Pod | undefined, after as Pod | undefined);
+  return undefined;
+}
+
+/** The guard's object as it is stored. `uid` and `created` are those of its node. */
+export function guardObject(node: string, uid: string, created: string): NodeGuard {
+  return {
+    apiVersion: 'coracle.io/v1',
+    kind: 'NodeGuard',
+    metadata: { name: node, uid, creationTimestamp: created } as NodeGuard['metadata'],
+  };
+}
+
+function nodeEffect(before: Node | undefined, after: Node | undefined): GuardEffect | undefined {
+  if (before && !after) return { type: 'remove', node: before.metadata.name };
+  if (after && !before) return { type: 'create', node: after.metadata.name };
+  if (!before || !after || !hasLess(before.status?.allocatable, after.status?.allocatable)) return undefined;
+  return { type: 'bump', node: after.metadata.name };
+}
+
+function podEffect(before: Pod | undefined, after: Pod | undefined): GuardEffect | undefined {
+  const node = after?.spec.nodeName;
+  if (!node || before?.spec.nodeName === node) return undefined;
+  return { type: 'bump', node };
+}
+
+function hasLess(before: Record<string, string> = {}, after: Record<string, string> = {}): boolean {
+  if (before === after) return false;
+  for (const resource in before) {
+    const had = before[resource];
+    if (had !== undefined && compareQuantities(after[resource] ?? '0', had) < 0) return true;
+  }
+  return false;
+}

@@ -1,0 +1,158 @@
+import type { Binding, BindResult, WatchBatch } from '../../shared/client.ts';
+import { isApiError } from '../../shared/errors.ts';
+import type { DeleteOptions, Kind, Status } from '../../shared/generated/types.ts';
+import { kindNamed } from '../../shared/kinds/index.ts';
+import type { KindDef } from '../../shared/kinds/kind.ts';
+import type { KindEntry } from '../../shared/kinds/table.ts';
+import type { KubeObject } from '../../shared/object.ts';
+import type {
+  Api,
+  ApiWatchEvent,
+  ListPage,
+  ListQuery,
+  LogQuery,
+  MutateOptions,
+  PatchBody,
+  RequestContext,
+  Target,
+  WatchQuery,
+} from './api.ts';
+import { bindPods } from './bind.ts';
+import { type ApiDeps, Core } from './core.ts';
+import { createObject } from './create.ts';
+import { deleteObject } from './delete.ts';
+import { createBinding, createEviction, openLogs } from './pod-subresources.ts';
+import { authorizeSelection, getObject, listObjects } from './read.ts';
+import { badRequest, methodNotAllowed } from './refusals.ts';
+import { scaleOf, updateScale } from './scale.ts';
+import { selectionOf } from './selection.ts';
+import { askedOf, patchObject, updateObject } from './update.ts';
+import { watchKinds, watchObjects } from './watch.ts';
+
+/** Objects of one deletecollection that are deleted at a time. */
+const deleteParallel = 16;
+
+/**
+ * The request pipeline:
+ *
+ *     authorize → decode → default → admit → prepare → validate → one guarded transaction → answer
+ *     └ reads: authorize → wait until the cache has caught up → select ┘
+ *
+ * It keeps no state of any request or client.
+ */
+export function createApi(deps: ApiDeps): Api {
+  return new Pipeline(new Core(deps));
+}
+
+class Pipeline implements Api {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  async get(context: RequestContext, target: Target): Promise<KubeObject> {
+    const def = defOf(target.entry);
+    this.#core.authorize(context, 'get', askedOf(def, target));
+    const object = await getObject(this.#core, context, def, target);
+    switch (target.subresource) {
+      case undefined:
+      case 'status':
+        return object;
+      case 'scale':
+        return scaleOf(def, object);
+      default:
+        throw methodNotAllowed(def, 'get');
+    }
+  }
+
+  list(context: RequestContext, query: ListQuery): Promise<ListPage> {
+    return listObjects(this.#core, context, defOf(query.entry), query);
+  }
+
+  watch(context: RequestContext, query: WatchQuery): AsyncIterable<ApiWatchEvent> {
+    return watchObjects(this.#core, context, defOf(query.entry), query);
+  }
+
+  async create(
+    context: RequestContext,
+    target: Partial<Target> & Pick<Target, 'entry'>,
+    object: unknown,
+    options?: MutateOptions,
+  ): Promise<KubeObject> {
+    const def = defOf(target.entry);
+    const { namespace, name, subresource } = target;
+    if (!subresource) return createObject(this.#core, context, def, namespace, object, options);
+    if (!name) throw badRequest(`a name is needed to create a ${subresource}`);
+    const whole: Target = { ...target, name };
+    // A Status is all that these answer; it has the shape of an object as far as its readers go.
+    if (subresource === 'binding') {
+      return (await createBinding(this.#core, context, whole, object, options)) as unknown as KubeObject;
+    }
+    if (subresource === 'eviction') {
+      return (await createEviction(this.#core, context, whole, object, options)) as unknown as KubeObject;
+    }
+    throw methodNotAllowed(def, 'create');
+  }
+
+  async update(context: RequestContext, target: Target, object: unknown, options?: MutateOptions): Promise<KubeObject> {
+    const def = defOf(target.entry);
+    if (target.subresource === 'scale') {
+      return updateScale(this.#core, context, def, target, 'update', object, options);
+    }
+    return updateObject(this.#core, context, def, target, object, options);
+  }
+
+  async patch(context: RequestContext, target: Target, patch: PatchBody, options?: MutateOptions): Promise<KubeObject> {
+    const def = defOf(target.entry);
+    if (target.subresource === 'scale') {
+      return updateScale(this.#core, context, def, target, 'patch', patch, options);
+    }
+    return patchObject(this.#core, context, def, target, patch, options);
+  }
+
+  async delete(context: RequestContext, target: Target, options?: DeleteOptions): Promise<KubeObject | Status> {
+    const def = defOf(target.entry);
+    if (target.subresource) throw methodNotAllowed(def, 'delete');
+    this.#core.authorize(context, 'delete', askedOf(def, target));
+    return deleteObject(this.#core, context, def, target, options);
+  }
+
+  async deleteCollection(context: RequestContext, query: ListQuery, options?: DeleteOptions): Promise<ListPage> {
+    const def = defOf(query.entry);
+    authorizeSelection(this.#core, context, 'deletecollection', def, selectionOf(def, query));
+    const page = await listObjects(this.#core, context, def, query);
+    const waiting = page.items.values();
+    const worker = async (): Promise<void> => {
+      for (const { metadata } of waiting) {
+        const { name, namespace, uid } = metadata;
+        const preconditions = { uid, ...options?.preconditions };
+        try {
+          await deleteObject(this.#core, context, def, { name, namespace }, { ...options, preconditions });
+        } catch (error) {
+          // Gone, or gone and made anew: either way what was selected is no more.
+          if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: deleteParallel }, worker));
+    return page;
+  }
+
+  bind(context: RequestContext, bindings: readonly Binding[]): Promise<BindResult[]> {
+    return bindPods(this.#core, context, bindings);
+  }
+
+  watchKinds(context: RequestContext, kinds: readonly Kind[]): AsyncIterable<WatchBatch> {
+    return watchKinds(this.#core, context, kinds);
+  }
+
+  logs(context: RequestContext, target: Target, options: LogQuery): Promise<AsyncIterable<Uint8Array>> {
+    return openLogs(this.#core, context, target, options);
+  }
+}
+
+/** A kind's behaviour; surfaces may hold only its data. */
+function defOf(entry: KindEntry): KindDef {
+  return 'strategy' in entry ? (entry as KindDef) : kindNamed(entry.kind as Kind);
+}

@@ -1,0 +1,76 @@
+import type { LabelSelector, Scale } from '../../shared/generated/types.ts';
+import type { KindDef } from '../../shared/kinds/kind.ts';
+import type { KubeObject } from '../../shared/object.ts';
+import { formatSelector, selectorOf, selectorOfMap } from '../../shared/selector.ts';
+import type { MutateOptions, PatchBody, RequestContext, Target } from './api.ts';
+import type { Core } from './core.ts';
+import { decodeBody } from './decode.ts';
+import { type Change, guardedUpdate } from './guarded-update.ts';
+import { isRecord } from './patch/merge.ts';
+import { badRequest } from './refusals.ts';
+import { applyPatch, askedOf, checkPreconditions, mainUpdate } from './update.ts';
+
+type ScaleObject = KubeObject & Scale;
+
+interface Scalable extends KubeObject {
+  spec: { replicas?: number; selector?: LabelSelector | Record<string, string> };
+  status?: { replicas?: number };
+}
+
+/** An object that runs replicas, seen through autoscaling/v1's `Scale`. */
+export function scaleOf(def: KindDef, object: KubeObject): ScaleObject {
+  const { spec, status } = object as Scalable;
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const labels = spec.selector ?? {};
+  const selector =
+    def.kind === 'ReplicationController' ? selectorOfMap(labels as Record<string, string>) : selectorOf(labels);
+  return {
+    apiVersion: 'autoscaling/v1',
+    kind: 'Scale',
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    spec: { replicas: spec.replicas ?? 0 },
+    status: { replicas: status?.replicas ?? 0, selector: formatSelector(selector) },
+  };
+}
+
+/** Sets the number of replicas. `change`: what the client wants the Scale to be, given what it is. */
+export async function updateScale(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  target: Target,
+  verb: 'update' | 'patch',
+  body: unknown,
+  options: MutateOptions = {},
+): Promise<KubeObject> {
+  core.authorize(context, verb, askedOf(def, target));
+  const outcome = await guardedUpdate(
+    core,
+    context,
+    { def, namespace: target.namespace, name: target.name },
+    (current): Change => {
+      const scale = scaleOf(def, current);
+      const wanted = verb === 'update' ? body : applyPatch({ message: scaleMessage }, scale, body as PatchBody);
+      const replicas = readReplicas(wanted);
+      checkPreconditions(def, current.metadata, (wanted as ScaleObject).metadata ?? {});
+      const { spec } = current as Scalable;
+      const incoming = decodeBody(def, { ...current, spec: { ...spec, replicas } }, {}, []);
+      return mainUpdate(def, current, incoming);
+    },
+    options.dryRun,
+  );
+  return scaleOf(def, outcome.object);
+}
+
+const scaleMessage = 'k8s.io.api.autoscaling.v1.Scale';
+
+function readReplicas(scale: unknown): number {
+  if (!isRecord(scale) || (scale.kind !== undefined && scale.kind !== 'Scale')) {
+    throw badRequest('the body must be a Scale of autoscaling/v1');
+  }
+  const replicas = isRecord(scale.spec) ? (scale.spec.replicas ?? 0) : 0;
+  if (!Number.isSafeInteger(replicas) || (replicas as number) < 0) {
+    throw badRequest(`spec.replicas: Invalid value: ${JSON.stringify(replicas)}: must be greater than or equal to 0`);
+  }
+  return replicas as number;
+}

@@ -1,0 +1,191 @@
+import { messages } from '../../shared/generated/schema.ts';
+import type { Namespace, ObjectMeta } from '../../shared/generated/types.ts';
+import type { KindDef } from '../../shared/kinds/kind.ts';
+import type { KubeObject } from '../../shared/object.ts';
+import type { MutateOptions, PatchBody, RequestContext, Target } from './api.ts';
+import type { Core } from './core.ts';
+import { hasGeneration, settleNamespace } from './create.ts';
+import { checkStatus, checkUpdate, decodeBody } from './decode.ts';
+import { type Change, guardedUpdate, type Place } from './guarded-update.ts';
+import { applyJsonPatch, deepEqual } from './patch/json.ts';
+import { applyMergePatch } from './patch/merge.ts';
+import { applyStrategicPatch } from './patch/strategic.ts';
+import { badRequest, conflict, forbidden, methodNotAllowed, modified } from './refusals.ts';
+
+/** Replaces an object, or with a subresource the part of it that the subresource stands for. */
+export async function updateObject(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  target: Target,
+  body: unknown,
+  options: MutateOptions = {},
+): Promise<KubeObject> {
+  const place: Place = { def, namespace: target.namespace, name: target.name };
+  let incoming = decodeIncoming(def, target, body, options, context.warnings);
+  core.authorize(context, 'update', askedOf(def, target), incoming);
+  let used = false;
+  const outcome = await guardedUpdate(
+    core,
+    context,
+    place,
+    (current) => {
+      // Deciding fills the draft in; another try needs a new one.
+      if (used) incoming = decodeIncoming(def, target, body, options, []);
+      used = true;
+      return replacement(def, target, current, incoming);
+    },
+    options.dryRun,
+  );
+  return outcome.object;
+}
+
+export async function patchObject(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  target: Target,
+  patch: PatchBody,
+  options: MutateOptions = {},
+): Promise<KubeObject> {
+  const place: Place = { def, namespace: target.namespace, name: target.name };
+  core.authorize(context, 'patch', askedOf(def, target));
+  let warned = false;
+  const outcome = await guardedUpdate(
+    core,
+    context,
+    place,
+    (current) => {
+      const patched = applyPatch(def, current, patch);
+      const incoming = decodeIncoming(def, target, patched, options, warned ? [] : context.warnings);
+      warned = true;
+      core.authorize(context, 'patch', askedOf(def, target), incoming);
+      return replacement(def, target, current, incoming);
+    },
+    options.dryRun,
+  );
+  return outcome.object;
+}
+
+export function applyPatch(def: Pick<KindDef, 'message'>, current: unknown, patch: PatchBody): unknown {
+  if (patch.type === 'json') return applyJsonPatch(current, patch.body);
+  if (patch.type === 'merge') return applyMergePatch(current, patch.body);
+  return applyStrategicPatch(current, patch.body, def.message, messages);
+}
+
+export function askedOf(def: KindDef, { namespace, name, subresource }: Target) {
+  return { entry: def, subresource, name, namespace: def.namespaced ? namespace : undefined };
+}
+
+function decodeIncoming(
+  def: KindDef,
+  target: Target,
+  body: unknown,
+  options: MutateOptions,
+  warnings: string[],
+): KubeObject {
+  const incoming = decodeBody(def, body, options, warnings);
+  const meta = incoming.metadata;
+  meta.name ||= target.name;
+  if (meta.name !== target.name) {
+    throw badRequest(`the name of the object (${meta.name}) does not match the name on the URL (${target.name})`);
+  }
+  settleNamespace(def, meta, target.namespace);
+  return incoming;
+}
+
+/** What becomes of `current` when `incoming` is written to it. Changes only `incoming`. */
+function replacement(def: KindDef, target: Target, current: KubeObject, incoming: KubeObject): Change {
+  checkPreconditions(def, current.metadata, incoming.metadata);
+  switch (target.subresource) {
+    case undefined:
+      return mainUpdate(def, current, incoming);
+    case 'status':
+      return statusUpdate(def, current, incoming);
+    case 'finalize':
+      return finalizeUpdate(current as Namespace, incoming as Namespace);
+    default:
+      throw methodNotAllowed(def, 'update');
+  }
+}
+
+export function mainUpdate(def: KindDef, current: KubeObject, incoming: KubeObject): Change {
+  const next = incoming;
+  next.metadata = carriedMeta(current.metadata, incoming.metadata);
+  if (def.subresources.includes('status')) {
+    if (current.status === undefined) delete next.status;
+    else next.status = current.status;
+  }
+  if (def.kind === 'Namespace') keepNamespaceFinalizers(current as Namespace, next as Namespace);
+  def.strategy.prepareUpdate?.(next, current);
+  if (hasGeneration(def) && !deepEqual(next.spec, current.spec)) {
+    next.metadata.generation = (current.metadata.generation ?? 0) + 1;
+  }
+  checkFinalizers(def, current.metadata, next.metadata);
+  checkUpdate(def, next, current);
+  return changed(current, next);
+}
+
+function statusUpdate(def: KindDef, current: KubeObject, incoming: KubeObject): Change {
+  const metadata = { ...current.metadata };
+  // Whoever reports on a node or a pod may mark it as well; everybody else only reports.
+  const marks = def.kind === 'Node' || def.kind === 'Pod';
+  if (marks && incoming.metadata.labels) metadata.labels = incoming.metadata.labels;
+  if (incoming.metadata.annotations) metadata.annotations = incoming.metadata.annotations;
+  const next: KubeObject = { ...current, metadata, status: incoming.status };
+  checkStatus(def, next, current);
+  return changed(current, next);
+}
+
+function finalizeUpdate(current: Namespace, incoming: Namespace): Change {
+  const finalizers = incoming.spec?.finalizers ?? [];
+  const next: Namespace = { ...current, metadata: { ...current.metadata }, spec: { ...current.spec, finalizers } };
+  return changed(current, next);
+}
+
+function changed(current: KubeObject, next: KubeObject): Change {
+  return deepEqual(current, next) ? { type: 'none' } : { type: 'put', object: next };
+}
+
+export function checkPreconditions(
+  def: KindDef,
+  current: ObjectMeta,
+  wanted: { readonly uid?: string; readonly resourceVersion?: string },
+): void {
+  if (wanted.uid && wanted.uid !== current.uid) {
+    const why = `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${current.uid}`;
+    throw conflict(def, current.name, why);
+  }
+  const version = wanted.resourceVersion;
+  if (version && version !== '0' && version !== current.resourceVersion) throw modified(def, current.name);
+}
+
+/** What only the server says stays as it was; labels, annotations, owners and finalizers are the client's. */
+function carriedMeta(current: ObjectMeta, incoming: ObjectMeta): ObjectMeta {
+  const meta: ObjectMeta = { ...current };
+  setOrDelete(meta, 'labels', incoming.labels);
+  setOrDelete(meta, 'annotations', incoming.annotations);
+  setOrDelete(meta, 'ownerReferences', incoming.ownerReferences?.length ? incoming.ownerReferences : undefined);
+  setOrDelete(meta, 'finalizers', incoming.finalizers?.length ? incoming.finalizers : undefined);
+  return meta;
+}
+
+function setOrDelete<K extends keyof ObjectMeta>(meta: ObjectMeta, name: K, value: ObjectMeta[K] | undefined): void {
+  if (value === undefined) delete meta[name];
+  else meta[name] = value;
+}
+
+/** Nobody may hold back a deletion that has begun. */
+function checkFinalizers(def: KindDef, current: ObjectMeta, next: ObjectMeta): void {
+  if (!current.deletionTimestamp) return;
+  const added = (next.finalizers ?? []).filter((one) => !current.finalizers?.includes(one));
+  if (added.length === 0) return;
+  const why = `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`;
+  throw forbidden(def, current.name, `metadata.finalizers: Forbidden: ${why}`);
+}
+
+/** They are taken off by the `finalize` subresource only. */
+function keepNamespaceFinalizers(current: Namespace, next: Namespace): void {
+  if (current.spec === undefined) delete next.spec;
+  else next.spec = { ...next.spec, finalizers: current.spec.finalizers };
+}

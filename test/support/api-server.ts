@@ -1,0 +1,52 @@
+import type { Api, NodeStreams } from '../../control-plane/api/api.ts';
+import { ensureBootObjects } from '../../control-plane/api/boot.ts';
+import { type Authorizer, component } from '../../control-plane/api/identity.ts';
+import { LocalClient } from '../../control-plane/api/local-client.ts';
+import { createApi } from '../../control-plane/api/pipeline.ts';
+import { WatchCache } from '../../control-plane/store/cache.ts';
+import { MemoryStore } from '../../control-plane/store/memory.ts';
+import type { Store } from '../../control-plane/store/store.ts';
+import { type Clock, systemClock } from '../../shared/clock.ts';
+import { silentLog } from '../../shared/log.ts';
+import { type Random, systemRandom } from '../../shared/random.ts';
+
+export interface TestApi {
+  readonly api: Api;
+  readonly client: LocalClient;
+  readonly store: Store;
+  readonly cache: WatchCache;
+  stop(): Promise<void>;
+}
+
+/** An API server's core in this process, with its boot objects; everybody may do everything unless told otherwise. */
+export async function startTestApi(
+  parts: {
+    store?: Store;
+    clock?: Clock;
+    random?: Random;
+    authorizer?: Authorizer;
+    nodeStreams?: NodeStreams;
+    window?: number;
+  } = {},
+): Promise<TestApi> {
+  const { clock = systemClock, random = systemRandom, nodeStreams, window } = parts;
+  const store = parts.store ?? new MemoryStore({ clock });
+  const authorizer = parts.authorizer ?? { authorize: () => ({ allowed: true }) as const };
+  const stop = new AbortController();
+  const cache = new WatchCache({ store, clock, random, log: silentLog, window });
+  const running = cache.run(stop.signal);
+  await cache.ready(stop.signal);
+  const api = createApi({ store, cache, authorizer, clock, random, log: silentLog, nodeStreams });
+  await ensureBootObjects(api, stop.signal);
+  return {
+    api,
+    client: new LocalClient({ api, identity: component('test'), clock }),
+    store,
+    cache,
+    async stop() {
+      stop.abort();
+      await running;
+      await store.close();
+    },
+  };
+}
