@@ -1,0 +1,136 @@
+import type { Pod } from '../../shared/generated/types.ts';
+import type { ContainerState } from '../runtime/runtime.ts';
+import { gracePeriodSeconds, hashLabel } from './containers.ts';
+import type { ContainerExit, ContainerMemory, ObservedPod, PodMemory } from './model.ts';
+
+/** A run of this length clears the count of crashes, as in the kubelet. */
+export const crashResetMs = 600_000;
+
+/** Grace of a pod that was removed from the cluster without a graceful deletion. */
+const removedGraceSeconds = 1;
+
+const fresh: ContainerMemory = { nextAttempt: 0, crashes: 0, exits: [] };
+
+/**
+ * The memory after seeing what the runtime has: counts attempts, records each exit once, and takes a running container
+ * that is gone for one that ended in an unknown way. Returns the same object when there was nothing new.
+ */
+export function absorb(memory: PodMemory, observed: ObservedPod, now: number): PodMemory {
+  const containers: Record<string, ContainerMemory> = { ...memory.containers };
+  let changed = false;
+  const keep = (name: string, next: ContainerMemory): void => {
+    containers[name] = next;
+    changed = true;
+  };
+  for (const state of [...observed.containers].sort((a, b) => a.attempt - b.attempt)) {
+    const before = containers[state.name] ?? fresh;
+    const after = absorbContainer(before, state, now);
+    if (after !== before) keep(state.name, after);
+  }
+  for (const [name, known] of Object.entries(containers)) {
+    const live = known.live;
+    if (!live || observed.containers.some((state) => state.id === live.id)) continue;
+    keep(name, recordExit(known, lostExit(known, live, now)));
+  }
+  let nextSandbox = memory.nextSandbox;
+  for (const sandbox of observed.sandboxes) nextSandbox = Math.max(nextSandbox, sandbox.attempt + 1);
+  const address = observed.sandboxes.find((sandbox) => sandbox.running)?.address ?? memory.address;
+  if (!changed && nextSandbox === memory.nextSandbox && address === memory.address) return memory;
+  return { ...memory, ...(address ? { address } : {}), nextSandbox, containers };
+}
+
+/**
+ * The memory after hearing what is wanted: `pod` undefined means it was removed from the cluster. A deletion's time
+ * counts from when the node first heard of it, for clocks of machines differ; a later, shorter grace shortens it.
+ */
+export function absorbDesired(memory: PodMemory, pod: Pod | undefined, now: number): PodMemory {
+  const graceSeconds = pod
+    ? pod.metadata.deletionTimestamp === undefined
+      ? undefined
+      : (pod.metadata.deletionGracePeriodSeconds ?? gracePeriodSeconds(pod))
+    : removedGraceSeconds;
+  if (graceSeconds === undefined) return memory;
+  const { deletion } = memory;
+  if (!deletion) return { ...memory, deletion: { since: now, graceSeconds } };
+  if (!pod) {
+    const until = Math.min(deletion.since + deletion.graceSeconds * 1000, now + graceSeconds * 1000);
+    return { ...memory, deletion: { since: deletion.since, graceSeconds: Math.max(0, until - deletion.since) / 1000 } };
+  }
+  return graceSeconds < deletion.graceSeconds ? { ...memory, deletion: { ...deletion, graceSeconds } } : memory;
+}
+
+/** The memory with crashes forgotten: what a container reads has changed, so it deserves a fresh try. */
+export function forgetCrashes(memory: PodMemory): PodMemory {
+  if (Object.values(memory.containers).every((container) => container.crashes === 0)) return memory;
+  const containers = Object.fromEntries(
+    Object.entries(memory.containers).map(([name, container]) => [name, { ...container, crashes: 0 }]),
+  );
+  return { ...memory, containers };
+}
+
+function absorbContainer(before: ContainerMemory, state: ContainerState, now: number): ContainerMemory {
+  let after = before;
+  if (state.attempt >= after.nextAttempt) after = { ...after, nextAttempt: state.attempt + 1 };
+  if (state.state === 'running' && after.live?.id !== state.id && state.attempt >= (after.live?.attempt ?? 0)) {
+    const live = {
+      id: state.id,
+      attempt: state.attempt,
+      sandboxId: state.sandboxId,
+      startedAt: state.startedAt ?? now,
+    };
+    after = { ...after, live };
+  }
+  const newer = state.attempt > (after.exits[0]?.attempt ?? -1);
+  if (state.state === 'exited' && newer) after = recordExit(after, exitOf(state, now));
+  return after;
+}
+
+function recordExit(memory: ContainerMemory, exit: ContainerExit): ContainerMemory {
+  const previous = memory.exits[0];
+  const ranMs = exit.startedAt === undefined ? 0 : exit.finishedAt - exit.startedAt;
+  const counted = ranMs < crashResetMs && previous?.hash === exit.hash;
+  const { live, ...rest } = memory;
+  return {
+    ...rest,
+    ...(live && live.attempt > exit.attempt ? { live } : {}),
+    crashes: counted ? memory.crashes + 1 : 1,
+    exits: [exit, ...memory.exits].slice(0, 2),
+  };
+}
+
+function exitOf(state: ContainerState, now: number): ContainerExit {
+  const exitCode = state.exitCode ?? 255;
+  const hash = state.labels[hashLabel];
+  return {
+    id: state.id,
+    sandboxId: state.sandboxId,
+    attempt: state.attempt,
+    ...(hash ? { hash } : {}),
+    image: state.image,
+    imageId: state.imageId,
+    exitCode,
+    ...(state.signal ? { signal: state.signal } : {}),
+    reason: state.reason ?? (exitCode === 0 ? 'Completed' : 'Error'),
+    ...(state.message ? { message: state.message } : {}),
+    ...(state.startedAt ? { startedAt: state.startedAt } : {}),
+    // An engine that lost power knows no time of the end.
+    finishedAt: state.finishedAt && state.finishedAt > 0 ? state.finishedAt : now,
+  };
+}
+
+/** What the kubelet says of a container that it cannot find any more. */
+function lostExit(known: ContainerMemory, live: NonNullable<ContainerMemory['live']>, now: number): ContainerExit {
+  return {
+    id: live.id,
+    sandboxId: live.sandboxId,
+    attempt: live.attempt,
+    ...(known.exits[0]?.hash ? { hash: known.exits[0].hash } : {}),
+    image: known.exits[0]?.image ?? '',
+    imageId: known.exits[0]?.imageId ?? '',
+    exitCode: 137,
+    reason: 'ContainerStatusUnknown',
+    message: 'The container could not be located when the pod was terminated',
+    startedAt: live.startedAt,
+    finishedAt: now,
+  };
+}

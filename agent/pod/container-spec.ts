@@ -1,0 +1,125 @@
+import type { Container, Pod } from '../../shared/generated/types.ts';
+import { qosClass } from '../../shared/pod.ts';
+import { intValue, milliValue } from '../../shared/quantity.ts';
+import type { ContainerSpec, HostPort, Mount, PodRef, Resources, SandboxSpec } from '../runtime/runtime.ts';
+import { containerHash, hashLabel } from './containers.ts';
+import { containerEnv, expand } from './env.ts';
+import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
+
+/** Annotation of a pod that tells the fake runtime how its containers behave; handed on as a label. */
+const fakeAnnotation = 'coracle.fake';
+
+export function podRef(pod: Pod): PodRef {
+  return { namespace: pod.metadata.namespace ?? '', name: pod.metadata.name, uid: pod.metadata.uid };
+}
+
+/** What the runtime is to make of one container. Throws ConfigError. */
+export function containerSpec(
+  pod: Pod,
+  container: Container,
+  attempt: number,
+  mounts: readonly Mount[],
+  inputs: PodInputs,
+  facts: PodFacts & { readonly memoryCapacity: number },
+): ContainerSpec {
+  const env = containerEnv(pod, container, inputs, facts);
+  const variables = new Map(env.map(({ name, value }) => [name, value]));
+  const own = container.securityContext ?? {};
+  const whole = pod.spec.securityContext ?? {};
+  const fake = pod.metadata.annotations?.[fakeAnnotation];
+  return {
+    pod: podRef(pod),
+    name: container.name,
+    attempt,
+    image: container.image ?? '',
+    ...(container.command?.length ? { command: container.command.map((word) => expand(word, variables)) } : {}),
+    ...(container.args?.length ? { args: container.args.map((word) => expand(word, variables)) } : {}),
+    ...(container.workingDir ? { workingDir: container.workingDir } : {}),
+    env,
+    mounts,
+    resources: cgroupResources(pod, container, facts.memoryCapacity),
+    tty: container.tty ?? false,
+    stdin: container.stdin ?? false,
+    ...userOf(pod, container),
+    privileged: own.privileged ?? false,
+    readOnlyRootFilesystem: own.readOnlyRootFilesystem ?? false,
+    capabilities: { add: own.capabilities?.add ?? [], drop: own.capabilities?.drop ?? [] },
+    noNewPrivileges: own.allowPrivilegeEscalation === false,
+    supplementalGroups: [
+      ...new Set([...(whole.supplementalGroups ?? []), ...(whole.fsGroup === undefined ? [] : [whole.fsGroup])]),
+    ],
+    labels: { [hashLabel]: containerHash(container), ...(fake ? { [fakeAnnotation]: fake } : {}) },
+  };
+}
+
+export function sandboxSpec(
+  pod: Pod,
+  attempt: number,
+  address: string | undefined,
+  dns: SandboxSpec['dns'],
+): SandboxSpec {
+  const { spec } = pod;
+  return {
+    pod: podRef(pod),
+    hostname: hostnameOf(pod),
+    hostNetwork: spec.hostNetwork ?? false,
+    hostPID: spec.hostPID ?? false,
+    hostIPC: spec.hostIPC ?? false,
+    shareProcessNamespace: spec.shareProcessNamespace ?? false,
+    ...(address && !spec.hostNetwork ? { address } : {}),
+    hostPorts: spec.hostNetwork ? [] : hostPorts(pod),
+    dns,
+    sysctls: Object.fromEntries((spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value])),
+    attempt,
+  };
+}
+
+/** A host name has at most 63 characters, and does not end in a hyphen or dot. */
+export function hostnameOf(pod: Pod): string {
+  return (pod.spec.hostname || pod.metadata.name).slice(0, 63).replace(/[-.]+$/, '');
+}
+
+/** The kubelet's cgroup values: shares from requests, quota and memory from limits, score by quality of service. */
+export function cgroupResources(pod: Pod, container: Container, memoryCapacity: number): Resources {
+  const { requests, limits } = container.resources ?? {};
+  const cpu = requests?.cpu ?? limits?.cpu;
+  const memory = requests?.memory ?? limits?.memory;
+  return {
+    cpuShares: cpu ? Math.max(2, Math.floor((milliValue(cpu) * 1024) / 1000)) : 2,
+    ...(limits?.cpu ? { cpuLimitMillis: milliValue(limits.cpu) } : {}),
+    ...(limits?.memory ? { memoryLimitBytes: intValue(limits.memory) } : {}),
+    oomScoreAdj: oomScore(pod, memory ? intValue(memory) : 0, memoryCapacity),
+  };
+}
+
+/** Kubernetes, "Node out of memory behavior". */
+function oomScore(pod: Pod, requested: number, capacity: number): number {
+  const qos = qosClass(pod.spec);
+  if (qos === 'Guaranteed') return -997;
+  if (qos === 'BestEffort' || capacity <= 0) return 1000;
+  return Math.min(999, Math.max(3, 1000 - Math.floor((1000 * requested) / capacity)));
+}
+
+function userOf(pod: Pod, container: Container): { user?: string } {
+  const own = container.securityContext ?? {};
+  const whole = pod.spec.securityContext ?? {};
+  const user = own.runAsUser ?? whole.runAsUser;
+  const group = own.runAsGroup ?? whole.runAsGroup;
+  if ((own.runAsNonRoot ?? whole.runAsNonRoot) && user === 0) {
+    throw new ConfigError(
+      `container's runAsUser breaks non-root policy (pod: "${pod.metadata.name}", container: ${container.name})`,
+    );
+  }
+  if (user === undefined) return group === undefined ? {} : { user: `:${group}` };
+  return { user: group === undefined ? String(user) : `${user}:${group}` };
+}
+
+function hostPorts(pod: Pod): HostPort[] {
+  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].flatMap((container) =>
+    (container.ports ?? []).flatMap(({ hostPort, hostIP, containerPort, protocol }) =>
+      hostPort
+        ? [{ hostIP: hostIP ?? '', hostPort, containerPort, protocol: (protocol ?? 'TCP') as HostPort['protocol'] }]
+        : [],
+    ),
+  );
+}

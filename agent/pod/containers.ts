@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import type { Container, Pod } from '../../shared/generated/types.ts';
+import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
+import type { ContainerExit, ObservedPod, PodContainer, PodView } from './model.ts';
+
+/** Label of a container: changes when the container has to be made anew for a changed spec. */
+export const hashLabel = 'coracle.io/container-hash';
+
+const defaultGraceSeconds = 30;
+
+/** Init containers in their order, then the app containers. An init container that always restarts is a sidecar. */
+export function containersOf(pod: Pod): PodContainer[] {
+  return [
+    ...(pod.spec.initContainers ?? []).map(
+      (spec): PodContainer => ({ spec, role: spec.restartPolicy === 'Always' ? 'sidecar' : 'init' }),
+    ),
+    ...pod.spec.containers.map((spec): PodContainer => ({ spec, role: 'app' })),
+  ];
+}
+
+/** Of what may change in a running pod: only the image. */
+export function containerHash(container: Container): string {
+  return createHash('sha256').update(`${container.name}\n${container.image}`).digest('hex').slice(0, 16);
+}
+
+/** The running sandbox of the newest attempt. */
+export function currentSandbox(observed: ObservedPod): SandboxState | undefined {
+  let newest: SandboxState | undefined;
+  for (const sandbox of observed.sandboxes) {
+    if (sandbox.running && (!newest || sandbox.attempt > newest.attempt)) newest = sandbox;
+  }
+  return newest;
+}
+
+/** The newest container of the name in the sandbox, whatever its state. */
+export function newestContainer(observed: ObservedPod, sandboxId: string, name: string): ContainerState | undefined {
+  let newest: ContainerState | undefined;
+  for (const container of observed.containers) {
+    if (container.sandboxId !== sandboxId || container.name !== name) continue;
+    if (!newest || container.attempt > newest.attempt) newest = container;
+  }
+  return newest;
+}
+
+export function lastExit(view: PodView, name: string): ContainerExit | undefined {
+  return view.memory.containers[name]?.exits[0];
+}
+
+export function gracePeriodSeconds(pod: Pod): number {
+  return pod.spec.terminationGracePeriodSeconds ?? defaultGraceSeconds;
+}
+
+/** Whether a container that ended so is started again, by Kubernetes' restart policies. */
+export function restarts(container: PodContainer, policy: string | undefined, exitCode: number): boolean {
+  if (container.role === 'sidecar') return true;
+  if (container.role === 'init') return exitCode !== 0 && policy !== 'Never';
+  if (policy === 'Never') return false;
+  return policy === 'OnFailure' ? exitCode !== 0 : true;
+}
+
+/** The regular init containers that have not succeeded in the sandbox; none once an app container exists in it. */
+export function incompleteInit(view: PodView, sandbox: SandboxState | undefined): PodContainer[] {
+  const inits = containersOf(view.pod).filter((container) => container.role === 'init');
+  if (!sandbox) return inits;
+  if (isInitialized(view, sandbox)) return [];
+  return inits.filter(({ spec }) => {
+    const exit = lastExit(view, spec.name);
+    return !(exit?.exitCode === 0 && exit.sandboxId === sandbox.id);
+  });
+}
+
+/** App containers are only made after initialisation, so one that exists, or did, proves it. */
+export function isInitialized(view: PodView, sandbox: SandboxState): boolean {
+  return view.pod.spec.containers.some(
+    ({ name }) =>
+      newestContainer(view.observed, sandbox.id, name) !== undefined || lastExit(view, name)?.sandboxId === sandbox.id,
+  );
+}
+
+/** A sidecar lets those after it start once it runs, its hook is done and its startup probe, if any, has succeeded. */
+export function hasStarted(view: PodView, container: PodContainer, state: ContainerState | undefined): boolean {
+  if (state?.state !== 'running') return false;
+  const progress = view.progress.containers.get(container.spec.name);
+  if (progress?.hookPending && progress.attempt === state.attempt) return false;
+  return container.spec.startupProbe ? view.probes.get(state.id)?.started === true : true;
+}

@@ -1,0 +1,126 @@
+import type { Container, EnvVar, EnvVarSource, Pod } from '../../shared/generated/types.ts';
+import { ConfigError, fieldValue, type PodFacts, type PodInputs, resourceValue } from './inputs.ts';
+
+/**
+ * A container's environment: first envFrom, then env, later names win, `$(NAME)` expanded from what came before.
+ * Throws ConfigError for what is missing and not optional.
+ */
+export function containerEnv(
+  pod: Pod,
+  container: Container,
+  inputs: PodInputs,
+  facts: PodFacts,
+): Array<{ name: string; value: string }> {
+  const env = new Map<string, string>();
+  const namespace = pod.metadata.namespace ?? '';
+  for (const from of container.envFrom ?? []) {
+    for (const [key, value] of envFromValues(namespace, from, inputs)) {
+      const name = `${from.prefix ?? ''}${key}`;
+      if (isEnvName(name)) env.set(name, value);
+    }
+  }
+  for (const variable of container.env ?? []) {
+    const value = variable.valueFrom
+      ? sourceValue(pod, container, variable.valueFrom, inputs, facts)
+      : expand(variable.value ?? '', env);
+    if (value === undefined) continue;
+    env.delete(variable.name);
+    env.set(variable.name, value);
+  }
+  return [...env].map(([name, value]) => ({ name, value }));
+}
+
+/** Replaces `$(NAME)` by its value; a name that is not known stays as it is, `$$` is one `$`. */
+export function expand(text: string, env: ReadonlyMap<string, string>): string {
+  return text.replace(/\$\$|\$\(([^()]*)\)/g, (match, name: string | undefined) =>
+    match === '$$' ? '$' : (env.get(name ?? '') ?? match),
+  );
+}
+
+/** Which ConfigMaps and Secrets a pod reads, for env, volumes and pulls: `ConfigMap/NAME`, `Secret/NAME`. */
+export function referencesOf(pod: Pod): Set<string> {
+  const found = new Set<string>();
+  const configMap = (name: string | undefined): unknown => name && found.add(`ConfigMap/${name}`);
+  const secret = (name: string | undefined): unknown => name && found.add(`Secret/${name}`);
+  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+    for (const from of container.envFrom ?? []) {
+      configMap(from.configMapRef?.name);
+      secret(from.secretRef?.name);
+    }
+    for (const { valueFrom } of container.env ?? ([] as EnvVar[])) {
+      configMap(valueFrom?.configMapKeyRef?.name);
+      secret(valueFrom?.secretKeyRef?.name);
+    }
+  }
+  for (const volume of pod.spec.volumes ?? []) {
+    configMap(volume.configMap?.name);
+    secret(volume.secret?.secretName);
+    for (const source of volume.projected?.sources ?? []) {
+      configMap(source.configMap?.name);
+      secret(source.secret?.name);
+    }
+  }
+  for (const { name } of pod.spec.imagePullSecrets ?? []) secret(name);
+  return found;
+}
+
+function envFromValues(
+  namespace: string,
+  from: NonNullable<Container['envFrom']>[number],
+  inputs: PodInputs,
+): Array<[string, string]> {
+  if (from.configMapRef) {
+    const { name = '', optional } = from.configMapRef;
+    const map = inputs.configMap(namespace, name);
+    if (!map && !optional) throw new ConfigError(`configmap ${JSON.stringify(name)} not found`);
+    return Object.entries(map?.data ?? {});
+  }
+  if (from.secretRef) {
+    const { name = '', optional } = from.secretRef;
+    const secret = inputs.secret(namespace, name);
+    if (!secret && !optional) throw new ConfigError(`secret ${JSON.stringify(name)} not found`);
+    return Object.entries(secret?.data ?? {}).map(([key, value]) => [key, decode(value)]);
+  }
+  return [];
+}
+
+function sourceValue(
+  pod: Pod,
+  container: Container,
+  source: EnvVarSource,
+  inputs: PodInputs,
+  facts: PodFacts,
+): string | undefined {
+  const namespace = pod.metadata.namespace ?? '';
+  if (source.fieldRef) return fieldValue(pod, source.fieldRef.fieldPath, facts);
+  if (source.resourceFieldRef) {
+    const { containerName = container.name } = source.resourceFieldRef;
+    return resourceValue(pod, containerName || container.name, source.resourceFieldRef, facts);
+  }
+  if (source.configMapKeyRef) {
+    const { name = '', key, optional } = source.configMapKeyRef;
+    const map = inputs.configMap(namespace, name);
+    if (map?.data?.[key] !== undefined) return map.data[key];
+    if (optional) return undefined;
+    if (!map) throw new ConfigError(`configmap ${JSON.stringify(name)} not found`);
+    throw new ConfigError(`couldn't find key ${key} in ConfigMap ${namespace}/${name}`);
+  }
+  if (source.secretKeyRef) {
+    const { name = '', key, optional } = source.secretKeyRef;
+    const secret = inputs.secret(namespace, name);
+    if (secret?.data?.[key] !== undefined) return decode(secret.data[key]);
+    if (optional) return undefined;
+    if (!secret) throw new ConfigError(`secret ${JSON.stringify(name)} not found`);
+    throw new ConfigError(`couldn't find key ${key} in Secret ${namespace}/${name}`);
+  }
+  return '';
+}
+
+function decode(base64: string): string {
+  return Buffer.from(base64, 'base64').toString('utf8');
+}
+
+/** Keys that are no names of variables are left out, as Kubernetes does. */
+function isEnvName(name: string): boolean {
+  return name.length > 0 && !name.includes('=') && !/\s/.test(name);
+}

@@ -1,0 +1,398 @@
+import type { Clock } from '../../shared/clock.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Container, Pod, Secret } from '../../shared/generated/types.ts';
+import type { Log } from '../../shared/log.ts';
+import {
+  type ContainerState,
+  type Runtime,
+  RuntimeError,
+  type SandboxSpec,
+  type SandboxState,
+} from '../runtime/runtime.ts';
+import { containerSpec, podRef, sandboxSpec } from './container-spec.ts';
+import { containersOf } from './containers.ts';
+import { HookError, type Hooks } from './hooks.ts';
+import { credentialsFor, isImageName, pullPolicy } from './images.ts';
+import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
+import type { ContainerProgress, Failure, PodMemory, PodProgress } from './model.ts';
+import type { Action, StepArgs } from './plan.ts';
+import type { PodVolumes } from './volumes.ts';
+
+/** What the executors of all pods share. */
+export interface ExecutorDeps {
+  readonly runtime: Runtime;
+  readonly volumes: PodVolumes;
+  readonly inputs: PodInputs;
+  readonly hooks: Hooks;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What pods may know of the node. */
+  node(): Omit<PodFacts, 'podIP'> & { readonly memoryCapacity: number };
+  dnsOf(pod: Pod): SandboxSpec['dns'];
+  /** An address for the pod, the same when asked again. Throws when there is none. */
+  allocateAddress(uid: string, wanted: string | undefined): string;
+  releaseAddress(uid: string): void;
+  event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
+}
+
+/** The one pod that a step is for, and where its results go. */
+export interface PodContext {
+  readonly pod: Pod;
+  readonly memory: PodMemory;
+  readonly progress: PodProgress;
+  container(id: string): ContainerState | undefined;
+  setMemory(change: Partial<PodMemory>): void;
+  setProgress(change: Partial<PodProgress>): void;
+  setContainerProgress(name: string, change: Partial<ContainerProgress> & { attempt: number }): void;
+  putSandbox(state: SandboxState): void;
+  dropSandbox(id: string): void;
+  putContainer(state: ContainerState): void;
+  dropContainer(id: string): void;
+  /** Everything is gone: the worker's last act. */
+  finished(): void;
+  /** Asks for a fresh look at what the runtime has of the pod. */
+  resync(): void;
+}
+
+type Executors = {
+  readonly [A in Action]: (
+    deps: ExecutorDeps,
+    context: PodContext,
+    args: StepArgs[A],
+    signal: AbortSignal,
+  ) => Promise<void>;
+};
+
+/** Milliseconds: the first wait after a failure and the longest. */
+const retry = {
+  volumes: { firstMs: 500, capMs: 30_000 },
+  sandbox: { firstMs: 1_000, capMs: 30_000 },
+  image: { firstMs: 10_000, capMs: 60_000 },
+  config: { firstMs: 2_000, capMs: 20_000 },
+};
+
+/** Between the preStop hook and SIGKILL a container has at least this long, as in the kubelet. */
+const minStopMs = 2_000;
+const messageTailLines = 80;
+const messageTailBytes = 2_048;
+
+/** The exit code and reason of a container that the engine could not start, as CRI runtimes have them. */
+const startFailureCode = 128;
+const startFailureReason = 'StartError';
+
+/** One executor a step: it does what the step says, records what came of it, and decides nothing. */
+export const executors: Executors = {
+  async prepareVolumes(deps, context) {
+    try {
+      await deps.volumes.prepare(context.pod, deps.inputs, factsOf(deps, context));
+      context.setProgress({ volumesReady: true, volumesFailure: undefined });
+    } catch (error) {
+      const message = messageOf(error);
+      deps.event(context.pod, 'Warning', 'FailedMount', message);
+      const { volumesFailure } = context.progress;
+      context.setProgress({
+        volumesFailure: failed(deps, volumesFailure, 'ContainerCreating', message, retry.volumes),
+      });
+    }
+  },
+
+  async createSandbox(deps, context, { attempt }, signal) {
+    const { pod } = context;
+    try {
+      const address = pod.spec.hostNetwork ? undefined : deps.allocateAddress(pod.metadata.uid, context.memory.address);
+      if (address !== context.memory.address) context.setMemory({ address });
+      const spec = sandboxSpec(pod, attempt, address, deps.dnsOf(pod));
+      context.putSandbox(await deps.runtime.createSandbox(spec, signal));
+      context.setProgress({ sandboxFailure: undefined });
+    } catch (error) {
+      if (signal.aborted) return;
+      const message = messageOf(error);
+      deps.event(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
+      const { sandboxFailure } = context.progress;
+      context.setProgress({
+        sandboxFailure: failed(deps, sandboxFailure, 'ContainerCreating', message, retry.sandbox),
+      });
+      context.resync();
+    }
+  },
+
+  async removeSandbox(deps, context, { id }) {
+    await deps.runtime.removeSandbox(id);
+    context.dropSandbox(id);
+  },
+
+  async pullImage(deps, context, { container: name, attempt }, signal) {
+    const container = specOf(context.pod, name);
+    const image = container.image ?? '';
+    const policy = pullPolicy(container);
+    const before = progressOf(context, name, attempt)?.failure;
+    const fail = (reason: string, message: string): void => {
+      if (before?.reason === 'ErrImagePull') {
+        deps.event(context.pod, 'Normal', 'BackOff', `Back-off pulling image "${image}"`, name);
+      }
+      deps.event(
+        context.pod,
+        'Warning',
+        'Failed',
+        reason === 'ErrImagePull' ? `Failed to pull image "${image}": ${message}` : message,
+        name,
+      );
+      deps.event(context.pod, 'Warning', 'Failed', `Error: ${reason}`, name);
+      context.setContainerProgress(name, { attempt, failure: failed(deps, before, reason, message, retry.image) });
+    };
+    if (!isImageName(image)) {
+      fail(
+        'InvalidImageName',
+        `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`,
+      );
+      return;
+    }
+    try {
+      const present = policy === 'Always' ? undefined : await deps.runtime.imageStatus(image, signal);
+      if (present) {
+        deps.event(context.pod, 'Normal', 'Pulled', `Container image "${image}" already present on machine`, name);
+      } else if (policy === 'Never') {
+        fail('ErrImageNeverPull', `Container image "${image}" is not present with pull policy of Never`);
+        return;
+      } else {
+        deps.event(context.pod, 'Normal', 'Pulling', `Pulling image "${image}"`, name);
+        const start = deps.clock.monotonic();
+        const pulled = await deps.runtime.pullImage(
+          image,
+          credentialsFor(image, pullSecrets(deps, context.pod)),
+          signal,
+        );
+        const took = formatDuration(deps.clock.monotonic() - start);
+        const text = `Successfully pulled image "${image}" in ${took} (${took} including waiting). Image size: ${pulled.sizeBytes} bytes.`;
+        deps.event(context.pod, 'Normal', 'Pulled', text, name);
+      }
+      context.setContainerProgress(name, { attempt, imageReady: true, failure: undefined });
+    } catch (error) {
+      if (!signal.aborted) fail('ErrImagePull', messageOf(error));
+    }
+  },
+
+  async createContainer(deps, context, { container: name, attempt, sandboxId }, signal) {
+    const container = specOf(context.pod, name);
+    const before = progressOf(context, name, attempt)?.failure;
+    try {
+      const facts = factsOf(deps, context);
+      const mounts = await deps.volumes.mounts(context.pod, container, attempt, deps.inputs, facts);
+      const spec = containerSpec(context.pod, container, attempt, mounts, deps.inputs, facts);
+      const id = await deps.runtime.createContainer(sandboxId, spec, signal);
+      const now = deps.clock.now();
+      context.putContainer({
+        id,
+        sandboxId,
+        pod: podRef(context.pod),
+        name,
+        attempt,
+        state: 'created',
+        image: spec.image,
+        imageId: '',
+        createdAt: now,
+        labels: spec.labels,
+      });
+      context.setContainerProgress(name, { attempt, imageReady: true, failure: undefined });
+      deps.event(context.pod, 'Normal', 'Created', `Created container: ${name}`, name);
+    } catch (error) {
+      if (signal.aborted) return;
+      const reason = error instanceof ConfigError ? 'CreateContainerConfigError' : 'CreateContainerError';
+      const message = messageOf(error);
+      deps.event(context.pod, 'Warning', 'Failed', `Error: ${message}`, name);
+      const gone = error instanceof RuntimeError && error.code === 'ImageNotFound';
+      const failure = failed(deps, before, reason, message, retry.config);
+      context.setContainerProgress(name, { attempt, imageReady: !gone, failure });
+      if (error instanceof RuntimeError) context.resync();
+    }
+  },
+
+  async startContainer(deps, context, { container: name, id }, signal) {
+    const state = context.container(id);
+    if (!state) return;
+    const { postStart } = specOf(context.pod, name).lifecycle ?? {};
+    try {
+      if (postStart) context.setContainerProgress(name, { attempt: state.attempt, hookPending: true });
+      await deps.runtime.startContainer(id);
+    } catch (error) {
+      await startFailed(deps, context, state, error);
+      return;
+    }
+    const now = deps.clock.now();
+    const seen = await deps.runtime.inspectContainer(id).catch(() => undefined);
+    context.putContainer(await withMessage(deps, context.pod, seen ?? { ...state, state: 'running', startedAt: now }));
+    deps.event(context.pod, 'Normal', 'Started', `Started container ${name}`, name);
+    if (!postStart) return;
+    try {
+      await deps.hooks.run(context.pod, { id, name }, postStart, context.memory.address, signal);
+      context.setContainerProgress(name, { attempt: state.attempt, hookPending: false });
+    } catch (error) {
+      if (!(error instanceof HookError) || signal.aborted) throw error;
+      deps.event(context.pod, 'Warning', 'FailedPostStartHook', 'PostStartHook failed', name);
+      deps.event(context.pod, 'Normal', 'Killing', 'FailedPostStartHook', name);
+      await stop(deps, context, id, deps.clock.now() + minStopMs);
+    }
+  },
+
+  async stopContainer(deps, context, { container: name, id, deadline, why }, signal) {
+    deps.event(context.pod, 'Normal', 'Killing', why, name);
+    const preStop = containersOf(context.pod).find(({ spec }) => spec.name === name)?.spec.lifecycle?.preStop;
+    const left = deadline - deps.clock.now();
+    if (preStop && left > 0 && context.container(id)?.state === 'running') {
+      try {
+        await withDeadline(deps, left, signal, (within) =>
+          deps.hooks.run(context.pod, { id, name }, preStop, context.memory.address, within),
+        );
+      } catch (error) {
+        if (signal.aborted) return;
+        deps.log.debug({ container: name, err: messageOf(error) }, 'preStop hook did not end well');
+        deps.event(context.pod, 'Warning', 'FailedPreStopHook', 'PreStopHook failed', name);
+      }
+    }
+    if (signal.aborted) return;
+    const until = preStop && left > 0 ? Math.max(deadline, deps.clock.now() + minStopMs) : deadline;
+    await stop(deps, context, id, until, signal);
+  },
+
+  async removeContainer(deps, context, { id }) {
+    await deps.runtime.removeContainer(id);
+    context.dropContainer(id);
+  },
+
+  async finish(deps, context, terminal) {
+    const { phase, reason, message } = terminal;
+    if (reason) deps.event(context.pod, phase === 'Failed' ? 'Warning' : 'Normal', reason, message ?? '');
+    context.setMemory({ terminal: { phase, ...(reason ? { reason } : {}), ...(message ? { message } : {}) } });
+  },
+
+  async cleanup(deps, context) {
+    await deps.volumes.remove(context.pod.metadata.uid);
+    deps.releaseAddress(context.pod.metadata.uid);
+    context.finished();
+  },
+
+  async wait() {
+    throw new Error('waiting is the worker’s own');
+  },
+};
+
+/** The state with what the container said at its end: its message file or, when asked for, the end of its log. */
+export async function withMessage(
+  deps: Pick<ExecutorDeps, 'volumes' | 'runtime' | 'log'>,
+  pod: Pod,
+  state: ContainerState,
+): Promise<ContainerState> {
+  if (state.state !== 'exited' || state.message) return state;
+  const spec = containersOf(pod).find((container) => container.spec.name === state.name)?.spec;
+  try {
+    let message = await deps.volumes.terminationMessage(pod.metadata.uid, state.name, state.attempt);
+    const fallBack = spec?.terminationMessagePolicy === 'FallbackToLogsOnError' && state.exitCode !== 0;
+    if (!message && fallBack) message = await logTail(deps.runtime, state.id);
+    return message ? { ...state, message } : state;
+  } catch (error) {
+    deps.log.warn({ container: state.name, err: messageOf(error) }, 'no termination message');
+    return state;
+  }
+}
+
+async function stop(
+  deps: ExecutorDeps,
+  context: PodContext,
+  id: string,
+  deadline: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const graceSeconds = Math.max(0, Math.ceil((deadline - deps.clock.now()) / 1000));
+  await deps.runtime.stopContainer(id, graceSeconds, signal);
+  if (signal?.aborted) return;
+  const state = await deps.runtime.inspectContainer(id);
+  if (state) context.putContainer(await withMessage(deps, context.pod, state));
+  else context.dropContainer(id);
+}
+
+async function startFailed(
+  deps: ExecutorDeps,
+  context: PodContext,
+  state: ContainerState,
+  error: unknown,
+): Promise<void> {
+  if (!(error instanceof RuntimeError) || error.code === 'Unavailable' || error.code === 'NotFound') {
+    context.resync();
+    throw error;
+  }
+  deps.event(context.pod, 'Warning', 'Failed', `Error: ${error.message}`, state.name);
+  const now = deps.clock.now();
+  context.putContainer({
+    ...state,
+    state: 'exited',
+    startedAt: now,
+    finishedAt: now,
+    exitCode: startFailureCode,
+    reason: startFailureReason,
+    message: error.message,
+  });
+}
+
+/** Runs `work` under a signal that is aborted after `ms` milliseconds, or with `signal`. */
+async function withDeadline(
+  deps: ExecutorDeps,
+  ms: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const own = new AbortController();
+  const timer = deps.clock.timer(ms, () => own.abort(new Error('the grace period is over')));
+  try {
+    await work(AbortSignal.any([signal, own.signal]));
+  } finally {
+    timer.cancel();
+  }
+}
+
+function failed(
+  deps: ExecutorDeps,
+  before: Failure | undefined,
+  reason: string,
+  message: string,
+  { firstMs, capMs }: { firstMs: number; capMs: number },
+): Failure {
+  const at = deps.clock.now();
+  const count = (before?.count ?? 0) + 1;
+  return { reason, message, at, count, retryAt: at + Math.min(capMs, firstMs * 2 ** Math.min(count - 1, 16)) };
+}
+
+function factsOf(deps: ExecutorDeps, { pod, memory }: PodContext): PodFacts & { memoryCapacity: number } {
+  const node = deps.node();
+  return { ...node, podIP: pod.spec.hostNetwork ? node.hostIP : (memory.address ?? '') };
+}
+
+function progressOf(context: PodContext, name: string, attempt: number): ContainerProgress | undefined {
+  const progress = context.progress.containers.get(name);
+  return progress?.attempt === attempt ? progress : undefined;
+}
+
+function specOf(pod: Pod, name: string): Container {
+  const found = containersOf(pod).find(({ spec }) => spec.name === name);
+  if (!found) throw new Error(`the pod has no container ${name}`);
+  return found.spec;
+}
+
+function pullSecrets(deps: ExecutorDeps, pod: Pod): Secret[] {
+  return (pod.spec.imagePullSecrets ?? []).flatMap(({ name }) => {
+    const secret = name ? deps.inputs.secret(pod.metadata.namespace ?? '', name) : undefined;
+    return secret ? [secret] : [];
+  });
+}
+
+async function logTail(runtime: Runtime, id: string): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  const options = { follow: false, timestamps: false, tail: messageTailLines };
+  for await (const chunk of runtime.logs(id, options, new AbortController().signal)) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  return bytes.subarray(Math.max(0, bytes.length - messageTailBytes)).toString('utf8') || undefined;
+}
+
+/** As Go prints a duration: 350ms, 1.25s. */
+function formatDuration(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)}ms` : `${Math.round(ms) / 1000}s`;
+}

@@ -1,0 +1,93 @@
+import type { ConfigMap, Pod, Secret } from '../../shared/generated/types.ts';
+import { intValue, milliValue } from '../../shared/quantity.ts';
+
+/** The objects that pods read; undefined when the node does not have them. */
+export interface PodInputs {
+  configMap(namespace: string, name: string): ConfigMap | undefined;
+  secret(namespace: string, name: string): Secret | undefined;
+}
+
+/** What of the node and the moment a pod may ask for by the downward API. */
+export interface PodFacts {
+  readonly nodeName: string;
+  readonly hostIP: string;
+  readonly podIP: string;
+  readonly allocatable: { readonly cpuMillis: number; readonly memoryBytes: number; readonly ephemeralBytes: number };
+}
+
+/** Something a pod refers to is missing or wrong: shown as CreateContainerConfigError, or as FailedMount. */
+export class ConfigError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ConfigError';
+  }
+}
+
+/** The value of a downward API field (Kubernetes, "Available fields"). Throws ConfigError on a path it has not. */
+export function fieldValue(pod: Pod, path: string, facts: PodFacts): string {
+  const { metadata, spec } = pod;
+  switch (path) {
+    case 'metadata.name':
+      return metadata.name;
+    case 'metadata.namespace':
+      return metadata.namespace ?? '';
+    case 'metadata.uid':
+      return metadata.uid;
+    case 'metadata.labels':
+      return formatMap(metadata.labels);
+    case 'metadata.annotations':
+      return formatMap(metadata.annotations);
+    case 'spec.nodeName':
+      return spec.nodeName ?? facts.nodeName;
+    case 'spec.serviceAccountName':
+      return spec.serviceAccountName ?? '';
+    case 'status.hostIP':
+    case 'status.hostIPs':
+      return facts.hostIP;
+    case 'status.podIP':
+    case 'status.podIPs':
+      return facts.podIP;
+  }
+  const keyed = /^metadata\.(labels|annotations)\['(.+)'\]$/.exec(path);
+  if (keyed) return metadata[keyed[1] as 'labels' | 'annotations']?.[keyed[2] ?? ''] ?? '';
+  throw new ConfigError(`unsupported fieldPath: ${path}`);
+}
+
+/** The value of a container's resource, in units of `divisor`, rounded up; what is not limited is the node's. */
+export function resourceValue(
+  pod: Pod,
+  containerName: string,
+  ref: { resource: string; divisor?: string },
+  facts: PodFacts,
+): string {
+  const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+  const container = all.find(({ name }) => name === containerName);
+  if (!container) throw new ConfigError(`container ${containerName} not found`);
+  const [kind = '', ...rest] = ref.resource.split('.');
+  const name = rest.join('.');
+  const { limits, requests } = container.resources ?? {};
+  const amount = kind === 'limits' ? limits?.[name] : kind === 'requests' ? requests?.[name] : undefined;
+  const divisor = ref.divisor && ref.divisor !== '0' ? ref.divisor : '1';
+  if (name === 'cpu') {
+    const millis = amount ? milliValue(amount) : kind === 'limits' ? facts.allocatable.cpuMillis : 0;
+    return String(Math.ceil(millis / Math.max(1, milliValue(divisor))));
+  }
+  const whole =
+    name === 'memory'
+      ? facts.allocatable.memoryBytes
+      : name === 'ephemeral-storage'
+        ? facts.allocatable.ephemeralBytes
+        : 0;
+  const units = amount ? intValue(amount) : kind === 'limits' ? whole : 0;
+  if (!/^(limits|requests)\./.test(ref.resource))
+    throw new ConfigError(`unsupported container resource : ${ref.resource}`);
+  return String(Math.ceil(units / Math.max(1, intValue(divisor))));
+}
+
+/** `key="value"` lines, sorted, as the downward API writes maps. */
+function formatMap(map: Record<string, string> | undefined): string {
+  return Object.entries(map ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .join('\n');
+}

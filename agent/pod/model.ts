@@ -1,0 +1,115 @@
+import type { Container, Pod } from '../../shared/generated/types.ts';
+import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
+
+/**
+ * What a pod is decided on: its spec, what the runtime has of it, what the agent remembers of it across its own
+ * restarts (PodMemory), and how far the work of this process has come (PodProgress). All times are milliseconds.
+ */
+export interface PodView {
+  readonly pod: Pod;
+  readonly observed: ObservedPod;
+  readonly memory: PodMemory;
+  readonly progress: PodProgress;
+  /** By container id. */
+  readonly probes: ReadonlyMap<string, ProbeVerdict>;
+  /** False while nothing new may be started: the agent does not know yet whether the pod is still its own. */
+  readonly mayStart: boolean;
+}
+
+export interface ObservedPod {
+  readonly sandboxes: readonly SandboxState[];
+  readonly containers: readonly ContainerState[];
+}
+
+/** Survives the agent: part of the checkpoint, plain JSON. Never changed in place. */
+export interface PodMemory {
+  /** When the agent first saw the pod. */
+  readonly startTime: number;
+  readonly address?: string;
+  /** The attempt number of the pod's next sandbox. */
+  readonly nextSandbox: number;
+  /** The pod is to go: since when, and how long its containers have. */
+  readonly deletion?: { readonly since: number; readonly graceSeconds: number };
+  /** Decided once, never taken back. */
+  readonly terminal?: { readonly phase: 'Succeeded' | 'Failed'; readonly reason?: string; readonly message?: string };
+  readonly containers: Readonly<Record<string, ContainerMemory>>;
+}
+
+export interface ContainerMemory {
+  /** The attempt number of the next container of this name: how many there have been. */
+  readonly nextAttempt: number;
+  /** Exits in a row after less than `crashResetMs` of running. */
+  readonly crashes: number;
+  /** The one that was last seen running. */
+  readonly live?: {
+    readonly id: string;
+    readonly attempt: number;
+    readonly sandboxId: string;
+    readonly startedAt: number;
+  };
+  /** Newest first, at most two. */
+  readonly exits: readonly ContainerExit[];
+}
+
+export interface ContainerExit {
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly attempt: number;
+  readonly hash?: string;
+  readonly image: string;
+  readonly imageId: string;
+  readonly exitCode: number;
+  readonly signal?: number;
+  readonly reason: string;
+  readonly message?: string;
+  readonly startedAt?: number;
+  readonly finishedAt: number;
+}
+
+/** What this process has done and failed at; empty after a restart of the agent. */
+export interface PodProgress {
+  readonly volumesReady: boolean;
+  readonly volumesFailure?: Failure;
+  readonly sandboxFailure?: Failure;
+  readonly containers: ReadonlyMap<string, ContainerProgress>;
+}
+
+export interface ContainerProgress {
+  /** Which attempt this is about; other attempts start afresh. */
+  readonly attempt: number;
+  readonly imageReady: boolean;
+  readonly failure?: Failure;
+  /** Its postStart hook has not ended yet. */
+  readonly hookPending?: boolean;
+}
+
+export interface Failure {
+  /** As a waiting container shows it: ErrImagePull, CreateContainerConfigError … */
+  readonly reason: string;
+  readonly message: string;
+  readonly at: number;
+  readonly retryAt: number;
+  /** In a row. */
+  readonly count: number;
+}
+
+/** What the probes of one running container have found so far; absent values have no probe or no result yet. */
+export interface ProbeVerdict {
+  readonly started?: boolean;
+  readonly ready?: boolean;
+  /** Set when the container has to be restarted, and by which probe. */
+  readonly unhealthy?: { readonly probe: 'liveness' | 'startup'; readonly graceSeconds?: number };
+}
+
+export type Role = 'init' | 'sidecar' | 'app';
+
+export interface PodContainer {
+  readonly spec: Container;
+  readonly role: Role;
+}
+
+export const emptyProgress: PodProgress = { volumesReady: false, containers: new Map() };
+
+export function newMemory(now: number): PodMemory {
+  return { startTime: now, nextSandbox: 0, containers: {} };
+}

@@ -1,0 +1,280 @@
+import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
+import {
+  containerHash,
+  containersOf,
+  currentSandbox,
+  gracePeriodSeconds,
+  hashLabel,
+  hasStarted,
+  incompleteInit,
+  isInitialized,
+  lastExit,
+  newestContainer,
+  restarts,
+} from './containers.ts';
+import type { PodContainer, PodMemory, PodView, Role } from './model.ts';
+
+/**
+ * The life of a pod as one pure step function.
+ *
+ *     volumes ─▶ sandbox ─▶ init containers, one after another ─▶ app containers, side by side
+ *                   ▲          (sidecars stay and let the next one start)      │ all final
+ *        sandbox died: stop, remove,                                           ▼
+ *        next attempt, all over again                        sidecars stop ─▶ finish (Succeeded, Failed)
+ *
+ *     deletion: app and init containers stop ─▶ sidecars, last first ─▶ sandbox goes ─▶ cleanup
+ *
+ * A plan holds what should be going on now, at most one step for each container; the worker does what it is not
+ * doing yet and plans again whenever anything has changed. Steps are data, `execute.ts` has their executors.
+ */
+export function planPod(view: PodView, now: number): Step[] {
+  const { memory } = view;
+  if (memory.deletion) return planTermination(view, memory.deletion);
+  if (memory.terminal) return stopAll(view, now + gracePeriodSeconds(view.pod) * 1000, 'Stopping container');
+  const deadline = activeDeadline(view);
+  if (deadline !== undefined && now >= deadline) return [{ action: 'finish', phase: 'Failed', ...deadlineExceeded }];
+  const steps = planRunning(view, now);
+  return deadline === undefined ? steps : [...steps, { action: 'wait', until: deadline }];
+}
+
+/** Every step with its arguments. Times are milliseconds since the epoch. */
+export interface StepArgs {
+  prepareVolumes: object;
+  createSandbox: { attempt: number };
+  removeSandbox: { id: string };
+  pullImage: { container: string; attempt: number };
+  createContainer: { container: string; attempt: number; sandboxId: string };
+  startContainer: { container: string; id: string };
+  /** Ends with SIGKILL at the deadline. `why` is the event's text. */
+  stopContainer: { container: string; id: string; deadline: number; why: string };
+  removeContainer: { container: string; id: string };
+  /** The pod has ended by itself. */
+  finish: { phase: 'Succeeded' | 'Failed'; reason?: string; message?: string };
+  /** Nothing of the pod runs any more: forget its volumes, address and records, and say so. */
+  cleanup: object;
+  /** Nothing to do before then. */
+  wait: { until: number };
+}
+
+export type Action = keyof StepArgs;
+export type StepOf<A extends Action> = { readonly action: A } & Readonly<StepArgs[A]>;
+export type Step = { [A in Action]: StepOf<A> }[Action];
+
+/** First restart at once, then 10 s, 20 s, 40 s, 60 s: Kubernetes' curve with a lower cap. */
+const crashFirstMs = 10_000;
+const crashCapMs = 60_000;
+
+const deadlineExceeded = {
+  reason: 'DeadlineExceeded',
+  message: 'Pod was active on the node longer than the specified deadline',
+};
+
+/** How long a container that has crashed so many times in a row waits before it is started again. */
+export function crashDelayMs(crashes: number): number {
+  return crashes <= 1 ? 0 : Math.min(crashCapMs, crashFirstMs * 2 ** Math.min(crashes - 2, 16));
+}
+
+/** When a container that has ended may be started again. `now` bounds it, for the clock may have been set back. */
+export function restartAt(memory: PodMemory, container: PodContainer, now: number): number {
+  const known = memory.containers[container.spec.name];
+  const exit = known?.exits[0];
+  if (!known || !exit) return 0;
+  if (exit.hash !== undefined && exit.hash !== containerHash(container.spec)) return 0;
+  const delay = crashDelayMs(known.crashes);
+  return Math.min(exit.finishedAt + delay, now + delay);
+}
+
+function planRunning(view: PodView, now: number): Step[] {
+  const sandbox = currentSandbox(view.observed);
+  const stale = planStaleSandboxes(view, sandbox, now);
+  const ending = planOutcome(view, sandbox, now);
+  if (ending) return [...stale, ...ending];
+  if (!view.mayStart) return stale;
+  if (!sandbox) {
+    // What is left of the dead sandbox holds its address, ports and names.
+    return stale.length > 0 ? stale : planSandbox(view, now);
+  }
+  // After a restart of the agent the files may be there or not; preparing them again does no harm.
+  if (!view.progress.volumesReady) return [...stale, ...planVolumes(view, now), ...planUpkeep(view, sandbox, now)];
+  return [...stale, ...planContainers(view, sandbox, now), ...planGarbage(view, sandbox)];
+}
+
+function planVolumes({ progress }: PodView, now: number): Step[] {
+  const failure = progress.volumesFailure;
+  return failure && failure.retryAt > now
+    ? [{ action: 'wait', until: failure.retryAt }]
+    : [{ action: 'prepareVolumes' }];
+}
+
+function planSandbox(view: PodView, now: number): Step[] {
+  if (!view.progress.volumesReady) return planVolumes(view, now);
+  const failure = view.progress.sandboxFailure;
+  if (failure && failure.retryAt > now) return [{ action: 'wait', until: failure.retryAt }];
+  return [{ action: 'createSandbox', attempt: view.memory.nextSandbox }];
+}
+
+/** Sandboxes that have died or been replaced, with what still runs in them. */
+function planStaleSandboxes(view: PodView, sandbox: SandboxState | undefined, now: number): Step[] {
+  const deadline = now + gracePeriodSeconds(view.pod) * 1000;
+  const steps: Step[] = [];
+  for (const old of view.observed.sandboxes) {
+    if (old === sandbox) continue;
+    const running = view.observed.containers.filter(
+      ({ sandboxId, state }) => sandboxId === old.id && state === 'running',
+    );
+    const why = 'Pod sandbox changed, it will be killed and re-created.';
+    if (running.length === 0) steps.push({ action: 'removeSandbox', id: old.id });
+    else steps.push(...running.map((state) => stop(state, deadline, why)));
+  }
+  return steps;
+}
+
+/**
+ * What ends the pod by its restart policy: an init container that failed for good, or app containers that are all
+ * done. Sidecars are stopped then, and when nothing runs the pod has its terminal phase.
+ */
+function planOutcome(view: PodView, sandbox: SandboxState | undefined, now: number): Step[] | undefined {
+  const phase = outcome(view, sandbox);
+  if (!phase) return undefined;
+  const left = stopAll(view, now + gracePeriodSeconds(view.pod) * 1000, 'Stopping container');
+  return left.length > 0 ? left : [{ action: 'finish', phase }];
+}
+
+function outcome(view: PodView, sandbox: SandboxState | undefined): 'Succeeded' | 'Failed' | undefined {
+  const policy = view.pod.spec.restartPolicy ?? 'Always';
+  const containers = containersOf(view.pod);
+  const done = containers.map((container) => finalExitCode(view, sandbox, container, policy));
+  const failedInit = containers.some(({ role }, i) => role === 'init' && (done[i] ?? 0) !== 0);
+  if (failedInit) return 'Failed';
+  const apps = done.filter((_, i) => containers[i]?.role === 'app');
+  const lost = policy === 'Never' && !sandbox && view.memory.nextSandbox > 0 && done.some((code) => code !== undefined);
+  if (lost) return apps.every((code) => code === 0) ? 'Succeeded' : 'Failed';
+  if (apps.length === 0 || apps.some((code) => code === undefined)) return undefined;
+  return apps.every((code) => code === 0) ? 'Succeeded' : 'Failed';
+}
+
+/** The exit code of a container that has ended and is not started again. */
+function finalExitCode(
+  view: PodView,
+  sandbox: SandboxState | undefined,
+  container: PodContainer,
+  policy: string,
+): number | undefined {
+  const exit = lastExit(view, container.spec.name);
+  if (!exit || restarts(container, policy, exit.exitCode)) return undefined;
+  const newest = sandbox && newestContainer(view.observed, sandbox.id, container.spec.name);
+  return newest && newest.attempt > exit.attempt ? undefined : exit.exitCode;
+}
+
+function planContainers(view: PodView, sandbox: SandboxState, now: number): Step[] {
+  const initialized = isInitialized(view, sandbox);
+  const incomplete = new Set(incompleteInit(view, sandbox).map(({ spec }) => spec.name));
+  const steps: Step[] = [];
+  for (const container of containersOf(view.pod)) {
+    const { role, spec } = container;
+    if (role === 'init' && !incomplete.has(spec.name)) continue;
+    steps.push(...planContainer(view, container, sandbox, now));
+    if (role === 'app' || initialized) continue;
+    const ready =
+      role === 'sidecar' && hasStarted(view, container, newestContainer(view.observed, sandbox.id, spec.name));
+    if (!ready) return steps;
+  }
+  return steps;
+}
+
+/** Only what concerns containers that run already. */
+function planUpkeep(view: PodView, sandbox: SandboxState, now: number): Step[] {
+  return containersOf(view.pod).flatMap((container) => {
+    const state = newestContainer(view.observed, sandbox.id, container.spec.name);
+    return state?.state === 'running' ? planRestart(view, container, state, now) : [];
+  });
+}
+
+function planContainer(view: PodView, container: PodContainer, sandbox: SandboxState, now: number): Step[] {
+  const { name } = container.spec;
+  const state = newestContainer(view.observed, sandbox.id, name);
+  if (state?.state === 'running') return planRestart(view, container, state, now);
+  const known = view.memory.containers[name];
+  const exit = known?.exits[0];
+  const attempt = known?.nextAttempt ?? 0;
+  const progress = view.progress.containers.get(name);
+  const unstarted = state?.state === 'created' && state.attempt > (exit?.attempt ?? -1) ? state : undefined;
+  const failure = progress?.attempt === (unstarted?.attempt ?? attempt) ? progress.failure : undefined;
+  if (failure && failure.retryAt > now) return [{ action: 'wait', until: failure.retryAt }];
+  if (unstarted) return [{ action: 'startContainer', container: name, id: unstarted.id }];
+  // Init containers run again in a new sandbox, whatever became of them in an older one.
+  const again = container.role === 'init' && exit?.sandboxId !== sandbox.id;
+  if (exit && !again && !restarts(container, view.pod.spec.restartPolicy, exit.exitCode)) return [];
+  const at = again && exit?.exitCode === 0 ? 0 : restartAt(view.memory, container, now);
+  if (at > now) return [{ action: 'wait', until: at }];
+  return progress?.attempt === attempt && progress.imageReady
+    ? [{ action: 'createContainer', container: name, attempt, sandboxId: sandbox.id }]
+    : [{ action: 'pullImage', container: name, attempt }];
+}
+
+/** Whether a running container has to make way for a new one. */
+function planRestart(view: PodView, { spec }: PodContainer, state: ContainerState, now: number): Step[] {
+  const unhealthy = view.probes.get(state.id)?.unhealthy;
+  const graceSeconds = unhealthy?.graceSeconds ?? gracePeriodSeconds(view.pod);
+  const deadline = now + graceSeconds * 1000;
+  if (unhealthy) {
+    return [stop(state, deadline, `Container ${spec.name} failed ${unhealthy.probe} probe, will be restarted`)];
+  }
+  const hash = state.labels[hashLabel];
+  if (hash === undefined || hash === containerHash(spec)) return [];
+  return [stop(state, deadline, `Container ${spec.name} definition changed, will be restarted`)];
+}
+
+/** Of each name the newest container stays, and the newest that has ended, for its logs. */
+function planGarbage({ observed }: PodView, sandbox: SandboxState): Step[] {
+  const byName = new Map<string, ContainerState[]>();
+  for (const state of observed.containers) {
+    if (state.sandboxId !== sandbox.id) continue;
+    const list = byName.get(state.name);
+    if (list) list.push(state);
+    else byName.set(state.name, [state]);
+  }
+  const steps: Step[] = [];
+  for (const [container, states] of byName) {
+    if (states.length < 2) continue;
+    states.sort((a, b) => b.attempt - a.attempt);
+    const lastEnded = states.find(({ state }) => state === 'exited');
+    for (const state of states.slice(1)) {
+      if (state !== lastEnded && state.state !== 'running')
+        steps.push({ action: 'removeContainer', container, id: state.id });
+    }
+  }
+  return steps;
+}
+
+function planTermination(view: PodView, deletion: NonNullable<PodMemory['deletion']>): Step[] {
+  const left = stopAll(view, deletion.since + deletion.graceSeconds * 1000, 'Stopping container');
+  if (left.length > 0) return left;
+  const { sandboxes, containers } = view.observed;
+  const steps: Step[] = sandboxes.map(({ id }) => ({ action: 'removeSandbox', id }));
+  for (const { id, sandboxId, name } of containers) {
+    const alone = !sandboxes.some((sandbox) => sandbox.id === sandboxId);
+    if (alone) steps.push({ action: 'removeContainer', container: name, id });
+  }
+  return steps.length > 0 ? steps : [{ action: 'cleanup' }];
+}
+
+/** Stops all that runs: sidecars outlive the others, and go in the reverse of their order. */
+function stopAll(view: PodView, deadline: number, why: string): Step[] {
+  const roles = new Map<string, Role>(containersOf(view.pod).map(({ role, spec }) => [spec.name, role]));
+  const running = view.observed.containers.filter(({ state }) => state === 'running');
+  const mains = running.filter(({ name }) => roles.get(name) !== 'sidecar');
+  if (mains.length > 0) return mains.map((state) => stop(state, deadline, `${why} ${state.name}`));
+  const order = [...roles.keys()];
+  const last = running.sort((a, b) => order.indexOf(b.name) - order.indexOf(a.name))[0];
+  return last ? [stop(last, deadline, `${why} ${last.name}`)] : [];
+}
+
+function stop(state: ContainerState, deadline: number, why: string): StepOf<'stopContainer'> {
+  return { action: 'stopContainer', container: state.name, id: state.id, deadline, why };
+}
+
+function activeDeadline({ pod, memory }: PodView): number | undefined {
+  const seconds = pod.spec.activeDeadlineSeconds;
+  return seconds === undefined ? undefined : memory.startTime + seconds * 1000;
+}

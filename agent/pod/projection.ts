@@ -1,0 +1,119 @@
+import type { KeyToPath, Pod, Volume, VolumeProjection } from '../../shared/generated/types.ts';
+import { ConfigError, fieldValue, type PodFacts, type PodInputs, resourceValue } from './inputs.ts';
+
+/** One file of a projected volume. */
+export interface ProjectedFile {
+  readonly data: Buffer;
+  readonly mode: number;
+}
+
+/** Files by their path in the volume. */
+export type Payload = ReadonlyMap<string, ProjectedFile>;
+
+const defaultFileMode = 0o644;
+
+/** The contents of each volume of the pod that shows objects or fields, by volume name. Throws ConfigError. */
+export function volumePayloads(pod: Pod, inputs: PodInputs, facts: PodFacts): Map<string, Payload> {
+  const payloads = new Map<string, Payload>();
+  for (const volume of pod.spec.volumes ?? []) {
+    try {
+      const payload = payloadOf(pod, volume, inputs, facts);
+      if (payload) payloads.set(volume.name, payload);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      throw new ConfigError(`MountVolume.SetUp failed for volume "${volume.name}" : ${error.message}`);
+    }
+  }
+  return payloads;
+}
+
+/** Whether the volume holds what is secret, and so belongs into memory. */
+export function isSecret(volume: Volume): boolean {
+  return volume.secret !== undefined || (volume.projected?.sources ?? []).some(({ secret }) => secret !== undefined);
+}
+
+function payloadOf(pod: Pod, volume: Volume, inputs: PodInputs, facts: PodFacts): Payload | undefined {
+  const files = new Map<string, ProjectedFile>();
+  const { configMap, secret, downwardAPI, projected } = volume;
+  if (configMap) addSource(files, pod, { configMap }, configMap.defaultMode, inputs, facts);
+  else if (secret) {
+    const { secretName: name, ...rest } = secret;
+    addSource(files, pod, { secret: { name, ...rest } }, secret.defaultMode, inputs, facts);
+  } else if (downwardAPI) addSource(files, pod, { downwardAPI }, downwardAPI.defaultMode, inputs, facts);
+  else if (projected) {
+    for (const source of projected.sources ?? []) addSource(files, pod, source, projected.defaultMode, inputs, facts);
+  } else return undefined;
+  return files;
+}
+
+function addSource(
+  files: Map<string, ProjectedFile>,
+  pod: Pod,
+  source: VolumeProjection,
+  mode: number = defaultFileMode,
+  inputs: PodInputs,
+  facts: PodFacts,
+): void {
+  const namespace = pod.metadata.namespace ?? '';
+  if (source.configMap) {
+    const { name = '', items, optional } = source.configMap;
+    const map = inputs.configMap(namespace, name);
+    if (!map && !optional) throw new ConfigError(`configmap "${name}" not found`);
+    const all = [
+      ...Object.entries(map?.data ?? {}).map(([key, text]): [string, Buffer] => [key, Buffer.from(text)]),
+      ...Object.entries(map?.binaryData ?? {}).map(([key, text]): [string, Buffer] => [
+        key,
+        Buffer.from(text, 'base64'),
+      ]),
+    ];
+    addItems(files, new Map(all), items, mode, optional);
+  }
+  if (source.secret) {
+    const { name = '', items, optional } = source.secret;
+    const secret = inputs.secret(namespace, name);
+    if (!secret && !optional) throw new ConfigError(`secret "${name}" not found`);
+    const all = Object.entries(secret?.data ?? {}).map(([key, text]): [string, Buffer] => [
+      key,
+      Buffer.from(text, 'base64'),
+    ]);
+    addItems(files, new Map(all), items, mode, optional);
+  }
+  for (const item of source.downwardAPI?.items ?? []) {
+    const { fieldRef, resourceFieldRef } = item;
+    const value = fieldRef
+      ? fieldValue(pod, fieldRef.fieldPath, facts)
+      : resourceFieldRef
+        ? resourceValue(pod, resourceFieldRef.containerName ?? '', resourceFieldRef, facts)
+        : '';
+    files.set(safePath(item.path), { data: Buffer.from(value), mode: item.mode ?? mode });
+  }
+}
+
+function addItems(
+  files: Map<string, ProjectedFile>,
+  data: ReadonlyMap<string, Buffer>,
+  items: readonly KeyToPath[] | undefined,
+  mode: number,
+  optional: boolean | undefined,
+): void {
+  if (!items?.length) {
+    for (const [key, value] of data) files.set(safePath(key), { data: value, mode });
+    return;
+  }
+  for (const item of items) {
+    const value = data.get(item.key);
+    if (value === undefined && optional) continue;
+    if (value === undefined) throw new ConfigError(`references non-existent config key: ${item.key}`);
+    files.set(safePath(item.path), { data: value, mode: item.mode ?? mode });
+  }
+}
+
+/** Relative, without `..`, and not one of the names the volume itself uses. */
+function safePath(path: string): string {
+  const parts = path.split('/');
+  if (path.startsWith('/') || parts.some((part) => part === '' || part === '..' || part === '.')) {
+    throw new ConfigError(`invalid path "${path}"`);
+  }
+  if (parts[0]?.startsWith('..')) throw new ConfigError(`invalid path "${path}": must not start with ".."`);
+  return path;
+}

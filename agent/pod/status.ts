@@ -1,0 +1,185 @@
+import { formatTime } from '../../shared/clock.ts';
+import type { ContainerState as ApiState, ContainerStatus, PodStatus } from '../../shared/generated/types.ts';
+import { qosClass } from '../../shared/pod.ts';
+import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
+import { podConditions } from './conditions.ts';
+import { containersOf, currentSandbox, hasStarted, incompleteInit, newestContainer, restarts } from './containers.ts';
+import type { ContainerExit, PodContainer, PodView } from './model.ts';
+import { crashDelayMs, restartAt } from './plan.ts';
+
+/** What a status says about the node. */
+export interface StatusContext {
+  /** The node's own address, that of pods on the host's network. */
+  readonly hostIP: string;
+  /** The scheme of container ids: `docker`. */
+  readonly runtimeName: string;
+}
+
+/** Just failed shows as ErrImagePull, waiting for the next try as ImagePullBackOff, after this time in milliseconds. */
+export const freshFailureMs = 1_000;
+
+/**
+ * The PodStatus as the kubelet would report it. `previous` (the last status reported, or the one stored) supplies the times of
+ * transitions and the conditions that are others' to write.
+ */
+export function podStatus(
+  view: PodView,
+  previous: PodStatus | undefined,
+  context: StatusContext,
+  now: number,
+): PodStatus {
+  const sandbox = currentSandbox(view.observed);
+  const containers = containersOf(view.pod).map((container) => ({
+    container,
+    status: containerStatus(view, container, sandbox, context, now),
+  }));
+  const inits = containers.filter(({ container }) => container.role !== 'app').map(({ status }) => status);
+  const apps = containers.filter(({ container }) => container.role === 'app').map(({ status }) => status);
+  const phase = podPhase(view, previous, apps, sandbox);
+  const ip = view.pod.spec.hostNetwork ? (sandbox ? context.hostIP : undefined) : (sandbox?.address ?? undefined);
+  const podIP = ip ?? (isEnded(phase) ? previous?.podIP : undefined);
+  const { reason, message } = view.memory.terminal ?? {};
+  return {
+    phase,
+    conditions: podConditions({ view, phase, inits, apps, hasSandbox: sandbox !== undefined, previous, now }),
+    ...(message ? { message } : {}),
+    ...(reason ? { reason } : {}),
+    hostIP: context.hostIP,
+    hostIPs: [{ ip: context.hostIP }],
+    ...(podIP ? { podIP, podIPs: [{ ip: podIP }] } : {}),
+    startTime: formatTime(view.memory.startTime),
+    ...(inits.length > 0 ? { initContainerStatuses: inits } : {}),
+    containerStatuses: apps,
+    qosClass: qosClass(view.pod.spec),
+  };
+}
+
+function isEnded(phase: string): boolean {
+  return phase === 'Succeeded' || phase === 'Failed';
+}
+
+/** Terminal only once nothing runs: the phase is what lets the cluster give the pod's room to another. */
+function podPhase(
+  view: PodView,
+  previous: PodStatus | undefined,
+  apps: readonly ContainerStatus[],
+  sandbox: SandboxState | undefined,
+): string {
+  const runs = view.observed.containers.some(({ state }) => state === 'running');
+  if (previous?.phase && isEnded(previous.phase)) return previous.phase;
+  if (view.memory.terminal && !runs) return view.memory.terminal.phase;
+  if (view.memory.deletion && !runs && apps.every(({ state }) => state?.terminated)) {
+    return apps.every(({ state }) => state?.terminated?.exitCode === 0) ? 'Succeeded' : 'Failed';
+  }
+  const neverRan = apps.some(({ state, lastState }) => !state?.running && !state?.terminated && !lastState?.terminated);
+  if (neverRan || (sandbox && incompleteInit(view, sandbox).length > 0)) return 'Pending';
+  return 'Running';
+}
+
+function containerStatus(
+  view: PodView,
+  container: PodContainer,
+  sandbox: SandboxState | undefined,
+  context: StatusContext,
+  now: number,
+): ContainerStatus {
+  const { spec } = container;
+  const newest = sandbox
+    ? newestContainer(view.observed, sandbox.id, spec.name)
+    : view.observed.containers.find(({ name, state }) => name === spec.name && state === 'running');
+  const running = newest?.state === 'running' ? newest : undefined;
+  const exits = view.memory.containers[spec.name]?.exits ?? [];
+  const started = hasStarted(view, container, running);
+  const state = running
+    ? { running: { startedAt: formatTime(running.startedAt ?? now) } }
+    : stoppedState(view, container, exits[0], context, now);
+  const last = running || state.waiting ? exits[0] : exits[1];
+  const shown = running ?? (state.waiting && newest && newest.state === 'created' ? newest : exits[0]);
+  return {
+    name: spec.name,
+    state,
+    lastState: last ? { terminated: terminated(last, context) } : {},
+    ready: running
+      ? started && isReady(view, container, running)
+      : container.role === 'init' && exits[0]?.exitCode === 0,
+    restartCount: Math.max(0, running?.attempt ?? exits[0]?.attempt ?? 0),
+    image: running?.image || exits[0]?.image || spec.image || '',
+    imageID: imageIdOf(shown?.imageId, context),
+    ...(shown ? { containerID: `${context.runtimeName}://${shown.id}` } : {}),
+    started: running ? started : false,
+  };
+}
+
+function isReady(view: PodView, { spec, role }: PodContainer, running: ContainerState): boolean {
+  if (role === 'init') return false;
+  return spec.readinessProbe ? view.probes.get(running.id)?.ready === true : true;
+}
+
+function stoppedState(
+  view: PodView,
+  container: PodContainer,
+  exit: ContainerExit | undefined,
+  context: StatusContext,
+  now: number,
+): ApiState {
+  const { pod, memory } = view;
+  const over = memory.terminal !== undefined || memory.deletion !== undefined;
+  const name = container.spec.name;
+  if (exit && (over || !restarts(container, pod.spec.restartPolicy, exit.exitCode))) {
+    return { terminated: terminated(exit, context) };
+  }
+  const waiting = failureOf(view, name, now);
+  if (waiting && !over) return { waiting };
+  if (exit) {
+    if (restartAt(memory, container, now) <= now) return { terminated: terminated(exit, context) };
+    return { waiting: crashLoop(view, name, exit, now) };
+  }
+  const initializing = container.role !== 'app' || incompleteInit(view, currentSandbox(view.observed)).length > 0;
+  const hasInit = (pod.spec.initContainers?.length ?? 0) > 0;
+  return { waiting: { reason: hasInit && initializing ? 'PodInitializing' : 'ContainerCreating' } };
+}
+
+/** Why a container that is due does not start. */
+function failureOf(view: PodView, name: string, now: number): { reason: string; message?: string } | undefined {
+  const progress = view.progress.containers.get(name);
+  const failure = progress?.failure;
+  if (!failure || progress.attempt < (view.memory.containers[name]?.nextAttempt ?? 0) - 1) return undefined;
+  const backsOff = failure.reason === 'ErrImagePull' && now - failure.at >= freshFailureMs;
+  if (!backsOff) return { reason: failure.reason, message: failure.message };
+  const image = [...(view.pod.spec.initContainers ?? []), ...view.pod.spec.containers].find(
+    (c) => c.name === name,
+  )?.image;
+  return { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}": ErrImagePull: ${failure.message}` };
+}
+
+function crashLoop(view: PodView, name: string, exit: ContainerExit, now: number): { reason: string; message: string } {
+  if (exit.reason === 'StartError' && now - exit.finishedAt < freshFailureMs) {
+    return { reason: 'RunContainerError', message: exit.message ?? '' };
+  }
+  const { metadata } = view.pod;
+  const delay = crashDelayMs(view.memory.containers[name]?.crashes ?? 0) / 1000;
+  const who = `container=${name} pod=${metadata.name}_${metadata.namespace}(${metadata.uid})`;
+  return { reason: 'CrashLoopBackOff', message: `back-off ${formatSeconds(delay)} restarting failed ${who}` };
+}
+
+/** As Go prints a duration: 40s, 1m0s. */
+function formatSeconds(seconds: number): string {
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+}
+
+function terminated(exit: ContainerExit, context: StatusContext): NonNullable<ApiState['terminated']> {
+  return {
+    exitCode: exit.exitCode,
+    ...(exit.signal ? { signal: exit.signal } : {}),
+    reason: exit.reason,
+    ...(exit.message ? { message: exit.message } : {}),
+    startedAt: formatTime(exit.startedAt ?? exit.finishedAt),
+    finishedAt: formatTime(exit.finishedAt),
+    containerID: `${context.runtimeName}://${exit.id}`,
+  };
+}
+
+function imageIdOf(id: string | undefined, context: StatusContext): string {
+  if (!id) return '';
+  return id.includes('://') ? id : `${context.runtimeName}://${id}`;
+}

@@ -1,0 +1,439 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Timer } from '../../shared/clock.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Pod, PodStatus } from '../../shared/generated/types.ts';
+import { keyOf } from '../../shared/object.ts';
+import type { PodStatusUpdate } from '../../shared/session.ts';
+import type { Dialers } from '../probes/dialers.ts';
+import { ContainerProber, hasProbes } from '../probes/prober.ts';
+import type { ContainerState, RuntimeEvent, SandboxState } from '../runtime/runtime.ts';
+import { absorb, absorbDesired, forgetCrashes } from './absorb.ts';
+import { podRef } from './container-spec.ts';
+import { containersOf, currentSandbox } from './containers.ts';
+import { type ExecutorDeps, executors, type PodContext, withMessage } from './execute.ts';
+import {
+  emptyProgress,
+  newMemory,
+  type PodMemory,
+  type PodProgress,
+  type PodView,
+  type ProbeVerdict,
+} from './model.ts';
+import { type Action, planPod, type Step, type StepArgs } from './plan.ts';
+import { freshFailureMs, podStatus, type StatusContext } from './status.ts';
+
+export interface WorkerDeps extends ExecutorDeps {
+  readonly dialers: Dialers;
+  status(): StatusContext;
+  /** Whether new sandboxes and containers may be started for the pod. */
+  mayStart(pod: Pod): boolean;
+  report(update: PodStatusUpdate): void;
+  /** The memory has changed and should be written down. */
+  remember(pod: Pod, memory: PodMemory): void;
+  /** The pod is gone from the node. */
+  gone(pod: Pod): void;
+  /** Asks for a fresh list of what the runtime has. */
+  resync(): void;
+}
+
+interface Running {
+  readonly step: Step;
+  readonly abort: AbortController;
+}
+
+/** Milliseconds a step that threw waits before it is tried again: doubling, from first to cap. */
+const retryFirstMs = 500;
+const retryCapMs = 30_000;
+
+/**
+ * One pod's worker. Whatever happens (an assignment, a runtime event, a probe's verdict, a timer, a step's end) wakes it;
+ * it then plans anew and starts what the plan holds and nothing is doing yet. Planning is synchronous, so there is
+ * never more than one plan at a time; an idle pod has no timer.
+ */
+export class PodWorker {
+  readonly #deps: WorkerDeps;
+  #pod: Pod;
+  #memory: PodMemory;
+  #progress: PodProgress = emptyProgress;
+  readonly #sandboxes = new Map<string, SandboxState>();
+  readonly #containers = new Map<string, ContainerState>();
+  readonly #probers = new Map<string, ContainerProber>();
+  readonly #running = new Map<string, Running>();
+  readonly #retries = new Map<string, { count: number; at: number }>();
+  #timer: { at: number; timer: Timer } | undefined;
+  #woken = false;
+  #done = false;
+  #stopped = false;
+  #reported: PodStatus | undefined;
+  /** Counts what this worker itself has done to the runtime: a list from before is stale. */
+  #version = 0;
+
+  constructor(deps: WorkerDeps, pod: Pod, memory: PodMemory | undefined) {
+    this.#deps = deps;
+    this.#pod = pod;
+    this.#memory = memory ?? newMemory(deps.clock.now());
+    this.#reported = pod.status;
+    const phase = pod.status?.phase;
+    if (!this.#memory.terminal && (phase === 'Succeeded' || phase === 'Failed')) {
+      const { reason, message } = pod.status ?? {};
+      this.#memory = {
+        ...this.#memory,
+        terminal: { phase, ...(reason ? { reason } : {}), ...(message ? { message } : {}) },
+      };
+    }
+    this.#deps.remember(pod, this.#memory);
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+
+  get memory(): PodMemory {
+    return this.#memory;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  get containers(): IterableIterator<ContainerState> {
+    return this.#containers.values();
+  }
+
+  /** The last status that was reported, and the whole of it again. */
+  currentReport(): PodStatusUpdate {
+    return { ...podRef(this.#pod), ...(this.#reported ? { status: this.#reported } : {}), terminated: this.#done };
+  }
+
+  /** A newer object of the pod; undefined when it was removed from the cluster. */
+  assign(pod: Pod | undefined): void {
+    const before = this.#pod;
+    if (pod) this.#pod = pod;
+    const memory = absorbDesired(this.#memory, pod, this.#deps.clock.now());
+    if (memory !== this.#memory) this.#setMemory(memory);
+    else if (pod && !isSamePod(before, pod)) this.#deps.remember(pod, memory);
+    this.wake();
+  }
+
+  /** Something the pod reads has changed: what failed for it, or crashed, gets a fresh try. */
+  inputsChanged(): void {
+    this.#setMemory(forgetCrashes(this.#memory));
+    this.#retries.clear();
+    const containers = new Map([...this.#progress.containers].map(([name, { failure, ...rest }]) => [name, rest]));
+    this.#progress = { ...this.#progress, volumesReady: false, volumesFailure: undefined, containers };
+    this.wake();
+  }
+
+  /** What a list of the runtime's shows of the pod. */
+  async observe(
+    sandboxes: readonly SandboxState[],
+    containers: readonly ContainerState[],
+    version: number,
+  ): Promise<boolean> {
+    const states = await Promise.all(containers.map((state) => this.#settled(state)));
+    if (version !== this.version) return false;
+    this.#sandboxes.clear();
+    for (const sandbox of sandboxes) this.#sandboxes.set(sandbox.id, sandbox);
+    this.#containers.clear();
+    for (const state of states) this.#containers.set(state.id, state);
+    this.wake();
+    return true;
+  }
+
+  async onEvent(event: RuntimeEvent): Promise<void> {
+    const { containerId, type } = event;
+    const sandbox = this.#sandboxes.get(containerId);
+    if (sandbox) {
+      if (type === 'exited' && sandbox.running) this.#sandboxes.set(containerId, { ...sandbox, running: false });
+      else if (type === 'removed') this.#sandboxes.delete(containerId);
+      else return;
+      this.#version++;
+      this.wake();
+      return;
+    }
+    const known = this.#containers.get(containerId);
+    if (!known || (type === 'started' && known.state === 'running')) return;
+    if (type === 'removed') this.#containers.delete(containerId);
+    else {
+      const seen = await this.#deps.runtime.inspectContainer(containerId);
+      if (seen) this.#containers.set(containerId, await this.#settled(seen));
+      else this.#containers.delete(containerId);
+    }
+    this.#version++;
+    this.wake();
+  }
+
+  wake(): void {
+    if (this.#woken || this.#stopped) return;
+    this.#woken = true;
+    queueMicrotask(() => {
+      this.#woken = false;
+      if (!this.#stopped) this.#step();
+    });
+  }
+
+  /** Lets go of the pod without touching it: the agent is going down. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.timer.cancel();
+    for (const prober of this.#probers.values()) prober.stop();
+    for (const { abort } of this.#running.values()) abort.abort();
+  }
+
+  #step(): void {
+    if (this.#done) return;
+    const now = this.#deps.clock.now();
+    this.#setMemory(absorb(this.#memory, this.#observed(), now));
+    this.#syncProbers();
+    const view = this.#view();
+    const plan = planPod(view, now);
+    let wakeAt = Number.POSITIVE_INFINITY;
+    for (const step of plan) {
+      if (step.action === 'wait') wakeAt = Math.min(wakeAt, step.until);
+      else wakeAt = Math.min(wakeAt, this.#launch(step, now));
+    }
+    for (const { failure } of this.#progress.containers.values()) {
+      const turns = (failure?.at ?? 0) + freshFailureMs;
+      if (turns > now) wakeAt = Math.min(wakeAt, turns);
+    }
+    this.#report(this.#view(), now);
+    this.#wakeAt(wakeAt, now);
+  }
+
+  /** Starts a step unless it is under way or has to wait for another; returns when to look again. */
+  #launch(step: Step, now: number): number {
+    const key = laneOf(step);
+    const busy = this.#running.get(key);
+    if (busy) {
+      if (isSuperseded(busy.step, step)) busy.abort.abort();
+      return Number.POSITIVE_INFINITY;
+    }
+    const whole = this.#running.get('pod');
+    if (whole) return Number.POSITIVE_INFINITY;
+    if (key === 'pod' && this.#running.size > 0) {
+      for (const { step: other, abort } of this.#running.values()) if (isAbortable(other)) abort.abort();
+      return Number.POSITIVE_INFINITY;
+    }
+    const retry = this.#retries.get(key);
+    if (retry && retry.at > now) return retry.at;
+    const abort = new AbortController();
+    this.#running.set(key, { step, abort });
+    this.#version++;
+    this.#deps.log.debug({ key: keyOf(this.#pod), ...step }, 'step');
+    void this.#execute(key, step, abort.signal);
+    return Number.POSITIVE_INFINITY;
+  }
+
+  async #execute(key: string, step: Step, signal: AbortSignal): Promise<void> {
+    try {
+      await run(step, this.#deps, this.#context, signal);
+      this.#retries.delete(key);
+    } catch (error) {
+      if (!signal.aborted) {
+        const count = (this.#retries.get(key)?.count ?? 0) + 1;
+        const wait = Math.min(retryCapMs, retryFirstMs * 2 ** Math.min(count - 1, 10));
+        this.#retries.set(key, { count, at: this.#deps.clock.now() + wait });
+        this.#deps.log.warn({ key: keyOf(this.#pod), action: step.action, err: messageOf(error) }, 'step failed');
+        this.#deps.resync();
+      }
+    } finally {
+      this.#running.delete(key);
+      this.#version++;
+      this.wake();
+    }
+  }
+
+  #observed() {
+    return { sandboxes: [...this.#sandboxes.values()], containers: [...this.#containers.values()] };
+  }
+
+  #view(): PodView {
+    const probes = new Map<string, ProbeVerdict>();
+    for (const [id, prober] of this.#probers) probes.set(id, prober.verdict);
+    return {
+      pod: this.#pod,
+      observed: this.#observed(),
+      memory: this.#memory,
+      progress: this.#progress,
+      probes,
+      mayStart: this.#deps.mayStart(this.#pod),
+    };
+  }
+
+  #report(view: PodView, now: number): void {
+    const status = podStatus(view, this.#reported, this.#deps.status(), now);
+    if (!this.#done && isDeepStrictEqual(status, this.#reported)) return;
+    this.#reported = status;
+    this.#deps.report({ ...podRef(this.#pod), status, terminated: this.#done });
+  }
+
+  #setMemory(memory: PodMemory): void {
+    if (memory === this.#memory) return;
+    this.#memory = memory;
+    if (!this.#done) this.#deps.remember(this.#pod, memory);
+  }
+
+  #wakeAt(at: number, now: number): void {
+    if (this.#timer) {
+      if (this.#timer.at === at) return;
+      this.#timer.timer.cancel();
+      this.#timer = undefined;
+    }
+    if (this.#done || !Number.isFinite(at)) return;
+    const timer = this.#deps.clock.timer(Math.max(1, at - now), () => {
+      this.#timer = undefined;
+      this.wake();
+    });
+    this.#timer = { at, timer };
+  }
+
+  /** Probes what runs, and only that. A pod that is going is not probed: nothing depends on it any more. */
+  #syncProbers(): void {
+    const going = this.#memory.deletion !== undefined || this.#memory.terminal !== undefined;
+    for (const [id, prober] of this.#probers) {
+      if (!going && this.#containers.get(id)?.state === 'running') continue;
+      prober.stop();
+      this.#probers.delete(id);
+    }
+    if (going) return;
+    const sandbox = currentSandbox(this.#observed());
+    const address = this.#pod.spec.hostNetwork ? this.#deps.node().hostIP : sandbox?.address;
+    if (!sandbox || !address) return;
+    const specs = new Map(containersOf(this.#pod).map(({ spec }) => [spec.name, spec]));
+    for (const state of this.#containers.values()) {
+      const container = specs.get(state.name);
+      if (!container || state.state !== 'running' || !hasProbes(container) || this.#probers.has(state.id)) continue;
+      if (this.#progress.containers.get(state.name)?.hookPending) continue;
+      const subject = {
+        pod: this.#pod,
+        container,
+        containerId: state.id,
+        startedAt: state.startedAt ?? this.#deps.clock.now(),
+        address,
+      };
+      this.#probers.set(
+        state.id,
+        new ContainerProber(this.#deps, subject, this.#knownVerdict(state), () => this.wake()),
+      );
+    }
+  }
+
+  /** What the last reported status says of this very container. */
+  #knownVerdict(state: ContainerState): ProbeVerdict | undefined {
+    const all = [...(this.#reported?.initContainerStatuses ?? []), ...(this.#reported?.containerStatuses ?? [])];
+    const known = all.find(({ containerID }) => containerID?.endsWith(`://${state.id}`));
+    return known && { started: known.started ?? false, ready: known.ready };
+  }
+
+  /** A state as it should be remembered: an exit with its message, a failed start as the exit it was taken for. */
+  async #settled(state: ContainerState): Promise<ContainerState> {
+    const known = this.#containers.get(state.id);
+    if (known?.state === 'exited' && state.state !== 'running') return known;
+    return withMessage(this.#deps, this.#pod, state);
+  }
+
+  readonly #context: PodContext = this.#makeContext();
+
+  #makeContext(): PodContext {
+    const worker = this;
+    return {
+      get pod() {
+        return worker.#pod;
+      },
+      get memory() {
+        return worker.#memory;
+      },
+      get progress() {
+        return worker.#progress;
+      },
+      container: (id) => worker.#containers.get(id),
+      setMemory: (change) => worker.#setMemory({ ...worker.#memory, ...change }),
+      setProgress: (change) => {
+        worker.#progress = { ...worker.#progress, ...change };
+        worker.wake();
+      },
+      setContainerProgress: (name, change) => {
+        const before = worker.#progress.containers.get(name);
+        const base = before?.attempt === change.attempt ? before : { imageReady: false };
+        const containers = new Map(worker.#progress.containers).set(name, { ...base, ...change });
+        worker.#progress = { ...worker.#progress, containers };
+        worker.wake();
+      },
+      putSandbox: (state) => {
+        worker.#sandboxes.set(state.id, state);
+        worker.wake();
+      },
+      dropSandbox: (id) => {
+        worker.#sandboxes.delete(id);
+        for (const [containerId, state] of worker.#containers) {
+          if (state.sandboxId === id) worker.#containers.delete(containerId);
+        }
+        worker.wake();
+      },
+      putContainer: (state) => {
+        worker.#containers.set(state.id, state);
+        worker.wake();
+      },
+      dropContainer: (id) => {
+        worker.#containers.delete(id);
+        worker.wake();
+      },
+      finished: () => {
+        worker.#done = true;
+        worker.#report(worker.#view(), worker.#deps.clock.now());
+        worker.stop();
+        worker.#deps.gone(worker.#pod);
+      },
+      resync: () => worker.#deps.resync(),
+    };
+  }
+}
+
+/** Whether what the node acts on is the same: a status that comes back from the cluster is no news. */
+function isSamePod(a: Pod, b: Pod): boolean {
+  const { labels, annotations, deletionTimestamp } = a.metadata;
+  return (
+    deletionTimestamp === b.metadata.deletionTimestamp &&
+    isDeepStrictEqual(labels, b.metadata.labels) &&
+    isDeepStrictEqual(annotations, b.metadata.annotations) &&
+    isDeepStrictEqual(a.spec, b.spec)
+  );
+}
+
+/** Steps of one lane are done one at a time, and those of the lane `pod` while no other is under way. */
+function laneOf(step: Step): string {
+  switch (step.action) {
+    case 'pullImage':
+    case 'createContainer':
+    case 'startContainer':
+    case 'stopContainer':
+      return `container/${step.container}`;
+    case 'removeContainer':
+      return `remove/${step.id}`;
+    case 'prepareVolumes':
+      return 'volumes';
+    default:
+      return 'pod';
+  }
+}
+
+/** Steps that may be left in the middle: what they leave behind, the next plan sees. */
+function isAbortable(step: Step): boolean {
+  return step.action === 'pullImage' || step.action === 'startContainer';
+}
+
+function isSuperseded(running: Step, planned: Step): boolean {
+  if (running.action === 'stopContainer' && planned.action === 'stopContainer') {
+    return running.id === planned.id && planned.deadline < running.deadline;
+  }
+  return running.action !== planned.action && isAbortable(running) && planned.action === 'stopContainer';
+}
+
+function run<A extends Action>(
+  step: { readonly action: A } & StepArgs[A],
+  deps: ExecutorDeps,
+  context: PodContext,
+  signal: AbortSignal,
+): Promise<void> {
+  return executors[step.action](deps, context, step, signal);
+}

@@ -1,0 +1,34 @@
+import type { HTTPGetAction, Pod } from '../../shared/generated/types.ts';
+
+export interface HttpTarget {
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly headers: ReadonlyArray<{ readonly name: string; readonly value: string }>;
+}
+
+/** Where an httpGet action of a pod goes. `address`: the pod's. Throws on a port name that no container has. */
+export function httpTarget(pod: Pod, container: string, action: HTTPGetAction, address: string): HttpTarget {
+  return {
+    scheme: action.scheme?.toUpperCase() === 'HTTPS' ? 'https' : 'http',
+    host: action.host || address,
+    port: portNumber(pod, container, action.port),
+    path: action.path?.startsWith('/') ? action.path : `/${action.path ?? ''}`,
+    headers: (action.httpHeaders ?? []).map(({ name, value }) => ({ name: name ?? '', value: value ?? '' })),
+  };
+}
+
+/** A port by number or by its name in the container, or else in any container of the pod. */
+export function portNumber(pod: Pod, container: string, port: number | string): number {
+  const number = Number(port);
+  if (Number.isInteger(number) && number > 0) return number;
+  const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+  const ports = all
+    .filter(({ name }) => name === container)
+    .concat(all)
+    .flatMap((each) => each.ports ?? []);
+  const found = ports.find(({ name }) => name === port);
+  if (!found) throw new Error(`couldn't find port: ${port}`);
+  return found.containerPort;
+}
