@@ -402,13 +402,13 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       });
 
       it('that are kept alive stay', async () => {
-        const lease = await store.grantLease(2);
+        const lease = await store.grantLease(1);
         await ok(put('/test/leased', 'x', 0, lease));
+        const began = performance.now();
         let beats = 0;
         await passes(8000, async () => {
-          if (!subject.advance) await new Promise((resolve) => setTimeout(resolve, 150));
           if (!(await store.keepAlive(lease))) throw new Error('the lease was lost');
-          return ++beats > 30;
+          return ++beats > 30 && (subject.advance !== undefined || performance.now() - began > 3000);
         });
         expect(await value('/test/leased')).toBe('x');
         await store.revokeLease(lease);

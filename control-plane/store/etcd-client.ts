@@ -1,0 +1,55 @@
+import { Etcd3, type IOptions } from 'etcd3';
+
+export interface EtcdTls {
+  /** PEM. */
+  readonly ca: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
+
+/** `unix:/path`, `host:port` or `https://host:port`. */
+export type EtcdEndpoint = string;
+
+type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
+
+/**
+ * etcd3 tries calls again (writes as well, of which nobody knows whether they happened) and closes a host for five
+ * seconds after three failures. What may be tried again, and when, is EtcdStore's to say: so its policies do nothing.
+ */
+const passThrough = {
+  execute: async (run: (context: { signal: AbortSignal }) => unknown, signal = new AbortController().signal) =>
+    run({ signal }),
+  onSuccess: () => ({ dispose: () => undefined }),
+  onFailure: () => ({ dispose: () => undefined }),
+} as unknown as Policy;
+
+/** The etcd3 package's client, used for its raw KV, watch and lease clients. */
+export function createEtcdClient(endpoints: readonly EtcdEndpoint[], tls?: EtcdTls): Etcd3 {
+  return new Etcd3({
+    hosts: [...endpoints],
+    ...(tls ? { credentials: { rootCertificate: tls.ca, privateKey: tls.key, certChain: tls.cert } } : {}),
+    faultHandling: { global: passThrough, host: () => passThrough },
+    grpcOptions: {
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+      'grpc.initial_reconnect_backoff_ms': 50,
+      'grpc.min_reconnect_backoff_ms': 50,
+      'grpc.max_reconnect_backoff_ms': 1000,
+      // A connection that swallows everything without a reset would hold a watch for ever. etcd allows a ping each 5 s.
+      'grpc.keepalive_time_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 5000,
+    },
+  });
+}
+
+/** The end of the range of all keys that begin with `prefix`. */
+export function prefixEnd(prefix: string): Buffer {
+  const end = Buffer.from(prefix);
+  for (let i = end.length - 1; i >= 0; i--) {
+    const byte = end[i] as number;
+    if (byte === 0xff) continue;
+    end[i] = byte + 1;
+    return end.subarray(0, i + 1);
+  }
+  return Buffer.from([0]);
+}

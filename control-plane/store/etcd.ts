@@ -1,0 +1,227 @@
+import type { CallOptions } from '@grpc/grpc-js';
+import type { Etcd3, ICompare, IKeyValue, IRequestOp, IResponseOp, ITxnRequest } from 'etcd3';
+import { backoffMs } from '../../shared/backoff.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { isApiError, messageOf } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Random } from '../../shared/random.ts';
+import { createEtcdClient, type EtcdEndpoint, type EtcdTls, prefixEnd } from './etcd-client.ts';
+import { isFutureRevision, mayRetry, toApiError } from './etcd-errors.ts';
+import { LeaseKeeper } from './etcd-keeper.ts';
+import { watchOnce } from './etcd-watch.ts';
+import { checkTxn, chunkTxns, closed, compacted, tooLarge } from './limits.ts';
+import type { Item, ListOptions, Page, Store, StoreBatch, Txn, TxnResult } from './store.ts';
+
+/** The deadline of every call, tries included. */
+const defaultTimeoutMs = 5000;
+/** Between the tries of one call. */
+const callRetry = { firstMs: 20, capMs: 500 };
+/** Between the streams of one watch. */
+const watchRetry = { firstMs: 20, capMs: 2000 };
+/** The most keys that one range request asks for. */
+const rangePage = 1000;
+
+export interface EtcdStoreDeps {
+  readonly endpoints: readonly EtcdEndpoint[];
+  readonly tls?: EtcdTls;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The deadline of a call, in milliseconds. */
+  readonly timeoutMs?: number;
+}
+
+/** The store in etcd (3.4 and later), over the raw clients of the etcd3 package. */
+export class EtcdStore implements Store {
+  readonly #deps: EtcdStoreDeps;
+  readonly #client: Etcd3;
+  readonly #keeper: LeaseKeeper;
+  readonly #timeoutMs: number;
+  readonly #closing = new AbortController();
+
+  constructor(deps: EtcdStoreDeps) {
+    this.#deps = deps;
+    this.#client = createEtcdClient(deps.endpoints, deps.tls);
+    this.#keeper = new LeaseKeeper({ client: this.#client, clock: deps.clock });
+    this.#timeoutMs = deps.timeoutMs ?? defaultTimeoutMs;
+  }
+
+  async get(key: string): Promise<{ item?: Item; revision: number }> {
+    const answer = await this.#call('read', (options) => this.#client.kv.range({ key: Buffer.from(key) }, options));
+    const kv = answer.kvs[0];
+    return { item: kv && toItem(kv), revision: Number(answer.header.revision) };
+  }
+
+  async list(prefix: string, options: ListOptions = {}): Promise<Page> {
+    const items: Item[] = [];
+    const wanted = options.limit || Number.POSITIVE_INFINITY;
+    let { after } = options;
+    let revision = options.revision || 0;
+    let remaining = 0;
+    do {
+      const request = {
+        key: Buffer.from(after !== undefined && after >= prefix ? `${after}\0` : prefix),
+        range_end: prefixEnd(prefix),
+        limit: Math.min(rangePage, wanted - items.length),
+        revision,
+      };
+      const answer = await this.#call('read', (call) => this.#client.kv.range(request, call), revision);
+      revision ||= Number(answer.header.revision);
+      for (const kv of answer.kvs) items.push(toItem(kv));
+      remaining = answer.kvs.length === 0 ? 0 : Number(answer.count) - answer.kvs.length;
+      after = items.at(-1)?.key;
+    } while (remaining > 0 && items.length < wanted);
+    return { items, revision, remaining };
+  }
+
+  async txn(txn: Txn): Promise<TxnResult> {
+    checkTxn(txn);
+    const answer = await this.#call('write', (options) => this.#client.kv.txn(toRequest(txn), options));
+    return toResult(answer, Number(answer.header.revision));
+  }
+
+  async txns(txns: readonly Txn[]): Promise<TxnResult[]> {
+    for (const txn of txns) checkTxn(txn);
+    const results: TxnResult[] = [];
+    for (const chunk of chunkTxns(txns)) {
+      if (chunk.length === 1) {
+        results.push(await this.txn(chunk[0] as Txn));
+        continue;
+      }
+      const request: ITxnRequest = { success: chunk.map((txn) => ({ request_txn: toRequest(txn) })) };
+      const answer = await this.#call('write', (options) => this.#client.kv.txn(request, options));
+      const revision = Number(answer.header.revision);
+      for (const { response_txn: nested } of answer.responses) results.push(toResult(nested, revision));
+    }
+    return results;
+  }
+
+  async *watch(prefix: string, from: number, signal: AbortSignal): AsyncIterable<StoreBatch> {
+    const { clock, random, log } = this.#deps;
+    const closing = this.#closing.signal;
+    const either = AbortSignal.any([signal, closing]);
+    let place = from;
+    for (let attempt = 0; !either.aborted; attempt++) {
+      try {
+        for await (const batch of watchOnce({ client: this.#client, clock }, prefix, place, either)) {
+          place = batch.revision;
+          attempt = 0;
+          yield batch;
+        }
+      } catch (error) {
+        if (either.aborted) break;
+        const failure = toApiError(error);
+        if (failure.reason === 'Expired') throw failure;
+        log.warn({ rev: place, err: messageOf(failure) }, 'the watch broke; it goes on where it was');
+        await clock.sleep(backoffMs(attempt, watchRetry, random), either).catch((reason: unknown) => {
+          if (!either.aborted) throw reason;
+        });
+      }
+    }
+    if (!signal.aborted) throw closed();
+  }
+
+  async grantLease(ttlSeconds: number): Promise<string> {
+    const answer = await this.#call('write', (options) =>
+      this.#client.leaseClient.leaseGrant({ TTL: ttlSeconds }, options),
+    );
+    return answer.ID;
+  }
+
+  async keepAlive(lease: string): Promise<boolean> {
+    return this.#call('read', (_options, leftMs) => this.#keeper.keepAlive(lease, leftMs));
+  }
+
+  async revokeLease(lease: string): Promise<void> {
+    try {
+      await this.#call('write', (options) => this.#client.leaseClient.leaseRevoke({ ID: lease }, options));
+    } catch (error) {
+      if (!isApiError(error, 'NotFound')) throw error;
+    }
+  }
+
+  async compact(revision: number): Promise<void> {
+    try {
+      await this.#call('read', (options) => this.#client.kv.compact({ revision }, options), revision);
+    } catch (error) {
+      if (!isApiError(error, 'Expired')) throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    await this.#keeper.close();
+    this.#client.close();
+  }
+
+  /**
+   * One call within its deadline. While etcd can't be reached it is tried again: a read always, a write only as long as it
+   * has surely not been sent. `revision`: the one asked for, for the error's words.
+   */
+  async #call<T>(
+    type: 'read' | 'write',
+    run: (options: CallOptions, leftMs: number) => Promise<T>,
+    revision?: number,
+  ): Promise<T> {
+    const { clock, random } = this.#deps;
+    const end = clock.monotonic() + this.#timeoutMs;
+    for (let attempt = 0; ; attempt++) {
+      if (this.#closing.signal.aborted) throw closed();
+      const left = end - clock.monotonic();
+      try {
+        return await run({ deadline: clock.now() + left }, left);
+      } catch (error) {
+        if (this.#closing.signal.aborted) throw closed();
+        const wait = backoffMs(attempt, callRetry, random);
+        if (!mayRetry(error, type) || clock.monotonic() + wait >= end) throw await this.#failure(error, revision);
+        await clock.sleep(wait);
+      }
+    }
+  }
+
+  async #failure(error: unknown, revision: number | undefined): Promise<Error> {
+    const failure = toApiError(error);
+    if (revision && failure.reason === 'Expired') return compacted(revision);
+    if (revision && isFutureRevision(failure)) return tooLarge(revision, (await this.get('/')).revision);
+    return failure;
+  }
+}
+
+function toItem(kv: IKeyValue): Item {
+  return {
+    key: kv.key.toString(),
+    value: kv.value.toString(),
+    revision: Number(kv.mod_revision),
+    created: Number(kv.create_revision),
+  };
+}
+
+/** When a guard fails, the transaction reads the guarded keys in the same moment. */
+function toRequest(txn: Txn): ITxnRequest {
+  const compare: ICompare[] = txn.guards.map((guard) => ({
+    target: 'Mod',
+    result: 'Equal',
+    key: Buffer.from(guard.key),
+    mod_revision: guard.revision,
+  }));
+  const success: IRequestOp[] = txn.writes.map((write) => {
+    const key = Buffer.from(write.key);
+    if (write.type === 'delete') return { request_delete_range: { key } };
+    return { request_put: { key, value: Buffer.from(write.value), lease: write.lease ?? 0 } };
+  });
+  const failure: IRequestOp[] = txn.guards.map((guard) => ({ request_range: { key: Buffer.from(guard.key) } }));
+  return { compare, success, failure };
+}
+
+function toResult(answer: { succeeded: boolean; responses: IResponseOp[] }, revision: number): TxnResult {
+  if (answer.succeeded) return { ok: true, revision };
+  const current = new Map<string, Item>();
+  for (const { response_range: range } of answer.responses) {
+    for (const kv of range.kvs) {
+      const item = toItem(kv);
+      current.set(item.key, item);
+    }
+  }
+  return { ok: false, revision, current };
+}
