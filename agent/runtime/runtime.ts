@@ -21,7 +21,7 @@ export interface Runtime {
   stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void>;
   removeContainer(id: string, signal?: AbortSignal): Promise<void>;
   inspectContainer(id: string, signal?: AbortSignal): Promise<ContainerState | undefined>;
-  /** Runs a command in a container; output is cut at `maxBytes`. */
+  /** Runs a command in a container; output is cut at `maxBytes`. A command that outlives its time is killed: `Timeout`. */
   exec(id: string, command: readonly string[], options: { timeoutMs: number; maxBytes: number }): Promise<ExecResult>;
   /** Log bytes in the order they were written, as lines of RFC3339Nano time, space, text when `timestamps`. */
   logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
@@ -142,8 +142,9 @@ export interface ContainerState {
   readonly finishedAt?: number;
   readonly exitCode?: number;
   readonly signal?: number;
-  /** Completed, Error, OOMKilled, or the engine's own words when the start failed. */
+  /** Completed, Error, OOMKilled, or StartError when the engine refused to run it. */
   readonly reason?: string;
+  /** The engine's own words when the start failed. */
   readonly message?: string;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -181,9 +182,12 @@ export type RuntimeEvent = {
   readonly podUid: string;
 };
 
-/** `ImageNotFound`, `ImagePull`, `NotFound`, `Conflict` (a name in use), `Start` (the engine refused to run it), `Unavailable`. */
+/**
+ * `ImageNotFound`, `ImagePull`, `NotFound`, `Conflict` (a name in use), `Start` (the engine refused to run it), `Timeout` (a command
+ * ran longer than it may), `Unavailable` (the engine, or the network it needs, does not do its work).
+ */
 export class RuntimeError extends Error {
-  readonly code: 'ImageNotFound' | 'ImagePull' | 'NotFound' | 'Conflict' | 'Start' | 'Unavailable';
+  readonly code: 'ImageNotFound' | 'ImagePull' | 'NotFound' | 'Conflict' | 'Start' | 'Timeout' | 'Unavailable';
 
   constructor(code: RuntimeError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

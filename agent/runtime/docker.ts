@@ -1,0 +1,218 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContainerInfo } from 'dockerode';
+import type { Clock } from '../../shared/clock.ts';
+import type { PodNetwork } from '../network/network.ts';
+import type { EngineOptions } from './docker/container-config.ts';
+import { Containers } from './docker/containers.ts';
+import { Engine } from './docker/engine.ts';
+import { engineEvents } from './docker/events.ts';
+import { imageStatus, listImages, pullImage } from './docker/images.ts';
+import { type ContainerIdentity, identityOf, type SandboxIdentity, scopeFilter } from './docker/labels.ts';
+import { containerLogs } from './docker/logs.ts';
+import { Sandboxes } from './docker/sandboxes.ts';
+import type {
+  ContainerSpec,
+  ContainerState,
+  EngineInfo,
+  ExecResult,
+  ImageState,
+  LogOptions,
+  RegistryAuth,
+  Runtime,
+  RuntimeEvent,
+  SandboxSpec,
+  SandboxState,
+} from './runtime.ts';
+
+/** Looks at one container each: more at a time only make the engine slower. */
+const parallelInspects = 8;
+
+export interface DockerRuntimeDeps {
+  readonly clock: Clock;
+  /** Absent: pods have their own namespace with nothing in it but, once a process raises it, the loopback. */
+  readonly network?: PodNetwork;
+  /** Sends SIGKILL; the engine must be in the agent's pid namespace. */
+  readonly kill?: (pid: number) => void;
+}
+
+export interface DockerRuntimeOptions extends Partial<EngineOptions> {
+  readonly socketPath: string;
+  /** A directory of the agent's own, which the engine sees under the same path. */
+  readonly stateDir: string;
+}
+
+/**
+ * Pods on a Docker engine (20.10 or newer) of the same machine. A sandbox is a container of a few kilobytes that owns
+ * the pod's namespaces; `docker/sandboxes.ts` tells how it is made so that a cut at any instant leaves nothing behind
+ * that `list` does not show.
+ */
+export class DockerRuntime implements Runtime {
+  readonly name = 'docker';
+  readonly #engine: Engine;
+  readonly #network: PodNetwork | undefined;
+  readonly #options: EngineOptions;
+  readonly #sandboxes: Sandboxes;
+  readonly #containers: Containers;
+  /** What was seen of containers: one that runs keeps its start, one that has ended never changes again. */
+  #seen = new Map<string, { listedAs: string; state: ContainerState }>();
+
+  constructor(deps: DockerRuntimeDeps, options: DockerRuntimeOptions) {
+    const { socketPath, stateDir, ...rest } = options;
+    const { clock, network, kill = (pid) => process.kill(pid, 'SIGKILL') } = deps;
+    const engineOptions = { scope: 'coracle', logMaxSize: '10m', logMaxFiles: 3, minOomScoreAdj: -1000, ...rest };
+    const engine = new Engine({ clock }, socketPath);
+    this.#engine = engine;
+    this.#network = network;
+    this.#options = engineOptions;
+    this.#sandboxes = new Sandboxes({ engine, clock, network }, engineOptions, join(stateDir, 'sandboxes'));
+    this.#containers = new Containers({ engine, sandboxes: this.#sandboxes, kill }, engineOptions);
+  }
+
+  async info(signal?: AbortSignal): Promise<EngineInfo> {
+    const info = await this.#engine.info(signal);
+    return {
+      version: `docker://${info.ServerVersion}`,
+      cpus: info.NCPU,
+      memoryBytes: info.MemTotal,
+      kernelVersion: info.KernelVersion,
+      osImage: info.OperatingSystem,
+      architecture: architectures[info.Architecture] ?? info.Architecture,
+    };
+  }
+
+  async list(signal?: AbortSignal): Promise<{ sandboxes: SandboxState[]; containers: ContainerState[] }> {
+    const filters = { label: [scopeFilter(this.#options.scope)] };
+    const listed = await this.#engine.call(
+      'list containers',
+      (abortSignal) => this.#engine.docker.listContainers({ all: true, filters, abortSignal }),
+      { signal },
+    );
+    const sandboxes: Array<{ info: ContainerInfo; spec: SandboxSpec }> = [];
+    const containers: Array<{ info: ContainerInfo; identity: ContainerIdentity }> = [];
+    for (const info of listed) {
+      const identity: SandboxIdentity | ContainerIdentity | undefined = identityOf(this.#options.scope, info.Labels);
+      if (identity?.role === 'sandbox') sandboxes.push({ info, spec: identity.spec });
+      else if (identity) containers.push({ info, identity });
+    }
+    return {
+      sandboxes: await this.#sandboxStates(sandboxes, signal),
+      containers: await this.#containerStates(containers, signal),
+    };
+  }
+
+  createSandbox(spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxState> {
+    return this.#sandboxes.create(spec, signal);
+  }
+
+  removeSandbox(id: string, signal?: AbortSignal): Promise<void> {
+    return this.#sandboxes.remove(id, signal);
+  }
+
+  createContainer(sandboxId: string, spec: ContainerSpec, signal?: AbortSignal): Promise<string> {
+    return this.#containers.create(sandboxId, spec, signal);
+  }
+
+  startContainer(id: string, signal?: AbortSignal): Promise<void> {
+    return this.#containers.start(id, signal);
+  }
+
+  stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void> {
+    return this.#containers.stop(id, graceSeconds, signal);
+  }
+
+  removeContainer(id: string, signal?: AbortSignal): Promise<void> {
+    return this.#containers.remove(id, signal);
+  }
+
+  inspectContainer(id: string, signal?: AbortSignal): Promise<ContainerState | undefined> {
+    return this.#containers.inspect(id, signal);
+  }
+
+  exec(id: string, command: readonly string[], options: { timeoutMs: number; maxBytes: number }): Promise<ExecResult> {
+    return this.#containers.exec(id, command, options);
+  }
+
+  logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return containerLogs(this.#engine, id, options, signal);
+  }
+
+  imageStatus(image: string, signal?: AbortSignal): Promise<ImageState | undefined> {
+    return imageStatus(this.#engine, image, signal);
+  }
+
+  pullImage(image: string, auth: RegistryAuth | undefined, signal?: AbortSignal): Promise<ImageState> {
+    return pullImage(this.#engine, image, auth, signal);
+  }
+
+  listImages(signal?: AbortSignal): Promise<ImageState[]> {
+    return listImages(this.#engine, signal);
+  }
+
+  events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
+    return engineEvents(this.#engine, this.#options.scope, signal);
+  }
+
+  async close(): Promise<void> {
+    this.#engine.close();
+  }
+
+  /** A sandbox runs when its process does and its address is on the node: half of it is none. */
+  async #sandboxStates(found: ReadonlyArray<{ info: ContainerInfo; spec: SandboxSpec }>, signal?: AbortSignal) {
+    const addressed = found.filter(({ spec }) => needsAddress(spec)).map(({ spec }) => spec.pod.uid);
+    const attached = addressed.length > 0 ? await this.#network?.attached(addressed, signal) : undefined;
+    return found.map(({ info, spec }): SandboxState => {
+      const whole = !this.#network || !needsAddress(spec) || attached?.get(spec.pod.uid) === spec.address;
+      return {
+        id: info.Id,
+        pod: spec.pod,
+        running: info.State === 'running' && whole,
+        address: spec.address,
+        attempt: spec.attempt,
+        createdAt: info.Created * 1000,
+      };
+    });
+  }
+
+  async #containerStates(
+    found: ReadonlyArray<{ info: ContainerInfo; identity: ContainerIdentity }>,
+    signal?: AbortSignal,
+  ): Promise<ContainerState[]> {
+    const seen = new Map<string, { listedAs: string; state: ContainerState }>();
+    const states: ContainerState[] = [];
+    const queue = [...found];
+    const work = async () => {
+      for (let next = queue.pop(); next; next = queue.pop()) {
+        const { Id, State: listedAs } = next.info;
+        const known = this.#seen.get(Id);
+        const fresh = known?.listedAs === listedAs && listedAs !== 'created' ? known.state : undefined;
+        const state = fresh ?? (await this.#containers.inspect(Id, signal));
+        if (!state) continue;
+        seen.set(Id, { listedAs, state });
+        states.push(state);
+      }
+    };
+    await Promise.all(Array.from({ length: parallelInspects }, work));
+    this.#seen = seen;
+    return states;
+  }
+}
+
+/** As Kubernetes names architectures. */
+const architectures: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64' };
+
+function needsAddress(spec: SandboxSpec): boolean {
+  return !spec.hostNetwork && spec.address !== undefined;
+}
+
+/**
+ * The lowest `oom_score_adj` that this machine's engine can give: without CAP_SYS_RESOURCE a process cannot go below
+ * where it is. For `minOomScoreAdj`.
+ */
+export async function lowestOomScore(): Promise<number> {
+  const sysResource = 24n;
+  const status = await readFile('/proc/self/status', 'utf8');
+  const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
+  if ((capabilities >> sysResource) & 1n) return -1000;
+  return Number((await readFile('/proc/self/oom_score_adj', 'utf8')).trim());
+}

@@ -1,0 +1,166 @@
+import { Agent } from 'node:http';
+import Docker from 'dockerode';
+import type { Clock } from '../../../shared/clock.ts';
+import { messageOf } from '../../../shared/errors.ts';
+import { RuntimeError } from '../runtime.ts';
+
+/** For calls that only look or that end at once. */
+export const shortMs = 30_000;
+/** For calls that make the engine work: it creates, starts, removes; a busy disk can make that long. */
+export const longMs = 120_000;
+
+interface CallOptions {
+  readonly signal?: AbortSignal;
+  readonly deadlineMs?: number;
+}
+
+/** The parts of the engine's `info` that we use. */
+export interface EngineFacts {
+  readonly ServerVersion: string;
+  readonly NCPU: number;
+  readonly MemTotal: number;
+  readonly KernelVersion: string;
+  readonly OperatingSystem: string;
+  readonly Architecture: string;
+}
+
+/** One Docker engine behind its socket: every call has a deadline and fails with a RuntimeError. */
+export class Engine {
+  readonly docker: Docker;
+  readonly #clock: Clock;
+  readonly #agent: Agent;
+
+  constructor(deps: { clock: Clock }, socketPath: string) {
+    this.#clock = deps.clock;
+    this.#agent = new Agent({ keepAlive: true });
+    // `agent` is docker-modem's, and missing from the types.
+    const options: Docker.DockerOptions & { agent: Agent } = { socketPath, agent: this.#agent };
+    this.docker = new Docker(options);
+  }
+
+  /**
+   * Runs one request. The signal that `request` is given is aborted by `options.signal` or by the deadline. The caller's
+   * own abort comes out as its reason.
+   */
+  async call<T>(
+    what: string,
+    request: (abortSignal: AbortSignal) => Promise<T>,
+    options: CallOptions = {},
+  ): Promise<T> {
+    const { signal, deadlineMs = shortMs } = options;
+    signal?.throwIfAborted();
+    const stop = new AbortController();
+    const onAbort = () => stop.abort(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const timer = this.#clock.timer(deadlineMs, () =>
+      stop.abort(new RuntimeError('Unavailable', `${what}: no answer from the engine within ${deadlineMs} ms`)),
+    );
+    try {
+      return await request(stop.signal);
+    } catch (error) {
+      if (stop.signal.aborted) throw stop.signal.reason;
+      throw toRuntimeError(what, error);
+    } finally {
+      timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** As `call`, and undefined where the engine knows no such thing. */
+  async find<T>(what: string, request: (abortSignal: AbortSignal) => Promise<T>, options: CallOptions = {}) {
+    try {
+      return await this.call(what, request, options);
+    } catch (error) {
+      if (isGone(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** What the engine says of itself and of its machine. */
+  info(signal?: AbortSignal): Promise<EngineFacts> {
+    // dockerode takes options here, and its types do not say so.
+    const { docker } = this;
+    const info = docker.info.bind(docker) as unknown as (options: { abortSignal: AbortSignal }) => Promise<EngineFacts>;
+    return this.call('info', (abortSignal) => info({ abortSignal }), { signal });
+  }
+
+  /** What the engine knows of an image, by any of its names; undefined when it has none such. */
+  findImage(name: string, signal?: AbortSignal): Promise<Docker.ImageInspectInfo | undefined> {
+    const image = this.docker.getImage(name);
+    const inspect = image.inspect.bind(image) as (options: object) => Promise<Docker.ImageInspectInfo>;
+    return this.find('inspect image', (abortSignal) => inspect({ abortSignal }), { signal });
+  }
+
+  /**
+   * A GET whose answer is read as it comes, for as long as the reader wants; only the opening has a deadline. The signal
+   * cuts it. `path` ends in `?`. dockerode's own calls would read a finite answer to its end first.
+   */
+  stream(what: string, path: string, query: object, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const dial = () =>
+      new Promise<AsyncIterable<Uint8Array>>((resolve, reject) => {
+        this.docker.modem.dial(
+          { path, method: 'GET', options: query, isStream: true, abortSignal: signal, statusCodes: { 200: true } },
+          (error, answer) => (error ? reject(error) : resolve(answer as AsyncIterable<Uint8Array>)),
+        );
+      });
+    return this.call(what, dial, { signal });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+export function isGone(error: unknown): boolean {
+  return error instanceof RuntimeError && (error.code === 'NotFound' || error.code === 'ImageNotFound');
+}
+
+export function isConflict(error: unknown): boolean {
+  return error instanceof RuntimeError && error.code === 'Conflict';
+}
+
+/** What dockerode threw, as a RuntimeError in the engine's own words. */
+export function toRuntimeError(what: string, error: unknown): RuntimeError {
+  if (error instanceof RuntimeError) return error;
+  const { statusCode, json } = error as { statusCode?: number; json?: unknown };
+  const words = engineWords(json) ?? messageOf(error);
+  const cause = { cause: error };
+  if (statusCode === undefined) return new RuntimeError('Unavailable', `${what}: ${words}`, cause);
+  if (
+    statusCode === 404 &&
+    /no such image|not found: manifest|pull access denied|repository .* not found/i.test(words)
+  ) {
+    return new RuntimeError('ImageNotFound', words, cause);
+  }
+  if (statusCode === 404 && /no such (container|exec)/i.test(words)) return new RuntimeError('NotFound', words, cause);
+  if (statusCode === 409) return new RuntimeError('Conflict', words, cause);
+  // What remains is the engine's refusal of what it was asked (400, 404 of a command), or its own trouble (500).
+  return new RuntimeError(statusCode < 500 ? 'Start' : 'Unavailable', words, cause);
+}
+
+function engineWords(json: unknown): string | undefined {
+  if (Buffer.isBuffer(json)) return json.toString().trim() || undefined;
+  const message = (json as { message?: unknown } | null | undefined)?.message;
+  return typeof message === 'string' && message !== '' ? message : undefined;
+}
+
+/**
+ * A start failure without the layers that passed it on: `exec: "x": executable file not found in $PATH`.
+ * The prefixes are those of dockerd, containerd, runc and crun.
+ */
+export function cleanStartError(words: string): string {
+  let text = words.trim();
+  for (let before = ''; before !== text; ) {
+    before = text;
+    text = text
+      .replace(/^failed to create (shim )?task( for container)?: /i, '')
+      .replace(/^OCI runtime (create|start) failed: /i, '')
+      .replace(/^(runc|crun) (create|start) failed: /i, '')
+      .replace(/^container_linux\.go:\d+: /, '')
+      .replace(/^(unable to start|starting) container process( caused)?: /, '')
+      .replace(/^process_linux\.go:\d+: /, '')
+      .replace(/^container init( caused)?: /, '')
+      .replace(/: unknown$/, '');
+  }
+  return text.replace(/^"(.*)"$/, '$1');
+}

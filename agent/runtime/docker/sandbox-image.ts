@@ -1,0 +1,207 @@
+import { createHash } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { pack } from 'tar-stream';
+import { RuntimeError } from '../runtime.ts';
+import { type Engine, longMs } from './engine.ts';
+
+/**
+ * The image that every sandbox runs: one static program of a few hundred bytes, made here, because there may be no
+ * registry to pull one from. The program, as the first process of the sandbox,
+ *   1. with an argument, moves into a network namespace of its own (and gives up with the error's number when refused),
+ *   2. gives up all capabilities,
+ *   3. blocks all signals and waits for them: reaps children on SIGCHLD, ends on SIGTERM and SIGINT.
+ *
+ * The sandbox makes its network namespace itself, because an engine asked for one sets up much more than that and
+ * takes twice as long. Containers that join the sandbox enter `/proc/PID/ns/net`, wherever it came from.
+ */
+export const sandboxCommand = '/sandbox';
+/** The argument that asks for a network namespace. */
+export const ownNetwork = 'network';
+
+type Architecture = 'amd64' | 'arm64';
+
+/** The image's name on an engine of this architecture (as the engine's `info` names it: `x86_64`, `aarch64`). */
+export function sandboxImage(architecture: string): { name: string; architecture: Architecture } {
+  const known: Architecture | undefined = /^(x86_64|amd64)$/.test(architecture)
+    ? 'amd64'
+    : /^(aarch64|arm64)$/.test(architecture)
+      ? 'arm64'
+      : undefined;
+  if (!known) throw new RuntimeError('Unavailable', `no sandbox program for the architecture ${architecture}`);
+  const hash = createHash('sha256').update(sandboxProgram(known)).digest('hex').slice(0, 16);
+  return { name: `coracle/sandbox:${hash}`, architecture: known };
+}
+
+/** Imports the image unless the engine has it. */
+export async function ensureSandboxImage(engine: Engine, architecture: string, signal?: AbortSignal): Promise<string> {
+  const image = sandboxImage(architecture);
+  if (await engine.findImage(image.name, signal)) return image.name;
+  const archive = pack();
+  archive.entry({ name: sandboxCommand.slice(1), mode: 0o755, mtime: new Date(0) }, sandboxProgram(image.architecture));
+  archive.finalize();
+  const tar = await buffer(archive);
+  const [repo, tag] = image.name.split(':');
+  await engine.call(
+    'import image',
+    async (abortSignal) => {
+      const changes = [`ENTRYPOINT ["${sandboxCommand}"]`];
+      const answer = await engine.docker.importImage(tar as never, { repo, tag, changes, abortSignal });
+      const words = await buffer(answer);
+      if (words.includes('"errorDetail"')) throw new RuntimeError('ImagePull', words.toString());
+    },
+    { signal, deadlineMs: longMs },
+  );
+  return image.name;
+}
+
+/** The program as an ELF file of one segment that is read and executed. */
+export function sandboxProgram(architecture: Architecture): Buffer {
+  const code = architecture === 'amd64' ? amd64 : arm64;
+  const headerBytes = 64 + 56;
+  const base = 0x400000n;
+  const file = Buffer.alloc(headerBytes + code.length);
+  // ELF header: 64 bit, little endian, executable.
+  file.write('\x7fELF', 'latin1');
+  file.set([2, 1, 1], 4);
+  file.writeUInt16LE(2, 16);
+  file.writeUInt16LE(architecture === 'amd64' ? 62 : 183, 18);
+  file.writeUInt32LE(1, 20);
+  file.writeBigUInt64LE(base + BigInt(headerBytes), 24); // entry
+  file.writeBigUInt64LE(64n, 32); // program headers
+  file.writeUInt16LE(64, 52);
+  file.writeUInt16LE(56, 54);
+  file.writeUInt16LE(1, 56);
+  file.writeUInt16LE(64, 58);
+  // Program header: PT_LOAD, read and execute, the whole file, aligned for pages of up to 64 KiB.
+  file.writeUInt32LE(1, 64);
+  file.writeUInt32LE(5, 68);
+  file.writeBigUInt64LE(0n, 72);
+  file.writeBigUInt64LE(base, 80);
+  file.writeBigUInt64LE(base, 88);
+  file.writeBigUInt64LE(BigInt(file.length), 96);
+  file.writeBigUInt64LE(BigInt(file.length), 104);
+  file.writeBigUInt64LE(0x10000n, 112);
+  code.copy(file, headerBytes);
+  return file;
+}
+
+const amd64 = hex(`
+  ; start:
+  83 3c 24 02        ; cmp DWORD PTR [rsp],0x2   (argc)
+  7c 12              ; jl drop
+  bf 00 00 00 40     ; mov edi,0x40000000   (CLONE_NEWNET)
+  b8 10 01 00 00     ; mov eax,0x110   (unshare)
+  0f 05              ; syscall
+  85 c0              ; test eax,eax
+  89 c7              ; mov edi,eax
+  75 6e              ; jne exit
+  ; drop:
+  6a 00              ; push 0x0
+  6a 00              ; push 0x0
+  6a 00              ; push 0x0
+  48 89 e6           ; mov rsi,rsp
+  68 22 05 08 20     ; push 0x20080522   (_LINUX_CAPABILITY_VERSION_3)
+  48 89 e7           ; mov rdi,rsp
+  b8 7e 00 00 00     ; mov eax,0x7e   (capset, with nothing)
+  0f 05              ; syscall
+  6a ff              ; push 0xffffffffffffffff
+  48 89 e6           ; mov rsi,rsp
+  31 ff              ; xor edi,edi
+  31 d2              ; xor edx,edx
+  41 ba 08 00 00 00  ; mov r10d,0x8
+  b8 0e 00 00 00     ; mov eax,0xe   (rt_sigprocmask, SIG_BLOCK all)
+  0f 05              ; syscall
+  ; wait:
+  48 89 e7           ; mov rdi,rsp
+  31 f6              ; xor esi,esi
+  31 d2              ; xor edx,edx
+  41 ba 08 00 00 00  ; mov r10d,0x8
+  b8 80 00 00 00     ; mov eax,0x80   (rt_sigtimedwait)
+  0f 05              ; syscall
+  31 ff              ; xor edi,edi
+  83 f8 0f           ; cmp eax,0xf   (SIGTERM)
+  74 25              ; je exit
+  83 f8 02           ; cmp eax,0x2   (SIGINT)
+  74 20              ; je exit
+  83 f8 11           ; cmp eax,0x11   (SIGCHLD)
+  75 db              ; jne wait
+  ; reap:
+  48 83 cf ff        ; or rdi,0xffffffffffffffff
+  31 f6              ; xor esi,esi
+  ba 01 00 00 00     ; mov edx,0x1
+  45 31 d2           ; xor r10d,r10d
+  b8 3d 00 00 00     ; mov eax,0x3d   (wait4, WNOHANG)
+  0f 05              ; syscall
+  85 c0              ; test eax,eax
+  7f e7              ; jg reap
+  eb c0              ; jmp wait
+  ; exit:
+  b8 e7 00 00 00     ; mov eax,0xe7   (exit_group)
+  0f 05              ; syscall
+`);
+
+const arm64 = words(`
+  ; start:
+  f94003e9           ; ldr x9, [sp]   (argc)
+  f100093f           ; cmp x9, #0x2
+  540000ab           ; b.lt drop
+  d2a80000           ; mov x0, #0x40000000   (CLONE_NEWNET)
+  d2800c28           ; mov x8, #0x61   (unshare)
+  d4000001           ; svc #0x0
+  35000500           ; cbnz w0, exit
+  ; drop:
+  a9bf7fff           ; stp xzr, xzr, [sp, #-16]!
+  a9bf7fff           ; stp xzr, xzr, [sp, #-16]!
+  910003e1           ; mov x1, sp
+  5280a449           ; mov w9, #0x522
+  72a40109           ; movk w9, #0x2008, lsl #16   (_LINUX_CAPABILITY_VERSION_3)
+  f81f0fe9           ; str x9, [sp, #-16]!
+  910003e0           ; mov x0, sp
+  d2800b68           ; mov x8, #0x5b   (capset, with nothing)
+  d4000001           ; svc #0x0
+  92800009           ; mov x9, #0xffffffffffffffff
+  f81f0fe9           ; str x9, [sp, #-16]!
+  d2800000           ; mov x0, #0x0
+  910003e1           ; mov x1, sp
+  d2800002           ; mov x2, #0x0
+  d2800103           ; mov x3, #0x8
+  d28010e8           ; mov x8, #0x87   (rt_sigprocmask, SIG_BLOCK all)
+  d4000001           ; svc #0x0
+  ; wait:
+  910003e0           ; mov x0, sp
+  d2800001           ; mov x1, #0x0
+  d2800002           ; mov x2, #0x0
+  d2800103           ; mov x3, #0x8
+  d2801128           ; mov x8, #0x89   (rt_sigtimedwait)
+  d4000001           ; svc #0x0
+  71003c1f           ; cmp w0, #0xf   (SIGTERM)
+  540001c0           ; b.eq done
+  7100081f           ; cmp w0, #0x2   (SIGINT)
+  54000180           ; b.eq done
+  7100441f           ; cmp w0, #0x11   (SIGCHLD)
+  54fffea1           ; b.ne wait
+  ; reap:
+  92800000           ; mov x0, #0xffffffffffffffff
+  d2800001           ; mov x1, #0x0
+  d2800022           ; mov x2, #0x1
+  d2800003           ; mov x3, #0x0
+  d2802088           ; mov x8, #0x104   (wait4, WNOHANG)
+  d4000001           ; svc #0x0
+  7100001f           ; cmp w0, #0x0
+  54ffff2c           ; b.gt reap
+  17ffffec           ; b wait
+  ; done:
+  d2800000           ; mov x0, #0x0
+  ; exit:
+  d2800bc8           ; mov x8, #0x5e   (exit_group)
+  d4000001           ; svc #0x0
+`);
+
+function hex(text: string): Buffer {
+  return Buffer.from(text.replace(/;.*$/gm, '').replace(/\s/g, ''), 'hex');
+}
+
+/** Instructions of 32 bits, written as numbers, stored little endian. */
+function words(text: string): Buffer {
+  return hex(text).swap32();
+}

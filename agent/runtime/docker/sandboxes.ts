@@ -1,0 +1,262 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContainerInspectInfo } from 'dockerode';
+import type { Clock } from '../../../shared/clock.ts';
+import { messageOf } from '../../../shared/errors.ts';
+import type { PodNetwork } from '../../network/network.ts';
+import { type PodRef, RuntimeError, type SandboxSpec, type SandboxState } from '../runtime.ts';
+import { type EngineOptions, isNetworkSysctl, type PodFiles, sandboxConfig } from './container-config.ts';
+import { milliseconds } from './container-state.ts';
+import { cleanStartError, type Engine, isConflict, isGone, longMs } from './engine.ts';
+import { identityOf, podFilter, sandboxName, scopeFilter } from './labels.ts';
+import { ensureSandboxImage } from './sandbox-image.ts';
+
+/** How long the sandbox's program may take to its first instructions. */
+const namespaceMs = 10_000;
+/** What a private network namespace gets beside the pod's own values, as Docker does: no privilege for ports and ping. */
+const networkDefaults = { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' };
+
+interface Deps {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly network: PodNetwork | undefined;
+}
+
+/**
+ * Sandboxes, from the engine's container to the address. Everything hangs on the engine's container: it is made first
+ * and removed last, and every step between can be done again. So a cut at any instant leaves something that `list`
+ * shows, as not running until it is whole.
+ *
+ *     create: container → files → start → network          remove: containers → network → files → container
+ */
+export class Sandboxes {
+  readonly #deps: Deps;
+  readonly #options: EngineOptions;
+  readonly #directory: string;
+  readonly #specs = new Map<string, SandboxSpec>();
+  #image: string | undefined;
+
+  constructor(deps: Deps, options: EngineOptions, directory: string) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#directory = directory;
+  }
+
+  async create(spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxState> {
+    const id = await this.#createContainer(spec, signal);
+    await this.#writeFiles(spec);
+    const info = await this.#start(id, signal);
+    if (!spec.hostNetwork) await this.#attach(spec, info.State.Pid, signal);
+    this.#specs.set(id, spec);
+    return {
+      id,
+      pod: spec.pod,
+      running: true,
+      address: spec.address,
+      attempt: spec.attempt,
+      createdAt: milliseconds(info.Created) ?? 0,
+    };
+  }
+
+  async remove(id: string, signal?: AbortSignal): Promise<void> {
+    const { engine } = this.#deps;
+    const spec = await this.spec(id, signal);
+    if (!spec) return;
+    const filters = { label: [scopeFilter(this.#options.scope), podFilter(spec.pod.uid)] };
+    const ofPod = await engine.call(
+      'list containers',
+      (abortSignal) => engine.docker.listContainers({ all: true, filters, abortSignal }),
+      { signal },
+    );
+    const parts = ofPod.map((each) => ({ id: each.Id, identity: identityOf(this.#options.scope, each.Labels) }));
+    await Promise.all(
+      parts
+        .filter(({ identity }) => identity?.role === 'container' && identity.sandboxId === id)
+        .map((each) => this.removeContainer(each.id, signal)),
+    );
+    // The pod's interface may be a newer sandbox's by now.
+    const newer = parts.some(({ identity }) => identity?.role === 'sandbox' && identity.spec.attempt > spec.attempt);
+    if (!newer && !spec.hostNetwork) await this.#deps.network?.detach(spec.pod.uid, signal);
+    await rm(this.#filesOf(spec), { recursive: true, force: true });
+    await this.removeContainer(id, signal);
+    this.#specs.delete(id);
+  }
+
+  /** Kills and removes any container of the engine, and waits until it is gone. */
+  async removeContainer(id: string, signal?: AbortSignal): Promise<void> {
+    const { engine, clock } = this.#deps;
+    const container = engine.docker.getContainer(id);
+    const end = clock.monotonic() + longMs;
+    for (;;) {
+      try {
+        const request = (abortSignal: AbortSignal) =>
+          container.remove({ force: true, v: true, abortSignal } as Parameters<typeof container.remove>[0]);
+        await engine.find('remove container', request, { signal, deadlineMs: longMs });
+        return;
+      } catch (error) {
+        // Somebody else's removal is under way: its end is ours.
+        if (!isConflict(error) || clock.monotonic() >= end) throw error;
+        await clock.sleep(20, signal);
+      }
+    }
+  }
+
+  /** What the sandbox was made from; undefined when it is gone or none of ours. */
+  async spec(id: string, signal?: AbortSignal): Promise<SandboxSpec | undefined> {
+    const known = this.#specs.get(id);
+    if (known) return known;
+    const info = await this.#inspect(id, signal);
+    const identity = info && identityOf(this.#options.scope, info.Config.Labels);
+    if (identity?.role !== 'sandbox') return undefined;
+    this.#specs.set(id, identity.spec);
+    return identity.spec;
+  }
+
+  /** Where the files lie that the pod's containers see as their own. */
+  files(spec: SandboxSpec): PodFiles {
+    const directory = this.#filesOf(spec);
+    return {
+      '/etc/hosts': spec.hostNetwork ? undefined : join(directory, 'hosts'),
+      '/etc/hostname': spec.hostNetwork ? undefined : join(directory, 'hostname'),
+      '/etc/resolv.conf': hasDns(spec) ? join(directory, 'resolv.conf') : undefined,
+    };
+  }
+
+  async #createContainer(spec: SandboxSpec, signal?: AbortSignal): Promise<string> {
+    const { engine } = this.#deps;
+    for (let tries = 0; ; tries++) {
+      this.#image ??= await this.#ensureImage(signal);
+      const config = sandboxConfig(spec, this.#image, this.#options);
+      try {
+        const created = await engine.call(
+          'create sandbox',
+          (abortSignal) => engine.docker.createContainer({ ...config, abortSignal }),
+          { signal, deadlineMs: longMs },
+        );
+        return created.id;
+      } catch (error) {
+        if (isConflict(error)) return await this.#adopt(spec, error, signal);
+        // The image went away under us: once more from its making.
+        if (!(error instanceof RuntimeError && error.code === 'ImageNotFound') || tries > 0) throw error;
+        this.#image = undefined;
+      }
+    }
+  }
+
+  /** The container that has the name already, if it is this sandbox. */
+  async #adopt(spec: SandboxSpec, conflict: unknown, signal?: AbortSignal): Promise<string> {
+    const info = await this.#inspect(sandboxName(spec), signal);
+    const identity = info && identityOf(this.#options.scope, info.Config.Labels);
+    if (info && identity?.role === 'sandbox') return info.Id;
+    throw conflict;
+  }
+
+  async #start(id: string, signal?: AbortSignal): Promise<ContainerInspectInfo> {
+    const { engine } = this.#deps;
+    const container = engine.docker.getContainer(id);
+    try {
+      await engine.call('start sandbox', (abortSignal) => container.start({ abortSignal }), {
+        signal,
+        deadlineMs: longMs,
+      });
+    } catch (error) {
+      if (!(error instanceof RuntimeError) || isGone(error)) throw error;
+      throw new RuntimeError(error.code, cleanStartError(error.message), { cause: error });
+    }
+    const info = await this.#inspect(id, signal);
+    if (!info) throw new RuntimeError('NotFound', `sandbox ${id} was removed while it was made`);
+    return info;
+  }
+
+  async #attach(spec: SandboxSpec, pid: number, signal?: AbortSignal): Promise<void> {
+    const { network } = this.#deps;
+    await this.#untilOwnNamespace(pid, signal);
+    if (!network || spec.address === undefined) return;
+    const sysctls = Object.fromEntries(Object.entries(spec.sysctls).filter(([name]) => isNetworkSysctl(name)));
+    try {
+      await network.attach(
+        {
+          podUid: spec.pod.uid,
+          netns: `/proc/${pid}/ns/net`,
+          address: spec.address,
+          hostPorts: spec.hostPorts,
+          sysctls: { ...networkDefaults, ...sysctls },
+        },
+        signal,
+      );
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw new RuntimeError('Unavailable', `pod network: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  /** The program moves into its namespace a moment after the engine has started it, and then gives up its capabilities. */
+  async #untilOwnNamespace(pid: number, signal?: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    const end = clock.monotonic() + namespaceMs;
+    for (;;) {
+      const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined);
+      if (status === undefined || /^State:\s+[ZX]/m.test(status)) {
+        throw new RuntimeError('Start', 'the sandbox ended as it began: it could not make its network namespace');
+      }
+      if (/^CapEff:\s+0+$/m.test(status)) return;
+      if (clock.monotonic() >= end) throw new RuntimeError('Start', 'the sandbox did not make its network namespace');
+      await clock.sleep(1, signal);
+    }
+  }
+
+  async #writeFiles(spec: SandboxSpec): Promise<void> {
+    const files = this.files(spec);
+    await mkdir(this.#filesOf(spec), { recursive: true, mode: 0o755 });
+    await Promise.all([
+      writeIfOther(files['/etc/hosts'], hostsFile(spec)),
+      writeIfOther(files['/etc/hostname'], `${spec.hostname}\n`),
+      writeIfOther(files['/etc/resolv.conf'], resolvFile(spec)),
+    ]);
+  }
+
+  async #ensureImage(signal?: AbortSignal): Promise<string> {
+    const { engine } = this.#deps;
+    const { Architecture } = await engine.info(signal);
+    return ensureSandboxImage(engine, Architecture, signal);
+  }
+
+  #inspect(id: string, signal?: AbortSignal): Promise<ContainerInspectInfo | undefined> {
+    const { engine } = this.#deps;
+    const container = engine.docker.getContainer(id);
+    return engine.find('inspect sandbox', (abortSignal) => container.inspect({ abortSignal }), { signal });
+  }
+
+  #filesOf({ pod, attempt }: { pod: PodRef; attempt: number }): string {
+    return join(this.#directory, `${pod.uid}_${attempt}`);
+  }
+}
+
+function hasDns({ dns }: SandboxSpec): boolean {
+  return dns.servers.length + dns.searches.length + dns.options.length > 0;
+}
+
+export function hostsFile({ address, hostname }: SandboxSpec): string {
+  const lines = ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback', 'fe00::0\tip6-localnet'];
+  if (address !== undefined) lines.push(`${address}\t${hostname}`);
+  return `${lines.join('\n')}\n`;
+}
+
+export function resolvFile({ dns }: SandboxSpec): string {
+  const lines = dns.servers.map((server) => `nameserver ${server}`);
+  if (dns.searches.length > 0) lines.push(`search ${dns.searches.join(' ')}`);
+  if (dns.options.length > 0) lines.push(`options ${dns.options.join(' ')}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Replaces the file as a whole; a file that is right stays the file that containers may have bound already. */
+async function writeIfOther(path: string | undefined, text: string): Promise<void> {
+  if (path === undefined) return;
+  const known = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (known === text) return;
+  await writeFile(`${path}.new`, text, { mode: 0o644 });
+  await rename(`${path}.new`, path);
+}
