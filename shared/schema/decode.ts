@@ -1,0 +1,218 @@
+import { ApiError } from '../errors.ts';
+import { messages } from '../generated/schema.ts';
+import type { StatusCause } from '../generated/types.ts';
+import { apiVersionOf } from '../kinds/names.ts';
+import type { KindEntry } from '../kinds/table.ts';
+import type { KubeObject } from '../object.ts';
+import { typeInvalid } from './causes.ts';
+import { Path } from './path.ts';
+import { type ReadValue, scalarReaders } from './scalars.ts';
+import type { FieldSchema } from './schema.ts';
+
+export interface DecodeOptions {
+  /** Unknown fields: refused (Strict), dropped with a warning (Warn), dropped (Ignore). Absent: Warn. */
+  readonly validation?: 'Strict' | 'Warn' | 'Ignore';
+}
+
+export interface Decoded<T> {
+  /** A copy: nothing of it is shared with the value that was decoded. */
+  readonly object: T;
+  /** One for each unknown field, in Kubernetes' words. */
+  readonly warnings: string[];
+}
+
+/**
+ * JSON from a client as an object of the kind: every field known, of its type and in its normal form (quantities
+ * canonical, times in UTC, no nulls). Throws ApiError BadRequest with a cause for each field of a wrong type, and
+ * in Strict mode for unknown fields.
+ */
+export function decodeObject(entry: KindEntry, value: unknown, options: DecodeOptions = {}): Decoded<KubeObject> {
+  const apiVersion = apiVersionOf(entry);
+  const whole = isJson(value) ? value : {};
+  const { apiVersion: givenVersion = apiVersion, kind: givenKind = entry.kind, ...rest } = whole;
+  if (!isJson(value) || givenVersion !== apiVersion || givenKind !== entry.kind) {
+    throw new ApiError(
+      'BadRequest',
+      isJson(value)
+        ? `the object provided is of kind ${printed(givenKind)} and version ${printed(givenVersion)}, not ${entry.kind} of ${apiVersion}`
+        : `the object provided is no ${entry.kind}: it must be a JSON object`,
+    );
+  }
+  const { object, warnings } = decodeMessage(entry.message, rest, options, entry);
+  return { object: { apiVersion, kind: entry.kind, metadata: {}, ...object } as unknown as KubeObject, warnings };
+}
+
+/** The same for any message by its full name, such as DeleteOptions. `called`: what an error names it. */
+export function decodeMessage(
+  message: string,
+  value: unknown,
+  { validation = 'Warn' }: DecodeOptions = {},
+  called: { kind: string; version: string } = { kind: message.slice(message.lastIndexOf('.') + 1), version: 'v1' },
+): Decoded<Json> {
+  const reader = readers.get(message);
+  if (!reader) throw new Error(`no message ${message}`);
+  const walk: Walk = { path: new Path(), causes: [], unknown: [] };
+  const object = reader.read(value, walk) as Json;
+  const refuse = (why: string): never => {
+    const head = `${called.kind} in version ${JSON.stringify(called.version)} cannot be handled as a ${called.kind}`;
+    throw new ApiError('BadRequest', `${head}: ${why}`, { kind: called.kind, causes: walk.causes });
+  };
+  if (walk.causes.length > 0) refuse(walk.causes.map((cause) => `${cause.field}: ${cause.message}`).join(', '));
+  if (validation === 'Strict' && walk.unknown.length > 0) refuse(`strict decoding error: ${walk.unknown.join(', ')}`);
+  return { object, warnings: validation === 'Warn' ? walk.unknown : [] };
+}
+
+type Json = Record<string, unknown>;
+
+interface Walk {
+  readonly path: Path;
+  readonly causes: StatusCause[];
+  readonly unknown: string[];
+}
+
+/** Reads one value; a fault goes into the walk, and what comes back is then of no use. */
+interface Reader {
+  read(value: unknown, walk: Walk): unknown;
+}
+
+/** More faults than these tell a person nothing new. */
+const maxFaults = 32;
+
+function compileAll(): ReadonlyMap<string, Reader> {
+  const all = new Map<string, MessageReader>();
+  for (const name of Object.keys(messages)) all.set(name, new MessageReader());
+  const valueReader = (schema: FieldSchema): Reader => {
+    const scalar = scalarReaders[schema.type];
+    if (scalar) return new ScalarReader(scalar);
+    return all.get(schema.type) ?? fail(schema.type);
+  };
+  const fieldsOf = (name: string): Array<[string, Reader]> =>
+    Object.entries(messages[name]?.fields ?? {}).flatMap(([field, schema]): Array<[string, Reader]> => {
+      if (schema.inline) return fieldsOf(schema.type);
+      const one = valueReader(schema);
+      if (schema.repeated) return [[field, new ListReader(one)]];
+      if (schema.map) return [[field, new MapReader(one)]];
+      return [[field, schema.enum ? new EnumReader() : one]];
+    });
+  for (const [name, reader] of all) for (const [field, codec] of fieldsOf(name)) reader.fields.set(field, codec);
+  return all;
+}
+
+class MessageReader implements Reader {
+  readonly fields = new Map<string, Reader>();
+
+  read(value: unknown, walk: Walk): unknown {
+    if (value === null) return {};
+    if (!isJson(value)) return wrongType(walk, value, 'an object');
+    const out: Json = {};
+    for (const name in value) {
+      const given = value[name];
+      if (given === null || given === undefined) {
+        if (!this.fields.has(name)) unknownField(walk, name);
+        continue;
+      }
+      const reader = this.fields.get(name);
+      if (!reader) {
+        unknownField(walk, name);
+        continue;
+      }
+      walk.path.push(name);
+      const read = reader.read(given, walk);
+      if (read !== undefined) out[name] = read;
+      walk.path.pop();
+    }
+    return out;
+  }
+}
+
+class ListReader implements Reader {
+  readonly #item: Reader;
+
+  constructor(item: Reader) {
+    this.#item = item;
+  }
+
+  read(value: unknown, walk: Walk): unknown {
+    if (!Array.isArray(value)) return wrongType(walk, value, 'an array');
+    return value.map((item, index) => {
+      walk.path.push(index);
+      const read = this.#item.read(item, walk);
+      walk.path.pop();
+      return read;
+    });
+  }
+}
+
+class MapReader implements Reader {
+  readonly #value: Reader;
+
+  constructor(value: Reader) {
+    this.#value = value;
+  }
+
+  read(value: unknown, walk: Walk): unknown {
+    if (!isJson(value)) return wrongType(walk, value, 'an object');
+    const out: Json = {};
+    for (const key in value) {
+      walk.path.push(key);
+      const read = this.#value.read(value[key], walk);
+      if (key === '__proto__') Object.defineProperty(out, key, { value: read, enumerable: true, writable: true });
+      else out[key] = read;
+      walk.path.pop();
+    }
+    return out;
+  }
+}
+
+class ScalarReader implements Reader {
+  readonly #scalar: ReadValue;
+
+  constructor(scalar: ReadValue) {
+    this.#scalar = scalar;
+  }
+
+  read(value: unknown, walk: Walk): unknown {
+    const read = this.#scalar.read(value === null ? this.#scalar.empty : value);
+    return read === undefined ? wrongType(walk, value, this.#scalar.expected) : read;
+  }
+}
+
+/** An empty text is no choice: the same as none. */
+class EnumReader implements Reader {
+  read(value: unknown, walk: Walk): unknown {
+    if (typeof value !== 'string') return wrongType(walk, value, 'a string');
+    return value === '' ? undefined : value;
+  }
+}
+
+function wrongType(walk: Walk, value: unknown, expected: string): undefined {
+  if (walk.causes.length < maxFaults)
+    walk.causes.push(typeInvalid(walk.path.text(), brief(value), `must be ${expected}`));
+  return undefined;
+}
+
+function unknownField(walk: Walk, name: string): void {
+  if (walk.unknown.length < maxFaults) walk.unknown.push(`unknown field ${JSON.stringify(walk.path.text(name))}`);
+}
+
+/** A value for a message: containers only by what they are, long text cut. */
+function brief(value: unknown): unknown {
+  if (Array.isArray(value)) return [];
+  if (isJson(value)) return {};
+  return typeof value === 'string' && value.length > 128 ? `${value.slice(0, 128)}…` : value;
+}
+
+function isJson(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function printed(value: unknown): string {
+  return JSON.stringify(brief(value)) ?? 'nothing';
+}
+
+function fail(message: string): never {
+  throw new Error(`no message ${message}`);
+}
+
+/** All messages, compiled once. */
+const readers = compileAll();

@@ -1,0 +1,23 @@
+/** Where a walk through an object stands; becomes text only when there is something to say of the place. */
+export class Path {
+  readonly #steps: Array<string | number> = [];
+
+  push(step: string | number): void {
+    this.#steps.push(step);
+  }
+
+  pop(): void {
+    this.#steps.pop();
+  }
+
+  /** As Kubernetes writes it: `spec.containers[0].name`; a map's key that is no plain name in brackets. */
+  text(last?: string | number): string {
+    let out = '';
+    for (const step of last === undefined ? this.#steps : [...this.#steps, last]) {
+      if (typeof step === 'number') out += `[${step}]`;
+      else if (out === '') out = step;
+      else out += /[.[\]/]/.test(step) ? `[${step}]` : `.${step}`;
+    }
+    return out;
+  }
+}
