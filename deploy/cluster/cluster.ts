@@ -76,7 +76,7 @@ export async function up(options: UpOptions, deps: ClusterDeps): Promise<Cluster
     serverCommand({ dataDir, address: controlPlane.address, ...ports, podCIDR: plan.podCIDR, logLevel }),
   );
   say(`control plane on ${controlPlane.address}`);
-  await Promise.all(
+  await allDone(
     nodes.map(async (machine) => {
       await hosting.installEngine(machine);
       await hosting.powerOn(machine);
@@ -87,13 +87,13 @@ export async function up(options: UpOptions, deps: ClusterDeps): Promise<Cluster
   try {
     say('control plane ready');
     const join = { server: access.grpc, ...(await joinToken(api, access.ca, clock)) };
-    await Promise.all(
+    await allDone(
       nodes.map((machine) =>
         hosting.install(machine, 'agent', agentCommand({ ...join, ...ofMachine(machine, runtime), runtime, logLevel })),
       ),
     );
     const ready = await whenNodesReady(api, nodes, clock);
-    await Promise.all(
+    await allDone(
       nodes.map(async (machine) => {
         const podCIDR = ready.find((node) => node.metadata.name === machine.name)?.spec?.podCIDR;
         if (podCIDR !== undefined) await hosting.routePods(machine, podCIDR);
@@ -166,7 +166,7 @@ export function clusterOf(file: ClusterFile, { clock }: ClusterDeps): Cluster {
     partition: (index) => hosting.setCable(machine(index), 'down'),
     heal: (index) => hosting.setCable(machine(index), 'up'),
     async load(archive) {
-      await Promise.all(
+      await allDone(
         file.nodes.map(async (_, i) => {
           const target = engine(i + 1);
           await engineReady(target, clock, engineDeadlineMs);
@@ -236,6 +236,12 @@ async function whenNodesReady(api: RestApi, machines: ClusterPlan['machines'], c
     const log = first === undefined ? '' : `\n${programLog(first, 'agent')}\n${programLog(first, 'init')}`;
     throw new Error(`${(error as Error).message}: not ready: ${missing.join(', ')}${log}`);
   }
+}
+
+/** Waits until none is under way any more; then fails with the first error, if there was one. */
+async function allDone(work: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 async function freePorts(): Promise<{ restPort: number; grpcPort: number }> {
