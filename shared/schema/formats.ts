@@ -151,7 +151,7 @@ function pattern(source: string, maxLength: number, rule: string, examples: read
 }
 
 function explain(rule: string, source: string, examples: readonly string[]): string {
-  const shown = examples.map((example) => `'${example}', `).join('or ');
+  const shown = examples.map((example) => `'${example}', `).join(' or ');
   return `${rule} (e.g. ${shown}regex used for validation is '${source}')`;
 }
 
