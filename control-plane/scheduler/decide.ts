@@ -1,0 +1,85 @@
+import { addScores, firstRejection, prepare } from './checks.ts';
+import type { NodeIndex } from './node-index.ts';
+import type { NodeState } from './node-state.ts';
+import type { PodShape } from './pod-shape.ts';
+import { ShapeResults } from './shape-results.ts';
+import type { Check, Decision, Plugin, Rejection } from './types.ts';
+
+/** Shapes whose results are kept. Each costs some 50 bytes a node. */
+const keptShapes = 256;
+
+/**
+ * Decides where pods go: every node is considered, the best is taken, equals are told apart by a fixed order of
+ * chance that differs from shape to shape. What is known of equal pods is kept, and brought up to date only for the
+ * nodes that changed since, so that the next of them costs a few steps whatever the number of nodes. Rules that look
+ * at more than one node cost one pass over the nodes.
+ */
+export class Decider {
+  readonly #index: NodeIndex;
+  readonly #plugins: readonly Plugin[];
+  readonly #seed: number;
+  readonly #kept = new Map<PodShape, ShapeResults>();
+  #epoch = 0;
+
+  /** `seed`: a whole number that the order of equals follows from. */
+  constructor(index: NodeIndex, plugins: readonly Plugin[], seed: number) {
+    this.#index = index;
+    this.#plugins = plugins;
+    this.#seed = seed;
+  }
+
+  /** Pure over the index as it is: it changes nothing but what it remembers. */
+  decide(shape: PodShape): Decision {
+    const results = this.#results(shape);
+    results.refresh();
+    const checks = prepare(this.#plugins, 'cluster', shape, this.#index);
+    const node = checks.length === 0 ? results.best() : undefined;
+    if (node) return { node, score: results.score(node) };
+    if (checks.length === 0) return { rejections: results.rejections() };
+    return this.#decideTogether(results, checks);
+  }
+
+  /** With rules that look at the whole cluster: one pass over the nodes that the others leave. */
+  #decideTogether(results: ShapeResults, checks: readonly Check[]): Decision {
+    const rejections: (readonly [NodeState, Rejection])[] = [];
+    const feasible: NodeState[] = [];
+    for (const node of this.#index.slots) {
+      if (!node?.node) continue;
+      const rejection = results.rejection(node) ?? firstRejection(checks, node);
+      if (rejection) rejections.push([node, rejection]);
+      else feasible.push(node);
+    }
+    const totals = feasible.map((node) => results.score(node));
+    addScores(totals, checks, feasible);
+    let best: NodeState | undefined;
+    let bestScore = 0;
+    for (const [at, node] of feasible.entries()) {
+      const score = totals[at] ?? 0;
+      if (best && (score < bestScore || (score === bestScore && !results.comesBefore(node, best)))) continue;
+      best = node;
+      bestScore = score;
+    }
+    return best ? { node: best, score: bestScore } : { rejections };
+  }
+
+  #results(shape: PodShape): ShapeResults {
+    if (this.#epoch !== this.#index.epoch) {
+      this.#epoch = this.#index.epoch;
+      this.#kept.clear();
+    }
+    let results = this.#kept.get(shape);
+    if (results) {
+      this.#kept.delete(shape);
+    } else {
+      const nodeChecks = prepare(this.#plugins, 'node', shape, this.#index);
+      const localChecks = prepare(this.#plugins, 'local', shape, this.#index);
+      results = new ShapeResults(this.#index, shape, nodeChecks, localChecks, this.#seed);
+    }
+    this.#kept.set(shape, results);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= keptShapes) break;
+      this.#kept.delete(oldest);
+    }
+    return results;
+  }
+}

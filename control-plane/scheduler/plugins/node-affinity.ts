@@ -1,0 +1,45 @@
+import { matchesLabels, matchesNodeSelector, matchesNodeTerm, selectorOfMap } from '../../../shared/selector.ts';
+import type { NodeState } from '../node-state.ts';
+import type { PodShape } from '../pod-shape.ts';
+import type { Plugin, Rejection } from '../types.ts';
+
+const name = 'NodeAffinity';
+const rejection: Rejection = {
+  plugin: name,
+  reasons: ["node(s) didn't match Pod's node affinity/selector"],
+  resolvable: false,
+};
+
+/** The pod's node selector and its required node affinity select nodes; its preferred affinity ranks them. */
+export const nodeAffinity: Plugin = {
+  name,
+  scope: 'node',
+  prepare(shape) {
+    const selects = nodeFilter(shape);
+    const preferred = shape.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+    const total = preferred.reduce((sum, { weight }) => sum + weight, 0);
+    if (!selects && total === 0) return undefined;
+    return {
+      weight: 2,
+      ...(selects ? { filter: (node: NodeState) => (selects(node) ? undefined : rejection) } : {}),
+      ...(total > 0
+        ? {
+            score(node: NodeState) {
+              let sum = 0;
+              for (const { weight, preference } of preferred) if (matchesNodeTerm(preference, node)) sum += weight;
+              return (100 * sum) / total;
+            },
+          }
+        : {}),
+    };
+  },
+};
+
+/** Whether the pod selects a node; undefined when it takes any. */
+export function nodeFilter({ spec }: PodShape): ((node: NodeState) => boolean) | undefined {
+  const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const selector = spec.nodeSelector && selectorOfMap(spec.nodeSelector);
+  if (!required && !selector) return undefined;
+  return (node) =>
+    (!selector || matchesLabels(selector, node.labels)) && (!required || matchesNodeSelector(required, node));
+}

@@ -1,0 +1,324 @@
+import type { Client } from '../../shared/client.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { createEventRecorder, type EventRecorder } from '../../shared/event-recorder.ts';
+import type { Kind, Namespace, Node, NodeGuard, Pod } from '../../shared/generated/types.ts';
+import type { Change, Informers } from '../../shared/informer.ts';
+import { createInformers } from '../../shared/informers.ts';
+import type { Log } from '../../shared/log.ts';
+import { type Random, randomInt } from '../../shared/random.ts';
+import { Wakeup } from '../../shared/wakeup.ts';
+import { Binder, type BinderLimits, defaultBinderLimits, type Placement } from './binder.ts';
+import { Decider } from './decide.ts';
+import { type Explanation, explain, unschedulableMessage } from './explain.ts';
+import type { SchedulerMetrics } from './metrics.ts';
+import { NodeIndex } from './node-index.ts';
+import type { PodEntry } from './node-state.ts';
+import { defaultPlugins } from './plugins/index.ts';
+import { type Occasion, type QueuedPod, SchedulingQueue } from './queue.ts';
+import { StatusWriter } from './status-writer.ts';
+import type { Decision, Plugin } from './types.ts';
+
+/** What a scheduler decides on. Informers that are handed in must hold these. */
+export const schedulerKinds = ['Pod', 'Node', 'NodeGuard', 'Namespace'] as const satisfies readonly Kind[];
+
+/** A longer turn would keep the other work of the process waiting. */
+const turnMs = 4;
+/** Decisions between two looks at the clock. */
+const decisionsPerLook = 16;
+
+export interface SchedulerDeps {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Shared with others of the process, who run them. Absent: the scheduler makes and runs its own. */
+  readonly informers?: Informers;
+  readonly recorder?: EventRecorder;
+  readonly metrics?: SchedulerMetrics;
+}
+
+export interface SchedulerOptions {
+  /** Pods of this spec.schedulerName are ours. */
+  readonly name?: string;
+  readonly plugins?: readonly Plugin[];
+  readonly limits?: Partial<BinderLimits>;
+}
+
+export interface Scheduler {
+  /** Schedules until aborted. To be called once. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Why a pod can or can't go to each node, as the scheduler sees the cluster now. */
+  explain(pod: Pod): Explanation;
+  /** Pods that wait for a node, by how. */
+  readonly pending: { readonly active: number; readonly unschedulable: number; readonly underway: number };
+}
+
+/**
+ * Finds a node for every pod that has none:
+ *
+ *     informers ─▶ NodeIndex, SchedulingQueue ─▶ Decider ─▶ assume ─▶ Binder ─▶ client.bind
+ *                        ▲                                              │
+ *                        └───────────── bound, lost, outdated ◀─────────┘
+ *
+ * Decisions go on, on the assumed state, while earlier ones are being stored.
+ */
+export function createScheduler(deps: SchedulerDeps, options: SchedulerOptions = {}): Scheduler {
+  return new RunningScheduler(deps, options);
+}
+
+class RunningScheduler implements Scheduler {
+  readonly #deps: SchedulerDeps;
+  readonly #log: Log;
+  readonly #name: string;
+  readonly #plugins: readonly Plugin[];
+  readonly #index = new NodeIndex();
+  readonly #decider: Decider;
+  readonly #queue: SchedulingQueue;
+  readonly #binder: Binder;
+  readonly #work = new Wakeup();
+  #recorder: EventRecorder | undefined;
+  #status: StatusWriter | undefined;
+
+  constructor(deps: SchedulerDeps, options: SchedulerOptions) {
+    this.#deps = deps;
+    this.#log = deps.log.child({ component: 'scheduler' });
+    this.#name = options.name ?? 'default-scheduler';
+    this.#plugins = options.plugins ?? defaultPlugins;
+    this.#decider = new Decider(this.#index, this.#plugins, randomInt(deps.random, 2 ** 31));
+    this.#queue = new SchedulingQueue(deps, () => this.#work.ring());
+    this.#binder = new Binder(
+      { client: deps.client, clock: deps.clock, log: this.#log },
+      {
+        bound: (placement) => this.#bound(placement),
+        lost: (placement, reason, message) => this.#lost(placement, reason, message),
+        outdated: (placement) => this.#outdated(placement),
+        settled: () => this.#work.ring(),
+      },
+      { ...defaultBinderLimits, ...options.limits },
+    );
+  }
+
+  get pending(): Scheduler['pending'] {
+    const underway = this.#binder.underway;
+    let unschedulable = 0;
+    for (const { state } of this.#queue.values()) if (state === 'parked') unschedulable++;
+    return { active: this.#queue.size - unschedulable - underway, unschedulable, underway };
+  }
+
+  explain(pod: Pod): Explanation {
+    return explain(pod, this.#index, this.#plugins);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { client, clock, random } = this.#deps;
+    this.#recorder =
+      this.#deps.recorder ??
+      createEventRecorder({ client, clock, random, log: this.#log, component: this.#name, signal });
+    this.#status = new StatusWriter({ client, clock, log: this.#log }, signal);
+    const informers = this.#deps.informers ?? createInformers({ ...this.#deps, log: this.#log }, schedulerKinds);
+    informers.onChange((changes) => this.#apply(changes));
+    this.#apply(present(informers));
+    const own = this.#deps.informers ? undefined : informers.run(signal);
+    try {
+      await informers.synced(signal);
+      for (;;) {
+        await this.#work.wait(signal);
+        await this.#schedule(signal);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      this.#queue.close();
+      await own;
+      await this.#binder.idle();
+      this.#binder.close();
+    }
+  }
+
+  /** Decides on all pods that are ready, in turns between which the process does its other work. */
+  async #schedule(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    while (!signal.aborted) {
+      const started = clock.monotonic();
+      let more = true;
+      while (more && clock.monotonic() - started < turnMs) {
+        for (let i = 0; more && i < decisionsPerLook; i++) more = this.#scheduleOne();
+      }
+      this.#binder.flush();
+      if (!more) return;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Returns whether there may be more to do. */
+  #scheduleOne(): boolean {
+    if (this.#binder.full) return false;
+    const queued = this.#queue.pop();
+    if (!queued) return false;
+    const { entry } = queued;
+    const { metrics, clock } = this.#deps;
+    const started = metrics ? clock.monotonic() : 0;
+    const decision = this.#decider.decide(entry.shape);
+    metrics?.decided(decision.node ? 'scheduled' : 'unschedulable', (clock.monotonic() - started) / 1000);
+    if (decision.node) {
+      this.#index.assume(entry, decision.node);
+      this.#queue.placed(queued);
+      this.#binder.place({ queued, node: decision.node.name });
+    } else {
+      this.#park(queued, decision.rejections);
+    }
+    return true;
+  }
+
+  #park(queued: QueuedPod, rejections: Extract<Decision, { node?: undefined }>['rejections']): void {
+    const message = unschedulableMessage(rejections.map(([, { reasons }]) => reasons));
+    const occasions = new Set<Occasion>(['node']);
+    for (const [, { plugin }] of rejections) for (const one of helpfulTo[plugin] ?? allOccasions) occasions.add(one);
+    const repeated = queued.message === message;
+    queued.message = message;
+    this.#queue.park(queued, occasions);
+    this.#status?.unschedulable(queued.pod, message);
+    if (repeated) return;
+    this.#log.debug({ key: queued.entry.key, rev: queued.pod.metadata.resourceVersion }, message);
+    this.#recorder?.event(queued.pod, 'Warning', 'FailedScheduling', message);
+  }
+
+  #bound({ queued, node }: Placement): void {
+    const { entry, pod } = queued;
+    // Its name may be another pod's by now.
+    if (this.#queue.get(entry.key) === queued) this.#unqueue(entry.key);
+    this.#deps.metrics?.bound((this.#deps.clock.monotonic() - queued.since) / 1000);
+    this.#recorder?.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${entry.key} to ${node}`);
+  }
+
+  #lost({ queued }: Placement, reason: string, message: string): void {
+    const { entry, pod } = queued;
+    if (reason === 'Conflict') this.#deps.metrics?.conflict();
+    this.#log.debug({ key: entry.key, rev: pod.metadata.resourceVersion, reason, err: message }, 'not bound');
+    this.#giveBack(entry);
+    this.#queue.retry(queued);
+  }
+
+  #outdated({ queued }: Placement): void {
+    this.#giveBack(queued.entry);
+    this.#queue.again(queued);
+  }
+
+  /** Takes the assumption back, which makes room for others. */
+  #giveBack(entry: PodEntry): void {
+    if (!entry.assumed) return;
+    this.#index.forget(entry);
+    this.#queue.wake(roomFreed);
+  }
+
+  /** Takes in one batch of the informers: all of it, before anything is decided. */
+  #apply(changes: readonly Change[]): void {
+    const occasions = new Set<Occasion>();
+    const guards: NodeGuard[] = [];
+    for (const { kind, key, before, after } of changes) {
+      if (kind === 'Pod') this.#applyPod(key, before as Pod | undefined, after as Pod | undefined, occasions);
+      else if (kind === 'Node') this.#applyNode(key, after as Node | undefined, occasions);
+      else if (kind === 'NodeGuard' && after) guards.push(after as NodeGuard);
+      else if (kind === 'NodeGuard') this.#binder.guardGone(key);
+      else if (kind === 'Namespace' && after) this.#index.setNamespace(after as Namespace);
+      else if (kind === 'Namespace') this.#index.removeNamespace(key);
+    }
+    // Last: with a guard's version goes that everything up to it has been taken in.
+    for (const { metadata } of guards) this.#binder.guardSeen(metadata.name, Number(metadata.resourceVersion));
+    if (occasions.size > 0) this.#queue.wake(occasions);
+    this.#work.ring();
+  }
+
+  #applyNode(name: string, node: Node | undefined, occasions: Set<Occasion>): void {
+    if (node) {
+      if (!this.#index.setNode(node)) return;
+    } else {
+      this.#index.removeNode(name);
+    }
+    this.#binder.nodeChanged(name);
+    occasions.add('node');
+  }
+
+  #applyPod(key: string, before: Pod | undefined, after: Pod | undefined, occasions: Set<Occasion>): void {
+    const replaced = before !== undefined && after !== undefined && before.metadata.uid !== after.metadata.uid;
+    if (before && (!after || replaced)) this.#removePod(key, occasions);
+    if (!after) return;
+    const known = this.#index.pod(key);
+    const [shape, place] = [known?.shape, known?.node];
+    const entry = this.#index.setPod(after);
+    if (!entry) {
+      if (place) occasions.add('pod-removed');
+      this.#unqueue(key);
+      return;
+    }
+    if (entry.node && (entry.shape !== shape || entry.node !== place)) occasions.add('pod-added');
+    if (entry.node && place && entry.shape !== shape) occasions.add('pod-removed');
+    this.#queuePod(entry, after, shape !== undefined && shape !== entry.shape);
+  }
+
+  /** Sees to it that the pod waits exactly when it wants a node from us. */
+  #queuePod(entry: PodEntry, pod: Pod, reshaped: boolean): void {
+    const wanted =
+      !pod.spec.nodeName &&
+      !entry.deleting &&
+      !pod.spec.schedulingGates?.length &&
+      (pod.spec.schedulerName ?? 'default-scheduler') === this.#name;
+    const queued = this.#queue.get(entry.key);
+    if (!wanted) {
+      if (queued) this.#unqueue(entry.key);
+      return;
+    }
+    if (!queued) {
+      if (!entry.node) this.#queue.add(entry, pod);
+      return;
+    }
+    queued.pod = pod;
+    if (!reshaped) return;
+    const node = entry.assumed ? entry.node?.name : undefined;
+    if (node && this.#binder.withdraw(queued, node)) this.#outdated({ queued, node });
+    else this.#queue.changed(queued);
+  }
+
+  #removePod(key: string, occasions: Set<Occasion>): void {
+    const entry = this.#index.pod(key);
+    if (!entry) return;
+    this.#unqueue(key);
+    if (entry.node) occasions.add('pod-removed');
+    this.#index.removePod(key);
+  }
+
+  #unqueue(key: string): void {
+    const queued = this.#queue.get(key);
+    if (!queued) return;
+    const { entry } = queued;
+    // One that is already on its way keeps its assumption until the answer is there.
+    if (entry.assumed && entry.node && this.#binder.withdraw(queued, entry.node.name)) this.#giveBack(entry);
+    this.#queue.remove(key);
+    this.#status?.cancel(key);
+  }
+}
+
+const allOccasions: readonly Occasion[] = ['node', 'pod-added', 'pod-removed'];
+const roomFreed: ReadonlySet<Occasion> = new Set(['pod-removed']);
+
+/** What may help a pod that a plugin found no node for. */
+const helpfulTo: Readonly<Record<string, readonly Occasion[]>> = {
+  NodeUnschedulable: ['node'],
+  TaintToleration: ['node'],
+  NodeAffinity: ['node'],
+  NodePorts: ['node', 'pod-removed'],
+  NodeResourcesFit: ['node', 'pod-removed'],
+};
+
+/** What the informers already hold, as changes. */
+function present(informers: Informers): Change[] {
+  if (informers.revision === 0) return [];
+  const changes: Change[] = [];
+  for (const kind of schedulerKinds) {
+    for (const after of informers.of(kind).values()) {
+      const { name, namespace } = after.metadata;
+      changes.push({ kind, key: namespace ? `${namespace}/${name}` : name, after });
+    }
+  }
+  return changes;
+}

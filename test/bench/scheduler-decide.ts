@@ -1,0 +1,57 @@
+/**
+ * How many placements a second the scheduler decides, with no API around it: `npx tsx test/bench/scheduler-decide.ts`.
+ */
+import { Decider } from '../../control-plane/scheduler/decide.ts';
+import { NodeIndex } from '../../control-plane/scheduler/node-index.ts';
+import { defaultPlugins } from '../../control-plane/scheduler/plugins/index.ts';
+import type { Pod } from '../../shared/generated/types.ts';
+import { pendingPod, readyNode } from '../support/scheduling.ts';
+
+const rounds = 20_000;
+const zoneSpread: Partial<Pod['spec']> = {
+  topologySpreadConstraints: [
+    {
+      maxSkew: 1,
+      topologyKey: 'zone',
+      whenUnsatisfiable: 'DoNotSchedule',
+      labelSelector: { matchLabels: { app: 'a' } },
+    },
+  ],
+};
+const cases: [string, number, (i: number) => Pod][] = [
+  ['pods of one template', 1, (i) => pendingPod(`p${i}`, undefined, { labels: { app: 'a' }, owner: 'rs' })],
+  [
+    'pods of 50 templates in turn',
+    1,
+    (i) => pendingPod(`p${i}`, undefined, { labels: { app: `${i % 50}` }, owner: `rs-${i % 50}` }),
+  ],
+  [
+    'pods of one template spread over zones',
+    4,
+    (i) => pendingPod(`p${i}`, undefined, { labels: { app: 'a' }, owner: 'rs', spec: zoneSpread }),
+  ],
+  ['pods that are all different', 40, (i) => pendingPod(`p${i}`, undefined, { labels: { app: `${i}` } })],
+];
+
+for (const [what, divide, make] of cases) {
+  for (const nodes of [100, 1_000]) {
+    const index = new NodeIndex();
+    for (let i = 0; i < nodes; i++) {
+      const labels = { zone: `z${i % 3}` };
+      index.setNode(readyNode(`node-${i}`, { cpu: '64', memory: '256Gi', pods: '1000' }, { labels }));
+    }
+    const decider = new Decider(index, defaultPlugins, 1);
+    const pods = Array.from({ length: rounds / divide }, (_, i) => make(i));
+    const entries = pods.flatMap((pod) => index.setPod(pod) ?? []);
+    const started = performance.now();
+    for (const entry of entries) {
+      const { node } = decider.decide(entry.shape);
+      if (node) index.assume(entry, node);
+    }
+    const ms = performance.now() - started;
+    const micros = (1000 * ms) / entries.length;
+    console.log(
+      `${what}, ${nodes} nodes: ${Math.round(1e6 / micros)} decisions/s, ${micros.toFixed(1)} µs each (of ${entries.length})`,
+    );
+  }
+}
