@@ -1,0 +1,177 @@
+import type { EventEmitter } from 'node:events';
+import {
+  type Deadline,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Metadata,
+  type MethodDefinition,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type sendUnaryData,
+  type UntypedHandleCall,
+} from '@grpc/grpc-js';
+import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context.js';
+import type { Clock } from '../../../shared/clock.ts';
+import { ApiError } from '../../../shared/errors.ts';
+import type { Log } from '../../../shared/log.ts';
+import { warningKey } from '../../../shared/rpc/channel.ts';
+import type { RpcSchema } from '../../../shared/rpc/schema.ts';
+import { type StatusError, toStatusError } from '../../../shared/rpc/status.ts';
+import { writeMessage } from '../../../shared/rpc/streams.ts';
+import type { RequestContext } from '../api.ts';
+import { anonymous, identityOfCertificate } from '../auth/authentication.ts';
+import type { Identity } from '../identity.ts';
+
+export interface CallDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly schema: Pick<RpcSchema, 'rpcStatus' | 'status'>;
+  /** Told of every call when it has ended: method path, gRPC code, seconds. For metrics. */
+  readonly observe?: (path: string, code: number, seconds: number) => void;
+}
+
+/** The longest a unary call may take, whatever deadline its client set. */
+const unaryCapMs = 60_000;
+
+/** A method as the server registers it: its requests arrive as bytes and are decoded inside the call. */
+export interface Registered {
+  readonly definition: ServiceDefinition[string];
+  readonly handler: UntypedHandleCall;
+}
+
+/** A call that has one answer. The handler's signal is aborted when the client goes or the time is up. */
+export function unary<Request, Response>(
+  deps: CallDeps,
+  method: MethodDefinition<Request, Response>,
+  handle: (context: RequestContext, request: Request) => Promise<Response>,
+): Registered {
+  const handler: handleUnaryCall<Buffer, Response> = (call, callback) => void answer(call, callback);
+
+  async function answer(call: ServerUnaryCall<Buffer, Response>, callback: sendUnaryData<Response>): Promise<void> {
+    const scope = openScope(deps, call, unaryCapMs);
+    try {
+      const request = decode(method, call.request);
+      const response = await orAborted(handle(scope.context, request), scope.context.signal);
+      callback(null, response, trailer(scope.context.warnings));
+      scope.close(method.path, 0);
+    } catch (error) {
+      const status = toStatus(deps, method.path, error);
+      callback(status);
+      scope.close(method.path, status.code);
+    }
+  }
+  return { definition: asBytes(method), handler };
+}
+
+/** A call whose answer is a stream. It ends when the handler's iterable does; what the client does not take is not asked for. */
+export function serverStream<Request, Response>(
+  deps: CallDeps,
+  method: MethodDefinition<Request, Response>,
+  handle: (context: RequestContext, request: Request) => AsyncIterable<Response>,
+): Registered {
+  const handler: handleServerStreamingCall<Buffer, Response> = (call) => void stream(call);
+
+  async function stream(call: ServerWritableStream<Buffer, Response>): Promise<void> {
+    const scope = openScope(deps, call);
+    const { signal } = scope.context;
+    let code = 0;
+    try {
+      for await (const message of handle(scope.context, decode(method, call.request))) {
+        if (signal.aborted) break;
+        await writeMessage(call, message);
+      }
+      if (!call.destroyed) call.end();
+    } catch (error) {
+      if (signal.aborted && !isTimeout(signal.reason)) {
+        code = 1;
+      } else {
+        const status = toStatus(deps, method.path, signal.aborted ? signal.reason : error);
+        code = status.code;
+        call.emit('error', status);
+      }
+    } finally {
+      scope.close(method.path, code);
+    }
+  }
+  return { definition: asBytes(method), handler };
+}
+
+/** Who calls. */
+export function identityOf(call: { getAuthContext(): AuthContext }, now: number): Identity {
+  return identityOfCertificate(call.getAuthContext().sslPeerCertificate, now) ?? anonymous;
+}
+
+/** The error that the client is sent. Of what is no ApiError only the log learns more. */
+export function toStatus(deps: Pick<CallDeps, 'log' | 'schema'>, path: string, error: unknown): StatusError {
+  if (!(error instanceof ApiError)) deps.log.error({ component: 'grpc', path, err: error }, 'a call failed');
+  return toStatusError(error, deps.schema);
+}
+
+interface Scope {
+  readonly context: RequestContext;
+  close(path: string, code: number): void;
+}
+
+type AnyCall = EventEmitter & { getDeadline(): Deadline; getAuthContext(): AuthContext };
+
+/** A request's context; its timer and its listener are gone once it is closed. */
+function openScope({ clock, observe }: CallDeps, call: AnyCall, capMs?: number): Scope {
+  const abort = new AbortController();
+  const started = clock.monotonic();
+  const ms = Math.min(remaining(call.getDeadline(), clock.now()), capMs ?? Number.POSITIVE_INFINITY);
+  const timer = Number.isFinite(ms)
+    ? clock.timer(ms, () => abort.abort(new ApiError('Timeout', 'the request did not complete within its deadline')))
+    : undefined;
+  const onCancelled = (): void => abort.abort(new ApiError('ServiceUnavailable', 'the client has gone'));
+  call.once('cancelled', onCancelled);
+  return {
+    context: { identity: identityOf(call, clock.now()), signal: abort.signal, warnings: [] },
+    close(path, code) {
+      timer?.cancel();
+      call.off('cancelled', onCancelled);
+      observe?.(path, code, (clock.monotonic() - started) / 1000);
+    },
+  };
+}
+
+function remaining(deadline: Deadline, now: number): number {
+  return Math.max(0, (deadline instanceof Date ? deadline.getTime() : deadline) - now);
+}
+
+function isTimeout(reason: unknown): boolean {
+  return reason instanceof ApiError && reason.reason === 'Timeout';
+}
+
+/** The answer, or the signal's reason when that comes first: a handler that hangs holds no call beyond its time. */
+function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+function decode<Request>(
+  method: Pick<MethodDefinition<Request, unknown>, 'requestDeserialize'>,
+  bytes: Buffer,
+): Request {
+  try {
+    return method.requestDeserialize(bytes);
+  } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
+    throw new ApiError('BadRequest', 'the request is not a message of its type', {}, { cause });
+  }
+}
+
+function asBytes(method: ServiceDefinition[string]): ServiceDefinition[string] {
+  return { ...method, requestDeserialize: (bytes: Buffer) => bytes };
+}
+
+function trailer(warnings: readonly string[]): Metadata | undefined {
+  if (warnings.length === 0) return undefined;
+  const metadata = new Metadata();
+  for (const warning of warnings.slice(0, 16)) metadata.add(warningKey, encodeURIComponent(warning.slice(0, 512)));
+  return metadata;
+}

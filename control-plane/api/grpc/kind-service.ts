@@ -1,0 +1,200 @@
+import type { Binding } from '../../../shared/client.ts';
+import { ApiError } from '../../../shared/errors.ts';
+import type { Status } from '../../../shared/generated/types.ts';
+import type { KindEntry, Subresource } from '../../../shared/kinds/table.ts';
+import type { KubeObject } from '../../../shared/object.ts';
+import type * as wire from '../../../shared/rpc/messages.ts';
+import type { KindService } from '../../../shared/rpc/schema.ts';
+import type { Api, ListQuery, MutateOptions, RequestContext, Target } from '../api.ts';
+import { type CallDeps, type Registered, serverStream, unary } from './calls.ts';
+
+/** The one implementation of all kinds' services: each method decodes to a call of the Api. */
+export function kindMethods(deps: CallDeps & { api: Api }, service: KindService): Registered[] {
+  const { api } = deps;
+  const { entry, methods } = service;
+  const update =
+    (subresource?: Subresource) =>
+    (context: RequestContext, { object, options }: wire.WriteRequest): Promise<KubeObject> => {
+      const named = required(object, 'object');
+      const { namespace, name } = named.metadata ?? {};
+      const target = targetOf(entry, { namespace, name }, subresource);
+      return api.update(context, target, named, mutateOptions(options));
+    };
+
+  const registered = [
+    unary(deps, methods.Create, (context, { object, options }) => {
+      const named = required(object, 'object');
+      return api.create(context, { entry, namespace: named.metadata?.namespace }, named, mutateOptions(options));
+    }),
+    unary(deps, methods.Get, (context, request) => api.get(context, targetOf(entry, request))),
+    unary(deps, methods.List, async (context, request) => {
+      const { items, resourceVersion, ...page } = await api.list(context, listQuery(entry, request));
+      const { remainingItemCount } = page;
+      return {
+        metadata: {
+          resourceVersion,
+          ...(page.continue ? { continue: page.continue } : {}),
+          ...(remainingItemCount === undefined ? {} : { remainingItemCount }),
+        },
+        items,
+      };
+    }),
+    serverStream(deps, methods.Watch, (context, request) => {
+      // Without a version the stream starts with what there is; the bookmark after it tells that this was all.
+      const sendInitialEvents = !request.resource_version;
+      return api.watch(context, {
+        ...listQuery(entry, request),
+        allowBookmarks: true,
+        ...(sendInitialEvents ? { sendInitialEvents, resourceVersionMatch: 'NotOlderThan' } : {}),
+      });
+    }),
+    unary(deps, methods.Update, update()),
+    unary(deps, methods.Patch, (context, request) => {
+      const target = targetOf(entry, request, subresourceOf(entry, request.subresource));
+      return api.patch(context, target, patchBody(request), mutateOptions(request.options));
+    }),
+    unary(deps, methods.Delete, async (context, request) =>
+      asStatus(entry, request.name, await api.delete(context, targetOf(entry, request), request.options)),
+    ),
+    unary(deps, methods.DeleteCollection, async (context, { selection = {}, options }) => {
+      await api.deleteCollection(context, listQuery(entry, selection), options);
+      return { status: 'Success' };
+    }),
+  ];
+  if (methods.UpdateStatus) registered.push(unary(deps, methods.UpdateStatus, update('status')));
+  if (methods.Bind) {
+    registered.push(
+      unary(deps, methods.Bind, async (context, { bindings = [] }) => {
+        const results = await api.bind(context, bindings.map(bindingOf));
+        return {
+          results: results.map((result) =>
+            result.ok ? { guard_version: result.guardVersion } : { reason: result.reason, message: result.message },
+          ),
+        };
+      }),
+    );
+  }
+  if (methods.Evict) {
+    registered.push(
+      unary(deps, methods.Evict, async (context, request) => {
+        const target = targetOf(entry, request, 'eviction');
+        const { namespace, name } = target;
+        const eviction = {
+          apiVersion: 'policy/v1',
+          kind: 'Eviction',
+          metadata: { name, namespace },
+          ...(request.options ? { deleteOptions: request.options } : {}),
+        };
+        return asStatus(entry, name, await api.create(context, target, eviction));
+      }),
+    );
+  }
+  if (methods.Logs) {
+    registered.push(serverStream(deps, methods.Logs, (context, request) => logChunks(api, entry, context, request)));
+  }
+  return registered;
+}
+
+async function* logChunks(
+  api: Api,
+  entry: KindEntry,
+  context: RequestContext,
+  request: wire.LogsRequest,
+): AsyncGenerator<wire.LogsChunk> {
+  const { container, follow, previous, timestamps } = request;
+  const chunks = await api.logs(context, targetOf(entry, request, 'log'), {
+    ...(container ? { container } : {}),
+    follow,
+    previous,
+    timestamps,
+    ...(request.since_seconds === undefined ? {} : { sinceSeconds: request.since_seconds }),
+    ...(request.tail_lines === undefined ? {} : { tailLines: request.tail_lines }),
+    ...(request.limit_bytes === undefined ? {} : { limitBytes: request.limit_bytes }),
+  });
+  for await (const data of chunks) yield { data };
+}
+
+function targetOf(
+  entry: KindEntry,
+  { namespace, name }: { namespace?: string; name?: string },
+  subresource?: Subresource,
+): Target {
+  return {
+    entry,
+    name: required(name || undefined, 'name'),
+    ...(entry.namespaced ? { namespace: required(namespace || undefined, 'namespace') } : {}),
+    ...(subresource ? { subresource } : {}),
+  };
+}
+
+function listQuery(entry: KindEntry, request: wire.ListRequest): ListQuery {
+  return {
+    entry,
+    ...(request.namespace ? { namespace: request.namespace } : {}),
+    ...(request.label_selector ? { labelSelector: request.label_selector } : {}),
+    ...(request.field_selector ? { fieldSelector: request.field_selector } : {}),
+    ...(request.limit ? { limit: request.limit } : {}),
+    ...(request.continue ? { continue: request.continue } : {}),
+    ...(request.resource_version ? { resourceVersion: request.resource_version } : {}),
+  };
+}
+
+function mutateOptions(options: wire.WireWriteOptions = {}): MutateOptions {
+  const { dry_run: dryRun, field_manager: fieldManager, field_validation: validation } = options;
+  return {
+    ...(dryRun ? { dryRun } : {}),
+    ...(fieldManager ? { fieldManager } : {}),
+    ...(validation === 'Strict' || validation === 'Warn' || validation === 'Ignore'
+      ? { fieldValidation: validation }
+      : {}),
+  };
+}
+
+function patchBody({ type = '', patch = '' }: wire.PatchRequest) {
+  if (type !== 'json' && type !== 'merge' && type !== 'strategic') {
+    throw new ApiError('BadRequest', `patch type "${type}" is not one of json, merge, strategic`);
+  }
+  try {
+    return { type, body: JSON.parse(patch) as unknown } as const;
+  } catch (cause) {
+    throw new ApiError('BadRequest', 'the patch is not JSON', {}, { cause });
+  }
+}
+
+function subresourceOf(entry: KindEntry, name = ''): Subresource | undefined {
+  if (name === '') return undefined;
+  const found = entry.subresources.find((subresource) => subresource === name);
+  if (!found) throw new ApiError('NotFound', `${entry.plural} have no subresource "${name}"`);
+  return found;
+}
+
+function bindingOf(binding: wire.PodBinding): Binding {
+  const { namespace = '', name = '', uid = '', node = '' } = binding;
+  return {
+    namespace,
+    name,
+    uid,
+    node,
+    resourceVersion: binding.resource_version ?? '',
+    guardVersion: binding.guard_version ?? '',
+  };
+}
+
+/** What a deletion answers: a Status, also when the object is still there, on its way out. */
+function asStatus(entry: KindEntry, name: string | undefined, result: KubeObject | Status): Status {
+  const status = result as Status & { kind?: string; metadata?: { uid?: string } };
+  if (status.kind === 'Status') {
+    const { kind: _kind, apiVersion: _version, ...rest } = status as Status & { kind?: string; apiVersion?: string };
+    return rest;
+  }
+  const { uid } = status.metadata ?? {};
+  return {
+    status: 'Success',
+    details: { name, kind: entry.plural, ...(entry.group ? { group: entry.group } : {}), ...(uid ? { uid } : {}) },
+  };
+}
+
+function required<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new ApiError('BadRequest', `${what} is required`);
+  return value;
+}

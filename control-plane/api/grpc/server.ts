@@ -1,0 +1,184 @@
+import { type handleBidiStreamingCall, Server, type ServerDuplexStream } from '@grpc/grpc-js';
+import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
+import { ApiError } from '../../../shared/errors.ts';
+import type { Kind } from '../../../shared/generated/types.ts';
+import type { KubeObject } from '../../../shared/object.ts';
+import type { WireFromNode, WireToNode, WireTunnelFrame } from '../../../shared/rpc/messages.ts';
+import { createRpcSchema, hiddenPackage, type RpcSchema } from '../../../shared/rpc/schema.ts';
+import { serverSession, serverTunnel } from '../../../shared/rpc/session.ts';
+import type { SessionServer } from '../../../shared/session.ts';
+import type { Api } from '../api.ts';
+import { nodeNameOf } from '../auth/authentication.ts';
+import type { Enrollment } from '../auth/enrollment.ts';
+import type { Identity } from '../identity.ts';
+import { type CallDeps, identityOf, type Registered, serverStream, toStatus, unary } from './calls.ts';
+import { OptionalClientCertificates, type ServerTls } from './credentials.ts';
+import { fileDescriptors } from './file-descriptors.ts';
+import { kindMethods } from './kind-service.ts';
+
+export interface GrpcServerDeps extends Omit<CallDeps, 'schema'> {
+  readonly api: Api;
+  readonly enrollment: Enrollment;
+  readonly sessions: SessionServer;
+  readonly tls: ServerTls;
+  /** Absent: built here. */
+  readonly schema?: RpcSchema;
+}
+
+/** The gRPC surface: one service a kind, Objects, Enrollment, NodeSession, health and reflection. */
+export interface GrpcServer {
+  /** Binds `host:port` (port 0: any) and serves; resolves with the port. */
+  listen(address: string): Promise<number>;
+  /** What the health service says of the whole server; false until told otherwise. */
+  setServing(serving: boolean): void;
+  /** New certificates for the connections to come. */
+  replaceTls(tls: ServerTls): void;
+  /** Refuses new calls, lets those that run end within `graceMs`, then cuts what is left. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** A request holds one object; etcd takes no more than 1.5 MB of it. */
+const maxRequestBytes = 4 * 1024 * 1024;
+
+const settings = {
+  'grpc.max_receive_message_length': maxRequestBytes,
+  'grpc.max_send_message_length': -1,
+  'grpc.max_concurrent_streams': 1000,
+  // A peer that went without a word is noticed within 15 s.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+};
+
+/** How long a tunnel may take to say which it is, in milliseconds. */
+const tunnelNameMs = 10_000;
+
+export function createGrpcServer(given: GrpcServerDeps): GrpcServer {
+  const schema = given.schema ?? createRpcSchema();
+  const deps = { ...given, schema };
+  const server = new Server(settings);
+  const credentials = new OptionalClientCertificates(deps.tls);
+  const health = new HealthImplementation({ '': 'NOT_SERVING' });
+
+  for (const service of schema.kinds) register(server, kindMethods(deps, service));
+  register(server, [watchKinds(deps), ...enrollmentMethods(deps)]);
+  register(server, sessionMethods(deps));
+  health.addToServer(server);
+  new ReflectionService(reflected(schema)).addToServer(server);
+
+  return {
+    listen: (address) =>
+      new Promise((resolve, reject) => {
+        server.bindAsync(address, credentials, (error, port) => (error ? reject(error) : resolve(port)));
+      }),
+    setServing: (serving) => health.setStatus('', serving ? 'SERVING' : 'NOT_SERVING'),
+    replaceTls: (tls) => credentials.replace(tls),
+    close(graceMs) {
+      health.setStatus('', 'NOT_SERVING');
+      return new Promise((resolve) => {
+        const timer = deps.clock.timer(graceMs, () => server.forceShutdown());
+        server.tryShutdown(() => {
+          timer.cancel();
+          resolve();
+        });
+      });
+    },
+  };
+}
+
+function register(server: Server, methods: readonly Registered[]): void {
+  for (const { definition, handler } of methods) server.addService({ method: definition }, { method: handler });
+}
+
+type Deps = GrpcServerDeps & { schema: RpcSchema };
+
+function watchKinds(deps: Deps): Registered {
+  const toJson = cachedJson();
+  return serverStream(deps, deps.schema.objects.Watch, async function* (context, { kinds = [] }) {
+    for await (const { events, ...batch } of deps.api.watchKinds(context, kinds as Kind[])) {
+      yield { ...batch, events: events.map(({ type, kind, object }) => ({ type, kind, object: toJson(object) })) };
+    }
+  });
+}
+
+/** Objects never change once stored, so the JSON of one is made once for all who watch it. */
+function cachedJson(): (object: KubeObject) => Uint8Array {
+  const known = new WeakMap<KubeObject, Uint8Array>();
+  return (object) => {
+    const found = known.get(object);
+    if (found) return found;
+    const made = Buffer.from(JSON.stringify(object));
+    known.set(object, made);
+    return made;
+  };
+}
+
+function enrollmentMethods(deps: Deps): Registered[] {
+  const { Enroll, Renew } = deps.schema.enrollment;
+  return [
+    unary(deps, Enroll, (_context, { token = '', node_name = '', csr = '' }) =>
+      deps.enrollment.enroll({ token, nodeName: node_name, csr }),
+    ),
+    unary(deps, Renew, ({ identity }, { node_name = '', csr = '' }) =>
+      deps.enrollment.renew(identity, { nodeName: node_name, csr }),
+    ),
+  ];
+}
+
+function sessionMethods(deps: Deps): Registered[] {
+  const { Connect, Tunnel } = deps.schema.sessions;
+  const connect = nodeStream<WireFromNode, WireToNode>(deps, Connect.path, (stream, identity) =>
+    deps.sessions.serve(serverSession(stream), identity),
+  );
+  const tunnel = nodeStream<WireTunnelFrame, WireTunnelFrame>(deps, Tunnel.path, async (stream, identity) => {
+    const { id, connection } = await new Promise<Awaited<ReturnType<typeof serverTunnel>>>((resolve, reject) => {
+      const refuse = (): void => reject(new ApiError('Timeout', 'the tunnel did not say which it is'));
+      const timer = deps.clock.timer(tunnelNameMs, refuse);
+      serverTunnel(stream)
+        .finally(() => timer.cancel())
+        .then(resolve, reject);
+    });
+    await deps.sessions.tunnel(id, connection, identity);
+  });
+  return [
+    { definition: Connect, handler: connect },
+    { definition: Tunnel, handler: tunnel },
+  ];
+}
+
+/** A stream that only a node may open; it ends when the session server is done with it. */
+function nodeStream<In, Out>(
+  deps: Deps,
+  path: string,
+  serve: (stream: ServerDuplexStream<In, Out>, identity: Identity) => Promise<void>,
+): handleBidiStreamingCall<In, Out> {
+  const run = async (stream: ServerDuplexStream<In, Out>): Promise<void> => {
+    const identity = identityOf(stream, deps.clock.now());
+    if (nodeNameOf(identity) === undefined) {
+      throw new ApiError('Forbidden', `User "${identity.user}" is not a node: only nodes may open sessions`);
+    }
+    await serve(stream, identity);
+  };
+  return (stream) => {
+    run(stream).then(
+      () => {
+        if (!stream.destroyed) stream.end();
+      },
+      (error: unknown) => {
+        if (!stream.destroyed) stream.emit('error', toStatus(deps, path, error));
+      },
+    );
+  };
+}
+
+/** Our files, and the health service's. */
+function reflected(schema: RpcSchema): PackageDefinition {
+  const files = fileDescriptors(schema.root, [hiddenPackage]);
+  const own = {
+    format: 'Protocol Buffer 3 DescriptorProto',
+    type: {},
+    fileDescriptorProtos: files.map(({ bytes }) => Buffer.from(bytes)),
+  };
+  return { ...loadSync(healthProto), 'coracle.v1': own } as unknown as PackageDefinition;
+}

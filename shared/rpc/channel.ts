@@ -1,0 +1,159 @@
+import {
+  type CallOptions,
+  type ChannelCredentials,
+  type ClientDuplexStream,
+  credentials,
+  Client as GrpcClient,
+  type MethodDefinition,
+} from '@grpc/grpc-js';
+import type { Clock } from '../clock.ts';
+import { ApiError } from '../errors.ts';
+import type { KeyPair } from '../pki/certificates.ts';
+import { createRpcSchema, type RpcSchema } from './schema.ts';
+import { fromServiceError } from './status.ts';
+import { incomingOf } from './streams.ts';
+
+export interface ChannelOptions {
+  /** `host:port` of the server's gRPC listener. */
+  readonly address: string;
+  readonly tls: ClientTls;
+}
+
+export interface ClientTls {
+  /** The CA that the server's certificate must come from, PEM. */
+  readonly ca: string;
+  /** The certificate to show. Absent: anonymous. */
+  readonly credentials?: KeyPair;
+  /** The name that the server's certificate must carry when it is not the host dialled. */
+  readonly serverName?: string;
+}
+
+/** One connection to a server, on which typed calls are made. All failures are ApiErrors. */
+export interface RpcChannel {
+  readonly schema: RpcSchema;
+  /** Rejects with the signal's reason when it is aborted, with Timeout after `timeoutMs`. `onWarning`: the server's warnings. */
+  unary<Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    request: Request,
+    options?: { timeoutMs?: number; signal?: AbortSignal; onWarning?: (warning: string) => void },
+  ): Promise<Response>;
+  /** Until the server ends it or the signal is aborted: then it ends quietly. Leaving the loop cancels the call. */
+  serverStream<Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    request: Request,
+    signal: AbortSignal,
+  ): AsyncIterable<Response>;
+  /** The raw stream; aborting the signal cancels it. */
+  duplex<Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    signal: AbortSignal,
+  ): ClientDuplexStream<Request, Response>;
+  toApiError(error: unknown): ApiError;
+  close(): void;
+}
+
+/** The longest a unary call may take, in milliseconds, when it says nothing else. */
+export const defaultTimeoutMs = 30_000;
+
+/** Metadata in which the server sends warnings, percent-encoded. */
+export const warningKey = 'coracle-warning';
+
+export const maxReceiveBytes = 64 * 1024 * 1024;
+
+const channelSettings = {
+  'grpc.max_receive_message_length': maxReceiveBytes,
+  // A dead server is noticed within seconds, also while only a watch is open.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.keepalive_permit_without_calls': 1,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+  // Each RpcChannel has a connection of its own, with its own certificate, and closes it.
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_retries': 0,
+};
+
+export function createRpcChannel(
+  { address, tls }: ChannelOptions,
+  deps: { clock: Clock; schema?: RpcSchema },
+): RpcChannel {
+  const schema = deps.schema ?? createRpcSchema();
+  const { clock } = deps;
+  const client = new GrpcClient(address, channelCredentials(tls), {
+    ...channelSettings,
+    ...(tls.serverName ? { 'grpc.ssl_target_name_override': tls.serverName } : {}),
+  });
+  const toApiError = (error: unknown): ApiError => fromServiceError(error, schema);
+
+  return {
+    schema,
+    unary(method, request, { timeoutMs = defaultTimeoutMs, signal, onWarning } = {}) {
+      return new Promise((resolve, reject) => {
+        if (signal?.aborted) return reject(signal.reason);
+        const options: CallOptions = { deadline: clock.now() + timeoutMs };
+        const call = client.makeUnaryRequest(
+          method.path,
+          method.requestSerialize,
+          method.responseDeserialize,
+          request,
+          options,
+          (error, response) => {
+            signal?.removeEventListener('abort', onAbort);
+            if (error) reject(signal?.aborted ? signal.reason : toApiError(error));
+            else if (response === undefined) reject(new ApiError('InternalError', 'the server sent no answer'));
+            else resolve(response);
+          },
+        );
+        const onAbort = (): void => call.cancel();
+        signal?.addEventListener('abort', onAbort, { once: true });
+        if (onWarning) {
+          call.on('status', ({ metadata }) => {
+            for (const value of metadata.get(warningKey)) onWarning(decodeURIComponent(String(value)));
+          });
+        }
+      });
+    },
+    async *serverStream<Request, Response>(
+      method: MethodDefinition<Request, Response>,
+      request: Request,
+      signal: AbortSignal,
+    ) {
+      if (signal.aborted) return;
+      const call = client.makeServerStreamRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+      );
+      const onAbort = (): void => call.cancel();
+      signal.addEventListener('abort', onAbort, { once: true });
+      try {
+        yield* incomingOf<Response>(call);
+      } catch (error) {
+        if (!signal.aborted) throw toApiError(error);
+      } finally {
+        signal.removeEventListener('abort', onAbort);
+        call.cancel();
+      }
+    },
+    duplex(method, signal) {
+      const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize);
+      const onAbort = (): void => call.cancel();
+      if (signal.aborted) onAbort();
+      else signal.addEventListener('abort', onAbort, { once: true });
+      call.on('status', () => signal.removeEventListener('abort', onAbort));
+      return call;
+    },
+    toApiError,
+    close: () => client.close(),
+  };
+}
+
+function channelCredentials({ ca, credentials: pair }: ClientTls): ChannelCredentials {
+  return credentials.createSsl(
+    Buffer.from(ca),
+    pair ? Buffer.from(pair.key) : null,
+    pair ? Buffer.from(pair.certificate) : null,
+  );
+}

@@ -1,0 +1,155 @@
+/**
+ * The wire's request and stream messages (`proto/coracle/*.proto`) as TypeScript sees them once decoded: plain
+ * objects with the field names of the wire, absent fields left out, int64 as numbers, bytes as Uint8Array.
+ */
+import type { DeleteOptions, ListMeta } from '../generated/types.ts';
+import type { KubeObject } from '../object.ts';
+
+export interface GetRequest {
+  namespace?: string;
+  name?: string;
+}
+
+export interface ListRequest {
+  namespace?: string;
+  label_selector?: string;
+  field_selector?: string;
+  limit?: number;
+  continue?: string;
+  resource_version?: string;
+}
+
+export interface WatchRequest {
+  namespace?: string;
+  label_selector?: string;
+  field_selector?: string;
+  resource_version?: string;
+}
+
+export interface WireWriteOptions {
+  dry_run?: boolean;
+  field_manager?: string;
+  field_validation?: string;
+}
+
+export interface WriteRequest {
+  object?: KubeObject;
+  options?: WireWriteOptions;
+}
+
+export interface PatchRequest {
+  namespace?: string;
+  name?: string;
+  type?: string;
+  patch?: string;
+  subresource?: string;
+  options?: WireWriteOptions;
+}
+
+export interface DeleteRequest {
+  namespace?: string;
+  name?: string;
+  options?: DeleteOptions;
+}
+
+export interface DeleteCollectionRequest {
+  selection?: ListRequest;
+  options?: DeleteOptions;
+}
+
+export interface ListResponse {
+  metadata?: ListMeta;
+  items: readonly KubeObject[];
+}
+
+export interface WatchResponse {
+  /** ADDED, MODIFIED, DELETED, BOOKMARK */
+  type?: string;
+  object?: KubeObject;
+}
+
+export interface PodBinding {
+  namespace?: string;
+  name?: string;
+  uid?: string;
+  resource_version?: string;
+  node?: string;
+  guard_version?: string;
+}
+
+export interface BindRequest {
+  bindings?: PodBinding[];
+}
+
+export interface BindResponse {
+  results?: Array<{ reason?: string; message?: string; guard_version?: string }>;
+}
+
+export interface LogsRequest {
+  namespace?: string;
+  name?: string;
+  container?: string;
+  follow?: boolean;
+  previous?: boolean;
+  since_seconds?: number;
+  timestamps?: boolean;
+  tail_lines?: number;
+  limit_bytes?: number;
+}
+
+export interface LogsChunk {
+  data?: Uint8Array;
+}
+
+export interface WatchKindsRequest {
+  kinds?: readonly string[];
+}
+
+export interface WatchKindsBatch {
+  revision?: number;
+  initial?: boolean;
+  synced?: boolean;
+  events?: Array<{ type?: string; kind?: string; object?: Uint8Array }>;
+}
+
+export interface EnrollRequest {
+  token?: string;
+  node_name?: string;
+  csr?: string;
+}
+
+export interface EnrollResponse {
+  certificate?: string;
+  ca?: string;
+}
+
+export interface WireTunnelFrame {
+  id?: string;
+  data?: Uint8Array;
+  channel?: number;
+  end?: boolean;
+}
+
+export interface WireFromNode {
+  hello?: { node_name?: string; node?: Uint8Array; instance?: string };
+  heartbeat?: { sequence?: number };
+  pod_status?: {
+    sequence?: number;
+    updates?: Array<{ namespace?: string; name?: string; uid?: string; status?: Uint8Array; terminated?: boolean }>;
+  };
+  node_status?: { status?: Uint8Array };
+  event?: { event?: Uint8Array };
+}
+
+export interface WireToNode {
+  welcome?: { session_id?: string; heartbeat_ms?: number; lease_ms?: number; pod_cidr?: string };
+  heartbeat_ack?: { sequence?: number };
+  assignments?: {
+    type?: string;
+    applies_to?: number;
+    results_in?: number;
+    changes?: Array<{ kind?: string; namespace?: string; name?: string; removed?: boolean; object?: Uint8Array }>;
+  };
+  status_ack?: { sequence?: number };
+  open_stream?: { id?: string; type?: string; parameters?: Uint8Array };
+}

@@ -1,0 +1,233 @@
+import type { MethodDefinition } from '@grpc/grpc-js';
+import protobuf from 'protobufjs';
+import { descriptor } from '../generated/descriptor.ts';
+import type { DeleteOptions, ListMeta, Status } from '../generated/types.ts';
+import { type KindEntry, kindTable, serviceName } from '../kinds/table.ts';
+import type { KubeObject } from '../object.ts';
+import { decodeKind, encodeObject } from './convert.ts';
+import type * as wire from './messages.ts';
+
+/**
+ * The gRPC services of `proto/`, ready for clients and servers: one definition a method, typed on both ends.
+ * Objects cross as Kubernetes JSON: messages that hold one are read by twins that leave it as bytes
+ * (a message field and a bytes field are one on the wire), and the object converter does the rest.
+ */
+export interface RpcSchema {
+  /** All messages and services, resolved. */
+  readonly root: protobuf.Root;
+  readonly kinds: readonly KindService[];
+  readonly objects: { readonly Watch: MethodDefinition<wire.WatchKindsRequest, wire.WatchKindsBatch> };
+  readonly enrollment: {
+    readonly Enroll: MethodDefinition<wire.EnrollRequest, wire.EnrollResponse>;
+    readonly Renew: MethodDefinition<wire.EnrollRequest, wire.EnrollResponse>;
+  };
+  readonly sessions: {
+    readonly Connect: MethodDefinition<wire.WireFromNode, wire.WireToNode>;
+    readonly Tunnel: MethodDefinition<wire.WireTunnelFrame, wire.WireTunnelFrame>;
+  };
+  /** google.rpc.Status, which carries an error's details in the trailer. */
+  readonly rpcStatus: Codec<RpcStatus>;
+  readonly status: Codec<Status>;
+}
+
+/** The service of one kind. Methods of subresources that the kind has not are absent. */
+export interface KindService {
+  readonly entry: KindEntry;
+  /** `coracle.v1.Pods` */
+  readonly name: string;
+  readonly methods: KindMethods;
+}
+
+export interface KindMethods {
+  readonly Create: MethodDefinition<wire.WriteRequest, KubeObject>;
+  readonly Get: MethodDefinition<wire.GetRequest, KubeObject>;
+  readonly List: MethodDefinition<wire.ListRequest, wire.ListResponse>;
+  readonly Watch: MethodDefinition<wire.WatchRequest, wire.WatchResponse>;
+  readonly Update: MethodDefinition<wire.WriteRequest, KubeObject>;
+  readonly Patch: MethodDefinition<wire.PatchRequest, KubeObject>;
+  readonly Delete: MethodDefinition<wire.DeleteRequest, Status>;
+  readonly DeleteCollection: MethodDefinition<wire.DeleteCollectionRequest, Status>;
+  readonly UpdateStatus?: MethodDefinition<wire.WriteRequest, KubeObject>;
+  readonly Bind?: MethodDefinition<wire.BindRequest, wire.BindResponse>;
+  readonly Evict?: MethodDefinition<wire.DeleteRequest, Status>;
+  readonly Logs?: MethodDefinition<wire.LogsRequest, wire.LogsChunk>;
+}
+
+export interface Codec<T> {
+  encode(value: T): Buffer;
+  /** Throws when the bytes are not such a message. */
+  decode(bytes: Uint8Array): T;
+}
+
+export interface RpcStatus {
+  code?: number;
+  message?: string;
+  details?: Array<{ type_url?: string; value?: Uint8Array }>;
+}
+
+/** The package of the twins and of what is not ours: no part of the API, and never shown by reflection. */
+export const hiddenPackage = 'coracle.wire';
+
+const meta = 'k8s.io.apimachinery.pkg.apis.meta.v1';
+
+const hidden: protobuf.INamespace = {
+  nested: {
+    Write: {
+      fields: { object: { type: 'bytes', id: 1 }, options: { type: 'coracle.v1.WriteOptions', id: 2 } },
+    },
+    List: {
+      fields: { metadata: { type: `${meta}.ListMeta`, id: 1 }, items: { rule: 'repeated', type: 'bytes', id: 2 } },
+    },
+    Event: { fields: { type: { type: 'string', id: 1 }, object: { type: 'bytes', id: 2 } } },
+    Any: { fields: { type_url: { type: 'string', id: 1 }, value: { type: 'bytes', id: 2 } } },
+    RpcStatus: {
+      fields: {
+        code: { type: 'int32', id: 1 },
+        message: { type: 'string', id: 2 },
+        details: { rule: 'repeated', type: 'Any', id: 3 },
+      },
+    },
+  },
+};
+
+/** Builds it all; takes some milliseconds. Encoders are compiled when they are first used. */
+export function createRpcSchema(): RpcSchema {
+  const root = protobuf.Root.fromJSON(descriptor);
+  root.define(hiddenPackage, hidden.nested);
+  root.resolveAll();
+  const codec = <T>(name: string): Codec<T> => messageCodec<T>(root.lookupType(name));
+  const own = <Request, Response>(service: string, method: string) => {
+    const found = root.lookupService(`coracle.v1.${service}`).methods[method];
+    if (!found?.resolvedRequestType || !found.resolvedResponseType) throw new Error(`no method ${service}.${method}`);
+    return define<Request, Response>(
+      `coracle.v1.${service}`,
+      found,
+      messageCodec<Request>(found.resolvedRequestType),
+      messageCodec<Response>(found.resolvedResponseType),
+    );
+  };
+  return {
+    root,
+    kinds: kindTable.map((entry) => kindService(entry, root)),
+    objects: { Watch: own('Objects', 'Watch') },
+    enrollment: { Enroll: own('Enrollment', 'Enroll'), Renew: own('Enrollment', 'Renew') },
+    sessions: { Connect: own('NodeSession', 'Connect'), Tunnel: own('NodeSession', 'Tunnel') },
+    rpcStatus: codec(`${hiddenPackage}.RpcStatus`),
+    status: codec(`${meta}.Status`),
+  };
+}
+
+function kindService(entry: KindEntry, root: protobuf.Root): KindService {
+  const name = `coracle.v1.${serviceName(entry)}`;
+  const service = root.lookupService(name);
+  const plain = <T>(message: string): Codec<T> => messageCodec<T>(root.lookupType(message));
+  const requests = <T>(message: string): Codec<T> => plain<T>(`coracle.v1.${message}`);
+
+  const object = objectCodec(entry);
+  const status = plain<Status>(`${meta}.Status`);
+  const rawWrite = plain<{ object?: Uint8Array; options?: wire.WireWriteOptions }>(`${hiddenPackage}.Write`);
+  const rawList = plain<{ metadata?: ListMeta; items?: readonly Uint8Array[] }>(`${hiddenPackage}.List`);
+  const rawEvent = plain<{ type?: string; object?: Uint8Array }>(`${hiddenPackage}.Event`);
+  const write: Codec<wire.WriteRequest> = {
+    encode: ({ object: value, options }) =>
+      rawWrite.encode({ ...(value ? { object: object.encode(value) } : {}), ...(options ? { options } : {}) }),
+    decode: (bytes) => {
+      const raw = rawWrite.decode(bytes);
+      return { ...raw, object: raw.object && object.decode(raw.object) };
+    },
+  };
+  const list: Codec<wire.ListResponse> = {
+    encode: ({ metadata, items }) =>
+      rawList.encode({ ...(metadata ? { metadata } : {}), items: items.map(object.encode) }),
+    decode: (bytes) => {
+      const raw = rawList.decode(bytes);
+      return { ...raw, items: (raw.items ?? []).map(object.decode) };
+    },
+  };
+  const event: Codec<wire.WatchResponse> = {
+    encode: ({ type, object: value }) => rawEvent.encode({ type, ...(value ? { object: object.encode(value) } : {}) }),
+    decode: (bytes) => {
+      const raw = rawEvent.decode(bytes);
+      return { ...raw, object: raw.object && object.decode(raw.object) };
+    },
+  };
+
+  const has = (method: string): boolean => method in service.methods;
+  function method<Request, Response>(
+    called: string,
+    request: Codec<Request>,
+    response: Codec<Response>,
+  ): MethodDefinition<Request, Response> {
+    const found = service.methods[called];
+    if (!found) throw new Error(`no method ${name}.${called}`);
+    return define(name, found, request, response);
+  }
+  const deletion = requests<{ options?: DeleteOptions }>('DeleteRequest');
+  return {
+    entry,
+    name,
+    methods: {
+      Create: method('Create', write, object),
+      Get: method('Get', requests<wire.GetRequest>('GetRequest'), object),
+      List: method('List', requests<wire.ListRequest>('ListRequest'), list),
+      Watch: method('Watch', requests<wire.WatchRequest>('WatchRequest'), event),
+      Update: method('Update', write, object),
+      Patch: method('Patch', requests<wire.PatchRequest>('PatchRequest'), object),
+      Delete: method('Delete', deletion, status),
+      DeleteCollection: method(
+        'DeleteCollection',
+        requests<wire.DeleteCollectionRequest>('DeleteCollectionRequest'),
+        status,
+      ),
+      ...(has('UpdateStatus') ? { UpdateStatus: method('UpdateStatus', write, object) } : {}),
+      ...(has('Bind')
+        ? {
+            Bind: method(
+              'Bind',
+              requests<wire.BindRequest>('BindRequest'),
+              requests<wire.BindResponse>('BindResponse'),
+            ),
+          }
+        : {}),
+      ...(has('Evict') ? { Evict: method('Evict', requests<wire.DeleteRequest>('EvictRequest'), status) } : {}),
+      ...(has('Logs')
+        ? { Logs: method('Logs', requests<wire.LogsRequest>('LogsRequest'), requests<wire.LogsChunk>('LogsChunk')) }
+        : {}),
+    },
+  };
+}
+
+function objectCodec(entry: KindEntry): Codec<KubeObject> {
+  return {
+    encode: (object) => toBuffer(encodeObject(entry.message, object)),
+    decode: (bytes) => decodeKind(entry, bytes),
+  };
+}
+
+function messageCodec<T>(type: protobuf.Type): Codec<T> {
+  return {
+    encode: (value) => toBuffer(type.encode(value as Record<string, unknown>).finish()),
+    decode: (bytes) => type.toObject(type.decode(bytes), { longs: Number }) as T,
+  };
+}
+
+function define<Request, Response>(
+  service: string,
+  method: protobuf.Method,
+  request: Codec<Request>,
+  response: Codec<Response>,
+): MethodDefinition<Request, Response> {
+  return {
+    path: `/${service}/${method.name}`,
+    requestStream: method.requestStream === true,
+    responseStream: method.responseStream === true,
+    requestSerialize: request.encode,
+    requestDeserialize: request.decode,
+    responseSerialize: response.encode,
+    responseDeserialize: response.decode,
+  };
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

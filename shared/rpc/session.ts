@@ -1,0 +1,227 @@
+import type { Readable, Writable } from 'node:stream';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { ApiError } from '../errors.ts';
+import type { Event, Node, NodeStatus, PodStatus } from '../generated/types.ts';
+import type {
+  Assignment,
+  Connection,
+  FromNode,
+  LogStreamParameters,
+  SessionTransport,
+  ToNode,
+  TunnelFrame,
+} from '../session.ts';
+import type { RpcChannel } from './channel.ts';
+import type { WireFromNode, WireToNode, WireTunnelFrame } from './messages.ts';
+import { incomingOf, writeMessage } from './streams.ts';
+
+/** The agent's side: sessions and tunnels over one gRPC channel, with the node's certificate. */
+export function grpcSessionTransport(channel: RpcChannel): SessionTransport {
+  const { Connect, Tunnel } = channel.schema.sessions;
+  return {
+    connect(signal) {
+      return connectionOver(channel.duplex(Connect, signal), fromNodeToWire, toNodeFromWire, channel.toApiError);
+    },
+    tunnel(id, signal) {
+      const stream = channel.duplex(Tunnel, signal);
+      let first = true;
+      const encode = (frame: TunnelFrame): WireTunnelFrame => {
+        const wire = first ? { id, ...frame } : frame;
+        first = false;
+        return wire;
+      };
+      // The server can pair the tunnel only once it knows the id: it is named at once, in a frame of no data.
+      stream.write(encode({ data: new Uint8Array(0), channel: 0, end: false }));
+      return connectionOver(stream, encode, frameFromWire, channel.toApiError);
+    },
+  };
+}
+
+/** The server's end of a session. */
+export function serverSession(stream: ServerDuplexStream<WireFromNode, WireToNode>): Connection<FromNode, ToNode> {
+  return connectionOver(stream, toNodeToWire, fromNodeFromWire, (error) => error);
+}
+
+/** The server's end of a tunnel, once its first frame has named it. BadRequest when it does not. */
+export async function serverTunnel(
+  stream: ServerDuplexStream<WireTunnelFrame, WireTunnelFrame>,
+): Promise<{ id: string; connection: Connection<TunnelFrame, TunnelFrame> }> {
+  const frames = incomingOf<WireTunnelFrame>(stream)[Symbol.asyncIterator]();
+  const first = await frames.next();
+  const id = first.done ? undefined : first.value.id;
+  if (!id) throw new ApiError('BadRequest', 'the first frame of a tunnel must name its id');
+  return {
+    id,
+    connection: {
+      send: (frame) => writeMessage(stream, frame),
+      incoming: framesAfter(first.value, frames),
+      close: () => void stream.end(),
+    },
+  };
+}
+
+async function* framesAfter(first: WireTunnelFrame, rest: AsyncIterator<WireTunnelFrame>): AsyncGenerator<TunnelFrame> {
+  if (first.data?.length || first.end) yield frameFromWire(first);
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield frameFromWire(next.value);
+}
+
+function connectionOver<WireIn, WireOut, In, Out>(
+  stream: Readable & Writable,
+  encode: (message: Out) => WireOut,
+  decode: (wire: WireIn) => In | undefined,
+  toApiError: (error: unknown) => unknown,
+): Connection<In, Out> {
+  const wire = incomingOf<WireIn>(stream);
+  return {
+    async send(message) {
+      try {
+        await writeMessage(stream, encode(message));
+      } catch (error) {
+        throw toApiError(error);
+      }
+    },
+    incoming: decoded(wire, decode, toApiError),
+    close: () => void stream.end(),
+  };
+}
+
+async function* decoded<WireIn, In>(
+  wire: AsyncIterable<WireIn>,
+  decode: (wire: WireIn) => In | undefined,
+  toApiError: (error: unknown) => unknown,
+): AsyncGenerator<In> {
+  try {
+    for await (const message of wire) {
+      // A message of a kind that this version does not know is passed over: newer peers may send some.
+      const known = decode(message);
+      if (known !== undefined) yield known;
+    }
+  } catch (error) {
+    throw toApiError(error);
+  }
+}
+
+export function fromNodeToWire(message: FromNode): WireFromNode {
+  switch (message.type) {
+    case 'hello':
+      return { hello: { node_name: message.nodeName, node: toJson(message.node), instance: message.instance } };
+    case 'heartbeat':
+      return { heartbeat: { sequence: message.sequence } };
+    case 'podStatus':
+      return {
+        pod_status: {
+          sequence: message.sequence,
+          updates: message.updates.map(({ status, ...rest }) => ({
+            ...rest,
+            ...(status ? { status: toJson(status) } : {}),
+          })),
+        },
+      };
+    case 'nodeStatus':
+      return { node_status: { status: toJson(message.status) } };
+    case 'event':
+      return { event: { event: toJson(message.event) } };
+  }
+}
+
+/** Undefined for a message that this version does not know. BadRequest when its JSON is none. */
+export function fromNodeFromWire(wire: WireFromNode): FromNode | undefined {
+  if (wire.hello) {
+    const { node_name = '', node, instance = '' } = wire.hello;
+    return { type: 'hello', nodeName: node_name, node: fromJson<Node>(node), instance };
+  }
+  if (wire.heartbeat) return { type: 'heartbeat', sequence: wire.heartbeat.sequence ?? 0 };
+  if (wire.pod_status) {
+    const { sequence = 0, updates = [] } = wire.pod_status;
+    return {
+      type: 'podStatus',
+      sequence,
+      updates: updates.map(({ namespace = '', name = '', uid = '', status, terminated = false }) => ({
+        namespace,
+        name,
+        uid,
+        terminated,
+        ...(status?.length ? { status: fromJson<PodStatus>(status) } : {}),
+      })),
+    };
+  }
+  if (wire.node_status) return { type: 'nodeStatus', status: fromJson<NodeStatus>(wire.node_status.status) };
+  if (wire.event) return { type: 'event', event: fromJson<Event>(wire.event.event) };
+  return undefined;
+}
+
+export function toNodeToWire(message: ToNode): WireToNode {
+  switch (message.type) {
+    case 'welcome': {
+      const { sessionId, heartbeatMs, leaseMs, podCIDR } = message;
+      return {
+        welcome: { session_id: sessionId, heartbeat_ms: heartbeatMs, lease_ms: leaseMs, pod_cidr: podCIDR },
+      };
+    }
+    case 'heartbeatAck':
+      return { heartbeat_ack: { sequence: message.sequence } };
+    case 'assignments':
+      return {
+        assignments: {
+          type: message.mode,
+          applies_to: message.appliesTo,
+          results_in: message.resultsIn,
+          changes: message.changes.map(({ object, ...rest }) => ({
+            ...rest,
+            ...(object ? { object: toJson(object) } : {}),
+          })),
+        },
+      };
+    case 'statusAck':
+      return { status_ack: { sequence: message.sequence } };
+    case 'openStream':
+      return { open_stream: { id: message.id, type: message.stream, parameters: toJson(message.parameters) } };
+  }
+}
+
+/** The reverse; the same rules as for fromNodeFromWire. */
+export function toNodeFromWire(wire: WireToNode): ToNode | undefined {
+  if (wire.welcome) {
+    const { session_id = '', heartbeat_ms = 0, lease_ms = 0, pod_cidr = '' } = wire.welcome;
+    return { type: 'welcome', sessionId: session_id, heartbeatMs: heartbeat_ms, leaseMs: lease_ms, podCIDR: pod_cidr };
+  }
+  if (wire.heartbeat_ack) return { type: 'heartbeatAck', sequence: wire.heartbeat_ack.sequence ?? 0 };
+  if (wire.assignments) {
+    const { type, applies_to = 0, results_in = 0, changes = [] } = wire.assignments;
+    return {
+      type: 'assignments',
+      mode: type === 'COMPLETE' ? 'COMPLETE' : 'INCREMENTAL',
+      appliesTo: applies_to,
+      resultsIn: results_in,
+      changes: changes.map(({ kind, namespace = '', name = '', removed = false, object }) => ({
+        kind: kind as Assignment['kind'],
+        namespace,
+        name,
+        removed,
+        ...(object?.length ? { object: fromJson<NonNullable<Assignment['object']>>(object) } : {}),
+      })),
+    };
+  }
+  if (wire.status_ack) return { type: 'statusAck', sequence: wire.status_ack.sequence ?? 0 };
+  if (wire.open_stream?.type === 'logs') {
+    const { id = '', parameters } = wire.open_stream;
+    return { type: 'openStream', id, stream: 'logs', parameters: fromJson<LogStreamParameters>(parameters) };
+  }
+  return undefined;
+}
+
+function frameFromWire({ data = new Uint8Array(0), channel = 0, end = false }: WireTunnelFrame): TunnelFrame {
+  return { data, channel, end };
+}
+
+function toJson(value: object): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
+}
+
+function fromJson<T>(bytes: Uint8Array | undefined): T {
+  try {
+    return JSON.parse(Buffer.from(bytes ?? []).toString()) as T;
+  } catch (cause) {
+    throw new ApiError('BadRequest', 'a session message does not hold JSON', {}, { cause });
+  }
+}
