@@ -19,7 +19,6 @@ export class Decider {
   readonly #plugins: readonly Plugin[];
   readonly #seed: number;
   readonly #kept = new Map<PodShape, ShapeResults>();
-  #epoch = 0;
 
   /** `seed`: a whole number that the order of equals follows from. */
   constructor(index: NodeIndex, plugins: readonly Plugin[], seed: number) {
@@ -63,10 +62,6 @@ export class Decider {
   }
 
   #results(shape: PodShape): ShapeResults {
-    if (this.#epoch !== this.#index.epoch) {
-      this.#epoch = this.#index.epoch;
-      this.#kept.clear();
-    }
     let results = this.#kept.get(shape);
     if (results) {
       this.#kept.delete(shape);

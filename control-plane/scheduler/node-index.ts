@@ -19,8 +19,6 @@ import type { CarriedTerm, Domains, PodCount, Snapshot } from './types.ts';
 export class NodeIndex implements Snapshot {
   readonly slots: (NodeState | undefined)[] = [];
   nodeCount = 0;
-  /** Grows when results that were kept for any shape may no longer hold for reasons that no node's version shows. */
-  epoch = 0;
   /** The slots that changed, one after another; `head` is the number of the next entry. */
   readonly changes = new ChangeLog();
 
@@ -62,11 +60,11 @@ export class NodeIndex implements Snapshot {
     const before = this.#namespaces.get(name);
     this.#namespaces.set(name, labels);
     if (before && JSON.stringify(before) === JSON.stringify(labels)) return;
-    this.#renewTerms();
+    this.#counts.clear();
   }
 
   removeNamespace(name: string): void {
-    if (this.#namespaces.delete(name)) this.#renewTerms();
+    if (this.#namespaces.delete(name)) this.#counts.clear();
   }
 
   /** Takes in a pod as it now is. A pod that has ended takes nothing and is no longer known: undefined. */
@@ -244,11 +242,6 @@ export class NodeIndex implements Snapshot {
     this.slots[state.slot] = undefined;
     this.#freeSlots.push(state.slot);
     this.changes.add(state.slot);
-  }
-
-  #renewTerms(): void {
-    this.#counts.clear();
-    this.epoch++;
   }
 }
 
