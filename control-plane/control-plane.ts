@@ -1,0 +1,140 @@
+import type { Registry } from 'prom-client';
+import type { Client } from '../shared/client.ts';
+import type { Clock } from '../shared/clock.ts';
+import { createEventRecorder } from '../shared/event-recorder.ts';
+import type { Kind } from '../shared/generated/types.ts';
+import type { Informers } from '../shared/informer.ts';
+import { createInformers } from '../shared/informers.ts';
+import type { Log } from '../shared/log.ts';
+import type { Random } from '../shared/random.ts';
+import type { Api } from './api/api.ts';
+import { createAuthorizer } from './api/auth/authorizer.ts';
+import { ensureBootObjects } from './api/boot.ts';
+import { component } from './api/identity.ts';
+import { LocalClient } from './api/local-client.ts';
+import { createApi } from './api/pipeline.ts';
+import { controllerKinds, runControllers } from './controllers/index.ts';
+import { lead } from './leader.ts';
+import { assignmentKinds, createNodeSessions, type NodeSessions } from './nodes/sessions.ts';
+import { schedulerMetrics } from './scheduler/metrics.ts';
+import { createScheduler, schedulerKinds } from './scheduler/scheduler.ts';
+import { WatchCache } from './store/cache.ts';
+import type { Store } from './store/store.ts';
+
+export interface ControlPlaneDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Who this control plane is among several on one store; stable over its restarts. */
+  readonly holder: string;
+  /** The range that nodes get their pods' addresses from. */
+  readonly clusterCIDR: string;
+  readonly heartbeatMs?: number;
+  readonly leaseMs?: number;
+  readonly metrics?: Registry;
+}
+
+export const defaults = { heartbeatMs: 1_000, leaseMs: 5_000 } as const;
+/** How long nodes have to come back to a control plane that has just started, beyond their lease. */
+const returnMs = 5_000;
+
+/** Everything between the store and the wires: the same for the server, for tests and for the simulation. */
+export interface ControlPlane {
+  readonly api: Api;
+  readonly cache: WatchCache;
+  /** The API as one of the cluster's own components sees it. */
+  readonly client: Client;
+  readonly sessions: NodeSessions;
+  readonly informers: Informers;
+  /** Resolves when requests can be served. */
+  ready(signal: AbortSignal): Promise<void>;
+  /** Runs until aborted. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
+  const { store, clock, random, log, metrics } = deps;
+  const heartbeatMs = deps.heartbeatMs ?? defaults.heartbeatMs;
+  const leaseMs = deps.leaseMs ?? defaults.leaseMs;
+
+  const cache = new WatchCache({ store, clock, random, log: log.child({ component: 'cache' }) });
+  const api: Api = createApi({
+    store,
+    cache,
+    clock,
+    random,
+    log,
+    authorizer: createAuthorizer({
+      pods: {
+        get: (key) => informers.of('Pod').get(key),
+        by: (index, value) => informers.of('Pod').by(index, value),
+      },
+    }),
+    nodeStreams: { logs: (node, parameters, signal) => sessions.logs(node, parameters, signal) },
+  });
+  const clientOf = (name: string): Client => new LocalClient({ api, clock, identity: component(name) });
+  const kinds = new Set<Kind>([...assignmentKinds, ...schedulerKinds, ...controllerKinds]);
+  const informers: Informers = createInformers({ client: clientOf('informers'), clock, random, log }, [...kinds]);
+  const sessions = createNodeSessions({
+    store,
+    client: clientOf('node-sessions'),
+    informers,
+    clock,
+    random,
+    log,
+    clusterCIDR: deps.clusterCIDR,
+    heartbeatMs,
+    leaseMs,
+  });
+  const schedulerCounters = metrics && schedulerMetrics(metrics);
+
+  /** What only one control plane at a time does. */
+  async function decide(signal: AbortSignal): Promise<void> {
+    const recorder = (name: string) =>
+      createEventRecorder({ client: clientOf(name), clock, random, log, component: name, signal });
+    // Their own informers: a new leader starts from a whole state, and hears no changes of an older term.
+    const view = createInformers({ client: clientOf('leader'), clock, random, log }, [...kinds]);
+    const scheduler = createScheduler({
+      client: clientOf('kube-scheduler'),
+      informers: view,
+      recorder: recorder('default-scheduler'),
+      metrics: schedulerCounters,
+      clock,
+      random,
+      log,
+    });
+    const controllers = {
+      client: clientOf('controller-manager'),
+      informers: view,
+      events: recorder('controller-manager'),
+      clock,
+      random,
+      log,
+    };
+    const lifecycle = { leaseMs, startupMs: leaseMs + returnMs };
+    await Promise.all([view.run(signal), scheduler.run(signal), runControllers(controllers, lifecycle, signal)]);
+  }
+
+  return {
+    api,
+    cache,
+    client: clientOf('control-plane'),
+    sessions,
+    informers,
+    async ready(signal) {
+      await cache.ready(signal);
+      await ensureBootObjects(api, signal);
+      await informers.synced(signal);
+    },
+    async run(signal) {
+      await Promise.all([
+        cache.run(signal),
+        informers.run(signal),
+        cache.ready(signal).then(() => lead({ store, clock, random, log, holder: deps.holder }, decide, signal)),
+      ]).catch((error) => {
+        if (!signal.aborted) throw error;
+      });
+    },
+  };
+}
