@@ -1,0 +1,311 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Deployment, Pod } from '../../shared/generated/types.ts';
+import { HollowCluster } from '../support/hollow-cluster.ts';
+
+let cluster: HollowCluster;
+
+afterEach(() => cluster.stop());
+
+const labels = { app: 'web' };
+const template = (image = 'web:1') => ({ metadata: { labels }, spec: { containers: [{ name: 'web', image }] } });
+
+async function start(...nodes: string[]): Promise<HollowCluster> {
+  cluster = await new HollowCluster().start(...(nodes.length > 0 ? nodes : ['a', 'b', 'c']));
+  return cluster;
+}
+
+function createDeployment(replicas: number, spec: object = {}): Promise<Deployment> {
+  const draft = {
+    metadata: { name: 'web', namespace: 'default' },
+    spec: { replicas, selector: { matchLabels: labels }, template: template(), ...spec },
+  };
+  return cluster.settle(cluster.client.create('Deployment', draft as never));
+}
+
+const running = (pods: readonly Pod[]) =>
+  pods.filter((pod) => pod.status?.phase === 'Running' && !pod.metadata.deletionTimestamp);
+const imageOf = (pod: Pod) => pod.spec.containers[0]?.image;
+
+async function untilRunning(count: number, image = 'web:1'): Promise<Pod[]> {
+  let pods: Pod[] = [];
+  await cluster.until(async () => {
+    pods = await cluster.pods();
+    return pods.length === count && running(pods).filter((pod) => imageOf(pod) === image).length === count;
+  }, `${count} pods of ${image}`);
+  return pods;
+}
+
+function patch(kind: 'Deployment' | 'ReplicaSet' | 'Pod', name: string, body: object) {
+  return cluster.settle(cluster.client.patch(kind, name, { type: 'merge', body }, { namespace: 'default' }));
+}
+
+describe('a ReplicationController', () => {
+  it('keeps its number of pods: makes what is missing, removes what is too much, replaces what is deleted', async () => {
+    await start();
+    await cluster.settle(
+      cluster.client.create('ReplicationController', {
+        metadata: { name: 'rc', namespace: 'default' },
+        spec: { replicas: 3, selector: labels, template: template() } as never,
+      }),
+    );
+    const [victim] = await untilRunning(3);
+    await cluster.settle(cluster.client.delete('Pod', victim?.metadata.name ?? '', { namespace: 'default' }));
+    const pods = await untilRunning(3);
+    expect(pods.map((pod) => pod.metadata.uid)).not.toContain(victim?.metadata.uid);
+    await cluster.settle(
+      cluster.client.patch(
+        'ReplicationController',
+        'rc',
+        { type: 'merge', body: { spec: { replicas: 1 } } },
+        { namespace: 'default' },
+      ),
+    );
+    await untilRunning(1);
+  });
+});
+
+describe('a ReplicaSet', () => {
+  it('adopts an orphan that matches, and lets go of a pod whose labels no longer do', async () => {
+    await start();
+    const spec = { containers: [{ name: 'web', image: 'web:1' }] };
+    const orphan = await cluster.settle(
+      cluster.client.create('Pod', { metadata: { name: 'orphan', namespace: 'default', labels }, spec }),
+    );
+    await cluster.settle(
+      cluster.client.create('ReplicaSet', {
+        metadata: { name: 'rs', namespace: 'default' },
+        spec: { replicas: 2, selector: { matchLabels: labels }, template: template() } as never,
+      }),
+    );
+    const pods = await untilRunning(2);
+    expect(pods.map((pod) => pod.metadata.uid)).toContain(orphan.metadata.uid);
+    await patch('Pod', 'orphan', { metadata: { labels: { app: 'other' } } });
+    await cluster.until(async () => (await cluster.pods()).length === 3, 'a replacement for the one that left');
+    const left = await cluster.settle(cluster.client.get('Pod', 'orphan', 'default'));
+    await cluster.until(
+      async () => !(await cluster.client.get('Pod', 'orphan', 'default')).metadata.ownerReferences?.length,
+      'release',
+    );
+    expect(left.metadata.uid).toBe(orphan.metadata.uid);
+  });
+
+  it('never makes more pods than it is asked for, however often it is woken', async () => {
+    await start();
+    let most = 0;
+    cluster.controlPlane.informers.onChange(() => {
+      most = Math.max(most, cluster.controlPlane.informers.of('Pod').size);
+    });
+    await createDeployment(50);
+    await untilRunning(50);
+    expect(most).toBe(50);
+  });
+});
+
+describe('a Deployment', () => {
+  it('rolls a new template out within its bounds, and back again as the newest revision', async () => {
+    await start();
+    await createDeployment(6, {
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 2, maxUnavailable: 1 } },
+    });
+    await untilRunning(6);
+    let most = 0;
+    let fewest = 99;
+    cluster.controlPlane.informers.onChange(() => {
+      const pods = [...cluster.controlPlane.informers.of('Pod').values()].filter(
+        (pod) => !pod.metadata.deletionTimestamp,
+      );
+      most = Math.max(most, pods.length);
+      fewest = Math.min(fewest, running(pods).length);
+    });
+    await patch('Deployment', 'web', { spec: { template: template('web:2') } });
+    await untilRunning(6, 'web:2');
+    expect(most).toBeLessThanOrEqual(8);
+    expect(fewest).toBeGreaterThanOrEqual(5);
+    await patch('Deployment', 'web', { spec: { template: template('web:1') } });
+    await untilRunning(6, 'web:1');
+    await cluster.until(async () => {
+      const { metadata, status } = await cluster.client.get('Deployment', 'web', 'default');
+      return (
+        metadata.annotations?.['deployment.kubernetes.io/revision'] === '3' &&
+        status?.conditions?.find(({ type }) => type === 'Progressing')?.reason === 'NewReplicaSetAvailable'
+      );
+    }, 'revision 3, complete');
+    const sets = await cluster.settle(cluster.client.list('ReplicaSet', { namespace: 'default' }));
+    expect(sets.items.length).toBe(2);
+  });
+
+  it('of strategy Recreate has no old pod left when its first new one is made', async () => {
+    await start();
+    await createDeployment(4, { strategy: { type: 'Recreate' } });
+    await untilRunning(4);
+    let mixed = false;
+    cluster.controlPlane.informers.onChange(() => {
+      mixed ||= new Set([...cluster.controlPlane.informers.of('Pod').values()].map(imageOf)).size > 1;
+    });
+    await patch('Deployment', 'web', { spec: { template: template('web:2') } });
+    await untilRunning(4, 'web:2');
+    expect(mixed).toBe(false);
+  });
+
+  it('that makes no progress says so after its deadline', async () => {
+    await start();
+    await createDeployment(2, { progressDeadlineSeconds: 30 });
+    await untilRunning(2);
+    cluster.kubelets = false;
+    await patch('Deployment', 'web', { spec: { template: template('web:2') } });
+    await cluster.until(async () => {
+      const { status } = await cluster.client.get('Deployment', 'web', 'default');
+      return status?.conditions?.find(({ type }) => type === 'Progressing')?.reason === 'ProgressDeadlineExceeded';
+    }, 'ProgressDeadlineExceeded');
+  });
+
+  it('keeps no more of its history than it is asked to', async () => {
+    await start();
+    await createDeployment(1, { revisionHistoryLimit: 1 });
+    await untilRunning(1);
+    for (const version of [2, 3, 4]) {
+      await patch('Deployment', 'web', { spec: { template: template(`web:${version}`) } });
+      await untilRunning(1, `web:${version}`);
+    }
+    await cluster.until(
+      async () => (await cluster.client.list('ReplicaSet', { namespace: 'default' })).items.length === 2,
+      'two sets',
+    );
+  });
+
+  it('a change of a PodTemplate object changes no pod', async () => {
+    await start();
+    await cluster.settle(
+      cluster.client.create('PodTemplate', {
+        metadata: { name: 't', namespace: 'default' },
+        template: template() as never,
+      }),
+    );
+    await createDeployment(2);
+    const before = await untilRunning(2);
+    await cluster.settle(
+      cluster.client.patch(
+        'PodTemplate',
+        't',
+        { type: 'merge', body: { template: template('web:9') } },
+        { namespace: 'default' },
+      ),
+    );
+    await cluster.clock.advance(5_000);
+    expect((await cluster.settle(cluster.pods())).map(({ metadata }) => metadata.resourceVersion)).toEqual(
+      before.map(({ metadata }) => metadata.resourceVersion),
+    );
+  });
+});
+
+describe('deletion', () => {
+  it('of an owner takes what it owns along, in the background', async () => {
+    await start();
+    await createDeployment(3);
+    await untilRunning(3);
+    await cluster.settle(cluster.client.delete('Deployment', 'web', { namespace: 'default' }));
+    await cluster.until(async () => (await cluster.pods()).length === 0, 'no pods');
+    expect((await cluster.settle(cluster.client.list('ReplicaSet', { namespace: 'default' }))).items).toEqual([]);
+  });
+
+  it('in the foreground leaves the owner until the last of its pods is gone', async () => {
+    await start();
+    await createDeployment(3);
+    await untilRunning(3);
+    let orphaned = false;
+    cluster.controlPlane.informers.onChange(() => {
+      const { informers } = cluster.controlPlane;
+      orphaned ||= informers.of('Deployment').size === 0 && informers.of('Pod').size > 0;
+    });
+    await cluster.settle(
+      cluster.client.delete('Deployment', 'web', { namespace: 'default', propagationPolicy: 'Foreground' }),
+    );
+    await cluster.until(
+      async () => (await cluster.client.list('Deployment', { namespace: 'default' })).items.length === 0,
+      'gone',
+    );
+    expect(orphaned).toBe(false);
+    expect(await cluster.settle(cluster.pods())).toEqual([]);
+  });
+
+  it('with orphaning leaves what was owned', async () => {
+    await start();
+    await createDeployment(3);
+    const before = await untilRunning(3);
+    await cluster.settle(
+      cluster.client.delete('Deployment', 'web', { namespace: 'default', propagationPolicy: 'Orphan' }),
+    );
+    await cluster.until(
+      async () => (await cluster.client.list('Deployment', { namespace: 'default' })).items.length === 0,
+      'gone',
+    );
+    await cluster.clock.advance(5_000);
+    expect((await cluster.settle(cluster.pods())).map(({ metadata }) => metadata.uid)).toEqual(
+      before.map(({ metadata }) => metadata.uid),
+    );
+    const sets = await cluster.settle(cluster.client.list('ReplicaSet', { namespace: 'default' }));
+    expect(sets.items.map(({ metadata }) => metadata.ownerReferences ?? [])).toEqual([[]]);
+  });
+
+  it('of a namespace empties it, then lets it go', async () => {
+    await start();
+    await cluster.settle(cluster.client.create('Namespace', { metadata: { name: 'team' } }));
+    await cluster.settle(
+      cluster.client.create('ConfigMap', { metadata: { name: 'c', namespace: 'team' }, data: { a: '1' } }),
+    );
+    await cluster.settle(
+      cluster.client.create('Deployment', {
+        metadata: { name: 'web', namespace: 'team' },
+        spec: { replicas: 2, selector: { matchLabels: labels }, template: template() } as never,
+      }),
+    );
+    await cluster.until(async () => running(await cluster.pods('team')).length === 2, 'two pods');
+    await cluster.settle(cluster.client.delete('Namespace', 'team'));
+    await cluster.until(
+      async () => !(await cluster.client.list('Namespace')).items.some(({ metadata }) => metadata.name === 'team'),
+      'the namespace is gone',
+    );
+    expect(await cluster.settle(cluster.pods('team'))).toEqual([]);
+  });
+});
+
+describe('a node that is lost', () => {
+  it('is unknown within a second, and its pods are replaced on the others for good', async () => {
+    await start();
+    await createDeployment(6);
+    const before = await untilRunning(6);
+    const lost = before.filter((pod) => pod.spec.nodeName === 'b').map(({ metadata }) => metadata.uid);
+    expect(lost.length).toBe(2);
+    await cluster.clock.advance(15_000);
+    await cluster.loseNode('b');
+    await cluster.until(
+      async () => {
+        const node = await cluster.client.get('Node', 'b');
+        return node.status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'Unknown';
+      },
+      'Ready=Unknown',
+      1,
+    );
+    await cluster.until(
+      async () => {
+        const pods = await cluster.pods();
+        return pods.length === 6 && running(pods).length === 6 && pods.every((pod) => pod.spec.nodeName !== 'b');
+      },
+      'six pods on two nodes',
+      3,
+    );
+    const after = (await cluster.settle(cluster.pods())).map(({ metadata }) => metadata.uid);
+    expect(after.filter((uid) => lost.includes(uid))).toEqual([]);
+  });
+
+  it('only counts as lost when the control plane itself has been up long enough to hear from it', async () => {
+    cluster = await new HollowCluster().start('a');
+    await cluster.loseNode('a');
+    await cluster.clock.advance(4_000);
+    const early = await cluster.settle(cluster.client.get('Node', 'a'));
+    expect(early.status?.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
+    await cluster.clock.advance(8_000);
+    const late = await cluster.settle(cluster.client.get('Node', 'a'));
+    expect(late.status?.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('Unknown');
+  });
+});
