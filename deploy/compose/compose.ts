@@ -1,0 +1,92 @@
+import { join } from 'node:path';
+import type Docker from 'dockerode';
+import { type ClusterAccess, readKubeconfig } from '../../shared/pki/kubeconfig.ts';
+import { engineAt } from '../cluster/engine.ts';
+import { run, tryRun } from '../cluster/run.ts';
+
+/** `deploy/docker-compose.yml` from outside. Works with Compose 2 (`docker compose`) and Compose 1 (`docker-compose`). */
+export interface ComposeProject {
+  build(): Promise<void>;
+  up(): Promise<void>;
+  /** Removes containers, networks, volumes and the project's image; not the base image. */
+  down(): Promise<void>;
+  /** A power cut of a service's container, and its power-on. */
+  kill(service: string): Promise<void>;
+  start(service: string): Promise<void>;
+  /** The container's address on the nodes' network. */
+  address(service: string): Promise<string>;
+  /** The engine inside a node, by its socket on the node's volume. Only root sees it. */
+  engine(service: string): Promise<Docker>;
+  /** An administrator's access; undefined while the control plane has not offered it. */
+  access(): Promise<{ access: Omit<ClusterAccess, 'grpc'>; kubeconfig: string } | undefined>;
+  logs(service: string): Promise<string>;
+}
+
+export interface ComposeOptions {
+  readonly project: string;
+  readonly baseImage: string;
+  readonly podCIDR: string;
+}
+
+const file = join(import.meta.dirname, '..', 'docker-compose.yml');
+const slowMs = 300_000;
+
+export async function composeProject({ project, baseImage, podCIDR }: ComposeOptions): Promise<ComposeProject> {
+  const [command = 'docker-compose', ...prefix] = await composeCommand();
+  const env = {
+    BASE_IMAGE: baseImage,
+    POD_CIDR: podCIDR,
+    CORACLE_IMAGE: `${project}:local`,
+    // The classic builder: the new one is a plugin, which is not everywhere.
+    DOCKER_BUILDKIT: '0',
+    COMPOSE_DOCKER_CLI_BUILD: '0',
+  };
+  const compose = (...args: string[]): Promise<string> =>
+    run(command, [...prefix, '-f', file, '-p', project, ...args], { env, timeoutMs: slowMs });
+  const container = async (service: string): Promise<string> => {
+    // Compose 1 lists stopped containers as well, Compose 2 only with --all, which Compose 1 knows too.
+    const id = (await compose('ps', '-a', '-q', service)).trim().split('\n')[0];
+    if (id === undefined || id === '') throw new Error(`${service} has no container`);
+    return id;
+  };
+  const inspect = async (format: string, service: string): Promise<string> =>
+    (await run('docker', ['inspect', '--format', format, await container(service)])).trim();
+
+  return {
+    // All services share the image: one build is enough.
+    build: async () => void (await compose('build', 'control-plane')),
+    up: async () => void (await compose('up', '-d', '--no-build')),
+    async down() {
+      await compose('down', '-v', '--remove-orphans', '--timeout', '5');
+      await tryRun('docker', ['image', 'rm', '--force', env.CORACLE_IMAGE]);
+    },
+    kill: async (service) => void (await run('docker', ['kill', await container(service)])),
+    start: async (service) => void (await run('docker', ['start', await container(service)])),
+    address: (service) => inspect(`{{(index .NetworkSettings.Networks "${project}_nodes").IPAddress}}`, service),
+    async engine(service) {
+      const mount = '{{range .Mounts}}{{if eq .Destination "/var/lib/coracle"}}{{.Source}}{{end}}{{end}}';
+      return engineAt(join(await inspect(mount, service), 'docker.sock'));
+    },
+    async access() {
+      const shown = await tryRun('docker', ['exec', await container('control-plane'), 'cat', '/join/kubeconfig']);
+      if (shown.status !== 0) return undefined;
+      const read = readKubeconfig(shown.stdout, (path) => {
+        throw new Error(`the kubeconfig names a file: ${path}`);
+      });
+      return { access: read, kubeconfig: shown.stdout };
+    },
+    logs: (service) => compose('logs', '--no-color', '--tail', '30', service),
+  };
+}
+
+async function composeCommand(): Promise<string[]> {
+  for (const command of [['docker', 'compose'], ['docker-compose']]) {
+    const [program = '', ...args] = command;
+    try {
+      if ((await tryRun(program, [...args, 'version'])).status === 0) return command;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  throw new Error('neither `docker compose` nor `docker-compose` is there');
+}
