@@ -273,6 +273,7 @@ class RunningScheduler implements Scheduler {
       return;
     }
     queued.pod = pod;
+    if (queued.state === 'parked' && queued.message) this.#status?.unschedulable(pod, queued.message);
     if (!reshaped) return;
     const node = entry.assumed ? entry.node?.name : undefined;
     if (node && this.#binder.withdraw(queued, node)) this.#outdated({ queued, node });

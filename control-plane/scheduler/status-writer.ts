@@ -90,8 +90,9 @@ export class StatusWriter {
       message,
       ...(changed ? { lastTransitionTime: formatTime(clock.now()) } : {}),
     };
-    const { name, namespace, uid } = pod.metadata;
-    const body = { metadata: { uid }, status: { conditions: [condition] } };
+    const { name, namespace, uid, resourceVersion } = pod.metadata;
+    // With the version: what is said of a pod must not be said of it once it has been placed after all.
+    const body = { metadata: { uid, resourceVersion }, status: { conditions: [condition] } };
     await client.patch('Pod', name, { type: 'strategic', body }, { namespace, subresource: 'status' });
   }
 

@@ -65,3 +65,10 @@ export function pendingPod(
 export function onNode(pod: Pod, node: string): Pod {
   return { ...pod, spec: { ...pod.spec, nodeName: node } };
 }
+
+/** The object as a client creates it: without what the server sets. */
+export function asDraft<T extends Node | Pod>(object: T): Omit<T, 'status'> {
+  const { status: _, ...rest } = object;
+  const { name, namespace, labels, ownerReferences } = object.metadata;
+  return { ...rest, metadata: { name, namespace, labels, ownerReferences } as T['metadata'] };
+}
