@@ -1,4 +1,4 @@
-import type { Container, EnvVar, EnvVarSource, Pod } from '../../shared/generated/types.ts';
+import type { Container, EnvVarSource, Pod } from '../../shared/generated/types.ts';
 import { ConfigError, fieldValue, type PodFacts, type PodInputs, resourceValue } from './inputs.ts';
 
 /**
@@ -35,33 +35,6 @@ export function expand(text: string, env: ReadonlyMap<string, string>): string {
   return text.replace(/\$\$|\$\(([^()]*)\)/g, (match, name: string | undefined) =>
     match === '$$' ? '$' : (env.get(name ?? '') ?? match),
   );
-}
-
-/** Which ConfigMaps and Secrets a pod reads, for env, volumes and pulls: `ConfigMap/NAME`, `Secret/NAME`. */
-export function referencesOf(pod: Pod): Set<string> {
-  const found = new Set<string>();
-  const configMap = (name: string | undefined): unknown => name && found.add(`ConfigMap/${name}`);
-  const secret = (name: string | undefined): unknown => name && found.add(`Secret/${name}`);
-  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
-    for (const from of container.envFrom ?? []) {
-      configMap(from.configMapRef?.name);
-      secret(from.secretRef?.name);
-    }
-    for (const { valueFrom } of container.env ?? ([] as EnvVar[])) {
-      configMap(valueFrom?.configMapKeyRef?.name);
-      secret(valueFrom?.secretKeyRef?.name);
-    }
-  }
-  for (const volume of pod.spec.volumes ?? []) {
-    configMap(volume.configMap?.name);
-    secret(volume.secret?.secretName);
-    for (const source of volume.projected?.sources ?? []) {
-      configMap(source.configMap?.name);
-      secret(source.secret?.name);
-    }
-  }
-  for (const { name } of pod.spec.imagePullSecrets ?? []) secret(name);
-  return found;
 }
 
 function envFromValues(

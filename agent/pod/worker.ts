@@ -63,6 +63,8 @@ export class PodWorker {
   #timer: { at: number; timer: Timer } | undefined;
   #woken = false;
   #done = false;
+  /** Nothing is decided before the first look at what the runtime has. */
+  #observedOnce = false;
   #stopped = false;
   #reported: PodStatus | undefined;
   /** Counts what this worker itself has done to the runtime: a list from before is stale. */
@@ -132,6 +134,7 @@ export class PodWorker {
   ): Promise<boolean> {
     const states = await Promise.all(containers.map((state) => this.#settled(state)));
     if (version !== this.version) return false;
+    this.#observedOnce = true;
     this.#sandboxes.clear();
     for (const sandbox of sandboxes) this.#sandboxes.set(sandbox.id, sandbox);
     this.#containers.clear();
@@ -164,7 +167,7 @@ export class PodWorker {
   }
 
   wake(): void {
-    if (this.#woken || this.#stopped) return;
+    if (this.#woken || this.#stopped || !this.#observedOnce) return;
     this.#woken = true;
     queueMicrotask(() => {
       this.#woken = false;

@@ -1,0 +1,317 @@
+import type { Clock } from '../shared/clock.ts';
+import { messageOf } from '../shared/errors.ts';
+import type { NodeStatus } from '../shared/generated/types.ts';
+import type { Log } from '../shared/log.ts';
+import { intValue, milliValue } from '../shared/quantity.ts';
+import { type Random, uuid } from '../shared/random.ts';
+import type { Peer, SessionTransport } from '../shared/session.ts';
+import { Checkpoint, type CheckpointStorage } from './checkpoint.ts';
+import { type Dns, podDns } from './dns.ts';
+import { EventQueue } from './events.ts';
+import { streamLogs } from './log-stream.ts';
+import type { PodNetwork } from './network/network.ts';
+import { NodeNetwork } from './node-network.ts';
+import { type NodeFacts, type NodeIdentity, nodeObject, nodeStatus, type Pressure, sameStatus } from './node-status.ts';
+import { createHooks } from './pod/hooks.ts';
+import type { PodVolumes } from './pod/volumes.ts';
+import { PodManager } from './pods.ts';
+import type { Dialers } from './probes/dialers.ts';
+import type { EngineInfo, ImageState, Runtime } from './runtime/runtime.ts';
+import { AgentSession } from './session.ts';
+
+export interface AgentDeps {
+  readonly transport: SessionTransport;
+  readonly runtime: Runtime;
+  /** Absent: hollow pods, whose addresses nobody routes. */
+  readonly network?: Pick<PodNetwork, 'setup' | 'setPeers' | 'cleanup'>;
+  readonly volumes: PodVolumes;
+  readonly checkpoint: CheckpointStorage;
+  readonly dialers: Dialers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly node: NodeIdentity;
+  /** What the machine is short of; absent: nothing. */
+  readonly machine?: { look(): Promise<{ pressure: Pressure; diskBytes: number }> };
+  /** The node's own resolver settings. */
+  readonly dns?: Dns;
+  readonly clusterDns?: { readonly server: string; readonly domain: string };
+  readonly clusterCIDR?: string;
+}
+
+export interface Agent {
+  /** Runs until aborted; containers run on afterwards. Never throws. */
+  run(signal: AbortSignal): Promise<void>;
+  readonly stats: AgentStats;
+}
+
+export interface AgentStats {
+  readonly pods: number;
+  readonly connected: boolean;
+  readonly sessions: number;
+  readonly unacknowledgedStatuses: number;
+  readonly droppedEvents: number;
+  readonly engineUp: boolean;
+  readonly ready: boolean;
+}
+
+/** Milliseconds. */
+const engineWithinMs = 3_000;
+const lookEveryMs = 10_000;
+const imagesEveryMs = 60_000;
+const nodeStatusEveryMs = 60_000;
+
+interface NodeDocument {
+  readonly podCIDR?: string;
+  readonly peers?: Peer[];
+}
+
+const noDns: Dns = { servers: [], searches: [], options: [] };
+const noPressure: Pressure = { memory: false, disk: false, pid: false };
+
+/**
+ * A node's agent, put together from what it is given: real ones in `main.ts`, hollow ones in simulations.
+ *
+ *     session ── assignments ──▶ pods ──▶ a worker each ──▶ runtime, volumes
+ *        ▲                                     │
+ *        └── statuses, events, node status ────┘        checkpoint: what all of it knows
+ */
+export function createAgent(deps: AgentDeps): Agent {
+  const { clock, random, log, runtime, node } = deps;
+  const checkpoint = new Checkpoint({ storage: deps.checkpoint, clock, log });
+  const watch = new NodeWatch(deps, () => ({ engineUp: pods.engineUp, settled: pods.settled }));
+  const hooks = createHooks({ runtime, dialers: deps.dialers, clock, hostIP: () => node.address });
+  const events = new EventQueue({ clock, random, nodeName: node.name, ready: () => session.nudge() });
+  const network = new NodeNetwork({
+    network: deps.network,
+    clock,
+    random,
+    log,
+    ...(deps.clusterCIDR ? { clusterCIDR: deps.clusterCIDR } : {}),
+    ready: (podCIDR) => pods.setPodCIDR(podCIDR),
+  });
+  let sessions = 0;
+  let peers: Peer[] = [];
+
+  const saveNode = (): void => checkpoint.put('node', { podCIDR: network.podCIDR, peers });
+
+  const pods = new PodManager({
+    runtime,
+    volumes: deps.volumes,
+    hooks,
+    dialers: deps.dialers,
+    checkpoint,
+    clock,
+    random,
+    log,
+    node: () => watch.podFacts(),
+    status: () => ({ hostIP: node.address, runtimeName: runtime.name }),
+    dnsOf: (pod) => podDns(pod, deps.dns ?? noDns, deps.clusterDns),
+    event: (...args) => events.pod(...args),
+    report: (update) => session.report(update),
+    changed: () => {
+      watch.touch();
+      session.nudge();
+    },
+    peersChanged: (assigned) => {
+      peers = [...assigned.peers.values()].filter(({ name }) => name !== node.name);
+      network.setPeers(peers);
+      saveNode();
+    },
+    listed: (uids) => network.setPods(uids),
+  });
+
+  const session = new AgentSession({
+    transport: deps.transport,
+    clock,
+    random,
+    log,
+    nodeName: node.name,
+    instance: uuid(random),
+    handlers: {
+      node: () => nodeObject(node, watch.status()),
+      welcome: ({ podCIDR }) => {
+        if (podCIDR && podCIDR !== network.podCIDR) {
+          network.setRange(podCIDR);
+          saveNode();
+        }
+      },
+      assignments: (message) => pods.assign(message),
+      openStream: (id, parameters, signal) => {
+        const find = pods.findContainer.bind(pods);
+        const streamDeps = {
+          transport: deps.transport,
+          runtime,
+          clock,
+          log,
+          find,
+          hasPod: (uid: string) => pods.hasPod(uid),
+        };
+        void streamLogs(streamDeps, id, parameters, signal).catch((error: unknown) => {
+          log.debug({ component: 'logs', err: messageOf(error) }, 'log stream broke');
+        });
+      },
+      statuses: () => pods.statuses(),
+      takeEvent: () => events.take(),
+      takeNodeStatus: () => watch.take(),
+      tick: () => {
+        pods.tick();
+        if (watch.tick()) session.nudge();
+      },
+      connected: (connected) => {
+        if (connected) {
+          sessions++;
+          watch.sent();
+        }
+      },
+    },
+  });
+
+  return {
+    async run(signal) {
+      const documents = await loadDocuments(checkpoint, log);
+      const known = documents.get('node') as NodeDocument | undefined;
+      if (known?.podCIDR) network.setRange(known.podCIDR);
+      if (known?.peers) {
+        peers = known.peers;
+        network.setPeers(known.peers);
+      }
+      const networking = network.run(signal);
+      const following = pods.run(documents, signal);
+      await watch.first(signal);
+      await Promise.all([networking, following, session.run(signal)]);
+      checkpoint.close();
+    },
+    get stats() {
+      return {
+        pods: pods.size,
+        connected: session.connected,
+        sessions,
+        unacknowledgedStatuses: session.unacknowledged,
+        droppedEvents: events.dropped,
+        engineUp: pods.engineUp,
+        ready: pods.engineUp && pods.settled,
+      };
+    },
+  };
+}
+
+async function loadDocuments(checkpoint: Checkpoint, log: Log): Promise<Map<string, unknown>> {
+  try {
+    return await checkpoint.load();
+  } catch (error) {
+    log.error({ component: 'checkpoint', err: messageOf(error) }, 'checkpoint not loaded: starting without');
+    return new Map();
+  }
+}
+
+/** What the node reports of itself: looks at the engine and the machine now and then, and tells what has changed. */
+class NodeWatch {
+  readonly #deps: AgentDeps;
+  readonly #state: () => { engineUp: boolean; settled: boolean };
+  #engine: EngineInfo | undefined;
+  #images: readonly ImageState[] = [];
+  #pressure: Pressure = noPressure;
+  #diskBytes = 0;
+  #previous: NodeStatus | undefined;
+  #dirty = true;
+  #sentAt = Number.NEGATIVE_INFINITY;
+  #lookAt = 0;
+  #imagesAt = 0;
+  #looking = false;
+
+  constructor(deps: AgentDeps, state: () => { engineUp: boolean; settled: boolean }) {
+    this.#deps = deps;
+    this.#state = state;
+  }
+
+  /** The first look, so that the node says what it has from its first word on; given up after a few seconds. */
+  async first(signal: AbortSignal): Promise<void> {
+    const waited = new AbortController();
+    const give = AbortSignal.any([signal, waited.signal]);
+    await Promise.race([this.#look(), this.#deps.clock.sleep(engineWithinMs, give).catch(() => undefined)]);
+    waited.abort();
+  }
+
+  touch(): void {
+    this.#dirty = true;
+    this.#lookAt = 0;
+  }
+
+  /** The status as it is now. */
+  status(): NodeStatus {
+    const facts: NodeFacts = {
+      engine: this.#engine,
+      ...this.#state(),
+      images: this.#images,
+      pressure: this.#pressure,
+      diskBytes: this.#diskBytes,
+    };
+    return nodeStatus(this.#deps.node, facts, this.#previous, this.#deps.clock.now());
+  }
+
+  /** The hello has carried the status. */
+  sent(): void {
+    this.#dirty = true;
+  }
+
+  /** The status when it has changed, or was last told a while ago. */
+  take(): NodeStatus | undefined {
+    const now = this.#deps.clock.monotonic();
+    const due = now - this.#sentAt >= nodeStatusEveryMs;
+    if (!this.#dirty && !due) return undefined;
+    this.#dirty = false;
+    const status = this.status();
+    if (!due && sameStatus(this.#previous, status)) return undefined;
+    this.#previous = status;
+    this.#sentAt = now;
+    return status;
+  }
+
+  /** Begins what is due; true when there is a status to send. */
+  tick(): boolean {
+    const now = this.#deps.clock.monotonic();
+    if (now >= this.#lookAt) void this.#look();
+    return this.#dirty || now - this.#sentAt >= nodeStatusEveryMs;
+  }
+
+  podFacts() {
+    const { name, address } = this.#deps.node;
+    const { allocatable = {} } = this.#previous ?? this.status();
+    return {
+      nodeName: name,
+      hostIP: address,
+      allocatable: {
+        cpuMillis: milliValue(allocatable.cpu ?? '0'),
+        memoryBytes: intValue(allocatable.memory ?? '0'),
+        ephemeralBytes: intValue(allocatable['ephemeral-storage'] ?? '0'),
+      },
+      memoryCapacity: this.#engine?.memoryBytes ?? 0,
+    };
+  }
+
+  async #look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    const { clock, runtime, machine, log } = this.#deps;
+    const now = clock.monotonic();
+    this.#lookAt = now + lookEveryMs;
+    try {
+      if (machine) {
+        const { pressure, diskBytes } = await machine.look();
+        this.#pressure = pressure;
+        this.#diskBytes = diskBytes;
+      }
+      if (!this.#engine || now >= this.#imagesAt) {
+        this.#engine = await runtime.info();
+        this.#images = await runtime.listImages();
+        this.#imagesAt = now + imagesEveryMs;
+      }
+    } catch (error) {
+      log.debug({ component: 'node', err: messageOf(error) }, 'the node could not be looked at');
+    } finally {
+      this.#looking = false;
+      this.#dirty = true;
+    }
+  }
+}

@@ -1,0 +1,176 @@
+import { formatTime } from '../shared/clock.ts';
+import type { ContainerImage, Node, NodeCondition, NodeStatus, Taint } from '../shared/generated/types.ts';
+import { quantityOf, quantityOfMillis } from '../shared/quantity.ts';
+import type { EngineInfo, ImageState } from './runtime/runtime.ts';
+
+/** What is fixed for the life of the process. */
+export interface NodeIdentity {
+  readonly name: string;
+  readonly address: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  /** `v1.32.0-coracle.1`. */
+  readonly version: string;
+  readonly machineId: string;
+  readonly bootId: string;
+  readonly maxPods: number;
+  /** Kept for the system, out of what pods may have. */
+  readonly reserved: { readonly cpuMillis: number; readonly memoryBytes: number };
+}
+
+/** What is seen from time to time. */
+export interface NodeFacts {
+  readonly engine: EngineInfo | undefined;
+  readonly engineUp: boolean;
+  readonly settled: boolean;
+  readonly images: readonly ImageState[];
+  readonly pressure: Pressure;
+  /** Bytes of the file system that holds pods; 0 when unknown. */
+  readonly diskBytes: number;
+}
+
+export interface Pressure {
+  readonly memory: boolean;
+  readonly disk: boolean;
+  readonly pid: boolean;
+}
+
+/** The most images a status names, the largest first, as in the kubelet. */
+const maxImages = 50;
+
+/** The Node as the agent would have it. */
+export function nodeObject(identity: NodeIdentity, status: NodeStatus): Node {
+  const { name, labels, taints } = identity;
+  const arch = status.nodeInfo?.architecture ?? '';
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: {
+      name,
+      uid: '',
+      resourceVersion: '',
+      creationTimestamp: '',
+      labels: {
+        'kubernetes.io/hostname': name,
+        'kubernetes.io/os': 'linux',
+        'kubernetes.io/arch': arch,
+        'beta.kubernetes.io/os': 'linux',
+        'beta.kubernetes.io/arch': arch,
+        ...labels,
+      },
+    },
+    spec: taints.length > 0 ? { taints: [...taints] } : {},
+    status,
+  };
+}
+
+/** The node's status in the kubelet's words. `previous` supplies the times of transitions. */
+export function nodeStatus(
+  identity: NodeIdentity,
+  facts: NodeFacts,
+  previous: NodeStatus | undefined,
+  now: number,
+): NodeStatus {
+  const { engine } = facts;
+  const capacity = amounts(engine?.cpus ?? 0, engine?.memoryBytes ?? 0, facts.diskBytes, identity.maxPods);
+  const allocatable = amounts(
+    Math.max(0, (engine?.cpus ?? 0) - identity.reserved.cpuMillis / 1000),
+    Math.max(0, (engine?.memoryBytes ?? 0) - identity.reserved.memoryBytes),
+    Math.floor(facts.diskBytes * 0.9),
+    identity.maxPods,
+  );
+  const architecture = goArch(engine?.architecture ?? '');
+  return {
+    capacity: engine ? capacity : (previous?.capacity ?? capacity),
+    allocatable: engine ? allocatable : (previous?.allocatable ?? allocatable),
+    conditions: conditionsOf(facts, previous, now),
+    addresses: [
+      { type: 'InternalIP', address: identity.address },
+      { type: 'Hostname', address: identity.name },
+    ],
+    daemonEndpoints: { kubeletEndpoint: { Port: 0 } },
+    nodeInfo: {
+      machineID: identity.machineId,
+      systemUUID: identity.machineId,
+      bootID: identity.bootId,
+      kernelVersion: engine?.kernelVersion ?? '',
+      osImage: engine?.osImage ?? '',
+      containerRuntimeVersion: engine?.version ?? '',
+      kubeletVersion: identity.version,
+      kubeProxyVersion: identity.version,
+      operatingSystem: 'linux',
+      architecture,
+    },
+    images: imagesOf(facts.images),
+  };
+}
+
+/** Whether two statuses say the same but for the times of their heartbeats. */
+export function sameStatus(a: NodeStatus | undefined, b: NodeStatus): boolean {
+  const bare = (status: NodeStatus): string =>
+    JSON.stringify({ ...status, conditions: status.conditions?.map(({ lastHeartbeatTime: _, ...rest }) => rest) });
+  return a !== undefined && bare(a) === bare(b);
+}
+
+/** An architecture as Go and Kubernetes name it. */
+export function goArch(architecture: string): string {
+  const known: Record<string, string> = { x86_64: 'amd64', x64: 'amd64', aarch64: 'arm64', armv7l: 'arm', i686: '386' };
+  return known[architecture] ?? architecture;
+}
+
+function conditionsOf(facts: NodeFacts, previous: NodeStatus | undefined, now: number): NodeCondition[] {
+  const { pressure } = facts;
+  const pressured = (type: string, has: boolean, what: string): Verdict => ({
+    type,
+    status: has ? 'True' : 'False',
+    reason: `KubeletHas${has ? (type === 'MemoryPressure' ? 'InsufficientMemory' : type) : what}`,
+    message: `kubelet has ${has ? (type === 'MemoryPressure' ? 'insufficient memory available' : type === 'DiskPressure' ? 'disk pressure' : 'insufficient PID available') : noPressure[type]}`,
+  });
+  return [
+    pressured('MemoryPressure', pressure.memory, 'SufficientMemory'),
+    pressured('DiskPressure', pressure.disk, 'NoDiskPressure'),
+    pressured('PIDPressure', pressure.pid, 'SufficientPID'),
+    readiness(facts),
+  ].map((verdict) => {
+    const old = previous?.conditions?.find(({ type }) => type === verdict.type);
+    const kept = old?.status === verdict.status ? old.lastTransitionTime : undefined;
+    const at = formatTime(now);
+    return { ...verdict, lastHeartbeatTime: at, lastTransitionTime: kept ?? at };
+  });
+}
+
+type Verdict = Required<Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'>>;
+
+const noPressure: Record<string, string> = {
+  MemoryPressure: 'sufficient memory available',
+  DiskPressure: 'no disk pressure',
+  PIDPressure: 'sufficient PID available',
+};
+
+function readiness({ engineUp, settled }: NodeFacts): Verdict {
+  if (!engineUp) {
+    return { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: 'container runtime is down' };
+  }
+  if (!settled) {
+    const message = 'pods of an earlier time are being removed';
+    return { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message };
+  }
+  return { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' };
+}
+
+function amounts(cpus: number, memory: number, disk: number, pods: number): Record<string, string> {
+  return {
+    cpu: quantityOfMillis(cpus * 1000),
+    memory: quantityOf(Math.floor(memory / 1024) * 1024, 'BinarySI'),
+    'ephemeral-storage': quantityOf(Math.floor(disk / 1024) * 1024, 'BinarySI'),
+    pods: String(pods),
+  };
+}
+
+function imagesOf(images: readonly ImageState[]): ContainerImage[] {
+  return [...images]
+    .filter(({ names }) => names.length > 0)
+    .sort((a, b) => b.sizeBytes - a.sizeBytes)
+    .slice(0, maxImages)
+    .map(({ names, sizeBytes }) => ({ names: [...names], sizeBytes }));
+}

@@ -1,0 +1,444 @@
+import { backoffMs } from '../shared/backoff.ts';
+import type { Clock } from '../shared/clock.ts';
+import { messageOf } from '../shared/errors.ts';
+import type { ConfigMap, Pod, Secret } from '../shared/generated/types.ts';
+import type { Log } from '../shared/log.ts';
+import { keyOf } from '../shared/object.ts';
+import { podReferences } from '../shared/pod-references.ts';
+import type { Random } from '../shared/random.ts';
+import type { LogStreamParameters, PodStatusUpdate } from '../shared/session.ts';
+import { type Assigned, type AssignedChanges, applyAssignments, nothingAssigned } from './assignments.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { AddressPool } from './network/ipam.ts';
+import type { Hooks } from './pod/hooks.ts';
+import type { PodFacts, PodInputs } from './pod/inputs.ts';
+import type { PodMemory } from './pod/model.ts';
+import type { StatusContext } from './pod/status.ts';
+import type { PodVolumes } from './pod/volumes.ts';
+import { PodWorker, type WorkerDeps } from './pod/worker.ts';
+import type { Dialers } from './probes/dialers.ts';
+import type { ContainerState, Runtime, RuntimeEvent, SandboxSpec, SandboxState } from './runtime/runtime.ts';
+
+export interface PodManagerDeps {
+  readonly runtime: Runtime;
+  readonly volumes: PodVolumes;
+  readonly hooks: Hooks;
+  readonly dialers: Dialers;
+  readonly checkpoint: Checkpoint;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  node(): Omit<PodFacts, 'podIP'> & { readonly memoryCapacity: number };
+  status(): StatusContext;
+  dnsOf(pod: Pod): SandboxSpec['dns'];
+  event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
+  report(update: PodStatusUpdate): void;
+  /** The engine came or went, or the last orphan did: the node's conditions may have changed. */
+  changed(): void;
+  peersChanged(assigned: Assigned): void;
+  /** The first look at the runtime is done: these pods have something in it, or are restored. */
+  listed(uids: readonly string[]): void;
+}
+
+/** Milliseconds. */
+const resyncEveryMs = 45_000;
+/** After the engine's event stream has begun, in case something happened while it did. */
+const resyncAfterConnectMs = 1_000;
+const resyncSoonMs = 500;
+/** After a start: how long the agent waits for the control plane before it starts pods that do not run from its checkpoint. */
+const restoreAfterMs = 10_000;
+const engineRetry = { firstMs: 200, capMs: 5_000 };
+const orphanRetryMs = 1_000;
+
+interface PodRecord {
+  readonly pod: Pod;
+  readonly memory: PodMemory;
+}
+
+interface Unclaimed {
+  readonly sandboxes: SandboxState[];
+  readonly containers: ContainerState[];
+}
+
+/**
+ * All pods of the node: which there should be (assignments, or the checkpoint until they come), which the runtime has, and
+ * a worker for each. What nobody wants is removed once the control plane has said all that it wants.
+ */
+export class PodManager {
+  readonly #deps: PodManagerDeps;
+  readonly #log: Log;
+  readonly #workers = new Map<string, PodWorker>();
+  #addresses: AddressPool | undefined;
+  /** Addresses found in use, by pod. */
+  readonly #known = new Map<string, string>();
+  #assigned: Assigned = nothingAssigned();
+  /** What the last list of the runtime's showed of pods without a worker. */
+  #unclaimed = new Map<string, Unclaimed>();
+  readonly #removing = new Set<string>();
+  /** Pods that were on the node when the agent started, and are not wanted: Ready waits for their end. */
+  readonly #leftovers = new Set<string>();
+  /** Pods that are gone from the node while the cluster still has their objects. */
+  readonly #finished = new Set<string>();
+  #listed = false;
+  /** The control plane has said what it wants, at least once in this process. */
+  #authoritative = false;
+  #settled = false;
+  #engineUp = false;
+  #mayRestoreAt = Number.POSITIVE_INFINITY;
+  #restored = false;
+  #resyncAt = 0;
+  #resyncing = false;
+  #signal: AbortSignal | undefined;
+
+  constructor(deps: PodManagerDeps) {
+    this.#deps = deps;
+    this.#log = deps.log.child({ component: 'pods' });
+  }
+
+  get engineUp(): boolean {
+    return this.#engineUp;
+  }
+
+  /** Whether everything that was on the node and should not be has been removed. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  get size(): number {
+    return this.#workers.size;
+  }
+
+  /** Restores what the checkpoint knows, then follows the runtime until aborted. */
+  async run(documents: ReadonlyMap<string, unknown>, signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    this.#restore(documents);
+    this.#mayRestoreAt = this.#deps.clock.monotonic() + restoreAfterMs;
+    signal.addEventListener('abort', () => this.#stop(), { once: true });
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        await this.#follow(signal, () => {
+          attempt = 0;
+        });
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#setEngine(false);
+        this.#log.warn({ err: messageOf(error) }, 'the container engine does not answer');
+      }
+      await this.#deps.clock.sleep(backoffMs(attempt, engineRetry, this.#deps.random), signal).catch(() => undefined);
+    }
+  }
+
+  /** Called about once a second, while connected or not: the agent's only clockwork. */
+  tick(): void {
+    const now = this.#deps.clock.monotonic();
+    if (!this.#restored && !this.#authoritative && now >= this.#mayRestoreAt) {
+      this.#restored = true;
+      if (this.#workers.size > 0)
+        this.#log.info({ pods: this.#workers.size }, 'no control plane: restoring pods from the checkpoint');
+      for (const worker of this.#workers.values()) worker.wake();
+    }
+    if (this.#engineUp && now >= this.#resyncAt) void this.#resync();
+  }
+
+  setPodCIDR(cidr: string): void {
+    if (this.#addresses?.cidr === cidr) return;
+    this.#addresses = new AddressPool(cidr);
+    for (const [uid, address] of this.#known) this.#addresses.adopt(uid, address);
+    for (const worker of this.#workers.values()) worker.wake();
+  }
+
+  assign(message: Parameters<typeof applyAssignments>[1]): void {
+    const changes = applyAssignments(this.#assigned, message);
+    if (message.mode === 'COMPLETE') this.#authoritative = true;
+    this.#saveInputs(changes);
+    if (this.#listed) this.#reconcile(changes, message.mode === 'COMPLETE');
+    if (changes.peers) this.#deps.peersChanged(this.#assigned);
+  }
+
+  /** Every pod's status, for a new session. */
+  statuses(): PodStatusUpdate[] {
+    return [...this.#workers.values()].map((worker) => worker.currentReport());
+  }
+
+  /** The container a log request means; undefined when there is none. */
+  findContainer({ uid, container, previous }: LogStreamParameters): ContainerState | undefined {
+    const states = [...(this.#workers.get(uid)?.containers ?? [])]
+      .filter(({ name, state }) => name === container && state !== 'created')
+      .sort((a, b) => b.attempt - a.attempt);
+    if (!previous) return states[0];
+    return states[0]?.state === 'running' ? states[1] : states[0];
+  }
+
+  hasPod(uid: string): boolean {
+    return this.#workers.has(uid);
+  }
+
+  #stop(): void {
+    for (const worker of this.#workers.values()) worker.stop();
+  }
+
+  #restore(documents: ReadonlyMap<string, unknown>): void {
+    for (const [key, document] of documents) {
+      const [kind] = key.split('/', 1);
+      if (kind === 'configmaps') this.#assigned.configMaps.set(keyOf(document as ConfigMap), document as ConfigMap);
+      else if (kind === 'secrets') this.#assigned.secrets.set(keyOf(document as Secret), document as Secret);
+      else if (kind === 'pods') {
+        const { pod, memory } = document as PodRecord;
+        this.#assigned.pods.set(keyOf(pod), pod);
+        if (memory.address) this.#reserve(pod.metadata.uid, memory.address);
+        this.#workers.set(pod.metadata.uid, new PodWorker(this.#workerDeps(), pod, memory));
+      }
+    }
+  }
+
+  async #follow(signal: AbortSignal, connected: () => void): Promise<void> {
+    const ended = new AbortController();
+    const events = this.#deps.runtime.events(AbortSignal.any([signal, ended.signal]))[Symbol.asyncIterator]();
+    try {
+      // The stream first, then the list: what happens in between is in one of the two.
+      let next = events.next();
+      next.catch(() => undefined);
+      await this.#list();
+      this.#setEngine(true);
+      connected();
+      this.#resyncAt = this.#deps.clock.monotonic() + resyncAfterConnectMs;
+      for (;;) {
+        const { done, value } = await next;
+        if (done) throw new Error('the stream of events has ended');
+        this.#dispatch(value);
+        next = events.next();
+      }
+    } finally {
+      ended.abort();
+    }
+  }
+
+  #dispatch(event: RuntimeEvent): void {
+    const worker = this.#workers.get(event.podUid);
+    if (!worker) return;
+    worker.onEvent(event).catch((error: unknown) => {
+      this.#log.warn({ key: keyOf(worker.pod), err: messageOf(error) }, 'runtime event not understood');
+      this.#resyncSoon();
+    });
+  }
+
+  async #resync(): Promise<void> {
+    if (this.#resyncing) return;
+    this.#resyncing = true;
+    this.#resyncAt = this.#deps.clock.monotonic() + resyncEveryMs;
+    try {
+      await this.#list();
+      if (this.#authoritative) this.#removeOrphans();
+    } catch (error) {
+      if (!this.#signal?.aborted) this.#log.warn({ err: messageOf(error) }, 'no list of the engine’s containers');
+    } finally {
+      this.#resyncing = false;
+    }
+  }
+
+  async #list(): Promise<void> {
+    const versions = new Map([...this.#workers].map(([uid, worker]) => [uid, worker.version]));
+    const { sandboxes, containers } = await this.#deps.runtime.list(this.#signal);
+    const byPod = new Map<string, Unclaimed>();
+    const of = (uid: string): Unclaimed => {
+      let found = byPod.get(uid);
+      if (!found) {
+        found = { sandboxes: [], containers: [] };
+        byPod.set(uid, found);
+      }
+      return found;
+    };
+    for (const sandbox of sandboxes) of(sandbox.pod.uid).sandboxes.push(sandbox);
+    for (const container of containers) of(container.pod.uid).containers.push(container);
+    for (const { pod, address } of sandboxes) if (address) this.#reserve(pod.uid, address);
+    const first = !this.#listed;
+    await Promise.all(
+      [...this.#workers].map(async ([uid, worker]) => {
+        const version = versions.get(uid);
+        const has = byPod.get(uid) ?? { sandboxes: [], containers: [] };
+        byPod.delete(uid);
+        if (version === undefined) return;
+        if (!(await worker.observe(has.sandboxes, has.containers, version))) this.#resyncSoon();
+      }),
+    );
+    this.#unclaimed = byPod;
+    if (!first) return;
+    this.#listed = true;
+    this.#deps.listed([...new Set([...this.#workers.keys(), ...byPod.keys()])]);
+    const everything = new Set([
+      ...this.#assigned.pods.keys(),
+      ...[...this.#workers.values()].map(({ pod }) => keyOf(pod)),
+    ]);
+    this.#reconcile({ pods: everything, configMaps: new Set(), secrets: new Set(), peers: false }, this.#authoritative);
+  }
+
+  /** Brings the workers to what is assigned. */
+  #reconcile(changes: AssignedChanges, complete: boolean): void {
+    const wanted = new Map<string, Pod>();
+    for (const pod of this.#assigned.pods.values()) wanted.set(pod.metadata.uid, pod);
+    const keys = changes.pods;
+    // Pods that have ended here are told of again when the control plane starts afresh.
+    if (complete) this.#finished.clear();
+    for (const uid of this.#finished) if (!wanted.has(uid)) this.#finished.delete(uid);
+    for (const [uid, worker] of this.#workers) {
+      if (!complete && !keys.has(keyOf(worker.pod))) continue;
+      const pod = wanted.get(uid);
+      if (pod) {
+        if (pod !== worker.pod) worker.assign(pod);
+        else worker.wake();
+        continue;
+      }
+      if (!this.#settled) this.#leftovers.add(uid);
+      worker.assign(undefined);
+    }
+    for (const [uid, pod] of wanted) {
+      if (this.#workers.has(uid) || this.#finished.has(uid)) continue;
+      const worker = new PodWorker(this.#workerDeps(), pod, undefined);
+      this.#workers.set(uid, worker);
+      worker.assign(pod);
+      const has = this.#unclaimed.get(uid);
+      this.#unclaimed.delete(uid);
+      void worker.observe(has?.sandboxes ?? [], has?.containers ?? [], worker.version);
+    }
+    this.#inputsChanged(changes);
+    if (this.#authoritative) this.#removeOrphans();
+    this.#settle();
+  }
+
+  #inputsChanged({ configMaps, secrets }: AssignedChanges): void {
+    if (configMaps.size === 0 && secrets.size === 0) return;
+    for (const worker of this.#workers.values()) {
+      const namespace = worker.pod.metadata.namespace ?? '';
+      const references = podReferences(worker.pod);
+      const reads =
+        [...references.configMaps].some((name) => configMaps.has(`${namespace}/${name}`)) ||
+        [...references.secrets].some((name) => secrets.has(`${namespace}/${name}`));
+      if (reads) worker.inputsChanged();
+    }
+  }
+
+  /** Removes what the runtime has of pods that this node should not have. */
+  #removeOrphans(): void {
+    for (const [uid, has] of this.#unclaimed) {
+      if (this.#workers.has(uid) || this.#removing.has(uid)) continue;
+      this.#removing.add(uid);
+      void this.#removeOrphan(uid, has);
+    }
+  }
+
+  async #removeOrphan(uid: string, { sandboxes, containers }: Unclaimed): Promise<void> {
+    const { runtime, volumes, clock } = this.#deps;
+    this.#log.info(
+      { pod: sandboxes[0]?.pod ?? containers[0]?.pod },
+      'removing a pod that is not assigned to this node',
+    );
+    while (!this.#signal?.aborted) {
+      try {
+        for (const { id } of sandboxes) await runtime.removeSandbox(id, this.#signal);
+        for (const { id } of containers) await runtime.removeContainer(id, this.#signal);
+        await volumes.remove(uid);
+        this.#release(uid);
+        break;
+      } catch (error) {
+        if (this.#signal?.aborted) return;
+        this.#log.warn({ uid, err: messageOf(error) }, 'orphan not removed');
+        await clock.sleep(orphanRetryMs, this.#signal).catch(() => undefined);
+      }
+    }
+    this.#removing.delete(uid);
+    this.#unclaimed.delete(uid);
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#settled || !this.#authoritative || !this.#listed) return;
+    if (this.#removing.size > 0 || this.#leftovers.size > 0) return;
+    this.#settled = true;
+    void this.#removeStrayFiles();
+    this.#deps.changed();
+  }
+
+  /** Files of pods that ended while no agent watched. */
+  async #removeStrayFiles(): Promise<void> {
+    try {
+      for (const uid of await this.#deps.volumes.list()) {
+        if (!this.#workers.has(uid)) await this.#deps.volumes.remove(uid);
+      }
+    } catch (error) {
+      this.#log.warn({ err: messageOf(error) }, 'files of former pods not removed');
+    }
+  }
+
+  #reserve(uid: string, address: string): void {
+    this.#known.set(uid, address);
+    this.#addresses?.adopt(uid, address);
+  }
+
+  #allocate(uid: string, wanted: string | undefined): string {
+    if (!this.#addresses) throw new Error('the node has no range of pod addresses yet');
+    if (wanted) this.#addresses.adopt(uid, wanted);
+    const address = this.#addresses.take(uid);
+    this.#known.set(uid, address);
+    return address;
+  }
+
+  #release(uid: string): void {
+    this.#known.delete(uid);
+    this.#addresses?.release(uid);
+  }
+
+  #saveInputs({ configMaps, secrets }: AssignedChanges): void {
+    const { checkpoint } = this.#deps;
+    for (const key of configMaps) save(checkpoint, `configmaps/${key}`, this.#assigned.configMaps.get(key));
+    for (const key of secrets) save(checkpoint, `secrets/${key}`, this.#assigned.secrets.get(key));
+  }
+
+  #setEngine(up: boolean): void {
+    if (this.#engineUp === up) return;
+    this.#engineUp = up;
+    this.#deps.changed();
+  }
+
+  #resyncSoon(): void {
+    this.#resyncAt = Math.min(this.#resyncAt, this.#deps.clock.monotonic() + resyncSoonMs);
+  }
+
+  #inputs: PodInputs = {
+    configMap: (namespace, name) => this.#assigned.configMaps.get(`${namespace}/${name}`),
+    secret: (namespace, name) => this.#assigned.secrets.get(`${namespace}/${name}`),
+  };
+
+  #shared: WorkerDeps | undefined;
+
+  #workerDeps(): WorkerDeps {
+    const { checkpoint, ...deps } = this.#deps;
+    this.#shared ??= {
+      ...deps,
+      log: deps.log.child({ component: 'pod' }),
+      inputs: this.#inputs,
+      mayStart: () => this.#listed && (this.#authoritative || this.#restored),
+      remember: (pod, memory) => {
+        const { status: _, ...rest } = pod;
+        checkpoint.put(`pods/${pod.metadata.uid}`, { pod: rest, memory });
+      },
+      gone: (pod) => {
+        const { uid } = pod.metadata;
+        this.#workers.delete(uid);
+        this.#finished.add(uid);
+        this.#leftovers.delete(uid);
+        this.#release(uid);
+        checkpoint.remove(`pods/${uid}`);
+        this.#settle();
+      },
+      allocateAddress: (uid, wanted) => this.#allocate(uid, wanted),
+      releaseAddress: (uid) => this.#release(uid),
+      resync: () => this.#resyncSoon(),
+    };
+    return this.#shared;
+  }
+}
+
+function save(checkpoint: Checkpoint, key: string, document: object | undefined): void {
+  if (document) checkpoint.put(key, document);
+  else checkpoint.remove(key);
+}

@@ -1,0 +1,49 @@
+import type { PodStatusUpdate } from '../shared/session.ts';
+
+/** The most updates of one report. */
+const maxBatch = 100;
+
+/** Pod statuses on their way: of each pod only the newest, kept until the control plane has stored it. */
+export class StatusOutbox {
+  readonly #waiting = new Map<string, PodStatusUpdate>();
+  readonly #sent = new Map<number, PodStatusUpdate[]>();
+  #sequence = 0;
+
+  get pending(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  get unacknowledged(): number {
+    return this.#waiting.size + this.#sent.size;
+  }
+
+  put(update: PodStatusUpdate): void {
+    // In the order of the last change: a pod that changes often does not hold up the others.
+    this.#waiting.delete(update.uid);
+    this.#waiting.set(update.uid, update);
+  }
+
+  /** The next report; its updates count as sent until they are acknowledged. */
+  take(): { sequence: number; updates: PodStatusUpdate[] } | undefined {
+    if (this.#waiting.size === 0) return undefined;
+    const updates = [...this.#waiting.values()].slice(0, maxBatch);
+    for (const { uid } of updates) this.#waiting.delete(uid);
+    const sequence = ++this.#sequence;
+    this.#sent.set(sequence, updates);
+    return { sequence, updates };
+  }
+
+  acknowledge(sequence: number): void {
+    this.#sent.delete(sequence);
+  }
+
+  /** A new session: what was not acknowledged waits again, and `all` with it, unless something newer does. */
+  restart(all: readonly PodStatusUpdate[]): void {
+    const again = [...[...this.#sent.values()].flat(), ...all];
+    this.#sent.clear();
+    const newest = new Map(again.map((update) => [update.uid, update]));
+    for (const [uid, update] of this.#waiting) newest.set(uid, update);
+    this.#waiting.clear();
+    for (const update of newest.values()) if (update.status || update.terminated) this.put(update);
+  }
+}
