@@ -1,0 +1,243 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import type { Clock } from '../../shared/clock.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
+import { type Run, type RunOptions, systemRun } from './command.ts';
+import { interfaceName, nodeLines, peerLines, podLines, type Route, routeProtocol, sysctlPath } from './commands.ts';
+import { Firewall } from './firewall.ts';
+import { parseRange } from './ipam.ts';
+import { type Attachment, NetworkError, type Peer, type PodNetwork } from './network.ts';
+
+export interface RoutedNetworkOptions {
+  /** Begins the names of the interfaces of this agent's pods; agents that share a namespace need different ones. */
+  readonly prefix?: string;
+  /** Path of the node's network namespace; absent: the process's own. */
+  readonly netns?: string;
+  /** Bytes; absent: that of the interface of the default route. */
+  readonly mtu?: number;
+}
+
+const defaultMtu = 1500;
+
+/**
+ * Routes and nothing else: each pod is one end of a veth pair, each pod's address a /32 route on its node, each node's
+ * range a route on the others. No bridge, no overlay, no translation between pods.
+ *
+ *      pod                                node A                             node B
+ *     [eth0 10.1.0.2/32]──pair──[cor3f… ← 10.1.0.2/32]   eth0 ←──── 10.1.0.0/24 via A
+ *       default via 169.254.1.1 (a permanent neighbour: the node's end)
+ *
+ * The kernel is the memory: routes of ours carry `routeProtocol`, so that a new agent finds what is there.
+ */
+export class RoutedNetwork implements PodNetwork {
+  readonly #run: Run;
+  readonly #log: Log;
+  readonly #prefix: string;
+  readonly #netns: string | undefined;
+  readonly #nodeNetns: string;
+  readonly #firewall: Firewall;
+  #mtu: number;
+  readonly #fixedMtu: boolean;
+  #ranges: { podCIDR: string; clusterCIDR?: string } | undefined;
+  #peers: readonly Peer[] = [];
+
+  constructor(deps: { clock: Clock; log: Log; run?: Run }, options: RoutedNetworkOptions = {}) {
+    this.#run = deps.run ?? systemRun(deps);
+    this.#log = deps.log;
+    this.#prefix = options.prefix ?? 'cor';
+    this.#netns = options.netns;
+    this.#nodeNetns = options.netns ?? `/proc/${process.pid}/ns/net`;
+    this.#fixedMtu = options.mtu !== undefined;
+    this.#mtu = options.mtu ?? defaultMtu;
+    const onNode: Run = (command, args, runOptions) => this.#onNode(command, args, runOptions ?? {});
+    this.#firewall = new Firewall({ run: onNode, log: deps.log }, 'coracle');
+  }
+
+  async setup(ranges: { podCIDR: string; clusterCIDR?: string }, signal?: AbortSignal): Promise<void> {
+    parseRange(ranges.podCIDR);
+    this.#ranges = ranges;
+    await this.#sysctls(this.#netns, {
+      'net.ipv4.ip_forward': '1',
+      'net.ipv4.conf.all.rp_filter': '0',
+      'net.ipv4.conf.default.rp_filter': '0',
+    });
+    if (!this.#fixedMtu) this.#mtu = await this.#outwardMtu(signal);
+    // What is not a pod's here is nobody's: it must not leave by the default route.
+    await this.#ip([`route replace unreachable ${ranges.podCIDR} proto ${routeProtocol} metric 4096`], signal);
+    await this.#acceptForwarding(signal);
+    await this.#firewall.setup(signal);
+    await this.#setFirewallRanges(signal);
+  }
+
+  async attach(attachment: Attachment, signal?: AbortSignal): Promise<void> {
+    const { podUid, netns } = attachment;
+    const name = interfaceName(this.#prefix, podUid);
+    const inPod = podLines(attachment, name, this.#mtu, this.#nodeNetns);
+    const sysctls = this.#sysctls(netns, attachment.sysctls, signal);
+    // Both are waited for, so that a failure of one leaves nothing running behind the other.
+    const [made, set] = await Promise.allSettled([this.#ipIn(netns, inPod, signal), sysctls]);
+    if (made.status === 'rejected') {
+      if (!/File exists/.test(messageOf(made.reason))) throw made.reason;
+      // Left by an attachment that was cut: from the beginning, then.
+      await this.#deleteLink(undefined, name, signal);
+      await this.#deleteLink(netns, 'eth0', signal);
+      await this.#ipIn(netns, inPod, signal);
+    }
+    if (set.status === 'rejected') throw set.reason;
+    await this.#firewall.setHostPorts(attachment, signal);
+    await this.#ip(nodeLines(attachment, name), signal);
+  }
+
+  async detach(podUid: string, signal?: AbortSignal): Promise<void> {
+    await this.#firewall.removeHostPorts(podUid, signal);
+    await this.#deleteLink(undefined, interfaceName(this.#prefix, podUid), signal);
+  }
+
+  async attached(podUids: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    const routes = await this.#routes(signal);
+    const addresses = new Map(
+      routes.flatMap(({ dev, dst, gateway }) => (dev && !gateway ? [[dev, dst] as const] : [])),
+    );
+    const found = new Map<string, string>();
+    for (const uid of podUids) {
+      const address = addresses.get(interfaceName(this.#prefix, uid));
+      if (address !== undefined) found.set(uid, address);
+    }
+    return found;
+  }
+
+  async setPeers(peers: readonly Peer[], signal?: AbortSignal): Promise<void> {
+    for (const peer of peers) parseRange(peer.podCIDR);
+    const reached = await this.#reach(peers, signal);
+    for (const peer of peers.filter(({ address }) => !reached.has(address))) {
+      const fields = { component: 'network', peer: peer.address, podCIDR: peer.podCIDR };
+      this.#log.warn(fields, 'a node is not a direct neighbour: its pods cannot be reached from here');
+    }
+    await this.#ip(peerLines(peers, await this.#routes(signal), reached), signal);
+    this.#peers = peers;
+    await this.#setFirewallRanges(signal);
+  }
+
+  async cleanup(podUids: readonly string[], signal?: AbortSignal): Promise<void> {
+    const known = new Set(podUids.map((uid) => interfaceName(this.#prefix, uid)));
+    const listed = await this.#onNode('ip', ['-json', 'link', 'show', 'type', 'veth'], { signal });
+    const ours = parseLinks(listed).filter(({ ifname }) => this.#isOurs(ifname));
+    for (const { ifname } of ours) if (!known.has(ifname)) await this.#deleteLink(undefined, ifname, signal);
+    for (const uid of this.#firewall.podUids)
+      if (!podUids.includes(uid)) await this.#firewall.removeHostPorts(uid, signal);
+  }
+
+  #isOurs(ifname: string): boolean {
+    return (
+      ifname.length === 15 && ifname.startsWith(this.#prefix) && /^[0-9a-f]+$/.test(ifname.slice(this.#prefix.length))
+    );
+  }
+
+  /** Through which interface each peer is a direct neighbour. */
+  async #reach(peers: readonly Peer[], signal?: AbortSignal): Promise<Map<string, string>> {
+    if (peers.length === 0) return new Map();
+    const lines = peers.map(({ address }) => `route get ${address}`);
+    // -force: a peer that no route leads to must not hide the others.
+    const answers = await this.#onNode('ip', ['-json', '-force', '-batch', '-'], {
+      input: `${lines.join('\n')}\n`,
+      signal,
+      partial: true,
+    });
+    const reached = new Map<string, string>();
+    for (const { dst, gateway, dev } of parseRoutes(answers)) {
+      if (gateway === undefined && dev !== undefined && dev !== 'lo') reached.set(dst, dev);
+    }
+    return reached;
+  }
+
+  async #routes(signal?: AbortSignal): Promise<Route[]> {
+    return parseRoutes(await this.#onNode('ip', ['-json', '-4', 'route', 'show', 'proto', routeProtocol], { signal }));
+  }
+
+  async #outwardMtu(signal?: AbortSignal): Promise<number> {
+    const [route] = parseRoutes(await this.#onNode('ip', ['-json', '-4', 'route', 'show', 'default'], { signal }));
+    if (!route?.dev) return defaultMtu;
+    const [link] = parseLinks(await this.#onNode('ip', ['-json', 'link', 'show', 'dev', route.dev], { signal }));
+    return link?.mtu ?? defaultMtu;
+  }
+
+  /** Where Docker (or anything else) has set the machine to drop what it forwards, pods are let through. */
+  async #acceptForwarding(signal?: AbortSignal): Promise<void> {
+    let rules: string;
+    try {
+      rules = await this.#onNode('iptables', ['-w', '-S'], { signal });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      this.#log.debug({ component: 'network', error: messageOf(error) }, 'no iptables on this node to open');
+      return;
+    }
+    const dockerUser = /^-N DOCKER-USER$/m.test(rules);
+    if (!dockerUser && !/^-P FORWARD DROP$/m.test(rules)) return;
+    const chain = dockerUser ? 'DOCKER-USER' : 'FORWARD';
+    for (const match of ['-i', '-o']) {
+      const rule = [match, `${this.#prefix}+`, '-j', 'ACCEPT'];
+      if (rules.includes(`-A ${chain} ${rule.join(' ')}\n`)) continue;
+      await this.#onNode('iptables', ['-w', '-I', chain, ...rule], { signal });
+    }
+  }
+
+  async #setFirewallRanges(signal?: AbortSignal): Promise<void> {
+    if (!this.#ranges) return;
+    const { podCIDR, clusterCIDR } = this.#ranges;
+    const inside = this.#peers.flatMap((peer) => [peer.podCIDR, peer.address]);
+    await this.#firewall.setRanges(podCIDR, clusterCIDR === undefined ? inside : [clusterCIDR, ...inside], signal);
+  }
+
+  async #deleteLink(netns: string | undefined, name: string, signal?: AbortSignal): Promise<void> {
+    try {
+      const lines = [`link del ${name}`];
+      await (netns === undefined ? this.#ip(lines, signal) : this.#ipIn(netns, lines, signal));
+    } catch (error) {
+      if (!/Cannot find device|No such device|No such file/.test(messageOf(error))) throw error;
+    }
+  }
+
+  async #sysctls(netns: string | undefined, values: Readonly<Record<string, string>>, signal?: AbortSignal) {
+    const one = async ([name, value]: [string, string]) => {
+      const path = sysctlPath(name);
+      if (netns !== undefined)
+        return void (await this.#run('nsenter', [`--net=${netns}`, 'tee', path], { input: value, signal }));
+      // A value that is right already need not be writable, as in a container.
+      if ((await readFile(path, 'utf8')).trim() !== value) await writeFile(path, value);
+    };
+    try {
+      await Promise.all(Object.entries(values).map(one));
+    } catch (error) {
+      throw error instanceof NetworkError ? error : new NetworkError('Command', messageOf(error), { cause: error });
+    }
+  }
+
+  async #ip(lines: readonly string[], signal?: AbortSignal): Promise<void> {
+    if (lines.length > 0) await this.#onNode('ip', ['-batch', '-'], { input: `${lines.join('\n')}\n`, signal });
+  }
+
+  async #ipIn(netns: string, lines: readonly string[], signal?: AbortSignal): Promise<void> {
+    await this.#run('nsenter', [`--net=${netns}`, 'ip', '-batch', '-'], { input: `${lines.join('\n')}\n`, signal });
+  }
+
+  async #onNode(command: string, args: readonly string[], options: RunOptions): Promise<string> {
+    return this.#netns === undefined
+      ? this.#run(command, args, options)
+      : this.#run('nsenter', [`--net=${this.#netns}`, command, ...args], options);
+  }
+}
+
+/** One JSON array for each command of a batch, one after the other. */
+function parseRoutes(json: string): Route[] {
+  return json
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .flatMap((line) => JSON.parse(line) as Route[]);
+}
+
+function parseLinks(json: string): Array<{ ifname: string; mtu?: number }> {
+  // An older `ip` writes empty objects for the links that its filter leaves out.
+  return (JSON.parse(json.trim() || '[]') as Array<{ ifname?: string; mtu?: number }>).flatMap(({ ifname, mtu }) =>
+    ifname === undefined ? [] : [{ ifname, mtu }],
+  );
+}
