@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
 import {
   type CallOptions,
   type ChannelCredentials,
@@ -80,9 +82,13 @@ export function createRpcChannel(
 ): RpcChannel {
   const schema = deps.schema ?? createRpcSchema();
   const { clock } = deps;
-  const client = new GrpcClient(address, channelCredentials(tls), {
+  const { host } = splitAddress(address);
+  // TLS names a server by DNS names only (RFC 6066): one reached by an IP address is asked for by a name of no meaning,
+  // and its certificate is then checked for the address.
+  const sent = tls.serverName ?? (isIP(host) ? 'coracle' : undefined);
+  const client = new GrpcClient(address, channelCredentials(tls, tls.serverName ?? host), {
     ...channelSettings,
-    ...(tls.serverName ? { 'grpc.ssl_target_name_override': tls.serverName } : {}),
+    ...(sent ? { 'grpc.ssl_target_name_override': sent } : {}),
   });
   const toApiError = (error: unknown): ApiError => fromServiceError(error, schema);
 
@@ -150,10 +156,20 @@ export function createRpcChannel(
   };
 }
 
-function channelCredentials({ ca, credentials: pair }: ClientTls): ChannelCredentials {
+/** `name`: the DNS name or address that the server's certificate must be for. */
+function channelCredentials({ ca, credentials: pair }: ClientTls, name: string): ChannelCredentials {
   return credentials.createSsl(
     Buffer.from(ca),
     pair ? Buffer.from(pair.key) : null,
     pair ? Buffer.from(pair.certificate) : null,
+    { checkServerIdentity: (_sent, certificate) => checkServerIdentity(name, certificate) },
   );
+}
+
+/** `host:port`, with an IPv6 host in brackets. Throws ApiError BadRequest when it is neither. */
+export function splitAddress(address: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(address);
+  const host = match?.[1] ?? match?.[2];
+  if (!match || !host) throw new ApiError('BadRequest', `"${address}" is not HOST:PORT`);
+  return { host, port: Number(match[3]) };
 }

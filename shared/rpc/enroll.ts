@@ -10,7 +10,7 @@ import type { Log } from '../log.ts';
 import { authorityHash, createSigningRequest, type KeyPair, renewalTime, validityOf } from '../pki/certificates.ts';
 import { readKeyPair, writeFileAtomic, writeKeyPair } from '../pki/files.ts';
 import type { Random } from '../random.ts';
-import { type ChannelOptions, createRpcChannel, type RpcChannel } from './channel.ts';
+import { type ChannelOptions, createRpcChannel, type RpcChannel, splitAddress } from './channel.ts';
 import type { EnrollRequest } from './messages.ts';
 import type { RpcSchema } from './schema.ts';
 
@@ -196,13 +196,6 @@ function chainOf(own: DetailedPeerCertificate): Buffer[] {
     next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
   }
   return chain;
-}
-
-/** `host:port`, with an IPv6 host in brackets. */
-function splitAddress(address: string): { host: string; port: number } {
-  const match = /^\[?([^\]]+?)\]?:(\d+)$/.exec(address);
-  if (!match?.[1]) throw new ApiError('BadRequest', `"${address}" is not HOST:PORT`);
-  return { host: match[1], port: Number(match[2]) };
 }
 
 async function renewOnce(

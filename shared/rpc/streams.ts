@@ -14,9 +14,11 @@ export function incomingOf<T>(stream: Readable): AsyncIterable<T> {
     wake();
   };
   stream.on('readable', () => wake());
-  stream.once('end', () => settle({}));
+  // A cut stream ends too, just before it is known to be cut (HTTP/2 pushes the end first): the cut has the first word.
+  stream.once('end', () => setImmediate(() => setImmediate(() => settle({}))));
   stream.on('error', (error) => settle({ error }));
-  stream.once('close', () => settle({ error: closed() }));
+  stream.once('cancelled', () => settle({ error: closed() }));
+  stream.once('close', () => settle(stream.readableEnded ? {} : { error: closed() }));
 
   async function* read(): AsyncGenerator<T> {
     for (;;) {
