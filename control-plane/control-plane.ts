@@ -10,7 +10,7 @@ import type { Random } from '../shared/random.ts';
 import type { Api } from './api/api.ts';
 import { createAuthorizer } from './api/auth/authorizer.ts';
 import { ensureBootObjects } from './api/boot.ts';
-import { component } from './api/identity.ts';
+import { type Authorizer, component } from './api/identity.ts';
 import { LocalClient } from './api/local-client.ts';
 import { createApi } from './api/pipeline.ts';
 import { controllerKinds, runControllers } from './controllers/index.ts';
@@ -42,6 +42,7 @@ const returnMs = 5_000;
 /** Everything between the store and the wires: the same for the server, for tests and for the simulation. */
 export interface ControlPlane {
   readonly api: Api;
+  readonly authorizer: Authorizer;
   readonly cache: WatchCache;
   /** The API as one of the cluster's own components sees it. */
   readonly client: Client;
@@ -59,18 +60,19 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   const leaseMs = deps.leaseMs ?? defaults.leaseMs;
 
   const cache = new WatchCache({ store, clock, random, log: log.child({ component: 'cache' }) });
+  const authorizer = createAuthorizer({
+    pods: {
+      get: (key) => informers.of('Pod').get(key),
+      by: (index, value) => informers.of('Pod').by(index, value),
+    },
+  });
   const api: Api = createApi({
     store,
     cache,
     clock,
     random,
     log,
-    authorizer: createAuthorizer({
-      pods: {
-        get: (key) => informers.of('Pod').get(key),
-        by: (index, value) => informers.of('Pod').by(index, value),
-      },
-    }),
+    authorizer,
     nodeStreams: { logs: (node, parameters, signal) => sessions.logs(node, parameters, signal) },
   });
   const clientOf = (name: string): Client => new LocalClient({ api, clock, identity: component(name) });
@@ -118,6 +120,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
 
   return {
     api,
+    authorizer,
     cache,
     client: clientOf('control-plane'),
     sessions,

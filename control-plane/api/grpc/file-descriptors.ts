@@ -1,9 +1,6 @@
 import protobuf from 'protobufjs';
-import {
-  FileDescriptorProto,
-  type IDescriptorProto,
-  type IFieldDescriptorProto,
-} from 'protobufjs/ext/descriptor/index.js';
+import type { IDescriptorProto, IFieldDescriptorProto } from 'protobufjs/ext/descriptor/index.js';
+import descriptor from 'protobufjs/ext/descriptor/index.js';
 
 /**
  * The messages and services of a protobuf root as file descriptors, one file a package: what server reflection hands
@@ -56,7 +53,7 @@ function fileOf(found: protobuf.NamespaceBase): FileDescriptor {
   const name = fileName(found);
   const dependency = [...imports].sort();
   const file = { name, package: fullName(found), dependency, messageType, service };
-  return { name, package: fullName(found), dependency, bytes: FileDescriptorProto.encode(file).finish() };
+  return { name, package: fullName(found), dependency, bytes: descriptor.FileDescriptorProto.encode(file).finish() };
 }
 
 function messageOf(type: protobuf.Type, refer: (type: protobuf.Type) => string): IDescriptorProto {

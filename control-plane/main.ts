@@ -1,0 +1,184 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { TLSSocket } from 'node:tls';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { systemClock as clock } from '../shared/clock.ts';
+import { createLog, type Log } from '../shared/log.ts';
+import { systemRandom as random } from '../shared/random.ts';
+import { identityOfSocket } from './api/auth/authentication.ts';
+import { createEnrollment } from './api/auth/enrollment.ts';
+import { createGrpcServer } from './api/grpc/server.ts';
+import { createRestServer } from './api/rest/server.ts';
+import { Certificates } from './certificates.ts';
+import { createControlPlane } from './control-plane.ts';
+import { takeDataDir } from './data-dir.ts';
+import { EtcdStore } from './store/etcd.ts';
+import { EtcdProcess } from './store/etcd-process.ts';
+
+export interface ServerOptions {
+  readonly dataDir: string;
+  /** `host:port` or URLs of an etcd. Absent: the server starts and supervises its own. */
+  readonly etcdEndpoints?: readonly string[];
+  /** Paths of PEM files for an etcd that wants TLS. */
+  readonly etcdCa?: string;
+  readonly etcdCert?: string;
+  readonly etcdKey?: string;
+  /** `host:port` */
+  readonly restListen: string;
+  readonly grpcListen: string;
+  /** What clients dial, beyond this machine's own names and addresses; the first is written into kubeconfigs. */
+  readonly advertiseAddresses: readonly string[];
+  /** The range that nodes get their pods' addresses from. */
+  readonly podCIDR: string;
+  readonly logLevel: string;
+}
+
+/** How long requests that run may take to end when the server stops. */
+const graceMs = 3_000;
+
+/** `coracle server`: runs until aborted, then stops in order. Rejects when it can't start or can't go on. */
+export async function runServer(options: ServerOptions, signal: AbortSignal): Promise<void> {
+  const log = createLog(options.logLevel, { program: 'server' });
+  const started = clock.monotonic();
+  const dataDir = await takeDataDir(options.dataDir, random);
+  const etcd = options.etcdEndpoints?.length ? undefined : ownEtcd(options.dataDir, log);
+  try {
+    const [certificates, store] = await Promise.all([
+      Certificates.load({ dataDir: options.dataDir, clock, random, log }, options.advertiseAddresses),
+      openStore(options, etcd, log, signal),
+    ]);
+    try {
+      await serve(options, { certificates, store, log, started, holder: dataDir.serverId }, signal);
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await etcd?.stop();
+    await dataDir.release();
+  }
+}
+
+interface Parts {
+  readonly certificates: Certificates;
+  readonly store: EtcdStore;
+  readonly log: Log;
+  readonly holder: string;
+  /** By the monotonic clock, in milliseconds. */
+  readonly started: number;
+}
+
+async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): Promise<void> {
+  const { certificates, store, log } = parts;
+  const metrics = new Registry();
+  collectDefaultMetrics({ register: metrics });
+  const controlPlane = createControlPlane({
+    ...{ store, clock, random, log, metrics },
+    holder: parts.holder,
+    clusterCIDR: options.podCIDR,
+  });
+  const { api, authorizer } = controlPlane;
+  const enrollment = createEnrollment({
+    client: controlPlane.client,
+    authority: certificates.authority,
+    clock,
+    log,
+  });
+
+  const rest = createRestServer({
+    ...{ api, authorizer, clock, registry: metrics },
+    log: log.child({ component: 'rest' }),
+    tls: restTls(certificates),
+    authenticate: (request) => identityOfSocket(request.socket as TLSSocket, clock.now()),
+    checks: { ready: { etcd: async () => void (await store.get('/')) } },
+  });
+  const grpc = createGrpcServer({
+    ...{ api, enrollment, clock, sessions: controlPlane.sessions },
+    log: log.child({ component: 'grpc' }),
+    tls: grpcTls(certificates),
+  });
+
+  const failed = new AbortController();
+  const signal = AbortSignal.any([stop, failed.signal]);
+  const running = controlPlane.run(signal).catch((error) => failed.abort(error));
+  try {
+    await controlPlane.ready(signal);
+    const [host, port] = hostAndPort(options.restListen);
+    const restPort = await rest.listen(port, host);
+    const grpcPort = await grpc.listen(options.grpcListen);
+    grpc.setServing(true);
+    const writeAccess = () => {
+      const address = options.advertiseAddresses[0] ?? hostToDial(host);
+      return certificates.writeAdminKubeconfig(
+        `https://${bracketed(address)}:${restPort}`,
+        `${bracketed(address)}:${grpcPort}`,
+      );
+    };
+    const kubeconfig = await writeAccess();
+    const ms = Math.round(clock.monotonic() - parts.started);
+    log.info({ rest: restPort, grpc: grpcPort, kubeconfig, ms }, 'ready');
+    const fresh = certificates.keepFresh(async () => {
+      rest.setCertificate(restTls(certificates));
+      grpc.replaceTls(grpcTls(certificates));
+      await writeAccess();
+    }, signal);
+    await Promise.all([fresh, running]);
+    failed.signal.throwIfAborted();
+  } catch (error) {
+    if (!stop.aborted) throw error;
+  } finally {
+    log.info('stopping');
+    failed.abort(new Error('stopped'));
+    controlPlane.sessions.close();
+    await Promise.all([rest.close(), grpc.close(graceMs)]);
+    await running;
+  }
+}
+
+function ownEtcd(dataDir: string, log: Log): EtcdProcess {
+  return new EtcdProcess({ dataDir, spawn, clock, random, log: log.child({ component: 'etcd' }) });
+}
+
+async function openStore(
+  options: ServerOptions,
+  etcd: EtcdProcess | undefined,
+  log: Log,
+  signal: AbortSignal,
+): Promise<EtcdStore> {
+  await etcd?.start(signal);
+  const read = (path: string | undefined) => (path ? readFileSync(path) : undefined);
+  const ca = read(options.etcdCa);
+  return new EtcdStore({
+    ...{ clock, random },
+    log: log.child({ component: 'store' }),
+    endpoints: etcd ? [etcd.endpoint] : (options.etcdEndpoints ?? []),
+    ...(ca ? { tls: { ca, cert: read(options.etcdCert), key: read(options.etcdKey) } } : {}),
+  });
+}
+
+function restTls({ server, authority }: Certificates) {
+  return { cert: server.certificate, key: server.key, ca: authority.certificate };
+}
+
+function grpcTls({ server, authority }: Certificates) {
+  return { ca: authority.certificate, server };
+}
+
+/** `0.0.0.0:6443`, `[::]:6443` → host and port. */
+function hostAndPort(address: string): [string, number] {
+  const colon = address.lastIndexOf(':');
+  const port = Number(address.slice(colon + 1));
+  if (colon < 0 || !Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new Error(`invalid address "${address}": expected host:port`);
+  }
+  return [address.slice(0, colon).replace(/^\[|\]$/g, ''), port];
+}
+
+/** What to dial to reach a server that listens on `host`. */
+function hostToDial(host: string): string {
+  return host === '0.0.0.0' || host === '::' || host === '' ? hostname() : host;
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
