@@ -133,7 +133,7 @@ function statusUpdate(def: KindDef, current: KubeObject, incoming: KubeObject): 
   if (marks && incoming.metadata.labels) metadata.labels = incoming.metadata.labels;
   if (incoming.metadata.annotations) metadata.annotations = incoming.metadata.annotations;
   const next: KubeObject = { ...current, metadata, status: incoming.status };
-  checkStatus(def, next, current);
+  checkStatus(def, next);
   return changed(current, next);
 }
 

@@ -15,7 +15,8 @@ const bookmarkMs = 10_000;
 /** Batches feed a reader in this process that applies them at once: only the cache's window bounds it. */
 const batchBuffer = 1_000_000;
 
-export async function* watchObjects(
+/** What may be refused is refused by the call itself; what comes later, by the iteration. */
+export function watchObjects(
   core: Core,
   context: RequestContext,
   def: KindDef,
@@ -23,8 +24,18 @@ export async function* watchObjects(
 ): AsyncGenerator<ApiWatchEvent, void, void> {
   const selection = selectionOf(def, query);
   authorizeSelection(core, context, 'watch', def, selection);
+  return follow(core, context, def, query, selection, versionOf(query.resourceVersion));
+}
+
+async function* follow(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  query: WatchQuery,
+  selection: Selection,
+  wanted: number | undefined,
+): AsyncGenerator<ApiWatchEvent, void, void> {
   const { clock, cache } = core.deps;
-  const wanted = versionOf(query.resourceVersion);
   const initial = query.sendInitialEvents ?? (wanted === undefined || wanted === 0);
   if (wanted === undefined) await core.reads.catchUp(context.signal);
   else if (wanted > 0) await core.reads.waitFor(wanted, context.signal);

@@ -1,0 +1,291 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { createServer, type ServerOptions, type Server as TlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+import type { Clock } from '../../../shared/clock.ts';
+import { ApiError, messageOf } from '../../../shared/errors.ts';
+import type { Log } from '../../../shared/log.ts';
+import type { Api } from '../api.ts';
+import { forbiddenError } from '../auth/authorizer.ts';
+import type { Authorizer, Identity } from '../identity.ts';
+import { discoveryOf } from './discovery.ts';
+import { type Check, healthText } from './health.ts';
+import { RequestMetrics } from './metrics.ts';
+import { formatFor, mediaTypes } from './negotiate.ts';
+import { OpenApi } from './openapi.ts';
+import { isLong, serveResource } from './resources.ts';
+import { type Reply, sendError, sendObject, sendText, toApiError } from './respond.ts';
+import { notServed, type Route, routeOf } from './route.ts';
+
+/** A request that is no watch and no log ends by then. */
+const requestMs = 60_000;
+/** The most header bytes of a request; the most connections at a time. */
+const maxHeaderBytes = 32 * 1024;
+const maxConnections = 10_000;
+/** A connection must bring a request's head, and then all of it, within these; idle ones are kept a while. */
+const headersMs = 10_000;
+const idleMs = 120_000;
+/** On closing, what is being answered gets this long. */
+const drainMs = 5_000;
+
+export interface TlsMaterial {
+  /** PEM: the server's certificate with its chain, its key, and the CA that signs clients. */
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+export interface RestServerDeps {
+  readonly api: Api;
+  /** Who sent the request. Throws Unauthorized. Asked for each request, since a connection may outlive a certificate. */
+  readonly authenticate: (request: IncomingMessage) => Identity;
+  /** For paths that are no resources; the pipeline asks for the rest. */
+  readonly authorizer: Authorizer;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly tls: TlsMaterial;
+  /** What `/metrics` shows; the server adds its own figures. Absent: no metrics. */
+  readonly registry?: Registry;
+  /** What `/readyz` and `/livez` ask, by name. */
+  readonly checks?: {
+    readonly ready?: Readonly<Record<string, Check>>;
+    readonly live?: Readonly<Record<string, Check>>;
+  };
+}
+
+export interface RestServer {
+  /** Port 0: any free one. Resolves with the port. */
+  listen(port: number, host?: string): Promise<number>;
+  /** For connections that are made from now on. */
+  setCertificate(tls: TlsMaterial): void;
+  /** Takes no more connections, ends watches, waits a little for the other requests. */
+  close(): Promise<void>;
+}
+
+/** Kubernetes' REST API over HTTPS, derived from the kind table. */
+export function createRestServer(deps: RestServerDeps): RestServer {
+  const closing = new AbortController();
+  const handler = new Handler(deps, closing.signal);
+  const server = createServer(serverOptions(deps.tls), handler.listener);
+  server.maxConnections = maxConnections;
+  server.requestTimeout = requestMs;
+  server.headersTimeout = headersMs;
+  server.keepAliveTimeout = idleMs;
+  server.on('tlsClientError', (error) => deps.log.debug({ err: messageOf(error) }, 'a TLS handshake failed'));
+  server.on('clientError', (_error, socket) => socket.destroy());
+  return {
+    listen: (port, host) => listen(server, port, host),
+    setCertificate: (tls) => server.setSecureContext(tls),
+    close: () => close(server, closing, deps.clock),
+  };
+}
+
+function serverOptions(tls: TlsMaterial): ServerOptions {
+  return {
+    ...tls,
+    // A connection without a certificate is anonymous, not refused: it may ask for health and version.
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['http/1.1'],
+    maxHeaderSize: maxHeaderBytes,
+    noDelay: true,
+  };
+}
+
+/** Serves requests one by one; holds nothing of any of them. */
+class Handler {
+  readonly #deps: RestServerDeps;
+  readonly #closing: AbortSignal;
+  readonly #openapi = new OpenApi();
+  readonly #metrics: RequestMetrics | undefined;
+
+  constructor(deps: RestServerDeps, closing: AbortSignal) {
+    this.#deps = deps;
+    this.#closing = closing;
+    this.#metrics = deps.registry && new RequestMetrics(deps.registry);
+  }
+
+  readonly listener: RequestListener = (request, response) => {
+    this.#serve(request, response).catch((error: unknown) => {
+      this.#deps.log.error({ err: messageOf(error) }, 'a request could not be answered');
+      response.destroy();
+    });
+  };
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { clock, log } = this.#deps;
+    const started = clock.monotonic();
+    const end = new AbortController();
+    const warnings: string[] = [];
+    let reply: Reply = {
+      response,
+      format: { encoding: 'json' },
+      pretty: false,
+      gzip: false,
+      warnings,
+      signal: end.signal,
+    };
+    response.on('close', () => end.abort(new ApiError('Timeout', 'the client has gone')));
+    response.on('error', (error) => log.debug({ err: messageOf(error) }, 'an answer could not be written'));
+    const onClosing = (): void => end.abort(new ApiError('ServiceUnavailable', 'the server is shutting down'));
+    let deadline: { cancel(): void } | undefined;
+    let route: Route | undefined;
+    try {
+      route = routeOf(request.url ?? '/');
+      reply = this.#replyTo(request, route, reply);
+      const identity = this.#deps.authenticate(request);
+      refuseImpersonation(request);
+      if (route.type === 'path') return await this.#servePath(request, route, identity, reply);
+      if (isLong(route.resource, route.query)) {
+        if (this.#closing.aborted) onClosing();
+        this.#closing.addEventListener('abort', onClosing, { once: true });
+      } else {
+        deadline = clock.timer(requestMs, () =>
+          end.abort(new ApiError('Timeout', 'the request did not complete within its time')),
+        );
+      }
+      await serveResource({
+        api: this.#deps.api,
+        clock,
+        context: { identity, signal: end.signal, warnings },
+        request,
+        response,
+        route: route.resource,
+        query: route.query,
+        reply,
+      });
+    } catch (error) {
+      const known = toApiError(error);
+      if (known.reason === 'InternalError') {
+        log.error({ method: request.method, url: request.url, err: known.cause ?? known }, 'a request failed');
+      }
+      sendError(reply, error);
+    } finally {
+      deadline?.cancel();
+      this.#closing.removeEventListener('abort', onClosing);
+      this.#metrics?.count(request, route, response.statusCode, clock.monotonic() - started);
+    }
+  }
+
+  #replyTo(request: IncomingMessage, route: Route, before: Reply): Reply {
+    const { accept, 'accept-encoding': encodings = '' } = request.headers;
+    const { query } = route;
+    return {
+      ...before,
+      // Documents and discovery have media types of their own.
+      format: route.type === 'resource' && route.resource.subresource !== 'log' ? formatFor(accept) : before.format,
+      pretty: query.size > 0 && query.has('pretty') && !['false', '0'].includes(query.get('pretty') ?? ''),
+      gzip: encodings.includes('gzip'),
+    };
+  }
+
+  async #servePath(
+    request: IncomingMessage,
+    { path, parts, query }: Route & { type: 'path' },
+    identity: Identity,
+    reply: Reply,
+  ): Promise<void> {
+    const { authorizer, checks, registry } = this.#deps;
+    const verb = (request.method ?? 'GET').toLowerCase();
+    const attributes = { verb, group: '', resource: '', path };
+    const decision = authorizer.authorize(identity, attributes);
+    if (!decision.allowed) throw forbiddenError(attributes, decision.reason);
+    if (verb !== 'get' && verb !== 'head') {
+      throw new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
+    }
+    const [root] = parts;
+    switch (root) {
+      case 'version':
+        return sendObject(reply, 200, versionInfo);
+      case 'healthz':
+      case 'livez':
+      case 'readyz': {
+        const asked = root === 'readyz' ? checks?.ready : checks?.live;
+        const { ok, text } = await healthText(root, asked ?? {}, query.has('verbose'), parts[1]);
+        return sendText(reply, ok ? 200 : 500, 'text/plain; charset=utf-8', text);
+      }
+      case 'metrics':
+        if (!registry) throw notServed();
+        return sendText(reply, 200, registry.contentType, await registry.metrics());
+      case 'openapi':
+        return this.#serveOpenApi(request, parts, reply);
+      default: {
+        const wanted = mediaTypes(request.headers.accept ?? '');
+        const aggregated = wanted.find(({ parameters: { as, v } }) => as === 'APIGroupDiscoveryList' && v === 'v2');
+        const found = discoveryOf(parts, aggregated !== undefined);
+        if (found) return sendDiscovery(reply, found);
+        if (parts.length === 0) return sendObject(reply, 200, { paths: rootPaths });
+        throw notServed();
+      }
+    }
+  }
+
+  #serveOpenApi(request: IncomingMessage, parts: readonly string[], reply: Reply): void {
+    const accepted = mediaTypes(request.headers.accept ?? '*/*');
+    if (!accepted.some(({ type }) => ['application/json', '*/*', 'application/*'].includes(type))) {
+      throw new ApiError('NotAcceptable', 'only application/json is served');
+    }
+    const text = this.#openapi.text(parts);
+    if (text === undefined) throw notServed();
+    sendText(reply, 200, 'application/json', text);
+  }
+}
+
+const rootPaths = [
+  '/api',
+  '/apis',
+  '/healthz',
+  '/livez',
+  '/metrics',
+  '/openapi/v2',
+  '/openapi/v3',
+  '/readyz',
+  '/version',
+];
+
+/** The release of Kubernetes whose API this is. */
+const versionInfo = {
+  major: '1',
+  minor: '32',
+  gitVersion: 'v1.32.0+coracle',
+  gitCommit: '',
+  gitTreeState: 'clean',
+  buildDate: '1970-01-01T00:00:00Z',
+  goVersion: '',
+  compiler: '',
+  platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+};
+
+/** A client tells the aggregated form from the older one by its media type. */
+function sendDiscovery(reply: Reply, found: object): void {
+  const aggregated = (found as { kind?: unknown }).kind === 'APIGroupDiscoveryList';
+  const type = aggregated ? 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' : 'application/json';
+  sendText(reply, 200, type, `${JSON.stringify(found)}\n`);
+}
+
+/** Doing something as somebody else is not served; ignoring the wish would do it as the wrong one. */
+function refuseImpersonation(request: IncomingMessage): void {
+  if (request.headers['impersonate-user'] === undefined && request.headers['impersonate-group'] === undefined) return;
+  throw new ApiError('Forbidden', 'impersonation is not supported by this server');
+}
+
+function listen(server: TlsServer, port: number, host: string | undefined): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+async function close(server: TlsServer, closing: AbortController, clock: Clock): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  closing.abort();
+  server.closeIdleConnections();
+  const late = clock.timer(drainMs, () => server.closeAllConnections());
+  await closed;
+  late.cancel();
+}
