@@ -1,14 +1,43 @@
-import type { Kind, KindMap } from '../generated/types.ts';
-import type { Column, KindDef, Strategy } from './kind.ts';
+import type { Kind, KindMap, StatusCause } from '../generated/types.ts';
+import type { KubeObject } from '../object.ts';
+import { configMap } from './config-map.ts';
+import { deployment } from './deployment.ts';
+import { event } from './event.ts';
+import { joinToken } from './join-token.ts';
+import type { Behaviour, KindDef, Strategy } from './kind.ts';
+import { lease } from './lease.ts';
+import { validateMetadata } from './metadata.ts';
 import { apiVersionOf } from './names.ts';
+import { namespace } from './namespace.ts';
+import { node } from './node.ts';
+import { nodeGuard } from './node-guard.ts';
+import { pod } from './pod.ts';
+import { podTemplate } from './pod-template.ts';
+import { replicaSet } from './replica-set.ts';
+import { replicationController } from './replication-controller.ts';
+import { secret } from './secret.ts';
+import { serviceAccount } from './service-account.ts';
 import { type KindEntry, kindTable } from './table.ts';
 
 export { apiVersionOf } from './names.ts';
 
 /** What every kind does, by its name. */
-const behaviours: {
-  readonly [K in Kind]?: { strategy: Strategy<KindMap[K]>; columns: readonly Column<KindMap[K]>[] };
-} = {};
+const behaviours: { readonly [K in Kind]: Behaviour<KindMap[K]> } = {
+  Namespace: namespace,
+  Node: node,
+  Pod: pod,
+  PodTemplate: podTemplate,
+  ReplicationController: replicationController,
+  ReplicaSet: replicaSet,
+  Deployment: deployment,
+  ConfigMap: configMap,
+  Secret: secret,
+  Event: event,
+  ServiceAccount: serviceAccount,
+  Lease: lease,
+  NodeGuard: nodeGuard,
+  JoinToken: joinToken,
+};
 
 /** The whole kind table: every kind that is served, in a stable order. */
 export const kinds: readonly KindDef[] = kindTable.map(define);
@@ -41,8 +70,16 @@ export function findKind(word: string): KindDef | undefined {
 }
 
 function define(entry: KindEntry): KindDef {
-  const behaviour = behaviours[entry.kind as Kind] ?? { strategy: {}, columns: [] };
-  return { ...entry, ...(behaviour as { strategy: Strategy; columns: readonly Column[] }) };
+  const { nameFormat, strategy, columns } = behaviours[entry.kind as Kind] as unknown as Behaviour;
+  const rules = { namespaced: entry.namespaced, name: nameFormat };
+  const whole: Strategy = {
+    ...strategy,
+    validate(object: KubeObject, causes: StatusCause[]) {
+      validateMetadata(object.metadata, rules, causes);
+      strategy.validate?.(object, causes);
+    },
+  };
+  return { ...entry, columns, strategy: whole };
 }
 
 function indexWords(all: readonly KindDef[]): Map<string, KindDef> {

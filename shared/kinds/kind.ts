@@ -1,9 +1,18 @@
 import type { StatusCause } from '../generated/types.ts';
 import type { KubeObject } from '../object.ts';
+import type { Format } from '../schema/formats.ts';
 import type { KindEntry } from './table.ts';
 
 /** One entry of the kind table, whole: its data and its behaviour. */
 export interface KindDef<T extends KubeObject = KubeObject> extends KindEntry {
+  readonly strategy: Strategy<T>;
+  readonly columns: readonly Column<T>[];
+}
+
+/** A kind's own half of its entry: what its file in this folder says. The rules of metadata are added to it. */
+export interface Behaviour<T extends KubeObject = KubeObject> {
+  /** What a name must look like. */
+  readonly nameFormat: Format;
   readonly strategy: Strategy<T>;
   readonly columns: readonly Column<T>[];
 }

@@ -1,0 +1,18 @@
+import type { Namespace } from '../generated/types.ts';
+import { isDnsLabel } from '../schema/formats.ts';
+import { ageColumn, nameColumn, text } from './columns.ts';
+import type { Behaviour, Column } from './kind.ts';
+
+export const namespace: Behaviour<Namespace> = {
+  nameFormat: isDnsLabel,
+  columns: [
+    nameColumn,
+    text('Status', 'Active, or Terminating while what is in it is being deleted.', ({ status }) => status?.phase ?? ''),
+    ageColumn as Column<Namespace>,
+  ],
+  strategy: {
+    prepareCreate(object) {
+      object.status = { phase: 'Active' };
+    },
+  },
+};

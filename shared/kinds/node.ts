@@ -1,0 +1,67 @@
+import type { Node } from '../generated/types.ts';
+import { forbidden } from '../schema/causes.ts';
+import { isDnsSubdomain } from '../schema/formats.ts';
+import { ageColumn, nameColumn, text, wide } from './columns.ts';
+import type { Behaviour, Column } from './kind.ts';
+import { validateAmounts } from './resource-validation.ts';
+import { validateTaints } from './scheduling-validation.ts';
+
+const roleLabel = 'node-role.kubernetes.io/';
+const oldRoleLabel = 'kubernetes.io/role';
+
+export const node: Behaviour<Node> = {
+  nameFormat: isDnsSubdomain,
+  columns: [
+    nameColumn,
+    text('Status', 'Whether it is ready, and whether it takes pods.', nodeStatus),
+    text('Roles', 'What it is for, by its labels.', nodeRoles),
+    ageColumn as Column<Node>,
+    text('Version', 'The version of its agent.', ({ status }) => status?.nodeInfo?.kubeletVersion ?? ''),
+    wide('Internal-IP', 'Its address within the cluster.', (object) => addressOf(object, 'InternalIP')),
+    wide('External-IP', 'Its address from outside.', (object) => addressOf(object, 'ExternalIP')),
+    wide('OS-Image', 'The system it runs.', ({ status }) => status?.nodeInfo?.osImage || '<unknown>'),
+    wide('Kernel-Version', 'Its kernel.', ({ status }) => status?.nodeInfo?.kernelVersion || '<unknown>'),
+    wide(
+      'Container-Runtime',
+      'What runs its containers.',
+      ({ status }) => status?.nodeInfo?.containerRuntimeVersion || '<unknown>',
+    ),
+  ],
+  strategy: {
+    default({ spec }) {
+      if (spec?.podCIDR && !spec.podCIDRs?.length) spec.podCIDRs = [spec.podCIDR];
+      if (spec?.podCIDRs?.[0] && !spec.podCIDR) spec.podCIDR = spec.podCIDRs[0];
+    },
+    validate({ spec, status }, causes) {
+      if (spec?.taints) validateTaints(spec.taints, 'metadata.taints', causes);
+      if (status?.capacity) validateAmounts(status.capacity, 'status.capacity', causes);
+      if (status?.allocatable) validateAmounts(status.allocatable, 'status.allocatable', causes);
+    },
+    validateUpdate({ spec }, old, causes) {
+      for (const field of ['podCIDR', 'providerID'] as const) {
+        const before = old.spec?.[field];
+        if (before && spec?.[field] !== before) {
+          causes.push(forbidden(`spec.${field}`, `node updates may not change ${field} except from "" to valid`));
+        }
+      }
+    },
+  },
+};
+
+function nodeStatus({ spec, status }: Node): string {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  const word = ready ? (ready.status === 'True' ? 'Ready' : 'NotReady') : 'Unknown';
+  return spec?.unschedulable ? `${word},SchedulingDisabled` : word;
+}
+
+function nodeRoles({ metadata }: Node): string {
+  const roles = Object.entries(metadata.labels ?? {}).flatMap(([key, value]) => {
+    if (key.startsWith(roleLabel)) return key.slice(roleLabel.length) || [];
+    return key === oldRoleLabel && value ? [value] : [];
+  });
+  return roles.length > 0 ? [...new Set(roles)].sort().join(',') : '<none>';
+}
+
+function addressOf({ status }: Node, type: string): string {
+  return status?.addresses?.find((address) => address.type === type)?.address ?? '<none>';
+}

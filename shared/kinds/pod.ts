@@ -1,0 +1,39 @@
+import type { Pod } from '../generated/types.ts';
+import { isPodTerminal, qosClass } from '../pod.ts';
+import { forbidden } from '../schema/causes.ts';
+import { isDnsSubdomain } from '../schema/formats.ts';
+import type { Behaviour } from './kind.ts';
+import { podColumns } from './pod-columns.ts';
+import { addDefaultTolerations, defaultPod } from './pod-defaults.ts';
+import { validatePodUpdate } from './pod-update.ts';
+import { validatePodSpec } from './pod-validation.ts';
+
+export const pod: Behaviour<Pod> = {
+  nameFormat: isDnsSubdomain,
+  columns: podColumns,
+  strategy: {
+    default(object) {
+      if (object.spec) defaultPod(object);
+    },
+    prepareCreate(object) {
+      if (!object.spec) return;
+      addDefaultTolerations(object.spec);
+      object.status = { phase: 'Pending', qosClass: qosClass(object.spec) };
+    },
+    validate(object, causes) {
+      if (!object.spec) return;
+      validatePodSpec(object.spec, 'spec', causes);
+      if (object.spec.ephemeralContainers?.length) {
+        causes.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'));
+      }
+    },
+    validateUpdate(object, old, causes) {
+      if (object.spec) validatePodUpdate(object, old, causes);
+    },
+    /** The node stops a pod that it was given; before and after that there is nothing to wait for. */
+    gracePeriod(object) {
+      if (!object.spec.nodeName || isPodTerminal(object)) return 0;
+      return Math.max(0, object.spec.terminationGracePeriodSeconds ?? 30);
+    },
+  },
+};
