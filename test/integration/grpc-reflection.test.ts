@@ -1,6 +1,6 @@
 import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
-import { FileDescriptorProto } from 'protobufjs/ext/descriptor/index.js';
+import descriptor from 'protobufjs/ext/descriptor/index.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fileDescriptors } from '../../control-plane/api/grpc/file-descriptors.ts';
 import { createRpcSchema, hiddenPackage } from '../../shared/rpc/schema.ts';
@@ -118,7 +118,7 @@ test('file descriptors obey the rules that strict clients check', () => {
   };
   for (const { name } of files) visit(name, []);
   for (const { name, bytes } of files) {
-    const file = FileDescriptorProto.decode(bytes) as unknown as DecodedFile;
+    const file = descriptor.FileDescriptorProto.decode(bytes) as unknown as DecodedFile;
     expect(file.syntax || 'proto2').toBe('proto2');
     for (const message of file.messageType ?? []) {
       for (const field of message.field) {
