@@ -36,7 +36,7 @@ const began = systemClock.monotonic();
 const ownBase = process.env.BASE_IMAGE === undefined;
 const baseImage = process.env.BASE_IMAGE ?? 'coracle-base:local';
 const { podCIDR } = await chooseNetworks('c0ffee');
-const compose = await composeProject({ project, baseImage, podCIDR });
+const compose = await composeProject({ project, baseImage, podCIDR }, systemClock);
 const scratch = mkdtempSync(join(tmpdir(), 'coracle-compose-'));
 
 let failed = false;

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type Docker from 'dockerode';
+import type { Clock } from '../../shared/clock.ts';
 import { type ClusterAccess, readKubeconfig } from '../../shared/pki/kubeconfig.ts';
+import { removeCgroup } from '../cluster/cgroups.ts';
 import { engineAt } from '../cluster/engine.ts';
 import { run, tryRun } from '../cluster/run.ts';
 
@@ -31,7 +33,8 @@ export interface ComposeOptions {
 const file = join(import.meta.dirname, '..', 'docker-compose.yml');
 const slowMs = 300_000;
 
-export async function composeProject({ project, baseImage, podCIDR }: ComposeOptions): Promise<ComposeProject> {
+export async function composeProject(options: ComposeOptions, clock: Clock): Promise<ComposeProject> {
+  const { project, baseImage, podCIDR } = options;
   const [command = 'docker-compose', ...prefix] = await composeCommand();
   const env = {
     BASE_IMAGE: baseImage,
@@ -57,7 +60,10 @@ export async function composeProject({ project, baseImage, podCIDR }: ComposeOpt
     build: async () => void (await compose('build', 'control-plane')),
     up: async () => void (await compose('up', '-d', '--no-build')),
     async down() {
+      const ids = (await compose('ps', '-a', '-q')).split('\n').filter((id) => id !== '');
       await compose('down', '-v', '--remove-orphans', '--timeout', '5');
+      // An engine does not look for groups that the engine inside a container made below its own.
+      for (const id of ids) await removeCgroup(`docker/${id}`, clock);
       await tryRun('docker', ['image', 'rm', '--force', env.CORACLE_IMAGE]);
     },
     kill: async (service) => void (await run('docker', ['kill', await container(service)])),
