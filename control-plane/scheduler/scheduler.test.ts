@@ -1,0 +1,188 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Client } from '../../shared/client.ts';
+import { ApiError } from '../../shared/errors.ts';
+import type { Node, Pod } from '../../shared/generated/types.ts';
+import { silentLog } from '../../shared/log.ts';
+import { podCondition } from '../../shared/pod.ts';
+import { seededRandom } from '../../shared/random.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
+import { startTestApi, type TestApi } from '../../test/support/api-server.ts';
+import { asDraft, pendingPod, readyNode } from '../../test/support/scheduling.ts';
+import { createScheduler, type Scheduler } from './scheduler.ts';
+
+/** A scheduler on a real API over the memory store, on a virtual clock. */
+describe('the scheduler', () => {
+  let clock: VirtualClock;
+  let api: TestApi;
+  let stop: AbortController;
+  let running: Promise<void>;
+  let scheduler: Scheduler;
+  let decisions: number;
+  /** Stands in for the API's answer to bind, while it is set. */
+  let bind: Client['bind'] | undefined;
+
+  beforeEach(async () => {
+    clock = new VirtualClock();
+    const starting = startTestApi({ clock, random: seededRandom(1) });
+    let started = false;
+    void starting.then(() => {
+      started = true;
+    });
+    await clock.advanceUntil(() => started, 10_000);
+    api = await starting;
+    stop = new AbortController();
+    decisions = 0;
+    bind = undefined;
+    const client: Client = new Proxy(api.client, {
+      get(target, property) {
+        if (property === 'bind' && bind) return bind;
+        const value = Reflect.get(target, property) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const metrics = { decided: () => void decisions++, bound: () => undefined, conflict: () => undefined };
+    scheduler = createScheduler({ client, clock, random: seededRandom(2), log: silentLog, metrics });
+    running = scheduler.run(stop.signal);
+    await clock.advance(100);
+  });
+
+  afterEach(async () => {
+    stop.abort();
+    await clock.advance(1_000);
+    await running;
+    const stopping = api.stop();
+    await clock.advance(1_000);
+    await stopping;
+  });
+
+  async function addNode(node: Node): Promise<void> {
+    const made = await api.client.create('Node', asDraft(node));
+    await api.client.updateStatus('Node', { ...made, status: node.status });
+  }
+
+  async function addPod(pod: Pod): Promise<void> {
+    await api.client.create('Pod', asDraft(pod));
+  }
+
+  const podNow = (name: string): Promise<Pod> => api.client.get('Pod', name, 'default');
+
+  async function nodeOf(name: string): Promise<string | undefined> {
+    return (await podNow(name)).spec.nodeName;
+  }
+
+  it('binds a pod to a node and says so in an event', async () => {
+    await addNode(readyNode('n1'));
+    await addPod(pendingPod('a'));
+    await clock.advance(200);
+    expect(await nodeOf('a')).toBe('n1');
+    const { items } = await api.client.list('Event');
+    expect(items).toMatchObject([
+      { reason: 'Scheduled', type: 'Normal', message: 'Successfully assigned default/a to n1' },
+    ]);
+  });
+
+  it('says in one sentence, in a condition and one event, why a pod fits nowhere, and binds it once a node comes', async () => {
+    await addNode(readyNode('n1', { cpu: '1' }));
+    await addNode(readyNode('n2', {}, { spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } }));
+    await addPod(pendingPod('a', { cpu: '2' }));
+    await clock.advance(5_000);
+    const message = '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {gpu: }.';
+    expect(podCondition(await podNow('a'), 'PodScheduled')).toMatchObject({
+      status: 'False',
+      reason: 'Unschedulable',
+      message,
+    });
+    expect((await api.client.list('Event')).items).toMatchObject([
+      { reason: 'FailedScheduling', type: 'Warning', message, count: 1 },
+    ]);
+    expect(scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 0 });
+    await addNode(readyNode('n3'));
+    await clock.advance(3_000);
+    expect(await nodeOf('a')).toBe('n3');
+    expect(podCondition(await podNow('a'), 'PodScheduled')).toMatchObject({ status: 'True' });
+  });
+
+  it('decides nothing while nothing changes that could help', async () => {
+    await addNode(readyNode('n1', { cpu: '1' }));
+    for (let i = 0; i < 50; i++) await addPod(pendingPod(`big-${i}`, { cpu: '2' }));
+    await clock.advance(5_000);
+    const before = decisions;
+    await addPod(pendingPod('small', { cpu: '100m' }));
+    await clock.advance(40_000);
+    expect(await nodeOf('small')).toBe('n1');
+    expect(decisions - before).toBe(1);
+  });
+
+  it('gives a place that is freed to the most important pod that waits, with few tries of the others', async () => {
+    await addNode(readyNode('n1', { cpu: '1' }));
+    await addPod(pendingPod('first', { cpu: '1' }));
+    await clock.advance(200);
+    for (let i = 0; i < 30; i++) await addPod(pendingPod(`low-${i}`, { cpu: '1' }));
+    await addPod(pendingPod('high', { cpu: '1' }, { spec: { priorityClassName: 'system-node-critical' } }));
+    await clock.advance(5_000);
+    const before = decisions;
+    await api.client.delete('Pod', 'first', { namespace: 'default', gracePeriodSeconds: 0 });
+    await clock.advance(5_000);
+    const pods = (await api.client.list('Pod')).items.filter((pod) => pod.spec.nodeName);
+    expect(pods.map((pod) => pod.metadata.name)).toEqual(['high']);
+    expect(decisions - before).toBeLessThan(8);
+  });
+
+  it('leaves alone what is another scheduler’s, gated, or being deleted, and takes a pod once its gates are gone', async () => {
+    await addNode(readyNode('n1'));
+    await addPod(pendingPod('other', undefined, { spec: { schedulerName: 'mine' } }));
+    await addPod(pendingPod('gated', undefined, { spec: { schedulingGates: [{ name: 'example.com/wait' }] } }));
+    await clock.advance(1_000);
+    expect([await nodeOf('other'), await nodeOf('gated')]).toEqual([undefined, undefined]);
+    const gated = await podNow('gated');
+    await api.client.update('Pod', { ...gated, spec: { ...gated.spec, schedulingGates: [] } });
+    await clock.advance(1_000);
+    expect(await nodeOf('gated')).toBe('n1');
+  });
+
+  it('keeps trying with a backoff when binding fails, and counts nothing twice', async () => {
+    let calls = 0;
+    bind = async () => {
+      calls++;
+      throw new ApiError('ServiceUnavailable', 'the store is away');
+    };
+    await addNode(readyNode('n1', { cpu: '1' }));
+    await addPod(pendingPod('a', { cpu: '600m' }));
+    await clock.advance(20_000);
+    expect(calls).toBeGreaterThan(3);
+    expect(calls).toBeLessThan(25);
+    bind = undefined;
+    await clock.advance(6_000);
+    expect(await nodeOf('a')).toBe('n1');
+    await addPod(pendingPod('b', { cpu: '400m' }));
+    await clock.advance(1_000);
+    expect(await nodeOf('b')).toBe('n1');
+  });
+
+  it('puts a call that never answers behind it', async () => {
+    bind = () => new Promise(() => undefined);
+    await addNode(readyNode('n1'));
+    await addPod(pendingPod('a'));
+    await clock.advance(1_000);
+    bind = undefined;
+    await clock.advance(20_000);
+    expect(await nodeOf('a')).toBe('n1');
+  });
+
+  it('explains for every node what was asked and what is free', async () => {
+    await addNode(readyNode('n1', { cpu: '1' }));
+    await addNode(readyNode('n2', { cpu: '4' }));
+    await addPod(pendingPod('a', { cpu: '2' }));
+    await clock.advance(500);
+    const { nodes, message } = scheduler.explain(pendingPod('b', { cpu: '3' }));
+    expect(message).toBe('0/2 nodes are available: 2 Insufficient cpu.');
+    expect(nodes).toMatchObject([
+      { node: 'n1', fits: false, reasons: [{ plugin: 'NodeResourcesFit', reason: 'Insufficient cpu' }] },
+      { node: 'n2', fits: false, reasons: [{ plugin: 'NodeResourcesFit' }] },
+    ]);
+    expect(nodes[1]?.resources[0]).toEqual({ resource: 'cpu', asked: 3000, free: 2000, allocatable: 4000 });
+    const other = scheduler.explain(pendingPod('c', { cpu: '1' }));
+    expect(other.message).toBeUndefined();
+    expect(other.nodes.every(({ fits, total }) => fits && total > 0)).toBe(true);
+  });
+});
