@@ -1,0 +1,180 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { messages } from '../../../shared/generated/schema.ts';
+import { applyJsonPatch, deepEqual } from './json.ts';
+import { applyMergePatch } from './merge.ts';
+import { applyStrategicPatch, type Schema } from './strategic.ts';
+
+const pod = 'k8s.io.api.core.v1.Pod';
+const containers = (...items: object[]) => ({ spec: { containers: items } });
+const strategic = (target: unknown, patch: unknown, type = pod, schema: Schema = messages) =>
+  applyStrategicPatch(target, patch, type, schema);
+
+const schema: Schema = {
+  thing: {
+    fields: {
+      names: { number: 1, type: 'string', repeated: true, patchStrategy: ['merge'] },
+      items: { number: 2, type: 'item', repeated: true, patchStrategy: ['merge'], patchMergeKey: 'name' },
+      atomic: { number: 3, type: 'string', repeated: true },
+      source: { number: 4, type: 'item', patchStrategy: ['retainKeys'] },
+    },
+  },
+  item: {
+    fields: {
+      name: { number: 1, type: 'string' },
+      value: { number: 2, type: 'string' },
+      more: { number: 3, type: 'string' },
+    },
+  },
+};
+const thing = (target: unknown, patch: unknown) => strategic(target, patch, 'thing', schema);
+
+describe('strategic merge patch', () => {
+  it('merges containers by name and keeps what the patch does not name', () => {
+    const before = containers({ name: 'a', image: 'a:1', tty: true }, { name: 'b', image: 'b:1' });
+    expect(strategic(before, containers({ name: 'a', image: 'a:2' }, { name: 'c', image: 'c:1' }))).toEqual(
+      containers({ name: 'a', image: 'a:2', tty: true }, { name: 'b', image: 'b:1' }, { name: 'c', image: 'c:1' }),
+    );
+  });
+
+  it('removes with null, and items with $patch: delete', () => {
+    const before = { metadata: { labels: { a: '1', b: '2' } }, ...containers({ name: 'a' }, { name: 'b' }) };
+    const patch = { metadata: { labels: { a: null } }, ...containers({ name: 'a', $patch: 'delete' }) };
+    expect(strategic(before, patch)).toEqual({ metadata: { labels: { b: '2' } }, ...containers({ name: 'b' }) });
+  });
+
+  it('replaces an object with $patch: replace, and a list whose items include it', () => {
+    expect(thing({ source: { name: 'a', value: 'x' } }, { source: { $patch: 'replace', name: 'b' } })).toEqual({
+      source: { name: 'b' },
+    });
+    expect(thing({ items: [{ name: 'a' }] }, { items: [{ $patch: 'replace' }, { name: 'b' }] })).toEqual({
+      items: [{ name: 'b' }],
+    });
+  });
+
+  it('keeps only the keys that $retainKeys names', () => {
+    const patch = { source: { $retainKeys: ['name', 'more'], more: 'z' } };
+    expect(thing({ source: { name: 'a', value: 'x' } }, patch)).toEqual({ source: { name: 'a', more: 'z' } });
+  });
+
+  it('adds to and deletes from lists of scalars', () => {
+    expect(thing({ names: ['a', 'b'] }, { names: ['b', 'c'] })).toEqual({ names: ['a', 'b', 'c'] });
+    expect(thing({ names: ['a', 'b'] }, { '$deleteFromPrimitiveList/names': ['a'] })).toEqual({ names: ['b'] });
+    const both = { names: ['c'], '$deleteFromPrimitiveList/names': ['a'] };
+    expect(thing({ names: ['a', 'b'] }, both)).toEqual({ names: ['b', 'c'] });
+  });
+
+  it('orders as $setElementOrder says and keeps the server’s own items in their places', () => {
+    const before = { items: [{ name: 'a' }, { name: 'server' }, { name: 'b' }] };
+    const patch = { items: [{ name: 'c' }], '$setElementOrder/items': [{ name: 'b' }, { name: 'a' }, { name: 'c' }] };
+    const { items } = thing(before, patch) as { items: { name: string }[] };
+    expect(items.map(({ name }) => name)).toEqual(['server', 'b', 'a', 'c']);
+  });
+
+  it('replaces lists that have no merge strategy', () => {
+    expect(thing({ atomic: ['a', 'b'] }, { atomic: ['c'] })).toEqual({ atomic: ['c'] });
+  });
+
+  it('refuses items without their merge key', () => {
+    expect(() => strategic(containers({ name: 'a' }), containers({ image: 'x' }))).toThrow(
+      /does not contain declared merge key: name/,
+    );
+  });
+
+  const item = fc.record({ name: fc.constantFrom('a', 'b', 'c', 'd'), value: fc.string() }, { requiredKeys: ['name'] });
+  const things = fc.record(
+    {
+      names: fc.uniqueArray(fc.constantFrom('x', 'y', 'z')),
+      items: fc.uniqueArray(item, { selector: ({ name }) => name }),
+      atomic: fc.array(fc.string()),
+      source: item,
+    },
+    { requiredKeys: [] },
+  );
+
+  it('law: applying a patch twice is applying it once, and neither input changes', () => {
+    fc.assert(
+      fc.property(things, things, (target, patch) => {
+        const [before, asked] = [structuredClone(target), structuredClone(patch)];
+        const once = thing(target, patch);
+        expect(thing(once, patch)).toEqual(once);
+        expect([target, patch]).toEqual([before, asked]);
+      }),
+    );
+  });
+
+  it('law: an object is its own patch', () => {
+    fc.assert(
+      fc.property(things, (target) => {
+        expect(thing(target, target)).toEqual(target);
+        expect(thing({}, target)).toEqual(target);
+      }),
+    );
+  });
+});
+
+describe('merge patch (RFC 7386)', () => {
+  it.each([
+    [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
+    [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
+    [{ a: 'b', b: 'c' }, { a: null }, { b: 'c' }],
+    [{ a: ['b'] }, { a: 'c' }, { a: 'c' }],
+    [{ a: { b: 'c' } }, { a: { b: 'd', c: null } }, { a: { b: 'd' } }],
+    [{ a: [{ b: 'c' }] }, { a: [1] }, { a: [1] }],
+    [
+      ['a', 'b'],
+      ['c', 'd'],
+      ['c', 'd'],
+    ],
+    [{ a: 'foo' }, null, null],
+    [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
+  ])('%j with %j is %j', (target, patch, result) => {
+    expect(applyMergePatch(target, patch)).toEqual(result);
+  });
+});
+
+describe('JSON patch (RFC 6902)', () => {
+  it('adds, removes, replaces, moves, copies and tests', () => {
+    const patch = [
+      { op: 'test', path: '/a/0', value: 1 },
+      { op: 'add', path: '/a/1', value: 9 },
+      { op: 'add', path: '/a/-', value: 4 },
+      { op: 'remove', path: '/b' },
+      { op: 'replace', path: '/x~1y', value: { z: 1 } },
+      { op: 'copy', from: '/x~1y', path: '/copy' },
+      { op: 'move', from: '/copy/z', path: '/moved' },
+    ];
+    expect(applyJsonPatch({ a: [1, 2], b: 1, 'x/y': 2 }, patch)).toEqual({
+      a: [1, 9, 2, 4],
+      'x/y': { z: 1 },
+      copy: {},
+      moved: 1,
+    });
+  });
+
+  it('changes nothing of the document when an operation does not fit', () => {
+    const document = { a: 1 };
+    const patch = [
+      { op: 'remove', path: '/a' },
+      { op: 'test', path: '/b', value: 1 },
+    ];
+    expect(() => applyJsonPatch(document, patch)).toThrow(/path \/b does not exist/);
+    expect(document).toEqual({ a: 1 });
+  });
+
+  it('takes no path into what every object has', () => {
+    expect(() => applyJsonPatch({}, [{ op: 'add', path: '/__proto__/x', value: 1 }])).toThrow();
+    expect(({} as { x?: number }).x).toBeUndefined();
+  });
+});
+
+describe('deepEqual', () => {
+  it('agrees with equality of JSON whatever the order of members', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
+        expect(deepEqual(a, JSON.parse(JSON.stringify(a)))).toBe(true);
+        if (deepEqual(a, b)) expect(b).toEqual(a);
+      }),
+    );
+  });
+});
