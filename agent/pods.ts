@@ -417,9 +417,9 @@ export class PodManager {
       log: deps.log.child({ component: 'pod' }),
       inputs: this.#inputs,
       mayStart: () => this.#listed && (this.#authoritative || this.#restored),
-      remember: (pod, memory) => {
-        const { status: _, ...rest } = pod;
-        checkpoint.put(`pods/${pod.metadata.uid}`, { pod: rest, memory });
+      remember: (pod, memory, status) => {
+        const record: PodRecord = { pod: { ...pod, ...(status ? { status } : {}) }, memory };
+        checkpoint.put(`pods/${pod.metadata.uid}`, record);
       },
       gone: (pod) => {
         const { uid } = pod.metadata;

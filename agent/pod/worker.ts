@@ -28,8 +28,8 @@ export interface WorkerDeps extends ExecutorDeps {
   /** Whether new sandboxes and containers may be started for the pod. */
   mayStart(pod: Pod): boolean;
   report(update: PodStatusUpdate): void;
-  /** The memory has changed and should be written down. */
-  remember(pod: Pod, memory: PodMemory): void;
+  /** What is to be known after a restart has changed. `status`: the last reported. */
+  remember(pod: Pod, memory: PodMemory, status: PodStatus | undefined): void;
   /** The pod is gone from the node. */
   gone(pod: Pod): void;
   /** Asks for a fresh list of what the runtime has. */
@@ -83,7 +83,7 @@ export class PodWorker {
         terminal: { phase, ...(reason ? { reason } : {}), ...(message ? { message } : {}) },
       };
     }
-    this.#deps.remember(pod, this.#memory);
+    this.#deps.remember(pod, this.#memory, this.#reported);
   }
 
   get pod(): Pod {
@@ -113,7 +113,7 @@ export class PodWorker {
     if (pod) this.#pod = pod;
     const memory = absorbDesired(this.#memory, pod, this.#deps.clock.now());
     if (memory !== this.#memory) this.#setMemory(memory);
-    else if (pod && !isSamePod(before, pod)) this.#deps.remember(pod, memory);
+    else if (pod && !isSamePod(before, pod)) this.#deps.remember(pod, memory, this.#reported);
     this.wake();
   }
 
@@ -267,13 +267,14 @@ export class PodWorker {
     const status = podStatus(view, this.#reported, this.#deps.status(), now);
     if (!this.#done && isDeepStrictEqual(status, this.#reported)) return;
     this.#reported = status;
+    if (!this.#done) this.#deps.remember(this.#pod, this.#memory, status);
     this.#deps.report({ ...podRef(this.#pod), status, terminated: this.#done });
   }
 
   #setMemory(memory: PodMemory): void {
     if (memory === this.#memory) return;
     this.#memory = memory;
-    if (!this.#done) this.#deps.remember(this.#pod, memory);
+    if (!this.#done) this.#deps.remember(this.#pod, memory, this.#reported);
   }
 
   #wakeAt(at: number, now: number): void {
