@@ -16,9 +16,9 @@ type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
  * etcd3 tries calls again (writes as well, of which nobody knows whether they happened) and closes a host for five
  * seconds after three failures. What may be tried again, and when, is EtcdStore's to say: so its policies do nothing.
  */
+const neverAborted = new AbortController().signal;
 const passThrough = {
-  execute: async (run: (context: { signal: AbortSignal }) => unknown, signal = new AbortController().signal) =>
-    run({ signal }),
+  execute: async (run: (context: { signal: AbortSignal }) => unknown) => run({ signal: neverAborted }),
   onSuccess: () => ({ dispose: () => undefined }),
   onFailure: () => ({ dispose: () => undefined }),
 } as unknown as Policy;

@@ -9,6 +9,7 @@ import { createEtcdClient, type EtcdEndpoint, type EtcdTls, prefixEnd } from './
 import { isFutureRevision, mayRetry, toApiError } from './etcd-errors.ts';
 import { LeaseKeeper } from './etcd-keeper.ts';
 import { watchOnce } from './etcd-watch.ts';
+import { GroupCommit } from './group-commit.ts';
 import { checkTxn, chunkTxns, closed, compacted, tooLarge } from './limits.ts';
 import type { Item, ListOptions, Page, Store, StoreBatch, Txn, TxnResult } from './store.ts';
 
@@ -37,6 +38,7 @@ export class EtcdStore implements Store {
   readonly #client: Etcd3;
   readonly #keeper: LeaseKeeper;
   readonly #timeoutMs: number;
+  readonly #commits: GroupCommit;
   readonly #closing = new AbortController();
 
   constructor(deps: EtcdStoreDeps) {
@@ -44,6 +46,8 @@ export class EtcdStore implements Store {
     this.#client = createEtcdClient(deps.endpoints, deps.tls);
     this.#keeper = new LeaseKeeper({ client: this.#client, clock: deps.clock });
     this.#timeoutMs = deps.timeoutMs ?? defaultTimeoutMs;
+    const commitDeps = { clock: deps.clock, timeoutMs: this.#timeoutMs };
+    this.#commits = new GroupCommit(commitDeps, (txns, timeoutMs) => this.#commit(txns, timeoutMs));
   }
 
   async get(key: string): Promise<{ item?: Item; revision: number }> {
@@ -74,25 +78,17 @@ export class EtcdStore implements Store {
     return { items, revision, remaining };
   }
 
+  /** Those that come while others are under way share a call, and so a revision (see GroupCommit). */
   async txn(txn: Txn): Promise<TxnResult> {
     checkTxn(txn);
-    const answer = await this.#call('write', (options) => this.#client.kv.txn(toRequest(txn), options));
-    return toResult(answer, Number(answer.header.revision));
+    if (this.#closing.signal.aborted) throw closed();
+    return this.#commits.submit(txn);
   }
 
   async txns(txns: readonly Txn[]): Promise<TxnResult[]> {
     for (const txn of txns) checkTxn(txn);
     const results: TxnResult[] = [];
-    for (const chunk of chunkTxns(txns)) {
-      if (chunk.length === 1) {
-        results.push(await this.txn(chunk[0] as Txn));
-        continue;
-      }
-      const request: ITxnRequest = { success: chunk.map((txn) => ({ request_txn: toRequest(txn) })) };
-      const answer = await this.#call('write', (options) => this.#client.kv.txn(request, options));
-      const revision = Number(answer.header.revision);
-      for (const { response_txn: nested } of answer.responses) results.push(toResult(nested, revision));
-    }
+    for (const chunk of chunkTxns(txns)) results.push(...(await this.#commit(chunk)));
     return results;
   }
 
@@ -155,6 +151,17 @@ export class EtcdStore implements Store {
     this.#client.close();
   }
 
+  /** One transaction, or one of nested ones. */
+  async #commit(chunk: readonly Txn[], timeoutMs = this.#timeoutMs): Promise<TxnResult[]> {
+    const [only] = chunk;
+    const single = chunk.length === 1 && only !== undefined;
+    const request = single ? toRequest(only) : { success: chunk.map((txn) => ({ request_txn: toRequest(txn) })) };
+    const answer = await this.#call('write', (options) => this.#client.kv.txn(request, options), 0, timeoutMs);
+    const revision = Number(answer.header.revision);
+    if (single) return [toResult(answer, revision)];
+    return answer.responses.map(({ response_txn: nested }) => toResult(nested, revision));
+  }
+
   /**
    * One call within its deadline. While etcd can't be reached it is tried again: a read always, a write only as long as it
    * has surely not been sent. `revision`: the one asked for, for the error's words.
@@ -162,10 +169,11 @@ export class EtcdStore implements Store {
   async #call<T>(
     type: 'read' | 'write',
     run: (options: CallOptions, leftMs: number) => Promise<T>,
-    revision?: number,
+    revision = 0,
+    timeoutMs = this.#timeoutMs,
   ): Promise<T> {
     const { clock, random } = this.#deps;
-    const end = clock.monotonic() + this.#timeoutMs;
+    const end = clock.monotonic() + timeoutMs;
     for (let attempt = 0; ; attempt++) {
       if (this.#closing.signal.aborted) throw closed();
       const left = end - clock.monotonic();
@@ -180,7 +188,7 @@ export class EtcdStore implements Store {
     }
   }
 
-  async #failure(error: unknown, revision: number | undefined): Promise<Error> {
+  async #failure(error: unknown, revision: number): Promise<Error> {
     const failure = toApiError(error);
     if (revision && failure.reason === 'Expired') return compacted(revision);
     if (revision && isFutureRevision(failure)) return tooLarge(revision, (await this.get('/')).revision);

@@ -19,40 +19,39 @@ export function checkTxn(txn: Txn): void {
 }
 
 /**
- * Cuts transactions that each hold or fail by itself into chunks that can go to the store as one transaction of nested
- * ones. etcd counts the nested operations of the largest one on top of the outer ones, decides all compares before it
- * writes anything, and takes no key twice: so a chunk stays within the limits, and a transaction that writes or
- * guards what an earlier one of its chunk writes (or writes what that one guards) begins a new chunk.
+ * How many of the first transactions, each of which holds or fails by itself, can go to the store as one transaction of
+ * nested ones. etcd counts the nested operations of the largest one on top of the outer ones, decides all compares
+ * before it writes anything, and takes no key twice: so a chunk stays within the limits, and ends before a transaction that
+ * writes or guards what an earlier one of it writes, or writes what an earlier one guards.
  */
-export function chunkTxns(txns: readonly Txn[]): Txn[][] {
-  const chunks: Txn[][] = [];
-  let chunk: Txn[] = [];
+export function chunkLength(txns: readonly Txn[], start = 0): number {
+  const written = new Set<string>();
+  const guarded = new Set<string>();
   let widest = 0;
   let bytes = 0;
-  let written = new Set<string>();
-  let guarded = new Set<string>();
-  for (const txn of txns) {
-    const width = Math.max(txn.guards.length, txn.writes.length);
-    const size = sizeOf(txn);
+  let length = 0;
+  for (let txn = txns[start]; txn; txn = txns[start + ++length]) {
+    widest = Math.max(widest, txn.guards.length, txn.writes.length);
+    bytes += sizeOf(txn);
     const touches =
       txn.writes.some(({ key }) => written.has(key) || guarded.has(key)) ||
       txn.guards.some(({ key }) => written.has(key));
-    const full = chunk.length + 1 + Math.max(widest, width) > maxTxnOps || bytes + size > maxChunkBytes;
-    if (chunk.length > 0 && (touches || full)) {
-      chunks.push(chunk);
-      chunk = [];
-      widest = 0;
-      bytes = 0;
-      written = new Set();
-      guarded = new Set();
-    }
-    chunk.push(txn);
-    widest = Math.max(widest, width);
-    bytes += size;
+    const full = length + 1 + widest > maxTxnOps || bytes > maxChunkBytes;
+    if (length > 0 && (touches || full)) return length;
     for (const { key } of txn.writes) written.add(key);
     for (const { key } of txn.guards) guarded.add(key);
   }
-  if (chunk.length > 0) chunks.push(chunk);
+  return length;
+}
+
+/** All of them in such chunks, in their order. */
+export function chunkTxns(txns: readonly Txn[]): Txn[][] {
+  const chunks: Txn[][] = [];
+  for (let start = 0; start < txns.length; ) {
+    const length = chunkLength(txns, start);
+    chunks.push(txns.slice(start, start + length));
+    start += length;
+  }
   return chunks;
 }
 

@@ -199,6 +199,32 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
         expect(await value('/test/b')).toBeUndefined();
       });
 
+      it('that come at the same time hold or fail each by itself, and a bad one spoils no other', async () => {
+        const taken = await ok(put('/test/3', 'taken', 0));
+        const bad = put('/test/bad', 'x', 0, '123456');
+        const all = [
+          ...Array.from({ length: 200 }, (_, i) => put(`/test/${i}`, `new ${i}`, 0)),
+          bad,
+          put('/test/0', 'late', 0),
+        ];
+        const results = await Promise.allSettled(all.map((txn) => store.txn(txn)));
+        const held = results.map((result) => result.status === 'fulfilled' && result.value.ok);
+        expect(held).toEqual(all.map((_, i) => i !== 3 && i < 200));
+        expect(results[200]).toMatchObject({ status: 'rejected', reason: { reason: 'NotFound' } });
+        expect(results[3]).toMatchObject({ status: 'fulfilled', value: { ok: false } });
+        expect((await store.get('/test/3')).item).toMatchObject({ value: 'taken', revision: taken });
+        for (let i = 0; i < 200; i++) {
+          if (i === 3) continue;
+          const result = results[i];
+          const revision = result?.status === 'fulfilled' ? result.value.revision : 0;
+          expect((await store.get(`/test/${i}`)).item).toMatchObject({
+            value: `new ${i}`,
+            revision,
+            created: revision,
+          });
+        }
+      });
+
       it('of the greatest width can come in a batch', async () => {
         const wide = (name: string): Txn => ({
           guards: [],
