@@ -78,7 +78,8 @@ export class RoutedNetwork implements PodNetwork {
     const [made, set] = await Promise.allSettled([this.#ipIn(netns, inPod, signal), sysctls]);
     if (made.status === 'rejected') {
       if (!/File exists/.test(messageOf(made.reason))) throw made.reason;
-      // Left by an attachment that was cut: from the beginning, then.
+      if (await this.#isWhole(attachment, signal)) return void (await this.#firewall.setHostPorts(attachment, signal));
+      // Left by an attachment that was cut, or by a predecessor of the pod's namespace: from the beginning, then.
       await this.#deleteLink(undefined, name, signal);
       await this.#deleteLink(netns, 'eth0', signal);
       await this.#ipIn(netns, inPod, signal);
@@ -131,6 +132,14 @@ export class RoutedNetwork implements PodNetwork {
     return (
       ifname.length === 15 && ifname.startsWith(this.#prefix) && /^[0-9a-f]+$/.test(ifname.slice(this.#prefix.length))
     );
+  }
+
+  /** Whether the attachment is there already, in this very namespace: a pod that works is not touched. */
+  async #isWhole({ podUid, netns, address }: Attachment, signal?: AbortSignal): Promise<boolean> {
+    if ((await this.attached([podUid], signal)).get(podUid) !== address) return false;
+    const show = ['ip', '-json', '-4', 'address', 'show'];
+    const links = await this.#run('nsenter', [`--net=${netns}`, ...show], { signal });
+    return links.includes(`"local":"${address}"`);
   }
 
   /** Through which interface each peer is a direct neighbour. */

@@ -58,9 +58,16 @@ export class DockerRuntime implements Runtime {
   #seen = new Map<string, { listedAs: string; state: ContainerState }>();
 
   constructor(deps: DockerRuntimeDeps, options: DockerRuntimeOptions) {
-    const { socketPath, stateDir, ...rest } = options;
+    const { socketPath, stateDir } = options;
     const { clock, network, kill = (pid) => process.kill(pid, 'SIGKILL') } = deps;
-    const engineOptions = { scope: 'coracle', logMaxSize: '10m', logMaxFiles: 3, minOomScoreAdj: -1000, ...rest };
+    const engineOptions: EngineOptions = {
+      scope: options.scope ?? 'coracle',
+      runtimeName: options.runtimeName,
+      cgroupParent: options.cgroupParent,
+      logMaxSize: options.logMaxSize ?? '10m',
+      logMaxFiles: options.logMaxFiles ?? 3,
+      minOomScoreAdj: options.minOomScoreAdj ?? -1000,
+    };
     const engine = new Engine({ clock }, socketPath);
     this.#engine = engine;
     this.#network = network;

@@ -3,7 +3,7 @@ import type { ContainerInspectInfo } from 'dockerode';
 import { type ContainerSpec, type ContainerState, type ExecResult, RuntimeError } from '../runtime.ts';
 import { containerConfig, type EngineOptions } from './container-config.ts';
 import { containerState } from './container-state.ts';
-import { cleanStartError, type Engine, isConflict, isGone, longMs, shortMs } from './engine.ts';
+import { type Engine, isConflict, isGone, isUnanswered, longMs, shortMs } from './engine.ts';
 import { containerName, identityOf } from './labels.ts';
 import { demultiplex } from './logs.ts';
 import type { Sandboxes } from './sandboxes.ts';
@@ -56,34 +56,21 @@ export class Containers {
       if (!state) throw new RuntimeError('NotFound', `no such container: ${id}`);
       if (state.startedAt !== undefined) return;
     }
-    const container = engine.docker.getContainer(id);
-    try {
-      await engine.call('start container', (abortSignal) => container.start({ abortSignal }), {
-        signal,
-        deadlineMs: longMs,
-      });
-    } catch (error) {
-      if (!(error instanceof RuntimeError) || isGone(error) || unanswered(error)) throw error;
-      throw new RuntimeError('Start', cleanStartError(error.message), { cause: error });
-    }
+    await engine.start('start container', id, signal);
   }
 
   async stop(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void> {
     const { engine } = this.#deps;
     const container = engine.docker.getContainer(id);
     const seconds = Math.max(0, Math.ceil(graceSeconds));
-    await engine.find(
-      'stop container',
-      async (abortSignal) => {
-        try {
-          await container.stop({ t: seconds, abortSignal });
-        } catch (error) {
-          // 304: it is not running.
-          if ((error as { statusCode?: number }).statusCode !== 304) throw error;
-        }
-      },
-      { signal, deadlineMs: seconds * 1000 + longMs },
-    );
+    try {
+      await engine.bring('stop container', (abortSignal) => container.stop({ t: seconds, abortSignal }), {
+        signal,
+        deadlineMs: seconds * 1000 + longMs,
+      });
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
   }
 
   async remove(id: string, signal?: AbortSignal): Promise<void> {
@@ -128,7 +115,7 @@ export class Containers {
         { deadlineMs: timeoutMs },
       );
     } catch (error) {
-      if (!unanswered(error)) throw error;
+      if (!isUnanswered(error)) throw error;
       const { Running, Pid } = await look();
       if (!Running) throw error;
       if (Pid > 0) this.#deps.kill(Pid);
@@ -146,12 +133,6 @@ export class Containers {
       deadlineMs: shortMs,
     });
   }
-}
-
-/** Whether the engine said nothing at all, so that nobody knows what it did. */
-function unanswered(error: unknown): boolean {
-  if (!(error instanceof RuntimeError) || error.code !== 'Unavailable') return false;
-  return (error.cause as { statusCode?: number } | undefined)?.statusCode === undefined;
 }
 
 /** The first `maxBytes`; the rest is read and dropped, so that the command is not held up. */

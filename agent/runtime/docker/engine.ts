@@ -76,6 +76,29 @@ export class Engine {
     }
   }
 
+  /** As `call`, for what brings about a state: that it holds already is success too (the engine's 304). */
+  async bring(what: string, request: (abortSignal: AbortSignal) => Promise<unknown>, options: CallOptions = {}) {
+    const tolerant = async (abortSignal: AbortSignal) => {
+      try {
+        await request(abortSignal);
+      } catch (error) {
+        if ((error as { statusCode?: number }).statusCode !== 304) throw error;
+      }
+    };
+    await this.call(what, tolerant, options);
+  }
+
+  /** As `bring`, for a start: a refusal is `Start`, in the engine's words without the layers that passed it on. */
+  async start(what: string, id: string, signal?: AbortSignal): Promise<void> {
+    const container = this.docker.getContainer(id);
+    try {
+      await this.bring(what, (abortSignal) => container.start({ abortSignal }), { signal, deadlineMs: longMs });
+    } catch (error) {
+      if (!(error instanceof RuntimeError) || isGone(error) || isUnanswered(error)) throw error;
+      throw new RuntimeError('Start', cleanStartError(error.message), { cause: error });
+    }
+  }
+
   /** What the engine says of itself and of its machine. */
   info(signal?: AbortSignal): Promise<EngineFacts> {
     // dockerode takes options here, and its types do not say so.
@@ -117,6 +140,12 @@ export function isGone(error: unknown): boolean {
 
 export function isConflict(error: unknown): boolean {
   return error instanceof RuntimeError && error.code === 'Conflict';
+}
+
+/** Whether the engine said nothing at all, so that nobody knows what it did. */
+export function isUnanswered(error: unknown): boolean {
+  if (!(error instanceof RuntimeError) || error.code !== 'Unavailable') return false;
+  return (error.cause as { statusCode?: number } | undefined)?.statusCode === undefined;
 }
 
 /** What dockerode threw, as a RuntimeError in the engine's own words. */

@@ -1,6 +1,6 @@
 import type { ImageInfo } from 'dockerode';
 import { type ImageState, type RegistryAuth, RuntimeError } from '../runtime.ts';
-import type { Engine } from './engine.ts';
+import { type Engine, isUnanswered } from './engine.ts';
 
 /** A pull may take long, but not for ever. */
 const pullMs = 30 * 60_000;
@@ -50,8 +50,7 @@ export async function pullImage(
 /** The engine's trouble with a registry is the pull's failure; only its own silence is unavailability. */
 function asPullError(error: unknown): unknown {
   if (!(error instanceof RuntimeError) || error.code === 'ImageNotFound' || error.code === 'ImagePull') return error;
-  const answered = (error.cause as { statusCode?: number } | undefined)?.statusCode !== undefined;
-  return answered ? new RuntimeError('ImagePull', error.message, { cause: error }) : error;
+  return isUnanswered(error) ? error : new RuntimeError('ImagePull', error.message, { cause: error });
 }
 
 /** The progress of a pull is JSON, a line a message; a failure comes as one of them. */

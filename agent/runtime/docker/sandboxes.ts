@@ -7,7 +7,7 @@ import type { PodNetwork } from '../../network/network.ts';
 import { type PodRef, RuntimeError, type SandboxSpec, type SandboxState } from '../runtime.ts';
 import { type EngineOptions, isNetworkSysctl, type PodFiles, sandboxConfig } from './container-config.ts';
 import { milliseconds } from './container-state.ts';
-import { cleanStartError, type Engine, isConflict, isGone, longMs } from './engine.ts';
+import { type Engine, isConflict, longMs } from './engine.ts';
 import { identityOf, podFilter, sandboxName, scopeFilter } from './labels.ts';
 import { ensureSandboxImage } from './sandbox-image.ts';
 
@@ -34,6 +34,8 @@ export class Sandboxes {
   readonly #options: EngineOptions;
   readonly #directory: string;
   readonly #specs = new Map<string, SandboxSpec>();
+  /** The end of what is being done to each pod: one thing after the other. */
+  readonly #turns = new Map<string, Promise<unknown>>();
   #image: string | undefined;
 
   constructor(deps: Deps, options: EngineOptions, directory: string) {
@@ -42,7 +44,16 @@ export class Sandboxes {
     this.#directory = directory;
   }
 
-  async create(spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxState> {
+  create(spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxState> {
+    return this.#inTurn(spec.pod.uid, () => this.#create(spec, signal));
+  }
+
+  async remove(id: string, signal?: AbortSignal): Promise<void> {
+    const spec = await this.spec(id, signal);
+    if (spec) await this.#inTurn(spec.pod.uid, () => this.#remove(id, spec, signal));
+  }
+
+  async #create(spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxState> {
     const id = await this.#createContainer(spec, signal);
     await this.#writeFiles(spec);
     const info = await this.#start(id, signal);
@@ -58,10 +69,8 @@ export class Sandboxes {
     };
   }
 
-  async remove(id: string, signal?: AbortSignal): Promise<void> {
+  async #remove(id: string, spec: SandboxSpec, signal?: AbortSignal): Promise<void> {
     const { engine } = this.#deps;
-    const spec = await this.spec(id, signal);
-    if (!spec) return;
     const filters = { label: [scopeFilter(this.#options.scope), podFilter(spec.pod.uid)] };
     const ofPod = await engine.call(
       'list containers',
@@ -122,6 +131,18 @@ export class Sandboxes {
     };
   }
 
+  async #inTurn<T>(uid: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(uid) ?? Promise.resolve()).then(work);
+    // A failure is its caller's; whoever comes next begins all the same.
+    const end = turn.catch(() => undefined);
+    this.#turns.set(uid, end);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(uid) === end) this.#turns.delete(uid);
+    }
+  }
+
   async #createContainer(spec: SandboxSpec, signal?: AbortSignal): Promise<string> {
     const { engine } = this.#deps;
     for (let tries = 0; ; tries++) {
@@ -152,17 +173,7 @@ export class Sandboxes {
   }
 
   async #start(id: string, signal?: AbortSignal): Promise<ContainerInspectInfo> {
-    const { engine } = this.#deps;
-    const container = engine.docker.getContainer(id);
-    try {
-      await engine.call('start sandbox', (abortSignal) => container.start({ abortSignal }), {
-        signal,
-        deadlineMs: longMs,
-      });
-    } catch (error) {
-      if (!(error instanceof RuntimeError) || isGone(error)) throw error;
-      throw new RuntimeError(error.code, cleanStartError(error.message), { cause: error });
-    }
+    await this.#deps.engine.start('start sandbox', id, signal);
     const info = await this.#inspect(id, signal);
     if (!info) throw new RuntimeError('NotFound', `sandbox ${id} was removed while it was made`);
     return info;

@@ -1,0 +1,320 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import Docker from 'dockerode';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { PodNetwork } from '../../agent/network/network.ts';
+import { RoutedNetwork } from '../../agent/network/routed.ts';
+import { DockerRuntime, lowestOomScore } from '../../agent/runtime/docker.ts';
+import type { ContainerSpec, SandboxSpec } from '../../agent/runtime/runtime.ts';
+import { systemClock } from '../../shared/clock.ts';
+import { silentLog } from '../../shared/log.ts';
+import { buildTestImages, dockerMissing, startTestDocker, type TestDocker, testImage } from '../support/docker.ts';
+import { eventually } from '../support/eventually.ts';
+import { makeNetns, type TestNetns } from '../support/netns.ts';
+import { containerOf, exited, runPod, runtimeContract, sandboxOf } from './runtime.ts';
+
+const missing = await dockerMissing();
+const options = { timeoutMs: 10_000, maxBytes: 100_000 };
+
+/** A node of the test's own: a namespace, an engine in it, and the pod network. */
+interface Node {
+  readonly netns: TestNetns;
+  readonly docker: TestDocker;
+  readonly network: RoutedNetwork;
+  runtime(more?: { network?: PodNetwork; scope?: string }): DockerRuntime;
+  close(): Promise<void>;
+}
+
+async function makeNode(): Promise<Node> {
+  const netns = await makeNetns();
+  // A node has an address of its own, to speak to its pods from.
+  await netns.run('ip', 'address', 'replace', '192.168.77.1/32', 'dev', 'lo');
+  const docker = await startTestDocker({ netns: netns.path });
+  await buildTestImages(docker.socket);
+  const made: DockerRuntime[] = [];
+  const network = new RoutedNetwork({ clock: systemClock, log: silentLog }, { netns: netns.path });
+  await network.setup({ podCIDR: '10.91.0.0/16' });
+  const minOomScoreAdj = await lowestOomScore();
+  return {
+    netns,
+    docker,
+    network,
+    runtime(more = {}) {
+      const runtime = new DockerRuntime(
+        { clock: systemClock, network: more.network ?? network },
+        { socketPath: docker.socket, stateDir: join(docker.directory, 'agent'), minOomScoreAdj, scope: more.scope },
+      );
+      made.push(runtime);
+      return runtime;
+    },
+    async close() {
+      await Promise.all(made.map((each) => each.close()));
+      await docker.stop();
+      await netns.remove();
+    },
+  };
+}
+
+function shell(script: string): { image: string; command: string[] } {
+  return { image: testImage, command: ['/bin/sh', '-c', script] };
+}
+
+const forever = shell('trap "exit 0" TERM; sleep 1000 & wait');
+
+if (!missing) {
+  runtimeContract('the Docker runtime', async () => {
+    const node = await makeNode();
+    return {
+      runtime: node.runtime(),
+      again: () => node.runtime(),
+      does: {
+        run: forever,
+        stubborn: shell('trap "" TERM; while true; do sleep 1; done'),
+        exit: (code) => shell(`exit ${code}`),
+        print: (lines) => shell(`printf '%s\\n' ${lines.join(' ')}; trap "exit 0" TERM; sleep 1000 & wait`),
+        refused: { image: testImage, command: ['no-such-program'] },
+      },
+      exec: { succeed: ['true'], fail: (code) => ['sh', '-c', `exit ${code}`] },
+      missingImage: '127.0.0.1:1/missing:1',
+      close: () => node.close(),
+    };
+  });
+}
+
+describe.skipIf(missing)('pods on Docker', () => {
+  let node: Node;
+  let runtime: DockerRuntime;
+
+  beforeAll(async () => {
+    node = await makeNode();
+    runtime = node.runtime();
+  });
+
+  afterAll(async () => {
+    await node?.close();
+  });
+
+  const sh = async (id: string, script: string) =>
+    (await runtime.exec(id, ['sh', '-c', script], options)).output.trim();
+
+  const add = async (spec: SandboxSpec, sandboxId: string, more: Partial<ContainerSpec>) => {
+    const id = await runtime.createContainer(sandboxId, containerOf(spec, forever, more));
+    await runtime.startContainer(id);
+    return id;
+  };
+
+  test('containers of a pod share its address, its loopback and its ipc, and nothing else', async () => {
+    const { spec, sandbox, id } = await runPod(runtime, forever, 'shared');
+    const other = await add(spec, sandbox.id, { name: 'other', ...shell('httpd -f -p 80 -h /home') });
+    await eventually(async () => (await sh(id, 'wget -qO- http://127.0.0.1/ 2>&1; true')).includes('404'));
+    await sh(id, 'echo shared > /dev/shm/file; echo own > /tmp/file');
+    expect(await sh(other, 'cat /dev/shm/file; cat /tmp/file 2>&1')).toMatch(/^shared\ncat: can't open/);
+    const namespaces = async (each: string) => {
+      const lines = (await sh(each, 'for n in net ipc pid mnt uts; do readlink /proc/self/ns/$n; done')).split('\n');
+      return Object.fromEntries(lines.map((line) => line.split(':') as [string, string]));
+    };
+    const [mine, theirs] = [await namespaces(id), await namespaces(other)];
+    expect([mine.net, mine.ipc]).toEqual([theirs.net, theirs.ipc]);
+    expect([mine.pid, mine.mnt]).not.toEqual([theirs.pid, theirs.mnt]);
+    const address = spec.address ?? '';
+    expect(await sh(id, 'ip -4 addr show dev eth0')).toContain(address);
+    expect(await node.netns.run('/bin/busybox', 'ping', '-c', '1', '-W', '5', address)).toContain('1 packets received');
+  });
+
+  test('a pod knows its name, its address and its name servers', async () => {
+    const { spec, id } = await runPod(runtime, forever, 'names');
+    expect(await sh(id, 'hostname; cat /etc/hostname; echo $HOSTNAME')).toBe('names\nnames\nnames');
+    expect(await sh(id, 'cat /etc/hosts')).toContain(`${spec.address}\tnames`);
+    expect(await sh(id, 'cat /etc/resolv.conf')).toBe(
+      'nameserver 10.0.0.10\nsearch default.svc.cluster.local\noptions ndots:5',
+    );
+  });
+
+  test('a container brings its own hosts file when it mounts one', async () => {
+    const source = join(node.docker.directory, 'hosts');
+    await writeFile(source, '10.9.8.7 mine\n');
+    const mounts = [{ source, target: '/etc/hosts', readOnly: true }];
+    const { id } = await runPod(runtime, forever, 'own-hosts', { mounts });
+    expect(await sh(id, 'cat /etc/hosts')).toBe('10.9.8.7 mine');
+  });
+
+  test('processes are shared when the pod asks for it, and the sandbox buries the dead', async () => {
+    const spec = sandboxOf('processes', { shareProcessNamespace: true });
+    const sandbox = await runtime.createSandbox(spec);
+    const id = await add(spec, sandbox.id, {});
+    const other = await add(spec, sandbox.id, { name: 'other', ...shell('sleep 4242') });
+    expect(await sh(id, 'ps -o args')).toMatch(/sleep 4242/);
+    await runtime.stopContainer(other, 0);
+    // An orphan is the sandbox's: it must not stay as a zombie.
+    await sh(id, '(sleep 0.1 &) ; true');
+    await eventually(async () => !/\[sleep\]| Z /.test(await sh(id, 'ps -o stat,args')));
+  });
+
+  test('mounts, environment, directory and arguments are as asked for', async () => {
+    const source = join(node.docker.directory, 'volume');
+    await mkdir(join(source, 'sub'), { recursive: true });
+    await writeFile(join(source, 'file'), 'from the node');
+    const { id } = await runPod(runtime, forever, 'mounted', {
+      args: ['ignored', 'argument'],
+      command: ['/bin/sh', '-c', 'echo "$0 $1" > /w/sub/args; sleep 1000'],
+      env: [
+        { name: 'PLAIN', value: 'a b' },
+        { name: 'ODD', value: 'x=y\n"z"' },
+      ],
+      workingDir: '/home',
+      mounts: [
+        { source, target: '/w', readOnly: false },
+        { source, target: '/r', readOnly: true },
+      ],
+    });
+    expect(await sh(id, 'cat /w/file; pwd; printf %s "$PLAIN|$ODD"')).toBe('from the node/home\na b|x=y\n"z"');
+    expect(await sh(id, 'echo no > /r/file 2>&1; echo yes > /w/new; cat /r/new')).toMatch(
+      /Read-only file system\nyes$/,
+    );
+    expect(await readFile(join(source, 'sub/args'), 'utf8')).toBe('ignored argument\n');
+  });
+
+  test('a container that takes more memory than its limit ends as OOMKilled', async () => {
+    const { id } = await runPod(runtime, shell('head -c 200m /dev/zero | tail | wc -c; exit 9'), 'oom', {
+      resources: { memoryLimitBytes: 16 * 2 ** 20 },
+    });
+    expect(await exited(runtime, id)).toMatchObject({ reason: 'OOMKilled' });
+  });
+
+  test('limits become the values of its control groups', async () => {
+    const { id } = await runPod(runtime, forever, 'limits', {
+      resources: { cpuShares: 512, cpuLimitMillis: 250, memoryLimitBytes: 64 * 2 ** 20, oomScoreAdj: 900 },
+    });
+    const info = await new Docker({ socketPath: node.docker.socket }).getContainer(id).inspect();
+    const group = await readFile(`/proc/${info.State.Pid}/cgroup`, 'utf8');
+    const value = async (controller: string, file: string) => {
+      const [, path] = new RegExp(`:(?:[a-z,]*,)?${controller}(?:,[a-z,]*)?:(.*)`).exec(group) ?? [];
+      return (await readFile(`/sys/fs/cgroup/${controller}${path}/${file}`, 'utf8')).trim();
+    };
+    if (/^0::/m.test(group) && !/memory/.test(group)) return;
+    expect(await value('cpu', 'cpu.shares')).toBe('512');
+    expect(await value('cpu', 'cpu.cfs_quota_us')).toBe('25000');
+    expect(await value('memory', 'memory.limit_in_bytes')).toBe(String(64 * 2 ** 20));
+    expect(await sh(id, 'cat /proc/1/oom_score_adj')).toBe('900');
+  });
+
+  test('security settings hold: user, groups, capabilities, read-only root, no new privileges', async () => {
+    const { spec, sandbox, id } = await runPod(runtime, forever, 'secure', {
+      user: '1000:2000',
+      supplementalGroups: [3000],
+      capabilities: { add: [], drop: ['ALL'] },
+      readOnlyRootFilesystem: true,
+      noNewPrivileges: true,
+    });
+    expect(await sh(id, 'id -u; id -g; id -G')).toBe('1000\n2000\n2000 3000');
+    expect(await sh(id, 'touch /file 2>&1')).toContain('Read-only file system');
+    expect(await sh(id, 'grep -E "CapBnd|NoNewPrivs" /proc/1/status')).toMatch(/CapBnd:\s0{16}\nNoNewPrivs:\s1/);
+    const netadmin = await add(spec, sandbox.id, { name: 'net', capabilities: { add: ['NET_ADMIN'], drop: [] } });
+    expect(await sh(netadmin, 'ip link set lo down && ip link set lo up && echo may')).toBe('may');
+  });
+
+  test('sysctls are the pod’s own, and no privilege is needed for low ports', async () => {
+    const sysctls = { 'net.core.somaxconn': '1234', 'kernel.shm_rmid_forced': '1' };
+    const spec = sandboxOf('sysctls', { sysctls });
+    const sandbox = await runtime.createSandbox(spec);
+    const id = await add(spec, sandbox.id, { user: '1000' });
+    expect(await sh(id, 'cat /proc/sys/net/core/somaxconn /proc/sys/kernel/shm_rmid_forced')).toBe('1234\n1');
+    expect(await sh(id, 'cat /proc/sys/net/ipv4/ip_unprivileged_port_start')).toBe('0');
+  });
+
+  test('a pod on the node’s network has its addresses, and no namespace of its own', async () => {
+    const spec = sandboxOf('host', { hostNetwork: true, address: undefined });
+    const sandbox = await runtime.createSandbox(spec);
+    expect(sandbox).toMatchObject({ running: true });
+    const id = await add(spec, sandbox.id, {});
+    const { stdout } = await promisify(execFile)('nsenter', [
+      `--net=${node.netns.path}`,
+      'readlink',
+      '/proc/self/ns/net',
+    ]);
+    expect(await sh(id, 'readlink /proc/self/ns/net')).toBe(stdout.trim());
+    await runtime.removeSandbox(sandbox.id);
+  });
+
+  test('host ports lead to the pod', async () => {
+    const hostPorts = [{ hostIP: '', hostPort: 8088, containerPort: 80, protocol: 'TCP' as const }];
+    const spec = sandboxOf('host-ports', { hostPorts });
+    const sandbox = await runtime.createSandbox(spec);
+    await add(spec, sandbox.id, shell('while true; do echo pod | nc -l -p 80; done'));
+    await eventually(async () => (await node.netns.run('/bin/busybox', 'nc', '192.168.77.1', '8088')) === 'pod\n');
+  });
+
+  test('a command that outlives its time is killed, and its output is cut', async () => {
+    const { id } = await runPod(runtime, forever, 'commands');
+    const late = runtime.exec(id, ['sleep', '4343'], { timeoutMs: 300, maxBytes: 100 });
+    await expect(late).rejects.toMatchObject({ code: 'Timeout' });
+    await eventually(async () => !(await sh(id, 'ps -o args')).includes('sleep 4343'));
+    const long = await runtime.exec(id, ['sh', '-c', 'yes | head -c 1000000; exit 7'], { ...options, maxBytes: 500 });
+    expect(long.exitCode).toBe(7);
+    expect(long.output).toHaveLength(500);
+    const none = await runtime.exec(id, ['no-such-program'], options);
+    expect(none.exitCode).toBeGreaterThan(0);
+    expect(none.output).toMatch(/executable file/);
+  });
+
+  test('a pod that was cut while it was made shows as not running, and is finished or removed by the next agent', async () => {
+    const broken: PodNetwork = Object.assign(Object.create(node.network) as PodNetwork, {
+      attach: () => Promise.reject(new Error('cut')),
+      attached: node.network.attached.bind(node.network),
+    });
+    const cut = node.runtime({ network: broken });
+    const state = async (spec: SandboxSpec) =>
+      (await node.runtime().list()).sandboxes.find((each) => each.pod.uid === spec.pod.uid);
+    const [finished, removed] = [sandboxOf('cut-finished'), sandboxOf('cut-removed')];
+    for (const spec of [finished, removed]) {
+      await expect(cut.createSandbox(spec)).rejects.toMatchObject({ code: 'Unavailable' });
+      expect(await state(spec)).toMatchObject({ running: false });
+    }
+    expect(await runtime.createSandbox(finished)).toMatchObject({ running: true });
+    expect(await state(finished)).toMatchObject({ running: true });
+    await runtime.removeSandbox((await state(removed))?.id ?? '');
+    expect(await state(removed)).toBeUndefined();
+  });
+
+  test('making a pod that is whole once more does not touch its connections', async () => {
+    const { spec, id } = await runPod(runtime, forever, 'untouched');
+    const before = await sh(id, 'cat /sys/class/net/eth0/ifindex /sys/class/net/eth0/address');
+    await node.runtime().createSandbox(spec);
+    expect(await sh(id, 'cat /sys/class/net/eth0/ifindex /sys/class/net/eth0/address')).toBe(before);
+  });
+
+  test('a sandbox that is removed leaves nothing on the node', async () => {
+    const { spec, sandbox } = await runPod(runtime, forever, 'leftover');
+    await runtime.removeSandbox(sandbox.id);
+    const { stdout } = await promisify(execFile)('find', [join(node.docker.directory, 'agent')]);
+    expect(stdout).not.toContain(spec.pod.uid);
+    expect(await node.netns.run('ip', 'route')).not.toContain(spec.address);
+  });
+
+  test('agents of different scopes on one engine do not see each other', async () => {
+    const other = node.runtime({ scope: 'other' });
+    const { sandbox } = await runPod(other, forever, 'scoped');
+    expect((await runtime.list()).sandboxes.map((each) => each.id)).not.toContain(sandbox.id);
+    expect((await other.list()).sandboxes.map((each) => each.id)).toEqual([sandbox.id]);
+    await other.removeSandbox(sandbox.id);
+  });
+
+  test('a sandbox costs next to nothing, keeps no capability, and ends on its signal', async () => {
+    const sandbox = await runtime.createSandbox(sandboxOf('idle'));
+    const container = new Docker({ socketPath: node.docker.socket }).getContainer(sandbox.id);
+    const pid = (await container.inspect()).State.Pid;
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    expect(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1])).toBeLessThan(100);
+    expect(status).toMatch(/^CapEff:\s+0+$/m);
+    const ticks = async () => (await readFile(`/proc/${pid}/stat`, 'utf8')).split(' ').slice(13, 15).map(Number);
+    const before = await ticks();
+    await runPod(runtime, forever, 'meanwhile');
+    expect(await ticks()).toEqual(before);
+    const begin = performance.now();
+    await container.stop({ t: 30 });
+    expect(performance.now() - begin).toBeLessThan(10_000);
+    expect((await container.inspect()).State.ExitCode).toBe(0);
+  });
+});

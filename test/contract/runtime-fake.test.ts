@@ -1,0 +1,31 @@
+import { FakeRuntime } from '../../agent/runtime/fake.ts';
+import { FakeEngine } from '../../agent/runtime/fake-engine.ts';
+import { systemClock } from '../../shared/clock.ts';
+import { seededRandom } from '../../shared/random.ts';
+import { runtimeContract } from './runtime.ts';
+
+runtimeContract('the fake runtime', async () => {
+  const engine = new FakeEngine(
+    { clock: systemClock, random: seededRandom(1) },
+    {
+      images: ['web', 'fake/stubborn', 'fake/nostart', 'fake/exit:0', 'fake/exit:3'],
+      sandboxMs: 5,
+      startMs: [1, 5],
+      stopMs: 1,
+    },
+  );
+  return {
+    runtime: new FakeRuntime(engine),
+    again: () => new FakeRuntime(engine),
+    does: {
+      run: { image: 'web' },
+      stubborn: { image: 'fake/stubborn' },
+      exit: (code) => ({ image: `fake/exit:${code}` }),
+      print: (lines) => ({ image: 'web', args: lines.map((line) => `fake.log=${line}`) }),
+      refused: { image: 'fake/nostart' },
+    },
+    exec: { succeed: ['true'], fail: (code) => [`fake.exit=${code}`] },
+    missingImage: 'missing:1',
+    close: async () => undefined,
+  };
+});

@@ -1,0 +1,343 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ContainerSpec, ContainerState, Runtime, RuntimeEvent, SandboxSpec } from '../../agent/runtime/runtime.ts';
+import { eventually } from '../support/eventually.ts';
+
+/** What a container is to do, in the words of one runtime: the parts of its spec that say so. */
+export type Doing = Pick<ContainerSpec, 'image'> & Partial<ContainerSpec>;
+
+/** One runtime, made ready for the suite. */
+export interface RuntimeSubject {
+  readonly runtime: Runtime;
+  /** Another agent's start on the same engine. */
+  again(): Runtime;
+  readonly does: {
+    /** Runs until its stop signal, and then ends with 0. */
+    run: Doing;
+    /** Runs until it is killed. */
+    stubborn: Doing;
+    exit(code: number): Doing;
+    /** Writes the lines and runs on. */
+    print(lines: readonly string[]): Doing;
+    /** Cannot be started. */
+    refused: Doing;
+  };
+  readonly exec: { succeed: string[]; fail: (code: number) => string[] };
+  /** An image that no registry has, named so that the answer comes fast. */
+  readonly missingImage: string;
+  close(): Promise<void>;
+}
+
+let pods = 0;
+
+/** A pod of its own for each test; addresses in 10.91.0.0/16. */
+export function podOf(test: string): Pick<SandboxSpec, 'pod' | 'address'> {
+  pods++;
+  const pod = { namespace: 'default', name: test, uid: `${test}-${process.pid}-${pods}` };
+  return { pod, address: `10.91.${pods >> 8}.${pods & 255}` };
+}
+
+export function sandboxOf(name: string, more: Partial<SandboxSpec> = {}): SandboxSpec {
+  return {
+    ...podOf(name),
+    hostname: name,
+    hostNetwork: false,
+    hostPID: false,
+    hostIPC: false,
+    shareProcessNamespace: false,
+    hostPorts: [],
+    dns: { servers: ['10.0.0.10'], searches: ['default.svc.cluster.local'], options: ['ndots:5'] },
+    sysctls: {},
+    attempt: 0,
+    ...more,
+  };
+}
+
+export function containerOf({ pod }: SandboxSpec, doing: Doing, more: Partial<ContainerSpec> = {}): ContainerSpec {
+  return {
+    pod,
+    name: 'app',
+    attempt: 0,
+    env: [],
+    mounts: [],
+    resources: {},
+    tty: false,
+    stdin: false,
+    privileged: false,
+    readOnlyRootFilesystem: false,
+    capabilities: { add: [], drop: [] },
+    noNewPrivileges: false,
+    supplementalGroups: [],
+    labels: {},
+    ...doing,
+    ...more,
+  };
+}
+
+/** Makes a sandbox and runs one container in it. */
+export async function runPod(runtime: Runtime, doing: Doing, name: string, more: Partial<ContainerSpec> = {}) {
+  const spec = sandboxOf(name);
+  const sandbox = await runtime.createSandbox(spec);
+  const id = await runtime.createContainer(sandbox.id, containerOf(spec, doing, more));
+  await runtime.startContainer(id);
+  return { spec, sandbox, id };
+}
+
+export function exited(runtime: Runtime, id: string): Promise<ContainerState> {
+  return eventually(async () => {
+    const state = await runtime.inspectContainer(id);
+    return state?.state === 'exited' && state;
+  });
+}
+
+async function readLog(runtime: Runtime, id: string, options: Partial<Parameters<Runtime['logs']>[1]> = {}) {
+  const chunks: Uint8Array[] = [];
+  const signal = AbortSignal.timeout(10_000);
+  for await (const chunk of runtime.logs(id, { follow: false, timestamps: false, ...options }, signal))
+    chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+/** What every runtime promises its agent. */
+export function runtimeContract(name: string, make: () => Promise<RuntimeSubject>): void {
+  describe(`${name} keeps the runtime's contract`, () => {
+    let subject: RuntimeSubject;
+    let runtime: Runtime;
+
+    beforeAll(async () => {
+      subject = await make();
+      runtime = subject.runtime;
+    }, 60_000);
+
+    afterAll(async () => {
+      await subject?.close();
+    }, 60_000);
+
+    const listed = async (uid: string, by = runtime) => {
+      const { sandboxes, containers } = await by.list();
+      return {
+        sandboxes: sandboxes.filter((each) => each.pod.uid === uid),
+        containers: containers.filter((each) => each.pod.uid === uid),
+      };
+    };
+
+    test('it says what it is', async () => {
+      const info = await runtime.info();
+      expect(info.version).toMatch(/^[a-z]+:\/\/.+/);
+      expect(info.cpus).toBeGreaterThan(0);
+      expect(info.memoryBytes).toBeGreaterThan(0);
+    });
+
+    test('a sandbox that is made twice, or twice at once, is made once', async () => {
+      const spec = sandboxOf('twice');
+      const made = await Promise.all([runtime.createSandbox(spec), runtime.createSandbox(spec)]);
+      made.push(await runtime.createSandbox(spec));
+      expect(new Set(made.map((each) => each.id)).size).toBe(1);
+      expect(made[0]).toMatchObject({ pod: spec.pod, running: true, address: spec.address, attempt: 0 });
+      expect((await listed(spec.pod.uid)).sandboxes).toMatchObject([{ running: true, address: spec.address }]);
+    });
+
+    test('a container that is made twice is made once, and started twice starts once', async () => {
+      const { spec, sandbox, id } = await runPod(runtime, subject.does.run, 'idempotent');
+      const before = await runtime.inspectContainer(id);
+      expect(await runtime.createContainer(sandbox.id, containerOf(spec, subject.does.run))).toBe(id);
+      await runtime.startContainer(id);
+      expect(await runtime.inspectContainer(id)).toEqual(before);
+      expect((await listed(spec.pod.uid)).containers).toHaveLength(1);
+    });
+
+    test('a container goes from created to running to exited, with its times', async () => {
+      const spec = sandboxOf('life');
+      const sandbox = await runtime.createSandbox(spec);
+      const id = await runtime.createContainer(sandbox.id, containerOf(spec, subject.does.run));
+      const created = await runtime.inspectContainer(id);
+      expect(created).toMatchObject({
+        id,
+        sandboxId: sandbox.id,
+        pod: spec.pod,
+        name: 'app',
+        attempt: 0,
+        state: 'created',
+      });
+      expect(created?.startedAt).toBeUndefined();
+      await runtime.startContainer(id);
+      const running = await runtime.inspectContainer(id);
+      expect(running).toMatchObject({ state: 'running', image: subject.does.run.image });
+      expect(running?.imageId).not.toBe('');
+      expect(running?.exitCode).toBeUndefined();
+      await runtime.stopContainer(id, 10);
+      const ended = await runtime.inspectContainer(id);
+      expect(ended).toMatchObject({ state: 'exited', exitCode: 0, reason: 'Completed' });
+      expect(ended?.startedAt).toBe(running?.startedAt);
+      expect(ended?.finishedAt).toBeGreaterThanOrEqual(ended?.startedAt ?? Number.POSITIVE_INFINITY);
+    });
+
+    test('a container that ends by itself keeps its code, and is not run again by a late start', async () => {
+      const { spec, id } = await runPod(runtime, subject.does.exit(3), 'ends');
+      const ended = await exited(runtime, id);
+      expect(ended).toMatchObject({ exitCode: 3, reason: 'Error' });
+      await subject.again().startContainer(id);
+      expect(await runtime.inspectContainer(id)).toEqual(ended);
+      expect((await listed(spec.pod.uid)).containers).toEqual([ended]);
+    });
+
+    test('a container that ignores its stop signal is killed when its grace has passed, not before', async () => {
+      const { id } = await runPod(runtime, subject.does.stubborn, 'stubborn');
+      const begin = performance.now();
+      await runtime.stopContainer(id, 1);
+      expect(performance.now() - begin).toBeGreaterThanOrEqual(950);
+      expect(await runtime.inspectContainer(id)).toMatchObject({ state: 'exited', exitCode: 137, reason: 'Error' });
+    });
+
+    test('stopping what has stopped and removing what is gone succeed', async () => {
+      const { sandbox, id } = await runPod(runtime, subject.does.exit(0), 'gone');
+      await exited(runtime, id);
+      await runtime.stopContainer(id, 10);
+      await runtime.removeContainer(id);
+      await runtime.removeContainer(id);
+      await runtime.stopContainer(id, 10);
+      expect(await runtime.inspectContainer(id)).toBeUndefined();
+      await runtime.removeSandbox(sandbox.id);
+      await runtime.removeSandbox(sandbox.id);
+    });
+
+    test('a start that the engine refuses says why, then and later', async () => {
+      const spec = sandboxOf('refused');
+      const sandbox = await runtime.createSandbox(spec);
+      const id = await runtime.createContainer(sandbox.id, containerOf(spec, subject.does.refused));
+      await expect(runtime.startContainer(id)).rejects.toMatchObject({
+        name: 'RuntimeError',
+        code: 'Start',
+        message: expect.stringMatching(/^exec: .*executable file not found|^executable file .* not found/),
+      });
+      const state = await runtime.inspectContainer(id);
+      expect(state).toMatchObject({ state: 'exited', reason: 'StartError' });
+      expect(state?.message).toMatch(/executable file/);
+      expect(state?.exitCode).toBeGreaterThan(0);
+    });
+
+    test('a restart is a new container with the next attempt; the one before keeps its log', async () => {
+      const { spec, sandbox, id } = await runPod(runtime, subject.does.print(['first']), 'restarts');
+      await eventually(async () => (await readLog(runtime, id)) === 'first\n');
+      await runtime.stopContainer(id, 0);
+      const next = await runtime.createContainer(
+        sandbox.id,
+        containerOf(spec, subject.does.print(['second']), { attempt: 1 }),
+      );
+      await runtime.startContainer(next);
+      expect(next).not.toBe(id);
+      await eventually(async () => (await readLog(runtime, next)) === 'second\n');
+      expect(await readLog(runtime, id)).toBe('first\n');
+      const { containers } = await listed(spec.pod.uid);
+      expect(containers.map(({ attempt, state }) => [attempt, state]).sort()).toEqual([
+        [0, 'exited'],
+        [1, 'running'],
+      ]);
+    });
+
+    test('a log can be cut to its end, to a time, and be dated', async () => {
+      const { id } = await runPod(runtime, subject.does.print(['one', 'two', 'three']), 'log');
+      await eventually(async () => (await readLog(runtime, id)) === 'one\ntwo\nthree\n');
+      expect(await readLog(runtime, id, { tail: 2 })).toBe('two\nthree\n');
+      expect(await readLog(runtime, id, { tail: 0 })).toBe('');
+      expect(await readLog(runtime, id, { tail: 10 })).toBe('one\ntwo\nthree\n');
+      const dated = (await readLog(runtime, id, { timestamps: true })).trimEnd().split('\n');
+      expect(dated.map((line) => line.split(' ')[1])).toEqual(['one', 'two', 'three']);
+      for (const line of dated) expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z /);
+      const started = (await runtime.inspectContainer(id))?.startedAt ?? 0;
+      expect(await readLog(runtime, id, { since: started - 1000 })).toBe('one\ntwo\nthree\n');
+      expect(await readLog(runtime, id, { since: started + 60_000 })).toBe('');
+    });
+
+    test('a log that is followed ends with its container, and at once when its reader wants no more', async () => {
+      const { id } = await runPod(runtime, subject.does.print(['line']), 'follow');
+      const whole = readLog(runtime, id, { follow: true });
+      const stop = new AbortController();
+      const cut: string[] = [];
+      for await (const chunk of runtime.logs(id, { follow: true, timestamps: false }, stop.signal)) {
+        cut.push(Buffer.from(chunk).toString());
+        stop.abort();
+      }
+      expect(cut.join('')).toBe('line\n');
+      await runtime.stopContainer(id, 0);
+      expect(await whole).toBe('line\n');
+      expect(await readLog(runtime, id, { follow: true })).toBe('line\n');
+    });
+
+    test('commands run in a container and hand back their code', async () => {
+      const { id } = await runPod(runtime, subject.does.run, 'exec');
+      const options = { timeoutMs: 10_000, maxBytes: 1_000 };
+      expect(await runtime.exec(id, subject.exec.succeed, options)).toMatchObject({ exitCode: 0 });
+      expect(await runtime.exec(id, subject.exec.fail(5), options)).toMatchObject({ exitCode: 5 });
+      await runtime.stopContainer(id, 0);
+      await expect(runtime.exec(id, subject.exec.succeed, options)).rejects.toMatchObject({ code: 'NotFound' });
+    });
+
+    test('events tell of starts, ends and removals, with the pod they belong to', async () => {
+      const seen: RuntimeEvent[] = [];
+      const stop = new AbortController();
+      const listening = (async () => {
+        for await (const event of runtime.events(stop.signal)) seen.push(event);
+      })();
+      const told = (type: RuntimeEvent['type'], containerId: string, podUid: string) =>
+        eventually(() =>
+          seen.some((each) => each.type === type && each.containerId === containerId && each.podUid === podUid),
+        );
+      // The stream is open once anything at all is heard.
+      await eventually(async () => {
+        const { sandbox } = await runPod(runtime, subject.does.exit(0), 'heard');
+        await runtime.removeSandbox(sandbox.id);
+        return seen.length > 0;
+      });
+      const { spec, sandbox, id } = await runPod(runtime, subject.does.run, 'events');
+      await told('started', sandbox.id, spec.pod.uid);
+      await told('started', id, spec.pod.uid);
+      await runtime.stopContainer(id, 0);
+      await told('exited', id, spec.pod.uid);
+      await runtime.removeSandbox(sandbox.id);
+      await told('removed', id, spec.pod.uid);
+      await told('removed', sandbox.id, spec.pod.uid);
+      stop.abort();
+      await listening;
+    });
+
+    test('an agent that starts anew finds every pod as it was, its labels too', async () => {
+      const labels = { 'io.kubernetes.container.hash': 'abc', empty: '' };
+      const { spec, sandbox, id } = await runPod(runtime, subject.does.run, 'adopted', { labels });
+      const before = await listed(spec.pod.uid);
+      const second = subject.again();
+      expect(await listed(spec.pod.uid, second)).toEqual(before);
+      expect(before.sandboxes).toMatchObject([{ id: sandbox.id, pod: spec.pod, running: true, address: spec.address }]);
+      expect(before.containers).toMatchObject([{ id, sandboxId: sandbox.id, pod: spec.pod, state: 'running', labels }]);
+      expect((await second.createSandbox(spec)).id).toBe(sandbox.id);
+      const next = await second.createContainer(sandbox.id, containerOf(spec, subject.does.run, { name: 'second' }));
+      await second.startContainer(next);
+      await second.removeSandbox(sandbox.id);
+      expect(await listed(spec.pod.uid)).toEqual({ sandboxes: [], containers: [] });
+    });
+
+    test('a sandbox goes with everything that is in it', async () => {
+      const { spec, sandbox } = await runPod(runtime, subject.does.stubborn, 'whole');
+      await runtime.createContainer(sandbox.id, containerOf(spec, subject.does.run, { name: 'never-started' }));
+      await runtime.removeSandbox(sandbox.id);
+      expect(await listed(spec.pod.uid)).toEqual({ sandboxes: [], containers: [] });
+      const late = containerOf(spec, subject.does.run, { name: 'late' });
+      await expect(runtime.createContainer(sandbox.id, late)).rejects.toMatchObject({ code: 'NotFound' });
+    });
+
+    test('images are there or not, and what cannot be pulled says so', async () => {
+      const image = await runtime.imageStatus(subject.does.run.image);
+      expect(image?.names).toContain(subject.does.run.image);
+      expect(image?.sizeBytes).toBeGreaterThan(0);
+      expect((await runtime.listImages()).map((each) => each.id)).toContain(image?.id);
+      expect(await runtime.imageStatus(subject.missingImage)).toBeUndefined();
+      const spec = sandboxOf('imageless');
+      const sandbox = await runtime.createSandbox(spec);
+      const missing = containerOf(spec, { image: subject.missingImage });
+      await expect(runtime.createContainer(sandbox.id, missing)).rejects.toMatchObject({ code: 'ImageNotFound' });
+      await expect(runtime.pullImage(subject.missingImage, undefined)).rejects.toMatchObject({
+        name: 'RuntimeError',
+        code: expect.stringMatching(/^(ImagePull|ImageNotFound)$/),
+      });
+    });
+  });
+}
