@@ -157,9 +157,15 @@ describe.skipIf(!hasEtcd())('a watch of etcd', () => {
   it('loses nothing that it was cut off from while it caught up', { timeout: 60_000 }, async () => {
     const start = (await writer.get('/test/')).revision;
     // etcd sends a watch that catches up a thousand revisions at a time, under headers that name the store's present.
-    for (let i = 0; i < 40; i++) {
-      await Promise.all(Array.from({ length: 100 }, (_, k) => writer.txn(put(`/test/${i}/${k}`, 'x'.repeat(500)))));
-    }
+    // Writers of their own, one write after the other: so that each write has a revision of its own.
+    const writers = Array.from({ length: 16 }, () => etcd.open());
+    await Promise.all(
+      writers.map(async (own, i) => {
+        for (let k = 0; k < 250; k++) await own.txn(put(`/test/${i}/${k}`, 'x'.repeat(500)));
+        await own.close();
+      }),
+    );
+    expect((await writer.get('/test/')).revision).toBe(start + 4000);
     const watch = follow(start);
     let cut = 0;
     await eventually(
