@@ -36,7 +36,7 @@ export class Certificates {
 
   /** `addresses`: what clients dial beyond this machine's own names and addresses. */
   static async load(deps: CertificatesDeps, addresses: readonly string[]): Promise<Certificates> {
-    const authority = await loadOrCreateAuthority(join(deps.dataDir, 'pki'), 'coracle', deps);
+    const authority = await loadOrCreateAuthority(join(deps.dataDir, 'pki'), 'coracle-ca', deps);
     const names = serverNames(addresses);
     return new Certificates(deps, authority, names, await authority.issueServer({ commonName: 'coracle', names }));
   }
