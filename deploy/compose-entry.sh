@@ -7,7 +7,7 @@ data=/var/lib/coracle
 join=/join
 here=/opt/coracle/deploy
 rest_port=6443
-grpc_port=7443
+grpc_port=6444
 join_deadline_seconds=120
 
 main() {
@@ -31,7 +31,7 @@ run_server() {
   address=$(address_of api.coracle)
   offer_join &
   exec coracle server --data-dir "$data" --etcd-endpoints http://etcd:2379 \
-    --rest-listen "0.0.0.0:$rest_port" --grpc-listen "0.0.0.0:$grpc_port" --advertise-address "$address" \
+    --rest-listen "0.0.0.0:$rest_port" --grpc-listen "0.0.0.0:$grpc_port" --advertise-address "$address,api.coracle" \
     --pod-cidr "${POD_CIDR:-10.244.0.0/16}" --log-level "${LOG_LEVEL:-info}"
 }
 

@@ -45,7 +45,7 @@ export interface UpOptions {
   readonly logLevel?: string;
 }
 
-const controlPlanePorts = { restPort: 6443, grpcPort: 7443 };
+const controlPlanePorts = { restPort: 6443, grpcPort: 6444 };
 const controlPlaneDeadlineMs = 60_000;
 const engineDeadlineMs = 60_000;
 const nodesDeadlineMs = 90_000;

@@ -28,7 +28,7 @@ export interface ServerOptions {
 
 export function serverCommand(options: ServerOptions): string[] {
   return [
-    ...[process.execPath, coracle, 'server', '--data-dir', options.dataDir],
+    ...[coracle, 'server', '--data-dir', options.dataDir],
     ...['--rest-listen', `${options.address}:${options.restPort}`],
     ...['--grpc-listen', `${options.address}:${options.grpcPort}`],
     ...['--advertise-address', options.address, '--pod-cidr', options.podCIDR, '--log-level', options.logLevel],
@@ -50,7 +50,7 @@ export interface AgentOptions {
 
 export function agentCommand(options: AgentOptions): string[] {
   return [
-    ...[process.execPath, coracle, 'agent', '--server', options.server],
+    ...[coracle, 'agent', '--server', options.server],
     ...['--token', options.token, '--ca-hash', options.caHash],
     ...['--node-name', options.nodeName, '--node-address', options.nodeAddress],
     ...['--data-dir', options.dataDir, '--runtime', options.runtime, '--log-level', options.logLevel],

@@ -8,7 +8,7 @@ import type { ClusterPlan } from './plan.ts';
 export interface ClusterFile {
   /** `https://10.128.0.10:6443` */
   readonly rest: string;
-  /** `https://10.128.0.10:7443` */
+  /** `https://10.128.0.10:6444` */
   readonly grpc: string;
   /** Paths of an administrator's PEM files. */
   readonly ca: string;
