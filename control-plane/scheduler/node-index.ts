@@ -29,6 +29,8 @@ export class NodeIndex implements Snapshot {
   readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
   readonly #counts = new PodCounts((term, shape) => this.matches(term, shape));
   readonly #domains = new Map<string, DomainTable>();
+  /** How many pods on nodes have each priority. */
+  readonly #priorities = new Map<number, number>();
 
   /** Returns whether anything that scheduling looks at has changed. */
   setNode(node: Node): boolean {
@@ -89,6 +91,7 @@ export class NodeIndex implements Snapshot {
     const name = pod.spec.nodeName;
     if (!name) return entry;
     entry.assumed = false;
+    entry.reserved = false;
     if (entry.node?.name !== name) this.#move(entry, this.#state(name));
     return entry;
   }
@@ -109,6 +112,7 @@ export class NodeIndex implements Snapshot {
   /** Counts the pod on the node from now on. */
   assume(entry: PodEntry, node: NodeState): void {
     entry.assumed = true;
+    entry.reserved = false;
     this.#move(entry, node);
   }
 
@@ -116,7 +120,30 @@ export class NodeIndex implements Snapshot {
   forget(entry: PodEntry): void {
     if (!entry.assumed) return;
     entry.assumed = false;
+    entry.reserved = false;
     this.#move(entry, undefined);
+  }
+
+  /** Keeps room on the node for a pod that can't go there yet. */
+  reserve(entry: PodEntry, node: NodeState): void {
+    this.assume(entry, node);
+    entry.reserved = true;
+  }
+
+  /** The least priority of all pods on nodes. */
+  get lowestPriority(): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const priority of this.#priorities.keys()) lowest = Math.min(lowest, priority);
+    return lowest;
+  }
+
+  /** Takes a pod off its node for a moment, to see what would be; to be put back before anybody else looks. */
+  lift(entry: PodEntry): void {
+    this.#move(entry, undefined);
+  }
+
+  putBack(entry: PodEntry, node: NodeState): void {
+    this.#move(entry, node);
   }
 
   count(terms: readonly PodTerm[], user: PodShape): PodCount {
@@ -160,6 +187,7 @@ export class NodeIndex implements Snapshot {
       shape: this.#useShape(pod),
       node: undefined,
       assumed: false,
+      reserved: false,
       priority: pod.spec.priority ?? 0,
       created: Date.parse(pod.metadata.creationTimestamp) || 0,
       deleting: false,
@@ -195,12 +223,16 @@ export class NodeIndex implements Snapshot {
 
   #enter(entry: PodEntry, node: NodeState): void {
     node.addPod(entry);
+    this.#priorities.set(entry.priority, (this.#priorities.get(entry.priority) ?? 0) + 1);
     this.#counts.change(entry.shape, node.slot, 1);
     this.changes.add(node.slot);
   }
 
   #leave(entry: PodEntry, node: NodeState): void {
     node.removePod(entry);
+    const others = (this.#priorities.get(entry.priority) ?? 0) - 1;
+    if (others > 0) this.#priorities.set(entry.priority, others);
+    else this.#priorities.delete(entry.priority);
     this.#counts.change(entry.shape, node.slot, -1);
     this.changes.add(node.slot);
   }

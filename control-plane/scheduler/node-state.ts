@@ -13,6 +13,8 @@ export interface PodEntry {
   node: NodeState | undefined;
   /** Placed by this scheduler and not yet seen to be there. */
   assumed: boolean;
+  /** Assumed only to keep the place until those that it preempted have gone. */
+  reserved: boolean;
   priority: number;
   /** Milliseconds since the epoch. */
   created: number;

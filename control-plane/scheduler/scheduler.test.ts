@@ -169,6 +169,25 @@ describe('the scheduler', () => {
     expect(await nodeOf('a')).toBe('n1');
   });
 
+  it('evicts the least important pods that make room, and keeps the room for the pod it was made for', async () => {
+    await addNode(readyNode('n1', { cpu: '1' }));
+    for (const name of ['low-1', 'low-2']) await addPod(pendingPod(name, { cpu: '500m' }));
+    await clock.advance(500);
+    const critical = { spec: { priorityClassName: 'system-node-critical' } };
+    await addPod(pendingPod('high', { cpu: '400m' }, critical));
+    await clock.advance(3_000);
+    const going = (await api.client.list('Pod')).items.filter((pod) => pod.metadata.deletionTimestamp);
+    expect(going).toHaveLength(1);
+    expect(await nodeOf('high')).toBeUndefined();
+    // It would fit into the room that is about to be free, but that is not its.
+    await addPod(pendingPod('latecomer', { cpu: '200m' }));
+    const [victim] = going;
+    await api.client.delete('Pod', victim?.metadata.name ?? '', { namespace: 'default', gracePeriodSeconds: 0 });
+    await clock.advance(3_000);
+    expect([await nodeOf('high'), await nodeOf('latecomer')]).toEqual(['n1', undefined]);
+    expect((await api.client.list('Event')).items.filter(({ reason }) => reason === 'Preempted')).toHaveLength(1);
+  });
+
   it('explains for every node what was asked and what is free', async () => {
     await addNode(readyNode('n1', { cpu: '1' }));
     await addNode(readyNode('n2', { cpu: '4' }));

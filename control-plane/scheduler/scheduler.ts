@@ -9,11 +9,13 @@ import { type Random, randomInt } from '../../shared/random.ts';
 import { Wakeup } from '../../shared/wakeup.ts';
 import { Binder, type BinderLimits, defaultBinderLimits, type Placement } from './binder.ts';
 import { Decider } from './decide.ts';
+import { Evictions } from './evictions.ts';
 import { type Explanation, explain, unschedulableMessage } from './explain.ts';
 import type { SchedulerMetrics } from './metrics.ts';
 import { NodeIndex } from './node-index.ts';
-import type { PodEntry } from './node-state.ts';
+import type { NodeState, PodEntry } from './node-state.ts';
 import { defaultPlugins } from './plugins/index.ts';
+import { findPreemption } from './preempt.ts';
 import { type Occasion, type QueuedPod, SchedulingQueue } from './queue.ts';
 import { StatusWriter } from './status-writer.ts';
 import type { Decision, Plugin } from './types.ts';
@@ -23,6 +25,11 @@ export const schedulerKinds = ['Pod', 'Node', 'NodeGuard', 'Namespace'] as const
 
 /** A longer turn would keep the other work of the process waiting. */
 const turnMs = 4;
+/**
+ * Informers that took their watch up again with a server that lags show an older state than before; guards that were
+ * seen already do not cover decisions on that, so there are none until the informers have caught up.
+ */
+const behindMs = 20;
 /** Decisions between two looks at the clock. */
 const decisionsPerLook = 16;
 
@@ -76,8 +83,12 @@ class RunningScheduler implements Scheduler {
   readonly #queue: SchedulingQueue;
   readonly #binder: Binder;
   readonly #work = new Wakeup();
+  /** The revision that the informers show now, and the newest they have shown. */
+  #revision: () => number = () => 0;
+  #newest = 0;
   #recorder: EventRecorder | undefined;
   #status: StatusWriter | undefined;
+  #evictions: Evictions | undefined;
 
   constructor(deps: SchedulerDeps, options: SchedulerOptions) {
     this.#deps = deps;
@@ -116,13 +127,21 @@ class RunningScheduler implements Scheduler {
       createEventRecorder({ client, clock, random, log: this.#log, component: this.#name, signal });
     this.#status = new StatusWriter({ client, clock, log: this.#log }, signal);
     const informers = this.#deps.informers ?? createInformers({ ...this.#deps, log: this.#log }, schedulerKinds);
+    const pods = informers.of('Pod');
+    const recorder = this.#recorder;
+    this.#evictions = new Evictions(
+      { client, clock, random, recorder, log: this.#log, podOf: (key) => pods.get(key) },
+      signal,
+    );
     informers.onChange((changes) => this.#apply(changes));
     this.#apply(present(informers));
+    this.#revision = () => informers.revision;
     const own = this.#deps.informers ? undefined : informers.run(signal);
     try {
       await informers.synced(signal);
       for (;;) {
         await this.#work.wait(signal);
+        while (this.#revision() < this.#newest) await clock.sleep(behindMs, signal);
         await this.#schedule(signal);
       }
     } catch (error) {
@@ -138,7 +157,7 @@ class RunningScheduler implements Scheduler {
   /** Decides on all pods that are ready, in turns between which the process does its other work. */
   async #schedule(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
-    while (!signal.aborted) {
+    while (!signal.aborted && this.#revision() >= this.#newest) {
       const started = clock.monotonic();
       let more = true;
       while (more && clock.monotonic() - started < turnMs) {
@@ -158,6 +177,8 @@ class RunningScheduler implements Scheduler {
     const { entry } = queued;
     const { metrics, clock } = this.#deps;
     const started = metrics ? clock.monotonic() : 0;
+    const kept = entry.reserved ? entry.node : undefined;
+    if (kept) this.#index.forget(entry);
     const decision = this.#decider.decide(entry.shape);
     metrics?.decided(decision.node ? 'scheduled' : 'unschedulable', (clock.monotonic() - started) / 1000);
     if (decision.node) {
@@ -165,12 +186,13 @@ class RunningScheduler implements Scheduler {
       this.#queue.placed(queued);
       this.#binder.place({ queued, node: decision.node.name });
     } else {
-      this.#park(queued, decision.rejections);
+      this.#park(queued, decision.rejections, kept);
     }
     return true;
   }
 
-  #park(queued: QueuedPod, rejections: Extract<Decision, { node?: undefined }>['rejections']): void {
+  /** `kept`: the node that it preempted others on before. */
+  #park(queued: QueuedPod, rejections: Rejections, kept: NodeState | undefined): void {
     const message = unschedulableMessage(rejections.map(([, { reasons }]) => reasons));
     const occasions = new Set<Occasion>(['node']);
     for (const [, { plugin }] of rejections) for (const one of helpfulTo[plugin] ?? allOccasions) occasions.add(one);
@@ -178,9 +200,27 @@ class RunningScheduler implements Scheduler {
     queued.message = message;
     this.#queue.park(queued, occasions);
     this.#status?.unschedulable(queued.pod, message);
+    this.#preempt(queued, rejections, kept);
     if (repeated) return;
     this.#log.debug({ key: queued.entry.key, rev: queued.pod.metadata.resourceVersion }, message);
     this.#recorder?.event(queued.pod, 'Warning', 'FailedScheduling', message);
+  }
+
+  /** Makes room by evicting less important pods, and keeps the place until they have gone. */
+  #preempt({ entry, pod }: QueuedPod, rejections: Rejections, kept: NodeState | undefined): void {
+    if (pod.spec.preemptionPolicy === 'Never') return;
+    const isGoing = (one: PodEntry): boolean => one.deleting || this.#evictions?.has(one.key) === true;
+    if (kept && [...kept.pods].some((one) => one.priority < entry.priority && isGoing(one))) {
+      this.#index.reserve(entry, kept);
+      return;
+    }
+    const found = findPreemption(entry, rejections, this.#index, this.#plugins);
+    if (!found) return;
+    for (const victim of found.victims) {
+      if (victim.reserved) this.#index.forget(victim);
+      else if (!victim.deleting) this.#evictions?.evict(victim.key, pod, found.node.name);
+    }
+    this.#index.reserve(entry, found.node);
   }
 
   #bound({ queued, node }: Placement): void {
@@ -213,6 +253,7 @@ class RunningScheduler implements Scheduler {
 
   /** Takes in one batch of the informers: all of it, before anything is decided. */
   #apply(changes: readonly Change[]): void {
+    this.#newest = Math.max(this.#newest, this.#revision());
     const occasions = new Set<Occasion>();
     const guards: NodeGuard[] = [];
     for (const { kind, key, before, after } of changes) {
@@ -275,7 +316,7 @@ class RunningScheduler implements Scheduler {
     queued.pod = pod;
     if (queued.state === 'parked' && queued.message) this.#status?.unschedulable(pod, queued.message);
     if (!reshaped) return;
-    const node = entry.assumed ? entry.node?.name : undefined;
+    const node = entry.assumed && !entry.reserved ? entry.node?.name : undefined;
     if (node && this.#binder.withdraw(queued, node)) this.#outdated({ queued, node });
     else this.#queue.changed(queued);
   }
@@ -293,11 +334,14 @@ class RunningScheduler implements Scheduler {
     if (!queued) return;
     const { entry } = queued;
     // One that is already on its way keeps its assumption until the answer is there.
-    if (entry.assumed && entry.node && this.#binder.withdraw(queued, entry.node.name)) this.#giveBack(entry);
+    const withdrawn = entry.assumed && entry.node && this.#binder.withdraw(queued, entry.node.name);
+    if (withdrawn || entry.reserved) this.#giveBack(entry);
     this.#queue.remove(key);
     this.#status?.cancel(key);
   }
 }
+
+type Rejections = Extract<Decision, { node?: undefined }>['rejections'];
 
 const allOccasions: readonly Occasion[] = ['node', 'pod-added', 'pod-removed'];
 const roomFreed: ReadonlySet<Occasion> = new Set(['pod-removed']);

@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Pod } from '../../shared/generated/types.ts';
+import { onNode, pendingPod, readyNode } from '../../test/support/scheduling.ts';
+import { Decider } from './decide.ts';
+import { NodeIndex } from './node-index.ts';
+import { defaultPlugins } from './plugins/index.ts';
+import { findPreemption } from './preempt.ts';
+
+const pod = (name: string, cpu: number, priority: number): Pod =>
+  pendingPod(name, { cpu: `${cpu}m` }, { spec: { priority } });
+
+/** Nodes of one cpu, each with pods of these sizes and priorities. */
+function cluster(nodes: readonly (readonly (readonly [number, number])[])[]): NodeIndex {
+  const index = new NodeIndex();
+  for (const [at, pods] of nodes.entries()) {
+    index.setNode(readyNode(`n${at}`, { cpu: '1' }));
+    for (const [i, [cpu, priority]] of pods.entries())
+      index.setPod(onNode(pod(`p${at}-${i}`, cpu, priority), `n${at}`));
+  }
+  return index;
+}
+
+function preempt(index: NodeIndex, wanted: Pod) {
+  const entry = index.setPod(wanted);
+  if (!entry) throw new Error('the pod has ended');
+  const decider = new Decider(index, defaultPlugins, 1);
+  const decision = decider.decide(entry.shape);
+  if (decision.node) return { entry, decider, found: undefined, fits: true };
+  return { entry, decider, found: findPreemption(entry, decision.rejections, index, defaultPlugins), fits: false };
+}
+
+function chosen(index: NodeIndex, wanted: Pod): [string, string[]] | undefined {
+  const { found } = preempt(index, wanted);
+  return found && [found.node.name, found.victims.map(({ key }) => key.replace('default/', ''))];
+}
+
+describe('preemption', () => {
+  it('takes the node whose victims are the least important', () => {
+    const index = cluster([[[900, 5]], [[900, 3]], [[900, 8]]]);
+    expect(chosen(index, pod('p', 500, 9))).toEqual(['n1', ['p1-0']]);
+  });
+
+  it('then the one with the fewest victims', () => {
+    const index = cluster([
+      [
+        [400, 3],
+        [400, 3],
+      ],
+      [[900, 3]],
+    ]);
+    expect(chosen(index, pod('p', 900, 9))).toEqual(['n1', ['p1-0']]);
+  });
+
+  it('spares the most important of those that it could evict', () => {
+    const index = cluster([
+      [
+        [300, 1],
+        [300, 4],
+        [300, 2],
+      ],
+    ]);
+    expect(chosen(index, pod('p', 300, 9))).toEqual(['n0', ['p0-0']]);
+  });
+
+  it('evicts nobody of the same or a higher priority, and nobody where it would not help', () => {
+    expect(chosen(cluster([[[900, 9]], [[900, 10]]]), pod('p', 500, 9))).toBeUndefined();
+    expect(chosen(cluster([[[900, 1]]]), pod('p', 1500, 9))).toBeUndefined();
+  });
+
+  it('always makes room, needs every victim, and leaves the index as it was', () => {
+    const size = fc.tuple(fc.integer({ min: 100, max: 500 }), fc.integer({ min: 0, max: 5 }));
+    const nodes = fc.array(fc.array(size, { maxLength: 4 }), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(nodes, size, (nodes, [cpu, priority]) => {
+        const index = cluster(nodes);
+        const { entry, decider, found } = preempt(index, pod('p', 2 * cpu, priority));
+        expect(decider.decide(entry.shape)).toEqual(
+          new Decider(cluster(nodes), defaultPlugins, 1).decide(entry.shape).node
+            ? { node: expect.anything(), score: expect.anything() }
+            : { rejections: expect.anything() },
+        );
+        const used = index.slots.map((node) => node?.used.cpuMillis);
+        expect(used).toEqual(nodes.map((pods) => pods.reduce((sum, [cpu]) => sum + cpu, 0)));
+        if (!found) return;
+        const { node, victims } = found;
+        expect(victims.every((victim) => victim.priority < priority)).toBe(true);
+        const freed = victims.reduce((sum, victim) => sum + victim.shape.requests.cpuMillis, 0);
+        const short = node.used.cpuMillis + 2 * cpu - node.allocatable.cpuMillis;
+        expect(freed).toBeGreaterThanOrEqual(short);
+        for (const victim of victims) expect(freed - victim.shape.requests.cpuMillis).toBeLessThan(short);
+      }),
+    );
+  });
+});
