@@ -33,7 +33,7 @@ export const node: Behaviour<Node> = {
       if (spec?.podCIDRs?.[0] && !spec.podCIDR) spec.podCIDR = spec.podCIDRs[0];
     },
     validate({ spec, status }, causes) {
-      if (spec?.taints) validateTaints(spec.taints, 'metadata.taints', causes);
+      if (spec?.taints) validateTaints(spec.taints, 'spec.taints', causes);
       if (status?.capacity) validateAmounts(status.capacity, 'status.capacity', causes);
       if (status?.allocatable) validateAmounts(status.allocatable, 'status.allocatable', causes);
     },

@@ -20,6 +20,9 @@ export const pod: Behaviour<Pod> = {
       addDefaultTolerations(object.spec);
       object.status = { phase: 'Pending', qosClass: qosClass(object.spec) };
     },
+    prepareUpdate(object) {
+      if (object.spec) addDefaultTolerations(object.spec);
+    },
     validate(object, causes) {
       if (!object.spec) return;
       validatePodSpec(object.spec, 'spec', causes);
