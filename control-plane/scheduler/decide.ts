@@ -40,25 +40,33 @@ export class Decider {
 
   /** With rules that look at the whole cluster: one pass over the nodes that the others leave. */
   #decideTogether(results: ShapeResults, checks: readonly Check[]): Decision {
-    const rejections: (readonly [NodeState, Rejection])[] = [];
     const feasible: NodeState[] = [];
+    const totals: number[] = [];
     for (const node of this.#index.slots) {
-      if (!node?.node) continue;
-      const rejection = results.rejection(node) ?? firstRejection(checks, node);
-      if (rejection) rejections.push([node, rejection]);
-      else feasible.push(node);
+      if (!node?.node || results.rejection(node) || firstRejection(checks, node)) continue;
+      feasible.push(node);
+      totals.push(results.score(node));
     }
-    const totals = feasible.map((node) => results.score(node));
+    if (feasible.length === 0) return { rejections: this.#allRejections(results, checks) };
     addScores(totals, checks, feasible);
-    let best: NodeState | undefined;
-    let bestScore = 0;
-    for (const [at, node] of feasible.entries()) {
-      const score = totals[at] ?? 0;
-      if (best && (score < bestScore || (score === bestScore && !results.comesBefore(node, best)))) continue;
+    let [best] = feasible;
+    let bestScore = totals[0] ?? 0;
+    for (let at = 1; at < feasible.length; at++) {
+      const [node, score = 0] = [feasible[at], totals[at]];
+      if (!node || !best || score < bestScore || (score === bestScore && !results.comesBefore(node, best))) continue;
       best = node;
       bestScore = score;
     }
-    return best ? { node: best, score: bestScore } : { rejections };
+    return best ? { node: best, score: bestScore } : { rejections: [] };
+  }
+
+  #allRejections(results: ShapeResults, checks: readonly Check[]): (readonly [NodeState, Rejection])[] {
+    const rejections: (readonly [NodeState, Rejection])[] = [];
+    for (const node of this.#index.slots) {
+      const rejection = node?.node && (results.rejection(node) ?? firstRejection(checks, node));
+      if (node && rejection) rejections.push([node, rejection]);
+    }
+    return rejections;
   }
 
   #results(shape: PodShape): ShapeResults {

@@ -5,6 +5,7 @@ import type { Kind, Namespace, Node, NodeGuard, Pod } from '../../shared/generat
 import type { Change, Informers } from '../../shared/informer.ts';
 import { createInformers } from '../../shared/informers.ts';
 import type { Log } from '../../shared/log.ts';
+import { podCondition } from '../../shared/pod.ts';
 import { type Random, randomInt } from '../../shared/random.ts';
 import { Wakeup } from '../../shared/wakeup.ts';
 import { Binder, type BinderLimits, defaultBinderLimits, type Placement } from './binder.ts';
@@ -314,7 +315,9 @@ class RunningScheduler implements Scheduler {
       return;
     }
     queued.pod = pod;
-    if (queued.state === 'parked' && queued.message) this.#status?.unschedulable(pod, queued.message);
+    // Somebody else's write came between. Where another scheduler has told it already, its words will do.
+    const told = podCondition(pod, 'PodScheduled')?.reason === 'Unschedulable';
+    if (queued.state === 'parked' && queued.message && !told) this.#status?.unschedulable(pod, queued.message);
     if (!reshaped) return;
     const node = entry.assumed && !entry.reserved ? entry.node?.name : undefined;
     if (node && this.#binder.withdraw(queued, node)) this.#outdated({ queued, node });

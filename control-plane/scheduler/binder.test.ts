@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import type { Binding, BindResult } from '../../shared/client.ts';
+import { silentLog } from '../../shared/log.ts';
+import { seededRandom } from '../../shared/random.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
+import { pendingPod, readyNode } from '../../test/support/scheduling.ts';
+import { Binder } from './binder.ts';
+import { NodeIndex } from './node-index.ts';
+import { SchedulingQueue } from './queue.ts';
+
+interface Call {
+  readonly bindings: readonly Binding[];
+  answer(results: BindResult[]): Promise<void>;
+}
+
+const conflict: BindResult = { ok: false, reason: 'Conflict', message: 'the guard has moved on' };
+
+function setUp() {
+  const clock = new VirtualClock();
+  const calls: Call[] = [];
+  const told: string[] = [];
+  const name = ({ queued }: { queued: { entry: { key: string } } }): string =>
+    queued.entry.key.slice('default/'.length);
+  const bind = (bindings: readonly Binding[]): Promise<BindResult[]> =>
+    new Promise((resolve) => {
+      calls.push({
+        bindings,
+        async answer(results) {
+          resolve(results);
+          await clock.advance(0);
+        },
+      });
+    });
+  const binder = new Binder(
+    { client: { bind }, clock, log: silentLog },
+    {
+      bound: (placement) => told.push(`bound ${name(placement)}`),
+      lost: (placement) => told.push(`lost ${name(placement)}`),
+      outdated: (placement) => told.push(`outdated ${name(placement)}`),
+      settled: () => binder.flush(),
+    },
+  );
+  const index = new NodeIndex();
+  index.setNode(readyNode('n'));
+  const queue = new SchedulingQueue({ clock, random: seededRandom(1) }, () => undefined);
+  const place = (pod: string, node = 'n'): void => {
+    const made = pendingPod(pod);
+    const entry = index.setPod(made);
+    if (entry) binder.place({ queued: queue.add(entry, made), node });
+    binder.flush();
+  };
+  const sent = () => calls.map(({ bindings }) => bindings.map((one) => `${one.name} ${one.node} ${one.guardVersion}`));
+  return { clock, binder, calls, told, place, sent };
+}
+
+describe('the binder', () => {
+  it('has one call for a node under way, and sends the next with the guard that it gave', async () => {
+    const { binder, calls, told, place, sent } = setUp();
+    binder.guardSeen('n', 5);
+    place('a');
+    place('b');
+    place('c');
+    expect(sent()).toEqual([['a n 5']]);
+    await calls[0]?.answer([{ ok: true, guardVersion: '9' }]);
+    expect(sent()[1]).toEqual(['b n 9', 'c n 9']);
+    expect(told).toEqual(['bound a']);
+    expect(binder.underway).toBe(2);
+  });
+
+  it('does not take its own guard for somebody else’s when the informer is faster than the answer', async () => {
+    const { binder, calls, told, place, sent } = setUp();
+    binder.guardSeen('n', 5);
+    place('a');
+    place('b');
+    binder.guardSeen('n', 9);
+    await calls[0]?.answer([{ ok: true, guardVersion: '9' }]);
+    expect(told).toEqual(['bound a']);
+    expect(sent()[1]).toEqual(['b n 9']);
+  });
+
+  it('has decided anew what was not sent before somebody else took from the node', async () => {
+    const { binder, calls, told, place } = setUp();
+    binder.guardSeen('n', 5);
+    place('a');
+    place('b');
+    binder.guardSeen('n', 7);
+    await calls[0]?.answer([conflict]);
+    expect(told).toEqual(['lost a', 'outdated b']);
+    expect(calls).toHaveLength(1);
+    place('c');
+    expect(calls[1]?.bindings).toMatchObject([{ name: 'c', guardVersion: '7' }]);
+  });
+
+  it('sends nothing more to a node whose guard moved on unseen, until it is seen or a moment has passed', async () => {
+    const { binder, clock, calls, told, place } = setUp();
+    binder.guardSeen('n', 5);
+    place('a');
+    await calls[0]?.answer([conflict]);
+    place('b');
+    await clock.advance(20);
+    expect(calls).toHaveLength(1);
+    binder.guardSeen('n', 8);
+    expect(told).toEqual(['lost a', 'outdated b']);
+    place('c');
+    await calls[1]?.answer([conflict]);
+    place('d');
+    await clock.advance(100);
+    expect(calls[2]?.bindings).toMatchObject([{ name: 'd', guardVersion: '8' }]);
+  });
+
+  it('gives up on a node that never gets a guard', async () => {
+    const { clock, told, place, calls } = setUp();
+    place('a', 'ghost');
+    await clock.advance(6_000);
+    expect(told).toEqual(['lost a']);
+    expect(calls).toHaveLength(0);
+  });
+
+  it('has decided anew what was not sent before the node itself changed', () => {
+    const { binder, place, sent, told } = setUp();
+    place('a');
+    binder.nodeChanged('n');
+    binder.guardSeen('n', 5);
+    binder.flush();
+    expect(sent()).toEqual([]);
+    expect(told).toEqual(['outdated a']);
+    expect(binder.underway).toBe(0);
+  });
+});
