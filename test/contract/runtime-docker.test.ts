@@ -16,6 +16,8 @@ import { makeNetns, type TestNetns } from '../support/netns.ts';
 import { containerOf, exited, runPod, runtimeContract, sandboxOf } from './runtime.ts';
 
 const missing = await dockerMissing();
+/** CORACLE_TEST_OCI_RUNTIME=crun runs the suite on crun. */
+const ociRuntime = process.env.CORACLE_TEST_OCI_RUNTIME === 'crun' ? 'crun' : undefined;
 const options = { timeoutMs: 10_000, maxBytes: 100_000 };
 
 /** A node of the test's own: a namespace, an engine in it, and the pod network. */
@@ -31,7 +33,7 @@ async function makeNode(): Promise<Node> {
   const netns = await makeNetns();
   // A node has an address of its own, to speak to its pods from.
   await netns.run('ip', 'address', 'replace', '192.168.77.1/32', 'dev', 'lo');
-  const docker = await startTestDocker({ netns: netns.path });
+  const docker = await startTestDocker({ netns: netns.path, ociRuntime });
   await buildTestImages(docker.socket);
   const made: DockerRuntime[] = [];
   const network = new RoutedNetwork({ clock: systemClock, log: silentLog }, { netns: netns.path });

@@ -23,6 +23,8 @@ export interface TestDocker {
 export interface TestDockerOptions {
   /** Path of a network namespace for the engine to live in; the test's own when absent. */
   readonly netns?: string;
+  /** What runs the containers; the engine's default when absent. */
+  readonly ociRuntime?: 'runc' | 'crun';
 }
 
 /**
@@ -34,14 +36,17 @@ export async function startTestDocker(options: TestDockerOptions = {}): Promise<
   const socket = join(directory, 'docker.sock');
   const log = await open(join(directory, 'dockerd.log'), 'w');
   const dockerd = [
+    ...(options.netns ? ['nsenter', `--net=${options.netns}`] : []),
+    ...(options.ociRuntime === 'crun' ? withoutUnifiedCgroups : []),
     'dockerd',
     ...['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
     ...['--pidfile', join(directory, 'docker.pid'), '-H', `unix://${socket}`],
     ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--userland-proxy=false'],
     ...['--cgroup-parent', `/${directory.slice(directory.lastIndexOf('/') + 1)}`],
     ...['--storage-driver', await storageDriver(directory)],
+    ...(options.ociRuntime === 'crun' ? ['--add-runtime', 'crun=/usr/bin/crun', '--default-runtime', 'crun'] : []),
   ];
-  const [command = '', ...args] = options.netns ? ['nsenter', `--net=${options.netns}`, ...dockerd] : dockerd;
+  const [command = '', ...args] = dockerd;
   const child = spawn(command, args, { stdio: ['ignore', log.fd, log.fd] });
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
@@ -76,6 +81,12 @@ export async function startTestDocker(options: TestDockerOptions = {}): Promise<
   }
   return { socket, directory, pid: child.pid ?? 0, stop };
 }
+
+/** crun refuses machines that have both kinds of control groups mounted; the engine gets to see the first kind only. */
+const withoutUnifiedCgroups = [
+  ...['unshare', '--mount', '--propagation', 'private'],
+  ...['sh', '-c', 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"', 'sh'],
+];
 
 /** Why no engine can be started here; undefined when one can. */
 export async function dockerMissing(): Promise<string | undefined> {

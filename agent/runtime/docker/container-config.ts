@@ -40,6 +40,7 @@ export function sandboxConfig(spec: SandboxSpec, image: string, options: EngineO
     Labels: { ...sandboxLabels(options.scope, spec) },
     HostConfig: {
       ...common(options),
+      LogConfig: { Type: 'none', Config: {} },
       // The program leaves the engine's namespace by itself: see sandbox-image.ts.
       NetworkMode: 'host',
       CapDrop: ['ALL'],
