@@ -1,0 +1,58 @@
+import { readFile, statfs } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import type { Pressure } from './node-status.ts';
+
+/** From where on a machine is short: bytes of memory, and shares of the disk and of process ids that are left. */
+const leastMemoryBytes = 100 * 2 ** 20;
+const leastDiskShare = 0.05;
+const leastPidShare = 0.1;
+
+/** What the machine is short of. `dir`: on the file system that counts. */
+export function systemMachine(dir: string): { look(): Promise<{ pressure: Pressure; diskBytes: number }> } {
+  return {
+    async look() {
+      const { blocks, bavail, bsize } = await statfs(dir);
+      const [available, pidsLeft] = [await availableMemory(), await pidShareLeft()];
+      const pressure = {
+        memory: available < leastMemoryBytes,
+        disk: bavail < blocks * leastDiskShare,
+        pid: pidsLeft < leastPidShare,
+      };
+      return { pressure, diskBytes: blocks * bsize };
+    },
+  };
+}
+
+/** Identifies the machine, and its present boot; empty where it has no such file. */
+export async function machineIds(): Promise<{ machineId: string; bootId: string }> {
+  const read = async (path: string): Promise<string> => {
+    try {
+      return (await readFile(path, 'utf8')).trim();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+      throw error;
+    }
+  };
+  return { machineId: await read('/etc/machine-id'), bootId: await read('/proc/sys/kernel/random/boot_id') };
+}
+
+/** The first IPv4 address that is not the machine's own loopback, nor that of a bridge of an engine. */
+export function outwardAddress(): string | undefined {
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    if (/^(docker|br-|veth|cor)/.test(name)) continue;
+    const found = addresses?.find(({ family, internal }) => family === 'IPv4' && !internal);
+    if (found) return found.address;
+  }
+  return undefined;
+}
+
+async function availableMemory(): Promise<number> {
+  const match = /^MemAvailable:\s+(\d+) kB/m.exec(await readFile('/proc/meminfo', 'utf8'));
+  return match ? Number(match[1]) * 1024 : Number.POSITIVE_INFINITY;
+}
+
+async function pidShareLeft(): Promise<number> {
+  const used = /\/(\d+) /.exec(await readFile('/proc/loadavg', 'utf8'));
+  const most = Number((await readFile('/proc/sys/kernel/pid_max', 'utf8')).trim());
+  return used && most > 0 ? 1 - Number(used[1]) / most : 1;
+}

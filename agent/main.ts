@@ -1,0 +1,200 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemClock } from '../shared/clock.ts';
+import type { Taint } from '../shared/generated/types.ts';
+import { createLog, type Log } from '../shared/log.ts';
+import { systemRandom } from '../shared/random.ts';
+import { createRpcChannel, type RpcChannel } from '../shared/rpc/channel.ts';
+import { keepRenewed, loadOrJoin, type NodeCredentials } from '../shared/rpc/enroll.ts';
+import { grpcSessionTransport } from '../shared/rpc/session.ts';
+import type { SessionTransport } from '../shared/session.ts';
+import { version } from '../shared/version.ts';
+import { type AgentDeps, createAgent } from './agent.ts';
+import { fileCheckpoint } from './checkpoint-files.ts';
+import { type Dns, parseResolvConf, podDns } from './dns.ts';
+import { machineIds, outwardAddress, systemMachine } from './machine.ts';
+import { systemDialers } from './probes/system-dialers.ts';
+
+export interface AgentOptions {
+  /** `host:port` of the control plane's gRPC API. */
+  readonly server: string;
+  /** Needed until the machine has its certificate. */
+  readonly token?: string;
+  readonly caHash?: string;
+  readonly nodeName: string;
+  /** IPv4 address by which the other nodes reach this one; absent: the first that is not a loopback. */
+  readonly nodeAddress?: string;
+  readonly dataDir: string;
+  readonly runtime: 'docker' | 'fake';
+  readonly dockerSocket: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints?: readonly Taint[];
+  /** `HOST:PORT` of the metrics; absent: none. */
+  readonly metricsListen?: string;
+  readonly logLevel: string;
+  readonly maxPods?: number;
+  /** Kept for the system, out of what pods may have: thousandths of a core, bytes. */
+  readonly reserved?: { readonly cpuMillis: number; readonly memoryBytes: number };
+  readonly cgroupParent?: string;
+  /** The engine's name of the OCI runtime, when not its default. */
+  readonly runtimeName?: string;
+}
+
+const defaultMaxPods = 110;
+
+/** Runs this machine as a node until aborted. Throws when it cannot start: no certificate and no token, no directory. */
+export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+  const log = createLog(options.logLevel, { node: options.nodeName });
+  const base = { clock: systemClock, random: systemRandom, log };
+  await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
+  const node = await identityOf(options);
+  const dns = parseResolvConf(await readFile('/etc/resolv.conf', 'utf8').catch(() => ''));
+
+  const line = new CertifiedLine(options, log);
+  const [runtime, checkpoint] = [
+    await runtimeOf(options, dns, log),
+    fileCheckpoint(join(options.dataDir, 'checkpoint'), log),
+  ];
+  const agent = createAgent({
+    ...base,
+    ...runtime,
+    checkpoint,
+    transport: line.transport,
+    dialers: systemDialers(base),
+    machine: systemMachine(options.dataDir),
+    node,
+    dns,
+  });
+  if (options.metricsListen) {
+    const { serveMetrics } = await import('./metrics.ts');
+    await serveMetrics(options.metricsListen, () => agent.stats, log, signal);
+  }
+  log.info(
+    { component: 'agent', server: options.server, runtime: options.runtime, version: node.version },
+    'agent starts',
+  );
+  const running = new AbortController();
+  const both = AbortSignal.any([signal, running.signal]);
+  try {
+    // The pods of the checkpoint are looked after while the certificate is still being asked for.
+    await Promise.all([agent.run(both), line.certify(both)]);
+  } finally {
+    running.abort();
+    line.close();
+    await runtime.runtime.close();
+    log.info({ component: 'agent' }, 'agent ends');
+  }
+}
+
+async function identityOf(options: AgentOptions): Promise<AgentDeps['node']> {
+  const address = options.nodeAddress ?? outwardAddress();
+  if (!address) throw new Error('this machine has no IPv4 address but its loopback: say --node-address');
+  return {
+    name: options.nodeName,
+    address,
+    labels: options.labels,
+    taints: options.taints ?? [],
+    version: `v1.32.0-coracle.${version}`,
+    ...(await machineIds()),
+    maxPods: options.maxPods ?? defaultMaxPods,
+    reserved: options.reserved ?? { cpuMillis: 0, memoryBytes: 0 },
+  };
+}
+
+/** The runtime with what belongs to it; of the others nothing is loaded. */
+async function runtimeOf(
+  options: AgentOptions,
+  dns: Dns,
+  log: Log,
+): Promise<Pick<AgentDeps, 'runtime' | 'volumes' | 'network'>> {
+  if (options.runtime === 'fake') {
+    const [{ FakeRuntime }, { FakeEngine }, { noVolumes }] = await Promise.all([
+      import('./runtime/fake.ts'),
+      import('./runtime/fake-engine.ts'),
+      import('./pod/volumes.ts'),
+    ]);
+    const engine = new FakeEngine({ clock: systemClock, random: systemRandom }, { images: 'all' });
+    return { runtime: new FakeRuntime(engine), volumes: noVolumes };
+  }
+  const [{ DockerRuntime, lowestOomScore }, { RoutedNetwork }, { fileVolumes }, { systemMounter }] = await Promise.all([
+    import('./runtime/docker.ts'),
+    import('./network/routed.ts'),
+    import('./pod/file-volumes.ts'),
+    import('./pod/mounter.ts'),
+  ]);
+  const network = new RoutedNetwork({ clock: systemClock, log });
+  const { dockerSocket, dataDir, cgroupParent, runtimeName } = options;
+  const runtime = new DockerRuntime(
+    { clock: systemClock, network },
+    {
+      socketPath: dockerSocket,
+      stateDir: join(dataDir, 'runtime'),
+      minOomScoreAdj: await lowestOomScore(),
+      ...(cgroupParent ? { cgroupParent } : {}),
+      ...(runtimeName ? { runtimeName } : {}),
+    },
+  );
+  const volumes = fileVolumes({
+    dir: join(dataDir, 'pods'),
+    mounter: systemMounter,
+    log,
+    dnsOf: (pod) => podDns(pod, dns, undefined),
+  });
+  return { runtime, volumes, network };
+}
+
+/** The way to the control plane under the node's certificate, which it gets, keeps and renews. */
+class CertifiedLine {
+  readonly #options: AgentOptions;
+  readonly #deps;
+  #credentials: NodeCredentials | undefined;
+  #channel: RpcChannel | undefined;
+  #outdated: RpcChannel | undefined;
+
+  constructor(options: AgentOptions, log: Log) {
+    this.#options = options;
+    this.#deps = { clock: systemClock, random: systemRandom, log };
+  }
+
+  readonly transport: SessionTransport = {
+    connect: (signal) => {
+      // The session before has ended, and with it the last use of the certificate before.
+      this.#outdated?.close();
+      this.#outdated = undefined;
+      return this.#over().connect(signal);
+    },
+    tunnel: (id, signal) => this.#over().tunnel(id, signal),
+  };
+
+  /** Gets the certificate if there is none, and renews it until aborted. Throws when the server refuses for good. */
+  async certify(signal: AbortSignal): Promise<void> {
+    const { server: address, nodeName, token, caHash, dataDir } = this.#options;
+    const dir = join(dataDir, 'pki');
+    try {
+      this.#use(await loadOrJoin(dir, { address, nodeName, token, caHash }, this.#deps, signal));
+      const current = this.#credentials;
+      if (!current) return;
+      await keepRenewed(dir, { address, nodeName }, current, (renewed) => this.#use(renewed), this.#deps, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  close(): void {
+    this.#outdated?.close();
+    this.#channel?.close();
+  }
+
+  #use(credentials: NodeCredentials): void {
+    this.#credentials = credentials;
+    this.#outdated?.close();
+    this.#outdated = this.#channel;
+    const { ca, node } = credentials;
+    this.#channel = createRpcChannel({ address: this.#options.server, tls: { ca, credentials: node } }, this.#deps);
+  }
+
+  #over(): SessionTransport {
+    if (!this.#channel) throw new Error('the node has no certificate yet');
+    return grpcSessionTransport(this.#channel);
+  }
+}

@@ -1,0 +1,64 @@
+import type { Server } from 'node:http';
+import { messageOf } from '../shared/errors.ts';
+import type { Log } from '../shared/log.ts';
+import type { AgentStats } from './agent.ts';
+
+/** Serves the agent's metrics for Prometheus at `/metrics` until aborted. `listen`: `HOST:PORT`. Throws when it cannot listen. */
+export async function serveMetrics(
+  listen: string,
+  stats: () => AgentStats,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const [{ createServer }, { collectDefaultMetrics, Gauge, Registry }] = await Promise.all([
+    import('node:http'),
+    import('prom-client'),
+  ]);
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const gauge = (name: string, help: string, value: (stats: AgentStats) => number): void => {
+    new Gauge({
+      name: `coracle_agent_${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(value(stats()));
+      },
+    });
+  };
+  gauge('pods', 'Pods on the node.', ({ pods }) => pods);
+  gauge('connected', '1 while there is a session with the control plane.', ({ connected }) => Number(connected));
+  gauge('sessions', 'Sessions begun since the start.', ({ sessions }) => sessions);
+  gauge(
+    'unacknowledged_statuses',
+    'Status reports not yet stored.',
+    ({ unacknowledgedStatuses }) => unacknowledgedStatuses,
+  );
+  gauge('dropped_events', 'Events dropped since the start.', ({ droppedEvents }) => droppedEvents);
+  gauge('engine_up', '1 while the container engine answers.', ({ engineUp }) => Number(engineUp));
+  gauge('ready', '1 while the node is ready.', ({ ready }) => Number(ready));
+
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' || request.url !== '/metrics') {
+      response.writeHead(404).end();
+      return;
+    }
+    registry.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+      (error: unknown) => {
+        log.warn({ component: 'metrics', err: messageOf(error) }, 'metrics not collected');
+        response.writeHead(500).end();
+      },
+    );
+  });
+  await listening(server, listen);
+  signal.addEventListener('abort', () => server.close(), { once: true });
+}
+
+function listening(server: Server, listen: string): Promise<void> {
+  const colon = listen.lastIndexOf(':');
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: listen.slice(0, colon) || '0.0.0.0', port: Number(listen.slice(colon + 1)) }, resolve);
+  });
+}

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { chmod, chown, lstat, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Payload } from './projection.ts';
+
+const current = '..data';
+
+/**
+ * Brings a projected volume to what `payload` says, all at once: the files lie in a directory named after their content, `..data`
+ * points to it and is swapped by a rename, and each name at the top is a link through `..data`. A reader sees the old
+ * files or the new, never a mixture. `group`: who the files belong to, and may read them.
+ */
+export async function writeProjected(dir: string, payload: Payload, group: number | undefined): Promise<void> {
+  const target = `..${sumOf(payload, group)}`;
+  if ((await linkOf(join(dir, current))) !== target) {
+    await writeFiles(dir, target, payload, group);
+    const link = join(dir, '..data_tmp');
+    await rm(link, { force: true });
+    await symlink(target, link);
+    await rename(link, join(dir, current));
+  }
+  const names = new Set([...payload.keys()].map((path) => path.split('/')[0] ?? ''));
+  for (const name of names) {
+    const place = join(dir, name);
+    if ((await linkOf(place)) === join(current, name)) continue;
+    await rm(place, { recursive: true, force: true });
+    await symlink(join(current, name), place);
+  }
+  for (const name of await readdir(dir)) {
+    if (name === current || name === target || names.has(name)) continue;
+    await rm(join(dir, name), { recursive: true, force: true });
+  }
+}
+
+/** Under another name first: a directory of the right name is a whole one. */
+async function writeFiles(dir: string, target: string, payload: Payload, group: number | undefined): Promise<void> {
+  const fresh = join(dir, '..fresh');
+  await rm(fresh, { recursive: true, force: true });
+  await rm(join(dir, target), { recursive: true, force: true });
+  await mkdir(fresh, { mode: 0o755 });
+  await chmod(fresh, 0o755);
+  for (const [path, { data, mode }] of payload) {
+    const file = join(fresh, path);
+    await mkdir(dirname(file), { recursive: true, mode: 0o755 });
+    await writeFile(file, data);
+    if (group !== undefined) await chown(file, 0, group);
+    // By chmod, for the process's umask is not the pod's.
+    await chmod(file, group === undefined ? mode : mode | 0o440);
+  }
+  await rename(fresh, join(dir, target));
+}
+
+function sumOf(payload: Payload, group: number | undefined): string {
+  const hash = createHash('sha256').update(String(group));
+  for (const [path, { data, mode }] of [...payload].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`\0${path}\0${mode}\0${data.length}\0`).update(data);
+  }
+  return hash.digest('hex').slice(0, 24);
+}
+
+/** Where the link leads; undefined when there is none, or something else. */
+async function linkOf(path: string): Promise<string | undefined> {
+  try {
+    return (await lstat(path)).isSymbolicLink() ? await readlink(path) : undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

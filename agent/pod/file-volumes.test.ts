@@ -1,0 +1,198 @@
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ConfigMap, Pod, Secret, VolumeMount } from '../../shared/generated/types.ts';
+import { silentLog } from '../../shared/log.ts';
+import { container, makePod } from '../../test/support/hollow-agent.ts';
+import { fileVolumes } from './file-volumes.ts';
+import type { PodFacts, PodInputs } from './inputs.ts';
+import { systemMounter } from './mounter.ts';
+import type { PodVolumes } from './volumes.ts';
+
+const facts: PodFacts = {
+  nodeName: 'node-1',
+  hostIP: '192.0.2.1',
+  podIP: '10.64.3.9',
+  allocatable: { cpuMillis: 4000, memoryBytes: 8 * 2 ** 30, ephemeralBytes: 2 ** 30 },
+};
+
+let dir: string;
+let volumes: PodVolumes;
+const configMaps = new Map<string, ConfigMap>();
+const secrets = new Map<string, Secret>();
+const inputs: PodInputs = {
+  configMap: (namespace, name) => configMaps.get(`${namespace}/${name}`),
+  secret: (namespace, name) => secrets.get(`${namespace}/${name}`),
+};
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'coracle-volumes-'));
+  volumes = fileVolumes({
+    dir: join(dir, 'pods'),
+    mounter: systemMounter,
+    log: silentLog,
+    dnsOf: () => ({ servers: ['192.0.2.53'], searches: ['example.org'], options: [] }),
+  });
+});
+afterEach(async () => {
+  await volumes.remove('uid-web');
+  await rm(dir, { recursive: true, force: true });
+  configMaps.clear();
+  secrets.clear();
+});
+
+function putConfigMap(data: Record<string, string>): void {
+  const metadata = { name: 'settings', namespace: 'default', uid: 'c', resourceVersion: '1', creationTimestamp: '' };
+  configMaps.set('default/settings', { apiVersion: 'v1', kind: 'ConfigMap', metadata, data });
+}
+
+const volumeDir = (name: string): string => join(dir, 'pods', 'uid-web', 'volumes', name);
+
+async function mountsOf(pod: Pod, volumeMounts: VolumeMount[], attempt = 0) {
+  return volumes.mounts(pod, container('app', { volumeMounts }), attempt, inputs, facts);
+}
+
+describe('volumes', () => {
+  it('keep an emptyDir through every preparation, and remove it with the pod', async () => {
+    const pod = makePod('web', { volumes: [{ name: 'data', emptyDir: {} }] });
+    await volumes.prepare(pod, inputs, facts);
+    await writeFile(join(volumeDir('data'), 'kept'), 'x');
+    await volumes.prepare(pod, inputs, facts);
+    expect(await readFile(join(volumeDir('data'), 'kept'), 'utf8')).toBe('x');
+    expect((await stat(volumeDir('data'))).mode & 0o777).toBe(0o777);
+    expect(await volumes.list()).toEqual(['uid-web']);
+    await volumes.remove('uid-web');
+    expect(await volumes.list()).toEqual([]);
+  });
+
+  it('hold an emptyDir of medium Memory, and secrets, in memory', async () => {
+    const metadata = { name: 'key', namespace: 'default', uid: 's', resourceVersion: '1', creationTimestamp: '' };
+    const data = { token: Buffer.from('hidden').toString('base64') };
+    secrets.set('default/key', { apiVersion: 'v1', kind: 'Secret', metadata, data });
+    const pod = makePod('web', {
+      volumes: [
+        { name: 'fast', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+        { name: 'key', secret: { secretName: 'key', defaultMode: 0o400 } },
+      ],
+    });
+    await volumes.prepare(pod, inputs, facts);
+    await volumes.prepare(pod, inputs, facts);
+    const points = await systemMounter.below(join(dir, 'pods'));
+    expect(points.sort()).toEqual([volumeDir('fast'), volumeDir('key')]);
+    expect(await readFile(join(volumeDir('key'), 'token'), 'utf8')).toBe('hidden');
+    expect((await stat(join(volumeDir('key'), 'token'))).mode & 0o777).toBe(0o400);
+    await volumes.remove('uid-web');
+    expect(await systemMounter.below(join(dir, 'pods'))).toEqual([]);
+  });
+
+  it('swap a ConfigMap’s files all at once when it changes', async () => {
+    putConfigMap({ a: '1', gone: 'x' });
+    const pod = makePod('web', { volumes: [{ name: 'conf', configMap: { name: 'settings' } }] });
+    await volumes.prepare(pod, inputs, facts);
+    const first = await lstat(join(volumeDir('conf'), '..data'));
+    expect(first.isSymbolicLink()).toBe(true);
+    const held = await readdir(join(volumeDir('conf'), '..data'));
+    expect(held.sort()).toEqual(['a', 'gone']);
+    putConfigMap({ a: '2', b: '3' });
+    await volumes.prepare(pod, inputs, facts);
+    expect(await readFile(join(volumeDir('conf'), 'a'), 'utf8')).toBe('2');
+    expect((await readdir(volumeDir('conf'))).filter((name) => !name.startsWith('..')).sort()).toEqual(['a', 'b']);
+    expect((await readdir(volumeDir('conf'))).filter((name) => name.startsWith('..'))).toHaveLength(2);
+  });
+
+  it('say which object or key is missing, unless it is optional', async () => {
+    const of = (configMap: object) =>
+      makePod('web', { volumes: [{ name: 'conf', configMap: { name: 'settings', ...configMap } }] });
+    await expect(volumes.prepare(of({}), inputs, facts)).rejects.toThrow(
+      'MountVolume.SetUp failed for volume "conf" : configmap "settings" not found',
+    );
+    await volumes.prepare(of({ optional: true }), inputs, facts);
+    putConfigMap({ a: '1' });
+    const items = [{ key: 'other', path: 'x' }];
+    await expect(volumes.prepare(of({ items }), inputs, facts)).rejects.toThrow(
+      'references non-existent config key: other',
+    );
+  });
+
+  it('refuse keys and paths that lead out of the volume', async () => {
+    putConfigMap({ a: '1' });
+    for (const path of ['../x', '/x', 'a/../../x', '..data']) {
+      const items = [{ key: 'a', path }];
+      const pod = makePod('web', { volumes: [{ name: 'conf', configMap: { name: 'settings', items } }] });
+      await expect(volumes.prepare(pod, inputs, facts)).rejects.toThrow('invalid path');
+    }
+  });
+
+  it('show fields of the pod by the downward API', async () => {
+    const items = [
+      { path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } },
+      { path: 'deep/cpu', resourceFieldRef: { containerName: 'app', resource: 'limits.cpu' } },
+    ];
+    const pod = makePod(
+      'web',
+      { volumes: [{ name: 'info', downwardAPI: { items } }] },
+      { labels: { app: 'web', tier: 'a' } },
+    );
+    await volumes.prepare(pod, inputs, facts);
+    expect(await readFile(join(volumeDir('info'), 'labels'), 'utf8')).toBe('app="web"\ntier="a"');
+    expect(await readFile(join(volumeDir('info'), 'deep/cpu'), 'utf8')).toBe('4');
+  });
+
+  it('show what a subPath leads to, and never by a link out of the volume', async () => {
+    const pod = makePod('web', { volumes: [{ name: 'data', emptyDir: {} }] });
+    await volumes.prepare(pod, inputs, facts);
+    const [mount] = await mountsOf(pod, [{ name: 'data', mountPath: '/data', subPath: 'a/b' }]);
+    await writeFile(join(volumeDir('data'), 'a/b/file'), 'x');
+    expect(await readFile(join(mount?.source ?? '', 'file'), 'utf8')).toBe('x');
+    await symlink('/etc', join(volumeDir('data'), 'evil'));
+    await expect(mountsOf(pod, [{ name: 'data', mountPath: '/data', subPath: 'evil' }])).rejects.toThrow(
+      'symbolic link',
+    );
+    await expect(mountsOf(pod, [{ name: 'data', mountPath: '/data', subPath: 'evil/ssl' }])).rejects.toThrow(
+      'symbolic link',
+    );
+    await expect(mountsOf(pod, [{ name: 'data', mountPath: '/data', subPath: '../..' }])).rejects.toThrow(
+      'without ".."',
+    );
+  });
+
+  it('remove a pod without touching what its subPaths of the host lead to', async () => {
+    const host = join(dir, 'host');
+    await mkdir(join(host, 'sub'), { recursive: true });
+    await writeFile(join(host, 'sub', 'precious'), 'x');
+    const pod = makePod('web', { volumes: [{ name: 'host', hostPath: { path: host } }] });
+    await volumes.prepare(pod, inputs, facts);
+    await mountsOf(pod, [{ name: 'host', mountPath: '/host', subPath: 'sub' }]);
+    await volumes.remove('uid-web');
+    expect(await readFile(join(host, 'sub', 'precious'), 'utf8')).toBe('x');
+  });
+
+  it('check the type of a hostPath, or make what is missing', async () => {
+    const of = (type: 'Directory' | 'DirectoryOrCreate' | 'File' | 'FileOrCreate') =>
+      makePod('web', { volumes: [{ name: 'host', hostPath: { path: join(dir, 'place'), type } }] });
+    await expect(volumes.prepare(of('Directory'), inputs, facts)).rejects.toThrow('is not a directory');
+    await volumes.prepare(of('DirectoryOrCreate'), inputs, facts);
+    expect((await stat(join(dir, 'place'))).isDirectory()).toBe(true);
+    await expect(volumes.prepare(of('File'), inputs, facts)).rejects.toThrow('is not a file');
+  });
+});
+
+describe('a container’s own files', () => {
+  it('are the hosts, the resolver and a message of its attempt, unless it mounts its own', async () => {
+    const pod = makePod('web', {
+      hostAliases: [{ ip: '192.0.2.7', hostnames: ['db', 'db.example'] }],
+      volumes: [{ name: 'data', emptyDir: {} }],
+    });
+    await volumes.prepare(pod, inputs, facts);
+    const mounts = await mountsOf(pod, [{ name: 'data', mountPath: '/etc/resolv.conf' }]);
+    const source = (target: string): string => mounts.find((mount) => mount.target === target)?.source ?? '';
+    const hosts = await readFile(source('/etc/hosts'), 'utf8');
+    expect(hosts).toContain('10.64.3.9\tweb\n');
+    expect(hosts).toContain('192.0.2.7\tdb\tdb.example\n');
+    expect(source('/etc/resolv.conf')).toBe(volumeDir('data'));
+    await writeFile(source('/dev/termination-log'), 'it broke');
+    expect(await volumes.terminationMessage('uid-web', 'app', 0)).toBe('it broke');
+    expect(await volumes.terminationMessage('uid-web', 'app', 1)).toBeUndefined();
+  });
+});
