@@ -6,7 +6,24 @@ export interface Random {
   bytes(count: number): Uint8Array;
 }
 
-export const systemRandom: Random = { bytes: (count) => randomBytes(count) };
+export const systemRandom: Random = pooled((count) => randomBytes(count));
+
+/** Draws many bytes at a time: one call to the system's generator costs far more than the few bytes of a name. */
+function pooled(draw: (count: number) => Uint8Array, size = 4096): Random {
+  let pool: Uint8Array = new Uint8Array();
+  let used = 0;
+  return {
+    bytes(count) {
+      if (count > size / 8) return draw(count);
+      if (used + count > pool.length) {
+        pool = draw(size);
+        used = 0;
+      }
+      used += count;
+      return pool.subarray(used - count, used);
+    },
+  };
+}
 
 /** The same numbers for the same seed (mulberry32). For simulations and tests; not for secrets. */
 export function seededRandom(seed: number): Random {

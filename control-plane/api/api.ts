@@ -40,6 +40,8 @@ export interface RequestContext {
   readonly signal: AbortSignal;
   /** Filled by the pipeline: sent to the client as warnings. */
   readonly warnings: string[];
+  /** Filled by the pipeline when it has the answer's JSON text at hand anyway. */
+  answer?: { readonly object: KubeObject; readonly text: string };
 }
 
 export interface Target {

@@ -17,6 +17,15 @@ export function encodeObject(draft: KubeObject): string {
   return JSON.stringify({ ...draft, metadata: { ...draft.metadata, resourceVersion: undefined } });
 }
 
+/** The text of an object as clients see it, from its stored text: with its resourceVersion. */
+export function answerText(stored: string, revision: number): string {
+  const at = stored.indexOf(metadataHead) + metadataHead.length;
+  return `${stored.slice(0, at)}"resourceVersion":"${revision}",${stored.slice(at)}`;
+}
+
+/** Stands before anything that a client chose: an object begins with apiVersion, kind and metadata, and has a name. */
+const metadataHead = '"metadata":{';
+
 export function decodeItem(item: Item): State {
   const object = JSON.parse(item.value) as KubeObject;
   object.metadata.resourceVersion = String(item.revision);

@@ -8,7 +8,7 @@ import { objectKey } from '../store/keys.ts';
 import type { Guard, Write } from '../store/store.ts';
 import { admitCreate } from './admission.ts';
 import type { MutateOptions, RequestContext } from './api.ts';
-import { decodeItem, encodeObject, type State } from './codec.ts';
+import { answerText, decodeItem, encodeObject, type State } from './codec.ts';
 import type { Core } from './core.ts';
 import { checkCreate, decodeBody } from './decode.ts';
 import { guardEffect, guardObject } from './node-guards.ts';
@@ -69,8 +69,8 @@ async function insert(
     return draft;
   }
   const value = encodeObject(draft);
-  for (;;) {
-    context.signal.throwIfAborted();
+  for (let attempt = 0; ; attempt++) {
+    if (attempt > 0) context.signal.throwIfAborted();
     const guards: Guard[] = [{ key, revision: 0 }];
     if (home && room) guards.push({ key: home, revision: room.revision });
     const writes: Write[] = [{ type: 'put', key, value }];
@@ -79,6 +79,7 @@ async function insert(
     if (result.ok) {
       core.wrote(result.revision);
       draft.metadata.resourceVersion = String(result.revision);
+      context.answer = { object: draft, text: answerText(value, result.revision) };
       return draft;
     }
     if (result.current.has(key)) throw alreadyExists(def, name);

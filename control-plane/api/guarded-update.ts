@@ -50,7 +50,7 @@ export async function guardedUpdate(
   let state = core.cached(def, namespace, name);
   let current = false;
   for (let attempt = 0; attempt < maxTries; attempt++) {
-    context.signal.throwIfAborted();
+    if (attempt > 0) context.signal.throwIfAborted();
     if (!state) {
       if (current) throw notFound(def, name);
       state = await core.fresh(key);

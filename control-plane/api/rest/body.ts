@@ -9,39 +9,30 @@ export const maxBody = 3 * 1024 * 1024;
 /** The deepest nesting of a body; no object comes near it. */
 const maxDepth = 256;
 
-/** The whole body. Throws RequestEntityTooLarge beyond `maxBody` bytes. */
-export function readBody(request: IncomingMessage, signal: AbortSignal): Promise<Buffer> {
+/** The whole body. Throws RequestEntityTooLarge beyond `maxBody` bytes, and when the client goes before its end. */
+export function readBody(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const announced = Number(request.headers['content-length'] ?? 0);
-    if (announced > maxBody) return reject(tooLarge());
+    if (Number(request.headers['content-length'] ?? 0) > maxBody) return reject(tooLarge());
     const chunks: Buffer[] = [];
     let size = 0;
-    const end = (error?: unknown): void => {
-      signal.removeEventListener('abort', onAbort);
-      request.off('data', onData).off('end', onEnd).off('error', onError);
-      if (error !== undefined) reject(error);
-      else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
-    };
-    const onAbort = (): void => end(signal.reason);
-    const onEnd = (): void => end();
-    const onError = (error: Error): void => end(error);
-    const onData = (chunk: Buffer): void => {
+    request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > maxBody) end(tooLarge());
+      if (size > maxBody) reject(tooLarge());
       else chunks.push(chunk);
-    };
-    if (signal.aborted) return reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    request.on('data', onData).on('end', onEnd).on('error', onError);
+    });
+    request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    request.on('error', reject);
+    request.on('close', () => {
+      if (!request.complete) reject(new ApiError('BadRequest', 'the body was cut short'));
+    });
   });
 }
 
 /** Parses JSON, YAML or Kubernetes' protobuf, as the content type says. Throws BadRequest or UnsupportedMediaType. */
 export function parseBody(body: Buffer, contentType: string | undefined): unknown {
-  const type = contentType === undefined ? 'application/json' : (mediaTypes(contentType)[0]?.type ?? '');
+  const type = typeOf(contentType);
   if (type === protobufType) return decodeProtobuf(body);
   const text = body.toString('utf8');
-  checkDepth(text);
   try {
     // A form's type is what simple tools send when told nothing.
     if (type === 'application/json' || type === '' || type === 'application/x-www-form-urlencoded') {
@@ -61,8 +52,17 @@ export function unsupported(type: string, supported: readonly string[]): ApiErro
   );
 }
 
-/** Refuses nesting that could exhaust the stack of what walks the value later. */
-function checkDepth(text: string): void {
+/** The media type of a body, without its parameters; JSON when the client names none. */
+export function typeOf(contentType: string | undefined): string {
+  if (contentType === undefined || contentType === 'application/json') return 'application/json';
+  return mediaTypes(contentType)[0]?.type ?? '';
+}
+
+/**
+ * Refuses nesting that could exhaust the stack of what walks a value that no schema bounds. Objects of a kind need no
+ * such check: decoding follows the schema and looks at nothing else.
+ */
+export function checkDepth(text: string): void {
   if (text.length < 2 * maxDepth) return;
   let depth = 0;
   let quoted = false;

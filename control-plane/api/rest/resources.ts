@@ -17,10 +17,9 @@ import type {
 } from '../api.ts';
 import { isRecord } from '../patch/merge.ts';
 import { badRequest, methodNotAllowed } from '../refusals.ts';
-import { parseBody, readBody, unsupported } from './body.ts';
+import { checkDepth, parseBody, readBody, typeOf, unsupported } from './body.ts';
 import { streamLog } from './log-stream.ts';
-import { mediaTypes } from './negotiate.ts';
-import { type Reply, sendList, sendObject } from './respond.ts';
+import { type Reply, sendList, sendObject, sendText } from './respond.ts';
 import type { ResourceRoute } from './route.ts';
 import { type Include, partialOf, tableOf } from './table.ts';
 import { streamWatch } from './watch-stream.ts';
@@ -152,7 +151,13 @@ async function watchCollection(call: Call, query: ListQuery): Promise<void> {
 
 /** An object or a Status, in the form that the client asked for. */
 function send(call: Call, status: number, answer: KubeObject | Status): void {
-  sendObject(call.reply, status, shaped(call, answer as KubeObject));
+  const { format, pretty } = call.reply;
+  const made = call.context.answer;
+  if (made?.object === answer && format.as === undefined && format.encoding === 'json' && !pretty) {
+    sendText(call.reply, status, 'application/json', made.text);
+  } else {
+    sendObject(call.reply, status, shaped(call, answer as KubeObject));
+  }
 }
 
 function shaped({ reply, route, clock, query }: Call, object: KubeObject): object {
@@ -178,7 +183,7 @@ async function sendPage(call: Call, items: readonly KubeObject[], metadata: obje
 }
 
 async function bodyOf(call: Call): Promise<unknown> {
-  const body = await readBody(call.request, call.context.signal);
+  const body = await readBody(call.request);
   return parseBody(body, call.request.headers['content-type']);
 }
 
@@ -189,17 +194,18 @@ const patchTypes: Readonly<Record<string, PatchBody['type']>> = {
 };
 
 async function patchOf(call: Call): Promise<PatchBody> {
-  const type = mediaTypes(call.request.headers['content-type'] ?? '')[0]?.type ?? '';
+  const type = typeOf(call.request.headers['content-type']);
   const known = patchTypes[type];
   if (!known) throw unsupported(type, Object.keys(patchTypes));
-  const body = await readBody(call.request, call.context.signal);
+  const body = await readBody(call.request);
+  checkDepth(body.toString('latin1'));
   return { type: known, body: parseBody(body, 'application/json') };
 }
 
 /** From the body, when there is one, and from the URL, which only fills in what the body leaves open. */
 async function deleteOptions(call: Call): Promise<DeleteOptions> {
-  const { query, request, context } = call;
-  const sent = await readBody(request, context.signal);
+  const { query, request } = call;
+  const sent = await readBody(request);
   const body = sent.length === 0 ? {} : parseBody(sent, request.headers['content-type']);
   if (!isRecord(body)) throw badRequest('the body must be a DeleteOptions object');
   const { kind = 'DeleteOptions', apiVersion: _apiVersion, ...rest } = body;

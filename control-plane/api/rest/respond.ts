@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { constants, createGzip, gzipSync } from 'node:zlib';
 import { stringify as toYaml } from 'yaml';
 import { ApiError, messageOf, reasons } from '../../../shared/errors.ts';
+import type { RequestContext } from '../api.ts';
 import type { Format } from './negotiate.ts';
 
 /** Answers shorter than this (bytes) cost more to compress than to send. */
@@ -18,8 +19,7 @@ export interface Reply {
   readonly format: Format;
   readonly pretty: boolean;
   readonly gzip: boolean;
-  readonly warnings: readonly string[];
-  readonly signal: AbortSignal;
+  readonly context: Pick<RequestContext, 'warnings' | 'signal'>;
 }
 
 export function sendObject(reply: Reply, status: number, object: unknown): void {
@@ -40,7 +40,8 @@ export function sendText(reply: Reply, status: number, type: string, text: strin
     headers['Content-Encoding'] = 'gzip';
   }
   headers['Content-Length'] = Buffer.byteLength(body);
-  if (reply.warnings.length > 0) headers.Warning = warningHeaders(reply.warnings);
+  const { warnings } = reply.context;
+  if (warnings.length > 0) headers.Warning = warningHeaders(warnings);
   response.writeHead(status, headers);
   response.end(body);
 }
@@ -51,22 +52,22 @@ export async function sendList(reply: Reply, head: object, items: readonly unkno
     sendObject(reply, 200, { ...head, items });
     return;
   }
-  const { response, signal } = reply;
+  const { response, context } = reply;
   response.writeHead(200, {
     'Content-Type': 'application/json',
     ...(reply.gzip ? { 'Content-Encoding': 'gzip' } : {}),
-    ...(reply.warnings.length > 0 ? { Warning: warningHeaders(reply.warnings) } : {}),
+    ...(context.warnings.length > 0 ? { Warning: warningHeaders(context.warnings) } : {}),
   });
   const out = reply.gzip ? createGzip(gzipOptions) : response;
   if (out !== response) out.pipe(response);
   let text = `${JSON.stringify(head).slice(0, -1)},"items":[`;
   for (let at = 0; at < items.length; at += itemsAtOnce) {
-    signal.throwIfAborted();
+    context.signal.throwIfAborted();
     for (let i = at; i < Math.min(at + itemsAtOnce, items.length); i++)
       text += (i > 0 ? ',' : '') + JSON.stringify(items[i]);
     const ready = out.write(text);
     text = '';
-    if (!ready) await once(out, 'drain', { signal });
+    if (!ready) await once(out, 'drain', { signal: context.signal });
     else await new Promise<void>((resolve) => setImmediate(resolve));
   }
   out.end(']}\n');

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { createServer, type ServerOptions, type Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Registry } from 'prom-client';
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError, messageOf } from '../../../shared/errors.ts';
@@ -15,10 +15,13 @@ import { formatFor, mediaTypes } from './negotiate.ts';
 import { OpenApi } from './openapi.ts';
 import { isLong, serveResource } from './resources.ts';
 import { type Reply, sendError, sendObject, sendText, toApiError } from './respond.ts';
+import { RestContext } from './rest-context.ts';
 import { notServed, type Route, routeOf } from './route.ts';
 
 /** A request that is no watch and no log ends by then. */
 const requestMs = 60_000;
+/** How long a connection's identity is taken for granted: so much longer than its certificate may it be used. */
+const identityMs = 1_000;
 /** The most header bytes of a request; the most connections at a time. */
 const maxHeaderBytes = 32 * 1024;
 const maxConnections = 10_000;
@@ -37,7 +40,7 @@ export interface TlsMaterial {
 
 export interface RestServerDeps {
   readonly api: Api;
-  /** Who sent the request. Throws Unauthorized. Asked for each request, since a connection may outlive a certificate. */
+  /** Who is behind the request's connection. Throws Unauthorized. Asked again and again: a connection may outlive a certificate. */
   readonly authenticate: (request: IncomingMessage) => Identity;
   /** For paths that are no resources; the pipeline asks for the rest. */
   readonly authorizer: Authorizer;
@@ -98,6 +101,7 @@ class Handler {
   readonly #deps: RestServerDeps;
   readonly #closing: AbortSignal;
   readonly #openapi = new OpenApi();
+  readonly #identities = new WeakMap<Socket, { readonly identity: Identity; readonly until: number }>();
   readonly #metrics: RequestMetrics | undefined;
 
   constructor(deps: RestServerDeps, closing: AbortSignal) {
@@ -116,39 +120,33 @@ class Handler {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { clock, log } = this.#deps;
     const started = clock.monotonic();
-    const end = new AbortController();
-    const warnings: string[] = [];
-    let reply: Reply = {
-      response,
-      format: { encoding: 'json' },
-      pretty: false,
-      gzip: false,
-      warnings,
-      signal: end.signal,
-    };
-    response.on('close', () => end.abort(new ApiError('Timeout', 'the client has gone')));
+    const context = new RestContext();
+    let reply: Reply = { response, context, format: { encoding: 'json' }, pretty: false, gzip: false };
+    response.on('close', () => {
+      if (!response.writableFinished) context.abort(new ApiError('Timeout', 'the client has gone'));
+    });
     response.on('error', (error) => log.debug({ err: messageOf(error) }, 'an answer could not be written'));
-    const onClosing = (): void => end.abort(new ApiError('ServiceUnavailable', 'the server is shutting down'));
+    const onClosing = (): void => context.abort(new ApiError('ServiceUnavailable', 'the server is shutting down'));
     let deadline: { cancel(): void } | undefined;
     let route: Route | undefined;
     try {
       route = routeOf(request.url ?? '/');
       reply = this.#replyTo(request, route, reply);
-      const identity = this.#deps.authenticate(request);
+      context.identity = this.#identityOf(request);
       refuseImpersonation(request);
-      if (route.type === 'path') return await this.#servePath(request, route, identity, reply);
+      if (route.type === 'path') return await this.#servePath(request, route, context.identity, reply);
       if (isLong(route.resource, route.query)) {
         if (this.#closing.aborted) onClosing();
         this.#closing.addEventListener('abort', onClosing, { once: true });
       } else {
         deadline = clock.timer(requestMs, () =>
-          end.abort(new ApiError('Timeout', 'the request did not complete within its time')),
+          context.abort(new ApiError('Timeout', 'the request did not complete within its time')),
         );
       }
       await serveResource({
         api: this.#deps.api,
         clock,
-        context: { identity, signal: end.signal, warnings },
+        context,
         request,
         response,
         route: route.resource,
@@ -166,6 +164,16 @@ class Handler {
       this.#closing.removeEventListener('abort', onClosing);
       this.#metrics?.count(request, route, response.statusCode, clock.monotonic() - started);
     }
+  }
+
+  /** Reading a certificate costs as much as a small request: a connection's is read once in a while. */
+  #identityOf(request: IncomingMessage): Identity {
+    const now = this.#deps.clock.monotonic();
+    const known = this.#identities.get(request.socket);
+    if (known && known.until > now) return known.identity;
+    const identity = this.#deps.authenticate(request);
+    this.#identities.set(request.socket, { identity, until: now + identityMs });
+    return identity;
   }
 
   #replyTo(request: IncomingMessage, route: Route, before: Reply): Reply {
