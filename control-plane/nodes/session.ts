@@ -177,14 +177,20 @@ export class Session {
   async #writeEvent(event: Event): Promise<void> {
     const { client, log } = this.#deps;
     try {
-      await client.create('Event', event).catch((error) => {
+      const { name, namespace } = event.metadata;
+      await client.create('Event', { ...event, metadata: { name, namespace } }).catch((error) => {
         if (!isApiError(error, 'AlreadyExists')) throw error;
-        return client.update('Event', { ...event, metadata: { ...event.metadata, resourceVersion: '' } });
+        return client.patch('Event', name, { type: 'merge', body: repetition(event) }, { namespace });
       });
     } catch (error) {
       log.debug({ component: 'nodes', key: this.node, err: messageOf(error) }, 'event not stored');
     }
   }
+}
+
+/** What changes of an event that happens again. */
+function repetition({ count, lastTimestamp, message, series }: Event): object {
+  return { count, lastTimestamp, message, series };
 }
 
 /** The status an agent reports, with what others have written into it: the scheduler's and the controllers' conditions. */

@@ -108,7 +108,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
 
   /** Brings the Node object up to date with what the agent says of itself; returns the node's pod range. */
   async function register(said: Node): Promise<string> {
-    const { name } = said.metadata;
+    const { name, annotations } = said.metadata;
     const stored = await deps.client.get('Node', name).catch((error) => {
       if (isApiError(error, 'NotFound')) return undefined;
       throw error;
@@ -119,7 +119,10 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     const ranged = { podCIDR, podCIDRs: [podCIDR] };
     const node = stored
       ? await deps.client.patch('Node', name, { type: 'merge', body: { metadata: { labels }, spec: ranged } })
-      : await deps.client.create('Node', { metadata: said.metadata, spec: { ...said.spec, ...ranged } });
+      : await deps.client.create('Node', {
+          metadata: { name, labels, annotations },
+          spec: { ...said.spec, ...ranged },
+        });
     const status = said.status ?? {};
     await deps.client.updateStatus('Node', { ...node, metadata: { ...node.metadata, resourceVersion: '' }, status });
     return podCIDR;
