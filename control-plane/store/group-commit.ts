@@ -4,7 +4,7 @@ import { chunkLength } from './limits.ts';
 import type { Txn, TxnResult } from './store.ts';
 
 /** Calls under way at a time. Up to here a transaction goes out at once, by itself. */
-const maxInFlight = 4;
+const maxInFlight = 2;
 /** The most transactions that wait. */
 const maxQueued = 10_000;
 /** The most that are looked at for one call. */

@@ -1,10 +1,13 @@
 /**
  * Where the cluster's state lives. Two implementations, `etcd.ts` and `memory.ts`, pass one contract suite
  * (`test/contract/store.ts`). Keys are paths under one prefix, values are JSON text. A revision is the
- * store's logical time: it grows by one with every committed transaction (etcd's `mod_revision`).
+ * store's logical time: it grows by one with every commit (etcd's `mod_revision`). Transactions that come together may be
+ * committed together: then they share a revision.
  *
  * Errors, as ApiError: `Expired` when a revision asked for has been compacted; `ServiceUnavailable` when the store
- * can't be reached in time (a write may then have happened or not); `Timeout` when a deadline passed.
+ * can't be reached in time (a write may then have happened or not); `Timeout` when a deadline passed, or for a revision
+ * that is still to come; `NotFound` for a write with a lease that is no more; `BadRequest` and `RequestEntityTooLarge` for a
+ * transaction beyond the limits.
  */
 export interface Store {
   get(key: string): Promise<{ item?: Item; revision: number }>;
@@ -12,7 +15,10 @@ export interface Store {
   list(prefix: string, options?: ListOptions): Promise<Page>;
   /** Atomically: when all guards hold, all writes are done. At most 128 guards and 128 writes, no key written twice. */
   txn(txn: Txn): Promise<TxnResult>;
-  /** Many transactions, each of which holds or fails by itself; in few round trips. No two may write the same key. */
+  /**
+   * Many transactions, each of which holds or fails by itself, in few round trips. One that guards or writes what an
+   * earlier one of them wrote sees that write. When it throws, some of them may have happened.
+   */
   txns(txns: readonly Txn[]): Promise<TxnResult[]>;
   /**
    * Every change under `prefix` after revision `from`, in order, with no gap and no repetition, through disconnects:

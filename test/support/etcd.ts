@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EtcdStore } from '../../control-plane/store/etcd.ts';
+import type { EtcdTls } from '../../control-plane/store/etcd-client.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import { systemRandom } from '../../shared/random.ts';
@@ -24,6 +25,13 @@ export interface TestEtcd {
   cleanup(): Promise<void>;
 }
 
+export interface TestEtcdOptions {
+  /** Further flags for etcd. */
+  readonly flags?: readonly string[];
+  /** What its stores show; the flags must then make etcd serve TLS. */
+  readonly tls?: EtcdTls;
+}
+
 /** Whether there is an etcd to test with. Where there must be one (CI), its absence is an error. */
 export function hasEtcd(): boolean {
   const found = spawnSync('etcd', ['--version']).status === 0;
@@ -32,7 +40,9 @@ export function hasEtcd(): boolean {
 }
 
 /** An etcd of its own on a free loopback port, with its data in a temporary directory. */
-export async function startTestEtcd(flags: readonly string[] = []): Promise<TestEtcd> {
+export async function startTestEtcd(options: TestEtcdOptions = {}): Promise<TestEtcd> {
+  const { flags = [], tls } = options;
+  const scheme = tls ? 'https' : 'http';
   const dataDir = await mkdtemp(join(tmpdir(), 'coracle-etcd-'));
   const [port, peerPort] = [await freePort(), await freePort()];
   const endpoint = `127.0.0.1:${port}`;
@@ -40,7 +50,7 @@ export async function startTestEtcd(flags: readonly string[] = []): Promise<Test
   let output = '';
 
   const open = (at = endpoint): EtcdStore =>
-    new EtcdStore({ endpoints: [at], clock: systemClock, random: systemRandom, log: silentLog });
+    new EtcdStore({ endpoints: [at], tls, clock: systemClock, random: systemRandom, log: silentLog });
 
   const kill = async (): Promise<void> => {
     const dying = child;
@@ -57,8 +67,8 @@ export async function startTestEtcd(flags: readonly string[] = []): Promise<Test
       [
         '--name=test',
         `--data-dir=${dataDir}`,
-        `--listen-client-urls=http://${endpoint}`,
-        `--advertise-client-urls=http://${endpoint}`,
+        `--listen-client-urls=${scheme}://${endpoint}`,
+        `--advertise-client-urls=${scheme}://${endpoint}`,
         `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
         `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
         `--initial-cluster=test=http://127.0.0.1:${peerPort}`,

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { silentLog } from '../../shared/log.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
+import { runCompactor } from './compactor.ts';
+import { MemoryStore } from './memory.ts';
+
+describe('the compactor', () => {
+  it('keeps the history of the last minutes and forgets what is older', async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    const stop = new AbortController();
+    const put = async () => (await store.txn({ guards: [], writes: [{ type: 'put', key: '/a', value: '' }] })).revision;
+    const old = await put();
+    await put();
+    const running = runCompactor({ store, clock, log: silentLog, keepMs: 60_000 }, stop.signal);
+    await clock.advance(30_000);
+    const young = await put();
+    await put();
+    await clock.advance(45_000);
+    await expect(store.list('/', { revision: old })).rejects.toMatchObject({ reason: 'Expired' });
+    expect((await store.list('/', { revision: young })).items).toHaveLength(1);
+    await clock.advance(120_000);
+    await expect(store.list('/', { revision: young })).rejects.toMatchObject({ reason: 'Expired' });
+    stop.abort();
+    await running;
+  });
+
+  it('goes on when the store fails for a while', async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    const stop = new AbortController();
+    await store.close();
+    const running = runCompactor({ store, clock, log: silentLog, keepMs: 1000 }, stop.signal);
+    await clock.advance(10_000);
+    stop.abort();
+    await expect(running).resolves.toBeUndefined();
+  });
+});

@@ -1,0 +1,31 @@
+import type { Clock } from '../../shared/clock.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Store } from './store.ts';
+
+/** How long history is kept at least: Kubernetes' default for its API servers as well. */
+const defaultKeepMs = 5 * 60_000;
+
+/**
+ * Forgets the store's history beyond `keepMs` (and up to twice that), so that it does not grow for ever. Each control
+ * plane may run one: of several compactions the furthest holds. Never throws.
+ */
+export async function runCompactor(
+  deps: { readonly store: Store; readonly clock: Clock; readonly log: Log; readonly keepMs?: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, clock, log, keepMs = defaultKeepMs } = deps;
+  let old = 0;
+  while (!signal.aborted) {
+    try {
+      const { revision } = await store.get('/');
+      if (old > 0) await store.compact(old);
+      old = revision;
+    } catch (error) {
+      log.warn({ rev: old, err: messageOf(error) }, 'the store was not compacted');
+    }
+    await clock.sleep(keepMs, signal).catch((reason: unknown) => {
+      if (!signal.aborted) throw reason;
+    });
+  }
+}
