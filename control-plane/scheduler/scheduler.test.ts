@@ -2,13 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Client } from '../../shared/client.ts';
 import { ApiError } from '../../shared/errors.ts';
 import type { Node, Pod } from '../../shared/generated/types.ts';
+import { createInformers } from '../../shared/informers.ts';
 import { silentLog } from '../../shared/log.ts';
 import { podCondition } from '../../shared/pod.ts';
 import { seededRandom } from '../../shared/random.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { startTestApi, type TestApi } from '../../test/support/api-server.ts';
 import { asDraft, pendingPod, readyNode } from '../../test/support/scheduling.ts';
-import { createScheduler, type Scheduler } from './scheduler.ts';
+import { createScheduler, type Scheduler, schedulerKinds } from './scheduler.ts';
 
 /** A scheduler on a real API over the memory store, on a virtual clock. */
 describe('the scheduler', () => {
@@ -186,6 +187,24 @@ describe('the scheduler', () => {
     await clock.advance(3_000);
     expect([await nodeOf('high'), await nodeOf('latecomer')]).toEqual(['n1', undefined]);
     expect((await api.client.list('Event')).items.filter(({ reason }) => reason === 'Preempted')).toHaveLength(1);
+  });
+
+  it('starts on informers that others run and that already know the cluster', async () => {
+    const informers = createInformers(
+      { client: api.client, clock, random: seededRandom(3), log: silentLog },
+      schedulerKinds,
+    );
+    const watching = informers.run(stop.signal);
+    await addNode(readyNode('n1'));
+    await addPod(pendingPod('theirs', undefined, { spec: { schedulerName: 'second' } }));
+    await clock.advance(200);
+    const deps = { client: api.client, clock, random: seededRandom(4), log: silentLog, informers };
+    const second = createScheduler(deps, { name: 'second' }).run(stop.signal);
+    await clock.advance(200);
+    expect(await nodeOf('theirs')).toBe('n1');
+    stop.abort();
+    await clock.advance(1_000);
+    await Promise.all([watching, second]);
   });
 
   it('explains for every node what was asked and what is free', async () => {
