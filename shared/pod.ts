@@ -60,7 +60,7 @@ export function isSidecar(container: Pick<Container, 'restartPolicy'>): boolean 
 
 /** All that run at some time: init containers first. */
 export function allContainers(spec: PodSpec): Container[] {
-  return [...(spec.initContainers ?? []), ...spec.containers];
+  return [...(spec.initContainers ?? []), ...(spec.containers ?? [])];
 }
 
 /** Its containers have ended for good: nothing of it will run again. */

@@ -45,6 +45,9 @@ describe('parseLabelSelector', () => {
     ['version<8,version>6', true],
     ['app>1', false],
     ['example.com/team=blue,app', true],
+    ['constructor', false],
+    ['constructor=x', false],
+    ['!toString', true],
   ])('%s matches: %s', (text, expected) => {
     expect(matchesLabels(parseLabelSelector(text), labels)).toBe(expected);
   });
@@ -53,6 +56,7 @@ describe('parseLabelSelector', () => {
     ['a,', "found '', expected: identifier after ','"],
     [',a', "found ',', expected: !, identifier, or 'end of string'"],
     ['a b', "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"],
+    ['a constructor b', "unable to parse requirement: found 'constructor', expected: in, notin, =, ==, !=, gt, lt"],
     ['a=b c', "found 'c', expected: ',' or 'end of string'"],
     ['a in b', "unable to parse requirement: found 'b' expected: '('"],
     ['a in (b', "unable to parse requirement: found '', expected: ',' or ')'"],

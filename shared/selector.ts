@@ -56,7 +56,7 @@ export function selectorOfMap(labels: Labels): Selector {
 export function matchesLabels(selector: Selector, labels: Labels): boolean {
   if (selector.nothing) return false;
   for (const requirement of selector.requirements) {
-    if (!matchesRequirement(requirement, labels?.[requirement.key])) return false;
+    if (!matchesRequirement(requirement, labelOf(labels, requirement.key))) return false;
   }
   return true;
 }
@@ -68,7 +68,7 @@ export function formatSelector(selector: Selector): string {
   return sorted.map(formatRequirement).join(',');
 }
 
-/** The faults of a LabelSelector object at path `field`. */
+/** The faults of a LabelSelector object at path `field`, but for fields that are required and missing. */
 export function validateLabelSelector(selector: LabelSelector, field: string, causes: StatusCause[]): void {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
     const keyFault = isQualifiedName(key);
@@ -79,6 +79,7 @@ export function validateLabelSelector(selector: LabelSelector, field: string, ca
   for (const [index, expression] of (selector.matchExpressions ?? []).entries()) {
     const path = `${field}.matchExpressions[${index}]`;
     const { key, operator, values = [] } = expression;
+    if (!operator) continue;
     if (!isSetOperator(operator)) {
       causes.push(invalid(`${path}.operator`, operator, 'not a valid selector operator'));
     } else if (takesValues(operator) && values.length === 0) {
@@ -86,7 +87,7 @@ export function validateLabelSelector(selector: LabelSelector, field: string, ca
     } else if (!takesValues(operator) && values.length > 0) {
       causes.push(forbidden(`${path}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
     }
-    const keyFault = isQualifiedName(key);
+    const keyFault = key && isQualifiedName(key);
     if (keyFault) causes.push(invalid(`${path}.key`, key, keyFault));
     for (const [at, value] of values.entries()) {
       const fault = isLabelValue(value);
@@ -105,7 +106,7 @@ export function matchesNodeTerm(term: NodeSelectorTerm, node: { name: string; la
   if (matchExpressions.length + matchFields.length === 0) return false;
   return (
     matchExpressions.every(({ key, operator, values = [] }) =>
-      matchesRequirement({ operator, values }, node.labels?.[key]),
+      matchesRequirement({ operator, values }, labelOf(node.labels, key)),
     ) &&
     matchFields.every(
       ({ key, operator, values = [] }) =>
@@ -144,6 +145,11 @@ export function formatFieldSelector(requirements: readonly FieldRequirement[]): 
   return requirements
     .map(({ path, equal, value }) => `${path}${equal ? '=' : '!='}${value.replace(/[\\,=]/g, '\\$&')}`)
     .join(',');
+}
+
+/** Not what every JavaScript object inherits: `constructor` is a fine label. */
+function labelOf(labels: Labels, key: string): string | undefined {
+  return labels !== undefined && Object.hasOwn(labels, key) ? labels[key] : undefined;
 }
 
 function matchesRequirement(rule: { operator: string; values: readonly string[] }, value: string | undefined): boolean {
@@ -238,15 +244,15 @@ function unescapeValue(value: string): string {
 type Token = { readonly type: 'symbol' | 'identifier' | 'end' | 'error'; readonly text: string };
 
 const symbols = /^(?:!=|==|=|!|\(|\)|,|<|>)/;
-const binaryOperators: Readonly<Record<string, Operator>> = {
-  in: 'In',
-  notin: 'NotIn',
-  '=': 'Equals',
-  '==': 'Equals',
-  '!=': 'NotEquals',
-  '>': 'Gt',
-  '<': 'Lt',
-};
+const binaryOperators: ReadonlyMap<string, Operator> = new Map([
+  ['in', 'In'],
+  ['notin', 'NotIn'],
+  ['=', 'Equals'],
+  ['==', 'Equals'],
+  ['!=', 'NotEquals'],
+  ['>', 'Gt'],
+  ['<', 'Lt'],
+]);
 
 /** Reads the selector grammar of apimachinery's `labels.Parse`, with its words for what it did not expect. */
 class SelectorParser {
@@ -284,7 +290,7 @@ class SelectorParser {
     const follows = this.#peek();
     if (follows.type === 'end' || follows.text === ',') return { key: key.text, operator: 'Exists', values: [] };
     const token = this.#next();
-    const operator = binaryOperators[token.text];
+    const operator = binaryOperators.get(token.text);
     if (!operator) failRequirement(`found '${token.text}', expected: in, notin, =, ==, !=, gt, lt`);
     if (operator === 'In' || operator === 'NotIn') return { key: key.text, operator, values: this.#values() };
     return { key: key.text, operator, values: [this.#exactValue()] };

@@ -19,7 +19,8 @@ export function validatePodUpdate(pod: Pod, old: Pod, causes: StatusCause[]): vo
     causes.push(forbidden('spec.initContainers', 'pod updates may not add or remove containers'));
     return;
   }
-  for (const [index, { image }] of spec.containers.entries()) validateImage(image, `spec.containers[${index}]`, causes);
+  for (const [index, { image }] of (spec.containers ?? []).entries())
+    validateImage(image, `spec.containers[${index}]`, causes);
   validateDeadline(spec.activeDeadlineSeconds, before.activeDeadlineSeconds, causes);
   validateAddedTolerations(spec.tolerations, before.tolerations, causes);
   validateGates(spec, before, causes);

@@ -11,7 +11,7 @@ export function validateResources(resources: ResourceRequirements, field: string
   validateAmounts(limits, `${field}.limits`, causes);
   validateAmounts(requests, `${field}.requests`, causes);
   for (const [name, request] of Object.entries(requests)) {
-    const limit = limits[name];
+    const limit = Object.hasOwn(limits, name) ? limits[name] : undefined;
     if (limit === undefined) {
       if (isExtended(name))
         causes.push(invalid(`${field}.limits`, name, 'Limit must be set for non overcommitable resources'));

@@ -105,12 +105,13 @@ function validateNodeTerm(term: NodeSelectorTerm, field: string, causes: StatusC
   for (const [index, requirement] of (term.matchExpressions ?? []).entries()) {
     const path = `${field}.matchExpressions[${index}]`;
     validateRequirement(requirement, path, causes);
-    const fault = isQualifiedName(requirement.key ?? '');
+    const fault = requirement.key && isQualifiedName(requirement.key);
     if (fault) causes.push(invalid(`${path}.key`, requirement.key, fault));
   }
   for (const [index, { key, operator, values = [] }] of (term.matchFields ?? []).entries()) {
     const path = `${field}.matchFields[${index}]`;
-    if (key !== 'metadata.name') causes.push(invalid(`${path}.key`, key, 'not a valid field selector key'));
+    if (key && key !== 'metadata.name') causes.push(invalid(`${path}.key`, key, 'not a valid field selector key'));
+    if (!operator) continue;
     if (operator !== 'In' && operator !== 'NotIn') {
       causes.push(invalid(`${path}.operator`, operator, 'not a valid selector operator'));
     } else if (values.length !== 1) {
@@ -143,7 +144,7 @@ function validateRequirement(requirement: NodeSelectorRequirement, field: string
       }
       return;
     default:
-      causes.push(invalid(`${field}.operator`, operator, 'not a valid selector operator'));
+      if (operator) causes.push(invalid(`${field}.operator`, operator, 'not a valid selector operator'));
   }
 }
 

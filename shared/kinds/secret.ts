@@ -8,12 +8,12 @@ import type { Behaviour, Column } from './kind.ts';
 const accountAnnotation = 'kubernetes.io/service-account.name';
 
 /** The keys that a secret of a known type must have. */
-const requiredKeys: Readonly<Record<string, readonly string[]>> = {
-  'kubernetes.io/dockercfg': ['.dockercfg'],
-  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
-  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
-  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
-};
+const requiredKeys: ReadonlyMap<string, readonly string[]> = new Map([
+  ['kubernetes.io/dockercfg', ['.dockercfg']],
+  ['kubernetes.io/dockerconfigjson', ['.dockerconfigjson']],
+  ['kubernetes.io/ssh-auth', ['ssh-privatekey']],
+  ['kubernetes.io/tls', ['tls.crt', 'tls.key']],
+]);
 
 export const secret: Behaviour<Secret> = {
   nameFormat: isDnsSubdomain,
@@ -41,14 +41,14 @@ export const secret: Behaviour<Secret> = {
 };
 
 function validateType({ type = 'Opaque', data = {}, metadata }: Secret, causes: StatusCause[]): void {
-  for (const key of requiredKeys[type] ?? []) if (data[key] === undefined) causes.push(required(`data[${key}]`));
+  for (const key of requiredKeys.get(type) ?? []) if (data[key] === undefined) causes.push(required(`data[${key}]`));
   if (type === 'kubernetes.io/basic-auth' && data.username === undefined && data.password === undefined) {
     causes.push(required('data[username]'), required('data[password]'));
   }
   if (type === 'kubernetes.io/service-account-token' && !metadata.annotations?.[accountAnnotation]) {
     causes.push(required(`metadata.annotations[${accountAnnotation}]`));
   }
-  const [json] = type.startsWith('kubernetes.io/dockerc') ? (requiredKeys[type] ?? []) : [];
+  const [json] = type.startsWith('kubernetes.io/dockerc') ? (requiredKeys.get(type) ?? []) : [];
   const config = json === undefined ? undefined : data[json];
   if (config !== undefined && !isJson(Buffer.from(config, 'base64').toString())) {
     causes.push(invalid(`data[${json}]`, '<secret contents redacted>', 'invalid character in the JSON text'));

@@ -13,7 +13,8 @@ export function validateWorkload(
   if (selector) {
     const before = causes.length;
     validateLabelSelector(selector, 'spec.selector', causes);
-    if (causes.length === before) validateMatch(selectorOf(selector), selector, template, noun, causes);
+    const whole = (selector.matchExpressions ?? []).every(({ key, operator }) => key && operator);
+    if (whole && causes.length === before) validateMatch(selectorOf(selector), selector, template, noun, causes);
   }
   if (template) validatePodTemplate(template, 'spec.template', noun, causes);
 }
