@@ -86,7 +86,7 @@ async function tell(compose: ComposeProject): Promise<void> {
     writeFileSync(file, offered.kubeconfig, { mode: 0o600 });
     await whenReady(api, nodes);
     await Promise.all(nodes.map((name) => routePods(api, name)));
-    return { result: { api, env: { KUBECONFIG: file } } };
+    return { result: { api, env: { KUBECONFIG: file, CORACLE_CONFIG: file } } };
   });
   try {
     await story.step('two small images, made on the spot, are put on every node', async () => {
@@ -106,7 +106,7 @@ async function tell(compose: ComposeProject): Promise<void> {
   }
 }
 
-async function heal(compose: ComposeProject, api: RestApi, env: { KUBECONFIG: string }): Promise<void> {
+async function heal(compose: ComposeProject, api: RestApi, env: Record<string, string>): Promise<void> {
   await story.step(`coracle apply -f ${manifest}: all six pods answer on their own addresses`, async () => {
     await run(join(root, 'bin', 'coracle'), ['apply', '-f', manifest], { env, cwd: root });
     const pods = await whenAllAnswer(api, 6, clock, stepDeadlineMs);

@@ -97,7 +97,8 @@ async function start(): Promise<Cluster> {
 }
 
 async function tell(story: Story, cluster: Cluster, api: RestApi): Promise<void> {
-  const env = { KUBECONFIG: cluster.file.kubeconfig };
+  const { kubeconfig } = cluster.file;
+  const env = { KUBECONFIG: kubeconfig, CORACLE_CONFIG: kubeconfig };
   const cli = (...args: string[]): Promise<string> => run(coracle, args, { env, cwd: root, timeoutMs: stepDeadlineMs });
 
   await story.step(`coracle apply -f ${manifest}: six pods of two containers`, async () => {

@@ -65,7 +65,8 @@ export async function startCluster(
 
 function testCluster(cluster: Cluster, dir: string): TestCluster {
   const api = cluster.connect();
-  const env = { KUBECONFIG: cluster.file.kubeconfig };
+  const { kubeconfig } = cluster.file;
+  const env = { KUBECONFIG: kubeconfig, CORACLE_CONFIG: kubeconfig };
   const kubectl = (...args: string[]): Promise<string> => run('kubectl', args, { env, cwd: root, timeoutMs: 90_000 });
   const node = async (index: number): Promise<Node> => {
     const { name } = cluster.machine(index);
