@@ -12,6 +12,7 @@ import type { Store, Write } from '../store/store.ts';
 import type { NodeStreams, RequestContext } from './api.ts';
 import { forbiddenError } from './auth/authorizer.ts';
 import { decodeItem, encodeObject, type State } from './codec.ts';
+import { EventLease } from './event-lease.ts';
 import type { Authorizer } from './identity.ts';
 import { guardObject } from './node-guards.ts';
 import { ReadIndex } from './read-index.ts';
@@ -40,10 +41,12 @@ interface Asked {
 export class Core {
   readonly deps: ApiDeps;
   readonly reads: ReadIndex;
+  readonly #events: EventLease;
 
   constructor(deps: ApiDeps) {
     this.deps = deps;
     this.reads = new ReadIndex(deps);
+    this.#events = new EventLease(deps);
   }
 
   kind(kind: Kind): KindDef {
@@ -69,6 +72,13 @@ export class Core {
   async fresh(key: string): Promise<State | undefined> {
     const { item } = await this.deps.store.get(key);
     return item && decodeItem(item);
+  }
+
+  /** The write that stores an object's text. */
+  async put(def: Pick<KindEntry, 'kind'>, key: string, value: string): Promise<Write> {
+    return def.kind === 'Event'
+      ? { type: 'put', key, value, lease: await this.#events.get() }
+      : { type: 'put', key, value };
   }
 
   /** A write of ours was accepted: later reads show at least this revision. */

@@ -73,7 +73,7 @@ async function insert(
     if (attempt > 0) context.signal.throwIfAborted();
     const guards: Guard[] = [{ key, revision: 0 }];
     if (home && room) guards.push({ key: home, revision: room.revision });
-    const writes: Write[] = [{ type: 'put', key, value }];
+    const writes: Write[] = [await core.put(def, key, value)];
     addGuardWrites(core, undefined, draft, writes, guards);
     const result = await core.deps.store.txn({ guards, writes });
     if (result.ok) {

@@ -73,7 +73,7 @@ export async function guardedUpdate(
     if (change.type === 'put' && isReadyToGo(change.object)) change = { type: 'remove' };
     const after = change.type === 'put' ? change.object : undefined;
     if (dryRun) return { object: after ?? state.object, removed: !after };
-    const written = await write(core, key, state, after);
+    const written = await write(core, def, key, state, after);
     if (typeof written === 'number') {
       core.wrote(written);
       if (!after) return { object: state.object, removed: true };
@@ -93,12 +93,13 @@ export async function guardedUpdate(
 /** The revision of the write, or the state that stood in its way. */
 async function write(
   core: Core,
+  def: KindDef,
   key: string,
   state: State,
   after: KubeObject | undefined,
 ): Promise<number | State | undefined> {
   const guards: Guard[] = [{ key, revision: state.revision }];
-  const writes: Write[] = [after ? { type: 'put', key, value: encodeObject(after) } : { type: 'delete', key }];
+  const writes: Write[] = [after ? await core.put(def, key, encodeObject(after)) : { type: 'delete', key }];
   addGuardWrites(core, state.object, after, writes, guards);
   const result = await core.deps.store.txn({ guards, writes });
   if (result.ok) return result.revision;

@@ -1,5 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../shared/clock.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { startTestApi, type TestApi } from '../../test/support/api-server.ts';
+import { MemoryStore } from '../store/memory.ts';
+import type { Store } from '../store/store.ts';
 
 let server: TestApi;
 beforeEach(async () => {
@@ -282,3 +286,141 @@ describe('list', () => {
     });
   });
 });
+
+describe('deletion of pods', () => {
+  const bound = (name: string) => ({ ...pod(name), spec: { ...pod(name).spec, nodeName: 'n1' } });
+
+  it('removes a pod that no node runs at once', async () => {
+    await server.client.create('Pod', pod('a'));
+    await server.client.delete('Pod', 'a', { namespace: 'default' });
+    await expect(server.client.get('Pod', 'a', 'default')).rejects.toMatchObject({ reason: 'NotFound' });
+  });
+
+  it('gives a running pod its grace, which a second deletion can only shorten', async () => {
+    await server.client.create('Pod', bound('a'));
+    const remaining = async (gracePeriodSeconds?: number): Promise<number | undefined> => {
+      await server.client.delete('Pod', 'a', { namespace: 'default', gracePeriodSeconds });
+      return (await server.client.get('Pod', 'a', 'default')).metadata.deletionGracePeriodSeconds;
+    };
+    expect(await remaining()).toBe(30);
+    expect(await remaining(60)).toBe(30);
+    expect(await remaining(5)).toBe(5);
+    await server.client.delete('Pod', 'a', { namespace: 'default', gracePeriodSeconds: 0 });
+    await expect(server.client.get('Pod', 'a', 'default')).rejects.toMatchObject({ reason: 'NotFound' });
+  });
+
+  it('counts the generation on and sets the time by which the pod must be gone', async () => {
+    const made = await server.client.create('Pod', bound('a'));
+    const before = Date.now();
+    await server.client.delete('Pod', 'a', { namespace: 'default', gracePeriodSeconds: 100 });
+    const { metadata } = await server.client.get('Pod', 'a', 'default');
+    expect(metadata.generation).toBe((made.metadata.generation ?? 0) + 1);
+    expect(Date.parse(metadata.deletionTimestamp ?? '')).toBeGreaterThan(before + 90_000);
+  });
+
+  it('evicts', async () => {
+    const made = await server.client.create('Pod', bound('a'));
+    await server.client.evict(made);
+    expect((await server.client.get('Pod', 'a', 'default')).metadata.deletionTimestamp).toBeDefined();
+  });
+});
+
+describe('admission', () => {
+  it('gives pods an account and a priority, and knows the system’s classes only', async () => {
+    const plain = await server.client.create('Pod', pod('a'));
+    expect(plain.spec).toMatchObject({ serviceAccountName: 'default', priority: 0 });
+    const system = await server.client.create('Pod', {
+      ...pod('b'),
+      spec: { ...pod('b').spec, priorityClassName: 'system-node-critical' },
+    });
+    expect(system.spec.priority).toBe(2_000_001_000);
+    await expect(
+      server.client.create('Pod', { ...pod('c'), spec: { ...pod('c').spec, priorityClassName: 'mine' } }),
+    ).rejects.toMatchObject({
+      reason: 'Forbidden',
+      message: expect.stringContaining('no PriorityClass with name mine'),
+    });
+  });
+});
+
+describe('several servers on one store', () => {
+  let other: TestApi;
+  beforeEach(async () => {
+    other = await startTestApi({ store: unclosable(server.store) });
+  });
+  afterEach(() => other.stop());
+
+  it('read what another has just written', async () => {
+    for (let i = 0; i < 50; i++) {
+      await server.client.create('ConfigMap', configMap(`c${i}`));
+      expect((await other.client.get('ConfigMap', `c${i}`, 'default')).metadata.name).toBe(`c${i}`);
+      const { items } = await other.client.list('ConfigMap', { namespace: 'default' });
+      expect(items).toHaveLength(i + 1);
+    }
+  });
+
+  it('do not take a state that another has replaced for nothing to do', async () => {
+    const first = await server.client.create('ConfigMap', configMap('a', { k: '1' }));
+    await other.client.get('ConfigMap', 'a', 'default');
+    const patch = (k: string) => ({ type: 'merge', body: { data: { k } } }) as const;
+    const second = server.client.patch('ConfigMap', 'a', patch('2'), { namespace: 'default' });
+    await second;
+    const third = await other.client.patch('ConfigMap', 'a', patch('1'), { namespace: 'default' });
+    expect(third.data).toEqual({ k: '1' });
+    expect(Number(third.metadata.resourceVersion)).toBeGreaterThan(Number(first.metadata.resourceVersion));
+    expect((await server.client.get('ConfigMap', 'a', 'default')).data).toEqual({ k: '1' });
+  });
+});
+
+it('asks the store once for many reads that come together', async () => {
+  const store = new MemoryStore({ clock: systemClock });
+  let asked = 0;
+  const counting = new Proxy(store, {
+    get(target, name) {
+      const value = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        if (name === 'get') asked++;
+        return value.apply(target, args);
+      };
+    },
+  });
+  const many = await startTestApi({ store: counting });
+  asked = 0;
+  await Promise.all(Array.from({ length: 1_000 }, () => many.client.get('Namespace', 'default')));
+  expect(asked).toBeLessThan(5);
+  await many.stop();
+});
+
+it('forgets events an hour after they were last written', async () => {
+  const clock = new VirtualClock();
+  const starting = startTestApi({ clock });
+  await clock.advance(100);
+  const old = await starting;
+  const made = old.client.create('Event', {
+    metadata: { name: 'e', namespace: 'default' },
+    involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' },
+    reason: 'Tested',
+    type: 'Normal',
+  } as never);
+  await clock.advance(10);
+  await made;
+  await clock.advance(50 * 60_000);
+  expect(old.cache.count('Event')).toBe(1);
+  await clock.advance(15 * 60_000);
+  expect(old.cache.count('Event')).toBe(0);
+  const stopping = old.stop();
+  await clock.advance(10);
+  await stopping;
+});
+
+/** The same store for another user, who does not close it. */
+function unclosable(store: Store): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === 'close') return () => Promise.resolve();
+      const value = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}

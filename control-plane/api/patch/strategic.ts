@@ -44,7 +44,7 @@ function mergeObject(
     if (name.startsWith(removal)) {
       const list = name.slice(removal.length);
       // Done before the list itself is merged, whichever stands first in the patch.
-      if (!(list in patch)) merged[list] = withoutValues(merged[list], value, name);
+      if (!(list in patch) && Array.isArray(merged[list])) merged[list] = withoutValues(merged[list], value, name);
       continue;
     }
     if (value === null) {
