@@ -191,6 +191,24 @@ spec: {containers: [{name: main, image: "i:1"}]}
     await kubectl(['uncordon', 'n1']);
   });
 
+  it('makes objects from the command line, restarts and edits them', async () => {
+    expect(await kubectl(['run', 'quick', '--image=i:1'])).toBe('pod/quick created\n');
+    await kubectl(['create', 'deployment', 'made', '--image=i:1', '--replicas=2']);
+    await kubectl(['create', 'secret', 'generic', 'hidden', '--from-literal=a=b']);
+    expect((await server.client.get('Secret', 'hidden', 'default')).data).toEqual({ a: 'Yg==' });
+    await kubectl(['rollout', 'restart', 'deployment/made']);
+    const { metadata } = (await server.client.get('Deployment', 'made', 'default')).spec.template;
+    expect(metadata?.annotations).toHaveProperty(['kubectl.kubernetes.io/restartedAt']);
+    const edited = run('kubectl', ['edit', 'deployment', 'made', ...flags()], {
+      env: { ...environment(), EDITOR: 'sed -i s/i:1/i:2/' },
+      timeout: 30_000,
+    });
+    expect((await edited).stdout).toBe('deployment.apps/made edited\n');
+    const after = await server.client.get('Deployment', 'made', 'default');
+    expect(after.spec.template.spec?.containers[0]?.image).toBe('i:2');
+    await kubectl(['delete', 'deployment/made', 'secret/hidden', 'pod/quick', '--now']);
+  });
+
   it('shows logs', async () => {
     await server.client.create('Pod', {
       metadata: { name: 'talker', namespace: 'default' },
