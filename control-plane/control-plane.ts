@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Registry } from 'prom-client';
 import type { Client } from '../shared/client.ts';
 import type { Clock } from '../shared/clock.ts';
@@ -19,6 +20,7 @@ import { assignmentKinds, createNodeSessions, type NodeSessions } from './nodes/
 import { schedulerMetrics } from './scheduler/metrics.ts';
 import { createScheduler, schedulerKinds } from './scheduler/scheduler.ts';
 import { WatchCache } from './store/cache.ts';
+import { runCompactor } from './store/compactor.ts';
 import type { Store } from './store/store.ts';
 
 export interface ControlPlaneDeps {
@@ -131,9 +133,12 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       await informers.synced(signal);
     },
     async run(signal) {
+      // Every request of this process listens for its end.
+      setMaxListeners(0, signal);
       await Promise.all([
         cache.run(signal),
         informers.run(signal),
+        runCompactor({ store, clock, log: log.child({ component: 'compactor' }) }, signal),
         cache.ready(signal).then(() => lead({ store, clock, random, log, holder: deps.holder }, decide, signal)),
       ]).catch((error) => {
         if (!signal.aborted) throw error;

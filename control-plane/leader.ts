@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { backoffMs } from '../shared/backoff.ts';
 import { type Clock, formatMicroTime } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
@@ -60,6 +61,7 @@ export async function lead(deps: LeaderDeps, work: (signal: AbortSignal) => Prom
 
   async function serve(lease: string): Promise<void> {
     const leading = new AbortController();
+    setMaxListeners(0, leading.signal);
     const stop = (): void => leading.abort(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
     log.info({ holder: deps.holder }, 'leading');
