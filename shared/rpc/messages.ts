@@ -153,3 +153,9 @@ export interface WireToNode {
   status_ack?: { sequence?: number };
   open_stream?: { id?: string; type?: string; parameters?: Uint8Array };
 }
+
+export type VersionRequest = Record<string, never>;
+
+export interface VersionResponse {
+  version?: string;
+}

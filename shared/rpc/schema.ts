@@ -17,6 +17,7 @@ export interface RpcSchema {
   readonly root: protobuf.Root;
   readonly kinds: readonly KindService[];
   readonly objects: { readonly Watch: MethodDefinition<wire.WatchKindsRequest, wire.WatchKindsBatch> };
+  readonly servers: { readonly Version: MethodDefinition<wire.VersionRequest, wire.VersionResponse> };
   readonly enrollment: {
     readonly Enroll: MethodDefinition<wire.EnrollRequest, wire.EnrollResponse>;
     readonly Renew: MethodDefinition<wire.EnrollRequest, wire.EnrollResponse>;
@@ -110,6 +111,7 @@ export function createRpcSchema(): RpcSchema {
     root,
     kinds: kindTable.map((entry) => kindService(entry, root)),
     objects: { Watch: own('Objects', 'Watch') },
+    servers: { Version: own('Servers', 'Version') },
     enrollment: { Enroll: own('Enrollment', 'Enroll'), Renew: own('Enrollment', 'Renew') },
     sessions: { Connect: own('NodeSession', 'Connect'), Tunnel: own('NodeSession', 'Tunnel') },
     rpcStatus: codec(`${hiddenPackage}.RpcStatus`),

@@ -9,6 +9,7 @@ import type { WireFromNode, WireToNode, WireTunnelFrame } from '../../../shared/
 import { createRpcSchema, hiddenPackage, type RpcSchema } from '../../../shared/rpc/schema.ts';
 import { serverSession, serverTunnel } from '../../../shared/rpc/session.ts';
 import type { SessionServer } from '../../../shared/session.ts';
+import { version } from '../../../shared/version.ts';
 import type { Api } from '../api.ts';
 import { nodeNameOf } from '../auth/authentication.ts';
 import type { Enrollment } from '../auth/enrollment.ts';
@@ -63,6 +64,7 @@ export function createGrpcServer(given: GrpcServerDeps): GrpcServer {
 
   for (const service of schema.kinds) register(server, kindMethods(deps, service));
   register(server, [watchKinds(deps), ...enrollmentMethods(deps)]);
+  register(server, [unary(deps, schema.servers.Version, async () => ({ version }))]);
   register(server, sessionMethods(deps));
   health.addToServer(server);
   new ReflectionService(reflected(schema)).addToServer(server);

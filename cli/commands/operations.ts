@@ -1,0 +1,142 @@
+import type { Argv } from 'yargs';
+import { withCluster, withNamespace } from '../cluster.ts';
+import type { Io } from '../io.ts';
+import { drain, setUnschedulable } from '../operations/drain.ts';
+import { showEvents } from '../operations/events.ts';
+import { showLogs } from '../operations/logs.ts';
+import { rolloutHistory, rolloutRestart, rolloutStatus, rolloutUndo } from '../operations/rollout.ts';
+import { scale } from '../operations/scale.ts';
+import { why } from '../why/why.ts';
+
+/** Commands that run things: logs, scaling, rollouts, nodes, and questions. */
+export function addOperationCommands(program: Argv, io: Io): Argv {
+  return program
+    .command(
+      'logs <pod>',
+      "Print a container's log",
+      (yargs) =>
+        withNamespace(yargs)
+          .positional('pod', { type: 'string', demandOption: true, describe: 'POD, pod/POD or deploy/NAME' })
+          .option('container', { alias: 'c', type: 'string', describe: 'Which container' })
+          .option('follow', { alias: 'f', type: 'boolean', default: false, describe: 'Go on as it grows' })
+          .option('previous', {
+            alias: 'p',
+            type: 'boolean',
+            default: false,
+            describe: 'Of the container before the last restart',
+          })
+          .option('tail', { type: 'number', describe: 'Only the last lines' })
+          .option('since', { type: 'string', describe: 'Only the last 5s, 10m, 1h …' })
+          .option('limit-bytes', { type: 'number', describe: 'At most so many bytes' })
+          .option('timestamps', { type: 'boolean', default: false, describe: 'With the time of each line' }),
+      (args) => withCluster(args, io, (cluster) => showLogs(cluster, args)),
+    )
+    .command(
+      'scale <resources..>',
+      'Set how many replicas there are to be',
+      (yargs) =>
+        withNamespace(yargs)
+          .positional('resources', { type: 'string', array: true, demandOption: true, describe: 'deploy/web …' })
+          .option('replicas', { type: 'number', demandOption: true, describe: 'How many' })
+          .option('current-replicas', { type: 'number', describe: 'Only when there are so many now' }),
+      (args) => withCluster(args, io, (cluster) => scale(cluster, args)),
+    )
+    .command('rollout', 'Follow and steer how a Deployment changes', (yargs) =>
+      yargs
+        .command(
+          'status <resources..>',
+          'Wait until the newest version is out',
+          (of) =>
+            rolloutTarget(of)
+              .option('watch', {
+                alias: 'w',
+                type: 'boolean',
+                default: true,
+                describe: 'Until it is done (--watch=false: only now)',
+              })
+              .option('timeout', {
+                type: 'string',
+                default: '0',
+                describe: 'How long to wait (0: until it is done or has failed)',
+              }),
+          (args) => withCluster(args, io, (cluster) => rolloutStatus(cluster, args)),
+        )
+        .command(
+          'history <resources..>',
+          'List the versions there were',
+          (of) => rolloutTarget(of).option('revision', { type: 'number', describe: 'Show this one in full' }),
+          (args) => withCluster(args, io, (cluster) => rolloutHistory(cluster, args)),
+        )
+        .command(
+          'undo <resources..>',
+          'Go back to an earlier version',
+          (of) =>
+            rolloutTarget(of).option('to-revision', {
+              type: 'number',
+              default: 0,
+              describe: 'Which (0: the one before)',
+            }),
+          (args) => withCluster(args, io, (cluster) => rolloutUndo(cluster, args)),
+        )
+        .command('restart <resources..>', 'Replace all pods, gently', rolloutTarget, (args) =>
+          withCluster(args, io, (cluster) => rolloutRestart(cluster, args)),
+        )
+        .demandCommand(1, 'rollout status, history, undo or restart?'),
+    )
+    .command('cordon <nodes..>', 'Place no more pods on nodes', nodesTarget, (args) =>
+      withCluster(args, io, (cluster) => setUnschedulable(cluster, args.nodes, true)),
+    )
+    .command('uncordon <nodes..>', 'Place pods on nodes again', nodesTarget, (args) =>
+      withCluster(args, io, (cluster) => setUnschedulable(cluster, args.nodes, false)),
+    )
+    .command(
+      'drain <nodes..>',
+      'Cordon nodes and move their pods away',
+      (yargs) =>
+        nodesTarget(yargs)
+          .option('force', { type: 'boolean', default: false, describe: 'Also pods that nobody will make again' })
+          .option('ignore-daemonsets', {
+            type: 'boolean',
+            default: false,
+            describe: 'Leave pods that belong to the node',
+          })
+          .option('delete-emptydir-data', {
+            type: 'boolean',
+            default: false,
+            describe: 'Also pods that keep data on the node',
+          })
+          .option('grace-period', { type: 'number', describe: "Seconds to stop, instead of the pods' own" })
+          .option('timeout', { type: 'string', default: '0', describe: 'How long to wait (0: for ever)' }),
+      (args) => withCluster(args, io, (cluster) => drain(cluster, args)),
+    )
+    .command(
+      'events',
+      'Show what happened, the newest last',
+      (yargs) =>
+        withNamespace(yargs)
+          .option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'In all namespaces' })
+          .option('for', { type: 'string', describe: 'Only of one object: pod/web' })
+          .option('types', { type: 'string', describe: 'Only Normal or Warning' })
+          .option('watch', { alias: 'w', type: 'boolean', default: false, describe: 'Go on with what happens' }),
+      (args) => withCluster(args, io, (cluster) => showEvents(cluster, args)),
+    )
+    .command(
+      'why <pod>',
+      'Why a pod is where it is, or why it waits',
+      (yargs) => withNamespace(yargs).positional('pod', { type: 'string', demandOption: true }),
+      (args) => withCluster(args, io, (cluster) => why(cluster, args.pod)),
+    );
+}
+
+function rolloutTarget<T>(yargs: Argv<T>) {
+  return withNamespace(yargs).positional('resources', {
+    type: 'string',
+    array: true,
+    demandOption: true,
+    describe: 'deploy/web',
+  });
+}
+
+function nodesTarget<T>(yargs: Argv<T>) {
+  return withNamespace(yargs).positional('nodes', { type: 'string', array: true, demandOption: true });
+}

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { type Clock, systemClock } from '../shared/clock.ts';
+import { type Random, systemRandom } from '../shared/random.ts';
+
+/** What the commands know of the world: tests give their own. */
+export interface Io {
+  /** Written as it is: lines end with their own newline. */
+  out(text: string | Uint8Array): void;
+  err(text: string): void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Somebody looks at the output: progress may be shown. */
+  readonly terminal: boolean;
+  /** Aborted when the user interrupts. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly random: Random;
+  stdin(): Promise<string>;
+}
+
+/** An error that is the user's to mend; its message is all that there is to say. */
+export class UsageError extends Error {}
+
+export function processIo(signal: AbortSignal): Io {
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    env: process.env,
+    terminal: process.stderr.isTTY === true,
+    signal,
+    clock: systemClock,
+    random: systemRandom,
+    async stdin() {
+      const chunks: Buffer[] = [];
+      for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Buffer));
+      return Buffer.concat(chunks).toString();
+    },
+  };
+}
+
+/** Reads a file that the user named. */
+export function readUserFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`cannot read ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+  }
+}

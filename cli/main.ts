@@ -1,0 +1,73 @@
+import yargs, { type Argv } from 'yargs';
+import { ApiError, messageOf } from '../shared/errors.ts';
+import { addClusterCommands } from './commands/cluster.ts';
+import { addObjectCommands } from './commands/objects.ts';
+import { addOperationCommands } from './commands/operations.ts';
+import { type Io, processIo } from './io.ts';
+import { addPrograms } from './programs.ts';
+
+/** The program as `bin/coracle` runs it: sets the exit code, and stops in order when it is told to. */
+export async function runMain(): Promise<void> {
+  const stop = new AbortController();
+  let asked = 0;
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      // Whoever asks twice does not want to wait.
+      if (asked++ > 0) process.exit(130);
+      stop.abort(new Error(`stopped by ${name}`));
+    });
+  }
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // The reader of a pipe has seen enough.
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  process.exitCode = await main(process.argv.slice(2), processIo(stop.signal));
+}
+
+/** Runs one command; resolves with the exit code. Errors are one line. */
+export async function main(args: readonly string[], io: Io): Promise<number> {
+  try {
+    await createProgram(io).parseAsync([...args], {}, (_error: unknown, _argv: unknown, output: string) => {
+      if (output) io.out(`${output}\n`);
+    });
+    return 0;
+  } catch (error) {
+    if (io.signal.aborted) return 130;
+    io.err(`error: ${describeError(error)}\n`);
+    return 1;
+  }
+}
+
+function createProgram(io: Io): Argv {
+  const program = yargs()
+    .scriptName('coracle')
+    .usage('$0 COMMAND\n\nA pod orchestrator for a few machines of your own.')
+    .parserConfiguration({ 'boolean-negation': false, 'duplicate-arguments-array': false, 'greedy-arrays': false })
+    .strict()
+    .demandCommand(1, 'no command given; `coracle --help` lists them')
+    .recommendCommands()
+    .version(false)
+    .help()
+    .alias('h', 'help')
+    .wrap(100)
+    .completion('completion', 'Print the shell completion script')
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new Error(message);
+    });
+  addPrograms(program, io);
+  addClusterCommands(program, io);
+  addObjectCommands(program, io);
+  addOperationCommands(program, io);
+  return program;
+}
+
+/** As kubectl says it: refusals of the server name their reason. One line. */
+function describeError(error: unknown): string {
+  const message = messageOf(error).replace(/\s*\n\s*/g, '; ');
+  if (!(error instanceof ApiError)) return message;
+  const { reason } = error;
+  const away = reason === 'ServiceUnavailable' || reason === 'Timeout';
+  return away ? `the server cannot be reached or is not ready: ${message}` : `${message} (${reason})`;
+}

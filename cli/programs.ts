@@ -1,0 +1,148 @@
+import { hostname } from 'node:os';
+import type { Argv } from 'yargs';
+import type { Taint } from '../shared/generated/types.ts';
+import { type Io, UsageError } from './io.ts';
+
+/**
+ * The two programs that run in the same executable. They are loaded only when they are asked for: a person's
+ * command starts without them.
+ */
+export function addPrograms(program: Argv, io: Io): Argv {
+  return program
+    .command(
+      'server',
+      'Run the control plane',
+      (yargs) =>
+        yargs
+          .option('data-dir', {
+            type: 'string',
+            default: '/var/lib/coracle',
+            describe: 'Where the server keeps its state',
+          })
+          .option('etcd-endpoints', {
+            type: 'string',
+            array: true,
+            describe: 'An etcd to use; without any the server runs its own',
+          })
+          .option('etcd-ca', { type: 'string', describe: 'CA of the etcd servers (PEM file)' })
+          .option('etcd-cert', { type: 'string', describe: 'Client certificate for etcd (PEM file)' })
+          .option('etcd-key', { type: 'string', describe: 'Key of the client certificate for etcd (PEM file)' })
+          .option('rest-listen', { type: 'string', default: '0.0.0.0:6443', describe: 'HOST:PORT of the REST API' })
+          .option('grpc-listen', { type: 'string', default: '0.0.0.0:6444', describe: 'HOST:PORT of the gRPC API' })
+          .option('advertise-address', {
+            type: 'string',
+            array: true,
+            default: [] as string[],
+            describe: 'Names and addresses that clients dial, the first for kubeconfigs',
+          })
+          .option('pod-cidr', {
+            type: 'string',
+            default: '10.64.0.0/16',
+            describe: "The pods' addresses, all nodes together",
+          })
+          .option('log-level', logLevel),
+      async (args) => {
+        const { runServer } = await import('../control-plane/main.ts');
+        await runServer(
+          {
+            dataDir: args.dataDir,
+            ...(args.etcdEndpoints ? { etcdEndpoints: commaSeparated(args.etcdEndpoints) } : {}),
+            etcdCa: args.etcdCa,
+            etcdCert: args.etcdCert,
+            etcdKey: args.etcdKey,
+            restListen: args.restListen,
+            grpcListen: args.grpcListen,
+            advertiseAddresses: commaSeparated(args.advertiseAddress),
+            podCIDR: args.podCidr,
+            logLevel: args.logLevel,
+          },
+          io.signal,
+        );
+      },
+    )
+    .command(
+      'agent',
+      'Run this machine as a node',
+      (yargs) =>
+        yargs
+          .option('server', {
+            type: 'string',
+            demandOption: true,
+            describe: "HOST:PORT of the control plane's gRPC API",
+          })
+          .option('token', { type: 'string', describe: 'Join token; needed until the machine has its certificate' })
+          .option('ca-hash', { type: 'string', describe: "sha256:… of the cluster's CA, to know the server by" })
+          .option('node-name', { type: 'string', default: hostname().toLowerCase(), describe: 'Name of the node' })
+          .option('node-address', { type: 'string', describe: 'The address by which other nodes reach this one' })
+          .option('data-dir', {
+            type: 'string',
+            default: '/var/lib/coracle-agent',
+            describe: 'Where the agent keeps its state',
+          })
+          .option('runtime', {
+            choices: ['docker', 'fake'] as const,
+            default: 'docker' as const,
+            describe: 'What runs the containers',
+          })
+          .option('docker-socket', { type: 'string', default: '/var/run/docker.sock', describe: "The engine's socket" })
+          .option('labels', { type: 'string', describe: 'Labels for the node: KEY=VALUE,…' })
+          .option('taints', { type: 'string', describe: 'Taints for the node: KEY=VALUE:EFFECT,…' })
+          .option('max-pods', { type: 'number', describe: 'The most pods that the node takes' })
+          .option('cgroup-parent', { type: 'string', describe: 'The cgroup that the pods live under' })
+          .option('oci-runtime', { type: 'string', describe: "The engine's name of the OCI runtime" })
+          .option('metrics-listen', { type: 'string', describe: 'HOST:PORT for Prometheus metrics' })
+          .option('log-level', logLevel),
+      async (args) => {
+        const { runAgent } = await import('../agent/main.ts');
+        await runAgent(
+          {
+            server: args.server,
+            token: args.token,
+            caHash: args.caHash,
+            nodeName: args.nodeName,
+            nodeAddress: args.nodeAddress,
+            dataDir: args.dataDir,
+            runtime: args.runtime,
+            dockerSocket: args.dockerSocket,
+            labels: parseLabels(args.labels ?? ''),
+            taints: parseTaints(args.taints ?? ''),
+            maxPods: args.maxPods,
+            cgroupParent: args.cgroupParent,
+            runtimeName: args.ociRuntime,
+            metricsListen: args.metricsListen,
+            logLevel: args.logLevel,
+          },
+          io.signal,
+        );
+      },
+    );
+}
+
+const logLevel = {
+  choices: ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const,
+  default: 'info' as const,
+  describe: 'How much to log',
+};
+
+function commaSeparated(values: readonly string[]): string[] {
+  return values.flatMap((value) => value.split(',')).filter((value) => value !== '');
+}
+
+function parseLabels(text: string): Record<string, string> {
+  return Object.fromEntries(
+    commaSeparated([text]).map((pair) => {
+      const equals = pair.indexOf('=');
+      if (equals <= 0) throw new UsageError(`label "${pair}" is not KEY=VALUE`);
+      return [pair.slice(0, equals), pair.slice(equals + 1)];
+    }),
+  );
+}
+
+function parseTaints(text: string): Taint[] {
+  return commaSeparated([text]).map((taint) => {
+    const match = /^([^=:]+)(?:=([^:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(taint);
+    if (!match?.[1])
+      throw new UsageError(`taint "${taint}" is not KEY=VALUE:NoSchedule, :PreferNoSchedule or :NoExecute`);
+    return { key: match[1], ...(match[2] ? { value: match[2] } : {}), effect: match[3] as Taint['effect'] };
+  });
+}

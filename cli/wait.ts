@@ -1,0 +1,51 @@
+import { isApiError } from '../shared/errors.ts';
+import type { KindDef } from '../shared/kinds/kind.ts';
+import type { Cluster } from './cluster.ts';
+import { type Io, UsageError } from './io.ts';
+import { qualifiedName } from './render/objects.ts';
+import { kindNameOf } from './resources.ts';
+
+const lookEveryMs = 300;
+
+/** Asks again and again until `check` gives something. UsageError when that takes longer than `timeoutMs`. */
+export async function until<T>(
+  io: Pick<Io, 'clock' | 'signal'>,
+  timeoutMs: number,
+  check: () => Promise<T | undefined>,
+  what: () => string,
+): Promise<T> {
+  const end = io.clock.monotonic() + timeoutMs;
+  for (;;) {
+    const found = await check();
+    if (found !== undefined) return found;
+    if (io.clock.monotonic() >= end) throw new UsageError(`timed out waiting for ${what()}`);
+    await io.clock.sleep(lookEveryMs, io.signal);
+  }
+}
+
+/** Waits until each object is gone (or another of its name has taken its place). */
+export async function waitUntilGone(
+  { client, io }: Pick<Cluster, 'client' | 'io'>,
+  targets: ReadonlyArray<{ def: KindDef; name: string; namespace?: string }>,
+  timeoutMs: number,
+): Promise<void> {
+  const end = io.clock.monotonic() + timeoutMs;
+  for (const { def, name, namespace } of targets) {
+    let uid: string | undefined;
+    await until(
+      io,
+      Math.max(0, end - io.clock.monotonic()),
+      async () => {
+        try {
+          const { metadata } = await client.get(kindNameOf(def), name, namespace);
+          uid ??= metadata.uid;
+          return metadata.uid !== uid || !metadata.deletionTimestamp ? true : undefined;
+        } catch (error) {
+          if (isApiError(error, 'NotFound')) return true;
+          throw error;
+        }
+      },
+      () => `${qualifiedName(def, name)} to be gone`,
+    );
+  }
+}

@@ -1,0 +1,147 @@
+import type { ContainerStatus, Event, Node, Pod } from '../../shared/generated/types.ts';
+import { ageOf } from '../../shared/kinds/age.ts';
+import { keyOf } from '../../shared/object.ts';
+import { isPodReady, isPodTerminal, podCondition, podRequests } from '../../shared/pod.ts';
+import { byTime, eventAge } from '../describe/describe.ts';
+import { cpu, memory } from '../describe/node.ts';
+import { renderTable } from '../render/table.ts';
+import { nodeVerdict } from './node-verdict.ts';
+
+export interface PodFacts {
+  readonly pod: Pod;
+  readonly events: readonly Event[];
+  /** Absent: the asker may not see them. */
+  readonly nodes?: readonly Node[];
+  readonly pods?: readonly Pod[];
+}
+
+/** A pod's story in a few lines: where it is and why, or what it waits for and what would help. `now`: ms since the epoch. */
+export function explainPod(facts: PodFacts, now: number): string {
+  const { pod } = facts;
+  const lines = pod.spec.nodeName ? explainPlaced(facts, now) : explainWaiting(facts, now);
+  return `${[...leaving(pod), ...lines, ...warnings(facts.events, now)].join('\n')}\n`;
+}
+
+function leaving({ metadata }: Pod): string[] {
+  const { deletionTimestamp, finalizers } = metadata;
+  if (!deletionTimestamp) return [];
+  const held = finalizers?.length ? `; held by its finalizers ${finalizers.join(', ')}` : '';
+  return [`It is being deleted; the time to stop ends at ${deletionTimestamp}${held}.`];
+}
+
+function explainPlaced({ pod, events, nodes }: PodFacts, now: number): string[] {
+  const { nodeName } = pod.spec;
+  const scheduled = podCondition(pod, 'PodScheduled');
+  const decision = events.find(({ reason }) => reason === 'Scheduled');
+  const by = decision
+    ? `the ${decision.source?.component || decision.reportingComponent || 'scheduler'} chose it`
+    : 'it was bound without an event that is still there to read (or created straight onto the node)';
+  const since = scheduled?.lastTransitionTime ? ` ${ageOf(scheduled.lastTransitionTime, now)} ago` : '';
+  const lines = [`${keyOf(pod)} is on node ${nodeName}${since}: ${by}.`];
+  const wishes = placementWishes(pod);
+  if (wishes.length > 0) lines.push(`What it asked of its place: ${wishes.join('; ')}.`);
+  if (nodes)
+    lines.push(
+      ...nodeTrouble(
+        nodes.find(({ metadata }) => metadata.name === nodeName),
+        nodeName ?? '',
+      ),
+    );
+  lines.push(...stateOf(pod, now));
+  return lines;
+}
+
+function explainWaiting(facts: PodFacts, now: number): string[] {
+  const { pod, nodes, pods } = facts;
+  const lines = [`${keyOf(pod)} waits for a node (for ${ageOf(pod.metadata.creationTimestamp, now)}).`];
+  const gates = pod.spec.schedulingGates ?? [];
+  if (gates.length > 0)
+    lines.push(`It is held back by its scheduling gates: ${gates.map(({ name }) => name).join(', ')}.`);
+  const scheduled = podCondition(pod, 'PodScheduled');
+  if (scheduled?.message) lines.push(`The scheduler: ${scheduled.message}`);
+  else if (gates.length === 0) {
+    const { schedulerName = 'default-scheduler' } = pod.spec;
+    lines.push(`No scheduler has said anything of it yet; it asks for "${schedulerName}".`);
+  }
+  const { cpuMillis, memoryBytes } = podRequests(pod.spec);
+  lines.push(`It asks for ${cpu(cpuMillis)} cpu and ${memory(memoryBytes)} memory${wishSuffix(pod)}.`);
+  if (!nodes) return lines;
+  if (nodes.length === 0) return [...lines, 'The cluster has no nodes.'];
+  const verdicts = nodes.map((node) => nodeVerdict(pod, node, pods ?? []));
+  const rows = verdicts.map(({ node, free, allocatable, obstacles }) => [
+    node,
+    `${cpu(Math.max(0, free.cpuMillis))}/${cpu(allocatable.cpuMillis)}`,
+    `${memory(Math.max(0, free.memoryBytes))}/${memory(allocatable.memoryBytes)}`,
+    obstacles.join('; ') || 'fits, as far as can be seen from here',
+  ]);
+  lines.push('', renderTable(['NODE', 'CPU FREE', 'MEMORY FREE', 'WHAT KEEPS IT OFF'], rows).trimEnd());
+  return lines;
+}
+
+function placementWishes({ spec }: Pod): string[] {
+  const wishes = Object.entries(spec.nodeSelector ?? {}).map(([key, value]) => `a node with ${key}=${value}`);
+  if (spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution) wishes.push('its node affinity');
+  if (spec.affinity?.podAffinity) wishes.push('to be near other pods');
+  if (spec.affinity?.podAntiAffinity) wishes.push('to be away from other pods');
+  if (spec.topologySpreadConstraints?.length) wishes.push('to be spread evenly');
+  const ports = spec.containers.flatMap((container) =>
+    (container.ports ?? []).flatMap(({ hostPort }) => (hostPort ? [hostPort] : [])),
+  );
+  if (ports.length > 0) wishes.push(`the node's port ${ports.join(', ')}`);
+  return wishes;
+}
+
+function wishSuffix(pod: Pod): string {
+  const wishes = placementWishes(pod);
+  return wishes.length > 0 ? `, and for ${wishes.join(', ')}` : '';
+}
+
+function nodeTrouble(node: Node | undefined, name: string): string[] {
+  if (!node) return [`There is no node ${name} any more.`];
+  const ready = node.status?.conditions?.find(({ type }) => type === 'Ready');
+  return ready?.status === 'True'
+    ? []
+    : [`Its node is not ready: ${ready?.message ?? ready?.reason ?? 'it has never reported'}.`];
+}
+
+function stateOf(pod: Pod, now: number): string[] {
+  if (isPodTerminal(pod))
+    return [
+      `It has ended: ${pod.status?.phase}${pod.status?.reason ? ` (${pod.status.reason})` : ''}. ${pod.status?.message ?? ''}`.trim(),
+    ];
+  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  const troubles = statuses.flatMap((status) => troubleOf(status, now));
+  if (troubles.length > 0) return troubles;
+  return [isPodReady(pod) ? 'It runs and is ready.' : `It is not ready yet (${pod.status?.phase ?? 'Unknown'}).`];
+}
+
+function troubleOf({ name, state, lastState, ready, restartCount = 0 }: ContainerStatus, now: number): string[] {
+  const last = lastState?.terminated;
+  const ended = last
+    ? `; it last ended ${ageOf(last.finishedAt, now)} ago with exit code ${last.exitCode}${last.reason ? ` (${last.reason})` : ''}`
+    : '';
+  const again = restartCount > 0 ? `, restarted ${restartCount} times` : '';
+  if (state?.waiting) {
+    const { reason = 'waiting', message } = state.waiting;
+    return [`Container ${name} waits: ${reason}${message ? `: ${message}` : ''}${again}${ended}.`];
+  }
+  if (state?.terminated && state.terminated.exitCode !== 0) {
+    const { exitCode, reason } = state.terminated;
+    return [`Container ${name} ended with exit code ${exitCode}${reason ? ` (${reason})` : ''}${again}.`];
+  }
+  if (state?.running && !ready) return [`Container ${name} runs but is not ready${again}${ended}.`];
+  return [];
+}
+
+function warnings(events: readonly Event[], now: number): string[] {
+  const told = events
+    .filter(({ type, reason }) => type === 'Warning' && reason !== 'FailedScheduling')
+    .sort(byTime)
+    .slice(-5);
+  if (told.length === 0) return [];
+  return [
+    '',
+    'Warnings:',
+    ...told.map((event) => `  ${eventAge(event, now)}  ${event.reason}: ${(event.message ?? '').trim()}`),
+  ];
+}
