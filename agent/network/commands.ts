@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Attachment, Peer } from './network.ts';
 
+// What is asked of `ip -batch -`, as lines of text. Pure: nothing here runs anything.
+
 /** The gateway that every pod sees: link-local, answered for by a permanent neighbour, the same on every node. */
 const gateway = '169.254.1.1';
 /** The hardware address of every node's end of a pair: each pair has only two ends, so it need not be unique. */
@@ -10,17 +12,18 @@ export const routeProtocol = '99';
 /** The pod's end. */
 const podInterface = 'eth0';
 
-/** Lines for `ip -batch -` and what else the pod network asks of the system. Pure: text in, text out. */
+/** Begins the names of the node's ends of all pods' pairs. */
+export const interfacePrefix = 'cor';
+/** Interface names have at most 15 characters. */
+const hashLength = 15 - interfacePrefix.length;
 
-/** The node's end of a pod's pair. Interface names have at most 15 characters. */
-export function interfaceName(prefix: string, podUid: string): string {
-  return (
-    prefix +
-    createHash('sha256')
-      .update(podUid)
-      .digest('hex')
-      .slice(0, 15 - prefix.length)
-  );
+/** The node's end of a pod's pair. */
+export function interfaceName(podUid: string): string {
+  return interfacePrefix + createHash('sha256').update(podUid).digest('hex').slice(0, hashLength);
+}
+
+export function isPodInterface(name: string): boolean {
+  return name.startsWith(interfacePrefix) && /^[0-9a-f]{12}$/.test(name.slice(interfacePrefix.length));
 }
 
 /** A hardware address of the pod's own: locally administered, for one interface. */
@@ -63,6 +66,19 @@ export interface Route {
 }
 
 /**
+ * What is of the node's range and not a pod's is nobody's: it must not leave by the default route. Earlier ranges'
+ * routes go.
+ */
+export function rangeLines(podCIDR: string, present: readonly Route[]): string[] {
+  const own = `proto ${routeProtocol} metric 4096`;
+  const stale = present.filter((route) => route.type === 'unreachable' && route.dst !== podCIDR);
+  return [
+    `route replace unreachable ${podCIDR} ${own}`,
+    ...stale.map(({ dst }) => `route del unreachable ${dst} ${own}`),
+  ];
+}
+
+/**
  * What makes the routes to the peers' ranges those that are wanted: new ones replace their predecessors at once, and
  * what is no longer wanted goes last. `reached` tells through which interface each peer is a direct neighbour.
  */
@@ -72,7 +88,7 @@ export function peerLines(
   reached: ReadonlyMap<string, string>,
 ): string[] {
   const wanted = peers.filter((peer) => reached.has(peer.address));
-  const ranges = new Set(peers.map((peer) => peer.podCIDR));
+  const ranges = new Set(wanted.map((peer) => peer.podCIDR));
   const known = (peer: Peer) =>
     present.some(
       (route) =>

@@ -89,7 +89,8 @@ export class Firewall {
     const wanted = hostPorts.length > 0 ? elementsOf(address, hostPorts) : [];
     const present = this.#elements.get(podUid) ?? [];
     if (wanted.length === 0 && present.length === 0) return;
-    if (!this.#usable) throw new NetworkError('Command', 'host ports need nft, which this node does not have');
+    if (!this.#usable)
+      throw new NetworkError('Command', 'host ports need nft: it is missing, or the node is not set up yet');
     for (const [other, elements] of this.#elements) {
       const clash = elements.find((each) => wanted.some(({ map, key }) => map === each.map && key === each.key));
       if (other !== podUid && clash)

@@ -3,14 +3,23 @@ import type { Clock } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import { type Run, type RunOptions, systemRun } from './command.ts';
-import { interfaceName, nodeLines, peerLines, podLines, type Route, routeProtocol, sysctlPath } from './commands.ts';
+import {
+  interfaceName,
+  interfacePrefix,
+  isPodInterface,
+  nodeLines,
+  peerLines,
+  podLines,
+  type Route,
+  rangeLines,
+  routeProtocol,
+  sysctlPath,
+} from './commands.ts';
 import { Firewall } from './firewall.ts';
 import { parseRange } from './ipam.ts';
 import { type Attachment, NetworkError, type Peer, type PodNetwork } from './network.ts';
 
 export interface RoutedNetworkOptions {
-  /** Begins the names of the interfaces of this agent's pods; agents that share a namespace need different ones. */
-  readonly prefix?: string;
   /** Path of the node's network namespace; absent: the process's own. */
   readonly netns?: string;
   /** Bytes; absent: that of the interface of the default route. */
@@ -27,12 +36,12 @@ const defaultMtu = 1500;
  *     [eth0 10.1.0.2/32]──pair──[cor3f… ← 10.1.0.2/32]   eth0 ←──── 10.1.0.0/24 via A
  *       default via 169.254.1.1 (a permanent neighbour: the node's end)
  *
- * The kernel is the memory: routes of ours carry `routeProtocol`, so that a new agent finds what is there.
+ * The kernel is the memory: routes of ours carry `routeProtocol`, so that a new agent finds what is there. There is one
+ * agent to a network namespace: it takes all that is marked so for its own.
  */
 export class RoutedNetwork implements PodNetwork {
   readonly #run: Run;
   readonly #log: Log;
-  readonly #prefix: string;
   readonly #netns: string | undefined;
   readonly #nodeNetns: string;
   readonly #firewall: Firewall;
@@ -44,7 +53,6 @@ export class RoutedNetwork implements PodNetwork {
   constructor(deps: { clock: Clock; log: Log; run?: Run }, options: RoutedNetworkOptions = {}) {
     this.#run = deps.run ?? systemRun(deps);
     this.#log = deps.log;
-    this.#prefix = options.prefix ?? 'cor';
     this.#netns = options.netns;
     this.#nodeNetns = options.netns ?? `/proc/${process.pid}/ns/net`;
     this.#fixedMtu = options.mtu !== undefined;
@@ -62,8 +70,7 @@ export class RoutedNetwork implements PodNetwork {
       'net.ipv4.conf.default.rp_filter': '0',
     });
     if (!this.#fixedMtu) this.#mtu = await this.#outwardMtu(signal);
-    // What is not a pod's here is nobody's: it must not leave by the default route.
-    await this.#ip([`route replace unreachable ${ranges.podCIDR} proto ${routeProtocol} metric 4096`], signal);
+    await this.#ip(rangeLines(ranges.podCIDR, await this.#routes(signal)), signal);
     await this.#acceptForwarding(signal);
     await this.#firewall.setup(signal);
     await this.#setFirewallRanges(signal);
@@ -71,7 +78,7 @@ export class RoutedNetwork implements PodNetwork {
 
   async attach(attachment: Attachment, signal?: AbortSignal): Promise<void> {
     const { podUid, netns } = attachment;
-    const name = interfaceName(this.#prefix, podUid);
+    const name = interfaceName(podUid);
     const inPod = podLines(attachment, name, this.#mtu, this.#nodeNetns);
     const sysctls = this.#sysctls(netns, attachment.sysctls, signal);
     // Both are waited for, so that a failure of one leaves nothing running behind the other.
@@ -91,7 +98,7 @@ export class RoutedNetwork implements PodNetwork {
 
   async detach(podUid: string, signal?: AbortSignal): Promise<void> {
     await this.#firewall.removeHostPorts(podUid, signal);
-    await this.#deleteLink(undefined, interfaceName(this.#prefix, podUid), signal);
+    await this.#deleteLink(undefined, interfaceName(podUid), signal);
   }
 
   async attached(podUids: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, string>> {
@@ -101,13 +108,14 @@ export class RoutedNetwork implements PodNetwork {
     );
     const found = new Map<string, string>();
     for (const uid of podUids) {
-      const address = addresses.get(interfaceName(this.#prefix, uid));
+      const address = addresses.get(interfaceName(uid));
       if (address !== undefined) found.set(uid, address);
     }
     return found;
   }
 
-  async setPeers(peers: readonly Peer[], signal?: AbortSignal): Promise<void> {
+  async setPeers(all: readonly Peer[], signal?: AbortSignal): Promise<void> {
+    const peers = all.filter((peer) => peer.podCIDR !== this.#ranges?.podCIDR);
     for (const peer of peers) parseRange(peer.podCIDR);
     const reached = await this.#reach(peers, signal);
     for (const peer of peers.filter(({ address }) => !reached.has(address))) {
@@ -120,18 +128,12 @@ export class RoutedNetwork implements PodNetwork {
   }
 
   async cleanup(podUids: readonly string[], signal?: AbortSignal): Promise<void> {
-    const known = new Set(podUids.map((uid) => interfaceName(this.#prefix, uid)));
+    const known = new Set(podUids.map((uid) => interfaceName(uid)));
     const listed = await this.#onNode('ip', ['-json', 'link', 'show', 'type', 'veth'], { signal });
-    const ours = parseLinks(listed).filter(({ ifname }) => this.#isOurs(ifname));
+    const ours = parseLinks(listed).filter(({ ifname }) => isPodInterface(ifname));
     for (const { ifname } of ours) if (!known.has(ifname)) await this.#deleteLink(undefined, ifname, signal);
     for (const uid of this.#firewall.podUids)
       if (!podUids.includes(uid)) await this.#firewall.removeHostPorts(uid, signal);
-  }
-
-  #isOurs(ifname: string): boolean {
-    return (
-      ifname.length === 15 && ifname.startsWith(this.#prefix) && /^[0-9a-f]+$/.test(ifname.slice(this.#prefix.length))
-    );
   }
 
   /** Whether the attachment is there already, in this very namespace: a pod that works is not touched. */
@@ -184,7 +186,7 @@ export class RoutedNetwork implements PodNetwork {
     if (!dockerUser && !/^-P FORWARD DROP$/m.test(rules)) return;
     const chain = dockerUser ? 'DOCKER-USER' : 'FORWARD';
     for (const match of ['-i', '-o']) {
-      const rule = [match, `${this.#prefix}+`, '-j', 'ACCEPT'];
+      const rule = [match, `${interfacePrefix}+`, '-j', 'ACCEPT'];
       if (rules.includes(`-A ${chain} ${rule.join(' ')}\n`)) continue;
       await this.#onNode('iptables', ['-w', '-I', chain, ...rule], { signal });
     }

@@ -27,6 +27,7 @@ import type {
 
 /** Looks at one container each: more at a time only make the engine slower. */
 const parallelInspects = 8;
+const defaultParallel = 6;
 
 export interface DockerRuntimeDeps {
   readonly clock: Clock;
@@ -40,6 +41,8 @@ export interface DockerRuntimeOptions extends Partial<EngineOptions> {
   readonly socketPath: string;
   /** A directory of the agent's own, which the engine sees under the same path. */
   readonly stateDir: string;
+  /** How many containers are made or started at once; more than a few to a core only make each of them slower. */
+  readonly parallel?: number;
 }
 
 /**
@@ -68,7 +71,7 @@ export class DockerRuntime implements Runtime {
       logMaxFiles: options.logMaxFiles ?? 3,
       minOomScoreAdj: options.minOomScoreAdj ?? -1000,
     };
-    const engine = new Engine({ clock }, socketPath);
+    const engine = new Engine({ clock }, socketPath, options.parallel ?? defaultParallel);
     this.#engine = engine;
     this.#network = network;
     this.#options = engineOptions;

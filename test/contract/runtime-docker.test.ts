@@ -10,6 +10,7 @@ import { DockerRuntime, lowestOomScore } from '../../agent/runtime/docker.ts';
 import type { ContainerSpec, SandboxSpec } from '../../agent/runtime/runtime.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
+import { randomInt, seededRandom } from '../../shared/random.ts';
 import { buildTestImages, dockerMissing, startTestDocker, type TestDocker, testImage } from '../support/docker.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeNetns, type TestNetns } from '../support/netns.ts';
@@ -278,6 +279,52 @@ describe.skipIf(missing)('pods on Docker', () => {
     expect(await state(finished)).toMatchObject({ running: true });
     await runtime.removeSandbox((await state(removed))?.id ?? '');
     expect(await state(removed)).toBeUndefined();
+  });
+
+  test('work that is cut at any instant leaves only what the next agent finds and can finish or remove', async () => {
+    const random = seededRandom(7);
+    const specs: SandboxSpec[] = [];
+    for (let i = 0; i < 12; i++) {
+      const spec = sandboxOf(`cut-${i}`);
+      specs.push(spec);
+      const agent = node.runtime();
+      const cut = new AbortController();
+      const work = (async () => {
+        const sandbox = await agent.createSandbox(spec, cut.signal);
+        const id = await agent.createContainer(sandbox.id, containerOf(spec, forever), cut.signal);
+        await agent.startContainer(id, cut.signal);
+        await agent.removeSandbox(sandbox.id, cut.signal);
+      })();
+      await new Promise((resolve) => setTimeout(resolve, randomInt(random, 700)));
+      cut.abort();
+      await work.catch(() => undefined);
+    }
+    const next = node.runtime();
+    for (const [i, spec] of specs.entries()) {
+      if (i % 2 === 0) {
+        const sandbox = await next.createSandbox(spec);
+        const id = await next.createContainer(sandbox.id, containerOf(spec, forever));
+        await next.startContainer(id);
+        expect((await next.list()).containers.filter((each) => each.pod.uid === spec.pod.uid)).toMatchObject([
+          { id, state: 'running' },
+        ]);
+      }
+      for (const { id, pod } of (await next.list()).sandboxes)
+        if (pod.uid === spec.pod.uid) await next.removeSandbox(id);
+    }
+    const uids = new Set(specs.map((spec) => spec.pod.uid));
+    // A request that was cut may still be under way in the engine.
+    await eventually(async () => {
+      const { sandboxes, containers } = await next.list();
+      for (const { id, pod } of sandboxes) if (uids.has(pod.uid)) await next.removeSandbox(id);
+      return ![...sandboxes, ...containers].some(({ pod }) => uids.has(pod.uid));
+    });
+    const { stdout } = await promisify(execFile)('find', [join(node.docker.directory, 'agent')]);
+    const routes = await node.netns.run('ip', 'route');
+    for (const { pod, address } of specs) {
+      expect(stdout).not.toContain(pod.uid);
+      expect(routes).not.toContain(`${address} `);
+    }
   });
 
   test('making a pod that is whole once more does not touch its connections', async () => {

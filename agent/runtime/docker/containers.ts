@@ -8,6 +8,8 @@ import { containerName, identityOf } from './labels.ts';
 import { demultiplex } from './logs.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
+const maxFresh = 1_000;
+
 interface Deps {
   readonly engine: Engine;
   readonly sandboxes: Sandboxes;
@@ -33,11 +35,13 @@ export class Containers {
     if (!sandbox) throw new RuntimeError('NotFound', `no such sandbox: ${sandboxId}`);
     const config = containerConfig(sandboxId, sandbox, spec, sandboxes.files(sandbox), this.#options);
     try {
-      const created = await engine.call(
+      const created = await engine.work(
         'create container',
         (abortSignal) => engine.docker.createContainer({ ...config, abortSignal }),
-        { signal, deadlineMs: longMs },
+        { signal },
       );
+      // Those that were never started must not pile up; without this note a start takes one look more.
+      if (this.#fresh.size >= maxFresh) this.#fresh.clear();
       this.#fresh.add(created.id);
       return created.id;
     } catch (error) {

@@ -3,6 +3,7 @@ import Docker from 'dockerode';
 import type { Clock } from '../../../shared/clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { RuntimeError } from '../runtime.ts';
+import { Gate } from './gate.ts';
 
 /** For calls that only look or that end at once. */
 export const shortMs = 30_000;
@@ -29,8 +30,10 @@ export class Engine {
   readonly docker: Docker;
   readonly #clock: Clock;
   readonly #agent: Agent;
+  readonly #gate: Gate;
 
-  constructor(deps: { clock: Clock }, socketPath: string) {
+  constructor(deps: { clock: Clock }, socketPath: string, parallel: number) {
+    this.#gate = new Gate(parallel);
     this.#clock = deps.clock;
     this.#agent = new Agent({ keepAlive: true });
     // `agent` is docker-modem's, and missing from the types.
@@ -76,6 +79,11 @@ export class Engine {
     }
   }
 
+  /** As `call`, for what takes the engine's time: only some at once, the others in the order they came. */
+  work<T>(what: string, request: (abortSignal: AbortSignal) => Promise<T>, { signal }: CallOptions): Promise<T> {
+    return this.#gate.pass(() => this.call(what, request, { signal, deadlineMs: longMs }));
+  }
+
   /** As `call`, for what brings about a state: that it holds already is success too (the engine's 304). */
   async bring(what: string, request: (abortSignal: AbortSignal) => Promise<unknown>, options: CallOptions = {}) {
     const tolerant = async (abortSignal: AbortSignal) => {
@@ -92,7 +100,8 @@ export class Engine {
   async start(what: string, id: string, signal?: AbortSignal): Promise<void> {
     const container = this.docker.getContainer(id);
     try {
-      await this.bring(what, (abortSignal) => container.start({ abortSignal }), { signal, deadlineMs: longMs });
+      const start = (abortSignal: AbortSignal) => container.start({ abortSignal });
+      await this.#gate.pass(() => this.bring(what, start, { signal, deadlineMs: longMs }));
     } catch (error) {
       if (!(error instanceof RuntimeError) || isGone(error) || isUnanswered(error)) throw error;
       throw new RuntimeError('Start', cleanStartError(error.message), { cause: error });
@@ -182,13 +191,13 @@ export function cleanStartError(words: string): string {
   for (let before = ''; before !== text; ) {
     before = text;
     text = text
-      .replace(/^failed to create (shim )?task( for container)?: /i, '')
+      .replace(/^failed to create (shim task|shim|task)( for container)?: /i, '')
       .replace(/^OCI runtime (create|start) failed: /i, '')
-      .replace(/^(runc|crun) (create|start) failed: /i, '')
+      .replace(/^(runc|crun)( (create|start) failed)?: /i, '')
       .replace(/^container_linux\.go:\d+: /, '')
       .replace(/^(unable to start|starting) container process( caused)?: /, '')
       .replace(/^process_linux\.go:\d+: /, '')
-      .replace(/^container init( caused)?: /, '')
+      .replace(/^(error during )?container init( caused)?: /, '')
       .replace(/: unknown$/, '');
   }
   return text.replace(/^"(.*)"$/, '$1');

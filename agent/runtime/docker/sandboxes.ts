@@ -149,10 +149,10 @@ export class Sandboxes {
       this.#image ??= await this.#ensureImage(signal);
       const config = sandboxConfig(spec, this.#image, this.#options);
       try {
-        const created = await engine.call(
+        const created = await engine.work(
           'create sandbox',
           (abortSignal) => engine.docker.createContainer({ ...config, abortSignal }),
-          { signal, deadlineMs: longMs },
+          { signal },
         );
         return created.id;
       } catch (error) {
