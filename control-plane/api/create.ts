@@ -11,11 +11,14 @@ import type { MutateOptions, RequestContext } from './api.ts';
 import { answerText, decodeItem, encodeObject, type State } from './codec.ts';
 import type { Core } from './core.ts';
 import { checkCreate, decodeBody } from './decode.ts';
-import { guardEffect, guardObject } from './node-guards.ts';
-import { alreadyExists, badRequest, forbidden, notFound } from './refusals.ts';
+import { pause } from './guarded-update.ts';
+import { addGuardWrites } from './node-guards.ts';
+import { alreadyExists, badRequest, forbidden, modified, notFound } from './refusals.ts';
 
 /** How often a generated name is drawn again when it is taken, as in Kubernetes. */
 const nameTries = 8;
+/** A namespace or a node that changes at each of so many tries is no longer anybody's work. */
+const maxTries = 100;
 /** Letters of the given prefix that a generated name keeps, so that it stays a valid label. */
 const prefixLength = 58;
 
@@ -69,8 +72,8 @@ async function insert(
     return draft;
   }
   const value = encodeObject(draft);
-  for (let attempt = 0; ; attempt++) {
-    if (attempt > 0) context.signal.throwIfAborted();
+  for (let attempt = 0; attempt < maxTries; attempt++) {
+    if (attempt > 0) await pause(core, context, attempt);
     const guards: Guard[] = [{ key, revision: 0 }];
     if (home && room) guards.push({ key: home, revision: room.revision });
     const writes: Write[] = [await core.put(def, key, value)];
@@ -87,31 +90,7 @@ async function insert(
     const item = home && result.current.get(home);
     if (namespace) room = checkNamespace(def, name, namespace, item ? decodeItem(item) : undefined);
   }
-}
-
-/** The writes on node guards that a change brings along, in its own transaction. */
-export function addGuardWrites(
-  core: Core,
-  before: KubeObject | undefined,
-  after: KubeObject | undefined,
-  writes: Write[],
-  guards: Guard[],
-): void {
-  const effect = guardEffect(before, after);
-  if (!effect) return;
-  const entry = core.kind('NodeGuard');
-  const key = objectKey(entry, undefined, effect.node);
-  if (effect.type === 'remove') {
-    writes.push({ type: 'delete', key });
-  } else if (effect.type === 'create' && after) {
-    const { uid, creationTimestamp } = after.metadata;
-    writes.push({ type: 'put', key, value: encodeObject(guardObject(effect.node, uid, creationTimestamp)) });
-  } else if (core.cached(entry, undefined, effect.node)) {
-    writes.push(core.guardWrite(effect.node));
-  } else {
-    // No such node is known. Should it have come into being meanwhile, the transaction is tried again.
-    guards.push({ key, revision: 0 });
-  }
+  throw modified({ plural: 'namespaces', group: '' }, namespace ?? '');
 }
 
 async function livingNamespace(core: Core, def: KindDef, name: string, namespace: string): Promise<State> {

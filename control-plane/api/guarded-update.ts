@@ -6,8 +6,8 @@ import type { Guard, Write } from '../store/store.ts';
 import type { RequestContext } from './api.ts';
 import { decodeItem, encodeObject, type State } from './codec.ts';
 import type { Core } from './core.ts';
-import { addGuardWrites } from './create.ts';
 import { isReadyToGo } from './deletion.ts';
+import { addGuardWrites } from './node-guards.ts';
 import { modified, notFound } from './refusals.ts';
 
 /** After this many lost races in a row a writer begins to wait between its tries. */
@@ -50,7 +50,6 @@ export async function guardedUpdate(
   let state = core.cached(def, namespace, name);
   let current = false;
   for (let attempt = 0; attempt < maxTries; attempt++) {
-    if (attempt > 0) context.signal.throwIfAborted();
     if (!state) {
       if (current) throw notFound(def, name);
       state = await core.fresh(key);
@@ -83,11 +82,15 @@ export async function guardedUpdate(
     // Lost a race: what stands there now is known from the refusal itself.
     state = written;
     current = true;
-    if (attempt >= eagerTries) {
-      await core.deps.clock.sleep(backoffMs(attempt - eagerTries, wait, core.deps.random), context.signal);
-    }
+    await pause(core, context, attempt);
   }
   throw modified(def, name);
+}
+
+/** Before a try after a lost race: none at first, then a little, more and more. */
+export async function pause({ deps }: Core, { signal }: RequestContext, attempt: number): Promise<void> {
+  signal.throwIfAborted();
+  if (attempt >= eagerTries) await deps.clock.sleep(backoffMs(attempt - eagerTries, wait, deps.random), signal);
 }
 
 /** The revision of the write, or the state that stood in its way. */

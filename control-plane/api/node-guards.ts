@@ -1,6 +1,10 @@
 import type { Node, NodeGuard, Pod } from '../../shared/generated/types.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { compareQuantities } from '../../shared/quantity.ts';
+import { objectKey } from '../store/keys.ts';
+import type { Guard, Write } from '../store/store.ts';
+import { encodeObject } from './codec.ts';
+import type { Core } from './core.ts';
 
 /**
  * Which guard an object's change must touch. A node's guard is written by whatever takes room on the node, so that a
@@ -15,6 +19,31 @@ export function guardEffect(before: KubeObject | undefined, after: KubeObject | 
   if (kind === 'Node') return nodeEffect(before as Node | undefined, after as Node | undefined);
   if (kind === 'Pod') return podEffect(before as Pod | undefined, after as Pod | undefined);
   return undefined;
+}
+
+/** The writes on node guards that a change brings along, in its own transaction. */
+export function addGuardWrites(
+  core: Core,
+  before: KubeObject | undefined,
+  after: KubeObject | undefined,
+  writes: Write[],
+  guards: Guard[],
+): void {
+  const effect = guardEffect(before, after);
+  if (!effect) return;
+  const entry = core.kind('NodeGuard');
+  const key = objectKey(entry, undefined, effect.node);
+  if (effect.type === 'remove') {
+    writes.push({ type: 'delete', key });
+  } else if (effect.type === 'create' && after) {
+    const { uid, creationTimestamp } = after.metadata;
+    writes.push({ type: 'put', key, value: encodeObject(guardObject(effect.node, uid, creationTimestamp)) });
+  } else if (core.cached(entry, undefined, effect.node)) {
+    writes.push(core.guardWrite(effect.node));
+  } else {
+    // No such node is known. Should it have come into being meanwhile, the transaction is tried again.
+    guards.push({ key, revision: 0 });
+  }
 }
 
 /** The guard's object as it is stored. `uid` and `created` are those of its node. */

@@ -8,7 +8,7 @@ import type { NodeStreams } from '../../control-plane/api/api.ts';
 import { identityOfSocket } from '../../control-plane/api/auth/authentication.ts';
 import { createAuthorizer } from '../../control-plane/api/auth/authorizer.ts';
 import { groups } from '../../control-plane/api/identity.ts';
-import { createRestServer } from '../../control-plane/api/rest/server.ts';
+import { createRestServer, type RestServer } from '../../control-plane/api/rest/server.ts';
 import type { Store } from '../../control-plane/store/store.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
@@ -18,6 +18,7 @@ import { systemRandom } from '../../shared/random.ts';
 import { startTestApi, type TestApi } from '../support/api-server.ts';
 
 export interface TestRest extends TestApi {
+  readonly rest: RestServer;
   readonly port: number;
   /** With an administrator's kubeconfig and a cache directory of its own. */
   readonly dir: string;
@@ -85,6 +86,7 @@ export async function startTestRest(parts: { store?: Store; nodeStreams?: NodeSt
   };
   return {
     ...server,
+    rest,
     port,
     dir,
     kubeconfig,

@@ -164,6 +164,17 @@ describe('the REST API', () => {
     socket.destroy();
   });
 
+  it('closes without waiting for those who watch', async () => {
+    const short = await startTestRest();
+    const watching = short.call('GET', '/api/v1/namespaces?watch=1');
+    await eventually(async () => (await short.call('GET', '/readyz')).text === 'ok');
+    const began = performance.now();
+    await short.rest.close();
+    expect((await watching).status).toBe(200);
+    expect(performance.now() - began).toBeLessThan(2_000);
+    await short.stop();
+  });
+
   it('tells its health, check by check', async () => {
     expect((await server.call('GET', '/readyz')).text).toBe('ok');
     expect((await server.call('GET', '/readyz?verbose')).text).toContain('[+]cache ok');

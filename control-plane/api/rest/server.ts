@@ -124,6 +124,8 @@ class Handler {
     let reply: Reply = { response, context, format: { encoding: 'json' }, pretty: false, gzip: false };
     response.on('close', () => {
       if (!response.writableFinished) context.abort(new ApiError('Timeout', 'the client has gone'));
+      // A server that is closing answers what it has begun, and keeps no connection for more.
+      if (this.#closing.aborted) request.socket.end();
     });
     response.on('error', (error) => log.debug({ err: messageOf(error) }, 'an answer could not be written'));
     const onClosing = (): void => context.abort(new ApiError('ServiceUnavailable', 'the server is shutting down'));
@@ -155,7 +157,8 @@ class Handler {
       });
     } catch (error) {
       const known = toApiError(error);
-      if (known.reason === 'InternalError') {
+      // What breaks off because the client has gone is no failure of ours.
+      if (known.reason === 'InternalError' && !response.destroyed) {
         log.error({ method: request.method, url: request.url, err: known.cause ?? known }, 'a request failed');
       }
       sendError(reply, error);
@@ -217,7 +220,7 @@ class Handler {
         if (!registry) throw notServed();
         return sendText(reply, 200, registry.contentType, await registry.metrics());
       case 'openapi':
-        return this.#serveOpenApi(request, parts, reply);
+        return this.#serveOpenApi(request, parts, query.has('hash'), reply);
       default: {
         const wanted = mediaTypes(request.headers.accept ?? '');
         const aggregated = wanted.find(({ parameters: { as, v } }) => as === 'APIGroupDiscoveryList' && v === 'v2');
@@ -229,13 +232,15 @@ class Handler {
     }
   }
 
-  #serveOpenApi(request: IncomingMessage, parts: readonly string[], reply: Reply): void {
+  /** `fixed`: the address names the document's content, so that it may be kept for good. */
+  #serveOpenApi(request: IncomingMessage, parts: readonly string[], fixed: boolean, reply: Reply): void {
     const accepted = mediaTypes(request.headers.accept ?? '*/*');
     if (!accepted.some(({ type }) => ['application/json', '*/*', 'application/*'].includes(type))) {
       throw new ApiError('NotAcceptable', 'only application/json is served');
     }
     const text = this.#openapi.text(parts);
     if (text === undefined) throw notServed();
+    if (fixed) reply.response.setHeader('Cache-Control', 'public, immutable, max-age=31536000');
     sendText(reply, 200, 'application/json', text);
   }
 }
