@@ -25,6 +25,8 @@ export interface TestDockerOptions {
   readonly netns?: string;
   /** What runs the containers; the engine's default when absent. */
   readonly ociRuntime?: 'runc' | 'crun';
+  /** Address and prefix length of a bridge for containers that are not pods (`172.31.0.1/24`); absent: none. Only with `netns`. */
+  readonly bridge?: string;
 }
 
 /**
@@ -41,7 +43,8 @@ export async function startTestDocker(options: TestDockerOptions = {}): Promise<
     'dockerd',
     ...['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
     ...['--pidfile', join(directory, 'docker.pid'), '-H', `unix://${socket}`],
-    ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--userland-proxy=false'],
+    ...(options.bridge ? ['--bip', options.bridge] : ['--bridge=none']),
+    ...['--iptables=false', '--ip6tables=false', '--userland-proxy=false'],
     ...['--cgroup-parent', `/${directory.slice(directory.lastIndexOf('/') + 1)}`],
     ...['--storage-driver', await storageDriver(directory)],
     ...(options.ociRuntime === 'crun' ? ['--add-runtime', 'crun=/usr/bin/crun', '--default-runtime', 'crun'] : []),
