@@ -11,7 +11,7 @@ export interface CheckpointStorage {
 }
 
 /** Milliseconds that a change waits for others of the same document. */
-const gatherMs = 20;
+const gatherMs = 100;
 const retryMs = 1_000;
 
 /**

@@ -38,12 +38,15 @@ export interface WorkerDeps extends ExecutorDeps {
 
 interface Running {
   readonly step: Step;
-  readonly abort: AbortController;
+  /** For the steps that may be left in the middle. */
+  readonly abort?: AbortController;
 }
 
 /** Milliseconds a step that threw waits before it is tried again: doubling, from first to cap. */
 const retryFirstMs = 500;
 const retryCapMs = 30_000;
+/** Within this time a change of the status is reported while steps are under way, milliseconds. */
+const reportWithinMs = 20;
 
 /**
  * One pod's worker. Whatever happens (an assignment, a runtime event, a probe's verdict, a timer, a step's end) wakes it;
@@ -66,7 +69,11 @@ export class PodWorker {
   /** Nothing is decided before the first look at what the runtime has. */
   #observedOnce = false;
   #stopped = false;
+  readonly #lifetime = new AbortController();
   #reported: PodStatus | undefined;
+  /** The same as text, to be compared with. */
+  #reportedText: string | undefined;
+  #reportTimer: Timer | undefined;
   /** Counts what this worker itself has done to the runtime: a list from before is stale. */
   #version = 0;
 
@@ -169,7 +176,8 @@ export class PodWorker {
   wake(): void {
     if (this.#woken || this.#stopped || !this.#observedOnce) return;
     this.#woken = true;
-    queueMicrotask(() => {
+    // By a timer and not at once: a burst of news is one plan, and other pods' work comes in between.
+    this.#deps.clock.timer(0, () => {
       this.#woken = false;
       if (!this.#stopped) this.#step();
     });
@@ -178,9 +186,11 @@ export class PodWorker {
   /** Lets go of the pod without touching it: the agent is going down. */
   stop(): void {
     this.#stopped = true;
+    this.#lifetime.abort();
     this.#timer?.timer.cancel();
+    this.#reportTimer?.cancel();
     for (const prober of this.#probers.values()) prober.stop();
-    for (const { abort } of this.#running.values()) abort.abort();
+    for (const { abort } of this.#running.values()) abort?.abort();
   }
 
   #step(): void {
@@ -199,7 +209,9 @@ export class PodWorker {
       const turns = (failure?.at ?? 0) + freshFailureMs;
       if (turns > now) wakeAt = Math.min(wakeAt, turns);
     }
-    this.#report(this.#view(), now);
+    // While steps are under way there is more to tell in a moment.
+    if (this.#running.size === 0) this.#report(now);
+    else this.#reportSoon();
     this.#wakeAt(wakeAt, now);
   }
 
@@ -208,22 +220,22 @@ export class PodWorker {
     const key = laneOf(step);
     const busy = this.#running.get(key);
     if (busy) {
-      if (isSuperseded(busy.step, step)) busy.abort.abort();
+      if (isSuperseded(busy.step, step)) busy.abort?.abort();
       return Number.POSITIVE_INFINITY;
     }
     const whole = this.#running.get('pod');
     if (whole) return Number.POSITIVE_INFINITY;
     if (key === 'pod' && this.#running.size > 0) {
-      for (const { step: other, abort } of this.#running.values()) if (isAbortable(other)) abort.abort();
+      for (const { step: other, abort } of this.#running.values()) if (isAbortable(other)) abort?.abort();
       return Number.POSITIVE_INFINITY;
     }
     const retry = this.#retries.get(key);
     if (retry && retry.at > now) return retry.at;
-    const abort = new AbortController();
-    this.#running.set(key, { step, abort });
+    const abort = isAbortable(step) || step.action === 'stopContainer' ? new AbortController() : undefined;
+    this.#running.set(key, { step, ...(abort ? { abort } : {}) });
     this.#version++;
     this.#deps.log.debug({ key: keyOf(this.#pod), ...step }, 'step');
-    void this.#execute(key, step, abort.signal);
+    void this.#execute(key, step, abort?.signal ?? this.#lifetime.signal);
     return Number.POSITIVE_INFINITY;
   }
 
@@ -263,9 +275,21 @@ export class PodWorker {
     };
   }
 
-  #report(view: PodView, now: number): void {
-    const status = podStatus(view, this.#reported, this.#deps.status(), now);
-    if (!this.#done && isDeepStrictEqual(status, this.#reported)) return;
+  #reportSoon(): void {
+    this.#reportTimer ??= this.#deps.clock.timer(reportWithinMs, () => {
+      this.#reportTimer = undefined;
+      if (!this.#stopped) this.#report(this.#deps.clock.now());
+    });
+  }
+
+  #report(now: number): void {
+    this.#reportTimer?.cancel();
+    this.#reportTimer = undefined;
+    const status = podStatus(this.#view(), this.#reported, this.#deps.status(), now);
+    const text = JSON.stringify(status);
+    const same = this.#reportedText ? text === this.#reportedText : isDeepStrictEqual(status, this.#reported);
+    this.#reportedText = text;
+    if (same && !this.#done) return;
     this.#reported = status;
     if (!this.#done) this.#deps.remember(this.#pod, this.#memory, status);
     this.#deps.report({ ...podRef(this.#pod), status, terminated: this.#done });
@@ -384,7 +408,7 @@ export class PodWorker {
       },
       finished: () => {
         worker.#done = true;
-        worker.#report(worker.#view(), worker.#deps.clock.now());
+        worker.#report(worker.#deps.clock.now());
         worker.stop();
         worker.#deps.gone(worker.#pod);
       },
