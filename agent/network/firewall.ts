@@ -26,6 +26,7 @@ export class Firewall {
   #queue: Promise<unknown> = Promise.resolve();
   /** Elements by pod; known after setup. */
   #elements = new Map<string, Element[]>();
+  #rangeLines: readonly string[] = [];
 
   constructor(deps: { run: Run; log: Log }, table: string) {
     this.#run = deps.run;
@@ -33,10 +34,83 @@ export class Firewall {
     this.#table = table;
   }
 
-  /** Makes the table, or makes it right: rules are replaced in one transaction, host ports stay. */
+  /** Makes the table, or makes it right; host ports that are in it stay. */
   async setup(signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#nft(this.#tableLines(), signal);
+      const json = await this.#run('nft', ['-j', 'list', 'table', 'ip', this.#table], { signal });
+      this.#elements = parseElements(JSON.parse(json));
+      this.#usable = true;
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      this.#usable = false;
+      const why = isMissing(error) ? 'nft is not installed' : messageOf(error);
+      this.#log.warn({ component: 'network', error: why }, 'no masquerading and no host ports on this node');
+    }
+  }
+
+  /** Traffic from `pods` is masqueraded unless it goes to one of `inside` (ranges or addresses). */
+  async setRanges(pods: string, inside: readonly string[], signal?: AbortSignal): Promise<void> {
     const name = this.#table;
-    const lines = [
+    this.#rangeLines = [
+      `flush set ip ${name} pods`,
+      `add element ip ${name} pods { ${pods} }`,
+      `flush set ip ${name} inside`,
+      `add element ip ${name} inside { ${[...new Set([pods, ...inside])].join(', ')} }`,
+    ];
+    if (this.#usable) await this.#assert([], signal);
+  }
+
+  /** Makes a pod's host ports those of the attachment. Throws NetworkError when another pod has one of them. */
+  async setHostPorts({ podUid, address, hostPorts }: Attachment, signal?: AbortSignal): Promise<void> {
+    const wanted = hostPorts.length > 0 ? elementsOf(address, hostPorts) : [];
+    const present = this.#elements.get(podUid) ?? [];
+    if (wanted.length === 0 && present.length === 0) return;
+    if (!this.#usable) {
+      throw new NetworkError('Command', 'host ports need nft: it is missing, or the node is not set up yet');
+    }
+    for (const [other, elements] of this.#elements) {
+      const clash = elements.find((each) => wanted.some(({ map, key }) => map === each.map && key === each.key));
+      if (other !== podUid && clash)
+        throw new NetworkError('Address', `host port ${clash.key} is another pod's: ${other}`);
+    }
+    this.#put(podUid, wanted);
+    try {
+      // What may be gone already is added first: a deletion must find what it deletes.
+      const gone = present.flatMap((each) => [this.#addLine(each, podUid), this.#deleteLine(each)]);
+      await this.#assert(gone, signal);
+    } catch (error) {
+      this.#put(podUid, present);
+      throw error;
+    }
+  }
+
+  async removeHostPorts(podUid: string, signal?: AbortSignal): Promise<void> {
+    await this.setHostPorts({ podUid, netns: '', address: '', hostPorts: [], sysctls: {} }, signal);
+  }
+
+  /** The pods that have host ports. */
+  get podUids(): string[] {
+    return [...this.#elements.keys()];
+  }
+
+  #put(podUid: string, elements: Element[]): void {
+    if (elements.length > 0) this.#elements.set(podUid, elements);
+    else this.#elements.delete(podUid);
+  }
+
+  /**
+   * After `first`, everything that is wanted, in one transaction: so that whoever flushed the machine's rules has
+   * undone only what came before the next change.
+   */
+  async #assert(first: readonly string[], signal?: AbortSignal): Promise<void> {
+    const elements = [...this.#elements].flatMap(([uid, each]) => each.map((one) => this.#addLine(one, uid)));
+    await this.#nft([...this.#tableLines(), ...this.#rangeLines, ...first, ...elements], signal);
+  }
+
+  #tableLines(): string[] {
+    const name = this.#table;
+    return [
       `add table ip ${name}`,
       `add map ip ${name} hostports { type inet_proto . inet_service : ipv4_addr . inet_service; }`,
       `add map ip ${name} bound_hostports { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }`,
@@ -55,67 +129,6 @@ export class Firewall {
       `add rule ip ${name} postrouting ip saddr . ip daddr @hairpin masquerade`,
       `add rule ip ${name} postrouting ip saddr @pods ip daddr != @inside fib daddr type != local masquerade`,
     ];
-    try {
-      await this.#nft(lines, signal);
-      this.#usable = true;
-    } catch (error) {
-      if (signal?.aborted) throw error;
-      this.#usable = false;
-      const why = isMissing(error) ? 'nft is not installed' : messageOf(error);
-      this.#log.warn({ component: 'network', error: why }, 'no masquerading and no host ports on this node');
-      return;
-    }
-    this.#elements = await this.#readElements(signal);
-  }
-
-  /** Traffic from `pods` is masqueraded unless it goes to one of `inside` (ranges or addresses). */
-  async setRanges(pods: string, inside: readonly string[], signal?: AbortSignal): Promise<void> {
-    if (!this.#usable) return;
-    const all = [...new Set([pods, ...inside])].join(', ');
-    const name = this.#table;
-    await this.#nft(
-      [
-        `flush set ip ${name} pods`,
-        `add element ip ${name} pods { ${pods} }`,
-        `flush set ip ${name} inside`,
-        `add element ip ${name} inside { ${all} }`,
-      ],
-      signal,
-    );
-  }
-
-  /** Makes a pod's host ports those of the attachment. Throws NetworkError when another pod has one of them. */
-  async setHostPorts({ podUid, address, hostPorts }: Attachment, signal?: AbortSignal): Promise<void> {
-    const wanted = hostPorts.length > 0 ? elementsOf(address, hostPorts) : [];
-    const present = this.#elements.get(podUid) ?? [];
-    if (wanted.length === 0 && present.length === 0) return;
-    if (!this.#usable)
-      throw new NetworkError('Command', 'host ports need nft: it is missing, or the node is not set up yet');
-    for (const [other, elements] of this.#elements) {
-      const clash = elements.find((each) => wanted.some(({ map, key }) => map === each.map && key === each.key));
-      if (other !== podUid && clash)
-        throw new NetworkError('Address', `host port ${clash.key} is another pod's: ${other}`);
-    }
-    this.#elements.set(podUid, wanted);
-    try {
-      await this.#nft(
-        [...present.map((each) => this.#deleteLine(each)), ...wanted.map((each) => this.#addLine(each, podUid))],
-        signal,
-      );
-    } catch (error) {
-      this.#elements.set(podUid, present);
-      throw error;
-    }
-    if (wanted.length === 0) this.#elements.delete(podUid);
-  }
-
-  async removeHostPorts(podUid: string, signal?: AbortSignal): Promise<void> {
-    await this.setHostPorts({ podUid, netns: '', address: '', hostPorts: [], sysctls: {} }, signal);
-  }
-
-  /** The pods that have host ports. */
-  get podUids(): string[] {
-    return [...this.#elements.keys()];
   }
 
   #addLine({ map, key, value }: Element, podUid: string): string {
@@ -131,11 +144,6 @@ export class Firewall {
     // A transaction that failed does not hold up the next.
     this.#queue = turn.catch(() => undefined);
     await turn;
-  }
-
-  async #readElements(signal?: AbortSignal): Promise<Map<string, Element[]>> {
-    const json = await this.#run('nft', ['-j', 'list', 'table', 'ip', this.#table], { signal });
-    return parseElements(JSON.parse(json));
   }
 }
 

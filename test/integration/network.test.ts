@@ -141,6 +141,22 @@ test.skipIf(skip)('host ports lead to the pod from outside, from the node, and f
   await expect(attach(0, clash, 'b', '10.90.1.3', [hostPort(8080, 80)])).rejects.toThrow("another pod's");
 });
 
+test.skipIf(skip)(
+  'host ports come back with the next change after somebody flushed the rules, and still can be removed',
+  async () => {
+    const [network] = lab.networks;
+    const [one, other] = [await lab.pod(), await lab.pod()];
+    await attach(0, one, 'a', '10.90.1.2', [hostPort(8080, 80)]);
+    await attach(0, other, 'b', '10.90.1.3', [hostPort(8081, 80)]);
+    await serve(other, 80, 'other');
+    await lab.nodes[0].run('nft', 'flush', 'ruleset');
+    await network.detach('a');
+    expect(await ask(lab.nodes[1], nodeAddresses[0], 8081)).toBe('other');
+    await network.detach('b');
+    expect(await lab.nodes[0].run('nft', 'list', 'ruleset')).not.toMatch(/comment/);
+  },
+);
+
 test.skipIf(skip)('pods speak to the world outside the cluster as their node', async () => {
   const pod = await lab.pod();
   await attach(0, pod, 'a', '10.90.1.2');

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { silentLog } from '../../shared/log.ts';
+import type { Run } from './command.ts';
+import { Firewall } from './firewall.ts';
+import { NetworkError, type PortMapping } from './network.ts';
+
+const hostPort: PortMapping = { hostIP: '', hostPort: 80, containerPort: 8080, protocol: 'TCP' };
+
+function attachment(podUid: string, hostPorts: PortMapping[] = []) {
+  return { podUid, netns: '/n', address: '10.1.0.2', hostPorts, sysctls: {} };
+}
+
+test('where nft is missing, pods without host ports are served and those with them are told why not', async () => {
+  const missing: Run = async (command) => {
+    throw new NetworkError('Command', `${command}: not found`, {
+      cause: Object.assign(new Error(), { code: 'ENOENT' }),
+    });
+  };
+  const firewall = new Firewall({ run: missing, log: silentLog }, 'coracle');
+  await firewall.setup();
+  await firewall.setRanges('10.1.0.0/24', []);
+  await firewall.setHostPorts(attachment('a'));
+  await firewall.removeHostPorts('a');
+  await expect(firewall.setHostPorts(attachment('b', [hostPort]))).rejects.toThrow('host ports need nft');
+  expect(firewall.podUids).toEqual([]);
+});
+
+test('a transaction that the kernel refuses leaves the pod without host ports, and does not hold up the next', async () => {
+  let refuse = false;
+  const run: Run = async (_command, args) => {
+    if (args.includes('list')) return '{"nftables": []}';
+    if (refuse) throw new NetworkError('Command', 'nft: no');
+    return '';
+  };
+  const firewall = new Firewall({ run, log: silentLog }, 'coracle');
+  await firewall.setup();
+  refuse = true;
+  await expect(firewall.setHostPorts(attachment('a', [hostPort]))).rejects.toThrow('nft: no');
+  refuse = false;
+  await firewall.setHostPorts(attachment('b', [hostPort]));
+  expect(firewall.podUids).toEqual(['b']);
+});
