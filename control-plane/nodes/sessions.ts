@@ -80,8 +80,10 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     sessions.set(name, session);
     log.info({ key: name, session: sessionId, instance: hello.instance }, 'session opened');
     try {
+      // The lease first: whoever sees a node say that it is ready must see its lease as well, or takes it for lost.
+      const revision = await liveness.acquire();
       const podCIDR = await register(hello.node);
-      await caughtUp(await liveness.acquire());
+      await caughtUp(revision);
       const { heartbeatMs, leaseMs } = deps;
       await session.send({ type: 'welcome', sessionId, heartbeatMs, leaseMs, podCIDR });
       await session.serve(incoming, leaseMs);
