@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFailed, onTestFinished } from 'vitest';
 import { isReady } from '../../deploy/cluster/control-plane.ts';
 import { type ProgramName, programPid, signalProgram } from '../../deploy/cluster/machine.ts';
 import { whenAllAnswer } from '../../deploy/demo/web.ts';
@@ -106,16 +106,19 @@ function probe(name: string, nodeName: string): object {
 /** Looks at a node until `end`, which tells what was seen. */
 function watchNode(cluster: TestCluster, index: number): { end(): Promise<string[]> } {
   const seen: string[] = [];
-  let ended = false;
+  const ended = new AbortController();
+  onTestFinished(() => ended.abort());
   const looking = (async () => {
-    while (!ended) {
+    while (!ended.signal.aborted) {
       seen.push(isReady(await cluster.node(index)) ? 'ready' : 'lost');
       await clock.sleep(50);
     }
   })();
+  // Whoever asks for the end is told; a test that failed before does not.
+  looking.catch(() => undefined);
   return {
     async end() {
-      ended = true;
+      ended.abort();
       await looking;
       return seen;
     },
