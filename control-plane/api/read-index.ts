@@ -35,8 +35,10 @@ export class ReadIndex {
 
   /** Resolves when the cache shows `revision`. */
   async waitFor(revision: number, signal: AbortSignal): Promise<void> {
-    if (this.#deps.cache.revision >= revision) return;
-    await this.#deps.cache.waitFor(revision, signal);
+    const { cache } = this.#deps;
+    // At 0 it has not been loaded: then there is nothing to show yet, whatever is asked for.
+    if (cache.revision > 0 && cache.revision >= revision) return;
+    await cache.waitFor(revision, signal);
   }
 
   async #schedule(): Promise<number> {

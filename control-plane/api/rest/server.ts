@@ -75,7 +75,6 @@ export function createRestServer(deps: RestServerDeps): RestServer {
   server.headersTimeout = headersMs;
   server.keepAliveTimeout = idleMs;
   server.on('tlsClientError', (error) => deps.log.debug({ err: messageOf(error) }, 'a TLS handshake failed'));
-  server.on('clientError', (_error, socket) => socket.destroy());
   return {
     listen: (port, host) => listen(server, port, host),
     setCertificate: (tls) => server.setSecureContext(tls),
