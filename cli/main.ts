@@ -28,9 +28,13 @@ export async function runMain(): Promise<void> {
 /** Runs one command; resolves with the exit code. Errors are one line. */
 export async function main(args: readonly string[], io: Io): Promise<number> {
   try {
-    await createProgram(io).parseAsync([...args], {}, (_error: unknown, _argv: unknown, output: string) => {
-      if (output) io.out(`${output}\n`);
-    });
+    await createProgram(io).parseAsync(
+      withStandardInput(args),
+      {},
+      (_error: unknown, _argv: unknown, output: string) => {
+        if (output) io.out(`${output}\n`);
+      },
+    );
     return 0;
   } catch (error) {
     if (io.signal.aborted) return 130;
@@ -43,7 +47,7 @@ function createProgram(io: Io): Argv {
   const program = yargs()
     .scriptName('coracle')
     .usage('$0 COMMAND\n\nA pod orchestrator for a few machines of your own.')
-    .parserConfiguration({ 'boolean-negation': false, 'duplicate-arguments-array': false, 'greedy-arrays': false })
+    .parserConfiguration({ 'boolean-negation': false, 'greedy-arrays': false })
     .strict()
     .demandCommand(1, 'no command given; `coracle --help` lists them')
     .recommendCommands()
@@ -53,6 +57,7 @@ function createProgram(io: Io): Argv {
     .wrap(100)
     .completion('completion', 'Print the shell completion script')
     .exitProcess(false)
+    .check(refuseRepeated, true)
     .fail((message, error) => {
       throw error ?? new Error(message);
     });
@@ -61,6 +66,29 @@ function createProgram(io: Io): Argv {
   addObjectCommands(program, io);
   addOperationCommands(program, io);
   return program;
+}
+
+/** yargs takes a lone `-` for an argument of its own: `-f -` is written so that it stays the value. */
+function withStandardInput(args: readonly string[]): string[] {
+  return args.flatMap((arg, i) => {
+    if (arg === '-' && isFilename(args[i - 1])) return [];
+    return [isFilename(arg) && args[i + 1] === '-' ? '--filename=-' : arg];
+  });
+}
+
+function isFilename(arg: string | undefined): boolean {
+  return arg === '-f' || arg === '--filename';
+}
+
+/** The options and arguments that may have several values. */
+const lists = new Set(['_', 'resources', 'nodes', 'filename', 'f', 'group', 'etcd-endpoints', 'advertise-address']);
+
+function refuseRepeated(args: Record<string, unknown>): true {
+  for (const [name, value] of Object.entries(args)) {
+    const dashed = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    if (Array.isArray(value) && !lists.has(dashed)) throw new Error(`--${dashed} is given more than once`);
+  }
+  return true;
 }
 
 /** As kubectl says it: refusals of the server name their reason. One line. */
