@@ -95,6 +95,8 @@ export function intValue(value: string | number): number {
 /** Below, equal or above 0, as a is less than, equal to or more than b. */
 export function compareQuantities(a: string | number, b: string | number): number {
   if (a === b) return 0;
+  const [quickA, quickB] = [plainMillis(String(a)), plainMillis(String(b))];
+  if (quickA !== undefined && quickB !== undefined) return Math.sign(quickA - quickB);
   const [left, right] = [parseQuantity(a).nanos, parseQuantity(b).nanos];
   return left < right ? -1 : left > right ? 1 : 0;
 }
@@ -144,16 +146,30 @@ function divideUp(amount: bigint, by: bigint): bigint {
 /** The common forms by plain numbers; the rest exactly. */
 function scaled(value: string | number, digits: 0 | 3): number {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value * 10 ** digits;
-  const plain = /^(\d{1,9})(|m|Ki|Mi|Gi)$/.exec(String(value));
-  if (plain) {
-    const amount = Number(plain[1]);
-    if (plain[2] === 'm') return digits === 3 ? amount : Math.ceil(amount / 1000);
-    const factor = plain[2] === '' ? 1 : plain[2] === 'Ki' ? 1024 : plain[2] === 'Mi' ? 1024 ** 2 : 1024 ** 3;
-    return amount * factor * 10 ** digits;
-  }
+  const plain = plainMillis(String(value));
+  if (plain !== undefined) return digits === 3 ? plain : Math.ceil(plain / 1000);
   const unit = digits === 3 ? 1_000_000n : nano;
   const { nanos } = parseQuantity(value);
   return Number(nanos >= 0n ? divideUp(nanos, unit) : -divideUp(-nanos, unit));
+}
+
+/** Thousandths of the forms that nearly all quantities have; a double holds each of them exactly. */
+function plainMillis(text: string): number | undefined {
+  const match = /^(\d{1,9})(|m|Ki|Mi|Gi)$/.exec(text);
+  if (!match) return undefined;
+  const amount = Number(match[1]);
+  switch (match[2]) {
+    case 'm':
+      return amount;
+    case 'Ki':
+      return amount * 1000 * 2 ** 10;
+    case 'Mi':
+      return amount * 1000 * 2 ** 20;
+    case 'Gi':
+      return amount * 1000 * 2 ** 30;
+    default:
+      return amount * 1000;
+  }
 }
 
 /** Whether the text is surely canonical: a few digits that the suffix's step does not divide. */

@@ -29,10 +29,9 @@ export function validateAmounts(amounts: Amounts, field: string, causes: StatusC
     const fault =
       isQualifiedName(name) ?? (isKnown(name) ? undefined : 'must be a standard resource type or fully qualified');
     if (fault) causes.push(invalid(`${field}${key(name)}`, name, fault));
-    const { nanos } = parseQuantity(amount);
-    if (nanos < 0n) {
+    if (amount.startsWith('-')) {
       causes.push(invalid(`${field}${key(name)}`, amount, 'must be greater than or equal to 0'));
-    } else if (isWhole(name) && nanos % 1_000_000_000n !== 0n) {
+    } else if (isWhole(name) && parseQuantity(amount).nanos % 1_000_000_000n !== 0n) {
       causes.push(invalid(`${field}${key(name)}`, amount, 'must be an integer'));
     }
   }

@@ -15,14 +15,14 @@ import type { FieldSchema } from '../schema/schema.ts';
 
 /** `message`: its full name. Fields that the message has not, such as a kind's `apiVersion`, are left out. */
 export function encodeObject(message: string, object: object): Uint8Array {
-  const writer = new protobuf.Writer();
+  const writer = protobuf.Writer.create();
   codecOf(message).write(writer, object as Json);
   return writer.finish();
 }
 
 /** The message's JSON; for a kind without `apiVersion` and `kind`. Throws ApiError BadRequest when it is no such message. */
 export function decodeObject(message: string, bytes: Uint8Array): Record<string, unknown> {
-  return decoding(message, () => codecOf(message).read(protobuf.Reader.create(bytes), undefined));
+  return decoding(message, () => codecOf(message).read(protobuf.Reader.create(asBuffer(bytes)), undefined));
 }
 
 /** A stored object of a kind, with its `apiVersion` and `kind`. */
@@ -57,6 +57,12 @@ interface ValueCodec {
   read(reader: protobuf.Reader): unknown;
 }
 
+type Readers = Readonly<Record<number, (reader: protobuf.Reader) => unknown>>;
+
+const text: Readers = { 1: string };
+const moment: Readers = { 1: int64, 2: int32 };
+const intOrString: Readers = { 1: int64, 2: int32, 3: string };
+
 const meta = 'k8s.io.apimachinery.pkg.apis.meta.v1';
 
 /** The messages whose JSON is no object of their fields; each is written length-delimited like any message. */
@@ -67,27 +73,27 @@ const special: Readonly<Record<string, ValueCodec>> = {
       else writer.uint32(tag(1, 0)).int64(1).uint32(tag(3, 2)).string(String(value));
     },
     read: (reader, end) => {
-      const { 1: type, 2: int, 3: text } = readFields(reader, end, { 1: int64, 2: int32, 3: string });
-      return type === 1 ? (text ?? '') : (int ?? 0);
+      const { 1: type, 2: int, 3: word } = readFields(reader, end, intOrString);
+      return type === 1 ? (word ?? '') : (int ?? 0);
     },
   }),
   'k8s.io.apimachinery.pkg.api.resource.Quantity': delimited({
     write: (writer, value) => writer.uint32(tag(1, 2)).string(String(value)),
-    read: (reader, end) => readFields(reader, end, { 1: string })[1] ?? '0',
+    read: (reader, end) => readFields(reader, end, text)[1] ?? '0',
   }),
   [`${meta}.Time`]: delimited({
     write: (writer, value) => writer.uint32(tag(1, 0)).int64(Math.floor(Date.parse(String(value)) / 1000)),
-    read: (reader, end) => formatTime(Number(readFields(reader, end, { 1: int64, 2: int32 })[1] ?? 0) * 1000),
+    read: (reader, end) => formatTime(Number(readFields(reader, end, moment)[1] ?? 0) * 1000),
   }),
   [`${meta}.MicroTime`]: delimited({
     write: (writer, value) => {
-      const text = String(value);
-      writer.uint32(tag(1, 0)).int64(Math.floor(Date.parse(text) / 1000));
-      const micros = Number((/\.(\d{1,6})/.exec(text)?.[1] ?? '').padEnd(6, '0'));
+      const stamp = String(value);
+      writer.uint32(tag(1, 0)).int64(Math.floor(Date.parse(stamp) / 1000));
+      const micros = Number((/\.(\d{1,6})/.exec(stamp)?.[1] ?? '').padEnd(6, '0'));
       if (micros > 0) writer.uint32(tag(2, 0)).int32(micros * 1000);
     },
     read: (reader, end) => {
-      const { 1: seconds = 0, 2: nanos = 0 } = readFields(reader, end, { 1: int64, 2: int32 });
+      const { 1: seconds = 0, 2: nanos = 0 } = readFields(reader, end, moment);
       const micros = Math.floor(Number(nanos) / 1000);
       return formatMicroTime(Number(seconds) * 1000).replace(/\.\d+/, `.${String(micros).padStart(6, '0')}`);
     },
@@ -227,15 +233,8 @@ function field(name: string, { number, type, repeated, map }: FieldSchema, codec
       },
       read(reader, wireType, into) {
         expectWireType(name, wireType, 2);
-        const end = reader.uint32() + reader.pos;
-        const { 1: entry = '', 2: value = empty } = readFields(reader, end, {
-          1: string,
-          2: (from) => codec.read(from),
-        });
         into[name] ??= {};
-        const entries = into[name] as Json;
-        // Not by assignment: a key may be "__proto__".
-        Object.defineProperty(entries, String(entry), { value, enumerable: true, writable: true, configurable: true });
+        readEntry(reader, codec, into[name] as Json, empty);
       },
     };
   }
@@ -289,16 +288,29 @@ function delimited(codec: {
 function jsonText(): ValueCodec {
   return delimited({
     write: (writer, value) => writer.uint32(tag(1, 2)).string(JSON.stringify(value)),
-    read: (reader, end) => JSON.parse(String(readFields(reader, end, { 1: string })[1] ?? '{}')),
+    read: (reader, end) => JSON.parse(String(readFields(reader, end, text)[1] ?? '{}')),
   });
 }
 
+/** One pair of a map. */
+function readEntry(reader: protobuf.Reader, codec: ValueCodec, into: Json, empty: unknown): void {
+  const end = reader.uint32() + reader.pos;
+  if (end > reader.len) fail('unexpected end');
+  let key = '';
+  let value = empty;
+  while (reader.pos < end) {
+    const number = reader.uint32();
+    if (number >>> 3 === 1) key = reader.string();
+    else if (number >>> 3 === 2) value = codec.read(reader);
+    else reader.skipType(number & 7);
+  }
+  // By assignment, this one key would set the object's prototype instead.
+  if (key === '__proto__') Object.defineProperty(into, key, { value, enumerable: true, writable: true });
+  else into[key] = value;
+}
+
 /** Small messages by hand: the last value of each numbered field. */
-function readFields(
-  reader: protobuf.Reader,
-  end: number,
-  readers: Readonly<Record<number, (reader: protobuf.Reader) => unknown>>,
-): Record<number, unknown> {
+function readFields(reader: protobuf.Reader, end: number, readers: Readers): Record<number, unknown> {
   if (end > reader.len) fail('unexpected end');
   const found: Record<number, unknown> = {};
   while (reader.pos < end) {
@@ -320,6 +332,11 @@ function int32(reader: protobuf.Reader): number {
 
 function string(reader: protobuf.Reader): string {
   return reader.string();
+}
+
+/** The same bytes: protobufjs reads text from a Buffer natively. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function tag(number: number, wireType: number): number {
