@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import { ageOf, humanDuration } from '../../shared/kinds/age.ts';
-import { authorityHash } from '../../shared/pki/certificates.ts';
 import { loadAuthorityFrom } from '../../shared/pki/files.ts';
+import { authorityHash } from '../../shared/pki/inspect.ts';
 import { createToken, isExpired, listTokens, revokeToken } from '../../shared/pki/join-tokens.ts';
 import { readKubeconfig, writeKubeconfig } from '../../shared/pki/kubeconfig.ts';
 import { version } from '../../shared/version.ts';

@@ -1,8 +1,11 @@
-import { createHash, createPublicKey, webcrypto } from 'node:crypto';
+import { createPublicKey, webcrypto } from 'node:crypto';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import type { Clock } from '../clock.ts';
 import type { Random } from '../random.ts';
+import { hashOf } from './inspect.ts';
+
+export { authorityHash, renewalTime, shouldRenew, type Validity, validityOf } from './inspect.ts';
 
 /**
  * The cluster's certificates: ECDSA P-256 throughout, PEM in and out. Keys are drawn by the platform's own
@@ -159,34 +162,6 @@ export async function verifySigningRequest(request: string): Promise<SigningRequ
   return { publicKey: parsed.publicKey };
 }
 
-/** kubeadm's `--discovery-token-ca-cert-hash`: SHA-256 of the certificate's public key (SPKI). PEM or DER. */
-export function authorityHash(certificate: string | Uint8Array): string {
-  const parsed = new x509.X509Certificate(
-    typeof certificate === 'string' ? certificate : new Uint8Array(certificate).buffer,
-  );
-  return hashOf(Buffer.from(parsed.publicKey.rawData));
-}
-
-export interface Validity {
-  /** Milliseconds since the epoch. */
-  readonly notBefore: number;
-  readonly notAfter: number;
-}
-
-export function validityOf(certificate: string): Validity {
-  const parsed = new x509.X509Certificate(certificate);
-  return { notBefore: parsed.notBefore.getTime(), notAfter: parsed.notAfter.getTime() };
-}
-
-/** When a certificate is to be renewed: after two thirds of its life. Milliseconds since the epoch. */
-export function renewalTime({ notBefore, notAfter }: Validity): number {
-  return notBefore + ((notAfter - notBefore) * 2) / 3;
-}
-
-export function shouldRenew(validity: Validity, now: number): boolean {
-  return now >= renewalTime(validity);
-}
-
 function parseRequest(request: string): x509.Pkcs10CertificateRequest {
   try {
     return new x509.Pkcs10CertificateRequest(request);
@@ -209,10 +184,6 @@ function importKey(key: string): Promise<webcrypto.CryptoKey> {
 
 function pem(certificate: x509.X509Certificate): string {
   return `${certificate.toString('pem')}\n`;
-}
-
-function hashOf(spki: Buffer): string {
-  return `sha256:${createHash('sha256').update(spki).digest('hex')}`;
 }
 
 function clientName({ user, groups }: ClientSubject): x509.JsonName {

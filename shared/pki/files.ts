@@ -1,7 +1,7 @@
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Random, uuid } from '../random.ts';
-import { type Authority, createAuthority, type KeyPair, loadAuthority, type PkiDeps } from './certificates.ts';
+import type { Authority, KeyPair, PkiDeps } from './certificates.ts';
 
 /** Writes a file that is either whole or as it was, whatever happens meanwhile; synced to disk. `mode`: 0600 by default. */
 export async function writeFileAtomic(path: string, text: string, random: Random, mode = 0o600): Promise<void> {
@@ -29,6 +29,7 @@ export async function writeKeyPair(dir: string, name: string, pair: KeyPair, ran
  * agree on one. Throws when half of it is missing: a new CA would lock out everyone who trusts the old one.
  */
 export async function loadOrCreateAuthority(dir: string, commonName: string, deps: PkiDeps): Promise<Authority> {
+  const { createAuthority, loadAuthority } = await import('./certificates.ts');
   const path = join(dir, 'ca.pem');
   const found = await readIfThere(path);
   if (found === undefined) {
@@ -49,6 +50,7 @@ export async function loadOrCreateAuthority(dir: string, commonName: string, dep
 export async function loadAuthorityFrom(dir: string, deps: PkiDeps): Promise<Authority> {
   const found = await readIfThere(join(dir, 'ca.pem'));
   if (found === undefined) throw new Error(`no certificate authority in ${dir}`);
+  const { loadAuthority } = await import('./certificates.ts');
   return loadAuthority(splitPem(found), deps);
 }
 

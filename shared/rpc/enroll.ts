@@ -7,8 +7,9 @@ import { backoffMs } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import { ApiError, isApiError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { authorityHash, createSigningRequest, type KeyPair, renewalTime, validityOf } from '../pki/certificates.ts';
+import type { KeyPair } from '../pki/certificates.ts';
 import { readKeyPair, writeFileAtomic, writeKeyPair } from '../pki/files.ts';
+import { authorityHash, renewalTime, validityOf } from '../pki/inspect.ts';
 import type { Random } from '../random.ts';
 import { type ChannelOptions, createRpcChannel, type RpcChannel, splitAddress } from './channel.ts';
 import type { EnrollRequest } from './messages.ts';
@@ -233,6 +234,7 @@ async function ask(
   return { ca, node: { certificate, key } };
 }
 
-function signingRequest(nodeName: string): Promise<{ request: string; key: string }> {
+async function signingRequest(nodeName: string): Promise<{ request: string; key: string }> {
+  const { createSigningRequest } = await import('../pki/certificates.ts');
   return createSigningRequest({ user: `system:node:${nodeName}`, groups: ['system:nodes'] });
 }

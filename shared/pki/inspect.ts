@@ -1,0 +1,35 @@
+import { createHash, X509Certificate } from 'node:crypto';
+
+/**
+ * What can be told of a certificate with the platform's own means. Making certificates takes a library that costs a
+ * third of a second and tens of megabytes to load (`certificates.ts`): who only looks at them does without.
+ */
+export interface Validity {
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** PEM. */
+export function validityOf(certificate: string): Validity {
+  const { validFrom, validTo } = new X509Certificate(certificate);
+  return { notBefore: Date.parse(validFrom), notAfter: Date.parse(validTo) };
+}
+
+/** When a certificate is to be renewed: after two thirds of its life. Milliseconds since the epoch. */
+export function renewalTime({ notBefore, notAfter }: Validity): number {
+  return notBefore + ((notAfter - notBefore) * 2) / 3;
+}
+
+export function shouldRenew(validity: Validity, now: number): boolean {
+  return now >= renewalTime(validity);
+}
+
+/** kubeadm's `--discovery-token-ca-cert-hash`: SHA-256 of the certificate's public key (SPKI). PEM or DER. */
+export function authorityHash(certificate: string | Uint8Array): string {
+  return hashOf(new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' }));
+}
+
+export function hashOf(spki: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(spki).digest('hex')}`;
+}
