@@ -32,14 +32,18 @@ export function currentSandbox(observed: ObservedPod): SandboxState | undefined 
   return newest;
 }
 
-/** The newest container of the name in the sandbox, whatever its state. */
+/** The container of the name in the sandbox that counts: the newest that runs, else the newest. */
 export function newestContainer(observed: ObservedPod, sandboxId: string, name: string): ContainerState | undefined {
   let newest: ContainerState | undefined;
   for (const container of observed.containers) {
     if (container.sandboxId !== sandboxId || container.name !== name) continue;
-    if (!newest || container.attempt > newest.attempt) newest = container;
+    if (!newest || rank(container) > rank(newest)) newest = container;
   }
   return newest;
+}
+
+function rank({ state, attempt }: ContainerState): number {
+  return state === 'running' ? attempt + 2 ** 32 : attempt;
 }
 
 export function lastExit(view: PodView, name: string): ContainerExit | undefined {

@@ -96,7 +96,7 @@ function planRunning(view: PodView, now: number): Step[] {
   }
   // After a restart of the agent the files may be there or not; preparing them again does no harm.
   if (!view.progress.volumesReady) return [...stale, ...planVolumes(view, now), ...planUpkeep(view, sandbox, now)];
-  return [...stale, ...planContainers(view, sandbox, now), ...planGarbage(view, sandbox)];
+  return [...stale, ...planContainers(view, sandbox, now), ...planGarbage(view, sandbox, now)];
 }
 
 function planVolumes({ progress }: PodView, now: number): Step[] {
@@ -225,23 +225,28 @@ function planRestart(view: PodView, { spec }: PodContainer, state: ContainerStat
   return [stop(state, deadline, `Container ${spec.name} definition changed, will be restarted`)];
 }
 
-/** Of each name the newest container stays, and the newest that has ended, for its logs. */
-function planGarbage({ observed }: PodView, sandbox: SandboxState): Step[] {
-  const byName = new Map<string, ContainerState[]>();
-  for (const state of observed.containers) {
-    if (state.sandboxId !== sandbox.id) continue;
-    const list = byName.get(state.name);
-    if (list) list.push(state);
-    else byName.set(state.name, [state]);
+/**
+ * Of each name the container that counts stays, and the newest that has ended, for its logs. Never do two of one name run,
+ * whatever was found.
+ */
+function planGarbage({ observed, pod }: PodView, sandbox: SandboxState, now: number): Step[] {
+  const names = new Map<string, number>();
+  for (const { name, sandboxId } of observed.containers) {
+    if (sandboxId === sandbox.id) names.set(name, (names.get(name) ?? 0) + 1);
   }
   const steps: Step[] = [];
-  for (const [container, states] of byName) {
-    if (states.length < 2) continue;
-    states.sort((a, b) => b.attempt - a.attempt);
-    const lastEnded = states.find(({ state }) => state === 'exited');
-    for (const state of states.slice(1)) {
-      if (state !== lastEnded && state.state !== 'running')
-        steps.push({ action: 'removeContainer', container, id: state.id });
+  for (const [container, count] of names) {
+    if (count < 2) continue;
+    const current = newestContainer(observed, sandbox.id, container);
+    const others = observed.containers.filter(
+      (state) => state.sandboxId === sandbox.id && state.name === container && state !== current,
+    );
+    const ended = others.filter(({ state }) => state === 'exited');
+    const lastEnded = ended.sort((a, b) => b.attempt - a.attempt)[0];
+    for (const state of others) {
+      if (state.state === 'running')
+        steps.push(stop(state, now + gracePeriodSeconds(pod) * 1000, 'Stopping container'));
+      else if (state !== lastEnded) steps.push({ action: 'removeContainer', container, id: state.id });
     }
   }
   return steps;
