@@ -1,0 +1,115 @@
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { silentLog } from '../shared/log.ts';
+import { VirtualClock } from '../shared/virtual-clock.ts';
+import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoint.ts';
+import { fileCheckpoint } from './checkpoint-files.ts';
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'coracle-checkpoint-'));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+describe.each([
+  ['files', () => fileCheckpoint(dir, silentLog)],
+  [
+    'memory',
+    () => {
+      const kept = new Map<string, string>();
+      return memoryCheckpoint(kept);
+    },
+  ],
+])('a checkpoint in %s', (_, make) => {
+  it('gives back what was written last, and not what was removed', async () => {
+    const storage = make();
+    await storage.write('pods/a', '1');
+    await storage.write('pods/a', '2');
+    await storage.write('secrets/default/b', '3');
+    await storage.write('gone', '4');
+    await storage.remove('gone');
+    await storage.remove('never');
+    expect([...(await storage.load())].sort()).toEqual([
+      ['pods/a', '2'],
+      ['secrets/default/b', '3'],
+    ]);
+  });
+});
+
+describe('checkpoint files', () => {
+  const pathOf = (key: string): string => join(dir, `${key}.json`);
+
+  it('can be read by their owner only', async () => {
+    await fileCheckpoint(dir, silentLog).write('secrets/default/b', 'hidden');
+    expect((await stat(pathOf('secrets/default/b'))).mode & 0o777).toBe(0o600);
+    expect((await stat(join(dir, 'secrets'))).mode & 0o777).toBe(0o700);
+  });
+
+  it('hold the old version or the new one wherever a write is cut off', async () => {
+    const storage = fileCheckpoint(dir, silentLog);
+    await storage.write('pods/a', JSON.stringify({ version: 'old' }));
+    const old = await readFile(pathOf('pods/a'));
+    await storage.write('pods/a', JSON.stringify({ version: 'new' }));
+    const fresh = await readFile(pathOf('pods/a'));
+    for (let cut = 0; cut <= fresh.length; cut++) {
+      // The write goes to a file beside: the cut leaves that one short, and the old one in its place.
+      await writeFile(pathOf('pods/a'), old);
+      await writeFile(`${pathOf('pods/a')}.tmp`, fresh.subarray(0, cut));
+      const kept = await fileCheckpoint(dir, silentLog).load();
+      expect(kept.get('pods/a')).toBe('{"version":"old"}');
+    }
+    expect(await readdir(join(dir, 'pods'))).toEqual(['a.json']);
+  });
+
+  it('that are damaged are set aside, and the others are read', async () => {
+    const storage = fileCheckpoint(dir, silentLog);
+    await storage.write('pods/a', JSON.stringify({ fine: true }));
+    await storage.write('pods/b', JSON.stringify({ fine: true }));
+    const { size } = await stat(pathOf('pods/b'));
+    for (let length = 0; length < size; length++) {
+      await storage.write('pods/b', JSON.stringify({ fine: true }));
+      await truncate(pathOf('pods/b'), length);
+      expect([...(await storage.load()).keys()]).toEqual(['pods/a']);
+      expect(await readdir(join(dir, 'pods'))).toContain('b.json.corrupt');
+    }
+  });
+
+  it('never lie outside of their directory', async () => {
+    const storage = fileCheckpoint(join(dir, 'inner'), silentLog);
+    await storage.write('pods/../../x', '1');
+    await storage.write('pods/..', '2');
+    expect(await readdir(dir)).toEqual(['inner']);
+    expect((await storage.load()).get('pods/../../x')).toBe('1');
+  });
+});
+
+describe('writing', () => {
+  it('stores only the newest of many changes, and tries again what failed', async () => {
+    const clock = new VirtualClock();
+    const kept = new Map<string, string>();
+    let writes = 0;
+    const storage: CheckpointStorage = {
+      ...memoryCheckpoint(kept),
+      write: async (key, text) => {
+        if (++writes === 1) throw new Error('no space left on device');
+        kept.set(key, text);
+      },
+    };
+    const checkpoint = new Checkpoint({ storage, clock, log: silentLog });
+    for (let i = 0; i < 50; i++) checkpoint.put('pods/a', { i });
+    await clock.advance(5_000);
+    expect(kept.get('pods/a')).toBe('{"i":49}');
+    expect(writes).toBe(2);
+  });
+
+  it('goes on without a document that is not JSON', async () => {
+    const kept = new Map([
+      ['pods/a', '{"fine":true}'],
+      ['pods/b', '{"cut'],
+    ]);
+    const checkpoint = new Checkpoint({ storage: memoryCheckpoint(kept), clock: new VirtualClock(), log: silentLog });
+    expect([...(await checkpoint.load()).keys()]).toEqual(['pods/a']);
+  });
+});
