@@ -1,0 +1,86 @@
+/**
+ * From creating a pod to its being seen to run by a watch, against `docker run -d` of the same containers on the same
+ * engine, one after the other. A cluster of one real machine; needs root.
+ *
+ *   npx tsx test/bench/pod-start.ts [--quick]
+ */
+import { run } from '../../deploy/cluster/run.ts';
+import type { Pod } from '../../shared/generated/types.ts';
+import { pause, runBench } from './support/bench.ts';
+import { type BenchCluster, runs, sleeping, sleepingPod, startCluster, whenPodsAre } from './support/cluster.ts';
+import { type Figure, median, number, percentile } from './support/figures.ts';
+import { podsPath } from './support/objects.ts';
+
+/** Between two starts, for what the one before leaves to do. */
+const settleMs = 500;
+
+interface Starts {
+  readonly containers: number;
+  readonly pod: number[];
+  readonly docker: number[];
+}
+
+await runBench('Pod start', async (context) => {
+  const rounds = context.quick ? 3 : 15;
+  const bench = await startCluster(context, 'docker');
+  const cases: Starts[] = [1, 2].map((containers) => ({ containers, pod: [], docker: [] }));
+  for (const { containers } of cases) {
+    await startPod(bench, `warm-${containers}`, containers);
+    await dockerRun(bench, containers);
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const { containers, pod, docker } of cases) {
+      pod.push(await startPod(bench, `pod-${containers}-${round}`, containers));
+      docker.push(await dockerRun(bench, containers));
+    }
+  }
+  for (const { containers, pod, docker } of cases) {
+    const spread = (of: readonly number[]): string =>
+      `${number(percentile(of, 0))} to ${number(percentile(of, 1))}, median ${number(median(of))} ms`;
+    context.say(`${containers} containers: pod ${spread(pod)}; docker run ${spread(docker)}`);
+  }
+  return cases.map(figure);
+});
+
+async function startPod({ client, image }: BenchCluster, name: string, containers: number): Promise<number> {
+  const { metadata } = await client.call<{ metadata: { resourceVersion: string } }>('GET', `${podsPath}?limit=1`);
+  const watching = client.watch(podsPath, metadata.resourceVersion, (line) => {
+    const { object } = JSON.parse(line) as { object: Pod };
+    return object.metadata.name === name && runs(object);
+  });
+  // Time for the watch to be there: it is no part of a start.
+  await pause(100);
+  const began = performance.now();
+  await client.call('POST', podsPath, sleepingPod(name, image, containers));
+  const ended = await watching;
+  await client.call('DELETE', `${podsPath}/${name}`);
+  await whenPodsAre(client, `${name} is gone`, (pods) => pods.length === 0);
+  await pause(settleMs);
+  return ended - began;
+}
+
+async function dockerRun({ cluster, image }: BenchCluster, containers: number): Promise<number> {
+  const host = ['-H', `unix://${cluster.machine(1).engine}`];
+  const ids: string[] = [];
+  const began = performance.now();
+  for (let i = 0; i < containers; i++) {
+    ids.push((await run('docker', [...host, 'run', '-d', image, ...sleeping])).trim());
+  }
+  const took = performance.now() - began;
+  await run('docker', [...host, 'rm', '-f', ...ids]);
+  await pause(settleMs);
+  return took;
+}
+
+function figure({ containers, pod, docker }: Starts): Figure {
+  const [ours, theirs] = [median(pod), median(docker)];
+  const what = containers === 1 ? 'of one container' : `of ${containers} containers`;
+  return {
+    what: `Pod ${what}: create to Running`,
+    result: `${number(ours)} ms`,
+    comparedWith: `\`docker run -d\` ${containers === 1 ? 'of it' : 'of each in turn'}: ${number(theirs)} ms`,
+    ratio: number(ours / theirs),
+    target: '≤ 1.5',
+    met: ours <= 1.5 * theirs,
+  };
+}
