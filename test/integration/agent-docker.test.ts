@@ -1,0 +1,205 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import Docker from 'dockerode';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAgent } from '../../agent/agent.ts';
+import { fileCheckpoint } from '../../agent/checkpoint-files.ts';
+import { RoutedNetwork } from '../../agent/network/routed.ts';
+import { fileVolumes } from '../../agent/pod/file-volumes.ts';
+import { systemMounter } from '../../agent/pod/mounter.ts';
+import { systemDialers } from '../../agent/probes/system-dialers.ts';
+import { DockerRuntime, lowestOomScore } from '../../agent/runtime/docker.ts';
+import { systemClock } from '../../shared/clock.ts';
+import type { Container, PodSpec } from '../../shared/generated/types.ts';
+import { silentLog } from '../../shared/log.ts';
+import { systemRandom } from '../../shared/random.ts';
+import { buildTestImages, dockerMissing, startTestDocker, type TestDocker, testImage } from '../support/docker.ts';
+import { eventually } from '../support/eventually.ts';
+import { makePod } from '../support/hollow-agent.ts';
+import { makeNetns, type TestNetns } from '../support/netns.ts';
+import { ScriptedControlPlane } from '../support/node-session.ts';
+
+const missing = await dockerMissing();
+
+describe.skipIf(missing)('an agent on Docker', () => {
+  let netns: TestNetns;
+  let docker: TestDocker;
+  let engine: Docker;
+  let dir: string;
+  const server = new ScriptedControlPlane();
+  server.podCIDR = '10.93.0.0/24';
+  let stop = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+
+  beforeAll(async () => {
+    netns = await makeNetns();
+    await netns.run('ip', 'address', 'replace', '192.168.78.1/32', 'dev', 'lo');
+    docker = await startTestDocker({ netns: netns.path });
+    await buildTestImages(docker.socket);
+    engine = new Docker({ socketPath: docker.socket });
+    dir = join(docker.directory, 'agent');
+    await mkdir(dir);
+    await start();
+  });
+  afterAll(async () => {
+    stop.abort();
+    await running;
+    for (const point of await systemMounter.below(dir)) await systemMounter.unmount(point);
+    await docker.stop();
+    await netns.remove();
+  });
+
+  /** A new process of the agent, as far as it can be one here. */
+  async function start(): Promise<void> {
+    stop.abort();
+    server.cut();
+    await running;
+    stop = new AbortController();
+    const network = new RoutedNetwork({ clock: systemClock, log: silentLog }, { netns: netns.path });
+    const runtime = new DockerRuntime(
+      { clock: systemClock, network },
+      { socketPath: docker.socket, stateDir: join(dir, 'runtime'), minOomScoreAdj: await lowestOomScore() },
+    );
+    const agent = createAgent({
+      transport: server.transport,
+      runtime,
+      network,
+      volumes: fileVolumes({
+        dir: join(dir, 'pods'),
+        mounter: systemMounter,
+        log: silentLog,
+        dnsOf: () => ({ servers: [], searches: [], options: [] }),
+      }),
+      checkpoint: fileCheckpoint(join(dir, 'checkpoint'), silentLog),
+      dialers: systemDialers({ clock: systemClock }),
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      node: {
+        name: 'node-1',
+        address: '192.168.78.1',
+        labels: {},
+        taints: [],
+        version: 'v1.32.0-test',
+        machineId: '',
+        bootId: '',
+        maxPods: 110,
+        reserved: { cpuMillis: 0, memoryBytes: 0 },
+      },
+    });
+    running = agent.run(stop.signal).finally(() => runtime.close());
+  }
+
+  function shell(name: string, script: string, more: Partial<Container> = {}): Container {
+    return { name, image: testImage, command: ['/bin/sh', '-c', script], imagePullPolicy: 'IfNotPresent', ...more };
+  }
+
+  const status = (name: string) => server.statuses.get(`default/${name}`);
+  const isReady = (name: string): boolean =>
+    status(name)?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
+
+  async function ids(): Promise<string[]> {
+    return (await engine.listContainers({ all: true })).map(({ Id }) => Id).sort();
+  }
+
+  async function output(container: string): Promise<string> {
+    const [found] = await engine.listContainers({ all: true, filters: { name: [container] } });
+    const bytes = await engine.getContainer(found?.Id ?? '').logs({ stdout: true, stderr: true, follow: false });
+    return bytes.toString();
+  }
+
+  const forever = 'trap "exit 0" TERM; while true; do sleep 1 & wait $!; done';
+
+  it('runs a pod whose containers share a volume, read a ConfigMap, and know who they are', async () => {
+    const metadata = { name: 'settings', namespace: 'default', uid: 'c', resourceVersion: '1', creationTimestamp: '' };
+    server.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { greeting: 'hello' } });
+    const spec: PodSpec = {
+      terminationGracePeriodSeconds: 5,
+      volumes: [
+        { name: 'shared', emptyDir: {} },
+        { name: 'conf', configMap: { name: 'settings' } },
+      ],
+      initContainers: [
+        shell('prepare', 'echo prepared > /shared/init', { volumeMounts: [{ name: 'shared', mountPath: '/shared' }] }),
+      ],
+      containers: [
+        shell('writer', `cat /conf/greeting > /shared/file; echo "$IP $GREETING" > /shared/who; ${forever}`, {
+          env: [
+            { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+            { name: 'GREETING', valueFrom: { configMapKeyRef: { name: 'settings', key: 'greeting' } } },
+          ],
+          volumeMounts: [
+            { name: 'shared', mountPath: '/shared' },
+            { name: 'conf', mountPath: '/conf' },
+          ],
+          resources: { requests: { cpu: '100m', memory: '16Mi' }, limits: { cpu: '500m', memory: '64Mi' } },
+        }),
+        shell('reader', forever, {
+          readinessProbe: {
+            exec: { command: ['/bin/sh', '-c', 'test -s /shared/who && test -s /shared/file'] },
+            periodSeconds: 1,
+          },
+          volumeMounts: [{ name: 'shared', mountPath: '/shared', readOnly: true }],
+        }),
+      ],
+    };
+    server.assign(makePod('web', spec, { uid: 'web-1' }));
+    await eventually(() => isReady('web'), { timeoutMs: 30_000 });
+    expect(status('web')?.podIP).toMatch(/^10\.93\.0\.\d+$/);
+    expect(status('web')?.initContainerStatuses?.[0]?.state?.terminated?.reason).toBe('Completed');
+    expect(status('web')?.qosClass).toBe('Burstable');
+    server.assign(
+      makePod('look', {
+        restartPolicy: 'Never',
+        volumes: [{ name: 'host', hostPath: { path: join(dir, 'pods', 'web-1', 'volumes', 'shared') } }],
+        containers: [
+          shell('look', 'cat /host/init /host/file /host/who; cat /etc/hosts', {
+            volumeMounts: [{ name: 'host', mountPath: '/host' }],
+          }),
+        ],
+      }),
+    );
+    await eventually(() => status('look')?.phase === 'Succeeded', { timeoutMs: 20_000 });
+    const said = await output('look');
+    expect(said).toContain('prepared');
+    expect(said).toContain(`${status('web')?.podIP} hello`);
+    expect(said).toMatch(/10\.93\.0\.\d+\tlook/);
+  });
+
+  it('restarts nothing when the agent is started anew, and knows all of it again', async () => {
+    const before = { ids: await ids(), status: status('web') };
+    await start();
+    const hellos = server.hellos.length;
+    await eventually(() => server.hellos.length > hellos, { timeoutMs: 10_000 });
+    await eventually(() =>
+      server.nodeStatus?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
+    );
+    await eventually(() => server.heartbeats > 3);
+    expect(await ids()).toEqual(before.ids);
+    expect(status('web')).toEqual(before.status);
+  });
+
+  it('keeps what a container said at its end, and restarts it', async () => {
+    server.assign(makePod('fails', { containers: [shell('app', 'echo it broke > /dev/termination-log; exit 7')] }));
+    const last = () => status('fails')?.containerStatuses?.[0]?.lastState?.terminated;
+    await eventually(() => last() !== undefined, { timeoutMs: 20_000 });
+    expect(last()).toMatchObject({ exitCode: 7, reason: 'Error', message: 'it broke\n' });
+  });
+
+  it('sees a container that was killed behind its back, and starts it again', async () => {
+    const [writer] = await engine.listContainers({ filters: { name: ['writer'] } });
+    await engine.getContainer(writer?.Id ?? '').kill({ signal: 'SIGKILL' });
+    await eventually(() => status('web')?.containerStatuses?.[0]?.restartCount === 1, { timeoutMs: 15_000 });
+    expect(status('web')?.containerStatuses?.[0]?.lastState?.terminated?.exitCode).toBe(137);
+    await eventually(() => isReady('web'), { timeoutMs: 15_000 });
+  });
+
+  it('leaves nothing of pods that are deleted', async () => {
+    for (const name of ['web', 'look', 'fails']) server.delete(`default/${name}`, 5);
+    await eventually(() => server.terminated.size === 3, { timeoutMs: 30_000 });
+    expect(await ids()).toEqual([]);
+    expect(await readdir(join(dir, 'pods'))).toEqual([]);
+    expect(await systemMounter.below(join(dir, 'pods'))).toEqual([]);
+    await eventually(async () => (await readdir(join(dir, 'checkpoint', 'pods'))).length === 0);
+  });
+});
