@@ -286,6 +286,40 @@ describe('an agent that restarts', () => {
   });
 });
 
+describe('an agent that was cut off', () => {
+  const ready = (status = node.server.nodeStatus) => status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+
+  it('removes the pods that were given away before it reports Ready again', async () => {
+    fresh({ images: 'all', stopMs: 3_000 }).start();
+    node.server.assign(makePod('lost'));
+    node.server.assign(makePod('kept'));
+    await node.until(() => node.running().length === 2 && ready() === 'True');
+    node.server.crash();
+    await node.clock.advance(30_000);
+    node.server.pods.delete('default/lost');
+    node.server.nodeStatus = undefined;
+    node.server.up = true;
+    await node.until(() => node.server.connected, 3_000);
+    expect(ready(node.server.hellos.at(-1)?.node.status)).toBe('False');
+    await node.until(() => {
+      const left = [...node.engine.sandboxes.values()].some(({ spec }) => spec.pod.name === 'lost');
+      if (ready() === 'True') expect(left).toBe(false);
+      return ready() === 'True';
+    });
+    expect(node.running()).toEqual(['app']);
+  });
+
+  it('does not flinch when it was away for less than the lease', async () => {
+    await withRunningPod();
+    await node.until(() => ready() === 'True');
+    node.server.crash();
+    await node.clock.advance(1_000);
+    node.server.up = true;
+    await node.until(() => node.server.connected, 3_000);
+    expect(ready(node.server.hellos.at(-1)?.node.status)).toBe('True');
+  });
+});
+
 describe('the session', () => {
   it('is built anew after a gap in the assignments', async () => {
     await withRunningPod();

@@ -129,7 +129,7 @@ export function createAgent(deps: AgentDeps): Agent {
     nodeName: node.name,
     instance: uuid(random),
     handlers: {
-      node: () => nodeObject(node, watch.status()),
+      node: () => nodeObject(node, watch.hello()),
       welcome: ({ podCIDR }) => {
         if (podCIDR && podCIDR !== network.podCIDR) {
           network.setRange(podCIDR);
@@ -154,6 +154,7 @@ export function createAgent(deps: AgentDeps): Agent {
       statuses: () => pods.statuses(),
       takeEvent: () => events.take(),
       takeNodeStatus: () => watch.take(),
+      forgotten: () => pods.unsettle(),
       tick: () => {
         pods.tick();
         if (watch.tick()) session.nudge();
@@ -214,6 +215,7 @@ class NodeWatch {
   #pressure: Pressure = noPressure;
   #diskBytes = 0;
   #previous: NodeStatus | undefined;
+  #greeting: NodeStatus | undefined;
   #dirty = true;
   #sentAt = Number.NEGATIVE_INFINITY;
   #lookAt = 0;
@@ -250,8 +252,15 @@ class NodeWatch {
     return nodeStatus(this.#deps.node, facts, this.#previous, this.#deps.clock.now());
   }
 
-  /** The hello has carried the status. */
+  /** The status for a hello. */
+  hello(): NodeStatus {
+    this.#greeting = this.status();
+    return this.#greeting;
+  }
+
+  /** The hello was heard: what differs from it is to be told. */
   sent(): void {
+    this.#previous = this.#greeting;
     this.#dirty = true;
   }
 

@@ -83,6 +83,8 @@ export class PodManager {
   /** The control plane has said what it wants, at least once in this process. */
   #authoritative = false;
   #settled = false;
+  /** What the control plane wants is to be heard anew before the node is settled again. */
+  #outdated = false;
   #engineUp = false;
   #mayRestoreAt = Number.POSITIVE_INFINITY;
   #restored = false;
@@ -149,10 +151,19 @@ export class PodManager {
 
   assign(message: Parameters<typeof applyAssignments>[1]): void {
     const changes = applyAssignments(this.#assigned, message);
-    if (message.mode === 'COMPLETE') this.#authoritative = true;
+    if (message.mode === 'COMPLETE') {
+      this.#authoritative = true;
+      this.#outdated = false;
+    }
     this.#saveInputs(changes);
     if (this.#listed) this.#reconcile(changes, message.mode === 'COMPLETE');
     if (changes.peers) this.#deps.peersChanged(this.#assigned);
+  }
+
+  /** The control plane may have replaced pods of this node: it is not ready until those have ended. */
+  unsettle(): void {
+    this.#settled = false;
+    this.#outdated = true;
   }
 
   /** Every pod's status, for a new session. */
@@ -351,7 +362,7 @@ export class PodManager {
   }
 
   #settle(): void {
-    if (this.#settled || !this.#authoritative || !this.#listed) return;
+    if (this.#settled || this.#outdated || !this.#authoritative || !this.#listed) return;
     if (this.#removing.size > 0 || this.#leftovers.size > 0) return;
     this.#settled = true;
     void this.#removeStrayFiles();

@@ -43,6 +43,8 @@ export interface SessionHandlers {
   tick(): void;
   /** A session has begun (after its welcome) or ended. */
   connected(connected: boolean): void;
+  /** Before a hello: the control plane has not heard of this node for so long that it may have given its pods away. */
+  forgotten(): void;
 }
 
 /** Milliseconds: until the server has said how often and how long. */
@@ -72,6 +74,8 @@ export class AgentSession {
   readonly #outbox = new StatusOutbox();
   readonly #wakeup = new Wakeup();
   #connected = false;
+  /** When the control plane last showed that it holds this node's lease, and for how long that is good at least. */
+  #held: { at: number; readonly leaseMs: number } | undefined;
 
   constructor(deps: SessionDeps) {
     this.#deps = deps;
@@ -135,6 +139,7 @@ export class AgentSession {
       const live = transport.connect(signal);
       connection = live;
       const { nodeName, instance } = this.#deps;
+      if (this.#held && clock.monotonic() - this.#held.at >= this.#held.leaseMs) handlers.forgotten();
       const hello = connection.send({ type: 'hello', nodeName, node: handlers.node(), instance });
       const reading = this.#read(connection, state, signal);
       const writing = hello.then(() => this.#write(live, state, signal));
@@ -169,6 +174,7 @@ export class AgentSession {
     switch (message.type) {
       case 'welcome':
         state.welcome(message, clock.monotonic());
+        this.#held = { at: clock.monotonic(), leaseMs: message.leaseMs - message.heartbeatMs };
         this.#log.info({ session: message.sessionId }, 'session begun');
         this.#outbox.restart(handlers.statuses());
         this.#connected = true;
@@ -179,6 +185,7 @@ export class AgentSession {
         return;
       case 'heartbeatAck':
         state.acknowledged(clock.monotonic());
+        if (this.#held) this.#held.at = clock.monotonic();
         return;
       case 'assignments':
         state.chain(message);
