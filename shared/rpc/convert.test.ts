@@ -59,6 +59,26 @@ describe('objects through protobuf and back', () => {
     );
   });
 
+  it('takes the zeros that clients send for what is not set as absent, and keeps those that say something', () => {
+    const type = root.lookupType(kindNamed('Deployment').message);
+    const sent = {
+      metadata: { name: 'web', creationTimestamp: {} },
+      spec: {
+        replicas: 0,
+        minReadySeconds: 0,
+        paused: false,
+        template: { metadata: { creationTimestamp: {} }, spec: { hostNetwork: false, nodeName: '' } },
+      },
+    };
+    const read = decodeKind(kindNamed('Deployment'), type.encode(type.fromObject(sent)).finish());
+    expect(read).toEqual({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'web' },
+      spec: { replicas: 0, template: { metadata: {}, spec: {} } },
+    });
+  });
+
   it('skips fields that it does not know', () => {
     const extra = new protobuf.Writer()
       .uint32((1000 << 3) | 2)

@@ -10,7 +10,7 @@ import type { FieldSchema } from '../schema/schema.ts';
 /**
  * Kubernetes JSON ↔ its protobuf messages, for every message under `k8s.io` and the kinds of our own. In JSON an int64
  * is a number (exact to 2^53), bytes are base64, and six messages have a form of their own (`special`). As on
- * Kubernetes' wire, an empty list or map is the same as none.
+ * Kubernetes' wire, an empty list or map is the same as none, and so is a zero where the schema asks for no `presence`.
  */
 
 /** `message`: its full name. Fields that the message has not, such as a kind's `apiVersion`, are left out. */
@@ -83,7 +83,10 @@ const special: Readonly<Record<string, ValueCodec>> = {
   }),
   [`${meta}.Time`]: delimited({
     write: (writer, value) => writer.uint32(tag(1, 0)).int64(Math.floor(Date.parse(String(value)) / 1000)),
-    read: (reader, end) => formatTime(Number(readFields(reader, end, moment)[1] ?? 0) * 1000),
+    read: (reader, end) => {
+      const { 1: seconds = 0 } = readFields(reader, end, moment);
+      return seconds === 0 ? undefined : formatTime(Number(seconds) * 1000);
+    },
   }),
   [`${meta}.MicroTime`]: delimited({
     write: (writer, value) => {
@@ -94,6 +97,7 @@ const special: Readonly<Record<string, ValueCodec>> = {
     },
     read: (reader, end) => {
       const { 1: seconds = 0, 2: nanos = 0 } = readFields(reader, end, moment);
+      if (seconds === 0 && nanos === 0) return undefined;
       const micros = Math.floor(Number(nanos) / 1000);
       return formatMicroTime(Number(seconds) * 1000).replace(/\.\d+/, `.${String(micros).padStart(6, '0')}`);
     },
@@ -120,6 +124,9 @@ const scalars: Readonly<Record<string, ValueCodec>> = {
     read: (reader) => Buffer.from(reader.bytes()).toString('base64'),
   },
 };
+
+/** What Go's clients send for a field that is not set, unless its type can tell (`presence`). */
+const zeros: Readonly<Record<string, unknown>> = { string: '', bool: false, int32: 0, int64: 0, double: 0, bytes: '' };
 
 /** All messages, compiled once; they refer to one another, so each is filled in after all exist. */
 const codecs: ReadonlyMap<string, MessageCodec> = compileAll();
@@ -216,7 +223,8 @@ function inlineField(name: string, { number, type }: FieldSchema, codec: Message
   };
 }
 
-function field(name: string, { number, type, repeated, map }: FieldSchema, codec: ValueCodec): FieldCodec {
+function field(name: string, schema: FieldSchema, codec: ValueCodec): FieldCodec {
+  const { number, type, repeated, map } = schema;
   const key = tag(number, map ? 2 : codec.wireType);
   if (map) {
     const valueKey = tag(2, codec.wireType);
@@ -257,12 +265,15 @@ function field(name: string, { number, type, repeated, map }: FieldSchema, codec
       },
     };
   }
+  const absent = schema.presence || schema.required || schema.serverSet ? undefined : zeros[type];
   return {
     name,
     write: (writer, value) => codec.write(writer.uint32(key), value),
     read(reader, wireType, into) {
       expectWireType(name, wireType, codec.wireType);
-      into[name] = codec.read(reader);
+      const value = codec.read(reader);
+      if (value === undefined || value === absent) delete into[name];
+      else into[name] = value;
     },
   };
 }

@@ -30,4 +30,6 @@ export interface FieldSchema {
   readonly maxLength?: number;
   /** No two items of a `map` list may have the same keys. */
   readonly unique?: boolean;
+  /** Zero ("", 0, false) differs from absence; elsewhere a zero that comes as protobuf counts as absent. */
+  readonly presence?: boolean;
 }

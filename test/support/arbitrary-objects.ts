@@ -8,7 +8,8 @@ import type { FieldSchema } from '../../shared/schema/schema.ts';
 
 /**
  * Objects of a kind with any of its fields, each of the right type and in the form in which the API stores it; the
- * values themselves need not make sense. Lists and maps are never empty.
+ * values themselves need not make sense. Lists and maps are never empty, nor is anything zero that would say the same as
+ * its absence.
  */
 export function arbitraryObject(entry: KindEntry): fc.Arbitrary<KubeObject> {
   return arbitraryMessage(entry.message, 0).map(
@@ -18,8 +19,8 @@ export function arbitraryObject(entry: KindEntry): fc.Arbitrary<KubeObject> {
 }
 
 const meta = 'k8s.io.apimachinery.pkg.apis.meta.v1';
-/** From year 1970 to 9999. */
-const seconds = fc.integer({ min: 0, max: 253_402_300_799 });
+/** From year 1970 to 9999; the very first second stands for no time. */
+const seconds = fc.integer({ min: 1, max: 253_402_300_799 });
 
 const values: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   string: fc.oneof(fc.string(), fc.string({ unit: 'binary' })),
@@ -59,5 +60,7 @@ function arbitraryField(schema: FieldSchema, depth: number): fc.Arbitrary<unknow
     : (values[schema.type] ?? arbitraryMessage(schema.type, depth + 1));
   if (schema.repeated) return fc.array(one, { minLength: 1, maxLength: 3 });
   if (schema.map) return fc.dictionary(fc.string(), one, { minKeys: 1, maxKeys: 3, noNullPrototype: true });
-  return one;
+  // As protobuf, a zero that no rule tells from absence is absent.
+  const told = schema.presence || schema.required || schema.serverSet;
+  return told ? one : one.filter((value) => value !== '' && value !== false && value !== 0);
 }
