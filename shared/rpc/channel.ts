@@ -8,7 +8,7 @@ import {
   Client as GrpcClient,
   type MethodDefinition,
 } from '@grpc/grpc-js';
-import type { Clock } from '../clock.ts';
+import type { Clock, Timer } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import type { KeyPair } from '../pki/certificates.ts';
 import { createRpcSchema, type RpcSchema } from './schema.ts';
@@ -45,7 +45,7 @@ export interface RpcChannel {
     request: Request,
     signal: AbortSignal,
   ): AsyncIterable<Response>;
-  /** The raw stream; aborting the signal cancels it. */
+  /** The raw stream. Aborting the signal cancels it; one that has been ended in order gets a minute to be delivered. */
   duplex<Request, Response>(
     method: MethodDefinition<Request, Response>,
     signal: AbortSignal,
@@ -59,6 +59,9 @@ export const defaultTimeoutMs = 30_000;
 
 /** Metadata in which the server sends warnings, percent-encoded. */
 export const warningKey = 'coracle-warning';
+
+/** How long what was sent on a stream may take to be taken after its sender has left, in milliseconds. */
+const lingerMs = 60_000;
 
 export const maxReceiveBytes = 64 * 1024 * 1024;
 
@@ -145,10 +148,18 @@ export function createRpcChannel(
     },
     duplex(method, signal) {
       const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize);
-      const onAbort = (): void => call.cancel();
+      let last: Timer | undefined;
+      const onAbort = (): void => {
+        // What was sent before an orderly end is still to arrive: cancelling would throw it away.
+        if (call.writableEnded) last = clock.timer(lingerMs, () => call.cancel());
+        else call.cancel();
+      };
       if (signal.aborted) onAbort();
       else signal.addEventListener('abort', onAbort, { once: true });
-      call.on('status', () => signal.removeEventListener('abort', onAbort));
+      call.on('status', () => {
+        last?.cancel();
+        signal.removeEventListener('abort', onAbort);
+      });
       return call;
     },
     toApiError,

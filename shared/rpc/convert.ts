@@ -265,7 +265,7 @@ function field(name: string, schema: FieldSchema, codec: ValueCodec): FieldCodec
       },
     };
   }
-  const absent = schema.presence || schema.required || schema.serverSet ? undefined : zeros[type];
+  const absent = schema.presence || schema.required ? undefined : zeros[type];
   return {
     name,
     write: (writer, value) => codec.write(writer.uint32(key), value),

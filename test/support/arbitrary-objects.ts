@@ -61,6 +61,6 @@ function arbitraryField(schema: FieldSchema, depth: number): fc.Arbitrary<unknow
   if (schema.repeated) return fc.array(one, { minLength: 1, maxLength: 3 });
   if (schema.map) return fc.dictionary(fc.string(), one, { minKeys: 1, maxKeys: 3, noNullPrototype: true });
   // As protobuf, a zero that no rule tells from absence is absent.
-  const told = schema.presence || schema.required || schema.serverSet;
+  const told = schema.presence || schema.required;
   return told ? one : one.filter((value) => value !== '' && value !== false && value !== 0);
 }
