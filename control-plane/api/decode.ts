@@ -1,7 +1,7 @@
 import type { StatusCause } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
-import { invalidError, required } from '../../shared/schema/causes.ts';
+import { invalidError } from '../../shared/schema/causes.ts';
 import { decodeObject } from '../../shared/schema/decode.ts';
 import { applyDefaults } from '../../shared/schema/defaults.ts';
 import { validateImmutable, validateSchema } from '../../shared/schema/validate.ts';
@@ -22,7 +22,6 @@ export function decodeBody(def: KindDef, body: unknown, options: MutateOptions, 
 /** Throws Invalid with all causes. */
 export function checkCreate(def: KindDef, object: KubeObject): void {
   const causes = validateSchema(def, object);
-  if (!object.metadata.name) causes.unshift(required('metadata.name', 'name or generateName is required'));
   def.strategy.validate?.(object, causes);
   refuse(def, object, causes);
 }
