@@ -107,6 +107,8 @@ export function eventTime(event: Event): string {
   return series?.lastObservedTime ?? lastTimestamp ?? at ?? metadata.creationTimestamp;
 }
 
+/** By time, and what came within one second by the order in which it was stored. */
 export function byTime(a: Event, b: Event): number {
-  return Date.parse(eventTime(a)) - Date.parse(eventTime(b));
+  const revision = ({ metadata }: Event): number => Number(metadata.resourceVersion);
+  return Date.parse(eventTime(a)) - Date.parse(eventTime(b)) || revision(a) - revision(b);
 }

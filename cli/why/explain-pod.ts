@@ -1,7 +1,7 @@
 import type { ContainerStatus, Event, Node, Pod } from '../../shared/generated/types.ts';
 import { ageOf } from '../../shared/kinds/age.ts';
 import { keyOf } from '../../shared/object.ts';
-import { isPodReady, isPodTerminal, podCondition, podRequests } from '../../shared/pod.ts';
+import { isPodReady, isPodTerminal, isSidecar, podCondition, podRequests } from '../../shared/pod.ts';
 import { byTime, eventAge } from '../describe/describe.ts';
 import { cpu, memory } from '../describe/node.ts';
 import { renderTable } from '../render/table.ts';
@@ -109,10 +109,25 @@ function stateOf(pod: Pod, now: number): string[] {
     return [
       `It has ended: ${pod.status?.phase}${pod.status?.reason ? ` (${pod.status.reason})` : ''}. ${pod.status?.message ?? ''}`.trim(),
     ];
-  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
-  const troubles = statuses.flatMap((status) => troubleOf(status, now));
-  if (troubles.length > 0) return troubles;
-  return [isPodReady(pod) ? 'It runs and is ready.' : `It is not ready yet (${pod.status?.phase ?? 'Unknown'}).`];
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  const sidecars = new Set((pod.spec.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
+  const first = initContainerStatuses.find(({ name, state, started }) =>
+    sidecars.has(name) ? !started : state?.terminated?.exitCode !== 0,
+  );
+  // Until the init containers are through, the others have nothing to say.
+  if (first)
+    return first.state?.running
+      ? [`Init container ${first.name} runs; the others wait for it.`]
+      : orElse(troubleOf(first, now), `Init container ${first.name} is yet to run.`);
+  const troubles = containerStatuses.flatMap((status) => troubleOf(status, now));
+  return orElse(
+    troubles,
+    isPodReady(pod) ? 'It runs and is ready.' : `It is not ready yet (${pod.status?.phase ?? 'Unknown'}).`,
+  );
+}
+
+function orElse(lines: string[], otherwise: string): string[] {
+  return lines.length > 0 ? lines : [otherwise];
 }
 
 function troubleOf({ name, state, lastState, ready, restartCount = 0 }: ContainerStatus, now: number): string[] {

@@ -203,6 +203,18 @@ test('a tunnel is known by the id that it was asked for, and carries frames both
   agent.close();
 });
 
+test('what was sent before an orderly end arrives, although the sender leaves at once', async () => {
+  const stop = new AbortController();
+  const agent = grpcSessionTransport(channel).tunnel('hasty', stop.signal);
+  await agent.send({ data: Buffer.from('all of it'), channel: 1, end: true });
+  agent.close();
+  stop.abort();
+  const served = await eventually(() => sessions.tunnels.find(({ id }) => id === 'hasty'));
+  const frames = await take(served.connection.incoming, 2);
+  expect(frames.map(({ data }) => Buffer.from(data).toString())).toEqual(['all of it']);
+  served.done();
+});
+
 /** The first `count` messages; fewer when it ends before. Leaves the rest to be read by the next. */
 async function take<T>(source: AsyncIterable<T>, count: number): Promise<T[]> {
   const iterator = source[Symbol.asyncIterator]();

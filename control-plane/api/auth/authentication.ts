@@ -30,6 +30,24 @@ export function identityOfSocket(socket: TLSSocket, now: number): Identity {
   return identityOfCertificate(socket.getPeerCertificate(), now) ?? anonymous;
 }
 
+/**
+ * The same for servers that are asked often on one connection: reading a certificate costs as much as answering a
+ * small request, and a connection's certificate never changes. Its time is still looked at for each request.
+ */
+export class SocketIdentities {
+  readonly #certificates = new WeakMap<TLSSocket, PeerCertificate>();
+
+  of(socket: TLSSocket, now: number): Identity {
+    if (!socket.authorized) return anonymous;
+    let certificate = this.#certificates.get(socket);
+    if (!certificate) {
+      certificate = socket.getPeerCertificate();
+      this.#certificates.set(socket, certificate);
+    }
+    return identityOfCertificate(certificate, now) ?? anonymous;
+  }
+}
+
 const nodePrefix = 'system:node:';
 
 export function nodeUser(nodeName: string): string {
