@@ -16,7 +16,7 @@ export interface Terminal {
 }
 
 /** How wide a step's text may get before its time. */
-const textWidth = 66;
+const textWidth = 72;
 
 export function storyOn(terminal: Terminal, clock: Clock): Story {
   const paint = (code: number, text: string): string => (terminal.interactive ? `\x1b[${code}m${text}\x1b[0m` : text);

