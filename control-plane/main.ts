@@ -6,7 +6,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { systemClock as clock } from '../shared/clock.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { systemRandom as random } from '../shared/random.ts';
-import { identityOfSocket } from './api/auth/authentication.ts';
+import { SocketIdentities } from './api/auth/authentication.ts';
 import { createEnrollment } from './api/auth/enrollment.ts';
 import { createGrpcServer } from './api/grpc/server.ts';
 import { createRestServer } from './api/rest/server.ts';
@@ -85,11 +85,12 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     log,
   });
 
+  const identities = new SocketIdentities();
   const rest = createRestServer({
     ...{ api, authorizer, clock, registry: metrics },
     log: log.child({ component: 'rest' }),
     tls: restTls(certificates),
-    authenticate: (request) => identityOfSocket(request.socket as TLSSocket, clock.now()),
+    authenticate: (request) => identities.of(request.socket as TLSSocket, clock.now()),
     checks: { ready: { etcd: async () => void (await store.get('/')) } },
   });
   const grpc = createGrpcServer({
