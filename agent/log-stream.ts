@@ -18,6 +18,8 @@ const stdout = 1;
 const errorChannel = 3;
 /** Bytes of one frame at most. */
 const maxFrame = 65_536;
+/** How long the other side may take to read the rest and to close the tunnel. */
+const lingerMs = 10_000;
 
 /**
  * Dials the tunnel that a log request asked for and sends the log down it, each frame after the one before was taken. What
@@ -31,9 +33,12 @@ export async function streamLogs(
 ): Promise<void> {
   const own = new AbortController();
   const both = AbortSignal.any([signal, own.signal]);
-  const tunnel = deps.transport.tunnel(id, both);
-  const watching = drain(tunnel.incoming).finally(() => own.abort());
-  watching.catch(() => undefined);
+  // The tunnel outlives the reading: cut at its end, it would lose what is still on its way.
+  const cut = new AbortController();
+  const tunnel = deps.transport.tunnel(id, AbortSignal.any([signal, cut.signal]));
+  const watching = drain(tunnel.incoming)
+    .catch(() => undefined)
+    .finally(() => own.abort());
   try {
     await sendLog(deps, parameters, (data) => tunnel.send({ data, channel: stdout, end: false }), both);
     await tunnel.send({ data: new Uint8Array(), channel: stdout, end: true });
@@ -48,6 +53,8 @@ export async function streamLogs(
   } finally {
     tunnel.close();
     own.abort();
+    await Promise.race([watching, deps.clock.sleep(lingerMs, cut.signal).catch(() => undefined)]);
+    cut.abort();
   }
 }
 

@@ -27,7 +27,7 @@ export type ImageFile =
   | { readonly path: string; readonly link: string }
   | { readonly path: string; readonly directory: true; readonly mode?: number };
 
-/** A shell, `httpd`, `wget`, `nc` and what else a static busybox has, and nothing besides. 2 MB. */
+/** A shell, `httpd`, `nc` and what else a static busybox has, and nothing besides. 2 MB. */
 export function busyboxImage(name: string, cmd: readonly string[] = ['sh']): ImageSpec {
   return {
     name,

@@ -20,7 +20,8 @@ describe.skipIf(!(await canRunMachines()))('workloads, by kubectl', () => {
       shellPod('callee', 'echo here >/tmp/index.html; exec httpd -f -p 8080 -h /tmp', { nodeName: node(1) }),
     );
     const callee = await whenReady(cluster, 'callee');
-    const call = `wget -q -T 5 -O - http://${callee.status?.podIP}:8080/`;
+    // Debian's static busybox has a wget that crashes.
+    const call = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 ${callee.status?.podIP} 8080 | grep ^here`;
     for (const index of [1, 2, 3]) {
       const name = `caller-${index}`;
       await cluster.apply(shellPod(name, call, { nodeName: node(index), restartPolicy: 'Never' }));
