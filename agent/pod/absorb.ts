@@ -30,7 +30,7 @@ export function absorb(memory: PodMemory, observed: ObservedPod, now: number): P
   for (const [name, known] of Object.entries(containers)) {
     const live = known.live;
     if (!live || observed.containers.some((state) => state.id === live.id)) continue;
-    keep(name, recordExit(known, lostExit(known, live, now)));
+    keep(name, recordExit(known, lostExit(live, now)));
   }
   let nextSandbox = memory.nextSandbox;
   for (const sandbox of observed.sandboxes) nextSandbox = Math.max(nextSandbox, sandbox.attempt + 1);
@@ -77,6 +77,9 @@ function absorbContainer(before: ContainerMemory, state: ContainerState, now: nu
       attempt: state.attempt,
       sandboxId: state.sandboxId,
       startedAt: state.startedAt ?? now,
+      image: state.image,
+      imageId: state.imageId,
+      ...(state.labels[hashLabel] ? { hash: state.labels[hashLabel] } : {}),
     };
     after = { ...after, live };
   }
@@ -119,14 +122,14 @@ function exitOf(state: ContainerState, now: number): ContainerExit {
 }
 
 /** What the kubelet says of a container that it cannot find any more. */
-function lostExit(known: ContainerMemory, live: NonNullable<ContainerMemory['live']>, now: number): ContainerExit {
+function lostExit(live: NonNullable<ContainerMemory['live']>, now: number): ContainerExit {
   return {
     id: live.id,
     sandboxId: live.sandboxId,
     attempt: live.attempt,
-    ...(known.exits[0]?.hash ? { hash: known.exits[0].hash } : {}),
-    image: known.exits[0]?.image ?? '',
-    imageId: known.exits[0]?.imageId ?? '',
+    ...(live.hash ? { hash: live.hash } : {}),
+    image: live.image,
+    imageId: live.imageId,
     exitCode: 137,
     reason: 'ContainerStatusUnknown',
     message: 'The container could not be located when the pod was terminated',

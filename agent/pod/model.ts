@@ -46,6 +46,9 @@ export interface ContainerMemory {
     readonly attempt: number;
     readonly sandboxId: string;
     readonly startedAt: number;
+    readonly image: string;
+    readonly imageId: string;
+    readonly hash?: string;
   };
   /** Newest first, at most two. */
   readonly exits: readonly ContainerExit[];

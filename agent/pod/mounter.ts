@@ -25,7 +25,7 @@ export const systemMounter: Mounter = {
   async below(path) {
     const points: string[] = [];
     for (const line of (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')) {
-      const point = unescape(line.split(' ')[4] ?? '');
+      const point = fromOctal(line.split(' ')[4] ?? '');
       if (point === path || point.startsWith(`${path}/`)) points.push(point);
     }
     return points.sort((a, b) => b.length - a.length);
@@ -33,7 +33,7 @@ export const systemMounter: Mounter = {
 };
 
 /** The kernel writes spaces and the like in octal. */
-function unescape(text: string): string {
+function fromOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
