@@ -133,7 +133,7 @@ is_static_busybox() {
 install_modules() {
   if node deploy/setup/modules-current.mjs; then return 0; fi
   say 'installing node modules with npm ci'
-  npm ci --no-audit --no-fund --loglevel=error </dev/null >&2
+  npm ci --no-audit --no-fund --loglevel=error </dev/null >&2 || fail 'npm ci failed, see above'
 }
 
 build() {
