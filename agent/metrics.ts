@@ -3,7 +3,10 @@ import { messageOf } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
 import type { AgentStats } from './agent.ts';
 
-/** Serves the agent's metrics for Prometheus at `/metrics` until aborted. `listen`: `HOST:PORT`. Throws when it cannot listen. */
+/**
+ * Serves the agent's metrics for Prometheus at `/metrics` until aborted. `listen`: `HOST:PORT` on the loopback, since they go
+ * without TLS. Throws when it cannot listen.
+ */
 export async function serveMetrics(
   listen: string,
   stats: () => AgentStats,
@@ -57,8 +60,12 @@ export async function serveMetrics(
 
 function listening(server: Server, listen: string): Promise<void> {
   const colon = listen.lastIndexOf(':');
+  const host = listen.slice(0, colon) || '127.0.0.1';
+  if (!['127.0.0.1', '::1', '[::1]', 'localhost'].includes(host)) {
+    throw new Error(`invalid metrics address "${listen}": they are served without TLS, only on the loopback`);
+  }
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host: listen.slice(0, colon) || '0.0.0.0', port: Number(listen.slice(colon + 1)) }, resolve);
+    server.listen({ host, port: Number(listen.slice(colon + 1)) }, resolve);
   });
 }

@@ -90,7 +90,7 @@ export function addPrograms(program: Argv, io: Io): Argv {
           .option('max-pods', { type: 'number', describe: 'The most pods that the node takes' })
           .option('cgroup-parent', { type: 'string', describe: 'The cgroup that the pods live under' })
           .option('oci-runtime', { type: 'string', describe: "The engine's name of the OCI runtime" })
-          .option('metrics-listen', { type: 'string', describe: 'HOST:PORT for Prometheus metrics' })
+          .option('metrics-listen', { type: 'string', describe: '127.0.0.1:PORT for Prometheus metrics' })
           .option('log-level', logLevel),
       async (args) => {
         const { runAgent } = await import('../agent/main.ts');

@@ -84,7 +84,11 @@ export async function lead(deps: LeaderDeps, work: (signal: AbortSignal) => Prom
       await clock.sleep(renewMs, leading).catch(() => undefined);
       if (leading.aborted) return;
       const asked = clock.monotonic();
-      const alive = await store.keepAlive(lease).catch(() => undefined);
+      const patience = renewed + ttlMs - renewMs - asked;
+      const alive = await Promise.race([
+        store.keepAlive(lease).catch(() => undefined),
+        clock.sleep(Math.max(0, patience), leading).catch(() => undefined),
+      ]);
       if (alive === false) return;
       if (alive) renewed = asked;
       if (clock.monotonic() - renewed > ttlMs - renewMs) return;

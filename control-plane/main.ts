@@ -149,6 +149,7 @@ async function openStore(
   await etcd?.start(signal);
   const read = (path: string | undefined) => (path ? readFileSync(path) : undefined);
   const ca = read(options.etcdCa);
+  if (!ca && (options.etcdCert || options.etcdKey)) throw new Error('an etcd certificate needs the etcd CA as well');
   return new EtcdStore({
     ...{ clock, random },
     log: log.child({ component: 'store' }),

@@ -1,6 +1,7 @@
 import type { Namespace, Pod } from '../../shared/generated/types.ts';
 import type { KindEntry } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
+import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import { forbidden } from './refusals.ts';
 
 /** The priorities that exist without a PriorityClass object (Kubernetes' `scheduling` API, system classes). */
@@ -9,8 +10,8 @@ const systemPriorities: Readonly<Record<string, number>> = {
   'system-cluster-critical': 2_000_000_000,
 };
 
-/** Namespaces that may not be deleted, as in Kubernetes' NamespaceLifecycle. */
-const immortal: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public']);
+/** Namespaces that may not be deleted: those of Kubernetes' NamespaceLifecycle, and the one that nodes live by. */
+const immortal: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public', nodeLeaseNamespace]);
 
 /** Holds a namespace until its content has been deleted. */
 const namespaceFinalizer = 'kubernetes';

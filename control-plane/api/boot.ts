@@ -1,10 +1,11 @@
 import { isApiError } from '../../shared/errors.ts';
 import { kindNamed } from '../../shared/kinds/index.ts';
+import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import type { Api, RequestContext } from './api.ts';
 import { component } from './identity.ts';
 
 /** The namespaces that every cluster has. */
-export const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
+export const systemNamespaces = ['default', 'kube-system', 'kube-public', nodeLeaseNamespace] as const;
 
 /** Makes what must exist before anybody asks. May be run at every start, by several servers at once. */
 export async function ensureBootObjects(api: Api, signal: AbortSignal): Promise<void> {

@@ -74,11 +74,10 @@ export class Core {
     return item && decodeItem(item);
   }
 
-  /** The write that stores an object's text. */
-  async put(def: Pick<KindEntry, 'kind'>, key: string, value: string): Promise<Write> {
-    return def.kind === 'Event'
-      ? { type: 'put', key, value, lease: await this.#events.get() }
-      : { type: 'put', key, value };
+  /** The write that stores an object's text. What `exists` stays on the lease it hangs on, as a node's Lease does. */
+  async put(def: Pick<KindEntry, 'kind'>, key: string, value: string, exists: boolean): Promise<Write> {
+    if (def.kind === 'Event') return { type: 'put', key, value, lease: await this.#events.get() };
+    return exists ? { type: 'put', key, value, keepLease: true } : { type: 'put', key, value };
   }
 
   /** A write of ours was accepted: later reads show at least this revision. */

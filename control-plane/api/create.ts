@@ -76,7 +76,7 @@ async function insert(
     if (attempt > 0) await pause(core, context, attempt);
     const guards: Guard[] = [{ key, revision: 0 }];
     if (home && room) guards.push({ key: home, revision: room.revision });
-    const writes: Write[] = [await core.put(def, key, value)];
+    const writes: Write[] = [await core.put(def, key, value, false)];
     addGuardWrites(core, undefined, draft, writes, guards);
     const result = await core.deps.store.txn({ guards, writes });
     if (result.ok) {

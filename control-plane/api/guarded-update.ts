@@ -102,7 +102,7 @@ async function write(
   after: KubeObject | undefined,
 ): Promise<number | State | undefined> {
   const guards: Guard[] = [{ key, revision: state.revision }];
-  const writes: Write[] = [after ? await core.put(def, key, encodeObject(after)) : { type: 'delete', key }];
+  const writes: Write[] = [after ? await core.put(def, key, encodeObject(after), true) : { type: 'delete', key }];
   addGuardWrites(core, state.object, after, writes, guards);
   const result = await core.deps.store.txn({ guards, writes });
   if (result.ok) return result.revision;

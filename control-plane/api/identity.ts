@@ -1,3 +1,5 @@
+import { nodesGroup } from '../../shared/well-known.ts';
+
 /** Who asks, as established by a client certificate, a token, or by being a component of this process. */
 export interface Identity {
   /** `system:node:worker-1`, `system:kube-scheduler`, `kubernetes-admin` … */
@@ -28,7 +30,7 @@ export type Decision = { readonly allowed: true } | { readonly allowed: false; r
 
 export const groups = {
   masters: 'system:masters',
-  nodes: 'system:nodes',
+  nodes: nodesGroup,
   authenticated: 'system:authenticated',
   unauthenticated: 'system:unauthenticated',
   bootstrappers: 'system:bootstrappers',

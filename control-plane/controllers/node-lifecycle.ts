@@ -4,10 +4,10 @@ import { isApiError } from '../../shared/errors.ts';
 import type { Node, Pod } from '../../shared/generated/types.ts';
 import type { Change } from '../../shared/informer.ts';
 import { isPodTerminal, withCondition } from '../../shared/pod.ts';
+import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import type { Controller, ControllerDeps } from './controller.ts';
 import { evictAt, lostConditions, type NodeHealth, nodeHealth, plannedTaints } from './node-lifecycle-plan.ts';
 
-const leaseNamespace = 'kube-node-lease';
 /** A lease that is gone only for this long may just be changing hands: a session that ends as the next one starts. */
 const confirmMs = 300;
 /** How many pods leave a node at the same time. */
@@ -44,8 +44,8 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
       // A node that was removed takes its pods along.
       return;
     }
-    if (kind === 'Lease' && key.startsWith(`${leaseNamespace}/`)) {
-      const node = key.slice(leaseNamespace.length + 1);
+    if (kind === 'Lease' && key.startsWith(`${nodeLeaseNamespace}/`)) {
+      const node = key.slice(nodeLeaseNamespace.length + 1);
       if (after) vanished.delete(node);
       else vanished.set(node, { at: clock.now(), monotonic: clock.monotonic() });
       yield node;
@@ -70,7 +70,7 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
   function silenceOf(
     name: string,
   ): { state: 'heard' } | { state: 'waiting'; forMs: number } | { state: 'silent'; since: number } {
-    if (leases.get(`${leaseNamespace}/${name}`)) return { state: 'heard' };
+    if (leases.get(`${nodeLeaseNamespace}/${name}`)) return { state: 'heard' };
     const seen = vanished.get(name);
     const sinceStart = clock.monotonic() - started;
     if (sinceStart < options.startupMs) return { state: 'waiting', forMs: options.startupMs - sinceStart };

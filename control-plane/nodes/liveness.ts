@@ -2,11 +2,10 @@ import type { Clock } from '../../shared/clock.ts';
 import { formatMicroTime } from '../../shared/clock.ts';
 import type { Lease } from '../../shared/generated/types.ts';
 import { kindNamed } from '../../shared/kinds/index.ts';
+import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import { objectKey } from '../store/keys.ts';
 import type { Store } from '../store/store.ts';
 
-/** Where Kubernetes keeps the leases of nodes. */
-export const leaseNamespace = 'kube-node-lease';
 const leaseKind = kindNamed('Lease');
 
 /**
@@ -37,7 +36,7 @@ export class NodeLiveness {
       kind: 'Lease',
       metadata: {
         name: this.#node,
-        namespace: leaseNamespace,
+        namespace: nodeLeaseNamespace,
         uid: this.#holder,
         creationTimestamp: `${now.slice(0, 19)}Z`,
         resourceVersion: '',
@@ -49,13 +48,18 @@ export class NodeLiveness {
         renewTime: now,
       },
     };
-    const key = objectKey(leaseKind, leaseNamespace, this.#node);
+    const key = objectKey(leaseKind, nodeLeaseNamespace, this.#node);
     const { revision } = await store.txn({
       guards: [],
       writes: [{ type: 'put', key, value: JSON.stringify(object), lease }],
     });
     this.#lease = lease;
     return revision;
+  }
+
+  /** Somebody has deleted the object: the next renewal makes it again. */
+  lost(): void {
+    this.#lease = undefined;
   }
 
   /** Keeps the node alive for another `leaseMs`. Throws ApiError when the store can't promise it. */

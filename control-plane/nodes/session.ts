@@ -6,6 +6,7 @@ import type { Change, Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Connection, FromNode, PodStatusUpdate, ToNode } from '../../shared/session.ts';
 import { Wakeup } from '../../shared/wakeup.ts';
+import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import { AssignmentChain } from './assignments.ts';
 import type { NodeLiveness } from './liveness.ts';
 
@@ -47,6 +48,8 @@ export class Session {
 
   /** Changes of the cluster's state, some of which may be this node's. */
   note(changes: readonly Change[]): void {
+    const lease = `${nodeLeaseNamespace}/${this.node}`;
+    if (changes.some(({ kind, key, after }) => kind === 'Lease' && key === lease && !after)) this.#liveness.lost();
     if (this.#chain.note(changes)) this.#assign.ring();
   }
 
@@ -174,17 +177,30 @@ export class Session {
     }
   }
 
+  /** An event of the node's own: of this node or a pod on it, and told again only where it told it before. */
   async #writeEvent(event: Event): Promise<void> {
     const { client, log } = this.#deps;
     try {
       const { name, namespace } = event.metadata;
-      await client.create('Event', { ...event, metadata: { name, namespace } }).catch((error) => {
+      if (!this.#mayTellOf(event))
+        throw new ApiError('Forbidden', 'the event is of something that is not on this node');
+      const source = { ...event.source, host: this.node };
+      await client.create('Event', { ...event, source, metadata: { name, namespace } }).catch(async (error) => {
         if (!isApiError(error, 'AlreadyExists')) throw error;
-        return client.patch('Event', name, { type: 'merge', body: repetition(event) }, { namespace });
+        const there = await client.get('Event', name, namespace);
+        if (there.source?.host !== this.node) throw error;
+        await client.patch('Event', name, { type: 'merge', body: repetition(event) }, { namespace });
       });
     } catch (error) {
       log.debug({ component: 'nodes', key: this.node, err: messageOf(error) }, 'event not stored');
     }
+  }
+
+  #mayTellOf({ involvedObject: { kind, name, namespace } }: Event): boolean {
+    if (kind === 'Node') return name === this.node;
+    // A pod that is gone may still have its last word.
+    const pod = this.#deps.informers.of('Pod').get(`${namespace}/${name}`);
+    return kind === 'Pod' && (!pod || pod.spec.nodeName === this.node);
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   ToNode,
   TunnelFrame,
 } from '../../shared/session.ts';
+import { nodesGroup, nodeUserPrefix } from '../../shared/well-known.ts';
 import type { Store } from '../store/store.ts';
 import { NodeLiveness } from './liveness.ts';
 import { claimPodCIDR, releasePodCIDR } from './pod-cidr.ts';
@@ -49,7 +50,7 @@ export interface NodeSessions extends SessionServer {
   logs(node: string, parameters: LogStreamParameters, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** The nodes with a session. */
   nodes(): readonly string[];
-  /** Ends all sessions; the agents look for another server. */
+  /** Ends all sessions; the agents dial again until a server answers. */
   close(): void;
 }
 
@@ -116,8 +117,9 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
       throw error;
     });
     const exists = (other: string): boolean => informers.of('Node').get(other) !== undefined;
-    const podCIDR = stored?.spec.podCIDR ?? (await claimPodCIDR(store, deps.clusterCIDR, name, exists));
-    const labels = { ...stored?.metadata.labels, ...said.metadata.labels };
+    // The claim counts, whatever the object says: two nodes with one range would take each other's traffic.
+    const podCIDR = await claimPodCIDR(store, deps.clusterCIDR, name, exists);
+    const labels = { ...stored?.metadata.labels, ...ownLabels(said) };
     const ranged = { podCIDR, podCIDRs: [podCIDR] };
     const node = stored
       ? await deps.client.patch('Node', name, { type: 'merge', body: { metadata: { labels }, spec: ranged } })
@@ -167,6 +169,12 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
   };
 }
 
+/** What a node may say of itself. Labels that keep pods off a node are not its own to set (Kubernetes' NodeRestriction). */
+function ownLabels({ metadata }: Node): Record<string, string> {
+  const labels = Object.entries(metadata.labels ?? {});
+  return Object.fromEntries(labels.filter(([key]) => !key.startsWith('node-restriction.kubernetes.io/')));
+}
+
 /** The bytes of a tunnel's output channel; throws the ApiError that its error channel carries. */
 async function* outputOf(frames: AsyncIterator<TunnelFrame>, release: () => void): AsyncGenerator<Uint8Array> {
   try {
@@ -184,11 +192,9 @@ async function* outputOf(frames: AsyncIterator<TunnelFrame>, release: () => void
   }
 }
 
-const nodeUser = 'system:node:';
-
 function nodeOf(caller: Caller): string {
-  if (caller.user.startsWith(nodeUser) && caller.groups.includes('system:nodes')) {
-    return caller.user.slice(nodeUser.length);
+  if (caller.user.startsWith(nodeUserPrefix) && caller.groups.includes(nodesGroup)) {
+    return caller.user.slice(nodeUserPrefix.length);
   }
   throw new ApiError('Forbidden', `user "${caller.user}" is not a node`);
 }

@@ -196,8 +196,8 @@ export class SchedulingQueue {
     group.timer = undefined;
     if (group.trying || group.pods.size === 0) return;
     const wait = group.woken ? group.notBefore - this.#clock.monotonic() : leftoverMs;
-    if (wait <= 0) return this.#tryFirst(group);
-    group.timer = this.#clock.timer(wait, () => this.#tryFirst(group));
+    if (wait <= 0) this.#tryFirst(group);
+    else group.timer = this.#clock.timer(wait, () => this.#tryFirst(group));
   }
 
   #tryFirst(group: Group): void {

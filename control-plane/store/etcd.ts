@@ -216,7 +216,10 @@ function toRequest(txn: Txn): ITxnRequest {
   const success: IRequestOp[] = txn.writes.map((write) => {
     const key = Buffer.from(write.key);
     if (write.type === 'delete') return { request_delete_range: { key } };
-    return { request_put: { key, value: Buffer.from(write.value), lease: write.lease ?? 0 } };
+    const value = Buffer.from(write.value);
+    return {
+      request_put: write.keepLease ? { key, value, ignore_lease: true } : { key, value, lease: write.lease ?? 0 },
+    };
   });
   const failure: IRequestOp[] = txn.guards.map((guard) => ({ request_range: { key: Buffer.from(guard.key) } }));
   return { compare, success, failure };

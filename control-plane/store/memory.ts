@@ -196,6 +196,7 @@ export class MemoryStore implements Store {
         this.#record(write.key, { revision });
         events.push({ type: 'delete', key: write.key, revision });
       }
+      if (write.type === 'put' && write.keepLease) continue;
       this.#attach(write.key, write.type === 'put' ? write.lease : undefined);
     }
     if (events.length === 0) return;

@@ -75,7 +75,14 @@ export interface Guard {
 }
 
 export type Write =
-  | { readonly type: 'put'; readonly key: string; readonly value: string; readonly lease?: string }
+  /** A put takes the key off the lease it hangs on, unless it names a lease, or `keepLease` keeps the present one: the key must then exist. */
+  | {
+      readonly type: 'put';
+      readonly key: string;
+      readonly value: string;
+      readonly lease?: string;
+      readonly keepLease?: boolean;
+    }
   | { readonly type: 'delete'; readonly key: string };
 
 export type TxnResult =

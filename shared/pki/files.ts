@@ -25,8 +25,8 @@ export async function writeKeyPair(dir: string, name: string, pair: KeyPair, ran
 }
 
 /**
- * The CA that lives in `dir` as `ca.crt` and `ca.key`; made at the first call. Two processes that start at once
- * agree on one. Throws when half of it is missing: a new CA would lock out everyone who trusts the old one.
+ * The CA that lives in `dir` as `ca.pem` (certificate and key in one file, so that it is never there by half); made at the
+ * first call. Two processes that start at once agree on one. `ca.crt` beside it is for whoever wants to trust it.
  */
 export async function loadOrCreateAuthority(dir: string, commonName: string, deps: PkiDeps): Promise<Authority> {
   const { createAuthority, loadAuthority } = await import('./certificates.ts');

@@ -11,6 +11,7 @@ import type { KeyPair } from '../pki/certificates.ts';
 import { readKeyPair, writeFileAtomic, writeKeyPair } from '../pki/files.ts';
 import { authorityHash, renewalTime, validityOf } from '../pki/inspect.ts';
 import type { Random } from '../random.ts';
+import { nodesGroup, nodeUserPrefix } from '../well-known.ts';
 import { type ChannelOptions, createRpcChannel, type RpcChannel, splitAddress } from './channel.ts';
 import type { EnrollRequest } from './messages.ts';
 import type { RpcSchema } from './schema.ts';
@@ -236,5 +237,5 @@ async function ask(
 
 async function signingRequest(nodeName: string): Promise<{ request: string; key: string }> {
   const { createSigningRequest } = await import('../pki/certificates.ts');
-  return createSigningRequest({ user: `system:node:${nodeName}`, groups: ['system:nodes'] });
+  return createSigningRequest({ user: nodeUserPrefix + nodeName, groups: [nodesGroup] });
 }

@@ -441,6 +441,18 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
         expect(await value('/test/leased')).toBeUndefined();
       });
 
+      it('keep a key that is written with `keepLease`, and lose one that is written without', async () => {
+        const lease = await store.grantLease(60);
+        await ok(put('/test/kept', 'x', 0, lease));
+        await ok(put('/test/freed', 'x', 0, lease));
+        await ok({ guards: [], writes: [{ type: 'put', key: '/test/kept', value: 'y', keepLease: true }] });
+        await ok({ guards: [], writes: [{ type: 'put', key: '/test/freed', value: 'y' }] });
+        expect(await value('/test/kept')).toBe('y');
+        await store.revokeLease(lease);
+        expect(await value('/test/kept')).toBeUndefined();
+        expect(await value('/test/freed')).toBe('y');
+      });
+
       it('that are revoked take all their keys at once', async () => {
         const lease = await store.grantLease(60);
         await ok(put('/test/1', 'x', 0, lease));

@@ -1,4 +1,5 @@
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls';
+import { nodeUserPrefix } from '../../../shared/well-known.ts';
 import { groups, type Identity } from '../identity.ts';
 
 /** Who has shown no certificate. */
@@ -48,16 +49,14 @@ export class SocketIdentities {
   }
 }
 
-const nodePrefix = 'system:node:';
-
 export function nodeUser(nodeName: string): string {
-  return nodePrefix + nodeName;
+  return nodeUserPrefix + nodeName;
 }
 
 /** The node that the identity is, or undefined: the user and the group must both say so. */
 export function nodeNameOf(identity: Pick<Identity, 'user' | 'groups'>): string | undefined {
-  if (!identity.groups.includes(groups.nodes) || !identity.user.startsWith(nodePrefix)) return undefined;
-  return identity.user.slice(nodePrefix.length) || undefined;
+  if (!identity.groups.includes(groups.nodes) || !identity.user.startsWith(nodeUserPrefix)) return undefined;
+  return identity.user.slice(nodeUserPrefix.length) || undefined;
 }
 
 function toArray(value: string | string[] | undefined): string[] {

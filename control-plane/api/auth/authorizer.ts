@@ -22,12 +22,12 @@ const discoveryPaths = [...publicPaths, '/api', '/apis', '/openapi'];
  */
 export function createAuthorizer(deps: AuthorizerDeps): Authorizer {
   return {
-    authorize(identity, attributes, object) {
+    authorize(identity, attributes) {
       if (identity.groups.includes(groups.masters)) return { allowed: true };
       if (attributes.path !== undefined) return decideForPath(identity, attributes);
       const node = nodeNameOf(identity);
       if (node === undefined) return refuse(identity, attributes);
-      const decision = decideForNode(node, attributes, object, deps.pods);
+      const decision = decideForNode(node, attributes, deps.pods);
       return decision.allowed ? decision : refuse(identity, attributes, decision.reason);
     },
   };

@@ -2,39 +2,35 @@ import type { Pod } from '../../../shared/generated/types.ts';
 import type { ObjectStore } from '../../../shared/informer.ts';
 import { keyOf } from '../../../shared/object.ts';
 import { podReferences } from '../../../shared/pod-references.ts';
+import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
 import type { Attributes, Decision } from '../identity.ts';
-
-/** Where a node's lease lives, as in Kubernetes. */
-const leaseNamespace = 'kube-node-lease';
 
 const allowed: Decision = { allowed: true };
 
 /**
- * The node authorizer (Kubernetes' "Using Node Authorization", narrowed to what our agents do): its own Node and
- * lease; the pods bound to it: read, report their status, remove them once they are being deleted; the ConfigMaps and
- * Secrets that these pods name; events. Nothing else.
+ * The node authorizer (Kubernetes' "Using Node Authorization", narrowed): a node reads its own Node and lease, the pods
+ * bound to it, and the ConfigMaps and Secrets that these name; it reports the status of its Node and its pods, and
+ * removes pods that are being deleted. Its Node is made by its session, so no node gives itself taints or addresses.
  */
 export function decideForNode(
   node: string,
   attributes: Attributes,
-  object: unknown,
   pods: Pick<ObjectStore<Pod>, 'get' | 'by'>,
 ): Decision {
   const { group, resource } = attributes;
-  if (group === '' && resource === 'nodes') return decideNode(node, attributes, object);
+  if (group === '' && resource === 'nodes') return decideNode(node, attributes);
   if (group === '' && resource === 'pods') return decidePod(node, attributes, pods);
   if (group === '' && (resource === 'configmaps' || resource === 'secrets')) {
     return decideReference(node, attributes, pods);
   }
-  if (group === '' && resource === 'events') return attributes.verb === 'create' ? allowed : refuse('');
-  if (group === 'coordination.k8s.io' && resource === 'leases') return decideLease(node, attributes, object);
+  if (group === 'coordination.k8s.io' && resource === 'leases') return decideLease(node, attributes);
   return refuse('');
 }
 
-function decideNode(node: string, { verb, subresource, name }: Attributes, object: unknown): Decision {
-  const verbs = subresource === 'status' ? ['update', 'patch'] : subresource ? [] : ['get', 'create', 'patch'];
+function decideNode(node: string, { verb, subresource, name }: Attributes): Decision {
+  const verbs = subresource === 'status' ? ['update', 'patch'] : subresource ? [] : ['get'];
   if (!verbs.includes(verb)) return refuse('');
-  if ((name ?? nameIn(object)) === node) return allowed;
+  if (name === node) return allowed;
   return refuse(`node '${node}' is not allowed to touch other nodes`);
 }
 
@@ -67,9 +63,9 @@ function decideReference(
   return unrelated(node);
 }
 
-function decideLease(node: string, { verb, name, namespace }: Attributes, object: unknown): Decision {
-  if (!['get', 'create', 'update', 'patch'].includes(verb) || namespace !== leaseNamespace) return refuse('');
-  return (name ?? nameIn(object)) === node ? allowed : refuse(`node '${node}' is not allowed to touch other leases`);
+function decideLease(node: string, { verb, name, namespace }: Attributes): Decision {
+  if (verb !== 'get' || namespace !== nodeLeaseNamespace) return refuse('');
+  return name === node ? allowed : refuse(`node '${node}' is not allowed to touch other leases`);
 }
 
 function unrelated(node: string): Decision {
@@ -78,9 +74,4 @@ function unrelated(node: string): Decision {
 
 function refuse(reason: string): Decision {
   return { allowed: false, reason };
-}
-
-function nameIn(object: unknown): string | undefined {
-  const { metadata } = (object ?? {}) as { metadata?: { name?: unknown } };
-  return typeof metadata?.name === 'string' ? metadata.name : undefined;
 }

@@ -24,7 +24,7 @@ import type { ResourceRoute } from './route.ts';
 import { type Include, partialOf, tableOf } from './table.ts';
 import { streamWatch } from './watch-stream.ts';
 
-/** A watch ends by itself after half an hour to an hour, so that clients spread anew over the servers. */
+/** A watch ends by itself after this at the latest, and after half of it when it asks for nothing, so that clients spread anew over the servers. */
 const longestWatchSeconds = 3600;
 
 /** One request for a resource. */

@@ -1,0 +1,247 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isApiError } from '../../shared/errors.ts';
+import type { Event, Node, Pod } from '../../shared/generated/types.ts';
+import { kindNamed } from '../../shared/kinds/index.ts';
+import type { Connection, FromNode, ToNode } from '../../shared/session.ts';
+import { HollowCluster } from '../../test/support/hollow-cluster.ts';
+import { connectionPair } from '../../test/support/node-session.ts';
+import { objectKey } from '../store/keys.ts';
+
+let cluster: HollowCluster;
+const agents: Agent[] = [];
+
+beforeEach(async () => {
+  cluster = new HollowCluster();
+  cluster.kubelets = false;
+  await cluster.start();
+});
+
+afterEach(async () => {
+  for (const agent of agents.splice(0)) agent.connection.close();
+  await cluster.stop();
+});
+
+/** An agent's end of a session, which says only what a test tells it to. */
+class Agent {
+  readonly received: ToNode[] = [];
+  readonly served: Promise<unknown>;
+  readonly connection: Connection<ToNode, FromNode>;
+
+  constructor(
+    readonly name: string,
+    user = `system:node:${name}`,
+    node: Partial<Node> = {},
+  ) {
+    const [mine, theirs] = connectionPair<ToNode, FromNode>();
+    this.connection = mine;
+    agents.push(this);
+    const identity = { user, groups: ['system:nodes', 'system:authenticated'] };
+    this.served = cluster.controlPlane.sessions.serve(theirs, identity).catch((error) => error);
+    void this.#receive();
+    const object = { metadata: { name, labels: { 'kubernetes.io/hostname': name } }, spec: {}, ...node } as Node;
+    void mine.send({ type: 'hello', nodeName: name, node: object, instance: 'i' });
+  }
+
+  of<T extends ToNode['type']>(type: T): Array<Extract<ToNode, { type: T }>> {
+    return this.received.filter((message): message is Extract<ToNode, { type: T }> => message.type === type);
+  }
+
+  /** What the agent has been told to run: kind|namespace/name → object. */
+  assigned(): Map<string, unknown> {
+    const state = new Map<string, unknown>();
+    let version = 0;
+    for (const { mode, appliesTo, resultsIn, changes } of this.of('assignments')) {
+      if (mode === 'COMPLETE') state.clear();
+      else expect(appliesTo).toBe(version);
+      version = resultsIn;
+      for (const { kind, namespace, name, removed, object } of changes) {
+        if (removed) state.delete(`${kind}|${namespace}/${name}`);
+        else state.set(`${kind}|${namespace}/${name}`, object);
+      }
+    }
+    return state;
+  }
+
+  async #receive(): Promise<void> {
+    for await (const message of this.connection.incoming) this.received.push(message);
+  }
+}
+
+async function joined(name: string): Promise<Agent> {
+  const agent = new Agent(name);
+  await cluster.until(async () => agent.of('assignments').length > 0, `${name} has its assignments`, 5);
+  return agent;
+}
+
+function createPod(name: string, nodeName?: string, spec: object = {}): Promise<Pod> {
+  const containers = [{ name: 'main', image: 'x' }];
+  const draft = { metadata: { name, namespace: 'default' }, spec: { containers, nodeName, ...spec } };
+  return cluster.settle(cluster.client.create('Pod', draft as never));
+}
+
+const leaseOf = (node: string) => objectKey(kindNamed('Lease'), 'kube-node-lease', node);
+const hasLease = async (node: string) => (await cluster.store.get(leaseOf(node))).item !== undefined;
+
+describe('a session', () => {
+  it('makes the Node with a range of its own, and keeps its lease as long as it sends heartbeats', async () => {
+    const [a, b] = [await joined('a'), await joined('b')];
+    const ranges = [a, b].map((agent) => agent.of('welcome')[0]?.podCIDR);
+    expect(new Set(ranges).size).toBe(2);
+    const node = await cluster.settle(cluster.client.get('Node', 'a'));
+    expect(node.spec.podCIDR).toBe(ranges[0]);
+    for (let sequence = 1; sequence <= 10; sequence++) {
+      await a.connection.send({ type: 'heartbeat', sequence });
+      await cluster.clock.advance(1_000);
+    }
+    expect(a.of('heartbeatAck').map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(await hasLease('a')).toBe(true);
+    expect(await hasLease('b')).toBe(false);
+  });
+
+  it('makes the lease again when somebody deletes it, and keeps it when somebody labels it', async () => {
+    const agent = await joined('a');
+    await cluster.settle(cluster.client.delete('Lease', 'a', { namespace: 'kube-node-lease' }));
+    await cluster.clock.advance(100);
+    await agent.connection.send({ type: 'heartbeat', sequence: 1 });
+    await cluster.clock.advance(100);
+    expect(await hasLease('a')).toBe(true);
+    const body = { metadata: { labels: { seen: 'yes' } } };
+    await cluster.settle(cluster.client.patch('Lease', 'a', { type: 'merge', body }, { namespace: 'kube-node-lease' }));
+    await cluster.clock.advance(6_000);
+    expect(await hasLease('a')).toBe(false);
+  });
+
+  it('is refused to whoever is not that node', async () => {
+    for (const user of ['system:node:b', 'kubernetes-admin']) {
+      const agent = new Agent('a', user);
+      await cluster.clock.advance(100);
+      expect(isApiError(await agent.served, 'Forbidden')).toBe(true);
+    }
+  });
+
+  it('takes the place of the one the node had before', async () => {
+    const first = await joined('a');
+    await joined('a');
+    await cluster.clock.advance(100);
+    await first.served;
+    expect(cluster.controlPlane.sessions.nodes()).toEqual(['a']);
+  });
+
+  it('lets a node set no labels that keep pods off it', async () => {
+    const labels = { zone: 'z', 'node-restriction.kubernetes.io/trusted': 'yes' };
+    new Agent('a', undefined, { metadata: { name: 'a', labels } as never });
+    await cluster.until(async () => cluster.controlPlane.sessions.nodes().includes('a'), 'the session', 5);
+    await cluster.clock.advance(100);
+    const node = await cluster.settle(cluster.client.get('Node', 'a'));
+    expect(Object.keys(node.metadata.labels ?? {})).toContain('zone');
+    expect(Object.keys(node.metadata.labels ?? {})).not.toContain('node-restriction.kubernetes.io/trusted');
+  });
+});
+
+describe('assignments', () => {
+  it('are the node’s own pods, what they name, and the other nodes; and follow what changes', async () => {
+    const [a] = [await joined('a'), await joined('b')];
+    const env = [{ name: 'K', valueFrom: { configMapKeyRef: { name: 'settings', key: 'k' } } }];
+    await createPod('theirs', 'b');
+    await createPod('mine', 'a', { containers: [{ name: 'main', image: 'x', env }] });
+    await cluster.clock.advance(200);
+    expect([...a.assigned().keys()].sort()).toEqual(['Pod|default/mine']);
+    await cluster.settle(
+      cluster.client.create('ConfigMap', { metadata: { name: 'settings', namespace: 'default' }, data: { k: '1' } }),
+    );
+    await cluster.settle(cluster.client.create('ConfigMap', { metadata: { name: 'other', namespace: 'default' } }));
+    await cluster.clock.advance(200);
+    expect([...a.assigned().keys()].sort()).toEqual(['ConfigMap|default/settings', 'Pod|default/mine']);
+    await cluster.settle(cluster.client.delete('Pod', 'mine', { namespace: 'default', gracePeriodSeconds: 0 }));
+    await cluster.clock.advance(200);
+    expect([...a.assigned().keys()]).toEqual([]);
+  });
+
+  it('are not sent again for a change of status, which the node itself reported', async () => {
+    const agent = await joined('a');
+    const pod = await createPod('mine', 'a');
+    await cluster.clock.advance(200);
+    const before = agent.of('assignments').length;
+    const status = { phase: 'Running' } as const;
+    const update = { namespace: 'default', name: 'mine', uid: pod.metadata.uid, status, terminated: false };
+    await agent.connection.send({ type: 'podStatus', sequence: 7, updates: [update] });
+    await cluster.clock.advance(200);
+    expect(agent.of('statusAck')).toEqual([{ type: 'statusAck', sequence: 7 }]);
+    expect((await cluster.settle(cluster.client.get('Pod', 'mine', 'default'))).status?.phase).toBe('Running');
+    expect(agent.of('assignments').length).toBe(before);
+  });
+});
+
+describe('what a node reports', () => {
+  it('of another node’s pod, or of one that had the name before, is not believed', async () => {
+    const agent = await joined('a');
+    await joined('b');
+    const theirs = await createPod('theirs', 'b');
+    await createPod('mine', 'a');
+    await cluster.clock.advance(200);
+    const status = { phase: 'Failed' } as const;
+    const updates = [
+      { namespace: 'default', name: 'theirs', uid: theirs.metadata.uid, status, terminated: true },
+      { namespace: 'default', name: 'mine', uid: 'another', status, terminated: true },
+    ];
+    await agent.connection.send({ type: 'podStatus', sequence: 1, updates });
+    await cluster.clock.advance(200);
+    const phases = (await cluster.settle(cluster.pods())).map((pod) => pod.status?.phase);
+    expect(phases).toEqual(['Pending', 'Pending']);
+  });
+
+  it('as terminated removes a pod that is being deleted, and no other', async () => {
+    const agent = await joined('a');
+    const pod = await createPod('mine', 'a');
+    await cluster.clock.advance(200);
+    const update = { namespace: 'default', name: 'mine', uid: pod.metadata.uid, terminated: true };
+    await agent.connection.send({ type: 'podStatus', sequence: 1, updates: [update] });
+    await cluster.clock.advance(200);
+    expect((await cluster.settle(cluster.pods())).length).toBe(1);
+    await cluster.settle(cluster.client.delete('Pod', 'mine', { namespace: 'default' }));
+    await cluster.clock.advance(200);
+    await agent.connection.send({ type: 'podStatus', sequence: 2, updates: [update] });
+    await cluster.clock.advance(200);
+    expect(await cluster.settle(cluster.pods())).toEqual([]);
+  });
+
+  it('as an event is stored when it is of the node or its pods, and overwrites nobody else’s', async () => {
+    const agent = await joined('a');
+    await joined('b');
+    await createPod('mine', 'a');
+    await createPod('theirs', 'b');
+    await cluster.settle(
+      cluster.client.create('Event', {
+        metadata: { name: 'taken', namespace: 'default' },
+        involvedObject: { kind: 'Pod', name: 'mine', namespace: 'default' },
+        reason: 'Scheduled',
+        message: 'said by the scheduler',
+        source: { component: 'default-scheduler' },
+      }),
+    );
+    await cluster.clock.advance(200);
+    const event = (name: string, pod: string) =>
+      ({
+        metadata: { name, namespace: 'default' },
+        involvedObject: { kind: 'Pod', name: pod, namespace: 'default' },
+        reason: 'Started',
+        message: 'said by the node',
+        source: { component: 'kubelet', host: 'b' },
+        count: 2,
+      }) as unknown as Event;
+    for (const [name, pod] of [
+      ['own', 'mine'],
+      ['foreign', 'theirs'],
+      ['taken', 'mine'],
+      ['own', 'mine'],
+    ] as const) {
+      await agent.connection.send({ type: 'event', event: event(name, pod) });
+    }
+    await cluster.clock.advance(500);
+    const { items } = await cluster.settle(cluster.client.list('Event', { namespace: 'default' }));
+    const stored = new Map(items.map((item) => [item.metadata.name, item]));
+    expect(stored.get('own')?.source?.host).toBe('a');
+    expect(stored.has('foreign')).toBe(false);
+    expect(stored.get('taken')?.message).toBe('said by the scheduler');
+  });
+});
