@@ -107,7 +107,7 @@ async function tell(compose: ComposeProject): Promise<void> {
 }
 
 async function heal(compose: ComposeProject, api: RestApi, env: Record<string, string>): Promise<void> {
-  await story.step(`coracle apply -f ${manifest}: all six pods answer on their own addresses`, async () => {
+  await story.step(`coracle apply -f ${manifest}: all six pods answer`, async () => {
     await run(join(root, 'bin', 'coracle'), ['apply', '-f', manifest], { env, cwd: root });
     const pods = await whenAllAnswer(api, 6, clock, stepDeadlineMs);
     must(countByNode(pods).size === 3, `the pods do not spread over the three nodes: ${spreadOf(pods)}`);
