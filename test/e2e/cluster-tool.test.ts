@@ -21,7 +21,7 @@ describe.skipIf(!(await canRunMachines()))('npm run cluster', () => {
       for (const pem of [file.ca, file.cert, file.key]) expect(readFileSync(pem, 'utf8')).toMatch(/^-----BEGIN /);
       const kubectl = (...args: string[]): Promise<string> =>
         run('kubectl', ['--kubeconfig', join(dir, 'kubeconfig'), ...args]);
-      await eventually(async () => /node-1 +Ready[^]*node-2 +Ready/.test(await kubectl('get', 'nodes')));
+      await eventually(async () => /node-1 +Ready.*node-2 +Ready/s.test(await kubectl('get', 'nodes')));
       await cluster('kill', '2', '--dir', dir);
       await eventually(async () => /node-2 +NotReady/.test(await kubectl('get', 'nodes')), {
         timeoutMs: 20_000,
@@ -42,7 +42,7 @@ describe.skipIf(!(await canRunMachines()))('npm run cluster', () => {
       (
         await tryRun('sh', [
           '-c',
-          `cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c -- "--data-dir ${dir}"`,
+          `cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c "[-]-data-dir ${dir}"`,
         ])
       ).stdout.trim(),
     ).toBe('0');
