@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { splitAddress } from '../shared/address.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
 import type { AgentStats } from './agent.ts';
@@ -59,13 +60,12 @@ export async function serveMetrics(
 }
 
 function listening(server: Server, listen: string): Promise<void> {
-  const colon = listen.lastIndexOf(':');
-  const host = listen.slice(0, colon) || '127.0.0.1';
-  if (!['127.0.0.1', '::1', '[::1]', 'localhost'].includes(host)) {
+  const { host, port } = splitAddress(listen);
+  if (!['127.0.0.1', '::1', 'localhost'].includes(host)) {
     throw new Error(`invalid metrics address "${listen}": they are served without TLS, only on the loopback`);
   }
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port: Number(listen.slice(colon + 1)) }, resolve);
+    server.listen({ host, port }, resolve);
   });
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { TLSSocket } from 'node:tls';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { bracketed, splitAddress } from '../shared/address.ts';
 import { systemClock as clock } from '../shared/clock.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { systemRandom as random } from '../shared/random.ts';
@@ -104,7 +105,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
   const running = controlPlane.run(signal).catch((error) => failed.abort(error));
   try {
     await controlPlane.ready(signal);
-    const [host, port] = hostAndPort(options.restListen);
+    const { host, port } = splitAddress(options.restListen);
     const restPort = await rest.listen(port, host);
     const grpcPort = await grpc.listen(options.grpcListen);
     grpc.setServing(true);
@@ -166,21 +167,7 @@ function grpcTls({ server, authority }: Certificates) {
   return { ca: authority.certificate, server };
 }
 
-/** `0.0.0.0:6443`, `[::]:6443` → host and port. */
-function hostAndPort(address: string): [string, number] {
-  const colon = address.lastIndexOf(':');
-  const port = Number(address.slice(colon + 1));
-  if (colon < 0 || !Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new Error(`invalid address "${address}": expected host:port`);
-  }
-  return [address.slice(0, colon).replace(/^\[|\]$/g, ''), port];
-}
-
 /** What to dial to reach a server that listens on `host`. */
 function hostToDial(host: string): string {
   return host === '0.0.0.0' || host === '::' || host === '' ? hostname() : host;
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }

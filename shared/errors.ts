@@ -77,6 +77,14 @@ export function isApiError(error: unknown, ...wanted: Reason[]): error is ApiErr
   return error instanceof ApiError && (wanted.length === 0 || wanted.includes(error.reason));
 }
 
+/** For `.catch`: swallows errors of these reasons, throws all others. */
+export function ignoring(...reasons: Reason[]): (error: unknown) => undefined {
+  return (error) => {
+    if (!isApiError(error, ...reasons)) throw error;
+    return undefined;
+  };
+}
+
 /** What a person should read of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isApiError } from '../../shared/errors.ts';
+import { ignoring, isApiError } from '../../shared/errors.ts';
 import type { Deployment, ObjectMeta, OwnerReference, Pod, ReplicaSet } from '../../shared/generated/types.ts';
 import type { Change } from '../../shared/informer.ts';
 import { unowned } from '../../shared/informers.ts';
@@ -94,7 +94,9 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
     if (!isComplete(deployment, counts)) return;
     for (const { metadata } of surplusHistory(deployment, old)) {
       const { name, namespace, uid } = metadata;
-      await client.delete('ReplicaSet', name, { namespace, preconditions: { uid } }).catch(ignoreGone);
+      await client
+        .delete('ReplicaSet', name, { namespace, preconditions: { uid } })
+        .catch(ignoring('NotFound', 'Conflict'));
     }
   }
 
@@ -253,8 +255,4 @@ function referenceTo(deployment: Deployment): OwnerReference {
 
 function selects(deployment: Deployment, object: ReplicaSet | Pod): boolean {
   return matchesLabels(selectorOf(deployment.spec.selector), object.metadata.labels ?? {});
-}
-
-function ignoreGone(error: unknown): void {
-  if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
 }

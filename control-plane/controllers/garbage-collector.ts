@@ -1,4 +1,4 @@
-import { isApiError } from '../../shared/errors.ts';
+import { ignoring } from '../../shared/errors.ts';
 import type { Kind, OwnerReference } from '../../shared/generated/types.ts';
 import type { Change } from '../../shared/informer.ts';
 import { kindNamed, kindOf, kinds } from '../../shared/kinds/index.ts';
@@ -101,7 +101,7 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
     // The informers may not show it yet: only the API knows that it is not there.
     const there = await client
       .get(definition.kind as Kind, owner.name, definition.namespaced ? namespace : undefined)
-      .catch(ignoreGone);
+      .catch(ignoring('NotFound', 'Conflict'));
     return there?.metadata.uid === owner.uid ? 'lives' : 'gone';
   }
 
@@ -134,13 +134,13 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
   async function setOwners({ kind, object }: Known, ownerReferences: OwnerReference[]): Promise<void> {
     const { name, namespace, resourceVersion } = object.metadata;
     const body = { metadata: { resourceVersion, ownerReferences } };
-    await client.patch(kind, name, { type: 'merge', body }, { namespace }).catch(ignoreMissing);
+    await client.patch(kind, name, { type: 'merge', body }, { namespace }).catch(ignoring('NotFound'));
   }
 
   async function dropFinalizer({ kind, object }: Known, finalizer: string): Promise<void> {
     const { name, namespace, resourceVersion, finalizers = [] } = object.metadata;
     const body = { metadata: { resourceVersion, finalizers: finalizers.filter((one) => one !== finalizer) } };
-    await client.patch(kind, name, { type: 'merge', body }, { namespace }).catch(ignoreMissing);
+    await client.patch(kind, name, { type: 'merge', body }, { namespace }).catch(ignoring('NotFound'));
   }
 
   async function remove({ kind, object }: Known, propagationPolicy: string): Promise<void> {
@@ -149,18 +149,10 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
       { key: keyOf(object), rev: resourceVersion, policy: propagationPolicy },
       `collecting ${kindNamed(kind).singular}`,
     );
-    await client.delete(kind, name, { namespace, propagationPolicy, preconditions: { uid } }).catch(ignoreGone);
+    await client
+      .delete(kind, name, { namespace, propagationPolicy, preconditions: { uid } })
+      .catch(ignoring('NotFound', 'Conflict'));
   }
 
   return { name: 'garbage-collector', kinds: collectedKinds, workers: 8, keysOf, reconcile };
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (!isApiError(error, 'NotFound')) throw error;
-  return undefined;
-}
-
-function ignoreGone(error: unknown): undefined {
-  if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
-  return undefined;
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatTime } from '../../shared/clock.ts';
-import { isApiError } from '../../shared/errors.ts';
+import { ignoring } from '../../shared/errors.ts';
 import type { Kind, Namespace, NamespaceCondition } from '../../shared/generated/types.ts';
 import type { Change } from '../../shared/informer.ts';
 import { kinds } from '../../shared/kinds/index.ts';
@@ -40,9 +40,9 @@ export function createNamespaceController(deps: ControllerDeps): Controller {
 
   async function ensureAccount(namespace: string): Promise<undefined> {
     if (informers.of('ServiceAccount').get(`${namespace}/default`)) return;
-    await client.create('ServiceAccount', { metadata: { name: 'default', namespace } }).catch((error) => {
-      if (!isApiError(error, 'AlreadyExists', 'Forbidden', 'NotFound')) throw error;
-    });
+    await client
+      .create('ServiceAccount', { metadata: { name: 'default', namespace } })
+      .catch(ignoring('AlreadyExists', 'Forbidden', 'NotFound'));
   }
 
   /** Deletes what is in it; returns what is still there. */
@@ -61,9 +61,7 @@ export function createNamespaceController(deps: ControllerDeps): Controller {
   async function remove(kind: Kind, { metadata }: KubeObject): Promise<void> {
     if (metadata.deletionTimestamp) return;
     const { name, namespace, uid } = metadata;
-    await client.delete(kind, name, { namespace, preconditions: { uid } }).catch((error) => {
-      if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
-    });
+    await client.delete(kind, name, { namespace, preconditions: { uid } }).catch(ignoring('NotFound', 'Conflict'));
   }
 
   async function report(namespace: Namespace, left: readonly KubeObject[]): Promise<void> {
@@ -93,9 +91,9 @@ export function createNamespaceController(deps: ControllerDeps): Controller {
 
   async function release({ metadata: { name } }: Namespace): Promise<void> {
     const body = { spec: { finalizers: [] } };
-    await client.patch('Namespace', name, { type: 'merge', body }, { subresource: 'finalize' }).catch((error) => {
-      if (!isApiError(error, 'NotFound')) throw error;
-    });
+    await client
+      .patch('Namespace', name, { type: 'merge', body }, { subresource: 'finalize' })
+      .catch(ignoring('NotFound'));
   }
 
   return { name: 'namespace-controller', kinds: ['Namespace', 'ServiceAccount'], workers: 4, keysOf, reconcile };

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatTime } from '../../shared/clock.ts';
-import { isApiError } from '../../shared/errors.ts';
+import { ignoring } from '../../shared/errors.ts';
 import type { Node, Pod } from '../../shared/generated/types.ts';
 import type { Change } from '../../shared/informer.ts';
 import { isPodTerminal, withCondition } from '../../shared/pod.ts';
@@ -131,7 +131,7 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
       const lastTransitionTime = formatTime(clock.now());
       const ready = { type: 'Ready', status: 'False', reason: 'NodeNotReady', lastTransitionTime } as const;
       const status = { ...pod.status, conditions: withCondition(pod.status?.conditions, ready) };
-      await client.updateStatus('Pod', { ...pod, status }).catch(ignoreGone);
+      await client.updateStatus('Pod', { ...pod, status }).catch(ignoring('NotFound', 'Conflict'));
     });
   }
 
@@ -139,13 +139,15 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
   async function removeOrphans(name: string, signal: AbortSignal): Promise<undefined> {
     const orphans = [...pods.by('node', name)];
     if (orphans.length === 0) return;
-    const there = await client.get('Node', name).catch(ignoreGone);
+    const there = await client.get('Node', name).catch(ignoring('NotFound', 'Conflict'));
     if (!there) await inParallel(orphans, signal, (pod) => remove(pod, true));
   }
 
   async function remove({ metadata: { name, namespace, uid } }: Pod, forGood: boolean): Promise<void> {
     const grace = forGood ? { gracePeriodSeconds: 0 } : {};
-    await client.delete('Pod', name, { namespace, preconditions: { uid }, ...grace }).catch(ignoreGone);
+    await client
+      .delete('Pod', name, { namespace, preconditions: { uid }, ...grace })
+      .catch(ignoring('NotFound', 'Conflict'));
   }
 
   return { name: 'node-lifecycle-controller', kinds: ['Node', 'Lease', 'Pod'], workers: 8, keysOf, reconcile };
@@ -165,9 +167,4 @@ async function inParallel<T>(
   for (let start = 0; start < items.length && !signal.aborted; start += parallel) {
     await Promise.all(items.slice(start, start + parallel).map(work));
   }
-}
-
-function ignoreGone(error: unknown): undefined {
-  if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
-  return undefined;
 }

@@ -8,6 +8,7 @@ import {
   Client as GrpcClient,
   type MethodDefinition,
 } from '@grpc/grpc-js';
+import { splitAddress } from '../address.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import type { KeyPair } from '../pki/certificates.ts';
@@ -175,12 +176,4 @@ function channelCredentials({ ca, credentials: pair }: ClientTls, name: string):
     pair ? Buffer.from(pair.certificate) : null,
     { checkServerIdentity: (_sent, certificate) => checkServerIdentity(name, certificate) },
   );
-}
-
-/** `host:port`, with an IPv6 host in brackets. Throws ApiError BadRequest when it is neither. */
-export function splitAddress(address: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(address);
-  const host = match?.[1] ?? match?.[2];
-  if (!match || !host) throw new ApiError('BadRequest', `"${address}" is not HOST:PORT`);
-  return { host, port: Number(match[3]) };
 }

@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { connect, type DetailedPeerCertificate } from 'node:tls';
+import { splitAddress } from '../address.ts';
 import { backoffMs } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import { ApiError, isApiError, messageOf } from '../errors.ts';
@@ -12,7 +13,7 @@ import { readKeyPair, writeFileAtomic, writeKeyPair } from '../pki/files.ts';
 import { authorityHash, renewalTime, validityOf } from '../pki/inspect.ts';
 import type { Random } from '../random.ts';
 import { nodesGroup, nodeUserPrefix } from '../well-known.ts';
-import { type ChannelOptions, createRpcChannel, type RpcChannel, splitAddress } from './channel.ts';
+import { type ChannelOptions, createRpcChannel, type RpcChannel } from './channel.ts';
 import type { EnrollRequest } from './messages.ts';
 import type { RpcSchema } from './schema.ts';
 
