@@ -7,7 +7,7 @@ import { type BenchContext, runBench } from './support/bench.ts';
 import { type Figure, median, number, percentile } from './support/figures.ts';
 import { podBodies, podsPath } from './support/objects.ts';
 import { cpuSeconds, whenQuiet } from './support/processes.ts';
-import { profileReport } from './support/profile.ts';
+import { serverProfile } from './support/profile.ts';
 import { RawEtcd } from './support/raw-etcd.ts';
 import { LoadClient } from './support/rest.ts';
 import { type BenchServer, startServer } from './support/server.ts';
@@ -27,9 +27,8 @@ interface Round {
 await runBench('API creates over REST', async (context) => {
   const { quick, profile, say } = context;
   const [rounds, count] = quick ? [2, 500] : [5, 4_000];
-  const profileDir = profile ? context.directory() : undefined;
-  const node = profileDir ? ['--cpu-prof', '--cpu-prof-dir', profileDir, '--cpu-prof-interval', '500'] : [];
-  const server = await startServer(context, { node });
+  const profiling = profile ? serverProfile(context) : undefined;
+  const server = await startServer(context, { node: profiling?.flags });
   const client = new LoadClient(server.rest, parallel);
   context.defer(() => client.close());
   const etcd = new RawEtcd(context, server.etcd);
@@ -40,20 +39,19 @@ await runBench('API creates over REST', async (context) => {
 
   const creates: Round[] = [];
   const puts: number[] = [];
-  const from = microseconds();
+  profiling?.begin();
   for (let round = 0; round < rounds; round++) {
     await whenQuiet([server.pid, server.etcdPid]);
     if (!profile) puts.push(count / (await etcd.putAll(count, size, parallel)).seconds);
     await whenQuiet([server.pid, server.etcdPid]);
     const result = await createRound(server, client, podBodies(`round-${round}`, count, unscheduled));
     creates.push(result);
-    say(`round ${round + 1}: ${number(result.perSecond)} creates/s, ${number(puts.at(-1) ?? Number.NaN)} puts/s`);
+    const raw = puts[round] === undefined ? '' : `, ${number(puts.at(-1) ?? 0)} puts/s`;
+    say(`round ${round + 1}: ${number(result.perSecond)} creates/s${raw}`);
   }
-  if (profileDir) {
-    const to = microseconds();
-    await server.stop();
-    for (const line of profileReport(profileDir, [from, to])) say(line);
-  }
+  profiling?.end();
+  await server.stop();
+  for (const line of profiling?.report() ?? []) say(line);
   return figures(context, creates, puts, size);
 });
 
@@ -103,9 +101,4 @@ function figures({ say }: BenchContext, creates: readonly Round[], puts: readonl
 function ownCpuSeconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
-}
-
-/** By the clock that profiles are written in. */
-function microseconds(): number {
-  return Number(process.hrtime.bigint() / 1000n);
 }

@@ -5,7 +5,7 @@
  *   npx tsx test/bench/cold-start.ts [--quick]
  */
 import { spawn } from 'node:child_process';
-import { cp } from 'node:fs/promises';
+import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EtcdProcess } from '../../control-plane/store/etcd-process.ts';
 import { systemClock } from '../../shared/clock.ts';
@@ -44,6 +44,7 @@ async function measure(context: BenchContext, times: number, data?: string): Pro
     const server = await startServer(context, { dataDir });
     starts.server.push(server.readyMs);
     await server.stop();
+    await rm(dataDir, { recursive: true });
     starts.etcd.push(await startEtcdAlone(context, data));
   }
   return starts;
@@ -59,6 +60,7 @@ async function startEtcdAlone(context: BenchContext, data?: string): Promise<num
   await etcd.start(AbortSignal.timeout(60_000));
   const took = performance.now() - began;
   await etcd.stop();
+  await rm(dataDir, { recursive: true });
   return took;
 }
 

@@ -9,7 +9,7 @@ import { type Figure, median, megabytes, number, percent } from './support/figur
 import { addHollowNodes } from './support/hollow-nodes.ts';
 import { podBodies, podsPath } from './support/objects.ts';
 import { cpuSeconds, residentBytes, whenQuiet } from './support/processes.ts';
-import { profileReport } from './support/profile.ts';
+import { type ServerProfile, serverProfile } from './support/profile.ts';
 import { LoadClient } from './support/rest.ts';
 import { type BenchServer, startServer } from './support/server.ts';
 
@@ -20,7 +20,7 @@ interface Subject {
   readonly nodes: number;
   readonly server: BenchServer;
   readonly client: LoadClient;
-  readonly profileDir: string | undefined;
+  readonly profiling: ServerProfile | undefined;
   readonly perSecond: number[];
   readonly cpuMicros: number[];
 }
@@ -35,7 +35,7 @@ await runBench('Create to bound on hollow nodes', async (context) => {
     await createAndBind(subject, 'warm', Math.round(count / 3));
     say(`${nodes} hollow nodes are ready`);
   }
-  const from = microseconds();
+  for (const { profiling } of subjects) profiling?.begin();
   for (let round = 0; round < rounds; round++) {
     for (const subject of subjects) {
       await whenQuiet(subjects.flatMap(({ server }) => [server.pid, server.etcdPid]));
@@ -48,24 +48,22 @@ await runBench('Create to bound on hollow nodes', async (context) => {
       say(`round ${round + 1}, ${subject.nodes} nodes: ${rates}, ${number(micros)} µs of the server's processor each`);
     }
   }
-  const to = microseconds();
-  for (const { nodes, server, profileDir } of subjects) {
+  for (const { nodes, server, profiling } of subjects) {
+    profiling?.end();
     say(`${nodes} nodes: the server has ${megabytes(residentBytes(server.pid))} at the end`);
-    if (!profileDir) continue;
     await server.stop();
-    for (const line of profileReport(profileDir, [from, to])) say(line);
+    for (const line of profiling?.report() ?? []) say(line);
   }
   return figures(subjects);
 });
 
 async function prepare(context: BenchContext, nodes: number, profile: boolean): Promise<Subject> {
-  const profileDir = profile ? context.directory() : undefined;
-  const node = profileDir ? ['--cpu-prof', '--cpu-prof-dir', profileDir, '--cpu-prof-interval', '500'] : [];
-  const server = await startServer(context, { node });
+  const profiling = profile ? serverProfile(context) : undefined;
+  const server = await startServer(context, { node: profiling?.flags });
   const client = new LoadClient(server.rest, parallel);
   context.defer(() => client.close());
   await addHollowNodes(client, nodes);
-  return { nodes, server, client, profileDir, perSecond: [], cpuMicros: [] };
+  return { nodes, server, client, profiling, perSecond: [], cpuMicros: [] };
 }
 
 /** `seconds`: to the last pod bound, as one watch sees it; `creating`: to the last create answered. */
@@ -119,9 +117,4 @@ function figures(subjects: readonly Subject[]): Figure[] {
       met: manyRate >= 0.8 * fewRate,
     },
   ];
-}
-
-/** By the clock that profiles are written in. */
-function microseconds(): number {
-  return Number(process.hrtime.bigint() / 1000n);
 }

@@ -13,10 +13,12 @@ export interface BenchContext {
   /** A line of progress, or of what else was seen. */
   say(line: string): void;
   /** Runs at the end, in reverse order, also when the benchmark fails, is interrupted or takes too long. */
-  defer(undo: () => Promise<void> | void): void;
+  defer(undo: Undo): void;
   /** A new directory, removed at the end. */
   directory(): string;
 }
+
+type Undo = () => Promise<void> | void;
 
 const limitMs = 15 * 60_000;
 
@@ -29,26 +31,25 @@ export async function runBench(title: string, run: (context: BenchContext) => Pr
   const { values: options } = parseArgs({
     options: { quick: { type: 'boolean' }, profile: { type: 'boolean' }, figures: { type: 'string' } },
   });
-  const undos: (() => Promise<void> | void)[] = [];
-  const clean = async (): Promise<void> => {
-    for (let undo = undos.pop(); undo; undo = undos.pop()) {
-      try {
-        await undo();
-      } catch (error) {
-        console.error(`  cleaning up: ${error instanceof Error ? error.message : error}`);
-        process.exitCode = 1;
-      }
-    }
+  const undos: Undo[] = [];
+  let cleaning: Promise<void> | undefined;
+  const clean = (): Promise<void> => {
+    cleaning ??= undoAll(undos);
+    return cleaning;
   };
   const giveUp = async (why: string): Promise<never> => {
     console.error(`  ${title}: ${why}`);
     await clean();
     process.exit(1);
   };
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => void giveUp(`stopped by ${name}`));
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => void giveUp(`stopped by ${name}`));
   const limit = setTimeout(() => void giveUp(`not done within ${limitMs / 60_000} minutes`), limitMs);
 
-  const defer = (undo: () => Promise<void> | void): void => void undos.push(undo);
+  const defer = (undo: Undo): void => {
+    undos.push(undo);
+    // What comes to be while all is being removed goes at once.
+    if (cleaning) cleaning = cleaning.then(() => undoAll(undos));
+  };
   const directory = (): string => {
     const path = mkdtempSync(join(tmpdir(), 'coracle-bench-'));
     defer(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
@@ -63,6 +64,17 @@ export async function runBench(title: string, run: (context: BenchContext) => Pr
   } finally {
     await clean();
     clearTimeout(limit);
+  }
+}
+
+async function undoAll(undos: Undo[]): Promise<void> {
+  for (let undo = undos.pop(); undo; undo = undos.pop()) {
+    try {
+      await undo();
+    } catch (error) {
+      console.error(`  cleaning up: ${error instanceof Error ? error.message : error}`);
+      process.exitCode = 1;
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { percent } from './figures.ts';
+import type { BenchContext } from './bench.ts';
+import { number, percent } from './figures.ts';
 
 /** A `.cpuprofile` as V8 writes it. Times are microseconds of the machine's monotonic clock. */
 interface Profile {
@@ -20,7 +21,8 @@ const groups: readonly (readonly [name: string, fits: (frame: Frame) => boolean]
   ['idle', ({ functionName }) => functionName === '(idle)'],
   ['garbage collection', ({ functionName }) => functionName === '(garbage collector)'],
   ['native code (TLS, sockets, system calls)', ({ functionName }) => functionName === '(program)'],
-  ['JSON', ({ url, functionName }) => url === '' && /^(parse|stringify)$/.test(functionName)],
+  // V8 counts JSON.parse and JSON.stringify to those that call them; these do little else.
+  ['JSON', ({ functionName }) => /^(parse|stringify|parseObject|parseBody|encodeObject|encode)$/.test(functionName)],
   ['writing to and reading from sockets', ({ url }) => url === '' || /node:(net|internal\/stream_base)/.test(url)],
   ['TLS', ({ url }) => /tls|crypto/.test(url)],
   ['HTTP/1', ({ url }) => /node:(_http|http|https|internal\/http\b)/.test(url)],
@@ -37,8 +39,38 @@ const groups: readonly (readonly [name: string, fits: (frame: Frame) => boolean]
   ['informers and what else is shared', ({ url }) => url.includes('/shared/')],
 ];
 
-/** Where the time of the processor went between two moments (`process.hrtime`, microseconds): groups, then functions. */
-export function profileReport(directory: string, window: readonly [from: number, to: number], top = 25): string[] {
+/** A profile of a server, from `begin` to `end`: what comes before, as its start, is left out. */
+export interface ServerProfile {
+  /** For the Node that runs the server. */
+  readonly flags: readonly string[];
+  begin(): void;
+  end(): void;
+  /** Once the server has stopped. */
+  report(): string[];
+}
+
+export function serverProfile(context: BenchContext): ServerProfile {
+  const directory = context.directory();
+  let [from, to] = [0, Number.POSITIVE_INFINITY];
+  return {
+    flags: ['--cpu-prof', '--cpu-prof-dir', directory, '--cpu-prof-interval', '500'],
+    begin: () => {
+      from = microseconds();
+    },
+    end: () => {
+      to = microseconds();
+    },
+    report: () => profileReport(directory, [from, to]),
+  };
+}
+
+/** By the clock that profiles are written in. */
+function microseconds(): number {
+  return Number(process.hrtime.bigint() / 1000n);
+}
+
+/** Where the time of the processor went: by groups, then by functions. */
+function profileReport(directory: string, window: readonly [from: number, to: number], top = 25): string[] {
   const file = readdirSync(directory).find((name) => name.endsWith('.cpuprofile'));
   if (!file) throw new Error(`no profile was written to ${directory}`);
   const profile = JSON.parse(readFileSync(join(directory, file), 'utf8')) as Profile;
@@ -49,13 +81,12 @@ export function profileReport(directory: string, window: readonly [from: number,
     const place = url === '' ? '' : ` ${url.replace(/^.*\/(dist|node_modules)\//, '')}:${lineNumber + 1}`;
     return `${functionName || '(anonymous)'}${place}`;
   });
-  const all = [...self.values()].reduce((sum, time) => sum + time, 0);
   const lines = (of: readonly (readonly [string, number])[]): string[] =>
     of
       .filter(([name]) => name !== 'idle' && name !== '(idle)')
       .map(([name, time]) => `${percent(time / busy)}  ${name}`);
   return [
-    `the main thread was busy for ${percent(busy / all)} of the time; of that went to:`,
+    `the server's main thread was busy for ${number(busy / 1e6)} s; of that went to:`,
     ...lines(byGroup),
     'the functions with the most time of their own:',
     ...lines(byFunction).slice(0, top),

@@ -28,7 +28,7 @@ export interface ServerOptions {
   /** A directory of its own when absent. */
   readonly dataDir?: string;
   /** Flags for Node. */
-  readonly node?: readonly string[];
+  readonly node?: readonly string[] | undefined;
 }
 
 const readyLimitMs = 60_000;
