@@ -3,7 +3,7 @@
  *
  *   npm run bench -- [--quick] [--only NAME,NAME]
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -59,7 +59,7 @@ async function runOne(name: string): Promise<Figure[]> {
 
 function describeMachine(): string {
   const version = (command: string, args: string[], pattern: RegExp): string =>
-    pattern.exec(execFileSync(command, args, { encoding: 'utf8' }))?.[1] ?? '?';
+    pattern.exec(spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 }).stdout ?? '')?.[1] ?? 'unknown';
   const etcd = version('etcd', ['--version'], /etcd Version: (\S+)/);
   const docker = version('dockerd', ['--version'], /version ([^\s,]+)/);
   const commit = version('git', ['-C', import.meta.dirname, 'rev-parse', '--short', 'HEAD'], /(\S+)/);

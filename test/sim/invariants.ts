@@ -12,6 +12,11 @@ export class Invariants {
   /** uid → the node it was bound to; a pod is bound once. */
   readonly #bound = new Map<string, string>();
 
+  /** How many pods were ever bound. */
+  get placed(): number {
+    return this.#bound.size;
+  }
+
   /** Everything that is stored right now. */
   get pods(): IterableIterator<Pod> {
     return this.#pods.values();

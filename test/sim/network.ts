@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError } from '../../shared/errors.ts';
 import { fraction, type Random } from '../../shared/random.ts';
@@ -57,6 +58,7 @@ class Pipe<T> implements AsyncIterable<T> {
 }
 
 const never = new AbortController().signal;
+setMaxListeners(0, never);
 
 /** One established connection, with what each side must do when the other, or the machine, goes away. */
 interface Established {
