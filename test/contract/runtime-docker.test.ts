@@ -173,7 +173,7 @@ describe.skipIf(missing)('pods on Docker', () => {
       ],
     });
     expect(await sh(id, 'cat /w/file; pwd; printf %s "$PLAIN|$ODD"')).toBe('from the node/home\na b|x=y\n"z"');
-    expect(await sh(id, 'echo no > /r/file 2>&1; echo yes > /w/new; cat /r/new')).toMatch(
+    expect(await sh(id, '{ echo no > /r/file; } 2>&1; echo yes > /w/new; cat /r/new')).toMatch(
       /Read-only file system\nyes$/,
     );
     expect(await readFile(join(source, 'sub/args'), 'utf8')).toBe('ignored argument\n');
