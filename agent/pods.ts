@@ -212,6 +212,7 @@ export class PodManager {
       await this.#list();
       this.#setEngine(true);
       connected();
+      void this.#prepare(signal);
       this.#resyncAt = this.#deps.clock.monotonic() + resyncAfterConnectMs;
       for (;;) {
         const { done, value } = await next;
@@ -221,6 +222,15 @@ export class PodManager {
       }
     } finally {
       ended.abort();
+    }
+  }
+
+  async #prepare(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#deps.runtime.prepare(signal);
+    } catch (error) {
+      // The first pod says so again, where it is seen.
+      if (!signal.aborted) this.#log.warn({ err: messageOf(error) }, 'the engine could not be prepared for pods');
     }
   }
 

@@ -63,7 +63,7 @@ export function restarts(container: PodContainer, policy: string | undefined, ex
 }
 
 /** The regular init containers that have not succeeded in the sandbox; none once an app container exists in it. */
-export function incompleteInit(view: PodView, sandbox: SandboxState | undefined): PodContainer[] {
+export function incompleteInit(view: PodView, sandbox: Pick<SandboxState, 'id'> | undefined): PodContainer[] {
   const inits = containersOf(view.pod).filter((container) => container.role === 'init');
   if (!sandbox) return inits;
   if (isInitialized(view, sandbox)) return [];
@@ -74,7 +74,7 @@ export function incompleteInit(view: PodView, sandbox: SandboxState | undefined)
 }
 
 /** App containers are only made after initialisation, so one that exists, or did, proves it. */
-export function isInitialized(view: PodView, sandbox: SandboxState): boolean {
+export function isInitialized(view: PodView, sandbox: Pick<SandboxState, 'id'>): boolean {
   return view.pod.spec.containers.some(
     ({ name }) =>
       newestContainer(view.observed, sandbox.id, name) !== undefined || lastExit(view, name)?.sandboxId === sandbox.id,

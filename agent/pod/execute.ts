@@ -102,14 +102,16 @@ export const executors: Executors = {
       const address = pod.spec.hostNetwork ? undefined : deps.allocateAddress(pod.metadata.uid, context.memory.address);
       if (address !== context.memory.address) context.setMemory({ address });
       const spec = sandboxSpec(pod, attempt, address, deps.dnsOf(pod));
-      context.putSandbox(await deps.runtime.createSandbox(spec, signal));
-      context.setProgress({ sandboxFailure: undefined });
+      const made = (id: string): void => context.setProgress({ making: { id, attempt } });
+      context.putSandbox(await deps.runtime.createSandbox(spec, signal, made));
+      context.setProgress({ sandboxFailure: undefined, making: undefined });
     } catch (error) {
       if (signal.aborted) return;
       const message = messageOf(error);
       deps.event(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
       const { sandboxFailure } = context.progress;
       context.setProgress({
+        making: undefined,
         sandboxFailure: failed(deps, sandboxFailure, 'ContainerCreating', message, retry.sandbox),
       });
       context.resync();

@@ -74,6 +74,8 @@ export interface PodProgress {
   readonly volumesReady: boolean;
   readonly volumesFailure?: Failure;
   readonly sandboxFailure?: Failure;
+  /** The sandbox that is being made, once containers can be created in it. */
+  readonly making?: { readonly id: string; readonly attempt: number };
   readonly containers: ReadonlyMap<string, ContainerProgress>;
 }
 

@@ -95,9 +95,14 @@ class Model {
       case 'prepareVolumes':
         this.progress = { ...this.progress, volumesReady: true };
         return;
-      case 'createSandbox':
-        this.addSandbox(step.attempt);
+      case 'createSandbox': {
+        // Two looks: first the engine has it, then it is whole.
+        const { making } = this.progress;
+        if (making) this.addSandbox(step.attempt, true, making.id);
+        const next = making ? undefined : { id: `s${this.#ids++}`, attempt: step.attempt };
+        this.progress = { ...this.progress, making: next };
         return;
+      }
       case 'removeSandbox':
         this.sandboxes = this.sandboxes.filter(({ id }) => id !== step.id);
         this.containers = this.containers.filter(({ sandboxId }) => sandboxId !== step.id);
@@ -109,11 +114,13 @@ class Model {
         return;
       }
       case 'createContainer':
-        expect(this.sandboxes.some(({ id, running }) => id === step.sandboxId && running)).toBe(true);
+        expect(this.#sandboxIds()).toContain(step.sandboxId);
         this.addContainer(step.container, step.sandboxId, 'created', step.attempt);
         return;
       case 'startContainer': {
         const name = step.container;
+        const sandboxId = this.containers.find(({ id }) => id === step.id)?.sandboxId;
+        expect(this.sandboxes.some(({ id, running }) => id === sandboxId && running)).toBe(true);
         this.started.push(name);
         const exitCode = this.behaviours[name]?.exitCode;
         const ended = exitCode === undefined ? {} : { state: 'exited' as const, exitCode, finishedAt: this.now };
@@ -138,9 +145,15 @@ class Model {
     }
   }
 
-  addSandbox(attempt: number, running = true): SandboxState {
+  /** Where containers can be created. */
+  #sandboxIds(): string[] {
+    const whole = this.sandboxes.flatMap(({ id, running }) => (running ? [id] : []));
+    return this.progress.making ? [...whole, this.progress.making.id] : whole;
+  }
+
+  addSandbox(attempt: number, running = true, id = `s${this.#ids++}`): SandboxState {
     const sandbox: SandboxState = {
-      id: `s${this.#ids++}`,
+      id,
       pod: { namespace: 'default', name: 'web', uid: 'uid-web' },
       running,
       address: '10.0.0.2',
@@ -274,6 +287,21 @@ describe('the plan', () => {
         expect(model.started.slice(0, order.length)).toEqual(order);
       }),
     );
+  });
+
+  it('creates what comes first while the sandbox is made, and starts it only when that is whole', () => {
+    const pod = podOf({ inits: ['init'], apps: 2, policy: 'Always' });
+    const model = new Model(pod, behavioursOf(pod));
+    const actions = () =>
+      model.plan().map((step) => ('container' in step ? `${step.action} ${step.container}` : step.action));
+    model.progress = { ...model.progress, volumesReady: true };
+    expect(actions()).toEqual(['createSandbox', 'pullImage i0']);
+    for (const step of model.plan()) model.do(step);
+    expect(actions()).toEqual(['createSandbox', 'createContainer i0']);
+    model.addContainer('i0', model.progress.making?.id ?? '', 'created', 0);
+    expect(actions()).toEqual(['createSandbox']);
+    for (const step of model.plan()) model.do(step);
+    expect(actions()).toEqual(['startContainer i0']);
   });
 
   it('gives every pod that ends the phase its containers’ exits say, and runs nothing afterwards', () => {

@@ -18,6 +18,7 @@ import type { PodContainer, PodMemory, PodView, Role } from './model.ts';
  * The life of a pod as one pure step function.
  *
  *     volumes ─▶ sandbox ─▶ init containers, one after another ─▶ app containers, side by side
+ *                (the first ones are created, not started, while it is made)
  *                   ▲          (sidecars stay and let the next one start)      │ all final
  *        sandbox died: stop, remove,                                           ▼
  *        next attempt, all over again                        sidecars stop ─▶ finish (Succeeded, Failed)
@@ -110,7 +111,20 @@ function planSandbox(view: PodView, now: number): Step[] {
   if (!view.progress.volumesReady) return planVolumes(view, now);
   const failure = view.progress.sandboxFailure;
   if (failure && failure.retryAt > now) return [{ action: 'wait', until: failure.retryAt }];
-  return [{ action: 'createSandbox', attempt: view.memory.nextSandbox }];
+  const attempt = view.memory.nextSandbox;
+  return [{ action: 'createSandbox', attempt }, ...planBeside(view, attempt, now)];
+}
+
+/**
+ * While the sandbox is made: the images of the containers that come first and, once the engine has the sandbox, these
+ * containers. They are started when it is whole.
+ */
+function planBeside(view: PodView, attempt: number, now: number): Step[] {
+  const { making } = view.progress;
+  const id = making?.attempt === attempt ? making.id : undefined;
+  const soon: ReadonlyArray<Action> = ['wait', 'pullImage', ...(id === undefined ? [] : ['createContainer' as const])];
+  // No container is in a sandbox without an id.
+  return planContainers(view, { id: id ?? '' }, now).filter(({ action }) => soon.includes(action));
 }
 
 /** Sandboxes that have died or been replaced, with what still runs in them. */
@@ -166,7 +180,7 @@ function finalExitCode(
   return newest && newest.attempt > exit.attempt ? undefined : exit.exitCode;
 }
 
-function planContainers(view: PodView, sandbox: SandboxState, now: number): Step[] {
+function planContainers(view: PodView, sandbox: Pick<SandboxState, 'id'>, now: number): Step[] {
   const initialized = isInitialized(view, sandbox);
   const incomplete = new Set(incompleteInit(view, sandbox).map(({ spec }) => spec.name));
   const steps: Step[] = [];
@@ -190,7 +204,7 @@ function planUpkeep(view: PodView, sandbox: SandboxState, now: number): Step[] {
   });
 }
 
-function planContainer(view: PodView, container: PodContainer, sandbox: SandboxState, now: number): Step[] {
+function planContainer(view: PodView, container: PodContainer, sandbox: Pick<SandboxState, 'id'>, now: number): Step[] {
   const { name } = container.spec;
   const state = newestContainer(view.observed, sandbox.id, name);
   if (state?.state === 'running') return planRestart(view, container, state, now);

@@ -223,10 +223,9 @@ export class PodWorker {
       if (isSuperseded(busy.step, step)) busy.abort?.abort();
       return Number.POSITIVE_INFINITY;
     }
-    const whole = this.#running.get('pod');
-    if (whole) return Number.POSITIVE_INFINITY;
-    if (key === 'pod' && this.#running.size > 0) {
-      for (const { step: other, abort } of this.#running.values()) if (isAbortable(other)) abort?.abort();
+    const obstacles = [...this.#running.values()].filter(({ step: other }) => excludes(step, other));
+    if (obstacles.length > 0) {
+      if (key === 'pod') for (const { step: other, abort } of obstacles) if (isAbortable(other)) abort?.abort();
       return Number.POSITIVE_INFINITY;
     }
     const retry = this.#retries.get(key);
@@ -428,7 +427,7 @@ function isSamePod(a: Pod, b: Pod): boolean {
   );
 }
 
-/** Steps of one lane are done one at a time, and those of the lane `pod` while no other is under way. */
+/** Steps of one lane are done one at a time, and those of the lane `pod` while no other is under way that they exclude. */
 function laneOf(step: Step): string {
   switch (step.action) {
     case 'pullImage':
@@ -443,6 +442,17 @@ function laneOf(step: Step): string {
     default:
       return 'pod';
   }
+}
+
+/** Whether two steps of different lanes must not be under way at once: what is for the whole pod is done alone. */
+function excludes(a: Step, b: Step): boolean {
+  if (laneOf(a) !== 'pod' && laneOf(b) !== 'pod') return false;
+  return !(isBesideSandbox(a) && isBesideSandbox(b));
+}
+
+/** A sandbox is made, and what its containers need beside it. */
+function isBesideSandbox({ action }: Step): boolean {
+  return action === 'createSandbox' || action === 'pullImage' || action === 'createContainer';
 }
 
 /** Steps that may be left in the middle: what they leave behind, the next plan sees. */

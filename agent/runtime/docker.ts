@@ -111,8 +111,12 @@ export class DockerRuntime implements Runtime {
     };
   }
 
-  createSandbox(spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxState> {
-    return this.#sandboxes.create(spec, signal);
+  prepare(signal?: AbortSignal): Promise<void> {
+    return this.#sandboxes.prepare(signal);
+  }
+
+  createSandbox(spec: SandboxSpec, signal?: AbortSignal, made?: (id: string) => void): Promise<SandboxState> {
+    return this.#sandboxes.create(spec, signal, made);
   }
 
   removeSandbox(id: string, signal?: AbortSignal): Promise<void> {

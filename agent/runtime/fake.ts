@@ -48,9 +48,14 @@ export class FakeRuntime implements Runtime {
     };
   }
 
-  async createSandbox(spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxState> {
+  async prepare(): Promise<void> {
+    this.#check();
+  }
+
+  async createSandbox(spec: SandboxSpec, signal?: AbortSignal, made?: (id: string) => void): Promise<SandboxState> {
     this.#check();
     const sandbox = this.#engine.putSandbox(spec);
+    made?.(sandbox.id);
     if (!sandbox.running) {
       await this.#work(this.#engine.options.sandboxMs, signal);
       if (!this.#engine.sandboxes.has(sandbox.id)) {

@@ -11,8 +11,13 @@ export interface Runtime {
   info(signal?: AbortSignal): Promise<EngineInfo>;
   /** Every sandbox and container that carries this agent's labels, running or not. */
   list(signal?: AbortSignal): Promise<{ sandboxes: SandboxState[]; containers: ContainerState[] }>;
-  /** Makes and starts the sandbox: namespaces, network, address. Returns once the address answers on the node. */
-  createSandbox(spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxState>;
+  /** Does ahead of time what the first pod would else wait for. */
+  prepare(signal?: AbortSignal): Promise<void>;
+  /**
+   * Makes and starts the sandbox: namespaces, network, address. Returns once the address answers on the node. `made` is
+   * called before that, as soon as containers can be created in it; to be started they need the whole sandbox.
+   */
+  createSandbox(spec: SandboxSpec, signal?: AbortSignal, made?: (id: string) => void): Promise<SandboxState>;
   /** Kills what is left in it and removes it with its containers, network and labels. */
   removeSandbox(id: string, signal?: AbortSignal): Promise<void>;
   createContainer(sandboxId: string, spec: ContainerSpec, signal?: AbortSignal): Promise<string>;

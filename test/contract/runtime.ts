@@ -120,6 +120,19 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       };
     };
 
+    test('containers can be created while their sandbox is made, and started when it is whole', async () => {
+      const spec = sandboxOf('early');
+      let created: Promise<string> | undefined;
+      const sandbox = await runtime.createSandbox(spec, undefined, (id) => {
+        created = runtime.createContainer(id, containerOf(spec, subject.does.run));
+      });
+      const id = (await created) ?? '';
+      await runtime.startContainer(id);
+      expect(await runtime.inspectContainer(id)).toMatchObject({ sandboxId: sandbox.id, state: 'running' });
+      await runtime.removeSandbox(sandbox.id);
+      expect(await runtime.inspectContainer(id)).toBeUndefined();
+    });
+
     test('it says what it is', async () => {
       const info = await runtime.info();
       expect(info.version).toMatch(/^[a-z]+:\/\/.+/);

@@ -44,8 +44,13 @@ export class Sandboxes {
     this.#directory = directory;
   }
 
-  create(spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxState> {
-    return this.#inTurn(spec.pod.uid, () => this.#create(spec, signal));
+  /** Has the image ready that every sandbox runs. */
+  async prepare(signal?: AbortSignal): Promise<void> {
+    this.#image ??= await this.#ensureImage(signal);
+  }
+
+  create(spec: SandboxSpec, signal?: AbortSignal, made?: (id: string) => void): Promise<SandboxState> {
+    return this.#inTurn(spec.pod.uid, () => this.#create(spec, signal, made));
   }
 
   async remove(id: string, signal?: AbortSignal): Promise<void> {
@@ -53,12 +58,14 @@ export class Sandboxes {
     if (spec) await this.#inTurn(spec.pod.uid, () => this.#remove(id, spec, signal));
   }
 
-  async #create(spec: SandboxSpec, signal?: AbortSignal): Promise<SandboxState> {
+  async #create(spec: SandboxSpec, signal?: AbortSignal, made?: (id: string) => void): Promise<SandboxState> {
     const id = await this.#createContainer(spec, signal);
     await this.#writeFiles(spec);
+    this.#specs.set(id, spec);
+    // Containers bind the files, so these come first; that it runs the engine asks only when it starts them.
+    made?.(id);
     const info = await this.#start(id, signal);
     if (!spec.hostNetwork) await this.#attach(spec, info.State.Pid, signal);
-    this.#specs.set(id, spec);
     return {
       id,
       pod: spec.pod,
