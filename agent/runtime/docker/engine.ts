@@ -1,4 +1,5 @@
 import { Agent } from 'node:http';
+import { inspect } from 'node:util';
 import Docker from 'dockerode';
 import type { Clock } from '../../../shared/clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
@@ -25,6 +26,16 @@ export interface EngineFacts {
   readonly Architecture: string;
 }
 
+/**
+ * docker-modem formats the options of every request in full depth, for a message that nobody reads: with an agent's
+ * sockets in it that takes more than 10 ms.
+ */
+class PlainAgent extends Agent {
+  [inspect.custom](): string {
+    return 'Agent';
+  }
+}
+
 /** One Docker engine behind its socket: every call has a deadline and fails with a RuntimeError. */
 export class Engine {
   readonly docker: Docker;
@@ -35,7 +46,7 @@ export class Engine {
   constructor(deps: { clock: Clock }, socketPath: string, parallel: number) {
     this.#gate = new Gate(parallel);
     this.#clock = deps.clock;
-    this.#agent = new Agent({ keepAlive: true });
+    this.#agent = new PlainAgent({ keepAlive: true });
     // `agent` is docker-modem's, and missing from the types.
     const options: Docker.DockerOptions & { agent: Agent } = { socketPath, agent: this.#agent };
     this.docker = new Docker(options);
