@@ -80,9 +80,9 @@ export class RoutedNetwork implements PodNetwork {
     const { podUid, netns } = attachment;
     const name = interfaceName(podUid);
     const inPod = podLines(attachment, name, this.#mtu, this.#nodeNetns);
-    const sysctls = this.#sysctls(netns, attachment.sysctls, signal);
-    // Both are waited for, so that a failure of one leaves nothing running behind the other.
-    const [made, set] = await Promise.allSettled([this.#ipIn(netns, inPod, signal), sysctls]);
+    // The longer way begins first. All is waited for, so that a failure of one leaves nothing running behind the other.
+    const making = this.#ipIn(netns, inPod, signal);
+    const [made, set] = await Promise.allSettled([making, this.#sysctls(netns, attachment.sysctls, signal)]);
     if (made.status === 'rejected') {
       if (!/File exists/.test(messageOf(made.reason))) throw made.reason;
       if (await this.#isWhole(attachment, signal)) return void (await this.#firewall.setHostPorts(attachment, signal));

@@ -221,8 +221,12 @@ export const executors: Executors = {
       return;
     }
     const now = deps.clock.now();
-    const seen = await deps.runtime.inspectContainer(id).catch(() => undefined);
-    context.putContainer(await withMessage(deps, context.pod, seen ?? { ...state, state: 'running', startedAt: now }));
+    // The engine's event may have been faster than its answer.
+    if (context.container(id)?.state === 'created') {
+      const seen = await deps.runtime.inspectContainer(id).catch(() => undefined);
+      const started = seen ?? { ...state, state: 'running' as const, startedAt: now };
+      context.putContainer(await withMessage(deps, context.pod, started));
+    }
     deps.event(context.pod, 'Normal', 'Started', `Started container ${name}`, name);
     if (!postStart) return;
     try {

@@ -9,7 +9,7 @@ import { ContainerProber, hasProbes } from '../probes/prober.ts';
 import type { ContainerState, RuntimeEvent, SandboxState } from '../runtime/runtime.ts';
 import { absorb, absorbDesired, forgetCrashes } from './absorb.ts';
 import { podRef } from './container-spec.ts';
-import { containersOf, currentSandbox } from './containers.ts';
+import { containersOf, currentSandbox, newestContainer } from './containers.ts';
 import { type ExecutorDeps, executors, type PodContext, withMessage } from './execute.ts';
 import {
   emptyProgress,
@@ -209,8 +209,8 @@ export class PodWorker {
       const turns = (failure?.at ?? 0) + freshFailureMs;
       if (turns > now) wakeAt = Math.min(wakeAt, turns);
     }
-    // While steps are under way there is more to tell in a moment.
-    if (this.#running.size === 0) this.#report(now);
+    // While steps are under way there is more to tell in a moment, unless all that was waited for runs.
+    if (this.#running.size === 0 || allRun(view)) this.#report(now);
     else this.#reportSoon();
     this.#wakeAt(wakeAt, now);
   }
@@ -425,6 +425,12 @@ function isSamePod(a: Pod, b: Pod): boolean {
     isDeepStrictEqual(annotations, b.metadata.annotations) &&
     isDeepStrictEqual(a.spec, b.spec)
   );
+}
+
+function allRun({ pod, observed }: PodView): boolean {
+  const sandbox = currentSandbox(observed);
+  if (!sandbox) return false;
+  return pod.spec.containers.every(({ name }) => newestContainer(observed, sandbox.id, name)?.state === 'running');
 }
 
 /** Steps of one lane are done one at a time, and those of the lane `pod` while no other is under way that they exclude. */
