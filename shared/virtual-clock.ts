@@ -6,6 +6,9 @@ interface Pending {
   readonly fire: () => void;
 }
 
+/** The shortest time that passes, in milliseconds. */
+const shortestMs = 0.001;
+
 /**
  * A clock that moves only when told to. Timers fire in the order of their times, and of their making
  * when those are equal; between two timers all promises and immediates that are ready run to their end.
@@ -30,7 +33,9 @@ export class VirtualClock implements Clock {
   }
 
   timer(ms: number, fire: () => void): Timer {
-    const pending: Pending = { at: this.#elapsed + Math.max(0, ms), order: this.#order++, fire };
+    // What is left of a wait may be smaller than a number can show: it must pass all the same.
+    const wait = ms > 0 ? Math.max(ms, shortestMs) : 0;
+    const pending: Pending = { at: this.#elapsed + wait, order: this.#order++, fire };
     let low = 0;
     let high = this.#timers.length;
     while (low < high) {
