@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../shared/random.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
+import { plainContainer, plainSandbox } from '../../test/support/runtime-specs.ts';
 import { FakeRuntime } from './fake.ts';
 import { behaviourOf, execCode } from './fake-behaviour.ts';
 import { FakeEngine, type FakeEngineOptions } from './fake-engine.ts';
@@ -9,36 +10,18 @@ import type { ContainerSpec, SandboxSpec } from './runtime.ts';
 const pod = { namespace: 'default', name: 'web', uid: 'uid-1' };
 
 const sandbox: SandboxSpec = {
+  ...plainSandbox,
   pod,
   hostname: 'web',
-  hostNetwork: false,
-  hostPID: false,
-  hostIPC: false,
-  shareProcessNamespace: false,
   address: '10.1.0.2',
-  hostPorts: [],
-  dns: { servers: [], searches: [], options: [] },
-  sysctls: {},
-  attempt: 0,
 };
 
 function container(image: string, args: string[] = []): ContainerSpec {
   return {
+    ...plainContainer,
     pod,
-    name: 'app',
-    attempt: 0,
     image,
     args,
-    env: [],
-    mounts: [],
-    resources: {},
-    tty: false,
-    stdin: false,
-    privileged: false,
-    readOnlyRootFilesystem: false,
-    capabilities: { add: [], drop: [] },
-    noNewPrivileges: false,
-    supplementalGroups: [],
     labels: { 'coracle.test': 'yes' },
   };
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ContainerSpec, ContainerState, Runtime, RuntimeEvent, SandboxSpec } from '../../agent/runtime/runtime.ts';
 import { eventually } from '../support/eventually.ts';
+import { plainContainer, plainSandbox } from '../support/runtime-specs.ts';
 
 /** What a container is to do, in the words of one runtime: the parts of its spec that say so. */
 export type Doing = Pick<ContainerSpec, 'image'> & Partial<ContainerSpec>;
@@ -38,36 +39,18 @@ export function podOf(test: string): Pick<SandboxSpec, 'pod' | 'address'> {
 
 export function sandboxOf(name: string, more: Partial<SandboxSpec> = {}): SandboxSpec {
   return {
+    ...plainSandbox,
     ...podOf(name),
     hostname: name,
-    hostNetwork: false,
-    hostPID: false,
-    hostIPC: false,
-    shareProcessNamespace: false,
-    hostPorts: [],
     dns: { servers: ['10.0.0.10'], searches: ['default.svc.cluster.local'], options: ['ndots:5'] },
-    sysctls: {},
-    attempt: 0,
     ...more,
   };
 }
 
 export function containerOf({ pod }: SandboxSpec, doing: Doing, more: Partial<ContainerSpec> = {}): ContainerSpec {
   return {
+    ...plainContainer,
     pod,
-    name: 'app',
-    attempt: 0,
-    env: [],
-    mounts: [],
-    resources: {},
-    tty: false,
-    stdin: false,
-    privileged: false,
-    readOnlyRootFilesystem: false,
-    capabilities: { add: [], drop: [] },
-    noNewPrivileges: false,
-    supplementalGroups: [],
-    labels: {},
     ...doing,
     ...more,
   };

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { plainContainer, plainSandbox } from '../../../test/support/runtime-specs.ts';
 import type { ContainerSpec, SandboxSpec } from '../runtime.ts';
 import { containerConfig, type EngineOptions, sandboxConfig } from './container-config.ts';
 import { identityOf } from './labels.ts';
@@ -8,34 +9,19 @@ const options: EngineOptions = { scope: 'test', logMaxSize: '10m', logMaxFiles: 
 const files = { '/etc/hosts': '/s/hosts', '/etc/hostname': '/s/hostname', '/etc/resolv.conf': undefined };
 
 const sandbox: SandboxSpec = {
+  ...plainSandbox,
   pod,
   hostname: 'web',
-  hostNetwork: false,
-  hostPID: false,
-  hostIPC: false,
-  shareProcessNamespace: false,
   address: '10.1.0.2',
-  hostPorts: [],
-  dns: { servers: [], searches: [], options: [] },
   sysctls: { 'net.core.somaxconn': '1', 'net/ipv4/tcp_syncookies': '1', 'kernel.shm_rmid_forced': '1' },
   attempt: 2,
 };
 
 const container: ContainerSpec = {
+  ...plainContainer,
   pod,
-  name: 'app',
   attempt: 1,
   image: 'web:1',
-  env: [],
-  mounts: [],
-  resources: {},
-  tty: false,
-  stdin: false,
-  privileged: false,
-  readOnlyRootFilesystem: false,
-  capabilities: { add: [], drop: [] },
-  noNewPrivileges: false,
-  supplementalGroups: [],
   labels: { a: 'b' },
 };
 
