@@ -57,6 +57,16 @@ it('ends with every pod’s newest status stored, however sessions end and ackno
   );
 });
 
+it('never sends an older status after a newer one, though only the older one’s acknowledgement was lost', () => {
+  const outbox = new StatusOutbox();
+  outbox.put(update('a', '1'));
+  outbox.take();
+  outbox.put(update('a', '2'));
+  outbox.acknowledge(outbox.take()?.sequence ?? 0);
+  outbox.restart([]);
+  expect(outbox.pending).toBe(false);
+});
+
 it('keeps that a pod has ended until it is acknowledged', () => {
   const outbox = new StatusOutbox();
   outbox.put(update('a', 'Succeeded', true));

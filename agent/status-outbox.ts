@@ -28,6 +28,7 @@ export class StatusOutbox {
     if (this.#waiting.size === 0) return undefined;
     const updates = [...this.#waiting.values()].slice(0, maxBatch);
     for (const { uid } of updates) this.#waiting.delete(uid);
+    this.#supersede(new Set(updates.map(({ uid }) => uid)));
     const sequence = ++this.#sequence;
     this.#sent.set(sequence, updates);
     return { sequence, updates };
@@ -45,5 +46,13 @@ export class StatusOutbox {
     for (const [uid, update] of this.#waiting) newest.set(uid, update);
     this.#waiting.clear();
     for (const update of newest.values()) if (update.status || update.terminated) this.put(update);
+  }
+  /** What was sent of these pods before is old news: sent again after a lost acknowledgement, it would overwrite the newer. */
+  #supersede(uids: ReadonlySet<string>): void {
+    for (const [sequence, updates] of this.#sent) {
+      const left = updates.filter(({ uid }) => !uids.has(uid));
+      if (left.length > 0) this.#sent.set(sequence, left);
+      else this.#sent.delete(sequence);
+    }
   }
 }
