@@ -9,6 +9,9 @@ import type { Random } from '../../shared/random.ts';
 import type { WatchCache } from '../store/cache.ts';
 import { objectKey } from '../store/keys.ts';
 import type { Store, Write } from '../store/store.ts';
+import { AdmissionChain } from './admission/chain.ts';
+import { plugins } from './admission/index.ts';
+import { Lanes } from './admission/lanes.ts';
 import type { NodeStreams, RequestContext } from './api.ts';
 import { forbiddenError } from './auth/authorizer.ts';
 import { decodeItem, encodeObject, type State } from './codec.ts';
@@ -41,11 +44,14 @@ interface Asked {
 export class Core {
   readonly deps: ApiDeps;
   readonly reads: ReadIndex;
+  readonly admission: AdmissionChain;
+  readonly lanes = new Lanes();
   readonly #events: EventLease;
 
   constructor(deps: ApiDeps) {
     this.deps = deps;
     this.reads = new ReadIndex(deps);
+    this.admission = new AdmissionChain(plugins, deps.cache);
     this.#events = new EventLease(deps);
   }
 

@@ -6,7 +6,8 @@ import type { KubeObject } from '../../shared/object.ts';
 import { nameSuffix, uuid } from '../../shared/random.ts';
 import { objectKey } from '../store/keys.ts';
 import type { Guard, Write } from '../store/store.ts';
-import { admitCreate } from './admission.ts';
+import { type Charges, charged } from './admission/charges.ts';
+import type { Admission } from './admission/plugin.ts';
 import type { MutateOptions, RequestContext } from './api.ts';
 import { answerText, decodeItem, encodeObject, type State } from './codec.ts';
 import type { Core } from './core.ts';
@@ -41,13 +42,20 @@ export async function createObject(
 
   const now = core.deps.clock.now();
   draft.metadata = newMeta(core, def, meta, now);
-  admitCreate(def, draft);
+  const admission: Admission = {
+    ...{ identity: context.identity, verb: 'create', entry: def, namespace: draft.metadata.namespace },
+    ...{ name: draft.metadata.name, dryRun: options.dryRun ?? false, warnings: context.warnings, now },
+  };
+  core.admission.mutate(admission, draft);
   def.strategy.prepareCreate?.(draft);
   if (def.kind === 'Namespace') draft.status = { phase: 'Active' };
   checkCreate(def, draft);
+  core.admission.validate(admission, draft);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await insert(core, context, def, draft, options);
+      return await charged(core, admission, context.signal, (charges) =>
+        insert(core, context, def, draft, options, charges),
+      );
     } catch (error) {
       if (!prefix || attempt >= nameTries || !isApiError(error, 'AlreadyExists')) throw error;
       draft.metadata.name = generatedName(core, prefix);
@@ -62,12 +70,14 @@ async function insert(
   def: KindDef,
   draft: KubeObject,
   options: MutateOptions,
+  charges: Charges | undefined,
 ): Promise<KubeObject> {
   const { name, namespace } = draft.metadata;
   const key = objectKey(def, namespace, name);
   const home = namespace ? objectKey(core.kind('Namespace'), undefined, namespace) : undefined;
   let room = namespace ? await livingNamespace(core, def, name, namespace) : undefined;
   if (options.dryRun) {
+    await charges?.addTo([], [], draft, undefined);
     if (await core.fresh(key)) throw alreadyExists(def, name);
     return draft;
   }
@@ -78,14 +88,17 @@ async function insert(
     if (home && room) guards.push({ key: home, revision: room.revision });
     const writes: Write[] = [await core.put(def, key, value, false)];
     addGuardWrites(core, undefined, draft, writes, guards);
+    await charges?.addTo(guards, writes, draft, undefined);
     const result = await core.deps.store.txn({ guards, writes });
     if (result.ok) {
       core.wrote(result.revision);
+      charges?.stored(writes, result.revision);
       draft.metadata.resourceVersion = String(result.revision);
       context.answer = { object: draft, text: answerText(value, result.revision) };
       return draft;
     }
     if (result.current.has(key)) throw alreadyExists(def, name);
+    charges?.refused(guards, result.current, result.revision);
     // The namespace has changed since it was seen: look at what it is now.
     const item = home && result.current.get(home);
     if (namespace) room = checkNamespace(def, name, namespace, item ? decodeItem(item) : undefined);

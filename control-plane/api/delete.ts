@@ -1,7 +1,6 @@
 import type { DeleteOptions, Status } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
-import { admitDelete } from './admission.ts';
 import type { RequestContext, Target } from './api.ts';
 import type { Core } from './core.ts';
 import { type DeletionStep, planDeletion } from './deletion.ts';
@@ -20,8 +19,17 @@ export async function deleteObject(
   options: DeleteOptions = {},
 ): Promise<KubeObject | Status> {
   checkOptions(options);
-  admitDelete(def, target.name);
   const now = core.deps.clock.now();
+  const dryRun = (options.dryRun?.length ?? 0) > 0;
+  core.admission.validate(
+    {
+      ...{ identity: context.identity, verb: 'delete', entry: def, ...target },
+      dryRun,
+      warnings: context.warnings,
+      now,
+    },
+    undefined,
+  );
   const outcome = await guardedUpdate(
     core,
     context,
@@ -30,7 +38,7 @@ export async function deleteObject(
       checkPreconditions(def, current.metadata, options.preconditions ?? {});
       return planDeletion(current, def, options, now);
     },
-    (options.dryRun?.length ?? 0) > 0,
+    dryRun,
   );
   return outcome.removed ? goneStatus(def, outcome.object) : outcome.object;
 }

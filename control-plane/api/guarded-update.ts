@@ -1,8 +1,11 @@
 import { backoffMs } from '../../shared/backoff.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
+import type { Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { objectKey } from '../store/keys.ts';
 import type { Guard, Write } from '../store/store.ts';
+import { type Charges, charged } from './admission/charges.ts';
+import type { Admission } from './admission/plugin.ts';
 import type { RequestContext } from './api.ts';
 import { decodeItem, encodeObject, type State } from './codec.ts';
 import type { Core } from './core.ts';
@@ -30,6 +33,10 @@ export interface Place {
   readonly def: KindDef;
   readonly namespace?: string;
   readonly name: string;
+  /** What of the object is written. Absent: the object itself. */
+  readonly subresource?: Subresource;
+  /** Absent: none of admission's business, as a deletion's mark. */
+  readonly admit?: 'update';
 }
 
 /**
@@ -45,6 +52,26 @@ export async function guardedUpdate(
   decide: (object: KubeObject) => Change,
   dryRun = false,
 ): Promise<Outcome> {
+  const { def, namespace, name, subresource, admit } = place;
+  if (!admit) return decideAndWrite(core, context, place, decide, dryRun, undefined, undefined);
+  const admission: Admission = {
+    ...{ identity: context.identity, verb: admit, entry: def, subresource, namespace, name },
+    ...{ dryRun, warnings: context.warnings, now: core.deps.clock.now() },
+  };
+  return charged(core, admission, context.signal, (charges) =>
+    decideAndWrite(core, context, place, decide, dryRun, admission, charges),
+  );
+}
+
+async function decideAndWrite(
+  core: Core,
+  context: RequestContext,
+  place: Place,
+  decide: (object: KubeObject) => Change,
+  dryRun: boolean,
+  admission: Admission | undefined,
+  charges: Charges | undefined,
+): Promise<Outcome> {
   const { def, namespace, name } = place;
   const key = objectKey(def, namespace, name);
   let state = core.cached(def, namespace, name);
@@ -59,6 +86,7 @@ export async function guardedUpdate(
     let change: Change;
     try {
       change = decide(state.object);
+      if (admission && change.type === 'put') core.admission.validate(admission, change.object, state.object);
     } catch (error) {
       if (current) throw error;
       state = undefined;
@@ -71,8 +99,11 @@ export async function guardedUpdate(
     }
     if (change.type === 'put' && isReadyToGo(change.object)) change = { type: 'remove' };
     const after = change.type === 'put' ? change.object : undefined;
-    if (dryRun) return { object: after ?? state.object, removed: !after };
-    const written = await write(core, def, key, state, after);
+    if (dryRun) {
+      if (after) await charges?.addTo([], [], after, state.object);
+      return { object: after ?? state.object, removed: !after };
+    }
+    const written = await write(core, def, key, state, after, charges);
     if (typeof written === 'number') {
       core.wrote(written);
       if (!after) return { object: state.object, removed: true };
@@ -100,12 +131,18 @@ async function write(
   key: string,
   state: State,
   after: KubeObject | undefined,
+  charges: Charges | undefined,
 ): Promise<number | State | undefined> {
   const guards: Guard[] = [{ key, revision: state.revision }];
   const writes: Write[] = [after ? await core.put(def, key, encodeObject(after), true) : { type: 'delete', key }];
   addGuardWrites(core, state.object, after, writes, guards);
+  if (after) await charges?.addTo(guards, writes, after, state.object);
   const result = await core.deps.store.txn({ guards, writes });
-  if (result.ok) return result.revision;
+  if (result.ok) {
+    charges?.stored(writes, result.revision);
+    return result.revision;
+  }
+  charges?.refused(guards, result.current, result.revision);
   const item = result.current.get(key);
   return item && decodeItem(item);
 }

@@ -21,7 +21,7 @@ export async function updateObject(
   body: unknown,
   options: MutateOptions = {},
 ): Promise<KubeObject> {
-  const place: Place = { def, namespace: target.namespace, name: target.name };
+  const place = placeOf(def, target);
   let incoming = decodeIncoming(def, target, body, options, context.warnings);
   core.authorize(context, 'update', askedOf(def, target), incoming);
   let used = false;
@@ -48,7 +48,7 @@ export async function patchObject(
   patch: PatchBody,
   options: MutateOptions = {},
 ): Promise<KubeObject> {
-  const place: Place = { def, namespace: target.namespace, name: target.name };
+  const place = placeOf(def, target);
   core.authorize(context, 'patch', askedOf(def, target));
   let warned = false;
   const outcome = await guardedUpdate(
@@ -65,6 +65,10 @@ export async function patchObject(
     options.dryRun,
   );
   return outcome.object;
+}
+
+function placeOf(def: KindDef, { namespace, name, subresource }: Target): Place {
+  return { def, namespace, name, subresource, admit: 'update' };
 }
 
 export function applyPatch(def: Pick<KindDef, 'message'>, current: unknown, patch: PatchBody): unknown {

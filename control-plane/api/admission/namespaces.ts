@@ -1,0 +1,27 @@
+import type { Namespace } from '../../../shared/generated/types.ts';
+import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
+import { forbidden } from '../refusals.ts';
+import type { AdmissionPlugin } from './plugin.ts';
+
+/** Namespaces that may not be deleted: those of Kubernetes' NamespaceLifecycle, and the one that nodes live by. */
+const immortal: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public', nodeLeaseNamespace]);
+
+/** Holds a namespace until its content has been deleted. */
+const namespaceFinalizer = 'kubernetes';
+
+/** What a namespace is born with, and which may not die. That one which is being deleted takes nothing new is the create's own guard. */
+export const namespaces: AdmissionPlugin = {
+  name: 'NamespaceLifecycle',
+  rules: [{ verbs: ['create', 'delete'], kinds: ['Namespace'] }],
+  mutate(_request, object) {
+    const namespace = object as Namespace;
+    const finalizers = namespace.spec?.finalizers ?? [];
+    if (!finalizers.includes(namespaceFinalizer)) finalizers.push(namespaceFinalizer);
+    namespace.spec = { ...namespace.spec, finalizers };
+    const { metadata } = namespace;
+    metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name };
+  },
+  validate({ verb, entry, name }) {
+    if (verb === 'delete' && immortal.has(name)) throw forbidden(entry, name, 'this namespace may not be deleted');
+  },
+};
