@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { TLSSocket } from 'node:tls';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { bracketed, splitAddress } from '../shared/address.ts';
 import { systemClock as clock } from '../shared/clock.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { systemRandom as random } from '../shared/random.ts';
-import { SocketIdentities } from './api/auth/authentication.ts';
+import { Authenticator } from './api/auth/authenticator.ts';
 import { createEnrollment } from './api/auth/enrollment.ts';
 import { createGrpcServer } from './api/grpc/server.ts';
 import { createRestServer } from './api/rest/server.ts';
@@ -86,16 +85,16 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     log,
   });
 
-  const identities = new SocketIdentities();
+  const authenticator = new Authenticator({ clock, authorizer });
   const rest = createRestServer({
     ...{ api, authorizer, clock, registry: metrics },
     log: log.child({ component: 'rest' }),
     tls: restTls(certificates),
-    authenticate: (request) => identities.of(request.socket as TLSSocket, clock.now()),
+    authenticate: (request) => authenticator.ofRequest(request),
     checks: { ready: { etcd: async () => void (await store.get('/')) } },
   });
   const grpc = createGrpcServer({
-    ...{ api, enrollment, clock, sessions: controlPlane.sessions },
+    ...{ api, authenticator, enrollment, clock, sessions: controlPlane.sessions },
     log: log.child({ component: 'grpc' }),
     tls: grpcTls(certificates),
   });

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import type { Api } from '../../control-plane/api/api.ts';
+import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
 import { createGrpcServer, type GrpcServer } from '../../control-plane/api/grpc/server.ts';
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
@@ -25,6 +26,7 @@ async function serve(
   const observed: Array<[string, number]> = [];
   const server = createGrpcServer({
     api: api as Api,
+    authenticator: new Authenticator({ clock, authorizer: { authorize: () => ({ allowed: true }) } }),
     enrollment: { enroll: () => Promise.reject(new Error('none')), renew: () => Promise.reject(new Error('none')) },
     sessions: { serve: async () => undefined, tunnel: async () => undefined },
     tls: { ca: authority.certificate, server: await authority.issueServer({ commonName: 'c', names: ['127.0.0.1'] }) },

@@ -2,10 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TLSSocket } from 'node:tls';
 import { Registry } from 'prom-client';
 import type { NodeStreams } from '../../control-plane/api/api.ts';
-import { identityOfSocket } from '../../control-plane/api/auth/authentication.ts';
+import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
 import { createAuthorizer } from '../../control-plane/api/auth/authorizer.ts';
 import { groups } from '../../control-plane/api/identity.ts';
 import { createRestServer, type RestServer } from '../../control-plane/api/rest/server.ts';
@@ -50,9 +49,10 @@ export async function startTestRest(parts: { store?: Store; nodeStreams?: NodeSt
   const admin = await authority.issueClient({ user: 'kubernetes-admin', groups: [groups.masters] });
   const authorizer = createAuthorizer({ pods: { get: () => undefined, by: () => [] } });
   const server = await startTestApi({ ...parts, authorizer });
+  const authenticator = new Authenticator({ clock, authorizer });
   const rest = createRestServer({
     api: server.api,
-    authenticate: (message) => identityOfSocket(message.socket as TLSSocket, clock.now()),
+    authenticate: (message) => authenticator.ofRequest(message),
     authorizer,
     clock,
     log: silentLog,

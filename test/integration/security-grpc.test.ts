@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
+import { isApiError } from '../../shared/errors.ts';
 import type { Pod } from '../../shared/generated/types.ts';
 import { silentLog } from '../../shared/log.ts';
 import type { Draft } from '../../shared/object.ts';
@@ -77,7 +78,7 @@ describe('who is who', () => {
             () => undefined,
             (reason: Error) => reason,
           );
-          return error?.message.includes('system:anonymous');
+          return isApiError(error, 'Unauthorized');
         },
         { timeoutMs: 10_000, everyMs: 200 },
       );

@@ -1,4 +1,5 @@
 import type { NodeStreams } from '../../control-plane/api/api.ts';
+import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
 import { createAuthorizer } from '../../control-plane/api/auth/authorizer.ts';
 import { createEnrollment } from '../../control-plane/api/auth/enrollment.ts';
 import { createGrpcServer, type GrpcServer } from '../../control-plane/api/grpc/server.ts';
@@ -48,6 +49,7 @@ export async function startTestGrpc(
   const schema = createRpcSchema();
   const server = createGrpcServer({
     api: core.api,
+    authenticator: new Authenticator({ clock: systemClock, authorizer }),
     enrollment: createEnrollment({ client: core.client, authority, clock: systemClock, log: silentLog }),
     sessions: parts.sessions ?? { serve: async () => undefined, tunnel: async () => undefined },
     tls: {

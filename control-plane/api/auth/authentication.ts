@@ -1,4 +1,4 @@
-import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
 import { nodeUserPrefix } from '../../../shared/well-known.ts';
 import { groups, type Identity } from '../identity.ts';
 
@@ -15,38 +15,15 @@ export function identityOfCertificate(
   now: number,
 ): Identity | undefined {
   if (!certificate?.raw) return undefined;
-  if (Date.parse(certificate.valid_to) <= now || Date.parse(certificate.valid_from) > now) return undefined;
+  if (!isWithinItsTime(certificate, now)) return undefined;
   // Names that occur more than once arrive as an array, whatever the declared type says.
   const { CN, O } = certificate.subject as { CN?: string | string[]; O?: string | string[] };
   if (typeof CN !== 'string' || CN === '') return undefined;
   return { user: CN, groups: [...toArray(O), groups.authenticated] };
 }
 
-/**
- * The identity behind a TLS connection whose client certificate is optional. Only a certificate that the TLS layer
- * has verified counts: any other leaves its holder anonymous.
- */
-export function identityOfSocket(socket: TLSSocket, now: number): Identity {
-  if (!socket.authorized) return anonymous;
-  return identityOfCertificate(socket.getPeerCertificate(), now) ?? anonymous;
-}
-
-/**
- * The same for servers that are asked often on one connection: reading a certificate costs as much as answering a
- * small request, and a connection's certificate never changes. Its time is still looked at for each request.
- */
-export class SocketIdentities {
-  readonly #certificates = new WeakMap<TLSSocket, PeerCertificate>();
-
-  of(socket: TLSSocket, now: number): Identity {
-    if (!socket.authorized) return anonymous;
-    let certificate = this.#certificates.get(socket);
-    if (!certificate) {
-      certificate = socket.getPeerCertificate();
-      this.#certificates.set(socket, certificate);
-    }
-    return identityOfCertificate(certificate, now) ?? anonymous;
-  }
+export function isWithinItsTime(certificate: Pick<PeerCertificate, 'valid_from' | 'valid_to'>, now: number): boolean {
+  return Date.parse(certificate.valid_from) <= now && now < Date.parse(certificate.valid_to);
 }
 
 export function nodeUser(nodeName: string): string {

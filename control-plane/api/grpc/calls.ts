@@ -11,7 +11,6 @@ import {
   type sendUnaryData,
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
-import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context.js';
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
@@ -20,10 +19,11 @@ import type { RpcSchema } from '../../../shared/rpc/schema.ts';
 import { type StatusError, toStatusError } from '../../../shared/rpc/status.ts';
 import { writeMessage } from '../../../shared/rpc/streams.ts';
 import type { RequestContext } from '../api.ts';
-import { anonymous, identityOfCertificate } from '../auth/authentication.ts';
-import type { Identity } from '../identity.ts';
+import { anonymous } from '../auth/authentication.ts';
+import type { AuthenticatedCall, Authenticator } from '../auth/authenticator.ts';
 
 export interface CallDeps {
+  readonly authenticator: Pick<Authenticator, 'ofCall'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly schema: Pick<RpcSchema, 'rpcStatus' | 'status'>;
@@ -52,7 +52,11 @@ export function unary<Request, Response>(
     const scope = openScope(deps, call, unaryCapMs);
     try {
       const request = decode(method, call.request);
-      const response = await orAborted(handle(scope.context, request), scope.context.signal);
+      const context = scope.identify();
+      const response = await orAborted(
+        context instanceof Promise ? context.then((known) => handle(known, request)) : handle(context, request),
+        scope.context.signal,
+      );
       callback(null, response, trailer(scope.context.warnings));
       scope.close(method.path, 0);
     } catch (error) {
@@ -77,7 +81,8 @@ export function serverStream<Request, Response>(
     const { signal } = scope.context;
     let code = 0;
     try {
-      for await (const message of handle(scope.context, decode(method, call.request))) {
+      const context = await scope.identify();
+      for await (const message of handle(context, decode(method, call.request))) {
         if (signal.aborted) break;
         await writeMessage(call, message);
       }
@@ -97,11 +102,6 @@ export function serverStream<Request, Response>(
   return { definition: asBytes(method), handler };
 }
 
-/** Who calls. */
-export function identityOf(call: { getAuthContext(): AuthContext }, now: number): Identity {
-  return identityOfCertificate(call.getAuthContext().sslPeerCertificate, now) ?? anonymous;
-}
-
 /** The error that the client is sent. Of what is no ApiError only the log learns more. */
 export function toStatus(deps: Pick<CallDeps, 'log' | 'schema'>, path: string, error: unknown): StatusError {
   if (!(error instanceof ApiError)) deps.log.error({ component: 'grpc', path, err: error }, 'a call failed');
@@ -109,14 +109,17 @@ export function toStatus(deps: Pick<CallDeps, 'log' | 'schema'>, path: string, e
 }
 
 interface Scope {
+  /** Nobody's, until it has been identified. */
   readonly context: RequestContext;
+  /** Finds out who calls; at once, where no token has to be looked at. */
+  identify(): RequestContext | Promise<RequestContext>;
   close(path: string, code: number): void;
 }
 
-type AnyCall = EventEmitter & { getDeadline(): Deadline; getAuthContext(): AuthContext };
+type AnyCall = EventEmitter & AuthenticatedCall & { getDeadline(): Deadline };
 
 /** A request's context; its timer and its listener are gone once it is closed. */
-function openScope({ clock, observe }: CallDeps, call: AnyCall, capMs?: number): Scope {
+function openScope({ authenticator, clock, observe }: CallDeps, call: AnyCall, capMs?: number): Scope {
   const abort = new AbortController();
   const started = clock.monotonic();
   const ms = Math.min(remaining(call.getDeadline(), clock.now()), capMs ?? Number.POSITIVE_INFINITY);
@@ -125,8 +128,13 @@ function openScope({ clock, observe }: CallDeps, call: AnyCall, capMs?: number):
     : undefined;
   const onCancelled = (): void => abort.abort(new ApiError('ServiceUnavailable', 'the client has gone'));
   call.once('cancelled', onCancelled);
+  const context: RequestContext = { identity: anonymous, signal: abort.signal, warnings: [] };
   return {
-    context: { identity: identityOf(call, clock.now()), signal: abort.signal, warnings: [] },
+    context,
+    identify() {
+      const who = authenticator.ofCall(call);
+      return who instanceof Promise ? who.then((known) => Object.assign(context, known)) : Object.assign(context, who);
+    },
     close(path, code) {
       timer?.cancel();
       call.off('cancelled', onCancelled);

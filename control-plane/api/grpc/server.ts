@@ -14,7 +14,7 @@ import type { Api } from '../api.ts';
 import { nodeNameOf } from '../auth/authentication.ts';
 import type { Enrollment } from '../auth/enrollment.ts';
 import type { Identity } from '../identity.ts';
-import { type CallDeps, identityOf, type Registered, serverStream, toStatus, unary } from './calls.ts';
+import { type CallDeps, type Registered, serverStream, toStatus, unary } from './calls.ts';
 import { OptionalClientCertificates, type ServerTls } from './credentials.ts';
 import { fileDescriptors } from './file-descriptors.ts';
 import { kindMethods } from './kind-service.ts';
@@ -156,7 +156,7 @@ function nodeStream<In, Out>(
   serve: (stream: ServerDuplexStream<In, Out>, identity: Identity) => Promise<void>,
 ): handleBidiStreamingCall<In, Out> {
   const run = async (stream: ServerDuplexStream<In, Out>): Promise<void> => {
-    const identity = identityOf(stream, deps.clock.now());
+    const { identity } = await deps.authenticator.ofCall(stream);
     if (nodeNameOf(identity) === undefined) {
       throw new ApiError('Forbidden', `User "${identity.user}" is not a node: only nodes may open sessions`);
     }

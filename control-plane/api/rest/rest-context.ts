@@ -9,6 +9,7 @@ import type { Identity } from '../identity.ts';
  */
 export class RestContext implements RequestContext {
   identity: Identity = anonymous;
+  impersonator: Identity | undefined;
   readonly warnings: string[] = [];
   answer?: { readonly object: KubeObject; readonly text: string };
   #controller: AbortController | undefined;

@@ -1,11 +1,12 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { createServer, type ServerOptions, type Server as TlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError, messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { Api } from '../api.ts';
+import type { Requester } from '../auth/authenticator.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
 import type { Authorizer, Identity } from '../identity.ts';
 import { discoveryOf } from './discovery.ts';
@@ -20,8 +21,6 @@ import { notServed, type Route, routeOf } from './route.ts';
 
 /** A request that is no watch and no log ends by then. */
 const requestMs = 60_000;
-/** How long a connection's identity is taken for granted: so much longer than its certificate may it be used. */
-const identityMs = 1_000;
 /** The most header bytes of a request; the most connections at a time. */
 const maxHeaderBytes = 32 * 1024;
 const maxConnections = 10_000;
@@ -40,8 +39,8 @@ export interface TlsMaterial {
 
 export interface RestServerDeps {
   readonly api: Api;
-  /** Who is behind the request's connection. Throws Unauthorized. Asked again and again: a connection may outlive a certificate. */
-  readonly authenticate: (request: IncomingMessage) => Identity;
+  /** Who sends a request. Throws Unauthorized. Asked for each: a connection may outlive a certificate. */
+  readonly authenticate: (request: IncomingMessage) => Requester | Promise<Requester>;
   /** For paths that are no resources; the pipeline asks for the rest. */
   readonly authorizer: Authorizer;
   readonly clock: Clock;
@@ -100,7 +99,6 @@ class Handler {
   readonly #deps: RestServerDeps;
   readonly #closing: AbortSignal;
   readonly #openapi = new OpenApi();
-  readonly #identities = new WeakMap<Socket, { readonly identity: Identity; readonly until: number }>();
   readonly #metrics: RequestMetrics | undefined;
 
   constructor(deps: RestServerDeps, closing: AbortSignal) {
@@ -133,8 +131,10 @@ class Handler {
     try {
       route = routeOf(request.url ?? '/');
       reply = this.#replyTo(request, route, reply);
-      context.identity = this.#identityOf(request);
-      refuseImpersonation(request);
+      const who = this.#deps.authenticate(request);
+      const { identity, impersonator } = who instanceof Promise ? await who : who;
+      context.identity = identity;
+      context.impersonator = impersonator;
       if (route.type === 'path') return await this.#servePath(request, route, context.identity, reply);
       if (isLong(route.resource, route.query)) {
         if (this.#closing.aborted) onClosing();
@@ -166,16 +166,6 @@ class Handler {
       this.#closing.removeEventListener('abort', onClosing);
       this.#metrics?.count(request, route, response.statusCode, clock.monotonic() - started);
     }
-  }
-
-  /** Reading a certificate costs as much as a small request: a connection's is read once in a while. */
-  #identityOf(request: IncomingMessage): Identity {
-    const now = this.#deps.clock.monotonic();
-    const known = this.#identities.get(request.socket);
-    if (known && known.until > now) return known.identity;
-    const identity = this.#deps.authenticate(request);
-    this.#identities.set(request.socket, { identity, until: now + identityMs });
-    return identity;
   }
 
   #replyTo(request: IncomingMessage, route: Route, before: Reply): Reply {
@@ -274,12 +264,6 @@ function sendDiscovery(reply: Reply, found: object): void {
   const aggregated = (found as { kind?: unknown }).kind === 'APIGroupDiscoveryList';
   const type = aggregated ? 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' : 'application/json';
   sendText(reply, 200, type, `${JSON.stringify(found)}\n`);
-}
-
-/** Doing something as somebody else is not served; ignoring the wish would do it as the wrong one. */
-function refuseImpersonation(request: IncomingMessage): void {
-  if (request.headers['impersonate-user'] === undefined && request.headers['impersonate-group'] === undefined) return;
-  throw new ApiError('Forbidden', 'impersonation is not supported by this server');
 }
 
 function listen(server: TlsServer, port: number, host: string | undefined): Promise<number> {

@@ -1,0 +1,97 @@
+import { ApiError } from '../../../shared/errors.ts';
+import { type Attributes, type Authorizer, groups, type Identity } from '../identity.ts';
+import { anonymous } from './authentication.ts';
+import type { Requester } from './authenticator.ts';
+import { forbiddenError } from './authorizer.ts';
+import { serviceAccountGroups, serviceAccountOf } from './service-accounts.ts';
+
+/** As whom a request wants to be carried out. */
+export interface Wishes {
+  readonly user: string;
+  /** Undefined: the ones that the user has by itself. */
+  readonly groups?: readonly string[];
+  readonly uid?: string;
+  readonly extra: Readonly<Record<string, readonly string[]>>;
+}
+
+/** The most values that may be wished for: each is a question to the authorizer. */
+const maxValues = 256;
+
+const userHeader = 'impersonate-user';
+const groupHeader = 'impersonate-group';
+const uidHeader = 'impersonate-uid';
+const extraPrefix = 'impersonate-extra-';
+
+/** Reads `Impersonate-*`, from HTTP headers or gRPC metadata: names in lower case, each with its values. Throws BadRequest. */
+export function wishesOf(headers: Readonly<Record<string, readonly string[] | undefined>>): Wishes {
+  const [user = ''] = headers[userHeader] ?? [];
+  const [uid] = headers[uidHeader] ?? [];
+  const named = headers[groupHeader];
+  const extra: Record<string, readonly string[]> = {};
+  let values = named?.length ?? 0;
+  for (const [name, given = []] of Object.entries(headers)) {
+    if (!name.startsWith(extraPrefix)) continue;
+    extra[unescaped(name.slice(extraPrefix.length))] = given;
+    values += given.length;
+  }
+  if (user === '') {
+    const what = named?.length ? `groups ${JSON.stringify(named)}` : uid ? `uid "${uid}"` : 'extra fields';
+    throw new ApiError('BadRequest', `requested ${what} without impersonating a user`);
+  }
+  if (values > maxValues)
+    throw new ApiError('BadRequest', `at most ${maxValues} groups and extra fields can be impersonated`);
+  return { user, groups: named?.length ? named : undefined, uid: uid || undefined, extra };
+}
+
+/** Whoever acts as somebody else needs the verb `impersonate` on each part of him. Throws Forbidden for the first that is missing. */
+export function impersonate(identity: Identity, wishes: Wishes, authorizer: Authorizer): Requester {
+  for (const attributes of askedBy(wishes)) {
+    const decision = authorizer.authorize(identity, attributes);
+    if (!decision.allowed) throw forbiddenError(attributes, decision.reason);
+  }
+  const hasExtra = Object.keys(wishes.extra).length > 0;
+  return {
+    identity: {
+      user: wishes.user,
+      groups: groupsOf(wishes),
+      ...(wishes.uid ? { uid: wishes.uid } : {}),
+      ...(hasExtra ? { extra: wishes.extra } : {}),
+    },
+    impersonator: identity,
+  };
+}
+
+const authenticationGroup = 'authentication.k8s.io';
+
+/** apiserver, `endpoints/filters/impersonation.go`. */
+function* askedBy({ user, groups: named = [], uid, extra }: Wishes): Generator<Attributes> {
+  const verb = 'impersonate';
+  const account = serviceAccountOf(user);
+  if (account) yield { verb, group: '', resource: 'serviceaccounts', ...account };
+  else yield { verb, group: '', resource: 'users', name: user };
+  for (const name of named) yield { verb, group: '', resource: 'groups', name };
+  for (const [subresource, values] of Object.entries(extra)) {
+    for (const name of values) yield { verb, group: authenticationGroup, resource: 'userextras', subresource, name };
+  }
+  if (uid) yield { verb, group: authenticationGroup, resource: 'uids', name: uid };
+}
+
+function groupsOf({ user, groups: named }: Wishes): readonly string[] {
+  const account = serviceAccountOf(user);
+  const own = named ?? (account ? serviceAccountGroups(account.namespace) : []);
+  if (user === anonymous.user) {
+    return own.includes(groups.unauthenticated) ? own : [...own, groups.unauthenticated];
+  }
+  const said = own.includes(groups.authenticated) || own.includes(groups.unauthenticated);
+  return said ? own : [...own, groups.authenticated];
+}
+
+/** Keys of extra fields hold characters that headers may not: they come percent-encoded. One that is not stays as it is. */
+function unescaped(key: string): string {
+  try {
+    return decodeURIComponent(key);
+  } catch (error) {
+    if (error instanceof URIError) return key;
+    throw error;
+  }
+}

@@ -1,0 +1,25 @@
+/** The users that service accounts are (Kubernetes' `serviceaccount` utilities). */
+
+const userPrefix = 'system:serviceaccount:';
+const allGroup = 'system:serviceaccounts';
+
+export interface ServiceAccountName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export function serviceAccountUser({ namespace, name }: ServiceAccountName): string {
+  return `${userPrefix}${namespace}:${name}`;
+}
+
+/** All service accounts, and those of one namespace. */
+export function serviceAccountGroups(namespace: string): string[] {
+  return [allGroup, `${allGroup}:${namespace}`];
+}
+
+/** The service account that a user is, or undefined. */
+export function serviceAccountOf(user: string): ServiceAccountName | undefined {
+  if (!user.startsWith(userPrefix)) return undefined;
+  const [namespace = '', name = '', ...rest] = user.slice(userPrefix.length).split(':');
+  return namespace !== '' && name !== '' && rest.length === 0 ? { namespace, name } : undefined;
+}

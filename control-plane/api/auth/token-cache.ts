@@ -1,0 +1,79 @@
+import type { Clock } from '../../../shared/clock.ts';
+import { ApiError } from '../../../shared/errors.ts';
+import { groups, type Identity } from '../identity.ts';
+import type { Requester, TokenAuthenticator } from './authenticator.ts';
+
+/** How long a token that was found good counts as good (ms), as in Kubernetes. */
+const trustMs = 10_000;
+/** The most tokens that are remembered. */
+const maxTokens = 4_096;
+/** The longest that is looked at: a token with the claims of a service account has about 1,300 characters. */
+const maxTokenLength = 16 * 1024;
+
+export interface TokenCacheDeps {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly authenticators: readonly TokenAuthenticator[];
+}
+
+interface Entry {
+  readonly answer: Requester | Promise<Requester>;
+  readonly until: number;
+}
+
+/** Asks the authenticators once for each token in a while, and once for all who show it at the same time. Refusals are not kept. */
+export class TokenCache {
+  readonly #deps: TokenCacheDeps;
+  /** In the order in which they were asked for. */
+  readonly #known = new Map<string, Entry>();
+
+  constructor(deps: TokenCacheDeps) {
+    this.#deps = deps;
+  }
+
+  /** Rejects with Unauthorized, in Kubernetes' one word, when the token is nobody's. */
+  holderOf(token: string): Requester | Promise<Requester> {
+    const now = this.#deps.clock.monotonic();
+    const known = this.#known.get(token);
+    if (known && known.until > now) return known.answer;
+    this.#known.delete(token);
+    if (token.length > maxTokenLength) throw unauthorized();
+    const asked = this.#ask(token).then(
+      (answer) => {
+        this.#keep(token, { answer, until: now + trustMs });
+        return answer;
+      },
+      (error: unknown) => {
+        this.#known.delete(token);
+        throw error;
+      },
+    );
+    this.#keep(token, { answer: asked, until: now + trustMs });
+    return asked;
+  }
+
+  async #ask(token: string): Promise<Requester> {
+    for (const authenticator of this.#deps.authenticators) {
+      const identity = await authenticator.authenticate(token);
+      if (identity) return { identity: authenticated(identity) };
+    }
+    throw unauthorized();
+  }
+
+  #keep(token: string, entry: Entry): void {
+    this.#known.delete(token);
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size < maxTokens) break;
+      this.#known.delete(oldest);
+    }
+    this.#known.set(token, entry);
+  }
+}
+
+function authenticated(identity: Identity): Identity {
+  if (identity.groups.includes(groups.authenticated)) return identity;
+  return { ...identity, groups: [...identity.groups, groups.authenticated] };
+}
+
+function unauthorized(): ApiError {
+  return new ApiError('Unauthorized', 'Unauthorized');
+}
