@@ -8,7 +8,6 @@ import type { Peer, SessionTransport } from '../shared/session.ts';
 import { Checkpoint, type CheckpointStorage } from './checkpoint.ts';
 import { type Dns, podDns } from './dns.ts';
 import { EventQueue } from './events.ts';
-import { streamLogs } from './log-stream.ts';
 import type { PodNetwork } from './network/network.ts';
 import { NodeNetwork } from './node-network.ts';
 import { type NodeFacts, type NodeIdentity, nodeObject, nodeStatus, type Pressure, sameStatus } from './node-status.ts';
@@ -18,6 +17,7 @@ import { PodManager } from './pods.ts';
 import type { Dialers } from './probes/dialers.ts';
 import type { EngineInfo, ImageState, Runtime } from './runtime/runtime.ts';
 import { AgentSession } from './session.ts';
+import { Streams } from './streams/streams.ts';
 
 export interface AgentDeps {
   readonly transport: SessionTransport;
@@ -121,6 +121,7 @@ export function createAgent(deps: AgentDeps): Agent {
     listed: (uids) => network.setPods(uids),
   });
 
+  const streams = new Streams({ transport: deps.transport, runtime, clock, log, pods });
   const session = new AgentSession({
     transport: deps.transport,
     clock,
@@ -137,20 +138,8 @@ export function createAgent(deps: AgentDeps): Agent {
         }
       },
       assignments: (message) => pods.assign(message),
-      openStream: (id, parameters, signal) => {
-        const find = pods.findContainer.bind(pods);
-        const streamDeps = {
-          transport: deps.transport,
-          runtime,
-          clock,
-          log,
-          find,
-          hasPod: (uid: string) => pods.hasPod(uid),
-        };
-        void streamLogs(streamDeps, id, parameters, signal).catch((error: unknown) => {
-          log.debug({ component: 'logs', err: messageOf(error) }, 'log stream broke');
-        });
-      },
+      openStream: (id, request, signal) => streams.open(id, request, signal),
+      closeStream: (id) => streams.close(id),
       statuses: () => pods.statuses(),
       takeEvent: () => events.take(),
       takeNodeStatus: () => watch.take(),

@@ -7,9 +7,9 @@ import type { Random } from '../shared/random.ts';
 import type {
   Connection,
   FromNode,
-  LogStreamParameters,
   PodStatusUpdate,
   SessionTransport,
+  StreamRequest,
   ToNode,
 } from '../shared/session.ts';
 import { Wakeup } from '../shared/wakeup.ts';
@@ -32,7 +32,8 @@ export interface SessionHandlers {
   node(): Node;
   welcome(message: Extract<ToNode, { type: 'welcome' }>): void;
   assignments(message: Extract<ToNode, { type: 'assignments' }>): void;
-  openStream(id: string, parameters: LogStreamParameters, signal: AbortSignal): void;
+  openStream(id: string, request: StreamRequest, signal: AbortSignal): void;
+  closeStream(id: string): void;
   /** All pods' statuses, for the beginning of a session. */
   statuses(): PodStatusUpdate[];
   /** The next event to tell, if there is one. */
@@ -195,7 +196,10 @@ export class AgentSession {
         this.#outbox.acknowledge(message.sequence);
         return;
       case 'openStream':
-        handlers.openStream(message.id, message.parameters, signal);
+        handlers.openStream(message.id, message, signal);
+        return;
+      case 'closeStream':
+        handlers.closeStream(message.id);
     }
   }
 

@@ -75,7 +75,10 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     random,
     log,
     authorizer,
-    nodeStreams: { logs: (node, parameters, signal) => sessions.logs(node, parameters, signal) },
+    nodeStreams: {
+      logs: (node, parameters, signal) => sessions.logs(node, parameters, signal),
+      open: (node, request, signal) => sessions.open(node, request, signal),
+    },
   });
   const clientOf = (name: string): Client => new LocalClient({ api, clock, identity: component(name) });
   const kinds = new Set<Kind>([...assignmentKinds, ...schedulerKinds, ...controllerKinds]);

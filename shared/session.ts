@@ -32,7 +32,16 @@ export type ToNode =
       changes: Assignment[];
     }
   | { type: 'statusAck'; sequence: number }
-  | { type: 'openStream'; id: string; stream: 'logs'; parameters: LogStreamParameters };
+  | ({ type: 'openStream'; id: string } & StreamRequest)
+  /** The stream is no longer wanted, even if its tunnel is too full for its end to be seen. */
+  | { type: 'closeStream'; id: string };
+
+/** What a tunnel is asked for. */
+export type StreamRequest =
+  | { stream: 'logs'; parameters: LogStreamParameters }
+  | { stream: 'exec'; parameters: ExecStreamParameters }
+  | { stream: 'attach'; parameters: AttachStreamParameters }
+  | { stream: 'portForward'; parameters: PortForwardStreamParameters };
 
 export interface Assignment {
   kind: 'Pod' | 'ConfigMap' | 'Secret' | 'Peer';
@@ -64,6 +73,30 @@ export interface LogStreamParameters {
   limitBytes?: number;
 }
 
+export interface AttachStreamParameters {
+  namespace: string;
+  pod: string;
+  uid: string;
+  container: string;
+  stdin: boolean;
+  stdout: boolean;
+  /** Never together with `tty`: a terminal has one output. */
+  stderr: boolean;
+  tty: boolean;
+}
+
+export interface ExecStreamParameters extends AttachStreamParameters {
+  command: string[];
+}
+
+/** One connection to one port in the pod's network namespace: its bytes travel on channels 0 (in) and 1 (out). */
+export interface PortForwardStreamParameters {
+  namespace: string;
+  pod: string;
+  uid: string;
+  port: number;
+}
+
 /** One side's end of a session or tunnel: ordered messages both ways, with an end. */
 export interface Connection<In, Out> {
   /** Resolves when the message has been handed on (back-pressure); rejects when the connection is gone. */
@@ -75,7 +108,10 @@ export interface Connection<In, Out> {
 
 export interface TunnelFrame {
   data: Uint8Array;
-  /** 0 stdin, 1 stdout, 2 stderr, 3 error (JSON Status), 4 resize. */
+  /**
+   * 0 stdin, 1 stdout, 2 stderr, 4 resize (JSON `{"Width":80,"Height":24}`). The last frame is on 3: a JSON Status, Success or
+   * Failure; a command's exit code is a cause `ExitCode` of reason `NonZeroExitCode`, as Kubernetes' v4 protocol has it.
+   */
   channel: number;
   end: boolean;
 }

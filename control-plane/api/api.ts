@@ -2,7 +2,7 @@ import type { Binding, BindResult, WatchBatch } from '../../shared/client.ts';
 import type { DeleteOptions, Kind, Status } from '../../shared/generated/types.ts';
 import type { KindEntry, Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
-import type { LogStreamParameters } from '../../shared/session.ts';
+import type { Connection, LogStreamParameters, StreamRequest, TunnelFrame } from '../../shared/session.ts';
 import type { Identity } from './identity.ts';
 
 /**
@@ -32,10 +32,34 @@ export interface Api {
   /** Many kinds in the order of revisions: what Client.watch gives. */
   watchKinds(context: RequestContext, kinds: readonly Kind[]): AsyncIterable<WatchBatch>;
   logs(context: RequestContext, target: Target, options: LogQuery): Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * Opens exec, attach or one connection of a port-forward: `target.subresource` is the one that `query` is for. The frames are
+   * those of the tunnel; whoever opened it closes it, and its end by `context.signal` ends what runs in the pod.
+   * `verb`: what the caller must be allowed; Kubernetes takes `get` for a GET (a WebSocket), `create` for a POST.
+   */
+  connect(context: RequestContext, target: Target, query: ConnectQuery, verb?: 'create' | 'get'): Promise<PodStream>;
 }
+
+export type PodStream = Connection<TunnelFrame, TunnelFrame>;
+
+export type ConnectQuery =
+  | {
+      readonly type: 'exec' | 'attach';
+      /** Absent: the one named by the annotation kubectl.kubernetes.io/default-container, else the only one. */
+      readonly container?: string;
+      /** Only with exec. */
+      readonly command?: readonly string[];
+      readonly stdin?: boolean;
+      readonly stdout?: boolean;
+      readonly stderr?: boolean;
+      readonly tty?: boolean;
+    }
+  | { readonly type: 'portforward'; readonly port: number };
 
 export interface RequestContext {
   readonly identity: Identity;
+  /** Who sent the request, when it is carried out as somebody else. */
+  readonly impersonator?: Identity | undefined;
   /** Aborted when the client has gone or the request's deadline has passed. */
   readonly signal: AbortSignal;
   /** Filled by the pipeline: sent to the client as warnings. */
@@ -109,4 +133,6 @@ export interface LogQuery {
 export interface NodeStreams {
   /** ServiceUnavailable when the node has no session. */
   logs(node: string, parameters: LogStreamParameters, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** The same; the stream ends when the signal aborts. */
+  open(node: string, request: StreamRequest, signal: AbortSignal): Promise<PodStream>;
 }

@@ -5,6 +5,10 @@ export interface Identity {
   /** `system:node:worker-1`, `system:kube-scheduler`, `kubernetes-admin` … */
   readonly user: string;
   readonly groups: readonly string[];
+  /** Tells apart users of one name over time: a service account's uid. */
+  readonly uid?: string;
+  /** What else the authenticator knows: `authentication.kubernetes.io/pod-name` and the like. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** What is asked for, in RBAC's terms. */

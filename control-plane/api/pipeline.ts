@@ -8,11 +8,13 @@ import type { KubeObject } from '../../shared/object.ts';
 import type {
   Api,
   ApiWatchEvent,
+  ConnectQuery,
   ListPage,
   ListQuery,
   LogQuery,
   MutateOptions,
   PatchBody,
+  PodStream,
   RequestContext,
   Target,
   WatchQuery,
@@ -21,6 +23,7 @@ import { bindPods } from './bind.ts';
 import { type ApiDeps, Core } from './core.ts';
 import { createObject } from './create.ts';
 import { deleteObject } from './delete.ts';
+import { openPodStream } from './pod-streams.ts';
 import { createBinding, createEviction, openLogs } from './pod-subresources.ts';
 import { authorizeSelection, getObject, listObjects } from './read.ts';
 import { badRequest, methodNotAllowed } from './refusals.ts';
@@ -149,6 +152,10 @@ class Pipeline implements Api {
 
   logs(context: RequestContext, target: Target, options: LogQuery): Promise<AsyncIterable<Uint8Array>> {
     return openLogs(this.#core, context, target, options);
+  }
+
+  connect(context: RequestContext, target: Target, query: ConnectQuery, verb?: 'create' | 'get'): Promise<PodStream> {
+    return openPodStream(this.#core, context, target, query, verb);
   }
 }
 

@@ -116,7 +116,8 @@ function sinceOf({ sinceSeconds, sinceTime }: LogQuery, now: number): { since?: 
   return { since };
 }
 
-function containerOf(pod: Pod, wanted: string | undefined): string {
+/** The container that a request means: named, or by the annotation, or the only one. */
+export function containerOf(pod: Pod, wanted: string | undefined): string {
   const { containers, initContainers = [] } = pod.spec;
   const { name } = pod.metadata;
   const all = [...initContainers, ...containers].map((container) => container.name);

@@ -10,6 +10,7 @@ import type {
   FromNode,
   LogStreamParameters,
   SessionServer,
+  StreamRequest,
   ToNode,
   TunnelFrame,
 } from '../../shared/session.ts';
@@ -18,7 +19,7 @@ import type { Store } from '../store/store.ts';
 import { NodeLiveness } from './liveness.ts';
 import { claimPodCIDR, releasePodCIDR } from './pod-cidr.ts';
 import { Session } from './session.ts';
-import { Tunnels } from './tunnels.ts';
+import { type Tunnel, Tunnels } from './tunnels.ts';
 
 export { assignmentKinds } from './assignments.ts';
 
@@ -48,6 +49,8 @@ type Caller = { readonly user: string; readonly groups: readonly string[] };
 export interface NodeSessions extends SessionServer {
   /** ServiceUnavailable when the node has no session here. */
   logs(node: string, parameters: LogStreamParameters, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** The same; closing the stream, or aborting the signal, ends at once what it runs on the node. */
+  open(node: string, request: StreamRequest, signal: AbortSignal): Promise<Tunnel>;
   /** The nodes with a session. */
   nodes(): readonly string[];
   /** Ends all sessions; the agents dial again until a server answers. */
@@ -144,21 +147,21 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     }
   }
 
-  async function logs(node: string, parameters: LogStreamParameters, signal: AbortSignal) {
+  async function open(node: string, request: StreamRequest, signal: AbortSignal): Promise<Tunnel> {
     const session = sessions.get(node);
     if (!session) throw new ApiError('ServiceUnavailable', `node ${node} is not connected`);
-    const ask = (id: string) => session.send({ type: 'openStream', id, stream: 'logs', parameters });
-    const { tunnel, release } = await tunnels.open(node, ask, signal);
-    const first = tunnel.incoming[Symbol.asyncIterator]();
-    return outputOf(first, () => {
-      tunnel.close();
-      release();
-    });
+    return tunnels.open(node, request, (message) => session.send(message), signal);
+  }
+
+  async function logs(node: string, parameters: LogStreamParameters, signal: AbortSignal) {
+    const tunnel = await open(node, { stream: 'logs', parameters }, signal);
+    return outputOf(tunnel.incoming[Symbol.asyncIterator](), () => tunnel.close());
   }
 
   return {
     serve,
     logs,
+    open,
     async tunnel(id, connection, caller) {
       await tunnels.accept(id, nodeOf(caller), connection);
     },

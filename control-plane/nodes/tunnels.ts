@@ -1,12 +1,12 @@
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError } from '../../shared/errors.ts';
 import { type Random, uuid } from '../../shared/random.ts';
-import type { Connection, TunnelFrame } from '../../shared/session.ts';
+import type { Connection, StreamRequest, ToNode, TunnelFrame } from '../../shared/session.ts';
 
 /** How long an agent has to dial a tunnel that it was asked for. */
 const dialMs = 10_000;
 
-type Tunnel = Connection<TunnelFrame, TunnelFrame>;
+export type Tunnel = Connection<TunnelFrame, TunnelFrame>;
 
 interface Pending {
   readonly node: string;
@@ -23,37 +23,41 @@ export class Tunnels {
   }
 
   /**
-   * Asks `node` for a tunnel by `ask(id)` and resolves with it. `release` must be called when the tunnel is no longer used: it
-   * lets the agent's call end. ServiceUnavailable when the agent does not dial in time.
+   * Asks `node` for a tunnel by its session (`tell`) and resolves with it. Its `close`, or the signal's abortion, lets the agent's
+   * call end and tells the agent so. ServiceUnavailable when the agent does not dial in time.
    */
   open(
     node: string,
-    ask: (id: string) => Promise<void>,
+    request: StreamRequest,
+    tell: (message: ToNode) => Promise<void>,
     signal: AbortSignal,
-  ): Promise<{ tunnel: Tunnel; release: () => void }> {
+  ): Promise<Tunnel> {
     const id = uuid(this.#deps.random);
     return new Promise((resolve, reject) => {
-      const fail = (error: unknown): void => {
+      const settle = (): void => {
         timer.cancel();
         signal.removeEventListener('abort', onAbort);
         this.#pending.delete(id);
+      };
+      const fail = (error: unknown): void => {
+        settle();
         reject(error);
       };
       const onAbort = (): void => fail(signal.reason);
       const timer = this.#deps.clock.timer(dialMs, () =>
         fail(new ApiError('ServiceUnavailable', `node ${node} did not open a stream within ${dialMs / 1000} s`)),
       );
+      if (signal.aborted) return onAbort();
       signal.addEventListener('abort', onAbort, { once: true });
       this.#pending.set(id, {
         node,
         take: (tunnel) =>
           new Promise<void>((release) => {
-            timer.cancel();
-            signal.removeEventListener('abort', onAbort);
-            resolve({ tunnel, release });
+            settle();
+            resolve(closing(tunnel, { id, tell, release }, signal));
           }),
       });
-      ask(id).catch(fail);
+      tell({ type: 'openStream', id, ...request }).catch(fail);
     });
   }
 
@@ -61,7 +65,30 @@ export class Tunnels {
   async accept(id: string, node: string, tunnel: Tunnel): Promise<void> {
     const pending = this.#pending.get(id);
     if (!pending || pending.node !== node) throw new ApiError('NotFound', `no stream ${id} was asked of node ${node}`);
-    this.#pending.delete(id);
     await pending.take(tunnel);
   }
+}
+
+/**
+ * The tunnel as the request has it. Its end travels by the session as well: in a tunnel that is full it would wait behind what the
+ * agent does not take, such as the input of a command that reads none.
+ */
+function closing(
+  tunnel: Tunnel,
+  { id, tell, release }: { id: string; tell: (message: ToNode) => Promise<void>; release: () => void },
+  signal: AbortSignal,
+): Tunnel {
+  let closed = false;
+  const close = (): void => {
+    if (closed) return;
+    closed = true;
+    signal.removeEventListener('abort', close);
+    tunnel.close();
+    release();
+    // A session that is gone has ended its streams.
+    tell({ type: 'closeStream', id }).catch(() => undefined);
+  };
+  if (signal.aborted) close();
+  else signal.addEventListener('abort', close, { once: true });
+  return { send: (frame) => tunnel.send(frame), incoming: tunnel.incoming, close };
 }

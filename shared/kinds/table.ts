@@ -25,7 +25,21 @@ export interface KindEntry {
   readonly selectableFields: readonly string[];
 }
 
-export type Subresource = 'status' | 'scale' | 'binding' | 'eviction' | 'log' | 'finalize';
+export type Subresource =
+  | 'status'
+  | 'scale'
+  | 'binding'
+  | 'eviction'
+  | 'log'
+  | 'finalize'
+  | 'exec'
+  | 'attach'
+  | 'portforward'
+  | 'proxy'
+  | 'ephemeralcontainers'
+  | 'resize'
+  | 'token'
+  | 'approval';
 
 const core = 'k8s.io.api.core.v1';
 
@@ -69,7 +83,7 @@ export const kindTable: readonly KindEntry[] = [
   entry('Pod', 'v1', 'pods', core, {
     shortNames: ['po'],
     categories: ['all'],
-    subresources: ['status', 'binding', 'eviction', 'log'],
+    subresources: ['status', 'binding', 'eviction', 'log', 'exec', 'attach', 'portforward'],
     selectableFields: [
       'spec.nodeName',
       'spec.restartPolicy',

@@ -152,6 +152,7 @@ export interface WireToNode {
   };
   status_ack?: { sequence?: number };
   open_stream?: { id?: string; type?: string; parameters?: Uint8Array };
+  close_stream?: { id?: string };
 }
 
 export type VersionRequest = Record<string, never>;

@@ -6,8 +6,8 @@ import type {
   Assignment,
   Connection,
   FromNode,
-  LogStreamParameters,
   SessionTransport,
+  StreamRequest,
   ToNode,
   TunnelFrame,
 } from '../session.ts';
@@ -176,6 +176,8 @@ export function toNodeToWire(message: ToNode): WireToNode {
       return { status_ack: { sequence: message.sequence } };
     case 'openStream':
       return { open_stream: { id: message.id, type: message.stream, parameters: toJson(message.parameters) } };
+    case 'closeStream':
+      return { close_stream: { id: message.id } };
   }
 }
 
@@ -203,11 +205,18 @@ export function toNodeFromWire(wire: WireToNode): ToNode | undefined {
     };
   }
   if (wire.status_ack) return { type: 'statusAck', sequence: wire.status_ack.sequence ?? 0 };
-  if (wire.open_stream?.type === 'logs') {
-    const { id = '', parameters } = wire.open_stream;
-    return { type: 'openStream', id, stream: 'logs', parameters: fromJson<LogStreamParameters>(parameters) };
+  if (wire.open_stream && isStream(wire.open_stream.type)) {
+    const { id = '', type: stream, parameters } = wire.open_stream;
+    return { type: 'openStream', id, ...({ stream, parameters: fromJson(parameters) } as StreamRequest) };
   }
+  if (wire.close_stream) return { type: 'closeStream', id: wire.close_stream.id ?? '' };
   return undefined;
+}
+
+const streams: readonly string[] = ['logs', 'exec', 'attach', 'portForward'] satisfies StreamRequest['stream'][];
+
+function isStream(type: string | undefined): type is StreamRequest['stream'] {
+  return type !== undefined && streams.includes(type);
 }
 
 function frameFromWire({ data = new Uint8Array(0), channel = 0, end = false }: WireTunnelFrame): TunnelFrame {

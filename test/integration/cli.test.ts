@@ -12,6 +12,7 @@ import { systemRandom } from '../../shared/random.ts';
 import { type CliResult, type CliRun, startCli } from '../support/cli.ts';
 import { eventually } from '../support/eventually.ts';
 import { administrator, startTestGrpc, type TestGrpc } from '../support/grpc-server.ts';
+import { noPodStreams } from '../support/pod-stream.ts';
 
 let grpc: TestGrpc;
 let dir: string;
@@ -20,6 +21,7 @@ let env: Record<string, string>;
 beforeAll(async () => {
   grpc = await startTestGrpc({
     nodeStreams: {
+      open: noPodStreams,
       logs: async (_node, { container, tail, timestamps }) =>
         (async function* () {
           yield Buffer.from(`${container} tail=${tail} timestamps=${timestamps}\n`);

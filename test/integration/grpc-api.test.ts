@@ -6,6 +6,7 @@ import type { Draft } from '../../shared/object.ts';
 import { incomingOf } from '../../shared/rpc/streams.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestGrpc, type TestGrpc } from '../support/grpc-server.ts';
+import { noPodStreams } from '../support/pod-stream.ts';
 
 let grpc: TestGrpc;
 const text = new TextEncoder();
@@ -13,6 +14,7 @@ const text = new TextEncoder();
 beforeAll(async () => {
   grpc = await startTestGrpc({
     nodeStreams: {
+      open: noPodStreams,
       async logs(_node, { container, tail }) {
         return (async function* () {
           yield text.encode(`${container} tail=${tail}\n`);

@@ -2,6 +2,7 @@ import { execFile, spawn, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
+import { noPodStreams } from '../support/pod-stream.ts';
 import { startTestRest, type TestRest } from './rest-server.ts';
 
 const run = promisify(execFile);
@@ -30,6 +31,7 @@ describe.skipIf(!found)('kubectl', () => {
   beforeAll(async () => {
     server = await startTestRest({
       nodeStreams: {
+        open: noPodStreams,
         logs: async () =>
           (async function* () {
             yield logged;

@@ -3,8 +3,10 @@ import type {
   Assignment,
   Connection,
   FromNode,
+  LogStreamParameters,
   PodStatusUpdate,
   SessionTransport,
+  StreamRequest,
   ToNode,
   TunnelFrame,
 } from '../../shared/session.ts';
@@ -154,8 +156,16 @@ export class ScriptedControlPlane {
     void session.connection.send(message).catch(() => undefined);
   }
 
-  openLogs(id: string, parameters: Extract<ToNode, { type: 'openStream' }>['parameters']): void {
-    void this.#session?.connection.send({ type: 'openStream', id, stream: 'logs', parameters });
+  openLogs(id: string, parameters: LogStreamParameters): void {
+    this.openStream(id, { stream: 'logs', parameters });
+  }
+
+  openStream(id: string, request: StreamRequest): void {
+    void this.#session?.connection.send({ type: 'openStream', id, ...request });
+  }
+
+  closeStream(id: string): void {
+    void this.#session?.connection.send({ type: 'closeStream', id });
   }
 
   /** Ends the session, and refuses others until `up` is set. */

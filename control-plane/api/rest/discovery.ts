@@ -19,6 +19,17 @@ const subresources: Readonly<
   eviction: { verbs: ['create'], kind: { group: 'policy', version: 'v1', kind: 'Eviction' } },
   log: { verbs: ['get'] },
   finalize: { verbs: ['update'] },
+  exec: { verbs: ['create', 'get'], kind: { group: '', version: 'v1', kind: 'PodExecOptions' } },
+  attach: { verbs: ['create', 'get'], kind: { group: '', version: 'v1', kind: 'PodAttachOptions' } },
+  portforward: { verbs: ['create', 'get'], kind: { group: '', version: 'v1', kind: 'PodPortForwardOptions' } },
+  proxy: {
+    verbs: ['create', 'delete', 'get', 'patch', 'update'],
+    kind: { group: '', version: 'v1', kind: 'PodProxyOptions' },
+  },
+  ephemeralcontainers: { verbs: ['get', 'patch', 'update'] },
+  resize: { verbs: ['get', 'patch', 'update'] },
+  token: { verbs: ['create'], kind: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' } },
+  approval: { verbs: ['get', 'patch', 'update'] },
 };
 
 const v1 = { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] };

@@ -1,0 +1,71 @@
+import type { Clock } from '../../shared/clock.ts';
+import { ApiError, messageOf } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
+import type { LogStreamParameters, SessionTransport, StreamRequest } from '../../shared/session.ts';
+import type { ContainerState, Runtime } from '../runtime/runtime.ts';
+import { serveLogs } from './logs.ts';
+import { type Serve, serveTunnel } from './tunnel.ts';
+
+/** Streams that a node serves at a time. */
+const maxStreams = 1_000;
+
+export interface StreamsDeps {
+  readonly transport: SessionTransport;
+  readonly runtime: Runtime;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly pods: StreamPods;
+}
+
+/** What streams ask of the pods of the node. */
+export interface StreamPods {
+  hasPod(uid: string): boolean;
+  /** The container that a request for a log means. */
+  findContainer(parameters: LogStreamParameters): ContainerState | undefined;
+}
+
+/** The streams that the control plane has asked this node for, each over a tunnel that the agent dials. */
+export class Streams {
+  readonly #deps: StreamsDeps;
+  readonly #open = new Map<string, AbortController>();
+
+  constructor(deps: StreamsDeps) {
+    this.#deps = { ...deps, log: deps.log.child({ component: 'streams' }) };
+  }
+
+  /** Serves a request until it ends, `close` names it or the signal is aborted. */
+  open(id: string, request: StreamRequest, signal: AbortSignal): void {
+    const stop = new AbortController();
+    this.#open.set(id, stop);
+    const serve = this.#open.size > maxStreams ? refuse : this.#serve(request);
+    serveTunnel(this.#deps, id, serve, AbortSignal.any([signal, stop.signal]))
+      .catch((error: unknown) => {
+        this.#deps.log.debug({ stream: request.stream, err: messageOf(error) }, 'stream broke');
+      })
+      .finally(() => this.#open.delete(id));
+  }
+
+  close(id: string): void {
+    this.#open.get(id)?.abort();
+  }
+
+  #serve(request: StreamRequest): Serve {
+    const { runtime, pods } = this.#deps;
+    switch (request.stream) {
+      case 'logs': {
+        const find = (parameters: LogStreamParameters) => pods.findContainer(parameters);
+        return serveLogs({ runtime, find, hasPod: (uid) => pods.hasPod(uid) }, request.parameters);
+      }
+      case 'exec':
+      case 'attach':
+      case 'portForward':
+        return async () => {
+          throw new ApiError('MethodNotAllowed', `this node does not serve ${request.stream}`);
+        };
+    }
+  }
+}
+
+const refuse: Serve = async () => {
+  throw new ApiError('TooManyRequests', `the node serves ${maxStreams} streams already`);
+};

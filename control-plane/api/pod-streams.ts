@@ -1,0 +1,63 @@
+import { ApiError } from '../../shared/errors.ts';
+import type { Pod } from '../../shared/generated/types.ts';
+import type { Subresource } from '../../shared/kinds/table.ts';
+import type { StreamRequest } from '../../shared/session.ts';
+import type { ConnectQuery, PodStream, RequestContext, Target } from './api.ts';
+import type { Core } from './core.ts';
+import { containerOf } from './pod-subresources.ts';
+import { getObject } from './read.ts';
+import { badRequest } from './refusals.ts';
+import { askedOf } from './update.ts';
+
+const subresources = {
+  exec: 'exec',
+  attach: 'attach',
+  portforward: 'portforward',
+} as const satisfies Record<ConnectQuery['type'], Subresource>;
+
+/** Authorizes, checks that the pod can do what is asked, and opens the stream on its node. */
+export async function openPodStream(
+  core: Core,
+  context: RequestContext,
+  target: Target,
+  query: ConnectQuery,
+  verb: 'create' | 'get' = 'create',
+): Promise<PodStream> {
+  const def = core.kind('Pod');
+  core.authorize(context, verb, askedOf(def, { ...target, subresource: subresources[query.type] }));
+  const pod = (await getObject(core, context, def, target)) as Pod;
+  const request = streamRequest(pod, query);
+  const node = pod.spec.nodeName;
+  if (!node) throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`);
+  const { nodeStreams } = core.deps;
+  if (!nodeStreams) throw new ApiError('ServiceUnavailable', 'this server has no connections to nodes');
+  return nodeStreams.open(node, request, context.signal);
+}
+
+/** What the node is asked for. BadRequest when the pod has no such container, or the query asks for nothing. */
+export function streamRequest(pod: Pod, query: ConnectQuery): StreamRequest {
+  const of = { namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name, uid: pod.metadata.uid };
+  if (query.type === 'portforward') {
+    const { port } = query;
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+      throw badRequest(`unable to parse "${port}" as a port: must be between 1 and 65535, inclusive`);
+    }
+    return { stream: 'portForward', parameters: { ...of, port } };
+  }
+  const container = containerOf(pod, query.container);
+  refuseCompleted(pod, query.type);
+  const { stdin = false, stdout = false, stderr = false, tty = false, command = [] } = query;
+  if (!stdin && !stdout && !(stderr && !tty)) throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
+  const parameters = { ...of, container, stdin, stdout, stderr: stderr && !tty, tty };
+  if (query.type === 'attach') return { stream: 'attach', parameters };
+  if (command.length === 0) throw badRequest('you must specify at least one command for the container');
+  return { stream: 'exec', parameters: { ...parameters, command: [...command] } };
+}
+
+/** kubectl's sentences: what has ended has no process to join. */
+function refuseCompleted(pod: Pod, type: 'exec' | 'attach'): void {
+  const phase = pod.status?.phase;
+  if (phase !== 'Succeeded' && phase !== 'Failed') return;
+  const doing = type === 'exec' ? 'exec into' : 'attach to';
+  throw badRequest(`cannot ${doing} a container in a completed pod; current phase is ${phase}`);
+}
