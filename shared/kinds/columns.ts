@@ -22,6 +22,15 @@ export const ageColumn: Column = {
   value: (object, now) => ageOf(object.metadata.creationTimestamp, now),
 };
 
+/** What kubectl shows of a kind that has no columns of its own. */
+export const createdAtColumn: Column = {
+  name: 'Created At',
+  type: 'date',
+  description: 'When the object was created.',
+  priority: 0,
+  value: (object) => object.metadata.creationTimestamp ?? '',
+};
+
 /** A column that is always shown. */
 export function text<T extends KubeObject>(
   name: string,

@@ -1,17 +1,20 @@
 import protobuf from 'protobufjs';
-import { formatMicroTime, formatTime } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import { messages } from '../generated/schema.ts';
 import { apiVersionOf } from '../kinds/names.ts';
 import type { KindEntry } from '../kinds/table.ts';
 import type { KubeObject } from '../object.ts';
 import type { FieldSchema } from '../schema/schema.ts';
+import { fail, scalarValues, skipField, specialValues, tag, text, type ValueCodec } from './values.ts';
 
 /**
  * Kubernetes JSON ↔ its protobuf messages, for every message under `k8s.io` and the kinds of our own. In JSON an int64
- * is a number (exact to 2^53), bytes are base64, and six messages have a form of their own (`special`). As on
+ * is a number (exact to 2^53), bytes are base64, and some messages have a form of their own (`values.ts`). As on
  * Kubernetes' wire, an empty list or map is the same as none, and so is a zero where the schema asks for no `presence`.
  */
+
+/** Messages within messages: deeper than any object, and no danger to the stack. */
+const maxDepth = 100;
 
 /** `message`: its full name. Fields that the message has not, such as a kind's `apiVersion`, are left out. */
 export function encodeObject(message: string, object: object): Uint8Array {
@@ -20,9 +23,25 @@ export function encodeObject(message: string, object: object): Uint8Array {
   return writer.finish();
 }
 
+/**
+ * The very bytes that Go's generated marshallers write, for clients of Kubernetes' protobuf: fields by their numbers, maps by
+ * their keys, and with every field whose Go type can't say that it is not set (zeros, empty messages that stand in
+ * their parent by value).
+ */
+export function encodeWhole(message: string, object: object): Uint8Array {
+  const writer = protobuf.Writer.create();
+  codecOf(message).writeWhole(writer, object as Json);
+  return writer.finish();
+}
+
+/** Whether there is a message of that full name. */
+export function isMessage(message: string): boolean {
+  return codecs.has(message);
+}
+
 /** The message's JSON; for a kind without `apiVersion` and `kind`. Throws ApiError BadRequest when it is no such message. */
 export function decodeObject(message: string, bytes: Uint8Array): Record<string, unknown> {
-  return decoding(message, () => codecOf(message).read(protobuf.Reader.create(asBuffer(bytes)), undefined));
+  return decoding(message, () => codecOf(message).read(protobuf.Reader.create(asBuffer(bytes)), 0));
 }
 
 /** A stored object of a kind, with its `apiVersion` and `kind`. */
@@ -40,90 +59,19 @@ type Json = Record<string, unknown>;
 
 interface MessageCodec {
   write(writer: protobuf.Writer, object: Json): void;
+  writeWhole(writer: protobuf.Writer, object: Json): void;
   /** To the end, or for `length` bytes; into `into` when given. */
-  read(reader: protobuf.Reader, length: number | undefined, into?: Json): Json;
+  read(reader: protobuf.Reader, depth: number, length?: number, into?: Json): Json;
 }
 
 interface FieldCodec {
   readonly name: string;
+  readonly number: number;
   write(writer: protobuf.Writer, value: unknown): void;
-  read(reader: protobuf.Reader, wireType: number, into: Json): void;
+  /** `value` may be absent; for an inline message it is the object that holds it. */
+  writeWhole(writer: protobuf.Writer, value: unknown): void;
+  read(reader: protobuf.Reader, wireType: number, into: Json, depth: number): void;
 }
-
-/** One value without its tag. */
-interface ValueCodec {
-  readonly wireType: number;
-  write(writer: protobuf.Writer, value: unknown): void;
-  read(reader: protobuf.Reader): unknown;
-}
-
-type Readers = Readonly<Record<number, (reader: protobuf.Reader) => unknown>>;
-
-const text: Readers = { 1: string };
-const moment: Readers = { 1: int64, 2: int32 };
-const intOrString: Readers = { 1: int64, 2: int32, 3: string };
-
-const meta = 'k8s.io.apimachinery.pkg.apis.meta.v1';
-
-/** The messages whose JSON is no object of their fields; each is written length-delimited like any message. */
-const special: Readonly<Record<string, ValueCodec>> = {
-  'k8s.io.apimachinery.pkg.util.intstr.IntOrString': delimited({
-    write: (writer, value) => {
-      if (typeof value === 'number') writer.uint32(tag(1, 0)).int64(0).uint32(tag(2, 0)).int32(value);
-      else writer.uint32(tag(1, 0)).int64(1).uint32(tag(3, 2)).string(String(value));
-    },
-    read: (reader, end) => {
-      const { 1: type, 2: int, 3: word } = readFields(reader, end, intOrString);
-      return type === 1 ? (word ?? '') : (int ?? 0);
-    },
-  }),
-  'k8s.io.apimachinery.pkg.api.resource.Quantity': delimited({
-    write: (writer, value) => writer.uint32(tag(1, 2)).string(String(value)),
-    read: (reader, end) => readFields(reader, end, text)[1] ?? '0',
-  }),
-  [`${meta}.Time`]: delimited({
-    write: (writer, value) => writer.uint32(tag(1, 0)).int64(Math.floor(Date.parse(String(value)) / 1000)),
-    read: (reader, end) => {
-      const { 1: seconds = 0 } = readFields(reader, end, moment);
-      return seconds === 0 ? undefined : formatTime(Number(seconds) * 1000);
-    },
-  }),
-  [`${meta}.MicroTime`]: delimited({
-    write: (writer, value) => {
-      const stamp = String(value);
-      writer.uint32(tag(1, 0)).int64(Math.floor(Date.parse(stamp) / 1000));
-      const micros = Number((/\.(\d{1,6})/.exec(stamp)?.[1] ?? '').padEnd(6, '0'));
-      if (micros > 0) writer.uint32(tag(2, 0)).int32(micros * 1000);
-    },
-    read: (reader, end) => {
-      const { 1: seconds = 0, 2: nanos = 0 } = readFields(reader, end, moment);
-      if (seconds === 0 && nanos === 0) return undefined;
-      const micros = Math.floor(Number(nanos) / 1000);
-      return formatMicroTime(Number(seconds) * 1000).replace(/\.\d+/, `.${String(micros).padStart(6, '0')}`);
-    },
-  }),
-  [`${meta}.FieldsV1`]: jsonText(),
-  'k8s.io.apimachinery.pkg.runtime.RawExtension': jsonText(),
-};
-
-const scalars: Readonly<Record<string, ValueCodec>> = {
-  string: { wireType: 2, write: (writer, value) => writer.string(String(value)), read: (reader) => reader.string() },
-  bool: { wireType: 0, write: (writer, value) => writer.bool(value === true), read: (reader) => reader.bool() },
-  int32: { wireType: 0, write: (writer, value) => writer.int32(Number(value)), read: (reader) => reader.int32() },
-  uint32: { wireType: 0, write: (writer, value) => writer.uint32(Number(value)), read: (reader) => reader.uint32() },
-  int64: { wireType: 0, write: (writer, value) => writer.int64(Number(value)), read: int64 },
-  uint64: {
-    wireType: 0,
-    write: (writer, value) => writer.uint64(Number(value)),
-    read: (reader) => Number(reader.uint64()),
-  },
-  double: { wireType: 1, write: (writer, value) => writer.double(Number(value)), read: (reader) => reader.double() },
-  bytes: {
-    wireType: 2,
-    write: (writer, value) => writer.bytes(Buffer.from(String(value), 'base64')),
-    read: (reader) => Buffer.from(reader.bytes()).toString('base64'),
-  },
-};
 
 /** What Go's clients send for a field that is not set, unless its type can tell (`presence`). */
 const zeros: Readonly<Record<string, unknown>> = { string: '', bool: false, int32: 0, int64: 0, double: 0, bytes: '' };
@@ -140,20 +88,25 @@ function codecOf(message: string): MessageCodec {
 function compileAll(): Map<string, MessageCodec> {
   const all = new Map<string, MessageCodec>();
   for (const name of Object.keys(messages)) {
-    if (!(name in special)) all.set(name, { write: unfilled, read: unfilled });
+    if (!(name in specialValues)) all.set(name, { write: unfilled, writeWhole: unfilled, read: unfilled });
   }
   const valueCodec = (type: string): ValueCodec => {
-    const simple = scalars[type] ?? special[type];
+    const simple = scalarValues[type] ?? specialValues[type];
     if (simple) return simple;
-    const codec = all.get(type);
-    if (!codec) throw new Error(`no message ${type}`);
+    const codec = all.get(type) ?? fail(`no message ${type}`);
+    const writeWhole = (writer: protobuf.Writer, value: unknown): void => {
+      codec.writeWhole(writer.fork(), value as Json);
+      writer.ldelim();
+    };
     return {
       wireType: 2,
       write: (writer, value) => {
         codec.write(writer.fork(), value as Json);
         writer.ldelim();
       },
-      read: (reader) => codec.read(reader, reader.uint32()),
+      writeWhole,
+      writeZero: (writer) => writeWhole(writer, {}),
+      read: (reader, depth) => codec.read(reader, depth + 1, reader.uint32()),
     };
   };
   for (const [name, { fields }] of Object.entries(messages)) {
@@ -179,6 +132,8 @@ function compile(
     if (schema.inline) inlines.push(codec);
     else byName.set(name, codec);
   }
+  const inOrder = [...byNumber.values()].sort((a, b) => a.number - b.number);
+  const inlined = new Set(inlines);
   return {
     write(writer, object) {
       for (const name in object) {
@@ -187,14 +142,20 @@ function compile(
       }
       for (const inline of inlines) inline.write(writer, object);
     },
-    read(reader, length, into = {}) {
+    writeWhole(writer, object) {
+      for (const codec of inOrder) {
+        codec.writeWhole(writer, inlined.has(codec) ? object : (object[codec.name] ?? undefined));
+      }
+    },
+    read(reader, depth, length, into = {}) {
+      if (depth > maxDepth) fail(`nested deeper than ${maxDepth} messages`);
       const end = length === undefined ? reader.len : reader.pos + length;
       if (end > reader.len) fail('unexpected end');
       while (reader.pos < end) {
         const key = reader.uint32();
         const codec = byNumber.get(key >>> 3);
-        if (codec) codec.read(reader, key & 7, into);
-        else reader.skipType(key & 7);
+        if (codec) codec.read(reader, key & 7, into, depth);
+        else skipField(reader, key);
       }
       if (reader.pos !== end) fail('a field crosses the end of its message');
       return into;
@@ -208,6 +169,7 @@ function inlineField(name: string, { number, type }: FieldSchema, codec: Message
   const key = tag(number, 2);
   return {
     name,
+    number,
     write(writer, object) {
       for (const own in object as Json) {
         if (!names.has(own)) continue;
@@ -216,142 +178,131 @@ function inlineField(name: string, { number, type }: FieldSchema, codec: Message
         return;
       }
     },
-    read(reader, wireType, into) {
+    writeWhole(writer, object) {
+      codec.writeWhole(writer.uint32(key).fork(), object as Json);
+      writer.ldelim();
+    },
+    read(reader, wireType, into, depth) {
       expectWireType(name, wireType, 2);
-      codec.read(reader, reader.uint32(), into);
+      codec.read(reader, depth + 1, reader.uint32(), into);
     },
   };
 }
 
 function field(name: string, schema: FieldSchema, codec: ValueCodec): FieldCodec {
-  const { number, type, repeated, map } = schema;
-  const key = tag(number, map ? 2 : codec.wireType);
-  if (map) {
-    const valueKey = tag(2, codec.wireType);
-    const empty = type.endsWith('.Quantity') ? '0' : '';
-    return {
-      name,
-      write(writer, value) {
-        const entries = value as Json;
-        for (const entry in entries) {
-          writer.uint32(key).fork().uint32(tag(1, 2)).string(entry).uint32(valueKey);
-          codec.write(writer, entries[entry]);
-          writer.ldelim();
-        }
-      },
-      read(reader, wireType, into) {
-        expectWireType(name, wireType, 2);
-        into[name] ??= {};
-        readEntry(reader, codec, into[name] as Json, empty);
-      },
-    };
-  }
-  if (repeated) {
-    return {
-      name,
-      write(writer, value) {
-        for (const item of value as unknown[]) codec.write(writer.uint32(key), item);
-      },
-      read(reader, wireType, into) {
-        into[name] ??= [];
-        const items = into[name] as unknown[];
-        if (wireType === 2 && codec.wireType !== 2) {
-          const end = reader.uint32() + reader.pos;
-          while (reader.pos < end) items.push(codec.read(reader));
-        } else {
-          expectWireType(name, wireType, codec.wireType);
-          items.push(codec.read(reader));
-        }
-      },
-    };
-  }
-  const absent = schema.presence || schema.required ? undefined : zeros[type];
+  const { repeated, map } = schema;
+  if (map) return mapField(name, schema, codec);
+  return repeated ? listField(name, schema, codec) : singleField(name, schema, codec);
+}
+
+function mapField(name: string, { number, type }: FieldSchema, codec: ValueCodec): FieldCodec {
+  const key = tag(number, 2);
+  const valueKey = tag(2, codec.wireType);
+  const empty = type.endsWith('.Quantity') ? '0' : '';
+  const writeEntry = (writer: protobuf.Writer, entry: string, write: (to: protobuf.Writer) => void): void => {
+    write(writer.uint32(key).fork().uint32(tag(1, 2)).string(entry).uint32(valueKey));
+    writer.ldelim();
+  };
   return {
     name,
+    number,
+    write(writer, value) {
+      const entries = value as Json;
+      for (const entry in entries) writeEntry(writer, entry, (to) => codec.write(to, entries[entry]));
+    },
+    writeWhole(writer, value = {}) {
+      const entries = value as Json;
+      const write = codec.writeWhole ?? codec.write;
+      for (const entry of Object.keys(entries).sort()) {
+        writeEntry(writer, entry, (to) => write(to, entries[entry]));
+      }
+    },
+    read(reader, wireType, into, depth) {
+      expectWireType(name, wireType, 2);
+      into[name] ??= {};
+      readEntry(reader, codec, into[name] as Json, empty, depth);
+    },
+  };
+}
+
+function listField(name: string, { number }: FieldSchema, codec: ValueCodec): FieldCodec {
+  const key = tag(number, codec.wireType);
+  return {
+    name,
+    number,
+    write(writer, value) {
+      for (const item of value as unknown[]) codec.write(writer.uint32(key), item);
+    },
+    writeWhole(writer, value = []) {
+      const write = codec.writeWhole ?? codec.write;
+      for (const item of value as unknown[]) write(writer.uint32(key), item);
+    },
+    read(reader, wireType, into, depth) {
+      into[name] ??= [];
+      const items = into[name] as unknown[];
+      if (wireType === 2 && codec.wireType !== 2) {
+        const end = reader.uint32() + reader.pos;
+        if (end > reader.len) fail('unexpected end');
+        while (reader.pos < end) items.push(codec.read(reader, depth));
+        if (reader.pos !== end) fail('a field crosses the end of its message');
+      } else {
+        expectWireType(name, wireType, codec.wireType);
+        items.push(codec.read(reader, depth));
+      }
+    },
+  };
+}
+
+function singleField(name: string, schema: FieldSchema, codec: ValueCodec): FieldCodec {
+  const key = tag(schema.number, codec.wireType);
+  const absent = schema.presence || schema.required ? undefined : zeros[schema.type];
+  const always = schema.type in scalarValues ? !schema.presence : schema.embedded === true;
+  const { writeZero } = codec;
+  const writeWhole = codec.writeWhole ?? codec.write;
+  return {
+    name,
+    number: schema.number,
     write: (writer, value) => codec.write(writer.uint32(key), value),
-    read(reader, wireType, into) {
+    writeWhole(writer, value) {
+      if (value !== undefined) writeWhole(writer.uint32(key), value);
+      else if (always && writeZero) writeZero(writer.uint32(key));
+    },
+    read(reader, wireType, into, depth) {
       expectWireType(name, wireType, codec.wireType);
-      const value = codec.read(reader);
+      const value = codec.read(reader, depth);
       if (value === undefined || value === absent) delete into[name];
       else into[name] = value;
     },
   };
 }
 
-function delimited(codec: {
-  write(writer: protobuf.Writer, value: unknown): void;
-  read(reader: protobuf.Reader, end: number): unknown;
-}): ValueCodec {
-  return {
-    wireType: 2,
-    write(writer, value) {
-      codec.write(writer.fork(), value);
-      writer.ldelim();
-    },
-    read(reader) {
-      const end = reader.uint32() + reader.pos;
-      return codec.read(reader, end);
-    },
-  };
-}
-
-/** A message whose one field holds JSON text. */
-function jsonText(): ValueCodec {
-  return delimited({
-    write: (writer, value) => writer.uint32(tag(1, 2)).string(JSON.stringify(value)),
-    read: (reader, end) => JSON.parse(String(readFields(reader, end, text)[1] ?? '{}')),
-  });
-}
-
 /** One pair of a map. */
-function readEntry(reader: protobuf.Reader, codec: ValueCodec, into: Json, empty: unknown): void {
+function readEntry(reader: protobuf.Reader, codec: ValueCodec, into: Json, empty: unknown, depth: number): void {
   const end = reader.uint32() + reader.pos;
   if (end > reader.len) fail('unexpected end');
   let key = '';
   let value = empty;
   while (reader.pos < end) {
     const number = reader.uint32();
-    if (number >>> 3 === 1) key = reader.string();
-    else if (number >>> 3 === 2) value = codec.read(reader);
-    else reader.skipType(number & 7);
+    if (number >>> 3 === 1) {
+      expectWireType('key', number & 7, 2);
+      key = text(reader);
+    } else if (number >>> 3 === 2) {
+      expectWireType('value', number & 7, codec.wireType);
+      value = codec.read(reader, depth);
+    } else {
+      skipField(reader, number);
+    }
   }
+  if (reader.pos !== end) fail('a field crosses the end of its message');
   // By assignment, this one key would set the object's prototype instead.
   if (key === '__proto__') Object.defineProperty(into, key, { value, enumerable: true, writable: true });
   else into[key] = value;
 }
 
-/** Small messages by hand: the last value of each numbered field. */
-function readFields(reader: protobuf.Reader, end: number, readers: Readers): Record<number, unknown> {
-  if (end > reader.len) fail('unexpected end');
-  const found: Record<number, unknown> = {};
-  while (reader.pos < end) {
-    const key = reader.uint32();
-    const read = readers[key >>> 3];
-    if (read) found[key >>> 3] = read(reader);
-    else reader.skipType(key & 7);
-  }
-  return found;
-}
-
-function int64(reader: protobuf.Reader): number {
-  return Number(reader.int64());
-}
-
-function int32(reader: protobuf.Reader): number {
-  return reader.int32();
-}
-
-function string(reader: protobuf.Reader): string {
-  return reader.string();
-}
-
 /** The same bytes: protobufjs reads text from a Buffer natively. */
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function tag(number: number, wireType: number): number {
-  return (number << 3) | wireType;
 }
 
 function expectWireType(name: string, found: number, expected: number): void {
@@ -369,8 +320,4 @@ function decoding<T>(message: string, decode: () => T): T {
 
 function unfilled(): never {
   throw new Error('a message was used before all were compiled');
-}
-
-function fail(message: string): never {
-  throw new Error(message);
 }

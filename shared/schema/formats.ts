@@ -94,6 +94,13 @@ export const isCidr: Format = (value) =>
 
 export const isAbsolutePath: Format = (value) => (value.startsWith('/') ? undefined : 'must be an absolute path');
 
+/** A name that can stand in a path, and nothing more is asked of it. */
+export const isPathSegment: Format = (value) => {
+  if (value === '.' || value === '..') return `may not be '${value}'`;
+  const wrong = ['/', '%'].find((one) => value.includes(one));
+  return wrong && `may not contain '${wrong}'`;
+};
+
 /** A relative path that stays below its root. */
 export const isLocalPath: Format = (value) => {
   if (value.startsWith('/')) return 'must be a relative path';

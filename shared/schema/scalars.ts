@@ -51,6 +51,7 @@ export const scalarReaders: Readonly<Record<string, ReadValue>> = {
   },
   [`${meta}.FieldsV1`]: freeForm,
   'k8s.io.apimachinery.pkg.runtime.RawExtension': freeForm,
+  'k8s.io.api.authentication.v1.ExtraValue': { read: texts, empty: [], expected: 'a list of strings' },
 };
 
 function integer(min: number, max: number, expected: string): ReadValue {
@@ -73,6 +74,11 @@ function quantity(value: string | number): string | undefined {
     if (error instanceof QuantityError) return undefined;
     throw error;
   }
+}
+
+function texts(value: unknown): string[] | undefined {
+  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string' || item === null)) return undefined;
+  return value.map((item: string | null) => item ?? '');
 }
 
 /** Standard base64 with padding; line breaks are dropped, as Go's decoder does. */

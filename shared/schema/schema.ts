@@ -32,4 +32,8 @@ export interface FieldSchema {
   readonly unique?: boolean;
   /** Zero ("", 0, false) differs from absence; elsewhere a zero that comes as protobuf counts as absent. */
   readonly presence?: boolean;
+  /** A message that stands in its parent by value: as Go's protobuf it is always written, at the least empty. */
+  readonly embedded?: boolean;
+  /** What the fault says when a required field is missing. */
+  readonly requiredWhy?: string;
 }

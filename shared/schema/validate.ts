@@ -70,7 +70,7 @@ type ScalarRule = (value: unknown, walk: Walk) => void;
 
 class MessageChecker {
   readonly #lenient: boolean;
-  readonly #required: string[] = [];
+  readonly #required: Array<{ name: string; why: string | undefined }> = [];
   readonly #fields: Array<{ name: string; check: (value: unknown, walk: Walk) => void }> = [];
 
   constructor(lenient: boolean) {
@@ -78,7 +78,7 @@ class MessageChecker {
   }
 
   add(name: string, schema: FieldSchema, below: MessageChecker | undefined): void {
-    if (schema.required) this.#required.push(name);
+    if (schema.required) this.#required.push({ name, why: schema.requiredWhy });
     const scalar = scalarRules(schema);
     const one: ScalarRule | undefined = below ? (value, walk) => below.check(value as Json, walk) : scalar;
     const unique = schema.unique ? schema.listMapKey : undefined;
@@ -89,10 +89,10 @@ class MessageChecker {
   }
 
   check(object: Json, walk: Walk): void {
-    for (const name of this.#required) {
+    for (const { name, why } of this.#required) {
       const value = object[name];
       const empty = !this.#lenient && (value === '' || (Array.isArray(value) && value.length === 0));
-      if (value === undefined || empty) report(walk, required(walk.path.text(name)));
+      if (value === undefined || empty) report(walk, required(walk.path.text(name), why));
     }
     for (const { name, check } of this.#fields) {
       const value = object[name];

@@ -38,6 +38,7 @@ const values: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
     .tuple(seconds, fc.integer({ min: 0, max: 999_999 }))
     .map(([at, micros]) => new Date(at * 1000).toISOString().replace('.000Z', `.${String(micros).padStart(6, '0')}Z`)),
   [`${meta}.FieldsV1`]: fc.dictionary(fc.string(), fc.constant({})),
+  'k8s.io.api.authentication.v1.ExtraValue': fc.array(fc.string(), { minLength: 1, maxLength: 3 }),
   'k8s.io.apimachinery.pkg.runtime.RawExtension': fc.dictionary(fc.string(), fc.jsonValue() as fc.Arbitrary<unknown>),
 };
 

@@ -59,6 +59,7 @@ const special: Readonly<Record<string, (version: Version) => object>> = {
   [`${meta}.MicroTime`]: () => ({ type: 'string', format: 'date-time' }),
   [`${meta}.FieldsV1`]: () => ({ type: 'object' }),
   'k8s.io.apimachinery.pkg.runtime.RawExtension': () => ({ type: 'object' }),
+  'k8s.io.api.authentication.v1.ExtraValue': () => ({ type: 'array', items: { type: 'string' } }),
   'k8s.io.apimachinery.pkg.api.resource.Quantity': (version) =>
     version === 2 ? { type: 'string' } : { oneOf: [{ type: 'string' }, { type: 'number' }] },
   'k8s.io.apimachinery.pkg.util.intstr.IntOrString': (version) =>
