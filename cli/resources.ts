@@ -41,7 +41,8 @@ export function kindCalled(word: string): KindDef {
 }
 
 export function kindNameOf(def: KindDef): Kind {
-  return def.kind as Kind;
+  // A second version has a service of its own, called after its type.
+  return def.typeName as Kind;
 }
 
 function allKinds(): KindDef[] {

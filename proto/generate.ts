@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
-import { type KindEntry, kindTable, serviceName } from '../shared/kinds/table.ts';
+import { type KindEntry, kindTable, qualifiedName, serviceName, type Verb, verbsOf } from '../shared/kinds/table.ts';
 
 const protoDir = dirname(fileURLToPath(import.meta.url));
 const outDir = join(protoDir, '..', 'shared', 'generated');
@@ -21,6 +21,7 @@ const scalarMessages: Record<string, string> = {
   'k8s.io.apimachinery.pkg.apis.meta.v1.MicroTime': 'string',
   'k8s.io.apimachinery.pkg.apis.meta.v1.FieldsV1': 'Record<string, unknown>',
   'k8s.io.apimachinery.pkg.runtime.RawExtension': 'Record<string, unknown>',
+  'k8s.io.api.authentication.v1.ExtraValue': 'string[]',
 };
 
 const scalarTypes: Record<string, string> = {
@@ -38,6 +39,7 @@ function main(): void {
   const root = load();
   mkdirSync(outDir, { recursive: true });
   const messages = objectMessages(root);
+  for (const [message, name] of typeNames(messages)) names.set(message, name);
   write('types.ts', typesSource(messages));
   write('schema.ts', schemaSource(messages));
   addServices(root);
@@ -78,19 +80,54 @@ function objectMessages(root: protobuf.Root): protobuf.Type[] {
     .sort((a, b) => (a.fullName < b.fullName ? -1 : 1));
 }
 
+/** Full name of a message → the name of its TypeScript type. */
+const names = new Map<string, string>();
+
+/**
+ * A type is called by its message's short name. Where several messages have one short name, the core group's keeps it, or else the
+ * only one of a version that kinds are stored in; all others have group and version before it: `EventsV1Event`.
+ */
+function typeNames(messages: readonly protobuf.Type[]): Map<string, string> {
+  const second = new Set(kindTable.filter((entry) => entry.secondVersion).map(({ message }) => packageOf(message)));
+  const rank = (message: string): number =>
+    /\.(core|meta)\.v1$/.test(packageOf(message)) ? 0 : second.has(packageOf(message)) ? 2 : 1;
+  const named = new Map<string, string[]>();
+  for (const type of messages) named.set(type.name, [...(named.get(type.name) ?? []), fullName(type)]);
+  const found = new Map<string, string>();
+  for (const [short, rivals] of named) {
+    const best = Math.min(...rivals.map(rank));
+    const heirs = rivals.filter((message) => rank(message) === best);
+    for (const message of rivals)
+      found.set(message, heirs.length === 1 && heirs[0] === message ? short : qualifiedName(message));
+  }
+  return found;
+}
+
+function packageOf(message: string): string {
+  return message.slice(0, message.lastIndexOf('.'));
+}
+
+function nameOf(message: string): string {
+  const name = names.get(message);
+  if (!name) throw new Error(`no message ${message}`);
+  return name;
+}
+
 function typesSource(messages: protobuf.Type[]): string {
   const seen = new Map<string, string>();
   const lines = ['// Generated from proto/ by proto/generate.ts. Not to be edited.', ''];
   for (const type of messages) {
     const name = fullName(type);
     if (name in scalarMessages) continue;
-    const clash = seen.get(type.name);
-    if (clash) throw new Error(`two messages of one short name: ${clash} and ${name}`);
-    seen.set(type.name, name);
+    const clash = seen.get(nameOf(name));
+    if (clash) throw new Error(`two messages of one name: ${clash} and ${name}`);
+    seen.set(nameOf(name), name);
     lines.push(...interfaceSource(type));
   }
   lines.push('/** Kind name → the type of its objects. */', 'export interface KindMap {');
-  for (const { kind } of kindTable) lines.push(`  ${kind}: ${kind};`);
+  for (const { kind, message, secondVersion } of kindTable) {
+    if (!secondVersion) lines.push(`  ${kind}: ${nameOf(message)};`);
+  }
   lines.push('}', '', 'export type Kind = keyof KindMap;', '');
   return lines.join('\n');
 }
@@ -101,7 +138,7 @@ function interfaceSource(type: protobuf.Type): string[] {
   const inline = type.fieldsArray.filter((field) => rule(field, 'inline'));
   const bases = inline.map((field) => typeName(field));
   const lines = doc(type.comment, '');
-  lines.push(`export interface ${type.name}${bases.length ? ` extends ${bases.join(', ')}` : ''} {`);
+  lines.push(`export interface ${nameOf(fullName(type))}${bases.length ? ` extends ${bases.join(', ')}` : ''} {`);
   const owner = kind ?? list;
   if (owner) lines.push(`  apiVersion: '${apiVersion(owner)}';`, `  kind: '${owner.kind}${kind ? '' : 'List'}';`);
   for (const field of type.fieldsArray) {
@@ -140,7 +177,7 @@ function typeName(field: protobuf.Field): string {
   if (scalar) return scalar;
   const target = field.resolvedType;
   if (!(target instanceof protobuf.Type)) throw new Error(`${field.fullName}: no type for ${field.type}`);
-  return scalarMessages[fullName(target)] ?? target.name;
+  return scalarMessages[fullName(target)] ?? nameOf(fullName(target));
 }
 
 function doc(comment: string | null, indent: string): string[] {
@@ -202,14 +239,8 @@ function addServices(root: protobuf.Root): void {
   const home = root.lookup('coracle.v1');
   if (!(home instanceof protobuf.Namespace)) throw new Error('no package coracle.v1');
   for (const entry of kindTable) {
-    const { kind, message } = entry;
-    const write = new protobuf.Type(`Write${kind}Request`)
-      .add(new protobuf.Field('object', 1, message, 'optional'))
-      .add(new protobuf.Field('options', 2, 'coracle.v1.WriteOptions', 'optional'));
-    const event = new protobuf.Type(`${kind}Event`)
-      .add(new protobuf.Field('type', 1, 'string', 'optional'))
-      .add(new protobuf.Field('object', 2, message, 'optional'));
-    home.add(write).add(event);
+    const { typeName, message } = entry;
+    const event = `${typeName}Event`;
     const service = new protobuf.Service(serviceName(entry));
     const unary = (name: string, request: string, response: string): void => {
       service.add(new protobuf.Method(name, 'rpc', request, response));
@@ -217,18 +248,37 @@ function addServices(root: protobuf.Root): void {
     const stream = (name: string, request: string, response: string): void => {
       service.add(new protobuf.Method(name, 'rpc', request, response, false, true));
     };
-    unary('Create', `Write${kind}Request`, message);
-    unary('Get', 'GetRequest', message);
-    unary('List', 'ListRequest', `${message}List`);
-    stream('Watch', 'WatchRequest', `${kind}Event`);
-    unary('Update', `Write${kind}Request`, message);
-    unary('Patch', 'PatchRequest', message);
-    unary('Delete', 'DeleteRequest', 'k8s.io.apimachinery.pkg.apis.meta.v1.Status');
-    unary('DeleteCollection', 'DeleteCollectionRequest', 'k8s.io.apimachinery.pkg.apis.meta.v1.Status');
-    if (entry.subresources.includes('status')) unary('UpdateStatus', `Write${kind}Request`, message);
+    const status = 'k8s.io.apimachinery.pkg.apis.meta.v1.Status';
+    const write = `Write${typeName}Request`;
+    const methods: Record<Verb, () => void> = {
+      create: () => unary('Create', write, message),
+      get: () => unary('Get', 'GetRequest', message),
+      list: () => unary('List', 'ListRequest', `${message}List`),
+      watch: () => stream('Watch', 'WatchRequest', event),
+      update: () => unary('Update', write, message),
+      patch: () => unary('Patch', 'PatchRequest', message),
+      delete: () => unary('Delete', 'DeleteRequest', status),
+      deletecollection: () => unary('DeleteCollection', 'DeleteCollectionRequest', status),
+    };
+    const verbs = verbsOf(entry);
+    for (const verb of Object.keys(methods) as Verb[]) if (verbs.includes(verb)) methods[verb]();
+    if (verbs.includes('create')) {
+      home.add(
+        new protobuf.Type(write)
+          .add(new protobuf.Field('object', 1, message, 'optional'))
+          .add(new protobuf.Field('options', 2, 'coracle.v1.WriteOptions', 'optional')),
+      );
+    }
+    if (verbs.includes('watch')) {
+      home.add(
+        new protobuf.Type(event)
+          .add(new protobuf.Field('type', 1, 'string', 'optional'))
+          .add(new protobuf.Field('object', 2, message, 'optional')),
+      );
+    }
+    if (entry.subresources.includes('status')) unary('UpdateStatus', write, message);
     if (entry.subresources.includes('binding')) unary('Bind', 'BindRequest', 'BindResponse');
-    if (entry.subresources.includes('eviction'))
-      unary('Evict', 'EvictRequest', 'k8s.io.apimachinery.pkg.apis.meta.v1.Status');
+    if (entry.subresources.includes('eviction')) unary('Evict', 'EvictRequest', status);
     if (entry.subresources.includes('log')) stream('Logs', 'LogsRequest', 'LogsChunk');
     home.add(service);
   }

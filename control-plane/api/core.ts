@@ -19,6 +19,7 @@ import { EventLease } from './event-lease.ts';
 import type { Authorizer } from './identity.ts';
 import { guardObject } from './node-guards.ts';
 import { ReadIndex } from './read-index.ts';
+import type { KindHandlers } from './unstored.ts';
 
 export interface ApiDeps {
   readonly store: Store;
@@ -30,6 +31,8 @@ export interface ApiDeps {
   readonly log: Log;
   /** Absent: logs answer ServiceUnavailable. */
   readonly nodeStreams?: NodeStreams;
+  /** What answers for the kinds that are not stored, besides those that the API itself knows. */
+  readonly handlers?: KindHandlers;
 }
 
 /** What is asked for, as the authorizer is asked about it. */
@@ -46,11 +49,13 @@ export class Core {
   readonly reads: ReadIndex;
   readonly admission: AdmissionChain;
   readonly lanes = new Lanes();
+  readonly handlers: KindHandlers;
   readonly #events: EventLease;
 
   constructor(deps: ApiDeps) {
     this.deps = deps;
     this.reads = new ReadIndex(deps);
+    this.handlers = { ...deps.handlers };
     this.admission = new AdmissionChain(plugins, deps.cache);
     this.#events = new EventLease(deps);
   }

@@ -23,22 +23,23 @@ const maxTries = 100;
 /** Letters of the given prefix that a generated name keeps, so that it stays a valid label. */
 const prefixLength = 58;
 
-/** `namespace`: that of the URL. Answers the stored object. */
+/** `served`: the version that the client speaks. `namespace`: that of the URL. Answers the stored object. */
 export async function createObject(
   core: Core,
   context: RequestContext,
-  def: KindDef,
+  served: KindDef,
   namespace: string | undefined,
   body: unknown,
   options: MutateOptions = {},
 ): Promise<KubeObject> {
-  const draft = decodeBody(def, body, options, context.warnings);
+  const def = served.stored;
+  const draft = decodeBody(served, body, options, context.warnings);
   const meta = draft.metadata;
   settleNamespace(def, meta, namespace);
   if (meta.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
   const prefix = meta.name ? undefined : meta.generateName;
   if (prefix) meta.name = generatedName(core, prefix);
-  core.authorize(context, 'create', { entry: def, namespace: meta.namespace, name: prefix ? '' : meta.name }, draft);
+  core.authorize(context, 'create', { entry: served, namespace: meta.namespace, name: prefix ? '' : meta.name }, draft);
 
   const now = core.deps.clock.now();
   draft.metadata = newMeta(core, def, meta, now);
@@ -49,7 +50,8 @@ export async function createObject(
   core.admission.mutate(admission, draft);
   def.strategy.prepareCreate?.(draft);
   if (def.kind === 'Namespace') draft.status = { phase: 'Active' };
-  checkCreate(def, draft);
+  checkCreate(served, draft);
+  if (def.inert) context.warnings.push(inertWarning(def.kind, def.inert));
   core.admission.validate(admission, draft);
   for (let attempt = 1; ; attempt++) {
     try {
@@ -61,6 +63,10 @@ export async function createObject(
       draft.metadata.name = generatedName(core, prefix);
     }
   }
+}
+
+function inertWarning(kind: string, what: string): string {
+  return `Coracle does not act on ${/^[AEIOU]/.test(kind) ? 'an' : 'a'} ${kind} yet: ${what}`;
 }
 
 /** One transaction: the key must be free, the namespace must be the one that was seen to be alive. */

@@ -8,36 +8,46 @@ import { validateImmutable, validateSchema } from '../../shared/schema/validate.
 import type { MutateOptions } from './api.ts';
 
 /**
- * A client's body as an object of the kind: copied, with its fields known and of the right type, and with defaults.
+ * A client's body as an object of the kind: copied, with its fields known and of the right type, and with defaults. One of a
+ * second version comes back as it is stored.
  * Throws BadRequest, also for unknown fields when validation is Strict; else `warnings` names them.
  */
 export function decodeBody(def: KindDef, body: unknown, options: MutateOptions, warnings: string[]): KubeObject {
   const decoded = decodeObject(def, body, { validation: options.fieldValidation });
   warnings.push(...decoded.warnings);
   applyDefaults(def, decoded.object);
-  def.strategy.default?.(decoded.object);
-  return decoded.object;
+  const object = def.conversion ? def.conversion.toStored(decoded.object) : decoded.object;
+  if (def.conversion) applyDefaults(def.stored, object);
+  def.strategy.default?.(object);
+  return object;
+}
+
+/** A stored object as it looks in the version that is served. */
+export function servedAs(def: KindDef, object: KubeObject): KubeObject {
+  return def.conversion ? def.conversion.fromStored(object) : object;
 }
 
 /** Throws Invalid with all causes. */
 export function checkCreate(def: KindDef, object: KubeObject): void {
-  const causes = validateSchema(def, object);
+  const causes = validateSchema(def.stored, object);
   def.strategy.validate?.(object, causes);
-  refuse(def, object, causes);
+  def.conversion?.validateCreate?.(object, causes);
+  refuse(def.stored, object, causes);
 }
 
 /** Throws Invalid with all causes. */
 export function checkUpdate(def: KindDef, object: KubeObject, old: KubeObject): void {
-  const causes = validateSchema(def, object);
-  causes.push(...validateImmutable(def, object, old));
+  const causes = validateSchema(def.stored, object);
+  causes.push(...validateImmutable(def.stored, object, old));
   def.strategy.validate?.(object, causes);
   def.strategy.validateUpdate?.(object, old, causes);
-  refuse(def, object, causes);
+  def.conversion?.validateUpdate?.(object, old, causes);
+  refuse(def.stored, object, causes);
 }
 
 /** A status alone is written by those who observe: only its own shape is checked, not the rules of the spec again. */
 export function checkStatus(def: KindDef, object: KubeObject): void {
-  const causes = validateSchema(def, object).filter(({ field = '' }) => /^(status|metadata)\b/.test(field));
+  const causes = validateSchema(def.stored, object).filter(({ field = '' }) => /^(status|metadata)\b/.test(field));
   refuse(def, object, causes);
 }
 

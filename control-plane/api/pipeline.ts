@@ -1,7 +1,7 @@
 import type { Binding, BindResult, WatchBatch } from '../../shared/client.ts';
 import { isApiError } from '../../shared/errors.ts';
 import type { DeleteOptions, Kind, Status } from '../../shared/generated/types.ts';
-import { kindNamed } from '../../shared/kinds/index.ts';
+import { defOf as defNamed } from '../../shared/kinds/index.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KindEntry } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
@@ -22,6 +22,7 @@ import type {
 import { bindPods } from './bind.ts';
 import { type ApiDeps, Core } from './core.ts';
 import { createObject } from './create.ts';
+import { servedAs } from './decode.ts';
 import { deleteObject } from './delete.ts';
 import { openPodStream } from './pod-streams.ts';
 import { createBinding, createEviction, openLogs } from './pod-subresources.ts';
@@ -29,6 +30,7 @@ import { authorizeSelection, getObject, listObjects } from './read.ts';
 import { badRequest, methodNotAllowed } from './refusals.ts';
 import { scaleOf, updateScale } from './scale.ts';
 import { selectionOf } from './selection.ts';
+import { createUnstored, getUnstored, listUnstored, notAllowed } from './unstored.ts';
 import { askedOf, patchObject, updateObject } from './update.ts';
 import { watchKinds, watchObjects } from './watch.ts';
 
@@ -57,11 +59,12 @@ class Pipeline implements Api {
   async get(context: RequestContext, target: Target): Promise<KubeObject> {
     const def = defOf(target.entry);
     this.#core.authorize(context, 'get', askedOf(def, target));
+    if (def.verbs) return getUnstored(this.#core, context, def, target.name);
     const object = await getObject(this.#core, context, def, target);
     switch (target.subresource) {
       case undefined:
       case 'status':
-        return object;
+        return servedAs(def, object);
       case 'scale':
         return scaleOf(def, object);
       default:
@@ -69,12 +72,17 @@ class Pipeline implements Api {
     }
   }
 
-  list(context: RequestContext, query: ListQuery): Promise<ListPage> {
-    return listObjects(this.#core, context, defOf(query.entry), query);
+  async list(context: RequestContext, query: ListQuery): Promise<ListPage> {
+    const def = defOf(query.entry);
+    if (def.verbs) return listUnstored(this.#core, context, def, query);
+    return pageAs(def, await listObjects(this.#core, context, def, query));
   }
 
   watch(context: RequestContext, query: WatchQuery): AsyncIterable<ApiWatchEvent> {
-    return watchObjects(this.#core, context, defOf(query.entry), query);
+    const def = defOf(query.entry);
+    if (def.verbs) throw notAllowed();
+    const events = watchObjects(this.#core, context, def, query);
+    return def.conversion ? eventsAs(def, events) : events;
   }
 
   async create(
@@ -85,7 +93,10 @@ class Pipeline implements Api {
   ): Promise<KubeObject> {
     const def = defOf(target.entry);
     const { namespace, name, subresource } = target;
-    if (!subresource) return createObject(this.#core, context, def, namespace, object, options);
+    if (!subresource) {
+      if (def.verbs) return createUnstored(this.#core, context, def, namespace, object, options);
+      return servedAs(def, await createObject(this.#core, context, def, namespace, object, options));
+    }
     if (!name) throw badRequest(`a name is needed to create a ${subresource}`);
     const whole: Target = { ...target, name };
     // A Status is all that these answer; it has the shape of an object as far as its readers go.
@@ -103,7 +114,8 @@ class Pipeline implements Api {
     if (target.subresource === 'scale') {
       return updateScale(this.#core, context, def, target, 'update', object, options);
     }
-    return updateObject(this.#core, context, def, target, object, options);
+    if (def.verbs) throw notAllowed();
+    return servedAs(def, await updateObject(this.#core, context, def, target, object, options));
   }
 
   async patch(context: RequestContext, target: Target, patch: PatchBody, options?: MutateOptions): Promise<KubeObject> {
@@ -111,19 +123,23 @@ class Pipeline implements Api {
     if (target.subresource === 'scale') {
       return updateScale(this.#core, context, def, target, 'patch', patch, options);
     }
-    return patchObject(this.#core, context, def, target, patch, options);
+    if (def.verbs) throw notAllowed();
+    return servedAs(def, await patchObject(this.#core, context, def, target, patch, options));
   }
 
   async delete(context: RequestContext, target: Target, options?: DeleteOptions): Promise<KubeObject | Status> {
     const def = defOf(target.entry);
     if (target.subresource) throw methodNotAllowed(def, 'delete');
     this.#core.authorize(context, 'delete', askedOf(def, target));
-    return deleteObject(this.#core, context, def, target, options);
+    if (def.verbs) throw notAllowed();
+    const answer = await deleteObject(this.#core, context, def.stored, target, options);
+    return 'metadata' in answer && 'uid' in (answer.metadata ?? {}) ? servedAs(def, answer as KubeObject) : answer;
   }
 
   async deleteCollection(context: RequestContext, query: ListQuery, options?: DeleteOptions): Promise<ListPage> {
     const def = defOf(query.entry);
     authorizeSelection(this.#core, context, 'deletecollection', def, selectionOf(def, query));
+    if (def.verbs) throw notAllowed();
     const page = await listObjects(this.#core, context, def, query);
     const waiting = page.items.values();
     const worker = async (): Promise<void> => {
@@ -131,7 +147,7 @@ class Pipeline implements Api {
         const { name, namespace, uid } = metadata;
         const preconditions = { uid, ...options?.preconditions };
         try {
-          await deleteObject(this.#core, context, def, { name, namespace }, { ...options, preconditions });
+          await deleteObject(this.#core, context, def.stored, { name, namespace }, { ...options, preconditions });
         } catch (error) {
           // Gone, or gone and made anew: either way what was selected is no more.
           if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
@@ -139,7 +155,7 @@ class Pipeline implements Api {
       }
     };
     await Promise.all(Array.from({ length: deleteParallel }, worker));
-    return page;
+    return pageAs(def, page);
   }
 
   bind(context: RequestContext, bindings: readonly Binding[]): Promise<BindResult[]> {
@@ -161,5 +177,16 @@ class Pipeline implements Api {
 
 /** A kind's behaviour; surfaces may hold only its data. */
 function defOf(entry: KindEntry): KindDef {
-  return 'strategy' in entry ? (entry as KindDef) : kindNamed(entry.kind as Kind);
+  return 'strategy' in entry ? (entry as KindDef) : defNamed(entry);
+}
+
+/** A page in the version that is served. */
+function pageAs(def: KindDef, page: ListPage): ListPage {
+  return def.conversion ? { ...page, items: page.items.map((object) => servedAs(def, object)) } : page;
+}
+
+async function* eventsAs(def: KindDef, events: AsyncIterable<ApiWatchEvent>): AsyncGenerator<ApiWatchEvent> {
+  for await (const event of events) {
+    yield event.type === 'BOOKMARK' ? event : { ...event, object: servedAs(def, event.object) };
+  }
 }

@@ -34,11 +34,12 @@ export async function getObject(
 export async function listObjects(
   core: Core,
   context: RequestContext,
-  def: KindDef,
+  served: KindDef,
   query: ListQuery,
 ): Promise<ListPage> {
-  const selection = selectionOf(def, query);
-  authorizeSelection(core, context, 'list', def, selection);
+  const def = served.stored;
+  const selection = selectionOf(served, query);
+  authorizeSelection(core, context, 'list', served, selection);
   const limit = query.limit && query.limit > 0 ? query.limit : undefined;
   if (query.continue) {
     if (query.resourceVersion && query.resourceVersion !== '0') {

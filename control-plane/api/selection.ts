@@ -1,4 +1,4 @@
-import type { KindEntry } from '../../shared/kinds/table.ts';
+import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import {
   type FieldRequirement,
@@ -22,10 +22,12 @@ export interface Selection {
 }
 
 /** Throws BadRequest for selectors that can't be read and for fields that the kind can't be selected by. */
-export function selectionOf(entry: KindEntry, query: Partial<ListQuery>): Selection {
+export function selectionOf(entry: KindDef, query: Partial<ListQuery>): Selection {
   const labels = query.labelSelector ? parseLabelSelector(query.labelSelector) : undefined;
-  const fields = query.fieldSelector ? parseFieldSelector(query.fieldSelector) : [];
-  for (const { path } of fields) checkField(entry, path);
+  const asked = query.fieldSelector ? parseFieldSelector(query.fieldSelector) : [];
+  for (const { path } of asked) checkField(entry, path);
+  const names = entry.conversion?.fields;
+  const fields = names ? asked.map((one) => ({ ...one, path: names[one.path] ?? one.path })) : asked;
   const only = (path: string): string | undefined =>
     fields.find((requirement) => requirement.equal && requirement.path === path)?.value;
   const namespace = entry.namespaced ? query.namespace || only('metadata.namespace') : undefined;
@@ -48,7 +50,7 @@ function matches(
   return fields.length === 0 || matchesFields(fields, (path) => fieldValue(object, path));
 }
 
-function checkField(entry: KindEntry, path: string): void {
+function checkField(entry: KindDef, path: string): void {
   if (path === 'metadata.name' || (path === 'metadata.namespace' && entry.namespaced)) return;
   if (!entry.selectableFields.includes(path)) throw badRequest(`field label not supported: ${path}`);
 }

@@ -5,14 +5,14 @@ import type { KubeObject } from '../../shared/object.ts';
 import type { MutateOptions, PatchBody, RequestContext, Target } from './api.ts';
 import type { Core } from './core.ts';
 import { hasGeneration, settleNamespace } from './create.ts';
-import { checkStatus, checkUpdate, decodeBody } from './decode.ts';
+import { checkStatus, checkUpdate, decodeBody, servedAs } from './decode.ts';
 import { type Change, guardedUpdate, type Place } from './guarded-update.ts';
 import { applyJsonPatch, deepEqual } from './patch/json.ts';
 import { applyMergePatch } from './patch/merge.ts';
 import { applyStrategicPatch } from './patch/strategic.ts';
 import { badRequest, conflict, forbidden, methodNotAllowed, modified } from './refusals.ts';
 
-/** Replaces an object, or with a subresource the part of it that the subresource stands for. */
+/** Replaces an object, or with a subresource the part of it that the subresource stands for. `def`: the version that the client speaks. */
 export async function updateObject(
   core: Core,
   context: RequestContext,
@@ -56,7 +56,7 @@ export async function patchObject(
     context,
     place,
     (current) => {
-      const patched = applyPatch(def, current, patch);
+      const patched = applyPatch(def, servedAs(def, current), patch);
       const incoming = decodeIncoming(def, target, patched, options, warned ? [] : context.warnings);
       warned = true;
       core.authorize(context, 'patch', askedOf(def, target), incoming);
@@ -68,7 +68,7 @@ export async function patchObject(
 }
 
 function placeOf(def: KindDef, { namespace, name, subresource }: Target): Place {
-  return { def, namespace, name, subresource, admit: 'update' };
+  return { def: def.stored, namespace, name, subresource, admit: 'update' };
 }
 
 export function applyPatch(def: Pick<KindDef, 'message'>, current: unknown, patch: PatchBody): unknown {

@@ -1,5 +1,5 @@
 import type { Kind } from '../../shared/generated/types.ts';
-import { kindTable } from '../../shared/kinds/table.ts';
+import { isStored, kindTable } from '../../shared/kinds/table.ts';
 import { type KubeObject, splitKey } from '../../shared/object.ts';
 import { SortedMap } from './sorted-map.ts';
 
@@ -12,7 +12,9 @@ interface KindState {
 /** The objects of every kind, as of one revision. */
 export class CacheState {
   readonly #kinds: ReadonlyMap<string, KindState> = new Map(
-    kindTable.map((entry) => [entry.kind, { all: new SortedMap<KubeObject>(), namespaces: new Map() }]),
+    kindTable
+      .filter(isStored)
+      .map((entry) => [entry.kind, { all: new SortedMap<KubeObject>(), namespaces: new Map() }]),
   );
 
   get(kind: Kind, key: string): KubeObject | undefined {

@@ -1,4 +1,4 @@
-import { type KindEntry, kindTable } from '../../shared/kinds/table.ts';
+import { isStored, type KindEntry, kindTable } from '../../shared/kinds/table.ts';
 
 /** Everything Coracle writes lies under this prefix: the cache watches all of it, so that it sees every revision of ours. */
 export const storePrefix = '/coracle/';
@@ -11,7 +11,9 @@ export const tickKey = `${storePrefix}tick`;
 
 const resourceOf = (entry: KindEntry): string => (entry.group === '' ? entry.plural : `${entry.group}/${entry.plural}`);
 
-const byResource: ReadonlyMap<string, KindEntry> = new Map(kindTable.map((entry) => [resourceOf(entry), entry]));
+const byResource: ReadonlyMap<string, KindEntry> = new Map(
+  kindTable.filter(isStored).map((entry) => [resourceOf(entry), entry]),
+);
 
 /** The key that an object is stored under. `namespace` is ignored for kinds that have none. */
 export function objectKey(

@@ -3,8 +3,9 @@ import type { KubeObject } from '../object.ts';
 import { configMap } from './config-map.ts';
 import { deployment } from './deployment.ts';
 import { event } from './event.ts';
+import { eventsV1Event } from './events-v1-event.ts';
 import { joinToken } from './join-token.ts';
-import type { Behaviour, KindDef, Strategy } from './kind.ts';
+import type { Behaviour, Conversion, KindDef, Strategy } from './kind.ts';
 import { lease } from './lease.ts';
 import { validateMetadata } from './metadata.ts';
 import { apiVersionOf } from './names.ts';
@@ -13,11 +14,20 @@ import { node } from './node.ts';
 import { nodeGuard } from './node-guard.ts';
 import { pod } from './pod.ts';
 import { podTemplate } from './pod-template.ts';
+import { clusterRole, clusterRoleBinding, role, roleBinding } from './rbac.ts';
 import { replicaSet } from './replica-set.ts';
 import { replicationController } from './replication-controller.ts';
+import {
+  localSubjectAccessReview,
+  selfSubjectAccessReview,
+  selfSubjectReview,
+  selfSubjectRulesReview,
+  subjectAccessReview,
+  tokenReview,
+} from './reviews.ts';
 import { secret } from './secret.ts';
 import { serviceAccount } from './service-account.ts';
-import { type KindEntry, kindTable } from './table.ts';
+import { isStored, type KindEntry, kindTable } from './table.ts';
 
 export { apiVersionOf } from './names.ts';
 
@@ -35,16 +45,36 @@ const behaviours: { readonly [K in Kind]: Behaviour<KindMap[K]> } = {
   Event: event,
   ServiceAccount: serviceAccount,
   Lease: lease,
+  Role: role,
+  RoleBinding: roleBinding,
+  ClusterRole: clusterRole,
+  ClusterRoleBinding: clusterRoleBinding,
+  TokenReview: tokenReview,
+  SelfSubjectReview: selfSubjectReview,
+  SubjectAccessReview: subjectAccessReview,
+  LocalSubjectAccessReview: localSubjectAccessReview,
+  SelfSubjectAccessReview: selfSubjectAccessReview,
+  SelfSubjectRulesReview: selfSubjectRulesReview,
   NodeGuard: nodeGuard,
   JoinToken: joinToken,
 };
 
-/** The whole kind table: every kind that is served, in a stable order. */
-export const kinds: readonly KindDef[] = kindTable.map(define);
+/** How the versions that a kind is served in but not stored in are converted, by their type's name. */
+const conversions: Readonly<Record<string, Conversion>> = {
+  EventsV1Event: eventsV1Event as unknown as Conversion,
+};
 
-const byKind = new Map(kinds.map((kind) => [kind.kind, kind]));
-const byResource = new Map(kinds.map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]));
-const byWord = indexWords(kinds);
+/** The whole kind table: all that is served, kinds of several versions and such that are not stored included. */
+export const servedKinds: readonly KindDef[] = defineAll();
+
+/** The kinds that are stored, each once: what controllers, informers and caches see. */
+export const kinds: readonly KindDef[] = servedKinds.filter(isStored);
+
+const byKind = new Map(servedKinds.filter((def) => !def.secondVersion).map((def) => [def.kind, def]));
+const byTypeName = new Map(servedKinds.map((def) => [def.typeName, def]));
+const byVersion = new Map(servedKinds.map((def) => [`${apiVersionOf(def)}/${def.kind}`, def]));
+const byResource = new Map(servedKinds.map((def) => [`${def.group}/${def.version}/${def.plural}`, def]));
+const byWord = indexWords(servedKinds);
 
 /** The kind of a name that is known to be one. Throws when it is none: a mistake of the caller. */
 export function kindNamed(kind: Kind): KindDef {
@@ -55,8 +85,14 @@ export function kindNamed(kind: Kind): KindDef {
 
 /** The kind that a client calls so in an object's `apiVersion` and `kind`. */
 export function kindOf(apiVersion: string, kind: string): KindDef | undefined {
-  const found = byKind.get(kind);
-  return found && apiVersionOf(found) === apiVersion ? found : undefined;
+  return byVersion.get(`${apiVersion}/${kind}`);
+}
+
+/** The behaviour of an entry of the table. */
+export function defOf(entry: Pick<KindEntry, 'typeName'>): KindDef {
+  const found = byTypeName.get(entry.typeName);
+  if (!found) throw new Error(`no kind ${entry.typeName}`);
+  return found;
 }
 
 /** The kind behind a URL: `/apis/GROUP/VERSION/…/PLURAL`, `/api/v1/…/PLURAL` with the empty group. */
@@ -69,17 +105,40 @@ export function findKind(word: string): KindDef | undefined {
   return byWord.get(word.toLowerCase());
 }
 
+function defineAll(): KindDef[] {
+  const first = new Map(kindTable.filter((entry) => !entry.secondVersion).map((entry) => [entry.kind, define(entry)]));
+  return kindTable.map((entry) => {
+    const stored = first.get(entry.kind);
+    if (!stored) throw new Error(`no version of ${entry.kind} is stored`);
+    return entry.secondVersion ? secondVersion(entry, stored) : stored;
+  });
+}
+
+/** A version that is only served: what it means is the stored kind's affair. */
+function secondVersion(entry: KindEntry, stored: KindDef): KindDef {
+  const conversion = conversions[entry.typeName];
+  if (!conversion) throw new Error(`no conversion of ${entry.typeName}`);
+  const columns = stored.columns.map((column) => ({
+    ...column,
+    value: (object: KubeObject, now: number) => column.value(conversion.toStored(object), now),
+  }));
+  const { inert, strategy } = stored;
+  return { ...entry, inert, columns, strategy, stored, conversion };
+}
+
 function define(entry: KindEntry): KindDef {
   const { nameFormat, strategy, columns } = behaviours[entry.kind as Kind] as unknown as Behaviour;
   const rules = { namespaced: entry.namespaced, name: nameFormat };
   const whole: Strategy = {
     ...strategy,
     validate(object: KubeObject, causes: StatusCause[]) {
-      validateMetadata(object.metadata, rules, causes);
+      // A question has no name.
+      if (isStored(entry)) validateMetadata(object.metadata, rules, causes);
       strategy.validate?.(object, causes);
     },
   };
-  return { ...entry, columns, strategy: whole };
+  const def = { ...entry, columns, strategy: whole };
+  return Object.assign(def, { stored: def as KindDef });
 }
 
 function indexWords(all: readonly KindDef[]): Map<string, KindDef> {

@@ -5,8 +5,27 @@ import type { KindEntry } from './table.ts';
 
 /** One entry of the kind table, whole: its data and its behaviour. */
 export interface KindDef<T extends KubeObject = KubeObject> extends KindEntry {
+  /** Of objects as they are stored. */
   readonly strategy: Strategy<T>;
   readonly columns: readonly Column<T>[];
+  /** The kind as it is stored: itself, but for a second version. */
+  readonly stored: KindDef;
+  /** Between a second version and the stored one; absent for what is stored as it is served. */
+  readonly conversion?: Conversion<T>;
+}
+
+/**
+ * A second version of a kind, beside the kind that is stored. All of it is pure and tolerates objects that are not valid yet.
+ * There and back again nothing is lost: what one version has no field for, it keeps in annotations.
+ */
+export interface Conversion<T extends KubeObject = KubeObject, Stored extends KubeObject = KubeObject> {
+  toStored(object: T): Stored;
+  fromStored(object: Stored): T;
+  /** Field selectors of this version: its name for a field → the stored one's. The entry's selectableFields when absent. */
+  readonly fields?: Readonly<Record<string, string>>;
+  /** What a create in this version must obey beyond what the kind demands; the fields' names are the stored version's. */
+  validateCreate?(object: Stored, causes: StatusCause[]): void;
+  validateUpdate?(object: Stored, old: Stored, causes: StatusCause[]): void;
 }
 
 /** A kind's own half of its entry: what its file in this folder says. The rules of metadata are added to it. */

@@ -1,12 +1,17 @@
 /**
- * The kind table, its data half: one entry a kind. Storage keys, gRPC services, REST routes, discovery,
+ * The kind table, its data half: one entry a kind and version. Storage keys, gRPC services, REST routes, discovery,
  * generated types and CLI verbs derive from it. What a kind does (defaults, checks, columns) is its
  * strategy, beside it in this folder. Adding a kind is one message in `proto/`, one entry here.
+ *
+ * A kind that is served in several versions is stored in one of them. Its other versions are entries as well, marked by
+ * `secondVersion`, with a pair of conversions beside the kind (`kind.ts`). A group's first version here is its preferred one.
  */
 
 export interface KindEntry {
   /** CamelCase, singular: `Pod`. */
   readonly kind: string;
+  /** What its TypeScript type and its gRPC service are called after: the kind; for a second version `EventsV1Event`. */
+  readonly typeName: string;
   /** API group; empty for the core group. */
   readonly group: string;
   readonly version: string;
@@ -23,7 +28,21 @@ export interface KindEntry {
   readonly subresources: readonly Subresource[];
   /** Field selectors beyond metadata.name and metadata.namespace. */
   readonly selectableFields: readonly string[];
+  /** Stored in another version, from and to which it is converted. */
+  readonly secondVersion: boolean;
+  /** Absent: all of them. A kind with verbs of its own is not stored: the API answers each by a handler. */
+  readonly verbs?: readonly Verb[];
+  /**
+   * Nothing acts on the kind yet. What a create is told of it, after `Coracle does not act on a Job yet: `:
+   * `it is stored, and runs nothing`.
+   */
+  readonly inert?: string;
 }
+
+/** In the order in which discovery shows them. */
+export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
+
+export type Verb = (typeof allVerbs)[number];
 
 export type Subresource =
   | 'status'
@@ -51,10 +70,13 @@ function entry(
   more: Partial<KindEntry> = {},
 ): KindEntry {
   const slash = apiVersion.indexOf('/');
+  const group = slash < 0 ? '' : apiVersion.slice(0, slash);
+  const version = apiVersion.slice(slash + 1);
   return {
     kind,
-    group: slash < 0 ? '' : apiVersion.slice(0, slash),
-    version: apiVersion.slice(slash + 1),
+    typeName: more.secondVersion ? qualifiedName(`${message}.${kind}`) : kind,
+    group,
+    version,
     plural,
     singular: kind.toLowerCase(),
     shortNames: [],
@@ -63,8 +85,14 @@ function entry(
     categories: [],
     subresources: [],
     selectableFields: [],
+    secondVersion: false,
     ...more,
   };
+}
+
+/** A kind that is a question: it is answered and not stored. */
+function review(kind: string, apiVersion: string, message: string, namespaced = false): KindEntry {
+  return entry(kind, apiVersion, `${kind.toLowerCase()}s`, message, { namespaced, verbs: ['create'] });
 }
 
 export const kindTable: readonly KindEntry[] = [
@@ -131,13 +159,57 @@ export const kindTable: readonly KindEntry[] = [
       'type',
     ],
   }),
+  entry('Event', 'events.k8s.io/v1', 'events', 'k8s.io.api.events.v1', {
+    secondVersion: true,
+    shortNames: ['ev'],
+    selectableFields: [
+      'regarding.kind',
+      'regarding.namespace',
+      'regarding.name',
+      'regarding.uid',
+      'regarding.apiVersion',
+      'regarding.resourceVersion',
+      'regarding.fieldPath',
+      'reason',
+      'reportingController',
+      'type',
+    ],
+  }),
   entry('ServiceAccount', 'v1', 'serviceaccounts', core, { shortNames: ['sa'] }),
   entry('Lease', 'coordination.k8s.io/v1', 'leases', 'k8s.io.api.coordination.v1'),
+  entry('Role', 'rbac.authorization.k8s.io/v1', 'roles', 'k8s.io.api.rbac.v1'),
+  entry('RoleBinding', 'rbac.authorization.k8s.io/v1', 'rolebindings', 'k8s.io.api.rbac.v1'),
+  entry('ClusterRole', 'rbac.authorization.k8s.io/v1', 'clusterroles', 'k8s.io.api.rbac.v1', { namespaced: false }),
+  entry('ClusterRoleBinding', 'rbac.authorization.k8s.io/v1', 'clusterrolebindings', 'k8s.io.api.rbac.v1', {
+    namespaced: false,
+  }),
+  review('TokenReview', 'authentication.k8s.io/v1', 'k8s.io.api.authentication.v1'),
+  review('SelfSubjectReview', 'authentication.k8s.io/v1', 'k8s.io.api.authentication.v1'),
+  review('SubjectAccessReview', 'authorization.k8s.io/v1', 'k8s.io.api.authorization.v1'),
+  review('LocalSubjectAccessReview', 'authorization.k8s.io/v1', 'k8s.io.api.authorization.v1', true),
+  review('SelfSubjectAccessReview', 'authorization.k8s.io/v1', 'k8s.io.api.authorization.v1'),
+  review('SelfSubjectRulesReview', 'authorization.k8s.io/v1', 'k8s.io.api.authorization.v1'),
   entry('NodeGuard', 'coracle.io/v1', 'nodeguards', 'coracle.v1', { namespaced: false }),
   entry('JoinToken', 'coracle.io/v1', 'jointokens', 'coracle.v1', { namespaced: false }),
 ];
 
+/** Whether objects of the kind lie in the store, in this version. */
+export function isStored({ verbs, secondVersion }: KindEntry): boolean {
+  return verbs === undefined && !secondVersion;
+}
+
+export function verbsOf({ verbs }: Pick<KindEntry, 'verbs'>): readonly Verb[] {
+  return verbs ?? allVerbs;
+}
+
 /** The name of a kind's gRPC service in `coracle.v1`: its plural in CamelCase. */
-export function serviceName({ kind }: Pick<KindEntry, 'kind'>): string {
-  return kind.endsWith('y') ? `${kind.slice(0, -1)}ies` : `${kind}s`;
+export function serviceName({ kind, typeName, plural }: Pick<KindEntry, 'kind' | 'typeName' | 'plural'>): string {
+  const ending = plural.startsWith(kind.toLowerCase()) ? plural.slice(kind.length) : undefined;
+  return ending === undefined ? `${typeName.slice(0, -1)}ies` : `${typeName}${ending}`;
+}
+
+/** A message's short name with its group and version before it: `k8s.io.api.events.v1.Event` is `EventsV1Event`. */
+export function qualifiedName(message: string): string {
+  const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);
+  return message.split('.').slice(-3).map(capital).join('');
 }

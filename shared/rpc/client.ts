@@ -18,7 +18,7 @@ import type { Draft, KubeObject } from '../object.ts';
 import type { Random } from '../random.ts';
 import { type ChannelOptions, createRpcChannel, type RpcChannel } from './channel.ts';
 import type { ListRequest, WireWriteOptions } from './messages.ts';
-import type { KindService, RpcSchema } from './schema.ts';
+import type { KindMethods, KindService, RpcSchema } from './schema.ts';
 
 export interface GrpcClientDeps {
   readonly clock: Clock;
@@ -76,11 +76,11 @@ class GrpcClientImpl implements GrpcClient {
   constructor(channel: RpcChannel, deps: GrpcClientDeps) {
     this.channel = channel;
     this.#deps = deps;
-    this.#services = new Map(channel.schema.kinds.map((service) => [service.entry.kind, service]));
+    this.#services = new Map(channel.schema.kinds.map((service) => [service.entry.typeName, service]));
   }
 
   async get<K extends Kind>(kind: K, name: string, namespace?: string): Promise<KindMap[K]> {
-    const { Get } = this.#methods(kind);
+    const Get = this.#method(kind, 'Get');
     return as(await this.#read((timeoutMs) => this.channel.unary(Get, { name, namespace }, { timeoutMs })));
   }
 
@@ -98,16 +98,16 @@ class GrpcClientImpl implements GrpcClient {
 
   async create<K extends Kind>(kind: K, object: Draft<KindMap[K]>, options?: WriteOptions): Promise<KindMap[K]> {
     const request = { object: object as KubeObject, options: wireOptions(options) };
-    return as(await this.#write((call) => this.channel.unary(this.#methods(kind).Create, request, call)));
+    return as(await this.#write((call) => this.channel.unary(this.#method(kind, 'Create'), request, call)));
   }
 
   async update<K extends Kind>(kind: K, object: KindMap[K], options?: WriteOptions): Promise<KindMap[K]> {
     const request = { object, options: wireOptions(options) };
-    return as(await this.#write((call) => this.channel.unary(this.#methods(kind).Update, request, call)));
+    return as(await this.#write((call) => this.channel.unary(this.#method(kind, 'Update'), request, call)));
   }
 
   async updateStatus<K extends Kind>(kind: K, object: KindMap[K]): Promise<KindMap[K]> {
-    const method = provided(this.#methods(kind).UpdateStatus, kind, 'status');
+    const method = this.#method(kind, 'UpdateStatus');
     return as(await this.#write((call) => this.channel.unary(method, { object }, call)));
   }
 
@@ -121,17 +121,17 @@ class GrpcClientImpl implements GrpcClient {
       subresource,
       options: wireOptions(rest),
     };
-    return as(await this.#write((call) => this.channel.unary(this.#methods(kind).Patch, request, call)));
+    return as(await this.#write((call) => this.channel.unary(this.#method(kind, 'Patch'), request, call)));
   }
 
   async delete(kind: Kind, name: string, options: DeleteOptions & { namespace?: string } = {}): Promise<void> {
     const { namespace, ...rest } = options;
     const request = { namespace, name, options: rest };
-    await this.#write((call) => this.channel.unary(this.#methods(kind).Delete, request, call));
+    await this.#write((call) => this.channel.unary(this.#method(kind, 'Delete'), request, call));
   }
 
   async bind(bindings: readonly Binding[]): Promise<BindResult[]> {
-    const method = provided(this.#methods('Pod').Bind, 'Pod', 'binding');
+    const method = this.#method('Pod', 'Bind');
     const request = {
       bindings: bindings.map(({ resourceVersion, guardVersion, ...rest }) => ({
         ...rest,
@@ -146,7 +146,7 @@ class GrpcClientImpl implements GrpcClient {
   }
 
   async evict(pod: Pod, options?: DeleteOptions): Promise<void> {
-    const method = provided(this.#methods('Pod').Evict, 'Pod', 'eviction');
+    const method = this.#method('Pod', 'Evict');
     const { namespace, name, uid } = pod.metadata;
     const request = { namespace, name, options: { ...options, preconditions: { uid, ...options?.preconditions } } };
     await this.#write((call) => this.channel.unary(method, request, call));
@@ -166,7 +166,7 @@ class GrpcClientImpl implements GrpcClient {
     signal: AbortSignal,
   ): AsyncGenerator<KindWatchEvent<K>> {
     const request = { ...listRequest(options), resource_version: options.resourceVersion };
-    for await (const { type, object } of this.channel.serverStream(this.#methods(kind).Watch, request, signal)) {
+    for await (const { type, object } of this.channel.serverStream(this.#method(kind, 'Watch'), request, signal)) {
       if (object) yield { type: type as KindWatchEvent<K>['type'], object: as(object) };
     }
   }
@@ -188,7 +188,7 @@ class GrpcClientImpl implements GrpcClient {
       tail_lines: options.tailLines,
       limit_bytes: options.limitBytes,
     };
-    const method = provided(this.#methods('Pod').Logs, 'Pod', 'log');
+    const method = this.#method('Pod', 'Logs');
     for await (const { data } of this.channel.serverStream(method, request, signal)) {
       if (data?.length) yield data;
     }
@@ -198,14 +198,16 @@ class GrpcClientImpl implements GrpcClient {
     this.channel.close();
   }
 
-  #methods(kind: Kind): KindService['methods'] {
+  #method<M extends keyof KindMethods>(kind: Kind, name: M): NonNullable<KindMethods[M]> {
     const service = this.#services.get(kind);
     if (!service) throw new ApiError('NotFound', `there is no kind "${kind}"`);
-    return service.methods;
+    const method = service.methods[name];
+    if (!method) throw new ApiError('MethodNotAllowed', `${service.name} has no method ${name}`);
+    return method;
   }
 
   async #page<K extends Kind>(kind: K, options: ListOptions): Promise<ListResult<KindMap[K]>> {
-    const { List } = this.#methods(kind);
+    const List = this.#method(kind, 'List');
     const request = listRequest(options);
     const { metadata, items } = await this.#read((timeoutMs) => this.channel.unary(List, request, { timeoutMs }));
     return {
@@ -278,11 +280,6 @@ function watchEvent({ type, kind, object }: { type?: string; kind?: string; obje
     kind: kind as Kind,
     object: JSON.parse(Buffer.from(object ?? []).toString()) as KubeObject,
   };
-}
-
-function provided<T>(method: T | undefined, kind: Kind, subresource: string): T {
-  if (!method) throw new ApiError('MethodNotAllowed', `${kind} has no subresource "${subresource}"`);
-  return method;
 }
 
 /** The converter has read the message of exactly this kind. */

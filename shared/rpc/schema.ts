@@ -31,7 +31,7 @@ export interface RpcSchema {
   readonly status: Codec<Status>;
 }
 
-/** The service of one kind. Methods of subresources that the kind has not are absent. */
+/** The service of one kind. Methods of verbs and subresources that the kind has not are absent. */
 export interface KindService {
   readonly entry: KindEntry;
   /** `coracle.v1.Pods` */
@@ -40,14 +40,14 @@ export interface KindService {
 }
 
 export interface KindMethods {
-  readonly Create: MethodDefinition<wire.WriteRequest, KubeObject>;
-  readonly Get: MethodDefinition<wire.GetRequest, KubeObject>;
-  readonly List: MethodDefinition<wire.ListRequest, wire.ListResponse>;
-  readonly Watch: MethodDefinition<wire.WatchRequest, wire.WatchResponse>;
-  readonly Update: MethodDefinition<wire.WriteRequest, KubeObject>;
-  readonly Patch: MethodDefinition<wire.PatchRequest, KubeObject>;
-  readonly Delete: MethodDefinition<wire.DeleteRequest, Status>;
-  readonly DeleteCollection: MethodDefinition<wire.DeleteCollectionRequest, Status>;
+  readonly Create?: MethodDefinition<wire.WriteRequest, KubeObject>;
+  readonly Get?: MethodDefinition<wire.GetRequest, KubeObject>;
+  readonly List?: MethodDefinition<wire.ListRequest, wire.ListResponse>;
+  readonly Watch?: MethodDefinition<wire.WatchRequest, wire.WatchResponse>;
+  readonly Update?: MethodDefinition<wire.WriteRequest, KubeObject>;
+  readonly Patch?: MethodDefinition<wire.PatchRequest, KubeObject>;
+  readonly Delete?: MethodDefinition<wire.DeleteRequest, Status>;
+  readonly DeleteCollection?: MethodDefinition<wire.DeleteCollectionRequest, Status>;
   readonly UpdateStatus?: MethodDefinition<wire.WriteRequest, KubeObject>;
   readonly Bind?: MethodDefinition<wire.BindRequest, wire.BindResponse>;
   readonly Evict?: MethodDefinition<wire.DeleteRequest, Status>;
@@ -154,17 +154,17 @@ function kindService(entry: KindEntry, root: protobuf.Root): KindService {
     },
   };
 
-  const has = (method: string): boolean => method in service.methods;
+  /** Undefined when the kind has no such method. */
   function method<Request, Response>(
     called: string,
     request: Codec<Request>,
     response: Codec<Response>,
-  ): MethodDefinition<Request, Response> {
+  ): MethodDefinition<Request, Response> | undefined {
     const found = service.methods[called];
-    if (!found) throw new Error(`no method ${name}.${called}`);
-    return define(name, found, request, response);
+    return found && define(name, found, request, response);
   }
   const deletion = requests<{ options?: DeleteOptions }>('DeleteRequest');
+  const deletions = requests<wire.DeleteCollectionRequest>('DeleteCollectionRequest');
   return {
     entry,
     name,
@@ -176,25 +176,11 @@ function kindService(entry: KindEntry, root: protobuf.Root): KindService {
       Update: method('Update', write, object),
       Patch: method('Patch', requests<wire.PatchRequest>('PatchRequest'), object),
       Delete: method('Delete', deletion, status),
-      DeleteCollection: method(
-        'DeleteCollection',
-        requests<wire.DeleteCollectionRequest>('DeleteCollectionRequest'),
-        status,
-      ),
-      ...(has('UpdateStatus') ? { UpdateStatus: method('UpdateStatus', write, object) } : {}),
-      ...(has('Bind')
-        ? {
-            Bind: method(
-              'Bind',
-              requests<wire.BindRequest>('BindRequest'),
-              requests<wire.BindResponse>('BindResponse'),
-            ),
-          }
-        : {}),
-      ...(has('Evict') ? { Evict: method('Evict', requests<wire.DeleteRequest>('EvictRequest'), status) } : {}),
-      ...(has('Logs')
-        ? { Logs: method('Logs', requests<wire.LogsRequest>('LogsRequest'), requests<wire.LogsChunk>('LogsChunk')) }
-        : {}),
+      DeleteCollection: method('DeleteCollection', deletions, status),
+      UpdateStatus: method('UpdateStatus', write, object),
+      Bind: method('Bind', requests<wire.BindRequest>('BindRequest'), requests<wire.BindResponse>('BindResponse')),
+      Evict: method('Evict', requests<wire.DeleteRequest>('EvictRequest'), status),
+      Logs: method('Logs', requests<wire.LogsRequest>('LogsRequest'), requests<wire.LogsChunk>('LogsChunk')),
     },
   };
 }

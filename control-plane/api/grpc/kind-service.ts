@@ -21,46 +21,71 @@ export function kindMethods(deps: CallDeps & { api: Api }, service: KindService)
       return api.update(context, target, named, mutateOptions(options));
     };
 
-  const registered = [
-    unary(deps, methods.Create, (context, { object, options }) => {
-      const named = required(object, 'object');
-      return api.create(context, { entry, namespace: named.metadata?.namespace }, named, mutateOptions(options));
-    }),
-    unary(deps, methods.Get, (context, request) => api.get(context, targetOf(entry, request))),
-    unary(deps, methods.List, async (context, request) => {
-      const { items, resourceVersion, ...page } = await api.list(context, listQuery(entry, request));
-      const { remainingItemCount } = page;
-      return {
-        metadata: {
-          resourceVersion,
-          ...(page.continue ? { continue: page.continue } : {}),
-          ...(remainingItemCount === undefined ? {} : { remainingItemCount }),
-        },
-        items,
-      };
-    }),
-    serverStream(deps, methods.Watch, (context, request) => {
-      // Without a version the stream starts with what there is; the bookmark after it tells that this was all.
-      const sendInitialEvents = !request.resource_version;
-      return api.watch(context, {
-        ...listQuery(entry, request),
-        allowBookmarks: true,
-        ...(sendInitialEvents ? { sendInitialEvents, resourceVersionMatch: 'NotOlderThan' } : {}),
-      });
-    }),
-    unary(deps, methods.Update, update()),
-    unary(deps, methods.Patch, (context, request) => {
-      const target = targetOf(entry, request, subresourceOf(entry, request.subresource));
-      return api.patch(context, target, patchBody(request), mutateOptions(request.options));
-    }),
-    unary(deps, methods.Delete, async (context, request) =>
-      asStatus(entry, request.name, await api.delete(context, targetOf(entry, request), request.options)),
-    ),
-    unary(deps, methods.DeleteCollection, async (context, { selection = {}, options }) => {
-      await api.deleteCollection(context, listQuery(entry, selection), options);
-      return { status: 'Success' };
-    }),
-  ];
+  const registered: Registered[] = [];
+  if (methods.Create) {
+    registered.push(
+      unary(deps, methods.Create, (context, { object, options }) => {
+        const named = required(object, 'object');
+        return api.create(context, { entry, namespace: named.metadata?.namespace }, named, mutateOptions(options));
+      }),
+    );
+  }
+  if (methods.Get) {
+    registered.push(unary(deps, methods.Get, (context, request) => api.get(context, targetOf(entry, request))));
+  }
+  if (methods.List) {
+    registered.push(
+      unary(deps, methods.List, async (context, request) => {
+        const { items, resourceVersion, ...page } = await api.list(context, listQuery(entry, request));
+        const { remainingItemCount } = page;
+        return {
+          metadata: {
+            resourceVersion,
+            ...(page.continue ? { continue: page.continue } : {}),
+            ...(remainingItemCount === undefined ? {} : { remainingItemCount }),
+          },
+          items,
+        };
+      }),
+    );
+  }
+  if (methods.Watch) {
+    registered.push(
+      serverStream(deps, methods.Watch, (context, request) => {
+        // Without a version the stream starts with what there is; the bookmark after it tells that this was all.
+        const sendInitialEvents = !request.resource_version;
+        return api.watch(context, {
+          ...listQuery(entry, request),
+          allowBookmarks: true,
+          ...(sendInitialEvents ? { sendInitialEvents, resourceVersionMatch: 'NotOlderThan' } : {}),
+        });
+      }),
+    );
+  }
+  if (methods.Update) registered.push(unary(deps, methods.Update, update()));
+  if (methods.Patch) {
+    registered.push(
+      unary(deps, methods.Patch, (context, request) => {
+        const target = targetOf(entry, request, subresourceOf(entry, request.subresource));
+        return api.patch(context, target, patchBody(request), mutateOptions(request.options));
+      }),
+    );
+  }
+  if (methods.Delete) {
+    registered.push(
+      unary(deps, methods.Delete, async (context, request) =>
+        asStatus(entry, request.name, await api.delete(context, targetOf(entry, request), request.options)),
+      ),
+    );
+  }
+  if (methods.DeleteCollection) {
+    registered.push(
+      unary(deps, methods.DeleteCollection, async (context, { selection = {}, options }) => {
+        await api.deleteCollection(context, listQuery(entry, selection), options);
+        return { status: 'Success' };
+      }),
+    );
+  }
   if (methods.UpdateStatus) registered.push(unary(deps, methods.UpdateStatus, update('status')));
   if (methods.Bind) {
     registered.push(

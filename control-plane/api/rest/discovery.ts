@@ -1,10 +1,8 @@
-import { apiVersionOf, kinds } from '../../../shared/kinds/index.ts';
+import { apiVersionOf, servedKinds } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
-import type { Subresource } from '../../../shared/kinds/table.ts';
+import { type Subresource, verbsOf } from '../../../shared/kinds/table.ts';
 
-/** What discovery says is served, derived from the kind table. Groups have one version each. */
-
-const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+/** What discovery says is served, derived from the kind table. The first version of a group there is its preferred one. */
 
 /** Subresources that carry another kind than their parent's, and what can be done with each. */
 const subresources: Readonly<
@@ -36,11 +34,16 @@ const v1 = { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: 
 
 interface Group {
   readonly group: string;
+  /** The preferred one first. */
+  readonly versions: readonly Version[];
+}
+
+interface Version {
   readonly version: string;
   readonly kinds: readonly KindDef[];
 }
 
-const served: readonly Group[] = groupsOf(kinds);
+const served: readonly Group[] = groupsOf(servedKinds);
 
 /** The answer to a discovery path, undefined when it is none. `aggregated`: the client asked for the v2 form. */
 export function discoveryOf(parts: readonly string[], aggregated: boolean): object | undefined {
@@ -64,13 +67,13 @@ function groupList() {
   return { kind: 'APIGroupList', apiVersion: 'v1', groups };
 }
 
-function groupInfo({ group, version }: Group) {
-  const one = { groupVersion: `${group}/${version}`, version };
-  return { name: group, versions: [one], preferredVersion: one };
+function groupInfo({ group, versions }: Group) {
+  const all = versions.map(({ version }) => ({ groupVersion: `${group}/${version}`, version }));
+  return { name: group, versions: all, preferredVersion: all[0] };
 }
 
 function resourceList(group: string, version: string): object | undefined {
-  const found = served.find((one) => one.group === group && one.version === version);
+  const found = served.find((one) => one.group === group)?.versions.find((one) => one.version === version);
   if (!found) return undefined;
   const resources = found.kinds.flatMap((def) => [
     resource(def),
@@ -85,7 +88,7 @@ function resource(def: KindDef) {
     singularName: def.singular,
     namespaced: def.namespaced,
     kind: def.kind,
-    verbs,
+    verbs: verbsOf(def),
     ...(def.shortNames.length > 0 ? { shortNames: def.shortNames } : {}),
     ...(def.categories.length > 0 ? { categories: def.categories } : {}),
   };
@@ -107,9 +110,13 @@ function subresource(def: KindDef, name: Subresource) {
 function aggregatedList(wanted: (group: string) => boolean) {
   const items = served
     .filter(({ group }) => wanted(group))
-    .map(({ group, version, kinds: members }) => ({
+    .map(({ group, versions }) => ({
       metadata: group === '' ? { creationTimestamp: null } : { name: group, creationTimestamp: null },
-      versions: [{ version, freshness: 'Current', resources: members.map(aggregatedResource) }],
+      versions: versions.map(({ version, kinds }) => ({
+        version,
+        freshness: 'Current',
+        resources: kinds.map(aggregatedResource),
+      })),
     }));
   return { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {}, items };
 }
@@ -121,7 +128,7 @@ function aggregatedResource(def: KindDef) {
     responseKind: own,
     scope: def.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: def.singular,
-    verbs,
+    verbs: verbsOf(def),
     ...(def.shortNames.length > 0 ? { shortNames: def.shortNames } : {}),
     ...(def.categories.length > 0 ? { categories: def.categories } : {}),
     ...(def.subresources.length > 0
@@ -137,15 +144,14 @@ function aggregatedResource(def: KindDef) {
 }
 
 function groupsOf(all: readonly KindDef[]): Group[] {
-  const found = new Map<string, KindDef[]>();
+  const found = new Map<string, Map<string, KindDef[]>>();
   for (const def of all) {
-    const id = apiVersionOf(def);
-    const members = found.get(id);
-    if (members) members.push(def);
-    else found.set(id, [def]);
+    const versions = found.get(def.group) ?? new Map<string, KindDef[]>();
+    found.set(def.group, versions);
+    versions.set(def.version, [...(versions.get(def.version) ?? []), def]);
   }
-  return [...found.values()].map((members) => {
-    const [{ group, version } = { group: '', version: 'v1' }] = members;
-    return { group, version, kinds: members };
-  });
+  return [...found].map(([group, versions]) => ({
+    group,
+    versions: [...versions].map(([version, members]) => ({ version, kinds: members })),
+  }));
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { messages } from '../../../shared/generated/schema.ts';
-import { apiVersionOf, kinds } from '../../../shared/kinds/index.ts';
+import { apiVersionOf, servedKinds as kinds } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { FieldSchema, MessageSchema } from '../../../shared/schema/schema.ts';
 

@@ -1,0 +1,76 @@
+import { ApiError } from '../../shared/errors.ts';
+import type { Kind } from '../../shared/generated/types.ts';
+import type { KindDef } from '../../shared/kinds/kind.ts';
+import type { KubeObject } from '../../shared/object.ts';
+import type { ListPage, ListQuery, MutateOptions, RequestContext } from './api.ts';
+import type { Core } from './core.ts';
+import { settleNamespace } from './create.ts';
+import { checkCreate, decodeBody } from './decode.ts';
+import { notFound } from './refusals.ts';
+import { selectionOf } from './selection.ts';
+
+/**
+ * What answers for a kind that is not stored, such as a review: only the verbs that its entry in the kind table names. Who asks
+ * has been authorized before.
+ */
+export interface KindHandler {
+  /** `draft`: decoded, defaulted and valid; the handler's own, to be filled in. What comes back is the answer. */
+  create?(core: Core, context: RequestContext, draft: KubeObject, options: MutateOptions): Promise<KubeObject>;
+  /** All objects there are, in the order of their names. */
+  list?(core: Core, context: RequestContext): Promise<readonly KubeObject[]>;
+}
+
+export type KindHandlers = { readonly [K in Kind]?: KindHandler };
+
+export async function createUnstored(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  namespace: string | undefined,
+  body: unknown,
+  options: MutateOptions = {},
+): Promise<KubeObject> {
+  const draft = decodeBody(def, body, options, context.warnings);
+  settleNamespace(def, draft.metadata, namespace);
+  core.authorize(context, 'create', { entry: def, namespace: draft.metadata.namespace, name: '' }, draft);
+  const create = core.handlers[def.kind as Kind]?.create;
+  if (!create) throw notAllowed();
+  def.strategy.prepareCreate?.(draft);
+  checkCreate(def, draft);
+  return create(core, context, draft, options);
+}
+
+/** `authorize` has been asked. */
+export async function getUnstored(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  name: string,
+): Promise<KubeObject> {
+  const found = (await all(core, context, def)).find((object) => object.metadata.name === name);
+  if (!found) throw notFound(def, name);
+  return found;
+}
+
+export async function listUnstored(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  query: ListQuery,
+): Promise<ListPage> {
+  const selection = selectionOf(def, query);
+  core.authorize(context, 'list', { entry: def, namespace: selection.namespace, name: selection.name });
+  const objects = await all(core, context, def);
+  return { items: objects.filter((object) => selection.matches(object)), resourceVersion: '' };
+}
+
+/** In the words that a client has for a path that takes other methods only. */
+export function notAllowed(): ApiError {
+  return new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
+}
+
+async function all(core: Core, context: RequestContext, def: KindDef): Promise<readonly KubeObject[]> {
+  const list = core.handlers[def.kind as Kind]?.list;
+  if (!list) throw notAllowed();
+  return list(core, context);
+}
