@@ -60,12 +60,16 @@ export interface RequestContext {
   readonly identity: Identity;
   /** Who sent the request, when it is carried out as somebody else. */
   readonly impersonator?: Identity | undefined;
+  /** The program that asks, as it calls itself: `kubectl/v1.32.4 (linux/amd64) …`. */
+  readonly userAgent?: string | undefined;
   /** Aborted when the client has gone or the request's deadline has passed. */
   readonly signal: AbortSignal;
   /** Filled by the pipeline: sent to the client as warnings. */
   readonly warnings: string[];
   /** Filled by the pipeline when it has the answer's JSON text at hand anyway. */
   answer?: { readonly object: KubeObject; readonly text: string };
+  /** Set by the pipeline when what was asked for has only begun: HTTP's Accepted. */
+  accepted?: boolean;
 }
 
 export interface Target {
@@ -86,6 +90,8 @@ export interface ListQuery {
   readonly continue?: string;
   readonly resourceVersion?: string;
   readonly resourceVersionMatch?: string;
+  /** Only a watch may ask for them. */
+  readonly sendInitialEvents?: boolean;
 }
 
 export interface ListPage {
@@ -97,7 +103,6 @@ export interface ListPage {
 
 export interface WatchQuery extends ListQuery {
   readonly allowBookmarks?: boolean;
-  readonly sendInitialEvents?: boolean;
   readonly timeoutSeconds?: number;
 }
 
@@ -110,10 +115,14 @@ export interface MutateOptions {
   readonly dryRun?: boolean;
   readonly fieldManager?: string;
   readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore';
+  /** Only with an apply: takes over what others own. */
+  readonly force?: boolean;
+  /** What the body's text says twice, in Kubernetes' words: the surface saw it, the value no longer tells. */
+  readonly duplicates?: readonly string[];
 }
 
 export interface PatchBody {
-  readonly type: 'json' | 'merge' | 'strategic';
+  readonly type: 'json' | 'merge' | 'strategic' | 'apply';
   readonly body: unknown;
 }
 

@@ -1,16 +1,22 @@
-import type { DeleteOptions, Status } from '../../shared/generated/types.ts';
+import type { DeleteOptions, Status, StatusCause } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
+import { invalid, invalidError, notSupported } from '../../shared/schema/causes.ts';
 import type { RequestContext, Target } from './api.ts';
 import type { Core } from './core.ts';
 import { type DeletionStep, planDeletion } from './deletion.ts';
 import { guardedUpdate } from './guarded-update.ts';
-import { badRequest } from './refusals.ts';
-import { checkPreconditions } from './update.ts';
+import { conflict } from './refusals.ts';
 
 const policies = ['Orphan', 'Background', 'Foreground'];
 
-/** The object while something is still to be waited for, a Status once it is gone. */
+/** Kinds whose deletion answers the object that was deleted; all others answer a Status, as in Kubernetes. */
+const answered: ReadonlySet<string> = new Set([
+  ...['Pod', 'PodTemplate', 'ResourceQuota', 'Service', 'ServiceAccount', 'PersistentVolume', 'PersistentVolumeClaim'],
+  ...['StorageClass', 'VolumeAttachment', 'CSIDriver', 'CSINode'],
+]);
+
+/** The object while something is still to be waited for, a Status (or the object that was) once it is gone. */
 export async function deleteObject(
   core: Core,
   context: RequestContext,
@@ -18,7 +24,7 @@ export async function deleteObject(
   target: Pick<Target, 'namespace' | 'name'>,
   options: DeleteOptions = {},
 ): Promise<KubeObject | Status> {
-  checkOptions(options);
+  checkDeleteOptions(options);
   const now = core.deps.clock.now();
   const dryRun = (options.dryRun?.length ?? 0) > 0;
   core.admission.validate(
@@ -30,17 +36,21 @@ export async function deleteObject(
     },
     undefined,
   );
+  warnOfOrphans(def, options, context.warnings);
   const outcome = await guardedUpdate(
     core,
     context,
     { def, ...target },
     (current): DeletionStep => {
-      checkPreconditions(def, current.metadata, options.preconditions ?? {});
+      checkDeletePreconditions(def, current, options);
       return planDeletion(current, def, options, now);
     },
     dryRun,
   );
-  return outcome.removed ? goneStatus(def, outcome.object) : outcome.object;
+  if (outcome.removed) return answered.has(def.kind) ? outcome.object : goneStatus(def, outcome.object);
+  const { propagationPolicy, orphanDependents } = options;
+  if (propagationPolicy === 'Foreground' || orphanDependents === false) context.accepted = true;
+  return outcome.object;
 }
 
 export function goneStatus(def: KindDef, { metadata: { name, uid } }: KubeObject): Status {
@@ -53,16 +63,38 @@ export function success(details?: Status['details']): Status {
   return details ? { ...head, details } : head;
 }
 
-function checkOptions(options: DeleteOptions): void {
-  const { propagationPolicy, orphanDependents, gracePeriodSeconds, dryRun } = options;
+/** Throws Invalid (apimachinery, `ValidateDeleteOptions`). */
+export function checkDeleteOptions(options: DeleteOptions): void {
+  const { propagationPolicy, orphanDependents, dryRun } = options;
+  const causes: StatusCause[] = [];
   if (propagationPolicy !== undefined && orphanDependents !== undefined) {
-    throw badRequest('orphanDependents and propagationPolicy cannot be both set');
+    const why = 'orphanDependents and deletionPropagation cannot be both set';
+    causes.push(invalid('propagationPolicy', propagationPolicy, why));
   }
   if (propagationPolicy !== undefined && !policies.includes(propagationPolicy)) {
-    throw badRequest(`propagationPolicy: Unsupported value: "${propagationPolicy}": supported values: ${policies}`);
+    causes.push(notSupported('propagationPolicy', propagationPolicy, [...policies, 'nil']));
   }
-  if (gracePeriodSeconds !== undefined && !(Number.isSafeInteger(gracePeriodSeconds) && gracePeriodSeconds >= 0)) {
-    throw badRequest(`gracePeriodSeconds: Invalid value: ${gracePeriodSeconds}: must be a non-negative integer`);
+  if (dryRun?.some((one) => one !== 'All')) causes.push(notSupported('dryRun', dryRun, ['All']));
+  if (causes.length > 0) throw invalidError({ kind: 'DeleteOptions', group: 'meta.k8s.io' }, '', causes);
+}
+
+/** Throws Conflict. */
+function checkDeletePreconditions(def: KindDef, { metadata }: KubeObject, { preconditions }: DeleteOptions): void {
+  const { uid, resourceVersion } = preconditions ?? {};
+  const resource = { plural: def.kind, group: def.group };
+  if (uid !== undefined && uid !== metadata.uid) {
+    const why = `the UID in the precondition (${uid}) does not match the UID in record (${metadata.uid}). The object might have been deleted and then recreated`;
+    throw conflict(resource, metadata.name, why);
   }
-  if (dryRun?.some((one) => one !== 'All')) throw badRequest('dryRun: supported values: "All"');
+  if (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion) {
+    const why = `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`;
+    throw conflict(resource, metadata.name, why);
+  }
+}
+
+function warnOfOrphans(def: KindDef, options: DeleteOptions, warnings: string[]): void {
+  if (def.kind !== 'Job' || options.propagationPolicy !== undefined || options.orphanDependents !== undefined) return;
+  const text =
+    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning';
+  if (!warnings.includes(text)) warnings.push(text);
 }

@@ -12,6 +12,8 @@ export type DeletionStep =
 /** Finalizers that stand for a propagation policy; the garbage collector takes them off. */
 const orphan = 'orphan';
 const foreground = 'foregroundDeletion';
+/** Kinds that let go of what they own unless told otherwise: as Kubernetes' oldest API versions of them do. */
+const orphaning: ReadonlySet<string> = new Set(['ReplicationController', 'Job']);
 
 /**
  * Decides a deletion: the object goes at once when nobody has to act before. It is marked with a time of deletion
@@ -19,7 +21,7 @@ const foreground = 'foregroundDeletion';
  * Repeating a deletion may shorten the grace period, never lengthen it.
  */
 export function planDeletion(object: KubeObject, def: KindDef, options: DeleteOptions, now: number): DeletionStep {
-  const finalizers = propagated(object.metadata.finalizers ?? [], options);
+  const finalizers = propagated(object, options);
   const pending = finalizers.length > 0 || namespaceFinalizers(object).length > 0;
   const { deletionTimestamp, deletionGracePeriodSeconds: running } = object.metadata;
   if (deletionTimestamp === undefined) {
@@ -27,7 +29,7 @@ export function planDeletion(object: KubeObject, def: KindDef, options: DeleteOp
     if (!pending && grace === 0) return { type: 'remove' };
     return { type: 'put', object: marked(object, finalizers, grace, now + grace * 1000) };
   }
-  const wanted = options.gracePeriodSeconds;
+  const wanted = wantedGrace(options);
   const remaining = running ?? 0;
   if (remaining > 0 && wanted !== undefined && wanted < remaining) {
     if (wanted === 0 && !pending) return { type: 'remove' };
@@ -51,10 +53,14 @@ export function isReadyToGo(object: KubeObject): boolean {
 }
 
 function graceOf(object: KubeObject, def: KindDef, options: DeleteOptions): number {
-  const own = def.strategy.gracePeriod?.(object) ?? 0;
+  const own = def.strategy.gracePeriod?.(object);
   // An object that nobody has to stop has no grace period, whatever the client asks for.
-  if (own === 0) return 0;
-  return Math.max(0, options.gracePeriodSeconds ?? own);
+  return own === undefined ? 0 : (wantedGrace(options) ?? own);
+}
+
+/** A negative one counts as the shortest. */
+function wantedGrace({ gracePeriodSeconds }: DeleteOptions): number | undefined {
+  return gracePeriodSeconds !== undefined && gracePeriodSeconds < 0 ? 1 : gracePeriodSeconds;
 }
 
 function marked(object: KubeObject, finalizers: string[], grace: number, at: number): KubeObject {
@@ -76,15 +82,22 @@ function marked(object: KubeObject, finalizers: string[], grace: number, at: num
   return result;
 }
 
-function propagated(finalizers: readonly string[], options: DeleteOptions): string[] {
-  const policy =
-    options.propagationPolicy ??
-    (options.orphanDependents === undefined ? undefined : options.orphanDependents ? 'Orphan' : 'Background');
-  if (policy === undefined) return [...finalizers];
+function propagated(object: KubeObject, options: DeleteOptions): string[] {
+  const { finalizers = [], deletionTimestamp } = object.metadata;
+  const policy = policyOf(options);
+  if (policy === undefined) {
+    const decided = deletionTimestamp || finalizers.includes(orphan) || finalizers.includes(foreground);
+    return !decided && orphaning.has(object.kind) ? [...finalizers, orphan] : [...finalizers];
+  }
   const kept = finalizers.filter((one) => one !== orphan && one !== foreground);
   if (policy === 'Orphan') kept.push(orphan);
   if (policy === 'Foreground') kept.push(foreground);
   return kept;
+}
+
+function policyOf({ propagationPolicy, orphanDependents }: DeleteOptions): string | undefined {
+  if (propagationPolicy !== undefined || orphanDependents === undefined) return propagationPolicy;
+  return orphanDependents ? 'Orphan' : 'Background';
 }
 
 function namespaceFinalizers(object: KubeObject): readonly string[] {

@@ -23,7 +23,7 @@ import { bindPods } from './bind.ts';
 import { type ApiDeps, Core } from './core.ts';
 import { createObject } from './create.ts';
 import { servedAs } from './decode.ts';
-import { deleteObject } from './delete.ts';
+import { checkDeleteOptions, deleteObject } from './delete.ts';
 import { openPodStream } from './pod-streams.ts';
 import { createBinding, createEviction, openLogs } from './pod-subresources.ts';
 import { authorizeSelection, getObject, listObjects } from './read.ts';
@@ -140,6 +140,7 @@ class Pipeline implements Api {
     const def = defOf(query.entry);
     authorizeSelection(this.#core, context, 'deletecollection', def, selectionOf(def, query));
     if (def.verbs) throw notAllowed();
+    checkDeleteOptions(options ?? {});
     const page = await listObjects(this.#core, context, def, query);
     const waiting = page.items.values();
     const worker = async (): Promise<void> => {

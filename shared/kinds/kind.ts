@@ -1,7 +1,7 @@
 import type { StatusCause } from '../generated/types.ts';
 import type { KubeObject } from '../object.ts';
 import type { Format } from '../schema/formats.ts';
-import type { KindEntry } from './table.ts';
+import type { KindEntry, Subresource } from './table.ts';
 
 /** One entry of the kind table, whole: its data and its behaviour. */
 export interface KindDef<T extends KubeObject = KubeObject> extends KindEntry {
@@ -50,8 +50,21 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   /** Cross-field rules. Push one cause a fault: `{ field, reason, message }`, in Kubernetes' words. */
   validate?(object: T, causes: StatusCause[]): void;
   validateUpdate?(object: T, old: T, causes: StatusCause[]): void;
-  /** Seconds that a deletion waits for whoever runs the object (pods). Absent or 0: it is removed at once. */
-  gracePeriod?(object: T): number;
+  /** What happens when only a part of the object is written, by the subresource that is that part. */
+  readonly parts?: Partial<Record<Subresource, PartStrategy<T>>>;
+  /**
+   * What a new generation is counted by: the spec, or the whole body and the labels. Absent: the spec of kinds that have a
+   * status to observe it; other kinds have no generation.
+   */
+  readonly generation?: 'spec' | 'body' | 'none';
+  /** Seconds that a deletion waits for whoever runs the object (pods), unless the client says how many. Absent: nobody does, it is removed at once. */
+  gracePeriod?(object: T): number | undefined;
+}
+
+export interface PartStrategy<T extends KubeObject = KubeObject> {
+  /** Keeps in `object` what this part does not cover. For `status`, the pipeline has done so. `now`: milliseconds since the epoch. */
+  prepare?(object: T, old: T, now: number): void;
+  validate?(object: T, old: T, causes: StatusCause[]): void;
 }
 
 /** A column of kubectl's table. */

@@ -35,7 +35,7 @@ export const pod: Behaviour<Pod> = {
     },
     /** The node stops a pod that it was given; before and after that there is nothing to wait for. */
     gracePeriod(object) {
-      if (!object.spec.nodeName || isPodTerminal(object)) return 0;
+      if (!object.spec.nodeName || isPodTerminal(object)) return undefined;
       return Math.max(0, object.spec.terminationGracePeriodSeconds ?? 30);
     },
   },
