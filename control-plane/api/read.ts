@@ -6,6 +6,7 @@ import { kindPrefix, objectKey } from '../store/keys.ts';
 import type { ListPage, ListQuery, RequestContext, Target } from './api.ts';
 import { decodeItem } from './codec.ts';
 import type { Core } from './core.ts';
+import { checkListOptions } from './list-options.ts';
 import { badRequest, notFound } from './refusals.ts';
 import { type Selection, selectionOf } from './selection.ts';
 
@@ -38,6 +39,7 @@ export async function listObjects(
   query: ListQuery,
 ): Promise<ListPage> {
   const def = served.stored;
+  checkListOptions(query, false);
   const selection = selectionOf(served, query);
   authorizeSelection(core, context, 'list', served, selection);
   const limit = query.limit && query.limit > 0 ? query.limit : undefined;

@@ -7,6 +7,7 @@ import type { KubeObject } from '../../shared/object.ts';
 import type { CacheEvent } from '../store/feed.ts';
 import type { ApiWatchEvent, RequestContext, WatchQuery } from './api.ts';
 import type { Core } from './core.ts';
+import { checkListOptions } from './list-options.ts';
 import { authorizeSelection, versionOf } from './read.ts';
 import { type Selection, selectionOf } from './selection.ts';
 
@@ -22,6 +23,7 @@ export function watchObjects(
   def: KindDef,
   query: WatchQuery,
 ): AsyncGenerator<ApiWatchEvent, void, void> {
+  checkListOptions(query, true);
   const selection = selectionOf(def, query);
   authorizeSelection(core, context, 'watch', def, selection);
   return follow(core, context, def, query, selection, versionOf(query.resourceVersion));

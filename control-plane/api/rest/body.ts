@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { parse as parseYaml } from 'yaml';
 import { ApiError, messageOf } from '../../../shared/errors.ts';
-import { isYaml, mediaTypes } from './negotiate.ts';
-import { decodeProtobuf, protobufType } from './protobuf.ts';
+import { isYaml, mediaTypes, protobufType } from './negotiate.ts';
+import { decodeProtobuf } from './protobuf.ts';
 
 /** The largest body, in bytes: Kubernetes' own limit. */
 export const maxBody = 3 * 1024 * 1024;

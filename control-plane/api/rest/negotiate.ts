@@ -2,34 +2,65 @@ import { ApiError } from '../../../shared/errors.ts';
 
 /** How an answer is to be written. */
 export interface Format {
-  readonly encoding: 'json' | 'yaml';
+  readonly encoding: Encoding;
   /** What stands for the object itself (`as=` of the media type). */
   readonly as?: 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
+  /** The version of meta.k8s.io that `as` is of: v1 when absent. */
+  readonly version?: 'v1beta1';
+  /** The media type asks for indentation. */
+  readonly pretty?: true;
 }
+
+export type Encoding = 'json' | 'yaml' | 'protobuf';
 
 export interface MediaType {
   readonly type: string;
   readonly parameters: Readonly<Record<string, string>>;
 }
 
+export const protobufType = 'application/vnd.kubernetes.protobuf';
+
 const plain: Format = { encoding: 'json' };
 const yamlTypes = ['application/yaml', 'application/x-yaml', 'text/yaml'];
+const accepted = ['application/json', 'application/yaml', protobufType];
+
+/** The media type of an answer in an encoding. */
+export const contentTypes: Readonly<Record<Encoding, string>> = {
+  json: 'application/json',
+  yaml: 'application/yaml',
+  protobuf: protobufType,
+};
 
 /** The first of the client's wishes that can be met. Throws NotAcceptable when none can. */
 export function formatFor(accept: string | undefined): Format {
   if (!accept || accept === 'application/json' || accept === '*/*') return plain;
-  for (const { type, parameters } of mediaTypes(accept)) {
+  if (accept === protobufType) return { encoding: 'protobuf' };
+  for (const { type, parameters } of inPreference(mediaTypes(accept))) {
     const encoding = encodingOf(type);
     if (!encoding) continue;
-    const { as, g = 'meta.k8s.io', v = 'v1' } = parameters;
-    if (as === undefined) return { encoding };
-    if (g !== 'meta.k8s.io' || v !== 'v1') continue;
-    if (as === 'Table' || as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') return { encoding, as };
+    const pretty = parameters.pretty === '1' ? ({ pretty: true } as const) : {};
+    if (parameters.stream && parameters.stream !== 'watch') continue;
+    const { as, g = '', v = '' } = parameters;
+    if (as === undefined && g === '' && v === '') return { encoding, ...pretty };
+    // A Table has no protobuf.
+    if (g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1') || (as === 'Table' && encoding === 'protobuf')) continue;
+    const version = v === 'v1beta1' ? ({ version: v } as const) : {};
+    if (as === 'Table' || as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') {
+      return { encoding, as, ...version, ...pretty };
+    }
   }
-  throw new ApiError(
-    'NotAcceptable',
-    'only the following media types are accepted: application/json, application/yaml',
-  );
+  throw notAcceptable();
+}
+
+export function notAcceptable(types: readonly string[] = accepted): ApiError {
+  return new ApiError('NotAcceptable', `only the following media types are accepted: ${types.join(', ')}`);
+}
+
+/** Whether text is indented: as asked for, else for programs that people read from (apiserver, `isPrettyPrint`). */
+export function isPretty(query: URLSearchParams, userAgent: string | undefined): boolean {
+  const asked = query.size > 0 ? query.get('pretty') : null;
+  if (asked) return ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(asked);
+  return userAgent !== undefined && /^(?:curl|Wget|Mozilla\/5\.0)/.test(userAgent);
 }
 
 /** The parts of an Accept or Content-Type header, in their order. */
@@ -47,11 +78,19 @@ export function mediaTypes(header: string): MediaType[] {
     });
 }
 
+/** By quality, then what is named before what is any, then as it came. What has no quality is not wanted. */
+function inPreference(types: readonly MediaType[]): MediaType[] {
+  const quality = ({ parameters: { q } }: MediaType): number => (q === undefined ? 1 : Number(q) || 0);
+  const stars = ({ type }: MediaType): number => type.split('*').length;
+  return types.filter((type) => quality(type) > 0).sort((a, b) => quality(b) - quality(a) || stars(a) - stars(b));
+}
+
 export function isYaml(type: string): boolean {
   return yamlTypes.includes(type);
 }
 
-function encodingOf(type: string): Format['encoding'] | undefined {
+function encodingOf(type: string): Encoding | undefined {
   if (type === 'application/json' || type === '*/*' || type === 'application/*') return 'json';
+  if (type === protobufType) return 'protobuf';
   return isYaml(type) ? 'yaml' : undefined;
 }

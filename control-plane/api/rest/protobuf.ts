@@ -1,33 +1,109 @@
 import protobuf from 'protobufjs/minimal.js';
 import { ApiError, messageOf } from '../../../shared/errors.ts';
 import { kindOf } from '../../../shared/kinds/index.ts';
-import { decodeObject } from '../../../shared/rpc/convert.ts';
+import { decodeObject, encodeWhole, isMessage } from '../../../shared/rpc/convert.ts';
 
-export const protobufType = 'application/vnd.kubernetes.protobuf';
+/**
+ * Kubernetes' protobuf (apimachinery, `runtime/serializer/protobuf`): four magic bytes, then an envelope, runtime.Unknown,
+ * that names the kind of the message inside. What is written is what Go's serializer writes, byte for byte.
+ */
 
-/** What comes before the envelope (apimachinery, `runtime/serializer/protobuf`). */
 const magic = Buffer.from('k8s\0');
+/** The envelope's last fields, contentEncoding 3 and contentType 4: empty. */
+const envelopeEnd = Buffer.from([0x1a, 0, 0x22, 0]);
+const meta = 'k8s.io.apimachinery.pkg.apis.meta.v1';
 
-/** Messages that are sent to subresources or as options; of these only the kind tells. */
-const others: Readonly<Record<string, string>> = {
-  DeleteOptions: 'k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions',
-  Scale: 'k8s.io.api.autoscaling.v1.Scale',
-  Binding: 'k8s.io.api.core.v1.Binding',
-  Eviction: 'k8s.io.api.policy.v1.Eviction',
-};
+interface Head {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+}
 
-/** A body in Kubernetes' protobuf encoding as the object that its JSON would be. Throws BadRequest. */
+/** Any answer that has a message. Throws NotAcceptable for what has none, such as a Table. */
+export function encodeProtobuf(object: Head): Buffer {
+  return Buffer.concat(enveloped(object, [encodeMessage(object)]));
+}
+
+/** An item of a list; to be put together by `encodeList`. */
+export function encodeItem(item: Head): Uint8Array {
+  return encodeMessage(item);
+}
+
+/** A list of items that are encoded already, in parts that are to be sent one after the other. */
+export function encodeList(head: Head & { readonly metadata?: object }, items: readonly Uint8Array[]): Uint8Array[] {
+  // The one list whose fields are numbered the other way round.
+  const turned = head.kind === 'PartialObjectMetadataList' && head.apiVersion === 'meta.k8s.io/v1beta1';
+  const metadata = prefixed(turned ? 0x12 : 0x0a, [encodeWhole(`${meta}.ListMeta`, head.metadata ?? {})]);
+  const parts = items.flatMap((item) => prefixed(turned ? 0x0a : 0x12, [item]));
+  return enveloped(head, turned ? [...parts, ...metadata] : [...metadata, ...parts]);
+}
+
+/** One event of a watch: its length (4 bytes, big-endian), then a WatchEvent with the enveloped object in it. */
+export function encodeFrame(type: string, object: Uint8Array): Buffer {
+  const raw = prefixed(0x0a, [object]);
+  const body = [...prefixed(0x0a, [Buffer.from(type)]), ...prefixed(0x12, raw)];
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(sizeOf(body));
+  return Buffer.concat([length, ...body]);
+}
+
+/** A body as the object that its JSON would be. Throws BadRequest. */
 export function decodeProtobuf(body: Uint8Array): Record<string, unknown> {
-  if (!Buffer.from(body.buffer, body.byteOffset, 4).equals(magic)) {
+  if (body.length < magic.length || !Buffer.from(body.buffer, body.byteOffset, magic.length).equals(magic)) {
     throw new ApiError('BadRequest', 'the body is no protobuf of Kubernetes: its first bytes are not "k8s\\0"');
   }
   const { apiVersion, kind, raw } = readEnvelope(body.subarray(magic.length));
-  const message = kindOf(apiVersion, kind)?.message ?? others[kind];
+  if (!kind) throw new ApiError('BadRequest', "Object 'Kind' is missing in the body");
+  const message = messageFor(apiVersion, kind);
   if (!message) throw new ApiError('BadRequest', `no kind "${kind}" is registered for version "${apiVersion}"`);
   return { apiVersion, kind, ...decodeObject(message, raw) };
 }
 
-/** runtime.Unknown: typeMeta 1 (apiVersion 1, kind 2), raw 2, contentEncoding 3, contentType 4. */
+function encodeMessage(object: Head): Uint8Array {
+  const { apiVersion = '', kind = '' } = object;
+  const message = messageFor(apiVersion, kind);
+  if (message) return encodeWhole(message, object);
+  if (kind === 'PartialObjectMetadata') {
+    const { metadata = {} } = object as { metadata?: object };
+    return Buffer.concat(prefixed(0x0a, [encodeWhole(`${meta}.ObjectMeta`, metadata)]));
+  }
+  throw new ApiError(
+    'NotAcceptable',
+    `object *${apiVersion}.${kind} does not implement the protobuf marshalling interface and cannot be encoded to a protobuf message`,
+  );
+}
+
+/**
+ * The message of a kind: by the kind table, or by where Kubernetes keeps the types of a group (`autoscaling/v1` in
+ * `k8s.io.api.autoscaling.v1`). Options and statuses are of no group, whatever their version says.
+ */
+function messageFor(apiVersion: string, kind: string): string | undefined {
+  const known = kindOf(apiVersion, kind)?.message;
+  if (known) return known;
+  const [group = '', version = ''] = apiVersion.includes('/') ? apiVersion.split('/') : ['core', apiVersion];
+  return [`k8s.io.api.${group.split('.')[0]}.${version}.${kind}`, `${meta}.${kind}`].find(isMessage);
+}
+
+/** typeMeta 1 (apiVersion 1, kind 2), raw 2, then the end. */
+function enveloped({ apiVersion = '', kind = '' }: Head, raw: readonly Uint8Array[]): Uint8Array[] {
+  const type = [...prefixed(0x0a, [Buffer.from(apiVersion)]), ...prefixed(0x12, [Buffer.from(kind)])];
+  return [magic, ...prefixed(0x0a, type), ...prefixed(0x12, raw), envelopeEnd];
+}
+
+/** A length-delimited field: its tag, its length, its bytes. */
+function prefixed(tag: number, parts: readonly Uint8Array[]): Uint8Array[] {
+  const bytes = [tag];
+  let size = sizeOf(parts);
+  for (; size >= 0x80; size = Math.floor(size / 0x80)) bytes.push((size % 0x80) | 0x80);
+  bytes.push(size);
+  return [Buffer.from(bytes), ...parts];
+}
+
+function sizeOf(parts: readonly Uint8Array[]): number {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  return size;
+}
+
 function readEnvelope(bytes: Uint8Array): { apiVersion: string; kind: string; raw: Uint8Array } {
   const found = { apiVersion: '', kind: '', raw: new Uint8Array() as Uint8Array };
   try {
@@ -36,7 +112,7 @@ function readEnvelope(bytes: Uint8Array): { apiVersion: string; kind: string; ra
       const tag = reader.uint32();
       if (tag === 0x0a) readTypeMeta(protobuf.Reader.create(reader.bytes()), found);
       else if (tag === 0x12) found.raw = reader.bytes();
-      else reader.skipType(tag & 7);
+      else skip(reader, tag);
     }
   } catch (error) {
     throw new ApiError(
@@ -54,6 +130,12 @@ function readTypeMeta(reader: protobuf.Reader, found: { apiVersion: string; kind
     const tag = reader.uint32();
     if (tag === 0x0a) found.apiVersion = reader.string();
     else if (tag === 0x12) found.kind = reader.string();
-    else reader.skipType(tag & 7);
+    else skip(reader, tag);
   }
+}
+
+function skip(reader: protobuf.Reader, tag: number): void {
+  const wireType = tag & 7;
+  if (wireType === 3 || wireType === 4) throw new Error('unexpected group');
+  reader.skipType(wireType);
 }

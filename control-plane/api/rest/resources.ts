@@ -1,31 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../../shared/clock.ts';
-import { ApiError } from '../../../shared/errors.ts';
 import type { DeleteOptions, Status } from '../../../shared/generated/types.ts';
-import { apiVersionOf } from '../../../shared/kinds/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { decodeMessage } from '../../../shared/schema/decode.ts';
-import type {
-  Api,
-  ApiWatchEvent,
-  ListQuery,
-  LogQuery,
-  MutateOptions,
-  PatchBody,
-  RequestContext,
-  Target,
-} from '../api.ts';
+import type { Api, LogQuery, MutateOptions, PatchBody, RequestContext, Target } from '../api.ts';
 import { isRecord } from '../patch/merge.ts';
 import { badRequest, methodNotAllowed } from '../refusals.ts';
 import { checkDepth, parseBody, readBody, typeOf, unsupported } from './body.ts';
+import { getCollection, listQuery, representationFor, sendPage } from './collections.ts';
 import { streamLog } from './log-stream.ts';
-import { type Reply, sendList, sendObject, sendText } from './respond.ts';
+import { count, flag } from './parameters.ts';
+import type { RecentEncodings } from './recent-encodings.ts';
+import { representObject } from './representation.ts';
+import { type Reply, sendBody, sendObject } from './respond.ts';
 import type { ResourceRoute } from './route.ts';
-import { type Include, partialOf, tableOf } from './table.ts';
-import { streamWatch } from './watch-stream.ts';
-
-/** A watch ends by itself after this at the latest, and after half of it when it asks for nothing, so that clients spread anew over the servers. */
-const longestWatchSeconds = 3600;
 
 /** One request for a resource. */
 export interface Call {
@@ -37,6 +25,8 @@ export interface Call {
   readonly route: ResourceRoute;
   readonly query: URLSearchParams;
   readonly reply: Reply;
+  /** Shared by all watches. */
+  readonly encodings: RecentEncodings;
 }
 
 /** Whether the request may last: its answer is a stream. */
@@ -105,48 +95,13 @@ async function patchObject(call: Call, target: Target): Promise<void> {
 async function deleteObject(call: Call, target: Target): Promise<void> {
   const options = await deleteOptions(call);
   const answer = await call.api.delete(call.context, target, options);
-  send(call, 200, answer);
+  send(call, call.context.accepted ? 202 : 200, answer);
 }
 
 async function deleteCollection(call: Call): Promise<void> {
   const options = await deleteOptions(call);
-  const page = await call.api.deleteCollection(call.context, listQuery(call), options);
+  const page = await call.api.deleteCollection(call.context, listQuery(call.query, call.route), options);
   await sendPage(call, page.items, { resourceVersion: page.resourceVersion });
-}
-
-async function getCollection(call: Call): Promise<void> {
-  const query = listQuery(call);
-  if (flag(call.query, 'watch')) return watchCollection(call, query);
-  const page = await call.api.list(call.context, query);
-  await sendPage(call, page.items, {
-    resourceVersion: page.resourceVersion,
-    ...(page.continue ? { continue: page.continue } : {}),
-    ...(page.remainingItemCount === undefined ? {} : { remainingItemCount: page.remainingItemCount }),
-  });
-}
-
-async function watchCollection(call: Call, query: ListQuery): Promise<void> {
-  const { api, clock, context, route, reply } = call;
-  const asked = count(call.query, 'timeoutSeconds') || longestWatchSeconds / 2;
-  const events = api.watch(context, {
-    ...query,
-    allowBookmarks: flag(call.query, 'allowWatchBookmarks'),
-    sendInitialEvents: call.query.has('sendInitialEvents') ? flag(call.query, 'sendInitialEvents') : undefined,
-    timeoutSeconds: Math.min(asked, longestWatchSeconds),
-  });
-  const include = includeOf(call.query);
-  let first = true;
-  const shape = (event: ApiWatchEvent): object => {
-    if (reply.format.as === undefined) return event.object;
-    if (reply.format.as !== 'Table') return partialOf(event.object);
-    const { resourceVersion } = event.object.metadata;
-    const rows = event.type === 'BOOKMARK' ? [] : [event.object];
-    const table = tableOf(route.def, rows, { resourceVersion }, include, clock.now(), first);
-    first = false;
-    return table;
-  };
-  const encode = (event: ApiWatchEvent): string => JSON.stringify(shape(event));
-  await streamWatch({ response: call.response, clock, signal: context.signal, encode }, events);
 }
 
 /** An object or a Status, in the form that the client asked for. */
@@ -154,32 +109,10 @@ function send(call: Call, status: number, answer: KubeObject | Status): void {
   const { format, pretty } = call.reply;
   const made = call.context.answer;
   if (made?.object === answer && format.as === undefined && format.encoding === 'json' && !pretty) {
-    sendText(call.reply, status, 'application/json', made.text);
+    sendBody(call.reply, status, 'application/json', made.text);
   } else {
-    sendObject(call.reply, status, shaped(call, answer as KubeObject));
+    sendObject(call.reply, status, representObject(representationFor(call), answer as KubeObject));
   }
-}
-
-function shaped({ reply, route, clock, query }: Call, object: KubeObject): object {
-  const { as } = reply.format;
-  // Only the kind's own objects have a table; a Status or a Scale is answered as it is.
-  if (as === undefined || object.kind !== route.def.kind) return object;
-  if (as !== 'Table') return partialOf(object);
-  const { resourceVersion } = object.metadata;
-  return tableOf(route.def, [object], { resourceVersion }, includeOf(query), clock.now());
-}
-
-async function sendPage(call: Call, items: readonly KubeObject[], metadata: object): Promise<void> {
-  const { reply, route, clock, query } = call;
-  const { as } = reply.format;
-  if (as === 'Table') {
-    return sendObject(reply, 200, tableOf(route.def, items, metadata, includeOf(query), clock.now()));
-  }
-  if (as !== undefined) {
-    const head = { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata };
-    return sendList(reply, head, items.map(partialOf));
-  }
-  await sendList(reply, { kind: `${route.def.kind}List`, apiVersion: apiVersionOf(route.def), metadata }, items);
 }
 
 async function bodyOf(call: Call): Promise<unknown> {
@@ -202,23 +135,29 @@ async function patchOf(call: Call): Promise<PatchBody> {
   return { type: known, body: parseBody(body, 'application/json') };
 }
 
-/** From the body, when there is one, and from the URL, which only fills in what the body leaves open. */
+/** From the body, when there is one, else from the URL, as in Kubernetes. */
 async function deleteOptions(call: Call): Promise<DeleteOptions> {
   const { query, request } = call;
   const sent = await readBody(request);
-  const body = sent.length === 0 ? {} : parseBody(sent, request.headers['content-type']);
+  if (sent.length === 0) return query.size === 0 ? {} : queriedDeleteOptions(query);
+  const body = parseBody(sent, request.headers['content-type']);
   if (!isRecord(body)) throw badRequest('the body must be a DeleteOptions object');
   const { kind = 'DeleteOptions', apiVersion: _apiVersion, ...rest } = body;
   if (kind !== 'DeleteOptions') throw badRequest(`the body must be a DeleteOptions object, not a ${kind}`);
-  const given = decodeMessage('k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions', rest).object as DeleteOptions;
-  const gracePeriodSeconds = count(query, 'gracePeriodSeconds');
-  const propagationPolicy = query.get('propagationPolicy') ?? undefined;
+  return decodeMessage('k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions', rest).object as DeleteOptions;
+}
+
+function queriedDeleteOptions(query: URLSearchParams): DeleteOptions {
+  const grace = query.get('gracePeriodSeconds') ?? '';
+  if (grace !== '' && !/^-?\d{1,15}$/.test(grace)) {
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(grace)}: invalid syntax`);
+  }
+  const propagationPolicy = query.get('propagationPolicy');
   return {
-    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+    ...(grace === '' ? {} : { gracePeriodSeconds: Number(grace) }),
     ...(propagationPolicy ? { propagationPolicy } : {}),
     ...(query.has('orphanDependents') ? { orphanDependents: flag(query, 'orphanDependents') } : {}),
     ...(query.has('dryRun') ? { dryRun: query.getAll('dryRun') } : {}),
-    ...given,
   };
 }
 
@@ -239,19 +178,6 @@ function mutateOptions(query: URLSearchParams): MutateOptions | undefined {
   };
 }
 
-function listQuery({ query, route }: Call): ListQuery {
-  return {
-    entry: route.def,
-    namespace: route.namespace,
-    labelSelector: query.get('labelSelector') ?? undefined,
-    fieldSelector: query.get('fieldSelector') ?? undefined,
-    limit: count(query, 'limit'),
-    continue: query.get('continue') || undefined,
-    resourceVersion: query.get('resourceVersion') ?? undefined,
-    resourceVersionMatch: query.get('resourceVersionMatch') ?? undefined,
-  };
-}
-
 function logQuery(query: URLSearchParams): LogQuery {
   return {
     container: query.get('container') ?? undefined,
@@ -263,24 +189,4 @@ function logQuery(query: URLSearchParams): LogQuery {
     tailLines: count(query, 'tailLines'),
     limitBytes: count(query, 'limitBytes'),
   };
-}
-
-function includeOf(query: URLSearchParams): Include {
-  const include = query.get('includeObject');
-  return include === 'None' || include === 'Object' ? include : 'Metadata';
-}
-
-function flag(query: URLSearchParams, name: string): boolean {
-  const value = query.get(name);
-  return value !== null && value !== 'false' && value !== '0';
-}
-
-function count(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null || text === '') return undefined;
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new ApiError('BadRequest', `${name}: Invalid value: ${JSON.stringify(text)}: must be a non-negative integer`);
-  }
-  return value;
 }

@@ -4,14 +4,15 @@ import { constants, createGzip, gzipSync } from 'node:zlib';
 import { stringify as toYaml } from 'yaml';
 import { ApiError, messageOf, reasons } from '../../../shared/errors.ts';
 import type { RequestContext } from '../api.ts';
-import type { Format } from './negotiate.ts';
+import { contentTypes, type Encoding, type Format } from './negotiate.ts';
+import { encodeItem, encodeList, encodeProtobuf } from './protobuf.ts';
 
 /** Answers shorter than this (bytes) cost more to compress than to send. */
 const gzipFrom = 128 * 1024;
 /** Compression at a level that keeps up with the writer. */
 const gzipOptions = { level: constants.Z_BEST_SPEED };
-/** Items of a list that are written at a time, so that others' requests are served in between. */
-const itemsAtOnce = 250;
+/** Items of a list that are written at a time, so that others' requests are served in between; YAML is slow. */
+const itemsAtOnce: Readonly<Record<Encoding, number>> = { json: 250, yaml: 10, protobuf: 250 };
 
 /** How the answer to one request is written. */
 export interface Reply {
@@ -22,55 +23,47 @@ export interface Reply {
   readonly context: Pick<RequestContext, 'warnings' | 'signal'>;
 }
 
-export function sendObject(reply: Reply, status: number, object: unknown): void {
-  const { format, pretty } = reply;
-  const text =
-    format.encoding === 'yaml'
-      ? toYaml(object, { aliasDuplicateObjects: false })
-      : `${JSON.stringify(object, null, pretty ? 2 : undefined)}\n`;
-  sendText(reply, status, format.encoding === 'yaml' ? 'application/yaml' : 'application/json', text);
+/** Throws NotAcceptable when the client asked for an encoding that the object has not. */
+export function sendObject(reply: Reply, status: number, object: object): void {
+  const { encoding } = reply.format;
+  sendBody(reply, status, contentTypes[encoding], encoded(object, encoding, reply.pretty));
 }
 
-export function sendText(reply: Reply, status: number, type: string, text: string): void {
+export function sendBody(reply: Reply, status: number, type: string, content: string | Uint8Array): void {
   const { response, gzip } = reply;
-  let body: Buffer | string = text;
-  const headers: Record<string, string | number | string[]> = { 'Content-Type': type };
-  if (gzip && text.length >= gzipFrom) {
-    body = gzipSync(text, gzipOptions);
+  let body = content;
+  const headers = headersOf(reply, type);
+  if (gzip && content.length >= gzipFrom) {
+    body = gzipSync(content, gzipOptions);
     headers['Content-Encoding'] = 'gzip';
+    headers.Vary = 'Accept-Encoding';
   }
   headers['Content-Length'] = Buffer.byteLength(body);
-  const { warnings } = reply.context;
-  if (warnings.length > 0) headers.Warning = warningHeaders(warnings);
   response.writeHead(status, headers);
   response.end(body);
 }
 
 /** A list, item by item, so that a large one neither stands in memory as one text nor holds up the process. */
-export async function sendList(reply: Reply, head: object, items: readonly unknown[]): Promise<void> {
-  if (items.length <= itemsAtOnce || reply.pretty || reply.format.encoding === 'yaml') {
-    sendObject(reply, 200, { ...head, items });
-    return;
+export async function sendList(reply: Reply, head: object, items: readonly object[]): Promise<void> {
+  const { encoding } = reply.format;
+  if (items.length <= itemsAtOnce[encoding]) {
+    if (encoding !== 'protobuf') return sendObject(reply, 200, { ...head, items });
+    return sendBody(reply, 200, contentTypes[encoding], Buffer.concat(encodeList(head, items.map(encodeItem))));
   }
   const { response, context } = reply;
-  response.writeHead(200, {
-    'Content-Type': 'application/json',
-    ...(reply.gzip ? { 'Content-Encoding': 'gzip' } : {}),
-    ...(context.warnings.length > 0 ? { Warning: warningHeaders(context.warnings) } : {}),
-  });
+  // The parts of a protobuf message begin with their length: all are made before the first is sent.
+  const parts = encoding === 'protobuf' ? await protobufParts(reply, head, items) : textParts(reply, head, items);
+  const headers = headersOf(reply, contentTypes[encoding]);
+  if (reply.gzip) Object.assign(headers, { 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' });
+  response.writeHead(200, headers);
   const out = reply.gzip ? createGzip(gzipOptions) : response;
   if (out !== response) out.pipe(response);
-  let text = `${JSON.stringify(head).slice(0, -1)},"items":[`;
-  for (let at = 0; at < items.length; at += itemsAtOnce) {
+  for (const part of parts) {
     context.signal.throwIfAborted();
-    for (let i = at; i < Math.min(at + itemsAtOnce, items.length); i++)
-      text += (i > 0 ? ',' : '') + JSON.stringify(items[i]);
-    const ready = out.write(text);
-    text = '';
-    if (!ready) await once(out, 'drain', { signal: context.signal });
-    else await new Promise<void>((resolve) => setImmediate(resolve));
+    if (!out.write(part)) await once(out, 'drain', { signal: context.signal });
+    else await aside();
   }
-  out.end(']}\n');
+  out.end();
 }
 
 /** Any failure as a `Status`. Once an answer has begun it can only be cut off. */
@@ -90,6 +83,73 @@ export function sendError(reply: Reply, error: unknown): void {
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   return new ApiError('InternalError', `Internal error occurred: ${messageOf(error)}`, {}, { cause: error });
+}
+
+export function encoded(object: object, encoding: Encoding, pretty = false): string | Uint8Array {
+  switch (encoding) {
+    case 'protobuf':
+      return encodeProtobuf(object);
+    case 'yaml':
+      return toYaml(object, { aliasDuplicateObjects: false });
+    case 'json':
+      return `${JSON.stringify(object, null, pretty ? 2 : undefined)}\n`;
+  }
+}
+
+/** A list's text in pieces of a bearable size, each made when it is asked for. */
+function* textParts({ format, pretty }: Reply, head: object, items: readonly object[]): Generator<string> {
+  const atOnce = itemsAtOnce[format.encoding];
+  const yaml = format.encoding === 'yaml';
+  const separator = pretty ? ',\n' : ',';
+  const begin = JSON.stringify(head, null, pretty ? 2 : undefined);
+  yield yaml
+    ? `${toYaml(head)}items:\n`
+    : pretty
+      ? `${begin.slice(0, -2)},\n  "items": [\n`
+      : `${begin.slice(0, -1)},"items":[`;
+  for (let at = 0; at < items.length; at += atOnce) {
+    let text = '';
+    for (let i = at; i < Math.min(at + atOnce, items.length); i++) {
+      if (yaml) text += indented(toYaml(items[i], { aliasDuplicateObjects: false }), '  ').replace(/^ /, '-');
+      else if (pretty) text += (i > 0 ? separator : '') + indented(JSON.stringify(items[i], null, 2), '    ');
+      else text += (i > 0 ? separator : '') + JSON.stringify(items[i]);
+    }
+    yield text;
+  }
+  if (!yaml) yield pretty ? '\n  ]\n}\n' : ']}\n';
+}
+
+/** Every line that has something further in. */
+function indented(text: string, by: string): string {
+  return text.replace(/^(?=.)/gm, by);
+}
+
+async function protobufParts(reply: Reply, head: object, items: readonly object[]): Promise<Uint8Array[]> {
+  const made: Uint8Array[] = [];
+  for (const [index, item] of items.entries()) {
+    made.push(encodeItem(item));
+    if (index % itemsAtOnce.protobuf !== itemsAtOnce.protobuf - 1) continue;
+    await aside();
+    reply.context.signal.throwIfAborted();
+  }
+  const parts = encodeList(head, made);
+  const joined: Uint8Array[] = [];
+  for (let at = 0; at < parts.length; at += 2 * itemsAtOnce.protobuf) {
+    joined.push(Buffer.concat(parts.slice(at, at + 2 * itemsAtOnce.protobuf)));
+  }
+  return joined;
+}
+
+/** Lets others' requests go first. */
+function aside(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function headersOf({ response, context }: Reply, type: string): Record<string, string | number | string[]> {
+  const headers: Record<string, string | number | string[]> = { 'Content-Type': type };
+  if (!response.hasHeader('Cache-Control')) headers['Cache-Control'] = 'no-cache, private';
+  if (context.warnings.length > 0) headers.Warning = warningHeaders(context.warnings);
+  return headers;
 }
 
 /** RFC 9110's deprecated but ever used field: `299 - "text"`. */

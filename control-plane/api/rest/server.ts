@@ -12,10 +12,11 @@ import type { Authorizer, Identity } from '../identity.ts';
 import { discoveryOf } from './discovery.ts';
 import { type Check, healthText } from './health.ts';
 import { RequestMetrics } from './metrics.ts';
-import { formatFor, mediaTypes } from './negotiate.ts';
+import { formatFor, isPretty, mediaTypes } from './negotiate.ts';
 import { OpenApi } from './openapi.ts';
+import { RecentEncodings } from './recent-encodings.ts';
 import { isLong, serveResource } from './resources.ts';
-import { type Reply, sendError, sendObject, sendText, toApiError } from './respond.ts';
+import { type Reply, sendBody, sendError, sendObject, toApiError } from './respond.ts';
 import { RestContext } from './rest-context.ts';
 import { notServed, type Route, routeOf } from './route.ts';
 
@@ -99,6 +100,7 @@ class Handler {
   readonly #deps: RestServerDeps;
   readonly #closing: AbortSignal;
   readonly #openapi = new OpenApi();
+  readonly #encodings = new RecentEncodings();
   readonly #metrics: RequestMetrics | undefined;
 
   constructor(deps: RestServerDeps, closing: AbortSignal) {
@@ -118,6 +120,7 @@ class Handler {
     const { clock, log } = this.#deps;
     const started = clock.monotonic();
     const context = new RestContext();
+    context.userAgent = request.headers['user-agent'];
     let reply: Reply = { response, context, format: { encoding: 'json' }, pretty: false, gzip: false };
     response.on('close', () => {
       if (!response.writableFinished) context.abort(new ApiError('Timeout', 'the client has gone'));
@@ -153,6 +156,7 @@ class Handler {
         route: route.resource,
         query: route.query,
         reply,
+        encodings: this.#encodings,
       });
     } catch (error) {
       const known = toApiError(error);
@@ -169,13 +173,14 @@ class Handler {
   }
 
   #replyTo(request: IncomingMessage, route: Route, before: Reply): Reply {
-    const { accept, 'accept-encoding': encodings = '' } = request.headers;
-    const { query } = route;
+    const { accept, 'accept-encoding': encodings = '', 'user-agent': agent } = request.headers;
+    // Documents and discovery have media types of their own.
+    const negotiated = route.type === 'resource' && route.resource.subresource !== 'log';
+    const format = negotiated ? formatFor(accept) : before.format;
     return {
       ...before,
-      // Documents and discovery have media types of their own.
-      format: route.type === 'resource' && route.resource.subresource !== 'log' ? formatFor(accept) : before.format,
-      pretty: query.size > 0 && query.has('pretty') && !['false', '0'].includes(query.get('pretty') ?? ''),
+      format,
+      pretty: format.pretty === true || isPretty(route.query, agent),
       gzip: encodings.includes('gzip'),
     };
   }
@@ -203,11 +208,11 @@ class Handler {
       case 'readyz': {
         const asked = root === 'readyz' ? checks?.ready : checks?.live;
         const { ok, text } = await healthText(root, asked ?? {}, query.has('verbose'), parts[1]);
-        return sendText(reply, ok ? 200 : 500, 'text/plain; charset=utf-8', text);
+        return sendBody(reply, ok ? 200 : 500, 'text/plain; charset=utf-8', text);
       }
       case 'metrics':
         if (!registry) throw notServed();
-        return sendText(reply, 200, registry.contentType, await registry.metrics());
+        return sendBody(reply, 200, registry.contentType, await registry.metrics());
       case 'openapi':
         return this.#serveOpenApi(request, parts, query.has('hash'), reply);
       default: {
@@ -230,7 +235,7 @@ class Handler {
     const text = this.#openapi.text(parts);
     if (text === undefined) throw notServed();
     if (fixed) reply.response.setHeader('Cache-Control', 'public, immutable, max-age=31536000');
-    sendText(reply, 200, 'application/json', text);
+    sendBody(reply, 200, 'application/json', text);
   }
 }
 
@@ -263,7 +268,7 @@ const versionInfo = {
 function sendDiscovery(reply: Reply, found: object): void {
   const aggregated = (found as { kind?: unknown }).kind === 'APIGroupDiscoveryList';
   const type = aggregated ? 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' : 'application/json';
-  sendText(reply, 200, type, `${JSON.stringify(found)}\n`);
+  sendBody(reply, 200, type, `${JSON.stringify(found)}\n`);
 }
 
 function listen(server: TlsServer, port: number, host: string | undefined): Promise<number> {

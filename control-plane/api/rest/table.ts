@@ -24,19 +24,27 @@ const defaultColumns: readonly Column[] = [
   },
 ];
 
-/** Objects as the `Table` of meta.k8s.io/v1 that kubectl prints. `now`: milliseconds since the epoch, for ages. */
+export interface TableOptions {
+  readonly include: Include;
+  /** Milliseconds since the epoch, for ages. */
+  readonly now: number;
+  /** `meta.k8s.io/v1`, or v1beta1 for older clients. */
+  readonly apiVersion?: string;
+  /** False: the client knows the columns already. */
+  readonly withColumns?: boolean;
+}
+
+/** Objects as the `Table` of meta.k8s.io that kubectl prints. */
 export function tableOf(
   def: KindDef,
   objects: readonly KubeObject[],
   metadata: object,
-  include: Include,
-  now: number,
-  withColumns = true,
+  { include, now, apiVersion = metaV1, withColumns = true }: TableOptions,
 ): object {
   const columns = def.columns.length > 0 ? def.columns : defaultColumns;
   return {
     kind: 'Table',
-    apiVersion: 'meta.k8s.io/v1',
+    apiVersion,
     metadata,
     columnDefinitions: withColumns
       ? columns.map(({ name, type, format = '', description, priority }) => ({
@@ -49,12 +57,14 @@ export function tableOf(
       : [],
     rows: objects.map((object) => ({
       cells: columns.map((column) => column.value(object, now)),
-      ...(include === 'None' ? {} : { object: include === 'Object' ? object : partialOf(object) }),
+      object: include === 'None' ? null : include === 'Object' ? object : partialOf(object, apiVersion),
     })),
   };
 }
 
 /** The object's metadata alone. */
-export function partialOf({ metadata }: KubeObject): object {
-  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata };
+export function partialOf({ metadata }: KubeObject, apiVersion = metaV1): object {
+  return { kind: 'PartialObjectMetadata', apiVersion, metadata };
 }
+
+const metaV1 = 'meta.k8s.io/v1';

@@ -4,54 +4,96 @@ import type { Clock } from '../../../shared/clock.ts';
 import type { ApiWatchEvent } from '../api.ts';
 import { toApiError } from './respond.ts';
 
-/** Text that waits to be written in one go. */
-const bufferChars = 64 * 1024;
+/** Text or bytes that wait to be written in one go. */
+const bufferLength = 64 * 1024;
 /** A client that takes nothing for so long is cut off. */
 const stalledMs = 30_000;
+
+type Chunk = string | Uint8Array;
 
 export interface WatchStream {
   readonly response: ServerResponse;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** The text of an event's object, as the client wants to see it. */
-  encode(event: ApiWatchEvent): string;
+  readonly contentType: string;
+  /** A whole event on the wire, its object as the client wants to see it. */
+  encode(event: ApiWatchEvent): Chunk;
+  /** The event that ends a watch which can't go on. */
+  encodeError(status: object): Chunk;
 }
 
 /**
- * Writes a watch as a stream of JSON lines. What happens at one moment is written together; a client that reads too
- * slowly holds the reading of events back, and is ended by the cache (Expired) or, when it stops reading, by us.
+ * Writes a watch event by event. What happens at one moment is written together; a client that reads too slowly holds
+ * the reading of events back, and is ended by the cache (Expired) or, when it stops reading, by us.
  */
 export async function streamWatch(stream: WatchStream, events: AsyncIterable<ApiWatchEvent>): Promise<void> {
   const { response, signal } = stream;
-  response.writeHead(200, { 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' });
+  const source = events[Symbol.asyncIterator]();
+  response.writeHead(200, {
+    'Content-Type': stream.contentType,
+    'Cache-Control': 'no-cache, private',
+    'Transfer-Encoding': 'chunked',
+  });
   response.flushHeaders();
-  let waiting = '';
-  let scheduled = false;
-  const flush = (): boolean => {
-    scheduled = false;
-    const text = waiting;
-    waiting = '';
-    return text === '' || response.destroyed || response.write(text);
-  };
+  const out = new Outbox(response);
   try {
-    for await (const event of events) {
-      waiting += `{"type":"${event.type}","object":${stream.encode(event)}}\n`;
-      if (waiting.length >= bufferChars) {
-        if (!flush()) await drained(stream);
+    for (let next = await source.next(); !next.done; next = await source.next()) {
+      out.push(stream.encode(next.value));
+      if (out.length >= bufferLength) {
+        if (!out.flush()) await drained(stream);
       } else if (response.writableNeedDrain) {
         await drained(stream);
-      } else if (!scheduled) {
-        scheduled = true;
-        setImmediate(flush);
+      } else {
+        out.flushSoon();
       }
     }
   } catch (error) {
     if (signal.aborted) return;
-    waiting += `{"type":"ERROR","object":${JSON.stringify(toApiError(error).toStatus())}}\n`;
+    out.push(stream.encodeError(toApiError(error).toStatus()));
   } finally {
-    flush();
+    await source.return?.();
+    out.flush();
     response.end();
   }
+}
+
+/** What has been encoded and not been written yet: little, and for no longer than this turn of the event loop. */
+class Outbox {
+  readonly #response: ServerResponse;
+  #waiting: Chunk[] = [];
+  #scheduled = false;
+  length = 0;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  push(chunk: Chunk): void {
+    this.#waiting.push(chunk);
+    this.length += chunk.length;
+  }
+
+  flushSoon(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.flush());
+  }
+
+  /** False when the client takes no more for now. */
+  flush(): boolean {
+    this.#scheduled = false;
+    const waiting = this.#waiting;
+    if (waiting.length === 0 || this.#response.destroyed) return true;
+    this.#waiting = [];
+    this.length = 0;
+    return this.#response.write(joined(waiting));
+  }
+}
+
+function joined(chunks: readonly Chunk[]): Chunk {
+  const [first = ''] = chunks;
+  if (chunks.length === 1) return first;
+  return typeof first === 'string' ? chunks.join('') : Buffer.concat(chunks as readonly Uint8Array[]);
 }
 
 async function drained({ response, clock, signal }: WatchStream): Promise<void> {

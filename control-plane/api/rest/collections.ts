@@ -1,0 +1,98 @@
+import type { ApiWatchEvent, ListQuery } from '../api.ts';
+import { contentTypes } from './negotiate.ts';
+import { count, flag } from './parameters.ts';
+import { encodeFrame, encodeProtobuf } from './protobuf.ts';
+import { includeOf, type Representation, representEvent, representPage } from './representation.ts';
+import type { Call } from './resources.ts';
+import { sendList, sendObject } from './respond.ts';
+import { streamWatch } from './watch-stream.ts';
+
+/** A watch ends by itself after this at the latest, and after half of it when it asks for nothing, so that clients spread anew over the servers. */
+const longestWatchSeconds = 3600;
+
+/** GET of a collection: a list, or a watch. */
+export async function getCollection(call: Call): Promise<void> {
+  const query = listQuery(call.query, call.route);
+  if (flag(call.query, 'watch')) return watchCollection(call, query);
+  const page = await call.api.list(call.context, query);
+  await sendPage(call, page.items, {
+    resourceVersion: page.resourceVersion,
+    ...(page.continue ? { continue: page.continue } : {}),
+    ...(page.remainingItemCount === undefined ? {} : { remainingItemCount: page.remainingItemCount }),
+  });
+}
+
+export async function sendPage(call: Call, items: ReadonlyArray<ApiWatchEvent['object']>, metadata: object) {
+  const { head, items: shown } = representPage(representationFor(call), items, metadata);
+  if (shown) await sendList(call.reply, head, shown);
+  else sendObject(call.reply, 200, head);
+}
+
+export function representationFor({ reply, route, query, clock }: Call): Representation {
+  return {
+    format: reply.format,
+    def: route.def,
+    include: reply.format.as === 'Table' ? includeOf(query) : 'None',
+    now: clock.now(),
+  };
+}
+
+export function listQuery(query: URLSearchParams, { def, namespace }: Call['route']): ListQuery {
+  return {
+    entry: def,
+    namespace,
+    labelSelector: query.get('labelSelector') ?? undefined,
+    fieldSelector: query.get('fieldSelector') ?? undefined,
+    limit: count(query, 'limit'),
+    continue: query.get('continue') || undefined,
+    resourceVersion: query.get('resourceVersion') ?? undefined,
+    resourceVersionMatch: query.get('resourceVersionMatch') || undefined,
+    sendInitialEvents: query.has('sendInitialEvents') ? flag(query, 'sendInitialEvents') : undefined,
+  };
+}
+
+async function watchCollection(call: Call, query: ListQuery): Promise<void> {
+  const { api, clock, context, response, reply } = call;
+  const asked = count(call.query, 'timeoutSeconds') || longestWatchSeconds / 2;
+  const events = api.watch(context, {
+    ...query,
+    allowBookmarks: flag(call.query, 'allowWatchBookmarks'),
+    timeoutSeconds: Math.min(asked, longestWatchSeconds),
+  });
+  const protobuf = reply.format.encoding === 'protobuf';
+  const encode = objectEncoder(call);
+  const frame = (type: string, object: string | Uint8Array): string | Uint8Array =>
+    typeof object === 'string' ? `{"type":"${type}","object":${object}}\n` : encodeFrame(type, object);
+  await streamWatch(
+    {
+      response,
+      clock,
+      signal: context.signal,
+      contentType: protobuf ? `${contentTypes.protobuf};stream=watch` : contentTypes.json,
+      encode: (event) => frame(event.type, encode(event)),
+      encodeError: (status) => frame('ERROR', protobuf ? encodeProtobuf(status) : JSON.stringify(status)),
+    },
+    events,
+  );
+}
+
+/** An event's object on the wire. Tables tell ages, and bookmarks are a watcher's own: all else is shared by watchers. */
+function objectEncoder(call: Call): (event: ApiWatchEvent) => string | Uint8Array {
+  const { encodings, reply, clock } = call;
+  const { as, version = '', encoding } = reply.format;
+  const representation = representationFor(call);
+  // A stream of YAML documents is nothing that a client of Kubernetes reads: such a watch is JSON.
+  const encode = (object: object) => (encoding === 'protobuf' ? encodeProtobuf(object) : JSON.stringify(object));
+  const form = `${encoding} ${as ?? ''} ${version}`;
+  let first = true;
+  return ({ type, object }) => {
+    const bookmark = type === 'BOOKMARK';
+    const shown = () => representEvent({ ...representation, now: clock.now() }, object, bookmark, first);
+    if (bookmark || as === 'Table') {
+      const made = encode(shown());
+      first = false;
+      return made;
+    }
+    return encodings.get(object, form, () => encode(shown()));
+  };
+}

@@ -1,0 +1,96 @@
+import { ApiError } from '../../../shared/errors.ts';
+import type { KindDef } from '../../../shared/kinds/kind.ts';
+import { apiVersionOf } from '../../../shared/kinds/names.ts';
+import type { KubeObject } from '../../../shared/object.ts';
+import { badRequest } from '../refusals.ts';
+import type { Format } from './negotiate.ts';
+import { type Include, partialOf, tableOf } from './table.ts';
+
+/** What a client wants to see of a kind's objects, and how. */
+export interface Representation {
+  readonly format: Format;
+  readonly def: KindDef;
+  /** What a table's rows carry. */
+  readonly include: Include;
+  /** Milliseconds since the epoch, for ages. */
+  readonly now: number;
+}
+
+/** One object; what is none of the kind's own (a Status, a Scale) is shown as it is. */
+export function representObject(representation: Representation, object: KubeObject): object {
+  const { format, def, include, now } = representation;
+  if (format.as === undefined || object.kind !== def.kind) return object;
+  const apiVersion = metaVersion(format);
+  if (format.as === 'PartialObjectMetadata') return partialOf(object, apiVersion);
+  if (format.as === 'Table') {
+    const { resourceVersion } = object.metadata;
+    return tableOf(def, [object], { resourceVersion }, { include, now, apiVersion });
+  }
+  throw notThat(`PartialObjectMetadataList, but the requested object is not a list (${goType(def)})`);
+}
+
+/** A page of a list; its head, and its items by themselves when it has any. */
+export function representPage(
+  representation: Representation,
+  items: readonly KubeObject[],
+  metadata: object,
+): { readonly head: object; readonly items?: readonly object[] } {
+  const { format, def, include, now } = representation;
+  const apiVersion = metaVersion(format);
+  switch (format.as) {
+    case undefined:
+      return { head: { kind: `${def.kind}List`, apiVersion: apiVersionOf(def), metadata }, items };
+    case 'Table':
+      return { head: tableOf(def, items, metadata, { include, now, apiVersion }) };
+    case 'PartialObjectMetadataList': {
+      const head = { kind: format.as, apiVersion, metadata };
+      return { head, items: items.map((item) => partialOf(item, apiVersion)) };
+    }
+    case 'PartialObjectMetadata':
+      throw notThat(`PartialObjectMetadata, but the requested object is a list (${goType(def)}List)`);
+  }
+}
+
+/** An event's object in a watch. `first`: a table names its columns only in the first event. */
+export function representEvent(
+  representation: Representation,
+  object: KubeObject,
+  bookmark: boolean,
+  first: boolean,
+): object {
+  const { format, def, include, now } = representation;
+  const apiVersion = metaVersion(format);
+  switch (format.as) {
+    case undefined:
+      return object;
+    case 'Table': {
+      const { resourceVersion } = object.metadata;
+      const rows = bookmark ? [] : [object];
+      return tableOf(def, rows, { resourceVersion }, { include, now, apiVersion, withColumns: first });
+    }
+    default:
+      return partialOf(object, apiVersion);
+  }
+}
+
+/** From the URL. Throws BadRequest in Kubernetes' words. */
+export function includeOf(query: URLSearchParams): Include {
+  const include = query.get('includeObject') || 'Metadata';
+  if (include === 'None' || include === 'Object' || include === 'Metadata') return include;
+  throw badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(include)}: must be 'Metadata', 'Object', 'None', or empty`,
+  );
+}
+
+function metaVersion({ version }: Format): string {
+  return `meta.k8s.io/${version ?? 'v1'}`;
+}
+
+function notThat(wanted: string): ApiError {
+  return new ApiError('NotAcceptable', `you requested ${wanted}`);
+}
+
+/** As Kubernetes' messages name a kind's type. */
+function goType({ group, kind }: KindDef): string {
+  return `*${group.split('.')[0] || 'core'}.${kind}`;
+}
