@@ -1,5 +1,6 @@
 import type { StatusCause } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
+import type { Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { invalidError } from '../../shared/schema/causes.ts';
 import { decodeObject } from '../../shared/schema/decode.ts';
@@ -46,8 +47,16 @@ export function checkUpdate(def: KindDef, object: KubeObject, old: KubeObject): 
 }
 
 /** A status alone is written by those who observe: only its own shape is checked, not the rules of the spec again. */
-export function checkStatus(def: KindDef, object: KubeObject): void {
+export function checkStatus(def: KindDef, object: KubeObject, old: KubeObject): void {
   const causes = validateSchema(def.stored, object).filter(({ field = '' }) => /^(status|metadata)\b/.test(field));
+  def.stored.strategy.parts?.status?.validate?.(object, old, causes);
+  refuse(def, object, causes);
+}
+
+/** Any other part, whose kind says what it must be like. */
+export function checkPart(def: KindDef, part: Subresource, object: KubeObject, old: KubeObject): void {
+  const causes = validateSchema(def.stored, object);
+  def.stored.strategy.parts?.[part]?.validate?.(object, old, causes);
   refuse(def, object, causes);
 }
 
