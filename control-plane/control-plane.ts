@@ -80,12 +80,13 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       open: (node, request, signal) => sessions.open(node, request, signal),
     },
   });
-  const clientOf = (name: string): Client => new LocalClient({ api, clock, identity: component(name) });
+  const clientOf = (name: string, userAgent = name): Client =>
+    new LocalClient({ api, clock, identity: component(name), userAgent });
   const kinds = new Set<Kind>([...assignmentKinds, ...schedulerKinds, ...controllerKinds]);
   const informers: Informers = createInformers({ client: clientOf('informers'), clock, random, log }, [...kinds]);
   const sessions = createNodeSessions({
     store,
-    client: clientOf('node-sessions'),
+    client: clientOf('node-sessions', 'kubelet'),
     informers,
     clock,
     random,
@@ -112,7 +113,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       log,
     });
     const controllers = {
-      client: clientOf('controller-manager'),
+      client: clientOf('controller-manager', 'kube-controller-manager'),
       informers: view,
       events: recorder('controller-manager'),
       clock,

@@ -9,9 +9,11 @@ import type { Guard, Write } from '../store/store.ts';
 import { type Charges, charged } from './admission/charges.ts';
 import type { Admission } from './admission/plugin.ts';
 import type { MutateOptions, RequestContext } from './api.ts';
+import { trackNew, writerOf } from './apply/tracking.ts';
 import { answerText, decodeItem, encodeObject, type State } from './codec.ts';
 import type { Core } from './core.ts';
 import { checkCreate, decodeBody } from './decode.ts';
+import { countedBy } from './generation.ts';
 import { pause } from './guarded-update.ts';
 import { addGuardWrites } from './node-guards.ts';
 import { alreadyExists, badRequest, forbidden, modified, notFound } from './refusals.ts';
@@ -23,7 +25,13 @@ const maxTries = 100;
 /** Letters of the given prefix that a generated name keeps, so that it stays a valid label. */
 const prefixLength = 58;
 
-/** `served`: the version that the client speaks. `namespace`: that of the URL. Answers the stored object. */
+/** Says who owns the fields of a new object. */
+export type Own = (draft: KubeObject) => void;
+
+/**
+ * `served`: the version that the client speaks. `namespace`: that of the URL. `own`: absent, all is the client's. Answers the
+ * stored object.
+ */
 export async function createObject(
   core: Core,
   context: RequestContext,
@@ -31,6 +39,7 @@ export async function createObject(
   namespace: string | undefined,
   body: unknown,
   options: MutateOptions = {},
+  own?: Own,
 ): Promise<KubeObject> {
   const def = served.stored;
   const draft = decodeBody(served, body, options, context.warnings);
@@ -43,6 +52,8 @@ export async function createObject(
 
   const now = core.deps.clock.now();
   draft.metadata = newMeta(core, def, meta, now);
+  if (own) own(draft);
+  else trackNew(def, draft, writerOf(def, context, options, now));
   const admission: Admission = {
     ...{ identity: context.identity, verb: 'create', entry: def, namespace: draft.metadata.namespace },
     ...{ name: draft.metadata.name, dryRun: options.dryRun ?? false, warnings: context.warnings, now },
@@ -153,7 +164,7 @@ function newMeta(core: Core, def: KindDef, given: ObjectMeta, now: number): Obje
     ...(given.generateName ? { generateName: given.generateName } : {}),
     ...(def.namespaced ? { namespace: given.namespace } : {}),
     uid: uuid(core.deps.random),
-    ...(hasGeneration(def) ? { generation: 1 } : {}),
+    ...(countedBy(def) === 'none' ? {} : { generation: 1 }),
     creationTimestamp: formatTime(now),
   } as ObjectMeta;
   if (given.labels) meta.labels = given.labels;
@@ -161,11 +172,6 @@ function newMeta(core: Core, def: KindDef, given: ObjectMeta, now: number): Obje
   if (given.ownerReferences?.length) meta.ownerReferences = given.ownerReferences;
   if (given.finalizers?.length) meta.finalizers = given.finalizers;
   return meta;
-}
-
-/** Kinds whose controllers observe a generation: those that have a spec to act on and report a status. */
-export function hasGeneration(def: KindDef): boolean {
-  return def.subresources.includes('status') && def.kind !== 'Namespace' && def.kind !== 'Node';
 }
 
 function generatedName(core: Core, prefix: string): string {

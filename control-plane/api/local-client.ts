@@ -24,6 +24,8 @@ export interface LocalClientDeps {
   readonly api: Api;
   readonly identity: Identity;
   readonly clock: Clock;
+  /** What its writes are signed with; the component's own name when absent. */
+  readonly userAgent?: string;
 }
 
 /** The API as a component of the API server's own process sees it: the same pipeline, without a wire. */
@@ -90,7 +92,7 @@ export class LocalClient implements Client {
   }
 
   watch(kinds: readonly Kind[], signal: AbortSignal): AsyncIterable<WatchBatch> {
-    return this.#deps.api.watchKinds({ identity: this.#deps.identity, signal, warnings: [] }, kinds);
+    return this.#deps.api.watchKinds(this.#context(signal), kinds);
   }
 
   /** Runs one request under a deadline. `T`: what the caller knows the answer to be. */
@@ -100,9 +102,14 @@ export class LocalClient implements Client {
       end.abort(new ApiError('Timeout', `the request did not complete within ${deadlineMs / 1000} s`)),
     );
     try {
-      return (await request({ identity: this.#deps.identity, signal: end.signal, warnings: [] })) as T;
+      return (await request(this.#context(end.signal))) as T;
     } finally {
       timer.cancel();
     }
+  }
+
+  #context(signal: AbortSignal): RequestContext {
+    const { identity, userAgent = identity.user.replace(/^system:/, '') } = this.#deps;
+    return { identity, userAgent, signal, warnings: [] };
   }
 }

@@ -8,7 +8,7 @@ import { decodeBody } from './decode.ts';
 import { type Change, guardedUpdate } from './guarded-update.ts';
 import { isRecord } from './patch/merge.ts';
 import { badRequest } from './refusals.ts';
-import { applyPatch, askedOf, checkPreconditions, mainUpdate } from './update.ts';
+import { applyPatch, askedOf, checkPreconditions, mainUpdate, ownedBy } from './update.ts';
 
 type ScaleObject = KubeObject & Scale;
 
@@ -44,6 +44,7 @@ export async function updateScale(
   options: MutateOptions = {},
 ): Promise<KubeObject> {
   core.authorize(context, verb, askedOf(def, target));
+  const own = ownedBy(core, context, def, options, 'scale');
   const outcome = await guardedUpdate(
     core,
     context,
@@ -55,7 +56,7 @@ export async function updateScale(
       checkPreconditions(def, current.metadata, (wanted as ScaleObject).metadata ?? {});
       const { spec } = current as Scalable;
       const incoming = decodeBody(def, { ...current, spec: { ...spec, replicas } }, {}, []);
-      return mainUpdate(def, current, incoming);
+      return mainUpdate(def, current, incoming, own);
     },
     options.dryRun,
   );

@@ -1,11 +1,14 @@
 import { messages } from '../../shared/generated/schema.ts';
 import type { Namespace, ObjectMeta } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
+import type { Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type { MutateOptions, PatchBody, RequestContext, Target } from './api.ts';
+import { trackUpdate, writerOf } from './apply/tracking.ts';
 import type { Core } from './core.ts';
-import { hasGeneration, settleNamespace } from './create.ts';
-import { checkStatus, checkUpdate, decodeBody, servedAs } from './decode.ts';
+import { settleNamespace } from './create.ts';
+import { checkPart, checkStatus, checkUpdate, decodeBody, servedAs } from './decode.ts';
+import { isNewGeneration } from './generation.ts';
 import { type Change, guardedUpdate, type Place } from './guarded-update.ts';
 import { applyJsonPatch, deepEqual } from './patch/json.ts';
 import { applyMergePatch } from './patch/merge.ts';
@@ -24,6 +27,7 @@ export async function updateObject(
   const place = placeOf(def, target);
   let incoming = decodeIncoming(def, target, body, options, context.warnings);
   core.authorize(context, 'update', askedOf(def, target), incoming);
+  const own = ownedBy(core, context, def, options, target.subresource);
   let used = false;
   const outcome = await guardedUpdate(
     core,
@@ -33,7 +37,7 @@ export async function updateObject(
       // Deciding fills the draft in; another try needs a new one.
       if (used) incoming = decodeIncoming(def, target, body, options, []);
       used = true;
-      return replacement(def, target, current, incoming);
+      return replacement(def, target, current, incoming, own, core.deps.clock.now());
     },
     options.dryRun,
   );
@@ -50,6 +54,7 @@ export async function patchObject(
 ): Promise<KubeObject> {
   const place = placeOf(def, target);
   core.authorize(context, 'patch', askedOf(def, target));
+  const own = ownedBy(core, context, def, options, target.subresource);
   let warned = false;
   const outcome = await guardedUpdate(
     core,
@@ -60,14 +65,29 @@ export async function patchObject(
       const incoming = decodeIncoming(def, target, patched, options, warned ? [] : context.warnings);
       warned = true;
       core.authorize(context, 'patch', askedOf(def, target), incoming);
-      return replacement(def, target, current, incoming);
+      return replacement(def, target, current, incoming, own, core.deps.clock.now());
     },
     options.dryRun,
   );
   return outcome.object;
 }
 
-function placeOf(def: KindDef, { namespace, name, subresource }: Target): Place {
+/** Sets who owns the fields of what replaces an object, by what the client sent as owners. */
+export type OwnUpdated = (live: KubeObject, next: KubeObject, given: ObjectMeta['managedFields']) => void;
+
+/** What an update or a patch changes becomes the client's. */
+export function ownedBy(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  options: MutateOptions,
+  subresource: Subresource | undefined,
+): OwnUpdated {
+  const writer = writerOf(def, context, options, core.deps.clock.now(), subresource);
+  return (live, next, given) => trackUpdate(def.stored, live, next, given, writer);
+}
+
+export function placeOf(def: KindDef, { namespace, name, subresource }: Target): Place {
   return { def: def.stored, namespace, name, subresource, admit: 'update' };
 }
 
@@ -99,30 +119,39 @@ function decodeIncoming(
 }
 
 /** What becomes of `current` when `incoming` is written to it. Changes only `incoming`. */
-function replacement(def: KindDef, target: Target, current: KubeObject, incoming: KubeObject): Change {
+export function replacement(
+  def: KindDef,
+  target: Target,
+  current: KubeObject,
+  incoming: KubeObject,
+  own: OwnUpdated,
+  now: number,
+): Change {
   checkPreconditions(def, current.metadata, incoming.metadata);
   switch (target.subresource) {
     case undefined:
-      return mainUpdate(def, current, incoming);
+      return mainUpdate(def, current, incoming, own);
     case 'status':
-      return statusUpdate(def, current, incoming);
+      return statusUpdate(def, current, incoming, own, now);
     case 'finalize':
-      return finalizeUpdate(current as Namespace, incoming as Namespace);
+      return finalizeUpdate(current as Namespace, incoming as Namespace, own);
     default:
-      throw methodNotAllowed(def, 'update');
+      return partUpdate(def, target.subresource, current, incoming, own, now);
   }
 }
 
-export function mainUpdate(def: KindDef, current: KubeObject, incoming: KubeObject): Change {
+export function mainUpdate(def: KindDef, current: KubeObject, incoming: KubeObject, own: OwnUpdated): Change {
   const next = incoming;
+  const given = incoming.metadata.managedFields;
   next.metadata = carriedMeta(current.metadata, incoming.metadata);
   if (def.subresources.includes('status')) {
     if (current.status === undefined) delete next.status;
     else next.status = current.status;
   }
   if (def.kind === 'Namespace') keepNamespaceFinalizers(current as Namespace, next as Namespace);
+  own(current, next, given);
   def.strategy.prepareUpdate?.(next, current);
-  if (hasGeneration(def) && !deepEqual(next.spec, current.spec)) {
+  if (isNewGeneration(def, next, current)) {
     next.metadata.generation = (current.metadata.generation ?? 0) + 1;
   }
   checkFinalizers(def, current.metadata, next.metadata);
@@ -130,20 +159,41 @@ export function mainUpdate(def: KindDef, current: KubeObject, incoming: KubeObje
   return changed(current, next);
 }
 
-function statusUpdate(def: KindDef, current: KubeObject, incoming: KubeObject): Change {
+function statusUpdate(def: KindDef, current: KubeObject, incoming: KubeObject, own: OwnUpdated, now: number): Change {
   const metadata = { ...current.metadata };
   // Whoever reports on a node or a pod may mark it as well; everybody else only reports.
   const marks = def.kind === 'Node' || def.kind === 'Pod';
   if (marks && incoming.metadata.labels) metadata.labels = incoming.metadata.labels;
   if (incoming.metadata.annotations) metadata.annotations = incoming.metadata.annotations;
   const next: KubeObject = { ...current, metadata, status: incoming.status };
-  checkStatus(def, next);
+  def.stored.strategy.parts?.status?.prepare?.(next, current, now);
+  own(current, next, undefined);
+  checkStatus(def, next, current);
   return changed(current, next);
 }
 
-function finalizeUpdate(current: Namespace, incoming: Namespace): Change {
+/** Another part that is written by itself: its kind says what belongs to it. */
+function partUpdate(
+  def: KindDef,
+  part: Subresource,
+  current: KubeObject,
+  incoming: KubeObject,
+  own: OwnUpdated,
+  now: number,
+): Change {
+  const strategy = def.stored.strategy.parts?.[part];
+  if (!strategy) throw methodNotAllowed(def, 'update');
+  const next: KubeObject = { ...incoming, metadata: carriedMeta(current.metadata, incoming.metadata) };
+  strategy.prepare?.(next, current, now);
+  own(current, next, incoming.metadata.managedFields);
+  checkPart(def, part, next, current);
+  return changed(current, next);
+}
+
+function finalizeUpdate(current: Namespace, incoming: Namespace, own: OwnUpdated): Change {
   const finalizers = incoming.spec?.finalizers ?? [];
   const next: Namespace = { ...current, metadata: { ...current.metadata }, spec: { ...current.spec, finalizers } };
+  own(current, next, undefined);
   return changed(current, next);
 }
 

@@ -10,8 +10,10 @@ import type { Identity } from '../identity.ts';
 export class RestContext implements RequestContext {
   identity: Identity = anonymous;
   impersonator: Identity | undefined;
+  userAgent: string | undefined;
   readonly warnings: string[] = [];
   answer?: { readonly object: KubeObject; readonly text: string };
+  created?: boolean;
   #controller: AbortController | undefined;
   #reason: Error | undefined;
 

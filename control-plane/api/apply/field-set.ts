@@ -1,0 +1,218 @@
+/**
+ * A set of fields in the form in which it stands in `managedFields[].fieldsV1` (structured-merge-diff, `fieldpath`): a tree
+ * of path elements. A node without children is a member; a node with children is one only when it has the child `.`.
+ *
+ *   f:NAME  a field or a map's entry      k:{…}  the item of a list with these keys
+ *   v:JSON  the item of a set             i:N    the item at an index
+ *
+ * Sets are never changed once made, so that parts of them may be shared. Their elements stand in Kubernetes' order.
+ */
+export interface FieldSet {
+  readonly [element: string]: FieldSet;
+}
+
+/** While one is being made. */
+export type Growing = Record<string, FieldSet>;
+
+/** A member without children. */
+export const member: FieldSet = Object.freeze({});
+
+const self = '.';
+
+export function isEmpty(set: FieldSet): boolean {
+  for (const _ in set) return false;
+  return true;
+}
+
+/** Whether the node stands for a field of its own, and not only for some below it. */
+export function isMember(node: FieldSet): boolean {
+  return self in node || isEmpty(node);
+}
+
+/** Whether anything below the node is a member. */
+export function hasChildren(node: FieldSet): boolean {
+  for (const element in node) if (element !== self) return true;
+  return false;
+}
+
+/** A node of its parts; undefined when nothing of it is in the set. */
+export function nodeOf(isSelf: boolean, children: FieldSet | undefined): FieldSet | undefined {
+  if (!children || isEmpty(children)) return isSelf ? member : undefined;
+  return isSelf ? { [self]: member, ...children } : children;
+}
+
+/** Members of either. */
+export function union(a: FieldSet, b: FieldSet): FieldSet {
+  if (a === b) return a;
+  const out: Growing = {};
+  for (const element of sorted([...elementsOf(a), ...elementsOf(b)])) {
+    const [left, right] = [a[element], b[element]];
+    if (!left || !right) {
+      out[element] = (left ?? right) as FieldSet;
+      continue;
+    }
+    const children = union(childrenOf(left), childrenOf(right));
+    out[element] = nodeOf(isMember(left) || isMember(right), children) ?? member;
+  }
+  return out;
+}
+
+/** Members of `a` that are not in `b`. A member does not take with it what lies below. */
+export function difference(a: FieldSet, b: FieldSet): FieldSet {
+  const out: Growing = {};
+  for (const element of elementsOf(a)) {
+    const [left, right] = [a[element], b[element]];
+    if (!left) continue;
+    const rest = right
+      ? nodeOf(isMember(left) && !isMember(right), difference(childrenOf(left), childrenOf(right)))
+      : left;
+    if (rest) out[element] = rest;
+  }
+  return out;
+}
+
+/** Members of both. */
+export function intersection(a: FieldSet, b: FieldSet): FieldSet {
+  const out: Growing = {};
+  for (const element of elementsOf(a)) {
+    const [left, right] = [a[element], b[element]];
+    if (!left || !right) continue;
+    const both = nodeOf(isMember(left) && isMember(right), intersection(childrenOf(left), childrenOf(right)));
+    if (both) out[element] = both;
+  }
+  return out;
+}
+
+/** The set of what lies below a node. */
+export function childrenOf(node: FieldSet): FieldSet {
+  if (!(self in node)) return node;
+  const { [self]: _self, ...children } = node;
+  return children;
+}
+
+function elementsOf(set: FieldSet): string[] {
+  return Object.keys(set).filter((element) => element !== self);
+}
+
+/** The members, each as its path, in order. */
+export function* pathsOf(set: FieldSet, prefix: readonly string[] = []): Generator<readonly string[]> {
+  for (const element of elementsOf(set)) {
+    const node = set[element];
+    if (node && isMember(node)) yield [...prefix, element];
+  }
+  for (const element of elementsOf(set)) {
+    const node = set[element];
+    if (node && hasChildren(node)) yield* pathsOf(node, [...prefix, element]);
+  }
+}
+
+/** As Kubernetes prints a path: `.spec.containers[name="web"].ports[containerPort=80,protocol="TCP"]`. */
+export function printPath(path: readonly string[]): string {
+  return path.map(printElement).join('');
+}
+
+export function printElement(element: string): string {
+  const rest = element.slice(2);
+  switch (element[0]) {
+    case 'f':
+      return `.${rest}`;
+    case 'k': {
+      const keys = Object.entries(JSON.parse(rest) as Record<string, unknown>);
+      return `[${keys.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(',')}]`;
+    }
+    case 'v':
+      return `[=${rest}]`;
+    default:
+      return `[${rest}]`;
+  }
+}
+
+/** `k:{…}`: the pairs must come in the order of their names. */
+export function keyElement(pairs: readonly (readonly [string, unknown])[]): string {
+  return `k:{${pairs.map(([name, value]) => `${goJson(name)}:${goJson(value)}`).join(',')}}`;
+}
+
+export function valueElement(value: unknown): string {
+  return `v:${goJson(value)}`;
+}
+
+/** JSON as Go's encoder writes it: with what could end a script escaped. */
+function goJson(value: unknown): string {
+  const text = JSON.stringify(value);
+  return /[<>&\u2028\u2029]/.test(text)
+    ? text.replace(/[<>&\u2028\u2029]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    : text;
+}
+
+/** Elements in Kubernetes' order, each once. */
+export function sorted(elements: readonly string[]): string[] {
+  return [...new Set(elements)].sort(compareElements);
+}
+
+const kinds = 'fkvi';
+
+export function compareElements(a: string, b: string): number {
+  if (a[0] !== b[0]) return kinds.indexOf(a[0] ?? '') - kinds.indexOf(b[0] ?? '');
+  const [left, right] = [a.slice(2), b.slice(2)];
+  switch (a[0]) {
+    case 'f':
+      return left < right ? -1 : left > right ? 1 : 0;
+    case 'k':
+      return compareKeys(JSON.parse(left), JSON.parse(right));
+    case 'v':
+      return compareValues(JSON.parse(left), JSON.parse(right));
+    default:
+      return Number(left) - Number(right);
+  }
+}
+
+function compareKeys(a: Record<string, unknown>, b: Record<string, unknown>): number {
+  const [left, right] = [Object.entries(a), Object.entries(b)];
+  for (let i = 0; i < Math.min(left.length, right.length); i++) {
+    const [[name, value], [otherName, otherValue]] = [left[i] ?? ['', 0], right[i] ?? ['', 0]];
+    if (name !== otherName) return name < otherName ? -1 : 1;
+    const order = compareValues(value, otherValue);
+    if (order !== 0) return order;
+  }
+  return left.length - right.length;
+}
+
+/** Numbers before texts before truths, as structured-merge-diff orders values. */
+export function compareValues(a: unknown, b: unknown): number {
+  const rank = (value: unknown): number => ['number', 'string', 'boolean'].indexOf(typeof value);
+  if (rank(a) !== rank(b)) return rank(a) - rank(b);
+  const [left, right] = [a as string, b as string];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/**
+ * A set that a client sent, in our order and without what is no path element. Throws SyntaxError when a key of a list is not
+ * JSON.
+ */
+export function readFieldSet(value: unknown, depth = 0): FieldSet {
+  const out: Growing = {};
+  if (typeof value !== 'object' || value === null || depth > maxDepth) return out;
+  const found: Array<[string, unknown]> = [];
+  let isSelf = false;
+  for (const [element, below] of Object.entries(value)) {
+    if (element === self) isSelf = true;
+    else if (/^[fkvi]:/.test(element)) found.push([normal(element), below]);
+  }
+  found.sort(([a], [b]) => compareElements(a, b));
+  if (isSelf && found.length > 0 && depth > 0) out[self] = member;
+  for (const [element, below] of found) out[element] = readFieldSet(below, depth + 1);
+  return out;
+}
+
+const maxDepth = 64;
+
+function normal(element: string): string {
+  if (element.startsWith('k:')) {
+    const keys: unknown = JSON.parse(element.slice(2));
+    if (typeof keys !== 'object' || keys === null || Array.isArray(keys))
+      throw new SyntaxError('keys must be an object');
+    return keyElement(Object.entries(keys).sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+  if (element.startsWith('v:')) return valueElement(JSON.parse(element.slice(2)));
+  return element;
+}

@@ -1,0 +1,187 @@
+import { setMember } from '../patch/merge.ts';
+import { type FieldSet, type Growing, hasChildren, isEmpty, isMember, member, nodeOf, sorted } from './field-set.ts';
+import type { KeyedList, ScalarSet, Shape } from './shapes.ts';
+import { elementOf, isEmptyValue, itemsOf, type Json } from './values.ts';
+
+/**
+ * The live value with what a configuration says of it: scalars and whatever is owned as a whole are replaced, structs and
+ * maps merge, list items merge by their keys. Shares what it does not change with both, and changes neither.
+ */
+export function merge(shape: Shape, live: unknown, config: unknown): unknown {
+  if (config === undefined) return live;
+  if (live === undefined || shape.type === 'leaf') return config;
+  if (shape.type === 'struct' || shape.type === 'map') {
+    if (isEmptyValue(config)) return live;
+    const merged: Record<string, unknown> = { ...(live as Json) };
+    for (const [name, value] of Object.entries(config as Json)) {
+      const inner = shape.type === 'map' ? shape.value : shape.byName.get(name)?.shape;
+      const before = Object.hasOwn(merged, name) ? merged[name] : undefined;
+      setMember(merged, name, inner ? merge(inner, before, value) : value);
+    }
+    return merged;
+  }
+  return mergeLists(shape, live as unknown[], config as unknown[]);
+}
+
+/**
+ * The fields that a configuration sets, and so claims: what it holds as a whole, and the list items and map entries that it
+ * names. The structs around them belong to nobody.
+ */
+export function fieldsOf(shape: Shape, value: unknown): FieldSet | undefined {
+  if (value === undefined) return undefined;
+  if (shape.type === 'leaf') return member;
+  const children: Growing = {};
+  switch (shape.type) {
+    case 'struct':
+      for (const field of shape.fields) {
+        const inner = (value as Json)[field.name];
+        const empty = typeof inner === 'object' && inner !== null && !Array.isArray(inner) && isEmptyValue(inner);
+        const set = empty ? member : fieldsOf(field.shape, inner);
+        if (set) children[field.element] = set;
+      }
+      break;
+    case 'map':
+      for (const name of Object.keys(value as Json).sort()) {
+        children[`f:${name}`] = nodeOf(true, below(shape.value, (value as Json)[name])) ?? member;
+      }
+      break;
+    default: {
+      const items = itemsOf(shape, value as unknown[]);
+      for (const element of sorted([...items.keys()])) {
+        const [first, ...more] = items.get(element) ?? [];
+        const inner = shape.type === 'set' || more.length > 0 ? undefined : below(shape.item, first);
+        children[element] = nodeOf(true, inner) ?? member;
+      }
+    }
+  }
+  return isEmpty(children) ? undefined : children;
+}
+
+/** The value without the fields of a set; undefined when nothing of it is left. Changes nothing. */
+export function removeFields(shape: Shape, value: unknown, fields: FieldSet): unknown {
+  if (shape.type === 'leaf' || value === undefined) return value;
+  if (shape.type === 'struct' || shape.type === 'map') {
+    const left: Record<string, unknown> = {};
+    for (const [name, inner] of Object.entries(value as Json)) {
+      const node = fields[`f:${name}`];
+      const innerShape = shape.type === 'map' ? shape.value : shape.byName.get(name)?.shape;
+      if (!node || !innerShape) {
+        setMember(left, name, inner);
+      } else if (!isMember(node)) {
+        const kept = removeFields(innerShape, inner, node);
+        if (kept !== undefined) setMember(left, name, kept);
+      }
+    }
+    return isEmpty(left as FieldSet) ? undefined : left;
+  }
+  const left: unknown[] = [];
+  for (const item of value as unknown[]) {
+    const node = fields[elementOf(shape, item)];
+    if (!node) left.push(item);
+    else if (!isMember(node)) left.push(shape.type === 'set' ? item : (removeFields(shape.item, item, node) ?? {}));
+  }
+  return left.length > 0 ? left : undefined;
+}
+
+/** The set with the structs around its fields as members, too: so that a struct goes with the last of its fields. */
+export function withStructs(shape: Shape | undefined, set: FieldSet): FieldSet {
+  const out: Growing = {};
+  for (const [element, node] of Object.entries(set)) {
+    if (element === '.') {
+      out[element] = node;
+      continue;
+    }
+    const name = element.slice(2);
+    const field = shape?.type === 'struct' && element.startsWith('f:') ? shape.byName.get(name) : undefined;
+    const inner =
+      field?.shape ?? (shape?.type === 'map' ? shape.value : shape?.type === 'list' ? shape.item : undefined);
+    if (!hasChildren(node)) {
+      out[element] = node;
+      continue;
+    }
+    const wide = withStructs(inner, node);
+    out[element] = field && !('.' in wide) ? { '.': member, ...wide } : wide;
+  }
+  return out;
+}
+
+/** A list item that stands twice in a configuration, as its path's end; undefined when there is none. */
+export function duplicateIn(
+  shape: Shape,
+  value: unknown,
+  path: readonly string[] = [],
+): { readonly path: readonly string[]; readonly element: string } | undefined {
+  if (value === undefined || shape.type === 'leaf') return undefined;
+  if (shape.type === 'struct' || shape.type === 'map') {
+    for (const [name, inner] of Object.entries(value as Json)) {
+      const innerShape = shape.type === 'map' ? shape.value : shape.byName.get(name)?.shape;
+      const found = innerShape && duplicateIn(innerShape, inner, [...path, `f:${name}`]);
+      if (found) return found;
+    }
+    return undefined;
+  }
+  for (const [element, items] of itemsOf(shape, value as unknown[])) {
+    if (items.length > 1) return { path, element };
+    const found = shape.type === 'list' ? duplicateIn(shape.item, items[0], [...path, element]) : undefined;
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function below(shape: Shape, value: unknown): FieldSet | undefined {
+  return shape.type === 'leaf' ? undefined : fieldsOf(shape, value);
+}
+
+/**
+ * The items in the configuration's order, the others in the live order, each of which keeps its place before the next item
+ * that both have (structured-merge-diff, `typed/merge.go`).
+ */
+function mergeLists(
+  shape: KeyedList | ScalarSet,
+  live: readonly unknown[],
+  config: readonly unknown[],
+): readonly unknown[] {
+  if (config.length === 0) return live;
+  const [left, right] = [live.map((item) => elementOf(shape, item)), config.map((item) => elementOf(shape, item))];
+  const [liveItems, wanted] = [itemsOf(shape, live), new Set(right)];
+  const shared = right.filter((element) => liveItems.has(element));
+  const done = new Set<string>();
+  const out: unknown[] = [];
+  const merged = (at: number): unknown => {
+    const items = liveItems.get(right[at] ?? '');
+    // What stood there several times is replaced, since nobody can say which of them is meant.
+    const before = items?.length === 1 ? items[0] : undefined;
+    return shape.type === 'set' ? config[at] : merge(shape.item, before, config[at]);
+  };
+  let next = shared.shift();
+  for (let l = 0, r = 0; l < left.length || r < right.length; ) {
+    const [mine, theirs] = [left[l], right[r]];
+    if (mine !== undefined && mine === theirs) {
+      done.add(mine);
+      out.push(merged(r));
+      l++;
+      r++;
+      next = shared.shift();
+      continue;
+    }
+    if (mine !== undefined && theirs !== undefined && wanted.has(mine) && next !== undefined && next !== mine) {
+      l++;
+      continue;
+    }
+    if (mine !== undefined) {
+      if (!wanted.has(mine)) {
+        out.push(live[l]);
+        l++;
+        continue;
+      }
+      if (done.has(mine)) l++;
+    }
+    if (theirs !== undefined) {
+      done.add(theirs);
+      out.push(merged(r));
+      r++;
+      if (next === theirs) next = shared.shift();
+    }
+  }
+  return out;
+}

@@ -1,0 +1,221 @@
+import type { ManagedFieldsEntry } from '../../../shared/generated/types.ts';
+import { addedFields, compare, type Difference } from './compare.ts';
+import { difference, type FieldSet, intersection, isEmpty, readFieldSet, union } from './field-set.ts';
+import type { Struct } from './shapes.ts';
+
+/**
+ * Who owns which fields of an object: `metadata.managedFields`, as Kubernetes keeps it (apimachinery,
+ * `util/managedfields`). One entry a writer and way of writing; a field that an update changes is its writer's alone.
+ */
+export interface Writer {
+  readonly manager: string;
+  readonly operation: 'Apply' | 'Update';
+  readonly apiVersion: string;
+  readonly subresource?: string;
+  /** RFC 3339: of entries that this write changes. */
+  readonly time: string;
+}
+
+export type Entry = ManagedFieldsEntry & { readonly fieldsV1: FieldSet };
+
+/** The most entries of updates; the oldest of more are thrown together. */
+const maxUpdates = 10;
+const ancient = 'ancient-changes';
+
+/** The entries of a new object. `skip`: fields of the root that the server makes, whatever the client sent. */
+export function ownNew(
+  root: Struct,
+  object: object,
+  writer: Writer,
+  skip: ReadonlySet<string>,
+): ManagedFieldsEntry[] | undefined {
+  const given = skip.size > 0 ? without(object, skip) : object;
+  const set = addedFields(root, given, true);
+  return set && [entryOf(writer, set)];
+}
+
+/**
+ * The entries after an update: what it adds or changes is the writer's, what it removes is nobody's. The same array when
+ * no field changed hands. An object whose fields were never tracked stays so.
+ */
+export function ownUpdated(
+  root: Struct,
+  live: object,
+  next: object,
+  entries: readonly Entry[],
+  writer: Writer,
+): readonly Entry[] {
+  if (entries.length === 0) return entries;
+  const diff = compare(root, live, next);
+  if (!diff) return entries;
+  const left = disown(entries, diff);
+  const own = union(diff.modified ?? {}, diff.added ?? {});
+  if (isEmpty(own)) return left;
+  const at = left.findIndex((entry) => isOf(entry, writer));
+  const before = left[at];
+  const mine = entryOf(writer, before ? union(own, before.fieldsV1) : own);
+  return inOrder(capped(before ? left.with(at, mine) : [...left, mine]));
+}
+
+/** The entries without what a write takes from them; those that are left with nothing are gone. */
+export function disown(
+  entries: readonly Entry[],
+  { added = {}, modified = {}, removed = {} }: Difference,
+  keep?: (entry: Entry) => boolean,
+): Entry[] {
+  const taken = union(modified, added);
+  const left: Entry[] = [];
+  for (const entry of entries) {
+    if (keep?.(entry)) {
+      left.push(entry);
+      continue;
+    }
+    const lost = intersection(entry.fieldsV1, taken);
+    let set = isEmpty(lost) ? entry.fieldsV1 : difference(entry.fieldsV1, lost);
+    if (!isEmpty(intersection(set, removed))) set = difference(set, removed);
+    if (set === entry.fieldsV1) left.push(entry);
+    else if (!isEmpty(set)) left.push({ ...entry, fieldsV1: set });
+  }
+  return left;
+}
+
+export function entryOf({ manager, operation, apiVersion, subresource, time }: Writer, set: FieldSet): Entry {
+  return {
+    manager,
+    operation,
+    apiVersion,
+    time,
+    fieldsType: 'FieldsV1',
+    fieldsV1: set,
+    ...(subresource ? { subresource } : {}),
+  };
+}
+
+/** Whether the entry is the writer's own: who applies is the same in every version. */
+export function isOf(entry: Entry, writer: Writer): boolean {
+  return (
+    entry.manager === writer.manager &&
+    entry.operation === writer.operation &&
+    (entry.subresource ?? '') === (writer.subresource ?? '') &&
+    (writer.operation === 'Apply' || entry.apiVersion === writer.apiVersion)
+  );
+}
+
+/** By operation, time, manager, version and subresource. */
+export function inOrder(entries: readonly Entry[]): Entry[] {
+  const words = ({ operation = '', time = '', manager = '', apiVersion = '', subresource = '' }: Entry): string[] => [
+    operation,
+    time,
+    manager,
+    apiVersion,
+    subresource,
+  ];
+  return [...entries].sort((a, b) => compareWords(words(a), words(b)));
+}
+
+/**
+ * The entries that an update goes out from: those that the client sends, when they are whole, else those there are. None when
+ * the client sends an empty list, or one with an empty entry: that is how all of them are reset.
+ */
+export function startingEntries(
+  live: readonly ManagedFieldsEntry[] | undefined,
+  given: readonly ManagedFieldsEntry[] | undefined,
+): readonly Entry[] {
+  const there = (live ?? []) as readonly Entry[];
+  if (given === undefined || given === live) return there;
+  const [first] = given;
+  if (first === undefined || (given.length === 1 && Object.keys(first).length === 0)) return [];
+  if (sameEntries(given, there)) return there;
+  return readEntries(given) ?? there;
+}
+
+/** Undefined when one of them is no entry of ours. */
+function readEntries(given: readonly ManagedFieldsEntry[]): Entry[] | undefined {
+  const read = new Map<string, Entry>();
+  for (const entry of given) {
+    const { manager = '', operation, apiVersion = '', subresource = '', fieldsType, fieldsV1 } = entry;
+    if ((operation !== 'Apply' && operation !== 'Update') || apiVersion === '' || fieldsType !== 'FieldsV1')
+      return undefined;
+    let set: FieldSet;
+    try {
+      set = readFieldSet(fieldsV1);
+    } catch (error) {
+      if (error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+    const id = JSON.stringify([manager, operation, subresource, operation === 'Apply' ? '' : apiVersion]);
+    const { time } = entry;
+    read.set(id, { ...entryOf({ manager, operation, apiVersion, subresource, time: time ?? '' }, set), time });
+  }
+  return inOrder([...read.values()].filter((entry) => !isEmpty(entry.fieldsV1)));
+}
+
+/** Clients mostly send back what they have read. */
+function sameEntries(given: readonly ManagedFieldsEntry[], there: readonly Entry[]): boolean {
+  return (
+    given.length === there.length &&
+    given.every((entry, i) => entry.fieldsV1 === there[i]?.fieldsV1 && isSame(entry, there[i]))
+  );
+}
+
+function isSame(a: ManagedFieldsEntry, b: ManagedFieldsEntry | undefined): boolean {
+  return (
+    a.manager === b?.manager &&
+    a.operation === b?.operation &&
+    a.apiVersion === b?.apiVersion &&
+    a.time === b?.time &&
+    a.subresource === b?.subresource &&
+    a.fieldsType === b?.fieldsType
+  );
+}
+
+/** At most so many updates: the oldest are put together, those of each version by themselves. */
+function capped(entries: readonly Entry[]): readonly Entry[] {
+  const updates = entries.filter((entry) => entry.operation === 'Update');
+  if (updates.length <= maxUpdates) return entries;
+  const age = ({ time = '', manager = '', apiVersion = '', subresource = '' }: Entry): string[] => [
+    time,
+    manager,
+    apiVersion,
+    subresource,
+  ];
+  updates.sort((a, b) => compareWords(age(a), age(b)));
+  const out = new Set(entries);
+  const buckets = new Map<string, Entry>();
+  for (let i = 0, count = updates.length; i < updates.length && count > maxUpdates; i++) {
+    const entry = updates[i];
+    if (!entry) break;
+    const version = entry.apiVersion ?? '';
+    const bucket = buckets.get(version);
+    if (!bucket) {
+      buckets.set(version, entry);
+      continue;
+    }
+    const time = entry.time ?? bucket.time;
+    const merged: Entry = {
+      ...entryOf(
+        { manager: ancient, operation: 'Update', apiVersion: version, time: time ?? '' },
+        union(bucket.fieldsV1, entry.fieldsV1),
+      ),
+      time,
+    };
+    out.delete(bucket);
+    out.delete(entry);
+    out.add(merged);
+    buckets.set(version, merged);
+    count--;
+  }
+  return [...out];
+}
+
+function compareWords(a: readonly string[], b: readonly string[]): number {
+  for (const [i, word] of a.entries()) {
+    const other = b[i] ?? '';
+    if (word !== other) return word < other ? -1 : 1;
+  }
+  return 0;
+}
+
+function without(object: object, names: ReadonlySet<string>): object {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.has(name)));
+}

@@ -1,0 +1,51 @@
+import { compareValues, keyElement, valueElement } from './field-set.ts';
+import type { KeyedList, ScalarSet, StructField } from './shapes.ts';
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** The value of a field, also where our JSON leaves out what Kubernetes' type always has. */
+export function fieldValue(object: Json, field: StructField): unknown {
+  const value = object[field.name];
+  return value === undefined ? field.always : value;
+}
+
+/** A list's items by their elements in a field set; what stands there several times comes as several. In no order. */
+export function itemsOf(shape: KeyedList | ScalarSet, list: readonly unknown[] | undefined): Map<string, unknown[]> {
+  const items = new Map<string, unknown[]>();
+  for (const item of list ?? []) {
+    const element = elementOf(shape, item);
+    const there = items.get(element);
+    if (there) there.push(item);
+    else items.set(element, [item]);
+  }
+  return items;
+}
+
+export function elementOf(shape: KeyedList | ScalarSet, item: unknown): string {
+  if (shape.type === 'set') return valueElement(item);
+  const pairs: Array<[string, unknown]> = [];
+  for (const { name, default: otherwise } of shape.keys) {
+    const value = (item as Json)[name] ?? otherwise;
+    if (value !== undefined) pairs.push([name, value]);
+  }
+  return keyElement(pairs);
+}
+
+/** A list's elements in the order that field sets have. Most lists have one key, or few items. */
+export function inOrder(shape: KeyedList | ScalarSet, list: readonly unknown[]): readonly unknown[] {
+  if (list.length < 2) return list;
+  if (shape.type === 'set') return [...list].sort(compareValues);
+  return [...list].sort((a, b) => {
+    for (const { name, default: otherwise } of shape.keys) {
+      const order = compareValues((a as Json)[name] ?? otherwise, (b as Json)[name] ?? otherwise);
+      if (order !== 0) return order;
+    }
+    return 0;
+  });
+}
+
+export function isEmptyValue(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  for (const name in value as Json) if ((value as Json)[name] !== undefined) return false;
+  return true;
+}
