@@ -40,6 +40,8 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
       known.set(uid, { kind, object: after });
       for (const owner of ownerReferences ?? []) link(owner.uid, uid);
       if (ownerReferences?.length || after.metadata.deletionTimestamp) yield uid;
+      // What is owned goes, or is let go, by its own decision.
+      if (!isWaiting(before) && isWaiting(after)) yield* dependents.get(uid) ?? [];
     }
     for (const { uid } of before?.metadata.ownerReferences ?? []) yield uid;
     if (before && before.metadata.uid !== after?.metadata.uid) yield* dependents.get(before.metadata.uid) ?? [];
@@ -62,7 +64,7 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
     if (!item) return;
     const { deletionTimestamp, finalizers = [] } = item.object.metadata;
     if (deletionTimestamp && finalizers.includes(orphan)) return letGo(item);
-    if (deletionTimestamp && finalizers.includes(foreground)) return deleteDependents(item);
+    if (deletionTimestamp && finalizers.includes(foreground)) return releaseOwner(item);
     if (!deletionTimestamp) return collect(item);
   }
 
@@ -71,19 +73,35 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
     const { metadata } = item.object;
     const owners = metadata.ownerReferences ?? [];
     if (owners.length === 0) return;
-    const living: OwnerReference[] = [];
+    const solid: OwnerReference[] = [];
     let waiting = false;
     for (const owner of owners) {
       const state = await ownerState(owner, metadata.namespace);
-      if (state !== 'gone') living.push(owner);
+      if (state === 'lives') solid.push(owner);
       if (state === 'waits for dependents') waiting = true;
     }
-    if (living.length > 0 && !(waiting && living.length === 1)) {
-      if (living.length < owners.length) await setOwners(item, living);
+    // Whoever has another owner stays, and holds up nobody's deletion.
+    if (solid.length > 0) {
+      if (solid.length < owners.length) await setOwners(item, solid);
       return;
     }
-    const propagationPolicy = waiting ? 'Foreground' : 'Background';
-    await remove(item, propagationPolicy);
+    const owned = waiting ? dependentsOf(metadata.uid) : [];
+    if (owned.some(({ object }) => isWaiting(object))) await unblock(item);
+    await remove(item, owned.length > 0 ? 'Foreground' : ownPolicy(metadata.finalizers));
+  }
+
+  function dependentsOf(uid: string): Known[] {
+    return [...(dependents.get(uid) ?? [])].map((one) => known.get(one)).filter((one) => !!one);
+  }
+
+  /** Two that own each other would wait for each other. */
+  async function unblock(item: Known): Promise<void> {
+    const references = item.object.metadata.ownerReferences ?? [];
+    if (!references.some((owner) => owner.blockOwnerDeletion)) return;
+    await setOwners(
+      item,
+      references.map((owner) => (owner.blockOwnerDeletion ? { ...owner, blockOwnerDeletion: false } : owner)),
+    );
   }
 
   async function ownerState(
@@ -91,13 +109,12 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
     namespace: string | undefined,
   ): Promise<'lives' | 'gone' | 'waits for dependents'> {
     const seen = known.get(owner.uid);
-    if (seen) {
-      const { deletionTimestamp, finalizers = [] } = seen.object.metadata;
-      return deletionTimestamp && finalizers.includes(foreground) ? 'waits for dependents' : 'lives';
-    }
+    // An owner lives in the namespace of what it owns, or in none.
+    const reachable = seen && [undefined, namespace].includes(seen.object.metadata.namespace);
+    if (reachable) return isWaiting(seen.object) ? 'waits for dependents' : 'lives';
     const definition = kindOf(owner.apiVersion, owner.kind);
-    // An owner of a kind we do not know can't be looked up: it keeps what it owns.
-    if (!definition) return 'lives';
+    // An owner that can't be looked up keeps what it owns.
+    if (!definition || (definition.namespaced && !namespace)) return 'lives';
     // The informers may not show it yet: only the API knows that it is not there.
     const there = await client
       .get(definition.kind as Kind, owner.name, definition.namespaced ? namespace : undefined)
@@ -105,23 +122,20 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
     return there?.metadata.uid === owner.uid ? 'lives' : 'gone';
   }
 
-  async function deleteDependents(item: Known): Promise<undefined> {
-    const left = [...(dependents.get(item.object.metadata.uid) ?? [])]
-      .map((uid) => known.get(uid))
-      .filter((one) => !!one);
-    for (const one of left) if (!one.object.metadata.deletionTimestamp) await remove(one, 'Foreground');
+  /** The owner goes once nothing is left that blocks it. */
+  async function releaseOwner(item: Known): Promise<undefined> {
+    const { uid } = item.object.metadata;
+    const left = dependentsOf(uid);
+    for (const one of left) if (!one.object.metadata.deletionTimestamp) await collect(one);
     const blocking = left.some(({ object }) =>
-      object.metadata.ownerReferences?.some(
-        (owner) => owner.uid === item.object.metadata.uid && owner.blockOwnerDeletion,
-      ),
+      object.metadata.ownerReferences?.some((owner) => owner.uid === uid && owner.blockOwnerDeletion),
     );
     if (!blocking) await dropFinalizer(item, foreground);
   }
 
   async function letGo(item: Known): Promise<undefined> {
     const { uid } = item.object.metadata;
-    for (const dependent of [...(dependents.get(uid) ?? [])].map((one) => known.get(one))) {
-      if (!dependent) continue;
+    for (const dependent of dependentsOf(uid)) {
       const references = dependent.object.metadata.ownerReferences ?? [];
       await setOwners(
         dependent,
@@ -155,4 +169,16 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
   }
 
   return { name: 'garbage-collector', kinds: collectedKinds, workers: 8, keysOf, reconcile };
+}
+
+/** Whether an object stays until what it owns is gone. */
+function isWaiting(object: KubeObject | undefined): boolean {
+  const { deletionTimestamp, finalizers } = object?.metadata ?? {};
+  return deletionTimestamp !== undefined && (finalizers?.includes(foreground) ?? false);
+}
+
+/** What an object's own finalizers ask for when it is collected. */
+function ownPolicy(finalizers: readonly string[] = []): string {
+  if (finalizers.includes(orphan)) return 'Orphan';
+  return finalizers.includes(foreground) ? 'Foreground' : 'Background';
 }

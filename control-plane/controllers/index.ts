@@ -1,4 +1,5 @@
 import type { Kind } from '../../shared/generated/types.ts';
+import { createClusterRoleAggregation } from './cluster-role-aggregation.ts';
 import { type Controller, type ControllerDeps, runController } from './controller.ts';
 import { createDeploymentController } from './deployment.ts';
 import { collectedKinds, createGarbageCollector } from './garbage-collector.ts';
@@ -19,6 +20,7 @@ export function createControllers(deps: ControllerDeps, options: NodeLifecycleOp
     createNodeLifecycleController(deps, options),
     createGarbageCollector(deps),
     createNamespaceController(deps),
+    createClusterRoleAggregation(deps),
   ];
 }
 

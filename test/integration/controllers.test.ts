@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Deployment, Pod } from '../../shared/generated/types.ts';
+import type { ConfigMap, Deployment, Pod } from '../../shared/generated/types.ts';
 import { HollowCluster } from '../support/hollow-cluster.ts';
 
 let cluster: HollowCluster;
@@ -245,6 +245,41 @@ describe('deletion', () => {
     );
     const sets = await cluster.settle(cluster.client.list('ReplicaSet', { namespace: 'default' }));
     expect(sets.items.map(({ metadata }) => metadata.ownerReferences ?? [])).toEqual([[]]);
+  });
+
+  it('in the foreground leaves what has another owner, and takes two that own each other', async () => {
+    await start();
+    const make = (name: string, owners: readonly ConfigMap[] = []) =>
+      cluster.settle(
+        cluster.client.create('ConfigMap', {
+          metadata: { name, namespace: 'default', ownerReferences: owners.map(ref) },
+        }),
+      );
+    const ref = ({ metadata: { name, uid } }: ConfigMap) => ({
+      ...{ apiVersion: 'v1', kind: 'ConfigMap', name, uid, blockOwnerDeletion: true },
+    });
+    const [one, other] = [await make('one'), await make('other')];
+    await make('shared', [one, other]);
+    const first = await make('first', [one]);
+    await cluster.settle(
+      cluster.client.patch(
+        'ConfigMap',
+        'one',
+        { type: 'merge', body: { metadata: { ownerReferences: [ref(first)] } } },
+        { namespace: 'default' },
+      ),
+    );
+    await cluster.settle(
+      cluster.client.delete('ConfigMap', 'one', { namespace: 'default', propagationPolicy: 'Foreground' }),
+    );
+    const left = async () => (await cluster.client.list('ConfigMap', { namespace: 'default' })).items;
+    const names = async () => (await left()).map(({ metadata }) => metadata.name);
+    await cluster.until(
+      async () => !(await names()).some((name) => name === 'one' || name === 'first'),
+      'both are gone',
+    );
+    const shared = (await cluster.settle(left())).find(({ metadata }) => metadata.name === 'shared');
+    expect(shared?.metadata.ownerReferences).toEqual([ref(other)]);
   });
 
   it('of a namespace empties it, then lets it go', async () => {
