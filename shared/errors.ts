@@ -33,6 +33,8 @@ export interface ErrorDetails {
   readonly uid?: string;
   readonly causes?: readonly StatusCause[];
   readonly retryAfterSeconds?: number;
+  /** Of a list that can't be continued as it was: with this token it can, as things are now. */
+  readonly continue?: string;
 }
 
 /** Every refusal, at every joint: thrown by the store and the pipeline, carried by gRPC and REST, caught by clients. */
@@ -49,12 +51,12 @@ export class ApiError extends Error {
 
   /** As Kubernetes' `Status` object. */
   toStatus(): Status & { apiVersion: 'v1'; kind: 'Status' } {
-    const { causes, ...details } = this.details;
-    const some = Object.keys(this.details).length > 0;
+    const { causes, continue: token, ...details } = this.details;
+    const some = Object.keys(this.details).length > (token === undefined ? 0 : 1);
     return {
       apiVersion: 'v1',
       kind: 'Status',
-      metadata: {},
+      metadata: token === undefined ? {} : { continue: token },
       status: 'Failure',
       message: this.message,
       reason: this.reason,

@@ -38,6 +38,8 @@ export interface Api {
    * `verb`: what the caller must be allowed; Kubernetes takes `get` for a GET (a WebSocket), `create` for a POST.
    */
   connect(context: RequestContext, target: Target, query: ConnectQuery, verb?: 'create' | 'get'): Promise<PodStream>;
+  /** What `connect` checks whatever the query: that the caller may, that there is such a pod, and that it is on a node. */
+  checkConnect(context: RequestContext, target: Target, verb?: 'create' | 'get'): Promise<void>;
 }
 
 export type PodStream = Connection<TunnelFrame, TunnelFrame>;
@@ -78,6 +80,8 @@ export interface Target {
   readonly namespace?: string;
   readonly name: string;
   readonly subresource?: Subresource;
+  /** Of a read: what it shows may not be older than this. */
+  readonly resourceVersion?: string;
 }
 
 export interface ListQuery {

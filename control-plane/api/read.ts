@@ -1,7 +1,9 @@
 import { ApiError, isApiError } from '../../shared/errors.ts';
 import type { Kind } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
+import type { KindEntry } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
+import { invalid, invalidError } from '../../shared/schema/causes.ts';
 import { kindPrefix, objectKey } from '../store/keys.ts';
 import type { ListPage, ListQuery, RequestContext, Target } from './api.ts';
 import { decodeItem } from './codec.ts';
@@ -12,6 +14,10 @@ import { type Selection, selectionOf } from './selection.ts';
 
 /** Items that are read from the store at a time while a page of matching ones is gathered. */
 const storePage = 500;
+/** The most that are read at a time, however long a page the client wants. */
+const maxStorePage = 5_000;
+/** In a continue token: the revision of the moment at which it is used. */
+const present = -1;
 
 /** A list's next page: everything after `after`, as it was at `revision`. */
 interface Continuation {
@@ -24,9 +30,11 @@ export async function getObject(
   core: Core,
   context: RequestContext,
   def: KindDef,
-  target: Pick<Target, 'namespace' | 'name'>,
+  target: Pick<Target, 'namespace' | 'name' | 'resourceVersion'>,
 ): Promise<KubeObject> {
   await core.reads.catchUp(context.signal);
+  const notOlder = versionOf(target.resourceVersion, def);
+  if (notOlder !== undefined) await core.reads.waitFor(notOlder, context.signal);
   const state = core.cached(def, target.namespace, target.name);
   if (!state) throw notFound(def, target.name);
   return state.object;
@@ -48,9 +56,11 @@ export async function listObjects(
       throw badRequest('specifying resource version is not allowed when using continue');
     }
     const from = readContinuation(query.continue);
-    return pageOfStore(core, context, def, selection, limit, from);
+    // A token that was given out for an expired one: it goes on in the present state.
+    const revision = from.revision === present ? await core.reads.catchUp(context.signal) : from.revision;
+    return pageOfStore(core, context, def, selection, limit, { ...from, revision });
   }
-  const wanted = versionOf(query.resourceVersion);
+  const wanted = versionOf(query.resourceVersion, served);
   if (query.resourceVersionMatch === 'Exact' && wanted) {
     await core.reads.waitFor(wanted, context.signal);
     return pageOfStore(core, context, def, selection, limit, { revision: wanted, after: '' });
@@ -71,14 +81,14 @@ export function authorizeSelection(
   core.authorize(context, verb, { entry: def, namespace, name });
 }
 
-/** The revision that a client asks for; undefined: the newest. */
-export function versionOf(resourceVersion: string | undefined): number | undefined {
+/** The revision that a client asks for; undefined: the newest. Throws Invalid, which names the resource. */
+export function versionOf(resourceVersion: string | undefined, { plural, group }: KindEntry): number | undefined {
   if (resourceVersion === undefined || resourceVersion === '') return undefined;
   const revision = Number(resourceVersion);
-  if (!/^\d+$/.test(resourceVersion) || !Number.isSafeInteger(revision)) {
-    throw new ApiError('BadRequest', `Invalid value: "${resourceVersion}": strconv.ParseUint: invalid syntax`);
-  }
-  return revision;
+  if (/^\d+$/.test(resourceVersion) && Number.isSafeInteger(revision)) return revision;
+  const why = /^\d+$/.test(resourceVersion) ? 'value out of range' : 'invalid syntax';
+  const detail = `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: ${why}`;
+  throw invalidError({ kind: plural, group }, '', [invalid('resourceVersion', resourceVersion, detail)]);
 }
 
 function pageOfCache(core: Core, def: KindDef, selection: Selection, limit: number | undefined): ListPage {
@@ -121,8 +131,8 @@ async function pageOfStore(
   let after = from.after && prefix + from.after;
   for (;;) {
     context.signal.throwIfAborted();
-    const wanted = Math.max(limit ?? 0, storePage);
-    const page = await listStore(core, prefix, wanted, after, from.revision);
+    const wanted = Math.min(Math.max(limit ?? 0, storePage), maxStorePage);
+    const page = await listStore(core, prefix, wanted, after, from);
     for (const [index, item] of page.items.entries()) {
       const { object } = decodeItem(item);
       if (!selection.matches(object)) continue;
@@ -142,18 +152,28 @@ async function pageOfStore(
   }
 }
 
-async function listStore(core: Core, prefix: string, limit: number, after: string, revision: number) {
+async function listStore(core: Core, prefix: string, limit: number, after: string, from: Continuation) {
+  const { revision } = from;
   try {
     return await core.deps.store.list(prefix, { limit, revision, ...(after ? { after } : {}) });
   } catch (error) {
     if (!isApiError(error, 'Expired')) throw error;
-    throw new ApiError(
-      'Expired',
-      'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.',
-      {},
-      { cause: error },
-    );
+    throw from.after ? continueExpired(error, after.slice(prefix.length)) : expired(error);
   }
+}
+
+/** Kubernetes' words (apiserver, `handleCompactedErrorForPaging`); with a token that goes on in the present state. */
+function continueExpired(cause: unknown, after: string): ApiError {
+  return new ApiError(
+    'Expired',
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.',
+    { continue: writeContinuation({ revision: present, after }) },
+    { cause },
+  );
+}
+
+function expired(cause: unknown): ApiError {
+  return new ApiError('Expired', 'The resourceVersion for the provided list is too old.', {}, { cause });
 }
 
 function keyWithin(def: KindDef, selection: Selection, object: KubeObject): string {
@@ -173,7 +193,8 @@ function readContinuation(token: string): Continuation {
     throw new ApiError('BadRequest', 'continue key is not valid', {}, { cause: error });
   }
   const { v, rv, start } = (read ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
-  if (v !== 'coracle.io/v1' || !Number.isSafeInteger(rv) || (rv as number) < 1 || typeof start !== 'string') {
+  const revision = Number.isSafeInteger(rv) && ((rv as number) > 0 || rv === present);
+  if (v !== 'coracle.io/v1' || !revision || typeof start !== 'string') {
     throw badRequest('continue key is not valid');
   }
   return { revision: rv as number, after: start };

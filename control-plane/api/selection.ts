@@ -51,8 +51,16 @@ function matches(
 }
 
 function checkField(entry: KindDef, path: string): void {
-  if (path === 'metadata.name' || (path === 'metadata.namespace' && entry.namespaced)) return;
-  if (!entry.selectableFields.includes(path)) throw badRequest(`field label not supported: ${path}`);
+  const { namespaced, selectableFields } = entry;
+  const usual = selectableFields.length === 0;
+  if (path === 'metadata.name' || (path === 'metadata.namespace' && (namespaced || usual))) return;
+  if (selectableFields.includes(path)) return;
+  // Two wordings, as in Kubernetes: a kind with fields of its own has a function for them, the others share one.
+  throw badRequest(
+    usual
+      ? `${JSON.stringify(path)} is not a known field selector: only "metadata.name", "metadata.namespace"`
+      : `field label not supported: ${path}`,
+  );
 }
 
 /** Fields whose absence means a value, and fields that are not where their name says. */

@@ -26,7 +26,7 @@ export function watchObjects(
   checkListOptions(query, true);
   const selection = selectionOf(def, query);
   authorizeSelection(core, context, 'watch', def, selection);
-  return follow(core, context, def, query, selection, versionOf(query.resourceVersion));
+  return follow(core, context, def, query, selection, versionOf(query.resourceVersion, def));
 }
 
 async function* follow(
@@ -48,15 +48,17 @@ async function* follow(
   const signal = AbortSignal.any([context.signal, end.signal]);
   let bookmarked = clock.monotonic();
   let synced = !initial;
+  let told = 0;
   try {
     for await (const batch of cache.subscribe({ kinds: [def.kind as Kind], from }, {}, signal)) {
       let seen = false;
       for (const event of batch.events) {
-        const told = select(event, selection);
-        if (!told) continue;
+        const change = select(event, selection);
+        if (!change) continue;
         seen = true;
-        yield told;
+        yield change;
       }
+      told = batch.revision;
       if (!query.allowBookmarks) continue;
       if (!synced && batch.synced) {
         synced = true;
@@ -66,6 +68,8 @@ async function* follow(
         yield bookmark(def, batch.revision, false);
       }
     }
+    // At the end of its time, so that the next watch need not go through again what this one knows.
+    if (query.allowBookmarks && synced && told > 0 && !context.signal.aborted) yield bookmark(def, told, false);
   } finally {
     timer?.cancel();
     end.abort();

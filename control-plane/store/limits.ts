@@ -68,6 +68,9 @@ export const compacted = (revision: number): ApiError =>
 
 /** Kubernetes' wording (apiserver, storage.NewTooLargeResourceVersionError). */
 export const tooLarge = (revision: number, current: number): ApiError =>
-  new ApiError('Timeout', `Too large resource version: ${revision}, current: ${current}`, { retryAfterSeconds: 1 });
+  new ApiError('Timeout', `Timeout: Too large resource version: ${revision}, current: ${current}`, {
+    causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+    retryAfterSeconds: 1,
+  });
 
 export const closed = (): ApiError => new ApiError('ServiceUnavailable', 'the store is closed');

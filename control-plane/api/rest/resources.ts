@@ -67,7 +67,8 @@ async function getObject(call: Call, target: Target): Promise<void> {
     const chunks = await call.api.logs(call.context, target, logQuery(call.query));
     return streamLog(call.response, call.clock, call.context.signal, chunks);
   }
-  send(call, 200, await call.api.get(call.context, target));
+  const resourceVersion = call.query.get('resourceVersion') ?? undefined;
+  send(call, 200, await call.api.get(call.context, { ...target, resourceVersion }));
 }
 
 async function createObject(call: Call): Promise<void> {
