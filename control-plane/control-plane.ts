@@ -10,6 +10,9 @@ import type { Log } from '../shared/log.ts';
 import type { Random } from '../shared/random.ts';
 import type { Api } from './api/api.ts';
 import { createAuthorizer } from './api/auth/authorizer.ts';
+import { bootstrapPolicy } from './api/auth/rbac/bootstrap-policy.ts';
+import { ensureBootstrapPolicy } from './api/auth/rbac/ensure-policy.ts';
+import { RbacIndex } from './api/auth/rbac/rbac-index.ts';
 import { ensureBootObjects } from './api/boot.ts';
 import { type Authorizer, component } from './api/identity.ts';
 import { LocalClient } from './api/local-client.ts';
@@ -62,7 +65,9 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   const leaseMs = deps.leaseMs ?? defaults.leaseMs;
 
   const cache = new WatchCache({ store, clock, random, log: log.child({ component: 'cache' }) });
+  const rbac = new RbacIndex();
   const authorizer = createAuthorizer({
+    rbac,
     pods: {
       get: (key) => informers.of('Pod').get(key),
       by: (index, value) => informers.of('Pod').by(index, value),
@@ -84,6 +89,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     new LocalClient({ api, clock, identity: component(name), userAgent });
   const kinds = new Set<Kind>([...assignmentKinds, ...schedulerKinds, ...controllerKinds]);
   const informers: Informers = createInformers({ client: clientOf('informers'), clock, random, log }, [...kinds]);
+  informers.onChange((changes) => rbac.apply(changes));
   const sessions = createNodeSessions({
     store,
     client: clientOf('node-sessions', 'kubelet'),
@@ -134,7 +140,10 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     async ready(signal) {
       await cache.ready(signal);
       await ensureBootObjects(api, signal);
+      const revision = await ensureBootstrapPolicy(clientOf('apiserver'), bootstrapPolicy());
       await informers.synced(signal);
+      // What was just written is what requests are decided by.
+      while (informers.revision < revision) await clock.sleep(1, signal);
     },
     async run(signal) {
       // Every request of this process listens for its end.

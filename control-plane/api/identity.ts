@@ -30,7 +30,9 @@ export interface Authorizer {
   authorize(identity: Identity, attributes: Attributes, object?: unknown): Decision;
 }
 
-export type Decision = { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
+export type Decision =
+  | { readonly allowed: true; readonly reason?: string }
+  | { readonly allowed: false; readonly reason: string };
 
 export const groups = {
   masters: 'system:masters',

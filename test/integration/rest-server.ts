@@ -15,6 +15,7 @@ import { createAuthority, type KeyPair, loadAuthority } from '../../shared/pki/c
 import { writeKubeconfig } from '../../shared/pki/kubeconfig.ts';
 import { systemRandom } from '../../shared/random.ts';
 import { startTestApi, type TestApi } from '../support/api-server.ts';
+import { bootstrapRbac } from '../support/rbac.ts';
 
 export interface TestRest extends TestApi {
   readonly rest: RestServer;
@@ -36,6 +37,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly text: string;
+  readonly bytes: Buffer;
   // biome-ignore lint/suspicious/noExplicitAny: the wire's edge, in tests
   readonly json: any;
 }
@@ -47,7 +49,7 @@ export async function startTestRest(parts: { store?: Store; nodeStreams?: NodeSt
   const authority = await loadAuthority(await createAuthority('test', pki), pki);
   const serverPair = await authority.issueServer({ commonName: 'apiserver', names: ['127.0.0.1', 'localhost'] });
   const admin = await authority.issueClient({ user: 'kubernetes-admin', groups: [groups.masters] });
-  const authorizer = createAuthorizer({ pods: { get: () => undefined, by: () => [] } });
+  const authorizer = createAuthorizer({ pods: { get: () => undefined, by: () => [] }, rbac: bootstrapRbac() });
   const server = await startTestApi({ ...parts, authorizer });
   const authenticator = new Authenticator({ clock, authorizer });
   const rest = createRestServer({
@@ -92,7 +94,8 @@ export async function startTestRest(parts: { store?: Store; nodeStreams?: NodeSt
     kubeconfig,
     call: (method, path, { body, headers = {}, as = admin } = {}) =>
       new Promise((resolve, reject) => {
-        const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+        const ready = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+        const text = ready ? body : JSON.stringify(body);
         const sent = request(
           {
             host: '127.0.0.1',
@@ -103,20 +106,20 @@ export async function startTestRest(parts: { store?: Store; nodeStreams?: NodeSt
             headers: { ...(text === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
           },
           (response) => {
-            let answer = '';
-            response.setEncoding('utf8').on('data', (chunk) => {
-              answer += chunk;
-            });
-            response.on('end', () =>
+            const chunks: Buffer[] = [];
+            response.on('data', (chunk: Buffer) => chunks.push(chunk));
+            response.on('end', () => {
+              const bytes = Buffer.concat(chunks);
               resolve({
                 status: response.statusCode ?? 0,
                 headers: response.headers,
-                text: answer,
+                bytes,
+                text: bytes.toString(),
                 get json() {
-                  return JSON.parse(answer);
+                  return JSON.parse(bytes.toString());
                 },
-              }),
-            );
+              });
+            });
           },
         );
         sent.on('error', reject);

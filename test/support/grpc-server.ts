@@ -13,6 +13,7 @@ import { createGrpcClient, type GrpcClient } from '../../shared/rpc/client.ts';
 import { createRpcSchema, type RpcSchema } from '../../shared/rpc/schema.ts';
 import type { SessionServer } from '../../shared/session.ts';
 import { startTestApi, type TestApi } from './api-server.ts';
+import { bootstrapRbac } from './rbac.ts';
 
 const deps = { clock: systemClock, random: systemRandom };
 
@@ -39,6 +40,7 @@ export async function startTestGrpc(
   const authority = await loadAuthority(await createAuthority('test-ca', deps), deps);
   let pods: () => readonly Pod[] = () => [];
   const authorizer = createAuthorizer({
+    rbac: bootstrapRbac(),
     pods: {
       get: (key) => pods().find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === key),
       by: (_index, node) => pods().filter(({ spec }) => spec.nodeName === node),

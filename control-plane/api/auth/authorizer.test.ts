@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Pod } from '../../../shared/generated/types.ts';
 import type { ObjectStore } from '../../../shared/informer.ts';
+import { bootstrapRbac } from '../../../test/support/rbac.ts';
 import { type Attributes, component, type Identity } from '../identity.ts';
 import { anonymous } from './authentication.ts';
 import { createAuthorizer, forbiddenError } from './authorizer.ts';
@@ -28,7 +29,7 @@ const store: Pick<ObjectStore<Pod>, 'get' | 'by'> = {
   get: (key) => pods.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === key),
   by: (_index, value) => pods.filter(({ spec }) => spec?.nodeName === value),
 };
-const authorizer = createAuthorizer({ pods: store });
+const authorizer = createAuthorizer({ pods: store, rbac: bootstrapRbac() });
 const nodeA: Identity = { user: 'system:node:a', groups: ['system:nodes', 'system:authenticated'] };
 
 /** `get pods/status default/mine`, `list nodes`, with the group in front: `apps:deployments`. */
@@ -116,7 +117,7 @@ test('others are refused in the words of Kubernetes', () => {
   );
 });
 
-test('who has a name may read discovery, who has none only version and health', () => {
+test('who has a name may read discovery, who has none only version and health, as Kubernetes’ own roles say', () => {
   const path = (identity: Identity, at: string, verb = 'get') =>
     authorizer.authorize(identity, { verb, group: '', resource: '', path: at }).allowed;
   const ann: Identity = { user: 'ann', groups: ['system:authenticated'] };
@@ -126,6 +127,32 @@ test('who has a name may read discovery, who has none only version and health', 
   expect(path(ann, '/metrics')).toBe(false);
   expect(path(ann, '/version', 'post')).toBe(false);
   expect(path(anonymous, '/version')).toBe(true);
-  expect(path(anonymous, '/livez/ping')).toBe(true);
+  expect(path(anonymous, '/livez')).toBe(true);
+  expect(path(anonymous, '/livez/ping')).toBe(false);
   expect(path(anonymous, '/api')).toBe(false);
+  expect(path({ user: 'prometheus', groups: ['system:monitoring'] }, '/metrics')).toBe(true);
+});
+
+test('who has a name may ask what he may do', () => {
+  const ann: Identity = { user: 'ann', groups: ['system:authenticated'] };
+  expect(ask(ann, 'create authorization.k8s.io:selfsubjectaccessreviews')).toBe(true);
+  expect(ask(ann, 'create authentication.k8s.io:selfsubjectreviews')).toBe(true);
+  expect(ask(ann, 'create authorization.k8s.io:subjectaccessreviews')).toBe(false);
+  expect(ask(anonymous, 'create authorization.k8s.io:selfsubjectaccessreviews')).toBe(false);
+});
+
+test('a node’s roles add to what its rules give it, and a refusal tells of both', () => {
+  const rbac = {
+    authorize: () => ({ allowed: false, reason: 'RBAC: role.rbac.authorization.k8s.io "x" not found' }) as const,
+  };
+  const own = createAuthorizer({ pods: store, rbac });
+  const get: Attributes = { verb: 'get', group: '', resource: 'pods', namespace: 'default', name: 'theirs' };
+  expect(own.authorize(nodeA, get)).toEqual({
+    allowed: false,
+    reason:
+      'User "system:node:a" cannot get resource "pods" in API group "" in the namespace "default": ' +
+      'no relationship found between node \'a\' and this object\nRBAC: role.rbac.authorization.k8s.io "x" not found',
+  });
+  const generous = createAuthorizer({ pods: store, rbac: { authorize: () => ({ allowed: true }) } });
+  expect(generous.authorize(nodeA, get).allowed).toBe(true);
 });

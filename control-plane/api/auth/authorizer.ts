@@ -4,40 +4,33 @@ import type { ObjectStore } from '../../../shared/informer.ts';
 import { type Attributes, type Authorizer, type Decision, groups, type Identity } from '../identity.ts';
 import { nodeNameOf } from './authentication.ts';
 import { decideForNode } from './node-rules.ts';
+import type { RbacIndex } from './rbac/rbac-index.ts';
 
 export interface AuthorizerDeps {
   /** The pods that there are: what a node may see depends on which of them are bound to it. */
   readonly pods: Pick<ObjectStore<Pod>, 'get' | 'by'>;
+  readonly rbac: Pick<RbacIndex, 'authorize'>;
 }
 
-/** Paths that everyone may read (Kubernetes' system:public-info-viewer). */
-const publicPaths = ['/healthz', '/livez', '/readyz', '/version'];
-
-/** Paths that everyone with a name may read (Kubernetes' system:discovery). */
-const discoveryPaths = [...publicPaths, '/api', '/apis', '/openapi'];
+const master: Decision = { allowed: true };
 
 /**
- * Masters may do everything, nodes what their own pods need, everybody with a name may read what kinds there are;
- * nobody else may do anything. A refusal's reason is Kubernetes' sentence: `User "x" cannot list resource "pods" …`.
+ * Masters may do everything, nodes what their own pods need, and everybody what roles give him. A refusal's reason is
+ * Kubernetes' sentence: `User "x" cannot list resource "pods" …`, and after it what the rules have to say about it.
  */
-export function createAuthorizer(deps: AuthorizerDeps): Authorizer {
+export function createAuthorizer({ pods, rbac }: AuthorizerDeps): Authorizer {
   return {
     authorize(identity, attributes) {
-      if (identity.groups.includes(groups.masters)) return { allowed: true };
-      if (attributes.path !== undefined) return decideForPath(identity, attributes);
-      const node = nodeNameOf(identity);
-      if (node === undefined) return refuse(identity, attributes);
-      const decision = decideForNode(node, attributes, deps.pods);
-      return decision.allowed ? decision : refuse(identity, attributes, decision.reason);
+      if (identity.groups.includes(groups.masters)) return master;
+      const node = attributes.path === undefined ? nodeNameOf(identity) : undefined;
+      const byNode = node === undefined ? undefined : decideForNode(node, attributes, pods);
+      if (byNode?.allowed) return byNode;
+      const byRoles = rbac.authorize(identity, attributes);
+      if (byRoles.allowed) return byRoles;
+      const reasons = [byNode?.reason, byRoles.reason].filter((reason) => reason);
+      return refuse(identity, attributes, reasons.join('\n'));
     },
   };
-}
-
-function decideForPath(identity: Identity, attributes: Attributes): Decision {
-  const { verb, path = '' } = attributes;
-  const known = identity.groups.includes(groups.authenticated);
-  const readable = (known ? discoveryPaths : publicPaths).some((root) => path === root || path.startsWith(`${root}/`));
-  return readable && (verb === 'get' || verb === 'head') ? { allowed: true } : refuse(identity, attributes);
 }
 
 function refuse(identity: Identity, attributes: Attributes, why = ''): Decision {

@@ -1,0 +1,96 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ClusterRole, PolicyRule, Role, RoleRef } from '../../../../shared/generated/types.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
+import { groups, type Identity } from '../../identity.ts';
+import type { AnyBinding } from './bindings.ts';
+import { aggregate } from './rbac-index.ts';
+import { type RoleSource, resolveRules } from './resolve.ts';
+import { compacted, quoted, ruleAllows, ruleText, uncovered } from './rules.ts';
+
+export const rbacGroup = 'rbac.authorization.k8s.io';
+
+/** All there is: whoever lets a role take the rules of others must have as much. */
+const everything: readonly PolicyRule[] = [
+  { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
+  { nonResourceURLs: ['*'], verbs: ['*'] },
+];
+
+/** What a refusal of a write says; a role that is not there is not found rather than forbidden. */
+export type Escalation = { readonly forbidden: string } | { readonly missing: RoleRef };
+
+/**
+ * Why somebody may not write a role (Kubernetes, "Privilege escalation prevention"): nobody gives what he does not have, unless he may
+ * `escalate`. Undefined when he may.
+ */
+export function roleEscalation(
+  identity: Identity,
+  role: Role | ClusterRole,
+  old: Role | ClusterRole | undefined,
+  source: RoleSource,
+): Escalation | undefined {
+  if (identity.groups.includes(groups.masters) || (old && isOnlyForCollector(role, old))) return undefined;
+  const { name, namespace } = role.metadata;
+  const held = resolveRules(identity, namespace, source);
+  const resource = role.kind === 'Role' ? 'roles' : 'clusterroles';
+  const asked = { verb: 'escalate', group: rbacGroup, resource, namespace, name };
+  if (held.rules.some((rule) => ruleAllows(rule, asked))) return undefined;
+  const fault = notHeld(identity, held, role.rules ?? []);
+  if (fault) return { forbidden: fault };
+  if (!isAggregated(role) && !isAggregated(old)) return undefined;
+  if (uncovered(held.rules, everything).length === 0) return undefined;
+  return { forbidden: 'must have cluster-admin privileges to use the aggregationRule' };
+}
+
+/** The same for a binding: nobody gives a role whose rules he does not have, unless he may `bind` it. */
+export function bindingEscalation(
+  identity: Identity,
+  binding: AnyBinding,
+  old: AnyBinding | undefined,
+  source: RoleSource,
+): Escalation | undefined {
+  if (identity.groups.includes(groups.masters) || (old && isOnlyForCollector(binding, old))) return undefined;
+  const { roleRef, metadata } = binding;
+  const { namespace } = metadata;
+  const held = resolveRules(identity, namespace, source);
+  const { apiGroup: group = '', kind, name } = roleRef;
+  const resource = kind === 'Role' ? 'roles' : 'clusterroles';
+  const asked = { verb: 'bind', group, resource, namespace, name };
+  if (held.rules.some((rule) => ruleAllows(rule, asked))) return undefined;
+  const rules = source.rulesOf(roleRef, namespace);
+  if (!rules) return { missing: roleRef };
+  const fault = notHeld(identity, held, rules);
+  return fault === undefined ? undefined : { forbidden: fault };
+}
+
+function isAggregated(role: Role | ClusterRole | undefined): boolean {
+  return (
+    role !== undefined && 'aggregationRule' in role && (role.aggregationRule?.clusterRoleSelectors ?? []).length > 0
+  );
+}
+
+function notHeld(
+  { user, groups: of }: Identity,
+  held: { readonly rules: readonly PolicyRule[]; readonly errors: readonly string[] },
+  wanted: readonly PolicyRule[],
+): string | undefined {
+  const missing = uncovered(held.rules, wanted);
+  if (missing.length === 0) return undefined;
+  const texts = [...new Set(compacted(missing).map(ruleText))].sort();
+  const errors = held.errors.length > 0 ? `; resolution errors: [${aggregate(held.errors)}]` : '';
+  return (
+    `user ${JSON.stringify(user)} (groups=${quoted(of)}) is attempting to grant RBAC permissions not currently held:\n` +
+    texts.join('\n') +
+    errors
+  );
+}
+
+/** The garbage collector may always let go of an object, whoever it works for. */
+function isOnlyForCollector(object: KubeObject, old: KubeObject): boolean {
+  return isDeepStrictEqual(withoutOwners(object), withoutOwners(old));
+}
+
+function withoutOwners(object: KubeObject): object {
+  const { ownerReferences, finalizers, managedFields, resourceVersion, ...metadata } =
+    object.metadata as unknown as Record<string, unknown>;
+  return { ...object, metadata };
+}

@@ -1,0 +1,221 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { KindMap, PolicyRule, Subject } from '../../../../shared/generated/types.ts';
+import type { Change } from '../../../../shared/informer.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
+import type { Attributes, Identity } from '../../identity.ts';
+import type { AnyBinding } from './bindings.ts';
+import { RbacIndex, rbacIndexOf } from './rbac-index.ts';
+import { type RoleSource, resolveRules } from './resolve.ts';
+import { compacted, ruleAllows, ruleText, uncovered } from './rules.ts';
+
+function meta(name: string, namespace?: string) {
+  return { name, namespace, uid: name, resourceVersion: '1', creationTimestamp: '' };
+}
+
+function role(name: string, rules: PolicyRule[], namespace?: string): KubeObject {
+  return { kind: namespace ? 'Role' : 'ClusterRole', apiVersion: '', metadata: meta(name, namespace), rules } as never;
+}
+
+function binding(name: string, to: string, subjects: Subject[], namespace?: string): AnyBinding {
+  const [kind = '', roleName = ''] = to.split(' ');
+  return {
+    kind: namespace ? 'RoleBinding' : 'ClusterRoleBinding',
+    metadata: meta(name, namespace),
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind, name: roleName },
+    subjects,
+  } as never;
+}
+
+/** `get apps:deployments/scale web`, `get /healthz` */
+function asked(text: string, namespace?: string): Attributes {
+  const [verb = '', what = '', name] = text.split(' ');
+  if (what.startsWith('/')) return { verb, group: '', resource: '', path: what };
+  const [group, plural = ''] = what.includes(':') ? what.split(':') : ['', what];
+  const [resource = '', subresource] = plural.split('/');
+  return { verb, group: group ?? '', resource, subresource, namespace, name };
+}
+
+describe('a rule', () => {
+  const pods: PolicyRule = { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list'] };
+  const all: PolicyRule = { apiGroups: ['*'], resources: ['*'], verbs: ['*'] };
+  const scales: PolicyRule = { apiGroups: ['*'], resources: ['*/scale'], verbs: ['update'] };
+  const named: PolicyRule = { ...pods, resourceNames: ['a'] };
+  const urls: PolicyRule = { nonResourceURLs: ['/healthz', '/apis/*'], verbs: ['get'] };
+
+  test.each([
+    [pods, 'get pods a', true],
+    [pods, 'list pods', true],
+    [pods, 'delete pods a', false],
+    [pods, 'get apps:pods a', false],
+    [pods, 'get pods/log a', false],
+    [{ ...pods, resources: ['pods/*'] }, 'get pods/log a', false],
+    [{ ...pods, resources: ['pods/log'] }, 'get pods/log a', true],
+    [{ ...pods, resources: ['pods/log'] }, 'get pods a', false],
+    [all, 'escalate rbac.authorization.k8s.io:clusterroles a', true],
+    [all, 'get pods/log a', true],
+    [all, 'get /healthz', false],
+    [scales, 'update apps:deployments/scale a', true],
+    [scales, 'update apps:deployments a', false],
+    [named, 'get pods a', true],
+    [named, 'get pods b', false],
+    [named, 'list pods', false],
+    [urls, 'get /healthz', true],
+    [urls, 'get /healthz/ping', false],
+    [urls, 'get /apis/apps/v1', true],
+    [urls, 'get /apis', false],
+    [urls, 'post /apis/apps/v1', false],
+    [{ ...urls, nonResourceURLs: ['*'] }, 'get /anything', true],
+    [urls, 'get pods a', false],
+  ] as const)('%j on `%s`: %s', (rule, request, allowed) => {
+    expect(ruleAllows(rule as PolicyRule, asked(request))).toBe(allowed);
+  });
+});
+
+test('what a rule does not cover is named by resource, its verbs together', () => {
+  const held: PolicyRule[] = [
+    { apiGroups: [''], resources: ['pods'], verbs: ['get'] },
+    { apiGroups: ['apps'], resources: ['*/scale'], verbs: ['*'] },
+    { nonResourceURLs: ['/apis/*'], verbs: ['get'] },
+  ];
+  const wanted: PolicyRule[] = [
+    { apiGroups: ['', 'apps'], resources: ['pods', 'deployments/scale'], verbs: ['get', 'list'] },
+    { apiGroups: [''], resources: ['pods'], verbs: ['get'], resourceNames: ['a'] },
+    { apiGroups: [''], resources: ['secrets'], verbs: ['get'], resourceNames: ['s'] },
+    { nonResourceURLs: ['/apis/apps', '/metrics'], verbs: ['get'] },
+  ];
+  expect(compacted(uncovered(held, wanted)).map(ruleText).sort()).toEqual([
+    '{APIGroups:[""], Resources:["deployments/scale"], Verbs:["get" "list"]}',
+    '{APIGroups:[""], Resources:["pods"], Verbs:["list"]}',
+    '{APIGroups:[""], Resources:["secrets"], ResourceNames:["s"], Verbs:["get"]}',
+    '{APIGroups:["apps"], Resources:["pods"], Verbs:["get" "list"]}',
+    '{NonResourceURLs:["/metrics"], Verbs:["get"]}',
+  ]);
+});
+
+describe('the index', () => {
+  const ann: Identity = { user: 'ann', groups: ['devs', 'system:authenticated'] };
+  const view = role('view', [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }]);
+
+  test('says which binding allowed, and which role is missing', () => {
+    const index = rbacIndexOf([
+      view,
+      binding('readers', 'ClusterRole view', [{ kind: 'Group', name: 'devs' }], 'default'),
+      binding('gone', 'Role gone', [{ kind: 'User', name: 'ann' }], 'default'),
+    ]);
+    expect(index.authorize(ann, asked('get pods a', 'default'))).toMatchObject({
+      allowed: true,
+      reason: 'RBAC: allowed by RoleBinding "readers/default" of ClusterRole "view" to Group "devs"',
+    });
+    expect(index.authorize(ann, asked('list pods', 'default'))).toEqual({
+      allowed: false,
+      reason: 'RBAC: role.rbac.authorization.k8s.io "gone" not found',
+    });
+    expect(index.authorize(ann, asked('get pods a', 'other'))).toEqual({ allowed: false, reason: '' });
+    expect(index.authorize(ann, asked('get pods a'))).toEqual({ allowed: false, reason: '' });
+  });
+
+  test('takes a service account for the user that it is, in the binding’s namespace unless it names another', () => {
+    const index = rbacIndexOf([
+      view,
+      binding('b', 'ClusterRole view', [{ kind: 'ServiceAccount', name: 'ci' }], 'default'),
+      binding('c', 'ClusterRole view', [{ kind: 'ServiceAccount', name: 'ci', namespace: 'build' }], 'other'),
+    ]);
+    const account = (namespace: string): Identity => ({ user: `system:serviceaccount:${namespace}:ci`, groups: [] });
+    expect(index.authorize(account('default'), asked('get pods a', 'default')).allowed).toBe(true);
+    expect(index.authorize(account('build'), asked('get pods a', 'default')).allowed).toBe(false);
+    expect(index.authorize(account('build'), asked('get pods a', 'other')).allowed).toBe(true);
+  });
+});
+
+const names = ['a', 'b', 'c'];
+const namespaces = ['n', 'm'];
+const name = fc.constantFrom(...names);
+const scope = fc.constantFrom(undefined, ...namespaces);
+const word = fc.constantFrom('get', 'list', '*');
+const ruleArbitrary: fc.Arbitrary<PolicyRule> = fc.record({
+  verbs: fc.array(word, { minLength: 1, maxLength: 2 }),
+  apiGroups: fc.array(fc.constantFrom('', 'apps', '*'), { minLength: 1, maxLength: 2 }),
+  resources: fc.array(fc.constantFrom('pods', 'pods/log', '*/log', '*'), { minLength: 1, maxLength: 2 }),
+});
+const roleArbitrary = fc
+  .tuple(name, fc.array(ruleArbitrary, { maxLength: 2 }), scope)
+  .map(([called, rules, where]) => role(called, rules, where));
+const subjectArbitrary: fc.Arbitrary<Subject> = fc.oneof(
+  name.map((called) => ({ kind: 'User', name: called })),
+  name.map((called) => ({ kind: 'Group', name: called })),
+  fc.tuple(name, scope).map(([called, namespace]) => ({ kind: 'ServiceAccount', name: called, namespace })),
+);
+const bindingArbitrary = fc
+  .tuple(name, fc.boolean(), name, fc.array(subjectArbitrary, { maxLength: 3 }), scope)
+  .map(([called, local, to, subjects, where]) =>
+    binding(called, `${local && where ? 'Role' : 'ClusterRole'} ${to}`, subjects, where),
+  );
+const stepArbitrary = fc.tuple(fc.boolean(), fc.oneof(roleArbitrary, bindingArbitrary as fc.Arbitrary<KubeObject>));
+const identityArbitrary: fc.Arbitrary<Identity> = fc.record({
+  user: fc.constantFrom(...names, 'system:serviceaccount:n:a', 'system:serviceaccount:m:b'),
+  groups: fc.uniqueArray(name, { maxLength: 2 }),
+});
+
+test('however roles and bindings come and go, the index decides as a look at all of them does', () => {
+  fc.assert(
+    fc.property(
+      fc.array(stepArbitrary, { maxLength: 30 }),
+      identityArbitrary,
+      scope,
+      fc.constantFrom('get pods x', 'list apps:pods', 'get pods/log x', 'list apps:others/log x'),
+      (steps, identity, namespace, request) => {
+        const present = new Map<string, KubeObject>();
+        const index = new RbacIndex();
+        for (const [stays, object] of steps) {
+          const key = `${object.kind} ${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+          const before = present.get(key);
+          if (stays) present.set(key, object);
+          else present.delete(key);
+          const change = { kind: object.kind, key, before, after: stays ? object : undefined };
+          if (before || stays) index.apply([change as unknown as Change]);
+        }
+        const attributes = asked(request, namespace);
+        const source = sourceOf([...present.values()]);
+        const held = resolveRules(identity, namespace, source);
+        const decision = index.authorize(identity, attributes);
+        expect(decision.allowed).toBe(held.rules.some((one) => ruleAllows(one, attributes)));
+        const own = index.rulesOf(identity, namespace);
+        expect(new Set(own.rules.map(ruleText))).toEqual(new Set(held.rules.map(ruleText)));
+        expect(new Set(own.errors)).toEqual(new Set(held.errors));
+      },
+    ),
+    { numRuns: 1_000 },
+  );
+});
+
+test('a decision among thousands of bindings of others takes microseconds', () => {
+  const others = Array.from({ length: 5_000 }, (_, i) =>
+    binding(`b${i}`, 'ClusterRole view', [{ kind: 'User', name: `user-${i}` }], i % 2 ? 'default' : undefined),
+  );
+  const view = role('view', [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }]);
+  const index = rbacIndexOf([view, ...others]);
+  const identity: Identity = { user: 'user-4999', groups: ['system:authenticated'] };
+  const attributes = asked('list pods', 'default');
+  const started = performance.now();
+  for (let i = 0; i < 10_000; i++) index.authorize(identity, attributes);
+  expect((performance.now() - started) / 10).toBeLessThan(100);
+});
+
+function sourceOf(objects: readonly KubeObject[]): RoleSource {
+  const kind = <K extends 'Role' | 'ClusterRole' | 'RoleBinding' | 'ClusterRoleBinding'>(wanted: K): KindMap[K][] =>
+    objects.filter((object) => object.kind === wanted) as unknown as KindMap[K][];
+  return {
+    rulesOf(ref, namespace) {
+      const found =
+        ref.kind === 'Role'
+          ? kind('Role').find(({ metadata }) => metadata.name === ref.name && metadata.namespace === namespace)
+          : kind('ClusterRole').find(({ metadata }) => metadata.name === ref.name);
+      return found && (found.rules ?? []);
+    },
+    bindings: (namespace) =>
+      namespace
+        ? kind('RoleBinding').filter(({ metadata }) => metadata.namespace === namespace)
+        : kind('ClusterRoleBinding'),
+  };
+}

@@ -1,0 +1,27 @@
+import type { PolicyRule, RoleRef } from '../../../../shared/generated/types.ts';
+import type { Identity } from '../../identity.ts';
+import { type AnyBinding, appliesTo, missingRole } from './bindings.ts';
+import type { HeldRules } from './rbac-index.ts';
+
+/** The roles and bindings that there are, without an index. */
+export interface RoleSource {
+  /** Undefined: there is no such role. `namespace`: that of a Role. */
+  rulesOf(role: RoleRef, namespace: string | undefined): readonly PolicyRule[] | undefined;
+  /** Undefined: those of the cluster. */
+  bindings(namespace: string | undefined): Iterable<AnyBinding>;
+}
+
+/** All that somebody may do in a namespace, undefined: in the whole cluster; by looking at every binding there is. */
+export function resolveRules(identity: Identity, namespace: string | undefined, source: RoleSource): HeldRules {
+  const rules: PolicyRule[] = [];
+  const errors: string[] = [];
+  for (const scope of namespace ? [undefined, namespace] : [undefined]) {
+    for (const { roleRef, subjects = [] } of source.bindings(scope)) {
+      if (!subjects.some((subject) => appliesTo(subject, scope, identity))) continue;
+      const found = source.rulesOf(roleRef, scope);
+      if (found) rules.push(...found);
+      else errors.push(missingRole(roleRef));
+    }
+  }
+  return { rules, errors };
+}
