@@ -180,6 +180,19 @@ export class PodManager {
     return states[0]?.state === 'running' ? states[1] : states[0];
   }
 
+  /** The container of this name that runs now. */
+  runningContainer({ uid, container }: { uid: string; container: string }): ContainerState | undefined {
+    return [...(this.#workers.get(uid)?.containers ?? [])].find(
+      ({ name, state }) => name === container && state === 'running',
+    );
+  }
+
+  /** The running sandbox of a pod. */
+  sandboxOf(uid: string): string | undefined {
+    const sandbox = this.#workers.get(uid)?.sandbox;
+    return sandbox?.running ? sandbox.id : undefined;
+  }
+
   hasPod(uid: string): boolean {
     return this.#workers.has(uid);
   }

@@ -43,7 +43,7 @@ export interface Peer {
 
 /** `Command`: a system tool refused; its words are the message. `Address`: not an address or range that can be used. */
 export class NetworkError extends Error {
-  readonly code: 'Command' | 'Address' | 'Exhausted';
+  readonly code: 'Command' | 'Address' | 'Exhausted' | 'Refused';
 
   constructor(code: NetworkError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

@@ -40,6 +40,7 @@ export function containerSpec(
     resources: cgroupResources(pod, container, facts.memoryCapacity),
     tty: container.tty ?? false,
     stdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
     ...userOf(pod, container),
     privileged: own.privileged ?? false,
     readOnlyRootFilesystem: own.readOnlyRootFilesystem ?? false,

@@ -109,6 +109,10 @@ export class PodWorker {
     return this.#containers.values();
   }
 
+  get sandbox(): SandboxState | undefined {
+    return currentSandbox(this.#observed());
+  }
+
   /** The last status that was reported, and the whole of it again. */
   currentReport(): PodStatusUpdate {
     return { ...podRef(this.#pod), ...(this.#reported ? { status: this.#reported } : {}), terminated: this.#done };

@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import type { ContainerInfo } from 'dockerode';
 import type { Clock } from '../../shared/clock.ts';
-import type { PodNetwork } from '../network/network.ts';
+import { messageOf } from '../../shared/errors.ts';
+import { NetnsDialer } from '../network/netns-dialer.ts';
+import { NetworkError, type PodNetwork } from '../network/network.ts';
 import type { EngineOptions } from './docker/container-config.ts';
 import { Containers } from './docker/containers.ts';
 import { Engine } from './docker/engine.ts';
@@ -10,19 +13,23 @@ import { engineEvents } from './docker/events.ts';
 import { imageStatus, listImages, pullImage } from './docker/images.ts';
 import { type ContainerIdentity, identityOf, type SandboxIdentity, scopeFilter } from './docker/labels.ts';
 import { containerLogs } from './docker/logs.ts';
+import { attach, openExec } from './docker/process-stream.ts';
 import { Sandboxes } from './docker/sandboxes.ts';
-import type {
-  ContainerSpec,
-  ContainerState,
-  EngineInfo,
-  ExecResult,
-  ImageState,
-  LogOptions,
-  RegistryAuth,
-  Runtime,
-  RuntimeEvent,
-  SandboxSpec,
-  SandboxState,
+import {
+  type ContainerSpec,
+  type ContainerState,
+  type EngineInfo,
+  type ExecResult,
+  type ImageState,
+  type LogOptions,
+  type ProcessStream,
+  type ProcessStreams,
+  type RegistryAuth,
+  type Runtime,
+  RuntimeError,
+  type RuntimeEvent,
+  type SandboxSpec,
+  type SandboxState,
 } from './runtime.ts';
 
 /** Looks at one container each: more at a time only make the engine slower. */
@@ -57,6 +64,8 @@ export class DockerRuntime implements Runtime {
   readonly #options: EngineOptions;
   readonly #sandboxes: Sandboxes;
   readonly #containers: Containers;
+  readonly #kill: (pid: number) => void;
+  readonly #dialer: NetnsDialer;
   /** What was seen of containers: one that runs keeps its start, one that has ended never changes again. */
   #seen = new Map<string, { listedAs: string; state: ContainerState }>();
 
@@ -71,6 +80,8 @@ export class DockerRuntime implements Runtime {
       logMaxFiles: options.logMaxFiles ?? 3,
       minOomScoreAdj: options.minOomScoreAdj ?? -1000,
     };
+    this.#kill = kill;
+    this.#dialer = new NetnsDialer({ clock });
     const engine = new Engine({ clock }, socketPath, options.parallel ?? defaultParallel);
     this.#engine = engine;
     this.#network = network;
@@ -147,6 +158,31 @@ export class DockerRuntime implements Runtime {
     return this.#containers.exec(id, command, options);
   }
 
+  openExec(
+    id: string,
+    command: readonly string[],
+    wanted: ProcessStreams,
+    signal: AbortSignal,
+  ): Promise<ProcessStream> {
+    return openExec({ engine: this.#engine, kill: this.#kill }, id, command, wanted, signal);
+  }
+
+  attach(id: string, wanted: ProcessStreams, signal: AbortSignal): Promise<ProcessStream> {
+    return attach({ engine: this.#engine, kill: this.#kill }, id, wanted, signal);
+  }
+
+  async dial(sandboxId: string, port: number, signal: AbortSignal): Promise<Duplex> {
+    const pid = await this.#sandboxes.pid(sandboxId, signal);
+    if (pid === undefined) throw new RuntimeError('NotFound', `sandbox ${sandboxId} is not running`);
+    try {
+      return await this.#dialer.dial(`/proc/${pid}/ns/net`, port, signal);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      const refused = error instanceof NetworkError && error.code === 'Refused';
+      throw new RuntimeError(refused ? 'Refused' : 'Unavailable', messageOf(error), { cause: error });
+    }
+  }
+
   logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array> {
     return containerLogs(this.#engine, id, options, signal);
   }
@@ -169,6 +205,7 @@ export class DockerRuntime implements Runtime {
 
   async close(): Promise<void> {
     this.#engine.close();
+    this.#dialer.close();
   }
 
   /** A sandbox runs when its process does and its address is on the node: half of it is none. */

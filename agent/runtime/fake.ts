@@ -1,6 +1,8 @@
+import type { Duplex } from 'node:stream';
 import { EventStream } from './event-stream.ts';
 import { execCode } from './fake-behaviour.ts';
 import { containerState, type FakeContainer, type FakeEngine, sandboxState } from './fake-engine.ts';
+import { fakeAttach, fakeDial, fakeExec } from './fake-process.ts';
 import {
   type ContainerSpec,
   type ContainerState,
@@ -8,6 +10,8 @@ import {
   type ExecResult,
   type ImageState,
   type LogOptions,
+  type ProcessStream,
+  type ProcessStreams,
   type RegistryAuth,
   type Runtime,
   RuntimeError,
@@ -131,9 +135,23 @@ export class FakeRuntime implements Runtime {
   }
 
   async exec(id: string, command: readonly string[]): Promise<ExecResult> {
-    const container = this.#container(id);
-    if (container.state !== 'running') throw new RuntimeError('NotFound', `container ${id} is not running`);
-    return { exitCode: execCode(container.behaviour, command), output: '' };
+    return { exitCode: execCode(this.#running(id).behaviour, command), output: '' };
+  }
+
+  async openExec(id: string, command: readonly string[]): Promise<ProcessStream> {
+    return fakeExec(this.#running(id), command);
+  }
+
+  async attach(id: string, wanted: ProcessStreams): Promise<ProcessStream> {
+    return fakeAttach(this.#running(id), wanted);
+  }
+
+  async dial(sandboxId: string, port: number): Promise<Duplex> {
+    this.#check();
+    if (!this.#engine.sandboxes.get(sandboxId)?.running) {
+      throw new RuntimeError('NotFound', `sandbox ${sandboxId} is not running`);
+    }
+    return fakeDial(port);
   }
 
   async *logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array> {
@@ -210,6 +228,12 @@ export class FakeRuntime implements Runtime {
     this.#check();
     const container = this.#engine.containers.get(id);
     if (!container) throw new RuntimeError('NotFound', `no such container: ${id}`);
+    return container;
+  }
+
+  #running(id: string): FakeContainer {
+    const container = this.#container(id);
+    if (container.state !== 'running') throw new RuntimeError('NotFound', `container ${id} is not running`);
     return container;
   }
 

@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream';
+
 /**
  * What a node needs of a container engine. `docker.ts` is the default, `fake.ts` holds hollow pods; both pass
  * `test/contract/runtime.ts`. A pod is one sandbox, which owns the namespaces, and containers that join it. Everything
@@ -28,6 +30,18 @@ export interface Runtime {
   inspectContainer(id: string, signal?: AbortSignal): Promise<ContainerState | undefined>;
   /** Runs a command in a container; output is cut at `maxBytes`. A command that outlives its time is killed: `Timeout`. */
   exec(id: string, command: readonly string[], options: { timeoutMs: number; maxBytes: number }): Promise<ExecResult>;
+  /**
+   * Runs a command with its streams open. NotFound when the container does not run, Start when there is no such command. A signal
+   * that is aborted before it has begun leaves nothing running.
+   */
+  openExec(id: string, command: readonly string[], wanted: ProcessStreams, signal: AbortSignal): Promise<ProcessStream>;
+  /** Joins the streams of the container's own process, from now on. NotFound when it does not run. */
+  attach(id: string, wanted: ProcessStreams, signal: AbortSignal): Promise<ProcessStream>;
+  /**
+   * A connection to a port on the loopback of the sandbox's network, both of whose directions can be ended. Refused when nobody
+   * listens there.
+   */
+  dial(sandboxId: string, port: number, signal: AbortSignal): Promise<Duplex>;
   /** Log bytes in the order they were written, as lines of RFC3339Nano time, space, text when `timestamps`. */
   logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
   imageStatus(image: string, signal?: AbortSignal): Promise<ImageState | undefined>;
@@ -103,6 +117,8 @@ export interface ContainerSpec {
   readonly resources: Resources;
   readonly tty: boolean;
   readonly stdin: boolean;
+  /** The end of the first attachment's input is the end of the process's. */
+  readonly stdinOnce?: boolean;
   readonly user?: string;
   readonly privileged: boolean;
   readonly readOnlyRootFilesystem: boolean;
@@ -172,6 +188,29 @@ export interface ExecResult {
   readonly output: string;
 }
 
+export interface ProcessStreams {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** One output, on stdout, whose size can be set. Of an attachment the container itself decides. */
+  readonly tty: boolean;
+}
+
+/** A process as one who uses it sees it. What is not read stays with the process, and holds it up. */
+export interface ProcessStream {
+  /** In the order in which it was written; ends with the process. */
+  readonly output: AsyncIterable<{ readonly source: 'stdout' | 'stderr'; readonly data: Uint8Array }>;
+  /** Resolves when more can be taken; rejects when the process takes no more. */
+  write(data: Uint8Array): Promise<void>;
+  /** The end of its input, while its output goes on. A container's own input ends only if it was made so (`stdinOnce`). */
+  endInput(): void;
+  resize(size: { readonly width: number; readonly height: number }): Promise<void>;
+  /** To be asked when the output has ended. Undefined of an attachment. */
+  exitCode(signal: AbortSignal): Promise<number | undefined>;
+  /** Kills the command and what it has started, if it still runs; leaves an attached container as it is. */
+  close(): Promise<void>;
+}
+
 export interface LogOptions {
   readonly follow: boolean;
   readonly timestamps: boolean;
@@ -189,10 +228,18 @@ export type RuntimeEvent = {
 
 /**
  * `ImageNotFound`, `ImagePull`, `NotFound`, `Conflict` (a name in use), `Start` (the engine refused to run it), `Timeout` (a command
- * ran longer than it may), `Unavailable` (the engine, or the network it needs, does not do its work).
+ * ran longer than it may), `Refused` (nobody listens), `Unavailable` (the engine, or the network it needs, does not do its work).
  */
 export class RuntimeError extends Error {
-  readonly code: 'ImageNotFound' | 'ImagePull' | 'NotFound' | 'Conflict' | 'Start' | 'Timeout' | 'Unavailable';
+  readonly code:
+    | 'ImageNotFound'
+    | 'ImagePull'
+    | 'NotFound'
+    | 'Conflict'
+    | 'Start'
+    | 'Timeout'
+    | 'Refused'
+    | 'Unavailable';
 
   constructor(code: RuntimeError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

@@ -1,7 +1,7 @@
 import { ApiError } from '../../shared/errors.ts';
 import type { LogStreamParameters } from '../../shared/session.ts';
 import type { ContainerState, Runtime } from '../runtime/runtime.ts';
-import { channels, drain, maxFrame, type Serve, success } from './tunnel.ts';
+import { channels, type Serve, success } from './tunnel.ts';
 
 export interface LogDeps {
   readonly runtime: Runtime;
@@ -12,16 +12,9 @@ export interface LogDeps {
 
 /** Sends a container's log on channel 1, each frame after the one before was taken, and its end as the end of channel 1. */
 export function serveLogs(deps: LogDeps, parameters: LogStreamParameters): Serve {
-  return async (tunnel, signal) => {
-    // The reader says nothing: that it says no more is all that can be heard of it.
-    const gone = new AbortController();
-    const watching = drain(tunnel.incoming)
-      .catch(() => undefined)
-      .finally(() => gone.abort());
-    const send = (data: Uint8Array) => tunnel.send({ data, channel: channels.stdout, end: false });
-    const both = AbortSignal.any([signal, gone.signal]);
-    await Promise.race([sendLog(deps, parameters, send, both), watching]);
-    if (!both.aborted) await tunnel.send({ data: new Uint8Array(), channel: channels.stdout, end: true });
+  return async (tunnel) => {
+    await sendLog(deps, parameters, (data) => tunnel.send(channels.stdout, data), tunnel.signal);
+    await tunnel.end(channels.stdout);
     return success;
   };
 }
@@ -44,12 +37,9 @@ async function sendLog(
   };
   let left = limitBytes ?? Number.POSITIVE_INFINITY;
   for await (const chunk of deps.runtime.logs(state.id, options, signal)) {
-    for (let at = 0; at < chunk.length && left > 0; ) {
-      const data = chunk.subarray(at, at + Math.min(maxFrame, left));
-      await send(data);
-      at += data.length;
-      left -= data.length;
-    }
+    const data = chunk.length > left ? chunk.subarray(0, left) : chunk;
+    await send(data);
+    left -= data.length;
     if (left <= 0 || signal.aborted) return;
   }
 }

@@ -1,9 +1,16 @@
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError, messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
-import type { LogStreamParameters, SessionTransport, StreamRequest } from '../../shared/session.ts';
+import type {
+  AttachStreamParameters,
+  LogStreamParameters,
+  SessionTransport,
+  StreamRequest,
+} from '../../shared/session.ts';
 import type { ContainerState, Runtime } from '../runtime/runtime.ts';
 import { serveLogs } from './logs.ts';
+import { servePortForward } from './port-forward.ts';
+import { serveAttach, serveExec } from './process.ts';
 import { type Serve, serveTunnel } from './tunnel.ts';
 
 /** Streams that a node serves at a time. */
@@ -22,6 +29,10 @@ export interface StreamPods {
   hasPod(uid: string): boolean;
   /** The container that a request for a log means. */
   findContainer(parameters: LogStreamParameters): ContainerState | undefined;
+  /** The running container of this name. */
+  runningContainer(parameters: Pick<AttachStreamParameters, 'uid' | 'container'>): ContainerState | undefined;
+  /** The pod's running sandbox. */
+  sandboxOf(uid: string): string | undefined;
 }
 
 /** The streams that the control plane has asked this node for, each over a tunnel that the agent dials. */
@@ -50,18 +61,18 @@ export class Streams {
   }
 
   #serve(request: StreamRequest): Serve {
-    const { runtime, pods } = this.#deps;
+    const { runtime, pods, log } = this.#deps;
+    const hasPod = (uid: string) => pods.hasPod(uid);
+    const find = (parameters: AttachStreamParameters) => pods.runningContainer(parameters);
     switch (request.stream) {
-      case 'logs': {
-        const find = (parameters: LogStreamParameters) => pods.findContainer(parameters);
-        return serveLogs({ runtime, find, hasPod: (uid) => pods.hasPod(uid) }, request.parameters);
-      }
+      case 'logs':
+        return serveLogs({ runtime, hasPod, find: (wanted) => pods.findContainer(wanted) }, request.parameters);
       case 'exec':
+        return serveExec({ runtime, log, hasPod, find }, request.parameters);
       case 'attach':
+        return serveAttach({ runtime, log, hasPod, find }, request.parameters);
       case 'portForward':
-        return async () => {
-          throw new ApiError('MethodNotAllowed', `this node does not serve ${request.stream}`);
-        };
+        return servePortForward({ runtime, sandboxOf: (uid) => pods.sandboxOf(uid) }, request.parameters);
     }
   }
 }

@@ -5,70 +5,20 @@ import { promisify } from 'node:util';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PodNetwork } from '../../agent/network/network.ts';
-import { RoutedNetwork } from '../../agent/network/routed.ts';
-import { DockerRuntime, lowestOomScore } from '../../agent/runtime/docker.ts';
+import type { DockerRuntime } from '../../agent/runtime/docker.ts';
 import type { ContainerSpec, SandboxSpec } from '../../agent/runtime/runtime.ts';
-import { systemClock } from '../../shared/clock.ts';
-import { silentLog } from '../../shared/log.ts';
 import { randomInt, seededRandom } from '../../shared/random.ts';
-import { buildTestImages, dockerMissing, startTestDocker, type TestDocker, testImage } from '../support/docker.ts';
+import { dockerMissing, testImage } from '../support/docker.ts';
+import { type DockerNode, forever, makeDockerNode, shell } from '../support/docker-node.ts';
 import { eventually } from '../support/eventually.ts';
-import { makeNetns, type TestNetns } from '../support/netns.ts';
 import { containerOf, exited, runPod, runtimeContract, sandboxOf } from './runtime.ts';
 
 const missing = await dockerMissing();
-/** CORACLE_TEST_OCI_RUNTIME=crun runs the suite on crun. */
-const ociRuntime = process.env.CORACLE_TEST_OCI_RUNTIME === 'crun' ? 'crun' : undefined;
 const options = { timeoutMs: 10_000, maxBytes: 100_000 };
-
-/** A node of the test's own: a namespace, an engine in it, and the pod network. */
-interface Node {
-  readonly netns: TestNetns;
-  readonly docker: TestDocker;
-  readonly network: RoutedNetwork;
-  runtime(more?: { network?: PodNetwork; scope?: string }): DockerRuntime;
-  close(): Promise<void>;
-}
-
-async function makeNode(): Promise<Node> {
-  const netns = await makeNetns();
-  // A node has an address of its own, to speak to its pods from.
-  await netns.run('ip', 'address', 'replace', '192.168.77.1/32', 'dev', 'lo');
-  const docker = await startTestDocker({ netns: netns.path, ociRuntime });
-  await buildTestImages(docker.socket);
-  const made: DockerRuntime[] = [];
-  const network = new RoutedNetwork({ clock: systemClock, log: silentLog }, { netns: netns.path });
-  await network.setup({ podCIDR: '10.91.0.0/16' });
-  const minOomScoreAdj = await lowestOomScore();
-  return {
-    netns,
-    docker,
-    network,
-    runtime(more = {}) {
-      const runtime = new DockerRuntime(
-        { clock: systemClock, network: more.network ?? network },
-        { socketPath: docker.socket, stateDir: join(docker.directory, 'agent'), minOomScoreAdj, scope: more.scope },
-      );
-      made.push(runtime);
-      return runtime;
-    },
-    async close() {
-      await Promise.all(made.map((each) => each.close()));
-      await docker.stop();
-      await netns.remove();
-    },
-  };
-}
-
-function shell(script: string): { image: string; command: string[] } {
-  return { image: testImage, command: ['/bin/sh', '-c', script] };
-}
-
-const forever = shell('trap "exit 0" TERM; sleep 1000 & wait');
 
 if (!missing) {
   runtimeContract('the Docker runtime', async () => {
-    const node = await makeNode();
+    const node = await makeDockerNode();
     return {
       runtime: node.runtime(),
       again: () => node.runtime(),
@@ -80,6 +30,12 @@ if (!missing) {
         refused: { image: testImage, command: ['no-such-program'] },
       },
       exec: { succeed: ['true'], fail: (code) => ['sh', '-c', `exit ${code}`] },
+      streams: {
+        echo: (word) => ['echo', word],
+        cat: ['cat'],
+        hang: ['sleep', '1000'],
+        echoServer: shell('trap "exit 0" TERM; nc -ll -p 7 -e cat & wait'),
+      },
       missingImage: '127.0.0.1:1/missing:1',
       close: () => node.close(),
     };
@@ -87,11 +43,11 @@ if (!missing) {
 }
 
 describe.skipIf(missing)('pods on Docker', () => {
-  let node: Node;
+  let node: DockerNode;
   let runtime: DockerRuntime;
 
   beforeAll(async () => {
-    node = await makeNode();
+    node = await makeDockerNode();
     runtime = node.runtime();
   });
 

@@ -25,6 +25,12 @@ runtimeContract('the fake runtime', async () => {
       refused: { image: 'fake/nostart' },
     },
     exec: { succeed: ['true'], fail: (code) => [`fake.exit=${code}`] },
+    streams: {
+      echo: (word) => ['echo', word],
+      cat: ['cat'],
+      hang: ['sleep', '1000'],
+      echoServer: { image: 'web' },
+    },
     missingImage: 'missing:1',
     close: async () => undefined,
   };

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ContainerSpec, ContainerState, Runtime, RuntimeEvent, SandboxSpec } from '../../agent/runtime/runtime.ts';
 import { eventually } from '../support/eventually.ts';
 import { plainContainer, plainSandbox } from '../support/runtime-specs.ts';
+import { streamTests } from './runtime-streams.ts';
 
 /** What a container is to do, in the words of one runtime: the parts of its spec that say so. */
 export type Doing = Pick<ContainerSpec, 'image'> & Partial<ContainerSpec>;
@@ -23,6 +24,14 @@ export interface RuntimeSubject {
     refused: Doing;
   };
   readonly exec: { succeed: string[]; fail: (code: number) => string[] };
+  readonly streams: {
+    /** Commands: prints the word, gives back its input, runs until it is killed. */
+    echo(word: string): string[];
+    cat: string[];
+    hang: string[];
+    /** Gives back, on port 7, whatever it gets. */
+    echoServer: Doing;
+  };
   /** An image that no registry has, named so that the answer comes fast. */
   readonly missingImage: string;
   close(): Promise<void>;
@@ -319,6 +328,8 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       const late = containerOf(spec, subject.does.run, { name: 'late' });
       await expect(runtime.createContainer(sandbox.id, late)).rejects.toMatchObject({ code: 'NotFound' });
     });
+
+    streamTests(() => subject);
 
     test('images are there or not, and what cannot be pulled says so', async () => {
       const image = await runtime.imageStatus(subject.does.run.image);

@@ -79,6 +79,7 @@ export function containerConfig(
     Env: spec.env.map(({ name, value }) => `${name}=${value}`),
     Tty: spec.tty,
     OpenStdin: spec.stdin,
+    StdinOnce: spec.stdinOnce ?? false,
     // Probes are the agent's work.
     Healthcheck: { Test: ['NONE'] },
     Labels: { ...containerLabels(options.scope, sandboxId, spec) },

@@ -39,13 +39,15 @@ class PlainAgent extends Agent {
 /** One Docker engine behind its socket: every call has a deadline and fails with a RuntimeError. */
 export class Engine {
   readonly docker: Docker;
-  readonly #clock: Clock;
+  readonly socketPath: string;
+  readonly clock: Clock;
   readonly #agent: Agent;
   readonly #gate: Gate;
 
   constructor(deps: { clock: Clock }, socketPath: string, parallel: number) {
     this.#gate = new Gate(parallel);
-    this.#clock = deps.clock;
+    this.clock = deps.clock;
+    this.socketPath = socketPath;
     this.#agent = new PlainAgent({ keepAlive: true });
     // `agent` is docker-modem's, and missing from the types.
     const options: Docker.DockerOptions & { agent: Agent } = { socketPath, agent: this.#agent };
@@ -66,7 +68,7 @@ export class Engine {
     const stop = new AbortController();
     const onAbort = () => stop.abort(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
-    const timer = this.#clock.timer(deadlineMs, () =>
+    const timer = this.clock.timer(deadlineMs, () =>
       stop.abort(new RuntimeError('Unavailable', `${what}: no answer from the engine within ${deadlineMs} ms`)),
     );
     try {

@@ -36,24 +36,33 @@ export async function* containerLogs(
   }
 }
 
-/** The payload of the engine's multiplexed stream. What follows no header (the engine's own words) is passed on as it is. */
+/** The payload of the engine's multiplexed stream. */
 export async function* demultiplex(chunks: AsyncIterable<Uint8Array | string>): AsyncIterable<Uint8Array> {
+  for await (const { data } of records(chunks)) yield data;
+}
+
+/** The engine's multiplexed stream. What follows no header (the engine's own words) is passed on as it is, from no source. */
+export async function* records(
+  chunks: AsyncIterable<Uint8Array | string>,
+): AsyncIterable<{ source: number | undefined; data: Uint8Array }> {
   let pending = Buffer.alloc(0);
   let left = 0;
+  let source = 0;
   for await (const chunk of chunks) {
     pending = pending.length === 0 ? Buffer.from(chunk as Uint8Array) : Buffer.concat([pending, chunk as Uint8Array]);
     while (pending.length > 0) {
       if (left > 0) {
-        const part = pending.subarray(0, left);
-        left -= part.length;
-        pending = pending.subarray(part.length);
-        yield part;
+        const data = pending.subarray(0, left);
+        left -= data.length;
+        pending = pending.subarray(data.length);
+        yield { source, data };
       } else if (!isHeader(pending)) {
-        yield pending;
+        yield { source: undefined, data: pending };
         pending = Buffer.alloc(0);
       } else if (pending.length < headerBytes) {
         break;
       } else {
+        source = pending[0] ?? 0;
         left = pending.readUInt32BE(4);
         pending = pending.subarray(headerBytes);
       }

@@ -128,6 +128,12 @@ export class Sandboxes {
     return identity.spec;
   }
 
+  /** Its process, in whose namespaces the pod lives; undefined when it does not run. */
+  async pid(id: string, signal?: AbortSignal): Promise<number | undefined> {
+    const info = await this.#inspect(id, signal);
+    return info?.State.Running ? info.State.Pid : undefined;
+  }
+
   /** Where the files lie that the pod's containers see as their own. */
   files(spec: SandboxSpec): PodFiles {
     const directory = this.#filesOf(spec);
