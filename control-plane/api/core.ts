@@ -14,6 +14,7 @@ import { plugins } from './admission/index.ts';
 import { Lanes } from './admission/lanes.ts';
 import type { NodeStreams, RequestContext } from './api.ts';
 import { forbiddenError } from './auth/authorizer.ts';
+import { reviews } from './auth/reviews/index.ts';
 import { decodeItem, encodeObject, type State } from './codec.ts';
 import { EventLease } from './event-lease.ts';
 import type { Authorizer } from './identity.ts';
@@ -55,7 +56,7 @@ export class Core {
   constructor(deps: ApiDeps) {
     this.deps = deps;
     this.reads = new ReadIndex(deps);
-    this.handlers = { ...deps.handlers };
+    this.handlers = { ...reviews, ...deps.handlers };
     this.admission = new AdmissionChain(plugins, deps.cache);
     this.#events = new EventLease(deps);
   }
@@ -69,7 +70,7 @@ export class Core {
     const { entry, subresource, namespace, name } = asked;
     const attributes = { verb, group: entry.group, resource: entry.plural, subresource, namespace, name };
     const decision = this.deps.authorizer.authorize(context.identity, attributes, object);
-    if (!decision.allowed) throw forbiddenError(attributes, decision.reason);
+    if (!decision.allowed) throw forbiddenError(context.identity, attributes, decision.reason);
   }
 
   /** What the cache holds; it may lag behind the store. */

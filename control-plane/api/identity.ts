@@ -1,3 +1,4 @@
+import type { PolicyRule } from '../../shared/generated/types.ts';
 import { nodesGroup } from '../../shared/well-known.ts';
 
 /** Who asks, as established by a client certificate, a token, or by being a component of this process. */
@@ -28,8 +29,17 @@ export interface Attributes {
 /** Decides whether an identity may do a thing. `object` is the one written, when it is known: node rules look into it. */
 export interface Authorizer {
   authorize(identity: Identity, attributes: Attributes, object?: unknown): Decision;
+  /** All that the identity may do in a namespace, as far as rules say it. */
+  rulesOf?(identity: Identity, namespace: string): HeldRules;
 }
 
+/** What somebody may do, and what kept the rest from being known. */
+export interface HeldRules {
+  readonly rules: readonly PolicyRule[];
+  readonly errors: readonly string[];
+}
+
+/** `reason`: what the rules have to say about it, which is often nothing. */
 export type Decision =
   | { readonly allowed: true; readonly reason?: string }
   | { readonly allowed: false; readonly reason: string };

@@ -155,8 +155,10 @@ describe('acting as somebody else', () => {
   });
 
   test('is forbidden in the words of Kubernetes, and needs a user', () => {
-    const deny: Authorizer = { authorize: () => ({ allowed: false, reason: 'User "ann" cannot …' }) };
-    expect(() => as({ 'impersonate-user': 'bob' }, deny)).toThrow('users "bob" is forbidden: User "ann" cannot …');
+    const deny: Authorizer = { authorize: () => ({ allowed: false, reason: 'because' }) };
+    expect(() => as({ 'impersonate-user': 'bob' }, deny)).toThrow(
+      'users "bob" is forbidden: User "ann" cannot impersonate resource "users" in API group "" at the cluster scope: because',
+    );
     expect(() => as({ 'impersonate-group': 'system:masters' })).toThrow('without impersonating a user');
   });
 

@@ -5,18 +5,19 @@ import { type Attributes, type Authorizer, type Decision, groups, type Identity 
 import { nodeNameOf } from './authentication.ts';
 import { decideForNode } from './node-rules.ts';
 import type { RbacIndex } from './rbac/rbac-index.ts';
+import { everything } from './rbac/rules.ts';
 
 export interface AuthorizerDeps {
   /** The pods that there are: what a node may see depends on which of them are bound to it. */
   readonly pods: Pick<ObjectStore<Pod>, 'get' | 'by'>;
-  readonly rbac: Pick<RbacIndex, 'authorize'>;
+  readonly rbac: Pick<RbacIndex, 'authorize' | 'rulesOf'>;
 }
 
 const master: Decision = { allowed: true };
 
 /**
  * Masters may do everything, nodes what their own pods need, and everybody what roles give him. A refusal's reason is
- * Kubernetes' sentence: `User "x" cannot list resource "pods" …`, and after it what the rules have to say about it.
+ * what the rules have to say about it; `forbiddenError` puts Kubernetes' sentence before it.
  */
 export function createAuthorizer({ pods, rbac }: AuthorizerDeps): Authorizer {
   return {
@@ -28,13 +29,15 @@ export function createAuthorizer({ pods, rbac }: AuthorizerDeps): Authorizer {
       const byRoles = rbac.authorize(identity, attributes);
       if (byRoles.allowed) return byRoles;
       const reasons = [byNode?.reason, byRoles.reason].filter((reason) => reason);
-      return refuse(identity, attributes, reasons.join('\n'));
+      return { allowed: false, reason: reasons.join('\n') };
+    },
+    rulesOf(identity, namespace) {
+      const { rules, errors } = rbac.rulesOf(identity, namespace);
+      if (identity.groups.includes(groups.masters)) return { rules: [...everything, ...rules], errors };
+      if (nodeNameOf(identity) === undefined) return { rules, errors };
+      return { rules, errors: ['node authorizer does not support user rule resolution', ...errors] };
     },
   };
-}
-
-function refuse(identity: Identity, attributes: Attributes, why = ''): Decision {
-  return { allowed: false, reason: forbiddenSentence(identity, attributes) + (why ? `: ${why}` : '') };
 }
 
 /** apiserver, `endpoints/handlers/responsewriters/errors.go`: forbiddenMessage. */
@@ -46,9 +49,10 @@ function forbiddenSentence({ user }: Identity, attributes: Attributes): string {
   return `User "${user}" cannot ${verb} resource "${full}" in API group "${group}" ${scope}`;
 }
 
-/** The error of a refusal, as apimachinery's NewForbidden words it. */
-export function forbiddenError(attributes: Attributes, reason: string): ApiError {
+/** The error of a refusal, as apimachinery's NewForbidden words it. `why`: what the authorizer gave as its reason. */
+export function forbiddenError(identity: Identity, attributes: Attributes, why: string): ApiError {
   const { group, resource, name, path } = attributes;
+  const reason = forbiddenSentence(identity, attributes) + (why ? `: ${why}` : '');
   if (path !== undefined) return new ApiError('Forbidden', `forbidden: ${reason}`);
   const what = `${group ? `${resource}.${group}` : resource}${name ? ` "${name}"` : ''}`;
   return new ApiError('Forbidden', `${what} is forbidden: ${reason}`, {

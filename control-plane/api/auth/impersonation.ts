@@ -47,7 +47,7 @@ export function wishesOf(headers: Readonly<Record<string, readonly string[] | un
 export function impersonate(identity: Identity, wishes: Wishes, authorizer: Authorizer): Requester {
   for (const attributes of askedBy(wishes)) {
     const decision = authorizer.authorize(identity, attributes);
-    if (!decision.allowed) throw forbiddenError(attributes, decision.reason);
+    if (!decision.allowed) throw forbiddenError(identity, attributes, decision.reason);
   }
   const hasExtra = Object.keys(wishes.extra).length > 0;
   return {

@@ -1,19 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterRole, PolicyRule, Role, RoleRef } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import { groups, type Identity } from '../../identity.ts';
+import { groups, type HeldRules, type Identity } from '../../identity.ts';
 import type { AnyBinding } from './bindings.ts';
 import { aggregate } from './rbac-index.ts';
 import { type RoleSource, resolveRules } from './resolve.ts';
-import { compacted, quoted, ruleAllows, ruleText, uncovered } from './rules.ts';
+import { compacted, everything, quoted, ruleAllows, ruleText, uncovered } from './rules.ts';
 
 export const rbacGroup = 'rbac.authorization.k8s.io';
-
-/** All there is: whoever lets a role take the rules of others must have as much. */
-const everything: readonly PolicyRule[] = [
-  { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
-  { nonResourceURLs: ['*'], verbs: ['*'] },
-];
 
 /** What a refusal of a write says; a role that is not there is not found rather than forbidden. */
 export type Escalation = { readonly forbidden: string } | { readonly missing: RoleRef };
@@ -68,11 +62,7 @@ function isAggregated(role: Role | ClusterRole | undefined): boolean {
   );
 }
 
-function notHeld(
-  { user, groups: of }: Identity,
-  held: { readonly rules: readonly PolicyRule[]; readonly errors: readonly string[] },
-  wanted: readonly PolicyRule[],
-): string | undefined {
+function notHeld({ user, groups: of }: Identity, held: HeldRules, wanted: readonly PolicyRule[]): string | undefined {
   const missing = uncovered(held.rules, wanted);
   if (missing.length === 0) return undefined;
   const texts = [...new Set(compacted(missing).map(ruleText))].sort();

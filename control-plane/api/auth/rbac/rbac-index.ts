@@ -1,7 +1,7 @@
 import type { Kind, KindMap, PolicyRule, Subject } from '../../../../shared/generated/types.ts';
 import type { Change } from '../../../../shared/informer.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import type { Attributes, Decision, Identity } from '../../identity.ts';
+import type { Attributes, Decision, HeldRules, Identity } from '../../identity.ts';
 import { type AnyBinding, grantText, holderOf, missingRole, roleKey } from './bindings.ts';
 import { ruleAllows } from './rules.ts';
 
@@ -26,12 +26,6 @@ type Grants = Map<string, Map<string, Grant>>;
 interface Scope {
   readonly user: Map<string, Grants>;
   readonly group: Map<string, Grants>;
-}
-
-/** What somebody may do in a namespace, and what kept the rest from being known. */
-export interface HeldRules {
-  readonly rules: readonly PolicyRule[];
-  readonly errors: readonly string[];
 }
 
 /**

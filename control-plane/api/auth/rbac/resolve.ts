@@ -1,7 +1,6 @@
 import type { PolicyRule, RoleRef } from '../../../../shared/generated/types.ts';
-import type { Identity } from '../../identity.ts';
+import type { HeldRules, Identity } from '../../identity.ts';
 import { type AnyBinding, appliesTo, missingRole } from './bindings.ts';
-import type { HeldRules } from './rbac-index.ts';
 
 /** The roles and bindings that there are, without an index. */
 export interface RoleSource {

@@ -1,6 +1,12 @@
 import type { PolicyRule } from '../../../../shared/generated/types.ts';
 import type { Attributes } from '../../identity.ts';
 
+/** What a cluster's administrators hold. */
+export const everything: readonly PolicyRule[] = [
+  { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
+  { nonResourceURLs: ['*'], verbs: ['*'] },
+];
+
 /** Whether a rule allows a request (rbac/v1, "evaluation helpers"). Rules only ever allow. */
 export function ruleAllows(rule: PolicyRule, attributes: Attributes): boolean {
   const { verb, group, resource, subresource, name = '', path } = attributes;

@@ -1,0 +1,34 @@
+import type {
+  NonResourceRule,
+  ResourceRule,
+  SelfSubjectRulesReview,
+  SubjectRulesReviewStatus,
+} from '../../../../shared/generated/types.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
+import { badRequest } from '../../refusals.ts';
+import type { KindHandler } from '../../unstored.ts';
+import { aggregate } from '../rbac/rbac-index.ts';
+
+/** What one may do in a namespace. */
+export const selfSubjectRulesReview: KindHandler = {
+  async create(core, { identity }, draft) {
+    const { namespace } = (draft as SelfSubjectRulesReview).spec;
+    if (!namespace) throw badRequest('no namespace on request');
+    const held = core.deps.authorizer.rulesOf?.(identity, namespace);
+    const resourceRules: ResourceRule[] = [];
+    const nonResourceRules: NonResourceRule[] = [];
+    for (const { verbs, apiGroups, resources, resourceNames, nonResourceURLs } of held?.rules ?? []) {
+      if (nonResourceURLs?.length) nonResourceRules.push({ verbs, nonResourceURLs });
+      else resourceRules.push({ verbs, apiGroups, resources, ...(resourceNames?.length ? { resourceNames } : {}) });
+    }
+    const errors = held ? held.errors : ['the authorizer does not support user rule resolution'];
+    const status: SubjectRulesReviewStatus = {
+      resourceRules,
+      nonResourceRules,
+      incomplete: errors.length > 0,
+      ...(errors.length > 0 ? { evaluationError: aggregate(errors) } : {}),
+    };
+    const { apiVersion, kind } = draft;
+    return { apiVersion, kind, metadata: { creationTimestamp: null }, spec: {}, status } as unknown as KubeObject;
+  },
+};
