@@ -182,7 +182,8 @@ function typeName(field: protobuf.Field): string {
 
 function doc(comment: string | null, indent: string): string[] {
   if (!comment) return [];
-  const lines = comment.split('\n').map((line) => line.trim());
+  // A schedule, for one, would end the comment: */5.
+  const lines = comment.split('\n').map((line) => line.trim().replaceAll('*/', '*\\/'));
   if (lines.length === 1) return [`${indent}/** ${lines[0]} */`];
   return [`${indent}/**`, ...lines.map((line) => `${indent} * ${line}`), `${indent} */`];
 }
@@ -248,6 +249,9 @@ function addServices(root: protobuf.Root): void {
     const stream = (name: string, request: string, response: string): void => {
       service.add(new protobuf.Method(name, 'rpc', request, response, false, true));
     };
+    const duplex = (name: string, request: string, response: string): void => {
+      service.add(new protobuf.Method(name, 'rpc', request, response, true, true));
+    };
     const status = 'k8s.io.apimachinery.pkg.apis.meta.v1.Status';
     const write = `Write${typeName}Request`;
     const methods: Record<Verb, () => void> = {
@@ -280,6 +284,9 @@ function addServices(root: protobuf.Root): void {
     if (entry.subresources.includes('binding')) unary('Bind', 'BindRequest', 'BindResponse');
     if (entry.subresources.includes('eviction')) unary('Evict', 'EvictRequest', status);
     if (entry.subresources.includes('log')) stream('Logs', 'LogsRequest', 'LogsChunk');
+    if (entry.subresources.includes('exec')) duplex('Exec', 'ExecInput', 'ProcessOutput');
+    if (entry.subresources.includes('attach')) duplex('Attach', 'AttachInput', 'ProcessOutput');
+    if (entry.subresources.includes('portforward')) duplex('PortForward', 'PortForwardInput', 'PortForwardOutput');
     home.add(service);
   }
 }

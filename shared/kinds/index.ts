@@ -1,22 +1,30 @@
 import type { Kind, KindMap, StatusCause } from '../generated/types.ts';
 import type { KubeObject } from '../object.ts';
+import { certificateSigningRequest } from './certificate-signing-request.ts';
 import { configMap } from './config-map.ts';
+import { csiDriver, csiNode, csiStorageCapacity } from './csi.ts';
 import { deployment } from './deployment.ts';
+import { endpointSlice } from './endpoint-slice.ts';
 import { event } from './event.ts';
 import { eventsV1Event } from './events-v1-event.ts';
+import { ingress, ingressClass } from './ingress.ts';
 import { joinToken } from './join-token.ts';
 import type { Behaviour, Conversion, KindDef, Strategy } from './kind.ts';
 import { lease } from './lease.ts';
+import { limitRange } from './limit-range.ts';
 import { validateMetadata } from './metadata.ts';
 import { apiVersionOf } from './names.ts';
 import { namespace } from './namespace.ts';
+import { networkPolicy } from './network-policy.ts';
 import { node } from './node.ts';
 import { nodeGuard } from './node-guard.ts';
 import { pod } from './pod.ts';
 import { podTemplate } from './pod-template.ts';
+import { priorityClass } from './priority-class.ts';
 import { clusterRole, clusterRoleBinding, role, roleBinding } from './rbac.ts';
 import { replicaSet } from './replica-set.ts';
 import { replicationController } from './replication-controller.ts';
+import { resourceQuota } from './resource-quota.ts';
 import {
   localSubjectAccessReview,
   selfSubjectAccessReview,
@@ -25,9 +33,12 @@ import {
   subjectAccessReview,
   tokenReview,
 } from './reviews.ts';
+import { runtimeClass } from './runtime-class.ts';
 import { secret } from './secret.ts';
 import { serviceAccount } from './service-account.ts';
+import { storageClass } from './storage-class.ts';
 import { isStored, type KindEntry, kindTable } from './table.ts';
+import { volumeAttachment } from './volume-attachment.ts';
 
 export { apiVersionOf } from './names.ts';
 
@@ -55,6 +66,20 @@ const behaviours: { readonly [K in Kind]: Behaviour<KindMap[K]> } = {
   LocalSubjectAccessReview: localSubjectAccessReview,
   SelfSubjectAccessReview: selfSubjectAccessReview,
   SelfSubjectRulesReview: selfSubjectRulesReview,
+  ResourceQuota: resourceQuota,
+  LimitRange: limitRange,
+  CertificateSigningRequest: certificateSigningRequest,
+  PriorityClass: priorityClass,
+  RuntimeClass: runtimeClass,
+  Ingress: ingress,
+  IngressClass: ingressClass,
+  NetworkPolicy: networkPolicy,
+  EndpointSlice: endpointSlice,
+  StorageClass: storageClass,
+  VolumeAttachment: volumeAttachment,
+  CSIDriver: csiDriver,
+  CSINode: csiNode,
+  CSIStorageCapacity: csiStorageCapacity,
   NodeGuard: nodeGuard,
   JoinToken: joinToken,
 };

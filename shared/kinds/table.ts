@@ -175,6 +175,8 @@ export const kindTable: readonly KindEntry[] = [
       'type',
     ],
   }),
+  entry('ResourceQuota', 'v1', 'resourcequotas', core, { shortNames: ['quota'], subresources: ['status'] }),
+  entry('LimitRange', 'v1', 'limitranges', core, { shortNames: ['limits'] }),
   entry('ServiceAccount', 'v1', 'serviceaccounts', core, { shortNames: ['sa'] }),
   entry('Lease', 'coordination.k8s.io/v1', 'leases', 'k8s.io.api.coordination.v1'),
   entry('Role', 'rbac.authorization.k8s.io/v1', 'roles', 'k8s.io.api.rbac.v1'),
@@ -189,6 +191,62 @@ export const kindTable: readonly KindEntry[] = [
   review('LocalSubjectAccessReview', 'authorization.k8s.io/v1', 'k8s.io.api.authorization.v1', true),
   review('SelfSubjectAccessReview', 'authorization.k8s.io/v1', 'k8s.io.api.authorization.v1'),
   review('SelfSubjectRulesReview', 'authorization.k8s.io/v1', 'k8s.io.api.authorization.v1'),
+  entry(
+    'CertificateSigningRequest',
+    'certificates.k8s.io/v1',
+    'certificatesigningrequests',
+    'k8s.io.api.certificates.v1',
+    {
+      shortNames: ['csr'],
+      namespaced: false,
+      subresources: ['status', 'approval'],
+      selectableFields: ['spec.signerName'],
+      inert: 'it is stored, and nobody issues a certificate for it',
+    },
+  ),
+  entry('PriorityClass', 'scheduling.k8s.io/v1', 'priorityclasses', 'k8s.io.api.scheduling.v1', {
+    shortNames: ['pc'],
+    namespaced: false,
+  }),
+  entry('RuntimeClass', 'node.k8s.io/v1', 'runtimeclasses', 'k8s.io.api.node.v1', {
+    namespaced: false,
+    inert: 'it is stored, and every pod runs by the runtime of its node',
+  }),
+  entry('Ingress', 'networking.k8s.io/v1', 'ingresses', 'k8s.io.api.networking.v1', {
+    shortNames: ['ing'],
+    subresources: ['status'],
+    inert: 'it is stored, and routes nothing',
+  }),
+  entry('IngressClass', 'networking.k8s.io/v1', 'ingressclasses', 'k8s.io.api.networking.v1', {
+    namespaced: false,
+    inert: 'it is stored, and nothing serves its Ingresses',
+  }),
+  entry('NetworkPolicy', 'networking.k8s.io/v1', 'networkpolicies', 'k8s.io.api.networking.v1', {
+    shortNames: ['netpol'],
+    inert: 'it is stored, and keeps nobody out',
+  }),
+  entry('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslices', 'k8s.io.api.discovery.v1'),
+  entry('StorageClass', 'storage.k8s.io/v1', 'storageclasses', 'k8s.io.api.storage.v1', {
+    shortNames: ['sc'],
+    namespaced: false,
+    inert: 'it is stored, and nothing makes volumes of it',
+  }),
+  entry('VolumeAttachment', 'storage.k8s.io/v1', 'volumeattachments', 'k8s.io.api.storage.v1', {
+    namespaced: false,
+    subresources: ['status'],
+    inert: 'it is stored, and nothing attaches the volume',
+  }),
+  entry('CSIDriver', 'storage.k8s.io/v1', 'csidrivers', 'k8s.io.api.storage.v1', {
+    namespaced: false,
+    inert: 'it is stored, and no node uses the driver',
+  }),
+  entry('CSINode', 'storage.k8s.io/v1', 'csinodes', 'k8s.io.api.storage.v1', {
+    namespaced: false,
+    inert: 'it is stored, and no node uses its drivers',
+  }),
+  entry('CSIStorageCapacity', 'storage.k8s.io/v1', 'csistoragecapacities', 'k8s.io.api.storage.v1', {
+    inert: 'it is stored, and no pod is placed by it',
+  }),
   entry('NodeGuard', 'coracle.io/v1', 'nodeguards', 'coracle.v1', { namespaced: false }),
   entry('JoinToken', 'coracle.io/v1', 'jointokens', 'coracle.v1', { namespaced: false }),
 ];
