@@ -48,7 +48,7 @@ async function* follow(
   const signal = AbortSignal.any([context.signal, end.signal]);
   let bookmarked = clock.monotonic();
   let synced = !initial;
-  let told = 0;
+  let told = from === 'initial' ? 0 : from;
   try {
     for await (const batch of cache.subscribe({ kinds: [def.kind as Kind], from }, {}, signal)) {
       let seen = false;

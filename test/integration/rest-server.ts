@@ -103,7 +103,12 @@ export async function startTestRest(parts: { store?: Store; nodeStreams?: NodeSt
             method,
             path,
             agent: agentFor(as === 'nobody' ? undefined : as),
-            headers: { ...(text === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+            headers: {
+              ...(text === undefined
+                ? {}
+                : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+              ...headers,
+            },
           },
           (response) => {
             const chunks: Buffer[] = [];

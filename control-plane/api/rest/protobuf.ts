@@ -16,6 +16,7 @@ const meta = 'k8s.io.apimachinery.pkg.apis.meta.v1';
 interface Head {
   readonly apiVersion?: string;
   readonly kind?: string;
+  readonly metadata?: object;
 }
 
 /** Any answer that has a message. Throws NotAcceptable for what has none, such as a Table. */
@@ -29,7 +30,7 @@ export function encodeItem(item: Head): Uint8Array {
 }
 
 /** A list of items that are encoded already, in parts that are to be sent one after the other. */
-export function encodeList(head: Head & { readonly metadata?: object }, items: readonly Uint8Array[]): Uint8Array[] {
+export function encodeList(head: Head, items: readonly Uint8Array[]): Uint8Array[] {
   // The one list whose fields are numbered the other way round.
   const turned = head.kind === 'PartialObjectMetadataList' && head.apiVersion === 'meta.k8s.io/v1beta1';
   const metadata = prefixed(turned ? 0x12 : 0x0a, [encodeWhole(`${meta}.ListMeta`, head.metadata ?? {})]);
@@ -63,8 +64,7 @@ function encodeMessage(object: Head): Uint8Array {
   const message = messageFor(apiVersion, kind);
   if (message) return encodeWhole(message, object);
   if (kind === 'PartialObjectMetadata') {
-    const { metadata = {} } = object as { metadata?: object };
-    return Buffer.concat(prefixed(0x0a, [encodeWhole(`${meta}.ObjectMeta`, metadata)]));
+    return Buffer.concat(prefixed(0x0a, [encodeWhole(`${meta}.ObjectMeta`, object.metadata ?? {})]));
   }
   throw new ApiError(
     'NotAcceptable',

@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestRest, type TestRest } from './rest-server.ts';
+
+const configMaps = '/api/v1/namespaces/default/configmaps';
+
+interface Event {
+  readonly type: string;
+  // biome-ignore lint/suspicious/noExplicitAny: the wire's edge, in tests
+  readonly object: any;
+}
+
+describe('watches', () => {
+  let server: TestRest;
+  beforeAll(async () => {
+    server = await startTestRest();
+  });
+  afterAll(() => server?.stop());
+
+  const make = (name: string, labels: Record<string, string>, data = {}) =>
+    server.client.create('ConfigMap', { metadata: { name, namespace: 'default', labels }, data });
+  const watch = async (query: string, headers = {}): Promise<Event[]> =>
+    eventsOf((await server.call('GET', `${configMaps}?watch=1&timeoutSeconds=1&${query}`, { headers })).text);
+  const now = async (): Promise<string> => (await server.call('GET', configMaps)).json.metadata.resourceVersion;
+
+  it('tells one who selects when an object comes to match, changes, and matches no more, with its last state', async () => {
+    const from = await now();
+    const made = await make('turns', { color: 'blue' });
+    const red = await server.client.update('ConfigMap', changed(made, { color: 'red' }, '1'));
+    const still = await server.client.update('ConfigMap', changed(red, { color: 'red' }, '2'));
+    const green = await server.client.update('ConfigMap', changed(still, { color: 'green' }, '3'));
+    const events = await watch(`resourceVersion=${from}&labelSelector=color%3Dred`);
+    expect(events.map(({ type, object }) => [type, object.data?.v])).toEqual([
+      ['ADDED', '1'],
+      ['MODIFIED', '2'],
+      ['DELETED', '2'],
+    ]);
+    expect(events[2]?.object.metadata).toMatchObject({
+      labels: { color: 'red' },
+      resourceVersion: green.metadata.resourceVersion,
+    });
+  });
+
+  it('follows a single object by its name', async () => {
+    const from = await now();
+    await make('one', {});
+    await make('another', {});
+    await server.client.delete('ConfigMap', 'one', { namespace: 'default' });
+    const events = await watch(`resourceVersion=${from}&fieldSelector=metadata.name%3Done`);
+    expect(events.map(({ type, object }) => [type, object.metadata.name])).toEqual([
+      ['ADDED', 'one'],
+      ['DELETED', 'one'],
+    ]);
+    expect(Number(events[1]?.object.metadata.resourceVersion)).toBeGreaterThan(
+      Number(events[0]?.object.metadata.resourceVersion),
+    );
+  });
+
+  it('shows tables, whose columns come once, and metadata alone', async () => {
+    await make('shown', { show: 'me' }, { a: 'b' });
+    const media = (kind: string) => ({ accept: `application/json;as=${kind};g=meta.k8s.io;v=v1` });
+    await make('shown-too', { show: 'me' });
+    const [first, second] = await watch('labelSelector=show', media('Table'));
+    expect(first?.object).toMatchObject({ kind: 'Table', rows: [{ cells: ['shown', 1, expect.any(String)] }] });
+    expect([first?.object.columnDefinitions.length, second?.object.columnDefinitions.length]).toEqual([3, 0]);
+    const [partial] = await watch('labelSelector=show', media('PartialObjectMetadata'));
+    expect(partial?.object).toMatchObject({ kind: 'PartialObjectMetadata', metadata: { name: 'shown' } });
+    expect(partial?.object.data).toBeUndefined();
+  });
+
+  it('ends with a bookmark for those who know them, from which the next watch goes on', async () => {
+    const events = await watch(`resourceVersion=${await now()}&allowWatchBookmarks=true`);
+    expect(events.map(({ type, object }) => [type, object.kind])).toEqual([['BOOKMARK', 'ConfigMap']]);
+    const made = await make('after-bookmark', {});
+    const next = await watch(`resourceVersion=${events[0]?.object.metadata.resourceVersion}`);
+    expect(next.map(({ object }) => object.metadata.name)).toEqual([made.metadata.name]);
+    expect(await watch(`resourceVersion=${await now()}`)).toEqual([]);
+  });
+
+  it('begins with the present state, its end marked, at a version that is not older', async () => {
+    const list = 'sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
+    const events = await watch(`${list}&resourceVersion=${await now()}&fieldSelector=metadata.name%3Dshown`);
+    expect(events.map(({ type }) => type)).toEqual(['ADDED', 'BOOKMARK', 'BOOKMARK']);
+    expect(events[1]?.object.metadata.annotations).toEqual({ 'k8s.io/initial-events-end': 'true' });
+    const later = 'sendInitialEvents=false&resourceVersionMatch=NotOlderThan';
+    expect(await watch(`${later}&resourceVersion=${await now()}`)).toEqual([]);
+  });
+
+  it('tells all watchers of a change in the same words, each in the form that it asked for', async () => {
+    const from = await now();
+    const open = Promise.all([
+      watch(`resourceVersion=${from}`),
+      watch(`resourceVersion=${from}&fieldSelector=metadata.name%3Dshared`),
+      watch(`resourceVersion=${from}`, { accept: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1' }),
+    ]);
+    await make('shared', {}, { a: 'b' });
+    const [all, named, partial] = await open;
+    expect(all).toEqual(named);
+    expect(all[0]?.object.data).toEqual({ a: 'b' });
+    expect([partial[0]?.object.kind, partial[0]?.object.data]).toEqual(['PartialObjectMetadata', undefined]);
+  });
+});
+
+function changed<T extends { metadata: object }>(object: T, labels: Record<string, string>, v: string): T {
+  return { ...object, metadata: { ...object.metadata, labels }, data: { v } };
+}
+
+function eventsOf(text: string): Event[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+}
