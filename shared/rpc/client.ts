@@ -16,8 +16,10 @@ import { ApiError, isApiError } from '../errors.ts';
 import type { DeleteOptions, Kind, KindMap, Pod } from '../generated/types.ts';
 import type { Draft, KubeObject } from '../object.ts';
 import type { Random } from '../random.ts';
+import type { Connection, TunnelFrame } from '../session.ts';
 import { type ChannelOptions, createRpcChannel, type RpcChannel } from './channel.ts';
 import type { ListRequest, WireWriteOptions } from './messages.ts';
+import { openPodStream, type PodStreamRequest } from './pod-streams.ts';
 import type { KindMethods, KindService, RpcSchema } from './schema.ts';
 
 export interface GrpcClientDeps {
@@ -35,6 +37,12 @@ export interface GrpcClient extends Client {
   watchKind<K extends Kind>(kind: K, options: WatchKindOptions, signal: AbortSignal): AsyncIterable<KindWatchEvent<K>>;
   /** A container's log, in chunks as they come. Ends with the log, or by the signal. */
   logs(pod: { namespace: string; name: string }, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Exec, attach, or one connection of a port-forward; ended by `close` or the signal. */
+  connect(
+    pod: { namespace: string; name: string },
+    request: PodStreamRequest,
+    signal: AbortSignal,
+  ): Connection<TunnelFrame, TunnelFrame>;
   close(): void;
 }
 
@@ -53,6 +61,8 @@ export interface LogOptions {
   readonly previous?: boolean;
   readonly timestamps?: boolean;
   readonly sinceSeconds?: number;
+  /** RFC 3339. */
+  readonly sinceTime?: string;
   readonly tailLines?: number;
   readonly limitBytes?: number;
 }
@@ -187,11 +197,21 @@ class GrpcClientImpl implements GrpcClient {
       since_seconds: options.sinceSeconds,
       tail_lines: options.tailLines,
       limit_bytes: options.limitBytes,
+      since_time: options.sinceTime,
     };
     const method = this.#method('Pod', 'Logs');
     for await (const { data } of this.channel.serverStream(method, request, signal)) {
       if (data?.length) yield data;
     }
+  }
+
+  connect(
+    pod: { namespace: string; name: string },
+    request: PodStreamRequest,
+    signal: AbortSignal,
+  ): Connection<TunnelFrame, TunnelFrame> {
+    const methods = this.#services.get('Pod')?.methods ?? {};
+    return openPodStream(this.channel, methods, pod, request, signal);
   }
 
   close(): void {

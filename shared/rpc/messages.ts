@@ -2,7 +2,7 @@
  * The wire's request and stream messages (`proto/coracle/*.proto`) as TypeScript sees them once decoded: plain
  * objects with the field names of the wire, absent fields left out, int64 as numbers, bytes as Uint8Array.
  */
-import type { DeleteOptions, ListMeta } from '../generated/types.ts';
+import type { DeleteOptions, ListMeta, Status } from '../generated/types.ts';
 import type { KubeObject } from '../object.ts';
 
 export interface GetRequest {
@@ -95,10 +95,47 @@ export interface LogsRequest {
   timestamps?: boolean;
   tail_lines?: number;
   limit_bytes?: number;
+  since_time?: string;
 }
 
 export interface LogsChunk {
   data?: Uint8Array;
+}
+
+export interface ProcessRequest {
+  namespace?: string;
+  name?: string;
+  container?: string;
+  /** Only with exec. */
+  command?: readonly string[];
+  stdin?: boolean;
+  stdout?: boolean;
+  stderr?: boolean;
+  tty?: boolean;
+}
+
+export interface ProcessInput {
+  request?: ProcessRequest;
+  stdin?: Uint8Array;
+  stdin_end?: boolean;
+  resize?: { width?: number; height?: number };
+}
+
+export interface ProcessOutput {
+  stdout?: Uint8Array;
+  stderr?: Uint8Array;
+  status?: Status;
+}
+
+export interface PortForwardInput {
+  request?: { namespace?: string; name?: string; port?: number };
+  data?: Uint8Array;
+  end?: boolean;
+}
+
+export interface PortForwardOutput {
+  data?: Uint8Array;
+  end?: boolean;
 }
 
 export interface WatchKindsRequest {

@@ -52,6 +52,9 @@ export interface KindMethods {
   readonly Bind?: MethodDefinition<wire.BindRequest, wire.BindResponse>;
   readonly Evict?: MethodDefinition<wire.DeleteRequest, Status>;
   readonly Logs?: MethodDefinition<wire.LogsRequest, wire.LogsChunk>;
+  readonly Exec?: MethodDefinition<wire.ProcessInput, wire.ProcessOutput>;
+  readonly Attach?: MethodDefinition<wire.ProcessInput, wire.ProcessOutput>;
+  readonly PortForward?: MethodDefinition<wire.PortForwardInput, wire.PortForwardOutput>;
 }
 
 export interface Codec<T> {
@@ -181,6 +184,17 @@ function kindService(entry: KindEntry, root: protobuf.Root): KindService {
       Bind: method('Bind', requests<wire.BindRequest>('BindRequest'), requests<wire.BindResponse>('BindResponse')),
       Evict: method('Evict', requests<wire.DeleteRequest>('EvictRequest'), status),
       Logs: method('Logs', requests<wire.LogsRequest>('LogsRequest'), requests<wire.LogsChunk>('LogsChunk')),
+      Exec: method('Exec', requests<wire.ProcessInput>('ExecInput'), requests<wire.ProcessOutput>('ProcessOutput')),
+      Attach: method(
+        'Attach',
+        requests<wire.ProcessInput>('AttachInput'),
+        requests<wire.ProcessOutput>('ProcessOutput'),
+      ),
+      PortForward: method(
+        'PortForward',
+        requests<wire.PortForwardInput>('PortForwardInput'),
+        requests<wire.PortForwardOutput>('PortForwardOutput'),
+      ),
     },
   };
 }

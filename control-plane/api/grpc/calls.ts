@@ -1,10 +1,12 @@
 import type { EventEmitter } from 'node:events';
 import {
   type Deadline,
+  type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   Metadata,
   type MethodDefinition,
+  type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
@@ -17,7 +19,7 @@ import type { Log } from '../../../shared/log.ts';
 import { warningKey } from '../../../shared/rpc/channel.ts';
 import type { RpcSchema } from '../../../shared/rpc/schema.ts';
 import { type StatusError, toStatusError } from '../../../shared/rpc/status.ts';
-import { writeMessage } from '../../../shared/rpc/streams.ts';
+import { incomingOf, writeMessage } from '../../../shared/rpc/streams.ts';
 import type { RequestContext } from '../api.ts';
 import { anonymous } from '../auth/authentication.ts';
 import type { AuthenticatedCall, Authenticator } from '../auth/authenticator.ts';
@@ -74,32 +76,58 @@ export function serverStream<Request, Response>(
   method: MethodDefinition<Request, Response>,
   handle: (context: RequestContext, request: Request) => AsyncIterable<Response>,
 ): Registered {
-  const handler: handleServerStreamingCall<Buffer, Response> = (call) => void stream(call);
-
-  async function stream(call: ServerWritableStream<Buffer, Response>): Promise<void> {
-    const scope = openScope(deps, call);
-    const { signal } = scope.context;
-    let code = 0;
-    try {
-      const context = await scope.identify();
-      for await (const message of handle(context, decode(method, call.request))) {
-        if (signal.aborted) break;
-        await writeMessage(call, message);
-      }
-      if (!call.destroyed) call.end();
-    } catch (error) {
-      if (signal.aborted && !isTimeout(signal.reason)) {
-        code = 1;
-      } else {
-        const status = toStatus(deps, method.path, signal.aborted ? signal.reason : error);
-        code = status.code;
-        call.emit('error', status);
-      }
-    } finally {
-      scope.close(method.path, code);
-    }
-  }
+  const handler: handleServerStreamingCall<Buffer, Response> = (call) =>
+    void answerStream(deps, method.path, call, (context) => handle(context, decode(method, call.request)));
   return { definition: asBytes(method), handler };
+}
+
+/** The same with a stream of requests, which are taken as the handler asks for them. */
+export function duplexStream<Request, Response>(
+  deps: CallDeps,
+  method: MethodDefinition<Request, Response>,
+  handle: (context: RequestContext, requests: AsyncIterable<Request>) => AsyncIterable<Response>,
+): Registered {
+  const handler: handleBidiStreamingCall<Buffer, Response> = (call) => {
+    const requests = decoded(method, incomingOf<Buffer>(call));
+    void answerStream(deps, method.path, call, (context) => handle(context, requests));
+  };
+  return { definition: asBytes(method), handler };
+}
+
+async function answerStream<Response>(
+  deps: CallDeps,
+  path: string,
+  call: ServerWritableStream<Buffer, Response> | ServerDuplexStream<Buffer, Response>,
+  handle: (context: RequestContext) => AsyncIterable<Response>,
+): Promise<void> {
+  const scope = openScope(deps, call);
+  const { signal } = scope.context;
+  let code = 0;
+  try {
+    const context = await scope.identify();
+    for await (const message of handle(context)) {
+      if (signal.aborted) break;
+      await writeMessage(call, message);
+    }
+    if (!call.destroyed) call.end();
+  } catch (error) {
+    if (signal.aborted && !isTimeout(signal.reason)) {
+      code = 1;
+    } else {
+      const status = toStatus(deps, path, signal.aborted ? signal.reason : error);
+      code = status.code;
+      call.emit('error', status);
+    }
+  } finally {
+    scope.close(path, code);
+  }
+}
+
+async function* decoded<Request>(
+  method: Pick<MethodDefinition<Request, unknown>, 'requestDeserialize'>,
+  requests: AsyncIterable<Buffer>,
+): AsyncGenerator<Request> {
+  for await (const request of requests) yield decode(method, request);
 }
 
 /** The error that the client is sent. Of what is no ApiError only the log learns more. */

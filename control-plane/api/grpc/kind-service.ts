@@ -7,6 +7,7 @@ import type * as wire from '../../../shared/rpc/messages.ts';
 import type { KindService } from '../../../shared/rpc/schema.ts';
 import type { Api, ListQuery, MutateOptions, RequestContext, Target } from '../api.ts';
 import { type CallDeps, type Registered, serverStream, unary } from './calls.ts';
+import { podStreamMethods } from './pod-streams.ts';
 
 /** The one implementation of all kinds' services: each method decodes to a call of the Api. */
 export function kindMethods(deps: CallDeps & { api: Api }, service: KindService): Registered[] {
@@ -117,6 +118,7 @@ export function kindMethods(deps: CallDeps & { api: Api }, service: KindService)
   if (methods.Logs) {
     registered.push(serverStream(deps, methods.Logs, (context, request) => logChunks(api, entry, context, request)));
   }
+  registered.push(...podStreamMethods(deps, service));
   return registered;
 }
 
@@ -133,13 +135,14 @@ async function* logChunks(
     previous,
     timestamps,
     ...(request.since_seconds === undefined ? {} : { sinceSeconds: request.since_seconds }),
+    ...(request.since_time === undefined ? {} : { sinceTime: request.since_time }),
     ...(request.tail_lines === undefined ? {} : { tailLines: request.tail_lines }),
     ...(request.limit_bytes === undefined ? {} : { limitBytes: request.limit_bytes }),
   });
   for await (const data of chunks) yield { data };
 }
 
-function targetOf(
+export function targetOf(
   entry: KindEntry,
   { namespace, name }: { namespace?: string; name?: string },
   subresource?: Subresource,

@@ -1,0 +1,147 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createAgent } from '../../agent/agent.ts';
+import { fileCheckpoint } from '../../agent/checkpoint-files.ts';
+import { fileVolumes } from '../../agent/pod/file-volumes.ts';
+import { systemMounter } from '../../agent/pod/mounter.ts';
+import { systemDialers } from '../../agent/probes/system-dialers.ts';
+import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
+import { createEnrollment } from '../../control-plane/api/auth/enrollment.ts';
+import { createGrpcServer } from '../../control-plane/api/grpc/server.ts';
+import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
+import { MemoryStore } from '../../control-plane/store/memory.ts';
+import { systemClock } from '../../shared/clock.ts';
+import type { Pod } from '../../shared/generated/types.ts';
+import { silentLog } from '../../shared/log.ts';
+import type { Draft } from '../../shared/object.ts';
+import { type Authority, createAuthority, loadAuthority } from '../../shared/pki/certificates.ts';
+import { systemRandom } from '../../shared/random.ts';
+import { createRpcChannel } from '../../shared/rpc/channel.ts';
+import { createGrpcClient, type GrpcClient } from '../../shared/rpc/client.ts';
+import { createRpcSchema } from '../../shared/rpc/schema.ts';
+import { grpcSessionTransport } from '../../shared/rpc/session.ts';
+import { type DockerNode, makeDockerNode } from './docker-node.ts';
+import { eventually } from './eventually.ts';
+import { administrator } from './grpc-server.ts';
+
+const deps = { clock: systemClock, random: systemRandom };
+
+/** A whole cluster of one node in this process: control plane, gRPC with real TLS between, the agent, a Docker engine of its own. */
+export interface DockerCluster {
+  readonly node: DockerNode;
+  readonly controlPlane: ControlPlane;
+  readonly authority: Authority;
+  /** `127.0.0.1:PORT` of the gRPC server. */
+  readonly address: string;
+  /** The administrator's. */
+  readonly client: GrpcClient;
+  /** Creates a pod and waits until all its containers run. */
+  runPod(pod: Draft<Pod>): Promise<Pod>;
+  close(): Promise<void>;
+}
+
+export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<DockerCluster> {
+  const node = await makeDockerNode();
+  const dir = join(node.docker.directory, 'cluster-agent');
+  await mkdir(dir);
+  const stop = new AbortController();
+  const controlPlane = createControlPlane({
+    ...deps,
+    store: new MemoryStore(deps),
+    log: silentLog,
+    holder: 'test',
+    clusterCIDR: podCIDR,
+    // The agent shares this process and its one thread with everything that a test does.
+    leaseMs: 20_000,
+  });
+  const serving = controlPlane.run(stop.signal);
+  await controlPlane.ready(stop.signal);
+
+  const authority = await loadAuthority(await createAuthority('test-ca', deps), deps);
+  const schema = createRpcSchema();
+  const server = createGrpcServer({
+    api: controlPlane.api,
+    authenticator: new Authenticator({ clock: systemClock, authorizer: controlPlane.authorizer }),
+    enrollment: createEnrollment({ client: controlPlane.client, authority, clock: systemClock, log: silentLog }),
+    sessions: controlPlane.sessions,
+    tls: {
+      ca: authority.certificate,
+      server: await authority.issueServer({ commonName: 'coracle', names: ['localhost', '127.0.0.1'] }),
+    },
+    clock: systemClock,
+    log: silentLog,
+    schema,
+  });
+  const address = `127.0.0.1:${await server.listen('127.0.0.1:0')}`;
+  server.setServing(true);
+  const ca = authority.certificate;
+  const tlsOf = async (user: string, groups: readonly string[]) => ({
+    ca,
+    credentials: await authority.issueClient({ user, groups }),
+  });
+  const channel = createRpcChannel(
+    { address, tls: await tlsOf('system:node:node-1', ['system:nodes']) },
+    { clock: systemClock, schema },
+  );
+  const agent = createAgent({
+    transport: grpcSessionTransport(channel),
+    runtime: node.runtime(),
+    network: node.network,
+    volumes: fileVolumes({
+      dir: join(dir, 'pods'),
+      mounter: systemMounter,
+      log: silentLog,
+      dnsOf: () => ({ servers: [], searches: [], options: [] }),
+    }),
+    checkpoint: fileCheckpoint(join(dir, 'checkpoint'), silentLog),
+    dialers: systemDialers({ clock: systemClock }),
+    ...deps,
+    log: silentLog,
+    node: {
+      name: 'node-1',
+      address: '192.168.77.1',
+      labels: {},
+      taints: [],
+      version: 'v1.32.0-test',
+      machineId: '',
+      bootId: '',
+      maxPods: 110,
+      reserved: { cpuMillis: 0, memoryBytes: 0 },
+    },
+  });
+  const running = agent.run(stop.signal);
+  const client = createGrpcClient(
+    { address, tls: await tlsOf(administrator.user, administrator.groups ?? []) },
+    { ...deps, schema },
+  );
+  await eventually(async () => (await client.list('Node', {})).items.some(isReady), { timeoutMs: 20_000 });
+
+  return {
+    ...{ node, controlPlane, authority, address, client },
+    async runPod(draft) {
+      const pod = await client.create('Pod', draft);
+      const { name, namespace } = pod.metadata;
+      return eventually(
+        async () => {
+          const now = await client.get('Pod', name, namespace);
+          return now.status?.phase === 'Running' && now;
+        },
+        { timeoutMs: 30_000 },
+      );
+    },
+    async close() {
+      client.close();
+      stop.abort(new Error('the test is over'));
+      await running;
+      channel.close();
+      await server.close(1_000);
+      await serving;
+      for (const point of await systemMounter.below(dir)) await systemMounter.unmount(point);
+      await node.close();
+    },
+  };
+}
+
+function isReady({ status }: { status?: { conditions?: Array<{ type: string; status: string }> } }): boolean {
+  return status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false;
+}
