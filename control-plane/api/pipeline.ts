@@ -24,7 +24,7 @@ import { type ApiDeps, Core } from './core.ts';
 import { createObject } from './create.ts';
 import { servedAs } from './decode.ts';
 import { checkDeleteOptions, deleteObject } from './delete.ts';
-import { openPodStream } from './pod-streams.ts';
+import { checkPodStream, openPodStream } from './pod-streams.ts';
 import { createBinding, createEviction, openLogs } from './pod-subresources.ts';
 import { authorizeSelection, getObject, listObjects } from './read.ts';
 import { badRequest, methodNotAllowed } from './refusals.ts';
@@ -173,6 +173,10 @@ class Pipeline implements Api {
 
   connect(context: RequestContext, target: Target, query: ConnectQuery, verb?: 'create' | 'get'): Promise<PodStream> {
     return openPodStream(this.#core, context, target, query, verb);
+  }
+
+  checkConnect(context: RequestContext, target: Target, verb?: 'create' | 'get'): Promise<void> {
+    return checkPodStream(this.#core, context, target, verb);
   }
 }
 

@@ -23,15 +23,33 @@ export async function openPodStream(
   query: ConnectQuery,
   verb: 'create' | 'get' = 'create',
 ): Promise<PodStream> {
-  const def = core.kind('Pod');
-  core.authorize(context, verb, askedOf(def, { ...target, subresource: subresources[query.type] }));
-  const pod = (await getObject(core, context, def, target)) as Pod;
+  const pod = await authorizedPod(core, context, { ...target, subresource: subresources[query.type] }, verb);
   const request = streamRequest(pod, query);
-  const node = pod.spec.nodeName;
-  if (!node) throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`);
+  const node = nodeOf(pod);
   const { nodeStreams } = core.deps;
   if (!nodeStreams) throw new ApiError('ServiceUnavailable', 'this server has no connections to nodes');
   return nodeStreams.open(node, request, context.signal);
+}
+
+/** Checks what `openPodStream` checks whatever the query. */
+export async function checkPodStream(
+  core: Core,
+  context: RequestContext,
+  target: Target,
+  verb: 'create' | 'get' = 'create',
+): Promise<void> {
+  nodeOf(await authorizedPod(core, context, target, verb));
+}
+
+async function authorizedPod(core: Core, context: RequestContext, target: Target, verb: string): Promise<Pod> {
+  const def = core.kind('Pod');
+  core.authorize(context, verb, askedOf(def, target));
+  return (await getObject(core, context, def, target)) as Pod;
+}
+
+function nodeOf({ metadata, spec }: Pod): string {
+  if (!spec.nodeName) throw badRequest(`pod ${metadata.name} does not have a host assigned`);
+  return spec.nodeName;
 }
 
 /** What the node is asked for. BadRequest when the pod has no such container, or the query asks for nothing. */

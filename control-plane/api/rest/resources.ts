@@ -14,6 +14,8 @@ import type { RecentEncodings } from './recent-encodings.ts';
 import { representObject } from './representation.ts';
 import { type Reply, sendBody, sendObject } from './respond.ts';
 import type { ResourceRoute } from './route.ts';
+import { isStream, serveStream, type Upgrade } from './streams/connect.ts';
+import { readPatch, readWriting } from './writes.ts';
 
 /** One request for a resource. */
 export interface Call {
@@ -27,17 +29,22 @@ export interface Call {
   readonly reply: Reply;
   /** Shared by all watches. */
   readonly encodings: RecentEncodings;
+  /** Present when the client wants to go on with another protocol. */
+  readonly upgrade?: Upgrade | undefined;
 }
 
 /** Whether the request may last: its answer is a stream. */
 export function isLong({ name, subresource }: ResourceRoute, query: URLSearchParams): boolean {
-  return subresource === 'log' || (name === undefined && flag(query, 'watch'));
+  return subresource === 'log' || isStream(subresource) || (name === undefined && flag(query, 'watch'));
 }
 
 /** Answers one request, by its method and by whether the URL names an object or a collection. */
 export async function serveResource(call: Call): Promise<void> {
   const { request, route } = call;
   const method = request.method ?? 'GET';
+  if (route.name !== undefined && isStream(route.subresource)) {
+    return serveStream(call, { entry: route.def, ...route, name: route.name });
+  }
   const onObject = objectMethods[method];
   const onCollection = collectionMethods[method];
   if (route.name === undefined ? !onCollection : !onObject) throw methodNotAllowed(route.def, method);

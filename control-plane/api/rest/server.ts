@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { createServer, type ServerOptions, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Registry } from 'prom-client';
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError, messageOf } from '../../../shared/errors.ts';
@@ -19,6 +20,8 @@ import { isLong, serveResource } from './resources.ts';
 import { type Reply, sendBody, sendError, sendObject, toApiError } from './respond.ts';
 import { RestContext } from './rest-context.ts';
 import { notServed, type Route, routeOf } from './route.ts';
+import type { Upgrade } from './streams/connect.ts';
+import { refuseBody, takeOver } from './streams/take-over.ts';
 
 /** A request that is no watch and no log ends by then. */
 const requestMs = 60_000;
@@ -70,6 +73,7 @@ export function createRestServer(deps: RestServerDeps): RestServer {
   const closing = new AbortController();
   const handler = new Handler(deps, closing.signal);
   const server = createServer(serverOptions(deps.tls), handler.listener);
+  server.on('upgrade', handler.onUpgrade);
   server.maxConnections = maxConnections;
   server.requestTimeout = requestMs;
   server.headersTimeout = headersMs;
@@ -116,7 +120,16 @@ class Handler {
     });
   };
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** The request is served as any other; only what serves streams takes the connection over. */
+  readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const { response, upgrade } = takeOver(request, socket, head, this.#deps.log);
+    this.#serve(request, response, upgrade).catch((error: unknown) => {
+      this.#deps.log.error({ err: messageOf(error) }, 'a request could not be answered');
+      socket.destroy();
+    });
+  };
+
+  async #serve(request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade): Promise<void> {
     const { clock, log } = this.#deps;
     const started = clock.monotonic();
     const context = new RestContext();
@@ -134,6 +147,7 @@ class Handler {
     try {
       route = routeOf(request.url ?? '/');
       reply = this.#replyTo(request, route, reply);
+      if (upgrade) refuseBody(request);
       const who = this.#deps.authenticate(request);
       const { identity, impersonator } = who instanceof Promise ? await who : who;
       context.identity = identity;
@@ -157,6 +171,7 @@ class Handler {
         query: route.query,
         reply,
         encodings: this.#encodings,
+        upgrade,
       });
     } catch (error) {
       const known = toApiError(error);

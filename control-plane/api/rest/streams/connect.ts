@@ -1,0 +1,198 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock } from '../../../../shared/clock.ts';
+import { ApiError } from '../../../../shared/errors.ts';
+import type { Subresource } from '../../../../shared/kinds/table.ts';
+import type { Api, PodStream, RequestContext, Target } from '../../api.ts';
+import { badRequest, methodNotAllowed } from '../../refusals.ts';
+import { execOverSpdy, execVersions } from './exec-spdy.ts';
+import { execOverWebSocket, execProtocols, greeting, newestExec } from './exec-websocket.ts';
+import { type Forwarding, forwardOverSpdy, forwardProtocol } from './forward-spdy.ts';
+import { forwardOverWebSocket, forwardProtocols } from './forward-websocket.ts';
+import { closingMs, keepAliveMs } from './limits.ts';
+import { execQuery, forwardPorts, type Way, wayOf, words } from './options.ts';
+import { relay } from './relay.ts';
+import { socketWire } from './socket-wire.ts';
+import { acceptWebSocket } from './websocket.ts';
+
+/** A request whose client wants to go on with another protocol than HTTP. */
+export interface Upgrade {
+  readonly socket: Socket;
+  /** What came with the request. */
+  readonly head: Buffer;
+  /** Is told what ended the connection once it was no longer HTTP. */
+  readonly failed: (error: unknown) => void;
+}
+
+export interface StreamCall {
+  readonly api: Api;
+  readonly clock: Clock;
+  readonly context: RequestContext;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly query: URLSearchParams;
+  /** Absent when the request is plain HTTP. */
+  readonly upgrade?: Upgrade | undefined;
+}
+
+/** Begins the WebSocket subprotocols by which a WebSocket's messages carry SPDY. */
+const tunnelPrefix = 'SPDY/3.1+';
+
+export function isStream(subresource: Subresource | undefined): boolean {
+  return subresource === 'exec' || subresource === 'attach' || subresource === 'portforward';
+}
+
+/**
+ * Serves exec, attach or port-forward until it is over. Whatever is wrong before the upgrade is thrown, to be answered as of any request;
+ * after it, nothing is.
+ */
+export async function serveStream(call: StreamCall, target: Target): Promise<void> {
+  const { api, context, request, upgrade } = call;
+  const verb = verbOf(request, target);
+  const way = upgrade && wayOf(request.headers);
+  if (!upgrade || !way) {
+    await api.checkConnect(context, target, verb);
+    throw badRequest('Upgrade request required');
+  }
+  const serve = target.subresource === 'portforward' ? serveForward : serveExec;
+  await serve({ ...call, upgrade, target, verb, way });
+}
+
+interface UpgradeCall extends StreamCall {
+  readonly upgrade: Upgrade;
+  readonly target: Target;
+  readonly verb: 'get' | 'create';
+  readonly way: Way;
+}
+
+async function serveExec(call: UpgradeCall): Promise<void> {
+  const { api, context, target, verb, query, clock } = call;
+  const wanted = execQuery(target.subresource === 'attach' ? 'attach' : 'exec', query);
+  const webSocket = call.way === 'websocket' ? chosen(execProtocols, subprotocols(call.request)) : undefined;
+  const spdy = call.way === 'spdy' ? chosen(execVersions, versions(call.request)) : undefined;
+  const pod = await api.connect(context, target, wanted, verb);
+  try {
+    if (webSocket) {
+      const messages = acceptWebSocket(call, { ...call.upgrade, request: call.request }, webSocket.name);
+      await upgraded(call, async () => {
+        await messages.send(greeting(webSocket.as, wanted));
+        await relay(execOverWebSocket(messages, webSocket.as, wanted), pod, context.signal);
+      });
+    } else if (spdy) {
+      acceptSpdy(call, spdy.name);
+      await upgraded(call, async () => {
+        const client = await execOverSpdy({ clock }, socketWire(call, call.upgrade), spdy.as, wanted);
+        await relay(client, pod, context.signal);
+      });
+    }
+  } finally {
+    pod.close();
+  }
+}
+
+async function serveForward(call: UpgradeCall): Promise<void> {
+  const { api, context, target, verb, clock, upgrade, request } = call;
+  const { signal } = context;
+  const openPort = (port: number): Promise<PodStream> =>
+    api.connect(context, target, { type: 'portforward', port }, verb);
+  // The kubelet, too, names no uid.
+  const failure = (port: number, why: string): string =>
+    `error forwarding port ${port} to pod ${target.name}, uid : ${why}`;
+  const forwarding: Forwarding = { clock, openPort, failure, signal };
+  const offered = call.way === 'websocket' ? subprotocols(request) : versions(request);
+  const tunnelled = offered
+    .filter((name) => name.startsWith(tunnelPrefix))
+    .map((name) => name.slice(tunnelPrefix.length));
+  if (call.way === 'spdy') {
+    const { name } = chosen(forwardVersions, offered);
+    await api.checkConnect(context, target, verb);
+    acceptSpdy(call, name);
+    await upgraded(call, () => forwardOverSpdy(forwarding, socketWire(call, upgrade)));
+  } else if (tunnelled.length > 0) {
+    const { name } = chosen(forwardVersions, tunnelled);
+    await api.checkConnect(context, target, verb);
+    const messages = acceptWebSocket(call, { ...upgrade, request }, tunnelPrefix + name);
+    await upgraded(call, () => forwardOverSpdy(forwarding, messages));
+  } else {
+    const ports = forwardPorts(call.query);
+    const { name, as: base64 } = chosen(forwardProtocols, offered);
+    await api.checkConnect(context, target, verb);
+    const messages = acceptWebSocket(call, { ...upgrade, request }, name);
+    await upgraded(call, () => forwardOverWebSocket(forwarding, messages, base64, ports));
+  }
+}
+
+const forwardVersions: ReadonlyMap<string, true> = new Map([[forwardProtocol, true]]);
+
+function verbOf({ method }: IncomingMessage, { entry }: Target): 'get' | 'create' {
+  if (method === 'GET') return 'get';
+  if (method === 'POST') return 'create';
+  throw methodNotAllowed(entry, method ?? '');
+}
+
+/** None offered is one of no name. */
+function subprotocols({ headers }: IncomingMessage): string[] {
+  const offered = words(headers['sec-websocket-protocol']);
+  // Whoever knows the newest wants it, whatever else is offered before.
+  if (offered.includes(newestExec)) return [newestExec, ...offered];
+  return offered.length > 0 ? offered : [''];
+}
+
+/** Kubernetes 1.0's clients offered none and spoke the first. */
+function versions({ headers }: IncomingMessage): string[] {
+  const offered = words(headers['x-stream-protocol-version']);
+  return offered.length > 0 ? offered : ['channel.k8s.io'];
+}
+
+/** The first that is offered and known. */
+function chosen<T>(known: ReadonlyMap<string, T>, offered: readonly string[]): { name: string; as: T } {
+  for (const name of offered) {
+    const as = known.get(name);
+    if (as !== undefined) return { name, as };
+  }
+  const server = [...known.keys()].filter((name) => name !== '');
+  throw new ApiError(
+    'Forbidden',
+    `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${server.join(' ')}]`,
+  );
+}
+
+function acceptSpdy({ upgrade }: UpgradeCall, version: string): void {
+  upgrade.socket.write(
+    [
+      'HTTP/1.1 101 Switching Protocols',
+      'Connection: Upgrade',
+      'Upgrade: SPDY/3.1',
+      `X-Stream-Protocol-Version: ${version}`,
+    ]
+      .map((line) => `${line}\r\n`)
+      .join('')
+      .concat('\r\n'),
+  );
+}
+
+/** The connection is no longer HTTP's: runs what it is now until its end, and sees to that it has one. */
+async function upgraded(call: UpgradeCall, run: () => Promise<void>): Promise<void> {
+  const { response, upgrade, context, clock } = call;
+  const { socket } = upgrade;
+  response.detachSocket(socket);
+  response.statusCode = 101;
+  socket.setTimeout(0);
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, keepAliveMs);
+  let late: { cancel(): void } | undefined;
+  const end = (): void => {
+    late = clock.timer(closingMs, () => socket.destroy());
+  };
+  if (context.signal.aborted) end();
+  else context.signal.addEventListener('abort', end, { once: true });
+  try {
+    await run();
+  } catch (error) {
+    upgrade.failed(error);
+  } finally {
+    late?.cancel();
+    context.signal.removeEventListener('abort', end);
+    socket.destroy();
+  }
+}

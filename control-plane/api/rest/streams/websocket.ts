@@ -1,0 +1,85 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Clock } from '../../../../shared/clock.ts';
+import { messageOf } from '../../../../shared/errors.ts';
+import type { Connection } from '../../../../shared/session.ts';
+import { badRequest } from '../../refusals.ts';
+import { Handoff } from './handoff.ts';
+import { heartbeat } from './heartbeat.ts';
+import { idleMs, lingerMs, maxUntaken, pingMs } from './limits.ts';
+
+/** The largest message that is taken (bytes): what Kubernetes' servers take. */
+const maxMessage = 32 * 1024 * 1024;
+/** What may wait to be written (bytes) before a sender must wait. */
+const maxUnsent = 256 * 1024;
+
+/** Messages both ways. Text comes as its bytes; strings are sent as text. */
+export type Messages = Connection<Buffer, Uint8Array | string>;
+
+/** Answers the handshake, with this subprotocol (empty: none). Throws BadRequest when it is malformed, and then has written nothing. */
+export function acceptWebSocket(
+  deps: { clock: Clock },
+  upgrade: { readonly request: IncomingMessage; readonly socket: Duplex; readonly head: Buffer },
+  protocol: string,
+): Messages {
+  const options = { noServer: true, clientTracking: false, maxPayload: maxMessage, closeTimeout: lingerMs };
+  const server = new WebSocketServer(options);
+  let refused: Error | undefined;
+  let accepted: WebSocket | undefined;
+  server.on('wsClientError', (error) => {
+    refused = error;
+  });
+  // The choice has been made: the library would refuse the slash that is in one of Kubernetes' names.
+  upgrade.request.headers['sec-websocket-protocol'] = undefined;
+  if (protocol !== '') server.on('headers', (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
+  server.handleUpgrade(upgrade.request, upgrade.socket, upgrade.head, (socket) => {
+    accepted = socket;
+  });
+  if (!accepted) throw badRequest(`the WebSocket handshake failed: ${messageOf(refused)}`);
+  return messagesOf(deps, accepted);
+}
+
+/**
+ * While what has come is not taken, nothing more is read: then the client's pings are not seen either. So that it does not
+ * give us up it is sent pongs that it did not ask for (RFC 6455, section 5.5.3, allows them); else pings.
+ */
+function messagesOf({ clock }: { clock: Clock }, socket: WebSocket): Messages {
+  let used = clock.monotonic();
+  const taken = (): void => {
+    if (socket.isPaused && !incoming.full) socket.resume();
+  };
+  const incoming = new Handoff<Buffer>(maxUntaken, taken);
+  const beat = heartbeat(clock, pingMs, () => {
+    if (clock.monotonic() - used > idleMs) socket.close(1001, 'idle');
+    else if (socket.readyState !== socket.OPEN) return;
+    else if (socket.isPaused) socket.pong();
+    else socket.ping();
+  });
+  socket.on('message', (data: Buffer) => {
+    used = clock.monotonic();
+    void incoming.put(data, data.length);
+    if (incoming.full) socket.pause();
+  });
+  // What was wrong with it shows in the close that follows.
+  socket.on('error', () => undefined);
+  socket.on('close', () => {
+    beat.stop();
+    incoming.end();
+  });
+  return {
+    incoming,
+    send(message) {
+      used = clock.monotonic();
+      return new Promise((resolve, reject) => {
+        socket.send(message, (error) => (error ? reject(error) : resolve()));
+        if (socket.bufferedAmount < maxUnsent) resolve();
+      });
+    },
+    close() {
+      incoming.drop();
+      if (socket.isPaused) socket.resume();
+      socket.close(1000);
+    },
+  };
+}
