@@ -48,6 +48,14 @@ export function count<T extends KubeObject>(
   return { name, type: 'integer', description, priority: 0, value };
 }
 
+export function flag<T extends KubeObject>(
+  name: string,
+  description: string,
+  value: (object: T) => boolean,
+): Column<T> {
+  return { name, type: 'boolean', description, priority: 0, value };
+}
+
 /** A column of -o wide. */
 export function wide<T extends KubeObject>(name: string, description: string, value: (object: T) => string): Column<T> {
   return { name, type: 'string', description, priority: 1, value };

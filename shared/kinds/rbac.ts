@@ -100,7 +100,7 @@ function validateRule(rule: PolicyRule, namespaced: boolean, field: string, caus
 
 function validateRoleRef({ apiGroup, kind, name }: RoleRef, kinds: readonly string[], causes: StatusCause[]): void {
   if (apiGroup !== rbacGroup) causes.push(notSupported('roleRef.apiGroup', apiGroup ?? '', [rbacGroup]));
-  if (kind && !kinds.includes(kind)) causes.push(notSupported('roleRef.kind', kind, kinds));
+  if (kind && !kinds.includes(kind)) causes.push(notSupported('roleRef.kind', kind, kinds, 'as given'));
   const fault = name && isPathSegment(name);
   if (fault) causes.push(invalid('roleRef.name', name, fault));
 }
@@ -125,7 +125,7 @@ function validateSubject(
       if (apiGroup !== rbacGroup) causes.push(notSupported(`${field}.apiGroup`, apiGroup, [rbacGroup]));
       return;
     default:
-      if (kind) causes.push(notSupported(`${field}.kind`, kind, ['ServiceAccount', 'User', 'Group']));
+      if (kind) causes.push(notSupported(`${field}.kind`, kind, ['ServiceAccount', 'User', 'Group'], 'as given'));
   }
 }
 

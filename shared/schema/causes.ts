@@ -17,9 +17,15 @@ export function typeInvalid(field: string, value: unknown, detail: string): Stat
   return cause('FieldValueTypeInvalid', field, `Invalid value: ${printed(value)}`, detail);
 }
 
-/** `supported` in any order: it is shown sorted. */
-export function notSupported(field: string, value: unknown, supported: readonly string[]): StatusCause {
-  const list = supported.map((one) => JSON.stringify(one)).sort();
+/** `supported` is shown sorted, unless its order is one that Kubernetes keeps. */
+export function notSupported(
+  field: string,
+  value: unknown,
+  supported: readonly string[],
+  order: 'sorted' | 'as given' = 'sorted',
+): StatusCause {
+  const list = supported.map((one) => JSON.stringify(one));
+  if (order === 'sorted') list.sort();
   const detail = list.length > 0 ? `supported values: ${list.join(', ')}` : '';
   return cause('FieldValueNotSupported', field, `Unsupported value: ${printed(value)}`, detail);
 }

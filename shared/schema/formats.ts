@@ -39,6 +39,14 @@ export const isLabelValue: Format = pattern(
   ['MyValue', 'my_value', '12345'],
 );
 
+/** A name of DNS whose first label stands for any one. */
+export const isWildcardDnsSubdomain: Format = pattern(
+  `\\*\\.${label}(\\.${label})*`,
+  253,
+  "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+  ['*.example.com'],
+);
+
 const isNamePart = pattern(name, 63, `must consist of ${letters}`, nameExamples);
 const configKeyPattern = pattern(
   '[-._a-zA-Z0-9]+',
@@ -75,6 +83,10 @@ export const isPortName: Format = (value) => {
   return /^-|-$/.test(value) ? 'must not begin or end with a hyphen' : undefined;
 };
 
+export function isPortNumber(value: number): string | undefined {
+  return value >= 1 && value <= 65_535 ? undefined : rangeFault(1, 65_535);
+}
+
 /** Kubernetes' relaxed rule: any printable ASCII but `=`. */
 export const isEnvName: Format = (value) => {
   if (value === '') return 'environment variable name must be non-empty';
@@ -88,11 +100,30 @@ export const isIp: Format = (value) =>
     ? undefined
     : 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 
+export const isIpv4: Format = (value) =>
+  ipaddr.IPv4.isValidFourPartDecimal(value) ? undefined : 'must be a valid IPv4 address';
+
+export const isIpv6: Format = (value) => (ipaddr.IPv6.isValid(value) ? undefined : 'must be a valid IPv6 address');
+
 /** An address range whose address has no bits beyond the prefix's length need not be canonical: `10.0.0.1/24` passes. */
 export const isCidr: Format = (value) =>
   ipaddr.isValidCIDR(value) ? undefined : 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
 
 export const isAbsolutePath: Format = (value) => (value.startsWith('/') ? undefined : 'must be an absolute path');
+
+const httpPath = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
+const httpPathPattern = new RegExp(`^${httpPath}$`);
+
+/** A domain, a slash, and a path: `example.com/thing`. */
+export const isDomainPrefixedPath: Format = (value) => {
+  const slash = value.indexOf('/');
+  if (slash < 1 || slash === value.length - 1) return 'must be a domain-prefixed path (such as "acme.io/foo")';
+  const fault = isDnsSubdomain(value.slice(0, slash));
+  if (fault) return fault;
+  return httpPathPattern.test(value.slice(slash + 1))
+    ? undefined
+    : `Invalid path (regex used for validation is '${httpPath}')`;
+};
 
 /** A name that can stand in a path, and nothing more is asked of it. */
 export const isPathSegment: Format = (value) => {
