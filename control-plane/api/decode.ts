@@ -14,7 +14,8 @@ import type { MutateOptions } from './api.ts';
  * Throws BadRequest, also for unknown fields when validation is Strict; else `warnings` names them.
  */
 export function decodeBody(def: KindDef, body: unknown, options: MutateOptions, warnings: string[]): KubeObject {
-  const decoded = decodeObject(def, body, { validation: options.fieldValidation });
+  const { fieldValidation: validation, duplicates } = options;
+  const decoded = decodeObject(def, body, { validation, duplicates });
   warnings.push(...decoded.warnings);
   applyDefaults(def, decoded.object);
   const object = def.conversion ? def.conversion.toStored(decoded.object) : decoded.object;

@@ -1,9 +1,16 @@
 import { ApiError } from '../../shared/errors.ts';
+import type { ManagedFieldsEntry } from '../../shared/generated/types.ts';
 import type { KindEntry } from '../../shared/kinds/table.ts';
+import { printPath } from './apply/field-set.ts';
 
 /** The pipeline's refusals in Kubernetes' words (apimachinery, `api/errors`). */
 
 type Resource = Pick<KindEntry, 'plural' | 'group'>;
+
+interface OwnedField {
+  readonly entry: ManagedFieldsEntry;
+  readonly path: readonly string[];
+}
 
 export function notFound(entry: Resource, name: string): ApiError {
   return new ApiError('NotFound', `${resourceName(entry)} ${JSON.stringify(name)} not found`, details(entry, name));
@@ -31,6 +38,36 @@ export function modified(entry: Resource, name: string): ApiError {
     name,
     'the object has been modified; please apply your changes to the latest version and try again',
   );
+}
+
+/** An apply that would change what others own, in the words of Kubernetes' field manager. */
+export function applyConflict(conflicts: readonly OwnedField[]): ApiError {
+  const causes = conflicts.map(({ entry: owner, path }) => ({
+    reason: 'FieldManagerConflict',
+    message: `conflict with ${printManager(owner)}`,
+    field: printPath(path),
+  }));
+  return new ApiError('Conflict', conflictMessage(conflicts), { causes });
+}
+
+function conflictMessage(conflicts: readonly OwnedField[]): string {
+  const [first] = conflicts;
+  if (conflicts.length === 1 && first) {
+    return `Apply failed with 1 conflict: conflict with ${printManager(first.entry)}: ${printPath(first.path)}`;
+  }
+  const byManager = new Map<string, string[]>();
+  for (const { entry, path } of conflicts) {
+    const manager = printManager(entry);
+    byManager.set(manager, [...(byManager.get(manager) ?? []), `- ${printPath(path)}`]);
+  }
+  const parts = [...byManager].sort(([a], [b]) => (a < b ? -1 : 1));
+  const lines = parts.flatMap(([manager, paths]) => [`conflicts with ${manager}:`, ...paths]);
+  return `Apply failed with ${conflicts.length} conflicts: ${lines.join('\n')}`;
+}
+
+function printManager({ manager = '', operation, apiVersion, subresource }: OwnedField['entry']): string {
+  const name = `${JSON.stringify(manager)}${subresource ? ` with subresource ${JSON.stringify(subresource)}` : ''}`;
+  return operation === 'Update' ? `${name} using ${apiVersion}` : name;
 }
 
 /** A refusal of what the object asks for; with a cause, when the rule has a name of its own. */

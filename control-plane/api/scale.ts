@@ -1,4 +1,5 @@
 import type { LabelSelector, Scale } from '../../shared/generated/types.ts';
+import { apiVersionOf } from '../../shared/kinds/index.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { formatSelector, selectorOf, selectorOfMap } from '../../shared/selector.ts';
@@ -8,6 +9,7 @@ import { decodeBody } from './decode.ts';
 import { type Change, guardedUpdate } from './guarded-update.ts';
 import { isRecord } from './patch/merge.ts';
 import { badRequest } from './refusals.ts';
+import { applyReplicas, type Config } from './server-side-apply.ts';
 import { applyPatch, askedOf, checkPreconditions, mainUpdate, ownedBy } from './update.ts';
 
 type ScaleObject = KubeObject & Scale;
@@ -44,6 +46,10 @@ export async function updateScale(
   options: MutateOptions = {},
 ): Promise<KubeObject> {
   core.authorize(context, verb, askedOf(def, target));
+  if (verb === 'patch' && (body as PatchBody).type === 'apply') {
+    const config = replicasConfig(def, (body as PatchBody).body);
+    return scaleOf(def, await applyReplicas(core, context, def, target, config, options));
+  }
   const own = ownedBy(core, context, def, options, 'scale');
   const outcome = await guardedUpdate(
     core,
@@ -64,6 +70,16 @@ export async function updateScale(
 }
 
 const scaleMessage = 'k8s.io.api.autoscaling.v1.Scale';
+
+/** What applying a Scale says of the object that it stands for. */
+function replicasConfig(def: KindDef, scale: unknown): Config {
+  const replicas = readReplicas(scale);
+  const { metadata = {} } = scale as Partial<ScaleObject>;
+  const spec = isRecord(scale) && isRecord(scale.spec) && scale.spec.replicas !== undefined ? { replicas } : {};
+  const object = { apiVersion: apiVersionOf(def), kind: def.kind, metadata: {}, spec } as unknown as KubeObject;
+  const { uid, resourceVersion } = metadata as Partial<ScaleObject['metadata']>;
+  return { sent: {}, object, uid, resourceVersion };
+}
 
 function readReplicas(scale: unknown): number {
   if (!isRecord(scale) || (scale.kind !== undefined && scale.kind !== 'Scale')) {

@@ -1,3 +1,4 @@
+import { isApiError } from '../../shared/errors.ts';
 import { messages } from '../../shared/generated/schema.ts';
 import type { Namespace, ObjectMeta } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
@@ -12,8 +13,10 @@ import { isNewGeneration } from './generation.ts';
 import { type Change, guardedUpdate, type Place } from './guarded-update.ts';
 import { applyJsonPatch, deepEqual } from './patch/json.ts';
 import { applyMergePatch } from './patch/merge.ts';
+import { invalidPatch } from './patch/refusal.ts';
 import { applyStrategicPatch } from './patch/strategic.ts';
 import { badRequest, conflict, forbidden, methodNotAllowed, modified } from './refusals.ts';
+import { applyObject } from './server-side-apply.ts';
 
 /** Replaces an object, or with a subresource the part of it that the subresource stands for. `def`: the version that the client speaks. */
 export async function updateObject(
@@ -52,6 +55,7 @@ export async function patchObject(
   patch: PatchBody,
   options: MutateOptions = {},
 ): Promise<KubeObject> {
+  if (patch.type === 'apply') return applyObject(core, context, def, target, patch.body, options);
   const place = placeOf(def, target);
   core.authorize(context, 'patch', askedOf(def, target));
   const own = ownedBy(core, context, def, options, target.subresource);
@@ -62,7 +66,7 @@ export async function patchObject(
     place,
     (current) => {
       const patched = applyPatch(def, servedAs(def, current), patch);
-      const incoming = decodeIncoming(def, target, patched, options, warned ? [] : context.warnings);
+      const incoming = decodePatched(def, target, patch, patched, options, warned ? [] : context.warnings);
       warned = true;
       core.authorize(context, 'patch', askedOf(def, target), incoming);
       return replacement(def, target, current, incoming, own, core.deps.clock.now());
@@ -94,6 +98,7 @@ export function placeOf(def: KindDef, { namespace, name, subresource }: Target):
 export function applyPatch(def: Pick<KindDef, 'message'>, current: unknown, patch: PatchBody): unknown {
   if (patch.type === 'json') return applyJsonPatch(current, patch.body);
   if (patch.type === 'merge') return applyMergePatch(current, patch.body);
+  if (patch.type === 'apply') throw badRequest('an apply is not supported here');
   return applyStrategicPatch(current, patch.body, def.message, messages);
 }
 
@@ -115,6 +120,33 @@ function decodeIncoming(
     throw badRequest(`the name of the object (${meta.name}) does not match the name on the URL (${target.name})`);
   }
   settleNamespace(def, meta, target.namespace);
+  return incoming;
+}
+
+/** What a patch made of an object. Whatever is wrong with it is the patch's fault: Invalid, not BadRequest. */
+function decodePatched(
+  def: KindDef,
+  target: Target,
+  patch: PatchBody,
+  patched: unknown,
+  options: MutateOptions,
+  warnings: string[],
+): KubeObject {
+  const faults: string[] = [];
+  let incoming: KubeObject;
+  try {
+    incoming = decodeIncoming(def, target, patched, { fieldValidation: 'Warn' }, faults);
+  } catch (error) {
+    // A wrong name or namespace is told as such.
+    if (!isApiError(error, 'BadRequest') || !error.details.causes) throw error;
+    throw invalidPatch(patch, patched, error.message);
+  }
+  if (options.fieldValidation === 'Ignore') return incoming;
+  const strict = [...(options.duplicates ?? []), ...faults];
+  if (strict.length > 0 && options.fieldValidation === 'Strict') {
+    throw invalidPatch(patch, patched, `strict decoding error: ${strict.join(', ')}`);
+  }
+  warnings.push(...strict);
   return incoming;
 }
 

@@ -12,6 +12,8 @@ import type { FieldSchema } from './schema.ts';
 export interface DecodeOptions {
   /** Unknown fields: refused (Strict), dropped with a warning (Warn), dropped (Ignore). Absent: Warn. */
   readonly validation?: 'Strict' | 'Warn' | 'Ignore';
+  /** What the text that the value was read from says twice (`duplicates.ts`): treated as unknown fields are. */
+  readonly duplicates?: readonly string[] | undefined;
 }
 
 export interface Decoded<T> {
@@ -46,7 +48,7 @@ export function decodeObject(entry: KindEntry, value: unknown, options: DecodeOp
 export function decodeMessage(
   message: string,
   value: unknown,
-  { validation = 'Warn' }: DecodeOptions = {},
+  { validation = 'Warn', duplicates = [] }: DecodeOptions = {},
   called: { kind: string; version: string } = { kind: message.slice(message.lastIndexOf('.') + 1), version: 'v1' },
 ): Decoded<Json> {
   const reader = readers.get(message);
@@ -58,8 +60,29 @@ export function decodeMessage(
     throw new ApiError('BadRequest', `${head}: ${why}`, { kind: called.kind, causes: walk.causes });
   };
   if (walk.causes.length > 0) refuse(walk.causes.map((cause) => `${cause.field}: ${cause.message}`).join(', '));
-  if (validation === 'Strict' && walk.unknown.length > 0) refuse(`strict decoding error: ${walk.unknown.join(', ')}`);
-  return { object, warnings: validation === 'Warn' ? walk.unknown : [] };
+  if (validation === 'Ignore') return { object, warnings: [] };
+  const strict = strictFaults(walk.unknown, duplicates);
+  if (validation === 'Strict' && strict.length > 0) refuse(`strict decoding error: ${strict.join(', ')}`);
+  return { object, warnings: validation === 'Warn' ? strict.flatMap(warningsOf) : [] };
+}
+
+/** One warning a fault; a reader of YAML tells all of them in one text. */
+export function warningsOf(fault: string): string[] {
+  if (!fault.startsWith(yamlFaults)) return [fault];
+  return fault
+    .slice(yamlFaults.length)
+    .split('\n')
+    .map((line) => line.trim());
+}
+
+const yamlFaults = 'yaml: unmarshal errors:\n';
+
+/** What YAML has twice comes first, as Kubernetes reads it first. Who does not know a field does not count it, either. */
+function strictFaults(unknown: readonly string[], duplicates: readonly string[]): string[] {
+  if (duplicates.length === 0) return unknown as string[];
+  const names = new Set(unknown.map((fault) => fault.replace(/^unknown/, 'duplicate')));
+  const yaml = duplicates.filter((fault) => fault.startsWith(yamlFaults));
+  return [...yaml, ...unknown, ...duplicates.filter((fault) => !yaml.includes(fault) && !names.has(fault))];
 }
 
 type Json = Record<string, unknown>;

@@ -47,7 +47,7 @@ describe('the REST API', () => {
     expect(invalid.json.details.causes[0]).toMatchObject({ field: 'metadata.name', reason: 'FieldValueInvalid' });
     const apply = await server.call('PATCH', `${configMaps}/codes`, {
       body: '{}',
-      headers: { 'content-type': 'application/apply-patch+yaml' },
+      headers: { 'content-type': 'application/apply-patch+cbor' },
     });
     expect(apply.status).toBe(415);
     const gone = await server.call('DELETE', `${configMaps}/codes`);

@@ -1,5 +1,5 @@
 import { compare } from './compare.ts';
-import { difference, type FieldSet, intersection, isEmpty, pathsOf, union } from './field-set.ts';
+import { difference, type FieldSet, hasPath, intersection, isEmpty, pathsOf, union } from './field-set.ts';
 import { fieldsOf, merge, removeFields, withStructs } from './merge.ts';
 import { disown, type Entry, entryOf, inOrder, isOf, type Writer } from './ownership.ts';
 import type { Struct } from './shapes.ts';
@@ -8,6 +8,30 @@ import type { Struct } from './shapes.ts';
 export interface Conflict {
   readonly entry: Entry;
   readonly path: readonly string[];
+}
+
+/**
+ * The same for a client that takes an object over from client-side apply: what it applied before by that means, and nobody has
+ * changed since, is no conflict. `previous`: asked only when there are conflicts.
+ */
+export function applyOver(
+  root: Struct,
+  live: object,
+  config: object,
+  entries: readonly Entry[],
+  writer: Writer,
+  force: boolean,
+  previous: () => object | undefined,
+): Applied {
+  const outcome = applyConfig(root, live, config, entries, writer, force);
+  if (outcome.type === 'applied') return outcome;
+  const before = previous();
+  if (!before) return outcome;
+  const { added = {}, modified = {}, removed = {} } = compare(root, before, live) ?? {};
+  const own = difference(fieldsOf(root, before) ?? {}, union(union(added, modified), removed));
+  const conflicts = outcome.conflicts.filter(({ path }) => !hasPath(own, path));
+  if (conflicts.length > 0) return { type: 'conflicts', conflicts };
+  return applyConfig(root, live, config, entries, writer, true);
 }
 
 export type Applied =

@@ -106,6 +106,12 @@ export function* pathsOf(set: FieldSet, prefix: readonly string[] = []): Generat
   }
 }
 
+export function hasPath(set: FieldSet, path: readonly string[]): boolean {
+  let node: FieldSet | undefined = set;
+  for (const element of path) node = node?.[element];
+  return node !== undefined && path.length > 0 && isMember(node);
+}
+
 /** As Kubernetes prints a path: `.spec.containers[name="web"].ports[containerPort=80,protocol="TCP"]`. */
 export function printPath(path: readonly string[]): string {
   return path.map(printElement).join('');

@@ -56,6 +56,12 @@ export function trackUpdate(
   if (owned.length === 0 ? there !== undefined : owned !== there) setEntries(next, owned);
 }
 
+/** The entries of an object that was not tracked before somebody applied to it: all that it has belongs to those before. */
+export function beforeFirstApply(def: KindDef, live: KubeObject, writer: Writer): readonly Entry[] {
+  const before: Writer = { ...writer, manager: 'before-first-apply', operation: 'Update' };
+  return (ownNew(rootShape(def.message), live, before, resetOf(def)) ?? []) as readonly Entry[];
+}
+
 export function setEntries(
   object: KubeObject,
   entries: readonly Entry[] | readonly ManagedFieldsEntry[] | undefined,

@@ -3,10 +3,10 @@ import type { Clock } from '../../../shared/clock.ts';
 import type { DeleteOptions, Status } from '../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { decodeMessage } from '../../../shared/schema/decode.ts';
-import type { Api, LogQuery, MutateOptions, PatchBody, RequestContext, Target } from '../api.ts';
+import type { Api, LogQuery, RequestContext, Target } from '../api.ts';
 import { isRecord } from '../patch/merge.ts';
 import { badRequest, methodNotAllowed } from '../refusals.ts';
-import { checkDepth, parseBody, readBody, typeOf, unsupported } from './body.ts';
+import { parseBody, readBody } from './body.ts';
 import { getCollection, listQuery, representationFor, sendPage } from './collections.ts';
 import { streamLog } from './log-stream.ts';
 import { count, flag } from './parameters.ts';
@@ -80,24 +80,26 @@ async function getObject(call: Call, target: Target): Promise<void> {
 
 async function createObject(call: Call): Promise<void> {
   const { def, namespace } = call.route;
-  const body = await bodyOf(call);
-  const object = await call.api.create(call.context, { entry: def, namespace }, body, mutateOptions(call.query));
+  const { body, options } = await readWriting(call.request, call.query, 'CreateOptions');
+  const object = await call.api.create(call.context, { entry: def, namespace }, body, options);
   send(call, 201, object);
 }
 
 async function createSubresource(call: Call, target: Target): Promise<void> {
   if (!target.subresource) throw methodNotAllowed(target.entry, 'POST');
-  const object = await call.api.create(call.context, target, await bodyOf(call), mutateOptions(call.query));
-  send(call, 201, object);
+  const { body, options } = await readWriting(call.request, call.query, 'CreateOptions');
+  send(call, 201, await call.api.create(call.context, target, body, options));
 }
 
 async function putObject(call: Call, target: Target): Promise<void> {
-  send(call, 200, await call.api.update(call.context, target, await bodyOf(call), mutateOptions(call.query)));
+  const { body, options } = await readWriting(call.request, call.query, 'UpdateOptions');
+  send(call, 200, await call.api.update(call.context, target, body, options));
 }
 
 async function patchObject(call: Call, target: Target): Promise<void> {
-  const patch = await patchOf(call);
-  send(call, 200, await call.api.patch(call.context, target, patch, mutateOptions(call.query)));
+  const { body, options } = await readPatch(call.request, call.query);
+  const object = await call.api.patch(call.context, target, body, options);
+  send(call, call.context.created ? 201 : 200, object);
 }
 
 async function deleteObject(call: Call, target: Target): Promise<void> {
@@ -123,26 +125,6 @@ function send(call: Call, status: number, answer: KubeObject | Status): void {
   }
 }
 
-async function bodyOf(call: Call): Promise<unknown> {
-  const body = await readBody(call.request);
-  return parseBody(body, call.request.headers['content-type']);
-}
-
-const patchTypes: Readonly<Record<string, PatchBody['type']>> = {
-  'application/json-patch+json': 'json',
-  'application/merge-patch+json': 'merge',
-  'application/strategic-merge-patch+json': 'strategic',
-};
-
-async function patchOf(call: Call): Promise<PatchBody> {
-  const type = typeOf(call.request.headers['content-type']);
-  const known = patchTypes[type];
-  if (!known) throw unsupported(type, Object.keys(patchTypes));
-  const body = await readBody(call.request);
-  checkDepth(body.toString('latin1'));
-  return { type: known, body: parseBody(body, 'application/json') };
-}
-
 /** From the body, when there is one, else from the URL, as in Kubernetes. */
 async function deleteOptions(call: Call): Promise<DeleteOptions> {
   const { query, request } = call;
@@ -166,23 +148,6 @@ function queriedDeleteOptions(query: URLSearchParams): DeleteOptions {
     ...(propagationPolicy ? { propagationPolicy } : {}),
     ...(query.has('orphanDependents') ? { orphanDependents: flag(query, 'orphanDependents') } : {}),
     ...(query.has('dryRun') ? { dryRun: query.getAll('dryRun') } : {}),
-  };
-}
-
-function mutateOptions(query: URLSearchParams): MutateOptions | undefined {
-  if (query.size === 0) return undefined;
-  const dryRun = query.get('dryRun') ?? '';
-  if (dryRun !== '' && dryRun !== 'All') throw badRequest(`Invalid value: "${dryRun}": supported values: "All"`);
-  const validation = query.get('fieldValidation') || 'Warn';
-  if (validation !== 'Strict' && validation !== 'Warn' && validation !== 'Ignore') {
-    throw badRequest(
-      `fieldValidation: Unsupported value: "${validation}": supported values: "Ignore", "Strict", "Warn"`,
-    );
-  }
-  return {
-    dryRun: dryRun === 'All',
-    fieldManager: query.get('fieldManager') ?? undefined,
-    fieldValidation: validation,
   };
 }
 

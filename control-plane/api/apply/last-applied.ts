@@ -1,0 +1,45 @@
+import type { KubeObject } from '../../../shared/object.ts';
+import { isRecord } from '../patch/merge.ts';
+
+/** Where client-side apply keeps what it applied last. */
+export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** Bytes of all annotations of an object. */
+const annotationLimit = 256 * 1024;
+
+/**
+ * The object with its note of what was applied last brought to `config`, when it has one: so that client-side apply, should
+ * somebody go back to it, goes on from there.
+ */
+export function withLastApplied(object: KubeObject, config: Readonly<Record<string, unknown>>): KubeObject {
+  const { annotations } = object.metadata;
+  if (!annotations?.[lastApplied]) return object;
+  const noted: Record<string, string> = {
+    ...annotations,
+    [lastApplied]: `${JSON.stringify(ordered(withoutNote(config)))}\n`,
+  };
+  const size = Object.entries(noted).reduce(
+    (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
+    0,
+  );
+  if (size > annotationLimit) delete noted[lastApplied];
+  return { ...object, metadata: { ...object.metadata, annotations: noted } };
+}
+
+function withoutNote(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { metadata } = config;
+  if (!isRecord(metadata) || !isRecord(metadata.annotations)) return config;
+  const { [lastApplied]: _note, ...annotations } = metadata.annotations;
+  return { ...config, metadata: { ...metadata, annotations } };
+}
+
+/** With members by name, as Go writes a map. */
+function ordered(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(ordered);
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((name) => [name, ordered(value[name])]),
+  );
+}
