@@ -36,6 +36,9 @@ export interface ApiDeps {
   readonly handlers?: KindHandlers;
 }
 
+/** The verbs that name no object, or only by a selector. */
+const collectionVerbs: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
+
 /** What is asked for, as the authorizer is asked about it. */
 interface Asked {
   readonly entry: Pick<KindEntry, 'group' | 'plural'>;
@@ -67,7 +70,10 @@ export class Core {
 
   /** Throws Forbidden in Kubernetes' words. `object`: what is written, where it matters who writes it. */
   authorize(context: RequestContext, verb: string, asked: Asked, object?: unknown): void {
-    const { entry, subresource, namespace, name } = asked;
+    const { entry, subresource, name } = asked;
+    // A namespace lies in itself: who may read what is in it may be allowed to read it as well.
+    const itself = entry.plural === 'namespaces' && entry.group === '' && !collectionVerbs.has(verb);
+    const namespace = itself ? name || undefined : asked.namespace;
     const attributes = { verb, group: entry.group, resource: entry.plural, subresource, namespace, name };
     const decision = this.deps.authorizer.authorize(context.identity, attributes, object);
     if (!decision.allowed) throw forbiddenError(context.identity, attributes, decision.reason);

@@ -48,7 +48,8 @@ export async function createObject(
   if (meta.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
   const prefix = meta.name ? undefined : meta.generateName;
   if (prefix) meta.name = generatedName(core, prefix);
-  core.authorize(context, 'create', { entry: served, namespace: meta.namespace, name: prefix ? '' : meta.name }, draft);
+  // What is to be made has no name yet that a rule could be for.
+  core.authorize(context, 'create', { entry: served, namespace: meta.namespace }, draft);
 
   const now = core.deps.clock.now();
   draft.metadata = newMeta(core, def, meta, now);
