@@ -1,5 +1,6 @@
 import { isApiError } from '../../shared/errors.ts';
 import { kindNamed } from '../../shared/kinds/index.ts';
+import { systemPriorityClasses } from '../../shared/kinds/priority-class.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import type { Api, RequestContext } from './api.ts';
 import { component } from './identity.ts';
@@ -10,10 +11,14 @@ export const systemNamespaces = ['default', 'kube-system', 'kube-public', nodeLe
 /** Makes what must exist before anybody asks. May be run at every start, by several servers at once. */
 export async function ensureBootObjects(api: Api, signal: AbortSignal): Promise<void> {
   const context: RequestContext = { identity: component('apiserver'), signal, warnings: [] };
-  const entry = kindNamed('Namespace');
-  for (const name of systemNamespaces) {
+  const namespaces = systemNamespaces.map((name) => ({
+    apiVersion: 'v1',
+    kind: 'Namespace' as const,
+    metadata: { name },
+  }));
+  for (const object of [...namespaces, ...systemPriorityClasses]) {
     try {
-      await api.create(context, { entry }, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+      await api.create(context, { entry: kindNamed(object.kind) }, object);
     } catch (error) {
       if (!isApiError(error, 'AlreadyExists')) throw error;
     }

@@ -26,9 +26,15 @@ import { ageColumn, nameColumn, text } from './columns.ts';
 import type { Behaviour, Column } from './kind.ts';
 
 /** How the class was said before there was a field for it. */
-const classAnnotation = 'kubernetes.io/ingress.class';
+export const classAnnotation = 'kubernetes.io/ingress.class';
+/** Marks the class of Ingresses that name none. */
+const defaultAnnotation = 'ingressclass.kubernetes.io/is-default-class';
 /** How many hosts a row of kubectl's table names. */
 const maxHosts = 3;
+
+export function isDefaultIngressClass({ metadata }: IngressClass): boolean {
+  return metadata.annotations?.[defaultAnnotation] === 'true';
+}
 
 export const ingress: Behaviour<Ingress> = {
   nameFormat: isDnsSubdomain,

@@ -30,7 +30,7 @@ export interface PodPriority {
   /** The name of the class; absent when the pod is of none. */
   readonly className?: string;
   readonly priority: number;
-  readonly preemptionPolicy: string;
+  readonly preemptionPolicy: NonNullable<PriorityClass['preemptionPolicy']>;
 }
 
 /**
