@@ -210,7 +210,7 @@ class Handler {
     const verb = (request.method ?? 'GET').toLowerCase();
     const attributes = { verb, group: '', resource: '', path };
     const decision = authorizer.authorize(identity, attributes);
-    if (!decision.allowed) throw forbiddenError(attributes, decision.reason);
+    if (!decision.allowed) throw forbiddenError(identity, attributes, decision.reason);
     if (verb !== 'get' && verb !== 'head') {
       throw new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
     }
@@ -283,7 +283,7 @@ const versionInfo = {
 function sendDiscovery(reply: Reply, found: object): void {
   const aggregated = (found as { kind?: unknown }).kind === 'APIGroupDiscoveryList';
   const type = aggregated ? 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' : 'application/json';
-  sendBody(reply, 200, type, `${JSON.stringify(found)}\n`);
+  sendBody(reply, 200, type, `${JSON.stringify(found, null, reply.pretty ? 2 : undefined)}\n`);
 }
 
 function listen(server: TlsServer, port: number, host: string | undefined): Promise<number> {
