@@ -6,6 +6,7 @@ import { collectedKinds, createGarbageCollector } from './garbage-collector.ts';
 import { createNamespaceController } from './namespace.ts';
 import { createNodeLifecycleController, type NodeLifecycleOptions } from './node-lifecycle.ts';
 import { createReplicaController } from './replica-set.ts';
+import { createQuotaController } from './resource-quota.ts';
 
 export type { Controller, ControllerDeps } from './controller.ts';
 
@@ -20,6 +21,7 @@ export function createControllers(deps: ControllerDeps, options: NodeLifecycleOp
     createNodeLifecycleController(deps, options),
     createGarbageCollector(deps),
     createNamespaceController(deps),
+    createQuotaController(deps),
     createClusterRoleAggregation(deps),
   ];
 }

@@ -1,7 +1,10 @@
+import { defaultIngressClass, defaultStorageClass } from './default-classes.ts';
+import { limitRanges } from './limit-ranges.ts';
 import { namespaces } from './namespaces.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 import { podSecurity, podSecurityWarnings } from './pod-security/plugin.ts';
 import { priority } from './priority.ts';
+import { quotas } from './quotas.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { serviceAccount } from './service-account.ts';
 
@@ -10,7 +13,11 @@ export const plugins: readonly AdmissionPlugin[] = [
   namespaces,
   serviceAccount,
   priority,
+  defaultIngressClass,
+  defaultStorageClass,
+  limitRanges,
   podSecurityWarnings,
   podSecurity,
   rbacEscalation,
+  quotas,
 ];
