@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../../../shared/clock.ts';
@@ -93,6 +94,8 @@ async function serveExec(call: UpgradeCall): Promise<void> {
 async function serveForward(call: UpgradeCall): Promise<void> {
   const { api, context, target, verb, clock, upgrade, request } = call;
   const { signal } = context;
+  // Each connection that is forwarded listens to it.
+  setMaxListeners(0, signal);
   const openPort = (port: number): Promise<PodStream> =>
     api.connect(context, target, { type: 'portforward', port }, verb);
   // The kubelet, too, names no uid.
