@@ -1,10 +1,13 @@
 import type { Kind, KindMap, StatusCause } from '../generated/types.ts';
 import type { KubeObject } from '../object.ts';
+import { binding } from './binding.ts';
 import { certificateSigningRequest } from './certificate-signing-request.ts';
+import { componentStatus } from './component-status.ts';
 import { configMap } from './config-map.ts';
 import { csiDriver, csiNode, csiStorageCapacity } from './csi.ts';
 import { deployment } from './deployment.ts';
 import { endpointSlice } from './endpoint-slice.ts';
+import { endpoints } from './endpoints.ts';
 import { event } from './event.ts';
 import { eventsV1Event } from './events-v1-event.ts';
 import { ingress, ingressClass } from './ingress.ts';
@@ -35,6 +38,7 @@ import {
 } from './reviews.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { secret } from './secret.ts';
+import { service } from './service.ts';
 import { serviceAccount } from './service-account.ts';
 import { storageClass } from './storage-class.ts';
 import { isStored, type KindEntry, kindTable } from './table.ts';
@@ -80,6 +84,10 @@ const behaviours: { readonly [K in Kind]: Behaviour<KindMap[K]> } = {
   CSIDriver: csiDriver,
   CSINode: csiNode,
   CSIStorageCapacity: csiStorageCapacity,
+  Service: service,
+  Endpoints: endpoints,
+  ComponentStatus: componentStatus,
+  Binding: binding,
   NodeGuard: nodeGuard,
   JoinToken: joinToken,
 };
