@@ -254,6 +254,17 @@ describe('who asks', () => {
     });
   });
 
+  test('is told that a resource is not there only where it could be asked for', async () => {
+    const path = '/apis/example.com/v1/namespaces/default/widgets/a';
+    const { status, json } = await server.call('viv', 'DELETE', path);
+    expect([status, json.message]).toEqual([
+      403,
+      'widgets.example.com "a" is forbidden: User "viv" cannot delete resource "widgets" in API group "example.com" in the namespace "default"',
+    ]);
+    expect((await server.call('admin', 'DELETE', path)).status).toBe(404);
+    expect((await server.call('', 'GET', '/api/v1/unknowns?watch=1')).json.message).toContain('cannot watch resource');
+  });
+
   test('is known by a token as well, and not let in with a bad one', async () => {
     const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
     const known = await server.call('', 'GET', '/api/v1/pods', undefined, bearer('robot-token'));

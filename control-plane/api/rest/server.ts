@@ -4,24 +4,23 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Registry } from 'prom-client';
 import type { Clock } from '../../../shared/clock.ts';
-import { ApiError, messageOf } from '../../../shared/errors.ts';
+import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { Api } from '../api.ts';
 import type { Requester } from '../auth/authenticator.ts';
-import { forbiddenError } from '../auth/authorizer.ts';
 import type { Authorizer, Identity } from '../identity.ts';
-import { discoveryOf } from './discovery.ts';
-import { type Check, healthText } from './health.ts';
+import type { Check } from './health.ts';
 import { RequestMetrics } from './metrics.ts';
-import { formatFor, isPretty, mediaTypes } from './negotiate.ts';
-import { OpenApi } from './openapi.ts';
+import { formatFor, isPretty } from './negotiate.ts';
+import { Paths } from './paths.ts';
 import { RecentEncodings } from './recent-encodings.ts';
 import { isLong, serveResource } from './resources.ts';
-import { type Reply, sendBody, sendError, sendObject, toApiError } from './respond.ts';
+import { type Reply, sendError, toApiError } from './respond.ts';
 import { RestContext } from './rest-context.ts';
-import { notServed, type Route, routeOf } from './route.ts';
+import { type Route, routeOf } from './route.ts';
 import type { Upgrade } from './streams/connect.ts';
 import { refuseBody, takeOver } from './streams/take-over.ts';
+import { unservedAttributes } from './unserved.ts';
 
 /** A request that is no watch and no log ends by then. */
 const requestMs = 60_000;
@@ -103,13 +102,14 @@ function serverOptions(tls: TlsMaterial): ServerOptions {
 class Handler {
   readonly #deps: RestServerDeps;
   readonly #closing: AbortSignal;
-  readonly #openapi = new OpenApi();
+  readonly #paths: Paths;
   readonly #encodings = new RecentEncodings();
   readonly #metrics: RequestMetrics | undefined;
 
   constructor(deps: RestServerDeps, closing: AbortSignal) {
     this.#deps = deps;
     this.#closing = closing;
+    this.#paths = new Paths(deps);
     this.#metrics = deps.registry && new RequestMetrics(deps.registry);
   }
 
@@ -145,14 +145,19 @@ class Handler {
     let deadline: { cancel(): void } | undefined;
     let route: Route | undefined;
     try {
-      route = routeOf(request.url ?? '/');
+      try {
+        route = routeOf(request.url ?? '/');
+      } catch (error) {
+        await this.#refuseUnserved(request, error);
+        throw error;
+      }
       reply = this.#replyTo(request, route, reply);
       if (upgrade) refuseBody(request);
       const who = this.#deps.authenticate(request);
       const { identity, impersonator } = who instanceof Promise ? await who : who;
       context.identity = identity;
       context.impersonator = impersonator;
-      if (route.type === 'path') return await this.#servePath(request, route, context.identity, reply);
+      if (route.type === 'path') return await this.#paths.serve(request, route, context.identity, reply);
       if (isLong(route.resource, route.query)) {
         if (this.#closing.aborted) onClosing();
         this.#closing.addEventListener('abort', onClosing, { once: true });
@@ -187,6 +192,15 @@ class Handler {
     }
   }
 
+  /** What there is not is no secret; but who may not ask is told that, as for what there is. */
+  async #refuseUnserved(request: IncomingMessage, error: unknown): Promise<void> {
+    if (!isApiError(error, 'NotFound')) return;
+    const { identity } = await this.#deps.authenticate(request);
+    const attributes = unservedAttributes(request.method ?? 'GET', request.url ?? '/');
+    const decision = this.#deps.authorizer.authorize(identity, attributes);
+    if (!decision.allowed) throw forbiddenError(identity, attributes, decision.reason);
+  }
+
   #replyTo(request: IncomingMessage, route: Route, before: Reply): Reply {
     const { accept, 'accept-encoding': encodings = '', 'user-agent': agent } = request.headers;
     // Documents and discovery have media types of their own.
@@ -199,91 +213,6 @@ class Handler {
       gzip: encodings.includes('gzip'),
     };
   }
-
-  async #servePath(
-    request: IncomingMessage,
-    { path, parts, query }: Route & { type: 'path' },
-    identity: Identity,
-    reply: Reply,
-  ): Promise<void> {
-    const { authorizer, checks, registry } = this.#deps;
-    const verb = (request.method ?? 'GET').toLowerCase();
-    const attributes = { verb, group: '', resource: '', path };
-    const decision = authorizer.authorize(identity, attributes);
-    if (!decision.allowed) throw forbiddenError(identity, attributes, decision.reason);
-    if (verb !== 'get' && verb !== 'head') {
-      throw new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
-    }
-    const [root] = parts;
-    switch (root) {
-      case 'version':
-        return sendObject(reply, 200, versionInfo);
-      case 'healthz':
-      case 'livez':
-      case 'readyz': {
-        const asked = root === 'readyz' ? checks?.ready : checks?.live;
-        const { ok, text } = await healthText(root, asked ?? {}, query.has('verbose'), parts[1]);
-        return sendBody(reply, ok ? 200 : 500, 'text/plain; charset=utf-8', text);
-      }
-      case 'metrics':
-        if (!registry) throw notServed();
-        return sendBody(reply, 200, registry.contentType, await registry.metrics());
-      case 'openapi':
-        return this.#serveOpenApi(request, parts, query.has('hash'), reply);
-      default: {
-        const wanted = mediaTypes(request.headers.accept ?? '');
-        const aggregated = wanted.find(({ parameters: { as, v } }) => as === 'APIGroupDiscoveryList' && v === 'v2');
-        const found = discoveryOf(parts, aggregated !== undefined);
-        if (found) return sendDiscovery(reply, found);
-        if (parts.length === 0) return sendObject(reply, 200, { paths: rootPaths });
-        throw notServed();
-      }
-    }
-  }
-
-  /** `fixed`: the address names the document's content, so that it may be kept for good. */
-  #serveOpenApi(request: IncomingMessage, parts: readonly string[], fixed: boolean, reply: Reply): void {
-    const accepted = mediaTypes(request.headers.accept ?? '*/*');
-    if (!accepted.some(({ type }) => ['application/json', '*/*', 'application/*'].includes(type))) {
-      throw new ApiError('NotAcceptable', 'only application/json is served');
-    }
-    const text = this.#openapi.text(parts);
-    if (text === undefined) throw notServed();
-    if (fixed) reply.response.setHeader('Cache-Control', 'public, immutable, max-age=31536000');
-    sendBody(reply, 200, 'application/json', text);
-  }
-}
-
-const rootPaths = [
-  '/api',
-  '/apis',
-  '/healthz',
-  '/livez',
-  '/metrics',
-  '/openapi/v2',
-  '/openapi/v3',
-  '/readyz',
-  '/version',
-];
-
-/** The release of Kubernetes whose API this is. */
-const versionInfo = {
-  major: '1',
-  minor: '32',
-  gitVersion: 'v1.32.0+coracle',
-  gitCommit: '',
-  gitTreeState: 'clean',
-  buildDate: '1970-01-01T00:00:00Z',
-  goVersion: '',
-  compiler: '',
-  platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
-};
-
-/** A client tells the aggregated form from the older one by its media type. */
-function sendDiscovery(reply: Reply, found: object): void {
-  const aggregated = (found as { kind?: unknown }).kind === 'APIGroupDiscoveryList';
-  const type = aggregated ? 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' : 'application/json';
-  sendBody(reply, 200, type, `${JSON.stringify(found, null, reply.pretty ? 2 : undefined)}\n`);
 }
 
 function listen(server: TlsServer, port: number, host: string | undefined): Promise<number> {

@@ -1,0 +1,38 @@
+import type { Attributes } from '../identity.ts';
+
+/** What is done by a method to one object, and to a collection. */
+const verbs: Readonly<Record<string, readonly [object: string, collection: string] | undefined>> = {
+  GET: ['get', 'list'],
+  HEAD: ['get', 'list'],
+  POST: ['create', 'create'],
+  PUT: ['update', 'update'],
+  PATCH: ['patch', 'patch'],
+  DELETE: ['delete', 'deletecollection'],
+};
+
+/**
+ * What a request for a resource that nobody serves asks for (apiserver, `RequestInfo`): only who would be allowed to is told that
+ * there is no such resource.
+ */
+export function unservedAttributes(method: string, url: string): Attributes {
+  const [path = '', query = ''] = url.split('?', 2);
+  const parts = path.split('/').filter((part) => part !== '');
+  const [root, first = '', ...others] = parts;
+  const core = root === 'api';
+  const rest = core ? others : others.slice(1);
+  if ((!core && root !== 'apis') || rest.length === 0) {
+    return { verb: method.toLowerCase(), group: '', resource: '', path };
+  }
+  const inNamespace = rest[0] === 'namespaces' && rest.length > 2;
+  const [resource = '', name, ...subresource] = inNamespace ? rest.slice(2) : rest;
+  const [onObject, onCollection] = verbs[method] ?? [method.toLowerCase(), method.toLowerCase()];
+  const watches = onCollection === 'list' && /(^|&)watch=(1|true)(&|$)/.test(query);
+  return {
+    verb: name !== undefined ? onObject : watches ? 'watch' : onCollection,
+    group: core ? '' : first,
+    resource,
+    ...(subresource.length > 0 ? { subresource: subresource.join('/') } : {}),
+    ...(inNamespace ? { namespace: rest[1] } : {}),
+    ...(name === undefined ? {} : { name }),
+  };
+}
