@@ -21,6 +21,8 @@ import { namespace } from './namespace.ts';
 import { networkPolicy } from './network-policy.ts';
 import { node } from './node.ts';
 import { nodeGuard } from './node-guard.ts';
+import { persistentVolume } from './persistent-volume.ts';
+import { persistentVolumeClaim } from './persistent-volume-claim.ts';
 import { pod } from './pod.ts';
 import { podTemplate } from './pod-template.ts';
 import { priorityClass } from './priority-class.ts';
@@ -88,6 +90,8 @@ const behaviours: { readonly [K in Kind]: Behaviour<KindMap[K]> } = {
   Endpoints: endpoints,
   ComponentStatus: componentStatus,
   Binding: binding,
+  PersistentVolume: persistentVolume,
+  PersistentVolumeClaim: persistentVolumeClaim,
   NodeGuard: nodeGuard,
   JoinToken: joinToken,
 };

@@ -111,7 +111,7 @@ export const kindTable: readonly KindEntry[] = [
   entry('Pod', 'v1', 'pods', core, {
     shortNames: ['po'],
     categories: ['all'],
-    subresources: ['status', 'binding', 'eviction', 'log', 'exec', 'attach', 'portforward'],
+    subresources: ['status', 'binding', 'eviction', 'log', 'exec', 'attach', 'portforward', 'ephemeralcontainers'],
     selectableFields: [
       'spec.nodeName',
       'spec.restartPolicy',
@@ -191,6 +191,17 @@ export const kindTable: readonly KindEntry[] = [
     verbs: ['get', 'list'],
   }),
   entry('Binding', 'v1', 'bindings', core, { verbs: ['create'] }),
+  entry('PersistentVolume', 'v1', 'persistentvolumes', core, {
+    shortNames: ['pv'],
+    namespaced: false,
+    subresources: ['status'],
+    inert: 'it is stored, and no claim is bound to it',
+  }),
+  entry('PersistentVolumeClaim', 'v1', 'persistentvolumeclaims', core, {
+    shortNames: ['pvc'],
+    subresources: ['status'],
+    inert: 'it is stored, and no volume is bound to it',
+  }),
   entry('ServiceAccount', 'v1', 'serviceaccounts', core, { shortNames: ['sa'] }),
   entry('Lease', 'coordination.k8s.io/v1', 'leases', 'k8s.io.api.coordination.v1'),
   entry('Role', 'rbac.authorization.k8s.io/v1', 'roles', 'k8s.io.api.rbac.v1'),
