@@ -48,7 +48,8 @@ async function* follow(
   const signal = AbortSignal.any([context.signal, end.signal]);
   let bookmarked = clock.monotonic();
   let synced = !initial;
-  let told = from === 'initial' ? 0 : from;
+  let told = 0;
+  let known = from === 'initial' ? 0 : from;
   try {
     for await (const batch of cache.subscribe({ kinds: [def.kind as Kind], from }, {}, signal)) {
       let seen = false;
@@ -56,20 +57,24 @@ async function* follow(
         const change = select(event, selection);
         if (!change) continue;
         seen = true;
+        known = event.revision;
         yield change;
       }
       told = batch.revision;
       if (!query.allowBookmarks) continue;
       if (!synced && batch.synced) {
         synced = true;
-        if (query.sendInitialEvents) yield bookmark(def, batch.revision, true);
+        if (!query.sendInitialEvents) continue;
+        known = batch.revision;
+        yield bookmark(def, batch.revision, true);
       } else if (!seen && clock.monotonic() - bookmarked >= bookmarkMs) {
         bookmarked = clock.monotonic();
+        known = batch.revision;
         yield bookmark(def, batch.revision, false);
       }
     }
-    // At the end of its time, so that the next watch need not go through again what this one knows.
-    if (query.allowBookmarks && synced && told > 0 && !context.signal.aborted) yield bookmark(def, told, false);
+    // At the end of its time, so that the next watch need not go through again what this one has passed over.
+    if (query.allowBookmarks && synced && told > known && !context.signal.aborted) yield bookmark(def, told, false);
   } finally {
     timer?.cancel();
     end.abort();

@@ -5,7 +5,7 @@ import { type Subresource, verbsOf } from '../../../shared/kinds/table.ts';
 /** What discovery says is served, derived from the kind table. The first version of a group there is its preferred one. */
 
 /** Subresources that carry another kind than their parent's, and what can be done with each. */
-const subresources: Readonly<
+export const subresources: Readonly<
   Record<
     Subresource,
     { readonly verbs: readonly string[]; readonly kind?: { group: string; version: string; kind: string } }

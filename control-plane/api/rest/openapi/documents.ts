@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { constants, gzipSync } from 'node:zlib';
+import { servedKinds } from '../../../../shared/kinds/index.ts';
+import type { KindDef } from '../../../../shared/kinds/kind.ts';
+import { apiVersionOf } from '../../../../shared/kinds/names.ts';
+import { messagesOf, pathsOf } from './operations.ts';
+import { reachable, schemaName, schemaOf, type Version } from './schemas.ts';
+import { encodeSwagger } from './swagger-protobuf.ts';
+
+/** A document as it is kept. */
+export interface Document {
+  /** Names the content. */
+  readonly hash: string;
+  readonly gzipped: Uint8Array;
+}
+
+/**
+ * The OpenAPI documents, derived from the schema table: version 3, one document a group and version, and version 2, one
+ * for all. kubectl reads from them what `explain` shows, how lists merge when it applies, and that the server itself
+ * checks fields (the `fieldValidation` parameter of the operations). They are built when first asked for, and kept
+ * compressed: together they are some megabytes of text.
+ */
+export class OpenApi {
+  readonly #documents = new Map<string, Document>();
+
+  /** The document at a path (without slashes at its ends); undefined when there is none. Version 2 can be protobuf. */
+  document(path: string, protobuf = false): Document | undefined {
+    const key = protobuf ? `${path} protobuf` : path;
+    const known = this.#documents.get(key);
+    if (known) return known;
+    const built = this.#build(path);
+    if (!built) return undefined;
+    const content = protobuf ? encodeSwagger(built) : JSON.stringify(built);
+    const document = {
+      hash: createHash('sha512').update(content).digest('hex').slice(0, 64).toUpperCase(),
+      gzipped: gzipSync(content, { level: constants.Z_BEST_SPEED }),
+    };
+    this.#documents.set(key, document);
+    return document;
+  }
+
+  #build(path: string): object | undefined {
+    if (path === 'openapi/v2') return swagger();
+    if (path === 'openapi/v3') return this.#index();
+    const members = groups().get(path.replace(/^openapi\/v3\//, ''));
+    return path.startsWith('openapi/v3/') && members ? openApi3(members) : undefined;
+  }
+
+  /** Which documents there are; the hash in each address lets a client keep what it has. */
+  #index(): object {
+    const addresses = [...groups().keys()].map((root) => {
+      const path = `openapi/v3/${root}`;
+      return [root, { serverRelativeURL: `/${path}?hash=${this.document(path)?.hash}` }];
+    });
+    return { paths: Object.fromEntries(addresses) };
+  }
+}
+
+const info = { title: 'Coracle', version: 'v1.32.0' };
+
+function openApi3(members: readonly KindDef[]): object {
+  return { openapi: '3.0.0', info, paths: paths(members, 3), components: { schemas: schemas(members, 3) } };
+}
+
+function swagger(): object {
+  return { swagger: '2.0', info, paths: paths(servedKinds, 2), definitions: schemas(servedKinds, 2) };
+}
+
+function schemas(members: readonly KindDef[], version: Version): object {
+  const names = reachable(members.flatMap(messagesOf));
+  return Object.fromEntries(names.map((name) => [schemaName(name), schemaOf(name, version)]));
+}
+
+function paths(members: readonly KindDef[], version: Version): object {
+  return Object.assign({}, ...members.map((def) => pathsOf(def, version)));
+}
+
+/** The kinds of each document of version 3, by its path: `api/v1`, `apis/apps/v1`. */
+function groups(): Map<string, KindDef[]> {
+  const found = new Map<string, KindDef[]>();
+  for (const def of servedKinds) {
+    const root = def.group ? `apis/${apiVersionOf(def)}` : `api/${def.version}`;
+    const members = found.get(root);
+    if (members) members.push(def);
+    else found.set(root, [def]);
+  }
+  return found;
+}

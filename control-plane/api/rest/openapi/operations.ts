@@ -1,0 +1,217 @@
+import { messages } from '../../../../shared/generated/schema.ts';
+import type { KindDef } from '../../../../shared/kinds/kind.ts';
+import { apiVersionOf } from '../../../../shared/kinds/names.ts';
+import { type Subresource, verbsOf } from '../../../../shared/kinds/table.ts';
+import { subresources } from '../discovery.ts';
+import { contentTypes } from '../negotiate.ts';
+import { gvkOf, meta, reference, type Version } from './schemas.ts';
+
+/** What can be done with a kind, as the paths of an OpenAPI document. */
+export function pathsOf(def: KindDef, version: Version): Record<string, object> {
+  const root = def.group ? `/apis/${apiVersionOf(def)}` : `/api/${def.version}`;
+  const home = def.namespaced ? `${root}/namespaces/{namespace}/${def.plural}` : `${root}/${def.plural}`;
+  const within = def.namespaced ? ['namespace'] : [];
+  const pathOf = (
+    methods: readonly Method[],
+    parameters: readonly string[],
+    sub?: Subresource,
+    everywhere = false,
+  ) => ({
+    ...Object.fromEntries(
+      methods.map((method) => [method, operation({ def, method, sub, everywhere }, parameters, version)]),
+    ),
+    parameters: parameters.map((name) => pathParameter(name, version)),
+  });
+  const served = verbsOf(def);
+  const has = (verb: string): boolean => (served as readonly string[]).includes(verb);
+  const some = (pairs: Readonly<Record<string, Method>>): Method[] =>
+    Object.entries(pairs).flatMap(([verb, method]) => (has(verb) ? [method] : []));
+  const ofOne = some({ get: 'get', update: 'put', patch: 'patch', delete: 'delete' });
+  const ofAll = some({ list: 'get', create: 'post', deletecollection: 'delete' });
+  return {
+    ...(def.namespaced && has('list') ? { [`${root}/${def.plural}`]: pathOf(['get'], [], undefined, true) } : {}),
+    ...(ofAll.length > 0 ? { [home]: pathOf(ofAll, within) } : {}),
+    ...(ofOne.length > 0 ? { [`${home}/{name}`]: pathOf(ofOne, ['name', ...within]) } : {}),
+    ...Object.fromEntries(
+      def.subresources.map((sub) => [
+        `${home}/{name}/${sub}`,
+        pathOf(methodsOf(subresources[sub].verbs), ['name', ...within], sub),
+      ]),
+    ),
+  };
+}
+
+/** The messages that a kind's operations speak of. */
+export function messagesOf(def: KindDef): string[] {
+  const subs = def.subresources.map((sub) => subMessage(def, sub)).filter((name) => name !== undefined);
+  return [def.message, `${def.message}List`, ...subs, `${meta}.DeleteOptions`, `${meta}.Status`].filter(
+    (name) => messages[name],
+  );
+}
+
+type Method = 'get' | 'put' | 'post' | 'patch' | 'delete';
+
+interface Asked {
+  readonly def: KindDef;
+  readonly method: Method;
+  readonly sub?: Subresource;
+  /** In all namespaces. */
+  readonly everywhere: boolean;
+}
+
+const patchTypes = [
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
+];
+const produced = Object.values(contentTypes);
+
+/** Query parameters: their types, and what they do. */
+const queries: Readonly<Record<string, readonly [type: 'string' | 'boolean' | 'integer', description: string]>> = {
+  pretty: ['string', 'Indent the answer.'],
+  dryRun: ['string', '"All": check everything, store nothing.'],
+  fieldManager: ['string', 'Who writes, for the record of who set which field.'],
+  fieldValidation: ['string', 'What becomes of unknown and duplicate fields: Ignore, Warn or Strict.'],
+  force: ['boolean', 'Take over fields that others have set. Only with apply.'],
+  labelSelector: ['string', 'Only objects with these labels.'],
+  fieldSelector: ['string', 'Only objects whose fields have these values.'],
+  limit: ['integer', 'The most items to answer with at once.'],
+  continue: ['string', 'The token of the page before, for the next one.'],
+  resourceVersion: ['string', 'The version that is to be shown, or to begin after.'],
+  resourceVersionMatch: ['string', 'How resourceVersion is meant: NotOlderThan or Exact.'],
+  timeoutSeconds: ['integer', 'When a watch ends.'],
+  watch: ['boolean', 'Follow the changes instead of listing.'],
+  allowWatchBookmarks: ['boolean', 'Tell the version now and then, too.'],
+  sendInitialEvents: ['boolean', 'Begin the watch with the present objects, and say where they end.'],
+  gracePeriodSeconds: ['integer', 'How long to give the object to stop.'],
+  propagationPolicy: ['string', 'What becomes of the objects it owns: Orphan, Background or Foreground.'],
+};
+const writing = ['dryRun', 'fieldManager', 'fieldValidation'];
+const selecting = ['labelSelector', 'fieldSelector', 'limit', 'continue', 'resourceVersion', 'resourceVersionMatch'];
+const deleting = ['dryRun', 'gracePeriodSeconds', 'propagationPolicy'];
+
+function operation(asked: Asked, within: readonly string[], version: Version): object {
+  const { def, method, sub, everywhere } = asked;
+  const collection = sub === undefined && !within.includes('name');
+  const names = parameterNames(method, sub, collection);
+  const parameters: object[] = ['pretty', ...names].map((name) => queryParameter(name, version));
+  const { body, answer } = bodiesOf(asked, collection);
+  const schemaOf = (message: string | undefined): object =>
+    message ? { $ref: reference(message, version) } : { type: method === 'get' ? 'string' : 'object' };
+  const consumes = method === 'patch' ? patchTypes : ['*/*'];
+  const writes = method === 'put' || method === 'post' || method === 'patch';
+  if (version === 2 && body !== null) {
+    parameters.push({ name: 'body', in: 'body', ...(writes ? { required: true } : {}), schema: schemaOf(body) });
+  }
+  const response = (description: string): object =>
+    version === 2
+      ? { description, schema: schemaOf(answer) }
+      : { description, content: Object.fromEntries(produced.map((type) => [type, { schema: schemaOf(answer) }])) };
+  const codes = { '200': response('OK'), ...(method === 'post' ? { '201': response('Created') } : {}) };
+  return {
+    operationId: operationId(asked, collection, everywhere),
+    tags: [def.group ? `${camel(def.group, false)}_${def.version}` : `core_${def.version}`],
+    ...(version === 2 ? { consumes, produces: produced } : {}),
+    parameters,
+    ...(version === 3 && body !== null
+      ? {
+          requestBody: {
+            ...(writes ? { required: true } : {}),
+            content: Object.fromEntries(consumes.map((type) => [type, { schema: schemaOf(body) }])),
+          },
+        }
+      : {}),
+    responses: codes,
+    'x-kubernetes-action': actionOf(method, sub, collection),
+    'x-kubernetes-group-version-kind': (sub && subresources[sub].kind) ?? gvkOf(def),
+  };
+}
+
+function parameterNames(method: Method, sub: Subresource | undefined, collection: boolean): readonly string[] {
+  switch (method) {
+    case 'get':
+      if (!collection) return sub ? [] : ['resourceVersion'];
+      return [...selecting, 'timeoutSeconds', 'watch', 'allowWatchBookmarks', 'sendInitialEvents'];
+    case 'delete':
+      return collection ? [...selecting, ...deleting] : deleting;
+    case 'patch':
+      return [...writing, 'force'];
+    default:
+      return writing;
+  }
+}
+
+/** The messages of a request's body and of its answer; a body that has none is null, or an object of any kind (undefined). */
+function bodiesOf({ def, method, sub }: Asked, collection: boolean) {
+  const own = sub ? subMessage(def, sub) : def.message;
+  const status = `${meta}.Status`;
+  if (method === 'delete') return { body: `${meta}.DeleteOptions`, answer: status };
+  if (method === 'get') {
+    const list = `${def.message}List`;
+    return { body: null, answer: collection && messages[list] ? list : own };
+  }
+  return { body: method === 'patch' ? undefined : own, answer: own };
+}
+
+/** What is read and written at a subresource; undefined when that is no object. */
+function subMessage(def: KindDef, sub: Subresource): string | undefined {
+  if (sub === 'log') return undefined;
+  const { kind } = subresources[sub];
+  if (!kind) return def.message;
+  const name = `k8s.io.api.${kind.group.split('.')[0] || 'core'}.${kind.version}.${kind.kind}`;
+  return messages[name] ? name : undefined;
+}
+
+function methodsOf(verbs: readonly string[]): Method[] {
+  const methods: Readonly<Record<string, Method>> = {
+    get: 'get',
+    create: 'post',
+    update: 'put',
+    patch: 'patch',
+    delete: 'delete',
+  };
+  return verbs.flatMap((verb) => methods[verb] ?? []);
+}
+
+function actionOf(method: Method, sub: Subresource | undefined, collection: boolean): string {
+  if (sub && ['exec', 'attach', 'portforward', 'proxy'].includes(sub)) return 'connect';
+  if (collection) return method === 'get' ? 'list' : method === 'delete' ? 'deletecollection' : method;
+  return method;
+}
+
+/** `listCoreV1NamespacedPod`, `readAppsV1NamespacedDeploymentScale`: as Kubernetes names them. */
+function operationId({ def, method, sub }: Asked, collection: boolean, everywhere: boolean): string {
+  const words: Readonly<Record<Method, string>> = {
+    get: collection ? 'list' : 'read',
+    put: 'replace',
+    post: 'create',
+    patch: 'patch',
+    delete: 'delete',
+  };
+  const connects = actionOf(method, sub, collection) === 'connect';
+  const action = connects ? `connect${camel(method, true)}` : words[method];
+  const home = `${def.group ? camel(def.group, true) : 'Core'}${camel(def.version, true)}`;
+  const many = collection && method === 'delete' ? 'Collection' : '';
+  const scope = def.namespaced && !everywhere ? 'Namespaced' : '';
+  const tail = sub ? camel(sub, true) : everywhere ? 'ForAllNamespaces' : '';
+  return `${action}${home}${many}${scope}${def.kind}${tail}`;
+}
+
+/** `rbac.authorization.k8s.io` → RbacAuthorization. */
+function camel(text: string, upper: boolean): string {
+  const words = text.replace(/\.k8s\.io$/, '').split('.');
+  return words.map((word, at) => (at > 0 || upper ? word.charAt(0).toUpperCase() + word.slice(1) : word)).join('');
+}
+
+function queryParameter(name: string, version: Version): object {
+  const [type, description] = queries[name] ?? ['string', ''];
+  const common = { name, in: 'query', description, uniqueItems: true };
+  return version === 2 ? { ...common, type } : { ...common, schema: { type } };
+}
+
+function pathParameter(name: string, version: Version): object {
+  const description = name === 'name' ? 'The name of the object.' : 'The namespace that it lives in.';
+  const common = { name, in: 'path', description, required: true, uniqueItems: true };
+  return version === 2 ? { ...common, type: 'string' } : { ...common, schema: { type: 'string' } };
+}

@@ -1,0 +1,154 @@
+import { messages } from '../../../../shared/generated/schema.ts';
+import { servedKinds } from '../../../../shared/kinds/index.ts';
+import type { KindDef } from '../../../../shared/kinds/kind.ts';
+import type { FieldSchema, MessageSchema } from '../../../../shared/schema/schema.ts';
+
+/** The types of OpenAPI documents, derived from the schema table. Version 2 is Swagger, version 3 what came after it. */
+export type Version = 2 | 3;
+
+export const meta = 'k8s.io.apimachinery.pkg.apis.meta.v1';
+
+/** Messages whose JSON is no object with their fields. */
+const special: Readonly<Record<string, (version: Version) => object>> = {
+  [`${meta}.Time`]: () => ({ type: 'string', format: 'date-time' }),
+  [`${meta}.MicroTime`]: () => ({ type: 'string', format: 'date-time' }),
+  [`${meta}.FieldsV1`]: () => ({ type: 'object' }),
+  'k8s.io.apimachinery.pkg.runtime.RawExtension': () => ({ type: 'object' }),
+  'k8s.io.api.authentication.v1.ExtraValue': () => ({ type: 'array', items: { type: 'string' } }),
+  'k8s.io.apimachinery.pkg.api.resource.Quantity': (version) =>
+    version === 2 ? { type: 'string' } : { oneOf: [{ type: 'string' }, { type: 'number' }] },
+  'k8s.io.apimachinery.pkg.util.intstr.IntOrString': (version) =>
+    version === 2
+      ? { type: 'string', format: 'int-or-string' }
+      : { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
+};
+
+const scalars: Readonly<Record<string, object>> = {
+  string: { type: 'string' },
+  bool: { type: 'boolean' },
+  int32: { type: 'integer', format: 'int32' },
+  int64: { type: 'integer', format: 'int64' },
+  uint32: { type: 'integer', format: 'int64' },
+  uint64: { type: 'integer', format: 'int64' },
+  double: { type: 'number', format: 'double' },
+  bytes: { type: 'string', format: 'byte' },
+};
+
+/** The messages named and all that they are made of, sorted. */
+export function reachable(roots: readonly string[]): string[] {
+  const seen = new Set<string>();
+  const waiting = [...roots];
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    const message = messages[name];
+    if (seen.has(name) || !message) continue;
+    seen.add(name);
+    if (special[name]) continue;
+    for (const field of Object.values(message.fields)) if (!scalars[field.type]) waiting.push(field.type);
+  }
+  return [...seen].sort();
+}
+
+/** `k8s.io.api.core.v1.Pod` is `io.k8s.api.core.v1.Pod` there. */
+export function schemaName(message: string): string {
+  return message.startsWith('k8s.io.') ? `io.k8s.${message.slice('k8s.io.'.length)}` : `io.${message}`;
+}
+
+export function schemaOf(name: string, version: Version): object {
+  const made = special[name]?.(version);
+  const message = messages[name] as MessageSchema;
+  if (made) return made;
+  const properties: Record<string, object> = {};
+  const required: string[] = [];
+  const gvk = kindsOf(name);
+  if (gvk.length > 0) {
+    for (const field of ['apiVersion', 'kind'])
+      properties[field] = { type: 'string', description: headDescriptions[field] };
+  }
+  addProperties(message, version, properties, required);
+  return {
+    type: 'object',
+    ...(message.description ? { description: message.description } : {}),
+    ...(required.length > 0 ? { required } : {}),
+    properties,
+    ...(gvk.length > 0 ? { 'x-kubernetes-group-version-kind': gvk } : {}),
+  };
+}
+
+const headDescriptions: Readonly<Record<string, string>> = {
+  apiVersion: 'The group and version of the schema that the object is written in.',
+  kind: 'The kind of the object.',
+};
+
+function addProperties(
+  message: MessageSchema,
+  version: Version,
+  properties: Record<string, object>,
+  required: string[],
+): void {
+  for (const [name, field] of Object.entries(message.fields)) {
+    const inlined = field.inline ? messages[field.type] : undefined;
+    if (inlined) {
+      addProperties(inlined, version, properties, required);
+      continue;
+    }
+    properties[name] = propertyOf(field, version);
+    if (field.required) required.push(name);
+  }
+}
+
+function propertyOf(field: FieldSchema, version: Version): object {
+  const value = scalars[field.type] ?? { $ref: reference(field.type, version) };
+  const enumerated = field.enum ? { ...value, enum: field.enum } : value;
+  const shape = field.repeated
+    ? { type: 'array', items: enumerated }
+    : field.map
+      ? { type: 'object', additionalProperties: enumerated }
+      : enumerated;
+  const more = {
+    ...(field.description ? { description: field.description } : {}),
+    ...(field.default === undefined ? {} : { default: field.default }),
+    ...(version === 3 && field.embedded && !special[field.type] ? { default: {} } : {}),
+    ...(field.patchStrategy ? { 'x-kubernetes-patch-strategy': field.patchStrategy.join(',') } : {}),
+    ...(field.patchMergeKey ? { 'x-kubernetes-patch-merge-key': field.patchMergeKey } : {}),
+    ...(field.repeated && field.listType ? { 'x-kubernetes-list-type': field.listType } : {}),
+    ...(field.repeated && field.listMapKey ? { 'x-kubernetes-list-map-keys': field.listMapKey } : {}),
+    ...(!field.repeated && field.listType ? { 'x-kubernetes-map-type': field.listType } : {}),
+  };
+  // In version 3 nothing may stand beside a reference.
+  if ('$ref' in shape && version === 3 && Object.keys(more).length > 0) return { allOf: [shape], ...more };
+  return { ...shape, ...more };
+}
+
+export function reference(message: string, version: Version): string {
+  return `${version === 2 ? '#/definitions/' : '#/components/schemas/'}${schemaName(message)}`;
+}
+
+/** What a message is in the API: a kind, a list of one, or one of those that are sent to subresources or as options. */
+function kindsOf(message: string): object[] {
+  const def = servedKinds.find((one) => one.message === message);
+  if (def) return [gvkOf(def)];
+  const listed = servedKinds.find((one) => `${one.message}List` === message);
+  if (listed) return [{ ...gvkOf(listed), kind: `${listed.kind}List` }];
+  if (message === `${meta}.DeleteOptions`) return versions().map((version) => ({ ...version, kind: 'DeleteOptions' }));
+  return others[message] ?? [];
+}
+
+const others: Readonly<Record<string, object[]>> = {
+  [`${meta}.Status`]: [{ group: '', version: 'v1', kind: 'Status' }],
+  'k8s.io.api.core.v1.Binding': [{ group: '', version: 'v1', kind: 'Binding' }],
+  'k8s.io.api.autoscaling.v1.Scale': [{ group: 'autoscaling', version: 'v1', kind: 'Scale' }],
+  'k8s.io.api.policy.v1.Eviction': [{ group: 'policy', version: 'v1', kind: 'Eviction' }],
+  'k8s.io.api.authentication.v1.TokenRequest': [
+    { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' },
+  ],
+};
+
+/** Every group and version that is served. */
+function versions(): { group: string; version: string }[] {
+  const found = new Map(servedKinds.map(({ group, version }) => [`${group}/${version}`, { group, version }]));
+  return [...found.values()];
+}
+
+export function gvkOf({ group, version, kind }: KindDef) {
+  return { group, version, kind };
+}

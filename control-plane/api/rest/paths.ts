@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { gunzipSync } from 'node:zlib';
+import type { Registry } from 'prom-client';
+import { ApiError } from '../../../shared/errors.ts';
+import { forbiddenError } from '../auth/authorizer.ts';
+import type { Authorizer, Identity } from '../identity.ts';
+import { discoveryOf } from './discovery.ts';
+import { type Check, healthText } from './health.ts';
+import { type Format, formatFor, mediaTypes, notAcceptable } from './negotiate.ts';
+import { OpenApi } from './openapi/documents.ts';
+import { encoded, type Reply, sendBody, sendObject } from './respond.ts';
+import { notServed, type Route } from './route.ts';
+
+export interface PathsDeps {
+  readonly authorizer: Authorizer;
+  /** What `/metrics` shows. Absent: no metrics. */
+  readonly registry?: Registry;
+  /** What `/readyz` and `/livez` ask, by name. */
+  readonly checks?: {
+    readonly ready?: Readonly<Record<string, Check>>;
+    readonly live?: Readonly<Record<string, Check>>;
+  };
+}
+
+type PathRoute = Route & { readonly type: 'path' };
+
+/** Serves what is no resource: discovery, OpenAPI, health, version, metrics. */
+export class Paths {
+  readonly #deps: PathsDeps;
+  readonly #openapi = new OpenApi();
+
+  constructor(deps: PathsDeps) {
+    this.#deps = deps;
+  }
+
+  async serve(request: IncomingMessage, route: PathRoute, identity: Identity, reply: Reply): Promise<void> {
+    const { path, parts } = route;
+    const method = (request.method ?? 'GET').toLowerCase();
+    const attributes = { verb: method, group: '', resource: '', path };
+    const decision = this.#deps.authorizer.authorize(identity, attributes);
+    if (!decision.allowed) throw forbiddenError(identity, attributes, decision.reason);
+    if (method !== 'get' && method !== 'head') {
+      throw new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
+    }
+    switch (parts[0]) {
+      case 'version':
+        return sendObject(inFormat(request, reply), 200, versionInfo);
+      case 'healthz':
+      case 'livez':
+      case 'readyz':
+        return this.#serveHealth(parts[0], route, reply);
+      case 'metrics': {
+        const { registry } = this.#deps;
+        if (!registry) throw notServed();
+        return sendBody(reply, 200, registry.contentType, await registry.metrics());
+      }
+      case 'openapi':
+        return this.#serveOpenApi(request, route, reply);
+      case undefined:
+        return sendObject(inFormat(request, reply), 200, { paths: rootPaths });
+      default:
+        return serveDiscovery(request, parts, reply);
+    }
+  }
+
+  async #serveHealth(root: string, { parts, query }: PathRoute, reply: Reply): Promise<void> {
+    const { checks } = this.#deps;
+    const found = await healthText(root, (root === 'readyz' ? checks?.ready : checks?.live) ?? {}, {
+      verbose: query.has('verbose'),
+      exclude: query.getAll('exclude'),
+      only: parts.slice(1).join('/') || undefined,
+    });
+    if (!found) throw notServed();
+    reply.response.setHeader('X-Content-Type-Options', 'nosniff');
+    sendBody(reply, found.ok ? 200 : 500, 'text/plain; charset=utf-8', found.text);
+  }
+
+  #serveOpenApi(request: IncomingMessage, { parts, query }: PathRoute, reply: Reply): void {
+    const path = parts.join('/');
+    const protobuf = swaggerForm(request.headers.accept, path === 'openapi/v2');
+    const document = this.#openapi.document(path, protobuf);
+    if (!document) throw notServed();
+    const { response } = reply;
+    response.setHeader('Vary', 'Accept-Encoding, Accept');
+    // With its hash the address names the content, so that it may be kept for good.
+    const hash = query.get('hash');
+    if (hash !== null && hash !== document.hash) {
+      response.writeHead(301, { Location: `/${path}?hash=${document.hash}` }).end();
+      return;
+    }
+    if (hash !== null) response.setHeader('Cache-Control', 'public, immutable, max-age=31536000');
+    if (unchanged(request, reply, document.hash)) return;
+    const type = protobuf ? swaggerType : 'application/json';
+    if (reply.gzip) response.setHeader('Content-Encoding', 'gzip');
+    sendBody({ ...reply, gzip: false }, 200, type, reply.gzip ? document.gzipped : gunzipSync(document.gzipped));
+  }
+}
+
+const rootPaths = [
+  '/api',
+  '/apis',
+  '/healthz',
+  '/livez',
+  '/metrics',
+  '/openapi/v2',
+  '/openapi/v3',
+  '/readyz',
+  '/version',
+];
+
+/** The release of Kubernetes whose API this is. */
+const versionInfo = {
+  major: '1',
+  minor: '32',
+  gitVersion: 'v1.32.0+coracle',
+  gitCommit: '',
+  gitTreeState: 'clean',
+  buildDate: '1970-01-01T00:00:00Z',
+  goVersion: '',
+  compiler: '',
+  platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+};
+
+/** What older and newer clients call a Swagger document in protobuf; the second is what it is answered as. */
+const swaggerTypes = [
+  'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
+  'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
+];
+const swaggerType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+
+/** Whether a document is wanted as protobuf, where it can be. */
+function swaggerForm(accept: string | undefined, can: boolean): boolean {
+  for (const { type } of mediaTypes(accept || '*/*')) {
+    if (type === 'application/json' || type === '*/*' || type === 'application/*') return false;
+    if (can && swaggerTypes.includes(type)) return true;
+  }
+  throw notAcceptable(['application/json', ...(can ? swaggerTypes : [])]);
+}
+
+/** A client tells the aggregated form from the older one by its media type. */
+function serveDiscovery(request: IncomingMessage, parts: readonly string[], reply: Reply): void {
+  const wanted = mediaTypes(request.headers.accept ?? '');
+  const aggregated = wanted.some(({ parameters: { as, v } }) => as === 'APIGroupDiscoveryList' && v === 'v2');
+  const found = discoveryOf(parts, aggregated);
+  if (!found) throw notServed();
+  if ((found as { kind?: unknown }).kind !== 'APIGroupDiscoveryList') {
+    sendObject(inFormat(request, reply), 200, found);
+    return;
+  }
+  const content = encoded(found, 'json', reply.pretty);
+  if (unchanged(request, reply, createHash('sha256').update(content).digest('hex').toUpperCase())) return;
+  sendBody(reply, 200, 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList', content);
+}
+
+/** Names the content; answers at once when the client has it already. */
+function unchanged({ headers }: IncomingMessage, { response }: Reply, hash: string): boolean {
+  const etag = `"${hash}"`;
+  response.setHeader('ETag', etag);
+  const known = headers['if-none-match']?.split(',').map((one) => one.trim().replace(/^W\//, ''));
+  if (!known?.includes(etag) && !known?.includes('*')) return false;
+  response.writeHead(304).end();
+  return true;
+}
+
+/** These have no protobuf; whoever asks for nothing else is given JSON, as the Content-Type then says. */
+function inFormat(request: IncomingMessage, reply: Reply): Reply {
+  return { ...reply, format: plainFormat(request.headers.accept) };
+}
+
+function plainFormat(accept: string | undefined): Format {
+  try {
+    const { encoding } = formatFor(accept);
+    return { encoding: encoding === 'yaml' ? 'yaml' : 'json' };
+  } catch (error) {
+    if (error instanceof ApiError) return { encoding: 'json' };
+    throw error;
+  }
+}
