@@ -68,7 +68,8 @@ class Pipeline implements Api {
       case 'scale':
         return scaleOf(def, object);
       default:
-        throw methodNotAllowed(def, 'get');
+        if (!def.stored.strategy.parts?.[target.subresource]) throw methodNotAllowed(def, 'get');
+        return servedAs(def, object);
     }
   }
 

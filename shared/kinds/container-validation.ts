@@ -38,7 +38,7 @@ export function validateContainers(spec: PodSpec, field: string, causes: StatusC
 }
 
 /** One container by itself; `volumes`: the names of those that the pod has. */
-function validateContainer(
+export function validateContainer(
   container: Container,
   spec: PodSpec,
   volumes: ReadonlySet<string>,

@@ -10,6 +10,7 @@ const unreachable = 'node.kubernetes.io/unreachable';
 /** For pods and for templates alike. */
 export function defaultPodSpec(spec: PodSpec): void {
   for (const container of containersOf(spec)) defaultContainer(container);
+  for (const container of spec.ephemeralContainers ?? []) defaultPullPolicy(container);
   for (const volume of spec.volumes ?? []) if (Object.keys(volume).length === 1) volume.emptyDir = {};
   if (spec.serviceAccountName || spec.serviceAccount) {
     spec.serviceAccountName ||= spec.serviceAccount;
@@ -48,10 +49,13 @@ function containersOf(spec: PodSpec): Container[] {
 }
 
 function defaultContainer(container: Container): void {
-  if (!container.imagePullPolicy)
-    container.imagePullPolicy = isLatest(container.image ?? '') ? 'Always' : 'IfNotPresent';
+  defaultPullPolicy(container);
   const { livenessProbe, readinessProbe, startupProbe } = container;
   for (const probe of [livenessProbe, readinessProbe, startupProbe]) if (probe) defaultProbe(probe);
+}
+
+function defaultPullPolicy(container: Pick<Container, 'image' | 'imagePullPolicy'>): void {
+  container.imagePullPolicy ||= isLatest(container.image ?? '') ? 'Always' : 'IfNotPresent';
 }
 
 /** Zero is not told apart from absent there: Kubernetes' fields can't hold both. */

@@ -2,6 +2,7 @@ import type { Pod } from '../generated/types.ts';
 import { isPodTerminal, qosClass } from '../pod.ts';
 import { forbidden } from '../schema/causes.ts';
 import { isDnsSubdomain } from '../schema/formats.ts';
+import { ephemeralContainers } from './ephemeral-containers.ts';
 import type { Behaviour } from './kind.ts';
 import { podColumns } from './pod-columns.ts';
 import { addDefaultTolerations, defaultPod } from './pod-defaults.ts';
@@ -26,13 +27,15 @@ export const pod: Behaviour<Pod> = {
     validate(object, causes) {
       if (!object.spec) return;
       validatePodSpec(object.spec, 'spec', causes);
-      if (object.spec.ephemeralContainers?.length) {
+      // A new object has no version yet.
+      if (object.spec.ephemeralContainers?.length && !object.metadata.resourceVersion) {
         causes.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'));
       }
     },
     validateUpdate(object, old, causes) {
       if (object.spec) validatePodUpdate(object, old, causes);
     },
+    parts: { ephemeralcontainers: ephemeralContainers },
     /** The node stops a pod that it was given; before and after that there is nothing to wait for. */
     gracePeriod(object) {
       if (!object.spec.nodeName || isPodTerminal(object)) return undefined;

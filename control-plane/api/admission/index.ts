@@ -6,6 +6,7 @@ import { podSecurity, podSecurityWarnings } from './pod-security/plugin.ts';
 import { priority } from './priority.ts';
 import { quotas } from './quotas.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
+import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 
 /** Every plugin, in the order in which it is asked. */
@@ -15,6 +16,7 @@ export const plugins: readonly AdmissionPlugin[] = [
   priority,
   defaultIngressClass,
   defaultStorageClass,
+  runtimeClass,
   limitRanges,
   podSecurityWarnings,
   podSecurity,
