@@ -51,13 +51,16 @@ export interface WriteOptions {
 }
 
 export interface Patch {
-  type: 'json' | 'merge' | 'strategic';
+  /** apply: the body is what the object is wanted to be; it is made when it is not there. Needs `fieldManager`. */
+  type: 'json' | 'merge' | 'strategic' | 'apply';
   body: unknown;
 }
 
 export interface PatchOptions extends WriteOptions {
   namespace?: string;
   subresource?: 'status' | 'scale' | 'finalize';
+  /** Only with an apply: takes over what other managers own, instead of Conflict. */
+  force?: boolean;
 }
 
 export interface Binding {

@@ -1,12 +1,13 @@
 import type { Client } from '../../shared/client.ts';
 import { isApiError } from '../../shared/errors.ts';
 import type { KubeObject } from '../../shared/object.ts';
+import { UsageError } from '../io.ts';
 import { kindNameOf } from '../resources.ts';
 import type { Manifest } from './manifests.ts';
 import { threeWayPatch } from './three-way-patch.ts';
 
 /** What came of one manifest. */
-export type Applied = 'created' | 'configured' | 'unchanged';
+export type Applied = 'created' | 'configured' | 'unchanged' | 'serverside-applied';
 
 /** Where the manifest applied last is kept, on the object itself: kubectl's own annotation, so that both can be used. */
 export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -40,6 +41,21 @@ export async function applyManifest(
   if (!patch) return 'unchanged';
   const after = await client.patch(kind, name, { type: 'strategic', body: patch }, { ...options, namespace: place });
   return after.metadata.resourceVersion === present.metadata.resourceVersion && !dryRun ? 'unchanged' : 'configured';
+}
+
+/** The same by the server: it merges, knows who owns which field, and refuses to change what others own unless `force`d. */
+export async function applyOnServer(
+  client: Pick<Client, 'patch'>,
+  { def, object }: Manifest,
+  namespace: string | undefined,
+  options: { readonly fieldManager: string; readonly force: boolean; readonly dryRun: boolean },
+): Promise<Applied> {
+  const place = def.namespaced ? namespace : undefined;
+  const { name } = object.metadata;
+  if (!name) throw new UsageError(`metadata.name is needed to apply a ${def.kind} on the server`);
+  const body = { ...object, metadata: { ...object.metadata, ...(place ? { namespace: place } : {}) } };
+  await client.patch(kindNameOf(def), name, { type: 'apply', body }, { ...options, namespace: place });
+  return 'serverside-applied';
 }
 
 async function presentObject(

@@ -3,7 +3,7 @@ import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
 import type { Kind } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
-import { applyManifest } from '../apply/apply.ts';
+import { applyManifest, applyOnServer } from '../apply/apply.ts';
 import { readManifests } from '../apply/manifests.ts';
 import { type Cluster, withCluster, withNamespace } from '../cluster.ts';
 import { describeObject } from '../describe/describe.ts';
@@ -21,11 +21,19 @@ export function addObjectCommands(program: Argv, io: Io): Argv {
       'apply',
       'Bring the cluster to what files say',
       (yargs) =>
-        filesOption(withNamespace(yargs)).option('dry-run', {
-          type: 'boolean',
-          default: false,
-          describe: 'Change nothing',
-        }),
+        filesOption(withNamespace(yargs))
+          .option('dry-run', {
+            type: 'boolean',
+            default: false,
+            describe: 'Change nothing',
+          })
+          .option('server-side', {
+            type: 'boolean',
+            default: false,
+            describe: 'Let the server merge, by who owns which field',
+          })
+          .option('force-conflicts', { type: 'boolean', default: false, describe: 'Take over what other managers own' })
+          .option('field-manager', { type: 'string', default: 'coracle', describe: 'Who is to own the fields' }),
       (args) => withCluster(args, io, (cluster) => apply(cluster, args)),
     )
     .command(
@@ -112,9 +120,19 @@ interface Selection {
 
 async function apply(
   { client, namespace, io }: Cluster,
-  args: { filename?: string[]; recursive: boolean; dryRun: boolean; namespace?: string },
+  args: {
+    filename?: string[];
+    recursive: boolean;
+    dryRun: boolean;
+    namespace?: string;
+    serverSide: boolean;
+    forceConflicts: boolean;
+    fieldManager: string;
+  },
 ): Promise<void> {
   const failures: string[] = [];
+  const { dryRun, fieldManager, forceConflicts: force } = args;
+  if (force && !args.serverSide) throw new UsageError('--force-conflicts only works with --server-side');
   for (const manifest of await readManifests(args.filename ?? [], args.recursive, io)) {
     const { def, object, source } = manifest;
     const place = object.metadata.namespace ?? namespace;
@@ -124,7 +142,9 @@ async function apply(
       );
     }
     try {
-      const applied = await applyManifest(client, manifest, place, args.dryRun);
+      const applied = args.serverSide
+        ? await applyOnServer(client, manifest, place, { fieldManager, force, dryRun })
+        : await applyManifest(client, manifest, place, dryRun);
       const name = qualifiedName(def, object.metadata.name);
       io.out(`${name} ${applied}${args.dryRun ? ' (dry run)' : ''}\n`);
     } catch (error) {

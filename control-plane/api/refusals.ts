@@ -1,6 +1,7 @@
 import { ApiError } from '../../shared/errors.ts';
 import type { ManagedFieldsEntry } from '../../shared/generated/types.ts';
 import type { KindEntry } from '../../shared/kinds/table.ts';
+import { invalidError, required } from '../../shared/schema/causes.ts';
 import { printPath } from './apply/field-set.ts';
 
 /** The pipeline's refusals in Kubernetes' words (apimachinery, `api/errors`). */
@@ -48,6 +49,13 @@ export function applyConflict(conflicts: readonly OwnedField[]): ApiError {
     field: printPath(path),
   }));
   return new ApiError('Conflict', conflictMessage(conflicts), { causes });
+}
+
+/** Kubernetes' refusal of an apply by nobody. */
+export function needsManager(): ApiError {
+  return invalidError({ kind: 'PatchOptions', group: 'meta.k8s.io' }, '', [
+    required('fieldManager', 'is required for apply patch'),
+  ]);
 }
 
 function conflictMessage(conflicts: readonly OwnedField[]): string {

@@ -11,6 +11,10 @@ export const namespace: Behaviour<Namespace> = {
     ageColumn as Column<Namespace>,
   ],
   strategy: {
+    default({ metadata }) {
+      // So that namespaces can be told by their names where only labels are looked at.
+      if (metadata.name) metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name };
+    },
     prepareCreate(object) {
       object.status = { phase: 'Active' };
     },

@@ -290,8 +290,8 @@ function listRequest(options: ListOptions): ListRequest {
   };
 }
 
-function wireOptions({ dryRun, fieldManager }: WriteOptions = {}): WireWriteOptions {
-  return { dry_run: dryRun, field_manager: fieldManager };
+function wireOptions({ dryRun, fieldManager, force }: WriteOptions & { force?: boolean } = {}): WireWriteOptions {
+  return { dry_run: dryRun, field_manager: fieldManager, force };
 }
 
 function watchEvent({ type, kind, object }: { type?: string; kind?: string; object?: Uint8Array }): WatchEvent {

@@ -30,6 +30,7 @@ export interface WireWriteOptions {
   dry_run?: boolean;
   field_manager?: string;
   field_validation?: string;
+  force?: boolean;
 }
 
 export interface WriteRequest {

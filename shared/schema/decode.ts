@@ -17,7 +17,7 @@ export interface DecodeOptions {
 }
 
 export interface Decoded<T> {
-  /** A copy: nothing of it is shared with the value that was decoded. */
+  /** A copy: nothing of it is shared with the value that was decoded, but for the trees of fieldsV1, which nobody changes. */
   readonly object: T;
   /** One for each unknown field, in Kubernetes' words. */
   readonly warnings: string[];

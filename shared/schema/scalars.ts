@@ -20,6 +20,12 @@ const freeForm: ReadValue = {
   expected: `an object of at most ${maxDepth} levels`,
 };
 
+/** Sets of fields are never changed, once made: they may be shared, and most of them come back as they were sent out. */
+const fieldSet: ReadValue = {
+  ...freeForm,
+  read: (value) => (isRecord(value) && depthWithin(value, maxDepth) ? value : undefined),
+};
+
 export const scalarReaders: Readonly<Record<string, ReadValue>> = {
   string: { read: (value) => (typeof value === 'string' ? value : undefined), empty: '', expected: 'a string' },
   bool: { read: (value) => (typeof value === 'boolean' ? value : undefined), empty: false, expected: 'a boolean' },
@@ -49,7 +55,7 @@ export const scalarReaders: Readonly<Record<string, ReadValue>> = {
     empty: undefined,
     expected: 'a time such as "2026-01-31T12:00:00.000000Z"',
   },
-  [`${meta}.FieldsV1`]: freeForm,
+  [`${meta}.FieldsV1`]: fieldSet,
   'k8s.io.apimachinery.pkg.runtime.RawExtension': freeForm,
   'k8s.io.api.authentication.v1.ExtraValue': { read: texts, empty: [], expected: 'a list of strings' },
 };

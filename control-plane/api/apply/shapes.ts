@@ -128,6 +128,7 @@ const scalarMessages: ReadonlySet<string> = new Set([
   'k8s.io.apimachinery.pkg.apis.meta.v1.MicroTime',
   'k8s.io.apimachinery.pkg.apis.meta.v1.FieldsV1',
   'k8s.io.apimachinery.pkg.runtime.RawExtension',
+  'k8s.io.api.authentication.v1.ExtraValue',
 ]);
 
 function always(message: string, field: string, schema: FieldSchema): StructField['always'] {

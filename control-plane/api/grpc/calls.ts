@@ -156,7 +156,13 @@ function openScope({ authenticator, clock, observe }: CallDeps, call: AnyCall, c
     : undefined;
   const onCancelled = (): void => abort.abort(new ApiError('ServiceUnavailable', 'the client has gone'));
   call.once('cancelled', onCancelled);
-  const context: RequestContext = { identity: anonymous, signal: abort.signal, warnings: [] };
+  const [userAgent] = call.metadata.get('user-agent');
+  const context: RequestContext = {
+    identity: anonymous,
+    signal: abort.signal,
+    warnings: [],
+    ...(userAgent ? { userAgent: userAgent.toString() } : {}),
+  };
   return {
     context,
     identify() {

@@ -6,6 +6,7 @@ import type { KubeObject } from '../../../shared/object.ts';
 import type * as wire from '../../../shared/rpc/messages.ts';
 import type { KindService } from '../../../shared/rpc/schema.ts';
 import type { Api, ListQuery, MutateOptions, RequestContext, Target } from '../api.ts';
+import { needsManager } from '../refusals.ts';
 import { type CallDeps, type Registered, serverStream, unary } from './calls.ts';
 import { podStreamMethods } from './pod-streams.ts';
 
@@ -68,7 +69,9 @@ export function kindMethods(deps: CallDeps & { api: Api }, service: KindService)
     registered.push(
       unary(deps, methods.Patch, (context, request) => {
         const target = targetOf(entry, request, subresourceOf(entry, request.subresource));
-        return api.patch(context, target, patchBody(request), mutateOptions(request.options));
+        const options = mutateOptions(request.options);
+        if (request.type === 'apply' && !options.fieldManager) throw needsManager();
+        return api.patch(context, target, patchBody(request), options);
       }),
     );
   }
@@ -168,8 +171,9 @@ function listQuery(entry: KindEntry, request: wire.ListRequest): ListQuery {
 }
 
 function mutateOptions(options: wire.WireWriteOptions = {}): MutateOptions {
-  const { dry_run: dryRun, field_manager: fieldManager, field_validation: validation } = options;
+  const { dry_run: dryRun, field_manager: fieldManager, field_validation: validation, force } = options;
   return {
+    ...(force ? { force } : {}),
     ...(dryRun ? { dryRun } : {}),
     ...(fieldManager ? { fieldManager } : {}),
     ...(validation === 'Strict' || validation === 'Warn' || validation === 'Ignore'
@@ -179,8 +183,8 @@ function mutateOptions(options: wire.WireWriteOptions = {}): MutateOptions {
 }
 
 function patchBody({ type = '', patch = '' }: wire.PatchRequest) {
-  if (type !== 'json' && type !== 'merge' && type !== 'strategic') {
-    throw new ApiError('BadRequest', `patch type "${type}" is not one of json, merge, strategic`);
+  if (type !== 'json' && type !== 'merge' && type !== 'strategic' && type !== 'apply') {
+    throw new ApiError('BadRequest', `patch type "${type}" is not one of json, merge, strategic, apply`);
   }
   try {
     return { type, body: JSON.parse(patch) as unknown } as const;
