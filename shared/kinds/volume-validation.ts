@@ -64,7 +64,10 @@ function validateProjection(source: VolumeProjection, field: string, causes: Sta
   const [first, ...others] = Object.keys(source);
   if (first === undefined) causes.push(required(field, 'must specify a volume type'));
   for (const extra of others) causes.push(forbidden(`${field}.${extra}`, 'may not specify more than 1 volume type'));
-  const { configMap, secret, downwardAPI } = source;
+  const { configMap, secret, downwardAPI, clusterTrustBundle } = source;
+  if (clusterTrustBundle) {
+    causes.push(forbidden(`${field}.clusterTrustBundle`, 'may not be used: this cluster has no ClusterTrustBundles'));
+  }
   if (configMap) {
     requireName(configMap, `${field}.configMap`, causes);
     validateItems(configMap.items, `${field}.configMap.items`, causes);
