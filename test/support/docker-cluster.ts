@@ -126,7 +126,7 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
           const now = await client.get('Pod', name, namespace);
           return now.status?.phase === 'Running' && now;
         },
-        { timeoutMs: 30_000 },
+        { timeoutMs: 30_000, everyMs: 100, what: `pod ${name} did not run` },
       );
     },
     async close() {
