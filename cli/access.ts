@@ -15,6 +15,10 @@ export interface AccessFlags {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
+  readonly token?: string;
+  readonly as?: string;
+  readonly asGroup?: string[];
+  readonly asUid?: string;
 }
 
 export interface Access extends ChannelOptions {
@@ -27,6 +31,20 @@ export interface Access extends ChannelOptions {
  * `KUBECONFIG` names, else `~/.kube/config`. The file is a kubeconfig, or the `cluster.json` that the cluster tool writes.
  */
 export function findAccess(flags: AccessFlags, io: Pick<Io, 'env'>): Access {
+  const { tls, ...access } = placeOf(flags, io);
+  const { token = access.token, as, asGroup = [], asUid } = flags;
+  const metadata = {
+    ...(token ? { authorization: [`Bearer ${token}`] } : {}),
+    ...(as ? { 'impersonate-user': [encodeURIComponent(as)] } : {}),
+    ...(asGroup.length > 0 ? { 'impersonate-group': asGroup.map(encodeURIComponent) } : {}),
+    ...(asUid ? { 'impersonate-uid': [encodeURIComponent(asUid)] } : {}),
+  };
+  // A certificate that is shown counts before a token: who gives a token means it.
+  const { credentials: _unused, ...bare } = tls;
+  return { ...access, tls: flags.token ? bare : tls, metadata };
+}
+
+function placeOf(flags: AccessFlags, io: Pick<Io, 'env'>): Access & { token?: string } {
   if (flags.server && flags.ca) {
     const pair =
       flags.cert && flags.key ? { certificate: readUserFile(flags.cert), key: readUserFile(flags.key) } : undefined;
@@ -64,7 +82,7 @@ function configPath(flags: AccessFlags, { env }: Pick<Io, 'env'>): string {
   );
 }
 
-function readAccess(path: string, context: string | undefined): Access {
+function readAccess(path: string, context: string | undefined): Access & { token?: string } {
   const text = readUserFile(path);
   const beside = (file: string): string => readUserFile(resolve(dirname(path), file));
   const cluster = clusterFile(text);
@@ -85,6 +103,7 @@ function readAccess(path: string, context: string | undefined): Access {
     address: plainAddress(found.grpc),
     tls: { ca: found.ca, ...(found.credentials ? { credentials: found.credentials } : {}) },
     namespace: found.namespace ?? 'default',
+    ...(found.token ? { token: found.token } : {}),
   };
 }
 

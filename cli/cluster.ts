@@ -24,7 +24,11 @@ export function withAccess<T>(yargs: Argv<T>) {
     .option('server', { type: 'string', describe: "HOST:PORT of the server's gRPC API", group })
     .option('ca', { type: 'string', describe: "File of the cluster's CA", group })
     .option('cert', { type: 'string', describe: 'File of the client certificate', group })
-    .option('key', { type: 'string', describe: 'File of its key', group });
+    .option('key', { type: 'string', describe: 'File of its key', group })
+    .option('token', { type: 'string', describe: 'A bearer token, instead of a certificate', group })
+    .option('as', { type: 'string', describe: 'Act as another user', group })
+    .option('as-group', { type: 'string', array: true, describe: 'Act as a member of a group', group })
+    .option('as-uid', { type: 'string', describe: 'Act as the user of this uid', group });
 }
 
 const group = 'Cluster:';

@@ -20,6 +20,16 @@ export interface Io {
 /** An error that is the user's to mend; its message is all that there is to say. */
 export class UsageError extends Error {}
 
+/** Ends the command with an exit code; all there is to say has been said. */
+export class ExitError extends Error {
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`exit code ${code}`);
+    this.code = code;
+  }
+}
+
 export function processIo(signal: AbortSignal): Io {
   return {
     out: (text) => void process.stdout.write(text),

@@ -1,9 +1,10 @@
 import yargs, { type Argv } from 'yargs';
 import { ApiError, messageOf } from '../shared/errors.ts';
+import { addAuthCommands } from './commands/auth.ts';
 import { addClusterCommands } from './commands/cluster.ts';
 import { addObjectCommands } from './commands/objects.ts';
 import { addOperationCommands } from './commands/operations.ts';
-import { type Io, processIo } from './io.ts';
+import { ExitError, type Io, processIo } from './io.ts';
 import { addPrograms } from './programs.ts';
 
 /** The program as `bin/coracle` runs it: sets the exit code, and stops in order when it is told to. */
@@ -38,6 +39,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     return 0;
   } catch (error) {
     if (io.signal.aborted) return 130;
+    if (error instanceof ExitError) return error.code;
     io.err(`error: ${describeError(error)}\n`);
     return 1;
   }
@@ -65,6 +67,7 @@ function createProgram(io: Io): Argv {
   addClusterCommands(program, io);
   addObjectCommands(program, io);
   addOperationCommands(program, io);
+  addAuthCommands(program, io);
   return program;
 }
 
@@ -81,7 +84,17 @@ function isFilename(arg: string | undefined): boolean {
 }
 
 /** The options and arguments that may have several values. */
-const lists = new Set(['_', 'resources', 'nodes', 'filename', 'f', 'group', 'etcd-endpoints', 'advertise-address']);
+const lists = new Set([
+  '_',
+  'resources',
+  'nodes',
+  'filename',
+  'f',
+  'group',
+  'as-group',
+  'etcd-endpoints',
+  'advertise-address',
+]);
 
 function refuseRepeated(args: Record<string, unknown>): true {
   for (const [name, value] of Object.entries(args)) {

@@ -12,6 +12,9 @@ import type { Io } from '../io.ts';
 import { readUserFile } from '../io.ts';
 import { renderTable } from '../render/table.ts';
 
+/** Who may do everything unless he is given groups of his own. */
+const administrator = 'kubernetes-admin';
+
 /** Commands about the cluster as a whole: who may join it, and how to reach it. */
 export function addClusterCommands(program: Argv, io: Io): Argv {
   return program
@@ -50,14 +53,14 @@ export function addClusterCommands(program: Argv, io: Io): Argv {
           }),
         )
         .command(
-          'revoke <token>',
+          'revoke <id>',
           'Make a token worthless',
           (of) =>
-            withAccess(of).positional('token', { type: 'string', demandOption: true, describe: 'The token or its id' }),
+            withAccess(of).positional('id', { type: 'string', demandOption: true, describe: 'The token or its id' }),
           (args) =>
             withCluster(args, io, async ({ client }) => {
-              await revokeToken({ client }, args.token);
-              io.out(`token "${args.token.split('.')[0]}" revoked\n`);
+              await revokeToken({ client }, args.id);
+              io.out(`token "${args.id.split('.')[0]}" revoked\n`);
             }),
         )
         .demandCommand(1, 'token create, list or revoke?'),
@@ -68,12 +71,11 @@ export function addClusterCommands(program: Argv, io: Io): Argv {
       (yargs) =>
         yargs
           .option('data-dir', { type: 'string', default: '/var/lib/coracle', describe: "The server's data directory" })
-          .option('user', { type: 'string', default: 'kubernetes-admin', describe: 'Name of the user' })
+          .option('user', { type: 'string', default: administrator, describe: 'Name of the user' })
           .option('group', {
             type: 'string',
             array: true,
-            default: ['system:masters'],
-            describe: 'Groups of the user; system:masters may do everything',
+            describe: 'Groups of the user; system:masters, which kubernetes-admin is in by default, may do everything',
           })
           .option('ttl', { type: 'string', default: '365d', describe: 'How long the certificate is good for' })
           .option('rest', {
@@ -86,8 +88,9 @@ export function addClusterCommands(program: Argv, io: Io): Argv {
           }),
       async (args) => {
         const { dataDir, user } = args;
+        const groups = args.group ?? (user === administrator ? ['system:masters'] : []);
         const authority = await loadAuthorityFrom(join(dataDir, 'pki'), io);
-        const credentials = await authority.issueClient({ user, groups: args.group }, parseDuration(args.ttl));
+        const credentials = await authority.issueClient({ user, groups }, parseDuration(args.ttl));
         const known = args.rest && args.grpc ? undefined : addressesIn(join(dataDir, 'admin.kubeconfig'));
         io.out(
           writeKubeconfig({

@@ -12,6 +12,8 @@ export interface ClusterAccess {
   /** The CA's certificate, PEM. */
   readonly ca: string;
   readonly credentials?: KeyPair;
+  /** A bearer token, for who has no certificate. */
+  readonly token?: string;
   readonly namespace?: string;
 }
 
@@ -21,7 +23,7 @@ const extensionName = 'coracle.io/grpc';
 /** A kubeconfig file with all keys in it (Kubernetes' client API `v1` Config). */
 export function writeKubeconfig(access: ClusterAccess): string {
   const context = `${access.user}@${access.cluster}`;
-  const { credentials } = access;
+  const { credentials, token } = access;
   return stringify({
     apiVersion: 'v1',
     kind: 'Config',
@@ -43,7 +45,9 @@ export function writeKubeconfig(access: ClusterAccess): string {
               'client-certificate-data': base64(credentials.certificate),
               'client-key-data': base64(credentials.key),
             }
-          : {},
+          : token
+            ? { token }
+            : {},
       },
     ],
     contexts: [
@@ -82,6 +86,7 @@ export function readKubeconfig(
   if (!ca) throw new Error(`kubeconfig has no certificate authority for cluster "${context.cluster}"`);
   const certificate = data(user['client-certificate-data'], user['client-certificate']);
   const key = data(user['client-key-data'], user['client-key']);
+  const token = user.token ?? (user.tokenFile ? readFile(user.tokenFile).trim() : undefined);
   const grpc = cluster.extensions?.find((item) => item.name === extensionName)?.extension?.address;
   return {
     cluster: context.cluster,
@@ -90,6 +95,7 @@ export function readKubeconfig(
     ca,
     ...(grpc ? { grpc } : {}),
     ...(certificate && key ? { credentials: { certificate, key } } : {}),
+    ...(token ? { token } : {}),
     ...(context.namespace ? { namespace: context.namespace } : {}),
   };
 }
@@ -111,6 +117,8 @@ interface Config {
       'client-certificate-data'?: string;
       'client-key'?: string;
       'client-key-data'?: string;
+      token?: string;
+      tokenFile?: string;
     };
   }>;
   contexts?: Array<{ name: string; context: { cluster: string; user: string; namespace?: string } }>;

@@ -6,6 +6,7 @@ import {
   type ClientDuplexStream,
   credentials,
   Client as GrpcClient,
+  Metadata,
   type MethodDefinition,
 } from '@grpc/grpc-js';
 import { splitAddress } from '../address.ts';
@@ -20,6 +21,8 @@ export interface ChannelOptions {
   /** `host:port` of the server's gRPC listener. */
   readonly address: string;
   readonly tls: ClientTls;
+  /** Sent with every call: a token, or as whom it is to be carried out. */
+  readonly metadata?: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface ClientTls {
@@ -81,7 +84,7 @@ const channelSettings = {
 };
 
 export function createRpcChannel(
-  { address, tls }: ChannelOptions,
+  { address, tls, metadata = {} }: ChannelOptions,
   deps: { clock: Clock; schema?: RpcSchema },
 ): RpcChannel {
   const schema = deps.schema ?? createRpcSchema();
@@ -90,7 +93,7 @@ export function createRpcChannel(
   // TLS names a server by DNS names only (RFC 6066): one reached by an IP address is asked for by a name of no meaning,
   // and its certificate is then checked for the address.
   const sent = tls.serverName ?? (isIP(host) ? 'coracle' : undefined);
-  const client = new GrpcClient(address, channelCredentials(tls, tls.serverName ?? host), {
+  const client = new GrpcClient(address, callCredentials(channelCredentials(tls, tls.serverName ?? host), metadata), {
     ...channelSettings,
     ...(sent ? { 'grpc.ssl_target_name_override': sent } : {}),
   });
@@ -166,6 +169,17 @@ export function createRpcChannel(
     toApiError,
     close: () => client.close(),
   };
+}
+
+function callCredentials(
+  channel: ChannelCredentials,
+  headers: Readonly<Record<string, readonly string[]>>,
+): ChannelCredentials {
+  if (Object.keys(headers).length === 0) return channel;
+  const metadata = new Metadata();
+  for (const [name, values] of Object.entries(headers)) for (const value of values) metadata.add(name, value);
+  const sent = credentials.createFromMetadataGenerator((_call, done) => done(null, metadata));
+  return credentials.combineChannelCredentials(channel, sent);
 }
 
 /** `name`: the DNS name or address that the server's certificate must be for. */

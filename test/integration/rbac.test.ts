@@ -16,6 +16,7 @@ import { type Authority, createAuthority, type KeyPair, loadAuthority } from '..
 import { writeKubeconfig } from '../../shared/pki/kubeconfig.ts';
 import { systemRandom as random } from '../../shared/random.ts';
 import { createGrpcClient } from '../../shared/rpc/client.ts';
+import { startCli } from '../support/cli.ts';
 import { eventually } from '../support/eventually.ts';
 
 const run = promisify(execFile);
@@ -45,6 +46,7 @@ interface Server {
   ): Promise<Answer>;
   /** Resolves with what kubectl printed; with its error's text when it failed. */
   kubectl(who: string, args: readonly string[], input?: string): Promise<string>;
+  kubeconfig(who: string): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -144,6 +146,7 @@ async function startServer(): Promise<Server> {
         ({ stdout, stderr }: { stdout: string; stderr: string }) => stdout + stderr,
       );
     },
+    kubeconfig: kubeconfigOf,
     async stop() {
       for (const agent of agents.values()) agent.destroy();
       await Promise.all([rest.close(), grpc.close(100)]);
@@ -489,6 +492,48 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: rec}]
     expect(await server.kubectl('dev', ['get', 'nodes'])).toBe(
       'Error from server (Forbidden): nodes is forbidden: User "dev" cannot list resource "nodes" in API group "" at the cluster scope\n',
     );
+  });
+});
+
+describe('coracle', () => {
+  const coracle = async (who: string, ...args: string[]) => {
+    const { code, out, err } = await startCli(args, { KUBECONFIG: await server.kubeconfig(who), HOME: server.dir })
+      .done;
+    return { code, text: out + err };
+  };
+
+  test('auth can-i answers, and tells by its exit code', async () => {
+    expect(await coracle('viv', 'auth', 'can-i', 'list', 'pods')).toEqual({ code: 0, text: 'yes\n' });
+    expect(await coracle('viv', 'auth', 'can-i', 'get', 'pods/x', '--subresource', 'log')).toMatchObject({ code: 0 });
+    expect(await coracle('viv', 'auth', 'can-i', 'delete', 'deploy')).toEqual({ code: 1, text: 'no\n' });
+    expect(await coracle('viv', 'auth', 'can-i', 'list', 'pods', '-A')).toEqual({ code: 1, text: 'no\n' });
+    expect(await coracle('viv', 'auth', 'can-i', 'get', '/metrics', '-q')).toEqual({ code: 1, text: '' });
+    expect((await coracle('viv', 'auth', 'can-i', '--list')).text).toMatch(
+      /^pods\/log +\[\] +\[\] +\[get list watch\]$/m,
+    );
+  });
+
+  test('auth whoami says who one is, also as somebody else and by a token', async () => {
+    expect((await coracle('viv', 'auth', 'whoami')).text).toMatch(/Username +viv\nGroups +\[system:authenticated\]/);
+    const as = await coracle(
+      'admin',
+      'auth',
+      'whoami',
+      '--as',
+      'bob',
+      '--as-group',
+      'a',
+      '--as-group',
+      'b',
+      '--as-uid',
+      'u',
+    );
+    expect(as.text).toMatch(/Username +bob\nUID +u\nGroups +\[a b system:authenticated\]/);
+    expect((await coracle('viv', 'get', 'pods', '--as', 'admin')).text).toContain(
+      'cannot impersonate resource "users"',
+    );
+    expect((await coracle('viv', 'auth', 'whoami', '--token', 'robot-token')).text).toMatch(/Username +robot/);
+    expect((await coracle('viv', 'auth', 'whoami', '--token', 'bad')).text).toContain('Unauthorized');
   });
 });
 

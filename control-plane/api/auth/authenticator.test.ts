@@ -166,11 +166,11 @@ describe('acting as somebody else', () => {
     const metadata = new Metadata();
     metadata.set('impersonate-user', 'bob');
     metadata.add('impersonate-group', 'a');
-    metadata.add('impersonate-group', 'b');
+    metadata.add('impersonate-group', 'b, c%2Cd');
     const who = new Authenticator({ clock, authorizer: everybodyMay }).ofCall({
       metadata,
       getAuthContext: () => ({ sslPeerCertificate: certificate('ann') }),
     });
-    expect(who).toMatchObject({ identity: { user: 'bob', groups: ['a', 'b', 'system:authenticated'] } });
+    expect(who).toMatchObject({ identity: { user: 'bob', groups: ['a', 'b', 'c,d', 'system:authenticated'] } });
   });
 });

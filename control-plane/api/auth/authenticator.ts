@@ -6,7 +6,7 @@ import type { Clock } from '../../../shared/clock.ts';
 import { ApiError } from '../../../shared/errors.ts';
 import type { Authorizer, Identity } from '../identity.ts';
 import { anonymous, identityOfCertificate, isWithinItsTime } from './authentication.ts';
-import { impersonate, wishesOf } from './impersonation.ts';
+import { impersonate, unescaped, wishesOf } from './impersonation.ts';
 import { TokenCache } from './token-cache.ts';
 
 /** Knows the holders of one sort of tokens. */
@@ -151,8 +151,15 @@ function bearerToken(headers: Readonly<Record<string, unknown>>): string | undef
   return undefined;
 }
 
+/** gRPC puts commas between the values of one name, so values that hold some, or no ASCII, come percent-encoded. */
 function allOf(metadata: Metadata, names: readonly string[]): Record<string, string[]> {
-  return Object.fromEntries(names.map((name) => [name, metadata.get(name).map(String)]));
+  const values = (name: string): string[] =>
+    metadata.get(name).flatMap((value) =>
+      String(value)
+        .split(',')
+        .map((one) => unescaped(one.trim())),
+    );
+  return Object.fromEntries(names.map((name) => [name, values(name)]));
 }
 
 function then<T, U>(value: T | Promise<T>, next: (value: T) => U): U | Promise<U> {

@@ -86,12 +86,12 @@ function groupsOf({ user, groups: named }: Wishes): readonly string[] {
   return said ? own : [...own, groups.authenticated];
 }
 
-/** Keys of extra fields hold characters that headers may not: they come percent-encoded. One that is not stays as it is. */
-function unescaped(key: string): string {
+/** A key or value that holds characters which headers may not comes percent-encoded. One that is not stays as it is. */
+export function unescaped(text: string): string {
   try {
-    return decodeURIComponent(key);
+    return decodeURIComponent(text);
   } catch (error) {
-    if (error instanceof URIError) return key;
+    if (error instanceof URIError) return text;
     throw error;
   }
 }
