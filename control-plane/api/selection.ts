@@ -67,6 +67,7 @@ function checkField(entry: KindDef, path: string): void {
 const special: Readonly<Record<string, (object: KubeObject) => unknown>> = {
   'spec.unschedulable': (object) => at(object, 'spec.unschedulable') ?? false,
   'spec.hostNetwork': (object) => at(object, 'spec.hostNetwork') ?? false,
+  'status.successful': (object) => at(object, 'status.succeeded') ?? 0,
   'status.replicas': (object) => at(object, 'status.replicas') ?? 0,
   source: (object) => at(object, 'source.component') || at(object, 'reportingComponent'),
 };

@@ -1,10 +1,11 @@
 import type { Deployment, DeploymentStrategy, StatusCause } from '../generated/types.ts';
 import { forbidden, invalid } from '../schema/causes.ts';
-import { isDnsSubdomain, isPercent } from '../schema/formats.ts';
+import { isDnsSubdomain } from '../schema/formats.ts';
 import { formatSelector, selectorOf } from '../selector.ts';
 import { ageColumn, count, nameColumn, templateColumns, text, wide } from './columns.ts';
 import type { Behaviour, Column } from './kind.ts';
 import { defaultPodSpec } from './pod-defaults.ts';
+import { isZeroShare, validateAtMostAll, validateShare } from './share.ts';
 import { validateWorkload } from './workload.ts';
 
 export const deployment: Behaviour<Deployment> = {
@@ -59,28 +60,8 @@ function validateStrategy({ type, rollingUpdate }: DeploymentStrategy, causes: S
   const { maxUnavailable, maxSurge } = rollingUpdate;
   validateShare(maxUnavailable, `${field}.maxUnavailable`, causes);
   validateShare(maxSurge, `${field}.maxSurge`, causes);
-  if (isZero(maxUnavailable) && isZero(maxSurge)) {
+  if (isZeroShare(maxUnavailable) && isZeroShare(maxSurge)) {
     causes.push(invalid(`${field}.maxUnavailable`, maxUnavailable, 'may not be 0 when `maxSurge` is 0'));
   }
-  if (percent(maxUnavailable) > 100) {
-    causes.push(invalid(`${field}.maxUnavailable`, maxUnavailable, 'must not be greater than 100%'));
-  }
-}
-
-/** A count of pods, or a share of those wanted. */
-function validateShare(value: number | string | undefined, field: string, causes: StatusCause[]): void {
-  if (typeof value === 'string') {
-    const fault = isPercent(value);
-    if (fault) causes.push(invalid(field, value, fault));
-  } else if (value !== undefined && value < 0) {
-    causes.push(invalid(field, value, 'must be greater than or equal to 0'));
-  }
-}
-
-function isZero(value: number | string | undefined): boolean {
-  return value === 0 || (typeof value === 'string' && percent(value) === 0);
-}
-
-function percent(value: number | string | undefined): number {
-  return typeof value === 'string' && isPercent(value) === undefined ? Number(value.slice(0, -1)) : Number.NaN;
+  validateAtMostAll(maxUnavailable, `${field}.maxUnavailable`, causes);
 }

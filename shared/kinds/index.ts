@@ -4,13 +4,17 @@ import { binding } from './binding.ts';
 import { certificateSigningRequest } from './certificate-signing-request.ts';
 import { componentStatus } from './component-status.ts';
 import { configMap } from './config-map.ts';
+import { controllerRevision } from './controller-revision.ts';
+import { cronJob } from './cron-job.ts';
 import { csiDriver, csiNode, csiStorageCapacity } from './csi.ts';
+import { daemonSet } from './daemon-set.ts';
 import { deployment } from './deployment.ts';
 import { endpointSlice } from './endpoint-slice.ts';
 import { endpoints } from './endpoints.ts';
 import { event } from './event.ts';
 import { eventsV1Event } from './events-v1-event.ts';
 import { ingress, ingressClass } from './ingress.ts';
+import { job } from './job.ts';
 import { joinToken } from './join-token.ts';
 import type { Behaviour, Conversion, KindDef, Strategy } from './kind.ts';
 import { lease } from './lease.ts';
@@ -24,6 +28,7 @@ import { nodeGuard } from './node-guard.ts';
 import { persistentVolume } from './persistent-volume.ts';
 import { persistentVolumeClaim } from './persistent-volume-claim.ts';
 import { pod } from './pod.ts';
+import { podDisruptionBudget } from './pod-disruption-budget.ts';
 import { podTemplate } from './pod-template.ts';
 import { priorityClass } from './priority-class.ts';
 import { clusterRole, clusterRoleBinding, role, roleBinding } from './rbac.ts';
@@ -42,6 +47,7 @@ import { runtimeClass } from './runtime-class.ts';
 import { secret } from './secret.ts';
 import { service } from './service.ts';
 import { serviceAccount } from './service-account.ts';
+import { statefulSet } from './stateful-set.ts';
 import { storageClass } from './storage-class.ts';
 import { isStored, type KindEntry, kindTable } from './table.ts';
 import { volumeAttachment } from './volume-attachment.ts';
@@ -92,6 +98,12 @@ const behaviours: { readonly [K in Kind]: Behaviour<KindMap[K]> } = {
   Binding: binding,
   PersistentVolume: persistentVolume,
   PersistentVolumeClaim: persistentVolumeClaim,
+  StatefulSet: statefulSet,
+  DaemonSet: daemonSet,
+  ControllerRevision: controllerRevision,
+  Job: job,
+  CronJob: cronJob,
+  PodDisruptionBudget: podDisruptionBudget,
   NodeGuard: nodeGuard,
   JoinToken: joinToken,
 };

@@ -141,6 +141,36 @@ export const kindTable: readonly KindEntry[] = [
     categories: ['all'],
     subresources: ['status', 'scale'],
   }),
+  entry('StatefulSet', 'apps/v1', 'statefulsets', 'k8s.io.api.apps.v1', {
+    shortNames: ['sts'],
+    categories: ['all'],
+    subresources: ['status', 'scale'],
+    inert: 'it is stored, and runs no pods',
+  }),
+  entry('DaemonSet', 'apps/v1', 'daemonsets', 'k8s.io.api.apps.v1', {
+    shortNames: ['ds'],
+    categories: ['all'],
+    subresources: ['status'],
+    inert: 'it is stored, and runs no pods',
+  }),
+  entry('ControllerRevision', 'apps/v1', 'controllerrevisions', 'k8s.io.api.apps.v1'),
+  entry('Job', 'batch/v1', 'jobs', 'k8s.io.api.batch.v1', {
+    categories: ['all'],
+    subresources: ['status'],
+    selectableFields: ['status.successful'],
+    inert: 'it is stored, and runs no pods',
+  }),
+  entry('CronJob', 'batch/v1', 'cronjobs', 'k8s.io.api.batch.v1', {
+    shortNames: ['cj'],
+    categories: ['all'],
+    subresources: ['status'],
+    inert: 'it is stored, and makes no jobs',
+  }),
+  entry('PodDisruptionBudget', 'policy/v1', 'poddisruptionbudgets', 'k8s.io.api.policy.v1', {
+    shortNames: ['pdb'],
+    subresources: ['status'],
+    inert: 'it is stored, and evictions do not ask it',
+  }),
   entry('ConfigMap', 'v1', 'configmaps', core, { shortNames: ['cm'] }),
   entry('Secret', 'v1', 'secrets', core, { selectableFields: ['type'] }),
   entry('Event', 'v1', 'events', core, {
