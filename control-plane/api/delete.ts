@@ -16,13 +16,17 @@ const answered: ReadonlySet<string> = new Set([
   ...['StorageClass', 'VolumeAttachment', 'CSIDriver', 'CSINode'],
 ]);
 
-/** The object while something is still to be waited for, a Status (or the object that was) once it is gone. */
+/**
+ * The object while something is still to be waited for, a Status (or the object that was) once it is gone. `asked.as`: the subresource whose
+ * creation is the deletion, with its own rules.
+ */
 export async function deleteObject(
   core: Core,
   context: RequestContext,
   def: KindDef,
   target: Pick<Target, 'namespace' | 'name'>,
   options: DeleteOptions = {},
+  asked: { readonly as?: 'eviction' } = {},
 ): Promise<KubeObject | Status> {
   checkDeleteOptions(options);
   const now = core.deps.clock.now();
@@ -40,7 +44,7 @@ export async function deleteObject(
   const outcome = await guardedUpdate(
     core,
     context,
-    { def, ...target },
+    asked.as ? { def, ...target, subresource: asked.as, admit: 'create' } : { def, ...target },
     (current): DeletionStep => {
       checkDeletePreconditions(def, current, options);
       return planDeletion(current, def, options, now);

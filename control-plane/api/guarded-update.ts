@@ -35,8 +35,8 @@ export interface Place {
   readonly name: string;
   /** What of the object is written. Absent: the object itself. */
   readonly subresource?: Subresource;
-  /** Absent: none of admission's business, as a deletion's mark. */
-  readonly admit?: 'update';
+  /** Absent: none of admission's business, as a deletion's mark. `create`: of a subresource, as an eviction. */
+  readonly admit?: 'create' | 'update';
 }
 
 /**
@@ -100,7 +100,7 @@ async function decideAndWrite(
     if (change.type === 'put' && isReadyToGo(change.object)) change = { type: 'remove' };
     const after = change.type === 'put' ? change.object : undefined;
     if (dryRun) {
-      if (after) await charges?.addTo([], [], after, state.object);
+      await charges?.addTo([], [], after ?? state.object, state.object);
       return { object: after ?? state.object, removed: !after };
     }
     const written = await write(core, def, key, state, after, charges);
@@ -136,7 +136,7 @@ async function write(
   const guards: Guard[] = [{ key, revision: state.revision }];
   const writes: Write[] = [after ? await core.put(def, key, encodeObject(after), true) : { type: 'delete', key }];
   addGuardWrites(core, state.object, after, writes, guards);
-  if (after) await charges?.addTo(guards, writes, after, state.object);
+  await charges?.addTo(guards, writes, after ?? state.object, state.object);
   const result = await core.deps.store.txn({ guards, writes });
   if (result.ok) {
     charges?.stored(writes, result.revision);

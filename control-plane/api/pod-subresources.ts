@@ -1,5 +1,6 @@
 import { ApiError } from '../../shared/errors.ts';
 import type { DeleteOptions, Pod, Status } from '../../shared/generated/types.ts';
+import { decodeMessage } from '../../shared/schema/decode.ts';
 import type { LogStreamParameters } from '../../shared/session.ts';
 import type { LogQuery, MutateOptions, RequestContext, Target } from './api.ts';
 import { boundPod, unbindable } from './bind.ts';
@@ -45,10 +46,10 @@ export async function createBinding(
     },
     options.dryRun,
   );
-  return success();
+  return created();
 }
 
-/** Deletes the pod on behalf of whoever empties its node. */
+/** Deletes the pod on behalf of whoever empties its node, as far as its disruption budget allows. */
 export async function createEviction(
   core: Core,
   context: RequestContext,
@@ -58,10 +59,25 @@ export async function createEviction(
 ): Promise<Status> {
   const def = core.kind('Pod');
   core.authorize(context, 'create', askedOf(def, target));
-  const given = isRecord(body) && isRecord(body.deleteOptions) ? (body.deleteOptions as DeleteOptions) : {};
+  const eviction = isRecord(body) ? body : {};
+  const { kind, metadata } = eviction;
+  if (kind !== undefined && kind !== 'Eviction') throw badRequest(`not a Eviction object: ${kind}`);
+  if (isRecord(metadata) && metadata.name !== undefined && metadata.name !== target.name) {
+    throw badRequest('name in URL does not match name in Eviction object');
+  }
+  const given = isRecord(eviction.deleteOptions) ? deleteOptionsOf(eviction.deleteOptions) : {};
   const dryRun = options.dryRun ? ['All'] : given.dryRun;
-  await deleteObject(core, context, def, target, { ...given, dryRun });
-  return success();
+  await deleteObject(core, context, def, target, { ...given, dryRun }, { as: 'eviction' });
+  return created();
+}
+
+function deleteOptionsOf({ kind: _kind, apiVersion: _apiVersion, ...rest }: Record<string, unknown>): DeleteOptions {
+  return decodeMessage('k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions', rest).object as DeleteOptions;
+}
+
+/** What a subresource answers that makes something happen, and no object. */
+function created(): Status {
+  return { ...success(), code: 201 };
 }
 
 export async function openLogs(
