@@ -7,6 +7,7 @@ import { type KubeObject, keyOf } from '../../shared/object.ts';
 import type { Random } from '../../shared/random.ts';
 import { CacheState } from './cache-state.ts';
 import { type CacheBatch, type CacheEvent, Feed } from './feed.ts';
+import { ObjectReader } from './field-sets.ts';
 import { parseKey, registryPrefix, storePrefix, tickKey } from './keys.ts';
 import { tooLarge } from './limits.ts';
 import type { Item, Store, StoreBatch, StoreEvent } from './store.ts';
@@ -64,6 +65,7 @@ export interface SubscribeOptions {
 export class WatchCache {
   readonly #deps: WatchCacheDeps;
   readonly #feed: Feed;
+  readonly #reader = new ObjectReader();
   #state = new CacheState();
   #revision = 0;
   #waiters = new Set<{ revision: number; resolve: () => void }>();
@@ -240,8 +242,8 @@ export class WatchCache {
 
   #decode(item: Item): KubeObject | undefined {
     try {
-      const { decode = parseObject } = this.#deps;
-      const object = decode(item.value, item.key);
+      const { decode } = this.#deps;
+      const object = decode ? decode(item.value, item.key) : parseObject(this.#reader, item.value);
       object.metadata.resourceVersion = String(item.revision);
       return object;
     } catch (error) {
@@ -325,8 +327,8 @@ function* initialBatches(
   yield { revision, initial: true, synced: true, events };
 }
 
-function parseObject(value: string): KubeObject {
-  const object: unknown = JSON.parse(value);
+function parseObject(reader: ObjectReader, value: string): KubeObject {
+  const object = reader.read(value);
   if (typeof object !== 'object' || object === null || !('metadata' in object)) throw new Error('not an object');
   return object as KubeObject;
 }

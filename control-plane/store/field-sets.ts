@@ -1,0 +1,138 @@
+import type { KubeObject } from '../../shared/object.ts';
+
+/** A tree of field names, as it stands in `metadata.managedFields[].fieldsV1`. Never changed once read: parts of it are shared. */
+interface Tree {
+  readonly [element: string]: Tree;
+}
+
+/** How many different sets a generation remembers. */
+const generationSize = 512;
+/** The deepest tree that is read here; a deeper one is left to the plain parser. */
+const maxDepth = 64;
+
+const begin = '"managedFields":[';
+const field = '"fieldsV1":{';
+
+const leaf: Tree = Object.freeze({});
+
+/**
+ * Reads stored objects in which the sets of owned fields are shared: pods of one template have the same, and a set's leaves
+ * are one object in all of them. As plain JSON they would be three quarters of what a pod takes in memory.
+ */
+export class ObjectReader {
+  /** What was read lately, by its text; what is used again passes on to the younger generation. */
+  #young = new Map<string, Tree>();
+  #old = new Map<string, Tree>();
+
+  /** Throws SyntaxError when the text is no JSON. */
+  read(text: string): unknown {
+    const start = text.indexOf(begin);
+    if (start < 0) return JSON.parse(text);
+    const trees: Tree[] = [];
+    let rest = '';
+    let from = 0;
+    for (let at = text.indexOf(field, start); at >= 0; at = text.indexOf(field, from)) {
+      const open = at + field.length - 1;
+      const end = endOf(text, open);
+      if (end < 0) return JSON.parse(text);
+      trees.push(this.#tree(text.slice(open, end)));
+      rest += `${text.slice(from, open)}0`;
+      from = end;
+    }
+    const object: unknown = JSON.parse(rest + text.slice(from));
+    return fill(object, trees) ? object : JSON.parse(text);
+  }
+
+  #tree(text: string): Tree {
+    const young = this.#young.get(text);
+    if (young) return young;
+    const tree = this.#old.get(text) ?? new TreeParser(text).parse();
+    if (this.#young.size >= generationSize) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    // A copy: a part of a text keeps the whole of it in memory.
+    this.#young.set(Buffer.from(text).toString(), tree);
+    return tree;
+  }
+}
+
+/** False when the places are others than the object's own entries: some other member is called so. */
+function fill(object: unknown, trees: readonly Tree[]): boolean {
+  const entries = (object as Partial<KubeObject> | null)?.metadata?.managedFields;
+  if (!Array.isArray(entries)) return false;
+  let next = 0;
+  for (const entry of entries as { fieldsV1?: unknown }[]) {
+    if (entry?.fieldsV1 === undefined) continue;
+    if (entry.fieldsV1 !== 0 || next === trees.length) return false;
+    entry.fieldsV1 = trees[next++];
+  }
+  return next === trees.length;
+}
+
+/** The index after the object that opens at `open`; -1 when it does not close. */
+function endOf(text: string, open: number): number {
+  let depth = 0;
+  for (let i = open; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x22) i = endOfText(text, i);
+    else if (code === 0x7b) depth++;
+    else if (code === 0x7d && --depth === 0) return i + 1;
+    if (depth > maxDepth || i < 0) return -1;
+  }
+  return -1;
+}
+
+/** The index of the closing quote of the text that opens at `open`. */
+function endOfText(text: string, open: number): number {
+  for (let close = text.indexOf('"', open + 1); close >= 0; close = text.indexOf('"', close + 1)) {
+    let slashes = 0;
+    while (text.charCodeAt(close - 1 - slashes) === 0x5c) slashes++;
+    if (slashes % 2 === 0) return close;
+  }
+  return text.length;
+}
+
+/** JSON of nothing but objects and their members' names, written without spaces, as it is stored. */
+class TreeParser {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  parse(): Tree {
+    const tree = this.#object();
+    return this.#at === this.#text.length ? tree : (JSON.parse(this.#text) as Tree);
+  }
+
+  #object(): Tree {
+    const text = this.#text;
+    if (text.charCodeAt(this.#at) !== 0x7b) return this.#give();
+    if (text.charCodeAt(this.#at + 1) === 0x7d) {
+      this.#at += 2;
+      return leaf;
+    }
+    const out: Record<string, Tree> = {};
+    do {
+      const open = this.#at + 1;
+      if (text.charCodeAt(open) !== 0x22) return this.#give();
+      const close = endOfText(text, open);
+      const quoted = text.slice(open, close + 1);
+      const name = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+      if (text.charCodeAt(close + 1) !== 0x3a || name === '__proto__') return this.#give();
+      this.#at = close + 2;
+      out[name] = this.#object();
+    } while (text.charCodeAt(this.#at) === 0x2c);
+    if (text.charCodeAt(this.#at) !== 0x7d) return this.#give();
+    this.#at++;
+    return out;
+  }
+
+  /** It is written otherwise: not ours to read. */
+  #give(): Tree {
+    this.#at = Number.NaN;
+    return leaf;
+  }
+}
