@@ -83,18 +83,25 @@ async function forward(
   error: SpdyStream,
 ): Promise<void> {
   error.ignoreInput();
-  const fail = (why: string): Promise<void> => error.send(Buffer.from(failure(port, why)));
-  // The client takes the end of the data for the connection's: what went wrong must be there before.
-  const finish = (): Promise<void> => error.end().then(() => data.end());
   try {
     const pod = await openPort(port);
-    await relay(clientEnd(data, fail, finish), pod, signal);
+    await relay(clientEnd(data, error), pod, signal);
   } catch (problem) {
-    await fail(messageOf(problem)).then(finish).catch(clientGone);
+    await error
+      .send(Buffer.from(failure(port, messageOf(problem))))
+      .then(() => finish(data, error))
+      .catch(clientGone);
   }
 }
 
-function clientEnd(data: SpdyStream, fail: (why: string) => Promise<void>, finish: () => Promise<void>): ClientEnd {
+/** The client takes the end of the data for the connection's: what went wrong must be there before. */
+async function finish(data: SpdyStream, error: SpdyStream): Promise<void> {
+  await error.end();
+  await data.end();
+}
+
+function clientEnd(data: SpdyStream, error: SpdyStream): ClientEnd {
+  let answered = false;
   async function* incoming(): AsyncGenerator<TunnelFrame> {
     for await (const bytes of data.incoming) yield frame(channels.stdin, bytes);
     if (data.closed.aborted) return;
@@ -106,15 +113,19 @@ function clientEnd(data: SpdyStream, fail: (why: string) => Promise<void>, finis
   return {
     incoming: incoming(),
     async send({ channel, data: bytes, end }) {
-      if (channel === channels.status) {
-        const why = failureText(bytes);
-        if (why !== '') await fail(why);
-      } else if (channel === channels.stdout) {
+      if (channel === channels.stdout) {
+        answered = true;
         await data.send(bytes);
         if (end) await data.end();
+      } else if (channel === channels.status) {
+        const why = failureText(bytes);
+        if (why === '') return;
+        // A word of failure makes kubectl end all that it forwards: too much for one connection that broke on its way.
+        if (answered) data.reset();
+        else await error.send(Buffer.from(why));
       }
     },
-    close: () => void finish().catch(clientGone),
+    close: () => void finish(data, error).catch(clientGone),
   };
 }
 

@@ -35,13 +35,12 @@ export async function forwardOverWebSocket(
   await Promise.all(
     inputs.map(async (input, i) => {
       const port = ports[i] ?? 0;
-      const fail = (why: string): Promise<void> =>
-        messages.send(encode(2 * i + 1, Buffer.from(deps.failure(port, why))));
+      const fail = (why: string): Promise<void> => messages.send(encode(2 * i + 1, Buffer.from(why)));
       try {
         const send = (data: Uint8Array): Promise<void> => messages.send(encode(2 * i, data));
         await relay(clientEnd(input, send, fail), await deps.openPort(port), deps.signal);
       } catch (error) {
-        await fail(messageOf(error));
+        await fail(deps.failure(port, messageOf(error)));
       }
     }),
   ).finally(() => messages.close());
