@@ -67,6 +67,7 @@ interface MessageCodec {
 interface FieldCodec {
   readonly name: string;
   readonly number: number;
+  readonly inline?: true;
   write(writer: protobuf.Writer, value: unknown): void;
   /** `value` may be absent; for an inline message it is the object that holds it. */
   writeWhole(writer: protobuf.Writer, value: unknown): void;
@@ -133,7 +134,6 @@ function compile(
     else byName.set(name, codec);
   }
   const inOrder = [...byNumber.values()].sort((a, b) => a.number - b.number);
-  const inlined = new Set(inlines);
   return {
     write(writer, object) {
       for (const name in object) {
@@ -144,7 +144,7 @@ function compile(
     },
     writeWhole(writer, object) {
       for (const codec of inOrder) {
-        codec.writeWhole(writer, inlined.has(codec) ? object : (object[codec.name] ?? undefined));
+        codec.writeWhole(writer, codec.inline ? object : (object[codec.name] ?? undefined));
       }
     },
     read(reader, depth, length, into = {}) {
@@ -170,6 +170,7 @@ function inlineField(name: string, { number, type }: FieldSchema, codec: Message
   return {
     name,
     number,
+    inline: true,
     write(writer, object) {
       for (const own in object as Json) {
         if (!names.has(own)) continue;

@@ -1,5 +1,5 @@
 import type { ApiWatchEvent, ListQuery } from '../api.ts';
-import { contentTypes } from './negotiate.ts';
+import { contentTypes, notAcceptable } from './negotiate.ts';
 import { count, flag } from './parameters.ts';
 import { encodeFrame, encodeProtobuf } from './protobuf.ts';
 import { includeOf, type Representation, representEvent, representPage } from './representation.ts';
@@ -9,6 +9,8 @@ import { streamWatch } from './watch-stream.ts';
 
 /** A watch ends by itself after this at the latest, and after half of it when it asks for nothing, so that clients spread anew over the servers. */
 const longestWatchSeconds = 3600;
+/** What a watch can be: there is no framing for YAML. */
+const streamed = [contentTypes.json, contentTypes.protobuf];
 
 /** GET of a collection: a list, or a watch. */
 export async function getCollection(call: Call): Promise<void> {
@@ -53,6 +55,7 @@ export function listQuery(query: URLSearchParams, { def, namespace }: Call['rout
 
 async function watchCollection(call: Call, query: ListQuery): Promise<void> {
   const { api, clock, context, response, reply } = call;
+  if (reply.format.encoding === 'yaml') throw notAcceptable(streamed.map((type) => `${type};stream=watch`));
   const asked = count(call.query, 'timeoutSeconds') || longestWatchSeconds / 2;
   const events = api.watch(context, {
     ...query,
@@ -81,7 +84,6 @@ function objectEncoder(call: Call): (event: ApiWatchEvent) => string | Uint8Arra
   const { encodings, reply, clock } = call;
   const { as, version = '', encoding } = reply.format;
   const representation = representationFor(call);
-  // A stream of YAML documents is nothing that a client of Kubernetes reads: such a watch is JSON.
   const encode = (object: object) => (encoding === 'protobuf' ? encodeProtobuf(object) : JSON.stringify(object));
   const form = `${encoding} ${as ?? ''} ${version}`;
   let first = true;

@@ -1,5 +1,5 @@
 /** The most text or bytes that are kept, in characters or bytes. */
-const maxKept = 4 * 1024 * 1024;
+const maxKept = 1024 * 1024;
 
 /**
  * What objects look like on the wire, kept for a moment: a change is told to all its watchers at nearly the same time, so it

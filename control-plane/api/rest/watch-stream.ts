@@ -54,6 +54,7 @@ export async function streamWatch(stream: WatchStream, events: AsyncIterable<Api
     await source.return?.();
     out.flush();
     response.end();
+    await written(stream);
   }
 }
 
@@ -94,6 +95,14 @@ function joined(chunks: readonly Chunk[]): Chunk {
   const [first = ''] = chunks;
   if (chunks.length === 1) return first;
   return typeof first === 'string' ? chunks.join('') : Buffer.concat(chunks as readonly Uint8Array[]);
+}
+
+/** Whoever does not even take the end of his watch is cut off, too. */
+async function written({ response, clock }: WatchStream): Promise<void> {
+  if (response.writableFinished || response.destroyed) return;
+  const stalled = clock.timer(stalledMs, () => response.destroy());
+  await new Promise<void>((resolve) => response.once('close', resolve));
+  stalled.cancel();
 }
 
 async function drained({ response, clock, signal }: WatchStream): Promise<void> {
