@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { healthText } from '../../control-plane/api/rest/health.ts';
+import { servedKinds } from '../../shared/kinds/index.ts';
+import { startTestRest, type TestRest } from './rest-server.ts';
+
+describe('what is no resource', () => {
+  let server: TestRest;
+  beforeAll(async () => {
+    server = await startTestRest();
+  });
+  afterAll(() => server?.stop());
+
+  it('tells health by single checks, and without those that are excluded', async () => {
+    expect((await server.call('GET', '/readyz/cache')).text).toBe('ok');
+    expect((await server.call('GET', '/readyz/none')).status).toBe(404);
+    const verbose = await server.call('GET', '/readyz?verbose&exclude=cache&exclude=moon');
+    expect(verbose.text).toBe(
+      '[+]ping ok\n[+]cache excluded: ok\nwarn: some health checks cannot be excluded: no matches for "moon"\nreadyz check passed\n',
+    );
+    expect((await server.call('HEAD', '/readyz')).status).toBe(200);
+  });
+
+  it('says which check fails, unless it is excluded', async () => {
+    const checks = { etcd: () => Promise.reject(new Error('no answer')) };
+    expect(await healthText('livez', checks, { verbose: false, exclude: [] })).toEqual({
+      ok: false,
+      text: '[+]ping ok\n[-]etcd failed: no answer\nlivez check failed\n',
+    });
+    expect(await healthText('livez', checks, { verbose: false, exclude: ['etcd'] })).toEqual({ ok: true, text: 'ok' });
+    expect((await healthText('livez', checks, { verbose: false, exclude: [], only: 'etcd' }))?.ok).toBe(false);
+  });
+
+  it('discovers every kind with its verbs, in each form, and sends the long one only once', async () => {
+    const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json';
+    const found: string[] = [];
+    for (const root of ['/api', '/apis']) {
+      const answer = await server.call('GET', root, { headers: { accept } });
+      const etag = `${answer.headers.etag}`;
+      const again = await server.call('GET', root, { headers: { accept, 'if-none-match': etag } });
+      expect(again.status).toBe(304);
+      for (const group of answer.json.items) {
+        for (const { version, resources } of group.versions) {
+          for (const one of resources) found.push(`${group.metadata.name ?? ''}/${version}/${one.resource}`);
+          const path = group.metadata.name ? `/apis/${group.metadata.name}/${version}` : `/api/${version}`;
+          const list = (await server.call('GET', path)).json.resources;
+          for (const one of resources) {
+            const same = list.find(({ name }: { name: string }) => name === one.resource);
+            expect(same?.verbs).toEqual(one.verbs);
+          }
+        }
+      }
+    }
+    expect(found.sort()).toEqual(servedKinds.map((def) => `${def.group}/${def.version}/${def.plural}`).sort());
+    for (const { group } of servedKinds) {
+      if (!group) continue;
+      const one = await server.call('GET', `/apis/${group}`);
+      expect([one.json.kind, one.json.name]).toEqual(['APIGroup', group]);
+    }
+  });
+
+  it('gives YAML to those who want it, and JSON to those who know nothing of ours', async () => {
+    const yaml = await server.call('GET', '/version', { headers: { accept: 'application/yaml' } });
+    expect(yaml.headers['content-type']).toBe('application/yaml');
+    const protobuf = { accept: 'application/vnd.kubernetes.protobuf' };
+    expect((await server.call('GET', '/apis', { headers: protobuf })).json.kind).toBe('APIGroupList');
+    expect((await server.call('GET', '/nothing')).status).toBe(404);
+    expect((await server.call('POST', '/version')).status).toBe(405);
+  });
+});
