@@ -1,5 +1,5 @@
 import { deepEqual } from '../patch/json.ts';
-import { compareElements, type FieldSet, type Growing, member, nodeOf } from './field-set.ts';
+import { compareElements, type FieldSet, type Growing, member } from './field-set.ts';
 import type { KeyedList, ScalarSet, Shape, Struct } from './shapes.ts';
 import { elementOf, fieldValue, inOrder, isEmptyValue, itemsOf, type Json } from './values.ts';
 
@@ -41,39 +41,51 @@ export function compare(shape: Shape, live: unknown, next: unknown): Difference 
 
 /**
  * All fields of a value that was not there before: those that it holds, and everything above them. Of a struct that
- * is there in any case (`within`), only what it holds.
+ * is there in any case (`within`), only what it holds; `skip`: without these of its fields.
  */
-export function addedFields(shape: Shape, value: unknown, within = false): FieldSet | undefined {
+export function addedFields(
+  shape: Shape,
+  value: unknown,
+  within = false,
+  skip?: ReadonlySet<string>,
+): FieldSet | undefined {
   if (value === undefined) return undefined;
   if (shape.type === 'leaf') return member;
-  const children: Growing = {};
+  // The node comes first in the order of its elements: it is put in at once, and taken back when it stands alone.
+  const out: Growing = within ? {} : { '.': member };
   let some = false;
-  const put = (element: string, node: FieldSet | undefined): void => {
-    if (!node) return;
-    children[element] = node;
-    some = true;
-  };
   switch (shape.type) {
     case 'struct':
       for (const field of shape.fields) {
         const inner = (value as Json)[field.name];
-        if (inner === undefined && (field.always === undefined || within)) continue;
-        put(field.element, addedFields(field.shape, inner ?? field.always, within && field.always !== undefined));
+        if (inner === undefined && (within || field.always === undefined)) continue;
+        if (skip?.has(field.name)) continue;
+        const node = addedFields(field.shape, inner ?? field.always, within && field.always !== undefined);
+        if (node === undefined) continue;
+        out[field.element] = node;
+        some = true;
       }
       break;
-    case 'map':
-      for (const name of Object.keys(value as Json).sort())
-        put(`f:${name}`, addedFields(shape.value, (value as Json)[name]));
+    case 'map': {
+      const names = Object.keys(value as Json);
+      if (names.length > 1) names.sort();
+      for (const name of names) {
+        out[`f:${name}`] = addedFields(shape.value, (value as Json)[name]) ?? member;
+        some = true;
+      }
       break;
+    }
     default:
       for (const item of inOrder(shape, value as unknown[])) {
         const element = elementOf(shape, item);
         // What stands there twice is owned as one.
-        put(element, element in children || shape.type === 'set' ? member : addedFields(shape.item, item));
+        const once = shape.type === 'list' && !(element in out);
+        out[element] = (once && addedFields(shape.item, item)) || member;
+        some = true;
       }
   }
-  if (within) return some ? children : undefined;
-  return nodeOf(true, some ? children : undefined);
+  if (some) return out;
+  return within ? undefined : member;
 }
 
 function compareStructs(shape: Struct, live: Json, next: Json): Difference | undefined {

@@ -29,8 +29,7 @@ export function ownNew(
   writer: Writer,
   skip: ReadonlySet<string>,
 ): ManagedFieldsEntry[] | undefined {
-  const given = skip.size > 0 ? without(object, skip) : object;
-  const set = addedFields(root, given, true);
+  const set = addedFields(root, object, true, skip);
   return set && [entryOf(writer, set)];
 }
 
@@ -214,8 +213,4 @@ function compareWords(a: readonly string[], b: readonly string[]): number {
     if (word !== other) return word < other ? -1 : 1;
   }
   return 0;
-}
-
-function without(object: object, names: ReadonlySet<string>): object {
-  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.has(name)));
 }

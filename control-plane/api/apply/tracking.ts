@@ -38,7 +38,8 @@ export function writerOf(
 /** Sets the owners of a new object: all that the client or a default set is the writer's. */
 export function trackNew(def: KindDef, draft: KubeObject, writer: Writer): void {
   if (untracked.has(def.kind)) return;
-  setEntries(draft, ownNew(rootShape(def.message), draft, writer, resetOf(def)));
+  const entries = ownNew(rootShape(def.message), draft, writer, resetOf(def));
+  if (entries) draft.metadata.managedFields = entries;
 }
 
 /** The entries of `next`, which is to replace `live`. `given`: those that the client sent. */

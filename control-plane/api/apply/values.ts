@@ -23,6 +23,11 @@ export function itemsOf(shape: KeyedList | ScalarSet, list: readonly unknown[] |
 
 export function elementOf(shape: KeyedList | ScalarSet, item: unknown): string {
   if (shape.type === 'set') return valueElement(item);
+  const [only] = shape.keys;
+  if (shape.keys.length === 1 && only) {
+    const value = (item as Json)[only.name] ?? only.default;
+    return keyElement(value === undefined ? [] : [[only.name, value]]);
+  }
   const pairs: Array<[string, unknown]> = [];
   for (const { name, default: otherwise } of shape.keys) {
     const value = (item as Json)[name] ?? otherwise;
