@@ -9,6 +9,7 @@ import type { Random } from '../../shared/random.ts';
 import type { WatchCache } from '../store/cache.ts';
 import { objectKey } from '../store/keys.ts';
 import type { Store, Write } from '../store/store.ts';
+import { certificates } from './admission/certificates.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import { plugins } from './admission/index.ts';
 import { Lanes } from './admission/lanes.ts';
@@ -60,7 +61,7 @@ export class Core {
     this.deps = deps;
     this.reads = new ReadIndex(deps);
     this.handlers = { ...reviews, ...deps.handlers };
-    this.admission = new AdmissionChain(plugins, deps.cache);
+    this.admission = new AdmissionChain([...plugins, certificates(deps.authorizer)], deps.cache);
     this.#events = new EventLease(deps);
   }
 

@@ -1,41 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Kind, StatusCause } from '../generated/types.ts';
-import type { KubeObject } from '../object.ts';
-import { decodeObject } from '../schema/decode.ts';
-import { applyDefaults } from '../schema/defaults.ts';
-import { validateImmutable, validateSchema } from '../schema/validate.ts';
+import { admitted, faults, updateFaults } from '../../test/support/kind-rules.ts';
 import { apiVersionOf, findKind, kindForResource, kindNamed, kindOf, kinds } from './index.ts';
-
-/** What the API makes of an object that a client sends. */
-function admitted(kind: Kind, body: object): KubeObject {
-  const def = kindNamed(kind);
-  const metadata = { name: 'a', ...(def.namespaced ? { namespace: 'default' } : {}) };
-  const { object } = decodeObject(def, { metadata, ...body }, { validation: 'Strict' });
-  applyDefaults(def, object);
-  def.strategy.default?.(object);
-  def.strategy.prepareCreate?.(object);
-  return object;
-}
-
-function texts(causes: readonly StatusCause[]): string[] {
-  return causes.map(({ field, message }) => (field ? `${field}: ${message}` : (message ?? '')));
-}
-
-function faults(kind: Kind, body: object): string[] {
-  const def = kindNamed(kind);
-  const object = admitted(kind, body);
-  const causes = validateSchema(def, object);
-  def.strategy.validate?.(object, causes);
-  return texts(causes);
-}
-
-function updateFaults(kind: Kind, before: object, after: object): string[] {
-  const def = kindNamed(kind);
-  const [old, next] = [admitted(kind, before), admitted(kind, after)];
-  const causes = validateImmutable(def, next, old);
-  def.strategy.validateUpdate?.(next, old, causes);
-  return texts(causes);
-}
 
 describe('the kind table', () => {
   it('finds a kind by every word that people use for it', () => {
