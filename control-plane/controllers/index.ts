@@ -2,6 +2,7 @@ import type { Kind } from '../../shared/generated/types.ts';
 import { createClusterRoleAggregation } from './cluster-role-aggregation.ts';
 import { type Controller, type ControllerDeps, runController } from './controller.ts';
 import { createDeploymentController } from './deployment.ts';
+import { createDisruptionController } from './disruption.ts';
 import { collectedKinds, createGarbageCollector } from './garbage-collector.ts';
 import { createNamespaceController } from './namespace.ts';
 import { createNodeLifecycleController, type NodeLifecycleOptions } from './node-lifecycle.ts';
@@ -22,6 +23,7 @@ export function createControllers(deps: ControllerDeps, options: NodeLifecycleOp
     createGarbageCollector(deps),
     createNamespaceController(deps),
     createQuotaController(deps),
+    createDisruptionController(deps),
     createClusterRoleAggregation(deps),
   ];
 }

@@ -1,4 +1,5 @@
 import { defaultIngressClass, defaultStorageClass } from './default-classes.ts';
+import { disruptionBudgets } from './disruption-budgets.ts';
 import { limitRanges } from './limit-ranges.ts';
 import { namespaces } from './namespaces.ts';
 import type { AdmissionPlugin } from './plugin.ts';
@@ -22,4 +23,5 @@ export const plugins: readonly AdmissionPlugin[] = [
   podSecurity,
   rbacEscalation,
   quotas,
+  disruptionBudgets,
 ];

@@ -1,0 +1,101 @@
+import { disruptionAllowed, disruptionUnknown } from '../../shared/disruption.ts';
+import type { Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../shared/generated/types.ts';
+import { controllerOf } from '../../shared/object.ts';
+import { isPodReady } from '../../shared/pod.ts';
+
+/** An eviction that was granted and has not begun by then never will. */
+const evictionMs = 2 * 60_000;
+
+/** How many replicas a pod's controller wants: by its uid, or why that can't be known. */
+export type ScaleOf = (pod: Pod) => { readonly uid: string; readonly replicas: number } | string;
+
+export interface DisruptionPlan {
+  readonly status: PodDisruptionBudgetStatus;
+  /** Milliseconds since the epoch: when time alone changes it. */
+  readonly again?: number;
+}
+
+/**
+ * What a disruption budget allows now (Kubernetes' disruption controller). `pods`: those that its selector picks. `scaleOf` is asked
+ * where the budget is a share of what is wanted, or of what may be missing.
+ */
+export function planDisruptions(
+  budget: PodDisruptionBudget,
+  pods: readonly Pod[],
+  scaleOf: ScaleOf,
+  now: number,
+): DisruptionPlan {
+  const { disruptedPods, again } = stillDisrupted(budget, pods, now);
+  const { generation = 0 } = budget.metadata;
+  const before = budget.status;
+  const wanted = healthyWanted(budget, pods, scaleOf);
+  if (typeof wanted === 'string') {
+    const { currentHealthy = 0, desiredHealthy = 0, expectedPods = 0 } = before ?? {};
+    const conditions = disruptionUnknown(before?.conditions, wanted, generation, now);
+    const kept = { currentHealthy, desiredHealthy, expectedPods };
+    return { status: { ...before, ...kept, disruptionsAllowed: 0, observedGeneration: generation, conditions } };
+  }
+  const { expectedPods, desiredHealthy } = wanted;
+  const currentHealthy = pods.filter(
+    (pod) => !pod.metadata.deletionTimestamp && !(pod.metadata.name in disruptedPods) && isPodReady(pod),
+  ).length;
+  const disruptionsAllowed = expectedPods > 0 ? Math.max(0, currentHealthy - desiredHealthy) : 0;
+  const status: PodDisruptionBudgetStatus = {
+    observedGeneration: generation,
+    ...(Object.keys(disruptedPods).length > 0 ? { disruptedPods } : {}),
+    ...{ disruptionsAllowed, currentHealthy, desiredHealthy, expectedPods },
+    conditions: disruptionAllowed(before?.conditions, disruptionsAllowed, generation, now),
+  };
+  return { status, ...(again === undefined ? {} : { again }) };
+}
+
+function healthyWanted(
+  { spec }: PodDisruptionBudget,
+  pods: readonly Pod[],
+  scaleOf: ScaleOf,
+): { readonly expectedPods: number; readonly desiredHealthy: number } | string {
+  const { minAvailable, maxUnavailable } = spec;
+  if (maxUnavailable !== undefined) {
+    const expectedPods = expectedOf(pods, scaleOf);
+    if (typeof expectedPods === 'string') return expectedPods;
+    return { expectedPods, desiredHealthy: Math.max(0, expectedPods - shareOf(maxUnavailable, expectedPods)) };
+  }
+  if (typeof minAvailable !== 'string') return { expectedPods: pods.length, desiredHealthy: minAvailable ?? 0 };
+  const expectedPods = expectedOf(pods, scaleOf);
+  if (typeof expectedPods === 'string') return expectedPods;
+  return { expectedPods, desiredHealthy: shareOf(minAvailable, expectedPods) };
+}
+
+/** What the controllers of the pods want together. Pods without one don't count. */
+function expectedOf(pods: readonly Pod[], scaleOf: ScaleOf): number | string {
+  const scales = new Map<string, number>();
+  for (const pod of pods) {
+    if (!controllerOf(pod)) continue;
+    const scale = scaleOf(pod);
+    if (typeof scale === 'string') return scale;
+    scales.set(scale.uid, scale.replicas);
+  }
+  return [...scales.values()].reduce((sum, one) => sum + one, 0);
+}
+
+/** A number, or a share rounded up. */
+function shareOf(value: number | string, whole: number): number {
+  if (typeof value === 'number') return value;
+  const percent = /^(\d+)%$/.exec(value)?.[1];
+  return percent === undefined ? Number(value) : Math.ceil((Number(percent) * whole) / 100);
+}
+
+/** The evictions that are granted and have not begun. */
+function stillDisrupted(budget: PodDisruptionBudget, pods: readonly Pod[], now: number) {
+  const disruptedPods: Record<string, string> = {};
+  let again: number | undefined;
+  for (const { metadata } of pods) {
+    const granted = budget.status?.disruptedPods?.[metadata.name];
+    if (granted === undefined || metadata.deletionTimestamp) continue;
+    const end = Date.parse(granted) + evictionMs;
+    if (end <= now) continue;
+    disruptedPods[metadata.name] = granted;
+    again = Math.min(again ?? end, end);
+  }
+  return { disruptedPods, again };
+}
