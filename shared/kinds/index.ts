@@ -1,5 +1,6 @@
 import type { Kind, KindMap, StatusCause } from '../generated/types.ts';
 import type { KubeObject } from '../object.ts';
+import { autoscalingV1 } from './autoscaling-v1.ts';
 import { binding } from './binding.ts';
 import { certificateSigningRequest } from './certificate-signing-request.ts';
 import { componentStatus } from './component-status.ts';
@@ -13,6 +14,7 @@ import { endpointSlice } from './endpoint-slice.ts';
 import { endpoints } from './endpoints.ts';
 import { event } from './event.ts';
 import { eventsV1Event } from './events-v1-event.ts';
+import { horizontalPodAutoscaler } from './horizontal-pod-autoscaler.ts';
 import { ingress, ingressClass } from './ingress.ts';
 import { job } from './job.ts';
 import { joinToken } from './join-token.ts';
@@ -104,6 +106,7 @@ const behaviours: { readonly [K in Kind]: Behaviour<KindMap[K]> } = {
   Job: job,
   CronJob: cronJob,
   PodDisruptionBudget: podDisruptionBudget,
+  HorizontalPodAutoscaler: horizontalPodAutoscaler,
   NodeGuard: nodeGuard,
   JoinToken: joinToken,
 };
@@ -111,6 +114,7 @@ const behaviours: { readonly [K in Kind]: Behaviour<KindMap[K]> } = {
 /** How the versions that a kind is served in but not stored in are converted, by their type's name. */
 const conversions: Readonly<Record<string, Conversion>> = {
   EventsV1Event: eventsV1Event as unknown as Conversion,
+  AutoscalingV1HorizontalPodAutoscaler: autoscalingV1 as unknown as Conversion,
 };
 
 /** The whole kind table: all that is served, kinds of several versions and such that are not stored included. */

@@ -169,7 +169,18 @@ export const kindTable: readonly KindEntry[] = [
   entry('PodDisruptionBudget', 'policy/v1', 'poddisruptionbudgets', 'k8s.io.api.policy.v1', {
     shortNames: ['pdb'],
     subresources: ['status'],
-    inert: 'it is stored, and evictions do not ask it',
+  }),
+  entry('HorizontalPodAutoscaler', 'autoscaling/v2', 'horizontalpodautoscalers', 'k8s.io.api.autoscaling.v2', {
+    shortNames: ['hpa'],
+    categories: ['all'],
+    subresources: ['status'],
+    inert: 'it is stored, and nothing scales',
+  }),
+  entry('HorizontalPodAutoscaler', 'autoscaling/v1', 'horizontalpodautoscalers', 'k8s.io.api.autoscaling.v1', {
+    secondVersion: true,
+    shortNames: ['hpa'],
+    categories: ['all'],
+    subresources: ['status'],
   }),
   entry('ConfigMap', 'v1', 'configmaps', core, { shortNames: ['cm'] }),
   entry('Secret', 'v1', 'secrets', core, { selectableFields: ['type'] }),

@@ -2,7 +2,7 @@ import { ApiError } from '../errors.ts';
 import { messages } from '../generated/schema.ts';
 import type { StatusCause } from '../generated/types.ts';
 import { apiVersionOf } from '../kinds/names.ts';
-import type { KindEntry } from '../kinds/table.ts';
+import { type KindEntry, kindTable } from '../kinds/table.ts';
 import type { KubeObject } from '../object.ts';
 import { typeInvalid } from './causes.ts';
 import { Path } from './path.ts';
@@ -118,6 +118,11 @@ function compileAll(): ReadonlyMap<string, Reader> {
       return [[field, schema.enum ? new EnumReader() : one]];
     });
   for (const [name, reader] of all) for (const [field, codec] of fieldsOf(name)) reader.fields.set(field, codec);
+  // A kind's object may stand in another, and say what it is: a claim in a stateful set.
+  const text = scalarReaders.string;
+  for (const { message } of kindTable) {
+    if (text) for (const field of ['apiVersion', 'kind']) all.get(message)?.fields.set(field, new ScalarReader(text));
+  }
   return all;
 }
 
