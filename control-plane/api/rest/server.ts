@@ -136,8 +136,11 @@ class Handler {
     const context = new RestContext();
     context.userAgent = request.headers['user-agent'];
     let reply: Reply = { response, context, format: { encoding: 'json' }, pretty: false, gzip: false };
+    const onGone = (): void => context.abort(new ApiError('Timeout', 'the client has gone'));
+    // A response no longer knows of its connection's end when that was upgraded.
+    upgrade?.socket.once('close', onGone);
     response.on('close', () => {
-      if (!response.writableFinished) context.abort(new ApiError('Timeout', 'the client has gone'));
+      if (!response.writableFinished) onGone();
       // A server that is closing answers what it has begun, and keeps no connection for more.
       if (this.#closing.aborted) request.socket.end();
     });
