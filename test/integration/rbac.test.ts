@@ -315,6 +315,12 @@ describe('giving rights', () => {
       },
     );
     expect(patched.json.message).toContain('is attempting to grant RBAC permissions not currently held');
+    const applied = await server.call(
+      ...(['ned', 'PATCH', `${roles}/applied?fieldManager=ned`] as const),
+      { apiVersion: `${rbacGroup}/v1`, kind: 'Role', ...role('applied', more) },
+      { 'content-type': 'application/apply-patch+yaml' },
+    );
+    expect(applied.json.message).toContain('is attempting to grant RBAC permissions not currently held');
   });
 
   test('of others’ roles needs as much, or the verb bind', async () => {
@@ -399,6 +405,68 @@ describe('acting as somebody else', () => {
     const group = await server.call('viv', 'POST', reviews, review, as('bob', 'system:masters'));
     expect(group.json.message).toContain('groups "system:masters" is forbidden');
     expect((await server.call('viv', 'POST', reviews, review, as('eve'))).status).toBe(403);
+  });
+});
+
+describe('a review', () => {
+  const group = '/apis/authorization.k8s.io/v1';
+  const ask = (who: string, path: string, spec: object, metadata?: object) =>
+    server.call(who, 'POST', `${group}/${path}`, { metadata, spec });
+  const list = { verb: 'list', resource: 'pods', namespace: 'default' };
+
+  test('tells of others, and by which binding, to who may ask', async () => {
+    const allowed = await ask('admin', 'subjectaccessreviews', { user: 'viv', resourceAttributes: list });
+    expect(allowed.status).toBe(201);
+    expect(allowed.json).toMatchObject({
+      ...{ kind: 'SubjectAccessReview', apiVersion: 'authorization.k8s.io/v1' },
+      spec: { user: 'viv', resourceAttributes: list },
+      status: {
+        allowed: true,
+        reason: 'RBAC: allowed by RoleBinding "viv-views/default" of ClusterRole "view" to User "viv"',
+      },
+    });
+    const node = { user: 'system:node:a', groups: ['system:nodes'] };
+    const get = { verb: 'get', resource: 'pods', namespace: 'default', name: 'x' };
+    const denied = await ask('admin', 'subjectaccessreviews', { ...node, resourceAttributes: get });
+    expect(denied.json.status).toEqual({
+      allowed: false,
+      reason: "no relationship found between node 'a' and this object",
+    });
+    const path = { user: 'viv', nonResourceAttributes: { path: '/metrics', verb: 'get' } };
+    expect((await ask('admin', 'subjectaccessreviews', path)).json.status).toEqual({ allowed: false });
+    expect((await ask('viv', 'subjectaccessreviews', { user: 'ned', resourceAttributes: list })).status).toBe(403);
+  });
+
+  test('of one namespace is for its administrators', async () => {
+    const local = 'namespaces/default/localsubjectaccessreviews';
+    const answer = await ask('ned', local, { user: 'viv', resourceAttributes: list });
+    expect([answer.status, answer.json.status.allowed]).toEqual([201, true]);
+    const elsewhere = { ...list, namespace: 'kube-system' };
+    const wrong = await ask('ned', local, { user: 'viv', resourceAttributes: elsewhere });
+    expect([wrong.status, wrong.json.message]).toEqual([422, expect.stringContaining('must match metadata.namespace')]);
+    const other = 'namespaces/kube-system/localsubjectaccessreviews';
+    expect((await ask('ned', other, { user: 'viv', resourceAttributes: elsewhere })).status).toBe(403);
+  });
+
+  test('of one’s own rights is for everybody with a name', async () => {
+    const self = await ask('viv', 'selfsubjectaccessreviews', { resourceAttributes: list });
+    expect(self.json.status.allowed).toBe(true);
+    expect((await ask('', 'selfsubjectaccessreviews', { resourceAttributes: list })).status).toBe(403);
+    const neither = await ask('viv', 'selfsubjectaccessreviews', {});
+    expect([neither.status, neither.json.message]).toEqual([
+      422,
+      expect.stringContaining('exactly one of nonResourceAttributes or resourceAttributes must be specified'),
+    ]);
+    const rules = await ask('viv', 'selfsubjectrulesreviews', { namespace: 'default' });
+    expect(rules.json.status.incomplete).toBe(false);
+    expect(rules.json.status.resourceRules).toContainEqual({
+      ...{ verbs: ['get', 'list', 'watch'], apiGroups: [''], resources: ['namespaces'] },
+    });
+    expect((await ask('viv', 'selfsubjectrulesreviews', {})).json.message).toBe('no namespace on request');
+  });
+
+  test('is not kept', async () => {
+    expect((await server.call('admin', 'GET', `${group}/subjectaccessreviews`)).status).toBe(405);
   });
 });
 
