@@ -65,13 +65,22 @@ export function schemaOf(name: string, version: Version): object {
       properties[field] = { type: 'string', description: headDescriptions[field] };
   }
   addProperties(message, version, properties, required);
+  const description = message.description ?? listDescription(name, properties);
   return {
     type: 'object',
-    ...(message.description ? { description: message.description } : {}),
+    ...(description ? { description } : {}),
     ...(required.length > 0 ? { required } : {}),
     properties,
     ...(gvk.length > 0 ? { 'x-kubernetes-group-version-kind': gvk } : {}),
   };
+}
+
+/** Lists are all alike: `proto/` says nothing of them. */
+function listDescription(name: string, { metadata, items }: Record<string, object>): string | undefined {
+  if (!name.endsWith('List') || !metadata || !items) return undefined;
+  Object.assign(metadata, { description: 'What is said of the list as a whole.' });
+  Object.assign(items, { description: 'The objects, in the order of their namespaces and names.' });
+  return `Many objects of kind ${name.slice(name.lastIndexOf('.') + 1, -'List'.length)}.`;
 }
 
 const headDescriptions: Readonly<Record<string, string>> = {
