@@ -1,0 +1,281 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Container, PodSpec } from '../../shared/generated/types.ts';
+import { dockerMissing, testImage } from '../support/docker.ts';
+import { type DockerCluster, startDockerCluster } from '../support/docker-cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Kubectl, serveKubectl } from '../support/kubectl.ts';
+
+const found = spawnSync('kubectl', ['version', '--client']).status === 0;
+if (!found && process.env.CI) throw new Error('kubectl is not installed: these tests must run in CI');
+const missing = found ? await dockerMissing() : 'no kubectl';
+
+const image = { image: testImage, imagePullPolicy: 'IfNotPresent' };
+const mebibyte = 2 ** 20;
+const forever = 'trap "exit 0" TERM; while true; do sleep 1 & wait $!; done';
+const run = promisify(execFile);
+
+/** The ways in which kubectl reaches a stream; it tries the first by itself. */
+const ways: [string, NodeJS.ProcessEnv][] = [
+  ['WebSocket', {}],
+  ['SPDY', { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false', KUBECTL_PORT_FORWARD_WEBSOCKETS: 'false' }],
+];
+
+describe.skipIf(missing)('kubectl with streams', () => {
+  let cluster: DockerCluster;
+  let kubectl: Kubectl;
+
+  beforeAll(async () => {
+    cluster = await startDockerCluster('10.95.0.0/16');
+    kubectl = await serveKubectl(cluster);
+    await podWith('main', forever);
+    await podWith('echo', echoing, { stdin: true });
+  });
+  afterAll(async () => {
+    await kubectl?.close();
+    await cluster?.close();
+  });
+
+  /** Two ports: one answers what it is told, one says how much it was told once the client has ended. */
+  const echoing = `nc -ll -p 7001 -e cat & nc -ll -p 7002 -e sh -c 'echo got $(wc -c)' & ${forever}`;
+
+  async function podWith(
+    name: string,
+    script: string,
+    more: Partial<Container> = {},
+    spec: Partial<PodSpec> = {},
+  ): Promise<void> {
+    const container = { ...image, name: 'app', command: ['/bin/sh', '-c', script], ...more };
+    await cluster.runPod({
+      metadata: { name, namespace: 'default' },
+      spec: { containers: [container], terminationGracePeriodSeconds: 1, ...spec },
+    });
+  }
+
+  describe.each(ways)('over %s', (_way, env) => {
+    const exec = (...args: string[]) => kubectl.run(['exec', 'main', ...args], { env });
+
+    it('shows output and errors of a command apart, and exits as it did', async () => {
+      const ran = await exec('--', 'sh', '-c', 'echo out; echo err >&2; exit 3');
+      expect(ran).toEqual({ code: 3, out: 'out\n', err: 'err\ncommand terminated with exit code 3\n' });
+      expect(await exec('--', 'true')).toEqual({ code: 0, out: '', err: '' });
+    });
+
+    it('says what is wrong in Kubernetes’ words', async () => {
+      const words = async (...args: string[]) => (await kubectl.run(args, { env })).err;
+      expect(await words('exec', 'nobody', '--', 'true')).toBe(
+        'Error from server (NotFound): pods "nobody" not found\n',
+      );
+      expect(await words('exec', 'main', '-c', 'other', '--', 'true')).toContain(
+        'container other is not valid for pod main',
+      );
+      expect(await words('exec', 'main', '--', 'no-such-program')).toMatch(/no-such-program.*not found|no such file/);
+    });
+
+    it('hands on the end of the input while output goes on', async () => {
+      const ran = await kubectl.run(['exec', '-i', 'main', '--', 'sh', '-c', 'cat; echo end'], { env, input: 'x\n' });
+      expect(ran).toEqual({ code: 0, out: 'x\nend\n', err: '' });
+    });
+
+    it('gives the command a terminal of the size that there is, and tells it of another size', async () => {
+      // `script` is kubectl's terminal; the command tells its size whenever that changes.
+      const watch = 'trap "stty size" WINCH; echo up; while true; do sleep 0.1; done';
+      const command = `stty rows 33 cols 99; tty > tty; exec kubectl exec -it main -- sh -c '${watch}; '`;
+      const running = kubectl.start(['-qefc', command, '/dev/null'], { env, command: 'script' });
+      try {
+        await eventually(() => running.so.out.includes('33 99'));
+        const tty = (await readFile(join(kubectl.dir, 'tty'), 'utf8')).trim();
+        await run('stty', ['-F', tty, 'rows', '21', 'cols', '77']);
+        await eventually(() => running.so.out.includes('21 77'));
+        // What is typed reaches the command, control characters too.
+        running.child.stdin?.write('\x03');
+        expect((await running.done).code).toBe(130);
+      } finally {
+        running.child.kill('SIGKILL');
+      }
+    });
+
+    it('attaches to a container, whose input it is', async () => {
+      const name = `attach-${_way.toLowerCase()}`;
+      const script = 'while read line; do echo "got $line"; done';
+      await podWith(name, script, { stdin: true, stdinOnce: true }, { restartPolicy: 'Never' });
+      const running = kubectl.start(['attach', '-i', name], { env });
+      running.child.stdin?.write('one\n');
+      await eventually(() => running.so.out.includes('got one'));
+      running.child.stdin?.end('two\n');
+      expect(await running.done).toMatchObject({ code: 0, out: expect.stringContaining('got one\ngot two\n') });
+    });
+
+    it('copies 64 MiB both ways, unchanged and in little memory', async () => {
+      const file = join(kubectl.dir, 'large');
+      const bytes = randomBytes(64 * mebibyte);
+      await writeFile(file, bytes);
+      const memory = watchMemory();
+      try {
+        expect(await kubectl.run(['cp', file, 'main:/tmp/large'], { env })).toMatchObject({ code: 0, err: '' });
+        expect(await kubectl.run(['cp', 'main:/tmp/large', `${file}-back`], { env })).toMatchObject({ code: 0 });
+      } finally {
+        memory.stop();
+      }
+      const back = await readFile(`${file}-back`);
+      expect(back.equals(bytes)).toBe(true);
+      // Server and agent are in this process, and so is what the test holds: it was there before.
+      expect(memory.grown()).toBeLessThan(96 * mebibyte);
+    });
+
+    it('forwards ports: several, for several connections, each to the end of its own directions', async () => {
+      const running = kubectl.start(['port-forward', 'echo', ':7001', ':7002', ':7009'], { env });
+      try {
+        const [answering, counting, closed] = await localPorts(running, 3);
+        const sizes = [1, 2, 3, 4, 5, 6].map((n) => n * 100_000);
+        const same = await Promise.all(sizes.map((size) => echoes(answering, randomBytes(size))));
+        expect(same).toEqual(sizes.map(() => true));
+        expect(await ask(counting, Buffer.alloc(3_000_000))).toBe('got 3000000\n');
+        expect(await ask(closed, Buffer.from('x'))).toBe('');
+        const { err } = await running.done;
+        expect(err).toMatch(/error forwarding port 7009 to pod echo, uid .*refused/);
+        expect(err).toContain('error: lost connection to pod');
+      } finally {
+        running.child.kill('SIGKILL');
+      }
+    });
+
+    it.each(['that waits', 'that takes no input', 'whose output nobody takes'])(
+      'leaves nothing of a command %s behind when it is killed',
+      async (how) => {
+        const mark = `9${Date.now()}`;
+        const busy = how === 'whose output nobody takes' ? 'cat /dev/zero' : 'wait';
+        const args = ['exec', '-i', 'main', '--', 'sh', '-c', `sleep ${mark} & ${busy}`];
+        const running = kubectl.start(args, { env });
+        if (how === 'whose output nobody takes') running.child.stdout?.pause();
+        if (how === 'that takes no input') {
+          const block = Buffer.alloc(mebibyte);
+          for (let i = 0; i < 16; i++) running.child.stdin?.write(block);
+        }
+        await eventually(async () => (await processesWith(mark)).length === 1);
+        running.child.kill('SIGKILL');
+        await eventually(async () => (await processesWith(mark)).length === 0, { timeoutMs: 30_000 });
+      },
+    );
+
+    it('runs a pod, shows its output and removes it', async () => {
+      const overrides = JSON.stringify({ spec: { terminationGracePeriodSeconds: 1 } });
+      const flags = [
+        '--image',
+        testImage,
+        '--image-pull-policy=IfNotPresent',
+        '--restart=Never',
+        '--overrides',
+        overrides,
+      ];
+      const command = ['--', 'sh', '-c', 'read word; echo "got $word"; exit 5'];
+      const name = `run-${_way.toLowerCase()}`;
+      const ran = await kubectl.run(['run', name, '-i', '--rm', ...flags, ...command], { env, input: 'something\n' });
+      expect(ran.out).toContain('got something\n');
+      expect(ran.out).toContain(`pod "${name}" deleted`);
+      expect(ran.code).toBe(5);
+      const attached = await kubectl.run(
+        ['run', `${name}-a`, '--attach', '--rm', ...flags, '--', 'sh', '-c', 'sleep 1; echo hello'],
+        { env },
+      );
+      expect(attached.out).toContain('hello\n');
+      expect(attached.code).toBe(0);
+    });
+  });
+
+  it('follows the logs of all containers by name', async () => {
+    const script = (word: string) => ['/bin/sh', '-c', `echo ${word}; ${forever}`];
+    await cluster.runPod({
+      metadata: { name: 'two', namespace: 'default' },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        containers: ['one', 'two'].map((name) => ({ ...image, name, command: script(name) })),
+      },
+    });
+    const running = kubectl.start(['logs', '-f', '--all-containers', '--prefix', 'two']);
+    try {
+      await eventually(
+        () => /\[pod\/two\/one\] one\n/.test(running.so.out) && /\[pod\/two\/two\] two\n/.test(running.so.out),
+      );
+    } finally {
+      running.child.kill('SIGKILL');
+    }
+  });
+});
+
+async function localPorts(
+  running: { so: { out: string; err: string } },
+  count: number,
+): Promise<[number, number, number]> {
+  const ports = await eventually(() => {
+    const seen = [...running.so.out.matchAll(/127\.0\.0\.1:(\d+) ->/g)].map(([, port]) => Number(port));
+    return seen.length >= count && seen;
+  }).catch((error: unknown) => {
+    throw new Error(`${running.so.out}${running.so.err}`, { cause: error });
+  });
+  const [first = 0, second = 0, third = 0] = ports;
+  return [first, second, third];
+}
+
+/** Sends all, ends its side, and reads to the other's end. */
+function ask(port: number, bytes: Uint8Array): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    let answer = '';
+    socket.on('data', (data) => {
+      answer += data;
+    });
+    socket.on('end', () => {
+      socket.destroy();
+      resolve(answer);
+    });
+    socket.setTimeout(20_000, () => socket.destroy(new Error('no answer within 20 s')));
+    socket.on('error', reject);
+    socket.end(bytes);
+  });
+}
+
+/** Whether what comes back is what was sent. */
+function echoes(port: number, bytes: Buffer): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    const hash = createHash('sha1');
+    let size = 0;
+    socket.on('data', (data) => {
+      hash.update(data);
+      size += data.length;
+      if (size < bytes.length) return;
+      socket.destroy();
+      resolve(hash.digest('hex') === createHash('sha1').update(bytes).digest('hex'));
+    });
+    socket.setTimeout(20_000, () => socket.destroy(new Error('no answer within 20 s')));
+    socket.on('error', reject);
+    socket.write(bytes);
+  });
+}
+
+function watchMemory(): { stop: () => void; grown: () => number } {
+  const before = process.memoryUsage.rss();
+  let peak = before;
+  const timer = setInterval(() => {
+    peak = Math.max(peak, process.memoryUsage.rss());
+  }, 20);
+  return { stop: () => clearInterval(timer), grown: () => peak - before };
+}
+
+/** Pids of the machine's processes whose arguments hold the mark as a word. */
+async function processesWith(mark: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const known = await Promise.all(
+    pids.map(async (pid) => {
+      const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      return words.split('\0').includes(mark) ? [pid] : [];
+    }),
+  );
+  return known.flat();
+}
