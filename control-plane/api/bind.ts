@@ -101,25 +101,23 @@ async function prepare(core: Core, binding: Binding, index: number): Promise<Pla
   }
   if (!state) return failure(notFound(entry, binding.name));
   const pod = state.object as Pod;
-  const fault = unbindable(core, pod, binding.uid);
+  const fault = unbindable(pod, binding.uid);
   if (fault) return failure(fault);
   if (state.revision !== wanted) return failure(modified(entry, binding.name));
   const text = encodeObject(boundPod(pod, binding.node, core.deps.clock.now()));
   return { index, binding, key, revision: state.revision, text };
 }
 
-/** Why a pod can't be bound, if so. */
-export function unbindable(core: Core, pod: Pod, uid: string | undefined): ApiError | undefined {
-  const entry = core.kind('Pod');
+/** Why a pod can't be bound, if so, in the words of Kubernetes' `pods/binding`. */
+export function unbindable(pod: Pod, uid: string | undefined): ApiError | undefined {
   const { name } = pod.metadata;
+  const refused = (why: string): ApiError => conflict({ plural: 'pods/binding', group: '' }, name, why);
   if (uid && uid !== pod.metadata.uid) {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`;
-    return conflict(entry, name, why);
+    return refused(`Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
   }
-  if (pod.metadata.deletionTimestamp) {
-    return conflict(entry, name, `pod ${name} is being deleted, cannot be assigned to a host`);
-  }
-  if (pod.spec.nodeName) return conflict(entry, name, `pod ${name} is already assigned to node "${pod.spec.nodeName}"`);
+  if (pod.metadata.deletionTimestamp) return refused(`pod ${name} is being deleted, cannot be assigned to a host`);
+  if (pod.spec.nodeName) return refused(`pod ${name} is already assigned to node "${pod.spec.nodeName}"`);
+  if (pod.spec.schedulingGates?.length) return refused(`pod ${name} has non-empty .spec.schedulingGates`);
   return undefined;
 }
 
