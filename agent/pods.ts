@@ -1,12 +1,12 @@
 import { backoffMs } from '../shared/backoff.ts';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
-import type { ConfigMap, Pod, Secret } from '../shared/generated/types.ts';
+import type { ConfigMap, Pod, PodStatus, Secret } from '../shared/generated/types.ts';
 import type { Log } from '../shared/log.ts';
 import { keyOf } from '../shared/object.ts';
 import { podReferences } from '../shared/pod-references.ts';
 import type { Random } from '../shared/random.ts';
-import type { LogStreamParameters, PodStatusUpdate } from '../shared/session.ts';
+import type { PodStatusUpdate } from '../shared/session.ts';
 import { type Assigned, type AssignedChanges, applyAssignments, nothingAssigned } from './assignments.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { AddressPool } from './network/ipam.ts';
@@ -171,13 +171,9 @@ export class PodManager {
     return [...this.#workers.values()].map((worker) => worker.currentReport());
   }
 
-  /** The container a log request means; undefined when there is none. */
-  findContainer({ uid, container, previous }: LogStreamParameters): ContainerState | undefined {
-    const states = [...(this.#workers.get(uid)?.containers ?? [])]
-      .filter(({ name, state }) => name === container && state !== 'created')
-      .sort((a, b) => b.attempt - a.attempt);
-    if (!previous) return states[0];
-    return states[0]?.state === 'running' ? states[1] : states[0];
+  /** The status last reported of a pod. */
+  statusOf(uid: string): PodStatus | undefined {
+    return this.#workers.get(uid)?.currentReport().status;
   }
 
   /** The container of this name that runs now. */

@@ -8,13 +8,17 @@ export const hashLabel = 'coracle.io/container-hash';
 
 const defaultGraceSeconds = 30;
 
-/** Init containers in their order, then the app containers. An init container that always restarts is a sidecar. */
+/**
+ * Init containers in their order, then the app containers, then the ephemeral ones. An init container that always restarts is a
+ * sidecar.
+ */
 export function containersOf(pod: Pod): PodContainer[] {
   return [
     ...(pod.spec.initContainers ?? []).map(
       (spec): PodContainer => ({ spec, role: spec.restartPolicy === 'Always' ? 'sidecar' : 'init' }),
     ),
     ...pod.spec.containers.map((spec): PodContainer => ({ spec, role: 'app' })),
+    ...(pod.spec.ephemeralContainers ?? []).map((spec): PodContainer => ({ spec, role: 'ephemeral' })),
   ];
 }
 
@@ -57,6 +61,7 @@ export function gracePeriodSeconds(pod: Pod): number {
 /** Whether a container that ended so is started again, by Kubernetes' restart policies. */
 export function restarts(container: PodContainer, policy: string | undefined, exitCode: number): boolean {
   if (container.role === 'sidecar') return true;
+  if (container.role === 'ephemeral') return false;
   if (container.role === 'init') return exitCode !== 0 && policy !== 'Never';
   if (policy === 'Never') return false;
   return policy === 'OnFailure' ? exitCode !== 0 : true;

@@ -1,6 +1,6 @@
 import type { Clock } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
-import type { Container, Pod, Secret } from '../../shared/generated/types.ts';
+import type { Pod, Secret } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
 import {
   type ContainerState,
@@ -14,7 +14,7 @@ import { containersOf } from './containers.ts';
 import { HookError, type Hooks } from './hooks.ts';
 import { credentialsFor, isImageName, pullPolicy } from './images.ts';
 import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
-import type { ContainerProgress, Failure, PodMemory, PodProgress } from './model.ts';
+import type { ContainerProgress, Failure, PodContainer, PodMemory, PodProgress } from './model.ts';
 import type { Action, StepArgs } from './plan.ts';
 import type { PodVolumes } from './volumes.ts';
 
@@ -41,6 +41,8 @@ export interface PodContext {
   readonly memory: PodMemory;
   readonly progress: PodProgress;
   container(id: string): ContainerState | undefined;
+  /** The one of this name that runs in the sandbox. */
+  runningContainer(sandboxId: string, name: string): ContainerState | undefined;
   setMemory(change: Partial<PodMemory>): void;
   setProgress(change: Partial<PodProgress>): void;
   setContainerProgress(name: string, change: Partial<ContainerProgress> & { attempt: number }): void;
@@ -180,7 +182,8 @@ export const executors: Executors = {
     try {
       const facts = factsOf(deps, context);
       const mounts = await deps.volumes.mounts(context.pod, container, attempt, deps.inputs, facts);
-      const spec = containerSpec(context.pod, container, attempt, mounts, deps.inputs, facts);
+      const target = targetOf(context, container, sandboxId);
+      const spec = { ...containerSpec(context.pod, container, attempt, mounts, deps.inputs, facts), ...target };
       const id = await deps.runtime.createContainer(sandboxId, spec, signal);
       const now = deps.clock.now();
       context.putContainer({
@@ -377,7 +380,19 @@ function progressOf(context: PodContext, name: string, attempt: number): Contain
   return progress?.attempt === attempt ? progress : undefined;
 }
 
-function specOf(pod: Pod, name: string): Container {
+/** Whose processes an ephemeral container sees. */
+function targetOf(
+  context: PodContext,
+  { targetContainerName: name }: PodContainer['spec'],
+  sandboxId: string,
+): { processesOf?: string } {
+  if (!name) return {};
+  const target = context.runningContainer(sandboxId, name);
+  if (!target) throw new ConfigError(`unable to find target container "${name}"`);
+  return { processesOf: target.id };
+}
+
+function specOf(pod: Pod, name: string): PodContainer['spec'] {
   const found = containersOf(pod).find(({ spec }) => spec.name === name);
   if (!found) throw new Error(`the pod has no container ${name}`);
   return found.spec;

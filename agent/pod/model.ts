@@ -1,4 +1,4 @@
-import type { Container, Pod } from '../../shared/generated/types.ts';
+import type { Container, EphemeralContainer, Pod } from '../../shared/generated/types.ts';
 import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
 
 /**
@@ -106,10 +106,10 @@ export interface ProbeVerdict {
   readonly unhealthy?: { readonly probe: 'liveness' | 'startup'; readonly graceSeconds?: number };
 }
 
-export type Role = 'init' | 'sidecar' | 'app';
+export type Role = 'init' | 'sidecar' | 'app' | 'ephemeral';
 
 export interface PodContainer {
-  readonly spec: Container;
+  readonly spec: Container & Pick<EphemeralContainer, 'targetContainerName'>;
   readonly role: Role;
 }
 

@@ -186,6 +186,11 @@ class Model {
     this.containers = [...this.containers, made];
   }
 
+  endOf(name: string, exitCode: number): void {
+    const running = this.containers.find((each) => each.name === name && each.state === 'running');
+    if (running) this.#change(running.id, { state: 'exited', exitCode, finishedAt: this.now });
+  }
+
   running(): string[] {
     return this.containers.flatMap(({ name, state }) => (state === 'running' ? [name] : [])).sort();
   }
@@ -321,6 +326,37 @@ describe('the plan', () => {
         expect(model.started).toHaveLength(starts);
       }),
     );
+  });
+
+  it('starts an ephemeral container once, whatever the pod is at, and waits for none', () => {
+    const added = (model: Model): void => {
+      const ephemeralContainers = [{ name: 'debug', image: 'busybox' }];
+      model.pod = { ...model.pod, spec: { ...model.pod.spec, ephemeralContainers } };
+    };
+    const initializing = new Model(podOf({ inits: ['init'], apps: 1, policy: 'Always' }), { debug: { exitCode: 1 } });
+    initializing.settle();
+    added(initializing);
+    initializing.settle();
+    expect(initializing.running()).toEqual(['i0']);
+    expect(initializing.started.filter((name) => name === 'debug')).toEqual(['debug']);
+
+    const ending = new Model(podOf({ inits: [], apps: 1, policy: 'Never' }), {});
+    ending.settle();
+    added(ending);
+    ending.settle();
+    expect(ending.running()).toEqual(['a0', 'debug']);
+    ending.endOf('a0', 0);
+    ending.settle();
+    expect(ending.memory.terminal?.phase).toBe('Succeeded');
+    expect(ending.running()).toEqual([]);
+
+    const replaced = new Model(podOf({ inits: [], apps: 1, policy: 'Always' }), {});
+    replaced.settle();
+    added(replaced);
+    replaced.settle();
+    replaced.sandboxes = replaced.sandboxes.map((sandbox) => ({ ...sandbox, running: false }));
+    replaced.settle();
+    expect(replaced.running()).toEqual(['a0']);
   });
 
   it('fails a pod that never restarts when an init container fails, before any app container', () => {

@@ -25,6 +25,8 @@ import type { PodContainer, PodMemory, PodView, Role } from './model.ts';
  *
  *     deletion: app and init containers stop ─▶ sidecars, last first ─▶ sandbox goes ─▶ cleanup
  *
+ * Ephemeral containers are started in whatever sandbox there is when they come, and never again.
+ *
  * A plan holds what should be going on now, at most one step for each container; the worker does what it is not
  * doing yet and plans again whenever anything has changed. Steps are data, `execute.ts` has their executors.
  */
@@ -156,7 +158,7 @@ function planOutcome(view: PodView, sandbox: SandboxState | undefined, now: numb
 
 function outcome(view: PodView, sandbox: SandboxState | undefined): 'Succeeded' | 'Failed' | undefined {
   const policy = view.pod.spec.restartPolicy ?? 'Always';
-  const containers = containersOf(view.pod);
+  const containers = containersOf(view.pod).filter(({ role }) => role !== 'ephemeral');
   const done = containers.map((container) => finalExitCode(view, sandbox, container, policy));
   const failedInit = containers.some(({ role }, i) => role === 'init' && (done[i] ?? 0) !== 0);
   if (failedInit) return 'Failed';
@@ -183,10 +185,13 @@ function finalExitCode(
 function planContainers(view: PodView, sandbox: Pick<SandboxState, 'id'>, now: number): Step[] {
   const initialized = isInitialized(view, sandbox);
   const incomplete = new Set(incompleteInit(view, sandbox).map(({ spec }) => spec.name));
-  const steps: Step[] = [];
-  for (const container of containersOf(view.pod)) {
+  const containers = containersOf(view.pod);
+  const ephemeral = containers.filter(({ role }) => role === 'ephemeral');
+  // They look into what is there, be it the initialisation: they wait for nobody, and nobody for them.
+  const steps = ephemeral.flatMap((container) => planContainer(view, container, sandbox, now));
+  for (const container of containers) {
     const { role, spec } = container;
-    if (role === 'init' && !incomplete.has(spec.name)) continue;
+    if (role === 'ephemeral' || (role === 'init' && !incomplete.has(spec.name))) continue;
     steps.push(...planContainer(view, container, sandbox, now));
     if (role === 'app' || initialized) continue;
     const ready =

@@ -129,6 +129,24 @@ describe('the status of a pod', () => {
     `);
   });
 
+  it('tells of ephemeral containers apart from the others, and its phase and readiness do not depend on them', () => {
+    const spec = { containers: [container('app')], ephemeralContainers: [{ name: 'debug', image: 'busybox' }] };
+    const app = state('app');
+    const waiting = statusOf({ spec, containers: [app] });
+    expect(waiting.ephemeralContainerStatuses).toMatchObject([
+      { name: 'debug', ready: false, restartCount: 0, state: { waiting: { reason: 'ContainerCreating' } } },
+    ]);
+    const ended = state('debug', { state: 'exited', exitCode: 1, finishedAt: start + 2_000, reason: 'Error' });
+    const { phase, conditions, containerStatuses, ephemeralContainerStatuses } = statusOf({
+      spec,
+      containers: [app, ended],
+    });
+    expect(phase).toBe('Running');
+    expect(conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
+    expect(containerStatuses).toHaveLength(1);
+    expect(ephemeralContainerStatuses).toMatchObject([{ name: 'debug', state: { terminated: { exitCode: 1 } } }]);
+  });
+
   it('is Pending, and not initialized, while init containers run', () => {
     const spec = { initContainers: [container('one'), container('two')] };
     const status = statusOf({ spec, containers: [state('one')] });

@@ -33,8 +33,9 @@ export function podStatus(
     container,
     status: containerStatus(view, container, sandbox, context, now),
   }));
-  const inits = containers.filter(({ container }) => container.role !== 'app').map(({ status }) => status);
+  const inits = containers.filter(({ container }) => isInit(container)).map(({ status }) => status);
   const apps = containers.filter(({ container }) => container.role === 'app').map(({ status }) => status);
+  const ephemeral = containers.filter(({ container }) => container.role === 'ephemeral').map(({ status }) => status);
   const phase = podPhase(view, previous, apps, sandbox);
   const ip = view.pod.spec.hostNetwork ? (sandbox ? context.hostIP : undefined) : (sandbox?.address ?? undefined);
   const podIP = ip ?? (isEnded(phase) ? previous?.podIP : undefined);
@@ -50,8 +51,13 @@ export function podStatus(
     startTime: formatTime(view.memory.startTime),
     ...(inits.length > 0 ? { initContainerStatuses: inits } : {}),
     containerStatuses: apps,
+    ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
     qosClass: qosClass(view.pod.spec),
   };
+}
+
+function isInit({ role }: PodContainer): boolean {
+  return role === 'init' || role === 'sidecar';
 }
 
 function isEnded(phase: string): boolean {
@@ -106,12 +112,12 @@ function containerStatus(
     image: running?.image || exits[0]?.image || spec.image || '',
     imageID: imageIdOf(shown?.imageId, context),
     ...(shown ? { containerID: `${context.runtimeName}://${shown.id}` } : {}),
-    started: running ? started : false,
+    ...(container.role === 'ephemeral' ? {} : { started: running ? started : false }),
   };
 }
 
 function isReady(view: PodView, { spec, role }: PodContainer, running: ContainerState): boolean {
-  if (role === 'init') return false;
+  if (role === 'init' || role === 'ephemeral') return false;
   return spec.readinessProbe ? view.probes.get(running.id)?.ready === true : true;
 }
 
@@ -134,7 +140,7 @@ function stoppedState(
     if (restartAt(memory, container, now) <= now) return { terminated: terminated(exit, context) };
     return { waiting: crashLoop(view, name, exit, now) };
   }
-  const initializing = container.role !== 'app' || incompleteInit(view, currentSandbox(view.observed)).length > 0;
+  const initializing = isInit(container) || incompleteInit(view, currentSandbox(view.observed)).length > 0;
   const hasInit = (pod.spec.initContainers?.length ?? 0) > 0;
   return { waiting: { reason: hasInit && initializing ? 'PodInitializing' : 'ContainerCreating' } };
 }
@@ -146,9 +152,7 @@ function failureOf(view: PodView, name: string, now: number): { reason: string; 
   if (!failure || progress.attempt < (view.memory.containers[name]?.nextAttempt ?? 0) - 1) return undefined;
   const backsOff = failure.reason === 'ErrImagePull' && now - failure.at >= freshFailureMs;
   if (!backsOff) return { reason: failure.reason, message: failure.message };
-  const image = [...(view.pod.spec.initContainers ?? []), ...view.pod.spec.containers].find(
-    (c) => c.name === name,
-  )?.image;
+  const image = containersOf(view.pod).find(({ spec }) => spec.name === name)?.spec.image;
   return { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}": ErrImagePull: ${failure.message}` };
 }
 

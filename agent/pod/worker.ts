@@ -378,6 +378,10 @@ export class PodWorker {
         return worker.#progress;
       },
       container: (id) => worker.#containers.get(id),
+      runningContainer(sandboxId, name) {
+        const newest = newestContainer(worker.#observed(), sandboxId, name);
+        return newest?.state === 'running' ? newest : undefined;
+      },
       setMemory: (change) => worker.#setMemory({ ...worker.#memory, ...change }),
       setProgress: (change) => {
         worker.#progress = { ...worker.#progress, ...change };

@@ -117,6 +117,8 @@ export interface ContainerSpec {
   readonly resources: Resources;
   readonly tty: boolean;
   readonly stdin: boolean;
+  /** The container whose processes it shares, by its id. */
+  readonly processesOf?: string;
   /** The end of the first attachment's input is the end of the process's. */
   readonly stdinOnce?: boolean;
   readonly user?: string;

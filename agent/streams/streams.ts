@@ -1,12 +1,8 @@
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError, messageOf } from '../../shared/errors.ts';
+import type { PodStatus } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
-import type {
-  AttachStreamParameters,
-  LogStreamParameters,
-  SessionTransport,
-  StreamRequest,
-} from '../../shared/session.ts';
+import type { AttachStreamParameters, SessionTransport, StreamRequest } from '../../shared/session.ts';
 import type { ContainerState, Runtime } from '../runtime/runtime.ts';
 import { serveLogs } from './logs.ts';
 import { servePortForward } from './port-forward.ts';
@@ -27,8 +23,8 @@ export interface StreamsDeps {
 /** What streams ask of the pods of the node. */
 export interface StreamPods {
   hasPod(uid: string): boolean;
-  /** The container that a request for a log means. */
-  findContainer(parameters: LogStreamParameters): ContainerState | undefined;
+  /** The status last reported of a pod. */
+  statusOf(uid: string): PodStatus | undefined;
   /** The running container of this name. */
   runningContainer(parameters: Pick<AttachStreamParameters, 'uid' | 'container'>): ContainerState | undefined;
   /** The pod's running sandbox. */
@@ -66,7 +62,7 @@ export class Streams {
     const find = (parameters: AttachStreamParameters) => pods.runningContainer(parameters);
     switch (request.stream) {
       case 'logs':
-        return serveLogs({ runtime, hasPod, find: (wanted) => pods.findContainer(wanted) }, request.parameters);
+        return serveLogs({ runtime, hasPod, statusOf: (uid) => pods.statusOf(uid) }, request.parameters);
       case 'exec':
         return serveExec({ runtime, log, hasPod, find }, request.parameters);
       case 'attach':

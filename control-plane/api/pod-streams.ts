@@ -4,7 +4,7 @@ import type { Subresource } from '../../shared/kinds/table.ts';
 import type { StreamRequest } from '../../shared/session.ts';
 import type { ConnectQuery, PodStream, RequestContext, Target } from './api.ts';
 import type { Core } from './core.ts';
-import { containerOf } from './pod-subresources.ts';
+import { containerOf } from './pod-containers.ts';
 import { getObject } from './read.ts';
 import { badRequest } from './refusals.ts';
 import { askedOf } from './update.ts';

@@ -3,7 +3,9 @@ import { setMaxListeners } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { component } from '../../control-plane/api/identity.ts';
 import type { Container, PodSpec, Status } from '../../shared/generated/types.ts';
+import { kindNamed } from '../../shared/kinds/index.ts';
 import type { PodStreamRequest } from '../../shared/rpc/pod-streams.ts';
 import type { Connection, TunnelFrame } from '../../shared/session.ts';
 import { dockerMissing, testImage } from '../support/docker.ts';
@@ -179,6 +181,32 @@ describe.skipIf(missing)('streams into pods, from a gRPC client to Docker', () =
     const stream = connect(name, { type: 'attach', stdin: true, stdout: true, stderr: true });
     await stream.send({ channel: 0, data: Buffer.from('word\n'), end: false });
     expect(await outcomeOf(stream)).toMatchObject({ stdout: 'got word\n', status: { status: 'Success' } });
+  });
+
+  test('an ephemeral container sees the processes of the one it is for, takes input, and is not started again', async () => {
+    const name = await podWith('exec sleep 4242');
+    const { api } = cluster.controlPlane;
+    const debug = {
+      ...{ ...local, name: 'debug', targetContainerName: 'app', stdin: true, stdinOnce: true },
+      command: ['sh', '-c', 'read line; ps | grep "[s]leep 4242" >/dev/null && echo "$line: seen"; sleep 1; exit 7'],
+    };
+    const context = { identity: component('test'), signal: patient, warnings: [] };
+    const target = {
+      ...{ entry: kindNamed('Pod'), namespace: 'default', name },
+      subresource: 'ephemeralcontainers' as const,
+    };
+    await api.patch(context, target, { type: 'strategic', body: { spec: { ephemeralContainers: [debug] } } });
+    const statusOf = async () =>
+      (await cluster.client.get('Pod', name, 'default')).status?.ephemeralContainerStatuses?.find(
+        (one) => one.name === 'debug',
+      );
+    await eventually(async () => (await statusOf())?.state?.running !== undefined);
+    const attached = connect(name, { type: 'attach', container: 'debug', stdin: true, stdout: true, stderr: true });
+    await attached.send({ channel: 0, data: Buffer.from('words\n'), end: false });
+    expect(await outcomeOf(attached)).toMatchObject({ stdout: 'words: seen\n', status: { status: 'Success' } });
+    await eventually(async () => (await statusOf())?.state?.terminated?.exitCode === 7);
+    expect(await statusOf()).toMatchObject({ restartCount: 0, ready: false });
+    expect((await cluster.client.get('Pod', name, 'default')).status?.phase).toBe('Running');
   });
 
   test('connections reach a pod’s port, each with two directions of its own; a closed port says so', async () => {

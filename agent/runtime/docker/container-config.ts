@@ -89,7 +89,7 @@ export function containerConfig(
       NetworkMode: sandbox.hostNetwork ? 'host' : joined,
       ...(sandbox.hostNetwork ? { UTSMode: 'host' } : {}),
       IpcMode: sandbox.hostIPC ? 'host' : joined,
-      ...(sandbox.hostPID ? { PidMode: 'host' } : sandbox.shareProcessNamespace ? { PidMode: joined } : {}),
+      ...pidMode(sandbox, spec, joined),
       Mounts: [...podMounts(spec, files), ...spec.mounts].map(mountSettings),
       Privileged: spec.privileged,
       ReadonlyRootfs: spec.readOnlyRootFilesystem,
@@ -99,6 +99,12 @@ export function containerConfig(
       SecurityOpt: spec.noNewPrivileges ? ['no-new-privileges'] : [],
     },
   };
+}
+
+function pidMode(sandbox: SandboxSpec, spec: ContainerSpec, joined: string): HostConfig {
+  if (sandbox.hostPID) return { PidMode: 'host' };
+  if (sandbox.shareProcessNamespace) return { PidMode: joined };
+  return spec.processesOf === undefined ? {} : { PidMode: `container:${spec.processesOf}` };
 }
 
 function common(options: EngineOptions): HostConfig {
