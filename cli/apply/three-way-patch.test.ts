@@ -2,6 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { applyStrategicPatch } from '../../control-plane/api/patch/strategic.ts';
 import { messages } from '../../shared/generated/schema.ts';
+import { kinds } from '../../shared/kinds/index.ts';
+import type { FieldSchema } from '../../shared/schema/schema.ts';
+import { arbitraryObject } from '../../test/support/arbitrary-objects.ts';
 import { threeWayPatch } from './three-way-patch.ts';
 
 const type = 'k8s.io.api.core.v1.Pod';
@@ -95,4 +98,77 @@ describe('the patch of an apply', () => {
       { numRuns: 300 },
     );
   });
+
+  test('of any two objects of any kind makes the one of the other, and changes nothing a second time', () => {
+    const pairs = fc.constantFrom(...kinds).chain((kind) => {
+      const one = arbitraryObject(kind)
+        .map((object) => fields(object as unknown as Json))
+        .filter((object) => isKeyed(object, kind.message));
+      return fc.record({ type: fc.constant(kind.message), a: one, b: one });
+    });
+    fc.assert(
+      fc.property(pairs, ({ type, a, b }) => {
+        const patch = threeWayPatch(a, b, a, type);
+        const after = patch ? (applyStrategicPatch(a, patch, type, messages) as Json) : a;
+        expect(normal(after, type)).toEqual(normal(b, type));
+        const again = patch ? (applyStrategicPatch(after, patch, type, messages) as Json) : after;
+        expect(normal(again, type)).toEqual(normal(b, type));
+      }),
+      { numRuns: 300 },
+    );
+  });
 });
+
+function fields({ apiVersion: _v, kind: _k, ...rest }: Json): Json {
+  return rest;
+}
+
+function fieldsOf(type: string): Array<[string, FieldSchema]> {
+  return Object.entries(messages[type]?.fields ?? {}).flatMap(
+    ([name, field]): Array<[string, FieldSchema]> => (field.inline ? fieldsOf(field.type) : [[name, field]]),
+  );
+}
+
+/** Whether all items of lists that merge have keys of their own: others no patch can tell apart. */
+function isKeyed(object: Json, type: string): boolean {
+  return fieldsOf(type).every(([name, field]) => {
+    const value = object[name];
+    if (value === undefined || !(field.type in messages))
+      return !mergesScalars(field, value) || isUnique(value as unknown[]);
+    if (field.map) return Object.values(value as Json).every((one) => isKeyed(one as Json, field.type));
+    if (!field.repeated) return typeof value !== 'object' || isKeyed(value as Json, field.type);
+    const items = value as Json[];
+    const key = field.patchStrategy?.includes('merge') ? field.patchMergeKey : undefined;
+    const keys = items.map((item) => (key === undefined ? '' : item[key]));
+    return (
+      (key === undefined || (isUnique(keys) && !keys.includes(undefined))) &&
+      items.every((item) => typeof item !== 'object' || isKeyed(item, field.type))
+    );
+  });
+}
+
+function mergesScalars(field: FieldSchema, value: unknown): boolean {
+  return Array.isArray(value) && field.patchStrategy?.includes('merge') === true;
+}
+
+function isUnique(values: readonly unknown[]): boolean {
+  return new Set(values.map((value) => JSON.stringify(value))).size === values.length;
+}
+
+/** With lists of scalars that merge in one order, and without what is empty: to the server that is the same as nothing. */
+function normal(object: Json, type: string): Json {
+  const out: Record<string, unknown> = {};
+  for (const [name, field] of fieldsOf(type)) {
+    const value = object[name];
+    if (value === undefined) continue;
+    const one = (item: unknown): unknown =>
+      field.type in messages && typeof item === 'object' && item !== null ? normal(item as Json, field.type) : item;
+    if (field.map) out[name] = Object.fromEntries(Object.entries(value as Json).map(([key, item]) => [key, one(item)]));
+    else if (!field.repeated) out[name] = one(value);
+    else if (mergesScalars(field, value) && !field.patchMergeKey) out[name] = [...(value as unknown[])].sort();
+    else out[name] = (value as unknown[]).map(one);
+    const made = out[name];
+    if (typeof made === 'object' && made !== null && Object.keys(made).length === 0) delete out[name];
+  }
+  return out;
+}

@@ -1,4 +1,5 @@
-import { ApiError } from '../../../shared/errors.ts';
+import { ApiError, isApiError } from '../../../shared/errors.ts';
+import { unfit } from './refusal.ts';
 
 /** The most operations of one patch, as in Kubernetes (`maxJSONPatchOperations`). */
 const maxOperations = 10_000;
@@ -14,7 +15,10 @@ type Container = Record<string, unknown> | unknown[];
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw new ApiError('BadRequest', 'a JSON patch must be a list of operations');
   if (patch.length > maxOperations) {
-    throw new ApiError('RequestEntityTooLarge', `a JSON patch may have at most ${maxOperations} operations`);
+    throw new ApiError(
+      'RequestEntityTooLarge',
+      `Request entity too large: The allowed maximum operations in a JSON patch is ${maxOperations}, got ${patch.length}`,
+    );
   }
   if (patch.filter((step) => (step as { op?: unknown } | null)?.op === 'copy').length > maxCopies) {
     throw new ApiError('RequestEntityTooLarge', `a JSON patch may copy at most ${maxCopies} times`);
@@ -49,11 +53,14 @@ function applyOperation(root: { document: unknown }, step: unknown): void {
     case 'copy':
       add(root, path, structuredClone(read(root, requireFrom(from))));
       return;
-    case 'test':
-      if (!deepEqual(read(root, path), value)) throw unfit(`testing path ${path} failed: the value is another`);
+    case 'test': {
+      // What is not there is null to a test.
+      const there = value === null ? readOr(root, path, null) : read(root, path);
+      if (!deepEqual(there, value)) throw unfit(`testing path ${path} failed: the value is another`);
       return;
+    }
     default:
-      throw new ApiError('BadRequest', `unknown operation ${JSON.stringify(op)}`);
+      throw unfit(`unexpected kind of operation: ${JSON.stringify(op)}`);
   }
 }
 
@@ -70,7 +77,7 @@ function requireFrom(from: unknown): string {
 /** The tokens of a JSON pointer (RFC 6901). */
 function pointer(path: string): string[] {
   if (path === '') return [];
-  if (!path.startsWith('/')) throw new ApiError('BadRequest', `the path ${JSON.stringify(path)} must start with "/"`);
+  if (!path.startsWith('/')) throw unfit(`the path ${JSON.stringify(path)} must start with "/"`);
   return path
     .slice(1)
     .split('/')
@@ -88,14 +95,16 @@ function parentOf(root: { document: unknown }, path: string): { parent: Containe
 }
 
 function child(at: unknown, token: string, path: string): unknown {
-  if (Array.isArray(at)) return at[index(at, token, path, at.length - 1)];
+  if (Array.isArray(at)) return at[index(at, token, path)];
   if (at !== null && typeof at === 'object' && Object.hasOwn(at, token)) return (at as Record<string, unknown>)[token];
   throw unfit(`the path ${path} does not exist`);
 }
 
-function index(list: unknown[], token: string, path: string, highest: number): number {
-  const at = /^(0|[1-9][0-9]{0,8})$/.test(token) ? Number(token) : -1;
-  if (at < 0 || at > highest) throw unfit(`the path ${path} does not exist: the list has ${list.length} items`);
+/** The place that a token names among so many; -1 is the last, as Kubernetes' patches have it beyond the RFC. */
+function index(list: unknown[], token: string, path: string, places = list.length): number {
+  const named = /^-?(0|[1-9][0-9]{0,8})$/.test(token) ? Number(token) : Number.NaN;
+  const at = named < 0 ? named + places : named;
+  if (!(at >= 0 && at < places)) throw unfit(`the path ${path} does not exist: the list has ${list.length} items`);
   return at;
 }
 
@@ -105,9 +114,18 @@ function read(root: { document: unknown }, path: string): unknown {
   return child(parent, last, path);
 }
 
+function readOr(root: { document: unknown }, path: string, otherwise: unknown): unknown {
+  try {
+    return read(root, path);
+  } catch (error) {
+    if (isApiError(error, 'Invalid')) return otherwise;
+    throw error;
+  }
+}
+
 function set(root: { document: unknown }, path: string, value: unknown): void {
   const { parent, last } = parentOf(root, path);
-  if (Array.isArray(parent)) parent[index(parent, last, path, parent.length - 1)] = value;
+  if (Array.isArray(parent)) parent[index(parent, last, path)] = value;
   else define(parent, last, value);
 }
 
@@ -119,14 +137,14 @@ function add(root: { document: unknown }, path: string, value: unknown): void {
   const { parent, last } = parentOf(root, path);
   if (!Array.isArray(parent)) define(parent, last, value);
   else if (last === '-') parent.push(value);
-  else parent.splice(index(parent, last, path, parent.length), 0, value);
+  else parent.splice(index(parent, last, path, parent.length + 1), 0, value);
 }
 
 function remove(root: { document: unknown }, path: string): unknown {
   const value = read(root, path);
   if (path === '') throw unfit('the whole object cannot be removed');
   const { parent, last } = parentOf(root, path);
-  if (Array.isArray(parent)) parent.splice(Number(last), 1);
+  if (Array.isArray(parent)) parent.splice(index(parent, last, path), 1);
   else delete parent[last];
   return value;
 }
@@ -155,8 +173,4 @@ export function deepEqual(a: unknown, b: unknown): boolean {
   }
   for (const key in right) if (right[key] !== undefined) count--;
   return count === 0;
-}
-
-function unfit(message: string): ApiError {
-  return new ApiError('Invalid', `the server rejected our request due to an error in our request: ${message}`);
 }

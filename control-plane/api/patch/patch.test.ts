@@ -152,6 +152,23 @@ describe('JSON patch (RFC 6902)', () => {
     });
   });
 
+  it('counts from the end of a list by negative places, and takes what is not there for null in a test', () => {
+    const patch = [
+      { op: 'test', path: '/c', value: null },
+      { op: 'replace', path: '/a/-1', value: 9 },
+      { op: 'add', path: '/a/-1', value: 4 },
+      { op: 'remove', path: '/a/-3' },
+    ];
+    expect(applyJsonPatch({ a: [1, 2] }, patch)).toEqual({ a: [9, 4] });
+  });
+
+  it('refuses more than ten thousand operations, in Kubernetes’ words', () => {
+    const patch = Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/a', value: 1 }));
+    expect(() => applyJsonPatch({ a: 1 }, patch)).toThrow(
+      'Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001',
+    );
+  });
+
   it('changes nothing of the document when an operation does not fit', () => {
     const document = { a: 1 };
     const patch = [

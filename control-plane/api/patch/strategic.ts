@@ -2,6 +2,7 @@ import { ApiError } from '../../../shared/errors.ts';
 import type { FieldSchema, MessageSchema } from '../../../shared/schema/schema.ts';
 import { deepEqual } from './json.ts';
 import { isRecord, setMember } from './merge.ts';
+import { unfit } from './refusal.ts';
 
 /**
  * Kubernetes' strategic merge patch (its `sig-api-machinery/strategic-merge-patch.md`): a merge patch that knows
@@ -36,7 +37,7 @@ function mergeObject(
   if (directive === 'replace') return mergeObject({}, without(patch, '$patch'), type, schema);
   if (directive === 'delete') return {};
   if (directive !== undefined && directive !== 'merge') {
-    throw new ApiError('BadRequest', `unknown patch directive ${JSON.stringify(directive)}`);
+    throw new ApiError('BadRequest', `unknown patch type: ${directive} in map: ${JSON.stringify(patch)}`);
   }
   const merged = retained(target, patch);
   for (const [name, value] of Object.entries(patch)) {
@@ -44,7 +45,7 @@ function mergeObject(
     if (name.startsWith(removal)) {
       const list = name.slice(removal.length);
       // Done before the list itself is merged, whichever stands first in the patch.
-      if (!(list in patch) && Array.isArray(merged[list])) merged[list] = withoutValues(merged[list], value, name);
+      if (!(list in patch) && Array.isArray(merged[list])) merged[list] = withoutValues(merged[list], value);
       continue;
     }
     if (value === null) {
@@ -80,7 +81,7 @@ function mergeField(
   if (Array.isArray(value)) {
     if (!strategies.includes('merge')) return value.map((item) => plain(item));
     const removed = patch[`${removal}${name}`];
-    const kept = removed === undefined ? before : withoutValues(before, removed, name);
+    const kept = removed === undefined ? before : withoutValues(before, removed);
     const target = Array.isArray(kept) ? kept : [];
     const list = field?.patchMergeKey
       ? mergeItems(target, value, field.patchMergeKey, itemType, schema)
@@ -130,8 +131,8 @@ function mergeScalars(target: readonly unknown[], patch: readonly unknown[]): un
   return merged;
 }
 
-function withoutValues(list: unknown, values: unknown, directive: string): unknown[] | undefined {
-  if (!Array.isArray(values)) throw new ApiError('BadRequest', `${directive} must be a list`);
+function withoutValues(list: unknown, values: unknown): unknown[] | undefined {
+  if (!Array.isArray(values)) throw new ApiError('BadRequest', 'invalid patch format of primitive list');
   if (!Array.isArray(list)) return undefined;
   return list.filter((item) => !values.some((value) => deepEqual(value, item)));
 }
@@ -142,7 +143,7 @@ function withoutValues(list: unknown, values: unknown, directive: string): unkno
  */
 function sorted(list: unknown[], before: readonly unknown[], wanted: unknown, key: string | undefined): unknown[] {
   if (wanted === undefined) return list;
-  if (!Array.isArray(wanted)) throw new ApiError('BadRequest', `${order}… must be a list`);
+  if (!Array.isArray(wanted)) throw new ApiError('BadRequest', 'invalid patch format of setElementOrder list');
   const id = (item: unknown): string => JSON.stringify(key && isRecord(item) ? item[key] : item) ?? '';
   const rank = new Map(wanted.map((item, index) => [id(item), index]));
   const place = new Map(before.map((item, index) => [id(item), index]));
@@ -163,10 +164,10 @@ function sorted(list: unknown[], before: readonly unknown[], wanted: unknown, ke
 function retained(target: Record<string, unknown>, patch: Record<string, unknown>): Record<string, unknown> {
   const keys = patch.$retainKeys;
   if (keys === undefined) return { ...target };
-  if (!Array.isArray(keys)) throw new ApiError('BadRequest', '$retainKeys must be a list');
+  if (!Array.isArray(keys)) throw new ApiError('BadRequest', 'invalid patch format of retainKeys');
   for (const name of Object.keys(patch)) {
     if (!name.startsWith('$') && patch[name] !== null && !keys.includes(name)) {
-      throw new ApiError('BadRequest', `the patch sets ${name}, which its $retainKeys leaves out`);
+      throw unfit("patch content doesn't match retainKeys list");
     }
   }
   return Object.fromEntries(Object.entries(target).filter(([name]) => keys.includes(name)));

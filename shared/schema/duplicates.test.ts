@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { duplicateFields, readYaml } from './duplicates.ts';
+
+const found = (text: string): string[] => duplicateFields(text, JSON.parse(text));
+
+describe('what a JSON text says twice', () => {
+  it.each([
+    ['{"spec":{"replicas":1,"replicas":2}}', ['duplicate field "spec.replicas"']],
+    ['{"a": 1 , "a" : 2, "b":[{"c":1},{"c":1,"c":[]}]}', ['duplicate field "a"', 'duplicate field "b[1].c"']],
+    ['{"a":{"b":1},"a":{"b":2}}', ['duplicate field "a"']],
+    ['{"a\\"b":1,"a\\u0022b":2}', ['duplicate field "a\\"b"']],
+    ['{"metadata":{"labels":{"x":"1","x":"1"}}}', ['duplicate field "metadata.labels.x"']],
+    ['{"a":"b\\\\","c":"\\":","a2":":"}', []],
+    ['[{"a":1},{"a":1}]', []],
+    ['"a"', []],
+  ])('%s: %j', (text, expected) => {
+    expect(found(text)).toEqual(expected);
+  });
+
+  it('is nothing for whatever was written by JSON', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.nat({ max: 2 }), (value, space) => {
+        expect(found(JSON.stringify(value, null, space))).toEqual([]);
+      }),
+    );
+  });
+
+  it('is found wherever a member is repeated', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.jsonValue(), fc.jsonValue(), (name, one, other) => {
+        const key = JSON.stringify(name);
+        expect(found(`{${key}:${JSON.stringify(one)},"-":[],${key}:${JSON.stringify(other)}}`).length).toBeGreaterThan(
+          0,
+        );
+      }),
+    );
+  });
+
+  it('exhausts nothing, however deep it goes', () => {
+    const deep = `{"a":1,"a":${'[{"a":'.repeat(20_000)}1${'}]'.repeat(20_000)}}`;
+    expect(duplicateFields(deep, {})).toEqual(['duplicate field "a"']);
+  });
+});
+
+describe('YAML', () => {
+  it('is read with the last of what it says twice, and says where it was said again', () => {
+    expect(readYaml('a: 1\nb:\n  - c: 1\n    c: 2\na: 3\n')).toEqual({
+      value: { a: 3, b: [{ c: 2 }] },
+      duplicates: [
+        'yaml: unmarshal errors:\n  line 4: key "c" already set in map\n  line 5: key "a" already set in map',
+      ],
+    });
+  });
+
+  it('is refused when it is none', () => {
+    expect(() => readYaml('a: [')).toThrow();
+    expect(() => readYaml('a: &x [*x, *x]\nb: *y\n')).toThrow();
+  });
+});
