@@ -16,15 +16,16 @@ export interface TokenCacheDeps {
 }
 
 interface Entry {
-  readonly answer: Requester | Promise<Requester>;
+  readonly answer: Requester;
   readonly until: number;
 }
 
 /** Asks the authenticators once for each token in a while, and once for all who show it at the same time. Refusals are not kept. */
 export class TokenCache {
   readonly #deps: TokenCacheDeps;
-  /** In the order in which they were asked for. */
+  /** Good ones only, in the order in which they were found good. */
   readonly #known = new Map<string, Entry>();
+  readonly #asked = new Map<string, Promise<Requester>>();
 
   constructor(deps: TokenCacheDeps) {
     this.#deps = deps;
@@ -35,20 +36,23 @@ export class TokenCache {
     const now = this.#deps.clock.monotonic();
     const known = this.#known.get(token);
     if (known && known.until > now) return known.answer;
-    this.#known.delete(token);
     if (token.length > maxTokenLength) throw unauthorized();
-    const asked = this.#ask(token).then(
-      (answer) => {
-        this.#keep(token, { answer, until: now + trustMs });
-        return answer;
-      },
-      (error: unknown) => {
-        this.#known.delete(token);
-        throw error;
-      },
-    );
-    this.#keep(token, { answer: asked, until: now + trustMs });
+    const asked = this.#asked.get(token) ?? this.#askOnce(token, now + trustMs);
+    this.#asked.set(token, asked);
     return asked;
+  }
+
+  async #askOnce(token: string, until: number): Promise<Requester> {
+    try {
+      const answer = await this.#ask(token);
+      this.#keep(token, { answer, until });
+      return answer;
+    } catch (error) {
+      this.#known.delete(token);
+      throw error;
+    } finally {
+      this.#asked.delete(token);
+    }
   }
 
   async #ask(token: string): Promise<Requester> {
