@@ -110,6 +110,8 @@ async function startServer(): Promise<Server> {
     return path;
   };
   await pair('admin', ['system:masters']);
+  const other = await loadAuthority(await createAuthority('other', { clock, random }), { clock, random });
+  pairs.set('impostor', other.issueClient({ user: 'kubernetes-admin', groups: ['system:masters'] }));
   return {
     controlPlane,
     authority,
@@ -266,6 +268,12 @@ describe('who asks', () => {
     ]);
     expect((await server.call('admin', 'DELETE', path)).status).toBe(404);
     expect((await server.call('', 'GET', '/api/v1/unknowns?watch=1')).json.message).toContain('cannot watch resource');
+  });
+
+  test('is nobody with a certificate of another CA, not even one who may read the version', async () => {
+    expect((await server.call('impostor', 'GET', '/version')).status).toBe(401);
+    const headers = { authorization: 'Bearer robot-token' };
+    expect((await server.call('impostor', 'GET', '/version', undefined, headers)).status).toBe(200);
   });
 
   test('is known by a token as well, and not let in with a bad one', async () => {
