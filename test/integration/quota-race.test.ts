@@ -1,15 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runController } from '../../control-plane/controllers/controller.ts';
 import { createQuotaController } from '../../control-plane/controllers/resource-quota.ts';
-import { systemClock } from '../../shared/clock.ts';
 import { isApiError } from '../../shared/errors.ts';
-import type { EventRecorder } from '../../shared/event-recorder.ts';
-import type { Kind } from '../../shared/generated/types.ts';
-import { createInformers } from '../../shared/informers.ts';
-import { kinds } from '../../shared/kinds/index.ts';
-import { silentLog } from '../../shared/log.ts';
-import { seededRandom, systemRandom } from '../../shared/random.ts';
+import { seededRandom } from '../../shared/random.ts';
 import { startTestApi, type TestApi } from '../support/api-server.ts';
+import { startControllers } from '../support/controllers.ts';
 import { hasEtcd, startTestEtcd, type TestEtcd } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -17,28 +11,16 @@ import { eventually } from '../support/eventually.ts';
 describe.skipIf(!hasEtcd())('a quota', () => {
   let etcd: TestEtcd;
   const planes: TestApi[] = [];
-  const stop = new AbortController();
-  let running: Promise<unknown> = Promise.resolve();
+  let stopControllers: (() => Promise<void>) | undefined;
 
   beforeAll(async () => {
     etcd = await startTestEtcd();
     for (let i = 0; i < 2; i++) planes.push(await startTestApi({ store: etcd.open() }));
-    const { client } = plane(0);
-    const base = { client, clock: systemClock, random: systemRandom, log: silentLog };
-    const watched = kinds.map(({ kind }) => kind as Kind).filter((kind) => kind !== 'Event');
-    const informers = createInformers(base, watched);
-    const deps = { ...base, informers, events: { record: () => undefined } as unknown as EventRecorder };
-    running = Promise.all([
-      informers.run(stop.signal),
-      runController(createQuotaController(deps), deps, stop.signal),
-    ]).catch((error) => {
-      if (!stop.signal.aborted) throw error;
-    });
+    stopControllers = await startControllers(plane(0).client, createQuotaController);
   }, 30_000);
 
   afterAll(async () => {
-    stop.abort(new Error('the test is over'));
-    await running;
+    await stopControllers?.();
     for (const one of planes) await one.stop();
     await etcd?.cleanup();
   });
