@@ -20,6 +20,7 @@ import { decodeItem, encodeObject, type State } from './codec.ts';
 import { EventLease } from './event-lease.ts';
 import type { Authorizer } from './identity.ts';
 import { guardObject } from './node-guards.ts';
+import { ownHandlers } from './own-handlers.ts';
 import { ReadIndex } from './read-index.ts';
 import type { KindHandlers } from './unstored.ts';
 
@@ -33,6 +34,8 @@ export interface ApiDeps {
   readonly log: Log;
   /** Absent: logs answer ServiceUnavailable. */
   readonly nodeStreams?: NodeStreams;
+  /** The range that services get their addresses from; IPv4. */
+  readonly serviceCIDR?: string;
   /** What answers for the kinds that are not stored, besides those that the API itself knows. */
   readonly handlers?: KindHandlers;
 }
@@ -60,7 +63,7 @@ export class Core {
   constructor(deps: ApiDeps) {
     this.deps = deps;
     this.reads = new ReadIndex(deps);
-    this.handlers = { ...reviews, ...deps.handlers };
+    this.handlers = { ...ownHandlers, ...reviews, ...deps.handlers };
     this.admission = new AdmissionChain([...plugins, certificates(deps.authorizer)], deps.cache);
     this.#events = new EventLease(deps);
   }

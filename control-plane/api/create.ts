@@ -17,6 +17,7 @@ import { countedBy } from './generation.ts';
 import { pause } from './guarded-update.ts';
 import { addGuardWrites } from './node-guards.ts';
 import { alreadyExists, badRequest, forbidden, modified, notFound } from './refusals.ts';
+import { serviceClaims } from './service-claims.ts';
 
 /** How often a generated name is drawn again when it is taken, as in Kubernetes. */
 const nameTries = 8;
@@ -91,6 +92,7 @@ async function insert(
   charges: Charges | undefined,
 ): Promise<KubeObject> {
   const { name, namespace } = draft.metadata;
+  const claims = serviceClaims(core, def, draft, undefined);
   const key = objectKey(def, namespace, name);
   const home = namespace ? objectKey(core.kind('Namespace'), undefined, namespace) : undefined;
   let room = namespace ? await livingNamespace(core, def, name, namespace) : undefined;
@@ -99,13 +101,14 @@ async function insert(
     if (await core.fresh(key)) throw alreadyExists(def, name);
     return draft;
   }
-  const value = encodeObject(draft);
+  let value = encodeObject(draft);
   for (let attempt = 0; attempt < maxTries; attempt++) {
     if (attempt > 0) await pause(core, context, attempt);
     const guards: Guard[] = [{ key, revision: 0 }];
     if (home && room) guards.push({ key: home, revision: room.revision });
     const writes: Write[] = [await core.put(def, key, value, false)];
     addGuardWrites(core, undefined, draft, writes, guards);
+    claims?.addTo(guards, writes);
     await charges?.addTo(guards, writes, draft, undefined);
     const result = await core.deps.store.txn({ guards, writes });
     if (result.ok) {
@@ -116,6 +119,7 @@ async function insert(
       return draft;
     }
     if (result.current.has(key)) throw alreadyExists(def, name);
+    if (claims?.refused(result.current)) value = encodeObject(draft);
     charges?.refused(guards, result.current, result.revision);
     // The namespace has changed since it was seen: look at what it is now.
     const item = home && result.current.get(home);

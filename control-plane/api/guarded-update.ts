@@ -12,6 +12,7 @@ import type { Core } from './core.ts';
 import { isReadyToGo } from './deletion.ts';
 import { addGuardWrites } from './node-guards.ts';
 import { modified, notFound } from './refusals.ts';
+import { serviceClaims } from './service-claims.ts';
 
 /** After this many lost races in a row a writer begins to wait between its tries. */
 const eagerTries = 3;
@@ -133,9 +134,11 @@ async function write(
   after: KubeObject | undefined,
   charges: Charges | undefined,
 ): Promise<number | State | undefined> {
+  const claims = serviceClaims(core, def, after, state.object);
   const guards: Guard[] = [{ key, revision: state.revision }];
   const writes: Write[] = [after ? await core.put(def, key, encodeObject(after), true) : { type: 'delete', key }];
   addGuardWrites(core, state.object, after, writes, guards);
+  claims?.addTo(guards, writes);
   await charges?.addTo(guards, writes, after ?? state.object, state.object);
   const result = await core.deps.store.txn({ guards, writes });
   if (result.ok) {
@@ -143,6 +146,7 @@ async function write(
     return result.revision;
   }
   charges?.refused(guards, result.current, result.revision);
+  if (result.current.get(key)?.revision === state.revision) claims?.refused(result.current);
   const item = result.current.get(key);
   return item && decodeItem(item);
 }

@@ -20,8 +20,18 @@ export async function createBinding(
   body: unknown,
   options: MutateOptions = {},
 ): Promise<Status> {
-  const def = core.kind('Pod');
-  core.authorize(context, 'create', askedOf(def, target));
+  core.authorize(context, 'create', askedOf(core.kind('Pod'), target));
+  return placePod(core, context, target, body, options);
+}
+
+/** Who asks has been authorized before. */
+export async function placePod(
+  core: Core,
+  context: RequestContext,
+  target: Pick<Target, 'namespace' | 'name'>,
+  body: unknown,
+  options: MutateOptions,
+): Promise<Status> {
   const node = isRecord(body) && isRecord(body.target) ? body.target.name : undefined;
   if (typeof node !== 'string' || node === '') throw badRequest('target.name: Required value');
   const kind = isRecord(body) && isRecord(body.target) ? body.target.kind : undefined;
@@ -32,7 +42,7 @@ export async function createBinding(
   await guardedUpdate(
     core,
     context,
-    { def, namespace: target.namespace, name: target.name },
+    { def: core.kind('Pod'), namespace: target.namespace, name: target.name },
     (current) => {
       const fault = unbindable(current as Pod, typeof meta.uid === 'string' ? meta.uid : undefined);
       if (fault) throw fault;

@@ -27,16 +27,17 @@ export async function startTestApi(
     authorizer?: Authorizer;
     nodeStreams?: NodeStreams;
     window?: number;
+    serviceCIDR?: string;
   } = {},
 ): Promise<TestApi> {
-  const { clock = systemClock, random = systemRandom, nodeStreams, window } = parts;
+  const { clock = systemClock, random = systemRandom, nodeStreams, window, serviceCIDR } = parts;
   const store = parts.store ?? new MemoryStore({ clock });
   const authorizer = parts.authorizer ?? { authorize: () => ({ allowed: true }) as const };
   const stop = new AbortController();
   const cache = new WatchCache({ store, clock, random, log: silentLog, window });
   const running = cache.run(stop.signal);
   await cache.ready(stop.signal);
-  const api = createApi({ store, cache, authorizer, clock, random, log: silentLog, nodeStreams });
+  const api = createApi({ store, cache, authorizer, clock, random, log: silentLog, nodeStreams, serviceCIDR });
   await ensureBootObjects(api, stop.signal);
   return {
     api,
