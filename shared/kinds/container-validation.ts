@@ -54,6 +54,7 @@ export function validateContainer(
     validateEnvFrom(source, `${field}.envFrom[${index}]`, causes);
   }
   validateMounts(container, volumes, field, causes);
+  validateDevices(container, spec, field, causes);
   if (container.resources) validateResources(container.resources, `${field}.resources`, causes);
   const { livenessProbe, readinessProbe, startupProbe, lifecycle } = container;
   if (livenessProbe) validateProbe(livenessProbe, `${field}.livenessProbe`, true, causes);
@@ -67,6 +68,9 @@ export function validateContainer(
   }
   if (lifecycle?.postStart) validateHandler(lifecycle.postStart, `${field}.lifecycle.postStart`, causes);
   if (lifecycle?.preStop) validateHandler(lifecycle.preStop, `${field}.lifecycle.preStop`, causes);
+  for (const name of ['postStart', 'preStop'] as const) {
+    validateSleep(lifecycle?.[name]?.sleep?.seconds, spec, `${field}.lifecycle.${name}.sleep`, causes);
+  }
   const security = container.securityContext;
   if (security?.privileged && security.allowPrivilegeEscalation === false) {
     const fault = 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true';
@@ -203,6 +207,36 @@ function validateMounts(
       causes.push(forbidden(`${place}.recursiveReadOnly`, fault));
     }
   }
+}
+
+/** A block device is a claimed volume, and stands where no files are mounted. */
+function validateDevices(container: Container, spec: PodSpec, field: string, causes: StatusCause[]): void {
+  const mounted = new Set((container.volumeMounts ?? []).map(({ mountPath }) => mountPath));
+  const [names, paths] = [new Set<string>(), new Set<string>()];
+  for (const [index, { name, devicePath }] of (container.volumeDevices ?? []).entries()) {
+    const place = `${field}.volumeDevices[${index}]`;
+    const volume = spec.volumes?.find((one) => one.name === name);
+    if (name && names.has(name)) causes.push(invalid(`${place}.name`, name, 'must be unique'));
+    if (name && !volume) causes.push(notFound(`${place}.name`, name));
+    if (volume && !volume.persistentVolumeClaim && !volume.ephemeral) {
+      const fault = 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode';
+      causes.push(invalid(`${place}.name`, name, fault));
+    }
+    if (devicePath && paths.has(devicePath)) causes.push(invalid(`${place}.devicePath`, devicePath, 'must be unique'));
+    if (mounted.has(devicePath)) {
+      causes.push(invalid(`${place}.devicePath`, devicePath, 'must not already exist as a path in volumeMounts'));
+    }
+    names.add(name);
+    paths.add(devicePath);
+  }
+}
+
+/** A hook that only waits must end before the pod has to. */
+function validateSleep(seconds: number | undefined, spec: PodSpec, field: string, causes: StatusCause[]): void {
+  const grace = spec.terminationGracePeriodSeconds;
+  if (seconds === undefined || grace === undefined || (seconds > 0 && seconds <= grace)) return;
+  const fault = `must be greater than 0 and less than terminationGracePeriodSeconds (${grace})`;
+  causes.push(invalid(field, seconds, fault));
 }
 
 function validateSubPath({ subPath, subPathExpr }: VolumeMount, field: string, causes: StatusCause[]): void {

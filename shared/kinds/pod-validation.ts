@@ -4,6 +4,7 @@ import { validateContainers } from './container-validation.ts';
 import { validateAnnotations, validateLabels } from './metadata.ts';
 import { validateAmounts, validateResources } from './resource-validation.ts';
 import { validateScheduling } from './scheduling-validation.ts';
+import { validateSecurity } from './security-validation.ts';
 import { validateVolumes } from './volume-validation.ts';
 
 /**
@@ -14,6 +15,7 @@ export function validatePodSpec(spec: PodSpec, field: string, causes: StatusCaus
   validateVolumes(spec, field, causes);
   validateContainers(spec, field, causes);
   validateScheduling(spec, field, causes);
+  validateSecurity(spec, field, causes);
   if (spec.dnsConfig) validateDns(spec.dnsConfig, `${field}.dnsConfig`, causes);
   if (spec.dnsPolicy === 'None') {
     if (!spec.dnsConfig) {

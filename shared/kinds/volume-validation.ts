@@ -24,7 +24,9 @@ function validateVolume(volume: Volume, field: string, causes: StatusCause[]): v
   const [first, ...others] = Object.keys(sources);
   if (first === undefined) causes.push(required(field, 'must specify a volume type'));
   for (const extra of others) causes.push(forbidden(`${field}.${extra}`, 'may not specify more than 1 volume type'));
-  const { hostPath, emptyDir, configMap, secret, downwardAPI, projected } = sources;
+  const { hostPath, emptyDir, configMap, secret, downwardAPI, projected, image, ephemeral } = sources;
+  if (image && !image.reference) causes.push(required(`${field}.image.reference`));
+  if (ephemeral && !ephemeral.volumeClaimTemplate) causes.push(required(`${field}.ephemeral.volumeClaimTemplate`));
   if (hostPath?.path?.split('/').includes('..')) {
     causes.push(invalid(`${field}.hostPath.path`, hostPath.path, "must not contain '..'"));
   }

@@ -1,4 +1,5 @@
 import { createPublicKey, verify } from 'node:crypto';
+import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 
 /** What somebody asks a certificate for. */
