@@ -1,3 +1,4 @@
+import { spawn, spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import protobuf from 'protobufjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,7 +7,11 @@ import { isApiError } from '../../shared/errors.ts';
 import { servedKinds } from '../../shared/kinds/index.ts';
 import { decodeObject } from '../../shared/rpc/convert.ts';
 import { arbitraryObject } from '../support/arbitrary-objects.ts';
+import { eventually } from '../support/eventually.ts';
 import { startTestRest, type TestRest } from './rest-server.ts';
+
+const kubectlFound = spawnSync('kubectl', ['version', '--client']).status === 0;
+if (!kubectlFound && process.env.CI) throw new Error('kubectl is not installed: these tests must run in CI');
 
 const type = 'application/vnd.kubernetes.protobuf';
 const configMaps = '/api/v1/namespaces/default/configmaps';
@@ -94,6 +99,28 @@ describe('Kubernetes’ protobuf', () => {
     expect(rest).toEqual([]);
     expect(event?.type).toBe('ADDED');
     expect(decodeProtobuf(event?.object ?? Buffer.alloc(0))).toMatchObject({ kind: 'ConfigMap', data: { k: 'a' } });
+  });
+
+  it.skipIf(!kubectlFound)('is what Kubernetes’ own client reads, watches included', async () => {
+    const env = { PATH: process.env.PATH, HOME: server.dir, KUBECONFIG: server.kubeconfig };
+    const watching = spawn('kubectl', ['events', '--watch', '-v=8'], { env });
+    try {
+      let out = '';
+      let log = '';
+      watching.stdout.on('data', (chunk) => {
+        out += chunk;
+      });
+      watching.stderr.on('data', (chunk) => {
+        log += chunk;
+      });
+      await eventually(() => log.includes(`Content-Type: ${type};stream=watch`));
+      const pod = { kind: 'Pod', namespace: 'default', name: 'p' };
+      const metadata = { namespace: 'default', name: 'p.1' };
+      await server.client.create('Event', { metadata, involvedObject: pod, reason: 'Seen', message: 'it was seen' });
+      await eventually(() => /Seen\s+Pod\/p\s+it was seen/.test(out));
+    } finally {
+      watching.kill();
+    }
   });
 
   it('takes options of a deletion', async () => {
