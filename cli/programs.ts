@@ -40,6 +40,11 @@ export function addPrograms(program: Argv, io: Io): Argv {
             default: '10.64.0.0/16',
             describe: "The pods' addresses, all nodes together",
           })
+          .option('service-cidr', {
+            type: 'string',
+            default: '10.68.0.0/16',
+            describe: "The services' addresses; apart from the pods'",
+          })
           .option('log-level', logLevel),
       async (args) => {
         const { runServer } = await import('../control-plane/main.ts');
@@ -54,6 +59,7 @@ export function addPrograms(program: Argv, io: Io): Argv {
             grpcListen: args.grpcListen,
             advertiseAddresses: commaSeparated(args.advertiseAddress),
             podCIDR: args.podCidr,
+            serviceCIDR: args.serviceCidr,
             logLevel: args.logLevel,
           },
           io.signal,

@@ -76,7 +76,15 @@ export class Certificates {
 
 function serverNames(addresses: readonly string[]): string[] {
   const own = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
-  const services = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'localhost', '127.0.0.1', '::1'];
+  const services = [
+    'kubernetes',
+    'kubernetes.default',
+    'kubernetes.default.svc',
+    'kubernetes.default.svc.cluster.local',
+    'localhost',
+    '127.0.0.1',
+    '::1',
+  ];
   const usable = [...addresses, ...own].filter((address) => !address.includes('%') && !address.startsWith('fe80'));
   return [...new Set([...services, hostname(), ...usable])];
 }

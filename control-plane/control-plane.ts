@@ -35,6 +35,8 @@ export interface ControlPlaneDeps {
   readonly holder: string;
   /** The range that nodes get their pods' addresses from. */
   readonly clusterCIDR: string;
+  /** The range that services get their addresses from. */
+  readonly serviceCIDR?: string;
   readonly heartbeatMs?: number;
   readonly leaseMs?: number;
   readonly metrics?: Registry;
@@ -80,6 +82,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     random,
     log,
     authorizer,
+    serviceCIDR: deps.serviceCIDR,
     nodeStreams: {
       logs: (node, parameters, signal) => sessions.logs(node, parameters, signal),
       open: (node, request, signal) => sessions.open(node, request, signal),

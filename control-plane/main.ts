@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { isIPv4 } from 'node:net';
+import { hostname, networkInterfaces } from 'node:os';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { bracketed, splitAddress } from '../shared/address.ts';
 import { systemClock as clock } from '../shared/clock.ts';
@@ -10,9 +11,11 @@ import { Authenticator } from './api/auth/authenticator.ts';
 import { createEnrollment } from './api/auth/enrollment.ts';
 import { createGrpcServer } from './api/grpc/server.ts';
 import { createRestServer } from './api/rest/server.ts';
+import { firstAddress } from './api/service-claims.ts';
 import { Certificates } from './certificates.ts';
 import { createControlPlane } from './control-plane.ts';
 import { takeDataDir } from './data-dir.ts';
+import { KubernetesService, type ServerAddress } from './kubernetes-service.ts';
 import { EtcdStore } from './store/etcd.ts';
 import { EtcdProcess } from './store/etcd-process.ts';
 
@@ -31,6 +34,8 @@ export interface ServerOptions {
   readonly advertiseAddresses: readonly string[];
   /** The range that nodes get their pods' addresses from. */
   readonly podCIDR: string;
+  /** The range that services get their addresses from. */
+  readonly serviceCIDR: string;
   readonly logLevel: string;
 }
 
@@ -45,7 +50,10 @@ export async function runServer(options: ServerOptions, signal: AbortSignal): Pr
   const etcd = options.etcdEndpoints?.length ? undefined : ownEtcd(options.dataDir, log);
   try {
     const [certificates, store] = await Promise.all([
-      Certificates.load({ dataDir: options.dataDir, clock, random, log }, options.advertiseAddresses),
+      Certificates.load({ dataDir: options.dataDir, clock, random, log }, [
+        ...options.advertiseAddresses,
+        firstAddress(options.serviceCIDR),
+      ]),
       openStore(options, etcd, log, signal),
     ]);
     try {
@@ -76,6 +84,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     ...{ store, clock, random, log, metrics },
     holder: parts.holder,
     clusterCIDR: options.podCIDR,
+    serviceCIDR: options.serviceCIDR,
   });
   const { api, authorizer } = controlPlane;
   const enrollment = createEnrollment({
@@ -107,6 +116,12 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     const { host, port } = splitAddress(options.restListen);
     const restPort = await rest.listen(port, host);
     const grpcPort = await grpc.listen(options.grpcListen);
+    const kubernetes = new KubernetesService({
+      ...{ client: controlPlane.client, store, clock, log: log.child({ component: 'kubernetes-service' }) },
+      clusterIP: firstAddress(options.serviceCIDR),
+      address: addressOf(options.advertiseAddresses, restPort),
+    });
+    await kubernetes.look();
     grpc.setServing(true);
     const writeAccess = () => {
       const address = options.advertiseAddresses[0] ?? hostToDial(host);
@@ -123,7 +138,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
       grpc.replaceTls(grpcTls(certificates));
       await writeAccess();
     }, signal);
-    await Promise.all([fresh, running]);
+    await Promise.all([fresh, running, kubernetes.run(signal)]);
     failed.signal.throwIfAborted();
   } catch (error) {
     if (!stop.aborted) throw error;
@@ -164,6 +179,14 @@ function restTls({ server, authority }: Certificates) {
 
 function grpcTls({ server, authority }: Certificates) {
   return { ca: authority.certificate, server };
+}
+
+/** By which address others reach the REST API: one that it was told, or else one of this machine. */
+function addressOf(told: readonly string[], port: number): ServerAddress | undefined {
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const all = [...told, ...own.filter(({ internal }) => !internal).map(({ address }) => address)];
+  const ip = all.find((address) => isIPv4(address) && !/^(127|169\.254|0)\./.test(address));
+  return ip === undefined ? undefined : { ip, port };
 }
 
 /** What to dial to reach a server that listens on `host`. */
