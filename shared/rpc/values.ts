@@ -102,7 +102,11 @@ export const scalarValues: Readonly<Record<string, ValueCodec>> = {
     1,
     0,
     (writer, value) => writer.double(Number(value)),
-    (reader) => reader.double(),
+    (reader) => {
+      const value = reader.double();
+      // JSON has no other numbers.
+      return Number.isFinite(value) ? value : fail('a number that is not finite');
+    },
   ),
   // Go tells no bytes from empty ones, and leaves the first out.
   bytes: {
