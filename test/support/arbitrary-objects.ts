@@ -27,7 +27,7 @@ const values: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   bool: fc.boolean(),
   int32: fc.integer(),
   int64: fc.maxSafeInteger(),
-  double: fc.double({ noNaN: true }),
+  double: fc.double({ noNaN: true, noDefaultInfinity: true }),
   bytes: fc.uint8Array().map((bytes) => Buffer.from(bytes).toString('base64')),
   'k8s.io.apimachinery.pkg.util.intstr.IntOrString': fc.oneof(fc.integer(), fc.string()),
   'k8s.io.apimachinery.pkg.api.resource.Quantity': fc
