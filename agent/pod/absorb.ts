@@ -92,7 +92,7 @@ function recordExit(memory: ContainerMemory, exit: ContainerExit): ContainerMemo
   const previous = memory.exits[0];
   const ranMs = exit.startedAt === undefined ? 0 : exit.finishedAt - exit.startedAt;
   const counted = ranMs < crashResetMs && previous?.hash === exit.hash;
-  const { live, ...rest } = memory;
+  const { live, resized: _resized, ...rest } = memory;
   return {
     ...rest,
     ...(live && live.attempt > exit.attempt ? { live } : {}),

@@ -1,6 +1,8 @@
 import { formatTime } from '../../shared/clock.ts';
 import type { ContainerStatus, PodCondition, PodStatus } from '../../shared/generated/types.ts';
+import { containersOf } from './containers.ts';
 import type { PodView } from './model.ts';
+import { isResizing } from './resources.ts';
 
 export interface ConditionFacts {
   readonly view: PodView;
@@ -14,6 +16,8 @@ export interface ConditionFacts {
 
 /** The condition types that a node writes; all others are kept as they are. */
 const own = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady'] as const;
+/** There only while it is true. */
+const inProgress = 'PodResizeInProgress';
 type Own = (typeof own)[number];
 type Verdict = Pick<PodCondition, 'status' | 'reason' | 'message'>;
 
@@ -33,12 +37,24 @@ export function podConditions(facts: ConditionFacts): PodCondition[] {
     const kept = old?.status === verdict.status ? old.lastTransitionTime : undefined;
     return { type, ...verdict, lastTransitionTime: kept ?? formatTime(now) };
   });
-  const others = before.filter(({ type }) => !own.some((mine) => mine === type));
+  const others = before.filter(({ type }) => type !== inProgress && !own.some((mine) => mine === type));
+  if (isPodResizing(view)) {
+    const old = before.find(({ type }) => type === inProgress);
+    conditions.push(old ?? { type: inProgress, status: 'True', lastTransitionTime: formatTime(now) });
+  }
   if (!others.some(({ type }) => type === 'PodScheduled')) {
     const at = view.pod.metadata.creationTimestamp || formatTime(now);
     others.push({ type: 'PodScheduled', status: 'True', lastTransitionTime: at });
   }
   return [...conditions, ...others];
+}
+
+function isPodResizing(view: PodView): boolean {
+  return containersOf(view.pod).some(({ spec }) =>
+    view.observed.containers.some(
+      (state) => state.name === spec.name && state.state === 'running' && isResizing(view, spec, state),
+    ),
+  );
 }
 
 function initialized({ inits, phase, view }: ConditionFacts): Verdict {

@@ -5,6 +5,7 @@ import type { ContainerSpec, HostPort, Mount, PodRef, Resources, SandboxSpec } f
 import { containerHash, hashLabel } from './containers.ts';
 import { containerEnv, expand } from './env.ts';
 import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
+import { resourcesLabel, resourcesText } from './resources.ts';
 
 /** Annotation of a pod that tells the fake runtime how its containers behave; handed on as a label. */
 const fakeAnnotation = 'coracle.fake';
@@ -49,7 +50,11 @@ export function containerSpec(
     supplementalGroups: [
       ...new Set([...(whole.supplementalGroups ?? []), ...(whole.fsGroup === undefined ? [] : [whole.fsGroup])]),
     ],
-    labels: { [hashLabel]: containerHash(container), ...(fake ? { [fakeAnnotation]: fake } : {}) },
+    labels: {
+      [hashLabel]: containerHash(container),
+      [resourcesLabel]: resourcesText(container),
+      ...(fake ? { [fakeAnnotation]: fake } : {}),
+    },
   };
 }
 

@@ -9,13 +9,14 @@ import {
   type SandboxSpec,
   type SandboxState,
 } from '../runtime/runtime.ts';
-import { containerSpec, podRef, sandboxSpec } from './container-spec.ts';
+import { cgroupResources, containerSpec, podRef, sandboxSpec } from './container-spec.ts';
 import { containersOf } from './containers.ts';
 import { HookError, type Hooks } from './hooks.ts';
 import { credentialsFor, isImageName, pullPolicy } from './images.ts';
 import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
 import type { ContainerProgress, Failure, PodContainer, PodMemory, PodProgress } from './model.ts';
 import type { Action, StepArgs } from './plan.ts';
+import { resourcesText } from './resources.ts';
 import type { PodVolumes } from './volumes.ts';
 
 /** What the executors of all pods share. */
@@ -261,6 +262,17 @@ export const executors: Executors = {
     if (signal.aborted) return;
     const until = preStop && left > 0 ? Math.max(deadline, deps.clock.now() + minStopMs) : deadline;
     await stop(deps, context, id, until, signal);
+  },
+
+  async updateContainer(deps, context, { container: name, id, resources }) {
+    const container = specOf(context.pod, name);
+    // The spec may have moved on since the plan; the next plan sees it.
+    if (resourcesText(container) !== resources) return;
+    await deps.runtime.updateContainer(id, cgroupResources(context.pod, container, deps.node().memoryCapacity));
+    const known = context.memory.containers[name];
+    if (!known) return;
+    const containers = { ...context.memory.containers, [name]: { ...known, resized: { id, resources } } };
+    context.setMemory({ containers });
   },
 
   async removeContainer(deps, context, { id }) {

@@ -50,6 +50,8 @@ export interface ContainerMemory {
     readonly imageId: string;
     readonly hash?: string;
   };
+  /** The running one was given other resources than it was made with (see resources.ts). */
+  readonly resized?: { readonly id: string; readonly resources: string };
   /** Newest first, at most two. */
   readonly exits: readonly ContainerExit[];
 }

@@ -13,6 +13,7 @@ import {
   restarts,
 } from './containers.ts';
 import type { PodContainer, PodMemory, PodView, Role } from './model.ts';
+import { appliedResources, isResizing, resourcesText, restartsToResize } from './resources.ts';
 
 /**
  * The life of a pod as one pure step function.
@@ -50,6 +51,8 @@ export interface StepArgs {
   startContainer: { container: string; id: string };
   /** Ends with SIGKILL at the deadline. `why` is the event's text. */
   stopContainer: { container: string; id: string; deadline: number; why: string };
+  /** Gives a running container what its spec says now. `resources`: as `resourcesText` has them. */
+  updateContainer: { container: string; id: string; resources: string };
   removeContainer: { container: string; id: string };
   /** The pod has ended by itself. */
   finish: { phase: 'Succeeded' | 'Failed'; reason?: string; message?: string };
@@ -240,8 +243,18 @@ function planRestart(view: PodView, { spec }: PodContainer, state: ContainerStat
     return [stop(state, deadline, `Container ${spec.name} failed ${unhealthy.probe} probe, will be restarted`)];
   }
   const hash = state.labels[hashLabel];
-  if (hash === undefined || hash === containerHash(spec)) return [];
+  if (hash === undefined || hash === containerHash(spec)) return planResize(view, spec, state, deadline);
   return [stop(state, deadline, `Container ${spec.name} definition changed, will be restarted`)];
+}
+
+/** Other resources are given to the container as it runs, unless it wants a restart for them and may have one. */
+function planResize(view: PodView, spec: PodContainer['spec'], state: ContainerState, deadline: number): Step[] {
+  const applied = appliedResources(view, state);
+  if (applied === undefined || !isResizing(view, spec, state)) return [];
+  if (restartsToResize(spec, applied) && view.pod.spec.restartPolicy !== 'Never') {
+    return [stop(state, deadline, `Container ${spec.name} resize requires restart`)];
+  }
+  return [{ action: 'updateContainer', container: spec.name, id: state.id, resources: resourcesText(spec) }];
 }
 
 /**

@@ -6,6 +6,7 @@ import { podConditions } from './conditions.ts';
 import { containersOf, currentSandbox, hasStarted, incompleteInit, newestContainer, restarts } from './containers.ts';
 import type { ContainerExit, PodContainer, PodView } from './model.ts';
 import { crashDelayMs, restartAt } from './plan.ts';
+import { appliedResources, resourcesOfText } from './resources.ts';
 
 /** What a status says about the node. */
 export interface StatusContext {
@@ -113,7 +114,16 @@ function containerStatus(
     imageID: imageIdOf(shown?.imageId, context),
     ...(shown ? { containerID: `${context.runtimeName}://${shown.id}` } : {}),
     ...(container.role === 'ephemeral' ? {} : { started: running ? started : false }),
+    ...(running ? runningResources(view, running) : {}),
   };
+}
+
+/** What a running container has, which is not what its spec says while it is being resized. */
+function runningResources(view: PodView, running: ContainerState): Partial<ContainerStatus> {
+  const applied = appliedResources(view, running);
+  const resources = applied === undefined ? undefined : resourcesOfText(applied);
+  if (!resources) return {};
+  return { ...(resources.requests ? { allocatedResources: resources.requests } : {}), resources };
 }
 
 function isReady(view: PodView, { spec, role }: PodContainer, running: ContainerState): boolean {

@@ -448,6 +448,7 @@ function laneOf(step: Step): string {
     case 'createContainer':
     case 'startContainer':
     case 'stopContainer':
+    case 'updateContainer':
       return `container/${step.container}`;
     case 'removeContainer':
       return `remove/${step.id}`;

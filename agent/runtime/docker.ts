@@ -25,6 +25,7 @@ import {
   type ProcessStream,
   type ProcessStreams,
   type RegistryAuth,
+  type Resources,
   type Runtime,
   RuntimeError,
   type RuntimeEvent,
@@ -144,6 +145,10 @@ export class DockerRuntime implements Runtime {
 
   stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void> {
     return this.#containers.stop(id, graceSeconds, signal);
+  }
+
+  updateContainer(id: string, resources: Resources, signal?: AbortSignal): Promise<void> {
+    return this.#containers.update(id, resources, signal);
   }
 
   removeContainer(id: string, signal?: AbortSignal): Promise<void> {

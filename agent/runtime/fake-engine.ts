@@ -8,6 +8,7 @@ import {
   type ContainerState,
   type EngineInfo,
   type ImageState,
+  type Resources,
   RuntimeError,
   type RuntimeEvent,
   type SandboxSpec,
@@ -51,6 +52,8 @@ export interface FakeContainer {
   readonly sandboxId: string;
   readonly spec: ContainerSpec;
   readonly behaviour: Behaviour;
+  /** What it has now. */
+  resources: Resources;
   readonly createdAt: number;
   state: ContainerState['state'];
   startedAt?: number;
@@ -212,6 +215,7 @@ export class FakeEngine {
       sandboxId,
       spec,
       behaviour: behaviourOf(spec),
+      resources: spec.resources,
       createdAt: this.clock.now(),
       state: 'created',
       lines: [],

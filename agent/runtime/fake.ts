@@ -13,6 +13,7 @@ import {
   type ProcessStream,
   type ProcessStreams,
   type RegistryAuth,
+  type Resources,
   type Runtime,
   RuntimeError,
   type RuntimeEvent,
@@ -120,6 +121,11 @@ export class FakeRuntime implements Runtime {
     await this.#untilExit(container, willing ? stopMs : graceSeconds * 1000, signal);
     this.#check();
     this.#engine.exit(id, willing ? 0 : killed, willing ? {} : { signal: 9 });
+  }
+
+  async updateContainer(id: string, resources: Resources): Promise<void> {
+    this.#check();
+    this.#container(id).resources = resources;
   }
 
   async removeContainer(id: string): Promise<void> {

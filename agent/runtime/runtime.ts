@@ -26,6 +26,8 @@ export interface Runtime {
   startContainer(id: string, signal?: AbortSignal): Promise<void>;
   /** The stop signal, then after `graceSeconds` SIGKILL; returns when the process has ended. */
   stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void>;
+  /** Gives a running container other resources, without a restart. Its OOM score stays. NotFound when there is none. */
+  updateContainer(id: string, resources: Resources, signal?: AbortSignal): Promise<void>;
   removeContainer(id: string, signal?: AbortSignal): Promise<void>;
   inspectContainer(id: string, signal?: AbortSignal): Promise<ContainerState | undefined>;
   /** Runs a command in a container; output is cut at `maxBytes`. A command that outlives its time is killed: `Timeout`. */

@@ -6,6 +6,7 @@ import { ephemeralContainers } from './ephemeral-containers.ts';
 import type { Behaviour } from './kind.ts';
 import { podColumns } from './pod-columns.ts';
 import { addDefaultTolerations, defaultPod } from './pod-defaults.ts';
+import { resize } from './pod-resize.ts';
 import { validatePodUpdate } from './pod-update.ts';
 import { validatePodSpec } from './pod-validation.ts';
 
@@ -35,7 +36,7 @@ export const pod: Behaviour<Pod> = {
     validateUpdate(object, old, causes) {
       if (object.spec) validatePodUpdate(object, old, causes);
     },
-    parts: { ephemeralcontainers: ephemeralContainers },
+    parts: { ephemeralcontainers: ephemeralContainers, resize },
     /** The node stops a pod that it was given; before and after that there is nothing to wait for. */
     gracePeriod(object) {
       if (!object.spec.nodeName || isPodTerminal(object)) return undefined;

@@ -36,6 +36,12 @@ if (!missing) {
         hang: ['sleep', '1000'],
         echoServer: shell('trap "exit 0" TERM; nc -ll -p 7 -e cat & wait'),
       },
+      resourcesOf: async (id) => {
+        const { HostConfig } = await new Docker({ socketPath: node.docker.socket }).getContainer(id).inspect();
+        const { CpuShares, CpuQuota, Memory } = HostConfig;
+        const quota = CpuQuota && CpuQuota > 0 ? { cpuLimitMillis: CpuQuota / 100 } : {};
+        return { cpuShares: CpuShares, ...quota, memoryLimitBytes: Memory };
+      },
       missingImage: '127.0.0.1:1/missing:1',
       close: () => node.close(),
     };
@@ -89,6 +95,15 @@ describe.skipIf(missing)('pods on Docker', () => {
     expect(await sh(id, 'cat /etc/resolv.conf')).toBe(
       'nameserver 10.0.0.10\nsearch default.svc.cluster.local\noptions ndots:5',
     );
+  });
+
+  test('a resize reaches the cgroup of the processes that run', async () => {
+    const { id } = await runPod(runtime, forever, 'resize', { resources: { memoryLimitBytes: 64 * 2 ** 20 } });
+    const limit = () =>
+      sh(id, 'cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes');
+    expect(await limit()).toBe(String(64 * 2 ** 20));
+    await runtime.updateContainer(id, { cpuShares: 100, memoryLimitBytes: 128 * 2 ** 20 });
+    expect(await limit()).toBe(String(128 * 2 ** 20));
   });
 
   test('a container brings its own hosts file when it mounts one', async () => {

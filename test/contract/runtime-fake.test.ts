@@ -31,6 +31,7 @@ runtimeContract('the fake runtime', async () => {
       hang: ['sleep', '1000'],
       echoServer: { image: 'web' },
     },
+    resourcesOf: async (id) => engine.containers.get(id)?.resources ?? {},
     missingImage: 'missing:1',
     close: async () => undefined,
   };

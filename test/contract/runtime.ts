@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ContainerSpec, ContainerState, Runtime, RuntimeEvent, SandboxSpec } from '../../agent/runtime/runtime.ts';
+import type {
+  ContainerSpec,
+  ContainerState,
+  Resources,
+  Runtime,
+  RuntimeEvent,
+  SandboxSpec,
+} from '../../agent/runtime/runtime.ts';
 import { eventually } from '../support/eventually.ts';
 import { plainContainer, plainSandbox } from '../support/runtime-specs.ts';
 import { streamTests } from './runtime-streams.ts';
@@ -32,6 +39,8 @@ export interface RuntimeSubject {
     /** Gives back, on port 7, whatever it gets. */
     echoServer: Doing;
   };
+  /** What the container's cgroup has, as the engine says. */
+  resourcesOf(id: string): Promise<Resources>;
   /** An image that no registry has, named so that the answer comes fast. */
   readonly missingImage: string;
   close(): Promise<void>;
@@ -191,6 +200,18 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       await runtime.stopContainer(id, 1);
       expect(performance.now() - begin).toBeGreaterThanOrEqual(950);
       expect(await runtime.inspectContainer(id)).toMatchObject({ state: 'exited', exitCode: 137, reason: 'Error' });
+    });
+
+    test('a running container is given other resources as it runs', async () => {
+      const { id } = await runPod(runtime, subject.does.run, 'resized');
+      const before = await runtime.inspectContainer(id);
+      const resources = { cpuShares: 512, cpuLimitMillis: 250, memoryLimitBytes: 64 * 2 ** 20 };
+      await runtime.updateContainer(id, resources);
+      expect(await runtime.inspectContainer(id)).toEqual(before);
+      expect(await subject.resourcesOf(id)).toEqual(resources);
+      await runtime.updateContainer(id, { cpuShares: 2, memoryLimitBytes: 96 * 2 ** 20 });
+      expect(await subject.resourcesOf(id)).toEqual({ cpuShares: 2, memoryLimitBytes: 96 * 2 ** 20 });
+      await expect(runtime.updateContainer('0'.repeat(64), resources)).rejects.toMatchObject({ code: 'NotFound' });
     });
 
     test('stopping what has stopped and removing what is gone succeed', async () => {

@@ -119,6 +119,12 @@ function common(options: EngineOptions): HostConfig {
   };
 }
 
+/** What the engine is asked to change of a running container: absent limits are taken off. */
+export function updateConfig({ oomScoreAdj: _score, ...resources }: Resources): HostConfig {
+  const none = { CpuQuota: -1, CpuPeriod: cpuPeriod };
+  return { ...(resources.cpuLimitMillis ? {} : none), ...limits(resources, 0) };
+}
+
 function limits(resources: Resources, minOomScoreAdj: number): HostConfig {
   const { cpuShares, cpuLimitMillis, memoryLimitBytes, oomScoreAdj } = resources;
   const memory = memoryLimitBytes ? Math.max(minMemory, memoryLimitBytes) : undefined;

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import type { ContainerInspectInfo } from 'dockerode';
-import { type ContainerSpec, type ContainerState, type ExecResult, RuntimeError } from '../runtime.ts';
-import { containerConfig, type EngineOptions } from './container-config.ts';
+import { type ContainerSpec, type ContainerState, type ExecResult, type Resources, RuntimeError } from '../runtime.ts';
+import { containerConfig, type EngineOptions, updateConfig } from './container-config.ts';
 import { containerState } from './container-state.ts';
 import { type Engine, isConflict, isGone, isUnanswered, longMs, shortMs } from './engine.ts';
 import { containerName, identityOf } from './labels.ts';
@@ -75,6 +75,18 @@ export class Containers {
     } catch (error) {
       if (!isGone(error)) throw error;
     }
+  }
+
+  async update(id: string, resources: Resources, signal?: AbortSignal): Promise<void> {
+    const { engine } = this.#deps;
+    const container = engine.docker.getContainer(id);
+    await engine.call(
+      'update container',
+      (abortSignal) => container.update({ ...updateConfig(resources), abortSignal }),
+      {
+        signal,
+      },
+    );
   }
 
   async remove(id: string, signal?: AbortSignal): Promise<void> {

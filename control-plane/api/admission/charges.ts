@@ -89,7 +89,9 @@ class Sheet implements Charges {
   }
 
   #ask(guards: Guard[], writes: Write[], object: KubeObject, old: KubeObject | undefined): void {
-    const all = this.#plugins.map((plugin) => plugin.charge?.(this.#request, object, old, this.#present));
+    const all = this.#plugins.map((plugin) =>
+      plugin.charge?.(this.#request, object, old, this.#present, this.#core.admission.reader),
+    );
     for (const charge of all) {
       if (!charge) continue;
       guards.push(...charge.guards);

@@ -7,6 +7,7 @@ import { podSecurity, podSecurityWarnings } from './pod-security/plugin.ts';
 import { priority } from './priority.ts';
 import { quotas } from './quotas.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
+import { resizes } from './resizes.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 
@@ -24,4 +25,5 @@ export const plugins: readonly AdmissionPlugin[] = [
   rbacEscalation,
   quotas,
   disruptionBudgets,
+  resizes,
 ];

@@ -23,7 +23,13 @@ export interface AdmissionPlugin {
    * What must be still true when the object is stored, and what is written along with it, in the object's own transaction.
    * When it is not true any more, `charge` is asked again on fresh state. A refusal counts only on fresh state, too.
    */
-  charge?(request: Admission, object: KubeObject, old: KubeObject | undefined, present: Present): Charge | undefined;
+  charge?(
+    request: Admission,
+    object: KubeObject,
+    old: KubeObject | undefined,
+    present: Present,
+    reader: Reader,
+  ): Charge | undefined;
   /** Transactions of one lane go one after another in this process: for charges that all write one key. */
   lane?(request: Admission, reader: Reader): string | undefined;
 }
