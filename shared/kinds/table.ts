@@ -111,7 +111,17 @@ export const kindTable: readonly KindEntry[] = [
   entry('Pod', 'v1', 'pods', core, {
     shortNames: ['po'],
     categories: ['all'],
-    subresources: ['status', 'binding', 'eviction', 'log', 'exec', 'attach', 'portforward', 'ephemeralcontainers'],
+    subresources: [
+      'status',
+      'binding',
+      'eviction',
+      'log',
+      'exec',
+      'attach',
+      'portforward',
+      'ephemeralcontainers',
+      'resize',
+    ],
     selectableFields: [
       'spec.nodeName',
       'spec.restartPolicy',
