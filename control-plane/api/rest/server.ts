@@ -25,6 +25,8 @@ import { unservedAttributes } from './unserved.ts';
 
 /** A request that is no watch and no log ends by then. */
 const requestMs = 60_000;
+/** An answer of which less than this (bytes) waits to be taken may wait for as long as its connection. */
+const maxUntaken = 64 * 1024;
 /** The most header bytes of a request; the most connections at a time. */
 const maxHeaderBytes = 32 * 1024;
 const maxConnections = 10_000;
@@ -193,7 +195,14 @@ class Handler {
       deadline?.cancel();
       this.#closing.removeEventListener('abort', onClosing);
       this.#metrics?.count(request, route, response.statusCode, clock.monotonic() - started);
+      if (response.writableLength > maxUntaken) this.#dropWhenUntaken(response);
     }
+  }
+
+  /** A large answer is kept for a client that does not read it no longer than a request may last. */
+  #dropWhenUntaken(response: ServerResponse): void {
+    const late = this.#deps.clock.timer(requestMs, () => response.destroy());
+    response.once('close', () => late.cancel());
   }
 
   /** What there is not is no secret; but who may not ask is told that, as for what there is. */
