@@ -1,5 +1,6 @@
 import type { KubeObject } from '../../shared/object.ts';
 import type { Item } from '../store/store.ts';
+import { textOf } from './apply/set-text.ts';
 
 /** An object as it stood at a revision of its own. */
 export interface State {
@@ -12,10 +13,26 @@ export interface State {
  * the draft loses one that it has.
  */
 export function encodeObject(draft: KubeObject): string {
-  const { resourceVersion } = draft.metadata;
+  const { resourceVersion, managedFields } = draft.metadata;
+  const [only] = managedFields ?? [];
+  const fields = managedFields?.length === 1 ? textOf(only?.fieldsV1) : undefined;
+  if (fields !== undefined) return withFields(draft, fields);
   if (resourceVersion === undefined) return JSON.stringify(draft);
   return JSON.stringify({ ...draft, metadata: { ...draft.metadata, resourceVersion: undefined } });
 }
+
+/** The same, of an object whose only set of owned fields has a text already. */
+function withFields(draft: KubeObject, fields: string): string {
+  const managedFields = [{ ...draft.metadata.managedFields?.[0], fieldsV1: 0 }];
+  const metadata = { ...draft.metadata, resourceVersion: undefined, managedFields };
+  const text = JSON.stringify({ ...draft, metadata });
+  // Neither can stand inside of a text before: a quote in there has a backslash.
+  const at = text.indexOf(fieldsPlace, text.indexOf(entriesHead)) + fieldsPlace.length - 1;
+  return text.slice(0, at) + fields + text.slice(at + 1);
+}
+
+const entriesHead = '"managedFields":[';
+const fieldsPlace = '"fieldsV1":0';
 
 /** The text of an object as clients see it, from its stored text: with its resourceVersion. */
 export function answerText(stored: string, revision: number): string {

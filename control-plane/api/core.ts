@@ -7,6 +7,7 @@ import type { Log } from '../../shared/log.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type { Random } from '../../shared/random.ts';
 import type { WatchCache } from '../store/cache.ts';
+import { SharedFieldSets } from '../store/field-sets.ts';
 import { objectKey } from '../store/keys.ts';
 import type { Store, Write } from '../store/store.ts';
 import { certificates } from './admission/certificates.ts';
@@ -55,6 +56,8 @@ interface Asked {
 export class Core {
   readonly deps: ApiDeps;
   readonly reads: ReadIndex;
+  /** Of the objects that are made here. */
+  readonly fieldSets = new SharedFieldSets();
   readonly admission: AdmissionChain;
   readonly lanes = new Lanes();
   readonly handlers: KindHandlers;

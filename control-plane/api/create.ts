@@ -55,7 +55,7 @@ export async function createObject(
   const now = core.deps.clock.now();
   draft.metadata = newMeta(core, def, meta, now);
   if (own) own(draft);
-  else trackNew(def, draft, writerOf(def, context, options, now));
+  else trackNew(def, draft, writerOf(def, context, options, now), core.fieldSets);
   const admission: Admission = {
     ...{ identity: context.identity, verb: 'create', entry: def, namespace: draft.metadata.namespace },
     ...{ name: draft.metadata.name, dryRun: options.dryRun ?? false, warnings: context.warnings, now },

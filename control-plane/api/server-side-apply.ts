@@ -19,7 +19,7 @@ import { decodeBody } from './decode.ts';
 import { guardedUpdate } from './guarded-update.ts';
 import { isRecord } from './patch/merge.ts';
 import { applyConflict, badRequest, conflict, modified } from './refusals.ts';
-import { askedOf, checkPreconditions, placeOf, replacement } from './update.ts';
+import { askedOf, checkPreconditions, placeOf, replacement, statusMetadata } from './update.ts';
 
 /** An object that comes and goes between looking and making as often as this is not worth more tries. */
 const maxTries = 8;
@@ -97,7 +97,7 @@ async function applyToPresent(
     placeOf(def, target),
     (current) => {
       checkPreconditions(def, current.metadata, config);
-      const { object, entries } = merged(def, target, current, config, writer, options.force ?? false);
+      const { object, entries } = merged(core, def, target, current, config, writer, options.force ?? false);
       const next = decodeBody(def.stored, object, { fieldValidation: 'Ignore' }, []);
       core.authorize(context, 'patch', askedOf(def, target), next);
       return replacement(
@@ -129,7 +129,7 @@ async function applyAsNew(
   }
   if (config.resourceVersion && config.resourceVersion !== '0') throw modified(def, target.name);
   const empty = { apiVersion: config.object.apiVersion, kind: config.object.kind, metadata: {} } as KubeObject;
-  const { object, entries } = merged(def, target, empty, config, writer, true);
+  const { object, entries } = merged(core, def, target, empty, config, writer, true);
   const given = { ...object, metadata: { ...object.metadata, name: target.name } };
   const { force: _force, duplicates: _duplicates, ...plain } = options;
   const made = await createObject(core, context, def.stored, target.namespace, given, plain, (draft) =>
@@ -140,6 +140,7 @@ async function applyAsNew(
 }
 
 function merged(
+  core: Core,
   def: KindDef,
   target: Target,
   current: KubeObject,
@@ -149,7 +150,8 @@ function merged(
 ): { object: KubeObject; entries: readonly ManagedFieldsEntry[] } {
   const root = rootShape(def.stored.message);
   const entries =
-    (current.metadata.managedFields as readonly Entry[] | undefined) ?? beforeFirstApply(def.stored, current, writer);
+    (current.metadata.managedFields as readonly Entry[] | undefined) ??
+    beforeFirstApply(def.stored, current, writer, core.fieldSets);
   const wanted = partOf(def, target, config.object);
   const handover = writer.manager === 'kubectl' ? current.metadata.annotations?.[lastApplied] : undefined;
   const outcome = applyOver(root, current, wanted, entries, writer, force, () => previously(def, handover));
@@ -173,13 +175,14 @@ function previously(def: KindDef, text: string | undefined): KubeObject | undefi
 
 /** What of a configuration a request may write: not the status with the object, and not the object with the status. */
 function partOf(def: KindDef, { subresource }: Target, object: KubeObject): KubeObject {
+  const { metadata, ...rest } = object;
+  const kept = subresource === 'status' ? statusMetadata(def, metadata) : metadata;
   const reset = resetOf(def.stored);
   const written = (name: string): boolean =>
-    subresource === 'status' ? name === 'status' || name === 'metadata' : subresource !== undefined || !reset.has(name);
+    subresource === 'status' ? name === 'status' : subresource !== undefined || !reset.has(name);
+  const fields = Object.fromEntries(Object.entries(rest).filter(([name]) => written(name)));
   // Metadata that says nothing but which object is meant is nobody's.
-  const says = ([name, value]: [string, unknown]): boolean =>
-    written(name) && !(name === 'metadata' && Object.keys(value as object).length === 0);
-  return Object.fromEntries(Object.entries(object).filter(says)) as unknown as KubeObject;
+  return { ...fields, ...(Object.keys(kept).length > 0 ? { metadata: kept } : {}) } as unknown as KubeObject;
 }
 
 function readConfig(def: KindDef, target: Target, body: unknown): Config {

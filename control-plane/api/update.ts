@@ -191,12 +191,15 @@ export function mainUpdate(def: KindDef, current: KubeObject, incoming: KubeObje
   return changed(current, next);
 }
 
-function statusUpdate(def: KindDef, current: KubeObject, incoming: KubeObject, own: OwnUpdated, now: number): Change {
-  const metadata = { ...current.metadata };
+/** What of an object's metadata is written along with its status. */
+export function statusMetadata(def: KindDef, { labels, annotations }: Partial<ObjectMeta>): Partial<ObjectMeta> {
   // Whoever reports on a node or a pod may mark it as well; everybody else only reports.
   const marks = def.kind === 'Node' || def.kind === 'Pod';
-  if (marks && incoming.metadata.labels) metadata.labels = incoming.metadata.labels;
-  if (incoming.metadata.annotations) metadata.annotations = incoming.metadata.annotations;
+  return { ...(marks && labels ? { labels } : {}), ...(annotations ? { annotations } : {}) };
+}
+
+function statusUpdate(def: KindDef, current: KubeObject, incoming: KubeObject, own: OwnUpdated, now: number): Change {
+  const metadata = { ...current.metadata, ...statusMetadata(def, incoming.metadata) };
   const next: KubeObject = { ...current, metadata, status: incoming.status };
   def.stored.strategy.parts?.status?.prepare?.(next, current, now);
   own(current, next, undefined);

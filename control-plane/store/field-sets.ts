@@ -15,14 +15,33 @@ const field = '"fieldsV1":{';
 
 const leaf: Tree = Object.freeze({});
 
+/** Sets of fields by their texts: each once, as long as it is in use. */
+export class SharedFieldSets {
+  /** What was read lately; what is used again passes on to the younger generation. */
+  #young = new Map<string, Tree>();
+  #old = new Map<string, Tree>();
+
+  /** The set that `text` stands for. Throws SyntaxError when it is no JSON. */
+  of(text: string): Tree {
+    const young = this.#young.get(text);
+    if (young) return young;
+    const tree = this.#old.get(text) ?? new TreeParser(text).parse();
+    if (this.#young.size >= generationSize) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    // A copy: a part of a text keeps the whole of it in memory.
+    this.#young.set(Buffer.from(text).toString(), tree);
+    return tree;
+  }
+}
+
 /**
  * Reads stored objects in which the sets of owned fields are shared: pods of one template have the same, and a set's leaves
  * are one object in all of them. As plain JSON they would be three quarters of what a pod takes in memory.
  */
 export class ObjectReader {
-  /** What was read lately, by its text; what is used again passes on to the younger generation. */
-  #young = new Map<string, Tree>();
-  #old = new Map<string, Tree>();
+  readonly #sets = new SharedFieldSets();
 
   /** Throws SyntaxError when the text is no JSON. */
   read(text: string): unknown {
@@ -35,25 +54,12 @@ export class ObjectReader {
       const open = at + field.length - 1;
       const end = endOf(text, open);
       if (end < 0) return JSON.parse(text);
-      trees.push(this.#tree(text.slice(open, end)));
+      trees.push(this.#sets.of(text.slice(open, end)));
       rest += `${text.slice(from, open)}0`;
       from = end;
     }
     const object: unknown = JSON.parse(rest + text.slice(from));
     return fill(object, trees) ? object : JSON.parse(text);
-  }
-
-  #tree(text: string): Tree {
-    const young = this.#young.get(text);
-    if (young) return young;
-    const tree = this.#old.get(text) ?? new TreeParser(text).parse();
-    if (this.#young.size >= generationSize) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    // A copy: a part of a text keeps the whole of it in memory.
-    this.#young.set(Buffer.from(text).toString(), tree);
-    return tree;
   }
 }
 

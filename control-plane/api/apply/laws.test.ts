@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { kinds } from '../../../shared/kinds/index.ts';
 import { arbitraryObject } from '../../../test/support/arbitrary-objects.ts';
+import { SharedFieldSets } from '../../store/field-sets.ts';
+import { addedText } from './added-text.ts';
 import { applyConfig } from './apply.ts';
-import { compare } from './compare.ts';
+import { addedFields, compare } from './compare.ts';
 import { difference, type FieldSet, intersection, isEmpty, pathsOf, readFieldSet, union } from './field-set.ts';
 import { duplicateIn, fieldsOf, merge, removeFields } from './merge.ts';
 import { type Entry, ownNew, ownUpdated, type Writer } from './ownership.ts';
@@ -155,7 +157,7 @@ describe('ownership of updates, for objects of any kind', () => {
   it('names exactly the fields that there are, whoever wrote them and in whatever order', () => {
     fc.assert(
       fc.property(objects, ({ root, a, b, c }) => {
-        let entries = (ownNew(root, a, writer('one', 'Update'), nothing) ?? []) as readonly Entry[];
+        let entries: readonly Entry[] = ownNew(root, a, writer('one', 'Update'), nothing, new SharedFieldSets()) ?? [];
         if (entries.length === 0) return;
         entries = ownUpdated(root, a, b, entries, writer('two', 'Update'));
         const applied = entries.length > 0 ? apply(root, b, c, entries, writer('three')) : undefined;
@@ -170,10 +172,20 @@ describe('ownership of updates, for objects of any kind', () => {
     );
   });
 
+  it('finds the same fields of a new object as a comparison with nothing', () => {
+    fc.assert(
+      fc.property(objects, ({ root, a }) => {
+        const set = addedFields(root, a, true);
+        expect(addedText(root, a, nothing)).toBe(set === undefined ? '' : JSON.stringify(set));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('has no field of two updates', () => {
     fc.assert(
       fc.property(objects, ({ root, a, b, c }) => {
-        let entries = (ownNew(root, a, writer('one', 'Update'), nothing) ?? []) as readonly Entry[];
+        let entries: readonly Entry[] = ownNew(root, a, writer('one', 'Update'), nothing, new SharedFieldSets()) ?? [];
         entries = ownUpdated(root, a, b, entries, writer('two', 'Update'));
         entries = ownUpdated(root, b, c, entries, writer('three', 'Update'));
         for (const one of entries) {
@@ -189,7 +201,7 @@ describe('ownership of updates, for objects of any kind', () => {
   it('keeps the oldest of more than ten writers under one name', () => {
     const root = rootShape('k8s.io.api.core.v1.ConfigMap');
     let live: object = { data: { k0: '0' } };
-    let entries = ownNew(root, live, writer('w0', 'Update'), nothing) as readonly Entry[];
+    let entries: readonly Entry[] = ownNew(root, live, writer('w0', 'Update'), nothing, new SharedFieldSets()) ?? [];
     for (let i = 1; i < 15; i++) {
       const next = { data: { ...(live as { data: object }).data, [`k${i}`]: String(i) } };
       const at = { ...writer(`w${i}`, 'Update'), time: new Date(i * 1000).toISOString() };

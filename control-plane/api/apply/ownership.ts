@@ -1,6 +1,9 @@
 import type { ManagedFieldsEntry } from '../../../shared/generated/types.ts';
-import { addedFields, compare, type Difference } from './compare.ts';
+import type { SharedFieldSets } from '../../store/field-sets.ts';
+import { addedText } from './added-text.ts';
+import { compare, type Difference } from './compare.ts';
 import { difference, type FieldSet, intersection, isEmpty, readFieldSet, union } from './field-set.ts';
+import { withText } from './set-text.ts';
 import type { Struct } from './shapes.ts';
 
 /**
@@ -28,9 +31,10 @@ export function ownNew(
   object: object,
   writer: Writer,
   skip: ReadonlySet<string>,
-): ManagedFieldsEntry[] | undefined {
-  const set = addedFields(root, object, true, skip);
-  return set && [entryOf(writer, set)];
+  sets: Pick<SharedFieldSets, 'of'>,
+): Entry[] | undefined {
+  const text = addedText(root, object, skip);
+  return text === '' ? undefined : [entryOf(writer, withText(sets.of(text), text))];
 }
 
 /**

@@ -4,6 +4,7 @@ import { apiVersionOf } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
+import type { SharedFieldSets } from '../../store/field-sets.ts';
 import type { MutateOptions, RequestContext } from '../api.ts';
 import { type Entry, ownNew, ownUpdated, startingEntries, type Writer } from './ownership.ts';
 import { rootShape } from './shapes.ts';
@@ -36,9 +37,9 @@ export function writerOf(
 }
 
 /** Sets the owners of a new object: all that the client or a default set is the writer's. */
-export function trackNew(def: KindDef, draft: KubeObject, writer: Writer): void {
+export function trackNew(def: KindDef, draft: KubeObject, writer: Writer, sets: SharedFieldSets): void {
   if (untracked.has(def.kind)) return;
-  const entries = ownNew(rootShape(def.message), draft, writer, resetOf(def));
+  const entries = ownNew(rootShape(def.message), draft, writer, resetOf(def), sets);
   if (entries) draft.metadata.managedFields = entries;
 }
 
@@ -58,9 +59,14 @@ export function trackUpdate(
 }
 
 /** The entries of an object that was not tracked before somebody applied to it: all that it has belongs to those before. */
-export function beforeFirstApply(def: KindDef, live: KubeObject, writer: Writer): readonly Entry[] {
+export function beforeFirstApply(
+  def: KindDef,
+  live: KubeObject,
+  writer: Writer,
+  sets: SharedFieldSets,
+): readonly Entry[] {
   const before: Writer = { ...writer, manager: 'before-first-apply', operation: 'Update' };
-  return (ownNew(rootShape(def.message), live, before, resetOf(def)) ?? []) as readonly Entry[];
+  return ownNew(rootShape(def.message), live, before, resetOf(def), sets) ?? [];
 }
 
 export function setEntries(
