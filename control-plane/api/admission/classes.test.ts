@@ -87,4 +87,21 @@ describe('default classes', () => {
     expect((await ingress('b')).spec.ingressClassName).toBe('nginx');
     expect((await ingress('c', { ingressClassName: 'other' })).spec.ingressClassName).toBe('other');
   });
+
+  it('of storage are given to claims that say nothing of one', async () => {
+    const claim = (name: string, more: object = {}) =>
+      server.client.create('PersistentVolumeClaim', {
+        metadata: { name, namespace: 'default' },
+        spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, ...more },
+      });
+    expect((await claim('a')).spec.storageClassName).toBeUndefined();
+    const annotations = { 'storageclass.kubernetes.io/is-default-class': 'true' };
+    for (const name of ['fast', 'slow']) {
+      const metadata = name === 'fast' ? { name, annotations } : { name };
+      await server.client.create('StorageClass', { metadata, provisioner: 'example.com/disk' });
+    }
+    await seen('StorageClass', 2);
+    expect((await claim('b')).spec.storageClassName).toBe('fast');
+    expect((await claim('c', { storageClassName: '' })).spec.storageClassName).toBe('');
+  });
 });
