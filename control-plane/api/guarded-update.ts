@@ -108,7 +108,8 @@ async function decideAndWrite(
     if (typeof written === 'number') {
       core.wrote(written);
       if (!after) return { object: state.object, removed: true };
-      after.metadata.resourceVersion = String(written);
+      // Its metadata may still be that of the object it came from, which is shared.
+      after.metadata = { ...after.metadata, resourceVersion: String(written) };
       return { object: after, removed: false };
     }
     // Lost a race: what stands there now is known from the refusal itself.

@@ -19,7 +19,10 @@ const bindings: KindHandler = {
 
 /** The parts of the control plane that can fail by themselves: the store. All others are this process. */
 const componentStatuses: KindHandler = {
-  list: async (core) => [await storeStatus(core)],
+  async list(core, context) {
+    context.warnings.push('v1 ComponentStatus is deprecated in v1.19+');
+    return [await storeStatus(core)];
+  },
 };
 
 async function storeStatus(core: Core): Promise<ComponentStatus> {
