@@ -99,6 +99,22 @@ function pod(name: string, more: Partial<Pod['spec']> = {}): Draft<Pod> {
 }
 
 describe('apply', () => {
+  test('by the server says who owns a field, and takes it over when forced', async () => {
+    const yaml = (value: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shared\ndata:\n  a: "${value}"\n`;
+    expect(await applied(yaml('1'), '--server-side', '--field-manager', 'one')).toBe(
+      'configmap/shared serverside-applied\n',
+    );
+    const refused = await startCli(['apply', '-f', '-', '--server-side'], env, yaml('2')).done;
+    expect(refused.code).not.toBe(0);
+    expect(refused.err).toContain('Apply failed with 1 conflict: conflict with "one": .data.a');
+    expect(await applied(yaml('2'), '--server-side', '--force-conflicts')).toBe(
+      'configmap/shared serverside-applied\n',
+    );
+    const pointless = await startCli(['apply', '-f', '-', '--force-conflicts'], env, yaml('2')).done;
+    expect(pointless.err).toContain('--force-conflicts only works with --server-side');
+  });
+
   test('creates, then finds nothing to do, then configures what the file has changed', async () => {
     expect(await applied(deploymentYaml('web', { replicas: 2 }))).toBe('deployment.apps/web created\n');
     expect(await applied(deploymentYaml('web', { replicas: 2 }))).toBe('deployment.apps/web unchanged\n');

@@ -54,6 +54,34 @@ describe('objects over gRPC', () => {
     await grpc.remote.delete('Pod', 'same', { namespace: 'default', gracePeriodSeconds: 0 });
   });
 
+  test('an apply makes an object, owns it, and is refused what others own until it is forced', async () => {
+    const config = (a: string) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'applied', namespace: 'default' },
+      data: { a },
+    });
+    const apply = (a: string, fieldManager: string | undefined, force = false) =>
+      grpc.remote.patch(
+        'ConfigMap',
+        'applied',
+        { type: 'apply', body: config(a) },
+        { namespace: 'default', fieldManager, force },
+      );
+    const made = await apply('1', 'one');
+    expect(made.metadata.managedFields).toMatchObject([
+      { manager: 'one', operation: 'Apply', fieldsV1: { 'f:data': { 'f:a': {} } } },
+    ]);
+    await expect(apply('2', 'two')).rejects.toMatchObject({
+      reason: 'Conflict',
+      message: 'Apply failed with 1 conflict: conflict with "one": .data.a',
+      details: { causes: [{ reason: 'FieldManagerConflict', field: '.data.a' }] },
+    });
+    expect((await apply('2', 'two', true)).data).toEqual({ a: '2' });
+    await expect(apply('3', undefined)).rejects.toMatchObject({ reason: 'Invalid' });
+    await grpc.remote.delete('ConfigMap', 'applied', { namespace: 'default' });
+  });
+
   test('a list pages through all objects at one version, and selects by label', async () => {
     for (const name of ['page-a', 'page-b', 'page-c']) {
       await grpc.remote.create('ConfigMap', {
