@@ -215,7 +215,8 @@ function mapField(name: string, { number, type }: FieldSchema, codec: ValueCodec
       const entries = value as Json;
       const write = codec.writeWhole ?? codec.write;
       for (const entry of Object.keys(entries).sort()) {
-        writeEntry(writer, entry, (to) => write(to, entries[entry]));
+        const one = entries[entry] ?? undefined;
+        writeEntry(writer, entry, (to) => (one === undefined ? codec.writeZero?.(to) : write(to, one)));
       }
     },
     read(reader, wireType, into, depth) {
