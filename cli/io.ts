@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Clock, systemClock } from '../shared/clock.ts';
 import { type Random, systemRandom } from '../shared/random.ts';
+import { type Console, processConsole } from './console.ts';
 
 /** What the commands know of the world: tests give their own. */
 export interface Io {
@@ -15,6 +16,8 @@ export interface Io {
   readonly clock: Clock;
   readonly random: Random;
   stdin(): Promise<string>;
+  /** For streams into pods. */
+  readonly console: Console;
 }
 
 /** An error that is the user's to mend; its message is all that there is to say. */
@@ -39,6 +42,7 @@ export function processIo(signal: AbortSignal): Io {
     signal,
     clock: systemClock,
     random: systemRandom,
+    console: processConsole(),
     async stdin() {
       const chunks: Buffer[] = [];
       for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Buffer));

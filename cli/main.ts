@@ -4,6 +4,7 @@ import { addAuthCommands } from './commands/auth.ts';
 import { addClusterCommands } from './commands/cluster.ts';
 import { addObjectCommands } from './commands/objects.ts';
 import { addOperationCommands } from './commands/operations.ts';
+import { addStreamCommands } from './commands/streams.ts';
 import { ExitError, type Io, processIo } from './io.ts';
 import { addPrograms } from './programs.ts';
 
@@ -29,8 +30,11 @@ export async function runMain(): Promise<void> {
 /** Runs one command; resolves with the exit code. Errors are one line. */
 export async function main(args: readonly string[], io: Io): Promise<number> {
   try {
-    await createProgram(io).parseAsync(
-      withStandardInput(args),
+    // What follows -- is for a program in a container: none of it is ours to read.
+    const end = args.indexOf('--');
+    const [own, words] = end < 0 ? [args, []] : [args.slice(0, end), args.slice(end + 1)];
+    await createProgram(io, words).parseAsync(
+      withStandardInput(own),
       {},
       (_error: unknown, _argv: unknown, output: string) => {
         if (output) io.out(`${output}\n`);
@@ -45,7 +49,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   }
 }
 
-function createProgram(io: Io): Argv {
+function createProgram(io: Io, words: readonly string[]): Argv {
   const program = yargs()
     .scriptName('coracle')
     .usage('$0 COMMAND\n\nA pod orchestrator for a few machines of your own.')
@@ -67,6 +71,7 @@ function createProgram(io: Io): Argv {
   addClusterCommands(program, io);
   addObjectCommands(program, io);
   addOperationCommands(program, io);
+  addStreamCommands(program, io, words);
   addAuthCommands(program, io);
   return program;
 }
@@ -90,6 +95,8 @@ const lists = new Set([
   'nodes',
   'filename',
   'f',
+  'ports',
+  'env',
   'group',
   'as-group',
   'etcd-endpoints',

@@ -12,12 +12,16 @@ import { why } from '../why/why.ts';
 export function addOperationCommands(program: Argv, io: Io): Argv {
   return program
     .command(
-      'logs <pod>',
+      'logs [pod]',
       "Print a container's log",
       (yargs) =>
         withNamespace(yargs)
-          .positional('pod', { type: 'string', demandOption: true, describe: 'POD, pod/POD or deploy/NAME' })
+          .positional('pod', { type: 'string', describe: 'POD, pod/POD or deploy/NAME' })
+          .option('selector', { alias: 'l', type: 'string', describe: 'Of the pods with these labels' })
           .option('container', { alias: 'c', type: 'string', describe: 'Which container' })
+          .option('all-containers', { type: 'boolean', default: false, describe: 'Of all of them' })
+          .option('prefix', { type: 'boolean', default: false, describe: 'Each line with where it is from' })
+          .option('max-log-requests', { type: 'number', default: 5, describe: 'The most logs to follow at once' })
           .option('follow', { alias: 'f', type: 'boolean', default: false, describe: 'Go on as it grows' })
           .option('previous', {
             alias: 'p',
@@ -27,6 +31,7 @@ export function addOperationCommands(program: Argv, io: Io): Argv {
           })
           .option('tail', { type: 'number', describe: 'Only the last lines' })
           .option('since', { type: 'string', describe: 'Only the last 5s, 10m, 1h …' })
+          .option('since-time', { type: 'string', describe: 'Only from this time on (RFC 3339)' })
           .option('limit-bytes', { type: 'number', describe: 'At most so many bytes' })
           .option('timestamps', { type: 'boolean', default: false, describe: 'With the time of each line' }),
       (args) => withCluster(args, io, (cluster) => showLogs(cluster, args)),
