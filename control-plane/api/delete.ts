@@ -33,7 +33,7 @@ export async function deleteObject(
   const dryRun = (options.dryRun?.length ?? 0) > 0;
   core.admission.validate(
     {
-      ...{ identity: context.identity, verb: 'delete', entry: def, ...target },
+      ...{ identity: context.identity, verb: 'delete', entry: def, namespace: target.namespace, name: target.name },
       dryRun,
       warnings: context.warnings,
       now,
@@ -41,10 +41,12 @@ export async function deleteObject(
     undefined,
   );
   warnOfOrphans(def, options, context.warnings);
+  // A route's target brings more along than its type says.
+  const place = { def, namespace: target.namespace, name: target.name };
   const outcome = await guardedUpdate(
     core,
     context,
-    asked.as ? { def, ...target, subresource: asked.as, admit: 'create' } : { def, ...target },
+    asked.as ? { ...place, subresource: asked.as, admit: 'create' } : place,
     (current): DeletionStep => {
       checkDeletePreconditions(def, current, options);
       return planDeletion(current, def, options, now);

@@ -45,10 +45,20 @@ interface Version {
 
 const served: readonly Group[] = groupsOf(servedKinds);
 
+/** Where a client looks for kinds that somebody has added, before it trusts the server to check what it sends. There are none. */
+export const addedKindsPath = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+
+const noAddedKinds = {
+  kind: 'CustomResourceDefinitionList',
+  apiVersion: 'apiextensions.k8s.io/v1',
+  metadata: { resourceVersion: '' },
+  items: [],
+};
+
 /** The answer to a discovery path, undefined when it is none. `aggregated`: the client asked for the v2 form. */
 export function discoveryOf(parts: readonly string[], aggregated: boolean): object | undefined {
   const [root, group, version, ...rest] = parts;
-  if (rest.length > 0) return undefined;
+  if (rest.length > 0) return `/${parts.join('/')}` === addedKindsPath ? noAddedKinds : undefined;
   if (root === 'api') {
     if (group === undefined) return aggregated ? aggregatedList((one) => one === '') : v1;
     return version === undefined ? resourceList('', group) : undefined;

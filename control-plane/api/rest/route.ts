@@ -2,6 +2,7 @@ import { ApiError } from '../../../shared/errors.ts';
 import { kindForResource } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { Subresource } from '../../../shared/kinds/table.ts';
+import { addedKindsPath } from './discovery.ts';
 
 /** The longest URL and the most parts of a path that are looked at. */
 const maxUrl = 16 * 1024;
@@ -40,7 +41,7 @@ export function routeOf(url: string): Route {
   if (root === 'api' && parts.length > 2 && first !== undefined) {
     return { type: 'resource', resource: resourceOf('', first, parts.slice(2)), query };
   }
-  if (root === 'apis' && parts.length > 3 && first !== undefined && second !== undefined) {
+  if (root === 'apis' && parts.length > 3 && first !== undefined && second !== undefined && path !== addedKindsPath) {
     return { type: 'resource', resource: resourceOf(first, second, parts.slice(3)), query };
   }
   return { type: 'path', path, parts, query };
