@@ -446,6 +446,7 @@ export class PodManager {
       ...deps,
       log: deps.log.child({ component: 'pod' }),
       inputs: this.#inputs,
+      saved: () => checkpoint.flush(),
       mayStart: () => this.#listed && (this.#authoritative || this.#restored),
       remember: (pod, memory, status) => {
         const record: PodRecord = { pod: { ...pod, ...(status ? { status } : {}) }, memory };

@@ -14,7 +14,7 @@ import { containersOf } from './containers.ts';
 import { HookError, type Hooks } from './hooks.ts';
 import { credentialsFor, isImageName, pullPolicy } from './images.ts';
 import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
-import type { ContainerProgress, Failure, PodContainer, PodMemory, PodProgress } from './model.ts';
+import type { ContainerMemory, ContainerProgress, Failure, PodContainer, PodMemory, PodProgress } from './model.ts';
 import type { Action, StepArgs } from './plan.ts';
 import { resourcesText } from './resources.ts';
 import type { PodVolumes } from './volumes.ts';
@@ -30,6 +30,8 @@ export interface ExecutorDeps {
   /** What pods may know of the node. */
   node(): Omit<PodFacts, 'podIP'> & { readonly memoryCapacity: number };
   dnsOf(pod: Pod): SandboxSpec['dns'];
+  /** Resolves when all that is remembered has been written. */
+  saved(): Promise<void>;
   /** An address for the pod, the same when asked again. Throws when there is none. */
   allocateAddress(uid: string, wanted: string | undefined): string;
   releaseAddress(uid: string): void;
@@ -264,15 +266,19 @@ export const executors: Executors = {
     await stop(deps, context, id, until, signal);
   },
 
-  async updateContainer(deps, context, { container: name, id, resources }) {
+  async updateContainer(deps, context, { container: name, id, from, resources }) {
     const container = specOf(context.pod, name);
     // The spec may have moved on since the plan; the next plan sees it.
     if (resourcesText(container) !== resources) return;
+    const remember = (resized: ContainerMemory['resized']): void => {
+      const known = context.memory.containers[name];
+      if (known) context.setMemory({ containers: { ...context.memory.containers, [name]: { ...known, resized } } });
+    };
+    // The engine does not tell what a container was given: an agent that dies in between must know that it has to ask again.
+    remember({ id, resources: from, changing: true });
+    await deps.saved();
     await deps.runtime.updateContainer(id, cgroupResources(context.pod, container, deps.node().memoryCapacity));
-    const known = context.memory.containers[name];
-    if (!known) return;
-    const containers = { ...context.memory.containers, [name]: { ...known, resized: { id, resources } } };
-    context.setMemory({ containers });
+    remember({ id, resources });
   },
 
   async removeContainer(deps, context, { id }) {

@@ -50,8 +50,11 @@ export interface ContainerMemory {
     readonly imageId: string;
     readonly hash?: string;
   };
-  /** The running one was given other resources than it was made with (see resources.ts). */
-  readonly resized?: { readonly id: string; readonly resources: string };
+  /**
+   * The running one was given other resources than it was made with (see resources.ts). `changing`: it is about to be given others still,
+   * and whether that has happened is not known.
+   */
+  readonly resized?: { readonly id: string; readonly resources: string; readonly changing?: true };
   /** Newest first, at most two. */
   readonly exits: readonly ContainerExit[];
 }

@@ -14,6 +14,7 @@ import {
   type ProbeVerdict,
 } from './model.ts';
 import { crashDelayMs, planPod, type Step } from './plan.ts';
+import { resourcesLabel, resourcesText } from './resources.ts';
 
 const start = Date.UTC(2026, 0, 1);
 
@@ -444,6 +445,31 @@ describe('the memory', () => {
     expect(exits?.[0]).toMatchObject({ exitCode: 137, reason: 'ContainerStatusUnknown' });
     expect(model.settle()).toBe(true);
     expect(model.running()).toEqual(['a0']);
+  });
+
+  it('knows what a container was given as it ran, until it ends', () => {
+    const model = new Model(podOf({ inits: [], apps: 1, policy: 'Always' }));
+    model.settle();
+    const [made] = model.containers;
+    const [spec] = model.pod.spec.containers;
+    if (!made || !spec) throw new Error('there is no container');
+    model.containers = [{ ...made, labels: { ...made.labels, [resourcesLabel]: resourcesText(spec) } }];
+    const resized = { ...spec, resources: { requests: { cpu: '200m' } } };
+    model.pod = { ...model.pod, spec: { ...model.pod.spec, containers: [resized] } };
+    const resources = 'cpu=200m/,memory=/';
+    expect(model.plan()).toEqual([
+      { action: 'updateContainer', container: 'a0', id: made.id, from: 'cpu=/,memory=/', resources },
+    ]);
+    const { a0 } = model.memory.containers;
+    if (a0) model.memory = { ...model.memory, containers: { a0: { ...a0, resized: { id: made.id, resources } } } };
+    expect(model.plan()).toEqual([]);
+    const resizePolicy = [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' as const }];
+    const back = { ...resized, resources: { requests: { cpu: '100m' } }, resizePolicy };
+    model.pod = { ...model.pod, spec: { ...model.pod.spec, containers: [back] } };
+    expect(model.plan()).toMatchObject([{ action: 'stopContainer', why: 'Container a0 resize requires restart' }]);
+    model.endOf('a0', 143);
+    model.plan();
+    expect(model.memory.containers.a0?.resized).toBeUndefined();
   });
 
   it('is the same object when there is nothing new', () => {

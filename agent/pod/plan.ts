@@ -51,8 +51,8 @@ export interface StepArgs {
   startContainer: { container: string; id: string };
   /** Ends with SIGKILL at the deadline. `why` is the event's text. */
   stopContainer: { container: string; id: string; deadline: number; why: string };
-  /** Gives a running container what its spec says now. `resources`: as `resourcesText` has them. */
-  updateContainer: { container: string; id: string; resources: string };
+  /** Gives a running container what its spec says now. `from`, `resources`: as `resourcesText` has them. */
+  updateContainer: { container: string; id: string; from: string; resources: string };
   removeContainer: { container: string; id: string };
   /** The pod has ended by itself. */
   finish: { phase: 'Succeeded' | 'Failed'; reason?: string; message?: string };
@@ -254,7 +254,9 @@ function planResize(view: PodView, spec: PodContainer['spec'], state: ContainerS
   if (restartsToResize(spec, applied) && view.pod.spec.restartPolicy !== 'Never') {
     return [stop(state, deadline, `Container ${spec.name} resize requires restart`)];
   }
-  return [{ action: 'updateContainer', container: spec.name, id: state.id, resources: resourcesText(spec) }];
+  return [
+    { action: 'updateContainer', container: spec.name, id: state.id, from: applied, resources: resourcesText(spec) },
+  ];
 }
 
 /**

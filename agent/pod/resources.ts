@@ -37,7 +37,9 @@ export function appliedResources({ memory }: PodView, state: ContainerState): st
 /** Whether a running container has not got what its spec says. */
 export function isResizing(view: PodView, container: Container, state: ContainerState): boolean {
   const applied = appliedResources(view, state);
-  return applied !== undefined && applied !== resourcesText(container);
+  if (applied === undefined) return false;
+  const resized = view.memory.containers[state.name]?.resized;
+  return applied !== resourcesText(container) || (resized?.id === state.id && resized.changing === true);
 }
 
 /** Whether a container can take its new resources only by a restart (its resizePolicy). */

@@ -194,9 +194,38 @@ describe.skipIf(missing)('an agent on Docker', () => {
     await eventually(() => isReady('web'), { timeoutMs: 15_000 });
   });
 
+  it('gives a container more as it runs, remembers that, and restarts one that wants it so', async () => {
+    let version = 1;
+    const sized = (memory: string, more: Partial<Container> = {}) => {
+      const app = shell('app', forever, { resources: { limits: { memory } }, ...more });
+      return makePod('sized', { containers: [app] }, { resourceVersion: String(version++) });
+    };
+    server.assign(sized('64Mi'));
+    await eventually(() => isReady('sized'), { timeoutMs: 20_000 });
+    const shown = () => status('sized')?.containerStatuses?.[0];
+    expect(shown()?.resources).toEqual({ limits: { memory: '64Mi' } });
+    const made = shown()?.containerID;
+    const limitOf = async () => {
+      const [, id = ''] = shown()?.containerID?.split('://') ?? [];
+      return (await engine.getContainer(id).inspect()).HostConfig.Memory;
+    };
+    server.assign(sized('96Mi'));
+    await eventually(() => shown()?.resources?.limits?.memory === '96Mi');
+    expect([shown()?.containerID, shown()?.restartCount, await limitOf()]).toEqual([made, 0, 96 * 2 ** 20]);
+    await start();
+    server.assign(sized('64Mi'));
+    // It may have died before it had written down what it did.
+    await eventually(async () => (await limitOf()) === 64 * 2 ** 20, { timeoutMs: 20_000 });
+    expect([shown()?.containerID, shown()?.restartCount]).toEqual([made, 0]);
+    const resizePolicy = [{ resourceName: 'memory', restartPolicy: 'RestartContainer' as const }];
+    server.assign(sized('32Mi', { resizePolicy }));
+    await eventually(() => shown()?.restartCount === 1 && isReady('sized'), { timeoutMs: 20_000 });
+    expect([shown()?.resources, await limitOf()]).toEqual([{ limits: { memory: '32Mi' } }, 32 * 2 ** 20]);
+  });
+
   it('leaves nothing of pods that are deleted', async () => {
-    for (const name of ['web', 'look', 'fails']) server.delete(`default/${name}`, 5);
-    await eventually(() => server.terminated.size === 3, { timeoutMs: 30_000 });
+    for (const name of ['web', 'look', 'fails', 'sized']) server.delete(`default/${name}`, 5);
+    await eventually(() => server.terminated.size === 4, { timeoutMs: 30_000 });
     expect(await ids()).toEqual([]);
     expect(await readdir(join(dir, 'pods'))).toEqual([]);
     expect(await systemMounter.below(join(dir, 'pods'))).toEqual([]);
