@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { type Figure, markdownTable, number } from './support/figures.ts';
 import { end } from './support/server.ts';
 
-const benches = ['api-creates', 'create-to-bound', 'pod-start', 'cold-start', 'idle'];
+const benches = ['api-creates', 'create-to-bound', 'pod-start', 'cold-start', 'idle', 'streams'];
 /** For cleaning up after a benchmark that is told to end. */
 const stopLimitMs = 60_000;
 
