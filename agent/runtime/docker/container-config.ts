@@ -148,12 +148,13 @@ function podMounts(spec: ContainerSpec, files: PodFiles): Mount[] {
   );
 }
 
+/** Left to itself the engine makes mounts private, but one above its own directory (`/`, say), which it refuses to. */
 function mountSettings({ source, target, readOnly, propagation = 'private' }: Mount): MountSettings {
   return {
     Type: 'bind',
     Source: source,
     Target: target,
     ReadOnly: readOnly,
-    BindOptions: { Propagation: propagation === 'private' ? 'rprivate' : propagation },
+    ...(propagation === 'private' ? {} : { BindOptions: { Propagation: propagation } }),
   };
 }
