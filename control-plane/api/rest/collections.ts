@@ -1,10 +1,11 @@
+import type { KubeObject } from '../../../shared/object.ts';
 import type { ApiWatchEvent, ListQuery } from '../api.ts';
 import { contentTypes, notAcceptable } from './negotiate.ts';
 import { count, flag } from './parameters.ts';
 import { encodeFrame, encodeProtobuf } from './protobuf.ts';
-import { includeOf, type Representation, representEvent, representPage } from './representation.ts';
+import { includeOf, pageForm, type Representation, representEvent } from './representation.ts';
 import type { Call } from './resources.ts';
-import { sendList, sendObject } from './respond.ts';
+import { sendList } from './respond.ts';
 import { streamWatch } from './watch-stream.ts';
 
 /** A watch ends by itself after this at the latest, and after half of it when it asks for nothing, so that clients spread anew over the servers. */
@@ -24,10 +25,8 @@ export async function getCollection(call: Call): Promise<void> {
   });
 }
 
-export async function sendPage(call: Call, items: ReadonlyArray<ApiWatchEvent['object']>, metadata: object) {
-  const { head, items: shown } = representPage(representationFor(call), items, metadata);
-  if (shown) await sendList(call.reply, head, shown);
-  else sendObject(call.reply, 200, head);
+export function sendPage(call: Call, items: readonly KubeObject[], metadata: object): Promise<void> {
+  return sendList(call.reply, pageForm(representationFor(call), metadata), items);
 }
 
 export function representationFor({ reply, route, query, clock }: Call): Representation {

@@ -4,7 +4,7 @@ import { apiVersionOf } from '../../../shared/kinds/names.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { badRequest } from '../refusals.ts';
 import type { Format } from './negotiate.ts';
-import { type Include, partialOf, tableOf } from './table.ts';
+import { type Include, partialOf, rowOf, tableHead, tableOf } from './table.ts';
 
 /** What a client wants to see of a kind's objects, and how. */
 export interface Representation {
@@ -29,22 +29,27 @@ export function representObject(representation: Representation, object: KubeObje
   throw notThat(`PartialObjectMetadataList, but the requested object is not a list (${goType(def)})`);
 }
 
-/** A page of a list; its head, and its items by themselves when it has any. */
-export function representPage(
-  representation: Representation,
-  items: readonly KubeObject[],
-  metadata: object,
-): { readonly head: object; readonly items?: readonly object[] } {
+/** A page of a list: what it says of itself, the name of its list, and what each object is in it. */
+export interface PageForm {
+  readonly head: object;
+  readonly field: 'items' | 'rows';
+  readonly shape?: (object: KubeObject) => object;
+}
+
+export function pageForm(representation: Representation, metadata: object): PageForm {
   const { format, def, include, now } = representation;
   const apiVersion = metaVersion(format);
   switch (format.as) {
     case undefined:
-      return { head: { kind: `${def.kind}List`, apiVersion: apiVersionOf(def), metadata }, items };
-    case 'Table':
-      return { head: tableOf(def, items, metadata, { include, now, apiVersion }) };
+      return { head: { kind: `${def.kind}List`, apiVersion: apiVersionOf(def), metadata }, field: 'items' };
+    case 'Table': {
+      const options = { include, now, apiVersion };
+      const head = tableHead(def, metadata, options);
+      return { head, field: 'rows', shape: (object) => rowOf(def, object, options) };
+    }
     case 'PartialObjectMetadataList': {
       const head = { kind: format.as, apiVersion, metadata };
-      return { head, items: items.map((item) => partialOf(item, apiVersion)) };
+      return { head, field: 'items', shape: (object) => partialOf(object, apiVersion) };
     }
     case 'PartialObjectMetadata':
       throw notThat(`PartialObjectMetadata, but the requested object is a list (${goType(def)}List)`);

@@ -23,6 +23,13 @@ export interface Reply {
   readonly context: Pick<RequestContext, 'warnings' | 'signal'>;
 }
 
+/** What a list says of itself, the name of its list, and what each item is in it: itself, when nothing is said. */
+export interface ListForm<T> {
+  readonly head: object;
+  readonly field: string;
+  readonly shape?: (item: T) => object;
+}
+
 /** Throws NotAcceptable when the client asked for an encoding that the object has not. */
 export function sendObject(reply: Reply, status: number, object: object): void {
   const { encoding } = reply.format;
@@ -44,15 +51,17 @@ export function sendBody(reply: Reply, status: number, type: string, content: st
 }
 
 /** A list, item by item, so that a large one neither stands in memory as one text nor holds up the process. */
-export async function sendList(reply: Reply, head: object, items: readonly object[]): Promise<void> {
+export async function sendList<T extends object>(reply: Reply, form: ListForm<T>, items: readonly T[]): Promise<void> {
   const { encoding } = reply.format;
+  const { head, field, shape } = form;
   if (items.length <= itemsAtOnce[encoding]) {
-    if (encoding !== 'protobuf') return sendObject(reply, 200, { ...head, items });
-    return sendBody(reply, 200, contentTypes[encoding], Buffer.concat(encodeList(head, items.map(encodeItem))));
+    const shown = shape ? items.map(shape) : items;
+    if (encoding !== 'protobuf') return sendObject(reply, 200, { ...head, [field]: shown });
+    return sendBody(reply, 200, contentTypes[encoding], Buffer.concat(encodeList(head, shown.map(encodeItem))));
   }
   const { response, context } = reply;
   // The parts of a protobuf message begin with their length: all are made before the first is sent.
-  const parts = encoding === 'protobuf' ? await protobufParts(reply, head, items) : textParts(reply, head, items);
+  const parts = encoding === 'protobuf' ? await protobufParts(reply, form, items) : textParts(reply, form, items);
   const headers = headersOf(reply, contentTypes[encoding]);
   if (reply.gzip) Object.assign(headers, { 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' });
   response.writeHead(200, headers);
@@ -97,22 +106,27 @@ export function encoded(object: object, encoding: Encoding, pretty = false): str
 }
 
 /** A list's text in pieces of a bearable size, each made when it is asked for. */
-function* textParts({ format, pretty }: Reply, head: object, items: readonly object[]): Generator<string> {
+function* textParts<T extends object>(
+  { format, pretty }: Reply,
+  { head, field, shape = (item) => item }: ListForm<T>,
+  items: readonly T[],
+): Generator<string> {
   const atOnce = itemsAtOnce[format.encoding];
   const yaml = format.encoding === 'yaml';
   const separator = pretty ? ',\n' : ',';
   const begin = JSON.stringify(head, null, pretty ? 2 : undefined);
   yield yaml
-    ? `${toYaml(head)}items:\n`
+    ? `${toYaml(head)}${field}:\n`
     : pretty
-      ? `${begin.slice(0, -2)},\n  "items": [\n`
-      : `${begin.slice(0, -1)},"items":[`;
+      ? `${begin.slice(0, -2)},\n  "${field}": [\n`
+      : `${begin.slice(0, -1)},"${field}":[`;
   for (let at = 0; at < items.length; at += atOnce) {
     let text = '';
-    for (let i = at; i < Math.min(at + atOnce, items.length); i++) {
-      if (yaml) text += indented(toYaml(items[i], { aliasDuplicateObjects: false }), '  ').replace(/^ /, '-');
-      else if (pretty) text += (i > 0 ? separator : '') + indented(JSON.stringify(items[i], null, 2), '    ');
-      else text += (i > 0 ? separator : '') + JSON.stringify(items[i]);
+    for (const [index, item] of items.slice(at, at + atOnce).entries()) {
+      const shown = shape(item);
+      if (yaml) text += indented(toYaml(shown, { aliasDuplicateObjects: false }), '  ').replace(/^ /, '-');
+      else if (at + index > 0) text += separator;
+      if (!yaml) text += pretty ? indented(JSON.stringify(shown, null, 2), '    ') : JSON.stringify(shown);
     }
     yield text;
   }
@@ -124,10 +138,14 @@ function indented(text: string, by: string): string {
   return text.replace(/^(?=.)/gm, by);
 }
 
-async function protobufParts(reply: Reply, head: object, items: readonly object[]): Promise<Uint8Array[]> {
+async function protobufParts<T extends object>(
+  reply: Reply,
+  { head, shape = (item) => item }: ListForm<T>,
+  items: readonly T[],
+): Promise<Uint8Array[]> {
   const made: Uint8Array[] = [];
   for (const [index, item] of items.entries()) {
-    made.push(encodeItem(item));
+    made.push(encodeItem(shape(item)));
     if (index % itemsAtOnce.protobuf !== itemsAtOnce.protobuf - 1) continue;
     await aside();
     reply.context.signal.throwIfAborted();

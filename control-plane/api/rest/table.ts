@@ -35,19 +35,22 @@ export interface TableOptions {
 }
 
 /** Objects as the `Table` of meta.k8s.io that kubectl prints. */
-export function tableOf(
+export function tableOf(def: KindDef, objects: readonly KubeObject[], metadata: object, options: TableOptions): object {
+  return { ...tableHead(def, metadata, options), rows: objects.map((object) => rowOf(def, object, options)) };
+}
+
+/** A table but for its rows. */
+export function tableHead(
   def: KindDef,
-  objects: readonly KubeObject[],
   metadata: object,
-  { include, now, apiVersion = metaV1, withColumns = true }: TableOptions,
+  { apiVersion = metaV1, withColumns = true }: TableOptions,
 ): object {
-  const columns = def.columns.length > 0 ? def.columns : defaultColumns;
   return {
     kind: 'Table',
     apiVersion,
     metadata,
     columnDefinitions: withColumns
-      ? columns.map(({ name, type, format = '', description, priority }) => ({
+      ? columnsOf(def).map(({ name, type, format = '', description, priority }) => ({
           name,
           type,
           format,
@@ -55,11 +58,18 @@ export function tableOf(
           priority,
         }))
       : [],
-    rows: objects.map((object) => ({
-      cells: columns.map((column) => column.value(object, now)),
-      object: include === 'None' ? null : include === 'Object' ? object : partialOf(object, apiVersion),
-    })),
   };
+}
+
+export function rowOf(def: KindDef, object: KubeObject, { include, now, apiVersion = metaV1 }: TableOptions): object {
+  return {
+    cells: columnsOf(def).map((column) => column.value(object, now)),
+    object: include === 'None' ? null : include === 'Object' ? object : partialOf(object, apiVersion),
+  };
+}
+
+function columnsOf({ columns }: KindDef): readonly Column[] {
+  return columns.length > 0 ? columns : defaultColumns;
 }
 
 /** The object's metadata alone. */
