@@ -42,12 +42,17 @@ export class Tunnels {
       const fail = (error: unknown): void => {
         settle();
         reject(error);
+        // It may be about to dial, and have begun what it was asked for.
+        tell({ type: 'closeStream', id }).catch(() => undefined);
       };
       const onAbort = (): void => fail(signal.reason);
       const timer = this.#deps.clock.timer(dialMs, () =>
         fail(new ApiError('ServiceUnavailable', `node ${node} did not open a stream within ${dialMs / 1000} s`)),
       );
-      if (signal.aborted) return onAbort();
+      if (signal.aborted) {
+        settle();
+        return reject(signal.reason);
+      }
       signal.addEventListener('abort', onAbort, { once: true });
       this.#pending.set(id, {
         node,

@@ -100,6 +100,22 @@ const toNode: ToNode[] = [
       tail: 0,
     },
   },
+  {
+    type: 'openStream',
+    id: 't-2',
+    stream: 'exec',
+    parameters: {
+      ...{ namespace: 'default', pod: 'a', uid: 'u-a', container: 'c', command: ['sh', '-c', 'ü'] },
+      ...{ stdin: true, stdout: true, stderr: false, tty: true },
+    },
+  },
+  {
+    type: 'openStream',
+    id: 't-3',
+    stream: 'portForward',
+    parameters: { namespace: 'default', pod: 'a', uid: 'u-a', port: 80 },
+  },
+  { type: 'closeStream', id: 't-2' },
 ];
 
 describe('a session', () => {
