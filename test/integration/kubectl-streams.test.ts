@@ -1,10 +1,12 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import type { Container, PodSpec } from '../../shared/generated/types.ts';
 import { dockerMissing, testImage } from '../support/docker.ts';
 import { type DockerCluster, startDockerCluster } from '../support/docker-cluster.ts';
@@ -15,7 +17,7 @@ const found = spawnSync('kubectl', ['version', '--client']).status === 0;
 if (!found && process.env.CI) throw new Error('kubectl is not installed: these tests must run in CI');
 const missing = found ? await dockerMissing() : 'no kubectl';
 
-const image = { image: testImage, imagePullPolicy: 'IfNotPresent' };
+const image = { image: testImage, imagePullPolicy: 'IfNotPresent' } as const;
 const mebibyte = 2 ** 20;
 const forever = 'trap "exit 0" TERM; while true; do sleep 1 & wait $!; done';
 const run = promisify(execFile);
@@ -186,6 +188,122 @@ describe.skipIf(missing)('kubectl with streams', () => {
       expect(attached.out).toContain('hello\n');
       expect(attached.code).toBe(0);
     });
+  });
+
+  it('debugs a pod by a container that is added to it, and by a copy', async () => {
+    const flags = ['--image', testImage, '--image-pull-policy=IfNotPresent', '--profile=general'];
+    const script = 'read word; echo "got $word"; ps';
+    const added = kubectl.start([
+      'debug',
+      'main',
+      '-i',
+      '-c',
+      'added',
+      '--target=app',
+      ...flags,
+      '--',
+      'sh',
+      '-c',
+      script,
+    ]);
+    // It waits for the container, then attaches.
+    await eventually(() => added.so.err.includes('If you don'), { timeoutMs: 30_000 });
+    added.child.stdin?.end('word\n');
+    const { out } = await added.done;
+    expect(out).toContain('got word\n');
+    // The processes of the container that it aims at.
+    expect(out).toContain('sleep 1');
+    const copied = kubectl.start([
+      'debug',
+      'main',
+      '-i',
+      '-c',
+      'shell',
+      '--copy-to=copy',
+      '--share-processes',
+      ...flags,
+      '--',
+      'sh',
+      '-c',
+      script,
+    ]);
+    await eventually(() => copied.so.err.includes('If you don'), { timeoutMs: 30_000 });
+    copied.child.stdin?.end('word\n');
+    expect((await copied.done).out).toMatch(/got word\n[\s\S]*sleep 1/);
+  });
+
+  describe('by the older subprotocols of WebSocket', () => {
+    const exec = '/api/v1/namespaces/default/pods/main/exec?command=sh&command=-c&stdin=1&stdout=1&stderr=1&command=';
+    const script = encodeURIComponent('read word; echo "got $word"; echo err >&2; exit 3');
+
+    it.each([
+      ['v5.channel.k8s.io', (message: Buffer) => [message[0], message.toString('utf8', 1)], Buffer.from('\0word\n')],
+      ['v4.channel.k8s.io', (message: Buffer) => [message[0], message.toString('utf8', 1)], Buffer.from('\0word\n')],
+      [
+        'v4.base64.channel.k8s.io',
+        (message: Buffer) => [Number(String(message)[0]), Buffer.from(String(message).slice(1), 'base64').toString()],
+        `0${Buffer.from('word\n').toString('base64')}`,
+      ],
+      ['channel.k8s.io', (message: Buffer) => [message[0], message.toString('utf8', 1)], Buffer.from('\0word\n')],
+    ])('%s carries a command', async (protocol, read, input) => {
+      const socket = open(exec + script, protocol);
+      const told: Record<number, string> = {};
+      socket.on('message', (message: Buffer) => {
+        const [channel, text] = read(message) as [number, string];
+        told[channel] = (told[channel] ?? '') + text;
+      });
+      socket.on('open', () => socket.send(input));
+      const [code] = await once(socket, 'close');
+      expect(code).toBe(1000);
+      expect(socket.protocol).toBe(protocol);
+      expect(told).toMatchObject({ 1: 'got word\n', 2: 'err\n' });
+      if (protocol === 'channel.k8s.io') expect(told[3]).toMatch(/exit code 3$/);
+      else expect(JSON.parse(told[3] ?? '')).toMatchObject({ reason: 'NonZeroExitCode' });
+    });
+
+    it('two channels carry a connection to each port', async () => {
+      const socket = open('/api/v1/namespaces/default/pods/echo/portforward?ports=7001,7009', 'v4.channel.k8s.io');
+      const told: Record<number, Buffer> = {};
+      socket.on('message', (message: Buffer) => {
+        const channel = message[0] ?? -1;
+        told[channel] = Buffer.concat([told[channel] ?? Buffer.alloc(0), message.subarray(1)]);
+      });
+      await once(socket, 'open');
+      socket.send(Buffer.from('\0hello'));
+      await eventually(() => told[0]?.length === 7 && (told[3]?.length ?? 0) > 2);
+      expect(told[0]?.readUInt16LE()).toBe(7001);
+      expect(told[0]?.toString('utf8', 2)).toBe('hello');
+      expect(told[1]?.readUInt16LE()).toBe(7001);
+      expect(told[3]?.toString('utf8', 2)).toMatch(/^error forwarding port 7009 to pod echo, uid .*refused/);
+      socket.terminate();
+    });
+
+    it('those that are not known are refused, and so is a request without an upgrade', async () => {
+      const refused = open(exec + script, 'v9.channel.k8s.io');
+      refused.on('error', () => undefined);
+      const [, response] = await once(refused, 'unexpected-response');
+      expect(response.statusCode).toBe(403);
+      const { code, err } = await kubectl.run(['get', '--raw', exec + script]);
+      expect([code, err]).toEqual([1, 'Error from server (BadRequest): Upgrade request required\n']);
+    });
+
+    it('a server that closes ends the streams, and what runs in the pods', async () => {
+      const mark = `8${Date.now()}`;
+      const second = await serveKubectl(cluster);
+      const socket = open(`${exec}${encodeURIComponent(`sleep ${mark} & cat`)}`, 'v5.channel.k8s.io', second.port);
+      await eventually(async () => (await processesWith(mark)).length === 1);
+      const closed = once(socket, 'close');
+      const began = performance.now();
+      await second.close();
+      expect(performance.now() - began).toBeLessThan(4_000);
+      await closed;
+      await eventually(async () => (await processesWith(mark)).length === 0);
+    });
+
+    function open(path: string, protocol: string, port = kubectl.port): WebSocket {
+      const { certificate: cert, key } = kubectl.admin;
+      return new WebSocket(`wss://127.0.0.1:${port}${path}`, [protocol], { ca: kubectl.ca, cert, key });
+    }
   });
 
   it('follows the logs of all containers by name', async () => {
