@@ -5,7 +5,7 @@ import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type { MutateOptions, PatchBody, RequestContext, Target } from './api.ts';
-import { trackUpdate, writerOf } from './apply/tracking.ts';
+import { timed, trackUpdate, writerOf } from './apply/tracking.ts';
 import type { Core } from './core.ts';
 import { settleNamespace } from './create.ts';
 import { checkPart, checkStatus, checkUpdate, decodeBody, servedAs } from './decode.ts';
@@ -233,7 +233,7 @@ function finalizeUpdate(current: Namespace, incoming: Namespace, own: OwnUpdated
 }
 
 function changed(current: KubeObject, next: KubeObject): Change {
-  return deepEqual(current, next) ? { type: 'none' } : { type: 'put', object: next };
+  return deepEqual(current, timed(current, next)) ? { type: 'none' } : { type: 'put', object: next };
 }
 
 export function checkPreconditions(

@@ -1,4 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { kindOf } from '../../shared/kinds/index.ts';
 import { startTestRest, type TestRest } from './rest-server.ts';
 
 let server: TestRest;
@@ -188,6 +192,28 @@ describe('server-side apply', () => {
     expect(refused.json.message).toBe(
       'Apply failed with 1 conflict: conflict with "before-first-apply" using coordination.k8s.io/v1: .spec.holderIdentity',
     );
+  });
+
+  it('changes nothing the second time, of whatever is applied', async () => {
+    const examples = new URL('../../deploy/examples/', import.meta.url);
+    const texts = (await readdir(examples)).map((name) => readFileSync(new URL(name, examples), 'utf8'));
+    const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'twice' }, stringData: { a: 'b' } };
+    const manifests = texts.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS()));
+    for (const manifest of [...manifests, secret]) {
+      const def = kindOf(manifest.apiVersion, manifest.kind);
+      if (!def) throw new Error(`no kind ${manifest.kind}`);
+      const head = def.group ? `/apis/${def.group}/${def.version}` : `/api/${def.version}`;
+      const namespace = manifest.metadata.namespace ?? 'default';
+      const path = `${head}${def.namespaced ? `/namespaces/${namespace}` : ''}/${def.plural}/${manifest.metadata.name}`;
+      const made = await apply(path, manifest);
+      expect([manifest.kind, made.status, made.json.message]).toEqual([manifest.kind, 201, undefined]);
+      await server.call('PATCH', `${path}?fieldManager=other`, {
+        body: { metadata: { labels: { other: 'x' } } },
+        headers: { 'content-type': 'application/merge-patch+json' },
+      });
+      const before = (await server.call('GET', path)).json;
+      expect((await apply(path, manifest)).json).toEqual(before);
+    }
   });
 
   it('reads YAML, and is refused by types that are no patch', async () => {

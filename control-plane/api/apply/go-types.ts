@@ -21,7 +21,6 @@ export const goTypes = {
     `${core}.ConfigMapKeySelector`,
     `${core}.EndpointAddress`,
     `${core}.EndpointPort`,
-    `${core}.FileKeySelector`,
     `${core}.LocalObjectReference`,
     `${core}.NodeSelector`,
     `${core}.NodeSelectorTerm`,

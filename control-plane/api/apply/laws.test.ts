@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { messages } from '../../../shared/generated/schema.ts';
 import { kinds } from '../../../shared/kinds/index.ts';
 import { arbitraryObject } from '../../../test/support/arbitrary-objects.ts';
 import { SharedFieldSets } from '../../store/field-sets.ts';
@@ -7,6 +8,7 @@ import { addedText } from './added-text.ts';
 import { applyConfig } from './apply.ts';
 import { addedFields, compare } from './compare.ts';
 import { difference, type FieldSet, intersection, isEmpty, pathsOf, readFieldSet, union } from './field-set.ts';
+import { goTypes } from './go-types.ts';
 import { duplicateIn, fieldsOf, merge, removeFields } from './merge.ts';
 import { type Entry, ownNew, ownUpdated, type Writer } from './ownership.ts';
 import { rootShape, type Shape, type Struct } from './shapes.ts';
@@ -212,6 +214,18 @@ describe('ownership of updates, for objects of any kind', () => {
     const old = setOf(entries, 'ancient-changes');
     expect(old).toMatchObject({ 'f:data': { 'f:k1': {}, 'f:k2': {} } });
     expect(setOf(entries, 'w14')).toEqual({ 'f:data': { 'f:k14': {} } });
+  });
+});
+
+describe('what only Kubernetes’ types say', () => {
+  it('is said of messages and fields that there are', () => {
+    const has = (message: string, field: string): boolean =>
+      Object.entries(messages[message]?.fields ?? {}).some(
+        ([name, { inline, type }]) => name === field || (inline === true && has(type, field)),
+      );
+    expect([...goTypes.atomic].filter((message) => !messages[message])).toEqual([]);
+    const fields = [...goTypes.structs, ...goTypes.lists];
+    expect(fields.filter((path) => !has(...(path.split(/\.(?=[^.]*$)/) as [string, string])))).toEqual([]);
   });
 });
 

@@ -109,8 +109,9 @@ function fieldsOf(message: string): Array<[string, FieldSchema]> {
 
 function fieldShape(schema: FieldSchema, structs: ReadonlyMap<string, Draft>): Shape {
   const { type, listType, listMapKey } = schema;
-  // Quantities, times and the like are messages on the wire and scalars in JSON.
-  const one = scalarMessages.has(type) || goTypes.atomic.has(type) ? leaf : (structs.get(type) ?? leaf);
+  // Quantities, times and the like are messages on the wire and scalars in JSON. A field may say otherwise of its struct.
+  const whole = scalarMessages.has(type) || (goTypes.atomic.has(type) && listType !== 'granular');
+  const one = whole ? leaf : (structs.get(type) ?? leaf);
   if (listType === 'atomic') return leaf;
   if (schema.map) return { type: 'map', value: one };
   if (!schema.repeated) return one;
@@ -126,6 +127,7 @@ const scalarMessages: ReadonlySet<string> = new Set([
   'k8s.io.apimachinery.pkg.api.resource.Quantity',
   'k8s.io.apimachinery.pkg.apis.meta.v1.Time',
   'k8s.io.apimachinery.pkg.apis.meta.v1.MicroTime',
+  'k8s.io.apimachinery.pkg.apis.meta.v1.Duration',
   'k8s.io.apimachinery.pkg.apis.meta.v1.FieldsV1',
   'k8s.io.apimachinery.pkg.runtime.RawExtension',
   'k8s.io.api.authentication.v1.ExtraValue',

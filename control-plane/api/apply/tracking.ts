@@ -6,6 +6,7 @@ import type { Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { SharedFieldSets } from '../../store/field-sets.ts';
 import type { MutateOptions, RequestContext } from '../api.ts';
+import { deepEqual } from '../patch/json.ts';
 import { type Entry, ownNew, ownUpdated, startingEntries, type Writer } from './ownership.ts';
 import { rootShape } from './shapes.ts';
 
@@ -76,6 +77,15 @@ export function setEntries(
   const { managedFields: _old, ...metadata } = object.metadata;
   object.metadata =
     entries && entries.length > 0 ? { ...metadata, managedFields: entries as ManagedFieldsEntry[] } : metadata;
+}
+
+/** `next` with the times of `live`'s owners, if nothing else about the owners is new: a time alone is no change. */
+export function timed(live: KubeObject, next: KubeObject): KubeObject {
+  const [there, given] = [live.metadata.managedFields ?? [], next.metadata.managedFields ?? []];
+  if (there === given || there.length !== given.length) return next;
+  const untimed = (entries: readonly ManagedFieldsEntry[]) => entries.map(({ time: _time, ...entry }) => entry);
+  if (!deepEqual(untimed(there), untimed(given))) return next;
+  return { ...next, metadata: { ...next.metadata, managedFields: there } };
 }
 
 /** What a write to the object itself leaves as it is. */
