@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse as parseYaml } from 'yaml';
 import { startTestRest, type TestRest } from './rest-server.ts';
 
 const configMaps = '/api/v1/namespaces/default/configmaps';
@@ -65,6 +66,14 @@ describe('watches', () => {
     const [partial] = await watch('labelSelector=show', media('PartialObjectMetadata'));
     expect(partial?.object).toMatchObject({ kind: 'PartialObjectMetadata', metadata: { name: 'shown' } });
     expect(partial?.object.data).toBeUndefined();
+  });
+
+  it('has no form in YAML', async () => {
+    const answer = await server.call('GET', `${configMaps}?watch=1`, { headers: { accept: 'application/yaml' } });
+    expect([answer.status, parseYaml(answer.text).message]).toEqual([
+      406,
+      'only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch',
+    ]);
   });
 
   it('ends with a bookmark when it has passed over changes, from which the next watch goes on', async () => {
