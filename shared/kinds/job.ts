@@ -103,7 +103,7 @@ function validateUpdate({ spec, status }: Job, { spec: old }: Job, causes: Statu
   }
   // Before its first pod, where its pods may go can still be changed.
   const unstarted = old.suspend === true && status?.startTime === undefined;
-  const before = unstarted ? placed(old, spec) : old.template;
+  const before = unstarted && spec.template && old.template ? placed(old, spec) : old.template;
   if (!isDeepStrictEqual(spec.template, before)) causes.push(invalid('spec.template', spec.template, fixed));
 }
 
