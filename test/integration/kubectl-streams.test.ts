@@ -2,12 +2,15 @@ import { execFile, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Container, PodSpec } from '../../shared/generated/types.ts';
+import type { KeyPair } from '../../shared/pki/certificates.ts';
 import { dockerMissing, testImage } from '../support/docker.ts';
 import { type DockerCluster, startDockerCluster } from '../support/docker-cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -286,6 +289,59 @@ describe.skipIf(missing)('kubectl with streams', () => {
       const { code, err } = await kubectl.run(['get', '--raw', exec + script]);
       expect([code, err]).toEqual([1, 'Error from server (BadRequest): Upgrade request required\n']);
     });
+
+    it('who may not is refused before anything is opened; a GET takes the right to get, a POST that to create', async () => {
+      const eve = await cluster.authority.issueClient({ user: 'eve', groups: [] });
+      const answerTo = async (method: string, upgrade: string): Promise<number> => {
+        const headers = { connection: 'Upgrade', upgrade, 'x-stream-protocol-version': 'v4.channel.k8s.io' };
+        const key = { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13' };
+        const [response] = await request(method, exec + script, eve, { ...headers, ...key });
+        return response.statusCode ?? 0;
+      };
+      expect(await answerTo('GET', 'websocket')).toBe(403);
+      expect(await answerTo('POST', 'SPDY/3.1')).toBe(403);
+      await kubectl.run(['create', 'role', 'looks', '--verb=get', '--resource=pods/exec']);
+      await kubectl.run(['create', 'rolebinding', 'eve-looks', '--role=looks', '--user=eve']);
+      await eventually(async () => (await answerTo('GET', 'websocket')) === 101);
+      expect(await answerTo('POST', 'SPDY/3.1')).toBe(403);
+    });
+
+    it('a request that is no stream is answered as if it had asked for no upgrade', async () => {
+      const headers = { connection: 'Upgrade', upgrade: 'h2c' };
+      const [response, text] = await request('GET', '/version', kubectl.admin, headers);
+      expect([response.statusCode, response.headers.connection]).toEqual([200, 'close']);
+      expect(JSON.parse(text)).toMatchObject({ major: '1' });
+      const [refused] = await request('POST', '/api/v1/namespaces', kubectl.admin, {
+        ...headers,
+        'content-length': '2',
+      });
+      expect(refused.statusCode).toBe(400);
+    });
+
+    function request(
+      method: string,
+      path: string,
+      pair: KeyPair,
+      headers: Record<string, string>,
+    ): Promise<[IncomingMessage, string]> {
+      const options = { host: '127.0.0.1', port: kubectl.port, ca: kubectl.ca, cert: pair.certificate, key: pair.key };
+      return new Promise((resolve, reject) => {
+        const sent = httpsRequest({ ...options, method, path, headers, agent: false });
+        sent.on('upgrade', (response, socket) => {
+          socket.destroy();
+          resolve([response, '']);
+        });
+        sent.on('response', (response) => {
+          let text = '';
+          response.on('data', (data) => {
+            text += data;
+          });
+          response.on('end', () => resolve([response, text]));
+        });
+        sent.on('error', reject);
+        sent.end(headers['content-length'] ? '{}' : undefined);
+      });
+    }
 
     it('a server that closes ends the streams, and what runs in the pods', async () => {
       const mark = `8${Date.now()}`;
