@@ -45,6 +45,10 @@ export function addPrograms(program: Argv, io: Io): Argv {
             default: '10.68.0.0/16',
             describe: "The services' addresses; apart from the pods'",
           })
+          .option('service-account-issuer', {
+            type: 'string',
+            describe: 'The URL that tokens of service accounts say they are from',
+          })
           .option('log-level', logLevel),
       async (args) => {
         const { runServer } = await import('../control-plane/main.ts');
@@ -60,6 +64,7 @@ export function addPrograms(program: Argv, io: Io): Argv {
             advertiseAddresses: commaSeparated(args.advertiseAddress),
             podCIDR: args.podCidr,
             serviceCIDR: args.serviceCidr,
+            ...(args.serviceAccountIssuer ? { tokenIssuer: args.serviceAccountIssuer } : {}),
             logLevel: args.logLevel,
           },
           io.signal,

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { bracketed, splitAddress } from '../shared/address.ts';
 import { systemClock as clock } from '../shared/clock.ts';
@@ -9,6 +10,7 @@ import { createLog, type Log } from '../shared/log.ts';
 import { systemRandom as random } from '../shared/random.ts';
 import { Authenticator } from './api/auth/authenticator.ts';
 import { createEnrollment } from './api/auth/enrollment.ts';
+import { defaultIssuer, issuerDocuments, loadTokenKeys, type TokenKeys } from './api/auth/tokens/index.ts';
 import { createGrpcServer } from './api/grpc/server.ts';
 import { createRestServer } from './api/rest/server.ts';
 import { firstAddress } from './api/service-claims.ts';
@@ -36,6 +38,8 @@ export interface ServerOptions {
   readonly podCIDR: string;
   /** The range that services get their addresses from. */
   readonly serviceCIDR: string;
+  /** Whom the tokens of service accounts say they are from: a URL. Absent: the API server's name in the cluster. */
+  readonly tokenIssuer?: string;
   readonly logLevel: string;
 }
 
@@ -49,15 +53,16 @@ export async function runServer(options: ServerOptions, signal: AbortSignal): Pr
   const dataDir = await takeDataDir(options.dataDir, random);
   const etcd = options.etcdEndpoints?.length ? undefined : ownEtcd(options.dataDir, log);
   try {
-    const [certificates, store] = await Promise.all([
+    const [certificates, tokenKeys, store] = await Promise.all([
       Certificates.load({ dataDir: options.dataDir, clock, random, log }, [
         ...options.advertiseAddresses,
         firstAddress(options.serviceCIDR),
       ]),
+      loadTokenKeys(join(options.dataDir, 'pki', 'service-accounts'), { clock, random }),
       openStore(options, etcd, log, signal),
     ]);
     try {
-      await serve(options, { certificates, store, log, started, holder: dataDir.serverId }, signal);
+      await serve(options, { certificates, tokenKeys, store, log, started, holder: dataDir.serverId }, signal);
     } finally {
       await store.close();
     }
@@ -69,6 +74,7 @@ export async function runServer(options: ServerOptions, signal: AbortSignal): Pr
 
 interface Parts {
   readonly certificates: Certificates;
+  readonly tokenKeys: TokenKeys;
   readonly store: EtcdStore;
   readonly log: Log;
   readonly holder: string;
@@ -77,7 +83,8 @@ interface Parts {
 }
 
 async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): Promise<void> {
-  const { certificates, store, log } = parts;
+  const { certificates, tokenKeys, store, log } = parts;
+  const issuer = options.tokenIssuer ?? defaultIssuer;
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const controlPlane = createControlPlane({
@@ -85,6 +92,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     holder: parts.holder,
     clusterCIDR: options.podCIDR,
     serviceCIDR: options.serviceCIDR,
+    ...{ tokenKeys, tokenIssuer: issuer, authority: certificates.authority },
   });
   const { api, authorizer } = controlPlane;
   const enrollment = createEnrollment({
@@ -94,9 +102,11 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     log,
   });
 
-  const authenticator = new Authenticator({ clock, authorizer });
+  const authenticator = new Authenticator({ clock, authorizer, tokens: controlPlane.tokens?.authenticators });
+  let restUrl = '';
   const rest = createRestServer({
     ...{ api, authorizer, clock, registry: metrics },
+    issuer: issuerDocuments({ issuer, keys: tokenKeys, url: () => restUrl }),
     log: log.child({ component: 'rest' }),
     tls: restTls(certificates),
     authenticate: (request) => authenticator.ofRequest(request),
@@ -123,13 +133,9 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     });
     await kubernetes.look();
     grpc.setServing(true);
-    const writeAccess = () => {
-      const address = options.advertiseAddresses[0] ?? hostToDial(host);
-      return certificates.writeAdminKubeconfig(
-        `https://${bracketed(address)}:${restPort}`,
-        `${bracketed(address)}:${grpcPort}`,
-      );
-    };
+    const address = options.advertiseAddresses[0] ?? hostToDial(host);
+    restUrl = `https://${bracketed(address)}:${restPort}`;
+    const writeAccess = () => certificates.writeAdminKubeconfig(restUrl, `${bracketed(address)}:${grpcPort}`);
     const kubeconfig = await writeAccess();
     const ms = Math.round(clock.monotonic() - parts.started);
     log.info({ rest: restPort, grpc: grpcPort, kubeconfig, ms }, 'ready');

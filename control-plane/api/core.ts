@@ -17,6 +17,7 @@ import { Lanes } from './admission/lanes.ts';
 import type { NodeStreams, RequestContext } from './api.ts';
 import { forbiddenError } from './auth/authorizer.ts';
 import { reviews } from './auth/reviews/index.ts';
+import type { TokenIssuer } from './auth/tokens/token-request.ts';
 import { decodeItem, encodeObject, type State } from './codec.ts';
 import { EventLease } from './event-lease.ts';
 import type { Authorizer } from './identity.ts';
@@ -37,6 +38,10 @@ export interface ApiDeps {
   readonly nodeStreams?: NodeStreams;
   /** The range that services get their addresses from; IPv4. */
   readonly serviceCIDR?: string;
+  /** Makes tokens of service accounts. Absent: there are none, and pods are given none. */
+  readonly tokens?: TokenIssuer;
+  /** The CA that the API server's certificate comes from, PEM: every namespace is given it. */
+  readonly rootCertificate?: string;
   /** What answers for the kinds that are not stored, besides those that the API itself knows. */
   readonly handlers?: KindHandlers;
 }

@@ -47,7 +47,7 @@ export async function serveKubectl(parts: { controlPlane: ControlPlane; authorit
   const clock = systemClock;
   const pair = await authority.issueServer({ commonName: 'apiserver', names: ['127.0.0.1', 'localhost'] });
   const admin = await authority.issueClient({ user: 'kubernetes-admin', groups: [groups.masters] });
-  const authenticator = new Authenticator({ clock, authorizer });
+  const authenticator = new Authenticator({ clock, authorizer, tokens: controlPlane.tokens?.authenticators });
   const rest = createRestServer({
     ...{ api, authorizer, clock },
     authenticate: (request) => authenticator.ofRequest(request),
@@ -56,6 +56,7 @@ export async function serveKubectl(parts: { controlPlane: ControlPlane; authorit
   });
   const port = await rest.listen(0, '127.0.0.1');
   const dir = await mkdtemp(join(tmpdir(), 'coracle-kubectl-'));
+  await writeFile(join(dir, 'ca.crt'), authority.certificate);
   const kubeconfig = join(dir, 'kubeconfig');
   const access = { cluster: 'test', user: 'kubernetes-admin', grpc: '127.0.0.1:1', ca: authority.certificate };
   await writeFile(kubeconfig, writeKubeconfig({ ...access, rest: `https://127.0.0.1:${port}`, credentials: admin }), {

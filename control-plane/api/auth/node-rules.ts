@@ -9,7 +9,7 @@ const allowed: Decision = { allowed: true };
 
 /**
  * The node authorizer (Kubernetes' "Using Node Authorization", narrowed): a node reads its own Node and lease, the pods
- * bound to it, and the ConfigMaps and Secrets that these name; it reports the status of its Node and its pods, and
+ * bound to it, and the ConfigMaps and Secrets that these name; it gets tokens of the accounts that they run as; it reports the status of its Node and its pods, and
  * removes pods that are being deleted. Its Node is made by its session, so no node gives itself taints or addresses.
  */
 export function decideForNode(
@@ -23,6 +23,7 @@ export function decideForNode(
   if (group === '' && (resource === 'configmaps' || resource === 'secrets')) {
     return decideReference(node, attributes, pods);
   }
+  if (group === '' && resource === 'serviceaccounts') return decideToken(node, attributes, pods);
   if (group === 'coordination.k8s.io' && resource === 'leases') return decideLease(node, attributes);
   return refuse('');
 }
@@ -59,6 +60,19 @@ function decideReference(
     if (pod.metadata.namespace !== namespace) continue;
     const { configMaps, secrets } = podReferences(pod);
     if ((resource === 'secrets' ? secrets : configMaps).has(name)) return allowed;
+  }
+  return unrelated(node);
+}
+
+/** That the token is for one of these pods, the request itself is looked at for. */
+function decideToken(
+  node: string,
+  { verb, subresource, name, namespace }: Attributes,
+  pods: Pick<ObjectStore<Pod>, 'by'>,
+): Decision {
+  if (verb !== 'create' || subresource !== 'token' || !name) return refuse('');
+  for (const pod of pods.by('node', node)) {
+    if (pod.metadata.namespace === namespace && pod.spec.serviceAccountName === name) return allowed;
   }
   return unrelated(node);
 }

@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import type { Registry } from 'prom-client';
 import { ApiError } from '../../../shared/errors.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
+import type { Documents } from '../auth/tokens/issuer-documents.ts';
 import type { Authorizer, Identity } from '../identity.ts';
 import { discoveryOf } from './discovery.ts';
 import { type Check, healthText } from './health.ts';
@@ -16,6 +17,8 @@ export interface PathsDeps {
   readonly authorizer: Authorizer;
   /** What `/metrics` shows. Absent: no metrics. */
   readonly registry?: Registry;
+  /** What is to be known of the issuer of our tokens. */
+  readonly issuer?: Documents;
   /** What `/readyz` and `/livez` ask, by name. */
   readonly checks?: {
     readonly ready?: Readonly<Record<string, Check>>;
@@ -57,6 +60,9 @@ export class Paths {
       }
       case 'openapi':
         return this.#serveOpenApi(request, route, reply);
+      case '.well-known':
+      case 'openid':
+        return this.#serveIssuer(parts, reply);
       case undefined:
         return sendObject(inFormat(request, reply), 200, { paths: rootPaths });
       default:
@@ -74,6 +80,13 @@ export class Paths {
     if (!found) throw notServed();
     reply.response.setHeader('X-Content-Type-Options', 'nosniff');
     sendBody(reply, found.ok ? 200 : 500, 'text/plain; charset=utf-8', found.text);
+  }
+
+  #serveIssuer(parts: readonly string[], reply: Reply): void {
+    const document = this.#deps.issuer?.[parts.join('/')];
+    if (!document) throw notServed();
+    reply.response.setHeader('Cache-Control', 'public, max-age=3600');
+    sendBody(reply, 200, document.type, document.text());
   }
 
   #serveOpenApi(request: IncomingMessage, { parts, query }: PathRoute, reply: Reply): void {
@@ -98,6 +111,7 @@ export class Paths {
 }
 
 const rootPaths = [
+  '/.well-known/openid-configuration',
   '/api',
   '/apis',
   '/healthz',
@@ -105,6 +119,7 @@ const rootPaths = [
   '/metrics',
   '/openapi/v2',
   '/openapi/v3',
+  '/openid/v1/jwks',
   '/readyz',
   '/version',
 ];

@@ -9,6 +9,7 @@ import type { Log } from '../../../shared/log.ts';
 import type { Api } from '../api.ts';
 import type { Requester } from '../auth/authenticator.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
+import type { Documents } from '../auth/tokens/issuer-documents.ts';
 import type { Authorizer } from '../identity.ts';
 import type { Check } from './health.ts';
 import { RequestMetrics } from './metrics.ts';
@@ -54,6 +55,8 @@ export interface RestServerDeps {
   readonly tls: TlsMaterial;
   /** What `/metrics` shows; the server adds its own figures. Absent: no metrics. */
   readonly registry?: Registry;
+  /** What is to be known of the issuer of our tokens. */
+  readonly issuer?: Documents;
   /** What `/readyz` and `/livez` ask, by name. */
   readonly checks?: {
     readonly ready?: Readonly<Record<string, Check>>;

@@ -1,0 +1,47 @@
+import type { Clock } from '../../../../shared/clock.ts';
+import type { Random } from '../../../../shared/random.ts';
+import type { WatchCache } from '../../../store/cache.ts';
+import type { Store } from '../../../store/store.ts';
+import type { KindHandlers } from '../../unstored.ts';
+import type { TokenAuthenticator } from '../authenticator.ts';
+import { BootstrapTokens } from './bootstrap-tokens.ts';
+import type { TokenKeys } from './keys.ts';
+import { objectsOf } from './objects.ts';
+import { ServiceAccountTokens } from './service-account-tokens.ts';
+import { tokenReview } from './token-review.ts';
+import { authenticatorFor } from './verdict.ts';
+
+export { type IssuerDeps, issuerDocuments } from './issuer-documents.ts';
+export { loadTokenKeys, type TokenKeys, tokenKeysOf } from './keys.ts';
+export type { ServiceAccountTokens } from './service-account-tokens.ts';
+
+/** Whom tokens say they are from, when the operator does not say. kubeadm's. */
+export const defaultIssuer = 'https://kubernetes.default.svc.cluster.local';
+
+export interface TokensDeps {
+  readonly keys: TokenKeys;
+  readonly issuer: string;
+  readonly store: Pick<Store, 'get'>;
+  readonly cache: Pick<WatchCache, 'get'>;
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
+  readonly random: Random;
+}
+
+/** All that a server knows of tokens. */
+export interface Tokens {
+  readonly accounts: ServiceAccountTokens;
+  readonly authenticators: readonly TokenAuthenticator[];
+  readonly handlers: KindHandlers;
+}
+
+export function createTokens({ keys, issuer, store, cache, clock, random }: TokensDeps): Tokens {
+  const objects = objectsOf({ cache, store });
+  const accounts = new ServiceAccountTokens({ keys, issuer, objects, clock, random });
+  const { audiences } = accounts;
+  const reviewers = [accounts, new BootstrapTokens({ objects, clock, audiences })];
+  return {
+    accounts,
+    authenticators: reviewers.map((reviewer) => authenticatorFor(reviewer, audiences)),
+    handlers: { TokenReview: tokenReview(reviewers, audiences) },
+  };
+}
