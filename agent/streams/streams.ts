@@ -40,6 +40,10 @@ export class Streams {
     this.#deps = { ...deps, log: deps.log.child({ component: 'streams' }) };
   }
 
+  get size(): number {
+    return this.#open.size;
+  }
+
   /** Serves a request until it ends, `close` names it or the signal is aborted. */
   open(id: string, request: StreamRequest, signal: AbortSignal): void {
     const stop = new AbortController();

@@ -8,8 +8,6 @@ export const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } 
 
 /** Bytes of one frame at most. */
 const maxFrame = 65_536;
-/** How long the other side may take to read the rest and to close the tunnel. */
-const lingerMs = 10_000;
 /** How long nothing may travel before a stream is ended: the kubelet's `streamingConnectionIdleTimeout`. */
 const idleMs = 4 * 3_600_000;
 
@@ -72,17 +70,18 @@ export async function serveTunnel(deps: TunnelDeps, id: string, serve: Serve, si
       await taker?.(frame).catch(() => undefined);
     }
   })();
-  const gone = reading.catch(() => undefined).finally(() => over.abort(new Error('the client has gone')));
+  reading.catch(() => undefined).finally(() => over.abort(new Error('the client has gone')));
   try {
     const status = await serving;
     if (!signal.aborted) await tunnel.send(statusFrame(status));
   } catch (error) {
     log.debug({ err: messageOf(error) }, 'the reader of a stream has gone');
   } finally {
-    idle.stop();
     taker = undefined;
     tunnel.close();
-    await Promise.race([gone, clock.sleep(lingerMs, cut.signal).catch(() => undefined), aborted(signal)]);
+    // Whoever reads slowly gets all of it: the other side closes the tunnel when it has.
+    await aborted(end.signal);
+    idle.stop();
     cut.abort();
   }
 }
