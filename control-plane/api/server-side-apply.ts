@@ -7,6 +7,7 @@ import { decodeObject, warningsOf } from '../../shared/schema/decode.ts';
 import { objectKey } from '../store/keys.ts';
 import type { MutateOptions, RequestContext, Target } from './api.ts';
 import { applyOver } from './apply/apply.ts';
+import { keyedPath } from './apply/field-path.ts';
 import { printElement, printPath } from './apply/field-set.ts';
 import { lastApplied, withLastApplied } from './apply/last-applied.ts';
 import { duplicateIn } from './apply/merge.ts';
@@ -203,7 +204,7 @@ function readConfig(def: KindDef, target: Target, body: unknown): Config {
   }
   const { object, warnings } = decodeObject(def, body, { validation: 'Warn' });
   const head = `failed to create typed patch object (${target.namespace ?? ''}/${target.name}; ${wanted})`;
-  const unknown = warnings.map((warning) => `.${/"(.*)"/.exec(warning)?.[1] ?? ''}: field not declared in schema`);
+  const unknown = warnings.map((warning) => `${sentPath(def, body, warning)}: field not declared in schema`);
   if (unknown.length > 0) throw badRequest(`${head}: ${listed(unknown)}`);
   const stored = def.conversion ? def.conversion.toStored(object) : object;
   const twice = duplicateIn(rootShape(def.stored.message), stored);
@@ -221,6 +222,11 @@ function readConfig(def: KindDef, target: Target, body: unknown): Config {
   } = stored.metadata;
   const own = { ...stored, metadata: rest } as KubeObject;
   return { sent: body, object: own, uid, resourceVersion };
+}
+
+/** Where an unknown field stands in what was sent. */
+function sentPath(def: KindDef, body: unknown, warning: string): string {
+  return keyedPath(rootShape(def.message), body, JSON.parse(warning.slice(warning.indexOf('"'))) as string);
 }
 
 async function exists(core: Core, def: KindDef, { namespace, name }: Target): Promise<boolean> {

@@ -161,6 +161,16 @@ describe('server-side apply', () => {
       message:
         'failed to create typed patch object (default/h; apps/v1, Kind=Deployment): .spec.foo: field not declared in schema',
     });
+    const nested = deployment('h');
+    Object.assign(nested.spec.template.spec.containers[0] ?? {}, { bar: 1 });
+    expect((await apply(path, nested)).json.message).toContain(
+      ': .spec.template.spec.containers[name="web"].bar: field not declared in schema',
+    );
+    const twice = deployment('h');
+    twice.spec.template.spec.containers.push({ name: 'web', image: 'x' });
+    expect((await apply(path, twice)).json.message).toContain(
+      ': .spec.template.spec.containers: duplicate entries for key [name="web"]',
+    );
     const forced = await server.call('PATCH', `${path}?force=true`, {
       body: {},
       headers: { 'content-type': 'application/merge-patch+json' },
