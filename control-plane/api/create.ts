@@ -6,8 +6,9 @@ import type { KubeObject } from '../../shared/object.ts';
 import { nameSuffix, uuid } from '../../shared/random.ts';
 import { objectKey } from '../store/keys.ts';
 import type { Guard, Write } from '../store/store.ts';
-import { type Charges, charged } from './admission/charges.ts';
+import { type Charges, chargesOf } from './admission/charges.ts';
 import type { Admission } from './admission/plugin.ts';
+import { readerWith } from './admission/read-missing.ts';
 import type { MutateOptions, RequestContext } from './api.ts';
 import { trackNew, writerOf } from './apply/tracking.ts';
 import { answerText, decodeItem, encodeObject, type State } from './codec.ts';
@@ -60,7 +61,8 @@ export async function createObject(
     ...{ identity: context.identity, verb: 'create', entry: def, namespace: draft.metadata.namespace },
     ...{ name: draft.metadata.name, dryRun: options.dryRun ?? false, warnings: context.warnings, now },
   };
-  core.admission.mutate(admission, draft);
+  const missing = core.admission.missing(admission, draft);
+  core.admission.mutate(admission, draft, missing.length > 0 ? await readerWith(core, missing) : undefined);
   def.strategy.prepareCreate?.(draft);
   if (def.kind === 'Namespace') draft.status = { phase: 'Active' };
   checkCreate(served, draft);
@@ -68,9 +70,7 @@ export async function createObject(
   core.admission.validate(admission, draft);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await charged(core, admission, context.signal, (charges) =>
-        insert(core, context, def, draft, options, charges),
-      );
+      return await insert(core, context, def, draft, options, chargesOf(core, admission, context.signal));
     } catch (error) {
       if (!prefix || attempt >= nameTries || !isApiError(error, 'AlreadyExists')) throw error;
       draft.metadata.name = generatedName(core, prefix);
@@ -96,8 +96,10 @@ async function insert(
   const key = objectKey(def, namespace, name);
   const home = namespace ? objectKey(core.kind('Namespace'), undefined, namespace) : undefined;
   let room = namespace ? await livingNamespace(core, def, name, namespace) : undefined;
+  // The cache that plugins read may lag behind the namespace that was just made.
+  if (home && room) charges?.learn(home, room);
   if (options.dryRun) {
-    await charges?.addTo([], [], draft, undefined);
+    await charges?.check(draft, undefined);
     if (await core.fresh(key)) throw alreadyExists(def, name);
     return draft;
   }
@@ -109,18 +111,16 @@ async function insert(
     const writes: Write[] = [await core.put(def, key, value, false)];
     addGuardWrites(core, undefined, draft, writes, guards);
     claims?.addTo(guards, writes);
-    await charges?.addTo(guards, writes, draft, undefined);
-    const result = await core.deps.store.txn({ guards, writes });
+    const result = await (charges?.commit({ guards, writes }, draft, undefined) ??
+      core.deps.store.txn({ guards, writes }));
     if (result.ok) {
       core.wrote(result.revision);
-      charges?.stored(writes, result.revision);
       draft.metadata.resourceVersion = String(result.revision);
       context.answer = { object: draft, text: answerText(value, result.revision) };
       return draft;
     }
     if (result.current.has(key)) throw alreadyExists(def, name);
     if (claims?.refused(result.current)) value = encodeObject(draft);
-    charges?.refused(guards, result.current, result.revision);
     // The namespace has changed since it was seen: look at what it is now.
     const item = home && result.current.get(home);
     if (namespace) room = checkNamespace(def, name, namespace, item ? decodeItem(item) : undefined);

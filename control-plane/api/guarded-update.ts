@@ -4,7 +4,7 @@ import type { Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { objectKey } from '../store/keys.ts';
 import type { Guard, Write } from '../store/store.ts';
-import { type Charges, charged } from './admission/charges.ts';
+import { type Charges, chargesOf } from './admission/charges.ts';
 import type { Admission } from './admission/plugin.ts';
 import type { RequestContext } from './api.ts';
 import { decodeItem, encodeObject, type State } from './codec.ts';
@@ -59,9 +59,8 @@ export async function guardedUpdate(
     ...{ identity: context.identity, verb: admit, entry: def, subresource, namespace, name },
     ...{ dryRun, warnings: context.warnings, now: core.deps.clock.now() },
   };
-  return charged(core, admission, context.signal, (charges) =>
-    decideAndWrite(core, context, place, decide, dryRun, admission, charges),
-  );
+  const charges = chargesOf(core, admission, context.signal);
+  return decideAndWrite(core, context, place, decide, dryRun, admission, charges);
 }
 
 async function decideAndWrite(
@@ -101,7 +100,7 @@ async function decideAndWrite(
     if (change.type === 'put' && isReadyToGo(change.object)) change = { type: 'remove' };
     const after = change.type === 'put' ? change.object : undefined;
     if (dryRun) {
-      await charges?.addTo([], [], after ?? state.object, state.object);
+      await charges?.check(after ?? state.object, state.object);
       return { object: after ?? state.object, removed: !after };
     }
     const written = await write(core, def, key, state, after, charges);
@@ -140,13 +139,9 @@ async function write(
   const writes: Write[] = [after ? await core.put(def, key, encodeObject(after), true) : { type: 'delete', key }];
   addGuardWrites(core, state.object, after, writes, guards);
   claims?.addTo(guards, writes);
-  await charges?.addTo(guards, writes, after ?? state.object, state.object);
-  const result = await core.deps.store.txn({ guards, writes });
-  if (result.ok) {
-    charges?.stored(writes, result.revision);
-    return result.revision;
-  }
-  charges?.refused(guards, result.current, result.revision);
+  const txn = { guards, writes };
+  const result = await (charges?.commit(txn, after ?? state.object, state.object) ?? core.deps.store.txn(txn));
+  if (result.ok) return result.revision;
   if (result.current.get(key)?.revision === state.revision) claims?.refused(result.current);
   const item = result.current.get(key);
   return item && decodeItem(item);

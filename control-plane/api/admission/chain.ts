@@ -2,7 +2,7 @@ import type { Kind } from '../../../shared/generated/types.ts';
 import type { Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { WatchCache } from '../../store/cache.ts';
-import type { Admission, AdmissionPlugin, AdmissionVerb, Reader, Rule } from './plugin.ts';
+import type { Admission, AdmissionPlugin, AdmissionVerb, Needed, Reader, Rule } from './plugin.ts';
 
 /** The plugins that one sort of request concerns, by hook. */
 interface Concerned {
@@ -22,8 +22,20 @@ export class AdmissionChain {
     this.reader = readerOf(cache);
   }
 
-  mutate(request: Admission, object: KubeObject, old?: KubeObject): void {
-    for (const plugin of this.#concerned(request).mutate) plugin.mutate?.(request, object, old, this.reader);
+  /** What `mutate` needs and the cache does not show. */
+  missing(request: Admission, object: KubeObject): readonly Needed[] {
+    let missing: Needed[] | undefined;
+    for (const plugin of this.#concerned(request).mutate) {
+      const needed = plugin.needs?.(request, object);
+      if (!needed || this.reader.get(needed.kind, needed.name, needed.namespace)) continue;
+      missing ??= [];
+      missing.push(needed);
+    }
+    return missing ?? nothing;
+  }
+
+  mutate(request: Admission, object: KubeObject, reader: Reader = this.reader): void {
+    for (const plugin of this.#concerned(request).mutate) plugin.mutate?.(request, object, undefined, reader);
   }
 
   validate(request: Admission, object: KubeObject | undefined, old?: KubeObject): void {
@@ -52,6 +64,8 @@ export class AdmissionChain {
     return found;
   }
 }
+
+const nothing: readonly Needed[] = [];
 
 function concerns(rule: Rule, verb: AdmissionVerb, kind: string, subresource: Subresource | undefined): boolean {
   const { verbs, kinds, subresources } = rule;

@@ -1,33 +1,67 @@
-import type { Kind } from '../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../shared/object.ts';
-import { objectKey } from '../../store/keys.ts';
-import type { Guard, Item, Write } from '../../store/store.ts';
-import { decodeItem, type State } from '../codec.ts';
+import type { Guard, Item, Txn, TxnResult, Write } from '../../store/store.ts';
+import type { State } from '../codec.ts';
 import type { Core } from '../core.ts';
-import type { Admission, AdmissionPlugin, Present } from './plugin.ts';
+import { isHeld, Known } from './known.ts';
+import type { Admission, AdmissionPlugin, Charge } from './plugin.ts';
 
-/** What plugins add to the transaction of one write, over all of its tries. */
+/** What plugins add to the transactions of one write, over all of its tries. */
 export interface Charges {
-  /** Adds the plugins' guards and writes. Throws their refusals, which count on the store's own state only. */
-  addTo(guards: Guard[], writes: Write[], object: KubeObject, old: KubeObject | undefined): Promise<void>;
-  /** The store refused the transaction that guarded `guards`: what stands there instead. */
-  refused(guards: readonly Guard[], current: ReadonlyMap<string, Item>, revision: number): void;
-  /** The store took it. */
-  stored(writes: readonly Write[], revision: number): void;
+  /**
+   * Stores the transaction with what the plugins add. Only what the transaction itself guards makes it fail: the plugins' part is decided anew
+   * until it holds. Throws their refusals, which count on the store's own state only.
+   */
+  commit(txn: Txn, object: KubeObject, old: KubeObject | undefined): Promise<TxnResult>;
+  /** Only throws the refusals. */
+  check(object: KubeObject, old: KubeObject | undefined): Promise<void>;
+  /** What the caller has read of the store, and guards. */
+  learn(key: string, state: State): void;
 }
 
-/** Runs one write: alone in its lane, when its charges have one. */
-export async function charged<T>(
-  core: Core,
-  request: Admission,
-  signal: AbortSignal,
-  write: (charges: Charges | undefined) => Promise<T>,
-): Promise<T> {
+/** Undefined where no plugin has anything to add: most requests. */
+export function chargesOf(core: Core, request: Admission, signal: AbortSignal): Charges | undefined {
   const plugins = core.admission.charging(request);
-  if (plugins.length === 0) return write(undefined);
-  const lane = laneOf(core, plugins, request);
-  if (lane === undefined) return write(new Sheet(core, request, plugins, new Map()));
-  return core.lanes.run(lane, signal, (known) => write(new Sheet(core, request, plugins, known)));
+  if (plugins.length === 0) return undefined;
+  const known = new Known();
+  const ask = (object: KubeObject, old: KubeObject | undefined) => (states: readonly Known[]) =>
+    plugins
+      .map((plugin) => plugin.charge?.(request, object, old, known.present(core, states), core.admission.reader))
+      .filter((charge) => charge !== undefined);
+  return {
+    commit(txn, object, old) {
+      const lane = laneOf(core, plugins, request);
+      const entry: Entry = { txn, known, signal, ask: ask(object, old) };
+      return lane === undefined ? commitAlone(core, entry) : core.lanes.commit(core, lane, entry);
+    },
+    async check(object, old) {
+      try {
+        ask(object, old)([]);
+      } catch (_refusal) {
+        await known.refresh(core);
+        ask(object, old)([]);
+      }
+    },
+    learn: (key, state) => known.learnState(key, state),
+  };
+}
+
+/** One transaction that wants to be stored. */
+export interface Entry {
+  readonly txn: Txn;
+  /** What its own tries have found. */
+  readonly known: Known;
+  readonly signal: AbortSignal;
+  /** Asks the plugins; `states`: what is known besides, the first counts most. Throws their refusals. */
+  ask(states: readonly Known[]): Charge[];
+}
+
+export type Settled = TxnResult | { readonly error: unknown };
+
+async function commitAlone(core: Core, entry: Entry): Promise<TxnResult> {
+  const [settled] = await commitTogether(core, [entry], new Known());
+  if (!settled) throw new Error('a transaction was not settled');
+  if ('error' in settled) throw settled.error;
+  return settled;
 }
 
 function laneOf(core: Core, plugins: readonly AdmissionPlugin[], request: Admission): string | undefined {
@@ -38,84 +72,119 @@ function laneOf(core: Core, plugins: readonly AdmissionPlugin[], request: Admiss
   return undefined;
 }
 
-/** What is known of keys beyond the cache: as of a revision, a state or none. */
-export type Known = Map<string, { readonly state: State | undefined; readonly revision: number }>;
+/** Lost races over what plugins guard, after which something is wrong. */
+const maxTries = 200;
 
-class Sheet implements Charges {
-  readonly #core: Core;
-  readonly #request: Admission;
-  readonly #plugins: readonly AdmissionPlugin[];
-  readonly #known: Known;
-  /** The keys that the plugins have looked at. */
-  readonly #seen = new Set<string>();
-  readonly #present: Present;
-
-  constructor(core: Core, request: Admission, plugins: readonly AdmissionPlugin[], known: Known) {
-    this.#core = core;
-    this.#request = request;
-    this.#plugins = plugins;
-    this.#known = known;
-    this.#present = {
-      key: (kind, name, namespace) => objectKey(core.kind(kind), namespace, name),
-      get: (kind, name, namespace) => this.#get(kind, name, namespace),
-      list: (kind, namespace) =>
-        core.admission.reader
-          .list(kind, namespace)
-          .map(({ metadata }) => this.#get(kind, metadata.name, metadata.namespace))
-          .filter((state) => !!state),
-    };
-  }
-
-  async addTo(guards: Guard[], writes: Write[], object: KubeObject, old: KubeObject | undefined): Promise<void> {
+/**
+ * Stores many transactions as one, with all that their plugins add: each is decided on what the ones before it leave. One that its own guards
+ * fail, or that a plugin refuses, is settled by itself, and the others are tried again. `shared`: what is known of what they all charge.
+ */
+export async function commitTogether(core: Core, entries: readonly Entry[], shared: Known): Promise<Settled[]> {
+  const settled = new Map<Entry, Settled>();
+  let fresh = false;
+  for (let attempt = 0; settled.size < entries.length; attempt++) {
+    if (attempt > 0) await core.lanes.pause(core, attempt);
+    const waiting = entries.filter((entry) => !settled.has(entry));
+    const error = attempt < maxTries ? undefined : new Error('the store refused a transaction again and again');
+    const round = error ? undefined : assemble(waiting, shared, fresh, settled);
+    if (!round) {
+      if (error) for (const entry of waiting) settled.set(entry, { error });
+      // A refusal may have been made on an old state.
+      else for (const known of [shared, ...waiting.map((entry) => entry.known)]) await known.refresh(core);
+      fresh = true;
+      continue;
+    }
+    fresh = false;
+    if (round.taken.length === 0) continue;
+    let result: TxnResult;
     try {
-      this.#ask(guards, writes, object, old);
-    } catch (_refusal) {
-      // What it was decided on may have been old.
-      await this.#refresh();
-      this.#ask(guards, writes, object, old);
+      result = await core.deps.store.txn({ guards: [...round.guards.values()], writes: [...round.writes.values()] });
+    } catch (thrown) {
+      for (const entry of round.taken) settled.set(entry, { error: thrown });
+      continue;
+    }
+    settle(round, result, shared, settled);
+  }
+  return entries.map((entry) => settled.get(entry) ?? { error: new Error('a transaction was not settled') });
+}
+
+interface Round {
+  readonly taken: Entry[];
+  readonly guards: Map<string, Guard>;
+  readonly writes: Map<string, Write>;
+  /** The keys of what plugins wrote or guarded. */
+  readonly charged: Set<string>;
+}
+
+/** One transaction of all that get along; undefined when a plugin refuses one of them and what it knew may be old. */
+function assemble(
+  waiting: readonly Entry[],
+  shared: Known,
+  fresh: boolean,
+  settled: Map<Entry, Settled>,
+): Round | undefined {
+  const round: Round = { taken: [], guards: new Map(), writes: new Map(), charged: new Set() };
+  const working = new Known();
+  for (const entry of waiting) {
+    if (entry.signal.aborted) {
+      settled.set(entry, { error: entry.signal.reason });
+      continue;
+    }
+    // No key is written twice, but by plugins that build on each other.
+    if (entry.txn.writes.some(({ key }) => round.writes.has(key)) || !agrees(round, entry.txn.guards)) continue;
+    let charges: Charge[];
+    try {
+      charges = entry.ask([working, shared]);
+    } catch (error) {
+      if (!fresh) return undefined;
+      settled.set(entry, { error });
+      continue;
+    }
+    if (!charges.every(({ guards }) => agrees(round, guards))) continue;
+    round.taken.push(entry);
+    for (const guard of entry.txn.guards) round.guards.set(guard.key, guard);
+    for (const write of entry.txn.writes) round.writes.set(write.key, write);
+    for (const { guards, writes } of charges) {
+      for (const guard of guards) round.guards.set(guard.key, guard);
+      for (const write of writes) {
+        round.writes.set(write.key, write);
+        round.charged.add(write.key);
+        // What comes next builds on it, and guards what this one guarded.
+        const revision = round.guards.get(write.key)?.revision ?? 0;
+        working.learn(write.key, itemOf(write, revision), revision);
+      }
+      for (const { key } of guards) round.charged.add(key);
     }
   }
+  return round;
+}
 
-  refused(guards: readonly Guard[], current: ReadonlyMap<string, Item>, revision: number): void {
-    for (const { key } of guards) if (this.#seen.has(key)) this.#learn(key, current.get(key), revision);
-  }
+function agrees({ guards }: Round, wanted: readonly Guard[]): boolean {
+  return wanted.every(({ key, revision }) => (guards.get(key)?.revision ?? revision) === revision);
+}
 
-  stored(writes: readonly Write[], revision: number): void {
-    for (const write of writes) {
-      if (!this.#seen.has(write.key)) continue;
-      const { key } = write;
-      this.#learn(key, write.type === 'put' ? { key, value: write.value, revision, created: 0 } : undefined, revision);
+function settle(
+  { taken, guards, writes, charged }: Round,
+  result: TxnResult,
+  shared: Known,
+  settled: Map<Entry, Settled>,
+) {
+  if (result.ok) {
+    for (const key of charged) {
+      const write = writes.get(key);
+      if (write) shared.learn(key, itemOf(write, result.revision), result.revision);
     }
+    for (const entry of taken) settled.set(entry, result);
+    return;
   }
+  for (const key of charged) if (guards.has(key)) shared.learn(key, result.current.get(key), result.revision);
+  for (const entry of taken) {
+    if (entry.txn.guards.every((guard) => isHeld(guard, result.current))) continue;
+    for (const { key } of entry.txn.guards) entry.known.learn(key, result.current.get(key), result.revision);
+    settled.set(entry, result);
+  }
+}
 
-  #ask(guards: Guard[], writes: Write[], object: KubeObject, old: KubeObject | undefined): void {
-    const all = this.#plugins.map((plugin) =>
-      plugin.charge?.(this.#request, object, old, this.#present, this.#core.admission.reader),
-    );
-    for (const charge of all) {
-      if (!charge) continue;
-      guards.push(...charge.guards);
-      writes.push(...charge.writes);
-    }
-  }
-
-  async #refresh(): Promise<void> {
-    for (const key of this.#seen) {
-      const { item, revision } = await this.#core.deps.store.get(key);
-      this.#learn(key, item, revision);
-    }
-  }
-
-  #learn(key: string, item: Item | undefined, revision: number): void {
-    this.#known.set(key, { state: item && decodeItem(item), revision: item?.revision ?? revision });
-  }
-
-  #get(kind: Kind, name: string, namespace: string | undefined): State | undefined {
-    const def = this.#core.kind(kind);
-    const key = objectKey(def, namespace, name);
-    this.#seen.add(key);
-    const cached = this.#core.cached(def, namespace, name);
-    const known = this.#known.get(key);
-    return !known || (cached && cached.revision > known.revision) ? cached : known.state;
-  }
+function itemOf(write: Write, revision: number): Item | undefined {
+  return write.type === 'put' ? { key: write.key, value: write.value, revision, created: 0 } : undefined;
 }

@@ -9,12 +9,10 @@ import { quotas } from './quotas.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { resizes } from './resizes.ts';
 import { runtimeClass } from './runtime-class.ts';
-import { serviceAccount } from './service-account.ts';
 
-/** Every plugin, in the order in which it is asked. */
+/** The plugins that need nothing of the server, in the order in which they are asked. */
 export const plugins: readonly AdmissionPlugin[] = [
   namespaces,
-  serviceAccount,
   priority,
   defaultIngressClass,
   defaultStorageClass,

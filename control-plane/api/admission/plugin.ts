@@ -15,6 +15,11 @@ export interface AdmissionPlugin {
   readonly name: string;
   /** The requests that it is asked about; no other costs anything. */
   readonly rules: readonly Rule[];
+  /**
+   * An object that `mutate` decides on and that may be so new that the cache does not show it yet: it is read from the store then,
+   * and shown by the reader. Only with create.
+   */
+  needs?(request: Admission, object: KubeObject): Needed | undefined;
   /** Fills in what the cluster decides. Changes the draft `object`. Only with create. */
   mutate?(request: Admission, object: KubeObject, old: KubeObject | undefined, reader: Reader): void;
   /** Looks at what is about to be stored; must change nothing but `request.warnings`. With delete and connect there is no `object`. */
@@ -58,6 +63,12 @@ export interface Admission {
   readonly warnings: string[];
   /** Milliseconds since the epoch. */
   readonly now: number;
+}
+
+export interface Needed {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly namespace?: string | undefined;
 }
 
 /** Other objects, as the watch cache shows them: cheap, and perhaps a moment old. */
