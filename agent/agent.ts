@@ -18,6 +18,8 @@ import type { Dialers } from './probes/dialers.ts';
 import type { EngineInfo, ImageState, Runtime } from './runtime/runtime.ts';
 import { AgentSession } from './session.ts';
 import { Streams } from './streams/streams.ts';
+import { UsageMeter } from './usage/meter.ts';
+import type { MachineUsage, Sample } from './usage/report.ts';
 
 export interface AgentDeps {
   readonly transport: SessionTransport;
@@ -33,6 +35,8 @@ export interface AgentDeps {
   readonly node: NodeIdentity;
   /** What the machine is short of; absent: nothing. */
   readonly machine?: { look(): Promise<{ pressure: Pressure; diskBytes: number }> };
+  /** What the machine uses as a whole; absent: what its pods do. */
+  readonly machineUsage?: () => Promise<MachineUsage>;
   /** The node's own resolver settings. */
   readonly dns?: Dns;
   readonly clusterDns?: { readonly server: string; readonly domain: string };
@@ -43,6 +47,8 @@ export interface Agent {
   /** Runs until aborted; containers run on afterwards. Never throws. */
   run(signal: AbortSignal): Promise<void>;
   readonly stats: AgentStats;
+  /** What its pods and the machine had used at the last look. */
+  readonly usage: Sample | undefined;
 }
 
 export interface AgentStats {
@@ -121,6 +127,14 @@ export function createAgent(deps: AgentDeps): Agent {
     listed: (uids) => network.setPods(uids),
   });
 
+  const meter = new UsageMeter({
+    runtime,
+    clock,
+    log,
+    ...(deps.machineUsage ? { machine: deps.machineUsage } : {}),
+    running: () => pods.running(),
+    ready: () => session.nudge(),
+  });
   const streams = new Streams({ transport: deps.transport, runtime, clock, log, pods });
   const session = new AgentSession({
     transport: deps.transport,
@@ -143,14 +157,17 @@ export function createAgent(deps: AgentDeps): Agent {
       statuses: () => pods.statuses(),
       takeEvent: () => events.take(),
       takeNodeStatus: () => watch.take(),
+      takeUsage: () => meter.take(),
       forgotten: () => pods.unsettle(),
       tick: () => {
         pods.tick();
+        meter.tick();
         if (watch.tick()) session.nudge();
       },
       connected: (connected) => {
         if (connected) {
           sessions++;
+          meter.again();
           watch.sent();
         }
       },
@@ -171,6 +188,9 @@ export function createAgent(deps: AgentDeps): Agent {
       await watch.first(signal);
       await Promise.all([networking, following, session.run(signal)]);
       checkpoint.close();
+    },
+    get usage() {
+      return meter.last;
     },
     get stats() {
       return {

@@ -14,6 +14,7 @@ import { fileCheckpoint } from './checkpoint-files.ts';
 import { type Dns, parseResolvConf, podDns } from './dns.ts';
 import { machineIds, outwardAddress, systemMachine } from './machine.ts';
 import { systemDialers } from './probes/system-dialers.ts';
+import { machineUsage } from './usage/machine.ts';
 
 export interface AgentOptions {
   /** `host:port` of the control plane's gRPC API. */
@@ -62,6 +63,8 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     transport: line.transport,
     dialers: systemDialers(base),
     machine: systemMachine(options.dataDir),
+    // Hollow pods use nothing of the machine that they claim to be on.
+    ...(options.runtime === 'fake' ? {} : { machineUsage }),
     node,
     dns,
   });

@@ -189,6 +189,13 @@ export class PodManager {
     return sandbox?.running ? sandbox.id : undefined;
   }
 
+  /** All containers that run now. */
+  running(): ContainerState[] {
+    return [...this.#workers.values()].flatMap(({ containers }) =>
+      [...containers].filter(({ state }) => state === 'running'),
+    );
+  }
+
   hasPod(uid: string): boolean {
     return this.#workers.has(uid);
   }

@@ -11,6 +11,7 @@ import type {
   SessionTransport,
   StreamRequest,
   ToNode,
+  UsageReport,
 } from '../shared/session.ts';
 import { Wakeup } from '../shared/wakeup.ts';
 import { StatusOutbox } from './status-outbox.ts';
@@ -40,6 +41,8 @@ export interface SessionHandlers {
   takeEvent(): Event | undefined;
   /** The node's status when it is to be sent now. */
   takeNodeStatus(): NodeStatus | undefined;
+  /** What the node uses, when there is news of it. */
+  takeUsage(): UsageReport | undefined;
   /** About once a second, whether there is a session or not. */
   tick(): void;
   /** A session has begun (after its welcome) or ended. */
@@ -219,6 +222,8 @@ export class AgentSession {
         for (let status = handlers.takeNodeStatus(); status; status = undefined) {
           await connection.send({ type: 'nodeStatus', status });
         }
+        const usage = handlers.takeUsage();
+        if (usage) await connection.send({ type: 'metrics', report: usage });
         if (!this.#outbox.pending || timer) continue;
         const wait = Math.max(statusGatherMs, statusAt - clock.monotonic());
         timer = clock.timer(wait, () => {

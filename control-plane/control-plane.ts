@@ -19,6 +19,7 @@ import { LocalClient } from './api/local-client.ts';
 import { createApi } from './api/pipeline.ts';
 import { controllerKinds, runControllers } from './controllers/index.ts';
 import { lead } from './leader.ts';
+import { usageHandlers } from './api/usage.ts';
 import { assignmentKinds, createNodeSessions, type NodeSessions } from './nodes/sessions.ts';
 import { schedulerMetrics } from './scheduler/metrics.ts';
 import { createScheduler, schedulerKinds } from './scheduler/scheduler.ts';
@@ -95,6 +96,9 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   informers.onChange((changes) => rbac.apply(changes));
   const sessions = createNodeSessions({
     store,
+    handlers: { ...usageHandlers({ usageOf: (node) => sessions.usageOf(node) }), ...tokens?.handlers },
+    ...(tokens ? { tokens: tokens.accounts } : {}),
+    ...(deps.authority ? { rootCertificate: deps.authority.certificate } : {}),
     client: clientOf('node-sessions', 'kubelet'),
     informers,
     clock,

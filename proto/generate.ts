@@ -19,6 +19,7 @@ const scalarMessages: Record<string, string> = {
   'k8s.io.apimachinery.pkg.api.resource.Quantity': 'string',
   'k8s.io.apimachinery.pkg.apis.meta.v1.Time': 'string',
   'k8s.io.apimachinery.pkg.apis.meta.v1.MicroTime': 'string',
+  'k8s.io.apimachinery.pkg.apis.meta.v1.Duration': 'string',
   'k8s.io.apimachinery.pkg.apis.meta.v1.FieldsV1': 'Record<string, unknown>',
   'k8s.io.apimachinery.pkg.runtime.RawExtension': 'Record<string, unknown>',
   'k8s.io.api.authentication.v1.ExtraValue': 'string[]',

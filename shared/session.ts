@@ -10,7 +10,35 @@ export type FromNode =
   | { type: 'heartbeat'; sequence: number }
   | { type: 'podStatus'; sequence: number; updates: PodStatusUpdate[] }
   | { type: 'nodeStatus'; status: NodeStatus }
-  | { type: 'event'; event: Event };
+  | { type: 'event'; event: Event }
+  | { type: 'metrics'; report: UsageReport };
+
+/** What a node and its pods use. `cpuNanoCores`: billionths of a core, over the window that ended with the report. */
+export interface UsageReport {
+  /** Milliseconds since the epoch, by the node's clock. */
+  readonly at: number;
+  readonly node: Usage & { readonly windowMs: number };
+  readonly pods: readonly PodUsage[];
+}
+
+/** The newest report of a node as the control plane keeps it. */
+export interface KnownUsage extends Pick<UsageReport, 'at' | 'node'> {
+  /** By uid. */
+  readonly pods: ReadonlyMap<string, PodUsage>;
+}
+
+export interface PodUsage {
+  readonly uid: string;
+  /** Less than the node's for a pod that has begun since. */
+  readonly windowMs: number;
+  readonly containers: ReadonlyArray<Usage & { readonly name: string }>;
+}
+
+export interface Usage {
+  readonly cpuNanoCores: number;
+  /** Without the pages of files that are not in use: what would be missing if there were no more. */
+  readonly memoryBytes: number;
+}
 
 export interface PodStatusUpdate {
   namespace: string;

@@ -7,17 +7,19 @@ import { messageOf } from '../../shared/errors.ts';
 import { NetnsDialer } from '../network/netns-dialer.ts';
 import { NetworkError, type PodNetwork } from '../network/network.ts';
 import type { EngineOptions } from './docker/container-config.ts';
+import { StatsReader } from './docker/container-stats.ts';
 import { Containers } from './docker/containers.ts';
 import { Engine } from './docker/engine.ts';
 import { engineEvents } from './docker/events.ts';
 import { imageStatus, listImages, pullImage } from './docker/images.ts';
 import { type ContainerIdentity, identityOf, type SandboxIdentity, scopeFilter } from './docker/labels.ts';
 import { containerLogs } from './docker/logs.ts';
-import { attach, openExec } from './docker/process-stream.ts';
+import { attach, killLeftCommands, openExec } from './docker/process-stream.ts';
 import { Sandboxes } from './docker/sandboxes.ts';
 import {
   type ContainerSpec,
   type ContainerState,
+  type ContainerStats,
   type EngineInfo,
   type ExecResult,
   type ImageState,
@@ -65,8 +67,11 @@ export class DockerRuntime implements Runtime {
   readonly #options: EngineOptions;
   readonly #sandboxes: Sandboxes;
   readonly #containers: Containers;
+  readonly #stats: StatsReader;
   readonly #kill: (pid: number) => void;
   readonly #dialer: NetnsDialer;
+  /** Commands of a former process of the agent have been ended. */
+  #tidied = false;
   /** What was seen of containers: one that runs keeps its start, one that has ended never changes again. */
   #seen = new Map<string, { listedAs: string; state: ContainerState }>();
 
@@ -88,6 +93,7 @@ export class DockerRuntime implements Runtime {
     this.#network = network;
     this.#options = engineOptions;
     this.#sandboxes = new Sandboxes({ engine, clock, network }, engineOptions, join(stateDir, 'sandboxes'));
+    this.#stats = new StatsReader(engine, clock);
     this.#containers = new Containers({ engine, sandboxes: this.#sandboxes, kill }, engineOptions);
   }
 
@@ -116,6 +122,12 @@ export class DockerRuntime implements Runtime {
       const identity: SandboxIdentity | ContainerIdentity | undefined = identityOf(this.#options.scope, info.Labels);
       if (identity?.role === 'sandbox') sandboxes.push({ info, spec: identity.spec });
       else if (identity) containers.push({ info, identity });
+    }
+    if (!this.#tidied) {
+      const running = containers.filter(({ info }) => info.State === 'running');
+      const deps = { engine: this.#engine, kill: this.#kill };
+      await inParallel(running, ({ info }) => killLeftCommands(deps, info.Id, signal));
+      this.#tidied = true;
     }
     return {
       sandboxes: await this.#sandboxStates(sandboxes, signal),
@@ -157,6 +169,10 @@ export class DockerRuntime implements Runtime {
 
   inspectContainer(id: string, signal?: AbortSignal): Promise<ContainerState | undefined> {
     return this.#containers.inspect(id, signal);
+  }
+
+  stats(ids: readonly string[], signal?: AbortSignal): Promise<Map<string, ContainerStats>> {
+    return this.#stats.read(ids, signal);
   }
 
   exec(id: string, command: readonly string[], options: { timeoutMs: number; maxBytes: number }): Promise<ExecResult> {
@@ -236,22 +252,25 @@ export class DockerRuntime implements Runtime {
   ): Promise<ContainerState[]> {
     const seen = new Map<string, { listedAs: string; state: ContainerState }>();
     const states: ContainerState[] = [];
-    const queue = [...found];
-    const work = async () => {
-      for (let next = queue.pop(); next; next = queue.pop()) {
-        const { Id, State: listedAs } = next.info;
-        const known = this.#seen.get(Id);
-        const fresh = known?.listedAs === listedAs && listedAs !== 'created' ? known.state : undefined;
-        const state = fresh ?? (await this.#containers.inspect(Id, signal));
-        if (!state) continue;
-        seen.set(Id, { listedAs, state });
-        states.push(state);
-      }
-    };
-    await Promise.all(Array.from({ length: parallelInspects }, work));
+    await inParallel(found, async ({ info: { Id, State: listedAs } }) => {
+      const known = this.#seen.get(Id);
+      const fresh = known?.listedAs === listedAs && listedAs !== 'created' ? known.state : undefined;
+      const state = fresh ?? (await this.#containers.inspect(Id, signal));
+      if (!state) return;
+      seen.set(Id, { listedAs, state });
+      states.push(state);
+    });
     this.#seen = seen;
     return states;
   }
+}
+
+async function inParallel<T>(items: readonly T[], look: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  const work = async () => {
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) await look(next);
+  };
+  await Promise.all(Array.from({ length: parallelInspects }, work));
 }
 
 /** As Kubernetes names architectures. */

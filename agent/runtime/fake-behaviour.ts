@@ -1,3 +1,4 @@
+import { intValue, milliValue, QuantityError } from '../../shared/quantity.ts';
 import type { ContainerSpec } from './runtime.ts';
 
 /** What a hollow container does. Times in milliseconds. */
@@ -15,6 +16,9 @@ export interface Behaviour {
   readonly stopMs: number;
   /** What commands that are run in it return; absent: decided by the command. */
   readonly execCode?: number;
+  /** What it uses: thousandths of a core, bytes. Absent: next to nothing. */
+  readonly cpuMillis?: number;
+  readonly memoryBytes?: number;
   /** Written to its log at its start. */
   readonly lines: readonly string[];
 }
@@ -33,6 +37,8 @@ export interface Behaviour {
  * | `fake.stubborn` | does not end on its stop signal, only on SIGKILL |
  * | `fake.stop=2s` | takes that long to end on its stop signal |
  * | `fake.exec=CODE` | commands (and so exec probes) in it return CODE |
+ * | `fake.cpu=250m` | uses that much of a core |
+ * | `fake.memory=64Mi` | uses that much memory |
  * | `fake.log=TEXT` | writes TEXT as a line at its start; may be repeated |
  *
  * Anything else runs until it is told to end, and then ends with 0.
@@ -75,6 +81,10 @@ function withWord(behaviour: Behaviour, word: string): Behaviour {
       return { ...behaviour, stopMs: durationMs(value) };
     case 'fake.exec':
       return { ...behaviour, execCode: wholeNumber(value) };
+    case 'fake.cpu':
+      return { ...behaviour, cpuMillis: amount(value, milliValue) };
+    case 'fake.memory':
+      return { ...behaviour, memoryBytes: amount(value, intValue) };
     case 'fake.log':
       return { ...behaviour, lines: [...behaviour.lines, value] };
     default:
@@ -91,6 +101,15 @@ function imageWords(image: string): string[] {
 
 function split(text: string | undefined): string[] {
   return text ? text.split(/\s+/) : [];
+}
+
+function amount(text: string, read: (text: string) => number): number {
+  try {
+    return read(text);
+  } catch (error) {
+    if (error instanceof QuantityError) return 0;
+    throw error;
+  }
 }
 
 function wholeNumber(text: string): number {

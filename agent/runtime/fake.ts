@@ -3,9 +3,11 @@ import { EventStream } from './event-stream.ts';
 import { execCode } from './fake-behaviour.ts';
 import { containerState, type FakeContainer, type FakeEngine, sandboxState } from './fake-engine.ts';
 import { fakeAttach, fakeDial, fakeExec } from './fake-process.ts';
+import { fakeStats } from './fake-stats.ts';
 import {
   type ContainerSpec,
   type ContainerState,
+  type ContainerStats,
   type EngineInfo,
   type ExecResult,
   type ImageState,
@@ -138,6 +140,11 @@ export class FakeRuntime implements Runtime {
     this.#check();
     const container = this.#engine.containers.get(id);
     return container && this.#state(container);
+  }
+
+  async stats(ids: readonly string[]): Promise<Map<string, ContainerStats>> {
+    this.#check();
+    return fakeStats(this.#engine, ids);
   }
 
   async exec(id: string, command: readonly string[]): Promise<ExecResult> {

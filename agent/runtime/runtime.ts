@@ -30,6 +30,8 @@ export interface Runtime {
   updateContainer(id: string, resources: Resources, signal?: AbortSignal): Promise<void>;
   removeContainer(id: string, signal?: AbortSignal): Promise<void>;
   inspectContainer(id: string, signal?: AbortSignal): Promise<ContainerState | undefined>;
+  /** What running containers have used so far; those that do not run are left out. */
+  stats(ids: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, ContainerStats>>;
   /** Runs a command in a container; output is cut at `maxBytes`. A command that outlives its time is killed: `Timeout`. */
   exec(id: string, command: readonly string[], options: { timeoutMs: number; maxBytes: number }): Promise<ExecResult>;
   /**
@@ -172,6 +174,15 @@ export interface ContainerState {
   /** The engine's own words when the start failed. */
   readonly message?: string;
   readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ContainerStats {
+  /** When it was read: milliseconds by the monotonic clock. */
+  readonly at: number;
+  /** Nanoseconds of all processors together, since the container's start. */
+  readonly cpuNanoseconds: number;
+  /** Memory without the file pages that are not in use. */
+  readonly workingSetBytes: number;
 }
 
 export interface ImageState {

@@ -60,7 +60,7 @@ class Pipeline implements Api {
   async get(context: RequestContext, target: Target): Promise<KubeObject> {
     const def = defOf(target.entry);
     this.#core.authorize(context, 'get', askedOf(def, target));
-    if (def.verbs) return getUnstored(this.#core, context, def, target.name);
+    if (def.verbs) return getUnstored(this.#core, context, def, target);
     const object = await getObject(this.#core, context, def, target);
     switch (target.subresource) {
       case undefined:

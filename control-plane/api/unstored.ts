@@ -2,7 +2,7 @@ import { ApiError } from '../../shared/errors.ts';
 import type { Kind } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
-import type { ListPage, ListQuery, MutateOptions, RequestContext } from './api.ts';
+import type { ListPage, ListQuery, MutateOptions, RequestContext, Target } from './api.ts';
 import type { Core } from './core.ts';
 import { settleNamespace } from './create.ts';
 import { checkCreate, decodeBody } from './decode.ts';
@@ -16,8 +16,10 @@ import { selectionOf } from './selection.ts';
 export interface KindHandler {
   /** `draft`: decoded, defaulted and valid; the handler's own, to be filled in. What comes back is the answer. */
   create?(core: Core, context: RequestContext, draft: KubeObject, options: MutateOptions): Promise<KubeObject>;
-  /** All objects there are, in the order of their names. */
-  list?(core: Core, context: RequestContext): Promise<readonly KubeObject[]>;
+  /** All objects there are (of a namespace, when one is named), in the order of their names. */
+  list?(core: Core, context: RequestContext, namespace?: string): Promise<readonly KubeObject[]>;
+  /** One of them, where that is not found among all; throws NotFound. */
+  get?(core: Core, context: RequestContext, name: string, namespace?: string): Promise<KubeObject>;
 }
 
 export type KindHandlers = { readonly [K in Kind]?: KindHandler };
@@ -45,9 +47,11 @@ export async function getUnstored(
   core: Core,
   context: RequestContext,
   def: KindDef,
-  name: string,
+  { name, namespace }: Pick<Target, 'name' | 'namespace'>,
 ): Promise<KubeObject> {
-  const found = (await all(core, context, def)).find((object) => object.metadata.name === name);
+  const get = core.handlers[def.kind as Kind]?.get;
+  if (get) return get(core, context, name, namespace);
+  const found = (await all(core, context, def, namespace)).find((object) => object.metadata.name === name);
   if (!found) throw notFound(def, name);
   return found;
 }
@@ -60,7 +64,7 @@ export async function listUnstored(
 ): Promise<ListPage> {
   const selection = selectionOf(def, query);
   core.authorize(context, 'list', { entry: def, namespace: selection.namespace, name: selection.name });
-  const objects = await all(core, context, def);
+  const objects = await all(core, context, def, selection.namespace);
   return { items: objects.filter((object) => selection.matches(object)), resourceVersion: '' };
 }
 
@@ -69,8 +73,13 @@ export function notAllowed(): ApiError {
   return new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
 }
 
-async function all(core: Core, context: RequestContext, def: KindDef): Promise<readonly KubeObject[]> {
+async function all(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  namespace: string | undefined,
+): Promise<readonly KubeObject[]> {
   const list = core.handlers[def.kind as Kind]?.list;
   if (!list) throw notAllowed();
-  return list(core, context);
+  return list(core, context, namespace);
 }

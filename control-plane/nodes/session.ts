@@ -9,6 +9,7 @@ import { Wakeup } from '../../shared/wakeup.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import { AssignmentChain } from './assignments.ts';
 import type { NodeLiveness } from './liveness.ts';
+import type { NodeUsage } from './usage.ts';
 
 /** Reports of one message that are written at the same time. */
 const parallelWrites = 16;
@@ -20,6 +21,8 @@ export interface SessionDeps {
   readonly informers: Informers;
   readonly clock: Clock;
   readonly log: Log;
+  /** Told what the node and its pods use. */
+  readonly usage: Pick<NodeUsage, 'put'>;
 }
 
 /**
@@ -111,6 +114,9 @@ export class Session {
       case 'event':
         if (this.#events.length < maxEvents) this.#events.push(message.event);
         this.#eventsWaiting.ring();
+        return;
+      case 'metrics':
+        this.#deps.usage.put(this.node, message.report);
         return;
       case 'hello':
         throw new ApiError('BadRequest', 'hello is the first message of a session, and said once');

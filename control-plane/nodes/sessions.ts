@@ -8,6 +8,7 @@ import { type Random, uuid } from '../../shared/random.ts';
 import type {
   Connection,
   FromNode,
+  KnownUsage,
   LogStreamParameters,
   SessionServer,
   StreamRequest,
@@ -20,6 +21,7 @@ import { NodeLiveness } from './liveness.ts';
 import { claimPodCIDR, releasePodCIDR } from './pod-cidr.ts';
 import { Session } from './session.ts';
 import { type Tunnel, Tunnels } from './tunnels.ts';
+import { NodeUsage } from './usage.ts';
 
 export { assignmentKinds } from './assignments.ts';
 
@@ -51,6 +53,8 @@ export interface NodeSessions extends SessionServer {
   logs(node: string, parameters: LogStreamParameters, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** The same; closing the stream, or aborting the signal, ends at once what it runs on the node. */
   open(node: string, request: StreamRequest, signal: AbortSignal): Promise<Tunnel>;
+  /** What the node last said that it and its pods use, if that was lately and to this server. */
+  usageOf(node: string): KnownUsage | undefined;
   /** The nodes with a session. */
   nodes(): readonly string[];
   /** Ends all sessions; the agents dial again until a server answers. */
@@ -62,11 +66,13 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
   const log = deps.log.child({ component: 'nodes' });
   const sessions = new Map<string, Session>();
   const tunnels = new Tunnels({ clock, random });
+  const usage = new NodeUsage(clock);
 
   informers.onChange((changes) => {
     for (const session of sessions.values()) session.note(changes);
     for (const { kind, key, after } of changes) {
       if (kind !== 'Node' || after) continue;
+      usage.forget(key);
       releasePodCIDR(store, key).catch((error) => log.warn({ key, err: messageOf(error) }, 'pod range not released'));
     }
   });
@@ -79,7 +85,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
 
     const sessionId = uuid(random);
     const liveness = new NodeLiveness({ store, clock }, name, deps.leaseMs, sessionId);
-    const session = new Session({ client: deps.client, informers, clock, log }, name, connection, liveness);
+    const session = new Session({ client: deps.client, informers, clock, log, usage }, name, connection, liveness);
     sessions.get(name)?.end(`node ${name} has opened another session`);
     sessions.set(name, session);
     log.info({ key: name, session: sessionId, instance: hello.instance }, 'session opened');
@@ -165,6 +171,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     async tunnel(id, connection, caller) {
       await tunnels.accept(id, nodeOf(caller), connection);
     },
+    usageOf: (node) => usage.of(node),
     nodes: () => [...sessions.keys()],
     close() {
       for (const session of sessions.values()) session.end('the server is stopping');

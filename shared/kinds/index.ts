@@ -22,6 +22,7 @@ import type { Behaviour, Conversion, KindDef, Strategy } from './kind.ts';
 import { lease } from './lease.ts';
 import { limitRange } from './limit-range.ts';
 import { validateMetadata } from './metadata.ts';
+import { nodeMetrics, podMetrics } from './metrics.ts';
 import { apiVersionOf } from './names.ts';
 import { namespace } from './namespace.ts';
 import { networkPolicy } from './network-policy.ts';
@@ -107,6 +108,8 @@ const behaviours: { readonly [K in Kind]: Behaviour<KindMap[K]> } = {
   CronJob: cronJob,
   PodDisruptionBudget: podDisruptionBudget,
   HorizontalPodAutoscaler: horizontalPodAutoscaler,
+  NodeMetrics: nodeMetrics,
+  PodMetrics: podMetrics,
   NodeGuard: nodeGuard,
   JoinToken: joinToken,
 };

@@ -61,6 +61,7 @@ export type Subresource =
   | 'approval';
 
 const core = 'k8s.io.api.core.v1';
+const metrics = 'k8s.io.metrics.pkg.apis.metrics.v1beta1';
 
 function entry(
   kind: string,
@@ -323,6 +324,8 @@ export const kindTable: readonly KindEntry[] = [
   entry('CSIStorageCapacity', 'storage.k8s.io/v1', 'csistoragecapacities', 'k8s.io.api.storage.v1', {
     inert: 'it is stored, and no pod is placed by it',
   }),
+  entry('NodeMetrics', 'metrics.k8s.io/v1beta1', 'nodes', metrics, { namespaced: false, verbs: ['get', 'list'] }),
+  entry('PodMetrics', 'metrics.k8s.io/v1beta1', 'pods', metrics, { verbs: ['get', 'list'] }),
   entry('NodeGuard', 'coracle.io/v1', 'nodeguards', 'coracle.v1', { namespaced: false }),
   entry('JoinToken', 'coracle.io/v1', 'jointokens', 'coracle.v1', { namespaced: false }),
 ];
@@ -338,6 +341,7 @@ export function verbsOf({ verbs }: Pick<KindEntry, 'verbs'>): readonly Verb[] {
 
 /** The name of a kind's gRPC service in `coracle.v1`: its plural in CamelCase. */
 export function serviceName({ kind, typeName, plural }: Pick<KindEntry, 'kind' | 'typeName' | 'plural'>): string {
+  if (!plural.startsWith(kind.toLowerCase().slice(0, -1))) return typeName;
   const ending = plural.startsWith(kind.toLowerCase()) ? plural.slice(kind.length) : undefined;
   return ending === undefined ? `${typeName.slice(0, -1)}ies` : `${typeName}${ending}`;
 }

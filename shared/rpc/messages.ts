@@ -177,6 +177,20 @@ export interface WireFromNode {
   };
   node_status?: { status?: Uint8Array };
   event?: { event?: Uint8Array };
+  metrics?: WireMetricsReport;
+}
+
+export interface WireMetricsReport {
+  at_ms?: number;
+  node?: WireUsage;
+  pods?: Array<{ uid?: string; window_ms?: number; containers?: WireUsage[] }>;
+}
+
+export interface WireUsage {
+  name?: string;
+  cpu_nanocores?: number;
+  memory_bytes?: number;
+  window_ms?: number;
 }
 
 export interface WireToNode {

@@ -14,6 +14,7 @@ import type {
 import type { RpcChannel } from './channel.ts';
 import type { WireFromNode, WireToNode, WireTunnelFrame } from './messages.ts';
 import { incomingOf, writeMessage } from './streams.ts';
+import { usageFromWire, usageToWire } from './usage.ts';
 
 /** The agent's side: sessions and tunnels over one gRPC channel, with the node's certificate. */
 export function grpcSessionTransport(channel: RpcChannel): SessionTransport {
@@ -121,6 +122,8 @@ export function fromNodeToWire(message: FromNode): WireFromNode {
       return { node_status: { status: toJson(message.status) } };
     case 'event':
       return { event: { event: toJson(message.event) } };
+    case 'metrics':
+      return { metrics: usageToWire(message.report) };
   }
 }
 
@@ -147,6 +150,7 @@ export function fromNodeFromWire(wire: WireFromNode): FromNode | undefined {
   }
   if (wire.node_status) return { type: 'nodeStatus', status: fromJson<NodeStatus>(wire.node_status.status) };
   if (wire.event) return { type: 'event', event: fromJson<Event>(wire.event.event) };
+  if (wire.metrics) return { type: 'metrics', report: usageFromWire(wire.metrics) };
   return undefined;
 }
 

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type protobuf from 'protobufjs';
 import { formatMicroTime, formatTime } from '../clock.ts';
+import { formatGoDuration, parseGoDuration } from '../go-duration.ts';
 
 /** One value of a protobuf field, without its tag. */
 export interface ValueCodec {
@@ -68,6 +69,11 @@ export const specialValues: Readonly<Record<string, ValueCodec>> = {
       if (micros < 0 || micros > 999_999) fail('a time of day out of range');
       return checkedTime(Number(seconds), formatMicroTime).replace(/\.\d+/, `.${String(micros).padStart(6, '0')}`);
     },
+  }),
+  [`${meta}.Duration`]: delimited({
+    zero: '0s',
+    write: (writer, value) => writer.uint32(tag(1, 0)).int64(parseGoDuration(String(value)) ?? 0),
+    read: (reader, end) => formatGoDuration(Number(readFields(reader, end, { 1: int64 })[1] ?? 0)),
   }),
   [`${meta}.FieldsV1`]: jsonText(),
   'k8s.io.apimachinery.pkg.runtime.RawExtension': jsonText(),

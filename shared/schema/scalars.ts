@@ -1,3 +1,4 @@
+import { formatGoDuration, parseGoDuration } from '../go-duration.ts';
 import { canonicalQuantity, QuantityError } from '../quantity.ts';
 
 /** How JSON spells a scalar, or a message whose JSON is no object of its fields. */
@@ -55,6 +56,11 @@ export const scalarReaders: Readonly<Record<string, ReadValue>> = {
     empty: undefined,
     expected: 'a time such as "2026-01-31T12:00:00.000000Z"',
   },
+  [`${meta}.Duration`]: {
+    read: (value) => (typeof value === 'string' ? duration(value) : undefined),
+    empty: '0s',
+    expected: 'a length of time such as "1m30s"',
+  },
   [`${meta}.FieldsV1`]: fieldSet,
   'k8s.io.apimachinery.pkg.runtime.RawExtension': freeForm,
   'k8s.io.api.authentication.v1.ExtraValue': { read: texts, empty: [], expected: 'a list of strings' },
@@ -95,6 +101,11 @@ function base64(value: unknown): string | undefined {
 }
 
 const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.(\d+))?(?:Z|[+-]\d{2}:\d{2})$/;
+
+function duration(text: string): string | undefined {
+  const nanoseconds = parseGoDuration(text);
+  return nanoseconds === undefined ? undefined : formatGoDuration(nanoseconds);
+}
 
 function time(value: unknown): string | undefined {
   return moment(value)?.seconds;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { messages } from '../../shared/generated/schema.ts';
+import { formatGoDuration } from '../../shared/go-duration.ts';
 import { apiVersionOf } from '../../shared/kinds/index.ts';
 import type { KindEntry } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
@@ -37,6 +38,7 @@ const values: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   [`${meta}.MicroTime`]: fc
     .tuple(seconds, fc.integer({ min: 0, max: 999_999 }))
     .map(([at, micros]) => new Date(at * 1000).toISOString().replace('.000Z', `.${String(micros).padStart(6, '0')}Z`)),
+  [`${meta}.Duration`]: fc.integer({ min: -1_000_000_000_000_000, max: 1_000_000_000_000_000 }).map(formatGoDuration),
   [`${meta}.FieldsV1`]: fc.dictionary(fc.string(), fc.constant({})),
   'k8s.io.api.authentication.v1.ExtraValue': fc.array(fc.string(), { minLength: 1, maxLength: 3 }),
   // As it comes out of JSON, which has no -0.

@@ -12,6 +12,7 @@ export const meta = 'k8s.io.apimachinery.pkg.apis.meta.v1';
 const special: Readonly<Record<string, (version: Version) => object>> = {
   [`${meta}.Time`]: () => ({ type: 'string', format: 'date-time' }),
   [`${meta}.MicroTime`]: () => ({ type: 'string', format: 'date-time' }),
+  [`${meta}.Duration`]: () => ({ type: 'string' }),
   [`${meta}.FieldsV1`]: () => ({ type: 'object' }),
   'k8s.io.apimachinery.pkg.runtime.RawExtension': () => ({ type: 'object' }),
   'k8s.io.api.authentication.v1.ExtraValue': () => ({ type: 'array', items: { type: 'string' } }),
