@@ -17,9 +17,9 @@ import { ensureBootObjects } from './api/boot.ts';
 import { type Authorizer, component } from './api/identity.ts';
 import { LocalClient } from './api/local-client.ts';
 import { createApi } from './api/pipeline.ts';
+import { usageHandlers } from './api/usage.ts';
 import { controllerKinds, runControllers } from './controllers/index.ts';
 import { lead } from './leader.ts';
-import { usageHandlers } from './api/usage.ts';
 import { assignmentKinds, createNodeSessions, type NodeSessions } from './nodes/sessions.ts';
 import { schedulerMetrics } from './scheduler/metrics.ts';
 import { createScheduler, schedulerKinds } from './scheduler/scheduler.ts';
@@ -84,6 +84,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     log,
     authorizer,
     serviceCIDR: deps.serviceCIDR,
+    handlers: usageHandlers({ usageOf: (node) => sessions.usageOf(node) }),
     nodeStreams: {
       logs: (node, parameters, signal) => sessions.logs(node, parameters, signal),
       open: (node, request, signal) => sessions.open(node, request, signal),
@@ -96,9 +97,6 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   informers.onChange((changes) => rbac.apply(changes));
   const sessions = createNodeSessions({
     store,
-    handlers: { ...usageHandlers({ usageOf: (node) => sessions.usageOf(node) }), ...tokens?.handlers },
-    ...(tokens ? { tokens: tokens.accounts } : {}),
-    ...(deps.authority ? { rootCertificate: deps.authority.certificate } : {}),
     client: clientOf('node-sessions', 'kubelet'),
     informers,
     clock,
