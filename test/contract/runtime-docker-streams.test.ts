@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
+import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DockerRuntime } from '../../agent/runtime/docker.ts';
 import { dockerMissing } from '../support/docker.ts';
@@ -82,6 +83,21 @@ describe.skipIf(missing)('streams on Docker', () => {
       () => undefined,
     );
     expect(await processesWith(mark)).toEqual([]);
+  });
+
+  test('a new process of the agent ends the commands of the one before, and nobody else’s', async () => {
+    const { id } = await runPod(runtime, forever, 'left');
+    const [ours, theirs] = [`61${Date.now()}`, `62${Date.now()}`];
+    await runtime.openExec(id, ['sleep', ours], allStreams, patient());
+    const engine = new Docker({ socketPath: node.docker.socket });
+    const exec = await engine.getContainer(id).exec({ Cmd: ['sleep', theirs] });
+    await exec.start({ Detach: true });
+    await eventually(
+      async () => (await processesWith(theirs)).length === 1 && (await processesWith(ours)).length === 1,
+    );
+    await node.runtime().list();
+    await eventually(async () => (await processesWith(ours)).length === 0);
+    expect(await processesWith(theirs)).toHaveLength(1);
   });
 
   test('input that a command does not read waits at its sender, and output that nobody reads at the command', async () => {

@@ -7,8 +7,12 @@ import { hijack } from './hijack.ts';
 import { records } from './logs.ts';
 import { killTree } from './process-tree.ts';
 
-/** Keys that take a terminal off its process in Docker. Nobody types these by chance, and Kubernetes has none. */
+/**
+ * Keys that take a terminal off its process in Docker. Nobody types these by chance, and Kubernetes has none. The engine tells of
+ * them, as bytes in base64: so a command of an agent's is known from one of a person at the machine.
+ */
 const detachKeys = 'ctrl-^,ctrl-@,ctrl-_,ctrl-]';
+const detachBytes = Buffer.from([30, 0, 31, 29]).toString('base64');
 /** How long the engine may take to begin a command that nobody waits for any more. */
 const beginMs = 10_000;
 const pollMs = { first: 5, cap: 500 };
@@ -71,6 +75,18 @@ export async function attach(
   if (stderr && !tty) query.set('stderr', '1');
   const socket = await hijack(engine, 'attach', `/containers/${info.Id}/attach?${query}`, undefined, signal);
   return new AttachStream(engine, info.Id, socket, { tty, endsInput: StdinOnce && !tty });
+}
+
+/** Kills the commands that a former process of the agent had opened in the container: nobody uses them any more. */
+export async function killLeftCommands(deps: Deps, id: string, signal?: AbortSignal): Promise<void> {
+  const { engine, kill } = deps;
+  const container = engine.docker.getContainer(id);
+  const info = await engine.find('inspect container', (abortSignal) => container.inspect({ abortSignal }), { signal });
+  for (const execId of info?.ExecIDs ?? []) {
+    const exec = engine.docker.getExec(execId);
+    const found = await engine.find('inspect exec', () => look(engine, exec), { signal });
+    if (found?.Running && found.Pid > 0 && found.DetachKeys === detachBytes) await killTree(found.Pid, kill);
+  }
 }
 
 abstract class SocketStream implements ProcessStream {
@@ -210,6 +226,7 @@ interface ExecState {
   readonly ExitCode: number | null;
   /** On the engine's machine; 0 until it has begun. */
   readonly Pid: number;
+  readonly DetachKeys?: string;
 }
 
 function look(engine: Engine, exec: Exec): Promise<ExecState> {
