@@ -7,12 +7,14 @@ import type { Kind } from '../shared/generated/types.ts';
 import type { Informers } from '../shared/informer.ts';
 import { createInformers } from '../shared/informers.ts';
 import type { Log } from '../shared/log.ts';
+import type { Authority } from '../shared/pki/certificates.ts';
 import type { Random } from '../shared/random.ts';
 import type { Api } from './api/api.ts';
 import { createAuthorizer } from './api/auth/authorizer.ts';
 import { bootstrapPolicy } from './api/auth/rbac/bootstrap-policy.ts';
 import { ensureBootstrapPolicy } from './api/auth/rbac/ensure-policy.ts';
 import { RbacIndex } from './api/auth/rbac/rbac-index.ts';
+import { createTokens, defaultIssuer, type TokenKeys, type Tokens } from './api/auth/tokens/index.ts';
 import { ensureBootObjects } from './api/boot.ts';
 import { type Authorizer, component } from './api/identity.ts';
 import { LocalClient } from './api/local-client.ts';
@@ -41,6 +43,12 @@ export interface ControlPlaneDeps {
   readonly heartbeatMs?: number;
   readonly leaseMs?: number;
   readonly metrics?: Registry;
+  /** What tokens of service accounts are signed with. Absent: there are none, and pods are given none. */
+  readonly tokenKeys?: TokenKeys;
+  /** Whom these tokens say they are from. */
+  readonly tokenIssuer?: string;
+  /** What signs the certificates of the cluster. Absent: no namespace is told of it, and no request is signed. */
+  readonly authority?: Authority;
 }
 
 export const defaults = { heartbeatMs: 1_000, leaseMs: 5_000 } as const;
@@ -56,6 +64,8 @@ export interface ControlPlane {
   readonly client: Client;
   readonly sessions: NodeSessions;
   readonly informers: Informers;
+  /** Absent when there are none. */
+  readonly tokens?: Tokens;
   /** Resolves when requests can be served. */
   ready(signal: AbortSignal): Promise<void>;
   /** Runs until aborted. */
@@ -76,6 +86,8 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       by: (index, value) => informers.of('Pod').by(index, value),
     },
   });
+  const { tokenKeys: keys, tokenIssuer: issuer = defaultIssuer } = deps;
+  const tokens = keys && createTokens({ keys, issuer, store, cache, clock, random });
   const api: Api = createApi({
     store,
     cache,
@@ -84,7 +96,9 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     log,
     authorizer,
     serviceCIDR: deps.serviceCIDR,
-    handlers: usageHandlers({ usageOf: (node) => sessions.usageOf(node) }),
+    handlers: { ...usageHandlers({ usageOf: (node) => sessions.usageOf(node) }), ...tokens?.handlers },
+    ...(tokens ? { tokens: tokens.accounts } : {}),
+    ...(deps.authority ? { rootCertificate: deps.authority.certificate } : {}),
     nodeStreams: {
       logs: (node, parameters, signal) => sessions.logs(node, parameters, signal),
       open: (node, request, signal) => sessions.open(node, request, signal),
@@ -131,8 +145,12 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       random,
       log,
     };
-    const lifecycle = { leaseMs, startupMs: leaseMs + returnMs };
-    await Promise.all([view.run(signal), scheduler.run(signal), runControllers(controllers, lifecycle, signal)]);
+    const options = {
+      ...{ leaseMs, startupMs: leaseMs + returnMs },
+      ...(deps.authority ? { certificate: deps.authority.certificate } : {}),
+      ...(tokens ? { issueToken: tokens.accounts.issueLegacy.bind(tokens.accounts) } : {}),
+    };
+    await Promise.all([view.run(signal), scheduler.run(signal), runControllers(controllers, options, signal)]);
   }
 
   return {
@@ -142,6 +160,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     client: clientOf('control-plane'),
     sessions,
     informers,
+    ...(tokens ? { tokens } : {}),
     async ready(signal) {
       await cache.ready(signal);
       await ensureBootObjects(api, signal);

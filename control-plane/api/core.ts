@@ -14,6 +14,8 @@ import { certificates } from './admission/certificates.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import { plugins } from './admission/index.ts';
 import { Lanes } from './admission/lanes.ts';
+import { namespaceContents } from './admission/namespace-contents.ts';
+import { serviceAccount } from './admission/service-account.ts';
 import type { NodeStreams, RequestContext } from './api.ts';
 import { forbiddenError } from './auth/authorizer.ts';
 import { reviews } from './auth/reviews/index.ts';
@@ -72,7 +74,9 @@ export class Core {
     this.deps = deps;
     this.reads = new ReadIndex(deps);
     this.handlers = { ...ownHandlers, ...reviews, ...deps.handlers };
-    this.admission = new AdmissionChain([...plugins, certificates(deps.authorizer)], deps.cache);
+    const { random, authorizer, rootCertificate, tokens } = deps;
+    const first = [namespaceContents({ random, rootCertificate }), serviceAccount({ random, tokens: !!tokens })];
+    this.admission = new AdmissionChain([...first, ...plugins, certificates(authorizer)], deps.cache);
     this.#events = new EventLease(deps);
   }
 

@@ -19,6 +19,7 @@ import type {
   Target,
   WatchQuery,
 } from './api.ts';
+import { createToken } from './auth/tokens/token-request.ts';
 import { bindPods } from './bind.ts';
 import { type ApiDeps, Core } from './core.ts';
 import { createObject } from './create.ts';
@@ -108,6 +109,7 @@ class Pipeline implements Api {
     if (subresource === 'eviction') {
       return (await createEviction(this.#core, context, whole, object, options)) as unknown as KubeObject;
     }
+    if (subresource === 'token') return createToken(this.#core, context, whole, object, options);
     throw methodNotAllowed(def, 'create');
   }
 

@@ -8,13 +8,24 @@ import { createNamespaceController } from './namespace.ts';
 import { createNodeLifecycleController, type NodeLifecycleOptions } from './node-lifecycle.ts';
 import { createReplicaController } from './replica-set.ts';
 import { createQuotaController } from './resource-quota.ts';
+import { createRootCertificatePublisher } from './root-ca.ts';
+import { createServiceAccountController } from './service-account.ts';
+import { createTokenSecretController, type TokenSecretOptions } from './service-account-tokens.ts';
 
 export type { Controller, ControllerDeps } from './controller.ts';
 
 /** The kinds that the informers given to the controllers must hold. */
 export const controllerKinds: readonly Kind[] = [...new Set<Kind>([...collectedKinds, 'Lease'])];
 
-export function createControllers(deps: ControllerDeps, options: NodeLifecycleOptions): Controller[] {
+export interface ControllerOptions extends NodeLifecycleOptions {
+  /** The CA's certificate, PEM. Absent: nobody is told of it. */
+  readonly certificate?: string;
+  /** Absent: there are no tokens. */
+  readonly issueToken?: TokenSecretOptions['issue'];
+}
+
+export function createControllers(deps: ControllerDeps, options: ControllerOptions): Controller[] {
+  const { certificate, issueToken: issue } = options;
   return [
     createReplicaController('ReplicaSet', deps),
     createReplicaController('ReplicationController', deps),
@@ -25,13 +36,16 @@ export function createControllers(deps: ControllerDeps, options: NodeLifecycleOp
     createQuotaController(deps),
     createDisruptionController(deps),
     createClusterRoleAggregation(deps),
+    createServiceAccountController(deps),
+    ...(certificate ? [createRootCertificatePublisher(deps, certificate)] : []),
+    ...(certificate && issue ? [createTokenSecretController(deps, { certificate, issue })] : []),
   ];
 }
 
 /** Runs all controllers until aborted. */
 export async function runControllers(
   deps: ControllerDeps,
-  options: NodeLifecycleOptions,
+  options: ControllerOptions,
   signal: AbortSignal,
 ): Promise<void> {
   await Promise.all(createControllers(deps, options).map((controller) => runController(controller, deps, signal)));

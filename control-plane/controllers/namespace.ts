@@ -18,21 +18,19 @@ const lookAgainMs = 500;
 /** The finalizer in a namespace's spec that is this controller's; others are somebody else's to take off. */
 const ownFinalizer = 'kubernetes';
 
-/** Empties namespaces that are being deleted and lets them go; says by name what still holds one. Gives each living one its default account. */
+/** Empties namespaces that are being deleted and lets them go; says by name what still holds one. */
 export function createNamespaceController(deps: ControllerDeps): Controller {
   const { client, informers, clock } = deps;
   const namespaces = informers.of('Namespace');
   const contents = kinds.filter((kind) => kind.namespaced);
 
-  function* keysOf({ kind, key, before, after }: Change): Iterable<string> {
+  function* keysOf({ kind, key }: Change): Iterable<string> {
     if (kind === 'Namespace') yield key;
-    if (kind === 'ServiceAccount' && before && !after) yield before.metadata.namespace ?? '';
   }
 
   async function reconcile(name: string, signal: AbortSignal): Promise<number | undefined> {
     const namespace = namespaces.get(name);
-    if (!namespace) return undefined;
-    if (!namespace.metadata.deletionTimestamp) return ensureAccount(name);
+    if (!namespace?.metadata.deletionTimestamp) return undefined;
     if (!namespace.spec?.finalizers?.includes(ownFinalizer)) return undefined;
     const left: Leftover[] = [];
     const failures: string[] = [];
@@ -50,13 +48,6 @@ export function createNamespaceController(deps: ControllerDeps): Controller {
     if (left.length > 0 || failures.length > 0) return lookAgainMs;
     await release(namespace);
     return undefined;
-  }
-
-  async function ensureAccount(namespace: string): Promise<undefined> {
-    if (informers.of('ServiceAccount').get(`${namespace}/default`)) return;
-    await client
-      .create('ServiceAccount', { metadata: { name: 'default', namespace } })
-      .catch(ignoring('AlreadyExists', 'Forbidden', 'NotFound'));
   }
 
   /** Deletes all of a kind; returns what is still there. */
@@ -98,5 +89,5 @@ export function createNamespaceController(deps: ControllerDeps): Controller {
       .catch(ignoring('NotFound'));
   }
 
-  return { name: 'namespace-controller', kinds: ['Namespace', 'ServiceAccount'], workers: 4, keysOf, reconcile };
+  return { name: 'namespace-controller', kinds: ['Namespace'], workers: 4, keysOf, reconcile };
 }

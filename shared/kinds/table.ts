@@ -254,7 +254,7 @@ export const kindTable: readonly KindEntry[] = [
     subresources: ['status'],
     inert: 'it is stored, and no volume is bound to it',
   }),
-  entry('ServiceAccount', 'v1', 'serviceaccounts', core, { shortNames: ['sa'] }),
+  entry('ServiceAccount', 'v1', 'serviceaccounts', core, { shortNames: ['sa'], subresources: ['token'] }),
   entry('Lease', 'coordination.k8s.io/v1', 'leases', 'k8s.io.api.coordination.v1'),
   entry('Role', 'rbac.authorization.k8s.io/v1', 'roles', 'k8s.io.api.rbac.v1'),
   entry('RoleBinding', 'rbac.authorization.k8s.io/v1', 'rolebindings', 'k8s.io.api.rbac.v1'),
@@ -339,7 +339,7 @@ export function verbsOf({ verbs }: Pick<KindEntry, 'verbs'>): readonly Verb[] {
   return verbs ?? allVerbs;
 }
 
-/** The name of a kind's gRPC service in `coracle.v1`: its plural in CamelCase. */
+/** The name of a kind's gRPC service in `coracle.v1`: its plural in CamelCase; the kind itself where the plural is another's. */
 export function serviceName({ kind, typeName, plural }: Pick<KindEntry, 'kind' | 'typeName' | 'plural'>): string {
   if (!plural.startsWith(kind.toLowerCase().slice(0, -1))) return typeName;
   const ending = plural.startsWith(kind.toLowerCase()) ? plural.slice(kind.length) : undefined;

@@ -26,10 +26,11 @@ export class AdmissionChain {
   missing(request: Admission, object: KubeObject): readonly Needed[] {
     let missing: Needed[] | undefined;
     for (const plugin of this.#concerned(request).mutate) {
-      const needed = plugin.needs?.(request, object);
-      if (!needed || this.reader.get(needed.kind, needed.name, needed.namespace)) continue;
-      missing ??= [];
-      missing.push(needed);
+      for (const needed of plugin.needs?.(request, object) ?? nothing) {
+        if (this.reader.get(needed.kind, needed.name, needed.namespace)) continue;
+        missing ??= [];
+        missing.push(needed);
+      }
     }
     return missing ?? nothing;
   }

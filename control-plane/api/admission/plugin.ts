@@ -16,10 +16,10 @@ export interface AdmissionPlugin {
   /** The requests that it is asked about; no other costs anything. */
   readonly rules: readonly Rule[];
   /**
-   * An object that `mutate` decides on and that may be so new that the cache does not show it yet: it is read from the store then,
-   * and shown by the reader. Only with create.
+   * The objects that `mutate` decides on and that may be so new that the cache does not show them yet: they are read from the store
+   * then, and shown by the reader. Only with create.
    */
-  needs?(request: Admission, object: KubeObject): Needed | undefined;
+  needs?(request: Admission, object: KubeObject): readonly Needed[];
   /** Fills in what the cluster decides. Changes the draft `object`. Only with create. */
   mutate?(request: Admission, object: KubeObject, old: KubeObject | undefined, reader: Reader): void;
   /** Looks at what is about to be stored; must change nothing but `request.warnings`. With delete and connect there is no `object`. */

@@ -25,9 +25,13 @@ export function serviceAccount({ random, tokens }: ServiceAccountDeps): Admissio
   return {
     name: 'ServiceAccount',
     rules: [{ verbs: ['create'], kinds: ['Pod'] }],
-    needs({ namespace }, object) {
+    needs({ namespace = '' }, object) {
       const { spec } = object as Pod;
-      return isObject(spec) ? { kind: 'ServiceAccount', name: accountName(spec), namespace } : undefined;
+      if (!isObject(spec)) return [];
+      return [
+        { kind: 'ServiceAccount', name: accountName(spec), namespace },
+        { kind: 'Namespace', name: namespace },
+      ];
     },
     mutate(request, object, _old, reader) {
       const pod = object as Pod;
@@ -41,7 +45,12 @@ export function serviceAccount({ random, tokens }: ServiceAccountDeps): Admissio
       spec.serviceAccount = spec.serviceAccountName;
       const { namespace = '' } = request;
       const account = reader.get('ServiceAccount', spec.serviceAccountName, namespace);
-      if (!account) throw refused(request, lookUpFault(namespace, spec.serviceAccountName));
+      if (!account) {
+        const home = reader.get('Namespace', namespace);
+        // That there is no such namespace, or will be none, is said before anything that is in it.
+        if (!home || home.metadata.deletionTimestamp) return;
+        throw refused(request, lookUpFault(namespace, spec.serviceAccountName));
+      }
       if (tokens && mounts(spec, account)) mountToken(spec, random);
       if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length) {
         spec.imagePullSecrets = account.imagePullSecrets.map((secret) => ({ ...secret }));
