@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../../../shared/clock.ts';
-import { messageOf } from '../../../../shared/errors.ts';
+import { ApiError, messageOf } from '../../../../shared/errors.ts';
 import type { Connection } from '../../../../shared/session.ts';
 import { badRequest } from '../../refusals.ts';
 import { Handoff } from './handoff.ts';
@@ -69,9 +69,10 @@ function messagesOf({ clock }: { clock: Clock }, socket: WebSocket): Messages {
   });
   return {
     incoming,
-    send(message) {
+    async send(message) {
+      if (socket.readyState !== socket.OPEN) throw new ApiError('ServiceUnavailable', 'the connection was closed');
       used = clock.monotonic();
-      return new Promise((resolve, reject) => {
+      await new Promise<void>((resolve, reject) => {
         socket.send(message, (error) => (error ? reject(error) : resolve()));
         if (socket.bufferedAmount < maxUnsent) resolve();
       });
