@@ -90,8 +90,8 @@ function validateNames(type: string, amounts: Amounts, field: string, causes: St
 
 /** min ≤ default request ≤ default ≤ max, as far as they are given. */
 function compareBounds(item: LimitRangeItem, name: string, field: string, causes: StatusCause[]): void {
-  const [min, max] = [item.min?.[name], item.max?.[name]];
-  const [limit, request] = [item.default?.[name], item.defaultRequest?.[name]];
+  const [min, max] = [amountOf(item.min, name), amountOf(item.max, name)];
+  const [limit, request] = [amountOf(item.default, name), amountOf(item.defaultRequest, name)];
   const check = (part: string, value: string | undefined, low: Bound, high: Bound): void => {
     if (low.value === undefined || high.value === undefined) return;
     if (compareQuantities(low.value, high.value) <= 0) return;
@@ -111,6 +111,11 @@ function compareBounds(item: LimitRangeItem, name: string, field: string, causes
   check('default', limit, { called: 'default', value: limit }, { called: 'max', value: max });
 }
 
+/** A client may call a resource what every object has: `valueOf`. */
+function amountOf(amounts: Amounts | undefined, name: string): string | undefined {
+  return amounts && Object.hasOwn(amounts, name) ? amounts[name] : undefined;
+}
+
 interface Bound {
   readonly called: string;
   readonly value: string | undefined;
@@ -122,10 +127,10 @@ function validateRatio(
   field: string,
   causes: StatusCause[],
 ): void {
-  const ratio = maxLimitRequestRatio?.[name] ?? '1';
+  const ratio = amountOf(maxLimitRequestRatio, name) ?? '1';
   const path = `${field}.maxLimitRequestRatio[${name}]`;
   if (compareQuantities(ratio, '1') < 0) causes.push(invalid(path, ratio, `ratio ${ratio} is less than 1`));
-  const [least, most] = [min?.[name], max?.[name]];
+  const [least, most] = [amountOf(min, name), amountOf(max, name)];
   if (least === undefined || most === undefined || parseQuantity(least).nanos === 0n) return;
   const widest = Number(parseQuantity(most).nanos) / Number(parseQuantity(least).nanos);
   if (Number(parseQuantity(ratio).nanos) / 1e9 > widest) {

@@ -47,7 +47,10 @@ describe('a service', () => {
     [
       'a port out of range',
       { ports: [{ port: 0 }] },
-      ['spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive'],
+      [
+        'spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive',
+        'spec.ports[0].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive',
+      ],
     ],
     [
       'a node port without a type for it',
