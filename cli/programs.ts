@@ -71,6 +71,37 @@ export function addPrograms(program: Argv, io: Io): Argv {
         );
       },
     )
+    .command('secrets', "Look after the encryption of Secrets, on a server's machine", (yargs) =>
+      yargs
+        .command(
+          'rotate-key',
+          'Take a new key into use, and encrypt every Secret anew; servers that run need not be told',
+          (of) =>
+            of
+              .option('data-dir', {
+                type: 'string',
+                default: '/var/lib/coracle',
+                describe: "The server's data directory",
+              })
+              .option('etcd-endpoints', {
+                type: 'string',
+                array: true,
+                describe: 'The etcd that the server uses, if it is not its own',
+              })
+              .option('etcd-ca', { type: 'string', describe: 'CA of the etcd servers (PEM file)' })
+              .option('etcd-cert', { type: 'string', describe: 'Client certificate for etcd (PEM file)' })
+              .option('etcd-key', { type: 'string', describe: 'Key of the client certificate for etcd (PEM file)' }),
+          async (args) => {
+            const { rotateSecretsKey } = await import('../control-plane/secrets.ts');
+            const { dataDir, etcdCa, etcdCert, etcdKey } = args;
+            const etcdEndpoints = commaSeparated(args.etcdEndpoints ?? []);
+            const options = { dataDir, etcdEndpoints, etcdCa, etcdCert, etcdKey };
+            const count = await rotateSecretsKey(options, io.signal);
+            io.out(`a new key is in use; ${count} objects were encrypted anew\n`);
+          },
+        )
+        .demandCommand(1, 'secrets rotate-key?'),
+    )
     .command(
       'agent',
       'Run this machine as a node',

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { bracketed, splitAddress } from '../shared/address.ts';
 import { systemClock as clock } from '../shared/clock.ts';
+import { messageOf } from '../shared/errors.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { systemRandom as random } from '../shared/random.ts';
 import { Authenticator } from './api/auth/authenticator.ts';
@@ -18,17 +18,16 @@ import { Certificates } from './certificates.ts';
 import { createControlPlane } from './control-plane.ts';
 import { takeDataDir } from './data-dir.ts';
 import { KubernetesService, type ServerAddress } from './kubernetes-service.ts';
+import { encrypted } from './secrets.ts';
+import type { EncryptedStore } from './store/encryption/index.ts';
 import { EtcdStore } from './store/etcd.ts';
+import { type EtcdFiles, etcdTls } from './store/etcd-files.ts';
 import { EtcdProcess } from './store/etcd-process.ts';
 
-export interface ServerOptions {
+export interface ServerOptions extends EtcdFiles {
   readonly dataDir: string;
   /** `host:port` or URLs of an etcd. Absent: the server starts and supervises its own. */
   readonly etcdEndpoints?: readonly string[];
-  /** Paths of PEM files for an etcd that wants TLS. */
-  readonly etcdCa?: string;
-  readonly etcdCert?: string;
-  readonly etcdKey?: string;
   /** `host:port` */
   readonly restListen: string;
   readonly grpcListen: string;
@@ -75,7 +74,7 @@ export async function runServer(options: ServerOptions, signal: AbortSignal): Pr
 interface Parts {
   readonly certificates: Certificates;
   readonly tokenKeys: TokenKeys;
-  readonly store: EtcdStore;
+  readonly store: EncryptedStore;
   readonly log: Log;
   readonly holder: string;
   /** By the monotonic clock, in milliseconds. */
@@ -144,7 +143,10 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
       grpc.replaceTls(grpcTls(certificates));
       await writeAccess();
     }, signal);
-    await Promise.all([fresh, running, kubernetes.run(signal)]);
+    const settled = store.settle(signal).catch((error: unknown) => {
+      if (!signal.aborted) log.warn({ err: messageOf(error) }, 'not everything old is encrypted yet');
+    });
+    await Promise.all([fresh, running, settled, kubernetes.run(signal)]);
     failed.signal.throwIfAborted();
   } catch (error) {
     if (!stop.aborted) throw error;
@@ -166,17 +168,20 @@ async function openStore(
   etcd: EtcdProcess | undefined,
   log: Log,
   signal: AbortSignal,
-): Promise<EtcdStore> {
+): Promise<EncryptedStore> {
   await etcd?.start(signal);
-  const read = (path: string | undefined) => (path ? readFileSync(path) : undefined);
-  const ca = read(options.etcdCa);
-  if (!ca && (options.etcdCert || options.etcdKey)) throw new Error('an etcd certificate needs the etcd CA as well');
-  return new EtcdStore({
-    ...{ clock, random },
-    log: log.child({ component: 'store' }),
+  const storeLog = log.child({ component: 'store' });
+  const store = new EtcdStore({
+    ...{ clock, random, log: storeLog },
     endpoints: etcd ? [etcd.endpoint] : (options.etcdEndpoints ?? []),
-    ...(ca ? { tls: { ca, cert: read(options.etcdCert), key: read(options.etcdKey) } } : {}),
+    ...etcdTls(options),
   });
+  try {
+    return await encrypted(store, options.dataDir, storeLog);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
 
 function restTls({ server, authority }: Certificates) {

@@ -31,6 +31,11 @@ const peerSocket = 'peer:0';
 /** util-linux; with it the kernel ends etcd when we die. */
 const setpriv = '/usr/bin/setpriv';
 
+/** Where the etcd of a data directory (its real path) is reached, as long as it runs. */
+export function ownEndpoint(dataDir: string): EtcdEndpoint {
+  return `unix:${join(dataDir, 'etcd', 'run', clientSocket)}`;
+}
+
 export interface EtcdProcessDeps {
   /** etcd keeps everything under `<dataDir>/etcd`. */
   readonly dataDir: string;

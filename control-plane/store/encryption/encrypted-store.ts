@@ -1,0 +1,302 @@
+import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
+import type { Log } from '../../../shared/log.ts';
+import type { Random } from '../../../shared/random.ts';
+import { checkTxn, maxTxnOps } from '../limits.ts';
+import type { Guard, Item, ListOptions, Page, Store, StoreBatch, StoreEvent, Txn, TxnResult, Write } from '../store.ts';
+import { type SecretKey, seal, sealedWith, unseal } from './cipher.ts';
+import { firstRing, nextRing, type Ring, readRing, ringKey, writeRing } from './ring.ts';
+import type { RootKeys } from './root-keys.ts';
+
+/** How often a write is tried again whose key was no longer the active one. */
+const maxTries = 5;
+/** Values that are sealed anew at a time. */
+const resealPage = 100;
+
+export interface EncryptionDeps {
+  readonly roots: RootKeys;
+  /** What lies under one of these is sealed. */
+  readonly prefixes: readonly string[];
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/**
+ * A store whose callers see clear text, and the store beneath it, for the keys under some prefixes, none:
+ *
+ *     callers ── text ──► EncryptedStore ── coracle:enc:v1:KEYID:… ──► Store
+ *                             │   ▲
+ *                     seals with the ring's active key, opens with any of it
+ *
+ * Several servers may share the store. The ring of keys lies in it, so a key is there for all before it is used; and each sealed write
+ * compares the ring's revision, so none is sealed with a key that is no longer the active one. What stands in
+ * the clear, from before, is read as it is. Values under other prefixes are passed on as they are.
+ */
+export class EncryptedStore implements Store {
+  readonly #inner: Store;
+  readonly #deps: EncryptionDeps;
+  #ring: Ring;
+  /** All keys ever seen: what is read at an older revision may be sealed with one that has left the ring. */
+  readonly #keys = new Map<string, SecretKey>();
+  readonly #unknown = new Set<string>();
+  #reading: Promise<Ring> | undefined;
+
+  private constructor(inner: Store, deps: EncryptionDeps, ring: Ring) {
+    this.#inner = inner;
+    this.#deps = deps;
+    this.#ring = ring;
+    this.#take(ring);
+  }
+
+  /** Makes the first ring, and a root key if there is none. Throws ServiceUnavailable when there is a ring that cannot be opened. */
+  static async open(inner: Store, deps: EncryptionDeps): Promise<EncryptedStore> {
+    const { roots, random } = deps;
+    let { item } = await inner.get(ringKey);
+    if (!item) {
+      if ((await roots.all()).length === 0) await roots.add();
+      const value = await writeRing(firstRing(random), roots, random);
+      const guards = [{ key: ringKey, revision: 0 }];
+      await inner.txn({ guards, writes: [{ type: 'put', key: ringKey, value }] });
+      ({ item } = await inner.get(ringKey));
+      if (!item) throw new ApiError('ServiceUnavailable', 'the ring of keys was removed from the store');
+    }
+    return new EncryptedStore(inner, deps, await readRing(item, roots));
+  }
+
+  get ring(): Ring {
+    return this.#ring;
+  }
+
+  async get(key: string): Promise<{ item?: Item; revision: number }> {
+    const read = await this.#inner.get(key);
+    if (!read.item || sealedWith(read.item.value) === undefined) return read;
+    return { ...read, item: await this.#opened(read.item) };
+  }
+
+  async list(prefix: string, options?: ListOptions): Promise<Page> {
+    const page = await this.#inner.list(prefix, options);
+    if (!page.items.some(isSealed)) return page;
+    return { ...page, items: await this.#openedAll(page.items) };
+  }
+
+  txn(txn: Txn): Promise<TxnResult> {
+    return this.#touches(txn) ? this.#txn(txn) : this.#inner.txn(txn);
+  }
+
+  async txns(txns: readonly Txn[]): Promise<TxnResult[]> {
+    if (!txns.some((txn) => this.#touches(txn))) return this.#inner.txns(txns);
+    for (const txn of txns) checkTxn(txn);
+    const sealed: Txn[] = [];
+    for (const txn of txns) sealed.push(this.#touches(txn) ? await this.#sealedTxn(txn) : txn);
+    const results: TxnResult[] = [];
+    for (const [i, result] of (await this.#inner.txns(sealed)).entries()) {
+      const clear = await this.#clear(result, sealed[i] as Txn);
+      results.push(clear ?? (await this.#txn(txns[i] as Txn)));
+    }
+    return results;
+  }
+
+  async *watch(prefix: string, from: number, signal: AbortSignal): AsyncIterable<StoreBatch> {
+    for await (const batch of this.#inner.watch(prefix, from, signal)) {
+      if (!batch.events.some((event) => event.type === 'put' && isSealed(event.item))) {
+        yield batch;
+        continue;
+      }
+      const events: StoreEvent[] = [];
+      for (const event of batch.events) {
+        events.push(event.type === 'put' ? { type: 'put', item: await this.#openedOr(event.item) } : event);
+      }
+      yield { ...batch, events };
+    }
+  }
+
+  grantLease(ttlSeconds: number): Promise<string> {
+    return this.#inner.grantLease(ttlSeconds);
+  }
+
+  keepAlive(lease: string): Promise<boolean> {
+    return this.#inner.keepAlive(lease);
+  }
+
+  revokeLease(lease: string): Promise<void> {
+    return this.#inner.revokeLease(lease);
+  }
+
+  compact(revision: number): Promise<void> {
+    return this.#inner.compact(revision);
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  /**
+   * Takes a new key into use, seals everything anew with it, and drops those that nothing is sealed with: the one before stays for
+   * whoever still reads older revisions. Interrupted, it is finished by the next `settle`. Returns how many values were sealed anew.
+   * Throws Conflict when somebody else changes the keys at the same time.
+   */
+  async rotate(signal: AbortSignal): Promise<number> {
+    await this.#readRing();
+    // Only then no value needs a key that is dropped.
+    await this.settle(signal);
+    await this.#replaceRing(nextRing(this.#ring, this.#deps.random));
+    return this.settle(signal);
+  }
+
+  /** Seals with the active key whatever is not yet: what stands in the clear from before, and what an interrupted rotation left. */
+  async settle(signal: AbortSignal): Promise<number> {
+    if (this.#ring.settled) return 0;
+    let count = 0;
+    for (const prefix of this.#deps.prefixes) count += await this.#reseal(prefix, signal);
+    // Had the active key changed meanwhile, this would be refused.
+    await this.#replaceRing({ ...this.#ring, settled: true });
+    return count;
+  }
+
+  async #replaceRing(next: Omit<Ring, 'revision'>): Promise<void> {
+    const { roots, random } = this.#deps;
+    const value = await writeRing(next, roots, random);
+    const guards = [{ key: ringKey, revision: this.#ring.revision }];
+    const { ok } = await this.#inner.txn({ guards, writes: [{ type: 'put', key: ringKey, value }] });
+    await this.#readRing();
+    const done = this.#ring.active.id === next.active.id && (this.#ring.settled || !next.settled);
+    if (!ok && !done) throw new ApiError('Conflict', 'the keys of the store were changed by somebody else: try again');
+  }
+
+  async #reseal(prefix: string, signal: AbortSignal): Promise<number> {
+    let count = 0;
+    let after: string | undefined;
+    for (;;) {
+      signal.throwIfAborted();
+      const page = await this.#inner.list(prefix, { limit: resealPage, ...(after === undefined ? {} : { after }) });
+      for (const item of page.items) if (await this.#resealOne(item)) count++;
+      after = page.items.at(-1)?.key;
+      if (page.remaining === 0 || after === undefined) return count;
+    }
+  }
+
+  /** By an update that compares: whoever else writes meanwhile seals with the active key himself. */
+  async #resealOne(found: Item): Promise<boolean> {
+    const { key } = found;
+    let item: Item | undefined = found;
+    for (let attempt = 0; item && attempt < maxTries; attempt++) {
+      if (sealedWith(item.value) === this.#ring.active.id) return false;
+      const { value, revision } = await this.#opened(item);
+      const write: Write = { type: 'put', key, value, keepLease: true };
+      if ((await this.txn({ guards: [{ key, revision }], writes: [write] })).ok) return true;
+      ({ item } = await this.#inner.get(key));
+    }
+    if (item) throw new ApiError('Conflict', `${key} was changed too often to be sealed anew`);
+    return false;
+  }
+
+  async #txn(txn: Txn): Promise<TxnResult> {
+    checkTxn(txn);
+    for (let attempt = 0; attempt < maxTries; attempt++) {
+      const sealed = await this.#sealedTxn(txn);
+      const result = await this.#clear(await this.#inner.txn(sealed), sealed);
+      if (result !== undefined) return result;
+    }
+    throw new ApiError('ServiceUnavailable', 'the keys of the store change too often to write with them');
+  }
+
+  #touches(txn: Txn): boolean {
+    return (
+      txn.writes.some((write) => write.type === 'put' && this.#covers(write.key)) ||
+      txn.guards.some(({ key }) => this.#covers(key))
+    );
+  }
+
+  #covers(key: string): boolean {
+    return this.#deps.prefixes.some((prefix) => key.startsWith(prefix));
+  }
+
+  async #sealedTxn(txn: Txn): Promise<Txn> {
+    if (!txn.writes.some((write) => write.type === 'put' && this.#covers(write.key))) return txn;
+    // Where there is no room for one more guard, a look at the ring must do.
+    const full = txn.guards.length === maxTxnOps;
+    if (full) await this.#readRing();
+    const { active, revision } = this.#ring;
+    const { random } = this.#deps;
+    const writes = txn.writes.map((write) =>
+      write.type === 'put' && this.#covers(write.key)
+        ? { ...write, value: seal(active, write.key, write.value, random) }
+        : write,
+    );
+    const guard: Guard = { key: ringKey, revision };
+    return { guards: full ? txn.guards : [...txn.guards, guard], writes };
+  }
+
+  /** The result as the caller may see it; undefined, with the ring read afresh, when it was refused for our own guard. */
+  async #clear(result: TxnResult, sent: Txn): Promise<TxnResult | undefined> {
+    if (result.ok) return result;
+    const own = sent.guards.find(({ key }) => key === ringKey);
+    if (own && result.current.get(ringKey)?.revision !== own.revision) {
+      await this.#readRing();
+      return undefined;
+    }
+    const current = new Map<string, Item>();
+    for (const [key, item] of result.current) if (key !== ringKey) current.set(key, await this.#openedOr(item));
+    return { ...result, current };
+  }
+
+  async #openedAll(items: readonly Item[]): Promise<Item[]> {
+    const opened: Item[] = [];
+    for (const item of items) opened.push(isSealed(item) ? await this.#openedOr(item) : item);
+    return opened;
+  }
+
+  /** One value that does not open costs nobody the others: it stays as it is, and is no object to whoever reads it. */
+  async #openedOr(item: Item): Promise<Item> {
+    try {
+      return await this.#opened(item);
+    } catch (error) {
+      if (!isApiError(error, 'InternalError')) throw error;
+      this.#deps.log.error(
+        { key: item.key, rev: item.revision, err: messageOf(error) },
+        'a sealed value cannot be read',
+      );
+      return item;
+    }
+  }
+
+  /** Throws InternalError when it does not open. */
+  async #opened(item: Item): Promise<Item> {
+    const id = sealedWith(item.value);
+    if (id === undefined) return item;
+    const key = this.#keys.get(id) ?? (await this.#look(id));
+    if (!key) throw new ApiError('InternalError', `the key ${id}, which ${item.key} is encrypted with, is lost`);
+    return { ...item, value: unseal(key, item.key, item.value) };
+  }
+
+  /** A key is in the ring before it is used: one that is not there now never will be. */
+  async #look(id: string): Promise<SecretKey | undefined> {
+    if (this.#unknown.has(id)) return undefined;
+    await this.#readRing();
+    const found = this.#keys.get(id);
+    if (!found) this.#unknown.add(id);
+    return found;
+  }
+
+  #readRing(): Promise<Ring> {
+    this.#reading ??= this.#fetchRing().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #fetchRing(): Promise<Ring> {
+    const { item } = await this.#inner.get(ringKey);
+    if (!item) throw new ApiError('ServiceUnavailable', 'the ring of keys was removed from the store');
+    if (item.revision !== this.#ring.revision) this.#take(await readRing(item, this.#deps.roots));
+    return this.#ring;
+  }
+
+  #take(ring: Ring): void {
+    this.#ring = ring;
+    for (const key of ring.keys) this.#keys.set(key.id, key);
+  }
+}
+
+function isSealed({ value }: Item): boolean {
+  return sealedWith(value) !== undefined;
+}

@@ -1,0 +1,10 @@
+import { kindNamed } from '../../../shared/kinds/index.ts';
+import { kindPrefix } from '../keys.ts';
+
+export { EncryptedStore, type EncryptionDeps } from './encrypted-store.ts';
+export { type RootKeys, rootKeysIn } from './root-keys.ts';
+
+/** What nobody shall read out of the store's files. */
+export const sealedPrefixes: readonly string[] = (['Secret', 'JoinToken'] as const).map((kind) =>
+  kindPrefix(kindNamed(kind)),
+);
