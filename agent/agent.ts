@@ -12,6 +12,8 @@ import type { PodNetwork } from './network/network.ts';
 import { NodeNetwork } from './node-network.ts';
 import { type NodeFacts, type NodeIdentity, nodeObject, nodeStatus, type Pressure, sameStatus } from './node-status.ts';
 import { createHooks } from './pod/hooks.ts';
+import type { PodFacts } from './pod/inputs.ts';
+import type { TokenSource } from './pod/tokens.ts';
 import type { PodVolumes } from './pod/volumes.ts';
 import { PodManager } from './pods.ts';
 import type { Dialers } from './probes/dialers.ts';
@@ -27,6 +29,8 @@ export interface AgentDeps {
   /** Absent: hollow pods, whose addresses nobody routes. */
   readonly network?: Pick<PodNetwork, 'setup' | 'setPeers' | 'cleanup'>;
   readonly volumes: PodVolumes;
+  /** Absent: hollow pods, whose tokens nobody reads. */
+  readonly tokens?: TokenSource;
   readonly checkpoint: CheckpointStorage;
   readonly dialers: Dialers;
   readonly clock: Clock;
@@ -37,6 +41,8 @@ export interface AgentDeps {
   readonly machine?: { look(): Promise<{ pressure: Pressure; diskBytes: number }> };
   /** What the machine uses as a whole; absent: what its pods do. */
   readonly machineUsage?: () => Promise<MachineUsage>;
+  /** Milliseconds between two looks at what is used; absent: 15 s. */
+  readonly usageEveryMs?: number;
   /** The node's own resolver settings. */
   readonly dns?: Dns;
   readonly clusterDns?: { readonly server: string; readonly domain: string };
@@ -70,6 +76,7 @@ const nodeStatusEveryMs = 60_000;
 interface NodeDocument {
   readonly podCIDR?: string;
   readonly peers?: Peer[];
+  readonly kubernetes?: PodFacts['kubernetes'];
 }
 
 const noDns: Dns = { servers: [], searches: [], options: [] };
@@ -98,19 +105,21 @@ export function createAgent(deps: AgentDeps): Agent {
   });
   let sessions = 0;
   let peers: Peer[] = [];
+  let kubernetes: PodFacts['kubernetes'];
 
-  const saveNode = (): void => checkpoint.put('node', { podCIDR: network.podCIDR, peers });
+  const saveNode = (): void => checkpoint.put('node', { podCIDR: network.podCIDR, peers, kubernetes });
 
   const pods = new PodManager({
     runtime,
     volumes: deps.volumes,
     hooks,
     dialers: deps.dialers,
+    tokens: deps.tokens,
     checkpoint,
     clock,
     random,
     log,
-    node: () => watch.podFacts(),
+    node: () => ({ ...watch.podFacts(), kubernetes }),
     status: () => ({ hostIP: node.address, runtimeName: runtime.name }),
     dnsOf: (pod) => podDns(pod, deps.dns ?? noDns, deps.clusterDns),
     event: (...args) => events.pod(...args),
@@ -132,6 +141,7 @@ export function createAgent(deps: AgentDeps): Agent {
     clock,
     log,
     ...(deps.machineUsage ? { machine: deps.machineUsage } : {}),
+    ...(deps.usageEveryMs ? { everyMs: deps.usageEveryMs } : {}),
     running: () => pods.running(),
     ready: () => session.nudge(),
   });
@@ -145,11 +155,12 @@ export function createAgent(deps: AgentDeps): Agent {
     instance: uuid(random),
     handlers: {
       node: () => nodeObject(node, watch.hello()),
-      welcome: ({ podCIDR }) => {
-        if (podCIDR && podCIDR !== network.podCIDR) {
-          network.setRange(podCIDR);
-          saveNode();
-        }
+      welcome: ({ podCIDR, kubernetes: service }) => {
+        const moved = podCIDR && podCIDR !== network.podCIDR;
+        if (moved) network.setRange(podCIDR);
+        const known = kubernetes;
+        kubernetes = service ?? kubernetes;
+        if (moved || known?.host !== kubernetes?.host || known?.port !== kubernetes?.port) saveNode();
       },
       assignments: (message) => pods.assign(message),
       openStream: (id, request, signal) => streams.open(id, request, signal),
@@ -179,6 +190,7 @@ export function createAgent(deps: AgentDeps): Agent {
       const documents = await loadDocuments(checkpoint, log);
       const known = documents.get('node') as NodeDocument | undefined;
       if (known?.podCIDR) network.setRange(known.podCIDR);
+      kubernetes = known?.kubernetes;
       if (known?.peers) {
         peers = known.peers;
         network.setPeers(known.peers);

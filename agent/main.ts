@@ -7,12 +7,14 @@ import { systemRandom } from '../shared/random.ts';
 import { createRpcChannel, type RpcChannel } from '../shared/rpc/channel.ts';
 import { keepRenewed, loadOrJoin, type NodeCredentials } from '../shared/rpc/enroll.ts';
 import { grpcSessionTransport } from '../shared/rpc/session.ts';
+import { requestToken } from '../shared/rpc/tokens.ts';
 import type { SessionTransport } from '../shared/session.ts';
 import { version } from '../shared/version.ts';
 import { type AgentDeps, createAgent } from './agent.ts';
 import { fileCheckpoint } from './checkpoint-files.ts';
 import { type Dns, parseResolvConf, podDns } from './dns.ts';
 import { machineIds, outwardAddress, systemMachine } from './machine.ts';
+import type { TokenSource } from './pod/tokens.ts';
 import { systemDialers } from './probes/system-dialers.ts';
 import { machineUsage } from './usage/machine.ts';
 
@@ -61,6 +63,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     ...runtime,
     checkpoint,
     transport: line.transport,
+    ...(options.runtime === 'fake' ? {} : { tokens: line.tokens }),
     dialers: systemDialers(base),
     machine: systemMachine(options.dataDir),
     // Hollow pods use nothing of the machine that they claim to be on.
@@ -169,6 +172,10 @@ class CertifiedLine {
     tunnel: (id, signal) => this.#over().tunnel(id, signal),
   };
 
+  readonly tokens: TokenSource = {
+    request: (wish, signal) => requestToken(this.#line(), wish, signal),
+  };
+
   /** Gets the certificate if there is none, and renews it until aborted. Throws when the server refuses for good. */
   async certify(signal: AbortSignal): Promise<void> {
     const { server: address, nodeName, token, caHash, dataDir } = this.#options;
@@ -197,7 +204,11 @@ class CertifiedLine {
   }
 
   #over(): SessionTransport {
+    return grpcSessionTransport(this.#line());
+  }
+
+  #line(): RpcChannel {
     if (!this.#channel) throw new Error('the node has no certificate yet');
-    return grpcSessionTransport(this.#channel);
+    return this.#channel;
   }
 }

@@ -14,6 +14,7 @@ import type { Hooks } from './pod/hooks.ts';
 import type { PodFacts, PodInputs } from './pod/inputs.ts';
 import type { PodMemory } from './pod/model.ts';
 import type { StatusContext } from './pod/status.ts';
+import type { TokenSource } from './pod/tokens.ts';
 import type { PodVolumes } from './pod/volumes.ts';
 import { PodWorker, type WorkerDeps } from './pod/worker.ts';
 import type { Dialers } from './probes/dialers.ts';
@@ -24,6 +25,7 @@ export interface PodManagerDeps {
   readonly volumes: PodVolumes;
   readonly hooks: Hooks;
   readonly dialers: Dialers;
+  readonly tokens?: TokenSource | undefined;
   readonly checkpoint: Checkpoint;
   readonly clock: Clock;
   readonly random: Random;

@@ -284,6 +284,7 @@ function addServices(root: protobuf.Root): void {
     if (entry.subresources.includes('status')) unary('UpdateStatus', write, message);
     if (entry.subresources.includes('binding')) unary('Bind', 'BindRequest', 'BindResponse');
     if (entry.subresources.includes('eviction')) unary('Evict', 'EvictRequest', status);
+    if (entry.subresources.includes('token')) unary('CreateToken', 'CreateTokenRequest', 'CreateTokenResponse');
     if (entry.subresources.includes('log')) stream('Logs', 'LogsRequest', 'LogsChunk');
     if (entry.subresources.includes('exec')) duplex('Exec', 'ExecInput', 'ProcessOutput');
     if (entry.subresources.includes('attach')) duplex('Attach', 'AttachInput', 'ProcessOutput');

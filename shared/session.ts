@@ -50,7 +50,15 @@ export interface PodStatusUpdate {
 }
 
 export type ToNode =
-  | { type: 'welcome'; sessionId: string; heartbeatMs: number; leaseMs: number; podCIDR: string }
+  | {
+      type: 'welcome';
+      sessionId: string;
+      heartbeatMs: number;
+      leaseMs: number;
+      podCIDR: string;
+      /** The service default/kubernetes; absent while there is none. */
+      kubernetes?: { host: string; port: number };
+    }
   | { type: 'heartbeatAck'; sequence: number }
   | {
       type: 'assignments';

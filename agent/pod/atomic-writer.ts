@@ -39,11 +39,11 @@ async function writeFiles(dir: string, target: string, payload: Payload, group: 
   await rm(join(dir, target), { recursive: true, force: true });
   await mkdir(fresh, { mode: 0o755 });
   await chmod(fresh, 0o755);
-  for (const [path, { data, mode }] of payload) {
+  for (const [path, { data, mode, owner }] of payload) {
     const file = join(fresh, path);
     await mkdir(dirname(file), { recursive: true, mode: 0o755 });
     await writeFile(file, data);
-    if (group !== undefined) await chown(file, 0, group);
+    if (group !== undefined || owner !== undefined) await chown(file, owner ?? 0, group ?? 0);
     // By chmod, for the process's umask is not the pod's.
     await chmod(file, group === undefined ? mode : mode | 0o440);
   }
@@ -52,8 +52,8 @@ async function writeFiles(dir: string, target: string, payload: Payload, group: 
 
 function sumOf(payload: Payload, group: number | undefined): string {
   const hash = createHash('sha256').update(String(group));
-  for (const [path, { data, mode }] of [...payload].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    hash.update(`\0${path}\0${mode}\0${data.length}\0`).update(data);
+  for (const [path, { data, mode, owner }] of [...payload].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`\0${path}\0${mode}\0${owner ?? ''}\0${data.length}\0`).update(data);
   }
   return hash.digest('hex').slice(0, 24);
 }

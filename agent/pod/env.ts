@@ -2,7 +2,7 @@ import type { Container, EnvVarSource, Pod } from '../../shared/generated/types.
 import { ConfigError, fieldValue, type PodFacts, type PodInputs, resourceValue } from './inputs.ts';
 
 /**
- * A container's environment: first envFrom, then env, later names win, `$(NAME)` expanded from what came before.
+ * A container's environment: where the API server is, then envFrom, then env, later names win, `$(NAME)` expanded from what came before.
  * Throws ConfigError for what is missing and not optional.
  */
 export function containerEnv(
@@ -11,7 +11,7 @@ export function containerEnv(
   inputs: PodInputs,
   facts: PodFacts,
 ): Array<{ name: string; value: string }> {
-  const env = new Map<string, string>();
+  const env = new Map<string, string>(apiVariables(facts));
   const namespace = pod.metadata.namespace ?? '';
   for (const from of container.envFrom ?? []) {
     for (const [key, value] of envFromValues(namespace, from, inputs)) {
@@ -28,6 +28,15 @@ export function containerEnv(
     env.set(variable.name, value);
   }
   return [...env].map(([name, value]) => ({ name, value }));
+}
+
+/** What in-cluster clients find the API server by, as the kubelet tells every container. */
+function apiVariables({ kubernetes }: PodFacts): Array<[string, string]> {
+  if (!kubernetes) return [];
+  return [
+    ['KUBERNETES_SERVICE_HOST', kubernetes.host],
+    ['KUBERNETES_SERVICE_PORT', String(kubernetes.port)],
+  ];
 }
 
 /** Replaces `$(NAME)` by its value; a name that is not known stays as it is, `$$` is one `$`. */

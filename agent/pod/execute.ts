@@ -2,6 +2,7 @@ import type { Clock } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Pod, Secret } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
+import type { Random } from '../../shared/random.ts';
 import {
   type ContainerState,
   type Runtime,
@@ -17,6 +18,7 @@ import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
 import type { ContainerMemory, ContainerProgress, Failure, PodContainer, PodMemory, PodProgress } from './model.ts';
 import type { Action, StepArgs } from './plan.ts';
 import { resourcesText } from './resources.ts';
+import { type TokenSource, withTokens } from './tokens.ts';
 import type { PodVolumes } from './volumes.ts';
 
 /** What the executors of all pods share. */
@@ -25,7 +27,10 @@ export interface ExecutorDeps {
   readonly volumes: PodVolumes;
   readonly inputs: PodInputs;
   readonly hooks: Hooks;
+  /** Absent: hollow pods, whose tokens nobody reads. */
+  readonly tokens?: TokenSource | undefined;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   /** What pods may know of the node. */
   node(): Omit<PodFacts, 'podIP'> & { readonly memoryCapacity: number };
@@ -87,9 +92,10 @@ const startFailureReason = 'StartError';
 
 /** One executor a step: it does what the step says, records what came of it, and decides nothing. */
 export const executors: Executors = {
-  async prepareVolumes(deps, context) {
+  async prepareVolumes(deps, context, _args, signal) {
     try {
-      await deps.volumes.prepare(context.pod, deps.inputs, factsOf(deps, context));
+      const inputs = await withTokens(deps, context, signal);
+      await deps.volumes.prepare(context.pod, inputs, factsOf(deps, context));
       context.setProgress({ volumesReady: true, volumesFailure: undefined });
     } catch (error) {
       const message = messageOf(error);

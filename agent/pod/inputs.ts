@@ -1,10 +1,12 @@
-import type { ConfigMap, Pod, Secret } from '../../shared/generated/types.ts';
+import type { ConfigMap, Pod, Secret, ServiceAccountTokenProjection } from '../../shared/generated/types.ts';
 import { intValue, milliValue } from '../../shared/quantity.ts';
 
 /** The objects that pods read; undefined when the node does not have them. */
 export interface PodInputs {
   configMap(namespace: string, name: string): ConfigMap | undefined;
   secret(namespace: string, name: string): Secret | undefined;
+  /** A token of the account that the pod runs as; undefined when there is none. Absent: pods have no tokens. */
+  token?(wish: ServiceAccountTokenProjection): string | undefined;
 }
 
 /** What of the node and the moment a pod may ask for by the downward API. */
@@ -12,6 +14,8 @@ export interface PodFacts {
   readonly nodeName: string;
   readonly hostIP: string;
   readonly podIP: string;
+  /** Where the API server is to be reached by pods; absent while nobody knows. */
+  readonly kubernetes?: { readonly host: string; readonly port: number } | undefined;
   readonly allocatable: { readonly cpuMillis: number; readonly memoryBytes: number; readonly ephemeralBytes: number };
 }
 

@@ -32,7 +32,16 @@ export interface PodMemory {
   readonly deletion?: { readonly since: number; readonly graceSeconds: number };
   /** Decided once, never taken back. */
   readonly terminal?: { readonly phase: 'Succeeded' | 'Failed'; readonly reason?: string; readonly message?: string };
+  /** Tokens of the account that the pod runs as, by what was asked for (see tokens.ts). */
+  readonly tokens?: Readonly<Record<string, HeldToken>>;
   readonly containers: Readonly<Record<string, ContainerMemory>>;
+}
+
+export interface HeldToken {
+  readonly token: string;
+  readonly expires: number;
+  /** When a new one is to be asked for. */
+  readonly renewAt: number;
 }
 
 export interface ContainerMemory {
@@ -78,6 +87,8 @@ export interface ContainerExit {
 export interface PodProgress {
   readonly volumesReady: boolean;
   readonly volumesFailure?: Failure;
+  /** A token could not be renewed: when to try again. */
+  readonly tokensRetryAt?: number | undefined;
   readonly sandboxFailure?: Failure;
   /** The sandbox that is being made, once containers can be created in it. */
   readonly making?: { readonly id: string; readonly attempt: number };

@@ -14,6 +14,7 @@ import {
 } from './containers.ts';
 import type { PodContainer, PodMemory, PodView, Role } from './model.ts';
 import { appliedResources, isResizing, resourcesText, restartsToResize } from './resources.ts';
+import { tokenRenewal } from './tokens.ts';
 
 /**
  * The life of a pod as one pure step function.
@@ -102,7 +103,20 @@ function planRunning(view: PodView, now: number): Step[] {
   }
   // After a restart of the agent the files may be there or not; preparing them again does no harm.
   if (!view.progress.volumesReady) return [...stale, ...planVolumes(view, now), ...planUpkeep(view, sandbox, now)];
-  return [...stale, ...planContainers(view, sandbox, now), ...planGarbage(view, sandbox, now)];
+  return [
+    ...stale,
+    ...planContainers(view, sandbox, now),
+    ...planGarbage(view, sandbox, now),
+    ...planTokens(view, now),
+  ];
+}
+
+/** The volumes are written again with new tokens before those that they hold expire. */
+function planTokens({ pod, memory, progress }: PodView, now: number): Step[] {
+  const renewal = tokenRenewal(pod, memory);
+  if (renewal === undefined) return [];
+  const at = Math.max(renewal, progress.tokensRetryAt ?? 0, progress.volumesFailure?.retryAt ?? 0);
+  return at > now ? [{ action: 'wait', until: at }] : [{ action: 'prepareVolumes' }];
 }
 
 function planVolumes({ progress }: PodView, now: number): Step[] {

@@ -5,6 +5,8 @@ import { ConfigError, fieldValue, type PodFacts, type PodInputs, resourceValue }
 export interface ProjectedFile {
   readonly data: Buffer;
   readonly mode: number;
+  /** Whose it is: a uid. Absent: root's. */
+  readonly owner?: number | undefined;
 }
 
 /** Files by their path in the volume. */
@@ -78,6 +80,12 @@ function addSource(
     ]);
     addItems(files, new Map(all), items, mode, optional);
   }
+  if (source.serviceAccountToken) {
+    const { path } = source.serviceAccountToken;
+    const token = inputs.token?.(source.serviceAccountToken);
+    if (token === undefined) throw new ConfigError('failed to fetch token: this node has none for the pod');
+    files.set(safePath(path), { data: Buffer.from(token), ...tokenAccess(pod, mode) });
+  }
   for (const item of source.downwardAPI?.items ?? []) {
     const { fieldRef, resourceFieldRef } = item;
     const value = fieldRef
@@ -87,6 +95,17 @@ function addSource(
         : '';
     files.set(safePath(item.path), { data: Buffer.from(value), mode: item.mode ?? mode });
   }
+}
+
+/** As in the kubelet: nobody else may read a token where it is known who has to. */
+function tokenAccess({ spec }: Pod, mode: number): { mode: number; owner?: number | undefined } {
+  const users = [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])].map(
+    ({ securityContext }) => securityContext?.runAsUser ?? spec.securityContext?.runAsUser,
+  );
+  const [owner] = users;
+  const one = owner !== undefined && users.every((user) => user === owner);
+  if (!one && spec.securityContext?.fsGroup === undefined) return { mode };
+  return { mode: 0o600, ...(one ? { owner } : {}) };
 }
 
 function addItems(

@@ -1,7 +1,7 @@
 import type { Client } from '../../shared/client.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
-import type { Node, Status } from '../../shared/generated/types.ts';
+import type { Node, Service, Status } from '../../shared/generated/types.ts';
 import type { Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
 import { type Random, uuid } from '../../shared/random.ts';
@@ -95,7 +95,9 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
       const podCIDR = await register(hello.node);
       await caughtUp(revision);
       const { heartbeatMs, leaseMs } = deps;
-      await session.send({ type: 'welcome', sessionId, heartbeatMs, leaseMs, podCIDR });
+      const kubernetes = apiService(informers.of('Service').get('default/kubernetes'));
+      const welcome = { type: 'welcome', sessionId, heartbeatMs, leaseMs, podCIDR } as const;
+      await session.send({ ...welcome, ...(kubernetes ? { kubernetes } : {}) });
       await session.serve(incoming, leaseMs);
     } catch (error) {
       log.info({ key: name, session: sessionId, err: messageOf(error) }, 'session failed');
@@ -211,4 +213,11 @@ function nodeOf(caller: Caller): string {
 
 function requireNode(caller: Caller, name: string): void {
   if (nodeOf(caller) !== name) throw new ApiError('Forbidden', `user "${caller.user}" is not node "${name}"`);
+}
+
+/** Where pods reach the API server. */
+function apiService(service: Service | undefined): { host: string; port: number } | undefined {
+  const { clusterIP: host, ports = [] } = service?.spec ?? {};
+  const port = (ports.find(({ name }) => name === 'https') ?? ports[0])?.port;
+  return host && port !== undefined ? { host, port } : undefined;
 }

@@ -86,6 +86,21 @@ export interface BindResponse {
   results?: Array<{ reason?: string; message?: string; guard_version?: string }>;
 }
 
+export interface CreateTokenRequest {
+  namespace?: string;
+  name?: string;
+  audiences?: readonly string[];
+  expiration_seconds?: number;
+  bound_kind?: string;
+  bound_name?: string;
+  bound_uid?: string;
+}
+
+export interface CreateTokenResponse {
+  token?: string;
+  expiration_timestamp?: string;
+}
+
 export interface LogsRequest {
   namespace?: string;
   name?: string;
@@ -194,7 +209,14 @@ export interface WireUsage {
 }
 
 export interface WireToNode {
-  welcome?: { session_id?: string; heartbeat_ms?: number; lease_ms?: number; pod_cidr?: string };
+  welcome?: {
+    session_id?: string;
+    heartbeat_ms?: number;
+    lease_ms?: number;
+    pod_cidr?: string;
+    kubernetes_host?: string;
+    kubernetes_port?: number;
+  };
   heartbeat_ack?: { sequence?: number };
   assignments?: {
     type?: string;

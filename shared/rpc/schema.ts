@@ -51,6 +51,7 @@ export interface KindMethods {
   readonly UpdateStatus?: MethodDefinition<wire.WriteRequest, KubeObject>;
   readonly Bind?: MethodDefinition<wire.BindRequest, wire.BindResponse>;
   readonly Evict?: MethodDefinition<wire.DeleteRequest, Status>;
+  readonly CreateToken?: MethodDefinition<wire.CreateTokenRequest, wire.CreateTokenResponse>;
   readonly Logs?: MethodDefinition<wire.LogsRequest, wire.LogsChunk>;
   readonly Exec?: MethodDefinition<wire.ProcessInput, wire.ProcessOutput>;
   readonly Attach?: MethodDefinition<wire.ProcessInput, wire.ProcessOutput>;
@@ -183,6 +184,11 @@ function kindService(entry: KindEntry, root: protobuf.Root): KindService {
       UpdateStatus: method('UpdateStatus', write, object),
       Bind: method('Bind', requests<wire.BindRequest>('BindRequest'), requests<wire.BindResponse>('BindResponse')),
       Evict: method('Evict', requests<wire.DeleteRequest>('EvictRequest'), status),
+      CreateToken: method(
+        'CreateToken',
+        requests<wire.CreateTokenRequest>('CreateTokenRequest'),
+        requests<wire.CreateTokenResponse>('CreateTokenResponse'),
+      ),
       Logs: method('Logs', requests<wire.LogsRequest>('LogsRequest'), requests<wire.LogsChunk>('LogsChunk')),
       Exec: method('Exec', requests<wire.ProcessInput>('ExecInput'), requests<wire.ProcessOutput>('ProcessOutput')),
       Attach: method(

@@ -157,9 +157,12 @@ export function fromNodeFromWire(wire: WireFromNode): FromNode | undefined {
 export function toNodeToWire(message: ToNode): WireToNode {
   switch (message.type) {
     case 'welcome': {
-      const { sessionId, heartbeatMs, leaseMs, podCIDR } = message;
+      const { sessionId, heartbeatMs, leaseMs, podCIDR, kubernetes } = message;
       return {
-        welcome: { session_id: sessionId, heartbeat_ms: heartbeatMs, lease_ms: leaseMs, pod_cidr: podCIDR },
+        welcome: {
+          ...{ session_id: sessionId, heartbeat_ms: heartbeatMs, lease_ms: leaseMs, pod_cidr: podCIDR },
+          ...(kubernetes ? { kubernetes_host: kubernetes.host, kubernetes_port: kubernetes.port } : {}),
+        },
       };
     }
     case 'heartbeatAck':
@@ -189,7 +192,9 @@ export function toNodeToWire(message: ToNode): WireToNode {
 export function toNodeFromWire(wire: WireToNode): ToNode | undefined {
   if (wire.welcome) {
     const { session_id = '', heartbeat_ms = 0, lease_ms = 0, pod_cidr = '' } = wire.welcome;
-    return { type: 'welcome', sessionId: session_id, heartbeatMs: heartbeat_ms, leaseMs: lease_ms, podCIDR: pod_cidr };
+    const { kubernetes_host: host, kubernetes_port: port } = wire.welcome;
+    const known = { sessionId: session_id, heartbeatMs: heartbeat_ms, leaseMs: lease_ms, podCIDR: pod_cidr };
+    return { type: 'welcome', ...known, ...(host && port ? { kubernetes: { host, port } } : {}) };
   }
   if (wire.heartbeat_ack) return { type: 'heartbeatAck', sequence: wire.heartbeat_ack.sequence ?? 0 };
   if (wire.assignments) {

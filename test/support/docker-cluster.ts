@@ -5,8 +5,10 @@ import { fileCheckpoint } from '../../agent/checkpoint-files.ts';
 import { fileVolumes } from '../../agent/pod/file-volumes.ts';
 import { systemMounter } from '../../agent/pod/mounter.ts';
 import { systemDialers } from '../../agent/probes/system-dialers.ts';
+import { machineUsage } from '../../agent/usage/machine.ts';
 import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
 import { createEnrollment } from '../../control-plane/api/auth/enrollment.ts';
+import { tokenKeysOf } from '../../control-plane/api/auth/tokens/index.ts';
 import { createGrpcServer } from '../../control-plane/api/grpc/server.ts';
 import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
@@ -20,6 +22,7 @@ import { createRpcChannel } from '../../shared/rpc/channel.ts';
 import { createGrpcClient, type GrpcClient } from '../../shared/rpc/client.ts';
 import { createRpcSchema } from '../../shared/rpc/schema.ts';
 import { grpcSessionTransport } from '../../shared/rpc/session.ts';
+import { requestToken } from '../../shared/rpc/tokens.ts';
 import { type DockerNode, makeDockerNode } from './docker-node.ts';
 import { eventually } from './eventually.ts';
 import { administrator } from './grpc-server.ts';
@@ -45,9 +48,12 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
   const dir = join(node.docker.directory, 'cluster-agent');
   await mkdir(dir);
   const stop = new AbortController();
+  const authority = await loadAuthority(await createAuthority('test-ca', deps), deps);
   const controlPlane = createControlPlane({
     ...deps,
     store: new MemoryStore(deps),
+    tokenKeys: tokenKeysOf(),
+    authority,
     log: silentLog,
     holder: 'test',
     clusterCIDR: podCIDR,
@@ -57,11 +63,13 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
   const serving = controlPlane.run(stop.signal);
   await controlPlane.ready(stop.signal);
 
-  const authority = await loadAuthority(await createAuthority('test-ca', deps), deps);
   const schema = createRpcSchema();
   const server = createGrpcServer({
     api: controlPlane.api,
-    authenticator: new Authenticator({ clock: systemClock, authorizer: controlPlane.authorizer }),
+    authenticator: new Authenticator({
+      ...{ clock: systemClock, authorizer: controlPlane.authorizer },
+      tokens: controlPlane.tokens?.authenticators,
+    }),
     enrollment: createEnrollment({ client: controlPlane.client, authority, clock: systemClock, log: silentLog }),
     sessions: controlPlane.sessions,
     tls: {
@@ -85,6 +93,7 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
   );
   const agent = createAgent({
     transport: grpcSessionTransport(channel),
+    tokens: { request: (wish, signal) => requestToken(channel, wish, signal) },
     runtime: node.runtime(),
     network: node.network,
     volumes: fileVolumes({
@@ -95,6 +104,8 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
     }),
     checkpoint: fileCheckpoint(join(dir, 'checkpoint'), silentLog),
     dialers: systemDialers({ clock: systemClock }),
+    machineUsage,
+    usageEveryMs: 2_000,
     ...deps,
     log: silentLog,
     node: {

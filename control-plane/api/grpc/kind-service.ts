@@ -1,6 +1,6 @@
 import type { Binding } from '../../../shared/client.ts';
 import { ApiError } from '../../../shared/errors.ts';
-import type { Status } from '../../../shared/generated/types.ts';
+import type { AuthenticationV1TokenRequest, Status } from '../../../shared/generated/types.ts';
 import type { KindEntry, Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type * as wire from '../../../shared/rpc/messages.ts';
@@ -118,11 +118,27 @@ export function kindMethods(deps: CallDeps & { api: Api }, service: KindService)
       }),
     );
   }
+  if (methods.CreateToken) registered.push(unary(deps, methods.CreateToken, createToken(api, entry)));
   if (methods.Logs) {
     registered.push(serverStream(deps, methods.Logs, (context, request) => logChunks(api, entry, context, request)));
   }
   registered.push(...podStreamMethods(deps, service));
   return registered;
+}
+
+function createToken(api: Api, entry: KindEntry) {
+  return async (context: RequestContext, request: wire.CreateTokenRequest): Promise<wire.CreateTokenResponse> => {
+    const { audiences, expiration_seconds: expirationSeconds, bound_kind: kind } = request;
+    const { bound_name: name, bound_uid: uid } = request;
+    const spec = {
+      ...(audiences?.length ? { audiences } : {}),
+      ...(expirationSeconds ? { expirationSeconds } : {}),
+      ...(kind ? { boundObjectRef: { apiVersion: 'v1', kind, name, ...(uid ? { uid } : {}) } } : {}),
+    };
+    const answer = await api.create(context, targetOf(entry, request, 'token'), { spec });
+    const { token, expirationTimestamp } = (answer as unknown as AuthenticationV1TokenRequest).status ?? {};
+    return { token, expiration_timestamp: expirationTimestamp };
+  };
 }
 
 async function* logChunks(
