@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { WatchBatch } from '../../shared/client.ts';
 import { ApiError } from '../../shared/errors.ts';
 import type { ConfigMap, Deployment, Pod } from '../../shared/generated/types.ts';
-import type { Draft } from '../../shared/object.ts';
+import type { Draft, KubeObject } from '../../shared/object.ts';
 import { incomingOf } from '../../shared/rpc/streams.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestGrpc, type TestGrpc } from '../support/grpc-server.ts';
@@ -244,6 +244,26 @@ describe('watching over gRPC', () => {
     expect(seen).toEqual(['ADDED w-1', 'BOOKMARK', 'ADDED w-2']);
     stop.abort();
     await watching;
+  });
+
+  test('a kind of two versions has a service for each, over the same objects', async () => {
+    const { channel } = grpc.remote;
+    const service = grpc.schema.kinds.find(({ name }) => name === 'coracle.v1.AutoscalingV1HorizontalPodAutoscalers');
+    if (!service?.methods.Create || !service.methods.List) throw new Error('no autoscalers of version 1');
+    const object = {
+      apiVersion: 'autoscaling/v1',
+      kind: 'HorizontalPodAutoscaler',
+      metadata: { name: 'two', namespace: 'default' },
+      spec: { scaleTargetRef: { kind: 'Deployment', name: 'web' }, maxReplicas: 3, targetCPUUtilizationPercentage: 50 },
+    } as unknown as KubeObject;
+    const made = await channel.unary(service.methods.Create, { object }, { timeoutMs: 10_000 });
+    expect(made).toMatchObject({ apiVersion: 'autoscaling/v1', spec: { targetCPUUtilizationPercentage: 50 } });
+    const { items } = await channel.unary(service.methods.List, { namespace: 'default' }, { timeoutMs: 10_000 });
+    expect(items).toEqual([made]);
+    expect((await grpc.client.get('HorizontalPodAutoscaler', 'two', 'default')).spec.metrics).toMatchObject([
+      { type: 'Resource', resource: { name: 'cpu', target: { averageUtilization: 50 } } },
+    ]);
+    await grpc.client.delete('HorizontalPodAutoscaler', 'two', { namespace: 'default' });
   });
 
   test('a watcher that does not read is held back and, once it reads, has missed nothing', async () => {
