@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { splitAddress } from '../shared/address.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
-import type { AgentStats } from './agent.ts';
+import type { Agent, AgentStats } from './agent.ts';
 
 /**
  * Serves the agent's metrics for Prometheus at `/metrics` until aborted. `listen`: `HOST:PORT` on the loopback, since they go
@@ -10,7 +10,7 @@ import type { AgentStats } from './agent.ts';
  */
 export async function serveMetrics(
   listen: string,
-  stats: () => AgentStats,
+  agent: Pick<Agent, 'stats' | 'usage'>,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
@@ -18,6 +18,7 @@ export async function serveMetrics(
     import('node:http'),
     import('prom-client'),
   ]);
+  const { usageMetrics } = await import('./usage/metrics.ts');
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const gauge = (name: string, help: string, value: (stats: AgentStats) => number): void => {
@@ -26,7 +27,7 @@ export async function serveMetrics(
       help,
       registers: [registry],
       collect() {
-        this.set(value(stats()));
+        this.set(value(agent.stats));
       },
     });
   };
@@ -41,6 +42,8 @@ export async function serveMetrics(
   gauge('dropped_events', 'Events dropped since the start.', ({ droppedEvents }) => droppedEvents);
   gauge('engine_up', '1 while the container engine answers.', ({ engineUp }) => Number(engineUp));
   gauge('ready', '1 while the node is ready.', ({ ready }) => Number(ready));
+
+  usageMetrics(registry, () => agent.usage);
 
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url !== '/metrics') {

@@ -21,12 +21,14 @@ import { LocalClient } from './api/local-client.ts';
 import { createApi } from './api/pipeline.ts';
 import { usageHandlers } from './api/usage.ts';
 import { controllerKinds, runControllers } from './controllers/index.ts';
+import { queueMetrics } from './controllers/metrics.ts';
 import { lead } from './leader.ts';
 import { assignmentKinds, createNodeSessions, type NodeSessions } from './nodes/sessions.ts';
 import { schedulerMetrics } from './scheduler/metrics.ts';
 import { createScheduler, schedulerKinds } from './scheduler/scheduler.ts';
 import { WatchCache } from './store/cache.ts';
 import { runCompactor } from './store/compactor.ts';
+import { cacheMetrics } from './store/metrics.ts';
 import type { Store } from './store/store.ts';
 
 export interface ControlPlaneDeps {
@@ -121,6 +123,8 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     leaseMs,
   });
   const schedulerCounters = metrics && schedulerMetrics(metrics);
+  const queueCounters = metrics && queueMetrics(metrics);
+  if (metrics) cacheMetrics(metrics, cache);
 
   /** What only one control plane at a time does. */
   async function decide(signal: AbortSignal): Promise<void> {
@@ -141,6 +145,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       client: clientOf('controller-manager', 'kube-controller-manager'),
       informers: view,
       events: recorder('controller-manager'),
+      ...(queueCounters ? { metrics: queueCounters } : {}),
       clock,
       random,
       log,

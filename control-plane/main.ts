@@ -11,6 +11,7 @@ import { systemRandom as random } from '../shared/random.ts';
 import { Authenticator } from './api/auth/authenticator.ts';
 import { createEnrollment } from './api/auth/enrollment.ts';
 import { defaultIssuer, issuerDocuments, loadTokenKeys, type TokenKeys } from './api/auth/tokens/index.ts';
+import { grpcMetrics } from './api/grpc/metrics.ts';
 import { createGrpcServer } from './api/grpc/server.ts';
 import { createRestServer } from './api/rest/server.ts';
 import { firstAddress } from './api/service-claims.ts';
@@ -23,6 +24,7 @@ import type { EncryptedStore } from './store/encryption/index.ts';
 import { EtcdStore } from './store/etcd.ts';
 import { type EtcdFiles, etcdTls } from './store/etcd-files.ts';
 import { EtcdProcess } from './store/etcd-process.ts';
+import { storeMetrics } from './store/metrics.ts';
 
 export interface ServerOptions extends EtcdFiles {
   readonly dataDir: string;
@@ -49,6 +51,8 @@ const graceMs = 3_000;
 export async function runServer(options: ServerOptions, signal: AbortSignal): Promise<void> {
   const log = createLog(options.logLevel, { program: 'server' });
   const started = clock.monotonic();
+  const metrics = new Registry();
+  collectDefaultMetrics({ register: metrics });
   const dataDir = await takeDataDir(options.dataDir, random);
   const etcd = options.etcdEndpoints?.length ? undefined : ownEtcd(options.dataDir, log);
   try {
@@ -58,10 +62,11 @@ export async function runServer(options: ServerOptions, signal: AbortSignal): Pr
         firstAddress(options.serviceCIDR),
       ]),
       loadTokenKeys(join(options.dataDir, 'pki', 'service-accounts'), { clock, random }),
-      openStore(options, etcd, log, signal),
+      openStore(options, etcd, { log, metrics }, signal),
     ]);
     try {
-      await serve(options, { certificates, tokenKeys, store, log, started, holder: dataDir.serverId }, signal);
+      const parts = { certificates, tokenKeys, store, log, metrics, started, holder: dataDir.serverId };
+      await serve(options, parts, signal);
     } finally {
       await store.close();
     }
@@ -76,16 +81,15 @@ interface Parts {
   readonly tokenKeys: TokenKeys;
   readonly store: EncryptedStore;
   readonly log: Log;
+  readonly metrics: Registry;
   readonly holder: string;
   /** By the monotonic clock, in milliseconds. */
   readonly started: number;
 }
 
 async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): Promise<void> {
-  const { certificates, tokenKeys, store, log } = parts;
+  const { certificates, tokenKeys, store, log, metrics } = parts;
   const issuer = options.tokenIssuer ?? defaultIssuer;
-  const metrics = new Registry();
-  collectDefaultMetrics({ register: metrics });
   const controlPlane = createControlPlane({
     ...{ store, clock, random, log, metrics },
     holder: parts.holder,
@@ -114,6 +118,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
   const grpc = createGrpcServer({
     ...{ api, authenticator, enrollment, clock, sessions: controlPlane.sessions },
     log: log.child({ component: 'grpc' }),
+    observe: grpcMetrics(metrics),
     tls: grpcTls(certificates),
   });
 
@@ -166,13 +171,14 @@ function ownEtcd(dataDir: string, log: Log): EtcdProcess {
 async function openStore(
   options: ServerOptions,
   etcd: EtcdProcess | undefined,
-  log: Log,
+  { log, metrics }: Pick<Parts, 'log' | 'metrics'>,
   signal: AbortSignal,
 ): Promise<EncryptedStore> {
   await etcd?.start(signal);
   const storeLog = log.child({ component: 'store' });
   const store = new EtcdStore({
     ...{ clock, random, log: storeLog },
+    observe: storeMetrics(metrics),
     endpoints: etcd ? [etcd.endpoint] : (options.etcdEndpoints ?? []),
     ...etcdTls(options),
   });

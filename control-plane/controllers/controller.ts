@@ -7,6 +7,7 @@ import type { Change, Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
 import { WorkQueue } from '../../shared/queue.ts';
 import type { Random } from '../../shared/random.ts';
+import type { QueueMetrics } from './metrics.ts';
 
 /** What every controller is made with. */
 export interface ControllerDeps {
@@ -16,6 +17,8 @@ export interface ControllerDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Absent: nothing is told of the queues. */
+  readonly metrics?: QueueMetrics;
 }
 
 /**
@@ -36,14 +39,19 @@ export interface Controller {
 
 /** Runs a controller until aborted. The informers must be run by someone. */
 export async function runController(controller: Controller, deps: ControllerDeps, signal: AbortSignal): Promise<void> {
-  const { informers, clock } = deps;
+  const { informers, clock, metrics } = deps;
+  const { name } = controller;
   const log = deps.log.child({ component: controller.name });
   const queue = new WorkQueue(deps);
+  metrics?.queue(name, () => queue.depth);
   const kinds = new Set(controller.kinds);
   informers.onChange((changes) => {
     for (const change of changes) {
       if (!kinds.has(change.kind)) continue;
-      for (const key of controller.keysOf(change)) queue.add(key);
+      for (const key of controller.keysOf(change)) {
+        queue.add(key);
+        metrics?.added(name);
+      }
     }
   });
   const close = (): void => queue.close();
@@ -64,7 +72,9 @@ export async function runController(controller: Controller, deps: ControllerDeps
         const level = isApiError(error, 'Conflict', 'NotFound', 'AlreadyExists') ? 'debug' : 'warn';
         log[level]({ key, err: messageOf(error) }, 'reconcile failed, will be tried again');
         queue.retry(key);
+        metrics?.retried(name);
       }
+      metrics?.worked(name, (clock.monotonic() - started) / 1000);
     }
   };
   await Promise.all(Array.from({ length: controller.workers }, work));

@@ -11,6 +11,7 @@ import { LeaseKeeper } from './etcd-keeper.ts';
 import { watchOnce } from './etcd-watch.ts';
 import { GroupCommit } from './group-commit.ts';
 import { checkTxn, chunkTxns, closed, compacted, tooLarge } from './limits.ts';
+import type { ObserveStore } from './metrics.ts';
 import type { Item, ListOptions, Page, Store, StoreBatch, Txn, TxnResult } from './store.ts';
 
 /** The deadline of every call, tries included. */
@@ -30,7 +31,19 @@ export interface EtcdStoreDeps {
   readonly log: Log;
   /** The deadline of a call, in milliseconds. */
   readonly timeoutMs?: number;
+  readonly observe?: ObserveStore;
 }
+
+/** What each call is, for whether it may be tried again. */
+const operations = {
+  get: 'read',
+  list: 'read',
+  txn: 'write',
+  leaseGrant: 'write',
+  leaseKeepAlive: 'read',
+  leaseRevoke: 'write',
+  compact: 'read',
+} as const;
 
 /** The store in etcd (3.4 and later), over the raw clients of the etcd3 package. */
 export class EtcdStore implements Store {
@@ -51,7 +64,7 @@ export class EtcdStore implements Store {
   }
 
   async get(key: string): Promise<{ item?: Item; revision: number }> {
-    const answer = await this.#call('read', (options) => this.#client.kv.range({ key: Buffer.from(key) }, options));
+    const answer = await this.#call('get', (options) => this.#client.kv.range({ key: Buffer.from(key) }, options));
     const kv = answer.kvs[0];
     return { item: kv && toItem(kv), revision: Number(answer.header.revision) };
   }
@@ -69,7 +82,7 @@ export class EtcdStore implements Store {
         limit: Math.min(rangePage, wanted - items.length),
         revision,
       };
-      const answer = await this.#call('read', (call) => this.#client.kv.range(request, call), revision);
+      const answer = await this.#call('list', (call) => this.#client.kv.range(request, call), revision);
       revision ||= Number(answer.header.revision);
       for (const kv of answer.kvs) items.push(toItem(kv));
       remaining = answer.kvs.length === 0 ? 0 : Number(answer.count) - answer.kvs.length;
@@ -118,19 +131,19 @@ export class EtcdStore implements Store {
   }
 
   async grantLease(ttlSeconds: number): Promise<string> {
-    const answer = await this.#call('write', (options) =>
+    const answer = await this.#call('leaseGrant', (options) =>
       this.#client.leaseClient.leaseGrant({ TTL: ttlSeconds }, options),
     );
     return answer.ID;
   }
 
   async keepAlive(lease: string): Promise<boolean> {
-    return this.#call('read', (_options, leftMs) => this.#keeper.keepAlive(lease, leftMs));
+    return this.#call('leaseKeepAlive', (_options, leftMs) => this.#keeper.keepAlive(lease, leftMs));
   }
 
   async revokeLease(lease: string): Promise<void> {
     try {
-      await this.#call('write', (options) => this.#client.leaseClient.leaseRevoke({ ID: lease }, options));
+      await this.#call('leaseRevoke', (options) => this.#client.leaseClient.leaseRevoke({ ID: lease }, options));
     } catch (error) {
       if (!isApiError(error, 'NotFound')) throw error;
     }
@@ -138,7 +151,7 @@ export class EtcdStore implements Store {
 
   async compact(revision: number): Promise<void> {
     try {
-      await this.#call('read', (options) => this.#client.kv.compact({ revision }, options), revision);
+      await this.#call('compact', (options) => this.#client.kv.compact({ revision }, options), revision);
     } catch (error) {
       if (!isApiError(error, 'Expired')) throw error;
     }
@@ -156,7 +169,7 @@ export class EtcdStore implements Store {
     const [only] = chunk;
     const single = chunk.length === 1 && only !== undefined;
     const request = single ? toRequest(only) : { success: chunk.map((txn) => ({ request_txn: toRequest(txn) })) };
-    const answer = await this.#call('write', (options) => this.#client.kv.txn(request, options), 0, timeoutMs);
+    const answer = await this.#call('txn', (options) => this.#client.kv.txn(request, options), 0, timeoutMs);
     const revision = Number(answer.header.revision);
     if (single) return [toResult(answer, revision)];
     return answer.responses.map(({ response_txn: nested }) => toResult(nested, revision));
@@ -167,22 +180,29 @@ export class EtcdStore implements Store {
    * has surely not been sent. `revision`: the one asked for, for the error's words.
    */
   async #call<T>(
-    type: 'read' | 'write',
+    operation: keyof typeof operations,
     run: (options: CallOptions, leftMs: number) => Promise<T>,
     revision = 0,
     timeoutMs = this.#timeoutMs,
   ): Promise<T> {
-    const { clock, random } = this.#deps;
-    const end = clock.monotonic() + timeoutMs;
+    const { clock, random, observe } = this.#deps;
+    const started = clock.monotonic();
+    const end = started + timeoutMs;
+    const ended = (ok: boolean) => observe?.(operation, ok, (clock.monotonic() - started) / 1000);
     for (let attempt = 0; ; attempt++) {
       if (this.#closing.signal.aborted) throw closed();
       const left = end - clock.monotonic();
       try {
-        return await run({ deadline: clock.now() + left }, left);
+        const answer = await run({ deadline: clock.now() + left }, left);
+        ended(true);
+        return answer;
       } catch (error) {
         if (this.#closing.signal.aborted) throw closed();
         const wait = backoffMs(attempt, callRetry, random);
-        if (!mayRetry(error, type) || clock.monotonic() + wait >= end) throw await this.#failure(error, revision);
+        if (!mayRetry(error, operations[operation]) || clock.monotonic() + wait >= end) {
+          ended(false);
+          throw await this.#failure(error, revision);
+        }
         await clock.sleep(wait);
       }
     }

@@ -214,6 +214,20 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       await expect(runtime.updateContainer('0'.repeat(64), resources)).rejects.toMatchObject({ code: 'NotFound' });
     });
 
+    test('what a running container uses can be read, and of others there is nothing to read', async () => {
+      const { id, sandbox } = await runPod(runtime, subject.does.run, 'usage');
+      const before = (await runtime.stats([id, 'no-such-container'])).get(id);
+      expect(before?.workingSetBytes).toBeGreaterThan(0);
+      const after = await eventually(async () => {
+        const stats = await runtime.stats([id]);
+        const found = stats.get(id);
+        return found !== undefined && found.at > (before?.at ?? 0) && found;
+      });
+      expect(after.cpuNanoseconds).toBeGreaterThanOrEqual(before?.cpuNanoseconds ?? Number.NaN);
+      await runtime.removeSandbox(sandbox.id);
+      expect([...(await runtime.stats([id])).keys()]).toEqual([]);
+    });
+
     test('stopping what has stopped and removing what is gone succeed', async () => {
       const { sandbox, id } = await runPod(runtime, subject.does.exit(0), 'gone');
       await exited(runtime, id);

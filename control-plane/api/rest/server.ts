@@ -153,6 +153,7 @@ class Handler {
     const onClosing = (): void => context.abort(new ApiError('ServiceUnavailable', 'the server is shutting down'));
     let deadline: { cancel(): void } | undefined;
     let route: Route | undefined;
+    let counted: ReturnType<RequestMetrics['begin']> | undefined;
     try {
       try {
         route = routeOf(request.url ?? '/');
@@ -160,6 +161,7 @@ class Handler {
         await this.#refuseUnserved(request, error);
         throw error;
       }
+      counted = this.#metrics?.begin(request, route);
       reply = this.#replyTo(request, route, reply);
       if (upgrade) refuseBody(request);
       const who = this.#deps.authenticate(request);
@@ -197,7 +199,8 @@ class Handler {
     } finally {
       deadline?.cancel();
       this.#closing.removeEventListener('abort', onClosing);
-      this.#metrics?.count(request, route, response.statusCode, clock.monotonic() - started);
+      const ended = counted ?? this.#metrics?.begin(request, route);
+      ended?.(response.statusCode, clock.monotonic() - started);
       if (response.writableLength > maxUntaken) this.#dropWhenUntaken(response);
     }
   }
