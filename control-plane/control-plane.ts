@@ -152,7 +152,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     };
     const options = {
       ...{ leaseMs, startupMs: leaseMs + returnMs },
-      ...(deps.authority ? { certificate: deps.authority.certificate } : {}),
+      ...(deps.authority ? { authority: deps.authority } : {}),
       ...(tokens ? { issueToken: tokens.accounts.issueLegacy.bind(tokens.accounts) } : {}),
     };
     await Promise.all([view.run(signal), scheduler.run(signal), runControllers(controllers, options, signal)]);

@@ -58,7 +58,7 @@ export interface Patch {
 
 export interface PatchOptions extends WriteOptions {
   namespace?: string;
-  subresource?: 'status' | 'scale' | 'finalize' | 'ephemeralcontainers';
+  subresource?: 'status' | 'scale' | 'finalize' | 'ephemeralcontainers' | 'approval';
   /** Only with an apply: takes over what other managers own, instead of Conflict. */
   force?: boolean;
 }

@@ -1,4 +1,6 @@
 import type { Kind } from '../../shared/generated/types.ts';
+import type { Authority } from '../../shared/pki/certificates.ts';
+import { createCertificateController } from './certificates.ts';
 import { createClusterRoleAggregation } from './cluster-role-aggregation.ts';
 import { type Controller, type ControllerDeps, runController } from './controller.ts';
 import { createDeploymentController } from './deployment.ts';
@@ -18,27 +20,29 @@ export type { Controller, ControllerDeps } from './controller.ts';
 export const controllerKinds: readonly Kind[] = [...new Set<Kind>([...collectedKinds, 'Lease'])];
 
 export interface ControllerOptions extends NodeLifecycleOptions {
-  /** The CA's certificate, PEM. Absent: nobody is told of it. */
-  readonly certificate?: string;
+  /** Signs certificates. Absent: nobody is told of it, and no request is signed. */
+  readonly authority?: Pick<Authority, 'certificate' | 'signRequest'>;
   /** Absent: there are no tokens. */
   readonly issueToken?: TokenSecretOptions['issue'];
 }
 
 export function createControllers(deps: ControllerDeps, options: ControllerOptions): Controller[] {
-  const { certificate, issueToken: issue } = options;
+  const { authority, issueToken: issue } = options;
   return [
-    createReplicaController('ReplicaSet', deps),
-    createReplicaController('ReplicationController', deps),
-    createDeploymentController(deps),
-    createNodeLifecycleController(deps, options),
+    createReplicaController('ReplicaSet', as('replicaset-controller')),
+    createReplicaController('ReplicationController', as('replication-controller')),
+    createDeploymentController(as('deployment-controller')),
+    createNodeLifecycleController(as('node-controller'), options),
     createGarbageCollector(deps),
     createNamespaceController(deps),
     createQuotaController(deps),
-    createDisruptionController(deps),
+    createDisruptionController(as('controllermanager')),
     createClusterRoleAggregation(deps),
     createServiceAccountController(deps),
-    ...(certificate ? [createRootCertificatePublisher(deps, certificate)] : []),
-    ...(certificate && issue ? [createTokenSecretController(deps, { certificate, issue })] : []),
+    ...(authority
+      ? [createRootCertificatePublisher(deps, authority.certificate), createCertificateController(deps, authority)]
+      : []),
+    ...(authority && issue ? [createTokenSecretController(deps, { certificate: authority.certificate, issue })] : []),
   ];
 }
 

@@ -117,8 +117,8 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
   async function evict(pod: Pod, node: Node, health: NodeHealth): Promise<void> {
     const forGood = health.state === 'lost';
     if (!forGood && pod.metadata.deletionTimestamp) return;
-    const how = forGood ? `node ${node.metadata.name} is lost` : `node ${node.metadata.name} is not ready`;
-    events.event(pod, 'Normal', 'TaintManagerEviction', `Deleting pod: ${how}`);
+    const evictions = events.of('taint-eviction-controller');
+    evictions.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${keyOf(pod)}`);
     await remove(pod, forGood);
   }
 
@@ -131,6 +131,7 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
       const lastTransitionTime = formatTime(clock.now());
       const ready = { type: 'Ready', status: 'False', reason: 'NodeNotReady', lastTransitionTime } as const;
       const status = { ...pod.status, conditions: withCondition(pod.status?.conditions, ready) };
+      events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
       await client.updateStatus('Pod', { ...pod, status }).catch(ignoring('NotFound', 'Conflict'));
     });
   }

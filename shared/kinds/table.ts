@@ -278,7 +278,6 @@ export const kindTable: readonly KindEntry[] = [
       namespaced: false,
       subresources: ['status', 'approval'],
       selectableFields: ['spec.signerName'],
-      inert: 'it is stored, and nobody issues a certificate for it',
     },
   ),
   entry('PriorityClass', 'scheduling.k8s.io/v1', 'priorityclasses', 'k8s.io.api.scheduling.v1', {

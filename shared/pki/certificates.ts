@@ -56,6 +56,11 @@ export interface Authority {
   issueClient(subject: ClientSubject, lifetimeMs?: number): Promise<KeyPair>;
   /** A client certificate for the key of a signing request; what name the request asks for is ignored. */
   signClient(request: SigningRequest, subject: ClientSubject, lifetimeMs?: number): Promise<string>;
+  /**
+   * A certificate for the key of a PKCS#10 request (PEM), with the subject and the names that the request asks for: for whoever has
+   * looked at them, and at the request's own signature. `usages`: as a CertificateSigningRequest has them.
+   */
+  signRequest(request: string, usages: readonly string[], lifetimeMs: number): Promise<string>;
 }
 
 /** A CA that signs itself. */
@@ -91,10 +96,11 @@ export async function loadAuthority(pair: KeyPair, deps: PkiDeps): Promise<Autho
   if (!own.equals(spki)) throw new Error('the CA key is not the key of the CA certificate');
 
   async function issue(
-    subject: x509.JsonName,
+    subject: x509.JsonName | x509.Name,
     publicKey: webcrypto.CryptoKey | x509.PublicKey,
     lifetimeMs: number,
     extensions: x509.Extension[],
+    keyUsages: number = x509.KeyUsageFlags.digitalSignature,
   ): Promise<string> {
     const issued = await x509.X509CertificateGenerator.create(
       {
@@ -107,7 +113,7 @@ export async function loadAuthority(pair: KeyPair, deps: PkiDeps): Promise<Autho
         ...validity(Math.min(lifetimeMs, certificate.notAfter.getTime() - deps.clock.now()), deps),
         extensions: [
           new x509.BasicConstraintsExtension(false, undefined, true),
-          new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+          ...(keyUsages ? [new x509.KeyUsagesExtension(keyUsages, true)] : []),
           await x509.AuthorityKeyIdentifierExtension.create(certificate.publicKey, false, webcrypto),
           ...extensions,
         ],
@@ -135,8 +141,28 @@ export async function loadAuthority(pair: KeyPair, deps: PkiDeps): Promise<Autho
     },
     signClient: (request, subject, lifetimeMs = lifetimes.client) =>
       issue(clientName(subject), request.publicKey, lifetimeMs, [clientUse]),
+    signRequest(request, usages, lifetimeMs) {
+      const { subjectName, publicKey, extensions } = parseRequest(request);
+      const uses = usages.flatMap((usage) => extendedUsages[usage] ?? []);
+      const asked = [
+        ...(uses.length > 0 ? [new x509.ExtendedKeyUsageExtension(uses)] : []),
+        ...extensions.filter((extension) => extension instanceof x509.SubjectAlternativeNameExtension),
+      ];
+      const keyUsages = usages.reduce((flags, usage) => flags | (plainUsages[usage] ?? 0), 0);
+      return issue(subjectName, publicKey, lifetimeMs, asked, keyUsages);
+    },
   };
 }
+
+/** What Kubernetes calls the uses of a key, as far as our signers know them. */
+const plainUsages: Readonly<Record<string, number | undefined>> = {
+  'digital signature': x509.KeyUsageFlags.digitalSignature,
+  'key encipherment': x509.KeyUsageFlags.keyEncipherment,
+};
+const extendedUsages: Readonly<Record<string, string | undefined>> = {
+  'client auth': x509.ExtendedKeyUsage.clientAuth,
+  'server auth': x509.ExtendedKeyUsage.serverAuth,
+};
 
 /** A signing request whose sender has proved to hold its key. */
 export interface SigningRequest {

@@ -6,6 +6,8 @@ import * as x509 from '@peculiar/x509';
 export interface RequestedSubject {
   readonly commonName?: string;
   readonly organizations: readonly string[];
+  /** The subject's other names, by their kind. */
+  readonly names: Readonly<Record<'dns' | 'ip' | 'email' | 'url', readonly string[]>>;
 }
 
 /**
@@ -24,7 +26,14 @@ export function readSigningRequest(pem: string): RequestedSubject {
     throw new Error('the request is not signed by its own key');
   }
   const [commonName] = request.subjectName.getField('CN');
-  return { ...(commonName === undefined ? {} : { commonName }), organizations: request.subjectName.getField('O') };
+  const alternative = request.extensions.find((one) => one instanceof x509.SubjectAlternativeNameExtension);
+  const { items = [] } = alternative?.names ?? {};
+  const namesOf = (kind: string): string[] => items.filter(({ type }) => type === kind).map(({ value }) => value);
+  return {
+    ...(commonName === undefined ? {} : { commonName }),
+    organizations: request.subjectName.getField('O'),
+    names: { dns: namesOf('dns'), ip: namesOf('ip'), email: namesOf('email'), url: namesOf('url') },
+  };
 }
 
 function parse(der: Buffer): x509.Pkcs10CertificateRequest {

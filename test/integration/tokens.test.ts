@@ -1,55 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { tokenKeysOf } from '../../control-plane/api/auth/tokens/index.ts';
-import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
-import { MemoryStore } from '../../control-plane/store/memory.ts';
-import { systemClock } from '../../shared/clock.ts';
-import { silentLog } from '../../shared/log.ts';
-import { createAuthority, loadAuthority } from '../../shared/pki/certificates.ts';
-import { systemRandom } from '../../shared/random.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Kubectl, type Ran, serveKubectl } from '../support/kubectl.ts';
+import { type KubectlCluster, startKubectlCluster } from '../support/kubectl-cluster.ts';
 
-const deps = { clock: systemClock, random: systemRandom };
-const stop = new AbortController();
-let controlPlane: ControlPlane;
-let serving: Promise<void>;
-let kubectl: Kubectl;
+let cluster: KubectlCluster;
+let run: KubectlCluster['run'];
 
 beforeAll(async () => {
-  const authority = await loadAuthority(await createAuthority('test-ca', deps), deps);
-  controlPlane = createControlPlane({
-    ...deps,
-    store: new MemoryStore(deps),
-    log: silentLog,
-    holder: 'test',
-    clusterCIDR: '10.94.0.0/16',
-    tokenKeys: tokenKeysOf(),
-    authority,
-  });
-  serving = controlPlane.run(stop.signal);
-  await controlPlane.ready(stop.signal);
-  kubectl = await serveKubectl({ controlPlane, authority });
+  cluster = await startKubectlCluster();
+  run = cluster.run;
 }, 30_000);
+afterAll(() => cluster?.close());
 
-afterAll(async () => {
-  await kubectl?.close();
-  stop.abort(new Error('the test is over'));
-  await serving;
-});
+const within = { timeoutMs: 10_000 };
 
-async function run(...args: string[]): Promise<string> {
-  const { code, out, err } = await kubectl.run(args);
-  if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${err}`);
-  return out;
-}
-
-/** As the holder of the token and nobody else. */
-function as(token: string, ...args: string[]): Promise<Ran> {
-  const server = `https://127.0.0.1:${kubectl.port}`;
-  const ca = `${kubectl.dir}/ca.crt`;
-  return kubectl.run([`--token=${token}`, `--server=${server}`, `--certificate-authority=${ca}`, ...args], {
-    env: { KUBECONFIG: '/dev/null' },
-  });
+function as(token: string, ...args: string[]) {
+  return cluster.as([`--token=${token}`], ...args);
 }
 
 function claimsOf(token: string) {
@@ -57,9 +22,13 @@ function claimsOf(token: string) {
 }
 
 async function review(token: string, audiences?: string[]) {
-  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token, audiences } };
-  const { out } = await kubectl.run(['create', '-f', '-', '-o', 'json'], { input: JSON.stringify(body) });
-  return JSON.parse(out).status;
+  const spec = { token, audiences };
+  const answer = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec };
+  return JSON.parse(await cluster.create(answer, '-o', 'json')).status;
+}
+
+async function json(...args: string[]) {
+  return JSON.parse(await run(...args, '-o', 'json'));
 }
 
 describe('kubectl create token', () => {
@@ -69,22 +38,23 @@ describe('kubectl create token', () => {
     const token = (await run('create', 'token', 'robot')).trim();
     const { out } = await as(token, 'auth', 'whoami', '-o', 'json');
     const { userInfo } = JSON.parse(out).status;
-    expect(userInfo).toMatchObject({
+    const account = await json('get', 'serviceaccount', 'robot');
+    expect(userInfo).toEqual({
       username: 'system:serviceaccount:default:robot',
+      uid: account.metadata.uid,
       groups: ['system:serviceaccounts', 'system:serviceaccounts:default', 'system:authenticated'],
       extra: { 'authentication.kubernetes.io/credential-id': [`JTI=${claimsOf(token).jti}`] },
     });
-    await eventually(async () => (await as(token, 'get', 'pods')).code === 0, { timeoutMs: 5_000 });
+    await eventually(async () => (await as(token, 'get', 'pods')).code === 0, within);
     const refused = await as(token, 'get', 'secrets');
     expect(refused.err).toContain(
       'secrets is forbidden: User "system:serviceaccount:default:robot" cannot list resource "secrets" in API group "" in the namespace "default"',
     );
   });
 
-  it('keeps to the duration, the audiences and the object that are asked for', async () => {
+  it('keeps to the duration and the audiences that are asked for', async () => {
     await run('create', 'serviceaccount', 'choosy');
-    await run('create', 'secret', 'generic', 'anchor');
-    const short = await kubectl.run(['create', 'token', 'choosy', '--duration=5m']);
+    const short = await cluster.kubectl.run(['create', 'token', 'choosy', '--duration=5m']);
     expect(short.err).toContain(
       'spec.expirationSeconds: Invalid value: 300: may not specify a duration less than 10 minutes',
     );
@@ -94,17 +64,205 @@ describe('kubectl create token', () => {
     expect(claims).toMatchObject({ aud: ['vault', 'other'], sub: 'system:serviceaccount:default:choosy' });
     expect(claims.exp - claims.iat).toBe(1200);
     expect((await as(token, 'auth', 'whoami')).err).toContain('Unauthorized');
-    expect(await review(token)).toMatchObject({
-      error: expect.stringContaining('token audiences ["vault" "other"] is invalid for the target audiences'),
-    });
+    const { error } = await review(token);
+    expect(error).toContain('token audiences ["vault" "other"] is invalid for the target audiences');
     expect(await review(token, ['other', 'third'])).toMatchObject({ authenticated: true, audiences: ['other'] });
+  });
 
-    const bound = await run('create', 'token', 'choosy', '--bound-object-kind=Secret', '--bound-object-name=anchor');
-    expect((await review(bound.trim())).authenticated).toBe(true);
+  it('binds the token to an object: it ends with that, and with its account', async () => {
+    await run('create', 'serviceaccount', 'bound');
+    await run('create', 'secret', 'generic', 'anchor');
+    const bound = ['--bound-object-kind=Secret', '--bound-object-name=anchor'];
+    const wrong = await cluster.kubectl.run(['create', 'token', 'bound', ...bound, '--bound-object-uid=other']);
+    expect(wrong.err).toContain('the UID in the bound object reference (other) does not match the UID in record');
+    const token = (await run('create', 'token', 'bound', ...bound)).trim();
+    const free = (await run('create', 'token', 'bound')).trim();
+    expect((await review(token)).authenticated).toBe(true);
     await run('delete', 'secret', 'anchor');
-    await eventually(async () => (await review(bound.trim())).authenticated !== true, { timeoutMs: 5_000 });
-    expect((await review(bound.trim())).error).toBe(
-      '[invalid bearer token, service account token has been invalidated]',
+    expect((await review(token)).error).toBe('[invalid bearer token, service account token has been invalidated]');
+    expect((await review(free)).authenticated).toBe(true);
+    await run('delete', 'serviceaccount', 'bound');
+    await run('create', 'serviceaccount', 'bound');
+    expect((await review(free)).error).toMatch(/service account UID \(.*\) does not match claim \(.*\)/);
+  });
+
+  it('says what is missing', async () => {
+    const account = await cluster.kubectl.run(['create', 'token', 'nobody']);
+    expect(account.err).toContain('serviceaccounts "nobody" not found');
+    const pod = ['create', 'token', 'default', '--bound-object-kind=Pod', '--bound-object-name=ghost'];
+    expect((await cluster.kubectl.run(pod)).err).toContain('pods "ghost" not found');
+  });
+});
+
+describe('a token', () => {
+  it('that is nobody’s is refused, and is never taken for anonymous', async () => {
+    const forged = `${(await run('create', 'token', 'default')).trim().split('.').slice(0, 2).join('.')}.AAAA`;
+    for (const token of ['rubbish', 'a.b.c', forged]) {
+      expect((await as(token, 'get', '--raw', '/version')).err).toContain('Unauthorized');
+      expect(await review(token)).toEqual({ user: {}, error: 'invalid bearer token' });
+    }
+  });
+
+  it('can be checked by others, by what the issuer publishes', async () => {
+    const { keys } = JSON.parse(await run('get', '--raw', '/openid/v1/jwks'));
+    const token = (await run('create', 'token', 'default')).trim();
+    const [head = '', body = '', signature = ''] = token.split('.');
+    const { kid, alg } = JSON.parse(Buffer.from(head, 'base64url').toString());
+    const [jwk] = keys.filter((key: { kid: string }) => key.kid === kid);
+    expect(jwk).toMatchObject({ alg, use: 'sig', kty: 'EC' });
+    expect(jwk.d).toBeUndefined();
+    const { webcrypto } = await import('node:crypto');
+    const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+    const key = await webcrypto.subtle.importKey('jwk', jwk, algorithm, false, ['verify']);
+    const bytes = [Buffer.from(signature, 'base64url'), Buffer.from(`${head}.${body}`)] as const;
+    expect(await webcrypto.subtle.verify(algorithm, key, ...bytes)).toBe(true);
+    const discovery = JSON.parse((await as(token, 'get', '--raw', '/.well-known/openid-configuration')).out);
+    expect(discovery).toMatchObject({
+      issuer: claimsOf(token).iss,
+      jwks_uri: `https://127.0.0.1:${cluster.kubectl.port}/openid/v1/jwks`,
+      id_token_signing_alg_values_supported: ['ES256'],
+    });
+  });
+
+  it('of a bootstrap Secret makes its holder a bootstrapper until it expires', async () => {
+    const secret = (id: string, expiration: string) => ({
+      ...{ apiVersion: 'v1', kind: 'Secret', type: 'bootstrap.kubernetes.io/token' },
+      metadata: { name: `bootstrap-token-${id}`, namespace: 'kube-system' },
+      stringData: {
+        ...{ 'token-id': id, 'token-secret': '0123456789abcdef', 'usage-bootstrap-authentication': 'true' },
+        ...{ 'auth-extra-groups': 'system:bootstrappers:workers', expiration },
+      },
+    });
+    await cluster.create(secret('abcdef', '2999-01-01T00:00:00Z'));
+    await cluster.create(secret('bygone', '2020-01-01T00:00:00Z'));
+    const { out } = await as('abcdef.0123456789abcdef', 'auth', 'whoami', '-o', 'json');
+    expect(JSON.parse(out).status.userInfo).toEqual({
+      username: 'system:bootstrap:abcdef',
+      groups: ['system:bootstrappers', 'system:bootstrappers:workers', 'system:authenticated'],
+    });
+    for (const token of ['bygone.0123456789abcdef', 'abcdef.0000000000000000']) {
+      expect((await as(token, 'auth', 'whoami')).err).toContain('Unauthorized');
+    }
+  });
+});
+
+describe('a Secret for a token', () => {
+  const secret = (name: string, account: string) => ({
+    ...{ apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/service-account-token' },
+    metadata: { name, annotations: { 'kubernetes.io/service-account.name': account } },
+  });
+
+  it('is filled with one, which is good until the Secret or the account goes', async () => {
+    await run('create', 'serviceaccount', 'lasting');
+    await cluster.create(secret('lasting-token', 'lasting'));
+    const filled = await eventually(async () => {
+      const found = await json('get', 'secret', 'lasting-token');
+      return found.data?.token && found;
+    }, within);
+    const text = (key: string): string => Buffer.from(filled.data[key], 'base64').toString();
+    expect(text('ca.crt')).toBe(cluster.authority.certificate);
+    expect(text('namespace')).toBe('default');
+    const { out } = await as(text('token'), 'auth', 'whoami', '-o', 'jsonpath={.status.userInfo.username}');
+    expect(out).toBe('system:serviceaccount:default:lasting');
+    await run('delete', 'serviceaccount', 'lasting');
+    await eventually(async () => (await run('get', 'secrets', '-o', 'name')) === '', within);
+    expect((await review(text('token'))).error).toBe('[invalid bearer token, Token has been invalidated]');
+  });
+
+  it('goes when there is no such account', async () => {
+    await cluster.create(secret('orphan', 'nobody'));
+    await eventually(async () => (await run('get', 'secrets', '-o', 'name')) === '', within);
+  });
+});
+
+describe('a namespace', () => {
+  it('has its account and the CA from its first moment, and gets them back', async () => {
+    await run('create', 'namespace', 'fresh');
+    expect(await run('-n', 'fresh', 'get', 'serviceaccounts,configmaps', '-o', 'name')).toBe(
+      'serviceaccount/default\nconfigmap/kube-root-ca.crt\n',
+    );
+    await run('-n', 'fresh', 'delete', 'serviceaccount/default', 'configmap/kube-root-ca.crt');
+    await eventually(async () => {
+      const names = await run('-n', 'fresh', 'get', 'serviceaccounts,configmaps', '-o', 'name');
+      return names.split('\n').length === 3;
+    }, within);
+    await run('-n', 'fresh', 'patch', 'configmap', 'kube-root-ca.crt', '-p', '{"data":{"ca.crt":"forged"}}');
+    const path = '-o=jsonpath={.data.ca\\.crt}';
+    const certificate = () => run('-n', 'fresh', 'get', 'configmap', 'kube-root-ca.crt', path);
+    await eventually(async () => (await certificate()) === cluster.authority.certificate, within);
+    await run('delete', 'namespace', 'fresh', '--timeout=20s');
+  });
+});
+
+describe('a pod', () => {
+  const pod = (name: string, spec: object = {}, metadata: object = {}) => ({
+    ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name, ...metadata } },
+    spec: { containers: [{ name: 'app', image: 'x' }], ...spec },
+  });
+
+  it('is refused while its account is not there', async () => {
+    const wanted = pod('early', { serviceAccountName: 'later' });
+    await expect(cluster.create(wanted)).rejects.toThrow(
+      'pods "early" is forbidden: error looking up service account default/later: serviceaccount "later" not found',
+    );
+    await run('create', 'serviceaccount', 'later');
+    await cluster.create(wanted);
+    await expect(cluster.create(pod('lost', {}, { namespace: 'nowhere' }))).rejects.toThrow(
+      'namespaces "nowhere" not found',
+    );
+  });
+
+  it('is given the token volume and the pull secrets of its account', async () => {
+    await cluster.create({
+      ...{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'generous' } },
+      imagePullSecrets: [{ name: 'registry' }],
+    });
+    await cluster.create(pod('given', { serviceAccountName: 'generous' }));
+    const { spec } = await json('get', 'pod', 'given');
+    expect(spec.imagePullSecrets).toEqual([{ name: 'registry' }]);
+    const [volume] = spec.volumes;
+    expect(volume).toEqual({
+      name: expect.stringMatching(/^kube-api-access-[a-z0-9]{5}$/),
+      projected: {
+        defaultMode: 420,
+        sources: [
+          { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
+          { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+          {
+            downwardAPI: {
+              items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
+            },
+          },
+        ],
+      },
+    });
+    const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
+    expect(spec.containers[0].volumeMounts).toEqual([{ name: volume.name, readOnly: true, mountPath }]);
+  });
+
+  it('says itself whether it wants the token; else its account does', async () => {
+    await cluster.create({
+      ...{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'shy' } },
+      automountServiceAccountToken: false,
+    });
+    await cluster.create(pod('without', { serviceAccountName: 'shy' }));
+    await cluster.create(pod('with', { serviceAccountName: 'shy', automountServiceAccountToken: true }));
+    await cluster.create(pod('neither', { automountServiceAccountToken: false }));
+    const volumes = async (name: string) => (await json('get', 'pod', name)).spec.volumes?.length ?? 0;
+    expect(await Promise.all(['without', 'with', 'neither'].map(volumes))).toEqual([0, 1, 0]);
+  });
+
+  it('may use only the secrets that its account names, when the account says so', async () => {
+    await cluster.create({
+      ...{ apiVersion: 'v1', kind: 'ServiceAccount' },
+      metadata: { name: 'strict', annotations: { 'kubernetes.io/enforce-mountable-secrets': 'true' } },
+      secrets: [{ name: 'known' }],
+    });
+    const using = (name: string, secretName: string) =>
+      pod(name, { serviceAccountName: 'strict', volumes: [{ name: 'v', secret: { secretName } }] });
+    await cluster.create(using('mounts-known', 'known'));
+    await expect(cluster.create(using('mounts-other', 'other'))).rejects.toThrow(
+      'volume with secret.secretName="other" is not allowed because service account strict does not reference that secret',
     );
   });
 });

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
+import { issuerDocuments } from '../../control-plane/api/auth/tokens/index.ts';
 import { groups } from '../../control-plane/api/identity.ts';
 import { createRestServer } from '../../control-plane/api/rest/server.ts';
 import type { ControlPlane } from '../../control-plane/control-plane.ts';
@@ -48,13 +49,20 @@ export async function serveKubectl(parts: { controlPlane: ControlPlane; authorit
   const pair = await authority.issueServer({ commonName: 'apiserver', names: ['127.0.0.1', 'localhost'] });
   const admin = await authority.issueClient({ user: 'kubernetes-admin', groups: [groups.masters] });
   const authenticator = new Authenticator({ clock, authorizer, tokens: controlPlane.tokens?.authenticators });
+  let port = 0;
+  const tokens = controlPlane.tokens?.accounts;
   const rest = createRestServer({
     ...{ api, authorizer, clock },
+    ...(tokens
+      ? {
+          issuer: issuerDocuments({ issuer: tokens.issuer, keys: tokens.keys, url: () => `https://127.0.0.1:${port}` }),
+        }
+      : {}),
     authenticate: (request) => authenticator.ofRequest(request),
     log: silentLog,
     tls: { cert: pair.certificate, key: pair.key, ca: authority.certificate },
   });
-  const port = await rest.listen(0, '127.0.0.1');
+  port = await rest.listen(0, '127.0.0.1');
   const dir = await mkdtemp(join(tmpdir(), 'coracle-kubectl-'));
   await writeFile(join(dir, 'ca.crt'), authority.certificate);
   const kubeconfig = join(dir, 'kubeconfig');

@@ -55,7 +55,7 @@ function goodGroups(
   const extra = text('auth-extra-groups');
   const more = extra === '' ? [] : extra.split(',').map((group) => group.trim());
   if (!more.every((group) => extraGroup.test(group))) return undefined;
-  return [...new Set([...more.sort(), groups.bootstrappers])];
+  return [...new Set([groups.bootstrappers, ...more])].sort();
 }
 
 /** In constant time. */
