@@ -11,6 +11,7 @@ import { systemRandom as random } from '../shared/random.ts';
 import { Authenticator } from './api/auth/authenticator.ts';
 import { createEnrollment } from './api/auth/enrollment.ts';
 import { defaultIssuer, issuerDocuments, loadTokenKeys, type TokenKeys } from './api/auth/tokens/index.ts';
+import { FairGate } from './api/fairness/gate.ts';
 import { grpcMetrics } from './api/grpc/metrics.ts';
 import { createGrpcServer } from './api/grpc/server.ts';
 import { createRestServer } from './api/rest/server.ts';
@@ -106,9 +107,13 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
   });
 
   const authenticator = new Authenticator({ clock, authorizer, tokens: controlPlane.tokens?.authenticators });
+  const gate = new FairGate({
+    ...{ clock, registry: metrics },
+    sizeOf: (kind, namespace) => controlPlane.cache.count(kind, namespace),
+  });
   let restUrl = '';
   const rest = createRestServer({
-    ...{ api, authorizer, clock, registry: metrics },
+    ...{ api, authorizer, gate, clock, registry: metrics },
     issuer: issuerDocuments({ issuer, keys: tokenKeys, url: () => restUrl }),
     log: log.child({ component: 'rest' }),
     tls: restTls(certificates),
@@ -116,7 +121,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     checks: { ready: { etcd: async () => void (await store.get('/')) } },
   });
   const grpc = createGrpcServer({
-    ...{ api, authenticator, enrollment, clock, sessions: controlPlane.sessions },
+    ...{ api, authenticator, enrollment, gate, clock, sessions: controlPlane.sessions },
     log: log.child({ component: 'grpc' }),
     observe: grpcMetrics(metrics),
     tls: grpcTls(certificates),

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import type { NodeStreams } from '../../control-plane/api/api.ts';
 import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
+import { FairGate } from '../../control-plane/api/fairness/gate.ts';
 import { createAuthorizer } from '../../control-plane/api/auth/authorizer.ts';
 import { groups } from '../../control-plane/api/identity.ts';
 import { createRestServer, type RestServer } from '../../control-plane/api/rest/server.ts';
 import type { Store } from '../../control-plane/store/store.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
-import { createAuthority, type KeyPair, loadAuthority } from '../../shared/pki/certificates.ts';
+import { type Authority, createAuthority, type KeyPair, loadAuthority } from '../../shared/pki/certificates.ts';
 import { writeKubeconfig } from '../../shared/pki/kubeconfig.ts';
 import { systemRandom } from '../../shared/random.ts';
 import { startTestApi, type TestApi } from '../support/api-server.ts';
@@ -23,6 +24,7 @@ export interface TestRest extends TestApi {
   /** With an administrator's kubeconfig and a cache directory of its own. */
   readonly dir: string;
   readonly kubeconfig: string;
+  readonly authority: Authority;
   /** One request; as an administrator unless another certificate, or none, is given. */
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
 }
@@ -54,6 +56,7 @@ export async function startTestRest(parts: { store?: Store; nodeStreams?: NodeSt
   const authenticator = new Authenticator({ clock, authorizer });
   const rest = createRestServer({
     api: server.api,
+    gate: new FairGate({ clock, sizeOf: (kind, namespace) => server.cache.count(kind, namespace) }),
     authenticate: (message) => authenticator.ofRequest(message),
     authorizer,
     clock,
@@ -92,6 +95,7 @@ export async function startTestRest(parts: { store?: Store; nodeStreams?: NodeSt
     port,
     dir,
     kubeconfig,
+    authority,
     call: (method, path, { body, headers = {}, as = admin } = {}) =>
       new Promise((resolve, reject) => {
         const ready = body === undefined || typeof body === 'string' || body instanceof Uint8Array;

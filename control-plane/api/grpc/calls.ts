@@ -23,9 +23,12 @@ import { incomingOf, writeMessage } from '../../../shared/rpc/streams.ts';
 import type { RequestContext } from '../api.ts';
 import { anonymous } from '../auth/authentication.ts';
 import type { AuthenticatedCall, Authenticator } from '../auth/authenticator.ts';
+import type { FairGate } from '../fairness/gate.ts';
 
 export interface CallDeps {
   readonly authenticator: Pick<Authenticator, 'ofCall'>;
+  /** Shares the server among its users. Absent: all are let in at once. */
+  readonly gate?: FairGate;
   readonly clock: Clock;
   readonly log: Log;
   readonly schema: Pick<RpcSchema, 'rpcStatus' | 'status'>;
@@ -47,6 +50,7 @@ export function unary<Request, Response>(
   deps: CallDeps,
   method: MethodDefinition<Request, Response>,
   handle: (context: RequestContext, request: Request) => Promise<Response>,
+  widthOf: (gate: FairGate, request: Request) => number = () => 1,
 ): Registered {
   const handler: handleUnaryCall<Buffer, Response> = (call, callback) => void answer(call, callback);
 
@@ -55,8 +59,9 @@ export function unary<Request, Response>(
     try {
       const request = decode(method, call.request);
       const context = scope.identify();
+      const seated = (known: RequestContext): Promise<Response> => carryOut(deps.gate, known, request, handle, widthOf);
       const response = await orAborted(
-        context instanceof Promise ? context.then((known) => handle(known, request)) : handle(context, request),
+        context instanceof Promise ? context.then(seated) : seated(context),
         scope.context.signal,
       );
       callback(null, response, trailer(scope.context.warnings));
@@ -68,6 +73,24 @@ export function unary<Request, Response>(
     }
   }
   return { definition: asBytes(method), handler };
+}
+
+/** One call in its turn. */
+async function carryOut<Request, Response>(
+  gate: FairGate | undefined,
+  context: RequestContext,
+  request: Request,
+  handle: (context: RequestContext, request: Request) => Promise<Response>,
+  widthOf: (gate: FairGate, request: Request) => number,
+): Promise<Response> {
+  if (!gate) return handle(context, request);
+  const entered = gate.enter(context.identity, widthOf(gate, request), () => context.signal);
+  const seat = entered instanceof Promise ? await entered : entered;
+  try {
+    return await handle(context, request);
+  } finally {
+    gate.leave(seat);
+  }
 }
 
 /** A call whose answer is a stream. It ends when the handler's iterable does; what the client does not take is not asked for. */
@@ -103,8 +126,14 @@ async function answerStream<Response>(
   const scope = openScope(deps, call);
   const { signal } = scope.context;
   let code = 0;
+  let stream: { close(): void } | undefined;
   try {
     const context = await scope.identify();
+    if (deps.gate) {
+      // It waits for its turn as all do; after that it costs as much as its client takes.
+      deps.gate.leave(await deps.gate.enter(context.identity, 1, () => signal));
+      stream = deps.gate.openStream(context.identity);
+    }
     for await (const message of handle(context)) {
       if (signal.aborted) break;
       await writeMessage(call, message);
@@ -119,6 +148,7 @@ async function answerStream<Response>(
       call.emit('error', status);
     }
   } finally {
+    stream?.close();
     scope.close(path, code);
   }
 }

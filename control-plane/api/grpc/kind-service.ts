@@ -1,6 +1,6 @@
 import type { Binding } from '../../../shared/client.ts';
 import { ApiError } from '../../../shared/errors.ts';
-import type { AuthenticationV1TokenRequest, Status } from '../../../shared/generated/types.ts';
+import type { AuthenticationV1TokenRequest, Kind, Status } from '../../../shared/generated/types.ts';
 import type { KindEntry, Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type * as wire from '../../../shared/rpc/messages.ts';
@@ -37,18 +37,24 @@ export function kindMethods(deps: CallDeps & { api: Api }, service: KindService)
   }
   if (methods.List) {
     registered.push(
-      unary(deps, methods.List, async (context, request) => {
-        const { items, resourceVersion, ...page } = await api.list(context, listQuery(entry, request));
-        const { remainingItemCount } = page;
-        return {
-          metadata: {
-            resourceVersion,
-            ...(page.continue ? { continue: page.continue } : {}),
-            ...(remainingItemCount === undefined ? {} : { remainingItemCount }),
-          },
-          items,
-        };
-      }),
+      unary(
+        deps,
+        methods.List,
+        async (context, request) => {
+          const { items, resourceVersion, ...page } = await api.list(context, listQuery(entry, request));
+          const { remainingItemCount } = page;
+          return {
+            metadata: {
+              resourceVersion,
+              ...(page.continue ? { continue: page.continue } : {}),
+              ...(remainingItemCount === undefined ? {} : { remainingItemCount }),
+            },
+            items,
+          };
+        },
+        (gate, { namespace, limit }) =>
+          gate.listWidth(entry.kind as Kind, namespace || undefined, Number(limit) > 0 ? Number(limit) : undefined),
+      ),
     );
   }
   if (methods.Watch) {

@@ -10,7 +10,9 @@ import type { Api } from '../api.ts';
 import type { Requester } from '../auth/authenticator.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
 import type { Documents } from '../auth/tokens/issuer-documents.ts';
+import type { FairGate } from '../fairness/gate.ts';
 import type { Authorizer } from '../identity.ts';
+import { type Admitted, admitRequest } from './admit.ts';
 import type { Check } from './health.ts';
 import { RequestMetrics } from './metrics.ts';
 import { formatFor, isPretty } from './negotiate.ts';
@@ -50,6 +52,8 @@ export interface RestServerDeps {
   readonly authenticate: (request: IncomingMessage) => Requester | Promise<Requester>;
   /** For paths that are no resources; the pipeline asks for the rest. */
   readonly authorizer: Authorizer;
+  /** Shares the server among its users. Absent: all are let in at once. */
+  readonly gate?: FairGate;
   readonly clock: Clock;
   readonly log: Log;
   readonly tls: TlsMaterial;
@@ -153,6 +157,7 @@ class Handler {
     const onClosing = (): void => context.abort(new ApiError('ServiceUnavailable', 'the server is shutting down'));
     let deadline: { cancel(): void } | undefined;
     let route: Route | undefined;
+    let admitted: Admitted | undefined;
     let counted: ReturnType<RequestMetrics['begin']> | undefined;
     try {
       try {
@@ -168,6 +173,10 @@ class Handler {
       const { identity, impersonator } = who instanceof Promise ? await who : who;
       context.identity = identity;
       context.impersonator = impersonator;
+      if (this.#deps.gate) {
+        const entered = admitRequest(this.#deps.gate, context, route);
+        admitted = entered instanceof Promise ? await entered : entered;
+      }
       if (route.type === 'path') return await this.#paths.serve(request, route, context.identity, reply);
       if (isLong(route.resource, route.query)) {
         if (this.#closing.aborted) onClosing();
@@ -197,6 +206,7 @@ class Handler {
       }
       sendError(reply, error);
     } finally {
+      admitted?.end();
       deadline?.cancel();
       this.#closing.removeEventListener('abort', onClosing);
       const ended = counted ?? this.#metrics?.begin(request, route);

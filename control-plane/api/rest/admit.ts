@@ -1,0 +1,43 @@
+import type { Kind } from '../../../shared/generated/types.ts';
+import type { FairGate, Seat } from '../fairness/gate.ts';
+import { flag } from './parameters.ts';
+import { isLong } from './resources.ts';
+import type { RestContext } from './rest-context.ts';
+import type { Route } from './route.ts';
+
+/** A request that was let in. */
+export interface Admitted {
+  /** Gives back what it holds. */
+  end(): void;
+}
+
+/** What tells how the server is must be told most of all when it is flooded. */
+const exempt: ReadonlySet<string | undefined> = new Set(['healthz', 'livez', 'readyz', 'metrics', 'version']);
+
+/**
+ * Lets a request in by the gate: at once where there is room. What lasts waits for its turn as all do, but holds no seat after it: it costs as much as
+ * its client takes. How many of these a user may have is bounded instead.
+ */
+export function admitRequest(
+  gate: FairGate,
+  context: RestContext,
+  route: Route,
+): Admitted | Promise<Admitted> | undefined {
+  if (route.type === 'path' && exempt.has(route.parts[0])) return undefined;
+  const entered = gate.enter(context.identity, widthOf(gate, route), () => context.signal);
+  const long = route.type === 'resource' && isLong(route.resource, route.query);
+  const admit = (seat: Seat): Admitted => {
+    if (!long) return { end: () => gate.leave(seat) };
+    gate.leave(seat);
+    const stream = gate.openStream(context.identity);
+    return { end: () => stream.close() };
+  };
+  return entered instanceof Promise ? entered.then(admit) : admit(entered);
+}
+
+function widthOf(gate: FairGate, route: Route): number {
+  if (route.type === 'path' || route.resource.name !== undefined || flag(route.query, 'watch')) return 1;
+  const { def, namespace } = route.resource;
+  const limit = Number(route.query.get('limit') ?? 0);
+  return gate.listWidth(def.stored.kind as Kind, namespace, limit > 0 ? limit : undefined);
+}
