@@ -1,4 +1,5 @@
 import { type Clock, formatTime } from '../shared/clock.ts';
+import { EventCorrelator } from '../shared/event-correlator.ts';
 import type { Event, ObjectReference, Pod } from '../shared/generated/types.ts';
 import { nameSuffix, type Random } from '../shared/random.ts';
 
@@ -7,6 +8,8 @@ const maxWaiting = 500;
 /** Events remembered for their repetitions. */
 const maxRemembered = 500;
 const maxMessage = 1_024;
+/** As the node's agent is called in Kubernetes. */
+const source = 'kubelet';
 /** Milliseconds between two tellings of one event that repeats. */
 const repeatEveryMs = 5_000;
 
@@ -24,13 +27,15 @@ interface Known {
 }
 
 /**
- * What the node tells about its pods, in Kubernetes' words. An event that repeats keeps its name and counts up, and is
- * told again at most every few seconds, with the count of the last telling.
+ * What the node tells about its pods and itself, in Kubernetes' words. An event that repeats keeps its name and counts up, and is
+ * told again at most every few seconds, with the count of the last telling; similar ones are combined, and of one object there is
+ * only so much to tell (`shared/event-correlator.ts`).
  */
 export class EventQueue {
   readonly #deps: EventDeps;
   readonly #known = new Map<string, Known>();
   readonly #waiting = new Map<string, Event>();
+  readonly #correlator = new EventCorrelator({ remembered: maxRemembered });
   #dropped = 0;
 
   constructor(deps: EventDeps) {
@@ -70,22 +75,25 @@ export class EventQueue {
   }
 
   #add(type: string, reason: string, message: string, involved: ObjectReference): void {
-    const text = message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message;
-    const key = [involved.uid, involved.fieldPath, type, reason, text].join('\0');
     const now = this.#deps.clock.now();
-    const known = this.#known.get(key);
-    const event = known ? repeated(known.event, now) : this.#create(type, reason, text, involved, now);
-    const quiet = known !== undefined && now - known.toldAt < repeatEveryMs;
-    this.#known.delete(key);
-    this.#known.set(key, { event, toldAt: quiet ? known.toldAt : now });
+    const { kind, namespace, name, uid, apiVersion, fieldPath } = involved;
+    const object = [kind, namespace, name, uid, apiVersion].join('/');
+    const text = message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message;
+    const said = this.#correlator.note({ source, object, fieldPath, type, reason, message: text }, now);
+    const known = this.#known.get(said.key);
+    const words = { message: said.message.slice(0, maxMessage), count: said.count, lastTimestamp: formatTime(now) };
+    const event = { ...(known?.event ?? this.#create(type, reason, involved, said.first)), ...words };
+    const quiet = !said.tell || (known !== undefined && now - known.toldAt < repeatEveryMs);
+    this.#known.delete(said.key);
+    this.#known.set(said.key, { event, toldAt: quiet ? (known?.toldAt ?? Number.NEGATIVE_INFINITY) : now });
     trim(this.#known, maxRemembered);
-    if (quiet && !this.#waiting.has(key)) return;
-    this.#waiting.set(key, event);
+    if (quiet && !this.#waiting.has(said.key)) return;
+    this.#waiting.set(said.key, event);
     this.#dropped += trim(this.#waiting, maxWaiting);
     this.#deps.ready();
   }
 
-  #create(type: string, reason: string, message: string, involvedObject: ObjectReference, now: number): Event {
+  #create(type: string, reason: string, involvedObject: ObjectReference, now: number): Event {
     const { nodeName, random } = this.#deps;
     const at = formatTime(now);
     return {
@@ -101,19 +109,12 @@ export class EventQueue {
       involvedObject,
       type,
       reason,
-      message,
-      source: { component: 'kubelet', host: nodeName },
+      source: { component: source, host: nodeName },
       firstTimestamp: at,
-      lastTimestamp: at,
-      count: 1,
-      reportingComponent: 'kubelet',
+      reportingComponent: source,
       reportingInstance: nodeName,
     };
   }
-}
-
-function repeated(event: Event, now: number): Event {
-  return { ...event, count: (event.count ?? 1) + 1, lastTimestamp: formatTime(now) };
 }
 
 /** Drops the oldest until `most` are left; returns how many. */

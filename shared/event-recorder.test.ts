@@ -78,9 +78,49 @@ describe('the event recorder', () => {
     expect([...events.values()]).toMatchObject([{ count: 1 }]);
   });
 
+  it('combines similar events into one that counts, with the newest message', async () => {
+    const { events, recorder } = setUp();
+    for (let i = 1; i <= 12; i++) {
+      recorder.event(pod, 'Warning', 'Failed', `try ${i}`);
+      await recorder.idle();
+    }
+    expect(events.size).toBe(10);
+    expect([...events.values()].at(-1)).toMatchObject({
+      message: '(combined from similar events): try 12',
+      count: 3,
+    });
+  });
+
+  it('tells of an object no more than 25 times at once, however long the rest goes on', async () => {
+    const { clock, events, state, recorder } = setUp();
+    for (let i = 0; i < 100; i++) {
+      recorder.event(pod, 'Warning', 'Unhealthy', 'no answer');
+      await recorder.idle();
+    }
+    expect(state.calls).toBe(25);
+    await clock.advance(300_000);
+    recorder.event(pod, 'Warning', 'Unhealthy', 'no answer');
+    await recorder.idle();
+    expect([...events.values()]).toMatchObject([{ count: 101 }]);
+  });
+
+  it('tells under the name of each component that shares it', async () => {
+    const { events, recorder } = setUp({ component: 'controller-manager' });
+    recorder.of('deployment-controller').event(pod, 'Normal', 'ScalingReplicaSet', 'Scaled up');
+    recorder.event(pod, 'Normal', 'ScalingReplicaSet', 'Scaled up');
+    await recorder.idle();
+    expect(
+      [...events.values()].map(({ source, reportingComponent }) => [source?.component, reportingComponent]),
+    ).toEqual([
+      ['deployment-controller', 'deployment-controller'],
+      ['controller-manager', 'controller-manager'],
+    ]);
+  });
+
   it('drops what does not fit and never writes faster than its rate', async () => {
     const { clock, state, recorder } = setUp({ limits: { waiting: 10, burst: 2, perSecond: 1 } });
-    for (let i = 0; i < 50; i++) recorder.event(pod, 'Normal', 'A', `message ${i}`);
+    for (let i = 0; i < 50; i++)
+      recorder.event({ ...pod, metadata: { ...pod.metadata, uid: `u${i}` } }, 'Normal', 'A', 'a');
     expect(recorder.dropped).toBe(40);
     await clock.advance(0);
     expect(state.calls).toBe(2);

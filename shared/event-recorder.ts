@@ -2,6 +2,7 @@ import { backoffMs } from './backoff.ts';
 import type { Client } from './client.ts';
 import { type Clock, formatTime } from './clock.ts';
 import { isApiError, messageOf } from './errors.ts';
+import { type CorrelatorLimits, EventCorrelator } from './event-correlator.ts';
 import type { Event } from './generated/types.ts';
 import type { Log } from './log.ts';
 import type { Draft, KubeObject } from './object.ts';
@@ -9,12 +10,14 @@ import type { Random } from './random.ts';
 
 /**
  * Tells people what happened to an object, as Kubernetes' events. Telling is never worth waiting for: `event` returns
- * at once, a repetition only raises the count of the event that is already there, writes are limited in rate, and
- * what does not fit into the buffer is dropped.
+ * at once, a repetition only raises the count of the event that is already there, similar ones are combined
+ * (`event-correlator.ts`), writes are limited in rate, and what does not fit into the buffer is dropped.
  */
 export interface EventRecorder {
   /** Notes one occurrence. `type`: Normal or Warning; `reason`: CamelCase, for machines; `message`: for people. */
   event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void;
+  /** The same under another component's name; what it remembers and its limits are shared. */
+  of(component: string): EventRecorder;
   /** Resolves when nothing waits to be written, or when the recorder's signal is aborted. */
   idle(): Promise<void>;
   /** How many occurrences were not written, since the start. */
@@ -33,6 +36,7 @@ export interface EventRecorderDeps {
   /** Stops the writing; what still waits is dropped. */
   readonly signal?: AbortSignal;
   readonly limits?: Partial<EventLimits>;
+  readonly correlation?: Partial<CorrelatorLimits>;
 }
 
 export interface EventLimits {
@@ -55,24 +59,28 @@ const maxMessage = 1_024;
 
 interface Waiting {
   readonly key: string;
+  readonly component: string;
   readonly object: KubeObject;
   readonly type: string;
   readonly reason: string;
-  readonly message: string;
-  readonly first: number;
+  message: string;
+  first: number;
   last: number;
+  /** How often it has happened in all. */
+  count: number;
+  /** Of these, those that nobody was told of. */
   times: number;
 }
 
 interface Written {
   readonly name: string;
   readonly namespace: string;
-  count: number;
 }
 
 export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
   const { client, clock, random, log, signal } = deps;
   const limits = { ...defaultLimits, ...deps.limits };
+  const correlator = new EventCorrelator({ remembered: limits.remembered, ...deps.correlation });
   const waiting = new Map<string, Waiting>();
   const written = new Map<string, Written>();
   let dropped = 0;
@@ -80,20 +88,44 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
   let tokens = limits.burst;
   let refilledAt = clock.monotonic();
 
-  function event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
+  function note(
+    component: string,
+    object: KubeObject,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    message: string,
+  ): void {
     if (signal?.aborted) return;
-    const text = message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message;
-    const key = [object.kind, object.metadata.uid, type, reason, text].join('\0');
+    const { kind, apiVersion, metadata } = object;
     const now = clock.now();
-    const same = waiting.get(key);
+    const said = correlator.note(
+      {
+        source: `${component}, ${deps.host ?? ''}`,
+        object: [kind, metadata.namespace, metadata.name, metadata.uid, apiVersion].join('/'),
+        ...{ type, reason },
+        message: message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message,
+      },
+      now,
+    );
+    if (!said.tell) {
+      dropped++;
+      return;
+    }
+    const text = said.message.slice(0, maxMessage);
+    const same = waiting.get(said.key);
     if (same) {
-      same.last = now;
-      same.times++;
+      Object.assign(same, { last: now, count: said.count, times: same.times + 1, message: text });
     } else if (waiting.size >= limits.waiting) {
       dropped++;
       return;
     } else {
-      waiting.set(key, { key, object, type, reason, message: text, first: now, last: now, times: 1 });
+      const { key, count, first } = said;
+      waiting.set(key, {
+        ...{ key, component, object, type, reason, count, first },
+        message: text,
+        last: now,
+        times: 1,
+      });
     }
     draining ??= drain().finally(() => {
       draining = undefined;
@@ -149,9 +181,8 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
     const known = written.get(entry.key);
     if (known) {
       try {
-        const body = { count: known.count + entry.times, lastTimestamp: formatTime(entry.last) };
+        const body = { count: entry.count, lastTimestamp: formatTime(entry.last), message: entry.message };
         await client.patch('Event', known.name, { type: 'merge', body }, { namespace: known.namespace });
-        known.count += entry.times;
         written.delete(entry.key);
         written.set(entry.key, known);
         return;
@@ -159,11 +190,14 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
         // It has been removed since: it is told anew.
         if (!isApiError(error, 'NotFound')) throw error;
         written.delete(entry.key);
+        const anew = { count: entry.times, first: entry.last };
+        correlator.restart(entry.key, anew.count, anew.first);
+        Object.assign(entry, anew);
       }
     }
     const made = draft(entry);
     await client.create('Event', made);
-    written.set(entry.key, { name: made.metadata.name, namespace: made.metadata.namespace ?? '', count: entry.times });
+    written.set(entry.key, { name: made.metadata.name, namespace: made.metadata.namespace ?? '' });
     for (const oldest of written.keys()) {
       if (written.size <= limits.remembered) break;
       written.delete(oldest);
@@ -189,22 +223,24 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
       type: entry.type,
       reason: entry.reason,
       message: entry.message,
-      source: { component: deps.component, ...(deps.host ? { host: deps.host } : {}) },
+      source: { component: entry.component, ...(deps.host ? { host: deps.host } : {}) },
       firstTimestamp: formatTime(entry.first),
       lastTimestamp: formatTime(entry.last),
-      count: entry.times,
-      reportingComponent: deps.component,
-      ...(deps.host ? { reportingInstance: deps.host } : {}),
+      count: entry.count,
+      reportingComponent: entry.component,
+      reportingInstance: deps.host ?? '',
     } satisfies Draft<Event>;
   }
 
-  return {
-    event,
+  const recorderOf = (component: string): EventRecorder => ({
+    event: (object, type, reason, message) => note(component, object, type, reason, message),
+    of: recorderOf,
     async idle() {
       while (draining) await draining;
     },
     get dropped() {
       return dropped;
     },
-  };
+  });
+  return recorderOf(deps.component);
 }

@@ -140,16 +140,8 @@ export const executors: Executors = {
     const policy = pullPolicy(container);
     const before = progressOf(context, name, attempt)?.failure;
     const fail = (reason: string, message: string): void => {
-      if (before?.reason === 'ErrImagePull') {
-        deps.event(context.pod, 'Normal', 'BackOff', `Back-off pulling image "${image}"`, name);
-      }
-      deps.event(
-        context.pod,
-        'Warning',
-        'Failed',
-        reason === 'ErrImagePull' ? `Failed to pull image "${image}": ${message}` : message,
-        name,
-      );
+      const [said, text] = pullFailure(reason, image, message);
+      deps.event(context.pod, 'Warning', said, text, name);
       deps.event(context.pod, 'Warning', 'Failed', `Error: ${reason}`, name);
       context.setContainerProgress(name, { attempt, failure: failed(deps, before, reason, message, retry.image) });
     };
@@ -341,6 +333,12 @@ async function stop(
   const state = await deps.runtime.inspectContainer(id);
   if (state) context.putContainer(await withMessage(deps, context.pod, state));
   else context.dropContainer(id);
+}
+
+/** How the kubelet tells of each failure of a pull. */
+function pullFailure(reason: string, image: string, message: string): [reason: string, text: string] {
+  if (reason === 'ErrImagePull') return ['Failed', `Failed to pull image "${image}": ${message}`];
+  return [reason === 'InvalidImageName' ? 'InspectFailed' : reason, message];
 }
 
 async function startFailed(

@@ -8,6 +8,7 @@ import type { Dialers } from '../probes/dialers.ts';
 import { ContainerProber, hasProbes } from '../probes/prober.ts';
 import type { ContainerState, RuntimeEvent, SandboxState } from '../runtime/runtime.ts';
 import { absorb, absorbDesired, forgetCrashes } from './absorb.ts';
+import { backOffs } from './back-offs.ts';
 import { podRef } from './container-spec.ts';
 import { containersOf, currentSandbox, newestContainer } from './containers.ts';
 import { type ExecutorDeps, executors, type PodContext, withMessage } from './execute.ts';
@@ -293,6 +294,9 @@ export class PodWorker {
     const same = this.#reportedText ? text === this.#reportedText : isDeepStrictEqual(status, this.#reported);
     this.#reportedText = text;
     if (same && !this.#done) return;
+    for (const { type, reason, text, container } of backOffs(this.#pod, this.#reported, status)) {
+      this.#deps.event(this.#pod, type, reason, text, container);
+    }
     this.#reported = status;
     if (!this.#done) this.#deps.remember(this.#pod, this.#memory, status);
     this.#deps.report({ ...podRef(this.#pod), status, terminated: this.#done });

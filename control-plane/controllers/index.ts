@@ -28,6 +28,8 @@ export interface ControllerOptions extends NodeLifecycleOptions {
 
 export function createControllers(deps: ControllerDeps, options: ControllerOptions): Controller[] {
   const { authority, issueToken: issue } = options;
+  /** Its events are told under the name that the controller has in Kubernetes. */
+  const as = (component: string): ControllerDeps => ({ ...deps, events: deps.events.of(component) });
   return [
     createReplicaController('ReplicaSet', as('replicaset-controller')),
     createReplicaController('ReplicationController', as('replication-controller')),

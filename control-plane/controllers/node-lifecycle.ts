@@ -3,6 +3,7 @@ import { formatTime } from '../../shared/clock.ts';
 import { ignoring } from '../../shared/errors.ts';
 import type { Node, Pod } from '../../shared/generated/types.ts';
 import type { Change } from '../../shared/informer.ts';
+import { keyOf } from '../../shared/object.ts';
 import { isPodTerminal, withCondition } from '../../shared/pod.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import type { Controller, ControllerDeps } from './controller.ts';
@@ -37,9 +38,15 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
   /** Node → when its lease was seen to vanish: by the wall clock, and by the one that does not jump. */
   const vanished = new Map<string, { at: number; monotonic: number }>();
 
+  /** Nodes that this controller has greeted. */
+  const registered = new Set<string>();
+
   function* keysOf({ kind, key, before, after }: Change): Iterable<string> {
     if (kind === 'Node') {
-      if (!after) vanished.delete(key);
+      if (!after) {
+        vanished.delete(key);
+        if (registered.delete(key)) tellOf(before as Node, 'RemovingNode', `Removing Node ${key} from Controller`);
+      }
       yield key;
       // A node that was removed takes its pods along.
       return;
@@ -59,11 +66,19 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
   async function reconcile(name: string, signal: AbortSignal): Promise<number | undefined> {
     const node = nodes.get(name);
     if (!node) return removeOrphans(name, signal);
+    if (!registered.has(name)) {
+      registered.add(name);
+      tellOf(node, 'RegisteredNode', `Registered Node ${name} in Controller`);
+    }
     const silence = silenceOf(name);
     if (silence.state === 'waiting') return silence.forMs;
     const health = nodeHealth(node, silence.state === 'silent' ? silence.since : undefined, clock.now());
     await report(node, health);
     return sendAway(node, health, signal);
+  }
+
+  function tellOf(node: Node, reason: string, what: string): void {
+    events.event(node, 'Normal', reason, `Node ${node.metadata.name} event: ${what}`);
   }
 
   /** Whether the node's lease is there, and since when it is not. */
@@ -110,11 +125,11 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
       else if (isPodTerminal(pod) ? pod.metadata.deletionTimestamp : true) due.push(pod);
     }
     if (health.state === 'lost') await sayUnready(node, signal);
-    await inParallel(due, signal, (pod) => evict(pod, node, health));
+    await inParallel(due, signal, (pod) => evict(pod, health));
     return Number.isFinite(next) ? next - now : undefined;
   }
 
-  async function evict(pod: Pod, node: Node, health: NodeHealth): Promise<void> {
+  async function evict(pod: Pod, health: NodeHealth): Promise<void> {
     const forGood = health.state === 'lost';
     if (!forGood && pod.metadata.deletionTimestamp) return;
     const evictions = events.of('taint-eviction-controller');

@@ -8,6 +8,8 @@ import { kinds } from '../../shared/kinds/index.ts';
 import { silentLog } from '../../shared/log.ts';
 import { systemRandom } from '../../shared/random.ts';
 
+const silent: EventRecorder = { event: () => undefined, of: () => silent, idle: async () => undefined, dropped: 0 };
+
 /** Runs some controllers, whose events go nowhere, until the function that comes back is called. */
 export async function startControllers(
   client: Client,
@@ -19,7 +21,7 @@ export async function startControllers(
     base,
     kinds.map(({ kind }) => kind as Kind).filter((kind) => kind !== 'Event'),
   );
-  const deps = { ...base, informers, events: { record: () => undefined } as unknown as EventRecorder };
+  const deps = { ...base, informers, events: silent };
   const controllers = factories.map((create) => create(deps));
   const running = Promise.all([
     informers.run(stop.signal),

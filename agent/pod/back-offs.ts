@@ -1,0 +1,38 @@
+import type { Pod, PodStatus } from '../../shared/generated/types.ts';
+
+export interface BackOffEvent {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly text: string;
+  readonly container: string;
+}
+
+/** What is to be told of containers that have begun to wait for another try since the status before. */
+export function backOffs(pod: Pod, before: PodStatus | undefined, now: PodStatus): BackOffEvent[] {
+  const { name: podName, namespace, uid } = pod.metadata;
+  const events: BackOffEvent[] = [];
+  for (const { name, image, state, restartCount } of containers(now)) {
+    const reason = state?.waiting?.reason;
+    if (reason !== 'CrashLoopBackOff' && reason !== 'ImagePullBackOff') continue;
+    const earlier = containers(before).find((each) => each.name === name);
+    if (earlier?.state?.waiting?.reason === reason && earlier.restartCount === restartCount) continue;
+    if (reason === 'CrashLoopBackOff') {
+      const text = `Back-off restarting failed container ${name} in pod ${podName}_${namespace}(${uid})`;
+      events.push({ type: 'Warning', reason: 'BackOff', text, container: name });
+    } else {
+      const asked = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((each) => each.name === name);
+      const text = `Back-off pulling image "${asked?.image ?? image ?? ''}"`;
+      events.push({ type: 'Normal', reason: 'BackOff', text, container: name });
+      events.push({ type: 'Warning', reason: 'Failed', text: 'Error: ImagePullBackOff', container: name });
+    }
+  }
+  return events;
+}
+
+function containers(status: PodStatus | undefined) {
+  return [
+    ...(status?.initContainerStatuses ?? []),
+    ...(status?.containerStatuses ?? []),
+    ...(status?.ephemeralContainerStatuses ?? []),
+  ];
+}
