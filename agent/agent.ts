@@ -9,6 +9,7 @@ import { Checkpoint, type CheckpointStorage } from './checkpoint.ts';
 import { type Dns, podDns } from './dns.ts';
 import { EventQueue } from './events.ts';
 import type { PodNetwork } from './network/network.ts';
+import { NodeEvents } from './node-events.ts';
 import { NodeNetwork } from './node-network.ts';
 import { type NodeFacts, type NodeIdentity, nodeObject, nodeStatus, type Pressure, sameStatus } from './node-status.ts';
 import { createHooks } from './pod/hooks.ts';
@@ -95,6 +96,7 @@ export function createAgent(deps: AgentDeps): Agent {
   const watch = new NodeWatch(deps, () => ({ engineUp: pods.engineUp, settled: pods.settled }));
   const hooks = createHooks({ runtime, dialers: deps.dialers, clock, hostIP: () => node.address });
   const events = new EventQueue({ clock, random, nodeName: node.name, ready: () => session.nudge() });
+  const nodeEvents = new NodeEvents(node.name, (reason, message) => events.node('Normal', reason, message));
   const network = new NodeNetwork({
     network: deps.network,
     clock,
@@ -154,7 +156,11 @@ export function createAgent(deps: AgentDeps): Agent {
     nodeName: node.name,
     instance: uuid(random),
     handlers: {
-      node: () => nodeObject(node, watch.hello()),
+      node: () => {
+        const status = watch.hello();
+        nodeEvents.note(status);
+        return nodeObject(node, status);
+      },
       welcome: ({ podCIDR, kubernetes: service }) => {
         const moved = podCIDR && podCIDR !== network.podCIDR;
         if (moved) network.setRange(podCIDR);
@@ -167,7 +173,11 @@ export function createAgent(deps: AgentDeps): Agent {
       closeStream: (id) => streams.close(id),
       statuses: () => pods.statuses(),
       takeEvent: () => events.take(),
-      takeNodeStatus: () => watch.take(),
+      takeNodeStatus: () => {
+        const status = watch.take();
+        if (status) nodeEvents.note(status);
+        return status;
+      },
       takeUsage: () => meter.take(),
       forgotten: () => pods.unsettle(),
       tick: () => {

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Argv } from 'yargs';
 import type { Taint } from '../shared/generated/types.ts';
+import { parseDuration } from './duration.ts';
 import { type Io, UsageError } from './io.ts';
 
 /**
@@ -45,6 +46,7 @@ export function addPrograms(program: Argv, io: Io): Argv {
             default: '10.68.0.0/16',
             describe: "The services' addresses; apart from the pods'",
           })
+          .option('event-ttl', { type: 'string', default: '1h', describe: 'How long events are kept' })
           .option('service-account-issuer', {
             type: 'string',
             describe: 'The URL that tokens of service accounts say they are from',
@@ -64,6 +66,7 @@ export function addPrograms(program: Argv, io: Io): Argv {
             advertiseAddresses: commaSeparated(args.advertiseAddress),
             podCIDR: args.podCidr,
             serviceCIDR: args.serviceCidr,
+            eventTtlSeconds: Math.ceil(parseDuration(args.eventTtl) / 1000),
             ...(args.serviceAccountIssuer ? { tokenIssuer: args.serviceAccountIssuer } : {}),
             logLevel: args.logLevel,
           },

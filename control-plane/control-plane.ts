@@ -40,6 +40,8 @@ export interface ControlPlaneDeps {
   readonly holder: string;
   /** The range that nodes get their pods' addresses from. */
   readonly clusterCIDR: string;
+  /** How long events are kept, in seconds; absent: an hour. */
+  readonly eventTtlSeconds?: number;
   /** The range that services get their addresses from. */
   readonly serviceCIDR?: string;
   readonly heartbeatMs?: number;
@@ -98,6 +100,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     log,
     authorizer,
     serviceCIDR: deps.serviceCIDR,
+    ...(deps.eventTtlSeconds === undefined ? {} : { eventTtlSeconds: deps.eventTtlSeconds }),
     handlers: { ...usageHandlers({ usageOf: (node) => sessions.usageOf(node) }), ...tokens?.handlers },
     ...(tokens ? { tokens: tokens.accounts } : {}),
     ...(deps.authority ? { rootCertificate: deps.authority.certificate } : {}),

@@ -43,6 +43,8 @@ export interface ServerOptions extends EtcdFiles {
   /** Whom the tokens of service accounts say they are from: a URL. Absent: the API server's name in the cluster. */
   readonly tokenIssuer?: string;
   readonly logLevel: string;
+  /** How long events are kept, in seconds; absent: an hour. */
+  readonly eventTtlSeconds?: number;
 }
 
 /** How long requests that run may take to end when the server stops. */
@@ -96,6 +98,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     holder: parts.holder,
     clusterCIDR: options.podCIDR,
     serviceCIDR: options.serviceCIDR,
+    ...(options.eventTtlSeconds === undefined ? {} : { eventTtlSeconds: options.eventTtlSeconds }),
     ...{ tokenKeys, tokenIssuer: issuer, authority: certificates.authority },
   });
   const { api, authorizer } = controlPlane;

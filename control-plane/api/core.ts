@@ -38,6 +38,8 @@ export interface ApiDeps {
   readonly log: Log;
   /** Absent: logs answer ServiceUnavailable. */
   readonly nodeStreams?: NodeStreams;
+  /** How long events are kept, in seconds; absent: an hour. */
+  readonly eventTtlSeconds?: number;
   /** The range that services get their addresses from; IPv4. */
   readonly serviceCIDR?: string;
   /** Makes tokens of service accounts. Absent: there are none, and pods are given none. */

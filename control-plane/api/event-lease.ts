@@ -1,18 +1,25 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Store } from '../store/store.ts';
 
-/** How long an event is kept after it was last written, as in Kubernetes (`--event-ttl`). */
+/** How long an event is kept after it was last written, unless it is said otherwise; as in Kubernetes. */
 const keepSeconds = 3600;
 /** Events written within this time share a lease: one lease an event would be most of the store's leases. */
 const shareSeconds = 60;
 
+export interface EventLeaseDeps {
+  readonly store: Pick<Store, 'grantLease'>;
+  readonly clock: Pick<Clock, 'monotonic'>;
+  /** How long an event is kept after it was last written, in seconds. Absent: an hour. */
+  readonly eventTtlSeconds?: number;
+}
+
 /** Events tell of the recent past: the store forgets them by itself, through a lease that nobody renews. */
 export class EventLease {
-  readonly #deps: { readonly store: Store; readonly clock: Clock };
+  readonly #deps: EventLeaseDeps;
   #current: Promise<string> | undefined;
   #granted = 0;
 
-  constructor(deps: { readonly store: Store; readonly clock: Clock }) {
+  constructor(deps: EventLeaseDeps) {
     this.#deps = deps;
   }
 
@@ -21,7 +28,7 @@ export class EventLease {
     const now = this.#deps.clock.monotonic();
     if (this.#current && now - this.#granted < shareSeconds * 1000) return this.#current;
     this.#granted = now;
-    const granted = this.#deps.store.grantLease(keepSeconds + shareSeconds);
+    const granted = this.#deps.store.grantLease((this.#deps.eventTtlSeconds ?? keepSeconds) + shareSeconds);
     this.#current = granted;
     try {
       return await granted;
