@@ -1,0 +1,4 @@
+import { runMain } from '../../cli/main.ts';
+
+/** `coracle …` from its sources, in a process of its own. */
+await runMain();
