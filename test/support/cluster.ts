@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Cluster, clusterOf, down, up } from '../../deploy/cluster/cluster.ts';
+import { type Cluster, clusterOf, down, openCluster, up } from '../../deploy/cluster/cluster.ts';
 import { isReady, listNodes } from '../../deploy/cluster/control-plane.ts';
 import { programLog } from '../../deploy/cluster/machine.ts';
 import type { RestApi } from '../../deploy/cluster/rest.ts';
@@ -42,10 +42,13 @@ export async function canRunMachines(): Promise<boolean> {
   return tools.status === 0 && process.getuid?.() === 0;
 }
 
+/** With `CORACLE_E2E_CLUSTER=DIR` it is the cluster that stands there already, which is left standing. */
 export async function startCluster(
   options: { nodes?: number; runtime?: 'docker' | 'fake' } = {},
 ): Promise<TestCluster> {
   const { nodes = 3, runtime = 'docker' } = options;
+  const standing = process.env.CORACLE_E2E_CLUSTER;
+  if (standing) return testCluster(openCluster(standing, { clock, say: () => undefined }));
   const dir = mkdtempSync(join(tmpdir(), 'coracle-e2e-'));
   const deps = { clock, say: () => undefined };
   try {
@@ -63,7 +66,7 @@ export async function startCluster(
   }
 }
 
-function testCluster(cluster: Cluster, dir: string): TestCluster {
+function testCluster(cluster: Cluster, dir?: string): TestCluster {
   const api = cluster.connect();
   const { kubeconfig } = cluster.file;
   const env = { KUBECONFIG: kubeconfig, CORACLE_CONFIG: kubeconfig };
@@ -106,7 +109,7 @@ function testCluster(cluster: Cluster, dir: string): TestCluster {
         .join('\n'),
     async down() {
       api.close();
-      await down(dir, { clock, say: () => undefined });
+      if (dir !== undefined) await down(dir, { clock, say: () => undefined });
     },
   };
 }
