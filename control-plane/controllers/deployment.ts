@@ -115,7 +115,7 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
       const made = await client.create('ReplicaSet', set);
       ownWrites.wrote(keyOf(deployment), made);
       await setRevision(deployment, revisionOf(made));
-      scaled(deployment, 'up', made.metadata.name, 0, replicas);
+      if (replicas > 0) scaled(deployment, 'up', made.metadata.name, 0, replicas);
       return made.metadata.name;
     } catch (error) {
       if (!isApiError(error, 'AlreadyExists')) throw error;
