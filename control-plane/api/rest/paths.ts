@@ -48,7 +48,7 @@ export class Paths {
     }
     switch (parts[0]) {
       case 'version':
-        return sendObject(inFormat(request, reply), 200, versionInfo);
+        return sendObject(indented(request, reply), 200, versionInfo);
       case 'healthz':
       case 'livez':
       case 'readyz':
@@ -64,7 +64,7 @@ export class Paths {
       case 'openid':
         return this.#serveIssuer(parts, reply);
       case undefined:
-        return sendObject(inFormat(request, reply), 200, { paths: rootPaths });
+        return sendObject(indented(request, reply), 200, { paths: rootPaths });
       default:
         return serveDiscovery(request, parts, reply);
     }
@@ -181,6 +181,11 @@ function unchanged({ headers }: IncomingMessage, { response }: Reply, hash: stri
 /** These have no protobuf; whoever asks for nothing else is given JSON, as the Content-Type then says. */
 function inFormat(request: IncomingMessage, reply: Reply): Reply {
   return { ...reply, format: plainFormat(request.headers.accept) };
+}
+
+/** These are indented for everybody, as Kubernetes does it: people read them. */
+function indented(request: IncomingMessage, reply: Reply): Reply {
+  return { ...inFormat(request, reply), pretty: true };
 }
 
 function plainFormat(accept: string | undefined): Format {
