@@ -1,7 +1,8 @@
 import { type Clock, formatTime } from '../shared/clock.ts';
 import { EventCorrelator } from '../shared/event-correlator.ts';
+import { EventNames } from '../shared/event-names.ts';
 import type { Event, ObjectReference, Pod } from '../shared/generated/types.ts';
-import { nameSuffix, type Random } from '../shared/random.ts';
+import type { Random } from '../shared/random.ts';
 
 /** Events that wait to be told at most; the oldest go first. */
 const maxWaiting = 500;
@@ -33,6 +34,7 @@ interface Known {
  */
 export class EventQueue {
   readonly #deps: EventDeps;
+  readonly #names: EventNames;
   readonly #known = new Map<string, Known>();
   readonly #waiting = new Map<string, Event>();
   readonly #correlator = new EventCorrelator({ remembered: maxRemembered });
@@ -40,6 +42,7 @@ export class EventQueue {
 
   constructor(deps: EventDeps) {
     this.#deps = deps;
+    this.#names = new EventNames(deps.random);
   }
 
   get dropped(): number {
@@ -94,13 +97,13 @@ export class EventQueue {
   }
 
   #create(type: string, reason: string, involvedObject: ObjectReference, now: number): Event {
-    const { nodeName, random } = this.#deps;
+    const { nodeName } = this.#deps;
     const at = formatTime(now);
     return {
       apiVersion: 'v1',
       kind: 'Event',
       metadata: {
-        name: `${(involvedObject.name ?? '').slice(0, 230)}.${nameSuffix(random, 16)}`,
+        name: this.#names.next(involvedObject.name ?? '', now),
         namespace: involvedObject.namespace ?? 'default',
         uid: '',
         resourceVersion: '',

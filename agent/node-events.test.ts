@@ -18,7 +18,6 @@ test('a node tells of its start, of how it is, and then of what changes, in the 
   expect(told).toEqual([
     'Starting: Starting kubelet.',
     'NodeHasSufficientMemory: Node n1 status is now: NodeHasSufficientMemory',
-    'NodeNotReady: Node n1 status is now: NodeNotReady',
     'NodeHasInsufficientMemory: Node n1 status is now: NodeHasInsufficientMemory',
     'NodeReady: Node n1 status is now: NodeReady',
   ]);

@@ -8,12 +8,14 @@ const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   PIDPressure: { True: 'NodeHasInsufficientPID', False: 'NodeHasSufficientPID' },
 };
 
-/** The reasons of the events of what has changed; all that is so when nothing was said before. */
+/** The reasons of the events of what has changed; when nothing was said before, of what the node is short of or is not. */
 export function nodeEventReasons(before: NodeStatus | undefined, now: NodeStatus): string[] {
   return (now.conditions ?? []).flatMap(({ type, status }) => {
     const earlier = before?.conditions?.find((condition) => condition.type === type);
     const word = words[type]?.[status];
-    return word !== undefined && earlier?.status !== status ? [word] : [];
+    if (word === undefined || earlier?.status === status) return [];
+    // Whether it is ready is news only once it has been said.
+    return earlier === undefined && type === 'Ready' ? [] : [word];
   });
 }
 

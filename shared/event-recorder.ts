@@ -3,6 +3,7 @@ import type { Client } from './client.ts';
 import { type Clock, formatTime } from './clock.ts';
 import { isApiError, messageOf } from './errors.ts';
 import { type CorrelatorLimits, EventCorrelator } from './event-correlator.ts';
+import { EventNames } from './event-names.ts';
 import type { Event } from './generated/types.ts';
 import type { Log } from './log.ts';
 import type { Draft, KubeObject } from './object.ts';
@@ -81,6 +82,7 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
   const { client, clock, random, log, signal } = deps;
   const limits = { ...defaultLimits, ...deps.limits };
   const correlator = new EventCorrelator({ remembered: limits.remembered, ...deps.correlation });
+  const names = new EventNames(random);
   const waiting = new Map<string, Waiting>();
   const written = new Map<string, Written>();
   let dropped = 0;
@@ -209,9 +211,8 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
     const { name, uid, resourceVersion } = object.metadata;
     // Kubernetes keeps the events of what has no namespace in `default`.
     const namespace = object.metadata.namespace || 'default';
-    const suffix = Buffer.from(random.bytes(8)).toString('hex');
     return {
-      metadata: { name: `${name.slice(0, 236)}.${suffix}`, namespace },
+      metadata: { name: names.next(name, entry.first), namespace },
       involvedObject: {
         kind: object.kind,
         apiVersion: object.apiVersion,

@@ -244,7 +244,7 @@ describe('rows of other kinds', () => {
         count: 4,
       },
       {
-        'Last Seen': '60s (x4 over 10m)',
+        'Last Seen': '60s',
         Type: 'Warning',
         Reason: 'BackOff',
         Object: 'pod/web',

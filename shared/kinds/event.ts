@@ -43,11 +43,9 @@ function firstSeen({ firstTimestamp, eventTime }: Event, now: number): string {
   return ageOf(firstTimestamp ?? eventTime, now);
 }
 
-function lastSeen(object: Event, now: number): string {
-  const { series, count = 0, lastTimestamp, firstTimestamp, eventTime } = object;
-  const last = series?.lastObservedTime ?? lastTimestamp ?? firstTimestamp ?? eventTime;
-  const times = series?.count ?? count;
-  return times > 1 ? `${ageOf(last, now)} (x${times} over ${firstSeen(object, now)})` : ageOf(last, now);
+/** Without how often: that is a column of its own, and `kubectl events` and `describe` put the two together. */
+function lastSeen({ series, lastTimestamp, firstTimestamp, eventTime }: Event, now: number): string {
+  return ageOf(series?.lastObservedTime ?? lastTimestamp ?? firstTimestamp ?? eventTime, now);
 }
 
 function sourceOf({ source, reportingComponent, reportingInstance }: Event): string {
