@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { type KubectlCluster, startKubectlCluster } from '../support/kubectl-cluster.ts';
@@ -84,6 +85,46 @@ describe('kubectl create token', () => {
     await run('delete', 'serviceaccount', 'bound');
     await run('create', 'serviceaccount', 'bound');
     expect((await review(free)).error).toMatch(/service account UID \(.*\) does not match claim \(.*\)/);
+  });
+
+  it('is for nodes only when it is for a pod that they run', async () => {
+    const pair = await cluster.authority.issueClient({ user: 'system:node:n1', groups: ['system:nodes'] });
+    const files = ['crt', 'key'].map((ending) => `${cluster.kubectl.dir}/n1.${ending}`);
+    const [crt = '', key = ''] = files;
+    await writeFile(crt, pair.certificate);
+    await writeFile(key, pair.key, { mode: 0o600 });
+    const ask = (account: string, ...flags: string[]) =>
+      cluster.as([`--client-certificate=${crt}`, `--client-key=${key}`], 'create', 'token', account, ...flags);
+    await run('create', 'serviceaccount', 'walker');
+    const containers = [{ name: 'app', image: 'x' }];
+    for (const [name, nodeName] of [
+      ['here', 'n1'],
+      ['there', 'n2'],
+    ]) {
+      // Whoever has no node is soon deleted; nobody keeps these nodes alive either.
+      await cluster.create({ apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName } });
+      const tolerations = [{ operator: 'Exists' }];
+      const spec = { nodeName, serviceAccountName: 'walker', containers, tolerations };
+      await cluster.create({ apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec });
+    }
+    const uid = (name: string) => run('get', 'pod', name, '-o', 'jsonpath={.metadata.uid}');
+    const bound = async (name: string) => [
+      ...['--bound-object-kind=Pod', `--bound-object-name=${name}`, `--bound-object-uid=${await uid(name)}`],
+    ];
+    const here = await bound('here');
+    const { out } = await eventually(async () => {
+      const answer = await ask('walker', ...here);
+      return answer.code === 0 && answer;
+    }, within);
+    expect(claimsOf(out)['kubernetes.io'].pod.name).toBe('here');
+    const refusals: [string[], string][] = [
+      [[], 'node requested token not bound to a pod'],
+      [here.slice(0, 2), 'node requested token with a pod binding without a uid'],
+      [await bound('there'), 'node requested token bound to a pod scheduled on a different node'],
+    ];
+    for (const [flags, why] of refusals) expect((await ask('walker', ...flags)).err).toContain(why);
+    expect((await ask('default', ...here)).err).toContain("no relationship found between node 'n1' and this object");
+    await run('delete', 'pod/here', 'pod/there', 'node/n1', 'node/n2', '--grace-period=0', '--force');
   });
 
   it('says what is missing', async () => {

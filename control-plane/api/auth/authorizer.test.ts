@@ -13,6 +13,7 @@ function pod(name: string, nodeName: string | undefined, more: Partial<Pod['meta
     metadata: { name, namespace: 'default', uid: name, resourceVersion: '1', creationTimestamp: '', ...more },
     spec: {
       nodeName,
+      serviceAccountName: nodeName === 'b' ? 'their-robot' : 'robot',
       containers: [{ name: 'main', env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'db', key: 'p' } } }] }],
       volumes: [{ name: 'v', configMap: { name: 'settings' } }],
     },
@@ -54,6 +55,7 @@ describe('a node', () => {
     'get secrets default/db',
     'get configmaps default/settings',
     'get coordination.k8s.io:leases kube-node-lease/a',
+    'create serviceaccounts/token default/robot',
   ])('may %s', (request) => {
     expect(ask(nodeA, request)).toBe(true);
   });
@@ -87,6 +89,10 @@ describe('a node', () => {
     'get coracle.io:jointokens abcdef',
     'list events default/',
     'get apps:deployments default/web',
+    'create serviceaccounts/token default/their-robot',
+    'create serviceaccounts/token kube-system/robot',
+    'create serviceaccounts default/',
+    'get serviceaccounts default/robot',
   ])('may not %s', (request) => {
     expect(ask(nodeA, request)).toBe(false);
   });
