@@ -43,9 +43,8 @@ export async function startServer(context: BenchContext, options: ServerOptions 
     ...['--rest-listen', `127.0.0.1:${restPort}`, '--grpc-listen', `127.0.0.1:${grpcPort}`],
   ];
   const began = performance.now();
-  const child = spawn(process.execPath, [...(options.node ?? []), coracle, ...args], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  const [program, ...words] = options.node ? [process.execPath, ...options.node, coracle] : [coracle];
+  const child = spawn(program, [...words, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
   const stop = (): Promise<void> => end(child);
   context.defer(stop);
   await until('the server is ready', () => alive(child) && isReady(restPort), { timeoutMs: readyLimitMs, everyMs: 5 });
