@@ -1,11 +1,12 @@
 import type { Argv } from 'yargs';
-import { withCluster, withNamespace } from '../cluster.ts';
+import { withAccess, withCluster, withNamespace } from '../cluster.ts';
 import type { Io } from '../io.ts';
 import { drain, setUnschedulable } from '../operations/drain.ts';
 import { showEvents } from '../operations/events.ts';
 import { showLogs } from '../operations/logs.ts';
 import { rolloutHistory, rolloutRestart, rolloutStatus, rolloutUndo } from '../operations/rollout.ts';
 import { scale } from '../operations/scale.ts';
+import { topNodes, topPods } from '../operations/top.ts';
 import { why } from '../why/why.ts';
 
 /** Commands that run things: logs, scaling, rollouts, nodes, and questions. */
@@ -125,6 +126,26 @@ export function addOperationCommands(program: Argv, io: Io): Argv {
           .option('watch', { alias: 'w', type: 'boolean', default: false, describe: 'Go on with what happens' }),
       (args) => withCluster(args, io, (cluster) => showEvents(cluster, args)),
     )
+    .command('top', 'Show what nodes and pods use', (yargs) =>
+      yargs
+        .command(
+          ['nodes [name]', 'node', 'no'],
+          'What nodes use, and how much of them that is',
+          (of) => topOptions(withAccess(of)),
+          (args) => withCluster(args, io, (cluster) => topNodes(cluster, args)),
+        )
+        .command(
+          ['pods [name]', 'pod', 'po'],
+          'What pods use',
+          (of) =>
+            topOptions(withNamespace(of))
+              .option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'In all namespaces' })
+              .option('containers', { type: 'boolean', default: false, describe: 'Each container by itself' })
+              .option('sum', { type: 'boolean', default: false, describe: 'And all of them together' }),
+          (args) => withCluster(args, io, (cluster) => topPods(cluster, args)),
+        )
+        .demandCommand(1, 'top nodes or pods?'),
+    )
     .command(
       'why <pod>',
       'Why a pod is where it is, or why it waits',
@@ -140,6 +161,14 @@ function rolloutTarget<T>(yargs: Argv<T>) {
     demandOption: true,
     describe: 'deploy/web',
   });
+}
+
+function topOptions<T>(yargs: Argv<T>) {
+  return yargs
+    .positional('name', { type: 'string', describe: 'Only this one' })
+    .option('selector', { alias: 'l', type: 'string', describe: 'Only with these labels' })
+    .option('sort-by', { choices: ['cpu', 'memory'] as const, describe: 'The most first' })
+    .option('no-headers', { type: 'boolean', default: false, describe: 'Without the header line' });
 }
 
 function nodesTarget<T>(yargs: Argv<T>) {

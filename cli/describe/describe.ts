@@ -1,10 +1,10 @@
-import { stringify } from 'yaml';
 import type { Client } from '../../shared/client.ts';
 import type { Deployment, Event, Node, Pod } from '../../shared/generated/types.ts';
 import { ageOf } from '../../shared/kinds/age.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import { controllerOf, isKind, type KubeObject } from '../../shared/object.ts';
 import { deploymentLines } from './deployment.ts';
+import { genericLines } from './generic.ts';
 import { nodeLines } from './node.ts';
 import { podLines } from './pod.ts';
 import { type Line, line, map, renderLines } from './section.ts';
@@ -56,17 +56,7 @@ async function ownLines(client: Pick<Client, 'list'>, object: KubeObject): Promi
     ]);
     return [line('Type', object.type), map('Data', Object.fromEntries(sizes), ': ')];
   }
-  return otherLines(object);
-}
-
-/** What has no description of its own, field by field. */
-function otherLines(object: KubeObject): Line[] {
-  const { apiVersion: _version, kind: _kind, metadata: _metadata, ...rest } = object;
-  return Object.entries(rest).map(([name, value]) => {
-    const label = name.charAt(0).toUpperCase() + name.slice(1);
-    if (typeof value !== 'object' || value === null) return line(label, String(value));
-    return { label, under: [], value: ['', ...stringify(value, { lineWidth: 0 }).trimEnd().split('\n')] };
-  });
+  return genericLines(object);
 }
 
 /** The newest last. */
