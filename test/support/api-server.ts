@@ -3,6 +3,7 @@ import { ensureBootObjects } from '../../control-plane/api/boot.ts';
 import { type Authorizer, component } from '../../control-plane/api/identity.ts';
 import { LocalClient } from '../../control-plane/api/local-client.ts';
 import { createApi } from '../../control-plane/api/pipeline.ts';
+import type { KindHandlers } from '../../control-plane/api/unstored.ts';
 import { WatchCache } from '../../control-plane/store/cache.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
 import type { Store } from '../../control-plane/store/store.ts';
@@ -28,16 +29,27 @@ export async function startTestApi(
     nodeStreams?: NodeStreams;
     window?: number;
     serviceCIDR?: string;
+    handlers?: KindHandlers;
   } = {},
 ): Promise<TestApi> {
-  const { clock = systemClock, random = systemRandom, nodeStreams, window, serviceCIDR } = parts;
+  const { clock = systemClock, random = systemRandom, nodeStreams, window, serviceCIDR, handlers } = parts;
   const store = parts.store ?? new MemoryStore({ clock });
   const authorizer = parts.authorizer ?? { authorize: () => ({ allowed: true }) as const };
   const stop = new AbortController();
   const cache = new WatchCache({ store, clock, random, log: silentLog, window });
   const running = cache.run(stop.signal);
   await cache.ready(stop.signal);
-  const api = createApi({ store, cache, authorizer, clock, random, log: silentLog, nodeStreams, serviceCIDR });
+  const api = createApi({
+    store,
+    cache,
+    authorizer,
+    clock,
+    random,
+    log: silentLog,
+    nodeStreams,
+    serviceCIDR,
+    handlers,
+  });
   await ensureBootObjects(api, stop.signal);
   return {
     api,

@@ -3,6 +3,7 @@ import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
 import { createAuthorizer } from '../../control-plane/api/auth/authorizer.ts';
 import { createEnrollment } from '../../control-plane/api/auth/enrollment.ts';
 import { createGrpcServer, type GrpcServer } from '../../control-plane/api/grpc/server.ts';
+import type { KindHandlers } from '../../control-plane/api/unstored.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { Pod } from '../../shared/generated/types.ts';
 import { silentLog } from '../../shared/log.ts';
@@ -35,7 +36,7 @@ export interface TestGrpc extends TestApi {
 
 /** The whole gRPC surface on loopback: real TLS, real certificates, the pipeline over a memory store. */
 export async function startTestGrpc(
-  parts: { sessions?: SessionServer; nodeStreams?: NodeStreams; port?: number } = {},
+  parts: { sessions?: SessionServer; nodeStreams?: NodeStreams; handlers?: KindHandlers; port?: number } = {},
 ): Promise<TestGrpc> {
   const authority = await loadAuthority(await createAuthority('test-ca', deps), deps);
   let pods: () => readonly Pod[] = () => [];
@@ -46,7 +47,7 @@ export async function startTestGrpc(
       by: (_index, node) => pods().filter(({ spec }) => spec.nodeName === node),
     },
   });
-  const core = await startTestApi({ authorizer, nodeStreams: parts.nodeStreams });
+  const core = await startTestApi({ authorizer, nodeStreams: parts.nodeStreams, handlers: parts.handlers });
   pods = () => core.cache.list('Pod');
   const schema = createRpcSchema();
   const server = createGrpcServer({
