@@ -19,6 +19,7 @@ class Scene {
   readonly asked: PodTokenRequest[] = [];
   /** The token that the pod's volume shows now. */
   shown: string | undefined;
+  readonly prepared: Array<string | undefined> = [];
   reachable = true;
 
   constructor() {
@@ -36,6 +37,7 @@ class Scene {
       ...noVolumes,
       prepare: async (_pod, inputs) => {
         this.shown = inputs.token?.(wish);
+        this.prepared.push(this.shown);
       },
     };
     node.start({ tokens: { request }, volumes });
@@ -91,6 +93,19 @@ describe('a pod’s token', () => {
     await node.until(() => scene.shown !== undefined);
     expect(scene.shown).toBe('token-1');
     expect(scene.asked).toHaveLength(1);
+  });
+
+  it('that is due, but not over, holds up no pod that is started again, and is renewed then', async () => {
+    const scene = new Scene();
+    await scene.run();
+    await node.clock.advance(1_000);
+    node.kill();
+    scene.shown = undefined;
+    await node.clock.advance(55 * minute);
+    scene.start();
+    scene.prepared.length = 0;
+    await node.until(() => scene.shown === 'token-2');
+    expect(scene.prepared).toEqual(['token-1', 'token-2']);
   });
 
   it('that has run out still lets the pod start while there is no other to be had', async () => {

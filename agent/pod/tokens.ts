@@ -33,6 +33,7 @@ interface TokenDeps {
 interface TokenContext {
   readonly pod: Pod;
   readonly memory: PodMemory;
+  readonly progress: PodProgress;
   setMemory(change: Partial<PodMemory>): void;
   setProgress(change: Partial<PodProgress>): void;
 }
@@ -64,7 +65,7 @@ export function tokenRenewal(pod: Pod, { tokens }: PodMemory): number | undefine
 }
 
 /**
- * What the pod reads, with its tokens: those at hand, and new ones for those that are missing or near their end. When one cannot be
+ * What the pod reads, with its tokens: those at hand, and new ones for those that are missing, over or to be renewed. When one cannot be
  * had, the one before serves on, even when it is over: a pod runs without the control plane as it ran before. Throws when
  * there has never been one.
  */
@@ -75,7 +76,12 @@ export async function withTokens(deps: TokenDeps, context: TokenContext, signal:
   if (!source) return { ...inputs, token: () => '' };
   const known = context.memory.tokens ?? {};
   const now = clock.now();
-  const outdated = [...wishes].filter(([id]) => (known[id]?.renewAt ?? 0) <= now);
+  // A pod that is started again needs nobody's answer while its token is good: it is renewed once the pod runs.
+  const { volumesReady: renewing } = context.progress;
+  const outdated = [...wishes].filter(([id]) => {
+    const held = known[id];
+    return !held || held.expires <= now || (renewing && held.renewAt <= now);
+  });
   const results = await Promise.allSettled(
     outdated.map(async ([id, wish]): Promise<[string, HeldToken]> => {
       const granted = await source.request(requestFor(context.pod, wish.of), signal);

@@ -20,7 +20,7 @@ const extraGroup = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
 
 /**
  * Kubernetes' bootstrap tokens (`plugin/pkg/auth/authenticator/token/bootstrap`): `ID.SECRET`, each a Secret `bootstrap-token-ID` in
- * kube-system. They are looked up in the store, since they are rare and may have been taken back a moment ago.
+ * kube-system. They are looked up in the cache only: anybody may guess one.
  */
 export class BootstrapTokens implements TokenReviewer {
   readonly #deps: BootstrapTokensDeps;
@@ -33,7 +33,7 @@ export class BootstrapTokens implements TokenReviewer {
     const parsed = parseToken(token);
     const meant = this.#deps.audiences.filter((one) => audiences.includes(one));
     if (!parsed || meant.length === 0) return undefined;
-    const secret = await this.#deps.objects.fresh('Secret', `bootstrap-token-${parsed.id}`, namespace);
+    const secret = this.#deps.objects.cached('Secret', `bootstrap-token-${parsed.id}`, namespace);
     const found = secret && goodGroups(secret, parsed, this.#deps.clock.now());
     return found && { identity: { user: `system:bootstrap:${parsed.id}`, groups: found }, audiences: meant };
   }
