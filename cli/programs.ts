@@ -51,6 +51,26 @@ export function addPrograms(program: Argv, io: Io): Argv {
             type: 'string',
             describe: 'The URL that tokens of service accounts say they are from',
           })
+          .option('audit-policy-file', {
+            type: 'string',
+            describe: 'What to audit: a Policy of audit.k8s.io/v1 (YAML file)',
+          })
+          .option('audit-log-path', { type: 'string', describe: 'Where audit events go (-: standard output)' })
+          .option('audit-log-maxsize', {
+            type: 'number',
+            default: 100,
+            describe: 'Megabytes of a file of audit events',
+          })
+          .option('audit-log-maxbackup', {
+            type: 'number',
+            default: 0,
+            describe: 'How many older files of audit events are kept (0: all)',
+          })
+          .option('audit-log-mode', {
+            choices: ['batch', 'blocking-strict'] as const,
+            default: 'batch' as const,
+            describe: 'Whether a request waits until its event is written',
+          })
           .option('log-level', logLevel),
       async (args) => {
         const { runServer } = await import('../control-plane/main.ts');
@@ -67,6 +87,11 @@ export function addPrograms(program: Argv, io: Io): Argv {
             podCIDR: args.podCidr,
             serviceCIDR: args.serviceCidr,
             eventTtlSeconds: Math.ceil(parseDuration(args.eventTtl) / 1000),
+            ...(args.auditPolicyFile ? { auditPolicyFile: args.auditPolicyFile } : {}),
+            ...(args.auditLogPath ? { auditLogPath: args.auditLogPath } : {}),
+            auditLogMaxSize: args.auditLogMaxsize,
+            auditLogMaxBackups: args.auditLogMaxbackup,
+            auditLogMode: args.auditLogMode,
             ...(args.serviceAccountIssuer ? { tokenIssuer: args.serviceAccountIssuer } : {}),
             logLevel: args.logLevel,
           },

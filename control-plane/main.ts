@@ -8,6 +8,8 @@ import { systemClock as clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { systemRandom as random } from '../shared/random.ts';
+import { auditedApi } from './api/audit/audited-api.ts';
+import { type AuditOptions, createAuditor } from './api/audit/create-auditor.ts';
 import { Authenticator } from './api/auth/authenticator.ts';
 import { createEnrollment } from './api/auth/enrollment.ts';
 import { defaultIssuer, issuerDocuments, loadTokenKeys, type TokenKeys } from './api/auth/tokens/index.ts';
@@ -27,7 +29,7 @@ import { type EtcdFiles, etcdTls } from './store/etcd-files.ts';
 import { EtcdProcess } from './store/etcd-process.ts';
 import { storeMetrics } from './store/metrics.ts';
 
-export interface ServerOptions extends EtcdFiles {
+export interface ServerOptions extends EtcdFiles, AuditOptions {
   readonly dataDir: string;
   /** `host:port` or URLs of an etcd. Absent: the server starts and supervises its own. */
   readonly etcdEndpoints?: readonly string[];
@@ -110,13 +112,20 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
   });
 
   const authenticator = new Authenticator({ clock, authorizer, tokens: controlPlane.tokens?.authenticators });
+  const auditor = await createAuditor(options, {
+    clock,
+    random,
+    log: log.child({ component: 'audit' }),
+    registry: metrics,
+  });
+  const served = auditedApi(api, auditor);
   const gate = new FairGate({
     ...{ clock, registry: metrics },
     sizeOf: (kind, namespace) => controlPlane.cache.count(kind, namespace),
   });
   let restUrl = '';
   const rest = createRestServer({
-    ...{ api, authorizer, gate, clock, registry: metrics },
+    ...{ api: served, authorizer, gate, auditor, clock, registry: metrics },
     issuer: issuerDocuments({ issuer, keys: tokenKeys, url: () => restUrl }),
     log: log.child({ component: 'rest' }),
     tls: restTls(certificates),
@@ -124,7 +133,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     checks: { ready: { etcd: async () => void (await store.get('/')) } },
   });
   const grpc = createGrpcServer({
-    ...{ api, authenticator, enrollment, gate, clock, sessions: controlPlane.sessions },
+    ...{ api: served, audited: auditor.on, authenticator, enrollment, gate, clock, sessions: controlPlane.sessions },
     log: log.child({ component: 'grpc' }),
     observe: grpcMetrics(metrics),
     tls: grpcTls(certificates),
@@ -168,6 +177,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     failed.abort(new Error('stopped'));
     controlPlane.sessions.close();
     await Promise.all([rest.close(), grpc.close(graceMs)]);
+    await auditor.close();
     await running;
   }
 }

@@ -3,6 +3,7 @@ import type { DeleteOptions, Kind, Status } from '../../shared/generated/types.t
 import type { KindEntry, Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type { Connection, LogStreamParameters, StreamRequest, TunnelFrame } from '../../shared/session.ts';
+import type { AuditTrail } from './audit/trail.ts';
 import type { Identity } from './identity.ts';
 
 /**
@@ -74,6 +75,10 @@ export interface RequestContext {
   created?: boolean;
   /** Set by the pipeline when what was asked for has only begun: HTTP's Accepted. */
   accepted?: boolean;
+  /** Where what is decided and done is written, when it is to be. */
+  audit?: AuditTrail | undefined;
+  /** Of a gRPC call that is to be audited: its method, and who is at the other end. */
+  readonly call?: { readonly path: string; readonly peer: string };
 }
 
 export interface Target {

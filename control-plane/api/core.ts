@@ -94,6 +94,7 @@ export class Core {
     const namespace = itself ? name || undefined : asked.namespace;
     const attributes = { verb, group: entry.group, resource: entry.plural, subresource, namespace, name };
     const decision = this.deps.authorizer.authorize(context.identity, attributes, object);
+    context.audit?.decided(decision);
     if (!decision.allowed) throw forbiddenError(context.identity, attributes, decision.reason);
   }
 

@@ -29,6 +29,8 @@ export interface CallDeps {
   readonly authenticator: Pick<Authenticator, 'ofCall'>;
   /** Shares the server among its users. Absent: all are let in at once. */
   readonly gate?: FairGate;
+  /** Calls are to be audited. */
+  readonly audited?: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly schema: Pick<RpcSchema, 'rpcStatus' | 'status'>;
@@ -174,10 +176,10 @@ interface Scope {
   close(path: string, code: number): void;
 }
 
-type AnyCall = EventEmitter & AuthenticatedCall & { getDeadline(): Deadline };
+type AnyCall = EventEmitter & AuthenticatedCall & { getDeadline(): Deadline; getPeer(): string; getPath(): string };
 
 /** A request's context; its timer and its listener are gone once it is closed. */
-function openScope({ authenticator, clock, observe }: CallDeps, call: AnyCall, capMs?: number): Scope {
+function openScope({ authenticator, clock, observe, audited }: CallDeps, call: AnyCall, capMs?: number): Scope {
   const abort = new AbortController();
   const started = clock.monotonic();
   const ms = Math.min(remaining(call.getDeadline(), clock.now()), capMs ?? Number.POSITIVE_INFINITY);
@@ -192,6 +194,7 @@ function openScope({ authenticator, clock, observe }: CallDeps, call: AnyCall, c
     signal: abort.signal,
     warnings: [],
     ...(userAgent ? { userAgent: userAgent.toString() } : {}),
+    ...(audited ? { call: { path: call.getPath(), peer: call.getPeer() } } : {}),
   };
   return {
     context,

@@ -1,5 +1,6 @@
 import type { KubeObject } from '../../../shared/object.ts';
 import type { RequestContext } from '../api.ts';
+import type { AuditTrail } from '../audit/trail.ts';
 import { anonymous } from '../auth/authentication.ts';
 import type { Identity } from '../identity.ts';
 
@@ -14,6 +15,7 @@ export class RestContext implements RequestContext {
   readonly warnings: string[] = [];
   answer?: { readonly object: KubeObject; readonly text: string };
   created?: boolean;
+  audit: AuditTrail | undefined;
   #controller: AbortController | undefined;
   #reason: Error | undefined;
 

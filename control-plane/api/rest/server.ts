@@ -7,12 +7,14 @@ import type { Clock } from '../../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { Api } from '../api.ts';
+import type { Auditor } from '../audit/auditor.ts';
 import type { Requester } from '../auth/authenticator.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
 import type { Documents } from '../auth/tokens/issuer-documents.ts';
 import type { FairGate } from '../fairness/gate.ts';
 import type { Authorizer } from '../identity.ts';
 import { type Admitted, admitRequest } from './admit.ts';
+import { beginTrail } from './audit.ts';
 import type { Check } from './health.ts';
 import { RequestMetrics } from './metrics.ts';
 import { formatFor, isPretty } from './negotiate.ts';
@@ -54,6 +56,8 @@ export interface RestServerDeps {
   readonly authorizer: Authorizer;
   /** Shares the server among its users. Absent: all are let in at once. */
   readonly gate?: FairGate;
+  /** Gives requests their ids, and writes what there is to be written of them. Absent: neither. */
+  readonly auditor?: Auditor;
   readonly clock: Clock;
   readonly log: Log;
   readonly tls: TlsMaterial;
@@ -158,6 +162,10 @@ class Handler {
     let deadline: { cancel(): void } | undefined;
     let route: Route | undefined;
     let admitted: Admitted | undefined;
+    const { auditor } = this.#deps;
+    const auditID = auditor?.idOf(request.headers['audit-id']) ?? '';
+    if (auditor) response.setHeader('Audit-Id', auditID);
+    let failure: unknown;
     let counted: ReturnType<RequestMetrics['begin']> | undefined;
     try {
       try {
@@ -173,6 +181,7 @@ class Handler {
       const { identity, impersonator } = who instanceof Promise ? await who : who;
       context.identity = identity;
       context.impersonator = impersonator;
+      if (auditor?.on) context.audit = await beginTrail(auditor, request, context, route, auditID);
       if (this.#deps.gate) {
         const entered = admitRequest(this.#deps.gate, context, route);
         admitted = entered instanceof Promise ? await entered : entered;
@@ -199,6 +208,7 @@ class Handler {
         upgrade,
       });
     } catch (error) {
+      failure = error;
       const known = toApiError(error);
       // What breaks off because the client has gone is no failure of ours.
       if (known.reason === 'InternalError' && !response.destroyed) {
@@ -207,11 +217,31 @@ class Handler {
       sendError(reply, error);
     } finally {
       admitted?.end();
+      if (auditor?.on) await this.#endTrail(auditor, request, response, context, route, auditID, failure);
       deadline?.cancel();
       this.#closing.removeEventListener('abort', onClosing);
       const ended = counted ?? this.#metrics?.begin(request, route);
       ended?.(response.statusCode, clock.monotonic() - started);
       if (response.writableLength > maxUntaken) this.#dropWhenUntaken(response);
+    }
+  }
+
+  /** Also of a request that was refused before its trail could begin: a name or a token that is not good, a URL of nothing. */
+  async #endTrail(
+    auditor: Auditor,
+    request: IncomingMessage,
+    response: ServerResponse,
+    context: RestContext,
+    route: Route | undefined,
+    auditID: string,
+    failure: unknown,
+  ): Promise<void> {
+    try {
+      if (failure !== undefined) context.audit ??= await beginTrail(auditor, request, context, route, auditID);
+      if (failure && !context.signal.aborted) context.audit?.failed(toApiError(failure));
+      context.audit?.complete(response.statusCode, failure !== undefined && !(failure instanceof ApiError));
+    } catch (error) {
+      this.#deps.log.error({ err: messageOf(error) }, 'a refused request could not be audited');
     }
   }
 

@@ -1,0 +1,38 @@
+import type { IncomingMessage } from 'node:http';
+import type { Auditor } from '../audit/auditor.ts';
+import type { AuditTrail } from '../audit/trail.ts';
+import type { RestContext } from './rest-context.ts';
+import type { Route } from './route.ts';
+import { unservedAttributes } from './unserved.ts';
+
+/** The longest URL that is written. */
+const maxUri = 4096;
+
+/** Begins the trail of a request that is known to come from somebody (or from nobody). */
+export function beginTrail(
+  auditor: Auditor,
+  request: IncomingMessage,
+  context: RestContext,
+  route: Route | undefined,
+  auditID: string,
+): AuditTrail | undefined | Promise<AuditTrail> {
+  const { identity, impersonator, userAgent } = context;
+  const url = request.url ?? '/';
+  const asked = unservedAttributes(request.method ?? 'GET', url);
+  const common = {
+    ...{ impersonator, userAgent, auditID },
+    uri: url.slice(0, maxUri),
+    sourceIPs: request.socket.remoteAddress ? [request.socket.remoteAddress.replace(/^::ffff:/, '')] : [],
+  };
+  if (route?.type !== 'resource') {
+    const { path, verb } = asked;
+    const what = path === undefined ? asked : { verb, path };
+    return auditor.begin({ ...common, request: { identity, ...what } });
+  }
+  const { def, namespace, name, subresource } = route.resource;
+  return auditor.begin({
+    ...common,
+    version: def.version,
+    request: { identity, verb: asked.verb, group: def.group, resource: def.plural, namespace, name, subresource },
+  });
+}

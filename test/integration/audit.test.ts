@@ -1,0 +1,142 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../shared/clock.ts';
+import type { ConfigMap, Secret } from '../../shared/generated/types.ts';
+import { systemRandom } from '../../shared/random.ts';
+import { createGrpcClient } from '../../shared/rpc/client.ts';
+import { hasEtcd } from '../support/etcd.ts';
+import { eventually } from '../support/eventually.ts';
+import { administrator, type Caller, type ServerProcess, startServerProcess } from '../support/server-process.ts';
+
+const policy = `
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitManagedFields: true
+rules:
+  - level: None
+    nonResourceURLs: ["/healthz*", "/readyz*"]
+  - level: Metadata
+    omitStages: [RequestReceived]
+    resources: [{ group: "", resources: [namespaces] }]
+  - level: RequestResponse
+    omitStages: [RequestReceived]
+`;
+
+/** A whole server that audits, over REST and gRPC. */
+describe.skipIf(!hasEtcd())('the audit log', () => {
+  let server: ServerProcess;
+  let admin: Caller;
+  let dir: string;
+  const path = (): string => join(dir, 'audit.log');
+
+  // biome-ignore lint/suspicious/noExplicitAny: what stands in the log
+  const events = async (): Promise<any[]> =>
+    (await readFile(path(), 'utf8'))
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+  // biome-ignore lint/suspicious/noExplicitAny: what stands in the log
+  const event = async (matching: (event: any) => boolean): Promise<any> => {
+    await eventually(async () => (await events()).some(matching), { timeoutMs: 5_000 });
+    return (await events()).find(matching);
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: what stands in the log
+  const byId = async ({ headers }: { headers: object }, stage = 'ResponseComplete'): Promise<any> => {
+    const id = (headers as Record<string, string>)['audit-id'];
+    expect(id).toMatch(/^[0-9a-f-]{36}$/);
+    return event((one) => one.auditID === id && one.stage === stage);
+  };
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'coracle-audit-'));
+    await writeFile(join(dir, 'policy.yaml'), policy);
+    server = await startServerProcess({ auditPolicyFile: join(dir, 'policy.yaml'), auditLogPath: path() });
+    admin = await server.caller(administrator);
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  it('tells of a write who sent what and what came of it', async () => {
+    const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'told' }, data: { a: 'b' } };
+    const answer = await admin('POST', '/api/v1/namespaces/default/configmaps', { body });
+    const told = await byId(answer);
+    expect(told).toMatchObject({
+      ...{ level: 'RequestResponse', verb: 'create', requestURI: '/api/v1/namespaces/default/configmaps' },
+      user: { username: 'kubernetes-admin' },
+      sourceIPs: ['127.0.0.1'],
+      objectRef: { resource: 'configmaps', namespace: 'default', apiVersion: 'v1' },
+      responseStatus: { code: 201 },
+      requestObject: { data: { a: 'b' } },
+      responseObject: { data: { a: 'b' }, metadata: { name: 'told' } },
+      annotations: { 'authorization.k8s.io/decision': 'allow' },
+    });
+    expect(told.responseObject.metadata.managedFields).toBeUndefined();
+  });
+
+  it('never has a Secret, whatever level the rest has', async () => {
+    const body = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' }, stringData: { a: 'top-secret' } };
+    const answer = await admin('POST', '/api/v1/namespaces/default/secrets', { body });
+    expect(await byId(answer)).toMatchObject({ level: 'Metadata', objectRef: { resource: 'secrets' } });
+    const text = await readFile(path(), 'utf8');
+    expect(text).not.toContain('top-secret');
+    expect(text).not.toContain(Buffer.from('top-secret').toString('base64'));
+  });
+
+  it('tells who was refused, who acted as somebody else, and what was asked in vain', async () => {
+    const bob = await server.caller({ user: 'bob', groups: [] });
+    const refused = await byId(await bob('DELETE', '/api/v1/namespaces/default/pods/p'));
+    expect(refused).toMatchObject({
+      responseStatus: { status: 'Failure', reason: 'Forbidden', code: 403 },
+      annotations: { 'authorization.k8s.io/decision': 'forbid' },
+    });
+    const headers = { 'impersonate-user': 'bob' };
+    const acted = await byId(await admin('GET', '/api/v1/namespaces/default/pods', { headers }));
+    expect(acted).toMatchObject({ user: { username: 'kubernetes-admin' }, impersonatedUser: { username: 'bob' } });
+    expect(await byId(await admin('GET', '/apis/nobody.io/v1/things'))).toMatchObject({
+      responseStatus: { code: 404 },
+    });
+    const nobody = await server.caller();
+    const unknown = await nobody('GET', '/api/v1/pods', { headers: { authorization: 'Bearer wrong' } });
+    expect(await byId(unknown)).toMatchObject({ responseStatus: { reason: 'Unauthorized', code: 401 } });
+  });
+
+  it('tells when a watch begins and ends', async () => {
+    const answer = await admin('GET', '/api/v1/namespaces?watch=true&timeoutSeconds=1');
+    expect(await byId(answer, 'ResponseStarted')).toMatchObject({ verb: 'watch', level: 'Metadata' });
+    expect(await byId(answer)).toMatchObject({ responseStatus: { code: 200 } });
+  });
+
+  it('tells the same of gRPC calls', async () => {
+    const tls = { ca: server.authority.certificate, credentials: await server.authority.issueClient(administrator) };
+    const client = createGrpcClient({ address: server.grpc, tls }, { clock: systemClock, random: systemRandom });
+    try {
+      const map = { metadata: { name: 'by-grpc', namespace: 'default' }, data: { x: 'y' } };
+      await client.create('ConfigMap', map as unknown as ConfigMap);
+      const secret = { metadata: { name: 'hidden', namespace: 'default' }, stringData: { x: 'grpc-secret' } };
+      await client.create('Secret', secret as unknown as Secret);
+    } finally {
+      client.close();
+    }
+    const told = await event((one) => one.objectRef?.name === 'by-grpc' && one.stage === 'ResponseComplete');
+    expect(told).toMatchObject({
+      ...{ verb: 'create', requestURI: '/coracle.v1.ConfigMaps/Create', user: { username: 'kubernetes-admin' } },
+      ...{ sourceIPs: ['127.0.0.1'], requestObject: { data: { x: 'y' } }, responseStatus: { code: 201 } },
+    });
+    await event((one) => one.objectRef?.name === 'hidden');
+    expect(await readFile(path(), 'utf8')).not.toContain('grpc-secret');
+  });
+
+  it('leaves out what the policy leaves out, and gives an id all the same', async () => {
+    const { headers } = await admin('GET', '/readyz', { headers: { 'audit-id': 'mine' } });
+    expect(headers['audit-id']).toBe('mine');
+    await admin('GET', '/api/v1/namespaces/default');
+    await event((one) => one.requestURI === '/api/v1/namespaces/default');
+    expect((await events()).filter((one) => one.requestURI === '/readyz' || one.stage === 'RequestReceived')).toEqual(
+      [],
+    );
+  });
+});
