@@ -83,6 +83,14 @@ const leaseOf = (node: string) => objectKey(kindNamed('Lease'), 'kube-node-lease
 const hasLease = async (node: string) => (await cluster.store.get(leaseOf(node))).item !== undefined;
 
 describe('a session', () => {
+  it('tells the node where pods find the API', async () => {
+    const spec = { clusterIP: '10.68.0.1', ports: [{ name: 'https', port: 443 }] };
+    const draft = { metadata: { name: 'kubernetes', namespace: 'default' }, spec };
+    await cluster.settle(cluster.client.create('Service', draft as never));
+    const agent = await joined('a');
+    expect(agent.of('welcome')[0]?.kubernetes).toEqual({ host: '10.68.0.1', port: 443 });
+  });
+
   it('makes the Node with a range of its own, and keeps its lease as long as it sends heartbeats', async () => {
     const [a, b] = [await joined('a'), await joined('b')];
     const ranges = [a, b].map((agent) => agent.of('welcome')[0]?.podCIDR);

@@ -58,6 +58,10 @@ const fromNode: FromNode[] = [
 
 const toNode: ToNode[] = [
   { type: 'welcome', sessionId: 's-1', heartbeatMs: 1000, leaseMs: 5000, podCIDR: '10.64.3.0/24' },
+  {
+    ...{ type: 'welcome', sessionId: 's-2', heartbeatMs: 1000, leaseMs: 5000, podCIDR: '' },
+    kubernetes: { host: '10.68.0.1', port: 443 },
+  },
   { type: 'heartbeatAck', sequence: 3 },
   {
     type: 'assignments',

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { container, makePod } from '../../test/support/hollow-agent.ts';
+import { containerEnv } from './env.ts';
+import type { PodFacts, PodInputs } from './inputs.ts';
+
+const inputs: PodInputs = { configMap: () => undefined, secret: () => undefined };
+const facts: PodFacts = {
+  ...{ nodeName: 'node-1', hostIP: '192.0.2.1', podIP: '10.64.3.9' },
+  allocatable: { cpuMillis: 4000, memoryBytes: 8 * 2 ** 30, ephemeralBytes: 2 ** 30 },
+};
+const kubernetes = { host: '10.68.0.1', port: 443 };
+
+function envOf(env: Array<{ name: string; value: string }>, known: PodFacts): Record<string, string> {
+  const variables = containerEnv(makePod('web'), container('app', { env }), inputs, known);
+  return Object.fromEntries(variables.map(({ name, value }) => [name, value]));
+}
+
+describe('the environment of a container', () => {
+  it('says where the API is, once the node knows', () => {
+    expect(envOf([], facts)).toEqual({});
+    expect(envOf([], { ...facts, kubernetes })).toEqual({
+      KUBERNETES_SERVICE_HOST: '10.68.0.1',
+      KUBERNETES_SERVICE_PORT: '443',
+    });
+  });
+
+  it('has the container’s own word before the node’s, which it may refer to', () => {
+    const env = [
+      { name: 'API', value: '$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)' },
+      { name: 'KUBERNETES_SERVICE_PORT', value: '6443' },
+    ];
+    expect(envOf(env, { ...facts, kubernetes })).toEqual({
+      ...{ API: '10.68.0.1:443', KUBERNETES_SERVICE_HOST: '10.68.0.1', KUBERNETES_SERVICE_PORT: '6443' },
+    });
+  });
+});
