@@ -4,7 +4,7 @@ import type { ContainerStats } from '../runtime.ts';
 import { type Engine, shortMs } from './engine.ts';
 
 /**
- * What containers use, from the files of their cgroups: the engine's own statistics cost it a hundred times as much. The engine
+ * What containers use, from the files of their cgroups: the engine's own statistics gather much more, and take a second for it. The engine
  * is asked once a container where they are.
  */
 export class StatsReader {
