@@ -48,7 +48,7 @@ export interface Space {
   /** One after the other, each must end with 0, complain of nothing, and print what stands beside it (masked). */
   says(expected: Readonly<Record<string, string | RegExp>>, options?: Options): Promise<void>;
   /** The same for those that must end with `code`, 1 by default: what stands beside each is its complaint. */
-  fails(expected: Readonly<Record<string, string>>, options?: Options & { code?: number }): Promise<void>;
+  fails(expected: Readonly<Record<string, string | RegExp>>, options?: Options & { code?: number }): Promise<void>;
   /** Its standard input stays open; killed when the test ends. */
   start(command: string, options?: Options): Running;
   /** Writes a file under the folder in which the commands run. */
@@ -141,7 +141,8 @@ export function kubectlSuite(): Suite {
         for (const [command, text] of Object.entries(expected)) {
           const { code, err } = await run(command, options);
           const said = { command, code, err: masked(complaints(err)) };
-          expect(said).toEqual({ command, code: options.code ?? 1, err: masked(text) });
+          const wanted = typeof text === 'string' ? masked(text) : expect.stringMatching(text);
+          expect(said).toEqual({ command, code: options.code ?? 1, err: wanted });
         }
       },
       async apply(...objects) {
@@ -178,9 +179,9 @@ export function kubectlSuite(): Suite {
   };
 }
 
-/** Without the warnings of ours for kinds that nothing acts on, which Kubernetes has not. */
+/** Without our warnings of kinds that nothing acts on, which Kubernetes has not, and what kubectl's own log says. */
 function complaints(err: string): string {
-  return err.replace(/^Warning: Coracle does not act on .*\n/gm, '');
+  return err.replace(/^(Warning: Coracle does not act on |[IWE]\d{4} ).*\n/gm, '');
 }
 
 /** The kubeconfig with a namespace that is meant when none is named. */
@@ -215,8 +216,8 @@ export function shellDeployment(name: string, replicas = 1, script?: string): ob
 }
 
 /** A pod of one container with a shell, which runs `script` and ends at once when it is told to. */
-export function shellPod(name: string, script = 'sleep 1000', spec: object = {}) {
-  const shell = { name: 'shell', image: 'coracle-demo/shell:1', command: ['sh', '-c', script] };
+export function shellPod(name: string, script = 'sleep 1000', spec: object = {}, container: object = {}) {
+  const shell = { name: 'shell', image: 'coracle-demo/shell:1', command: ['sh', '-c', script], ...container };
   return {
     apiVersion: 'v1',
     kind: 'Pod',
