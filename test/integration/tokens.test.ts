@@ -302,8 +302,15 @@ describe('a pod', () => {
     const using = (name: string, secretName: string) =>
       pod(name, { serviceAccountName: 'strict', volumes: [{ name: 'v', secret: { secretName } }] });
     await cluster.create(using('mounts-known', 'known'));
+    const why = 'is not allowed because service account strict does not reference that secret';
     await expect(cluster.create(using('mounts-other', 'other'))).rejects.toThrow(
-      'volume with secret.secretName="other" is not allowed because service account strict does not reference that secret',
+      `volume with secret.secretName="other" ${why}`,
+    );
+    const env = [{ name: 'A', valueFrom: { secretKeyRef: { name: 'other', key: 'a' } } }];
+    const added = { name: 'debug', image: 'x', env };
+    const patch = JSON.stringify({ spec: { ephemeralContainers: [added] } });
+    await expect(run('patch', 'pod', 'mounts-known', '--subresource=ephemeralcontainers', '-p', patch)).rejects.toThrow(
+      `ephemeral container debug with envVar A referencing secret.secretName="other" ${why}`,
     );
   });
 });

@@ -12,7 +12,8 @@ export function checkSecrets(pod: Pod, account: ServiceAccount, refused: (why: s
     if (secret === undefined || mountable.has(secret)) return;
     throw refused(`${what} is not allowed because service account ${name} does not reference that secret`);
   };
-  const { volumes = [], initContainers = [], containers = [], imagePullSecrets = [] } = pod.spec;
+  const { volumes = [], initContainers = [], containers = [], ephemeralContainers = [] } = pod.spec;
+  const { imagePullSecrets = [] } = pod.spec;
   for (const { secret } of volumes) {
     check(secret?.secretName, `volume with secret.secretName=${JSON.stringify(secret?.secretName)}`);
   }
@@ -29,6 +30,7 @@ export function checkSecrets(pod: Pod, account: ServiceAccount, refused: (why: s
   };
   for (const container of initContainers) checkContainer('init container', container);
   for (const container of containers) checkContainer('container', container);
+  for (const container of ephemeralContainers) checkContainer('ephemeral container', container);
   const pullable = new Set((account.imagePullSecrets ?? []).map((secret) => secret.name));
   for (const [index, { name: secret }] of imagePullSecrets.entries()) {
     if (pullable.has(secret)) continue;

@@ -24,7 +24,10 @@ const fileMode = 0o644;
 export function serviceAccount({ random, tokens }: ServiceAccountDeps): AdmissionPlugin {
   return {
     name: 'ServiceAccount',
-    rules: [{ verbs: ['create'], kinds: ['Pod'] }],
+    rules: [
+      { verbs: ['create'], kinds: ['Pod'] },
+      { verbs: ['update'], kinds: ['Pod'], subresources: ['ephemeralcontainers'] },
+    ],
     needs({ namespace = '' }, object) {
       const { spec } = object as Pod;
       if (!isObject(spec)) return [];
@@ -56,6 +59,12 @@ export function serviceAccount({ random, tokens }: ServiceAccountDeps): Admissio
         spec.imagePullSecrets = account.imagePullSecrets.map((secret) => ({ ...secret }));
       }
       checkSecrets(pod, account, (why) => refused(request, why));
+    },
+    validate(request, object, _old, reader) {
+      if (request.verb !== 'update') return;
+      const pod = object as Pod;
+      const account = reader.get('ServiceAccount', accountName(pod.spec), request.namespace);
+      if (account) checkSecrets(pod, account, (why) => refused(request, why));
     },
   };
 }
