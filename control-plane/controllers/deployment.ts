@@ -65,6 +65,7 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
     const old = sets.filter((set) => set !== next);
     let created: string | undefined;
     if (!deployment.metadata.deletionTimestamp) {
+      if (next) await passOnAnnotations(deployment, next);
       if (wasResized(deployment, sets)) await resize(deployment, sets, planScale(deployment, next, old));
       else if (deployment.spec.paused) await resize(deployment, sets, planScale(deployment, next, old));
       else if (next) await rollOut(deployment, next, old);
@@ -145,6 +146,13 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
     if (revision !== revisionOf(deployment)) await setRevision(deployment, revision);
   }
 
+  /** What a person says of the deployment, the cause of a change above all, stays with the newest ReplicaSet. */
+  async function passOnAnnotations(deployment: Deployment, next: ReplicaSet): Promise<void> {
+    const there = next.metadata.annotations ?? {};
+    const said = Object.entries(inheritedAnnotations(deployment)).filter(([name, value]) => there[name] !== value);
+    if (said.length > 0) await patchSet(deployment, next, { annotations: Object.fromEntries(said) });
+  }
+
   async function setRevision(deployment: Deployment, revision: number): Promise<void> {
     const { name, namespace } = deployment.metadata;
     const body = { metadata: { annotations: { [annotations.revision]: `${revision}` } } };
@@ -212,14 +220,13 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
 function cutReplicaSet(deployment: Deployment, hash: string, replicas: number, revision: number) {
   const { template, selector, minReadySeconds } = deployment.spec;
   const labels = { ...template.metadata?.labels, [hashLabel]: hash };
-  const { [annotations.revision]: _own, ...inherited } = deployment.metadata.annotations ?? {};
   return {
     metadata: {
       name: `${deployment.metadata.name}-${hash}`,
       namespace: deployment.metadata.namespace,
       labels,
       annotations: {
-        ...withoutApplied(inherited),
+        ...inheritedAnnotations(deployment),
         ...sizeAnnotations(deployment),
         [annotations.revision]: `${revision}`,
       },
@@ -234,10 +241,15 @@ function cutReplicaSet(deployment: Deployment, hash: string, replicas: number, r
   };
 }
 
-function withoutApplied(all: Record<string, string>): Record<string, string> {
-  const { 'kubectl.kubernetes.io/last-applied-configuration': _applied, ...rest } = all;
-  return rest;
+/** Not those that are about the object itself. */
+function inheritedAnnotations({ metadata }: Deployment): Record<string, string> {
+  return Object.fromEntries(Object.entries(metadata.annotations ?? {}).filter(([name]) => !ownAnnotations.has(name)));
 }
+
+const ownAnnotations: ReadonlySet<string> = new Set([
+  ...Object.values(annotations),
+  'kubectl.kubernetes.io/last-applied-configuration',
+]);
 
 function sizeAnnotations(deployment: Deployment): Record<string, string> {
   const max = wanted(deployment) + bounds(deployment).maxSurge;
