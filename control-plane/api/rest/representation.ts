@@ -4,7 +4,7 @@ import { apiVersionOf } from '../../../shared/kinds/names.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { badRequest } from '../refusals.ts';
 import type { Format } from './negotiate.ts';
-import { type Include, partialOf, rowOf, tableHead, tableOf } from './table.ts';
+import { type Include, partialOf, rowOf, shownAs, tableHead, tableOf } from './table.ts';
 
 /** What a client wants to see of a kind's objects, and how. */
 export interface Representation {
@@ -16,9 +16,10 @@ export interface Representation {
   readonly now: number;
 }
 
-/** One object; what is none of the kind's own (a Status, a Scale) is shown as it is. */
+/** One object; what is none of the kind's own (a Status, say) is shown as it is. */
 export function representObject(representation: Representation, object: KubeObject): object {
-  const { format, def, include, now } = representation;
+  const { format, include, now } = representation;
+  const def = shownAs(representation.def, object);
   if (format.as === undefined || object.kind !== def.kind) return object;
   const apiVersion = metaVersion(format);
   if (format.as === 'PartialObjectMetadata') return partialOf(object, apiVersion);

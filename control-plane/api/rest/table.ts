@@ -68,6 +68,26 @@ export function rowOf(def: KindDef, object: KubeObject, { include, now, apiVersi
   };
 }
 
+/** The kind as which an object is shown: what subresource `scale` answers has columns of its own. */
+export function shownAs(def: KindDef, { kind }: KubeObject): KindDef {
+  return kind === 'Scale' ? { ...def, kind, columns: scaleColumns } : def;
+}
+
+const [nameColumn, ageColumn] = defaultColumns as [Column, Column];
+
+const scaleColumns: readonly Column[] = [
+  nameColumn,
+  replicasColumn('Desired', 'The number that is wanted.', 'spec'),
+  replicasColumn('Available', 'The number that there is.', 'status'),
+  ageColumn,
+];
+
+function replicasColumn(name: string, description: string, part: 'spec' | 'status'): Column {
+  const value = (object: KubeObject): number =>
+    (object as unknown as Partial<Record<string, { replicas?: number }>>)[part]?.replicas ?? 0;
+  return { name, type: 'integer', description, priority: 0, value };
+}
+
 function columnsOf({ columns }: KindDef): readonly Column[] {
   return columns.length > 0 ? columns : defaultColumns;
 }
