@@ -16,7 +16,7 @@ export async function describeObject(
   object: KubeObject,
   now: number,
 ): Promise<string> {
-  const [own, events] = await Promise.all([ownLines(client, object), eventsOf(client, object)]);
+  const [own, events] = await Promise.all([ownLines(client, def, object), eventsOf(client, object)]);
   return renderLines([...headLines(object), ...own]) + (def.kind === 'Event' ? '' : renderEvents(events, now));
 }
 
@@ -37,7 +37,11 @@ function headLines(object: KubeObject): Array<Line | undefined> {
 
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 
-async function ownLines(client: Pick<Client, 'list'>, object: KubeObject): Promise<Array<Line | undefined>> {
+async function ownLines(
+  client: Pick<Client, 'list'>,
+  def: KindDef,
+  object: KubeObject,
+): Promise<Array<Line | undefined>> {
   if (isKind(object, 'Pod')) return podLines(object as Pod);
   if (isKind(object, 'Node')) {
     const { items } = await client.list('Pod', { fieldSelector: `spec.nodeName=${object.metadata.name}` });
@@ -56,7 +60,7 @@ async function ownLines(client: Pick<Client, 'list'>, object: KubeObject): Promi
     ]);
     return [line('Type', object.type), map('Data', Object.fromEntries(sizes), ': ')];
   }
-  return genericLines(object);
+  return genericLines(object, def.message);
 }
 
 /** The newest last. */

@@ -16,40 +16,42 @@ test.each([
   expect(inWords(field)).toBe(words);
 });
 
-test('any object is described by its fields, lists by their names, maps by their keys', () => {
+test('any object is described by its fields; lists by their names, maps by their keys as somebody gave them', () => {
   const object = {
-    apiVersion: 'v1',
-    kind: 'Thing',
-    metadata,
-    provisioner: 'a.b/c',
-    parameters: { 'csi.storage.k8s.io/fstype': 'ext4' },
+    ...{ apiVersion: 'v1', kind: 'Service', metadata },
     spec: {
+      selector: { app: 'web' },
       clusterIPs: ['10.0.0.1', '10.0.0.2'],
-      ports: [{ name: 'http', port: 80, target: { name: 'x', ready: true } }, { port: 53 }],
-      nothing: {},
-      text: 'two\nlines\n',
+      ports: [{ name: 'http', port: 80, targetPort: 'web' }, { port: 53 }],
+      sessionAffinityConfig: {},
     },
   } as unknown as KubeObject;
-  expect(renderLines(genericLines(object))).toBe(
+  expect(renderLines(genericLines(object, 'k8s.io.api.core.v1.Service'))).toBe(
     [
-      'Provisioner:  a.b/c',
-      'Parameters:',
-      '  csi.storage.k8s.io/fstype:  ext4',
       'Spec:',
-      '  Cluster IPs:  10.0.0.1',
-      '                10.0.0.2',
+      '  Selector:',
+      '    app:  web',
+      '  Cluster IPs:              10.0.0.1',
+      '                            10.0.0.2',
       '  Ports:',
       '    http:',
-      '      Port:  80',
-      '      Target:',
-      '        Name:   x',
-      '        Ready:  true',
+      '      Port:         80',
+      '      Target Port:  web',
       '    2:',
       '      Port:  53',
-      '  Nothing:      <none>',
-      '  Text:         two',
-      '                lines',
+      '  Session Affinity Config:  <none>',
       '',
     ].join('\n'),
+  );
+});
+
+test('what has no type is shown as it is, and a long text in its own column', () => {
+  const object = {
+    ...{ apiVersion: 'apps/v1', kind: 'ControllerRevision', metadata },
+    data: { specOf: { aB: 'two\nlines\n' } },
+    revision: 3,
+  } as unknown as KubeObject;
+  expect(renderLines(genericLines(object, 'k8s.io.api.apps.v1.ControllerRevision'))).toBe(
+    ['Data:', '  specOf:', '    aB:  two', '         lines', 'Revision:  3', ''].join('\n'),
   );
 });

@@ -1,8 +1,16 @@
+import { messages } from '../../shared/generated/schema.ts';
 import type { KubeObject } from '../../shared/object.ts';
+import type { FieldSchema } from '../../shared/schema/schema.ts';
 import { type Line, line } from './section.ts';
 
 /** Below that the names say more than the values. */
 const maxDepth = 12;
+
+/** Messages whose JSON is whatever somebody put there. */
+const freeForm: ReadonlySet<string> = new Set([
+  'k8s.io.apimachinery.pkg.runtime.RawExtension',
+  'k8s.io.apimachinery.pkg.apis.meta.v1.FieldsV1',
+]);
 
 /** Words that are written in capitals wherever they stand. */
 const capitals: ReadonlySet<string> = new Set([
@@ -32,10 +40,13 @@ const capitals: ReadonlySet<string> = new Set([
   'urls',
 ]);
 
-/** What an object says besides its metadata, whatever its kind: every field under its name in words, as deep as it goes. */
-export function genericLines(object: KubeObject): Line[] {
+/**
+ * What an object says besides its metadata, whatever its kind: every field under its name in words, as deep as it goes. `message`: its
+ * type, which tells fields from the keys of maps (labels, data, resources), which are names that somebody gave.
+ */
+export function genericLines(object: KubeObject, message: string): Line[] {
   const { apiVersion: _version, kind: _kind, metadata: _metadata, ...rest } = object;
-  return fieldLines(rest, 0);
+  return fieldLines(rest, message, 0);
 }
 
 /** `holderIdentity` is `Holder Identity`, `clusterIPs` is `Cluster IPs`. */
@@ -57,26 +68,44 @@ function upper(word: string): string {
     : word.toUpperCase();
 }
 
-function fieldLines(fields: object, depth: number): Line[] {
-  return Object.entries(fields).map(([name, value]) => valueLine(inWords(name), value, depth));
+/** `message` undefined: what lies here has no type, and its keys are shown as they are. */
+function fieldLines(fields: object, message: string | undefined, depth: number): Line[] {
+  const known = message === undefined ? undefined : fieldsOf(message);
+  return Object.entries(fields).map(([name, value]) => {
+    const field = known?.get(name);
+    const label = known ? inWords(name) : name;
+    const type = field && !freeForm.has(field.type) ? field.type : undefined;
+    if (field?.map) return mapLine(label, value as object, type, depth);
+    return valueLine(label, value, type, depth);
+  });
 }
 
-function valueLine(label: string, value: unknown, depth: number): Line {
-  if (Array.isArray(value)) return listLine(label, value, depth);
-  if (typeof value !== 'object' || value === null) return textLine(label, value);
-  const entries = Object.entries(value);
+/** The fields of a message, with those of the messages that are written as a part of it. */
+function fieldsOf(message: string): Map<string, FieldSchema> {
+  const fields = Object.entries(messages[message]?.fields ?? {});
+  return new Map(
+    fields.flatMap(([name, field]) =>
+      field.inline ? [...fieldsOf(field.type)] : [[name, field] as [string, FieldSchema]],
+    ),
+  );
+}
+
+function mapLine(label: string, values: object, type: string | undefined, depth: number): Line {
+  const entries = Object.entries(values);
   if (entries.length === 0) return line(label, undefined);
+  return { label, under: entries.map(([key, value]) => valueLine(key, value, type, depth + 1)) };
+}
+
+function valueLine(label: string, value: unknown, type: string | undefined, depth: number): Line {
+  if (Array.isArray(value)) return listLine(label, value, type, depth);
+  if (typeof value !== 'object' || value === null) return textLine(label, value);
+  if (Object.keys(value).length === 0) return line(label, undefined);
   if (depth >= maxDepth) return line(label, JSON.stringify(value));
-  // The keys of a map (labels, data, resources) are names that somebody gave, and not to be put into words.
-  if (entries.every(([, each]) => typeof each !== 'object')) {
-    const named = entries.every(([key]) => /^[a-z]+([A-Z][a-z0-9]*)+$|^[a-z]+$/.test(key));
-    return { label, under: entries.map(([key, each]) => textLine(named ? inWords(key) : key, each)) };
-  }
-  return { label, under: fieldLines(value, depth + 1) };
+  return { label, under: fieldLines(value, type, depth + 1) };
 }
 
 /** Objects one after the other, each under its name where it has one; plain values one a line. */
-function listLine(label: string, items: readonly unknown[], depth: number): Line {
+function listLine(label: string, items: readonly unknown[], type: string | undefined, depth: number): Line {
   if (items.length === 0) return line(label, undefined);
   if (items.every((item) => typeof item !== 'object' || item === null)) {
     return { label, value: items.map(String) };
@@ -86,8 +115,8 @@ function listLine(label: string, items: readonly unknown[], depth: number): Line
     under: items.map((item, index) => {
       if (typeof item !== 'object' || item === null) return textLine(String(index + 1), item);
       const { name, ...rest } = item as { name?: unknown };
-      const heading = typeof name === 'string' && name !== '' ? name : String(index + 1);
-      return valueLine(heading, typeof name === 'string' ? rest : item, depth + 1);
+      const named = typeof name === 'string' && name !== '';
+      return valueLine(named ? name : String(index + 1), named ? rest : item, type, depth + 1);
     }),
   };
 }
