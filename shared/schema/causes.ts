@@ -51,12 +51,16 @@ export function tooMany(field: string, count: number, limit: number): StatusCaus
   return cause('FieldValueTooMany', field, `Too many: ${count}`, `must have at most ${limit} items`);
 }
 
+/** The most causes that are told; Kubernetes tells all, of an object with 100,000 faults by megabytes. */
+const maxCauses = 256;
+
 /** The refusal of an object for its causes; `kind` and `group` as in the kind table. Reason Invalid. */
 export function invalidError(
   entry: { readonly kind: string; readonly group: string },
   name: string,
-  causes: readonly StatusCause[],
+  found: readonly StatusCause[],
 ): ApiError {
+  const causes = found.length > maxCauses ? found.slice(0, maxCauses) : found;
   const lines = causes.map(({ field, message }) => (field ? `${field}: ${message}` : (message ?? '')));
   const list = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
   const kind = entry.group ? `${entry.kind}.${entry.group}` : entry.kind;

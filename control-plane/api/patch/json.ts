@@ -3,10 +3,16 @@ import { unfit } from './refusal.ts';
 
 /** The most operations of one patch, as in Kubernetes (`maxJSONPatchOperations`). */
 const maxOperations = 10_000;
-/** `copy` can double a document each time: this bounds how often. */
-const maxCopies = 1_000;
+/** What `copy` may add, in characters of JSON: it can double a document each time. Kubernetes allows as much as a body may have. */
+const maxCopied = 3 * 1024 * 1024;
 
 type Container = Record<string, unknown> | unknown[];
+
+interface Root {
+  document: unknown;
+  /** Characters of JSON that have been copied so far. */
+  copied: number;
+}
 
 /**
  * Applies a JSON Patch (RFC 6902) to a copy of `document`. Throws BadRequest for a malformed patch and
@@ -20,15 +26,12 @@ export function applyJsonPatch(document: unknown, patch: unknown): unknown {
       `Request entity too large: The allowed maximum operations in a JSON patch is ${maxOperations}, got ${patch.length}`,
     );
   }
-  if (patch.filter((step) => (step as { op?: unknown } | null)?.op === 'copy').length > maxCopies) {
-    throw new ApiError('RequestEntityTooLarge', `a JSON patch may copy at most ${maxCopies} times`);
-  }
-  const root = { document: structuredClone(document) };
+  const root: Root = { document: structuredClone(document), copied: 0 };
   for (const step of patch) applyOperation(root, step);
   return root.document;
 }
 
-function applyOperation(root: { document: unknown }, step: unknown): void {
+function applyOperation(root: Root, step: unknown): void {
   if (step === null || typeof step !== 'object') throw new ApiError('BadRequest', 'an operation must be an object');
   const { op, path, from, value } = step as Record<string, unknown>;
   if (typeof path !== 'string') throw new ApiError('BadRequest', 'an operation needs a path');
@@ -51,7 +54,7 @@ function applyOperation(root: { document: unknown }, step: unknown): void {
       return;
     }
     case 'copy':
-      add(root, path, structuredClone(read(root, requireFrom(from))));
+      add(root, path, copyOf(root, read(root, requireFrom(from))));
       return;
     case 'test': {
       // What is not there is null to a test.
@@ -62,6 +65,19 @@ function applyOperation(root: { document: unknown }, step: unknown): void {
     default:
       throw unfit(`unexpected kind of operation: ${JSON.stringify(op)}`);
   }
+}
+
+/** Kubernetes' words (evanphx/json-patch, AccumulatedCopySizeError). */
+function copyOf(root: Root, value: unknown): unknown {
+  const text = JSON.stringify(value);
+  root.copied += text.length;
+  if (root.copied > maxCopied) {
+    throw new ApiError(
+      'RequestEntityTooLarge',
+      `Request entity too large: Unable to complete the copy, the accumulated size increase of copy is ${root.copied}, exceeding the limit ${maxCopied}`,
+    );
+  }
+  return JSON.parse(text);
 }
 
 function requireValue(step: object, value: unknown): unknown {
@@ -85,7 +101,7 @@ function pointer(path: string): string[] {
 }
 
 /** The object or list that holds the last token of the path. */
-function parentOf(root: { document: unknown }, path: string): { parent: Container; last: string } {
+function parentOf(root: Root, path: string): { parent: Container; last: string } {
   const tokens = pointer(path);
   const last = tokens.pop() ?? '';
   let at = root.document;
@@ -108,13 +124,13 @@ function index(list: unknown[], token: string, path: string, places = list.lengt
   return at;
 }
 
-function read(root: { document: unknown }, path: string): unknown {
+function read(root: Root, path: string): unknown {
   if (path === '') return root.document;
   const { parent, last } = parentOf(root, path);
   return child(parent, last, path);
 }
 
-function readOr(root: { document: unknown }, path: string, otherwise: unknown): unknown {
+function readOr(root: Root, path: string, otherwise: unknown): unknown {
   try {
     return read(root, path);
   } catch (error) {
@@ -123,13 +139,13 @@ function readOr(root: { document: unknown }, path: string, otherwise: unknown): 
   }
 }
 
-function set(root: { document: unknown }, path: string, value: unknown): void {
+function set(root: Root, path: string, value: unknown): void {
   const { parent, last } = parentOf(root, path);
   if (Array.isArray(parent)) parent[index(parent, last, path)] = value;
   else define(parent, last, value);
 }
 
-function add(root: { document: unknown }, path: string, value: unknown): void {
+function add(root: Root, path: string, value: unknown): void {
   if (path === '') {
     root.document = value;
     return;
@@ -140,7 +156,7 @@ function add(root: { document: unknown }, path: string, value: unknown): void {
   else parent.splice(index(parent, last, path, parent.length + 1), 0, value);
 }
 
-function remove(root: { document: unknown }, path: string): unknown {
+function remove(root: Root, path: string): unknown {
   const value = read(root, path);
   if (path === '') throw unfit('the whole object cannot be removed');
   const { parent, last } = parentOf(root, path);
