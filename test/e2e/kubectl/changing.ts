@@ -91,14 +91,14 @@ metadata:
     await space.ok('create deployment d --image=coracle-demo/shell:1 --replicas=0');
     await space.ok('create configmap c --from-literal=a=b');
     const image = '{"spec":{"template":{"spec":{"containers":[{"name":"shell","env":[{"name":"A","value":"b"}]}]}}}}';
+    const none = JSON.stringify({ spec: { replicas: 0 } });
     const op = (path: string): string => `[{"op":"remove","path":"${path}"}]`;
     await space.says({
       [`patch deployment d -p '${image}'`]: 'deployment.apps/d patched',
       [`patch deployment d -p '${image}' --dry-run=server`]: 'deployment.apps/d patched (no change)',
       "get deployment d -o jsonpath='{.spec.template.spec.containers[*].image} {.spec.template.spec.containers[*].env}'":
         'coracle-demo/shell:1 [{"name":"A","value":"b"}]',
-      [`patch deployment d --subresource=scale --type=merge -p '{"spec":{"replicas":0}}'`]:
-        /scale.autoscaling\/d patched/,
+      [`patch deployment d --subresource=scale --type=merge -p '${none}'`]: /scale.autoscaling\/d patched/,
       [`patch configmap c --type=json -p '${op('/data/a')}'`]: 'configmap/c patched',
       'patch configmap c --type=merge -p \'{"data":{"k":"1","a":null}}\' -o yaml': /^ {2}k: "1"$/m,
     });

@@ -77,7 +77,7 @@ export function nodes({ alone, cluster }: Suite): void {
     });
     await space.fails({
       [`taint node ${node} a-`]: 'error: taint "a" not found',
-      [`taint node ${node} a=b:Nonsense`]: 'error: invalid taint effect: Nonsense, unsupported taint effect',
+      [`taint node ${node} a=b:Nonsense`]: `error: invalid taint effect: Nonsense, unsupported taint effect\nSee 'kubectl taint -h' for help and examples`,
       'taint node nope a=b:NoSchedule': 'Error from server (NotFound): nodes "nope" not found',
     });
     await space.ok(`taint node ${node} a=b:NoSchedule`);

@@ -27,7 +27,7 @@ REVISION  CHANGE-CAUSE
 2         second round
 `,
       'rollout history deployment/d --revision=2':
-        /^deployment.apps\/d with revision #2\nPod Template:\n[\s\S]* {4}Environment:\n {6}ROUND:\t2\n/,
+        /^deployment.apps\/d with revision #2\nPod Template:\n[\s\S]* +Environment:\n +ROUND:\t2\n/,
       'rollout undo deployment/d --to-revision=1': 'deployment.apps/d rolled back',
       'rollout status deployment/d --timeout=60s': /deployment "d" successfully rolled out$/,
       "get deployment d -o jsonpath='{.spec.template.spec.containers[0].env}{.metadata.annotations.deployment\\.kubernetes\\.io/revision}'":
@@ -58,8 +58,8 @@ REVISION  CHANGE-CAUSE
     await space.says({
       'scale deployment d --replicas=1 --current-replicas=0': 'deployment.apps/d scaled',
       'scale deployment/d --replicas=0 --timeout=30s': 'deployment.apps/d scaled',
-      'get deployment d --subresource=scale': `NAME   DESIRED   AVAILABLE
-d      0         0`,
+      'get deployment d --subresource=scale': `NAME   DESIRED   AVAILABLE   AGE
+d      0         0           1s`,
       'autoscale deployment d --min=1 --max=3 --cpu-percent=80': 'horizontalpodautoscaler.autoscaling/d autoscaled',
       'get hpa d': `NAME   REFERENCE      TARGETS              MINPODS   MAXPODS   REPLICAS   AGE
 d      Deployment/d   cpu: <unknown>/80%   1         3         0          1s`,
