@@ -19,7 +19,7 @@ export const namespaces: AdmissionPlugin = {
     if (!finalizers.includes(namespaceFinalizer)) finalizers.push(namespaceFinalizer);
     namespace.spec = { ...namespace.spec, finalizers };
     const { metadata } = namespace;
-    metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name };
+    if (metadata.name) metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name };
   },
   validate({ verb, entry, name }) {
     if (verb === 'delete' && immortal.has(name)) throw forbidden(entry, name, 'this namespace may not be deleted');
