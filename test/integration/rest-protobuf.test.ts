@@ -192,7 +192,7 @@ function withZeros(given: unknown, read: unknown): unknown {
 
 function saysNothing(value: unknown): boolean {
   if (isObject(value)) return Object.values(value).every(saysNothing);
-  return value === '' || value === 0 || value === false || value === '0';
+  return value === '' || value === 0 || value === false || value === '0' || value === '0s';
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
