@@ -60,6 +60,7 @@ export async function createObject(
   const admission: Admission = {
     ...{ identity: context.identity, verb: 'create', entry: def, namespace: draft.metadata.namespace },
     ...{ name: draft.metadata.name, dryRun: options.dryRun ?? false, warnings: context.warnings, now },
+    audit: context.audit,
   };
   const missing = core.admission.missing(admission, draft);
   core.admission.mutate(admission, draft, missing.length > 0 ? await readerWith(core, missing) : undefined);

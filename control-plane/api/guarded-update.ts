@@ -58,6 +58,7 @@ export async function guardedUpdate(
   const admission: Admission = {
     ...{ identity: context.identity, verb: admit, entry: def, subresource, namespace, name },
     ...{ dryRun, warnings: context.warnings, now: core.deps.clock.now() },
+    audit: context.audit,
   };
   const charges = chargesOf(core, admission, context.signal);
   return decideAndWrite(core, context, place, decide, dryRun, admission, charges);

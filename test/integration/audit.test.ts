@@ -86,6 +86,27 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
     expect(text).not.toContain(Buffer.from('top-secret').toString('base64'));
   });
 
+  it('has what a namespace wants audited of its pods, and what makes pods', async () => {
+    const labels = {
+      'pod-security.kubernetes.io/audit': 'restricted',
+      'pod-security.kubernetes.io/enforce': 'baseline',
+    };
+    await admin('POST', '/api/v1/namespaces', {
+      body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'watched', labels } },
+    });
+    const spec = { containers: [{ name: 'main', image: 'some:1' }] };
+    const body = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec };
+    const { annotations } = await byId(await admin('POST', '/api/v1/namespaces/watched/pods', { body }));
+    expect(annotations['pod-security.kubernetes.io/enforce-policy']).toBe('baseline:latest');
+    expect(annotations['pod-security.kubernetes.io/audit-violations']).toMatch(
+      /^would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false \(container "main" must set/,
+    );
+    const template = { template: { metadata: { labels: { a: 'b' } }, spec } };
+    const made = { apiVersion: 'v1', kind: 'PodTemplate', metadata: { name: 't' }, ...template };
+    const told = await byId(await admin('POST', '/api/v1/namespaces/watched/podtemplates', { body: made }));
+    expect(told.annotations['pod-security.kubernetes.io/audit-violations']).toMatch(/^would violate PodSecurity/);
+  });
+
   it('tells who was refused, who acted as somebody else, and what was asked in vain', async () => {
     const bob = await server.caller({ user: 'bob', groups: [] });
     const refused = await byId(await bob('DELETE', '/api/v1/namespaces/default/pods/p'));

@@ -3,6 +3,7 @@ import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { Guard, Write } from '../../store/store.ts';
+import type { AuditTrail } from '../audit/trail.ts';
 import type { State } from '../codec.ts';
 import type { Identity } from '../identity.ts';
 
@@ -61,6 +62,8 @@ export interface Admission {
   readonly dryRun: boolean;
   /** Shown to the client. */
   readonly warnings: string[];
+  /** Of a request that is audited: what else its event says. */
+  readonly audit?: Pick<AuditTrail, 'note'> | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }

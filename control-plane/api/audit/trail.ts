@@ -66,6 +66,11 @@ export class AuditTrail {
     this.#annotations['authorization.k8s.io/reason'] = decision.reason ?? '';
   }
 
+  /** Something that an admission plugin says of the request. */
+  note(key: string, text: string): void {
+    this.#annotations[key] = text;
+  }
+
   failed(error: ApiError): void {
     this.#failure = error;
     if (error.reason === 'Forbidden') this.#annotations['authorization.k8s.io/decision'] ??= 'forbid';

@@ -5,7 +5,7 @@ import { forbidden } from '../../refusals.ts';
 import type { Admission, AdmissionPlugin, Reader } from '../plugin.ts';
 import type { Subject } from './check.ts';
 import { formatDetails, formatReasons, violationsOf } from './evaluate.ts';
-import { compareLevels, formatLevelVersion, type LevelVersion, type Policy, policyOf } from './policy.ts';
+import { compareLevels, formatLevelVersion, type LevelVersion, type Policy, policyOf, prefix } from './policy.ts';
 
 /** Pods of a namespace that a new level is tried on. */
 const maxPodsToCheck = 3000;
@@ -26,7 +26,7 @@ const templates: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Pod Security admission (Kubernetes, "Pod Security Admission"): what a namespace's labels enforce is asked of every pod as of the very
- * namespace that it is stored in; `warn` is said of pods and of what makes pods.
+ * namespace that it is stored in; `warn` is said, and `audit` written, of pods and of what makes pods.
  */
 export const podSecurity: AdmissionPlugin = {
   name: 'PodSecurity',
@@ -60,28 +60,36 @@ export const podSecurityWarnings: AdmissionPlugin = {
 
 function checkPod(request: Admission, policy: Policy, pod: Pod): void {
   const violations = violationsOf(policy.enforce, pod);
+  request.audit?.note(`${prefix}enforce-policy`, formatLevelVersion(policy.enforce));
   if (violations.length > 0) {
     const why = `violates PodSecurity ${JSON.stringify(formatLevelVersion(policy.enforce))}: ${formatDetails(violations)}`;
     throw forbidden(request.entry, request.name, why);
   }
-  warn(request, policy.warn, pod);
+  tell(request, policy, pod);
 }
 
-function warn({ warnings }: Admission, level: LevelVersion, subject: Subject): void {
-  const violations = violationsOf(level, subject);
-  if (violations.length === 0) return;
-  const text = `would violate PodSecurity ${JSON.stringify(formatLevelVersion(level))}: ${formatDetails(violations)}`;
+/** What the policy only warns of goes to the client, what it only audits into the audit log. */
+function tell({ warnings, audit }: Admission, policy: Policy, subject: Subject): void {
+  const text = wouldViolate(policy.warn, subject);
   // A try after a lost race says the same again.
-  if (!warnings.includes(text)) warnings.push(text);
+  if (text && !warnings.includes(text)) warnings.push(text);
+  const found = audit && wouldViolate(policy.audit, subject);
+  if (found) audit.note(`${prefix}audit-violations`, found);
+}
+
+function wouldViolate(level: LevelVersion, subject: Subject): string | undefined {
+  const violations = violationsOf(level, subject);
+  if (violations.length === 0) return undefined;
+  return `would violate PodSecurity ${JSON.stringify(formatLevelVersion(level))}: ${formatDetails(violations)}`;
 }
 
 function warnTemplate(request: Admission, object: KubeObject, old: KubeObject | undefined, reader: Reader): void {
   const home = request.namespace ? reader.get('Namespace', request.namespace) : undefined;
   const { policy } = policyOf(home?.metadata.labels);
-  if (policy.warn.level === 'privileged') return;
+  if (policy.warn.level === 'privileged' && (!request.audit || policy.audit.level === 'privileged')) return;
   const template = templateOf(object);
   if (!template?.spec || (old && template === templateOf(old))) return;
-  warn(request, policy.warn, { metadata: template.metadata ?? {}, spec: template.spec });
+  tell(request, policy, { metadata: template.metadata ?? {}, spec: template.spec });
 }
 
 function templateOf(object: KubeObject): PodTemplateSpec | undefined {

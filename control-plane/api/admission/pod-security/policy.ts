@@ -16,7 +16,7 @@ export interface LevelVersion {
 
 export type Policy = Readonly<Record<Mode, LevelVersion>>;
 
-const prefix = 'pod-security.kubernetes.io/';
+export const prefix = 'pod-security.kubernetes.io/';
 const openPolicy: LevelVersion = { level: 'privileged', minor: Number.POSITIVE_INFINITY };
 
 /** Without labels: everything is allowed. */
