@@ -7,7 +7,14 @@ import type { Assignment, Peer, ToNode } from '../../shared/session.ts';
 type AssignmentsMessage = Extract<ToNode, { type: 'assignments' }>;
 
 /** The kinds that the informers must hold: what assignments are made from, the leases that tell how far they have come, and the service of the API. */
-export const assignmentKinds = ['Pod', 'Node', 'ConfigMap', 'Secret', 'Lease', 'Service'] as const satisfies readonly Kind[];
+export const assignmentKinds = [
+  'Pod',
+  'Node',
+  'ConfigMap',
+  'Secret',
+  'Lease',
+  'Service',
+] as const satisfies readonly Kind[];
 
 /**
  * What one node should run, as a chain of messages: the first is COMPLETE, the others INCREMENTAL, each for exactly
