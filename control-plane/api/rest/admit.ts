@@ -21,10 +21,11 @@ const exempt: ReadonlySet<string | undefined> = new Set(['healthz', 'livez', 're
 export function admitRequest(
   gate: FairGate,
   context: RestContext,
+  method: string,
   route: Route,
 ): Admitted | Promise<Admitted> | undefined {
   if (route.type === 'path' && exempt.has(route.parts[0])) return undefined;
-  const entered = gate.enter(context.identity, widthOf(gate, route), () => context.signal);
+  const entered = gate.enter(context.identity, widthOf(gate, method, route), () => context.signal);
   const long = route.type === 'resource' && isLong(route.resource, route.query);
   const admit = (seat: Seat): Admitted => {
     if (!long) return { end: () => gate.leave(seat) };
@@ -35,8 +36,10 @@ export function admitRequest(
   return entered instanceof Promise ? entered.then(admit) : admit(entered);
 }
 
-function widthOf(gate: FairGate, route: Route): number {
+/** Only what reads a collection is wide: a list, and a deletion of all. A create costs the same however many there are. */
+function widthOf(gate: FairGate, method: string, route: Route): number {
   if (route.type === 'path' || route.resource.name !== undefined || flag(route.query, 'watch')) return 1;
+  if (method !== 'GET' && method !== 'DELETE') return 1;
   const { def, namespace } = route.resource;
   const limit = Number(route.query.get('limit') ?? 0);
   return gate.listWidth(def.stored.kind as Kind, namespace, limit > 0 ? limit : undefined);

@@ -183,7 +183,7 @@ class Handler {
       context.impersonator = impersonator;
       if (auditor?.on) context.audit = await beginTrail(auditor, request, context, route, auditID);
       if (this.#deps.gate) {
-        const entered = admitRequest(this.#deps.gate, context, route);
+        const entered = admitRequest(this.#deps.gate, context, request.method ?? 'GET', route);
         admitted = entered instanceof Promise ? await entered : entered;
       }
       if (route.type === 'path') return await this.#paths.serve(request, route, context.identity, reply);

@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest';
+import { VirtualClock } from '../../../shared/virtual-clock.ts';
+import { FairGate } from '../fairness/gate.ts';
+import { admitRequest } from './admit.ts';
+import { RestContext } from './rest-context.ts';
+import { routeOf } from './route.ts';
+
+const pods = '/api/v1/namespaces/default/pods';
+
+/** How many requests of one user are let in at once where there are 10,000 pods. */
+function atOnce(method: string, url: string): number {
+  const gate = new FairGate({ clock: new VirtualClock(), sizeOf: () => 10_000 });
+  let count = 0;
+  while (!(admitRequest(gate, new RestContext(), method, routeOf(url)) instanceof Promise)) count++;
+  return count;
+}
+
+it('counts by its collection’s size what reads a collection, and nothing else', () => {
+  const narrow = atOnce('GET', `${pods}/one`);
+  expect(narrow).toBeGreaterThan(1);
+  for (const [method, url] of [
+    ['POST', pods],
+    ['PATCH', `${pods}/one`],
+    ['DELETE', `${pods}/one`],
+  ] as const) {
+    expect(atOnce(method, url), method).toBe(narrow);
+  }
+  expect(atOnce('GET', pods)).toBeLessThan(narrow);
+  expect(atOnce('DELETE', pods)).toBeLessThan(narrow);
+  expect(atOnce('GET', `${pods}?limit=100`)).toBe(narrow);
+});
