@@ -509,6 +509,7 @@ describe.skipIf(!kubectlFound)('kubectl', () => {
     expect(list).toMatch(/^ +\[\/version\] +\[\] +\[get\]$/m);
     const all = await server.kubectl('admin', ['auth', 'can-i', '--list', '-n', 'default']);
     expect(all).toMatch(/^\*\.\* +\[\] +\[\] +\[\*\]$/m);
+    expect(all.match(/^ +\[\*\] +\[\] +\[\*\]$/gm)).toHaveLength(1);
   });
 
   test('auth whoami says who one is', async () => {

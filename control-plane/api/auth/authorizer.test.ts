@@ -108,6 +108,13 @@ test('masters may do everything', () => {
   expect(ask({ user: 'ann', groups: ['system:masters'] }, 'delete nodes a')).toBe(true);
 });
 
+test('the rules of masters are those of their roles, told once', () => {
+  const rules = [{ verbs: ['*'], nonResourceURLs: ['*'] }];
+  const rbac = { rulesOf: () => ({ rules, errors: [] }), authorize: () => ({ allowed: false, reason: '' }) as const };
+  const authorizer = createAuthorizer({ pods: store, rbac });
+  expect(authorizer.rulesOf?.({ user: 'ann', groups: ['system:masters'] }, 'default').rules).toEqual(rules);
+});
+
 test('others are refused in the words of Kubernetes', () => {
   const ann: Identity = { user: 'ann', groups: ['system:authenticated'] };
   const list: Attributes = { verb: 'list', group: '', resource: 'pods', namespace: 'default' };
