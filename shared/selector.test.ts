@@ -74,7 +74,7 @@ describe('parseLabelSelector', () => {
 
   it('refuses keys and values that no label can have', () => {
     expect(() => parseLabelSelector('-a=b')).toThrow(
-      'unable to parse requirement: key: Invalid value: "-a": name part must',
+      'unable to parse requirement: <nil>: Invalid value: "-a": name part must',
     );
     expect(() => parseLabelSelector('a=b/c')).toThrow('values[0][a]: Invalid value: "b/c": a valid label must be');
     expect(() => parseLabelSelector(`a in (${'b,'.repeat(100_000)})`)).toThrow('too long');

@@ -213,7 +213,7 @@ function formatRequirement({ key, operator, values }: Requirement): string {
 
 function checkRequirement({ key, operator, values }: Requirement): void {
   const keyFault = isQualifiedName(key);
-  const cause = keyFault ? invalid('key', key, keyFault) : valueFault(key, operator, values);
+  const cause = keyFault ? invalid('<nil>', key, keyFault) : valueFault(key, operator, values);
   if (cause) throw new ApiError('BadRequest', `unable to parse requirement: ${cause.field}: ${cause.message}`);
 }
 

@@ -2,6 +2,7 @@ import { formatTime } from '../../shared/clock.ts';
 import { isApiError } from '../../shared/errors.ts';
 import type { Namespace, ObjectMeta } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
+import { warningsOf } from '../../shared/kinds/warnings/index.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { nameSuffix, uuid } from '../../shared/random.ts';
 import { objectKey } from '../store/keys.ts';
@@ -67,6 +68,7 @@ export async function createObject(
   def.strategy.prepareCreate?.(draft);
   if (def.kind === 'Namespace') draft.status = { phase: 'Active' };
   checkCreate(served, draft);
+  context.warnings.push(...warningsOf(def.kind, draft));
   if (def.inert) context.warnings.push(inertWarning(def.kind, def.inert));
   core.admission.validate(admission, draft);
   for (let attempt = 1; ; attempt++) {

@@ -1,6 +1,7 @@
 import { backoffMs } from '../../shared/backoff.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { Subresource } from '../../shared/kinds/table.ts';
+import { warningsOf } from '../../shared/kinds/warnings/index.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { objectKey } from '../store/keys.ts';
 import type { Guard, Write } from '../store/store.ts';
@@ -100,13 +101,19 @@ async function decideAndWrite(
     }
     if (change.type === 'put' && isReadyToGo(change.object)) change = { type: 'remove' };
     const after = change.type === 'put' ? change.object : undefined;
+    const warn = (): void => {
+      if (!after || place.admit !== 'update' || place.subresource) return;
+      context.warnings.push(...warningsOf(def.kind, after, state?.object));
+    };
     if (dryRun) {
       await charges?.check(after ?? state.object, state.object);
+      warn();
       return { object: after ?? state.object, removed: !after };
     }
     const written = await write(core, def, key, state, after, charges);
     if (typeof written === 'number') {
       core.wrote(written);
+      warn();
       if (!after) return { object: state.object, removed: true };
       // Its metadata may still be that of the object it came from, which is shared.
       after.metadata = { ...after.metadata, resourceVersion: String(written) };

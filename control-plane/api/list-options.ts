@@ -21,7 +21,7 @@ function listFaults(query: Omit<WatchQuery, 'entry'>): StatusCause[] {
     }
     if (query.continue) causes.push(continued);
     if (match !== 'Exact' && match !== 'NotOlderThan') {
-      causes.push(notSupported(field, match, ['Exact', 'NotOlderThan', '']));
+      causes.push(notSupported(field, match, ['Exact', 'NotOlderThan', ''], 'as given'));
     }
     if (match === 'Exact' && resourceVersion === '0') {
       causes.push(forbidden(field, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));

@@ -253,7 +253,7 @@ describe('the other kinds', () => {
 
   it('names a namespace like a label, and knows none in a namespace', () => {
     expect(faults('Namespace', { metadata: { name: 'a.b' } })[0]).toMatch(
-      /^metadata.name: Invalid value: "a.b": a lowercase RFC 1123 label/,
+      /^metadata.name: Invalid value: "a.b": must not contain dots$/,
     );
     expect(faults('Namespace', { metadata: { name: 'a', namespace: 'b' } })).toEqual([
       'metadata.namespace: Forbidden: not allowed on this type',

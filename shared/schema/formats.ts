@@ -11,12 +11,18 @@ const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 const name = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
 const nameExamples = ['MyName', 'my.name', '123-abc'];
 
-export const isDnsLabel: Format = pattern(
+const dnsLabelPattern = pattern(
   label,
   63,
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
   ['my-name', '123-abc'],
 );
+
+/** What would be a name of several labels is told that, not the rule. */
+export const isDnsLabel: Format = (value) => {
+  const fault = dnsLabelPattern(value);
+  return fault && value.length <= 63 && isDnsSubdomain(value) === undefined ? 'must not contain dots' : fault;
+};
 
 export const isDnsSubdomain: Format = pattern(
   `${label}(\\.${label})*`,

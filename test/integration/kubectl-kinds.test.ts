@@ -143,6 +143,29 @@ describe.skipIf(!found)('kubectl and the kinds that govern', () => {
     );
   });
 
+  it("warns of what is deprecated in Kubernetes' words, when it is made and when it is changed", async () => {
+    const manifest = (image: string): string =>
+      JSON.stringify({
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: 'old' },
+        spec: {
+          selector: { matchLabels: { a: 'b' } },
+          template: {
+            metadata: { labels: { a: 'b' } },
+            spec: { containers: [{ name: 'c', image }], nodeSelector: { 'beta.kubernetes.io/os': 'linux' } },
+          },
+        },
+      });
+    const warning =
+      'Warning: spec.template.spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead\n';
+    const apply = (image: string) => kubectl(['apply', '-f', '-'], manifest(image));
+    expect(await apply('one')).toBe(`${warning}deployment.apps/old created\n`);
+    expect(await apply('two')).toBe(`${warning}deployment.apps/old configured\n`);
+    expect(await apply('two')).toBe('deployment.apps/old unchanged\n');
+    expect(await kubectl(['scale', 'deployment/old', '--replicas=2'])).toBe('deployment.apps/old scaled\n');
+  });
+
   it('asks for a certificate, approves it, and denies another', async () => {
     for (const name of ['yes', 'no']) {
       const { request } = await createSigningRequest({ user: name, groups: ['devs'] });
