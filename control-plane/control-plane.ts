@@ -10,13 +10,16 @@ import type { Log } from '../shared/log.ts';
 import type { Authority } from '../shared/pki/certificates.ts';
 import type { Random } from '../shared/random.ts';
 import type { Api } from './api/api.ts';
+import { auditedApi } from './api/audit/audited-api.ts';
+import type { Auditor } from './api/audit/auditor.ts';
 import { createAuthorizer } from './api/auth/authorizer.ts';
 import { bootstrapPolicy } from './api/auth/rbac/bootstrap-policy.ts';
 import { ensureBootstrapPolicy } from './api/auth/rbac/ensure-policy.ts';
 import { RbacIndex } from './api/auth/rbac/rbac-index.ts';
 import { createTokens, defaultIssuer, type TokenKeys, type Tokens } from './api/auth/tokens/index.ts';
 import { ensureBootObjects } from './api/boot.ts';
-import { type Authorizer, component } from './api/identity.ts';
+import { apiServer, type ClientOf, controller, controllerManager, nodeAgent, scheduler } from './api/components.ts';
+import type { Authorizer } from './api/identity.ts';
 import { LocalClient } from './api/local-client.ts';
 import { createApi } from './api/pipeline.ts';
 import { usageHandlers } from './api/usage.ts';
@@ -47,6 +50,8 @@ export interface ControlPlaneDeps {
   readonly heartbeatMs?: number;
   readonly leaseMs?: number;
   readonly metrics?: Registry;
+  /** Writes down what is asked of the API. Absent: nobody does. */
+  readonly auditor?: Auditor;
   /** What tokens of service accounts are signed with. Absent: there are none, and pods are given none. */
   readonly tokenKeys?: TokenKeys;
   /** Whom these tokens say they are from. */
@@ -61,6 +66,7 @@ const returnMs = 5_000;
 
 /** Everything between the store and the wires: the same for the server, for tests and for the simulation. */
 export interface ControlPlane {
+  /** As the wires serve it: audited. */
   readonly api: Api;
   readonly authorizer: Authorizer;
   readonly cache: WatchCache;
@@ -92,7 +98,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   });
   const { tokenKeys: keys, tokenIssuer: issuer = defaultIssuer } = deps;
   const tokens = keys && createTokens({ keys, issuer, store, cache, clock, random });
-  const api: Api = createApi({
+  const bare: Api = createApi({
     store,
     cache,
     clock,
@@ -109,14 +115,16 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       open: (node, request, signal) => sessions.open(node, request, signal),
     },
   });
-  const clientOf = (name: string, userAgent = name): Client =>
-    new LocalClient({ api, clock, identity: component(name), userAgent });
+  const { auditor } = deps;
+  const api = auditor ? auditedApi(bare, auditor) : bare;
+  const clientOf: ClientOf = (identity, userAgent) =>
+    new LocalClient({ api, clock, identity, ...(userAgent ? { userAgent } : {}), audited: auditor?.on ?? false });
   const kinds = new Set<Kind>([...assignmentKinds, ...schedulerKinds, ...controllerKinds]);
-  const informers: Informers = createInformers({ client: clientOf('informers'), clock, random, log }, [...kinds]);
+  const informers: Informers = createInformers({ client: clientOf(apiServer), clock, random, log }, [...kinds]);
   informers.onChange((changes) => rbac.apply(changes));
   const sessions = createNodeSessions({
     store,
-    client: clientOf('node-sessions', 'kubelet'),
+    clientOf: (node) => clientOf(nodeAgent(node), 'kubelet'),
     informers,
     clock,
     random,
@@ -131,23 +139,26 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
 
   /** What only one control plane at a time does. */
   async function decide(signal: AbortSignal): Promise<void> {
-    const recorder = (name: string) =>
-      createEventRecorder({ client: clientOf(name), clock, random, log, component: name, signal });
+    const recorder = (component: string, client: Client) =>
+      createEventRecorder({ client, clock, random, log, component, signal });
+    const manager = clientOf(controllerManager);
     // Their own informers: a new leader starts from a whole state, and hears no changes of an older term.
-    const view = createInformers({ client: clientOf('leader'), clock, random, log }, [...kinds]);
-    const scheduler = createScheduler({
-      client: clientOf('kube-scheduler'),
+    const view = createInformers({ client: manager, clock, random, log }, [...kinds]);
+    const binding = clientOf(scheduler);
+    const scheduling = createScheduler({
+      client: binding,
       informers: view,
-      recorder: recorder('default-scheduler'),
+      recorder: recorder('default-scheduler', binding),
       metrics: schedulerCounters,
       clock,
       random,
       log,
     });
     const controllers = {
-      client: clientOf('controller-manager', 'kube-controller-manager'),
+      client: manager,
+      clientOf: (name: string) => clientOf(controller(name), 'kube-controller-manager'),
       informers: view,
-      events: recorder('controller-manager'),
+      events: recorder('controller-manager', manager),
       ...(queueCounters ? { metrics: queueCounters } : {}),
       clock,
       random,
@@ -158,21 +169,21 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       ...(deps.authority ? { authority: deps.authority } : {}),
       ...(tokens ? { issueToken: tokens.accounts.issueLegacy.bind(tokens.accounts) } : {}),
     };
-    await Promise.all([view.run(signal), scheduler.run(signal), runControllers(controllers, options, signal)]);
+    await Promise.all([view.run(signal), scheduling.run(signal), runControllers(controllers, options, signal)]);
   }
 
   return {
     api,
     authorizer,
     cache,
-    client: clientOf('control-plane'),
+    client: clientOf(apiServer),
     sessions,
     informers,
     ...(tokens ? { tokens } : {}),
     async ready(signal) {
       await cache.ready(signal);
-      await ensureBootObjects(api, signal);
-      const revision = await ensureBootstrapPolicy(clientOf('apiserver'), bootstrapPolicy());
+      await ensureBootObjects(bare, signal);
+      const revision = await ensureBootstrapPolicy(clientOf(apiServer), bootstrapPolicy());
       await informers.synced(signal);
       // What was just written is what requests are decided by.
       while (informers.revision < revision) await clock.sleep(1, signal);

@@ -8,7 +8,6 @@ import { systemClock as clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { systemRandom as random } from '../shared/random.ts';
-import { auditedApi } from './api/audit/audited-api.ts';
 import { type AuditOptions, createAuditor } from './api/audit/create-auditor.ts';
 import { Authenticator } from './api/auth/authenticator.ts';
 import { createEnrollment } from './api/auth/enrollment.ts';
@@ -95,8 +94,14 @@ interface Parts {
 async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): Promise<void> {
   const { certificates, tokenKeys, store, log, metrics } = parts;
   const issuer = options.tokenIssuer ?? defaultIssuer;
+  const auditor = await createAuditor(options, {
+    clock,
+    random,
+    log: log.child({ component: 'audit' }),
+    registry: metrics,
+  });
   const controlPlane = createControlPlane({
-    ...{ store, clock, random, log, metrics },
+    ...{ store, clock, random, log, metrics, auditor },
     holder: parts.holder,
     clusterCIDR: options.podCIDR,
     serviceCIDR: options.serviceCIDR,
@@ -112,20 +117,13 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
   });
 
   const authenticator = new Authenticator({ clock, authorizer, tokens: controlPlane.tokens?.authenticators });
-  const auditor = await createAuditor(options, {
-    clock,
-    random,
-    log: log.child({ component: 'audit' }),
-    registry: metrics,
-  });
-  const served = auditedApi(api, auditor);
   const gate = new FairGate({
     ...{ clock, registry: metrics },
     sizeOf: (kind, namespace) => controlPlane.cache.count(kind, namespace),
   });
   let restUrl = '';
   const rest = createRestServer({
-    ...{ api: served, authorizer, gate, auditor, clock, registry: metrics },
+    ...{ api, authorizer, gate, auditor, clock, registry: metrics },
     issuer: issuerDocuments({ issuer, keys: tokenKeys, url: () => restUrl }),
     log: log.child({ component: 'rest' }),
     tls: restTls(certificates),
@@ -133,7 +131,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     checks: { ready: { etcd: async () => void (await store.get('/')) } },
   });
   const grpc = createGrpcServer({
-    ...{ api: served, audited: auditor.on, authenticator, enrollment, gate, clock, sessions: controlPlane.sessions },
+    ...{ api, auditor, authenticator, enrollment, gate, clock, sessions: controlPlane.sessions },
     log: log.child({ component: 'grpc' }),
     observe: grpcMetrics(metrics),
     tls: grpcTls(certificates),

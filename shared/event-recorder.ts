@@ -17,16 +17,18 @@ import type { Random } from './random.ts';
 export interface EventRecorder {
   /** Notes one occurrence. `type`: Normal or Warning; `reason`: CamelCase, for machines; `message`: for people. */
   event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void;
-  /** The same under another component's name; what it remembers and its limits are shared. */
-  of(component: string): EventRecorder;
+  /** The same under another component's name, and by its `client` if it has one; what it remembers and its limits are shared. */
+  of(component: string, client?: EventClient): EventRecorder;
   /** Resolves when nothing waits to be written, or when the recorder's signal is aborted. */
   idle(): Promise<void>;
   /** How many occurrences were not written, since the start. */
   readonly dropped: number;
 }
 
+export type EventClient = Pick<Client, 'create' | 'patch'>;
+
 export interface EventRecorderDeps {
-  readonly client: Pick<Client, 'create' | 'patch'>;
+  readonly client: EventClient;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -58,9 +60,15 @@ const retryBackoff = { firstMs: 200, capMs: 5_000 };
 /** Kubernetes' own bound of Event.message. */
 const maxMessage = 1_024;
 
+/** Who tells, and by what. */
+interface Teller {
+  readonly component: string;
+  readonly client: EventClient;
+}
+
 interface Waiting {
   readonly key: string;
-  readonly component: string;
+  readonly teller: Teller;
   readonly object: KubeObject;
   readonly type: string;
   readonly reason: string;
@@ -79,7 +87,7 @@ interface Written {
 }
 
 export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
-  const { client, clock, random, log, signal } = deps;
+  const { clock, random, log, signal } = deps;
   const limits = { ...defaultLimits, ...deps.limits };
   const correlator = new EventCorrelator({ remembered: limits.remembered, ...deps.correlation });
   const names = new EventNames(random);
@@ -90,19 +98,13 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
   let tokens = limits.burst;
   let refilledAt = clock.monotonic();
 
-  function note(
-    component: string,
-    object: KubeObject,
-    type: 'Normal' | 'Warning',
-    reason: string,
-    message: string,
-  ): void {
+  function note(teller: Teller, object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
     if (signal?.aborted) return;
     const { kind, apiVersion, metadata } = object;
     const now = clock.now();
     const said = correlator.note(
       {
-        source: `${component}, ${deps.host ?? ''}`,
+        source: `${teller.component}, ${deps.host ?? ''}`,
         object: [kind, metadata.namespace, metadata.name, metadata.uid, apiVersion].join('/'),
         ...{ type, reason },
         message: message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message,
@@ -123,7 +125,7 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
     } else {
       const { key, count, first } = said;
       waiting.set(key, {
-        ...{ key, component, object, type, reason, count, first },
+        ...{ key, teller, object, type, reason, count, first },
         message: text,
         last: now,
         times: 1,
@@ -180,6 +182,7 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
   }
 
   async function write(entry: Waiting): Promise<void> {
+    const { client } = entry.teller;
     const known = written.get(entry.key);
     if (known) {
       try {
@@ -207,7 +210,8 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
   }
 
   function draft(entry: Waiting) {
-    const { object } = entry;
+    const { object, teller } = entry;
+    const { component } = teller;
     const { name, uid, resourceVersion } = object.metadata;
     // Kubernetes keeps the events of what has no namespace in `default`.
     const namespace = object.metadata.namespace || 'default';
@@ -224,18 +228,18 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
       type: entry.type,
       reason: entry.reason,
       message: entry.message,
-      source: { component: entry.component, ...(deps.host ? { host: deps.host } : {}) },
+      source: { component, ...(deps.host ? { host: deps.host } : {}) },
       firstTimestamp: formatTime(entry.first),
       lastTimestamp: formatTime(entry.last),
       count: entry.count,
-      reportingComponent: entry.component,
+      reportingComponent: component,
       reportingInstance: deps.host ?? '',
     } satisfies Draft<Event>;
   }
 
-  const recorderOf = (component: string): EventRecorder => ({
-    event: (object, type, reason, message) => note(component, object, type, reason, message),
-    of: recorderOf,
+  const recorderOf = (teller: Teller): EventRecorder => ({
+    event: (object, type, reason, message) => note(teller, object, type, reason, message),
+    of: (component, client = teller.client) => recorderOf({ component, client }),
     async idle() {
       while (draining) await draining;
     },
@@ -243,5 +247,5 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
       return dropped;
     },
   });
-  return recorderOf(deps.component);
+  return recorderOf(deps);
 }

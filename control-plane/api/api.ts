@@ -3,6 +3,7 @@ import type { DeleteOptions, Kind, Status } from '../../shared/generated/types.t
 import type { KindEntry, Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type { Connection, LogStreamParameters, StreamRequest, TunnelFrame } from '../../shared/session.ts';
+import type { AuditedCall } from './audit/calls.ts';
 import type { AuditTrail } from './audit/trail.ts';
 import type { Identity } from './identity.ts';
 
@@ -77,8 +78,8 @@ export interface RequestContext {
   accepted?: boolean;
   /** Where what is decided and done is written, when it is to be. */
   audit?: AuditTrail | undefined;
-  /** Of a gRPC call that is to be audited: its method, and who is at the other end. */
-  readonly call?: { readonly path: string; readonly peer: string };
+  /** Set where requests are audited that do not come over REST. */
+  readonly call?: AuditedCall;
 }
 
 export interface Target {

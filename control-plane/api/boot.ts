@@ -3,14 +3,14 @@ import { kindNamed } from '../../shared/kinds/index.ts';
 import { systemPriorityClasses } from '../../shared/kinds/priority-class.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import type { Api, RequestContext } from './api.ts';
-import { component } from './identity.ts';
+import { apiServer } from './components.ts';
 
 /** The namespaces that every cluster has. */
 export const systemNamespaces = ['default', 'kube-system', 'kube-public', nodeLeaseNamespace] as const;
 
 /** Makes what must exist before anybody asks. May be run at every start, by several servers at once. */
 export async function ensureBootObjects(api: Api, signal: AbortSignal): Promise<void> {
-  const context: RequestContext = { identity: component('apiserver'), signal, warnings: [] };
+  const context: RequestContext = { identity: apiServer, signal, warnings: [] };
   const namespaces = systemNamespaces.map((name) => ({
     apiVersion: 'v1',
     kind: 'Namespace' as const,

@@ -10,6 +10,8 @@ export interface Identity {
   readonly uid?: string;
   /** What else the authenticator knows: `authentication.kubernetes.io/pod-name` and the like. */
   readonly extra?: Readonly<Record<string, readonly string[]>>;
+  /** A component of this very process: it may do everything, whatever its name may elsewhere. */
+  readonly inProcess?: true;
 }
 
 /** What is asked for, in RBAC's terms. */
@@ -52,7 +54,12 @@ export const groups = {
   bootstrappers: 'system:bootstrappers',
 } as const;
 
-/** An identity that may do everything: for the cluster's own components in this process. */
-export function component(name: string): Identity {
-  return { user: `system:${name}`, groups: [groups.masters, groups.authenticated] };
+/** One of the cluster's own components in this process, under the name that it has in Kubernetes: `system:kube-scheduler`. */
+export function component(user: string, held: readonly string[] = []): Identity {
+  return { user, groups: [...held, groups.authenticated], inProcess: true };
+}
+
+/** Whether rules are not asked about somebody. */
+export function isAboveRules({ groups: held, inProcess }: Identity): boolean {
+  return inProcess === true || held.includes(groups.masters);
 }

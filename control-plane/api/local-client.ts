@@ -26,6 +26,8 @@ export interface LocalClientDeps {
   readonly clock: Clock;
   /** What its writes are signed with; the component's own name when absent. */
   readonly userAgent?: string;
+  /** Its requests are audited as those of others are. */
+  readonly audited?: boolean;
 }
 
 /** The API as a component of the API server's own process sees it: the same pipeline, without a wire. */
@@ -109,7 +111,8 @@ export class LocalClient implements Client {
   }
 
   #context(signal: AbortSignal): RequestContext {
-    const { identity, userAgent = identity.user.replace(/^system:/, '') } = this.#deps;
-    return { identity, userAgent, signal, warnings: [] };
+    const { identity, audited, userAgent = identity.user.replace(/^system:/, '') } = this.#deps;
+    const context = { identity, userAgent, signal, warnings: [] };
+    return audited ? { ...context, call: { peer: '127.0.0.1' } } : context;
   }
 }

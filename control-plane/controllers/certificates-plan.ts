@@ -55,8 +55,10 @@ function nodeServingFault(subject: RequestedSubject, usages: readonly string[]):
   if (names.dns.length === 0 && names.ip.length === 0) return 'DNS or IP subjectAltName is required';
   if (names.email.length > 0) return 'Email subjectAltNames are not allowed';
   if (names.url.length > 0) return 'URI subjectAltNames are not allowed';
+  const unfit = usagesFault(usages, 'server auth');
+  if (unfit !== undefined) return unfit;
   if (!commonName.startsWith(nodeUserPrefix)) return `subject common name does not begin with ${nodeUserPrefix}`;
-  return usagesFault(usages, 'server auth');
+  return undefined;
 }
 
 function isNodesOnly(organizations: readonly string[]): boolean {
@@ -69,7 +71,7 @@ function usagesFault(usages: readonly string[], main: string): string | undefine
   const others = usages.filter((usage) => !wanted.includes(usage));
   const all = wanted.every((usage) => usages.includes(usage));
   if (all && others.every((usage) => usage === 'key encipherment')) return undefined;
-  return `usages did not match ${JSON.stringify(['key encipherment', ...wanted].sort())}`;
+  return `usages did not match [${['key encipherment', ...wanted].sort().join(' ')}]`;
 }
 
 /** By which permission a request for a node's client certificate may be approved without anybody's look. */

@@ -1,3 +1,4 @@
+import type { Client } from '../../shared/client.ts';
 import type { Kind } from '../../shared/generated/types.ts';
 import type { Authority } from '../../shared/pki/certificates.ts';
 import { createCertificateController } from './certificates.ts';
@@ -26,23 +27,34 @@ export interface ControllerOptions extends NodeLifecycleOptions {
   readonly issueToken?: TokenSecretOptions['issue'];
 }
 
-export function createControllers(deps: ControllerDeps, options: ControllerOptions): Controller[] {
+export interface AllControllerDeps extends ControllerDeps {
+  /** The API as the service account of a controller sees it. Absent: all are the one `client`. */
+  readonly clientOf?: (account: string) => Client;
+}
+
+export function createControllers(deps: AllControllerDeps, options: ControllerOptions): Controller[] {
   const { authority, issueToken: issue } = options;
-  /** Its events are told under the name that the controller has in Kubernetes. */
-  const as = (component: string): ControllerDeps => ({ ...deps, events: deps.events.of(component) });
+  /** Each acts, and tells its events, under the names that it has in Kubernetes. */
+  const as = (account: string, component = account): ControllerDeps => {
+    const client = deps.clientOf?.(account) ?? deps.client;
+    return { ...deps, client, events: deps.events.of(component, client) };
+  };
   return [
     createReplicaController('ReplicaSet', as('replicaset-controller')),
     createReplicaController('ReplicationController', as('replication-controller')),
     createDeploymentController(as('deployment-controller')),
     createNodeLifecycleController(as('node-controller'), options),
-    createGarbageCollector(deps),
-    createNamespaceController(deps),
-    createQuotaController(deps),
-    createDisruptionController(as('controllermanager')),
-    createClusterRoleAggregation(deps),
-    createServiceAccountController(deps),
+    createGarbageCollector(as('generic-garbage-collector')),
+    createNamespaceController(as('namespace-controller')),
+    createQuotaController(as('resourcequota-controller')),
+    createDisruptionController(as('disruption-controller', 'controllermanager')),
+    createClusterRoleAggregation(as('clusterrole-aggregation-controller')),
+    createServiceAccountController(as('service-account-controller')),
     ...(authority
-      ? [createRootCertificatePublisher(deps, authority.certificate), createCertificateController(deps, authority)]
+      ? [
+          createRootCertificatePublisher(as('root-ca-cert-publisher'), authority.certificate),
+          createCertificateController(as('certificate-controller'), authority),
+        ]
       : []),
     ...(authority && issue ? [createTokenSecretController(deps, { certificate: authority.certificate, issue })] : []),
   ];
@@ -50,7 +62,7 @@ export function createControllers(deps: ControllerDeps, options: ControllerOptio
 
 /** Runs all controllers until aborted. */
 export async function runControllers(
-  deps: ControllerDeps,
+  deps: AllControllerDeps,
   options: ControllerOptions,
   signal: AbortSignal,
 ): Promise<void> {

@@ -32,7 +32,8 @@ const catchUpMs = 5_000;
 
 export interface NodeSessionsDeps {
   readonly store: Store;
-  readonly client: Client;
+  /** The API as a node itself sees it. */
+  readonly clientOf: (node: string) => Client;
   /** Over at least `assignmentKinds`. */
   readonly informers: Informers;
   readonly clock: Clock;
@@ -85,14 +86,15 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
 
     const sessionId = uuid(random);
     const liveness = new NodeLiveness({ store, clock }, name, deps.leaseMs, sessionId);
-    const session = new Session({ client: deps.client, informers, clock, log, usage }, name, connection, liveness);
+    const client = deps.clientOf(name);
+    const session = new Session({ client, informers, clock, log, usage }, name, connection, liveness);
     sessions.get(name)?.end(`node ${name} has opened another session`);
     sessions.set(name, session);
     log.info({ key: name, session: sessionId, instance: hello.instance }, 'session opened');
     try {
       // The lease first: whoever sees a node say that it is ready must see its lease as well, or takes it for lost.
       const revision = await liveness.acquire();
-      const podCIDR = await register(hello.node);
+      const podCIDR = await register(client, hello.node);
       await caughtUp(revision);
       const { heartbeatMs, leaseMs } = deps;
       const kubernetes = apiService(informers.of('Service').get('default/kubernetes'));
@@ -121,9 +123,9 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
   }
 
   /** Brings the Node object up to date with what the agent says of itself; returns the node's pod range. */
-  async function register(said: Node): Promise<string> {
+  async function register(client: Client, said: Node): Promise<string> {
     const { name, annotations } = said.metadata;
-    const stored = await deps.client.get('Node', name).catch((error) => {
+    const stored = await client.get('Node', name).catch((error) => {
       if (isApiError(error, 'NotFound')) return undefined;
       throw error;
     });
@@ -133,13 +135,13 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     const labels = { ...stored?.metadata.labels, ...ownLabels(said) };
     const ranged = { podCIDR, podCIDRs: [podCIDR] };
     const node = stored
-      ? await deps.client.patch('Node', name, { type: 'merge', body: { metadata: { labels }, spec: ranged } })
-      : await deps.client.create('Node', {
+      ? await client.patch('Node', name, { type: 'merge', body: { metadata: { labels }, spec: ranged } })
+      : await client.create('Node', {
           metadata: { name, labels, annotations },
           spec: { ...said.spec, ...ranged },
         });
     const status = said.status ?? {};
-    await deps.client.updateStatus('Node', { ...node, metadata: { ...node.metadata, resourceVersion: '' }, status });
+    await client.updateStatus('Node', { ...node, metadata: { ...node.metadata, resourceVersion: '' }, status });
     return podCIDR;
   }
 

@@ -132,6 +132,11 @@ const byVersion = new Map(servedKinds.map((def) => [`${apiVersionOf(def)}/${def.
 const byResource = new Map(servedKinds.map((def) => [`${def.group}/${def.version}/${def.plural}`, def]));
 const byWord = indexWords(servedKinds);
 
+/** Whether a name that came from outside is a kind's. */
+export function isKind(name: string): name is Kind {
+  return byKind.has(name as Kind);
+}
+
 /** The kind of a name that is known to be one. Throws when it is none: a mistake of the caller. */
 export function kindNamed(kind: Kind): KindDef {
   const found = byKind.get(kind);

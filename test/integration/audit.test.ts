@@ -1,11 +1,14 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { credentials, Metadata, Client as RawClient, type StatusObject } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
 import type { ConfigMap, Secret } from '../../shared/generated/types.ts';
 import { systemRandom } from '../../shared/random.ts';
 import { createGrpcClient } from '../../shared/rpc/client.ts';
+import { createRpcSchema } from '../../shared/rpc/schema.ts';
+import { endChild, startAgentChild } from '../support/agent-child.ts';
 import { hasEtcd } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 import { administrator, type Caller, type ServerProcess, startServerProcess } from '../support/server-process.ts';
@@ -24,6 +27,9 @@ rules:
     omitStages: [RequestReceived]
 `;
 
+// biome-ignore lint/suspicious/noExplicitAny: what stands in the log
+type AuditEvent = any;
+
 /** A whole server that audits, over REST and gRPC. */
 describe.skipIf(!hasEtcd())('the audit log', () => {
   let server: ServerProcess;
@@ -31,19 +37,16 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
   let dir: string;
   const path = (): string => join(dir, 'audit.log');
 
-  // biome-ignore lint/suspicious/noExplicitAny: what stands in the log
-  const events = async (): Promise<any[]> =>
+  const events = async (): Promise<AuditEvent[]> =>
     (await readFile(path(), 'utf8'))
       .split('\n')
       .filter(Boolean)
       .map((line) => JSON.parse(line));
-  // biome-ignore lint/suspicious/noExplicitAny: what stands in the log
-  const event = async (matching: (event: any) => boolean): Promise<any> => {
-    await eventually(async () => (await events()).some(matching), { timeoutMs: 5_000 });
+  const event = async (matching: (event: AuditEvent) => boolean): Promise<AuditEvent> => {
+    await eventually(async () => (await events()).some(matching), { timeoutMs: 15_000 });
     return (await events()).find(matching);
   };
-  // biome-ignore lint/suspicious/noExplicitAny: what stands in the log
-  const byId = async ({ headers }: { headers: object }, stage = 'ResponseComplete'): Promise<any> => {
+  const byId = async ({ headers }: { headers: object }, stage = 'ResponseComplete'): Promise<AuditEvent> => {
     const id = (headers as Record<string, string>)['audit-id'];
     expect(id).toMatch(/^[0-9a-f-]{36}$/);
     return event((one) => one.auditID === id && one.stage === stage);
@@ -150,6 +153,79 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
     await event((one) => one.objectRef?.name === 'hidden');
     expect(await readFile(path(), 'utf8')).not.toContain('grpc-secret');
   });
+
+  it('answers gRPC calls with their ids, also those that it refuses', async () => {
+    const { Version } = createRpcSchema().servers;
+    const plain = (bytes: Buffer): Buffer => bytes;
+    const idOf = async (path: string, sent: Record<string, string>): Promise<unknown> => {
+      const client = new RawClient(server.grpc, credentials.createSsl(Buffer.from(server.authority.certificate)));
+      const metadata = new Metadata();
+      for (const [name, value] of Object.entries(sent)) metadata.set(name, value);
+      try {
+        return await new Promise((resolve) => {
+          const call = client.makeUnaryRequest(path, plain, plain, Buffer.alloc(0), metadata, () => undefined);
+          call.on('status', (status: StatusObject) => resolve(status.metadata.get('audit-id')[0]));
+        });
+      } finally {
+        client.close();
+      }
+    };
+    expect(await idOf(Version.path, { 'audit-id': 'by-grpc.1' })).toBe('by-grpc.1');
+    expect(await idOf('/coracle.v1.Pods/List', { 'audit-id': 'by-grpc.2', authorization: 'Bearer no' })).toBe(
+      'by-grpc.2',
+    );
+    const user = { username: 'system:anonymous', groups: ['system:unauthenticated'] };
+    const known = await event((one) => one.auditID === 'by-grpc.1' && one.stage === 'ResponseComplete');
+    expect(known).toMatchObject({ user, verb: 'post', requestURI: Version.path, responseStatus: { code: 200 } });
+    const refused = await event((one) => one.auditID === 'by-grpc.2' && one.stage === 'ResponseComplete');
+    expect(refused).toMatchObject({ user, responseStatus: { code: 401, reason: 'Unauthorized' } });
+  });
+
+  it('tells of a node that joins, of its session, and of what components do, each under its own name', async () => {
+    const agent = await startAgentChild(server, 'n1');
+    try {
+      const of = (username: string, rest: (one: AuditEvent) => boolean): Promise<AuditEvent> =>
+        event((one) => one.user.username === username && one.stage !== 'RequestReceived' && rest(one));
+      const joined = await event(({ requestURI: uri }) => /Enroll$/.test(uri));
+      expect(joined.user.username).toMatch(/^system:bootstrap:[a-z0-9]{6}$/);
+      expect(joined).toMatchObject({ annotations: { 'coracle.io/node': 'n1' }, responseStatus: { code: 200 } });
+      const session = await of('system:node:n1', ({ requestURI: uri }) => /NodeSession.*Connect$/.test(uri));
+      expect(session).toMatchObject({
+        stage: 'ResponseStarted',
+        user: { groups: ['system:nodes', 'system:authenticated'] },
+      });
+      await of('system:node:n1', ({ verb, requestURI: uri }) => verb === 'create' && uri === '/api/v1/nodes');
+
+      const pods = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'main', image: 'some:1' }] } };
+      const spec = { replicas: 1, selector: { matchLabels: { a: 'b' } }, template: pods };
+      const body = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' }, spec };
+      await admin('POST', '/apis/apps/v1/namespaces/default/deployments', { body });
+      const account = (name: string): string => `system:serviceaccount:kube-system:${name}`;
+      const made = await of(account('deployment-controller'), ({ verb }) => verb === 'create');
+      expect(made).toMatchObject({
+        ...{ objectRef: { resource: 'replicasets', apiGroup: 'apps' }, sourceIPs: ['127.0.0.1'] },
+        requestURI: '/apis/apps/v1/namespaces/default/replicasets',
+      });
+      await of(account('replicaset-controller'), ({ objectRef }) => objectRef?.resource === 'pods');
+      const bound = await of('system:kube-scheduler', ({ objectRef }) => objectRef?.subresource === 'binding');
+      expect(bound).toMatchObject({
+        ...{
+          verb: 'create',
+          objectRef: { resource: 'pods', namespace: 'default', name: expect.stringMatching(/^web-/) },
+        },
+        ...{ requestObject: { target: { kind: 'Node', name: 'n1' } }, responseStatus: { code: 201 } },
+      });
+      await of('system:node:n1', ({ verb, objectRef }) => verb === 'update' && objectRef?.resource === 'pods');
+      await of(
+        'system:kube-controller-manager',
+        ({ verb, objectRef }) => verb === 'watch' && objectRef?.resource === 'secrets',
+      );
+    } finally {
+      await endChild(agent);
+    }
+    // The connection breaks: the session's end is told as well.
+    await event(({ requestURI: uri, stage }) => /NodeSession.*Connect$/.test(uri) && stage === 'ResponseComplete');
+  }, 60_000);
 
   it('leaves out what the policy leaves out, and gives an id all the same', async () => {
     const { headers } = await admin('GET', '/readyz', { headers: { 'audit-id': 'mine' } });

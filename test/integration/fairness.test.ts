@@ -3,11 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../shared/clock.ts';
-import { authorityHash } from '../../shared/pki/inspect.ts';
-import { createToken } from '../../shared/pki/join-tokens.ts';
-import { systemRandom } from '../../shared/random.ts';
-import { createGrpcClient } from '../../shared/rpc/client.ts';
+import { endChild, startAgentChild } from '../support/agent-child.ts';
 import { hasEtcd } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 import { administrator, type Caller, type ServerProcess, startServerProcess } from '../support/server-process.ts';
@@ -75,47 +71,12 @@ describe.skipIf(!hasEtcd())('a flood by one user', () => {
     }
   });
   afterAll(async () => {
-    for (const child of children) {
-      const gone = new Promise((resolve) => child.once('exit', resolve));
-      if (child.kill('SIGKILL')) await gone;
-    }
+    for (const child of children) await endChild(child);
     await server?.stop();
   });
 
   it('leaves another user his requests and a node its session', async () => {
-    const tls = { ca: server.authority.certificate, credentials: await server.authority.issueClient(administrator) };
-    const client = createGrpcClient({ address: server.grpc, tls }, { clock: systemClock, random: systemRandom });
-    try {
-      const token = await createToken({ client, clock: systemClock, random: systemRandom }, {});
-      const agent = [
-        '--server',
-        server.grpc,
-        '--token',
-        token,
-        '--ca-hash',
-        authorityHash(server.authority.certificate),
-      ];
-      const options = [
-        '--runtime',
-        'fake',
-        '--node-name',
-        'n1',
-        '--node-address',
-        '127.0.0.1',
-        '--log-level',
-        'silent',
-      ];
-      start([
-        file('test/support/cli-child.ts'),
-        'agent',
-        ...agent,
-        ...options,
-        '--data-dir',
-        join(server.dir, 'agent'),
-      ]);
-    } finally {
-      client.close();
-    }
+    children.push(await startAgentChild(server, 'n1'));
     const ready = async (): Promise<string> => {
       const { text } = await admin('GET', '/api/v1/nodes/n1');
       const { status } = JSON.parse(text) as {

@@ -27,7 +27,11 @@ async function serve(
   const server = createGrpcServer({
     api: api as Api,
     authenticator: new Authenticator({ clock, authorizer: { authorize: () => ({ allowed: true }) } }),
-    enrollment: { enroll: () => Promise.reject(new Error('none')), renew: () => Promise.reject(new Error('none')) },
+    enrollment: {
+      holderOf: () => Promise.reject(new Error('none')),
+      enroll: () => Promise.reject(new Error('none')),
+      renew: () => Promise.reject(new Error('none')),
+    },
     sessions: { serve: async () => undefined, tunnel: async () => undefined },
     tls: { ca: authority.certificate, server: await authority.issueServer({ commonName: 'c', names: ['127.0.0.1'] }) },
     clock,

@@ -72,7 +72,11 @@ async function startServer(): Promise<Server> {
   });
   const grpc = createGrpcServer({
     ...{ api, authenticator, clock, log: silentLog, sessions: controlPlane.sessions },
-    enrollment: { enroll: () => Promise.reject(new Error('none')), renew: () => Promise.reject(new Error('none')) },
+    enrollment: {
+      holderOf: () => Promise.reject(new Error('none')),
+      enroll: () => Promise.reject(new Error('none')),
+      renew: () => Promise.reject(new Error('none')),
+    },
     tls: { ca: authority.certificate, server: serverPair },
   });
   const running = controlPlane.run(stop.signal);

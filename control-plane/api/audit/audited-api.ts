@@ -1,22 +1,21 @@
-import { ApiError } from '../../../shared/errors.ts';
-import type { KindEntry } from '../../../shared/kinds/table.ts';
+import type { Binding, BindResult } from '../../../shared/client.ts';
+import { ApiError, type Reason, reasons } from '../../../shared/errors.ts';
+import { kindNamed } from '../../../shared/kinds/index.ts';
 import type { Api, RequestContext } from '../api.ts';
 import type { Auditor } from './auditor.ts';
-import type { AuditedRequest } from './policy.ts';
-import { type AuditTrail, codeOf } from './trail.ts';
-
-type Asked = Omit<AuditedRequest, 'identity'> & { readonly version?: string };
+import { type Asked, askedOf, auditedCall, beginCall, endFailed } from './calls.ts';
+import type { AuditTrail } from './trail.ts';
 
 /**
  * The same Api, with what goes in and out written into the trail of the request. REST begins and ends its trails itself, since it also knows of
- * requests that never come here; those of gRPC calls begin and end here.
+ * requests that never come here; those of gRPC calls, and of this process' own components, begin and end here.
  */
 export function auditedApi(api: Api, auditor: Auditor): Api {
   if (!auditor.on) return api;
 
   /** One call. `body`: what the client sent. */
   async function told<T>(context: RequestContext, asked: Asked, body: unknown, run: () => Promise<T>): Promise<T> {
-    return around(context, asked, 201, async (trail) => {
+    return auditedCall(auditor, context, asked, asked.verb === 'create' ? 201 : 200, async (trail) => {
       if (body !== undefined) trail?.request(body);
       const answer = await run();
       trail?.response(answer);
@@ -24,49 +23,55 @@ export function auditedApi(api: Api, auditor: Auditor): Api {
     });
   }
 
-  async function around<T>(
+  /** A watch, of one kind or of several at once: each is told of by itself, as the policy may care for one and not for another. */
+  async function* streamed<T>(
     context: RequestContext,
-    asked: Asked,
-    created: number,
-    run: (trail: AuditTrail | undefined) => Promise<T>,
-  ): Promise<T> {
-    if (context.audit || !context.call) return run(context.audit);
-    const trail = await begin(context, asked);
-    if (!trail) return run(undefined);
+    asked: readonly Asked[],
+    events: () => AsyncIterable<T>,
+  ): AsyncGenerator<T> {
+    const { call } = context;
+    const own = !context.audit && call ? await begun(context, asked) : [];
+    if (own.length === 1) [context.audit] = own;
+    for (const trail of own.length > 0 ? own : [context.audit]) trail?.started(200);
+    let failed = false;
     try {
-      const answer = await run(trail);
-      trail.complete(asked.verb === 'create' ? created : 200);
-      return answer;
+      yield* events();
     } catch (error) {
-      end(trail, error);
+      failed = true;
+      for (const trail of own) endFailed(trail, error);
       throw error;
+    } finally {
+      // Also when whoever listened has left.
+      if (!failed) for (const trail of own) trail.complete(200);
     }
   }
 
-  async function begin(context: RequestContext, { version, ...asked }: Asked): Promise<AuditTrail | undefined> {
-    const { identity, impersonator, userAgent, call } = context;
-    const trail = await auditor.begin({
-      request: { identity, ...asked },
-      ...(version ? { version } : {}),
-      ...{ impersonator, userAgent, uri: call?.path ?? '', sourceIPs: call ? [ipOf(call.peer)] : [] },
-      auditID: auditor.idOf(undefined),
-    });
-    context.audit = trail;
-    return trail;
+  async function begun(context: RequestContext, asked: readonly Asked[]): Promise<AuditTrail[]> {
+    const { call } = context;
+    if (!call) return [];
+    const trails = await Promise.all(asked.map((one) => beginCall(auditor, context, call, one)));
+    return trails.filter((trail) => trail !== undefined);
   }
 
-  async function* streamed<T>(
-    context: RequestContext,
-    asked: Asked,
-    events: () => AsyncIterable<T>,
-  ): AsyncGenerator<T> {
-    const own = !context.audit && context.call ? await begin(context, asked) : undefined;
-    context.audit?.started(200);
+  /** Placements come in batches; each is told of as the one request that it would be in Kubernetes. */
+  async function bound(context: RequestContext, bindings: readonly Binding[]): Promise<BindResult[]> {
+    const { call } = context;
+    if (context.audit || !call) return api.bind(context, bindings);
+    const pods = kindNamed('Pod');
+    const trails = await Promise.all(
+      bindings.map(({ namespace, name }) =>
+        beginCall(auditor, context, call, askedOf('create', { entry: pods, namespace, name, subresource: 'binding' })),
+      ),
+    );
+    for (const [index, { namespace, name, uid, node }] of bindings.entries()) {
+      trails[index]?.request({ metadata: { namespace, name, uid }, target: { kind: 'Node', name: node } });
+    }
     try {
-      yield* events();
-      own?.complete(200);
+      const results = await api.bind(context, bindings);
+      for (const [index, trail] of trails.entries()) if (trail) endBound(trail, results[index]);
+      return results;
     } catch (error) {
-      if (own) end(own, error);
+      for (const trail of trails) if (trail) endFailed(trail, error);
       throw error;
     }
   }
@@ -74,7 +79,7 @@ export function auditedApi(api: Api, auditor: Auditor): Api {
   return {
     get: (context, target) => told(context, askedOf('get', target), undefined, () => api.get(context, target)),
     list: (context, query) => told(context, askedOf('list', query), undefined, () => api.list(context, query)),
-    watch: (context, query) => streamed(context, askedOf('watch', query), () => api.watch(context, query)),
+    watch: (context, query) => streamed(context, [askedOf('watch', query)], () => api.watch(context, query)),
     create: (context, target, object, options) =>
       told(context, askedOf('create', target, object), object, () => api.create(context, target, object, options)),
     update: (context, target, object, options) =>
@@ -85,20 +90,21 @@ export function auditedApi(api: Api, auditor: Auditor): Api {
       told(context, askedOf('delete', target), options, () => api.delete(context, target, options)),
     deleteCollection: (context, query, options) =>
       told(context, askedOf('deletecollection', query), options, () => api.deleteCollection(context, query, options)),
-    bind: (context, bindings) =>
-      told(context, { verb: 'create', group: '', resource: 'pods', subresource: 'binding' }, bindings, () =>
-        api.bind(context, bindings),
-      ),
+    bind: bound,
     watchKinds: (context, kinds) =>
-      streamed(context, { verb: 'watch', group: '', resource: '*' }, () => api.watchKinds(context, kinds)),
+      streamed(
+        context,
+        kinds.map((kind) => askedOf('watch', { entry: kindNamed(kind) })),
+        () => api.watchKinds(context, kinds),
+      ),
     logs: (context, target, options) =>
-      around(context, askedOf('get', { ...target, subresource: 'log' }), 200, async (trail) => {
+      auditedCall(auditor, context, askedOf('get', { ...target, subresource: 'log' }), 200, async (trail) => {
         const chunks = await api.logs(context, target, options);
         trail?.started(200);
         return chunks;
       }),
     connect: (context, target, query, verb = 'create') =>
-      around(context, askedOf(verb, target), 101, async (trail) => {
+      auditedCall(auditor, context, askedOf(verb, target), 101, async (trail) => {
         const stream = await api.connect(context, target, query, verb);
         trail?.started(101);
         return stream;
@@ -107,34 +113,11 @@ export function auditedApi(api: Api, auditor: Auditor): Api {
   };
 }
 
-function end(trail: AuditTrail, error: unknown): void {
-  const known = error instanceof ApiError ? error : new ApiError('InternalError', 'Internal error occurred');
-  trail.failed(known);
-  trail.complete(codeOf(known), !(error instanceof ApiError));
-}
-
-interface Names {
-  readonly entry: KindEntry;
-  readonly namespace?: string;
-  readonly name?: string;
-  readonly subresource?: string;
-}
-
-function askedOf(verb: string, { entry, namespace, name, subresource }: Names, object?: unknown): Asked {
-  const given = (object as { metadata?: { name?: unknown } } | undefined)?.metadata?.name;
-  const named = name ?? (typeof given === 'string' ? given : undefined);
-  return {
-    ...{ verb, group: entry.group, version: entry.version, resource: entry.plural },
-    ...(subresource ? { subresource } : {}),
-    ...(namespace ? { namespace } : {}),
-    ...(named ? { name: named } : {}),
-  };
-}
-
-/** `ipv4:1.2.3.4:5`, `[::1]:5`, `1.2.3.4:5` → the address. */
-function ipOf(peer: string): string {
-  return peer
-    .replace(/^ipv[46]:/, '')
-    .replace(/:\d+$/, '')
-    .replace(/^\[|\]$/g, '');
+function endBound(trail: AuditTrail, result: BindResult | undefined): void {
+  if (result?.ok !== false) {
+    trail.complete(201);
+    return;
+  }
+  const reason = result.reason in reasons ? (result.reason as Reason) : 'InternalError';
+  endFailed(trail, new ApiError(reason, result.message));
 }

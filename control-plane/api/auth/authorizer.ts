@@ -1,7 +1,7 @@
 import { ApiError } from '../../../shared/errors.ts';
 import type { Pod } from '../../../shared/generated/types.ts';
 import type { ObjectStore } from '../../../shared/informer.ts';
-import { type Attributes, type Authorizer, type Decision, groups, type Identity } from '../identity.ts';
+import { type Attributes, type Authorizer, type Decision, type Identity, isAboveRules } from '../identity.ts';
 import { nodeNameOf } from './authentication.ts';
 import { decideForNode } from './node-rules.ts';
 import type { RbacIndex } from './rbac/rbac-index.ts';
@@ -21,7 +21,7 @@ const master: Decision = { allowed: true };
 export function createAuthorizer({ pods, rbac }: AuthorizerDeps): Authorizer {
   return {
     authorize(identity, attributes) {
-      if (identity.groups.includes(groups.masters)) return master;
+      if (isAboveRules(identity)) return master;
       const node = attributes.path === undefined ? nodeNameOf(identity) : undefined;
       const byNode = node === undefined ? undefined : decideForNode(node, attributes, pods);
       if (byNode?.allowed) return byNode;

@@ -30,8 +30,10 @@ export interface EnrollmentResult {
   readonly ca: string;
 }
 
-/** How a machine becomes a node. Both methods throw ApiError. */
+/** How a machine becomes a node. All methods throw ApiError. */
 export interface Enrollment {
+  /** Who shows a join token, by the name that Kubernetes gives him: `system:bootstrap:ID`. Unauthorized when it is not good. */
+  holderOf(token: string): Promise<Identity>;
   /**
    * Authenticated by the join token alone. A name whose Node is Ready is refused with Conflict, as `kubeadm join`
    * refuses it: a token may bring in machines, never take over one that lives. The name of a node that is not Ready
@@ -56,6 +58,12 @@ export function createEnrollment(deps: EnrollmentDeps): Enrollment {
   }
 
   return {
+    async holderOf(token) {
+      return {
+        user: `system:bootstrap:${await checkToken(token, deps)}`,
+        groups: [groups.bootstrappers, groups.authenticated],
+      };
+    },
     async enroll({ token, nodeName, csr }) {
       await checkToken(token, deps);
       checkNodeName(nodeName);
@@ -82,14 +90,15 @@ export function createEnrollment(deps: EnrollmentDeps): Enrollment {
   };
 }
 
-/** One answer for all that can be wrong with a token: whoever guesses learns nothing. */
-async function checkToken(token: string, { client, clock }: EnrollmentDeps): Promise<void> {
+/** The token's id. One answer for all that can be wrong with it: whoever guesses learns nothing. */
+async function checkToken(token: string, { client, clock }: EnrollmentDeps): Promise<string> {
   const parsed = parseToken(token);
   const stored = parsed && (await getOrNone<JoinToken>(() => client.get('JoinToken', parsed.id)));
   const matches = secretMatches(parsed?.secret ?? '', stored?.spec.secretHash);
   if (!matches || !stored || stored.metadata.deletionTimestamp || isExpired(stored, clock.now())) {
     throw new ApiError('Unauthorized', 'the join token is not valid or has expired');
   }
+  return parsed?.id ?? '';
 }
 
 function checkNodeName(name: string): void {

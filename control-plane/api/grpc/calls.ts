@@ -14,13 +14,15 @@ import {
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
 import type { Clock } from '../../../shared/clock.ts';
-import { ApiError } from '../../../shared/errors.ts';
+import { ApiError, messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
 import { warningKey } from '../../../shared/rpc/channel.ts';
 import type { RpcSchema } from '../../../shared/rpc/schema.ts';
 import { type StatusError, toStatusError } from '../../../shared/rpc/status.ts';
 import { incomingOf, writeMessage } from '../../../shared/rpc/streams.ts';
 import type { RequestContext } from '../api.ts';
+import type { Auditor } from '../audit/auditor.ts';
+import { auditRefused, type CallContext } from '../audit/calls.ts';
 import { anonymous } from '../auth/authentication.ts';
 import type { AuthenticatedCall, Authenticator } from '../auth/authenticator.ts';
 import type { FairGate } from '../fairness/gate.ts';
@@ -29,8 +31,8 @@ export interface CallDeps {
   readonly authenticator: Pick<Authenticator, 'ofCall'>;
   /** Shares the server among its users. Absent: all are let in at once. */
   readonly gate?: FairGate;
-  /** Calls are to be audited. */
-  readonly audited?: boolean;
+  /** Gives calls their ids, and writes of them what is to be written. */
+  readonly auditor?: Auditor;
   readonly clock: Clock;
   readonly log: Log;
   readonly schema: Pick<RpcSchema, 'rpcStatus' | 'status'>;
@@ -66,11 +68,13 @@ export function unary<Request, Response>(
         context instanceof Promise ? context.then(seated) : seated(context),
         scope.context.signal,
       );
-      callback(null, response, trailer(scope.context.warnings));
+      callback(null, response, trailer(scope));
       scope.close(method.path, 0);
     } catch (error) {
       const status = toStatus(deps, method.path, error);
+      if (scope.id) status.metadata.set(auditKey, scope.id);
       callback(status);
+      await tellRefused(deps, scope.context, error);
       scope.close(method.path, status.code);
     }
   }
@@ -127,6 +131,7 @@ async function answerStream<Response>(
 ): Promise<void> {
   const scope = openScope(deps, call);
   const { signal } = scope.context;
+  if (scope.id) call.sendMetadata(idMetadata(scope.id));
   let code = 0;
   let stream: { close(): void } | undefined;
   try {
@@ -148,6 +153,7 @@ async function answerStream<Response>(
       const status = toStatus(deps, path, signal.aborted ? signal.reason : error);
       code = status.code;
       call.emit('error', status);
+      await tellRefused(deps, scope.context, error);
     }
   } finally {
     stream?.close();
@@ -168,9 +174,25 @@ export function toStatus(deps: Pick<CallDeps, 'log' | 'schema'>, path: string, e
   return toStatusError(error, deps.schema);
 }
 
+/** A call that was refused before it came to anybody who would have told of it. */
+export async function tellRefused(
+  { auditor, log }: Pick<CallDeps, 'auditor' | 'log'>,
+  context: CallContext,
+  error: unknown,
+): Promise<void> {
+  if (!auditor?.on) return;
+  try {
+    await auditRefused(auditor, context, error);
+  } catch (cause) {
+    log.error({ component: 'grpc', err: messageOf(cause) }, 'a refused call could not be audited');
+  }
+}
+
 interface Scope {
   /** Nobody's, until it has been identified. */
   readonly context: RequestContext;
+  /** What the call is called in the audit log. */
+  readonly id: string | undefined;
   /** Finds out who calls; at once, where no token has to be looked at. */
   identify(): RequestContext | Promise<RequestContext>;
   close(path: string, code: number): void;
@@ -179,7 +201,7 @@ interface Scope {
 type AnyCall = EventEmitter & AuthenticatedCall & { getDeadline(): Deadline; getPeer(): string; getPath(): string };
 
 /** A request's context; its timer and its listener are gone once it is closed. */
-function openScope({ authenticator, clock, observe, audited }: CallDeps, call: AnyCall, capMs?: number): Scope {
+function openScope({ authenticator, clock, observe, auditor }: CallDeps, call: AnyCall, capMs?: number): Scope {
   const abort = new AbortController();
   const started = clock.monotonic();
   const ms = Math.min(remaining(call.getDeadline(), clock.now()), capMs ?? Number.POSITIVE_INFINITY);
@@ -189,15 +211,16 @@ function openScope({ authenticator, clock, observe, audited }: CallDeps, call: A
   const onCancelled = (): void => abort.abort(new ApiError('ServiceUnavailable', 'the client has gone'));
   call.once('cancelled', onCancelled);
   const [userAgent] = call.metadata.get('user-agent');
+  const id = callId(auditor, call);
   const context: RequestContext = {
     identity: anonymous,
     signal: abort.signal,
     warnings: [],
     ...(userAgent ? { userAgent: userAgent.toString() } : {}),
-    ...(audited ? { call: { path: call.getPath(), peer: call.getPeer() } } : {}),
+    ...(auditor?.on ? { call: { path: call.getPath(), peer: call.getPeer(), id } } : {}),
   };
   return {
-    context,
+    ...{ context, id },
     identify() {
       const who = authenticator.ofCall(call);
       return who instanceof Promise ? who.then((known) => Object.assign(context, known)) : Object.assign(context, who);
@@ -244,9 +267,26 @@ function asBytes(method: ServiceDefinition[string]): ServiceDefinition[string] {
   return { ...method, requestDeserialize: (bytes: Buffer) => bytes };
 }
 
-function trailer(warnings: readonly string[]): Metadata | undefined {
-  if (warnings.length === 0) return undefined;
+/** Metadata in which a call's id comes and goes: Kubernetes' header. */
+const auditKey = 'audit-id';
+
+/** The id that the client gave its call, or a new one. */
+export function callId(auditor: Auditor | undefined, { metadata }: Pick<AuthenticatedCall, 'metadata'>) {
+  return auditor?.idOf(metadata.get(auditKey)[0]?.toString());
+}
+
+/** What a stream is answered with at its beginning. */
+export function idMetadata(id: string): Metadata {
   const metadata = new Metadata();
-  for (const warning of warnings.slice(0, 16)) metadata.add(warningKey, encodeURIComponent(warning.slice(0, 512)));
+  metadata.set(auditKey, id);
+  return metadata;
+}
+
+/** A unary call's answer is one: its id goes where its warnings do. */
+function trailer({ context, id }: Scope): Metadata | undefined {
+  if (!id && context.warnings.length === 0) return undefined;
+  const metadata = id ? idMetadata(id) : new Metadata();
+  for (const warning of context.warnings.slice(0, 16))
+    metadata.add(warningKey, encodeURIComponent(warning.slice(0, 512)));
   return metadata;
 }

@@ -4,6 +4,7 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
 import { ApiError } from '../../../shared/errors.ts';
 import type { Kind } from '../../../shared/generated/types.ts';
+import { isKind } from '../../../shared/kinds/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { WireFromNode, WireToNode, WireTunnelFrame } from '../../../shared/rpc/messages.ts';
 import { createRpcSchema, hiddenPackage, type RpcSchema } from '../../../shared/rpc/schema.ts';
@@ -11,10 +12,21 @@ import { serverSession, serverTunnel } from '../../../shared/rpc/session.ts';
 import type { SessionServer } from '../../../shared/session.ts';
 import { version } from '../../../shared/version.ts';
 import type { Api } from '../api.ts';
-import { nodeNameOf } from '../auth/authentication.ts';
+import { auditedCall, type CallContext } from '../audit/calls.ts';
+import type { AuditTrail } from '../audit/trail.ts';
+import { anonymous, nodeNameOf } from '../auth/authentication.ts';
 import type { Enrollment } from '../auth/enrollment.ts';
 import type { Identity } from '../identity.ts';
-import { type CallDeps, type Registered, serverStream, toStatus, unary } from './calls.ts';
+import {
+  type CallDeps,
+  callId,
+  idMetadata,
+  type Registered,
+  serverStream,
+  tellRefused,
+  toStatus,
+  unary,
+} from './calls.ts';
 import { OptionalClientCertificates, type ServerTls } from './credentials.ts';
 import { fileDescriptors } from './file-descriptors.ts';
 import { kindMethods } from './kind-service.ts';
@@ -52,6 +64,10 @@ const settings = {
   'grpc.keepalive_timeout_ms': 5_000,
 };
 
+/** Says in the audit log which node is meant. */
+const nodeNote = 'coracle.io/node';
+const maxNodeName = 253;
+
 /** How long a tunnel may take to say which it is, in milliseconds. */
 const tunnelNameMs = 10_000;
 
@@ -64,7 +80,7 @@ export function createGrpcServer(given: GrpcServerDeps): GrpcServer {
 
   for (const service of schema.kinds) register(server, kindMethods(deps, service));
   register(server, [watchKinds(deps), ...enrollmentMethods(deps)]);
-  register(server, [unary(deps, schema.servers.Version, async () => ({ version }))]);
+  register(server, [versionMethod(deps)]);
   register(server, sessionMethods(deps));
   health.addToServer(server);
   new ReflectionService(reflected(schema)).addToServer(server);
@@ -98,10 +114,15 @@ type Deps = GrpcServerDeps & { schema: RpcSchema };
 function watchKinds(deps: Deps): Registered {
   const toJson = cachedJson();
   return serverStream(deps, deps.schema.objects.Watch, async function* (context, { kinds = [] }) {
-    for await (const { events, ...batch } of deps.api.watchKinds(context, kinds as Kind[])) {
+    for await (const { events, ...batch } of deps.api.watchKinds(context, kinds.map(knownKind))) {
       yield { ...batch, events: events.map(({ type, kind, object }) => ({ type, kind, object: toJson(object) })) };
     }
   });
+}
+
+function knownKind(name: string): Kind {
+  if (!isKind(name)) throw new ApiError('BadRequest', `there is no kind ${JSON.stringify(name)}`);
+  return name;
 }
 
 /** Objects never change once stored, so the JSON of one is made once for all who watch it. */
@@ -116,16 +137,41 @@ function cachedJson(): (object: KubeObject) => Uint8Array {
   };
 }
 
+function versionMethod(deps: Deps): Registered {
+  const { Version } = deps.schema.servers;
+  return unary(deps, Version, (context) => told(deps, context, Version.path, undefined, async () => ({ version })));
+}
+
 function enrollmentMethods(deps: Deps): Registered[] {
   const { Enroll, Renew } = deps.schema.enrollment;
   return [
-    unary(deps, Enroll, (_context, { token = '', node_name = '', csr = '' }) =>
-      deps.enrollment.enroll({ token, nodeName: node_name, csr }),
-    ),
-    unary(deps, Renew, ({ identity }, { node_name = '', csr = '' }) =>
-      deps.enrollment.renew(identity, { nodeName: node_name, csr }),
+    unary(deps, Enroll, async (context, { token = '', node_name = '', csr = '' }) => {
+      const identity = await deps.enrollment.holderOf(token);
+      return told(deps, { ...context, identity }, Enroll.path, node_name, () =>
+        deps.enrollment.enroll({ token, nodeName: node_name, csr }),
+      );
+    }),
+    unary(deps, Renew, (context, { node_name = '', csr = '' }) =>
+      told(deps, context, Renew.path, node_name, () =>
+        deps.enrollment.renew(context.identity, { nodeName: node_name, csr }),
+      ),
     ),
   ];
+}
+
+/** What comes to no Api is audited here. Of what is sent only the node's name is written. */
+function told<T>(
+  { auditor }: Deps,
+  context: CallContext,
+  path: string,
+  node: string | undefined,
+  run: (trail?: AuditTrail) => Promise<T>,
+): Promise<T> {
+  if (!auditor) return run();
+  return auditedCall(auditor, context, { verb: 'post', path }, 200, (trail) => {
+    if (node !== undefined) trail?.note(nodeNote, node.slice(0, maxNodeName));
+    return run(trail);
+  });
 }
 
 function sessionMethods(deps: Deps): Registered[] {
@@ -156,11 +202,28 @@ function nodeStream<In, Out>(
   serve: (stream: ServerDuplexStream<In, Out>, identity: Identity) => Promise<void>,
 ): handleBidiStreamingCall<In, Out> {
   const run = async (stream: ServerDuplexStream<In, Out>): Promise<void> => {
-    const { identity } = await deps.authenticator.ofCall(stream);
-    if (nodeNameOf(identity) === undefined) {
-      throw new ApiError('Forbidden', `User "${identity.user}" is not a node: only nodes may open sessions`);
+    const { auditor } = deps;
+    const id = callId(auditor, stream);
+    if (id) stream.sendMetadata(idMetadata(id));
+    const [userAgent] = stream.metadata.get('user-agent');
+    const context: CallContext = {
+      ...{ identity: anonymous, userAgent: userAgent?.toString() },
+      ...(auditor?.on ? { call: { path, peer: stream.getPeer(), id } } : {}),
+    };
+    try {
+      const { identity } = Object.assign(context, await deps.authenticator.ofCall(stream));
+      const node = nodeNameOf(identity);
+      if (node === undefined) {
+        throw new ApiError('Forbidden', `User "${identity.user}" is not a node: only nodes may open sessions`);
+      }
+      await told(deps, context, path, node, (trail) => {
+        trail?.started(200);
+        return serve(stream, identity);
+      });
+    } catch (error) {
+      await tellRefused(deps, context, error);
+      throw error;
     }
-    await serve(stream, identity);
   };
   return (stream) => {
     run(stream).then(

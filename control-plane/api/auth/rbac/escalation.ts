@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterRole, PolicyRule, Role, RoleRef } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import { groups, type HeldRules, type Identity } from '../../identity.ts';
+import { type HeldRules, type Identity, isAboveRules } from '../../identity.ts';
 import type { AnyBinding } from './bindings.ts';
 import { aggregate } from './rbac-index.ts';
 import { type RoleSource, resolveRules } from './resolve.ts';
@@ -22,7 +22,7 @@ export function roleEscalation(
   old: Role | ClusterRole | undefined,
   source: RoleSource,
 ): Escalation | undefined {
-  if (identity.groups.includes(groups.masters) || (old && isOnlyForCollector(role, old))) return undefined;
+  if (isAboveRules(identity) || (old && isOnlyForCollector(role, old))) return undefined;
   const { name, namespace } = role.metadata;
   const held = resolveRules(identity, namespace, source);
   const resource = role.kind === 'Role' ? 'roles' : 'clusterroles';
@@ -42,7 +42,7 @@ export function bindingEscalation(
   old: AnyBinding | undefined,
   source: RoleSource,
 ): Escalation | undefined {
-  if (identity.groups.includes(groups.masters) || (old && isOnlyForCollector(binding, old))) return undefined;
+  if (isAboveRules(identity) || (old && isOnlyForCollector(binding, old))) return undefined;
   const { roleRef, metadata } = binding;
   const { namespace } = metadata;
   const held = resolveRules(identity, namespace, source);
