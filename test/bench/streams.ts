@@ -5,6 +5,7 @@
  *   npx tsx test/bench/streams.ts [--quick]
  */
 import { spawn } from 'node:child_process';
+import { kubectlProgram } from '../support/kubectl-program.ts';
 import { type BenchContext, runBench, until } from './support/bench.ts';
 import { runs, sleepingPod, startCluster, whenPodsAre } from './support/cluster.ts';
 import { type Figure, megabytes, number } from './support/figures.ts';
@@ -32,7 +33,7 @@ await runBench('Transfers through exec', async (context) => {
     ['WebSocket', {}],
     ['SPDY', { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false' }],
   ];
-  const kubectl = ['kubectl', `--kubeconfig=${kubeconfig}`, 'exec', '-i', 'streams', '--'];
+  const kubectl = [kubectlProgram, `--kubeconfig=${kubeconfig}`, 'exec', '-i', 'streams', '--'];
   const out = `head -c ${bytes} /dev/zero`;
   const into = 'cat > /dev/null';
   const feed = (command: readonly string[]): string => `${out} | ${command.map(quoted).join(' ')}`;

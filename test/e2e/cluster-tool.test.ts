@@ -6,6 +6,7 @@ import { run, tryRun } from '../../deploy/cluster/run.ts';
 import type { ClusterFile } from '../../deploy/cluster/state.ts';
 import { canRunMachines, root } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { kubectlProgram } from '../support/kubectl-program.ts';
 
 const tool = ['--import', 'tsx', join(root, 'deploy', 'cluster', 'main.ts')];
 const cluster = (...args: string[]): Promise<string> =>
@@ -20,7 +21,7 @@ describe.skipIf(!(await canRunMachines()))('npm run cluster', () => {
       expect(said).toContain(file.rest);
       for (const pem of [file.ca, file.cert, file.key]) expect(readFileSync(pem, 'utf8')).toMatch(/^-----BEGIN /);
       const kubectl = (...args: string[]): Promise<string> =>
-        run('kubectl', ['--kubeconfig', join(dir, 'kubeconfig'), ...args]);
+        run(kubectlProgram, ['--kubeconfig', join(dir, 'kubeconfig'), ...args]);
       await eventually(async () => /node-1 +Ready.*node-2 +Ready/s.test(await kubectl('get', 'nodes')));
       await cluster('kill', '2', '--dir', dir);
       await eventually(async () => /node-2 +NotReady/.test(await kubectl('get', 'nodes')), {

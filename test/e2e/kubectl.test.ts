@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { tryRun } from '../../deploy/cluster/run.ts';
 import { canRunMachines } from '../support/cluster.ts';
+import { kubectlProgram } from '../support/kubectl-program.ts';
 import { access } from './kubectl/access.ts';
 import { changing } from './kubectl/changing.ts';
 import { making } from './kubectl/making.ts';
+import { newer } from './kubectl/newer.ts';
 import { nodes } from './kubectl/nodes.ts';
 import { reading } from './kubectl/reading.ts';
 import { streams } from './kubectl/streams.ts';
@@ -20,6 +22,7 @@ describe.skipIf(!(await canRunMachines()))('kubectl', () => {
   describe('reading', () => reading(suite));
   describe('changing', () => changing(suite));
   describe('access', () => access(suite));
+  describe('newer', () => newer(suite));
   describe('nodes', () => nodes(suite));
 
   it('has been driven through every command of its help', async () => {
@@ -32,7 +35,7 @@ describe.skipIf(!(await canRunMachines()))('kubectl', () => {
 /** Those that its help names, and theirs, but for the shells of `completion`. */
 async function allCommands(command: readonly string[], depth: number): Promise<string[]> {
   if (depth === 0 || command[0] === 'completion') return [];
-  const { stdout } = await tryRun('kubectl', [...command, '--help']);
+  const { stdout } = await tryRun(kubectlProgram, [...command, '--help']);
   const groups = stdout.split('\n\n').filter((group) => /Commands.*:\n/.test(group));
   const names = groups.flatMap((group) => [...group.matchAll(/^ {2}([a-z-]+) {2,}/gm)].map(([, name = '']) => name));
   const found = names.map(async (name) => [

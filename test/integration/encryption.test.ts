@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,12 +11,13 @@ import { sealedPrefixes } from '../../control-plane/store/encryption/index.ts';
 import type { EtcdStore } from '../../control-plane/store/etcd.ts';
 import { hasEtcd, startTestEtcd, type TestEtcd } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
+import { hasKubectl, kubectlProgram } from '../support/kubectl-program.ts';
 
 const run = promisify(execFile);
-const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0;
+const kubectlFound = hasKubectl();
 
 /** Whole servers, of which two share an etcd and a data directory's root key. */
-describe.skipIf(!hasEtcd() || !hasKubectl)('Secrets in etcd', () => {
+describe.skipIf(!hasEtcd() || !kubectlFound)('Secrets in etcd', () => {
   let etcd: TestEtcd;
   let raw: EtcdStore;
   let dir: string;
@@ -24,7 +25,7 @@ describe.skipIf(!hasEtcd() || !hasKubectl)('Secrets in etcd', () => {
   let running: Promise<void>;
 
   const kubectl = async (...args: string[]): Promise<string> => {
-    const { stdout } = await run('kubectl', ['--kubeconfig', join(dir, 'admin.kubeconfig'), ...args]);
+    const { stdout } = await run(kubectlProgram, ['--kubeconfig', join(dir, 'admin.kubeconfig'), ...args]);
     return stdout;
   };
   const secrets = async (): Promise<string[]> => {

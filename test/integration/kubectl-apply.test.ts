@@ -1,11 +1,11 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasKubectl, kubectlProgram } from '../support/kubectl-program.ts';
 import { startTestRest, type TestRest } from './rest-server.ts';
 
-const found = spawnSync('kubectl', ['version', '--client']).status === 0;
-if (!found && process.env.CI) throw new Error('kubectl is not installed: these tests must run in CI');
+const found = hasKubectl();
 
 interface Ended {
   readonly code: number;
@@ -24,7 +24,7 @@ describe.skipIf(!found)('kubectl, writing', () => {
     return new Promise((resolve) => {
       const env = { PATH: process.env.PATH, HOME: server.dir, KUBECONFIG: server.kubeconfig, ...environment };
       const all = [...args, `--cache-dir=${server.dir}/cache`];
-      const child = execFile('kubectl', all, { env, timeout: 30_000, cwd: server.dir }, (error, out, err) =>
+      const child = execFile(kubectlProgram, all, { env, timeout: 30_000, cwd: server.dir }, (error, out, err) =>
         resolve({ code: error ? Number(error.code ?? -1) : 0, out, err }),
       );
       child.stdin?.end(input);

@@ -1,13 +1,13 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { createSigningRequest } from '../../shared/pki/certificates.ts';
+import { hasKubectl, inWordsOf132, kubectlProgram } from '../support/kubectl-program.ts';
 import { startTestRest, type TestRest } from './rest-server.ts';
 
 const run = promisify(execFile);
-const found = spawnSync('kubectl', ['version', '--client']).status === 0;
-if (!found && process.env.CI) throw new Error('kubectl is not installed: these tests must run in CI');
+const found = hasKubectl();
 
 /** By resource: the rest of a manifest, and what kubectl's wide table shows of it, but for its age. */
 const kinds: ReadonlyArray<readonly [resource: string, head: string, body: string, shown: Record<string, string>]> = [
@@ -104,10 +104,10 @@ describe.skipIf(!found)('kubectl and the kinds that govern', () => {
   /** Warnings are among the output, as a person sees them. */
   async function kubectl(args: readonly string[], input?: string): Promise<string> {
     const env = { PATH: process.env.PATH, HOME: server.dir, KUBECONFIG: server.kubeconfig };
-    const running = run('kubectl', [...args, `--cache-dir=${server.dir}/cache`], { env, timeout: 30_000 });
+    const running = run(kubectlProgram, [...args, `--cache-dir=${server.dir}/cache`], { env, timeout: 30_000 });
     running.child.stdin?.end(input ?? '');
     const { stdout, stderr } = await running;
-    return stderr + stdout;
+    return inWordsOf132(stderr + stdout);
   }
 
   beforeAll(async () => {

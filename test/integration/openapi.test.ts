@@ -1,13 +1,13 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { servedKinds } from '../../shared/kinds/index.ts';
 import { apiVersionOf } from '../../shared/kinds/names.ts';
+import { hasKubectl, kubectlProgram } from '../support/kubectl-program.ts';
 import { startTestRest, type TestRest } from './rest-server.ts';
 
 const run = promisify(execFile);
-const kubectlFound = spawnSync('kubectl', ['version', '--client']).status === 0;
-if (!kubectlFound && process.env.CI) throw new Error('kubectl is not installed: these tests must run in CI');
+const kubectlFound = hasKubectl();
 const swaggerProtobuf = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
 
 // biome-ignore lint/suspicious/noExplicitAny: documents, as clients read them
@@ -134,7 +134,10 @@ describe('OpenAPI', () => {
   describe.skipIf(!kubectlFound)('through kubectl', () => {
     const kubectl = async (...args: string[]): Promise<string> => {
       const env = { PATH: process.env.PATH, HOME: server.dir, KUBECONFIG: server.kubeconfig };
-      const { stdout } = await run('kubectl', [...args, `--cache-dir=${server.dir}/cache`], { env, timeout: 30_000 });
+      const { stdout } = await run(kubectlProgram, [...args, `--cache-dir=${server.dir}/cache`], {
+        env,
+        timeout: 30_000,
+      });
       return stdout;
     };
 

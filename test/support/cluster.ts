@@ -10,6 +10,7 @@ import { demoImages, imageArchive, streamOf } from '../../deploy/images.ts';
 import { systemClock as clock } from '../../shared/clock.ts';
 import type { Node, Pod } from '../../shared/generated/types.ts';
 import { eventually } from './eventually.ts';
+import { kubectlProgram } from './kubectl-program.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 
@@ -70,7 +71,8 @@ function testCluster(cluster: Cluster, dir?: string): TestCluster {
   const api = cluster.connect();
   const { kubeconfig } = cluster.file;
   const env = { KUBECONFIG: kubeconfig, CORACLE_CONFIG: kubeconfig };
-  const kubectl = (...args: string[]): Promise<string> => run('kubectl', args, { env, cwd: root, timeoutMs: 90_000 });
+  const kubectl = (...args: string[]): Promise<string> =>
+    run(kubectlProgram, args, { env, cwd: root, timeoutMs: 90_000 });
   const node = async (index: number): Promise<Node> => {
     const { name } = cluster.machine(index);
     const found = (await listNodes(api)).find((candidate) => candidate.metadata.name === name);
@@ -84,7 +86,7 @@ function testCluster(cluster: Cluster, dir?: string): TestCluster {
     kubectl,
     kubectlJson: async (...args) => JSON.parse(await kubectl(...args, '-o', 'json')),
     apply: (manifest) =>
-      run('kubectl', ['apply', '-f', '-'], {
+      run(kubectlProgram, ['apply', '-f', '-'], {
         env,
         input: typeof manifest === 'string' ? manifest : JSON.stringify(manifest),
       }),

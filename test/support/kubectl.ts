@@ -11,6 +11,7 @@ import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import type { Authority, KeyPair } from '../../shared/pki/certificates.ts';
 import { writeKubeconfig } from '../../shared/pki/kubeconfig.ts';
+import { inWordsOf132, kubectlProgram } from './kubectl-program.ts';
 
 export interface Ran {
   /** Null when a signal ended it. */
@@ -71,7 +72,7 @@ export async function serveKubectl(parts: { controlPlane: ControlPlane; authorit
     mode: 0o600,
   });
   const environment = { PATH: process.env.PATH, HOME: dir, KUBECONFIG: kubeconfig, TERM: 'dumb' };
-  const start: Kubectl['start'] = (args, { env = {}, command = 'kubectl' } = {}) => {
+  const start: Kubectl['start'] = (args, { env = {}, command = kubectlProgram } = {}) => {
     const child = spawn(command, args, { env: { ...environment, ...env }, cwd: dir });
     const so = { out: '', err: '' };
     child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -85,7 +86,7 @@ export async function serveKubectl(parts: { controlPlane: ControlPlane; authorit
     const late = setTimeout(() => child.kill('SIGKILL'), limitMs);
     const done = new Promise<Ran>((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code) => resolve({ code, ...so }));
+      child.once('close', (code) => resolve({ code, out: inWordsOf132(so.out), err: inWordsOf132(so.err) }));
     }).finally(() => clearTimeout(late));
     return { child, so, done };
   };

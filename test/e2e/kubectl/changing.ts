@@ -10,7 +10,8 @@ export function changing({ promise }: Suite): void {
       'apply -f map.yaml --dry-run=server': 'configmap/app created (server dry run)',
       'apply -f map.yaml': 'configmap/app created',
       'apply -f map.yaml -o name': 'configmap/app',
-      'apply -f map.yaml --dry-run=client': 'configmap/app configured (dry run)',
+      // Since 1.36 the client compares.
+      'apply -f map.yaml --dry-run=client': /^configmap\/app (configured|unchanged) \(dry run\)$/,
       'apply view-last-applied configmap/app -o json': `{
   "apiVersion": "v1",
   "data": {

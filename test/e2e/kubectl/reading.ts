@@ -176,14 +176,9 @@ Subjects:
   Kind            Name  Namespace
   ----            ----  ---------
   ServiceAccount  bot   x`,
-      'describe sa default': `Name:                default
-Namespace:           ${space.name}
-Labels:              <none>
-Annotations:         <none>
-Image pull secrets:  <none>
-Mountable secrets:   <none>
-Tokens:              <none>
-Events:              <none>`,
+      'describe sa default': new RegExp(
+        `^Name:  default\\nNamespace:  ${space.name}\\nLabels:  <none>\\nAnnotations:  <none>\\nImage pull secrets:  <none>\\n(Mountable secrets:  <none>\\nTokens:  <none>\\n)?Events:  <none>$`,
+      ),
       [`describe namespace ${space.name}`]:
         /Status: {2}Active\n\nResource Quotas\n {2}Name: {2}q\n {2}Resource {2}Used {2}Hard/,
       'describe service kubernetes -n default':

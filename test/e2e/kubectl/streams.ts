@@ -51,7 +51,9 @@ export function streams({ promise, cluster }: Suite): void {
     });
     await space.fails({
       'exec nope -- true': 'Error from server (NotFound): pods "nope" not found',
-      'exec shell -c nope -- true': 'Error from server (BadRequest): container nope is not valid for pod shell',
+      // Newer ones look for themselves.
+      'exec shell -c nope -- true':
+        /^(Error from server \(BadRequest\)|error): container nope is not valid for pod shell$/,
       'exec shell -- nosuch': /executable file `?"?nosuch`?"?:? .*not found in \$PATH|nosuch/,
     });
   });

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { startCluster, type TestCluster } from '../../support/cluster.ts';
+import { inWordsOf132, kubectlProgram } from '../../support/kubectl-program.ts';
 import { masked } from './masked.ts';
 
 /** Real kubectl and one cluster of three machines, which all themes share. */
@@ -92,7 +93,7 @@ export function kubectlSuite(): Suite {
     const start: Space['start'] = (command, { env = {} } = {}) => {
       const args = split(command);
       note(driven, args);
-      const child = spawn('kubectl', args, { cwd: dir, env: { ...base, ...env } });
+      const child = spawn(kubectlProgram, args, { cwd: dir, env: { ...base, ...env } });
       const so = { out: '', err: '' };
       child.stdout.setEncoding('utf8').on('data', (text) => {
         so.out += text;
@@ -106,7 +107,7 @@ export function kubectlSuite(): Suite {
       cleanups.push(() => child.kill('SIGKILL'));
       const done = new Promise<Ran>((resolve, reject) => {
         child.once('error', reject);
-        child.once('close', (code) => resolve({ code, ...so }));
+        child.once('close', (code) => resolve({ code, out: inWordsOf132(so.out), err: inWordsOf132(so.err) }));
       }).finally(() => clearTimeout(late));
       return { child, so, done };
     };

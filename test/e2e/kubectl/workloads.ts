@@ -66,7 +66,7 @@ d      Deployment/d   cpu: <unknown>/80%   1         3         0          1s`,
     });
     await space.fails({
       'scale deployment d --replicas=2 --current-replicas=9': 'error: Expected replicas to be 9, was 0',
-      'scale deployment nope --replicas=1': 'error: no objects passed to scale deployments.apps "nope" not found',
+      'scale deployment nope --replicas=1': /deployments\.apps "nope" not found$/,
       'scale job j --replicas=2': 'Error from server (NotFound): the server could not find the requested resource',
       'autoscale deployment d --max=2':
         'Error from server (AlreadyExists): horizontalpodautoscalers.autoscaling "d" already exists',
