@@ -41,6 +41,8 @@ export interface ControlPlaneDeps {
   readonly log: Log;
   /** Who this control plane is among several on one store; stable over its restarts. */
   readonly holder: string;
+  /** The name of its machine, which the scheduler's events tell. */
+  readonly hostname?: string;
   /** The range that nodes get their pods' addresses from. */
   readonly clusterCIDR: string;
   /** How long events are kept, in seconds; absent: an hour. */
@@ -139,8 +141,8 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
 
   /** What only one control plane at a time does. */
   async function decide(signal: AbortSignal): Promise<void> {
-    const recorder = (component: string, client: Client) =>
-      createEventRecorder({ client, clock, random, log, component, signal });
+    const recorder = (component: string, client: Client, host?: string) =>
+      createEventRecorder({ client, clock, random, log, component, host, signal });
     const manager = clientOf(controllerManager);
     // Their own informers: a new leader starts from a whole state, and hears no changes of an older term.
     const view = createInformers({ client: manager, clock, random, log }, [...kinds]);
@@ -148,7 +150,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     const scheduling = createScheduler({
       client: binding,
       informers: view,
-      recorder: recorder('default-scheduler', binding),
+      recorder: recorder('default-scheduler', binding, deps.hostname),
       metrics: schedulerCounters,
       clock,
       random,

@@ -103,6 +103,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
   const controlPlane = createControlPlane({
     ...{ store, clock, random, log, metrics, auditor },
     holder: parts.holder,
+    hostname: hostname(),
     clusterCIDR: options.podCIDR,
     serviceCIDR: options.serviceCIDR,
     ...(options.eventTtlSeconds === undefined ? {} : { eventTtlSeconds: options.eventTtlSeconds }),

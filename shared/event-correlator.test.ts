@@ -53,6 +53,20 @@ test('one object gets 25 events at once and then one in five minutes; those betw
   expect(correlator.note(occurrence('again'), start + 301_000)).toMatchObject({ tell: true, count: 32 });
 });
 
+test('a series is told when it begins, then the more seldom the longer it goes on, and takes nothing from other events', () => {
+  const correlator = new EventCorrelator();
+  const series = occurrence('no room', { series: true });
+  const told: [second: number, count: number][] = [];
+  for (let second = 0; second <= 3_600; second++) {
+    const { tell, count } = correlator.note(series, start + second * 1_000);
+    if (tell) told.push([second, count]);
+  }
+  expect(told.slice(0, 8).map(([second]) => second)).toEqual([0, 1, 2, 3, 4, 6, 8, 11]);
+  expect(told.every(([second, count]) => count === second + 1)).toBe(true);
+  expect(told.length).toBeLessThan(40);
+  expect(correlator.note(occurrence('placed', { reason: 'Scheduled' }), start).tell).toBe(true);
+});
+
 test('what is remembered is bounded', () => {
   const correlator = new EventCorrelator({ remembered: 2 });
   for (const name of ['a', 'b', 'c']) correlator.note(occurrence('x', { object: name }), start);

@@ -4,6 +4,7 @@
  *     the same again            one event, which counts
  *     the tenth of its kind     from there on one event, "(combined from similar events): " and the newest message, which counts
  *     too many of one object    counted, and not written: 25 at once, then one in five minutes
+ *     again, in a series        counted, and written when it is the second time, then the more seldom the longer it goes on
  *
  * A kind of event is what one source says of one object for one reason, whatever its words.
  */
@@ -18,6 +19,8 @@ export interface Occurrence {
   readonly type: string;
   readonly reason: string;
   readonly message: string;
+  /** Told in the newer form, as client-go's `tools/events` does: its repetitions are one series, and no other event pays for them. */
+  readonly series?: boolean;
 }
 
 export interface Correlated {
@@ -42,6 +45,9 @@ export interface CorrelatorLimits {
   readonly similarSeconds: number;
 }
 
+/** A series is written again after a quarter of the time that it has gone on, but within these bounds: milliseconds. */
+const seriesPause = { shortest: 1_000, longest: 300_000 };
+
 export const kubernetesLimits: CorrelatorLimits = {
   remembered: 4096,
   burst: 25,
@@ -52,6 +58,12 @@ export const kubernetesLimits: CorrelatorLimits = {
 
 const combined = '(combined from similar events): ';
 
+interface Seen {
+  count: number;
+  readonly first: number;
+  told: number;
+}
+
 interface Similar {
   readonly messages: Set<string>;
   last: number;
@@ -61,7 +73,7 @@ interface Similar {
 export class EventCorrelator {
   readonly #limits: CorrelatorLimits;
   readonly #similar = new Map<string, Similar>();
-  readonly #seen = new Map<string, { count: number; readonly first: number }>();
+  readonly #seen = new Map<string, Seen>();
   readonly #buckets = new Map<string, { tokens: number; at: number }>();
 
   constructor(limits: Partial<CorrelatorLimits> = {}) {
@@ -74,15 +86,17 @@ export class EventCorrelator {
     const together = this.#isOneOfMany(kind, occurrence.message, now);
     const message = together ? `${combined}${occurrence.message}` : occurrence.message;
     const key = together ? kind : join(kind, fieldPath, message);
-    const seen = this.#seen.get(key) ?? { count: 0, first: now };
+    const seen = this.#seen.get(key) ?? { count: 0, first: now, told: now };
     seen.count++;
+    const tell = occurrence.series ? isNews(seen, now) : this.#mayTell(join(source, object), now);
+    if (tell) seen.told = now;
     remember(this.#seen, key, seen, this.#limits.remembered);
-    return { key, message, count: seen.count, first: seen.first, tell: this.#mayTell(join(source, object), now) };
+    return { key, message, count: seen.count, first: seen.first, tell };
   }
 
   /** What was written of the event is no more: it is counted anew, from here. */
   restart(key: string, count: number, first: number): void {
-    remember(this.#seen, key, { count, first }, this.#limits.remembered);
+    remember(this.#seen, key, { count, first, told: first }, this.#limits.remembered);
   }
 
   #isOneOfMany(kind: string, message: string, now: number): boolean {
@@ -112,6 +126,11 @@ export class EventCorrelator {
     bucket.tokens--;
     return true;
   }
+}
+
+function isNews({ count, first, told }: Seen, now: number): boolean {
+  const { shortest, longest } = seriesPause;
+  return count <= 2 || now - told >= Math.max(shortest, Math.min((now - first) / 4, longest));
 }
 
 function join(...parts: readonly string[]): string {

@@ -68,6 +68,47 @@ describe('the event recorder', () => {
     ]);
   });
 
+  it('tells what has an action in the newer form, and its repetitions as a series', async () => {
+    const { clock, events, state, recorder } = setUp({ component: 'default-scheduler', host: 'm1' });
+    const by = { ...pod, metadata: { ...pod.metadata, name: 'big', uid: 'u2' } };
+    const tell = (again = false): void =>
+      recorder.event(pod, 'Warning', 'FailedScheduling', 'no room', { action: 'Scheduling', related: by, again });
+    tell();
+    await recorder.idle();
+    const [first] = events.values();
+    expect(first).toMatchObject({
+      eventTime: '2026-01-01T00:00:00.000000Z',
+      action: 'Scheduling',
+      related: { kind: 'Pod', name: 'big', uid: 'u2' },
+      reportingComponent: 'default-scheduler',
+      reportingInstance: 'default-scheduler-m1',
+    });
+    for (const field of ['count', 'source', 'firstTimestamp', 'lastTimestamp', 'series']) {
+      expect(first).not.toHaveProperty(field);
+    }
+    await clock.advance(5_000);
+    tell(true);
+    await recorder.idle();
+    expect([...events.values()]).toMatchObject([
+      { series: { count: 2, lastObservedTime: '2026-01-01T00:00:05.000000Z' } },
+    ]);
+    await clock.advance(500);
+    tell(true);
+    await recorder.idle();
+    expect(state.calls).toBe(2);
+    await clock.advance(2_000);
+    tell(true);
+    await recorder.idle();
+    expect([...events.values()]).toMatchObject([{ series: { count: 4 } }]);
+  });
+
+  it('makes no event of a repetition whose beginning it has forgotten', async () => {
+    const { events, recorder } = setUp();
+    recorder.event(pod, 'Warning', 'FailedScheduling', 'no room', { action: 'Scheduling', again: true });
+    await recorder.idle();
+    expect(events.size).toBe(0);
+  });
+
   it('writes an event anew when the earlier one has been removed', async () => {
     const { events, recorder } = setUp();
     recorder.event(pod, 'Normal', 'A', 'a');

@@ -1,10 +1,10 @@
 import { backoffMs } from './backoff.ts';
 import type { Client } from './client.ts';
-import { type Clock, formatTime } from './clock.ts';
+import { type Clock, formatMicroTime, formatTime } from './clock.ts';
 import { isApiError, messageOf } from './errors.ts';
 import { type CorrelatorLimits, EventCorrelator } from './event-correlator.ts';
 import { EventNames } from './event-names.ts';
-import type { Event } from './generated/types.ts';
+import type { Event, ObjectReference } from './generated/types.ts';
 import type { Log } from './log.ts';
 import type { Draft, KubeObject } from './object.ts';
 import type { Random } from './random.ts';
@@ -16,7 +16,7 @@ import type { Random } from './random.ts';
  */
 export interface EventRecorder {
   /** Notes one occurrence. `type`: Normal or Warning; `reason`: CamelCase, for machines; `message`: for people. */
-  event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void;
+  event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, action?: EventAction): void;
   /** The same under another component's name, and by its `client` if it has one; what it remembers and its limits are shared. */
   of(component: string, client?: EventClient): EventRecorder;
   /** Resolves when nothing waits to be written, or when the recorder's signal is aborted. */
@@ -27,6 +27,16 @@ export interface EventRecorder {
 
 export type EventClient = Pick<Client, 'create' | 'patch'>;
 
+/** What was being done. An event with it is told in the form of events.k8s.io: with the moment, and a series for repetitions. */
+export interface EventAction {
+  /** CamelCase, for machines: `Binding`. */
+  readonly action: string;
+  /** Who else had a part in it. */
+  readonly related?: KubeObject;
+  /** As at the last try: it counts, and is nothing new when the recorder remembers none before. */
+  readonly again?: boolean;
+}
+
 export interface EventRecorderDeps {
   readonly client: EventClient;
   readonly clock: Clock;
@@ -34,7 +44,7 @@ export interface EventRecorderDeps {
   readonly log: Log;
   /** Who tells: `scheduler`, `kubelet` … */
   readonly component: string;
-  /** The node it happened on, when it happened on one. */
+  /** The machine of the one who tells; of an event without an action, the node that it happened on. */
   readonly host?: string;
   /** Stops the writing; what still waits is dropped. */
   readonly signal?: AbortSignal;
@@ -72,6 +82,7 @@ interface Waiting {
   readonly object: KubeObject;
   readonly type: string;
   readonly reason: string;
+  readonly action?: EventAction;
   message: string;
   first: number;
   last: number;
@@ -98,7 +109,14 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
   let tokens = limits.burst;
   let refilledAt = clock.monotonic();
 
-  function note(teller: Teller, object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
+  function note(
+    teller: Teller,
+    object: KubeObject,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    message: string,
+    action?: EventAction,
+  ): void {
     if (signal?.aborted) return;
     const { kind, apiVersion, metadata } = object;
     const now = clock.now();
@@ -108,9 +126,11 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
         object: [kind, metadata.namespace, metadata.name, metadata.uid, apiVersion].join('/'),
         ...{ type, reason },
         message: message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message,
+        series: action !== undefined,
       },
       now,
     );
+    if (action?.again && said.count === 1) return;
     if (!said.tell) {
       dropped++;
       return;
@@ -125,7 +145,7 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
     } else {
       const { key, count, first } = said;
       waiting.set(key, {
-        ...{ key, teller, object, type, reason, count, first },
+        ...{ key, teller, object, type, reason, action, count, first },
         message: text,
         last: now,
         times: 1,
@@ -186,7 +206,7 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
     const known = written.get(entry.key);
     if (known) {
       try {
-        const body = { count: entry.count, lastTimestamp: formatTime(entry.last), message: entry.message };
+        const body = { ...repetitions(entry), message: entry.message };
         await client.patch('Event', known.name, { type: 'merge', body }, { namespace: known.namespace });
         written.delete(entry.key);
         written.set(entry.key, known);
@@ -210,35 +230,36 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
   }
 
   function draft(entry: Waiting) {
-    const { object, teller } = entry;
+    const { object, action, teller } = entry;
     const { component } = teller;
-    const { name, uid, resourceVersion } = object.metadata;
+    const { host } = deps;
     // Kubernetes keeps the events of what has no namespace in `default`.
     const namespace = object.metadata.namespace || 'default';
     return {
-      metadata: { name: names.next(name, entry.first), namespace },
-      involvedObject: {
-        kind: object.kind,
-        apiVersion: object.apiVersion,
-        name,
-        uid,
-        resourceVersion,
-        ...(object.metadata.namespace ? { namespace: object.metadata.namespace } : {}),
-      },
+      metadata: { name: names.next(object.metadata.name, entry.first), namespace },
+      involvedObject: referenceTo(object),
       type: entry.type,
       reason: entry.reason,
       message: entry.message,
-      source: { component, ...(deps.host ? { host: deps.host } : {}) },
-      firstTimestamp: formatTime(entry.first),
-      lastTimestamp: formatTime(entry.last),
-      count: entry.count,
+      ...(action
+        ? {
+            eventTime: formatMicroTime(entry.first),
+            action: action.action,
+            ...(action.related ? { related: referenceTo(action.related) } : {}),
+            ...(entry.count > 1 ? repetitions(entry) : {}),
+          }
+        : {
+            source: { component, ...(host ? { host } : {}) },
+            firstTimestamp: formatTime(entry.first),
+            ...repetitions(entry),
+          }),
       reportingComponent: component,
-      reportingInstance: deps.host ?? '',
+      reportingInstance: action ? [component, ...(host ? [host] : [])].join('-') : (host ?? ''),
     } satisfies Draft<Event>;
   }
 
   const recorderOf = (teller: Teller): EventRecorder => ({
-    event: (object, type, reason, message) => note(teller, object, type, reason, message),
+    event: (...told) => note(teller, ...told),
     of: (component, client = teller.client) => recorderOf({ component, client }),
     async idle() {
       while (draining) await draining;
@@ -248,4 +269,15 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
     },
   });
   return recorderOf(deps);
+}
+
+function repetitions({ action, count, last }: Waiting): Partial<Event> {
+  return action
+    ? { series: { count, lastObservedTime: formatMicroTime(last) } }
+    : { count, lastTimestamp: formatTime(last) };
+}
+
+function referenceTo({ kind, apiVersion, metadata }: KubeObject): ObjectReference {
+  const { namespace, name, uid, resourceVersion } = metadata;
+  return { kind, apiVersion, name, uid, resourceVersion, ...(namespace ? { namespace } : {}) };
 }

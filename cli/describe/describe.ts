@@ -93,7 +93,7 @@ export function eventAge(event: Event, now: number): string {
   const age = ageOf(eventTime(event), now);
   const count = event.series?.count ?? event.count ?? 1;
   if (count <= 1) return age;
-  return `${age} (x${count} over ${ageOf(event.firstTimestamp ?? event.metadata.creationTimestamp, now)})`;
+  return `${age} (x${count} over ${ageOf(event.firstTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp, now)})`;
 }
 
 export function eventTime(event: Event): string {

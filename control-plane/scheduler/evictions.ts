@@ -74,7 +74,10 @@ export class Evictions {
       try {
         await client.evict(pod, { preconditions: { uid } });
         log.info({ key, rev: pod.metadata.resourceVersion, by: keyOf(by) }, 'preempted');
-        recorder.event(pod, 'Normal', 'Preempted', `Preempted by pod ${by.metadata.uid} on node ${node}`);
+        recorder.event(pod, 'Normal', 'Preempted', `Preempted by pod ${by.metadata.uid} on node ${node}`, {
+          action: 'Preempting',
+          related: by,
+        });
         return;
       } catch (error) {
         if (isApiError(error, 'NotFound')) return;

@@ -94,7 +94,7 @@ describe('the scheduler', () => {
       message,
     });
     expect((await api.client.list('Event')).items).toMatchObject([
-      { reason: 'FailedScheduling', type: 'Warning', message, count: 1 },
+      { reason: 'FailedScheduling', type: 'Warning', message, action: 'Scheduling' },
     ]);
     expect(scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 0 });
     await addNode(readyNode('n3'));

@@ -202,9 +202,11 @@ class RunningScheduler implements Scheduler {
     this.#queue.park(queued, occasions);
     this.#status?.unschedulable(queued.pod, message);
     this.#preempt(queued, rejections, kept);
-    if (repeated) return;
-    this.#log.debug({ key: queued.entry.key, rev: queued.pod.metadata.resourceVersion }, message);
-    this.#recorder?.event(queued.pod, 'Warning', 'FailedScheduling', message);
+    this.#recorder?.event(queued.pod, 'Warning', 'FailedScheduling', message, {
+      action: 'Scheduling',
+      again: repeated,
+    });
+    if (!repeated) this.#log.debug({ key: queued.entry.key, rev: queued.pod.metadata.resourceVersion }, message);
   }
 
   /** Makes room by evicting less important pods, and keeps the place until they have gone. */
@@ -229,7 +231,9 @@ class RunningScheduler implements Scheduler {
     // Its name may be another pod's by now.
     if (this.#queue.get(entry.key) === queued) this.#unqueue(entry.key);
     this.#deps.metrics?.bound((this.#deps.clock.monotonic() - queued.since) / 1000);
-    this.#recorder?.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${entry.key} to ${node}`);
+    this.#recorder?.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${entry.key} to ${node}`, {
+      action: 'Binding',
+    });
   }
 
   #lost({ queued }: Placement, reason: string, message: string): void {

@@ -1,6 +1,6 @@
-import type { Event } from '../generated/types.ts';
-import { invalid } from '../schema/causes.ts';
-import { isDnsSubdomain } from '../schema/formats.ts';
+import type { Event, StatusCause } from '../generated/types.ts';
+import { invalid, required } from '../schema/causes.ts';
+import { isDnsSubdomain, isQualifiedName } from '../schema/formats.ts';
 import { ageOf } from './age.ts';
 import { nameColumn, text, wide } from './columns.ts';
 import type { Behaviour, Column } from './kind.ts';
@@ -28,16 +28,35 @@ export const event: Behaviour<Event> = {
     { ...(nameColumn as Column<Event>), priority: 1 },
   ],
   strategy: {
-    validate({ metadata, involvedObject }, causes) {
+    validate(event, causes) {
+      const { metadata, involvedObject, eventTime } = event;
       const of = involvedObject?.namespace;
-      // What has no namespace has its events in default or kube-system.
-      const fits = of ? of === metadata.namespace : ['default', 'kube-system'].includes(metadata.namespace ?? '');
+      // What has no namespace has its events in default; those of the newer form may be in kube-system too.
+      const places = eventTime ? ['default', 'kube-system'] : ['default'];
+      const fits = of
+        ? eventTime !== undefined || of === metadata.namespace
+        : places.includes(metadata.namespace ?? '');
       if (involvedObject && !fits) {
         causes.push(invalid('involvedObject.namespace', of ?? '', 'does not match event.namespace'));
       }
+      if (eventTime) validateNewer(event, causes);
     },
   },
 };
+
+/** What an event must say that tells its moment, whichever group it came by. */
+function validateNewer(event: Event, causes: StatusCause[]): void {
+  const { reportingComponent = '', message = '' } = event;
+  if (!reportingComponent) causes.push(required('reportingController'));
+  const fault = isQualifiedName(reportingComponent);
+  if (fault) causes.push(invalid('reportingController', reportingComponent, fault));
+  for (const field of ['reportingInstance', 'action', 'reason'] as const) {
+    const value = event[field] ?? '';
+    if (!value) causes.push(required(field));
+    if (Buffer.byteLength(value) > 128) causes.push(invalid(field, '', 'can have at most 128 characters'));
+  }
+  if (Buffer.byteLength(message) > 1024) causes.push(invalid('message', '', 'can have at most 1024 characters'));
+}
 
 function firstSeen({ firstTimestamp, eventTime }: Event, now: number): string {
   return ageOf(firstTimestamp ?? eventTime, now);

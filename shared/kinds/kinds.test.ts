@@ -251,6 +251,27 @@ describe('the other kinds', () => {
     ]);
   });
 
+  it('asks of an event that tells its moment who tells it, and of what', () => {
+    const involvedObject = { kind: 'Node' };
+    const eventTime = '2026-01-01T00:00:00.000000Z';
+    const said = { reportingComponent: 'a', reportingInstance: 'a-1', action: 'Binding', reason: 'Bound' };
+    expect(faults('Event', { involvedObject, eventTime, ...said })).toEqual([]);
+    expect(
+      faults('Event', { involvedObject, eventTime, ...said, reportingComponent: 'a b', action: 'x'.repeat(129) }),
+    ).toEqual([
+      expect.stringMatching(/^reportingController: Invalid value: "a b": name part must consist of /),
+      'action: Invalid value: "": can have at most 128 characters',
+    ]);
+    expect(faults('Event', { involvedObject, eventTime })).toEqual(
+      expect.arrayContaining([
+        'reportingController: Required value',
+        'reportingInstance: Required value',
+        'action: Required value',
+        'reason: Required value',
+      ]),
+    );
+  });
+
   it('names a namespace like a label, and knows none in a namespace', () => {
     expect(faults('Namespace', { metadata: { name: 'a.b' } })[0]).toMatch(
       /^metadata.name: Invalid value: "a.b": must not contain dots$/,

@@ -107,6 +107,33 @@ describe.skipIf(!found)('kubectl sees', { timeout: 60_000 }, () => {
     const [event] = await eventsOf('pod', 'homeless');
     expect(event?.slice(0, 2)).toEqual(['FailedScheduling', 'default-scheduler']);
     expect(event?.[2]).toMatch(/^0\/1 nodes are available: 1 node\(s\) didn't match Pod's node affinity\/selector/);
+    // Each change of the node is another try, which fails for the same reason.
+    await eventually(
+      async () => {
+        await kubectl('label', 'node', 'node-1', `tried=${Date.now()}`, '--overwrite');
+        const again = /FailedScheduling +\d+s \(x\d+ over \d+s\) +default-scheduler/;
+        return again.test(await kubectl('describe', 'pod', 'homeless'));
+      },
+      { timeoutMs: 20_000, everyMs: 300 },
+    );
+    const events = await kubectl('events', '--for', 'pod/homeless', '--no-headers');
+    expect(events).toMatch(/^\d+s \(x\d+ over \d+s\) +Warning +FailedScheduling +Pod\/homeless/);
+    const stored = await kubectl(
+      'get',
+      'events.events.k8s.io',
+      '-o',
+      'json',
+      '--field-selector=reason=FailedScheduling',
+    );
+    expect(JSON.parse(stored).items).toMatchObject([
+      {
+        action: 'Scheduling',
+        reportingController: 'default-scheduler',
+        reportingInstance: expect.stringMatching(/^default-scheduler/),
+        regarding: { kind: 'Pod', name: 'homeless' },
+        series: { count: expect.any(Number), lastObservedTime: expect.stringMatching(/\.\d{6}Z$/) },
+      },
+    ]);
   });
 
   it('what controllers do, under the names that they have in Kubernetes', async () => {
