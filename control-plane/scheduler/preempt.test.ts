@@ -32,7 +32,7 @@ function preempt(index: NodeIndex, wanted: Pod) {
 
 function chosen(index: NodeIndex, wanted: Pod): [string, string[]] | undefined {
   const { found } = preempt(index, wanted);
-  return found && [found.node.name, found.victims.map(({ key }) => key.replace('default/', ''))];
+  return found?.node && [found.node.name, found.victims.map(({ key }) => key.replace('default/', ''))];
 }
 
 describe('preemption', () => {
@@ -68,6 +68,35 @@ describe('preemption', () => {
     expect(chosen(cluster([[[900, 1]]]), pod('p', 1500, 9))).toBeUndefined();
   });
 
+  it('says of each node why nobody was evicted from it', () => {
+    const reasons = (nodes: Parameters<typeof cluster>[0], wanted: Pod, more?: (index: NodeIndex) => void) => {
+      const index = cluster(nodes);
+      more?.(index);
+      const { found } = preempt(index, wanted);
+      return found && 'reasons' in found ? found.reasons.flat().sort() : undefined;
+    };
+    const nobody = 'No preemption victims found for incoming pod';
+    const taint = (index: NodeIndex) =>
+      index.setNode(readyNode('tainted', {}, { spec: { taints: [{ key: 'a', effect: 'NoSchedule' }] } }));
+    expect(reasons([[[900, 9]], [[900, 10]]], pod('p', 500, 9), taint)).toEqual([
+      nobody,
+      nobody,
+      'Preemption is not helpful for scheduling',
+    ]);
+    expect(
+      reasons(
+        [
+          [
+            [300, 1],
+            [600, 9],
+          ],
+          [[900, 9]],
+        ],
+        pod('p', 500, 9),
+      ),
+    ).toEqual(['Insufficient cpu', nobody]);
+  });
+
   it('always makes room, needs every victim, and leaves the index as it was', () => {
     const size = fc.tuple(fc.integer({ min: 100, max: 500 }), fc.integer({ min: 0, max: 5 }));
     const nodes = fc.array(fc.array(size, { maxLength: 4 }), { minLength: 1, maxLength: 4 });
@@ -82,7 +111,7 @@ describe('preemption', () => {
         );
         const used = index.slots.map((node) => node?.used.cpuMillis);
         expect(used).toEqual(nodes.map((pods) => pods.reduce((sum, [cpu]) => sum + cpu, 0)));
-        if (!found) return;
+        if (!found?.node) return;
         const { node, victims } = found;
         expect(victims.every((victim) => victim.priority < priority)).toBe(true);
         const freed = victims.reduce((sum, victim) => sum + victim.shape.requests.cpuMillis, 0);

@@ -13,58 +13,74 @@ export interface Preemption {
   readonly victims: readonly PodEntry[];
 }
 
+/** Why no removal helps, in Kubernetes' words: a list of reasons for each node. */
+export interface NoPreemption {
+  readonly node?: undefined;
+  readonly reasons: readonly (readonly string[])[];
+}
+
+const noVictims = ['No preemption victims found for incoming pod'];
+const notHelpful = ['Preemption is not helpful for scheduling'];
+
 /**
  * The cheapest way to make room for a pod that fits nowhere: the node whose most important victim is the least
  * important, of those the one where the victims' priorities sum up to the least, of those the one with the fewest
- * victims. Undefined when no removal of less important pods helps. The index is as it was when it returns.
+ * victims. The index is as it was when it returns.
  */
 export function findPreemption(
   entry: PodEntry,
   rejections: readonly (readonly [NodeState, Rejection])[],
   index: NodeIndex,
   plugins: readonly Plugin[],
-): Preemption | undefined {
-  if (index.lowestPriority >= entry.priority) return undefined;
+): Preemption | NoPreemption {
+  if (index.lowestPriority >= entry.priority) {
+    return { reasons: rejections.map(([, { resolvable }]) => (resolvable ? noVictims : notHelpful)) };
+  }
   const together = prepare(plugins, 'cluster', entry.shape, index).length > 0;
   const fixed = [...prepare(plugins, 'node', entry.shape, index), ...prepare(plugins, 'local', entry.shape, index)];
-  const fits = (node: NodeState): boolean => {
+  const rejectionOf: RejectionOf = (node) => {
     const checks: readonly Check[] = together ? [...fixed, ...prepare(plugins, 'cluster', entry.shape, index)] : fixed;
-    return firstRejection(checks, node) === undefined;
+    return firstRejection(checks, node);
   };
   let best: Preemption | undefined;
   let tried = 0;
-  for (const [node, { resolvable }] of rejections) {
-    if (!resolvable || (together && tried >= mostTriedTogether)) continue;
+  const reasons = rejections.map(([node, { resolvable }]) => {
+    if (!resolvable) return notHelpful;
     const candidates = [...node.pods].filter((pod) => isVictim(pod, entry)).sort(mostImportantFirst);
-    if (candidates.length === 0) continue;
+    if (candidates.length === 0 || (together && tried >= mostTriedTogether)) return noVictims;
     tried++;
-    const victims = neededVictims(node, candidates, index, fits);
-    if (victims && (!best || isCheaper(victims, best.victims))) best = { node, victims };
-  }
-  return best;
+    const needed = neededVictims(node, candidates, index, rejectionOf);
+    if ('reasons' in needed) return needed.reasons;
+    if (!best || isCheaper(needed, best.victims)) best = { node, victims: needed };
+    return [];
+  });
+  return best ?? { reasons };
 }
+
+type RejectionOf = (node: NodeState) => Rejection | undefined;
 
 /** A pod on its way to being stored is left alone; one that only has a place kept for it is not. */
 function isVictim(pod: PodEntry, by: PodEntry): boolean {
   return pod.priority < by.priority && (!pod.assumed || pod.reserved);
 }
 
-/** Takes all candidates off the node; if the pod fits then, puts back the most important ones that leave it fitting. */
+/** Takes all candidates off the node; if the pod fits then, puts back the most important ones that leave it fitting; else says why not. */
 function neededVictims(
   node: NodeState,
   candidates: readonly PodEntry[],
   index: NodeIndex,
-  fits: (node: NodeState) => boolean,
-): PodEntry[] | undefined {
+  rejectionOf: RejectionOf,
+): PodEntry[] | Rejection {
   for (const pod of candidates) index.lift(pod);
-  if (!fits(node)) {
+  const inVain = rejectionOf(node);
+  if (inVain) {
     for (const pod of candidates) index.putBack(pod, node);
-    return undefined;
+    return inVain;
   }
   const victims: PodEntry[] = [];
   for (const pod of candidates) {
     index.putBack(pod, node);
-    if (fits(node)) continue;
+    if (!rejectionOf(node)) continue;
     index.lift(pod);
     victims.push(pod);
   }

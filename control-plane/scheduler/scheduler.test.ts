@@ -87,7 +87,8 @@ describe('the scheduler', () => {
     await addNode(readyNode('n2', {}, { spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } }));
     await addPod(pendingPod('a', { cpu: '2' }));
     await clock.advance(5_000);
-    const message = '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {gpu: }.';
+    const message =
+      '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {gpu: }. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.';
     expect(podCondition(await podNow('a'), 'PodScheduled')).toMatchObject({
       status: 'False',
       reason: 'Unschedulable',

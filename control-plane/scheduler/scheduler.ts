@@ -194,14 +194,14 @@ class RunningScheduler implements Scheduler {
 
   /** `kept`: the node that it preempted others on before. */
   #park(queued: QueuedPod, rejections: Rejections, kept: NodeState | undefined): void {
-    const message = unschedulableMessage(rejections.map(([, { reasons }]) => reasons));
+    const preemption = this.#preempt(queued, rejections, kept);
+    const message = unschedulableMessage(rejections.map(([, { reasons }]) => reasons)) + preemption;
     const occasions = new Set<Occasion>(['node']);
     for (const [, { plugin }] of rejections) for (const one of helpfulTo[plugin] ?? allOccasions) occasions.add(one);
     const repeated = queued.message === message;
     queued.message = message;
     this.#queue.park(queued, occasions);
     this.#status?.unschedulable(queued.pod, message);
-    this.#preempt(queued, rejections, kept);
     this.#recorder?.event(queued.pod, 'Warning', 'FailedScheduling', message, {
       action: 'Scheduling',
       again: repeated,
@@ -209,21 +209,23 @@ class RunningScheduler implements Scheduler {
     if (!repeated) this.#log.debug({ key: queued.entry.key, rev: queued.pod.metadata.resourceVersion }, message);
   }
 
-  /** Makes room by evicting less important pods, and keeps the place until they have gone. */
-  #preempt({ entry, pod }: QueuedPod, rejections: Rejections, kept: NodeState | undefined): void {
-    if (pod.spec.preemptionPolicy === 'Never') return;
+  /** Makes room by evicting less important pods, and keeps the place until they have gone. Else says why not, after a space. */
+  #preempt({ entry, pod }: QueuedPod, rejections: Rejections, kept: NodeState | undefined): string {
+    if (rejections.length === 0) return '';
+    if (pod.spec.preemptionPolicy === 'Never') return ' preemption: not eligible due to preemptionPolicy=Never.';
     const isGoing = (one: PodEntry): boolean => one.deleting || this.#evictions?.has(one.key) === true;
     if (kept && [...kept.pods].some((one) => one.priority < entry.priority && isGoing(one))) {
       this.#index.reserve(entry, kept);
-      return;
+      return ' preemption: not eligible due to a terminating pod on the nominated node.';
     }
     const found = findPreemption(entry, rejections, this.#index, this.#plugins);
-    if (!found) return;
+    if (!found.node) return ` preemption: ${unschedulableMessage(found.reasons)}`;
     for (const victim of found.victims) {
       if (victim.reserved) this.#index.forget(victim);
       else if (!victim.deleting) this.#evictions?.evict(victim.key, pod, found.node.name);
     }
     this.#index.reserve(entry, found.node);
+    return '';
   }
 
   #bound({ queued, node }: Placement): void {
