@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { tryRun } from '../../deploy/cluster/run.ts';
 import { canRunMachines } from '../support/cluster.ts';
-import { kubectlProgram } from '../support/kubectl-program.ts';
+import { kubectlMinor, kubectlProgram } from '../support/kubectl-program.ts';
 import { access } from './kubectl/access.ts';
 import { changing } from './kubectl/changing.ts';
 import { making } from './kubectl/making.ts';
@@ -22,7 +22,7 @@ describe.skipIf(!(await canRunMachines()))('kubectl', () => {
   describe('reading', () => reading(suite));
   describe('changing', () => changing(suite));
   describe('access', () => access(suite));
-  describe('newer', () => newer(suite));
+  describe.skipIf(kubectlMinor() < 36)('newer', () => newer(suite));
   describe('nodes', () => nodes(suite));
 
   it('has been driven through every command of its help', async () => {

@@ -1,11 +1,8 @@
 import { expect } from 'vitest';
-import { kubectlMinor } from '../../support/kubectl-program.ts';
 import { type Suite, shellDeployment } from './suite.ts';
 
-/** What came to kubectl after 1.32; nothing when the one that is driven is older than 1.36. */
+/** What came to kubectl between 1.32 and 1.36. */
 export function newer({ promise, cluster }: Suite): void {
-  if (kubectlMinor() < 36) return;
-
   promise('asks, waits and shows in the ways that came after 1.32', async (space) => {
     await space.apply(shellDeployment('d'));
     const node = cluster().machine(1).name;
@@ -14,7 +11,7 @@ export function newer({ promise, cluster }: Suite): void {
         'deployment.apps/d condition met\ndeployment.apps/d condition met',
       'get deployment d -o kyaml': /^---\n\{\n {2}apiVersion: "apps\/v1",\n {2}kind: "Deployment",\n/,
       "get pods -l 'app in (d),app notin (e)' -o name": /^pod\/d-HASH-POD$/,
-      'explain pods.spec.containers -R': /\n {2}env\t<\[\]EnvVar>\n {4}name\t<string> -required-\n/,
+      'explain pods.spec.containers -R': /\n {2}env\t<\[\]EnvVar>\n {2}name\t<string> -required-\n/,
       'autoscale deployment d --max=4 --cpu=70% --memory=100Mi': 'horizontalpodautoscaler.autoscaling/d autoscaled',
       'get hpa d': `NAME  REFERENCE  TARGETS  MINPODS  MAXPODS  REPLICAS  AGE
 d  Deployment/d  cpu: <unknown>/70%, memory: <unknown>/100Mi  1  4  0  1s`,
