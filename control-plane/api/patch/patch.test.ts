@@ -33,8 +33,18 @@ describe('strategic merge patch', () => {
   it('merges containers by name and keeps what the patch does not name', () => {
     const before = containers({ name: 'a', image: 'a:1', tty: true }, { name: 'b', image: 'b:1' });
     expect(strategic(before, containers({ name: 'a', image: 'a:2' }, { name: 'c', image: 'c:1' }))).toEqual(
-      containers({ name: 'a', image: 'a:2', tty: true }, { name: 'b', image: 'b:1' }, { name: 'c', image: 'c:1' }),
+      containers({ name: 'a', image: 'a:2', tty: true }, { name: 'c', image: 'c:1' }, { name: 'b', image: 'b:1' }),
     );
+  });
+
+  it('orders what it names as it stands there: what is new comes first, what it does not name keeps its place', () => {
+    const names = (before: object[], patch: object[]) =>
+      (thing({ items: before }, { items: patch }) as { items: { name: string }[] }).items.map(({ name }) => name);
+    const [a, b, c] = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
+    expect(names([a, b, c], [c, a])).toEqual(['b', 'c', 'a']);
+    expect(names([a, b], [c])).toEqual(['c', 'a', 'b']);
+    expect(names([a, b], [{ ...b, value: 'x' }, c])).toEqual(['a', 'b', 'c']);
+    expect(thing({ names: ['a', 'b', 'b'] }, { names: ['c', 'b'] })).toEqual({ names: ['c', 'a', 'b'] });
   });
 
   it('removes with null, and items with $patch: delete', () => {
@@ -59,9 +69,11 @@ describe('strategic merge patch', () => {
 
   it('adds to and deletes from lists of scalars', () => {
     expect(thing({ names: ['a', 'b'] }, { names: ['b', 'c'] })).toEqual({ names: ['a', 'b', 'c'] });
+    expect(thing({ atomic: ['a', 'b'] }, { '$deleteFromPrimitiveList/atomic': ['a'] })).toEqual({ atomic: ['b'] });
+    expect(thing({}, { '$deleteFromPrimitiveList/names': ['a'] })).toEqual({});
     expect(thing({ names: ['a', 'b'] }, { '$deleteFromPrimitiveList/names': ['a'] })).toEqual({ names: ['b'] });
     const both = { names: ['c'], '$deleteFromPrimitiveList/names': ['a'] };
-    expect(thing({ names: ['a', 'b'] }, both)).toEqual({ names: ['b', 'c'] });
+    expect(thing({ names: ['a', 'b'] }, both)).toEqual({ names: ['c', 'b'] });
   });
 
   it('orders as $setElementOrder says and keeps the server’s own items in their places', () => {
@@ -69,6 +81,47 @@ describe('strategic merge patch', () => {
     const patch = { items: [{ name: 'c' }], '$setElementOrder/items': [{ name: 'b' }, { name: 'a' }, { name: 'c' }] };
     const { items } = thing(before, patch) as { items: { name: string }[] };
     expect(items.map(({ name }) => name)).toEqual(['server', 'b', 'a', 'c']);
+  });
+
+  it('puts what is new where what it deletes has been, as to the server’s own items', () => {
+    const before = { items: [{ name: 'a' }, { name: 'b' }, { name: 'server' }] };
+    const patch = {
+      items: [{ name: 'c' }, { name: 'a', $patch: 'delete' }],
+      '$setElementOrder/items': [{ name: 'b' }, { name: 'c' }],
+    };
+    expect(thing(before, patch)).toEqual({ items: [{ name: 'b' }, { name: 'server' }, { name: 'c' }] });
+  });
+
+  it('refuses items in another order than the one that it asks for', () => {
+    const patch = { items: [{ name: 'b' }, { name: 'a' }], '$setElementOrder/items': [{ name: 'a' }, { name: 'b' }] };
+    expect(() => thing({ items: [{ name: 'a' }] }, patch)).toThrow(
+      /^The order in patch list:\n\[map\[name:b\] map\[name:a\]\]/,
+    );
+    const scalars = { names: ['b', 'a'], '$setElementOrder/names': ['a', 'b'] };
+    expect(() => thing({ names: ['a'] }, scalars)).toThrow(/doesn't match \$setElementOrder list/);
+  });
+
+  it('takes what the object lacks as it stands in the patch, without what is there for a directive', () => {
+    const items = [{ name: 'a', value: null }, { name: 'b', $patch: 'delete' }, { name: 'a' }];
+    expect(thing({}, { items })).toEqual({ items: [{ name: 'a' }, { name: 'a' }] });
+    expect(thing({}, { source: { $patch: 'delete' } })).toEqual({});
+  });
+
+  it.each([
+    [
+      'a directive that is none',
+      { source: { $patch: 'merge' } },
+      'unknown patch type: merge in map: map[$patch:merge]',
+    ],
+    ['one of an item', { items: [{ name: 'a', $patch: 'x' }] }, 'unknown patch type: x in map: map[$patch:x name:a]'],
+    [
+      'a list to be merged',
+      { items: [{ name: 'a', $patch: 'merge' }] },
+      'merging lists cannot yet be specified in the patch',
+    ],
+    ['keys that are not kept', { source: { $retainKeys: ['name'], more: 'z' } }, 'invalid patch format of retainKeys'],
+  ])('refuses %s', (_what, patch, message) => {
+    expect(() => thing({ source: { name: 'a' }, items: [{ name: 'a' }] }, patch)).toThrow(message);
   });
 
   it('replaces lists that have no merge strategy', () => {

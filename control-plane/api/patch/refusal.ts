@@ -16,7 +16,7 @@ export function invalidPatch(patch: PatchBody, patched: unknown, why: string): A
 }
 
 /** As Go prints it: `map[spec:map[replicas:2]]`. */
-function printedMap(value: unknown): string {
+export function printedMap(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(printedMap).join(' ')}]`;
   if (!isRecord(value)) return value === null ? '<nil>' : String(value);
   const members = Object.keys(value).sort();

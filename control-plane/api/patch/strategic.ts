@@ -2,15 +2,15 @@ import { ApiError } from '../../../shared/errors.ts';
 import type { FieldSchema, MessageSchema } from '../../../shared/schema/schema.ts';
 import { deepEqual } from './json.ts';
 import { isRecord, setMember } from './merge.ts';
-import { unfit } from './refusal.ts';
+import { printedMap } from './refusal.ts';
 
 /**
  * Kubernetes' strategic merge patch (its `sig-api-machinery/strategic-merge-patch.md`): a merge patch that knows
  * from the schema which lists merge by a key. Directives, inside the patch:
  *
- *   $patch: replace | delete | merge     on an object: replace it whole, remove it, or merge (the default)
+ *   $patch: replace | delete             on an object: replace it whole, or remove it
  *   $retainKeys: [a, b]                  drop all other keys of the object before merging
- *   $setElementOrder/list: […]           the order that the merged list's items are to have
+ *   $setElementOrder/list: […]           the order that the merged list's items are to have; else that of the patch
  *   $deleteFromPrimitiveList/list: […]   values to take out of a list of scalars
  */
 export type Schema = Readonly<Record<string, MessageSchema>>;
@@ -34,26 +34,22 @@ function mergeObject(
   schema: Schema,
 ): Record<string, unknown> {
   const directive = patch.$patch;
-  if (directive === 'replace') return mergeObject({}, without(patch, '$patch'), type, schema);
+  if (directive === 'replace') return plainMembers(without(patch, '$patch'));
   if (directive === 'delete') return {};
-  if (directive !== undefined && directive !== 'merge') {
-    throw new ApiError('BadRequest', `unknown patch type: ${directive} in map: ${JSON.stringify(patch)}`);
-  }
+  if (directive !== undefined) throw unknownDirective(directive, patch);
   const merged = retained(target, patch);
   for (const [name, value] of Object.entries(patch)) {
-    if (name === '$patch' || name === '$retainKeys' || name.startsWith(order)) continue;
+    if (name === '$retainKeys' || name.startsWith(order)) continue;
     if (name.startsWith(removal)) {
       const list = name.slice(removal.length);
       // Done before the list itself is merged, whichever stands first in the patch.
       if (!(list in patch) && Array.isArray(merged[list])) merged[list] = withoutValues(merged[list], value);
       continue;
     }
-    if (value === null) {
-      delete merged[name];
-      continue;
-    }
     const field = fieldOf(type, name, schema);
-    setMember(merged, name, mergeField(merged, name, value, patch, field, schema));
+    const after = value === null ? undefined : mergeField(merged, name, value, patch, field, schema);
+    if (after === undefined) delete merged[name];
+    else setMember(merged, name, after);
   }
   for (const name of Object.keys(patch)) {
     if (!name.startsWith(order)) continue;
@@ -61,12 +57,13 @@ function mergeObject(
     // An order without its list only sorts what is there.
     if (!(list in patch) && Array.isArray(merged[list])) {
       const key = fieldOf(type, list, schema)?.patchMergeKey;
-      merged[list] = sorted(merged[list], merged[list], patch[name], key);
+      merged[list] = ordered(merged[list], listOf(patch[name]), merged[list], key);
     }
   }
   return merged;
 }
 
+/** Undefined: the field goes. What the object has no value of the same kind for is taken from the patch as it stands there. */
 function mergeField(
   merged: Record<string, unknown>,
   name: string,
@@ -79,20 +76,38 @@ function mergeField(
   const strategies = field?.patchStrategy ?? [];
   const itemType = field && field.type in schema ? field.type : undefined;
   if (Array.isArray(value)) {
-    if (!strategies.includes('merge')) return value.map((item) => plain(item));
+    if (!strategies.includes('merge')) return plain(value);
     const removed = patch[`${removal}${name}`];
     const kept = removed === undefined ? before : withoutValues(before, removed);
-    const target = Array.isArray(kept) ? kept : [];
-    const list = field?.patchMergeKey
-      ? mergeItems(target, value, field.patchMergeKey, itemType, schema)
-      : mergeScalars(target, value);
-    return sorted(list, target, patch[`${order}${name}`], field?.patchMergeKey);
+    return mergeList(kept, value, patch[`${order}${name}`], field?.patchMergeKey, itemType, schema);
   }
-  if (!isRecord(value)) return value;
-  if (strategies.includes('replace') || !isRecord(before)) {
-    return mergeObject({}, value, field?.map ? undefined : itemType, schema);
-  }
+  if (!isRecord(value) || strategies.includes('replace') || !isRecord(before)) return plain(value);
   return mergeObject(before, value, field?.map ? undefined : itemType, schema);
+}
+
+function mergeList(
+  target: unknown,
+  patch: readonly unknown[],
+  wanted: unknown,
+  key: string | undefined,
+  type: string | undefined,
+  schema: Schema,
+): unknown[] {
+  const order = wanted === undefined ? undefined : listOf(wanted);
+  if (order) checkOrder(patch, order, key);
+  if (!Array.isArray(target)) {
+    const added = plain(patch) as unknown[];
+    return order ? ordered(added, order, [], key) : added;
+  }
+  const { list, place } = key ? mergeItems(target, patch, key, type, schema) : mergeScalars(target, patch);
+  const asPatched = ordered(list, patch, target, key);
+  return order ? ordered(asPatched, order, place, key) : asPatched;
+}
+
+/** A merged list, and the order of the list before that a wanted order is fitted into. */
+interface Merged {
+  readonly list: unknown[];
+  readonly place: readonly unknown[];
 }
 
 function mergeItems(
@@ -101,82 +116,141 @@ function mergeItems(
   key: string,
   type: string | undefined,
   schema: Schema,
-): unknown[] {
-  const replace = patch.some((item) => isRecord(item) && item.$patch === 'replace' && !(key in item));
-  const merged = replace ? [] : [...target];
+): Merged {
+  const asked: Record<string, unknown>[] = [];
+  let kept = [...target];
+  let replace = false;
   for (const item of patch) {
     if (!isRecord(item)) throw new ApiError('BadRequest', `the items of a list merged by ${key} must be objects`);
-    if (item.$patch === 'replace' && !(key in item)) continue;
-    const id = item[key];
-    if (id === undefined) {
-      throw new ApiError('BadRequest', `map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
-    }
-    const matches = (other: unknown): boolean => isRecord(other) && deepEqual(other[key], id);
-    if (item.$patch === 'delete') {
-      for (let i = merged.length - 1; i >= 0; i--) if (matches(merged[i])) merged.splice(i, 1);
-      continue;
-    }
-    const at = merged.findIndex(matches);
-    const before = at < 0 ? undefined : merged[at];
-    const after = mergeObject(isRecord(before) ? before : {}, item, type, schema);
-    if (at < 0) merged.push(after);
-    else merged[at] = after;
+    if (item.$patch === 'replace') replace = true;
+    else if (item.$patch === 'delete') kept = kept.filter((other) => !isNamed(other, key, keyOf(item, key)));
+    else if (item.$patch === 'merge') throw badPatch('merging lists cannot yet be specified in the patch');
+    else if (item.$patch !== undefined) throw unknownDirective(item.$patch, item);
+    else asked.push(item);
   }
-  return merged;
+  if (replace) return { list: asked.map(plain), place: target };
+  const merged = [...kept];
+  for (const item of asked) {
+    const id = keyOf(item, key);
+    const at = merged.findIndex((other) => isNamed(other, key, id));
+    const before = at < 0 ? undefined : merged[at];
+    if (at < 0) merged.push(plainMembers(item));
+    else merged[at] = mergeObject(isRecord(before) ? before : {}, item, type, schema);
+  }
+  // What is new counts as having stood where what is deleted left places free, as in Kubernetes.
+  return { list: merged, place: merged.slice(0, target.length) };
 }
 
-function mergeScalars(target: readonly unknown[], patch: readonly unknown[]): unknown[] {
-  const merged = [...target];
-  for (const value of patch) if (!merged.some((other) => deepEqual(other, value))) merged.push(value);
-  return merged;
+function mergeScalars(target: readonly unknown[], patch: readonly unknown[]): Merged {
+  const list: unknown[] = [];
+  for (const value of [...target, ...patch]) if (!list.some((other) => deepEqual(other, value))) list.push(value);
+  return { list, place: target };
+}
+
+function isNamed(item: unknown, key: string, id: unknown): boolean {
+  return isRecord(item) && deepEqual(item[key], id);
+}
+
+function keyOf(item: Record<string, unknown>, key: string): unknown {
+  if (item[key] !== undefined) return item[key];
+  throw badPatch(`map: ${printedMap(item)} does not contain declared merge key: ${key}`);
 }
 
 function withoutValues(list: unknown, values: unknown): unknown[] | undefined {
-  if (!Array.isArray(values)) throw new ApiError('BadRequest', 'invalid patch format of primitive list');
+  if (!Array.isArray(values)) throw badPatch('invalid patch format of primitive list');
   if (!Array.isArray(list)) return undefined;
   return list.filter((item) => !values.some((value) => deepEqual(value, item)));
 }
 
+function listOf(wanted: unknown): readonly unknown[] {
+  if (!Array.isArray(wanted)) throw badPatch('invalid patch format of setElementOrder list');
+  return wanted;
+}
+
+/** The items of a patch must stand in the order that it asks for. */
+function checkOrder(patch: readonly unknown[], wanted: readonly unknown[], key: string | undefined): void {
+  const named = patch.filter((item) => !(key && isRecord(item) && item.$patch !== undefined));
+  if (named.length === 0 || wanted.length === 0) return;
+  let next = 0;
+  for (const item of wanted) if (next < named.length && idOf(item, key) === idOf(named[next], key)) next++;
+  if (next === named.length) return;
+  const lists = `The order in patch list:\n${printedMap(patch)}\n doesn't match $setElementOrder list:\n${printedMap(wanted)}\n`;
+  throw badPatch(lists);
+}
+
 /**
- * The items named by `wanted` in its order; the others, which only the server knows, keep their places
- * relative to the items that they stood beside in `before`.
+ * The items that `wanted` names in its order; the others, which only the server knows, keep their places relative to those
+ * that they stood beside in `before`, and come after what is new.
  */
-function sorted(list: unknown[], before: readonly unknown[], wanted: unknown, key: string | undefined): unknown[] {
-  if (wanted === undefined) return list;
-  if (!Array.isArray(wanted)) throw new ApiError('BadRequest', 'invalid patch format of setElementOrder list');
-  const id = (item: unknown): string => JSON.stringify(key && isRecord(item) ? item[key] : item) ?? '';
-  const rank = new Map(wanted.map((item, index) => [id(item), index]));
-  const place = new Map(before.map((item, index) => [id(item), index]));
+function ordered(
+  list: readonly unknown[],
+  wanted: readonly unknown[],
+  before: readonly unknown[],
+  key: string | undefined,
+): unknown[] {
+  const rank = firstPlaces(wanted, key);
+  const place = firstPlaces(before, key);
   const named = list
-    .filter((item) => rank.has(id(item)))
-    .sort((a, b) => (rank.get(id(a)) ?? 0) - (rank.get(id(b)) ?? 0));
-  const others = list.filter((item) => !rank.has(id(item)));
+    .filter((item) => rank.has(idOf(item, key)))
+    .sort((a, b) => (rank.get(idOf(a, key)) ?? 0) - (rank.get(idOf(b, key)) ?? 0));
+  const others = list.filter((item) => !rank.has(idOf(item, key)));
   const out: unknown[] = [];
   for (let left = 0, right = 0; left < named.length || right < others.length; ) {
-    const a = left < named.length ? place.get(id(named[left])) : undefined;
-    const b = right < others.length ? place.get(id(others[right])) : undefined;
+    const a = left < named.length ? place.get(idOf(named[left], key)) : undefined;
+    const b = right < others.length ? place.get(idOf(others[right], key)) : undefined;
     const takeOther = left >= named.length || (a !== undefined && b !== undefined && b < a);
     out.push(takeOther ? others[right++] : named[left++]);
   }
   return out;
 }
 
+function firstPlaces(list: readonly unknown[], key: string | undefined): Map<string, number> {
+  const places = new Map<string, number>();
+  for (const [index, item] of list.entries()) {
+    const id = idOf(item, key);
+    if (!places.has(id)) places.set(id, index);
+  }
+  return places;
+}
+
+function idOf(item: unknown, key: string | undefined): string {
+  return JSON.stringify(key && isRecord(item) ? item[key] : item) ?? '';
+}
+
 function retained(target: Record<string, unknown>, patch: Record<string, unknown>): Record<string, unknown> {
   const keys = patch.$retainKeys;
   if (keys === undefined) return { ...target };
-  if (!Array.isArray(keys)) throw new ApiError('BadRequest', 'invalid patch format of retainKeys');
-  for (const name of Object.keys(patch)) {
-    if (!name.startsWith('$') && patch[name] !== null && !keys.includes(name)) {
-      throw unfit("patch content doesn't match retainKeys list");
-    }
+  const written = Object.keys(patch).filter((name) => !name.startsWith('$') && patch[name] !== null);
+  if (!Array.isArray(keys) || written.some((name) => !keys.includes(name))) {
+    throw badPatch('invalid patch format of retainKeys');
   }
   return Object.fromEntries(Object.entries(target).filter(([name]) => keys.includes(name)));
 }
 
-/** A value as it stands in a patch, without directives and without members that are null. */
+/** A value as it stands in a patch, without members that are null and without what is there for a directive. */
 function plain(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(plain);
-  return isRecord(value) ? mergeObject({}, value, undefined, {}) : value;
+  if (Array.isArray(value)) return value.map(plain).filter((item) => item !== undefined);
+  if (!isRecord(value)) return value;
+  return value.$patch === undefined ? plainMembers(value) : undefined;
+}
+
+function plainMembers(value: Record<string, unknown>): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (const [name, member] of Object.entries(value)) {
+    if (member === null || name === '$retainKeys' || name.startsWith(order) || name.startsWith(removal)) continue;
+    const after = plain(member);
+    if (after !== undefined) setMember(out, name, after);
+  }
+  return out;
+}
+
+function unknownDirective(directive: unknown, patch: Record<string, unknown>): ApiError {
+  return badPatch(`unknown patch type: ${printedMap(directive)} in map: ${printedMap(patch)}`);
+}
+
+/** Kubernetes answers some of these with a 500. */
+function badPatch(why: string): ApiError {
+  return new ApiError('BadRequest', why);
 }
 
 function without(object: Record<string, unknown>, name: string): Record<string, unknown> {
