@@ -7,13 +7,11 @@ import { decodeObject, warningsOf } from '../../shared/schema/decode.ts';
 import { objectKey } from '../store/keys.ts';
 import type { MutateOptions, RequestContext, Target } from './api.ts';
 import { applyOver } from './apply/apply.ts';
-import { keyedPath } from './apply/field-path.ts';
-import { printElement, printPath } from './apply/field-set.ts';
 import { lastApplied, withLastApplied } from './apply/last-applied.ts';
-import { duplicateIn } from './apply/merge.ts';
 import type { Entry, Writer } from './apply/ownership.ts';
 import { rootShape } from './apply/shapes.ts';
 import { beforeFirstApply, resetOf, setEntries, writerOf } from './apply/tracking.ts';
+import { typedFaults } from './apply/typed-faults.ts';
 import type { Core } from './core.ts';
 import { createObject } from './create.ts';
 import { decodeBody } from './decode.ts';
@@ -202,14 +200,13 @@ function readConfig(def: KindDef, target: Target, body: unknown): Config {
   if (target.namespace && metadata.namespace && metadata.namespace !== target.namespace) {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
-  const { object, warnings } = decodeObject(def, body, { validation: 'Warn' });
-  const head = `failed to create typed patch object (${target.namespace ?? ''}/${target.name}; ${wanted})`;
-  const unknown = warnings.map((warning) => `${sentPath(def, body, warning)}: field not declared in schema`);
-  if (unknown.length > 0) throw badRequest(`${head}: ${listed(unknown)}`);
+  const faults = typedFaults(def.message, body);
+  if (faults.length > 0) {
+    const what = `${target.namespace ?? ''}/${target.name}; ${wanted}`;
+    throw badRequest(`failed to create typed patch object (${what}): ${listed(faults)}`);
+  }
+  const { object } = decodeObject(def, body, { validation: 'Ignore' });
   const stored = def.conversion ? def.conversion.toStored(object) : object;
-  const twice = duplicateIn(rootShape(def.stored.message), stored);
-  if (twice)
-    throw badRequest(`${head}: ${printPath(twice.path)}: duplicate entries for key ${printElement(twice.element)}`);
   const {
     uid,
     resourceVersion,
@@ -222,11 +219,6 @@ function readConfig(def: KindDef, target: Target, body: unknown): Config {
   } = stored.metadata;
   const own = { ...stored, metadata: rest } as KubeObject;
   return { sent: body, object: own, uid, resourceVersion };
-}
-
-/** Where an unknown field stands in what was sent. */
-function sentPath(def: KindDef, body: unknown, warning: string): string {
-  return keyedPath(rootShape(def.message), body, JSON.parse(warning.slice(warning.indexOf('"'))) as string);
 }
 
 async function exists(core: Core, def: KindDef, { namespace, name }: Target): Promise<boolean> {

@@ -171,6 +171,18 @@ describe('server-side apply', () => {
     expect((await apply(path, twice)).json.message).toContain(
       ': .spec.template.spec.containers: duplicate entries for key [name="web"]',
     );
+    const wrong = {
+      ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'h', labels: { a: 1 } } },
+      spec: { replicas: '3', paused: 'no', selector: [], template: { spec: { containers: [{ image: 'x' }] } } },
+    };
+    expect((await apply(path, wrong)).json.message.split('\n')).toEqual([
+      'failed to create typed patch object (default/h; apps/v1, Kind=Deployment): errors:',
+      '  .metadata.labels.a: expected string, got &value.valueUnstructured{Value:1}',
+      '  .spec.replicas: expected numeric (int or float), got string',
+      '  .spec.paused: expected boolean, got &{no}',
+      '  .spec.selector: expected map, got &{[]}',
+      '  .spec.template.spec.containers: element 0: associative list with keys has an element that omits key field "name" (and doesn\'t have default value)',
+    ]);
     const forced = await server.call('PATCH', `${path}?force=true`, {
       body: {},
       headers: { 'content-type': 'application/merge-patch+json' },

@@ -9,9 +9,10 @@ import { applyConfig } from './apply.ts';
 import { addedFields, compare } from './compare.ts';
 import { difference, type FieldSet, intersection, isEmpty, pathsOf, readFieldSet, union } from './field-set.ts';
 import { goTypes } from './go-types.ts';
-import { duplicateIn, fieldsOf, merge, removeFields } from './merge.ts';
+import { fieldsOf, merge, removeFields } from './merge.ts';
 import { type Entry, ownNew, ownUpdated, type Writer } from './ownership.ts';
 import { rootShape, type Shape, type Struct } from './shapes.ts';
+import { typedFaults } from './typed-faults.ts';
 import { elementOf, fieldValue, type Json } from './values.ts';
 
 const writer = (manager: string, operation: Writer['operation'] = 'Apply'): Writer => ({
@@ -27,7 +28,7 @@ const objects = fc.constantFrom(...kinds.filter((kind) => kind.stored === kind))
   const root = rootShape(kind.message);
   const one = arbitraryObject(kind)
     .map((object) => configOf(root, object as unknown as Record<string, unknown>))
-    .filter((object) => duplicateIn(root, object) === undefined);
+    .filter((object) => typedFaults(kind.message, object).length === 0);
   return fc.record({ root: fc.constant(root), a: one, b: one, c: one });
 });
 

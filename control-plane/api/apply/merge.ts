@@ -105,29 +105,6 @@ export function withStructs(shape: Shape | undefined, set: FieldSet): FieldSet {
   return out;
 }
 
-/** A list item that stands twice in a configuration, as its path's end; undefined when there is none. */
-export function duplicateIn(
-  shape: Shape,
-  value: unknown,
-  path: readonly string[] = [],
-): { readonly path: readonly string[]; readonly element: string } | undefined {
-  if (value === undefined || shape.type === 'leaf') return undefined;
-  if (shape.type === 'struct' || shape.type === 'map') {
-    for (const [name, inner] of Object.entries(value as Json)) {
-      const innerShape = shape.type === 'map' ? shape.value : shape.byName.get(name)?.shape;
-      const found = innerShape && duplicateIn(innerShape, inner, [...path, `f:${name}`]);
-      if (found) return found;
-    }
-    return undefined;
-  }
-  for (const [element, items] of itemsOf(shape, value as unknown[])) {
-    if (items.length > 1) return { path, element };
-    const found = shape.type === 'list' ? duplicateIn(shape.item, items[0], [...path, element]) : undefined;
-    if (found) return found;
-  }
-  return undefined;
-}
-
 function below(shape: Shape, value: unknown): FieldSet | undefined {
   return shape.type === 'leaf' ? undefined : fieldsOf(shape, value);
 }

@@ -77,8 +77,9 @@ function compileStructs(): ReadonlyMap<string, Draft> {
   const all = new Map<string, Draft>();
   for (const name of Object.keys(messages)) all.set(name, { type: 'struct', fields: [], byName: new Map() });
   for (const [name, struct] of all) {
-    for (const [field, schema] of fieldsOf(name))
+    for (const [field, schema] of fieldsOf(name)) {
       add(struct, field, fieldShape(schema, all), always(name, field, schema));
+    }
     finish(struct);
   }
   return all;
@@ -101,14 +102,26 @@ function compileRoots(structs: ReadonlyMap<string, Draft>): ReadonlyMap<string, 
   return all;
 }
 
-function fieldsOf(message: string): Array<[string, FieldSchema]> {
+/** A message's fields by their names in JSON. */
+export function fieldsOf(message: string): ReadonlyMap<string, FieldSchema> {
+  return fieldsByMessage.get(message) ?? noFields;
+}
+
+function flatFields(message: string): Array<[string, FieldSchema]> {
   return Object.entries(messages[message]?.fields ?? {}).flatMap(
-    ([name, schema]): Array<[string, FieldSchema]> => (schema.inline ? fieldsOf(schema.type) : [[name, schema]]),
+    ([name, schema]): Array<[string, FieldSchema]> => (schema.inline ? flatFields(schema.type) : [[name, schema]]),
   );
 }
 
+/** What tells the items of a list apart, in the order of their names; empty for lists that are no maps. */
+export function listKeys({ type, listType, listMapKey }: FieldSchema): KeyedList['keys'] {
+  if (listType !== 'map' || !listMapKey) return [];
+  const fields = fieldsOf(type);
+  return [...listMapKey].sort().map((name) => ({ name, default: fields.get(name)?.default }));
+}
+
 function fieldShape(schema: FieldSchema, structs: ReadonlyMap<string, Draft>): Shape {
-  const { type, listType, listMapKey } = schema;
+  const { type, listType } = schema;
   // Quantities, times and the like are messages on the wire and scalars in JSON. A field may say otherwise of its struct.
   const whole = scalarMessages.has(type) || (goTypes.atomic.has(type) && listType !== 'granular');
   const one = whole ? leaf : (structs.get(type) ?? leaf);
@@ -116,10 +129,8 @@ function fieldShape(schema: FieldSchema, structs: ReadonlyMap<string, Draft>): S
   if (schema.map) return { type: 'map', value: one };
   if (!schema.repeated) return one;
   if (listType === 'set') return { type: 'set' };
-  if (listType !== 'map' || !listMapKey) return leaf;
-  const fields = new Map(fieldsOf(type));
-  const keys = [...listMapKey].sort().map((name) => ({ name, default: fields.get(name)?.default }));
-  return { type: 'list', item: one, keys };
+  const keys = listKeys(schema);
+  return keys.length > 0 ? { type: 'list', item: one, keys } : leaf;
 }
 
 const scalarMessages: ReadonlySet<string> = new Set([
@@ -150,6 +161,11 @@ function add(struct: Draft, name: string, shape: Shape, present: StructField['al
 function finish(struct: Draft): void {
   struct.fields.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
+
+const noFields: ReadonlyMap<string, FieldSchema> = new Map();
+const fieldsByMessage: ReadonlyMap<string, ReadonlyMap<string, FieldSchema>> = new Map(
+  Object.keys(messages).map((name) => [name, new Map(flatFields(name))]),
+);
 
 /** All messages that are objects, compiled once. */
 const roots = compileRoots(compileStructs());
