@@ -72,7 +72,7 @@ export interface RequestContext {
   readonly warnings: string[];
   /** Filled by the pipeline when it has the answer's JSON text at hand anyway. */
   answer?: { readonly object: KubeObject; readonly text: string };
-  /** Filled by the pipeline when an apply has made the object. */
+  /** Filled by the pipeline when an apply or an update has made the object. */
   created?: boolean;
   /** Set by the pipeline when what was asked for has only begun: HTTP's Accepted. */
   accepted?: boolean;

@@ -18,7 +18,8 @@ import { checkCreate, decodeBody } from './decode.ts';
 import { countedBy } from './generation.ts';
 import { pause } from './guarded-update.ts';
 import { addGuardWrites } from './node-guards.ts';
-import { alreadyExists, badRequest, forbidden, modified, notFound } from './refusals.ts';
+import { dropRepeatedOwners } from './owner-references.ts';
+import { alreadyExists, badRequest, forbidden, modified, nameConflict, notFound } from './refusals.ts';
 import { serviceClaims } from './service-claims.ts';
 
 /** How often a generated name is drawn again when it is taken, as in Kubernetes. */
@@ -49,6 +50,7 @@ export async function createObject(
   const meta = draft.metadata;
   settleNamespace(def, meta, namespace);
   if (meta.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
+  dropRepeatedOwners(meta, context.warnings);
   const prefix = meta.name ? undefined : meta.generateName;
   if (prefix) meta.name = generatedName(core, prefix);
   // What is to be made has no name yet that a rule could be for.
@@ -75,7 +77,8 @@ export async function createObject(
     try {
       return await insert(core, context, def, draft, options, chargesOf(core, admission, context.signal));
     } catch (error) {
-      if (!prefix || attempt >= nameTries || !isApiError(error, 'AlreadyExists')) throw error;
+      if (!isApiError(error, 'AlreadyExists') || !meta.generateName) throw error;
+      if (!prefix || attempt >= nameTries) throw nameConflict(def, draft.metadata.name);
       draft.metadata.name = generatedName(core, prefix);
     }
   }

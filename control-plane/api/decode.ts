@@ -1,8 +1,8 @@
-import type { StatusCause } from '../../shared/generated/types.ts';
+import type { ObjectMeta, StatusCause } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
-import { invalidError } from '../../shared/schema/causes.ts';
+import { forbidden, invalidError } from '../../shared/schema/causes.ts';
 import { decodeObject } from '../../shared/schema/decode.ts';
 import { applyDefaults } from '../../shared/schema/defaults.ts';
 import { validateImmutable, validateSchema } from '../../shared/schema/validate.ts';
@@ -40,11 +40,22 @@ export function checkCreate(def: KindDef, object: KubeObject): void {
 /** Throws Invalid with all causes. */
 export function checkUpdate(def: KindDef, object: KubeObject, old: KubeObject): void {
   const causes = validateSchema(def.stored, object);
-  causes.push(...validateImmutable(def.stored, object, old));
+  checkFinalizers(old.metadata, object.metadata, causes);
   def.strategy.validate?.(object, causes);
   def.strategy.validateUpdate?.(object, old, causes);
+  causes.push(...validateImmutable(def.stored, object, old));
   def.conversion?.validateUpdate?.(object, old, causes);
   refuse(def.stored, object, causes);
+}
+
+/** Nobody may hold back a deletion that has begun. */
+function checkFinalizers(current: ObjectMeta, next: ObjectMeta, causes: StatusCause[]): void {
+  if (!current.deletionTimestamp) return;
+  const added = (next.finalizers ?? []).filter((one) => !current.finalizers?.includes(one));
+  if (added.length === 0) return;
+  const names = [...new Set(added)].sort().map((one) => JSON.stringify(one));
+  const why = `no new finalizers can be added if the object is being deleted, found new finalizers []string{${names.join(', ')}}`;
+  causes.push(forbidden('metadata.finalizers', why));
 }
 
 /** A status alone is written by those who observe: only its own shape is checked, not the rules of the spec again. */

@@ -25,8 +25,8 @@ describe('pods/ephemeralcontainers', () => {
     await server.api.patch(context(), target(), { type: 'strategic', body });
     const both = (await add(debug('d2', { targetContainerName: 'app' }))) as Pod;
     expect(both.spec.ephemeralContainers).toEqual([
-      { ...debug('d1'), imagePullPolicy: 'IfNotPresent', ...termination },
       { ...debug('d2'), targetContainerName: 'app', imagePullPolicy: 'IfNotPresent', ...termination },
+      { ...debug('d1'), imagePullPolicy: 'IfNotPresent', ...termination },
     ]);
     expect([both.spec.nodeName, both.metadata.labels]).toEqual([undefined, { a: 'b' }]);
     expect(await server.api.get(context(), target())).toEqual(both);
@@ -36,16 +36,16 @@ describe('pods/ephemeralcontainers', () => {
   });
 
   it.each<[string, object[], string]>([
-    ['a name that is taken', [debug('app')], 'spec.ephemeralContainers[1].name: Duplicate value: "app"'],
+    ['a name that is taken', [debug('app')], 'spec.ephemeralContainers[0].name: Duplicate value: "app"'],
     [
       'a target that is not there',
       [debug('d2', { targetContainerName: 'x' })],
-      'spec.ephemeralContainers[1].targetContainerName: Not found: "x"',
+      'spec.ephemeralContainers[0].targetContainerName: Not found: "x"',
     ],
     [
       'what a container for looking may not have',
       [debug('d2', { ports: [{ containerPort: 80 }] })],
-      'spec.ephemeralContainers[1].ports: Forbidden: cannot be set for an Ephemeral Container',
+      'spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container',
     ],
     [
       'another image for one that is there',

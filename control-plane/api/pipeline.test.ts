@@ -207,7 +207,11 @@ describe('delete', () => {
         ...left,
         metadata: { ...left.metadata, finalizers: ['example.com/two', 'example.com/new'] },
       }),
-    ).rejects.toMatchObject({ reason: 'Forbidden' });
+    ).rejects.toMatchObject({
+      reason: 'Invalid',
+      message:
+        'ConfigMap "a" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"example.com/new"}',
+    });
     await server.client.update('ConfigMap', { ...left, metadata: { ...left.metadata, finalizers: [] } });
     await expect(server.client.get('ConfigMap', 'a', 'default')).rejects.toMatchObject({ reason: 'NotFound' });
   });

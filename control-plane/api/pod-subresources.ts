@@ -32,13 +32,14 @@ export async function placePod(
   body: unknown,
   options: MutateOptions,
 ): Promise<Status> {
+  const meta = isRecord(body) && isRecord(body.metadata) ? body.metadata : {};
+  if (meta.name !== target.name) throw badRequest('name in URL does not match name in Binding object');
   const node = isRecord(body) && isRecord(body.target) ? body.target.name : undefined;
   if (typeof node !== 'string' || node === '') throw badRequest('target.name: Required value');
   const kind = isRecord(body) && isRecord(body.target) ? body.target.kind : undefined;
   if (kind !== undefined && kind !== '' && kind !== 'Node') {
     throw badRequest(`target.kind: Unsupported value: "${kind}": supported values: "Node"`);
   }
-  const meta = isRecord(body) && isRecord(body.metadata) ? body.metadata : {};
   await guardedUpdate(
     core,
     context,
@@ -66,7 +67,7 @@ export async function createEviction(
   const eviction = isRecord(body) ? body : {};
   const { kind, metadata } = eviction;
   if (kind !== undefined && kind !== 'Eviction') throw badRequest(`not a Eviction object: ${kind}`);
-  if (isRecord(metadata) && metadata.name !== undefined && metadata.name !== target.name) {
+  if (!isRecord(metadata) || metadata.name !== target.name) {
     throw badRequest('name in URL does not match name in Eviction object');
   }
   const given = isRecord(eviction.deleteOptions) ? deleteOptionsOf(eviction.deleteOptions) : {};

@@ -25,6 +25,23 @@ export function alreadyExists(entry: Resource, name: string): ApiError {
   );
 }
 
+/** Of an object whose name was to be made up: the client may just ask again. */
+export function nameConflict(entry: Resource, name: string): ApiError {
+  const { message } = alreadyExists(entry, name);
+  return new ApiError('AlreadyExists', `${message}, the server was not able to generate a unique name for the object`, {
+    ...details(entry, name),
+    retryAfterSeconds: 1,
+  });
+}
+
+/** Of an update that does not say what it replaces, where Kubernetes wants it to. */
+export function unversioned({ plural, group }: Resource, name: string): ApiError {
+  const message = 'Invalid value: 0x0: must be specified for an update';
+  return invalidError({ kind: plural, group }, name, [
+    { reason: 'FieldValueInvalid', message, field: 'metadata.resourceVersion' },
+  ]);
+}
+
 export function conflict(entry: Resource, name: string, why: string): ApiError {
   return new ApiError(
     'Conflict',

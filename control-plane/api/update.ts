@@ -7,16 +7,20 @@ import type { KubeObject } from '../../shared/object.ts';
 import type { MutateOptions, PatchBody, RequestContext, Target } from './api.ts';
 import { timed, trackUpdate, writerOf } from './apply/tracking.ts';
 import type { Core } from './core.ts';
-import { settleNamespace } from './create.ts';
+import { createObject, settleNamespace } from './create.ts';
 import { checkPart, checkStatus, checkUpdate, decodeBody, servedAs } from './decode.ts';
 import { isNewGeneration } from './generation.ts';
 import { type Change, guardedUpdate, type Place } from './guarded-update.ts';
+import { dropRepeatedOwners } from './owner-references.ts';
 import { applyJsonPatch, deepEqual } from './patch/json.ts';
-import { applyMergePatch } from './patch/merge.ts';
+import { applyMergePatch, isRecord } from './patch/merge.ts';
 import { invalidPatch } from './patch/refusal.ts';
 import { applyStrategicPatch } from './patch/strategic.ts';
-import { badRequest, conflict, forbidden, methodNotAllowed, modified } from './refusals.ts';
+import { badRequest, conflict, methodNotAllowed, modified, unversioned } from './refusals.ts';
 import { applyObject } from './server-side-apply.ts';
+
+/** An object that comes and goes between looking and making as often as this is not worth more tries. */
+const maxTries = 8;
 
 /** Replaces an object, or with a subresource the part of it that the subresource stands for. `def`: the version that the client speaks. */
 export async function updateObject(
@@ -26,6 +30,32 @@ export async function updateObject(
   target: Target,
   body: unknown,
   options: MutateOptions = {},
+): Promise<KubeObject> {
+  const told = context.warnings.length;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await updatePresent(core, context, def, target, body, options);
+    } catch (error) {
+      if (!isApiError(error, 'NotFound') || !def.createdByUpdate || target.subresource) throw error;
+    }
+    // What was said of the body is said again.
+    context.warnings.length = told;
+    try {
+      return await createByUpdate(core, context, def, target, body, options);
+    } catch (error) {
+      if (!isApiError(error, 'AlreadyExists') || attempt >= maxTries) throw error;
+    }
+    context.warnings.length = told;
+  }
+}
+
+async function updatePresent(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  target: Target,
+  body: unknown,
+  options: MutateOptions,
 ): Promise<KubeObject> {
   const place = placeOf(def, target);
   let incoming = decodeIncoming(def, target, body, options, context.warnings);
@@ -40,11 +70,34 @@ export async function updateObject(
       // Deciding fills the draft in; another try needs a new one.
       if (used) incoming = decodeIncoming(def, target, body, options, []);
       used = true;
+      if (def.updatedByVersion && (incoming.metadata.resourceVersion ?? '0') === '0') {
+        throw unversioned(def, target.name);
+      }
       return replacement(def, target, current, incoming, own, core.deps.clock.now());
     },
     options.dryRun,
   );
   return outcome.object;
+}
+
+/** Makes what an update has not found, of the kinds that Kubernetes does so for. */
+async function createByUpdate(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  target: Target,
+  body: unknown,
+  options: MutateOptions,
+): Promise<KubeObject> {
+  const whole = isRecord(body) ? body : {};
+  const { uid, resourceVersion: _none, ...metadata } = isRecord(whole.metadata) ? whole.metadata : {};
+  if (uid) {
+    throw conflict(def, target.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: `);
+  }
+  const named = { ...whole, metadata: { ...metadata, name: target.name } };
+  const made = await createObject(core, context, def, target.namespace, named, options);
+  context.created = true;
+  return made;
 }
 
 export async function patchObject(
@@ -112,6 +165,7 @@ function decodeIncoming(
   body: unknown,
   options: MutateOptions,
   warnings: string[],
+  written: 'object' | 'patch' = 'object',
 ): KubeObject {
   const incoming = decodeBody(def, body, options, warnings);
   const meta = incoming.metadata;
@@ -120,6 +174,7 @@ function decodeIncoming(
     throw badRequest(`the name of the object (${meta.name}) does not match the name on the URL (${target.name})`);
   }
   settleNamespace(def, meta, target.namespace);
+  dropRepeatedOwners(meta, warnings, written);
   return incoming;
 }
 
@@ -135,7 +190,7 @@ function decodePatched(
   const faults: string[] = [];
   let incoming: KubeObject;
   try {
-    incoming = decodeIncoming(def, target, patched, { fieldValidation: 'Warn' }, faults);
+    incoming = decodeIncoming(def, target, patched, { fieldValidation: 'Warn' }, faults, 'patch');
   } catch (error) {
     // A wrong name or namespace is told as such.
     if (!isApiError(error, 'BadRequest') || !error.details.causes) throw error;
@@ -186,7 +241,6 @@ export function mainUpdate(def: KindDef, current: KubeObject, incoming: KubeObje
   if (isNewGeneration(def, next, current)) {
     next.metadata.generation = (current.metadata.generation ?? 0) + 1;
   }
-  checkFinalizers(def, current.metadata, next.metadata);
   checkUpdate(def, next, current);
   return changed(current, next);
 }
@@ -262,15 +316,6 @@ function carriedMeta(current: ObjectMeta, incoming: ObjectMeta): ObjectMeta {
 function setOrDelete<K extends keyof ObjectMeta>(meta: ObjectMeta, name: K, value: ObjectMeta[K] | undefined): void {
   if (value === undefined) delete meta[name];
   else meta[name] = value;
-}
-
-/** Nobody may hold back a deletion that has begun. */
-function checkFinalizers(def: KindDef, current: ObjectMeta, next: ObjectMeta): void {
-  if (!current.deletionTimestamp) return;
-  const added = (next.finalizers ?? []).filter((one) => !current.finalizers?.includes(one));
-  if (added.length === 0) return;
-  const why = `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`;
-  throw forbidden(def, current.name, `metadata.finalizers: Forbidden: ${why}`);
 }
 
 /** They are taken off by the `finalize` subresource only. */

@@ -32,6 +32,12 @@ export interface KindEntry {
   readonly secondVersion: boolean;
   /** Absent: all of them. A kind with verbs of its own is not stored: the API answers each by a handler. */
   readonly verbs?: readonly Verb[];
+  /** A verb that a stored kind has not. */
+  readonly without?: Verb;
+  /** An update of an object that is not there makes it. */
+  readonly createdByUpdate?: true;
+  /** An update must name the version that it replaces. */
+  readonly updatedByVersion?: true;
   /**
    * Nothing acts on the kind yet. What a create is told of it, after `Coracle does not act on a Job yet: `:
    * `it is stored, and runs nothing`.
@@ -102,6 +108,7 @@ export const kindTable: readonly KindEntry[] = [
     namespaced: false,
     subresources: ['status', 'finalize'],
     selectableFields: ['status.phase'],
+    without: 'deletecollection',
   }),
   entry('Node', 'v1', 'nodes', core, {
     shortNames: ['no'],
@@ -180,6 +187,7 @@ export const kindTable: readonly KindEntry[] = [
   entry('PodDisruptionBudget', 'policy/v1', 'poddisruptionbudgets', 'k8s.io.api.policy.v1', {
     shortNames: ['pdb'],
     subresources: ['status'],
+    updatedByVersion: true,
   }),
   entry('HorizontalPodAutoscaler', 'autoscaling/v2', 'horizontalpodautoscalers', 'k8s.io.api.autoscaling.v2', {
     shortNames: ['hpa'],
@@ -197,6 +205,7 @@ export const kindTable: readonly KindEntry[] = [
   entry('Secret', 'v1', 'secrets', core, { selectableFields: ['type'] }),
   entry('Event', 'v1', 'events', core, {
     shortNames: ['ev'],
+    createdByUpdate: true,
     selectableFields: [
       'involvedObject.kind',
       'involvedObject.namespace',
@@ -214,6 +223,7 @@ export const kindTable: readonly KindEntry[] = [
   entry('Event', 'events.k8s.io/v1', 'events', 'k8s.io.api.events.v1', {
     secondVersion: true,
     shortNames: ['ev'],
+    createdByUpdate: true,
     selectableFields: [
       'regarding.kind',
       'regarding.namespace',
@@ -228,15 +238,16 @@ export const kindTable: readonly KindEntry[] = [
     ],
   }),
   entry('ResourceQuota', 'v1', 'resourcequotas', core, { shortNames: ['quota'], subresources: ['status'] }),
-  entry('LimitRange', 'v1', 'limitranges', core, { shortNames: ['limits'] }),
+  entry('LimitRange', 'v1', 'limitranges', core, { shortNames: ['limits'], createdByUpdate: true }),
   entry('Service', 'v1', 'services', core, {
     shortNames: ['svc'],
     categories: ['all'],
     subresources: ['status'],
     selectableFields: ['spec.clusterIP', 'spec.type'],
+    createdByUpdate: true,
     inert: 'it is stored and has an address, at which nothing listens',
   }),
-  entry('Endpoints', 'v1', 'endpoints', core, { shortNames: ['ep'] }),
+  entry('Endpoints', 'v1', 'endpoints', core, { shortNames: ['ep'], createdByUpdate: true }),
   entry('ComponentStatus', 'v1', 'componentstatuses', core, {
     shortNames: ['cs'],
     namespaced: false,
@@ -255,12 +266,19 @@ export const kindTable: readonly KindEntry[] = [
     inert: 'it is stored, and no volume is bound to it',
   }),
   entry('ServiceAccount', 'v1', 'serviceaccounts', core, { shortNames: ['sa'], subresources: ['token'] }),
-  entry('Lease', 'coordination.k8s.io/v1', 'leases', 'k8s.io.api.coordination.v1'),
-  entry('Role', 'rbac.authorization.k8s.io/v1', 'roles', 'k8s.io.api.rbac.v1'),
-  entry('RoleBinding', 'rbac.authorization.k8s.io/v1', 'rolebindings', 'k8s.io.api.rbac.v1'),
-  entry('ClusterRole', 'rbac.authorization.k8s.io/v1', 'clusterroles', 'k8s.io.api.rbac.v1', { namespaced: false }),
+  entry('Lease', 'coordination.k8s.io/v1', 'leases', 'k8s.io.api.coordination.v1', {
+    createdByUpdate: true,
+    updatedByVersion: true,
+  }),
+  entry('Role', 'rbac.authorization.k8s.io/v1', 'roles', 'k8s.io.api.rbac.v1', { createdByUpdate: true }),
+  entry('RoleBinding', 'rbac.authorization.k8s.io/v1', 'rolebindings', 'k8s.io.api.rbac.v1', { createdByUpdate: true }),
+  entry('ClusterRole', 'rbac.authorization.k8s.io/v1', 'clusterroles', 'k8s.io.api.rbac.v1', {
+    namespaced: false,
+    createdByUpdate: true,
+  }),
   entry('ClusterRoleBinding', 'rbac.authorization.k8s.io/v1', 'clusterrolebindings', 'k8s.io.api.rbac.v1', {
     namespaced: false,
+    createdByUpdate: true,
   }),
   review('TokenReview', 'authentication.k8s.io/v1', 'k8s.io.api.authentication.v1'),
   review('SelfSubjectReview', 'authentication.k8s.io/v1', 'k8s.io.api.authentication.v1'),
@@ -286,6 +304,7 @@ export const kindTable: readonly KindEntry[] = [
   }),
   entry('RuntimeClass', 'node.k8s.io/v1', 'runtimeclasses', 'k8s.io.api.node.v1', {
     namespaced: false,
+    updatedByVersion: true,
     inert: 'it is stored, and every pod runs by the runtime of its node',
   }),
   entry('Ingress', 'networking.k8s.io/v1', 'ingresses', 'k8s.io.api.networking.v1', {
@@ -310,17 +329,21 @@ export const kindTable: readonly KindEntry[] = [
   entry('VolumeAttachment', 'storage.k8s.io/v1', 'volumeattachments', 'k8s.io.api.storage.v1', {
     namespaced: false,
     subresources: ['status'],
+    updatedByVersion: true,
     inert: 'it is stored, and nothing attaches the volume',
   }),
   entry('CSIDriver', 'storage.k8s.io/v1', 'csidrivers', 'k8s.io.api.storage.v1', {
     namespaced: false,
+    updatedByVersion: true,
     inert: 'it is stored, and no node uses the driver',
   }),
   entry('CSINode', 'storage.k8s.io/v1', 'csinodes', 'k8s.io.api.storage.v1', {
     namespaced: false,
+    updatedByVersion: true,
     inert: 'it is stored, and no node uses its drivers',
   }),
   entry('CSIStorageCapacity', 'storage.k8s.io/v1', 'csistoragecapacities', 'k8s.io.api.storage.v1', {
+    updatedByVersion: true,
     inert: 'it is stored, and no pod is placed by it',
   }),
   entry('NodeMetrics', 'metrics.k8s.io/v1beta1', 'nodes', metrics, { namespaced: false, verbs: ['get', 'list'] }),
@@ -334,8 +357,8 @@ export function isStored({ verbs, secondVersion }: KindEntry): boolean {
   return verbs === undefined && !secondVersion;
 }
 
-export function verbsOf({ verbs }: Pick<KindEntry, 'verbs'>): readonly Verb[] {
-  return verbs ?? allVerbs;
+export function verbsOf({ verbs, without }: Pick<KindEntry, 'verbs' | 'without'>): readonly Verb[] {
+  return verbs ?? allVerbs.filter((verb) => verb !== without);
 }
 
 /** The name of a kind's gRPC service in `coracle.v1`: its plural in CamelCase; the kind itself where the plural is another's. */

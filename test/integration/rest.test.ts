@@ -54,6 +54,76 @@ describe('the REST API', () => {
     expect([gone.status, gone.json.status]).toEqual([200, 'Success']);
   });
 
+  it('refuses methods that a path has not, as Kubernetes routes them', async () => {
+    const refused = 'the server does not allow this method on the requested resource';
+    for (const [method, path] of [
+      ['DELETE', '/api/v1/namespaces'],
+      ['POST', '/api/v1/configmaps'],
+      ['DELETE', '/api/v1/configmaps'],
+      ['POST', `${configMaps}/x`],
+      ['PUT', configMaps],
+      ['GET', '/api/v1/namespaces/default/pods/x/binding'],
+      ['DELETE', '/apis/apps/v1/namespaces/default/deployments/x/scale'],
+    ] as const) {
+      const { json } = await server.call(method, path, { body: {} });
+      expect([path, json.code, json.reason, json.message]).toEqual([path, 405, 'MethodNotAllowed', refused]);
+    }
+    const { resources } = (await server.call('GET', '/api/v1')).json;
+    const namespaces = resources.find(({ name }: { name: string }) => name === 'namespaces');
+    expect(namespaces.verbs).toEqual(['create', 'delete', 'get', 'list', 'patch', 'update', 'watch']);
+  });
+
+  it('makes by an update what Kubernetes makes by one, and nothing else', async () => {
+    const path = '/api/v1/namespaces/default/endpoints/made';
+    const dry = await server.call('PUT', `${path}?dryRun=All`, { body: { metadata: { name: 'made' } } });
+    expect(dry.status).toBe(201);
+    const made = await server.call('PUT', path, { body: { metadata: { resourceVersion: '7' }, foo: 1 } });
+    expect([made.status, made.json.metadata.name, made.headers.warning]).toEqual([
+      ...[201, 'made', '299 - "unknown field \\"foo\\""'],
+    ]);
+    expect((await server.call('PUT', path, { body: made.json })).status).toBe(200);
+    const other = await server.call('PUT', '/api/v1/namespaces/default/endpoints/other', {
+      body: { metadata: { name: 'other', uid: 'x' } },
+    });
+    expect([other.status, other.json.reason]).toEqual([409, 'Conflict']);
+    expect((await server.call('PUT', `${configMaps}/made`, { body: configMap('made') })).status).toBe(404);
+  });
+
+  it('wants a version of an update where Kubernetes does', async () => {
+    const leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
+    const { json } = await server.call('POST', leases, { body: configMap('held') });
+    const blind = await server.call('PUT', `${leases}/held`, { body: configMap('held') });
+    expect([blind.status, blind.json.message]).toEqual([
+      422,
+      'leases.coordination.k8s.io "held" is invalid: metadata.resourceVersion: Invalid value: 0x0: must be specified for an update',
+    ]);
+    expect((await server.call('PUT', `${leases}/held`, { body: json })).status).toBe(200);
+  });
+
+  it('keeps an owner once, with a warning', async () => {
+    const owner = { apiVersion: 'v1', kind: 'Pod', name: 'a', uid: 'u-1' };
+    const body = { metadata: { name: 'owned', ownerReferences: [owner, owner] } };
+    const made = await server.call('POST', configMaps, { body });
+    expect(made.json.metadata.ownerReferences).toEqual([owner]);
+    expect(made.headers.warning).toContain('please fix your requests; duplicate UID(s) observed: u-1');
+    const patched = await server.call('PATCH', `${configMaps}/owned`, {
+      body: [{ op: 'add', path: '/metadata/ownerReferences/-', value: owner }],
+      headers: { 'content-type': 'application/json-patch+json' },
+    });
+    expect(patched.json.metadata.ownerReferences).toEqual([owner]);
+    expect(patched.headers.warning).toContain('contains duplicate entries after mutating admission happens; ');
+  });
+
+  it('says of a made-up name that is taken that another may be free', async () => {
+    const body = { metadata: { name: 'owned', generateName: 'own' } };
+    const { status, json } = await server.call('POST', configMaps, { body });
+    expect([status, json.message, json.details.retryAfterSeconds]).toEqual([
+      409,
+      'configmaps "owned" already exists, the server was not able to generate a unique name for the object',
+      1,
+    ]);
+  });
+
   it('knows who asks by the certificate alone', async () => {
     const denied = await server.call('GET', configMaps, { as: 'nobody' });
     expect(denied.status).toBe(403);

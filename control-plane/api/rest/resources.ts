@@ -1,13 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../../shared/clock.ts';
 import type { DeleteOptions, Status } from '../../../shared/generated/types.ts';
+import { verbsOf } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { decodeMessage } from '../../../shared/schema/decode.ts';
 import type { Api, LogQuery, RequestContext, Target } from '../api.ts';
 import { isRecord } from '../patch/merge.ts';
-import { badRequest, methodNotAllowed } from '../refusals.ts';
+import { badRequest } from '../refusals.ts';
+import { notAllowed } from '../unstored.ts';
 import { parseBody, readBody } from './body.ts';
 import { getCollection, listQuery, representationFor, sendPage } from './collections.ts';
+import { subresources } from './discovery.ts';
 import { streamLog } from './log-stream.ts';
 import { count, flag } from './parameters.ts';
 import type { RecentEncodings } from './recent-encodings.ts';
@@ -15,6 +18,7 @@ import { representObject } from './representation.ts';
 import { type Reply, sendBody, sendObject } from './respond.ts';
 import type { ResourceRoute } from './route.ts';
 import { isStream, serveStream, type Upgrade } from './streams/connect.ts';
+import { verbsOfMethods } from './unserved.ts';
 import { readPatch, readWriting } from './writes.ts';
 
 /** One request for a resource. */
@@ -45,11 +49,24 @@ export async function serveResource(call: Call): Promise<void> {
   if (route.name !== undefined && isStream(route.subresource)) {
     return serveStream(call, { entry: route.def, ...route, name: route.name });
   }
+  if (!isServed(route, method)) throw notAllowed();
   const onObject = objectMethods[method];
   const onCollection = collectionMethods[method];
-  if (route.name === undefined ? !onCollection : !onObject) throw methodNotAllowed(route.def, method);
-  if (route.name !== undefined) await onObject?.(call, { entry: route.def, ...route, name: route.name });
-  else await onCollection?.(call);
+  if (route.name !== undefined && onObject) return onObject(call, { entry: route.def, ...route, name: route.name });
+  if (route.name === undefined && onCollection) return onCollection(call);
+  throw notAllowed();
+}
+
+/** Whether discovery names what the method does to the object, its part or the collection. All namespaces together are only read. */
+function isServed({ def, namespace, name, subresource }: ResourceRoute, method: string): boolean {
+  const [onObject, onCollection] = verbsOfMethods[method] ?? [];
+  const verbs: readonly string[] = subresource ? subresources[subresource].verbs : verbsOf(def);
+  const verb = name === undefined ? onCollection : onObject;
+  if (name === undefined && def.namespaced && namespace === undefined && verb !== 'list') return false;
+  // A POST to an object is none, but to what belongs to it.
+  return (
+    verb !== undefined && verbs.includes(verb) && (verb !== 'create' || name === undefined || subresource !== undefined)
+  );
 }
 
 type OnObject = (call: Call, target: Target) => Promise<void>;
@@ -86,14 +103,14 @@ async function createObject(call: Call): Promise<void> {
 }
 
 async function createSubresource(call: Call, target: Target): Promise<void> {
-  if (!target.subresource) throw methodNotAllowed(target.entry, 'POST');
   const { body, options } = await readWriting(call.request, call.query, 'CreateOptions');
   send(call, 201, await call.api.create(call.context, target, body, options));
 }
 
 async function putObject(call: Call, target: Target): Promise<void> {
   const { body, options } = await readWriting(call.request, call.query, 'UpdateOptions');
-  send(call, 200, await call.api.update(call.context, target, body, options));
+  const object = await call.api.update(call.context, target, body, options);
+  send(call, call.context.created ? 201 : 200, object);
 }
 
 async function patchObject(call: Call, target: Target): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Attributes } from '../identity.ts';
 
 /** What is done by a method to one object, and to a collection. */
-const verbs: Readonly<Record<string, readonly [object: string, collection: string] | undefined>> = {
+export const verbsOfMethods: Readonly<Record<string, readonly [object: string, collection: string] | undefined>> = {
   GET: ['get', 'list'],
   HEAD: ['get', 'list'],
   POST: ['create', 'create'],
@@ -25,7 +25,7 @@ export function unservedAttributes(method: string, url: string): Attributes {
   }
   const inNamespace = rest[0] === 'namespaces' && rest.length > 2;
   const [resource = '', name, ...subresource] = inNamespace ? rest.slice(2) : rest;
-  const [onObject, onCollection] = verbs[method] ?? [method.toLowerCase(), method.toLowerCase()];
+  const [onObject, onCollection] = verbsOfMethods[method] ?? [method.toLowerCase(), method.toLowerCase()];
   const watches = onCollection === 'list' && /(^|&)watch=(1|true)(&|$)/.test(query);
   return {
     verb: name !== undefined ? onObject : watches ? 'watch' : onCollection,
