@@ -6,6 +6,7 @@ import type { KindEntry, Subresource } from '../../shared/kinds/table.ts';
 import type { Log } from '../../shared/log.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type { Random } from '../../shared/random.ts';
+import type { FieldRequirement } from '../../shared/selector.ts';
 import type { WatchCache } from '../store/cache.ts';
 import { SharedFieldSets } from '../store/field-sets.ts';
 import { objectKey } from '../store/keys.ts';
@@ -15,6 +16,7 @@ import { AdmissionChain } from './admission/chain.ts';
 import { plugins } from './admission/index.ts';
 import { Lanes } from './admission/lanes.ts';
 import { namespaceContents } from './admission/namespace-contents.ts';
+import { nodeRestriction } from './admission/node-restriction.ts';
 import { serviceAccount } from './admission/service-account.ts';
 import type { NodeStreams, RequestContext } from './api.ts';
 import { forbiddenError } from './auth/authorizer.ts';
@@ -59,6 +61,7 @@ interface Asked {
   readonly subresource?: Subresource;
   readonly namespace?: string;
   readonly name?: string;
+  readonly fields?: readonly FieldRequirement[];
 }
 
 /** What all requests share: who may do what, and where the present state is read. Keeps nothing of any request. */
@@ -77,7 +80,11 @@ export class Core {
     this.reads = new ReadIndex(deps);
     this.handlers = { ...ownHandlers, ...reviews, ...deps.handlers };
     const { random, authorizer, rootCertificate, tokens } = deps;
-    const first = [namespaceContents({ random, rootCertificate }), serviceAccount({ random, tokens: !!tokens })];
+    const first = [
+      nodeRestriction,
+      namespaceContents({ random, rootCertificate }),
+      serviceAccount({ random, tokens: !!tokens }),
+    ];
     this.admission = new AdmissionChain([...first, ...plugins, certificates(authorizer)], deps.cache);
     this.#events = new EventLease(deps);
   }
@@ -88,11 +95,11 @@ export class Core {
 
   /** Throws Forbidden in Kubernetes' words. `object`: what is written, where it matters who writes it. */
   authorize(context: RequestContext, verb: string, asked: Asked, object?: unknown): void {
-    const { entry, subresource, name } = asked;
+    const { entry, subresource, name, fields } = asked;
     // A namespace lies in itself: who may read what is in it may be allowed to read it as well.
     const itself = entry.plural === 'namespaces' && entry.group === '' && !collectionVerbs.has(verb);
     const namespace = itself ? name || undefined : asked.namespace;
-    const attributes = { verb, group: entry.group, resource: entry.plural, subresource, namespace, name };
+    const attributes = { verb, group: entry.group, resource: entry.plural, subresource, namespace, name, fields };
     const decision = this.deps.authorizer.authorize(context.identity, attributes, object);
     context.audit?.decided(decision);
     if (!decision.allowed) throw forbiddenError(context.identity, attributes, decision.reason);

@@ -33,7 +33,8 @@ export async function deleteObject(
   const dryRun = (options.dryRun?.length ?? 0) > 0;
   core.admission.validate(
     {
-      ...{ identity: context.identity, verb: 'delete', entry: def, namespace: target.namespace, name: target.name },
+      ...{ identity: context.identity, entry: def, namespace: target.namespace, name: target.name },
+      ...(asked.as ? { verb: 'create', subresource: asked.as } : { verb: 'delete' }),
       dryRun,
       warnings: context.warnings,
       now,

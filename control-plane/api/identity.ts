@@ -1,4 +1,5 @@
 import type { PolicyRule } from '../../shared/generated/types.ts';
+import type { FieldRequirement } from '../../shared/selector.ts';
 import { nodesGroup } from '../../shared/well-known.ts';
 
 /** Who asks, as established by a client certificate, a token, or by being a component of this process. */
@@ -24,6 +25,8 @@ export interface Attributes {
   readonly subresource?: string;
   readonly namespace?: string;
   readonly name?: string;
+  /** What a list or a watch is limited to: nodes may list the pods that are bound to them. */
+  readonly fields?: readonly FieldRequirement[];
   /** For non-resource requests: `/version`. */
   readonly path?: string;
 }

@@ -76,9 +76,9 @@ export function authorizeSelection(
   context: RequestContext,
   verb: 'list' | 'watch' | 'deletecollection',
   def: KindDef,
-  { namespace, name }: Selection,
+  { namespace, name, fields }: Selection,
 ): void {
-  core.authorize(context, verb, { entry: def, namespace, name });
+  core.authorize(context, verb, { entry: def, namespace, name, fields });
 }
 
 /** The revision that a client asks for; undefined: the newest. Throws Invalid, which names the resource. */

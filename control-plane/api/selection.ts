@@ -16,6 +16,7 @@ export interface Selection {
   readonly namespace?: string;
   /** The only name that can match, when the field selector says so. */
   readonly name?: string;
+  readonly fields: readonly FieldRequirement[];
   /** False when every object of the namespace matches. */
   readonly selects: boolean;
   matches(object: KubeObject): boolean;
@@ -34,6 +35,7 @@ export function selectionOf(entry: KindDef, query: Partial<ListQuery>): Selectio
   return {
     namespace,
     name: only('metadata.name'),
+    fields,
     selects: (labels?.requirements.length ?? 0) > 0 || fields.length > 0,
     matches: (object) => matches(object, namespace, labels, fields),
   };

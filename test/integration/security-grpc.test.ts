@@ -152,7 +152,7 @@ test('a node reaches its own pods and what they name, and nothing else', async (
     node.get('Pod', 'on-n2', 'default'),
     node.get('Secret', 's2', 'default'),
     node.list('Secret', { namespace: 'default' }),
-    node.delete('Pod', 'on-n1', { namespace: 'default' }),
+    node.delete('Pod', 'on-n2', { namespace: 'default' }),
     node.create('Pod', make('mine', 'n1', 's2')),
     node.get('Node', 'n2'),
     node.list('JoinToken'),

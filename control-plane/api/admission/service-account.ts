@@ -12,7 +12,7 @@ export interface ServiceAccountDeps {
 }
 
 /** Marks the copy of a pod that a node runs by itself. */
-const mirrorAnnotation = 'kubernetes.io/config.mirror';
+export const mirrorAnnotation = 'kubernetes.io/config.mirror';
 const volumePrefix = 'kube-api-access-';
 /** Where clients look for the token of the account that they run as. */
 export const tokenMountPath = '/var/run/secrets/kubernetes.io/serviceaccount';

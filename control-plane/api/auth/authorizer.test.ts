@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Pod } from '../../../shared/generated/types.ts';
 import type { ObjectStore } from '../../../shared/informer.ts';
 import { bootstrapRbac } from '../../../test/support/rbac.ts';
-import { type Attributes, component, type Identity } from '../identity.ts';
+import { type Attributes, component, type Decision, type Identity } from '../identity.ts';
 import { anonymous } from './authentication.ts';
 import { createAuthorizer, forbiddenError } from './authorizer.ts';
 
@@ -34,67 +34,100 @@ const authorizer = createAuthorizer({ pods: store, rbac: bootstrapRbac() });
 const nodeA: Identity = { user: 'system:node:a', groups: ['system:nodes', 'system:authenticated'] };
 
 /** `get pods/status default/mine`, `list nodes`, with the group in front: `apps:deployments`. */
-function ask(identity: Identity, text: string, object?: unknown): boolean {
+function ask(identity: Identity, text: string): boolean {
+  return decide(identity, text).allowed;
+}
+
+function decide(identity: Identity, text: string): Decision {
   const [verb = '', what = '', where = ''] = text.split(' ');
   const [group, plural] = what.includes(':') ? what.split(':') : ['', what];
   const [resource = '', subresource] = (plural ?? '').split('/');
-  const [namespace, name] = where.includes('/') ? where.split('/') : [undefined, where || undefined];
-  const attributes: Attributes = { verb, group: group ?? '', resource, subresource, namespace, name };
-  return authorizer.authorize(identity, attributes, object).allowed;
+  const [namespace, name] = where.includes('/') ? where.split('/') : [undefined, where];
+  const attributes: Attributes = {
+    verb,
+    group: group ?? '',
+    resource,
+    subresource,
+    namespace,
+    name: name || undefined,
+  };
+  return authorizer.authorize(identity, attributes);
 }
 
 describe('a node', () => {
   test.each([
     'get nodes a',
+    'list nodes a',
     'patch nodes/status a',
-    'update nodes/status a',
-    'get pods default/mine',
+    // Which Node it is, and what is written into it, admission looks at; the same goes for its pods.
+    'create nodes',
+    'patch nodes a',
+    'create pods default/',
+    'delete pods default/mine',
     'update pods/status default/mine',
     'patch pods/status default/mine',
-    'delete pods default/leaving',
+    'create pods/eviction default/mine',
+    'get pods default/mine',
+    'list pods default/mine',
     'get secrets default/db',
-    'get configmaps default/settings',
+    'watch secrets default/db',
+    'list configmaps default/settings',
     'get coordination.k8s.io:leases kube-node-lease/a',
+    'update coordination.k8s.io:leases kube-node-lease/a',
+    'create coordination.k8s.io:leases kube-node-lease/',
+    'get storage.k8s.io:csinodes a',
     'create serviceaccounts/token default/robot',
+    'create events default/',
+    'create events.k8s.io:events default/',
+    'list services',
+    'create certificates.k8s.io:certificatesigningrequests',
+    'create authentication.k8s.io:tokenreviews',
+    'watch node.k8s.io:runtimeclasses',
   ])('may %s', (request) => {
     expect(ask(nodeA, request)).toBe(true);
   });
 
   test.each([
-    'get nodes b',
-    'patch nodes/status b',
-    'delete nodes a',
-    'create nodes a',
-    'patch nodes a',
-    'create events default/',
-    'update coordination.k8s.io:leases kube-node-lease/a',
-    'list nodes',
-    'watch nodes',
-    'get pods default/theirs',
-    'get pods default/unbound',
-    'get pods default/absent',
-    'list pods default/',
-    'update pods/status default/theirs',
-    'create pods default/',
-    'create pods/binding default/unbound',
-    'update pods default/mine',
-    'delete pods default/mine',
-    'delete pods default/theirs',
-    'get secrets default/other',
-    'get secrets kube-system/db',
-    'list secrets default/',
-    'update secrets default/db',
-    'update coordination.k8s.io:leases kube-node-lease/b',
-    'update coordination.k8s.io:leases default/a',
-    'get coracle.io:jointokens abcdef',
-    'list events default/',
-    'get apps:deployments default/web',
-    'create serviceaccounts/token default/their-robot',
-    'create serviceaccounts/token kube-system/robot',
-    'create serviceaccounts default/',
-    'get serviceaccounts default/robot',
-  ])('may not %s', (request) => {
-    expect(ask(nodeA, request)).toBe(false);
+    ['get nodes b', "node 'a' cannot read 'b', only its own Node object"],
+    ['list nodes', "node 'a' cannot read all nodes, only its own Node object"],
+    ['delete nodes a', ''],
+    ['get pods default/theirs', "no relationship found between node 'a' and this object"],
+    ['get pods default/unbound', "no relationship found between node 'a' and this object"],
+    ['get pods default/absent', "no relationship found between node 'a' and this object"],
+    ['list pods default/', 'can only list/watch pods with spec.nodeName field selector'],
+    ['create pods/binding default/unbound', ''],
+    ['update pods default/mine', ''],
+    ['get pods/log default/mine', ''],
+    ['get secrets default/other', "no relationship found between node 'a' and this object"],
+    ['get secrets kube-system/db', "no relationship found between node 'a' and this object"],
+    ['list secrets default/', 'No Object name found'],
+    ['list secrets', 'can only read namespaced object of this type'],
+    ['update secrets default/db', 'can only read resources of this type'],
+    ['get persistentvolumeclaims default/data', "no relationship found between node 'a' and this object"],
+    ['list persistentvolumes', 'can only get individual resources of this type'],
+    [
+      'update coordination.k8s.io:leases kube-node-lease/b',
+      'can only access node lease with the same name as the requesting node',
+    ],
+    ['update coordination.k8s.io:leases default/a', 'can only access leases in the "kube-node-lease" system namespace'],
+    ['list coordination.k8s.io:leases kube-node-lease/', 'can only get, create, update, patch, or delete a node lease'],
+    ['delete storage.k8s.io:csinodes b', 'can only access CSINode with the same name as the requesting node'],
+    ['get coracle.io:jointokens abcdef', ''],
+    ['list events default/', ''],
+    ['get apps:deployments default/web', ''],
+    ['create serviceaccounts/token default/their-robot', "no relationship found between node 'a' and this object"],
+    ['create serviceaccounts/token kube-system/robot', "no relationship found between node 'a' and this object"],
+    ['create serviceaccounts default/', 'can only create tokens for individual service accounts'],
+    ['get serviceaccounts default/robot', 'can only create tokens for individual service accounts'],
+  ])('may not %s', (request, reason) => {
+    expect(decide(nodeA, request)).toEqual({ allowed: false, reason });
+  });
+
+  test('may list and watch the pods that are bound to it', () => {
+    const list = { verb: 'list', group: '', resource: 'pods' };
+    const of = (value: string, equal = true) =>
+      authorizer.authorize(nodeA, { ...list, fields: [{ path: 'spec.nodeName', equal, value }] }).allowed;
+    expect([of('a'), of('b'), of('a', false)]).toEqual([true, false, false]);
   });
 
   test('is a node only when both its name and its group say so', () => {

@@ -4,6 +4,7 @@ import type { ObjectStore } from '../../../shared/informer.ts';
 import { type Attributes, type Authorizer, type Decision, type Identity, isAboveRules } from '../identity.ts';
 import { nodeNameOf } from './authentication.ts';
 import { decideForNode } from './node-rules.ts';
+import { nodeRules } from './rbac/node-role.ts';
 import type { RbacIndex } from './rbac/rbac-index.ts';
 
 export interface AuthorizerDeps {
@@ -23,7 +24,7 @@ export function createAuthorizer({ pods, rbac }: AuthorizerDeps): Authorizer {
     authorize(identity, attributes) {
       if (isAboveRules(identity)) return master;
       const node = attributes.path === undefined ? nodeNameOf(identity) : undefined;
-      const byNode = node === undefined ? undefined : decideForNode(node, attributes, pods);
+      const byNode = node === undefined ? undefined : decideForNode(node, attributes, { pods, rules: nodeRules });
       if (byNode?.allowed) return byNode;
       const byRoles = rbac.authorize(identity, attributes);
       if (byRoles.allowed) return byRoles;

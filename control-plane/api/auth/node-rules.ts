@@ -1,85 +1,142 @@
-import type { Pod } from '../../../shared/generated/types.ts';
+import type { Pod, PolicyRule } from '../../../shared/generated/types.ts';
 import type { ObjectStore } from '../../../shared/informer.ts';
 import { keyOf } from '../../../shared/object.ts';
 import { podReferences } from '../../../shared/pod-references.ts';
 import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
 import type { Attributes, Decision } from '../identity.ts';
+import { ruleAllows } from './rbac/rules.ts';
+
+export interface NodeRulesDeps {
+  readonly pods: Pick<ObjectStore<Pod>, 'get' | 'by'>;
+  /** What every node may do, where nothing below says more. */
+  readonly rules: readonly PolicyRule[];
+}
 
 const allowed: Decision = { allowed: true };
 
 /**
- * The node authorizer (Kubernetes' "Using Node Authorization", narrowed): a node reads its own Node and lease, the pods
- * bound to it, and the ConfigMaps and Secrets that these name; it gets tokens of the accounts that they run as; it reports the status of its Node and its pods, and
- * removes pods that are being deleted. Its Node is made by its session, so no node gives itself taints or addresses.
+ * The node authorizer (Kubernetes, "Using Node Authorization", `plugin/pkg/auth/authorizer/node`): what only belongs to some nodes is allowed to
+ * those that have to do with it. It does not know what is written: that a node writes its own Node and its own pods only, and what of
+ * them, `admission/node-restriction.ts` looks at.
  */
-export function decideForNode(
-  node: string,
-  attributes: Attributes,
-  pods: Pick<ObjectStore<Pod>, 'get' | 'by'>,
-): Decision {
+export function decideForNode(node: string, attributes: Attributes, { pods, rules }: NodeRulesDeps): Decision {
   const { group, resource } = attributes;
-  if (group === '' && resource === 'nodes') return decideNode(node, attributes);
-  if (group === '' && resource === 'pods') return decidePod(node, attributes, pods);
-  if (group === '' && (resource === 'configmaps' || resource === 'secrets')) {
-    return decideReference(node, attributes, pods);
+  switch (group ? `${group}/${resource}` : resource) {
+    case 'secrets':
+      return decideRead(node, attributes, (pod, name) => podReferences(pod).secrets.has(name), pods);
+    case 'configmaps':
+      return decideRead(node, attributes, (pod, name) => podReferences(pod).configMaps.has(name), pods);
+    case 'persistentvolumeclaims':
+      return attributes.subresource === 'status'
+        ? decideClaimStatus(node, attributes, pods)
+        : decideGet(attributes, () => relatedBy(node, attributes, claims, pods));
+    case 'persistentvolumes':
+    case 'storage.k8s.io/volumeattachments':
+      // Nothing attaches volumes: no node has to do with one.
+      return decideGet(attributes, () => unrelated(node));
+    case 'serviceaccounts':
+      return decideToken(node, attributes, pods);
+    case 'coordination.k8s.io/leases':
+      return decideLease(node, attributes);
+    case 'storage.k8s.io/csinodes':
+      return decideCsiNode(node, attributes);
+    case 'nodes':
+      return decideNode(node, attributes);
+    case 'pods':
+      return decidePod(node, attributes, pods);
+    default:
+      return rules.some((rule) => ruleAllows(rule, attributes)) ? allowed : refuse('');
   }
-  if (group === '' && resource === 'serviceaccounts') return decideToken(node, attributes, pods);
-  if (group === 'coordination.k8s.io' && resource === 'leases') return decideLease(node, attributes);
-  return refuse('');
 }
+
+type Pods = NodeRulesDeps['pods'];
+/** Whether a pod gives its node to do with the object of that name. */
+type Names = (pod: Pod, name: string) => boolean;
 
 function decideNode(node: string, { verb, subresource, name }: Attributes): Decision {
-  const verbs = subresource === 'status' ? ['update', 'patch'] : subresource ? [] : ['get'];
-  if (!verbs.includes(verb)) return refuse('');
+  if (subresource === 'status') return ['update', 'patch'].includes(verb) ? allowed : refuse('');
+  if (subresource) return refuse('');
+  if (['create', 'update', 'patch'].includes(verb)) return allowed;
+  if (!['get', 'list', 'watch'].includes(verb)) return refuse('');
   if (name === node) return allowed;
-  return refuse(`node '${node}' is not allowed to touch other nodes`);
+  if (!name) return refuse(`node '${node}' cannot read all nodes, only its own Node object`);
+  return refuse(`node '${node}' cannot read '${name}', only its own Node object`);
 }
 
-function decidePod(
-  node: string,
-  { verb, subresource, name, namespace }: Attributes,
-  pods: Pick<ObjectStore<Pod>, 'get'>,
-): Decision {
-  const verbs = subresource === 'status' ? ['update', 'patch'] : subresource ? [] : ['get', 'delete'];
-  if (!verbs.includes(verb) || !name) return refuse('');
-  const pod = pods.get(keyOf({ metadata: { name, namespace: namespace ?? '' } }));
-  if (pod?.spec?.nodeName !== node) return unrelated(node);
-  if (verb === 'delete' && !pod.metadata.deletionTimestamp) {
-    return refuse(`node '${node}' may remove only pods that are being deleted`);
-  }
-  return allowed;
+function decidePod(node: string, attributes: Attributes, pods: Pods): Decision {
+  const { verb, subresource, name, fields = [] } = attributes;
+  if (subresource === 'status') return ['update', 'patch'].includes(verb) ? allowed : refuse('');
+  if (subresource === 'eviction') return verb === 'create' ? allowed : refuse('');
+  if (subresource) return refuse('');
+  if (verb === 'get') return decideGet(attributes, () => isOwnPod(node, attributes, pods));
+  if (verb === 'create' || verb === 'delete') return allowed;
+  if (verb !== 'list' && verb !== 'watch') return refuse('');
+  if (fields.some(({ path, equal, value }) => path === 'spec.nodeName' && equal && value === node)) return allowed;
+  if (name) return isOwnPod(node, attributes, pods);
+  return refuse('can only list/watch pods with spec.nodeName field selector');
 }
 
-function decideReference(
-  node: string,
-  { verb, resource, subresource, name, namespace }: Attributes,
-  pods: Pick<ObjectStore<Pod>, 'by'>,
-): Decision {
-  if (verb !== 'get' || subresource || !name) return refuse('');
-  for (const pod of pods.by('node', node)) {
-    if (pod.metadata.namespace !== namespace) continue;
-    const { configMaps, secrets } = podReferences(pod);
-    if ((resource === 'secrets' ? secrets : configMaps).has(name)) return allowed;
-  }
-  return unrelated(node);
+function isOwnPod(node: string, { name = '', namespace = '' }: Attributes, pods: Pods): Decision {
+  return pods.get(keyOf({ metadata: { name, namespace } }))?.spec?.nodeName === node ? allowed : unrelated(node);
+}
+
+/** What is read one by one: also listed or watched, when the selector names the one. */
+function decideRead(node: string, attributes: Attributes, names: Names, pods: Pods): Decision {
+  const { verb, subresource, namespace } = attributes;
+  if (!['get', 'list', 'watch'].includes(verb)) return refuse('can only read resources of this type');
+  if (subresource) return refuse('cannot read subresource');
+  if (!namespace) return refuse('can only read namespaced object of this type');
+  return relatedBy(node, attributes, names, pods);
+}
+
+function decideGet({ verb, subresource }: Attributes, related: () => Decision): Decision {
+  if (verb !== 'get') return refuse('can only get individual resources of this type');
+  return subresource ? refuse('cannot get subresource') : related();
+}
+
+function decideClaimStatus(node: string, attributes: Attributes, pods: Pods): Decision {
+  if (!['update', 'patch'].includes(attributes.verb)) return refuse('can only get/update/patch this type');
+  return relatedBy(node, attributes, claims, pods);
+}
+
+function claims({ spec }: Pod, name: string): boolean {
+  return spec.volumes?.some(({ persistentVolumeClaim: claim }) => claim?.claimName === name) ?? false;
 }
 
 /** That the token is for one of these pods, the request itself is looked at for. */
-function decideToken(
-  node: string,
-  { verb, subresource, name, namespace }: Attributes,
-  pods: Pick<ObjectStore<Pod>, 'by'>,
-): Decision {
-  if (verb !== 'create' || subresource !== 'token' || !name) return refuse('');
-  for (const pod of pods.by('node', node)) {
-    if (pod.metadata.namespace === namespace && pod.spec.serviceAccountName === name) return allowed;
-  }
-  return unrelated(node);
+function decideToken(node: string, attributes: Attributes, pods: Pods): Decision {
+  const { verb, subresource, name } = attributes;
+  if (verb !== 'create' || !name) return refuse('can only create tokens for individual service accounts');
+  if (subresource !== 'token') return refuse('can only create token subresource of serviceaccount');
+  return relatedBy(node, attributes, ({ spec }, account) => spec.serviceAccountName === account, pods);
 }
 
 function decideLease(node: string, { verb, name, namespace }: Attributes): Decision {
-  if (verb !== 'get' || namespace !== nodeLeaseNamespace) return refuse('');
-  return name === node ? allowed : refuse(`node '${node}' is not allowed to touch other leases`);
+  if (!['get', 'create', 'update', 'patch', 'delete'].includes(verb)) {
+    return refuse('can only get, create, update, patch, or delete a node lease');
+  }
+  if (namespace !== nodeLeaseNamespace) {
+    return refuse(`can only access leases in the "${nodeLeaseNamespace}" system namespace`);
+  }
+  if (verb === 'create' || name === node) return allowed;
+  return refuse('can only access node lease with the same name as the requesting node');
+}
+
+function decideCsiNode(node: string, { verb, subresource, name }: Attributes): Decision {
+  if (!['get', 'create', 'update', 'patch', 'delete'].includes(verb)) {
+    return refuse('can only get, create, update, patch, or delete a CSINode');
+  }
+  if (subresource) return refuse('cannot authorize CSINode subresources');
+  if (verb === 'create' || name === node) return allowed;
+  return refuse('can only access CSINode with the same name as the requesting node');
+}
+
+function relatedBy(node: string, { name, namespace }: Attributes, names: Names, pods: Pods): Decision {
+  if (!name) return refuse('No Object name found');
+  for (const pod of pods.by('node', node)) {
+    if (pod.metadata.namespace === namespace && names(pod, name)) return allowed;
+  }
+  return unrelated(node);
 }
 
 function unrelated(node: string): Decision {

@@ -9,6 +9,7 @@ import type {
 import type { Draft } from '../../../../shared/object.ts';
 import { aggregatedRules } from '../../../../shared/role-aggregation.ts';
 import { controllerRules } from './controller-rules.ts';
+import { nodeRules } from './node-role.ts';
 import { allow, allowPaths, events, modify, read, readWrite, write } from './rule-builder.ts';
 
 /**
@@ -173,30 +174,7 @@ function systemRoles(): Draft<ClusterRole>[] {
       allow(read, '', 'events', 'namespaces', 'nodes', 'pods'),
       allow(read, 'extensions', 'deployments'),
     ]),
-    clusterRole('system:node', [
-      allow(['create'], 'authentication.k8s.io', 'tokenreviews'),
-      allow(['create'], 'authorization.k8s.io', 'localsubjectaccessreviews', 'subjectaccessreviews'),
-      allow(read, '', 'services'),
-      allow(['create', ...read], '', 'nodes'),
-      allow(modify, '', 'nodes/status'),
-      allow(modify, '', 'nodes'),
-      events,
-      allow(read, '', 'pods'),
-      allow(['create', 'delete'], '', 'pods'),
-      allow(modify, '', 'pods/status'),
-      allow(['create'], '', 'pods/eviction'),
-      allow(read, '', 'configmaps', 'secrets'),
-      allow(['get'], '', 'persistentvolumeclaims', 'persistentvolumes'),
-      allow(['get'], '', 'endpoints'),
-      allow(['create', ...read], 'certificates.k8s.io', 'certificatesigningrequests'),
-      allow(['create', 'delete', 'get', ...modify], 'coordination.k8s.io', 'leases'),
-      allow(['get'], 'storage.k8s.io', 'volumeattachments'),
-      allow(['create'], '', 'serviceaccounts/token'),
-      allow(['get', ...modify], '', 'persistentvolumeclaims/status'),
-      allow(read, 'storage.k8s.io', 'csidrivers'),
-      allow(['create', 'delete', 'get', ...modify], 'storage.k8s.io', 'csinodes'),
-      allow(read, 'node.k8s.io', 'runtimeclasses'),
-    ]),
+    clusterRole('system:node', [...nodeRules]),
     clusterRole('system:node-proxier', [
       allow(['list', 'watch'], '', 'endpoints', 'services'),
       allow(read, '', 'nodes'),
@@ -214,7 +192,7 @@ function systemRoles(): Draft<ClusterRole>[] {
     clusterRole('system:kubelet-api-admin', [
       allow(read, '', 'nodes'),
       allow(['proxy'], '', 'nodes'),
-      allow(['*'], '', 'nodes/log', 'nodes/metrics', 'nodes/proxy', 'nodes/spec', 'nodes/stats'),
+      allow(['*'], '', 'nodes/log', 'nodes/metrics', 'nodes/proxy', 'nodes/stats'),
     ]),
     clusterRole('system:kube-aggregator', [allow(read, '', 'endpoints', 'services')]),
     clusterRole('system:kube-dns', [allow(['list', 'watch'], '', 'endpoints', 'services')]),

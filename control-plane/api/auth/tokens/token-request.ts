@@ -49,7 +49,7 @@ export async function createToken(
   const causes: StatusCause[] = [];
   validateTokenRequest(request, causes);
   if (causes.length > 0) throw invalidError(kind, '', causes);
-  checkNode(core, context, target, spec.boundObjectRef);
+  await checkNode(core, context, target, spec.boundObjectRef);
   const bound = await boundBy(core, target, spec.boundObjectRef);
 
   const life = spec.expirationSeconds ?? 0;
@@ -93,15 +93,22 @@ function checkName({ metadata }: TokenRequest, target: Target): void {
 }
 
 /** A node asks only for its own pods (Kubernetes' NodeRestriction). That one runs as the account, the authorizer has seen. */
-function checkNode(core: Core, { identity }: RequestContext, target: Target, ref: BoundObjectReference | undefined) {
+async function checkNode(
+  core: Core,
+  { identity }: RequestContext,
+  target: Target,
+  ref: BoundObjectReference | undefined,
+): Promise<void> {
   const node = nodeNameOf(identity);
   if (node === undefined) return;
-  const refused = (why: string) =>
-    forbidden({ plural: 'serviceaccounts/token', group: '' }, target.name, `node requested token ${why}`);
-  if (ref?.kind !== 'Pod' || ref.apiVersion !== 'v1' || !ref.name) throw refused('not bound to a pod');
-  if (!ref.uid) throw refused('with a pod binding without a uid');
-  const pod = core.deps.cache.get('Pod', `${target.namespace}/${ref.name}`);
-  if (pod && pod.spec.nodeName !== node) throw refused('bound to a pod scheduled on a different node');
+  const refused = (why: string) => forbidden({ plural: 'serviceaccounts', group: '' }, target.name, why);
+  if (ref?.kind !== 'Pod' || ref.apiVersion !== 'v1' || !ref.name)
+    throw refused('node requested token not bound to a pod');
+  if (!ref.uid) throw refused('node requested token with a pod binding without a uid');
+  const pod = await current(core, 'Pod', ref.name, target.namespace);
+  if (!pod) throw notFound(core.kind('Pod'), ref.name);
+  if (pod.metadata.uid !== ref.uid) throw refused(otherUid(ref.uid));
+  if (pod.spec.nodeName !== node) throw refused('node requested token bound to a pod scheduled on a different node');
 }
 
 async function boundBy(core: Core, { name, namespace }: Target, ref: BoundObjectReference | undefined): Promise<Bound> {
@@ -121,14 +128,17 @@ async function boundBy(core: Core, { name, namespace }: Target, ref: BoundObject
     );
   }
   if (uid && uid !== found.metadata.uid) {
-    const why = `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`;
-    throw conflict({ plural: what, group: '' }, ref.name ?? '', why);
+    throw conflict({ plural: what, group: '' }, ref.name ?? '', otherUid(uid));
   }
   if (found.kind === 'Secret') return { secret: found };
   if (found.kind === 'Node') return { node: found };
   const { nodeName } = found.spec;
   if (!nodeName) return { pod: found };
   return { pod: found, node: (await current(core, 'Node', nodeName)) ?? { metadata: { name: nodeName } } };
+}
+
+function otherUid(uid: string): string {
+  return `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`;
 }
 
 /** As it is cached, or else as the store has it. */

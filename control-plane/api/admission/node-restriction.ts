@@ -1,0 +1,205 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Node, Pod } from '../../../shared/generated/types.ts';
+import type { KubeObject } from '../../../shared/object.ts';
+import { podReferences } from '../../../shared/pod-references.ts';
+import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
+import { nodeNameOf } from '../auth/authentication.ts';
+import { forbidden, notFound } from '../refusals.ts';
+import type { Admission, AdmissionPlugin, Reader } from './plugin.ts';
+import { mirrorAnnotation } from './service-account.ts';
+
+const kinds = ['Pod', 'Node', 'PersistentVolumeClaim', 'Lease', 'CSINode'];
+
+/**
+ * What a node may write (Kubernetes' NodeRestriction): its own Node without its taints and most labels of the cluster's, copies of pods
+ * that it runs by itself, the status of its pods, and their end. What it says in its session is checked there.
+ */
+export const nodeRestriction: AdmissionPlugin = {
+  name: 'NodeRestriction',
+  rules: [
+    { verbs: ['create', 'update', 'delete'], kinds },
+    { verbs: ['update'], kinds: ['Pod', 'Node', 'PersistentVolumeClaim'], subresources: ['status'] },
+    { verbs: ['create'], kinds: ['Pod'], subresources: ['eviction'] },
+  ],
+  // Before a service account is filled in, which no pod of a node may name.
+  mutate(request, object, _old, reader) {
+    const node = restricted(request);
+    if (node !== undefined) refuse(request, faultOfCreate(request, node, object, reader));
+  },
+  validate(request, object, old, reader) {
+    if (request.verb === 'create' && request.subresource === undefined) return;
+    const node = restricted(request);
+    if (node !== undefined) refuse(request, faultOfChange(request, node, object, old, reader));
+  },
+};
+
+function restricted({ identity }: Admission): string | undefined {
+  return identity.inProcess ? undefined : nodeNameOf(identity);
+}
+
+function refuse({ entry, name }: Admission, fault: string | undefined): void {
+  if (fault !== undefined) throw forbidden(entry, name, fault);
+}
+
+function faultOfCreate(request: Admission, node: string, object: KubeObject, reader: Reader): string | undefined {
+  const { entry, namespace } = request;
+  const { name } = object.metadata;
+  switch (entry.kind) {
+    case 'Pod':
+      return mirrorFault(node, object as Pod, reader);
+    case 'Node': {
+      if (name !== node) return `node "${node}" is not allowed to modify node "${name}"`;
+      const labels = forbiddenLabels(object.metadata.labels, undefined);
+      return labels && `node "${node}" is not allowed to set the following labels: ${labels}`;
+    }
+    case 'PersistentVolumeClaim':
+      return 'may only update PVC status';
+    case 'Lease':
+      return leaseFault(node, namespace, name);
+    default:
+      return csiFault(node, name);
+  }
+}
+
+function faultOfChange(
+  request: Admission,
+  node: string,
+  object: KubeObject | undefined,
+  old: KubeObject | undefined,
+  reader: Reader,
+): string | undefined {
+  const { entry, namespace, name } = request;
+  switch (entry.kind) {
+    case 'Pod':
+      return podFault(request, node, object, old, reader);
+    case 'Node':
+      return nodeFault(node, name, object as Node | undefined, old as Node | undefined);
+    case 'PersistentVolumeClaim':
+      return claimFault(request, node, object, old);
+    case 'Lease':
+      return leaseFault(node, namespace, name);
+    default:
+      return csiFault(node, name);
+  }
+}
+
+function mirrorFault(node: string, pod: Pod, reader: Reader): string | undefined {
+  const { metadata, spec } = pod;
+  const { annotations = {}, ownerReferences: owners = [] } = metadata;
+  const only = (what: string): string => `node "${node}" can only create pods with ${what}`;
+  if (annotations[mirrorAnnotation] === undefined) {
+    return `pod does not have "${mirrorAnnotation}" annotation, node "${node}" can only create mirror pods`;
+  }
+  if (spec?.nodeName !== node) return only('spec.nodeName set to itself');
+  if (owners.length > 1) return only('a single owner reference set to itself');
+  const [owner] = owners;
+  if (owner?.apiVersion !== 'v1' || owner.kind !== 'Node' || owner.name !== node) {
+    return only('an owner reference set to itself');
+  }
+  if (!owner.controller) return only('a controller owner reference set to itself');
+  if (owner.blockOwnerDeletion) return `node "${node}" must not set blockOwnerDeletion on an owner reference`;
+  const stored = reader.get('Node', node);
+  if (!stored) throw notFound({ plural: 'nodes', group: '' }, node);
+  if (owner.uid !== stored.metadata.uid) {
+    return `node ${node} UID mismatch: expected ${owner.uid} got ${stored.metadata.uid}`;
+  }
+  const naming = (what: string): string => `node "${node}" can not create pods that reference ${what}`;
+  if (spec.serviceAccountName) return naming('a service account');
+  const { secrets, configMaps } = podReferences(pod);
+  if (secrets.size > 0) return naming('secrets');
+  if (configMaps.size > 0) return naming('configmaps');
+  if (spec.volumes?.some((volume) => volume.persistentVolumeClaim)) return naming('persistentvolumeclaims');
+  return undefined;
+}
+
+function podFault(
+  { entry, verb, subresource, namespace, name }: Admission,
+  node: string,
+  object: KubeObject | undefined,
+  old: KubeObject | undefined,
+  reader: Reader,
+): string | undefined {
+  if (verb === 'update') {
+    if (subresource !== 'status') {
+      return `unexpected operation "UPDATE", node "${node}" can only create and delete mirror pods`;
+    }
+    if ((old as Pod).spec.nodeName !== node) {
+      return `node "${node}" can only update pod status for pods with spec.nodeName set to itself`;
+    }
+    const same = isDeepStrictEqual(old?.metadata.labels ?? {}, object?.metadata.labels ?? {});
+    return same ? undefined : `node "${node}" cannot update labels through pod status`;
+  }
+  const pod = reader.get('Pod', name, namespace);
+  if (!pod) throw notFound(entry, name);
+  if (pod.spec.nodeName === node) return undefined;
+  if (subresource === 'eviction') return `node ${node} can only evict pods with spec.nodeName set to itself`;
+  return `node "${node}" can only delete pods with spec.nodeName set to itself`;
+}
+
+function nodeFault(node: string, name: string, next: Node | undefined, old: Node | undefined): string | undefined {
+  if (name !== node) return `node "${node}" is not allowed to modify node "${name}"`;
+  if (!next || !old) return undefined;
+  if (!isDeepStrictEqual(next.spec?.taints ?? [], old.spec?.taints ?? [])) {
+    return `node "${node}" is not allowed to modify taints`;
+  }
+  const labels = forbiddenLabels(next.metadata.labels, old.metadata.labels);
+  return labels && `is not allowed to modify labels: ${labels}`;
+}
+
+function claimFault(
+  { verb, subresource }: Admission,
+  node: string,
+  object: KubeObject | undefined,
+  old: KubeObject | undefined,
+): string | undefined {
+  if (verb !== 'update' || subresource !== 'status') return 'may only update PVC status';
+  if (isDeepStrictEqual(withoutSizes(object), withoutSizes(old))) return undefined;
+  return `node "${node}" is not allowed to update fields other than status.capacity and status.conditions`;
+}
+
+function withoutSizes(object: KubeObject | undefined): object {
+  const { metadata, status, ...rest } = { ...object } as KubeObject & { status?: Record<string, unknown> };
+  const { capacity, conditions, allocatedResources, allocatedResourceStatuses, ...kept } = status ?? {};
+  const { resourceVersion, managedFields, ...named } = (metadata ?? {}) as unknown as Record<string, unknown>;
+  return { ...rest, metadata: named, status: kept };
+}
+
+function leaseFault(node: string, namespace: string | undefined, name: string): string | undefined {
+  if (namespace !== nodeLeaseNamespace) return `can only access leases in the "${nodeLeaseNamespace}" system namespace`;
+  return name === node ? undefined : 'can only access node lease with the same name as the requesting node';
+}
+
+function csiFault(node: string, name: string): string | undefined {
+  return name === node ? undefined : 'can only access CSINode with the same name as the requesting node';
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+/** The labels that differ and are not a node's to write, as Kubernetes lists them; undefined when there are none. */
+export function forbiddenLabels(next: Labels = {}, old: Labels = {}): string | undefined {
+  const changed = [...new Set([...Object.keys(next), ...Object.keys(old)])].filter((key) => next[key] !== old[key]);
+  const found = changed.filter((key) => {
+    const [domain] = key.includes('/') ? key.split('/') : [''];
+    if (isIn(domain, 'node-restriction.kubernetes.io')) return true;
+    return (isIn(domain, 'kubernetes.io') || isIn(domain, 'k8s.io')) && !isKubeletLabel(key, domain);
+  });
+  return found.length > 0 ? found.sort().join(', ') : undefined;
+}
+
+/** What a node knows best about itself (`kubelet/pkg/apis/well_known_labels.go`). */
+const kubeletLabels: ReadonlySet<string> = new Set([
+  ...['hostname', 'os', 'arch'].map((name) => `kubernetes.io/${name}`),
+  ...['os', 'arch', 'instance-type'].map((name) => `beta.kubernetes.io/${name}`),
+  ...['zone', 'region'].flatMap((name) => [
+    `topology.kubernetes.io/${name}`,
+    `failure-domain.beta.kubernetes.io/${name}`,
+  ]),
+]);
+
+function isKubeletLabel(key: string, domain: string | undefined): boolean {
+  return kubeletLabels.has(key) || isIn(domain, 'kubelet.kubernetes.io') || isIn(domain, 'node.kubernetes.io');
+}
+
+function isIn(domain: string | undefined, parent: string): boolean {
+  return domain === parent || (domain?.endsWith(`.${parent}`) ?? false);
+}

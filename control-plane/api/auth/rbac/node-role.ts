@@ -1,0 +1,28 @@
+import type { PolicyRule } from '../../../../shared/generated/types.ts';
+import { allow, events, modify, read } from './rule-builder.ts';
+
+/** What the role `system:node` holds, and what the node authorizer allows to nodes where it has nothing more to say. */
+export const nodeRules: readonly PolicyRule[] = [
+  allow(['create'], 'authentication.k8s.io', 'tokenreviews'),
+  allow(['create'], 'authorization.k8s.io', 'localsubjectaccessreviews', 'subjectaccessreviews'),
+  allow(read, '', 'services'),
+  allow(['create', ...read], '', 'nodes'),
+  allow(modify, '', 'nodes/status'),
+  allow(modify, '', 'nodes'),
+  events,
+  allow(read, '', 'pods'),
+  allow(['create', 'delete'], '', 'pods'),
+  allow(modify, '', 'pods/status'),
+  allow(['create'], '', 'pods/eviction'),
+  allow(read, '', 'configmaps', 'secrets'),
+  allow(['get'], '', 'persistentvolumeclaims', 'persistentvolumes'),
+  allow(['get'], '', 'endpoints'),
+  allow(['create', ...read], 'certificates.k8s.io', 'certificatesigningrequests'),
+  allow(['create', 'delete', 'get', ...modify], 'coordination.k8s.io', 'leases'),
+  allow(['get'], 'storage.k8s.io', 'volumeattachments'),
+  allow(['create'], '', 'serviceaccounts/token'),
+  allow(['get', ...modify], '', 'persistentvolumeclaims/status'),
+  allow(read, 'storage.k8s.io', 'csidrivers'),
+  allow(['create', 'delete', 'get', ...modify], 'storage.k8s.io', 'csinodes'),
+  allow(read, 'node.k8s.io', 'runtimeclasses'),
+];
