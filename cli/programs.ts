@@ -36,6 +36,11 @@ export function addPrograms(program: Argv, io: Io): Argv {
             default: [] as string[],
             describe: 'Names and addresses that clients dial, the first for kubeconfigs',
           })
+          .option('peer-advertise-address', {
+            type: 'string',
+            describe:
+              'Name or address by which other servers reach this one; the one that gRPC listens at, or this machine’s',
+          })
           .option('pod-cidr', {
             type: 'string',
             default: '10.64.0.0/16',
@@ -84,6 +89,7 @@ export function addPrograms(program: Argv, io: Io): Argv {
             restListen: args.restListen,
             grpcListen: args.grpcListen,
             advertiseAddresses: commaSeparated(args.advertiseAddress),
+            ...(args.peerAdvertiseAddress ? { peerAdvertiseAddress: args.peerAdvertiseAddress } : {}),
             podCIDR: args.podCidr,
             serviceCIDR: args.serviceCidr,
             eventTtlSeconds: Math.ceil(parseDuration(args.eventTtl) / 1000),

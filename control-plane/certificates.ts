@@ -3,11 +3,16 @@ import { join } from 'node:path';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
-import { type Authority, type KeyPair, renewalTime, validityOf } from '../shared/pki/certificates.ts';
+import { type Authority, type KeyPair, renewalTime, shouldRenew, validityOf } from '../shared/pki/certificates.ts';
 import { loadOrCreateAuthority, writeFileAtomic } from '../shared/pki/files.ts';
 import { writeKubeconfig } from '../shared/pki/kubeconfig.ts';
 import type { Random } from '../shared/random.ts';
 import { groups } from './api/identity.ts';
+
+/** Whose the certificates of the servers are (CN), by which they know each other. */
+export const serverUser = 'coracle';
+/** How long a certificate is good by which one server asks another: it costs nothing to make another one. */
+const peerLifetimeMs = 60 * 60 * 1000;
 
 /** The longest that a timer can be set for is 24 days; certificates are looked at every day. */
 const lookMs = 24 * 60 * 60 * 1000;
@@ -26,6 +31,7 @@ export class Certificates {
   readonly #deps: CertificatesDeps;
   readonly #names: readonly string[];
   #server: KeyPair;
+  #peer: KeyPair | undefined;
 
   private constructor(deps: CertificatesDeps, authority: Authority, names: readonly string[], server: KeyPair) {
     this.#deps = deps;
@@ -38,11 +44,19 @@ export class Certificates {
   static async load(deps: CertificatesDeps, addresses: readonly string[]): Promise<Certificates> {
     const authority = await loadOrCreateAuthority(join(deps.dataDir, 'pki'), 'coracle-ca', deps);
     const names = serverNames(addresses);
-    return new Certificates(deps, authority, names, await authority.issueServer({ commonName: 'coracle', names }));
+    return new Certificates(deps, authority, names, await authority.issueServer({ commonName: serverUser, names }));
   }
 
   get server(): KeyPair {
     return this.#server;
+  }
+
+  /** What says to other servers that we are the server `id`: the same pair until it is time for another. */
+  async peer(id: string): Promise<KeyPair> {
+    if (this.#peer && !shouldRenew(validityOf(this.#peer.certificate), this.#deps.clock.now())) return this.#peer;
+    const subject = { user: `coracle:server:${id}`, groups: [groups.servers] };
+    this.#peer = await this.authority.issueClient(subject, peerLifetimeMs);
+    return this.#peer;
   }
 
   /** Writes `admin.kubeconfig` into the data directory: access for whoever may read it there. */
@@ -64,7 +78,7 @@ export class Certificates {
       await clock.sleep(Math.min(Math.max(dueIn, retryMs), lookMs), signal).catch(() => undefined);
       if (signal.aborted || clock.now() < renewalTime(validityOf(this.#server.certificate))) continue;
       try {
-        this.#server = await this.authority.issueServer({ commonName: 'coracle', names: this.#names });
+        this.#server = await this.authority.issueServer({ commonName: serverUser, names: this.#names });
         await renewed();
         log.info({ component: 'certificates' }, 'server certificate renewed');
       } catch (error) {

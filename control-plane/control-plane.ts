@@ -7,6 +7,7 @@ import type { Kind } from '../shared/generated/types.ts';
 import type { Informers } from '../shared/informer.ts';
 import { createInformers } from '../shared/informers.ts';
 import type { Log } from '../shared/log.ts';
+import type { PeerServer, PeerTransport } from '../shared/peers.ts';
 import type { Authority } from '../shared/pki/certificates.ts';
 import type { Random } from '../shared/random.ts';
 import type { Api } from './api/api.ts';
@@ -22,10 +23,12 @@ import { apiServer, type ClientOf, controller, controllerManager, nodeAgent, sch
 import type { Authorizer } from './api/identity.ts';
 import { LocalClient } from './api/local-client.ts';
 import { createApi } from './api/pipeline.ts';
-import { usageHandlers } from './api/usage.ts';
+import { type UsageSource, usageHandlers } from './api/usage.ts';
 import { controllerKinds, runControllers } from './controllers/index.ts';
 import { queueMetrics } from './controllers/metrics.ts';
 import { lead } from './leader.ts';
+import { clusterUsage } from './nodes/cluster-usage.ts';
+import { NodeStreams } from './nodes/node-streams.ts';
 import { assignmentKinds, createNodeSessions, type NodeSessions } from './nodes/sessions.ts';
 import { schedulerMetrics } from './scheduler/metrics.ts';
 import { createScheduler, schedulerKinds } from './scheduler/scheduler.ts';
@@ -60,6 +63,8 @@ export interface ControlPlaneDeps {
   readonly tokenIssuer?: string;
   /** What signs the certificates of the cluster. Absent: no namespace is told of it, and no request is signed. */
   readonly authority?: Authority;
+  /** How other servers on the same store are asked for the nodes that have their session there. Absent: nobody is asked. */
+  readonly peers?: PeerTransport;
 }
 
 export const defaults = { heartbeatMs: 1_000, leaseMs: 5_000 } as const;
@@ -75,6 +80,8 @@ export interface ControlPlane {
   /** The API as one of the cluster's own components sees it. */
   readonly client: Client;
   readonly sessions: NodeSessions;
+  /** What is answered to other servers. */
+  readonly peerServer: PeerServer;
   readonly informers: Informers;
   /** Absent when there are none. */
   readonly tokens?: Tokens;
@@ -100,6 +107,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   });
   const { tokenKeys: keys, tokenIssuer: issuer = defaultIssuer } = deps;
   const tokens = keys && createTokens({ keys, issuer, store, cache, clock, random });
+  const usage: UsageSource = (nodes, signal) => clusterUsage({ ...cluster, own: sessions.usage }, nodes, signal);
   const bare: Api = createApi({
     store,
     cache,
@@ -109,12 +117,13 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     authorizer,
     serviceCIDR: deps.serviceCIDR,
     ...(deps.eventTtlSeconds === undefined ? {} : { eventTtlSeconds: deps.eventTtlSeconds }),
-    handlers: { ...usageHandlers({ usageOf: (node) => sessions.usageOf(node) }), ...tokens?.handlers },
+    handlers: { ...usageHandlers(usage), ...tokens?.handlers },
     ...(tokens ? { tokens: tokens.accounts } : {}),
     ...(deps.authority ? { rootCertificate: deps.authority.certificate } : {}),
     nodeStreams: {
-      logs: (node, parameters, signal) => sessions.logs(node, parameters, signal),
-      open: (node, request, signal) => sessions.open(node, request, signal),
+      logs: (node, parameters, signal) => streams.logs(node, parameters, signal),
+      open: (node, request, signal) => streams.open(node, request, signal),
+      reach: (node, signal) => streams.reach(node, signal),
     },
   });
   const { auditor } = deps;
@@ -131,10 +140,13 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     clock,
     random,
     log,
+    self: deps.holder,
     clusterCIDR: deps.clusterCIDR,
     heartbeatMs,
     leaseMs,
   });
+  const cluster = { informers, clock, random, log, self: deps.holder, ...(deps.peers ? { peers: deps.peers } : {}) };
+  const streams = new NodeStreams({ ...cluster, sessions });
   const schedulerCounters = metrics && schedulerMetrics(metrics);
   const queueCounters = metrics && queueMetrics(metrics);
   if (metrics) cacheMetrics(metrics, cache);
@@ -180,6 +192,10 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     cache,
     client: clientOf(apiServer),
     sessions,
+    peerServer: {
+      open: async (server, ...asked) => (server === deps.holder ? sessions.open(...asked) : undefined),
+      usage: sessions.usage,
+    },
     informers,
     ...(tokens ? { tokens } : {}),
     async ready(signal) {

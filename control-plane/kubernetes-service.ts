@@ -1,60 +1,53 @@
 import { isDeepStrictEqual } from 'node:util';
+import { splitAddress } from '../shared/address.ts';
 import type { Client } from '../shared/client.ts';
 import type { Clock } from '../shared/clock.ts';
 import { isApiError, messageOf } from '../shared/errors.ts';
 import type { EndpointSlice, Endpoints, Kind, KindMap, Service } from '../shared/generated/types.ts';
 import type { Log } from '../shared/log.ts';
 import type { Draft } from '../shared/object.ts';
-import { registryPrefix } from './store/keys.ts';
-import type { Store } from './store/store.ts';
+import { serverLabel, serverLeaseNamespace, serverOf } from './nodes/server-lease.ts';
 
-/** How often a server says that it is there, and looks who else is; and how long it is believed to be there after that. */
+/** How often a server looks which servers there are. */
 const roundMs = 10_000;
-const believedSeconds = 25;
 const name = 'kubernetes';
 const namespace = 'default';
 const portName = 'https';
-/** What each server is known by, on a lease of its own, beside the objects. */
-const serverPrefix = `${registryPrefix}internal/servers/`;
 
 export interface KubernetesServiceDeps {
   readonly client: Client;
-  readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
   /** The service's address: the first of the range. */
   readonly clusterIP: string;
-  /** Where this server's REST API is reached. Absent when there is no address that others could use. */
-  readonly address?: ServerAddress;
+  /** Where this server's REST API listens. */
+  readonly port: number;
 }
 
 /** `ip`: IPv4, that of no loopback. */
-export interface ServerAddress {
+interface ServerAddress {
   readonly ip: string;
   readonly port: number;
 }
 
 /**
  * The service `default/kubernetes`, by which pods find the API, and its endpoints: every server that lives. Each server says
- * by a key on a lease that it does, and each writes what it sees; so the endpoints are right a while after any of
+ * by its Lease that it does, and each writes what it sees; so the endpoints are right a while after any of
  * them has come or gone.
  */
 export class KubernetesService {
   readonly #deps: KubernetesServiceDeps;
-  readonly #presence: Presence;
 
   constructor(deps: KubernetesServiceDeps) {
     this.#deps = deps;
-    this.#presence = new Presence(deps);
   }
 
   /** Looks once. Never rejects: what fails is done by a later look. */
   async look(): Promise<void> {
-    const { client, store, log } = this.#deps;
+    const { client, log } = this.#deps;
     try {
-      await this.#presence.renew();
       await writeService(this.#deps);
-      const servers = await livingServers(store);
+      const servers = await livingServers(client);
       if (servers.length > 0) await writeEndpoints(client, servers);
     } catch (error) {
       log.warn({ err: messageOf(error) }, 'the service of the API could not be kept');
@@ -67,48 +60,21 @@ export class KubernetesService {
       await this.#deps.clock.sleep(roundMs, signal).catch(() => undefined);
       if (!signal.aborted) await this.look();
     }
-    await this.#presence.leave();
-  }
-}
-
-/** This server's word that it lives. */
-class Presence {
-  readonly #deps: KubernetesServiceDeps;
-  #lease: string | undefined;
-
-  constructor(deps: KubernetesServiceDeps) {
-    this.#deps = deps;
-  }
-
-  async renew(): Promise<void> {
-    const { store, address } = this.#deps;
-    if (!address) return;
-    if (this.#lease !== undefined && (await store.keepAlive(this.#lease))) return;
-    this.#lease = await store.grantLease(believedSeconds);
-    const key = `${serverPrefix}${address.ip}:${address.port}`;
-    const write = { type: 'put', key, value: JSON.stringify(address), lease: this.#lease } as const;
-    await store.txn({ guards: [], writes: [write] });
-  }
-
-  /** Nobody has to wait until the lease has run out. */
-  async leave(): Promise<void> {
-    if (this.#lease === undefined) return;
-    try {
-      await this.#deps.store.revokeLease(this.#lease);
-    } catch (error) {
-      this.#deps.log.debug({ err: messageOf(error) }, 'the lease of this server runs out by itself');
-    }
   }
 }
 
 /** In the order of their addresses. */
-async function livingServers(store: Store): Promise<ServerAddress[]> {
-  const { items } = await store.list(serverPrefix);
-  return items.map(({ value }) => JSON.parse(value) as ServerAddress);
+async function livingServers(client: Client): Promise<ServerAddress[]> {
+  const labelSelector = `${serverLabel.key}=${serverLabel.value}`;
+  const { items } = await client.list('Lease', { namespace: serverLeaseNamespace, labelSelector });
+  const addresses = items.flatMap((lease) => serverOf(lease)?.rest ?? []);
+  return addresses.sort().map((address) => {
+    const { host, port } = splitAddress(address);
+    return { ip: host, port };
+  });
 }
 
-async function writeService({ client, clusterIP, address }: KubernetesServiceDeps): Promise<void> {
-  const targetPort = address?.port ?? 443;
+async function writeService({ client, clusterIP, port: targetPort }: KubernetesServiceDeps): Promise<void> {
   const found = await read(client, 'Service');
   if (found) return;
   const draft: Draft<Service> = {

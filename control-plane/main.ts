@@ -8,6 +8,8 @@ import { systemClock as clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { systemRandom as random } from '../shared/random.ts';
+import { grpcPeers } from '../shared/rpc/peers.ts';
+import { createRpcSchema } from '../shared/rpc/schema.ts';
 import { type AuditOptions, createAuditor } from './api/audit/create-auditor.ts';
 import { Authenticator } from './api/auth/authenticator.ts';
 import { createEnrollment } from './api/auth/enrollment.ts';
@@ -17,10 +19,11 @@ import { grpcMetrics } from './api/grpc/metrics.ts';
 import { createGrpcServer } from './api/grpc/server.ts';
 import { createRestServer } from './api/rest/server.ts';
 import { firstAddress } from './api/service-claims.ts';
-import { Certificates } from './certificates.ts';
+import { Certificates, serverUser } from './certificates.ts';
 import { createControlPlane } from './control-plane.ts';
 import { takeDataDir } from './data-dir.ts';
-import { KubernetesService, type ServerAddress } from './kubernetes-service.ts';
+import { KubernetesService } from './kubernetes-service.ts';
+import { type ServerIdentity, ServerLease } from './nodes/server-lease.ts';
 import { encrypted } from './secrets.ts';
 import type { EncryptedStore } from './store/encryption/index.ts';
 import { EtcdStore } from './store/etcd.ts';
@@ -37,6 +40,8 @@ export interface ServerOptions extends EtcdFiles, AuditOptions {
   readonly grpcListen: string;
   /** What clients dial, beyond this machine's own names and addresses; the first is written into kubeconfigs. */
   readonly advertiseAddresses: readonly string[];
+  /** By which name or address other servers reach this one's gRPC API. Absent: where that listens, or else this machine's own. */
+  readonly peerAdvertiseAddress?: string;
   /** The range that nodes get their pods' addresses from. */
   readonly podCIDR: string;
   /** The range that services get their addresses from. */
@@ -63,6 +68,7 @@ export async function runServer(options: ServerOptions, signal: AbortSignal): Pr
     const [certificates, tokenKeys, store] = await Promise.all([
       Certificates.load({ dataDir: options.dataDir, clock, random, log }, [
         ...options.advertiseAddresses,
+        ...(options.peerAdvertiseAddress ? [options.peerAdvertiseAddress] : []),
         firstAddress(options.serviceCIDR),
       ]),
       loadTokenKeys(join(options.dataDir, 'pki', 'service-accounts'), { clock, random }),
@@ -100,6 +106,12 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     log: log.child({ component: 'audit' }),
     registry: metrics,
   });
+  const schema = createRpcSchema();
+  const peers = grpcPeers({
+    ...{ clock, schema, log: log.child({ component: 'peers' }) },
+    tls: { ca: certificates.authority.certificate, serverUser },
+    credentials: () => certificates.peer(parts.holder),
+  });
   const controlPlane = createControlPlane({
     ...{ store, clock, random, log, metrics, auditor },
     holder: parts.holder,
@@ -107,7 +119,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     clusterCIDR: options.podCIDR,
     serviceCIDR: options.serviceCIDR,
     ...(options.eventTtlSeconds === undefined ? {} : { eventTtlSeconds: options.eventTtlSeconds }),
-    ...{ tokenKeys, tokenIssuer: issuer, authority: certificates.authority },
+    ...{ tokenKeys, tokenIssuer: issuer, authority: certificates.authority, peers },
   });
   const { api, authorizer } = controlPlane;
   const enrollment = createEnrollment({
@@ -132,7 +144,8 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     checks: { ready: { etcd: async () => void (await store.get('/')) } },
   });
   const grpc = createGrpcServer({
-    ...{ api, auditor, authenticator, enrollment, gate, clock, sessions: controlPlane.sessions },
+    ...{ api, auditor, authenticator, enrollment, gate, clock, schema },
+    ...{ sessions: controlPlane.sessions, peers: controlPlane.peerServer },
     log: log.child({ component: 'grpc' }),
     observe: grpcMetrics(metrics),
     tls: grpcTls(certificates),
@@ -146,10 +159,14 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     const { host, port } = splitAddress(options.restListen);
     const restPort = await rest.listen(port, host);
     const grpcPort = await grpc.listen(options.grpcListen);
+    const lease = new ServerLease(
+      { store, clock, random, log: log.child({ component: 'server-lease' }) },
+      { id: parts.holder, host: hostname(), ...addresses(options, restPort, grpcPort) },
+    );
+    await lease.renew();
     const kubernetes = new KubernetesService({
-      ...{ client: controlPlane.client, store, clock, log: log.child({ component: 'kubernetes-service' }) },
-      clusterIP: firstAddress(options.serviceCIDR),
-      address: addressOf(options.advertiseAddresses, restPort),
+      ...{ client: controlPlane.client, clock, log: log.child({ component: 'kubernetes-service' }) },
+      ...{ clusterIP: firstAddress(options.serviceCIDR), port: restPort },
     });
     await kubernetes.look();
     grpc.setServing(true);
@@ -167,7 +184,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     const settled = store.settle(signal).catch((error: unknown) => {
       if (!signal.aborted) log.warn({ err: messageOf(error) }, 'not everything old is encrypted yet');
     });
-    await Promise.all([fresh, running, settled, kubernetes.run(signal)]);
+    await Promise.all([fresh, running, settled, lease.run(signal), kubernetes.run(signal)]);
     failed.signal.throwIfAborted();
   } catch (error) {
     if (!stop.aborted) throw error;
@@ -175,6 +192,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     log.info('stopping');
     failed.abort(new Error('stopped'));
     controlPlane.sessions.close();
+    peers.close();
     await Promise.all([rest.close(), grpc.close(graceMs)]);
     await auditor.close();
     await running;
@@ -215,15 +233,33 @@ function grpcTls({ server, authority }: Certificates) {
   return { ca: authority.certificate, server };
 }
 
-/** By which address others reach the REST API: one that it was told, or else one of this machine. */
-function addressOf(told: readonly string[], port: number): ServerAddress | undefined {
+/** By which addresses others reach this server: that of a balancer would lead them to any. */
+function addresses(
+  { advertiseAddresses, peerAdvertiseAddress, grpcListen }: ServerOptions,
+  restPort: number,
+  grpcPort: number,
+): Pick<ServerIdentity, 'rest' | 'grpc'> {
   const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  const all = [...told, ...own.filter(({ internal }) => !internal).map(({ address }) => address)];
-  const ip = all.find((address) => isIPv4(address) && !/^(127|169\.254|0)\./.test(address));
-  return ip === undefined ? undefined : { ip, port };
+  const outer = own.filter(({ internal }) => !internal).map(({ address }) => address);
+  const rest = [...advertiseAddresses, ...outer].find(isUsable);
+  const { host } = splitAddress(grpcListen);
+  const grpc = peerAdvertiseAddress ?? (isWildcard(host) ? [...outer, ...advertiseAddresses].find(isUsable) : host);
+  return {
+    ...(rest ? { rest: `${rest}:${restPort}` } : {}),
+    ...(grpc ? { grpc: `${bracketed(grpc)}:${grpcPort}` } : {}),
+  };
+}
+
+/** An IPv4 address that others could dial. */
+function isUsable(address: string): boolean {
+  return isIPv4(address) && !/^(127|169\.254|0)\./.test(address);
 }
 
 /** What to dial to reach a server that listens on `host`. */
 function hostToDial(host: string): string {
-  return host === '0.0.0.0' || host === '::' || host === '' ? hostname() : host;
+  return isWildcard(host) ? hostname() : host;
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::' || host === '';
 }

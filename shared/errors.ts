@@ -21,6 +21,8 @@ export const reasons = {
   InternalError: { http: 500, grpc: 13 },
   ServiceUnavailable: { http: 503, grpc: 14 },
   Timeout: { http: 504, grpc: 4 },
+  /** What Kubernetes' server gives no reason for; such a Status has none. */
+  Unknown: { http: 500, grpc: 2 },
 } as const;
 
 export type Reason = keyof typeof reasons;
@@ -59,7 +61,7 @@ export class ApiError extends Error {
       metadata: token === undefined ? {} : { continue: token },
       status: 'Failure',
       message: this.message,
-      reason: this.reason,
+      ...(this.reason === 'Unknown' ? {} : { reason: this.reason }),
       ...(some ? { details: { ...details, ...(causes ? { causes: [...causes] } : {}) } } : {}),
       code: reasons[this.reason].http,
     };
@@ -67,7 +69,7 @@ export class ApiError extends Error {
 
   /** From a `Status` that a server sent. */
   static fromStatus(status: Status): ApiError {
-    const reason = (status.reason ?? 'InternalError') as Reason;
+    const reason = (status.reason ?? 'Unknown') as Reason;
     return new ApiError(reason in reasons ? reason : 'InternalError', status.message ?? 'no message', {
       ...(status.details as ErrorDetails | undefined),
     });

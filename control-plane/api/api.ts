@@ -40,7 +40,7 @@ export interface Api {
    * `verb`: what the caller must be allowed; Kubernetes takes `get` for a GET (a WebSocket), `create` for a POST.
    */
   connect(context: RequestContext, target: Target, query: ConnectQuery, verb?: 'create' | 'get'): Promise<PodStream>;
-  /** What `connect` checks whatever the query: that the caller may, that there is such a pod, and that it is on a node. */
+  /** What `connect` checks whatever the query: that the caller may, that there is such a pod, and that its node can be reached. */
   checkConnect(context: RequestContext, target: Target, verb?: 'create' | 'get'): Promise<void>;
 }
 
@@ -152,8 +152,10 @@ export interface LogQuery {
 
 /** How the API reaches into a node; the node sessions provide it. */
 export interface NodeStreams {
-  /** ServiceUnavailable when the node has no session. */
+  /** Rejects with Kubernetes' "error dialing backend" when the node cannot be reached. */
   logs(node: string, parameters: LogStreamParameters, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** The same; the stream ends when the signal aborts. */
   open(node: string, request: StreamRequest, signal: AbortSignal): Promise<PodStream>;
+  /** Whether one could be opened: resolves, or rejects as they do. */
+  reach(node: string, signal: AbortSignal): Promise<void>;
 }

@@ -55,6 +55,8 @@ export const groups = {
   authenticated: 'system:authenticated',
   unauthenticated: 'system:unauthenticated',
   bootstrappers: 'system:bootstrappers',
+  /** The servers of the cluster, among themselves. */
+  servers: 'coracle:servers',
 } as const;
 
 /** One of the cluster's own components in this process, under the name that it has in Kubernetes: `system:kube-scheduler`. */

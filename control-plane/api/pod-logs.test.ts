@@ -12,7 +12,7 @@ const asked: LogStreamParameters[] = [];
 beforeAll(async () => {
   server = await startTestApi({
     nodeStreams: {
-      open: noPodStreams,
+      ...noPodStreams,
       async logs(_node, parameters) {
         asked.push(parameters);
         return (async function* () {

@@ -1,10 +1,10 @@
-import { ApiError } from '../../shared/errors.ts';
 import type { Pod, StatusCause } from '../../shared/generated/types.ts';
 import { forbidden, invalid, invalidError } from '../../shared/schema/causes.ts';
 import type { LogStreamParameters } from '../../shared/session.ts';
 import type { LogQuery, RequestContext, Target } from './api.ts';
 import type { Core } from './core.ts';
 import { containerOf } from './pod-containers.ts';
+import { nodeStreamsOf } from './pod-streams.ts';
 import { getObject } from './read.ts';
 import { badRequest } from './refusals.ts';
 import { askedOf } from './update.ts';
@@ -23,9 +23,7 @@ export async function openLogs(
   const parameters = logParameters(pod, query, core.deps.clock.now());
   const node = pod.spec.nodeName;
   if (!node) return nothing();
-  const { nodeStreams } = core.deps;
-  if (!nodeStreams) throw new ApiError('ServiceUnavailable', 'this server has no connections to nodes');
-  return nodeStreams.logs(node, parameters, context.signal);
+  return nodeStreamsOf(core).logs(node, parameters, context.signal);
 }
 
 /** Kubernetes' `ValidatePodLogOptions`. */

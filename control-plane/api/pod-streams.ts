@@ -2,7 +2,7 @@ import { ApiError } from '../../shared/errors.ts';
 import type { Pod } from '../../shared/generated/types.ts';
 import type { Subresource } from '../../shared/kinds/table.ts';
 import type { StreamRequest } from '../../shared/session.ts';
-import type { ConnectQuery, PodStream, RequestContext, Target } from './api.ts';
+import type { ConnectQuery, NodeStreams, PodStream, RequestContext, Target } from './api.ts';
 import type { Core } from './core.ts';
 import { containerOf } from './pod-containers.ts';
 import { getObject } from './read.ts';
@@ -26,9 +26,7 @@ export async function openPodStream(
   const pod = await authorizedPod(core, context, { ...target, subresource: subresources[query.type] }, verb);
   const request = streamRequest(pod, query);
   const node = nodeOf(pod);
-  const { nodeStreams } = core.deps;
-  if (!nodeStreams) throw new ApiError('ServiceUnavailable', 'this server has no connections to nodes');
-  return nodeStreams.open(node, request, context.signal);
+  return nodeStreamsOf(core).open(node, request, context.signal);
 }
 
 /** Checks what `openPodStream` checks whatever the query. */
@@ -38,7 +36,14 @@ export async function checkPodStream(
   target: Target,
   verb: 'create' | 'get' = 'create',
 ): Promise<void> {
-  nodeOf(await authorizedPod(core, context, target, verb));
+  const node = nodeOf(await authorizedPod(core, context, target, verb));
+  await nodeStreamsOf(core).reach(node, context.signal);
+}
+
+/** Throws ServiceUnavailable when this server has none. */
+export function nodeStreamsOf({ deps: { nodeStreams } }: Core): NodeStreams {
+  if (!nodeStreams) throw new ApiError('ServiceUnavailable', 'this server has no connections to nodes');
+  return nodeStreams;
 }
 
 async function authorizedPod(core: Core, context: RequestContext, target: Target, verb: string): Promise<Pod> {

@@ -9,10 +9,8 @@ import type { Core } from './core.ts';
 import { notFound } from './refusals.ts';
 import type { KindHandlers } from './unstored.ts';
 
-export interface UsageSource {
-  /** The newest that is known of a node and its pods. */
-  usageOf(node: string): KnownUsage | undefined;
-}
+/** The newest that is known of `nodes` (of all, when none are named) and their pods, by node. Never rejects. */
+export type UsageSource = (nodes: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, KnownUsage>>;
 
 /**
  * metrics.k8s.io, in the words of metrics-server: what nodes and pods use. Nothing of it is stored. An object that exists and is not
@@ -22,27 +20,36 @@ export interface UsageSource {
 export function usageHandlers(source: UsageSource): KindHandlers {
   return {
     NodeMetrics: {
-      list: async (core) => present(all<Node>(core, 'Node').map((node) => nodeMetrics(core, node, source))),
-      async get(core, _context, name) {
+      async list(core, { signal }) {
+        const known = await source([], signal);
+        return present(all<Node>(core, 'Node').map((node) => nodeMetrics(core, node, known)));
+      },
+      async get(core, { signal }, name) {
         const node = core.cached(kindNamed('Node'), undefined, name)?.object as Node | undefined;
         if (!node) throw notFound(kindNamed('Node'), name);
-        return nodeMetrics(core, node, source) ?? unmeasured('nodemetrics', name);
+        return nodeMetrics(core, node, await source([name], signal)) ?? unmeasured('nodemetrics', name);
       },
     },
     PodMetrics: {
-      list: async (core, _context, namespace) =>
-        present(all<Pod>(core, 'Pod', namespace).map((pod) => podMetrics(core, pod, source))),
-      async get(core, _context, name, namespace) {
+      async list(core, { signal }, namespace) {
+        const known = await source([], signal);
+        return present(all<Pod>(core, 'Pod', namespace).map((pod) => podMetrics(core, pod, known)));
+      },
+      async get(core, { signal }, name, namespace) {
         const pod = core.cached(kindNamed('Pod'), namespace, name)?.object as Pod | undefined;
         if (!pod) throw notFound(kindNamed('Pod'), name);
-        return podMetrics(core, pod, source) ?? unmeasured('podmetrics', `${namespace}/${name}`);
+        const { nodeName } = pod.spec;
+        const known = nodeName ? await source([nodeName], signal) : new Map<string, KnownUsage>();
+        return podMetrics(core, pod, known) ?? unmeasured('podmetrics', `${namespace}/${name}`);
       },
     },
   };
 }
 
-function nodeMetrics(core: Core, { metadata }: Node, source: UsageSource): NodeMetrics | undefined {
-  const report = source.usageOf(metadata.name);
+type Known = ReadonlyMap<string, KnownUsage>;
+
+function nodeMetrics(core: Core, { metadata }: Node, known: Known): NodeMetrics | undefined {
+  const report = known.get(metadata.name);
   if (!report || report.node.windowMs <= 0) return undefined;
   return {
     apiVersion,
@@ -53,10 +60,10 @@ function nodeMetrics(core: Core, { metadata }: Node, source: UsageSource): NodeM
 }
 
 /** Only a pod all of whose running containers were measured: half of it would look like a pod that does little. */
-function podMetrics(core: Core, pod: Pod, source: UsageSource): PodMetrics | undefined {
+function podMetrics(core: Core, pod: Pod, known: Known): PodMetrics | undefined {
   const { metadata, spec, status } = pod;
   if (status?.phase !== 'Running' || !spec.nodeName) return undefined;
-  const report = source.usageOf(spec.nodeName);
+  const report = known.get(spec.nodeName);
   const usage = report?.pods.get(metadata.uid);
   if (!report || !usage || usage.containers.length === 0) return undefined;
   return {

@@ -7,28 +7,37 @@ import { objectKey } from '../store/keys.ts';
 import type { Store } from '../store/store.ts';
 
 const leaseKind = kindNamed('Lease');
+/** On a node's Lease: the server that the node has its session with. */
+export const serverAnnotation = 'coracle.io/server';
+
+export interface NodeLivenessDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** This server's own name. */
+  readonly server: string;
+}
 
 /**
  * A node's liveness: a Lease object that hangs on an etcd lease. While heartbeats arrive the etcd lease is kept
  * alive, which writes nothing; when they stop the object vanishes, and everyone who watches Leases sees it.
  */
 export class NodeLiveness {
-  readonly #deps: { store: Store; clock: Clock };
+  readonly #deps: NodeLivenessDeps;
   readonly #node: string;
   readonly #leaseMs: number;
-  readonly #holder: string;
+  readonly #session: string;
   #lease: string | undefined;
 
-  constructor(deps: { store: Store; clock: Clock }, node: string, leaseMs: number, holder: string) {
+  constructor(deps: NodeLivenessDeps, node: string, leaseMs: number, session: string) {
     this.#deps = deps;
     this.#node = node;
     this.#leaseMs = leaseMs;
-    this.#holder = holder;
+    this.#session = session;
   }
 
   /** Makes the node's lease, in place of a former session's. Returns the revision of its object. */
   async acquire(): Promise<number> {
-    const { store, clock } = this.#deps;
+    const { store, clock, server } = this.#deps;
     const lease = await store.grantLease(Math.ceil(this.#leaseMs / 1000));
     const now = formatMicroTime(clock.now());
     const object: Lease = {
@@ -37,7 +46,8 @@ export class NodeLiveness {
       metadata: {
         name: this.#node,
         namespace: nodeLeaseNamespace,
-        uid: this.#holder,
+        uid: this.#session,
+        annotations: { [serverAnnotation]: server },
         creationTimestamp: `${now.slice(0, 19)}Z`,
         resourceVersion: '',
       },

@@ -39,6 +39,7 @@ export class Session {
   readonly #ended = new AbortController();
   readonly #events: Event[] = [];
   readonly #eventsWaiting = new Wakeup();
+  #serving = false;
 
   constructor(deps: SessionDeps, node: string, connection: Connection<FromNode, ToNode>, liveness: NodeLiveness) {
     this.node = node;
@@ -56,6 +57,11 @@ export class Session {
     if (this.#chain.note(changes)) this.#assign.ring();
   }
 
+  /** The node has been welcomed, and is heard: it can be asked for streams. */
+  get serving(): boolean {
+    return this.#serving && !this.#ended.signal.aborted;
+  }
+
   send(message: ToNode): Promise<void> {
     return this.#connection.send(message);
   }
@@ -68,6 +74,7 @@ export class Session {
   /** Serves until the connection ends, `silenceMs` pass without a word, or something fails. `incoming`: what follows the hello. */
   async serve(incoming: AsyncIterator<FromNode>, silenceMs: number): Promise<void> {
     const { signal } = this.#ended;
+    this.#serving = true;
     const loops = [this.#receive(incoming, silenceMs), this.#sendAssignments(signal), this.#writeEvents(signal)];
     try {
       await Promise.race(loops);

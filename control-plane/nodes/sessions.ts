@@ -1,20 +1,12 @@
 import type { Client } from '../../shared/client.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
-import type { Node, Service, Status } from '../../shared/generated/types.ts';
+import type { Node, Service } from '../../shared/generated/types.ts';
 import type { Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
+import type { NodeReport } from '../../shared/peers.ts';
 import { type Random, uuid } from '../../shared/random.ts';
-import type {
-  Connection,
-  FromNode,
-  KnownUsage,
-  LogStreamParameters,
-  SessionServer,
-  StreamRequest,
-  ToNode,
-  TunnelFrame,
-} from '../../shared/session.ts';
+import type { Connection, FromNode, SessionServer, StreamRequest, ToNode } from '../../shared/session.ts';
 import { nodesGroup, nodeUserPrefix } from '../../shared/well-known.ts';
 import type { Store } from '../store/store.ts';
 import { NodeLiveness } from './liveness.ts';
@@ -39,6 +31,8 @@ export interface NodeSessionsDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** This server's own name, for the others. */
+  readonly self: string;
   /** The range that nodes get their pod ranges from: `10.64.0.0/14`. */
   readonly clusterCIDR: string;
   /** How often a node reports, and after how long a silence it counts as lost. */
@@ -50,12 +44,14 @@ type Caller = { readonly user: string; readonly groups: readonly string[] };
 
 /** What the API server knows of the nodes that have their session with it. */
 export interface NodeSessions extends SessionServer {
-  /** ServiceUnavailable when the node has no session here. */
-  logs(node: string, parameters: LogStreamParameters, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
-  /** The same; closing the stream, or aborting the signal, ends at once what it runs on the node. */
-  open(node: string, request: StreamRequest, signal: AbortSignal): Promise<Tunnel>;
-  /** What the node last said that it and its pods use, if that was lately and to this server. */
-  usageOf(node: string): KnownUsage | undefined;
+  /**
+   * Undefined when the node has no session here. Closing the stream, or aborting the signal, ends at once what it runs on the node.
+   */
+  open(node: string, request: StreamRequest, signal: AbortSignal): Promise<Tunnel> | undefined;
+  /** Whether the node has a session here, and can be asked for streams. */
+  serves(node: string): boolean;
+  /** What `nodes` (all, when none are named) last said that they and their pods use, if that was lately and to this server. */
+  usage(nodes: readonly string[]): Iterable<NodeReport>;
   /** The nodes with a session. */
   nodes(): readonly string[];
   /** Ends all sessions; the agents dial again until a server answers. */
@@ -85,7 +81,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     requireNode(caller, name);
 
     const sessionId = uuid(random);
-    const liveness = new NodeLiveness({ store, clock }, name, deps.leaseMs, sessionId);
+    const liveness = new NodeLiveness({ store, clock, server: deps.self }, name, deps.leaseMs, sessionId);
     const client = deps.clientOf(name);
     const session = new Session({ client, informers, clock, log, usage }, name, connection, liveness);
     sessions.get(name)?.end(`node ${name} has opened another session`);
@@ -157,25 +153,20 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     }
   }
 
-  async function open(node: string, request: StreamRequest, signal: AbortSignal): Promise<Tunnel> {
+  function open(node: string, request: StreamRequest, signal: AbortSignal): Promise<Tunnel> | undefined {
     const session = sessions.get(node);
-    if (!session) throw new ApiError('ServiceUnavailable', `node ${node} is not connected`);
+    if (!session?.serving) return undefined;
     return tunnels.open(node, request, (message) => session.send(message), signal);
-  }
-
-  async function logs(node: string, parameters: LogStreamParameters, signal: AbortSignal) {
-    const tunnel = await open(node, { stream: 'logs', parameters }, signal);
-    return outputOf(tunnel.incoming[Symbol.asyncIterator](), () => tunnel.close());
   }
 
   return {
     serve,
-    logs,
     open,
+    serves: (node) => sessions.get(node)?.serving === true,
     async tunnel(id, connection, caller) {
       await tunnels.accept(id, nodeOf(caller), connection);
     },
-    usageOf: (node) => usage.of(node),
+    usage: (nodes) => usage.of(nodes),
     nodes: () => [...sessions.keys()],
     close() {
       for (const session of sessions.values()) session.end('the server is stopping');
@@ -187,23 +178,6 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
 function ownLabels({ metadata }: Node): Record<string, string> {
   const labels = Object.entries(metadata.labels ?? {});
   return Object.fromEntries(labels.filter(([key]) => !key.startsWith('node-restriction.kubernetes.io/')));
-}
-
-/** The bytes of a tunnel's output channel; throws the ApiError that its error channel carries. */
-async function* outputOf(frames: AsyncIterator<TunnelFrame>, release: () => void): AsyncGenerator<Uint8Array> {
-  try {
-    for (;;) {
-      const { value: frame, done } = await frames.next();
-      if (done) return;
-      if (frame.channel === 3 && frame.data.length > 0) {
-        throw ApiError.fromStatus(JSON.parse(Buffer.from(frame.data).toString()) as Status);
-      }
-      if (frame.data.length > 0) yield frame.data;
-      if (frame.end) return;
-    }
-  } finally {
-    release();
-  }
 }
 
 function nodeOf(caller: Caller): string {

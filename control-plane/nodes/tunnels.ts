@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/clock.ts';
-import { ApiError } from '../../shared/errors.ts';
+import { ApiError, messageOf } from '../../shared/errors.ts';
 import { type Random, uuid } from '../../shared/random.ts';
 import type { Connection, StreamRequest, ToNode, TunnelFrame } from '../../shared/session.ts';
 
@@ -7,6 +7,11 @@ import type { Connection, StreamRequest, ToNode, TunnelFrame } from '../../share
 const dialMs = 10_000;
 
 export type Tunnel = Connection<TunnelFrame, TunnelFrame>;
+
+/** A node that cannot be reached, as Kubernetes' API server tells of a kubelet. */
+export function dialError(why: string): ApiError {
+  return new ApiError('Unknown', `error dialing backend: ${why}`);
+}
 
 interface Pending {
   readonly node: string;
@@ -24,7 +29,7 @@ export class Tunnels {
 
   /**
    * Asks `node` for a tunnel by its session (`tell`) and resolves with it. Its `close`, or the signal's abortion, lets the agent's
-   * call end and tells the agent so. ServiceUnavailable when the agent does not dial in time.
+   * call end and tells the agent so. Rejects with `dialError` when the agent does not dial in time.
    */
   open(
     node: string,
@@ -47,7 +52,7 @@ export class Tunnels {
       };
       const onAbort = (): void => fail(signal.reason);
       const timer = this.#deps.clock.timer(dialMs, () =>
-        fail(new ApiError('ServiceUnavailable', `node ${node} did not open a stream within ${dialMs / 1000} s`)),
+        fail(dialError(`node ${node} did not open a stream within ${dialMs / 1000} s`)),
       );
       if (signal.aborted) {
         settle();
@@ -62,7 +67,7 @@ export class Tunnels {
             resolve(closing(tunnel, { id, tell, release }, signal));
           }),
       });
-      tell({ type: 'openStream', id, ...request }).catch(fail);
+      tell({ type: 'openStream', id, ...request }).catch((error) => fail(dialError(messageOf(error))));
     });
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../shared/clock.ts';
-import type { KnownUsage, UsageReport } from '../../shared/session.ts';
+import type { NodeReport } from '../../shared/peers.ts';
+import type { UsageReport } from '../../shared/session.ts';
 
 /** Milliseconds after which a report says nothing of the present: some of them were lost. */
 const freshMs = 60_000;
@@ -7,20 +8,22 @@ const freshMs = 60_000;
 /** The newest report of each node that has its session with this server. In memory only: another one comes soon. */
 export class NodeUsage {
   readonly #clock: Pick<Clock, 'monotonic'>;
-  readonly #newest = new Map<string, KnownUsage & { readonly heard: number }>();
+  readonly #newest = new Map<string, { readonly report: UsageReport; readonly heard: number }>();
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
     this.#clock = clock;
   }
 
   put(node: string, report: UsageReport): void {
-    const pods = new Map(report.pods.map((pod) => [pod.uid, pod]));
-    this.#newest.set(node, { at: report.at, node: report.node, pods, heard: this.#clock.monotonic() });
+    this.#newest.set(node, { report, heard: this.#clock.monotonic() });
   }
 
-  of(node: string): KnownUsage | undefined {
-    const found = this.#newest.get(node);
-    return found && this.#clock.monotonic() - found.heard <= freshMs ? found : undefined;
+  /** Of all nodes, when none are named. */
+  *of(nodes: readonly string[]): Generator<NodeReport> {
+    for (const node of nodes.length > 0 ? nodes : this.#newest.keys()) {
+      const found = this.#newest.get(node);
+      if (found && this.#clock.monotonic() - found.heard <= freshMs) yield { node, report: found.report };
+    }
   }
 
   forget(node: string): void {

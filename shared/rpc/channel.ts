@@ -32,6 +32,8 @@ export interface ClientTls {
   readonly credentials?: KeyPair;
   /** The name that the server's certificate must carry when it is not the host dialled. */
   readonly serverName?: string;
+  /** Whom, besides, the server's certificate must be of (CN). */
+  readonly serverUser?: string;
 }
 
 /** One connection to a server, on which typed calls are made. All failures are ApiErrors. */
@@ -54,6 +56,8 @@ export interface RpcChannel {
     method: MethodDefinition<Request, Response>,
     signal: AbortSignal,
   ): ClientDuplexStream<Request, Response>;
+  /** Resolves when there is a connection; rejects with ServiceUnavailable when there is none within `timeoutMs`. */
+  connected(timeoutMs: number): Promise<void>;
   toApiError(error: unknown): ApiError;
   close(): void;
 }
@@ -166,6 +170,13 @@ export function createRpcChannel(
       });
       return call;
     },
+    connected: (timeoutMs) =>
+      new Promise((resolve, reject) => {
+        client.waitForReady(clock.now() + timeoutMs, (error) => {
+          if (error) reject(new ApiError('ServiceUnavailable', `${address} cannot be reached`, {}, { cause: error }));
+          else resolve();
+        });
+      }),
     toApiError,
     close: () => client.close(),
   };
@@ -183,11 +194,17 @@ function callCredentials(
 }
 
 /** `name`: the DNS name or address that the server's certificate must be for. */
-function channelCredentials({ ca, credentials: pair }: ClientTls, name: string): ChannelCredentials {
+function channelCredentials({ ca, credentials: pair, serverUser }: ClientTls, name: string): ChannelCredentials {
   return credentials.createSsl(
     Buffer.from(ca),
     pair ? Buffer.from(pair.key) : null,
     pair ? Buffer.from(pair.certificate) : null,
-    { checkServerIdentity: (_sent, certificate) => checkServerIdentity(name, certificate) },
+    {
+      checkServerIdentity(_sent, certificate) {
+        if (serverUser === undefined || certificate.subject.CN === serverUser)
+          return checkServerIdentity(name, certificate);
+        return new Error(`the certificate is that of ${certificate.subject.CN}, not of ${serverUser}`);
+      },
+    },
   );
 }

@@ -225,8 +225,33 @@ export interface WireToNode {
     changes?: Array<{ kind?: string; namespace?: string; name?: string; removed?: boolean; object?: Uint8Array }>;
   };
   status_ack?: { sequence?: number };
-  open_stream?: { id?: string; type?: string; parameters?: Uint8Array };
+  open_stream?: WireStreamRequest & { id?: string };
   close_stream?: { id?: string };
+}
+
+/** What a node is asked for; `parameters`: JSON. */
+export interface WireStreamRequest {
+  type?: string;
+  parameters?: Uint8Array;
+}
+
+export interface PeerInput {
+  request?: WireStreamRequest & { server?: string; node?: string };
+  frame?: WireTunnelFrame;
+}
+
+export interface PeerOutput {
+  open?: boolean;
+  frame?: WireTunnelFrame;
+}
+
+export interface PeerUsageRequest {
+  nodes?: readonly string[];
+}
+
+export interface PeerUsage {
+  node?: string;
+  report?: WireMetricsReport;
 }
 
 export type VersionRequest = Record<string, never>;

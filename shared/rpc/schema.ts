@@ -26,6 +26,10 @@ export interface RpcSchema {
     readonly Connect: MethodDefinition<wire.WireFromNode, wire.WireToNode>;
     readonly Tunnel: MethodDefinition<wire.WireTunnelFrame, wire.WireTunnelFrame>;
   };
+  readonly peers: {
+    readonly Stream: MethodDefinition<wire.PeerInput, wire.PeerOutput>;
+    readonly Usage: MethodDefinition<wire.PeerUsageRequest, wire.PeerUsage>;
+  };
   /** google.rpc.Status, which carries an error's details in the trailer. */
   readonly rpcStatus: Codec<RpcStatus>;
   readonly status: Codec<Status>;
@@ -118,6 +122,7 @@ export function createRpcSchema(): RpcSchema {
     servers: { Version: own('Servers', 'Version') },
     enrollment: { Enroll: own('Enrollment', 'Enroll'), Renew: own('Enrollment', 'Renew') },
     sessions: { Connect: own('NodeSession', 'Connect'), Tunnel: own('NodeSession', 'Tunnel') },
+    peers: { Stream: own('Peers', 'Stream'), Usage: own('Peers', 'Usage') },
     rpcStatus: codec(`${hiddenPackage}.RpcStatus`),
     status: codec(`${meta}.Status`),
   };

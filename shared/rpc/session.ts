@@ -12,7 +12,7 @@ import type {
   TunnelFrame,
 } from '../session.ts';
 import type { RpcChannel } from './channel.ts';
-import type { WireFromNode, WireToNode, WireTunnelFrame } from './messages.ts';
+import type { WireFromNode, WireStreamRequest, WireToNode, WireTunnelFrame } from './messages.ts';
 import { incomingOf, writeMessage } from './streams.ts';
 import { usageFromWire, usageToWire } from './usage.ts';
 
@@ -182,7 +182,7 @@ export function toNodeToWire(message: ToNode): WireToNode {
     case 'statusAck':
       return { status_ack: { sequence: message.sequence } };
     case 'openStream':
-      return { open_stream: { id: message.id, type: message.stream, parameters: toJson(message.parameters) } };
+      return { open_stream: { id: message.id, ...streamRequestToWire(message) } };
     case 'closeStream':
       return { close_stream: { id: message.id } };
   }
@@ -214,9 +214,9 @@ export function toNodeFromWire(wire: WireToNode): ToNode | undefined {
     };
   }
   if (wire.status_ack) return { type: 'statusAck', sequence: wire.status_ack.sequence ?? 0 };
-  if (wire.open_stream && isStream(wire.open_stream.type)) {
-    const { id = '', type: stream, parameters } = wire.open_stream;
-    return { type: 'openStream', id, ...({ stream, parameters: fromJson(parameters) } as StreamRequest) };
+  if (wire.open_stream) {
+    const request = streamRequestFromWire(wire.open_stream);
+    return request && { type: 'openStream', id: wire.open_stream.id ?? '', ...request };
   }
   if (wire.close_stream) return { type: 'closeStream', id: wire.close_stream.id ?? '' };
   return undefined;
@@ -224,11 +224,17 @@ export function toNodeFromWire(wire: WireToNode): ToNode | undefined {
 
 const streams: readonly string[] = ['logs', 'exec', 'attach', 'portForward'] satisfies StreamRequest['stream'][];
 
-function isStream(type: string | undefined): type is StreamRequest['stream'] {
-  return type !== undefined && streams.includes(type);
+export function streamRequestToWire({ stream, parameters }: StreamRequest): WireStreamRequest {
+  return { type: stream, parameters: toJson(parameters) };
 }
 
-function frameFromWire({ data = new Uint8Array(0), channel = 0, end = false }: WireTunnelFrame): TunnelFrame {
+/** Undefined for a stream that this version does not know. BadRequest when its JSON is none. */
+export function streamRequestFromWire({ type, parameters }: WireStreamRequest): StreamRequest | undefined {
+  if (type === undefined || !streams.includes(type)) return undefined;
+  return { stream: type, parameters: fromJson(parameters) } as StreamRequest;
+}
+
+export function frameFromWire({ data = new Uint8Array(0), channel = 0, end = false }: WireTunnelFrame): TunnelFrame {
   return { data, channel, end };
 }
 

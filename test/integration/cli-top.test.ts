@@ -17,7 +17,7 @@ const mebibyte = 2 ** 20;
 const usage = new Map<string, KnownUsage>();
 
 beforeAll(async () => {
-  grpc = await startTestGrpc({ handlers: usageHandlers({ usageOf: (node) => usage.get(node) }) });
+  grpc = await startTestGrpc({ handlers: usageHandlers(async () => usage) });
   dir = await mkdtemp(join(tmpdir(), 'coracle-top-'));
   const { ca, credentials } = await grpc.tls(administrator);
   const access = { cluster: 'test', user: 'admin', rest: 'https://127.0.0.1:1', grpc: grpc.address };

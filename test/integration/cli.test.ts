@@ -21,7 +21,7 @@ let env: Record<string, string>;
 beforeAll(async () => {
   grpc = await startTestGrpc({
     nodeStreams: {
-      open: noPodStreams,
+      ...noPodStreams,
       logs: async (_node, { container, tail, timestamps }) =>
         (async function* () {
           yield Buffer.from(`${container} tail=${tail} timestamps=${timestamps}\n`);

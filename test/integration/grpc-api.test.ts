@@ -14,7 +14,7 @@ const text = new TextEncoder();
 beforeAll(async () => {
   grpc = await startTestGrpc({
     nodeStreams: {
-      open: noPodStreams,
+      ...noPodStreams,
       async logs(_node, { container, tail }) {
         return (async function* () {
           yield text.encode(`${container} tail=${tail}\n`);

@@ -33,7 +33,7 @@ describe.skipIf(!found)('kubectl', () => {
   beforeAll(async () => {
     server = await startTestRest({
       nodeStreams: {
-        open: noPodStreams,
+        ...noPodStreams,
         logs: async () =>
           (async function* () {
             yield logged;

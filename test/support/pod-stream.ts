@@ -1,7 +1,9 @@
 import type { NodeStreams } from '../../control-plane/api/api.ts';
 import { ApiError } from '../../shared/errors.ts';
 
-/** For servers without nodes. */
-export const noPodStreams: NodeStreams['open'] = async (node) => {
-  throw new ApiError('ServiceUnavailable', `node ${node} is not connected`);
+const refuse = async (node: string): Promise<never> => {
+  throw new ApiError('Unknown', `error dialing backend: node ${node} is not connected`);
 };
+
+/** For servers without nodes. */
+export const noPodStreams: Pick<NodeStreams, 'open' | 'reach'> = { open: refuse, reach: async () => undefined };

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { Agent, type AgentOptions, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,6 +45,8 @@ export interface ServerProcess {
   /** Requests as somebody, over connections that are kept. */
   caller(subject?: ClientSubject): Promise<Caller>;
   stop(): Promise<void>;
+  /** SIGKILL, and waits for its end. Its data stays until it is stopped. */
+  kill(): Promise<void>;
 }
 
 export const administrator: ClientSubject = { user: 'kubernetes-admin', groups: ['system:masters'] };
@@ -56,8 +58,13 @@ const noFiles = (path: string): never => {
 
 const pki = { clock: systemClock, random: systemRandom };
 
-export async function startServerProcess(more: Partial<ServerOptions> = {}): Promise<ServerProcess> {
+/** `like`: another server of the same cluster, whose keys it is given. */
+export async function startServerProcess(
+  more: Partial<ServerOptions> = {},
+  like?: ServerProcess,
+): Promise<ServerProcess> {
   const dir = await mkdtemp(join(tmpdir(), 'coracle-server-'));
+  if (like) await cp(join(like.dir, 'pki'), join(dir, 'pki'), { recursive: true });
   const options: ServerOptions = {
     dataDir: dir,
     restListen: '127.0.0.1:0',
@@ -100,6 +107,7 @@ export async function startServerProcess(more: Partial<ServerOptions> = {}): Pro
     };
     return {
       ...{ dir, kubeconfig, authority, restPort, tls, stop },
+      kill: () => end(child, 'SIGKILL'),
       grpc: config.grpc ?? '',
       log: () => log,
       exitCode: () => child.exitCode,
@@ -149,10 +157,10 @@ export function call(
   });
 }
 
-async function end(child: ChildProcess): Promise<void> {
+async function end(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.kill('SIGTERM');
+  child.kill(signal);
   const forced = setTimeout(() => child.kill('SIGKILL'), 15_000);
   await gone;
   clearTimeout(forced);

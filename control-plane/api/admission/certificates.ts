@@ -11,8 +11,8 @@ import type { Admission, AdmissionPlugin } from './plugin.ts';
 const clientSigner = 'kubernetes.io/kube-apiserver-client';
 
 /**
- * Requests for certificates: they say who asked, they are signed by the key that they are for, nobody becomes a master by one, and
- * only who may deal with their signer approves and signs (Kubernetes' CertificateApproval, CertificateSigning and
+ * Requests for certificates: they say who asked, they are signed by the key that they are for, nobody becomes a master, or a server,
+ * by one, and only who may deal with their signer approves and signs (Kubernetes' CertificateApproval, CertificateSigning and
  * CertificateSubjectRestriction).
  */
 export function certificates(authorizer: Authorizer): AdmissionPlugin {
@@ -68,7 +68,8 @@ function checkRequest({ entry, name }: Admission, { spec }: CertificateSigningRe
   } catch (error) {
     throw invalidError(entry, name, [invalid('spec.request', spec.request, messageOf(error))]);
   }
-  if (spec.signerName === clientSigner && subject.organizations.includes(groups.masters)) {
-    throw forbidden(entry, name, `use of ${clientSigner} signer with ${groups.masters} group is not allowed`);
+  const reserved = [groups.masters, groups.servers].find((group) => subject.organizations.includes(group));
+  if (spec.signerName === clientSigner && reserved) {
+    throw forbidden(entry, name, `use of ${clientSigner} signer with ${reserved} group is not allowed`);
   }
 }

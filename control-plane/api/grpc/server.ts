@@ -6,6 +6,7 @@ import { ApiError } from '../../../shared/errors.ts';
 import type { Kind } from '../../../shared/generated/types.ts';
 import { isKind } from '../../../shared/kinds/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
+import type { PeerServer } from '../../../shared/peers.ts';
 import type { WireFromNode, WireToNode, WireTunnelFrame } from '../../../shared/rpc/messages.ts';
 import { createRpcSchema, hiddenPackage, type RpcSchema } from '../../../shared/rpc/schema.ts';
 import { serverSession, serverTunnel } from '../../../shared/rpc/session.ts';
@@ -30,17 +31,20 @@ import {
 import { OptionalClientCertificates, type ServerTls } from './credentials.ts';
 import { fileDescriptors } from './file-descriptors.ts';
 import { kindMethods } from './kind-service.ts';
+import { peerMethods } from './peers.ts';
 
 export interface GrpcServerDeps extends Omit<CallDeps, 'schema'> {
   readonly api: Api;
   readonly enrollment: Enrollment;
   readonly sessions: SessionServer;
+  /** Answers other servers. Absent: there are none. */
+  readonly peers?: PeerServer;
   readonly tls: ServerTls;
   /** Absent: built here. */
   readonly schema?: RpcSchema;
 }
 
-/** The gRPC surface: one service a kind, Objects, Enrollment, NodeSession, health and reflection. */
+/** The gRPC surface: one service a kind, Objects, Enrollment, NodeSession, Peers, health and reflection. */
 export interface GrpcServer {
   /** Binds `host:port` (port 0: any) and serves; resolves with the port. */
   listen(address: string): Promise<number>;
@@ -82,6 +86,7 @@ export function createGrpcServer(given: GrpcServerDeps): GrpcServer {
   register(server, [watchKinds(deps), ...enrollmentMethods(deps)]);
   register(server, [versionMethod(deps)]);
   register(server, sessionMethods(deps));
+  if (deps.peers) register(server, peerMethods(deps, deps.peers));
   health.addToServer(server);
   new ReflectionService(reflected(schema)).addToServer(server);
 

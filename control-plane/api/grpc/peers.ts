@@ -1,0 +1,64 @@
+import type { Clock } from '../../../shared/clock.ts';
+import { ApiError } from '../../../shared/errors.ts';
+import type { PeerServer } from '../../../shared/peers.ts';
+import type { PeerInput, PeerOutput } from '../../../shared/rpc/messages.ts';
+import type { RpcSchema } from '../../../shared/rpc/schema.ts';
+import { frameFromWire, streamRequestFromWire } from '../../../shared/rpc/session.ts';
+import { usageToWire } from '../../../shared/rpc/usage.ts';
+import type { PodStream } from '../api.ts';
+import { identityOfCertificate } from '../auth/authentication.ts';
+import type { AuthenticatedCall, Requester } from '../auth/authenticator.ts';
+import { groups } from '../identity.ts';
+import { type CallDeps, duplexStream, type Registered, serverStream } from './calls.ts';
+
+/**
+ * What servers ask of each other. Only the holder of a server's certificate may: no token and no impersonation makes one. It does
+ * not pass the gate: the request did, at the server that asks.
+ */
+export function peerMethods(deps: CallDeps & { schema: RpcSchema }, peers: PeerServer): Registered[] {
+  const { gate: _gate, ...rest } = deps;
+  const own: CallDeps = { ...rest, authenticator: { ofCall: (call) => serverOf(call, deps.clock) } };
+  const { Stream, Usage } = deps.schema.peers;
+  return [
+    duplexStream(own, Stream, ({ signal }, messages) => relay(peers, messages, signal)),
+    serverStream(own, Usage, async function* (_context, { nodes = [] }) {
+      for (const { node, report } of peers.usage(nodes)) yield { node, report: usageToWire(report) };
+    }),
+  ];
+}
+
+function serverOf(call: AuthenticatedCall, clock: Clock): Requester {
+  const identity = identityOfCertificate(call.getAuthContext().sslPeerCertificate, clock.now());
+  if (identity?.groups.includes(groups.servers)) return { identity };
+  throw new ApiError('Forbidden', 'only the servers of the cluster may ask each other');
+}
+
+/** Carries frames between the server that asks and the node, each way as fast as the other end takes them. */
+async function* relay(
+  peers: PeerServer,
+  messages: AsyncIterable<PeerInput>,
+  signal: AbortSignal,
+): AsyncGenerator<PeerOutput> {
+  const incoming = messages[Symbol.asyncIterator]();
+  const first = await incoming.next();
+  const asked = first.done ? undefined : first.value.request;
+  const request = asked && streamRequestFromWire(asked);
+  if (!request) throw new ApiError('BadRequest', 'the first message must hold a request for a stream');
+  const tunnel = await peers.open(asked.server ?? '', asked.node ?? '', request, signal);
+  if (!tunnel) return yield { open: false };
+  try {
+    yield { open: true };
+    const input = carryIn(incoming, tunnel);
+    // A server that breaks off is noticed by the call, a node that does by what is read of it.
+    input.catch(() => undefined);
+    for await (const frame of tunnel.incoming) yield { frame };
+  } finally {
+    tunnel.close();
+  }
+}
+
+async function carryIn(incoming: AsyncIterator<PeerInput>, tunnel: PodStream): Promise<void> {
+  for (let next = await incoming.next(); !next.done; next = await incoming.next()) {
+    if (next.value.frame) await tunnel.send(frameFromWire(next.value.frame));
+  }
+}

@@ -1,0 +1,88 @@
+import { createAgent } from '../../agent/agent.ts';
+import { memoryCheckpoint } from '../../agent/checkpoint.ts';
+import { noVolumes } from '../../agent/pod/volumes.ts';
+import { FakeRuntime } from '../../agent/runtime/fake.ts';
+import { FakeEngine } from '../../agent/runtime/fake-engine.ts';
+import type { ProcessStream } from '../../agent/runtime/runtime.ts';
+import { systemClock as clock } from '../../shared/clock.ts';
+import { silentLog } from '../../shared/log.ts';
+import type { Authority } from '../../shared/pki/certificates.ts';
+import { systemRandom as random } from '../../shared/random.ts';
+import { createRpcChannel, type RpcChannel } from '../../shared/rpc/channel.ts';
+import type { RpcSchema } from '../../shared/rpc/schema.ts';
+import { grpcSessionTransport } from '../../shared/rpc/session.ts';
+import type { SessionTransport } from '../../shared/session.ts';
+
+/** A hollow node in this process, with a real line to a server in another. */
+export interface RemoteHollowNode {
+  /** The commands that are under way in its pods. */
+  readonly commands: ReadonlySet<ProcessStream>;
+  /** From its next session on it dials another server. */
+  dial(address: string): void;
+  stop(): Promise<void>;
+}
+
+export async function startRemoteHollowNode(
+  name: string,
+  address: string,
+  { authority, schema }: { authority: Authority; schema: RpcSchema },
+): Promise<RemoteHollowNode> {
+  const stop = new AbortController();
+  const credentials = await authority.issueClient({ user: `system:node:${name}`, groups: ['system:nodes'] });
+  const channels: RpcChannel[] = [];
+  const lineTo = (server: string): SessionTransport => {
+    const tls = { ca: authority.certificate, credentials };
+    const channel = createRpcChannel({ address: server, tls }, { clock, schema });
+    channels.push(channel);
+    return grpcSessionTransport(channel);
+  };
+  let line = lineTo(address);
+  const commands = new Set<ProcessStream>();
+  const agent = createAgent({
+    ...{ clock, random, log: silentLog },
+    transport: {
+      connect: (signal) => line.connect(signal),
+      tunnel: (id, signal) => line.tunnel(id, signal),
+    },
+    runtime: watched(new FakeRuntime(new FakeEngine({ clock, random }, { images: 'all' })), commands),
+    volumes: noVolumes,
+    checkpoint: memoryCheckpoint(new Map()),
+    dialers: { http: refuse, tcp: refuse, grpc: refuse },
+    usageEveryMs: 1_000,
+    node: {
+      ...{ name, address: '192.0.2.1', labels: {}, taints: [], version: 'v1.32.0-test' },
+      ...{ machineId: name, bootId: 'boot', maxPods: 110, reserved: { cpuMillis: 0, memoryBytes: 0 } },
+    },
+  });
+  const working = agent.run(stop.signal);
+  return {
+    commands,
+    dial(server) {
+      line = lineTo(server);
+    },
+    async stop() {
+      stop.abort(new Error('the test is over'));
+      await working;
+      for (const channel of channels) channel.close();
+    },
+  };
+}
+
+function watched(runtime: FakeRuntime, commands: Set<ProcessStream>): FakeRuntime {
+  const openExec = runtime.openExec.bind(runtime);
+  runtime.openExec = async (id, command) => {
+    const process = await openExec(id, command);
+    const close = process.close.bind(process);
+    commands.add(process);
+    process.close = async () => {
+      commands.delete(process);
+      await close();
+    };
+    return process;
+  };
+  return runtime;
+}
+
+async function refuse(): Promise<never> {
+  throw new Error('connect: connection refused');
+}
