@@ -70,11 +70,11 @@ describe('a request for a certificate', () => {
     );
   });
 
-  it('makes nobody a master', async () => {
+  it.each(['system:masters', 'coracle:servers'])('makes nobody one of %s', async (group) => {
     const signerName = 'kubernetes.io/kube-apiserver-client';
-    await expect(create({ request: await request(['system:masters']), signerName })).rejects.toMatchObject({
+    await expect(create({ request: await request([group]), signerName })).rejects.toMatchObject({
       reason: 'Forbidden',
-      message: expect.stringContaining(`use of ${signerName} signer with system:masters group is not allowed`),
+      message: expect.stringContaining(`use of ${signerName} signer with ${group} group is not allowed`),
     });
   });
 
