@@ -48,13 +48,17 @@ export function validatePodTemplate(
   if (spec.ephemeralContainers?.length) {
     causes.push(forbidden(`${field}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'));
   }
-  if (noun === '') return;
+  if (noun !== '') validateRunsForEver(spec, `${field}.spec`, noun, causes);
+}
+
+/** What is kept running is not to end. `field`: the path of the pod's spec. */
+export function validateRunsForEver(spec: PodSpec, field: string, noun: string, causes: StatusCause[]): void {
   if (spec.restartPolicy !== undefined && spec.restartPolicy !== 'Always') {
-    causes.push(notSupported(`${field}.spec.restartPolicy`, spec.restartPolicy, ['Always']));
+    causes.push(notSupported(`${field}.restartPolicy`, spec.restartPolicy, ['Always']));
   }
   if (spec.activeDeadlineSeconds !== undefined) {
     const fault = `activeDeadlineSeconds in ${noun} is not Supported`;
-    causes.push(forbidden(`${field}.spec.activeDeadlineSeconds`, fault));
+    causes.push(forbidden(`${field}.activeDeadlineSeconds`, fault));
   }
 }
 

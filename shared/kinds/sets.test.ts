@@ -32,7 +32,22 @@ describe('a stateful set', () => {
     expect(status).toEqual({ replicas: 0, availableReplicas: 0 });
   });
 
+  it('may mount its claims, which become volumes only in its pods', () => {
+    const containers = [{ name: 'app', image: 'app:1', volumeMounts: [{ name: 'data', mountPath: '/data' }] }];
+    const claim = { metadata: { name: 'data' }, spec: { resources: { requests: { storage: '1Gi' } } } };
+    const mounting = { ...template(), spec: { containers } };
+    expect(faults('StatefulSet', set({ template: mounting, volumeClaimTemplates: [claim] }))).toEqual([]);
+  });
+
   it.each<[string, object, string[]]>([
+    [
+      'pods that end',
+      { template: { ...template(), spec: { ...template().spec, restartPolicy: 'Never', activeDeadlineSeconds: 9 } } },
+      [
+        'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"',
+        'spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in StatefulSet is not Supported',
+      ],
+    ],
     [
       'no order of its own',
       { podManagementPolicy: 'Random' },

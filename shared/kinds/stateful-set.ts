@@ -1,13 +1,21 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy, StatusCause } from '../generated/types.ts';
+import type {
+  PodTemplateSpec,
+  StatefulSet,
+  StatefulSetSpec,
+  StatefulSetUpdateStrategy,
+  StatusCause,
+} from '../generated/types.ts';
 import { forbidden, invalid, notSupported } from '../schema/causes.ts';
 import { isDnsSubdomain } from '../schema/formats.ts';
 import { defaultClaimSpec } from './claim-spec.ts';
 import { ageColumn, nameColumn, templateColumns, text } from './columns.ts';
 import type { Behaviour, Column } from './kind.ts';
+import { validateAnnotations, validateLabels } from './metadata.ts';
 import { defaultPodSpec } from './pod-defaults.ts';
+import { validateRunsForEver } from './pod-validation.ts';
 import { validateShare } from './share.ts';
-import { validateWorkload } from './workload.ts';
+import { validateSelector } from './workload.ts';
 
 const retentions = ['Delete', 'Retain'];
 /** What may change after creation. */
@@ -51,7 +59,8 @@ export const statefulSet: Behaviour<StatefulSet> = {
       if ((ordinals?.start ?? 0) < 0) {
         causes.push(invalid('spec.ordinals.start', ordinals?.start, 'must be greater than or equal to 0'));
       }
-      validateWorkload(spec, 'StatefulSet', causes);
+      validateSelector(spec, 'StatefulSet', causes);
+      if (spec.template) validateTemplate(spec.template, causes);
     },
     validateUpdate({ spec }, { spec: old }, causes) {
       if (isDeepStrictEqual(fixedPart(spec), fixedPart(old))) return;
@@ -75,6 +84,13 @@ function defaultSpec(spec: StatefulSetSpec): void {
     if (claim.spec) defaultClaimSpec(claim.spec);
     claim.status = { phase: 'Pending', ...claim.status };
   }
+}
+
+/** Kubernetes leaves the rest of the template to the pods: its mounts may name claims that become volumes only there. */
+function validateTemplate({ metadata, spec }: PodTemplateSpec, causes: StatusCause[]): void {
+  if (metadata?.labels) validateLabels(metadata.labels, 'spec.template.labels', causes);
+  if (metadata?.annotations) validateAnnotations(metadata.annotations, 'spec.template.annotations', causes);
+  if (spec) validateRunsForEver(spec, 'spec.template.spec', 'StatefulSet', causes);
 }
 
 function validateStrategy({ type, rollingUpdate }: StatefulSetUpdateStrategy, causes: StatusCause[]): void {

@@ -9,6 +9,16 @@ export function validateWorkload(
   noun: string,
   causes: StatusCause[],
 ): void {
+  validateSelector(spec, noun, causes);
+  if (spec?.template) validatePodTemplate(spec.template, 'spec.template', noun, causes);
+}
+
+/** The half of it that is about the selector. */
+export function validateSelector(
+  spec: { selector?: LabelSelector; template?: PodTemplateSpec } | undefined,
+  noun: string,
+  causes: StatusCause[],
+): void {
   const { selector, template } = spec ?? {};
   if (selector) {
     const before = causes.length;
@@ -16,7 +26,6 @@ export function validateWorkload(
     const whole = (selector.matchExpressions ?? []).every(({ key, operator }) => key && operator);
     if (whole && causes.length === before) validateMatch(selectorOf(selector), selector, template, noun, causes);
   }
-  if (template) validatePodTemplate(template, 'spec.template', noun, causes);
 }
 
 /** `shown`: the selector as it stands in the object. */
