@@ -54,7 +54,8 @@ export class ApiError extends Error {
   /** As Kubernetes' `Status` object. */
   toStatus(): Status & { apiVersion: 'v1'; kind: 'Status' } {
     const { causes, continue: token, ...details } = this.details;
-    const some = Object.keys(this.details).length > (token === undefined ? 0 : 1);
+    // Kubernetes says of a path that it does not serve so that it is no object's affair: by details without any.
+    const some = Object.keys(this.details).length > (token === undefined ? 0 : 1) || aboutPaths.has(this.reason);
     return {
       apiVersion: 'v1',
       kind: 'Status',
@@ -75,6 +76,8 @@ export class ApiError extends Error {
     });
   }
 }
+
+const aboutPaths: ReadonlySet<Reason> = new Set(['NotFound', 'MethodNotAllowed']);
 
 /** Whether `error` is an ApiError of one of `wanted` (of any reason, when none is named). */
 export function isApiError(error: unknown, ...wanted: Reason[]): error is ApiError {

@@ -3,7 +3,7 @@ import { isApiError } from '../../shared/errors.ts';
 import type { DeleteOptions, Kind, Status } from '../../shared/generated/types.ts';
 import { defOf as defNamed } from '../../shared/kinds/index.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
-import type { KindEntry } from '../../shared/kinds/table.ts';
+import { type KindEntry, verbsOf } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type {
   Api,
@@ -29,10 +29,10 @@ import { openLogs } from './pod-logs.ts';
 import { checkPodStream, openPodStream } from './pod-streams.ts';
 import { createBinding, createEviction } from './pod-subresources.ts';
 import { authorizeSelection, getObject, listObjects } from './read.ts';
-import { badRequest, methodNotAllowed } from './refusals.ts';
+import { badRequest, notAllowed } from './refusals.ts';
 import { scaleOf, updateScale } from './scale.ts';
 import { selectionOf } from './selection.ts';
-import { createUnstored, getUnstored, listUnstored, notAllowed } from './unstored.ts';
+import { createUnstored, getUnstored, listUnstored } from './unstored.ts';
 import { askedOf, patchObject, updateObject } from './update.ts';
 import { watchKinds, watchObjects } from './watch.ts';
 
@@ -70,7 +70,7 @@ class Pipeline implements Api {
       case 'scale':
         return scaleOf(def, object);
       default:
-        if (!def.stored.strategy.parts?.[target.subresource]) throw methodNotAllowed(def, 'get');
+        if (!def.stored.strategy.parts?.[target.subresource]) throw notAllowed();
         return servedAs(def, object);
     }
   }
@@ -110,7 +110,7 @@ class Pipeline implements Api {
       return (await createEviction(this.#core, context, whole, object, options)) as unknown as KubeObject;
     }
     if (subresource === 'token') return createToken(this.#core, context, whole, object, options);
-    throw methodNotAllowed(def, 'create');
+    throw notAllowed();
   }
 
   async update(context: RequestContext, target: Target, object: unknown, options?: MutateOptions): Promise<KubeObject> {
@@ -133,7 +133,7 @@ class Pipeline implements Api {
 
   async delete(context: RequestContext, target: Target, options?: DeleteOptions): Promise<KubeObject | Status> {
     const def = defOf(target.entry);
-    if (target.subresource) throw methodNotAllowed(def, 'delete');
+    if (target.subresource) throw notAllowed();
     this.#core.authorize(context, 'delete', askedOf(def, target));
     if (def.verbs) throw notAllowed();
     const answer = await deleteObject(this.#core, context, def.stored, target, options);
@@ -143,7 +143,7 @@ class Pipeline implements Api {
   async deleteCollection(context: RequestContext, query: ListQuery, options?: DeleteOptions): Promise<ListPage> {
     const def = defOf(query.entry);
     authorizeSelection(this.#core, context, 'deletecollection', def, selectionOf(def, query));
-    if (def.verbs) throw notAllowed();
+    if (def.verbs || !verbsOf(def).includes('deletecollection')) throw notAllowed();
     checkDeleteOptions(options ?? {});
     const page = await listObjects(this.#core, context, def, query);
     const waiting = page.items.values();

@@ -112,8 +112,9 @@ export function badRequest(message: string): ApiError {
   return new ApiError('BadRequest', message);
 }
 
-export function methodNotAllowed(entry: Resource, verb: string): ApiError {
-  return new ApiError('MethodNotAllowed', `${verb} is not supported on resources of kind "${resourceName(entry)}"`);
+/** In the words that a client has for a path that takes other methods only. */
+export function notAllowed(): ApiError {
+  return new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
 }
 
 /** `pods`, `deployments.apps`. */

@@ -1,4 +1,3 @@
-import { ApiError } from '../../shared/errors.ts';
 import type { Kind } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
@@ -6,7 +5,7 @@ import type { ListPage, ListQuery, MutateOptions, RequestContext, Target } from 
 import type { Core } from './core.ts';
 import { settleNamespace } from './create.ts';
 import { checkCreate, decodeBody } from './decode.ts';
-import { notFound } from './refusals.ts';
+import { notAllowed, notFound } from './refusals.ts';
 import { selectionOf } from './selection.ts';
 
 /**
@@ -66,11 +65,6 @@ export async function listUnstored(
   core.authorize(context, 'list', { entry: def, namespace: selection.namespace, name: selection.name });
   const objects = await all(core, context, def, selection.namespace);
   return { items: objects.filter((object) => selection.matches(object)), resourceVersion: '' };
-}
-
-/** In the words that a client has for a path that takes other methods only. */
-export function notAllowed(): ApiError {
-  return new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
 }
 
 async function all(

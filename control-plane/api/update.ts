@@ -16,7 +16,7 @@ import { applyJsonPatch, deepEqual } from './patch/json.ts';
 import { applyMergePatch, isRecord } from './patch/merge.ts';
 import { invalidPatch } from './patch/refusal.ts';
 import { applyStrategicPatch } from './patch/strategic.ts';
-import { badRequest, conflict, methodNotAllowed, modified, unversioned } from './refusals.ts';
+import { badRequest, conflict, modified, notAllowed, unversioned } from './refusals.ts';
 import { applyObject } from './server-side-apply.ts';
 
 /** An object that comes and goes between looking and making as often as this is not worth more tries. */
@@ -271,7 +271,7 @@ function partUpdate(
   now: number,
 ): Change {
   const strategy = def.stored.strategy.parts?.[part];
-  if (!strategy) throw methodNotAllowed(def, 'update');
+  if (!strategy) throw notAllowed();
   const next: KubeObject = { ...incoming, metadata: carriedMeta(current.metadata, incoming.metadata) };
   strategy.prepare?.(next, current, now);
   own(current, next, incoming.metadata.managedFields);

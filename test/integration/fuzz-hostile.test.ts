@@ -227,7 +227,6 @@ const refused: Readonly<Record<string, readonly [method: string, path: string, o
     `${pods}?limit=1&continue=${Buffer.from('{"v":"coracle.io/v1","rv":1e300,"start":"../../secrets/"}').toString('base64url')}`,
   ],
   'a limit that is no number': ['GET', `${pods}?limit=many`],
-  'a limit below zero': ['GET', `${pods}?limit=-1`],
   'a version that is no number': ['GET', `${pods}?resourceVersion=new`],
   'a watch from a version of letters': ['GET', `${pods}?watch=true&resourceVersion=x`],
   'delete options that are no object': ['DELETE', `${maps}/seed`, typed(json, '[1]')],

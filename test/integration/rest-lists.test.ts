@@ -29,7 +29,7 @@ describe('lists', () => {
       'resourceVersionMatch=Exact&resourceVersion=0':
         'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
       'resourceVersionMatch=Nearly&resourceVersion=1':
-        'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Unsupported value: "Nearly": supported values: "", "Exact", "NotOlderThan"',
+        'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Unsupported value: "Nearly": supported values: "Exact", "NotOlderThan", ""',
       'sendInitialEvents=true':
         'ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list',
       'watch=1&sendInitialEvents=true':

@@ -63,7 +63,58 @@ describe('what is no resource', () => {
     expect(yaml.headers['content-type']).toBe('application/yaml');
     const protobuf = { accept: 'application/vnd.kubernetes.protobuf' };
     expect((await server.call('GET', '/apis', { headers: protobuf })).json.kind).toBe('APIGroupList');
-    expect((await server.call('GET', '/nothing')).status).toBe(404);
     expect((await server.call('POST', '/version')).status).toBe(405);
+  });
+
+  it('tells a path of nobody in plain text, and one within a group that it serves by a Status', async () => {
+    for (const path of [
+      '/nothing',
+      '/apis/nobody.io',
+      '/apis/nobody.io/v1/things',
+      '/livez/none',
+      '/openapi/v3/none',
+    ]) {
+      const { status, text, headers } = await server.call('GET', path);
+      expect([path, status, text]).toEqual([path, 404, '404 page not found\n']);
+      expect(headers['content-type']).toBe('text/plain; charset=utf-8');
+    }
+    const said = (reason: string, message: string, code: number) => ({ reason, message, code, details: {} });
+    const gone = said('NotFound', 'the server could not find the requested resource', 404);
+    for (const path of ['/api/v2', '/apis/apps/v2', '/api/v1/things', '/apis/apps/v1/namespaces/a/deployments/b/c']) {
+      expect((await server.call('GET', path)).json).toMatchObject(gone);
+    }
+    const refused = said('MethodNotAllowed', 'the server does not allow this method on the requested resource', 405);
+    for (const [method, path] of [
+      ['PUT', '/api/v1/namespaces/default/configmaps'],
+      ['POST', '/api/v1/namespaces/default/configmaps/a'],
+      ['GET', '/api/v1/namespaces/default/pods/a/binding'],
+      ['DELETE', '/api/v1/namespaces/default/pods/a/status'],
+      ['PUT', '/api/v1/namespaces/default/pods/a/log'],
+      ['OPTIONS', '/api/v1/pods'],
+      ['DELETE', '/api/v1/namespaces'],
+      ['POST', '/api/v1'],
+    ] as const) {
+      expect([path, (await server.call(method, path)).json]).toEqual([path, expect.objectContaining(refused)]);
+    }
+  });
+
+  it("shows groups in Kubernetes' order, and each one's kinds by name", async () => {
+    const { json } = await server.call('GET', '/apis');
+    const names = json.groups.map(({ name }: { name: string }) => name);
+    expect(names.slice(0, 3)).toEqual(['apps', 'events.k8s.io', 'authentication.k8s.io']);
+    expect(names.slice(-2).sort()).toEqual(['coracle.io', 'metrics.k8s.io']);
+    const { resources } = (await server.call('GET', '/api/v1')).json;
+    const found = resources.map(({ name }: { name: string }) => name);
+    expect(found).toEqual(found.toSorted());
+    // Known from Kubernetes' own discovery.
+    const pods = resources.find(({ name }: { name: string }) => name === 'pods');
+    expect(pods.storageVersionHash).toBe('xPOwRZ+Yhw8=');
+    const namespaces = resources.find(({ name }: { name: string }) => name === 'namespaces');
+    expect(namespaces.verbs).not.toContain('deletecollection');
+    const [address] = (await server.call('GET', '/api')).json.serverAddressByClientCIDRs;
+    expect(address).toEqual({ clientCIDR: '0.0.0.0/0', serverAddress: expect.stringMatching(/^127\.0\.0\.1:\d+$/) });
+    const accept = 'application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList';
+    const older = await server.call('GET', '/apis', { headers: { accept } });
+    expect([older.json.apiVersion, older.headers['content-type']]).toEqual(['apidiscovery.k8s.io/v2beta1', accept]);
   });
 });

@@ -56,6 +56,34 @@ describe('watches', () => {
     );
   });
 
+  it('is asked for by a path as well, as older clients do, of all objects or of one', async () => {
+    const old = async (path: string) => eventsOf((await server.call('GET', `/api/v1/watch/${path}`)).text);
+    const from = await now();
+    await make('by-path', {});
+    await make('by-path-too', {});
+    const query = `timeoutSeconds=1&resourceVersion=${from}`;
+    const names = (events: Event[]) => events.map(({ object }) => object.metadata.name);
+    expect(names(await old(`namespaces/default/configmaps?${query}`))).toEqual(['by-path', 'by-path-too']);
+    expect(names(await old(`configmaps?${query}`))).toEqual(['by-path', 'by-path-too']);
+    expect(names(await old(`namespaces/default/configmaps/by-path?${query}`))).toEqual(['by-path']);
+    expect(names(await old('namespaces/default?timeoutSeconds=1'))).toEqual(['default']);
+    const status = async (method: string, path: string) => (await server.call(method, path)).status;
+    expect(await status('GET', '/api/v1/watch/componentstatuses')).toBe(404);
+    expect(await status('POST', '/api/v1/watch/configmaps')).toBe(405);
+    const other = '/api/v1/watch/namespaces/default/configmaps/a?fieldSelector=metadata.name%3Db';
+    expect((await server.call('GET', other)).json.message).toBe(
+      "fieldSelector metadata.name doesn't match requested name",
+    );
+  });
+
+  it('ends at once when its time has passed already, and says so of a time that is none', async () => {
+    const asked = (seconds: string) => server.call('GET', `${configMaps}?watch=1&timeoutSeconds=${seconds}`);
+    expect((await asked('-1')).status).toBe(200);
+    const { status, json } = await asked('soon');
+    expect([status, json.message]).toEqual([400, 'strconv.ParseInt: parsing "soon": invalid syntax']);
+    expect((await server.call('GET', `${configMaps}?limit=-1`)).status).toBe(200);
+  });
+
   it('shows tables, whose columns come once, and metadata alone', async () => {
     await make('shown', { show: 'me' }, { a: 'b' });
     const media = (kind: string) => ({ accept: `application/json;as=${kind};g=meta.k8s.io;v=v1` });

@@ -11,7 +11,7 @@ const pods = '/api/v1/namespaces/default/pods';
 function atOnce(method: string, url: string): number {
   const gate = new FairGate({ clock: new VirtualClock(), sizeOf: () => 10_000 });
   let count = 0;
-  while (!(admitRequest(gate, new RestContext(), method, routeOf(url)) instanceof Promise)) count++;
+  while (!(admitRequest(gate, new RestContext(), method, routeOf(url, method)) instanceof Promise)) count++;
   return count;
 }
 

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../../shared/object.ts';
 import type { ApiWatchEvent, ListQuery } from '../api.ts';
 import { contentTypes, notAcceptable } from './negotiate.ts';
-import { count, flag } from './parameters.ts';
+import { flag, integer } from './parameters.ts';
 import { encodeFrame, encodeProtobuf } from './protobuf.ts';
 import { includeOf, pageForm, type Representation, representEvent } from './representation.ts';
 import type { Call } from './resources.ts';
@@ -44,7 +44,8 @@ export function listQuery(query: URLSearchParams, { def, namespace }: Call['rout
     namespace,
     labelSelector: query.get('labelSelector') ?? undefined,
     fieldSelector: query.get('fieldSelector') ?? undefined,
-    limit: count(query, 'limit'),
+    // A limit of less than nothing is none, as in Kubernetes.
+    limit: Math.max(0, integer(query, 'limit') ?? 0) || undefined,
     continue: query.get('continue') || undefined,
     resourceVersion: query.get('resourceVersion') ?? undefined,
     resourceVersionMatch: query.get('resourceVersionMatch') || undefined,
@@ -55,11 +56,12 @@ export function listQuery(query: URLSearchParams, { def, namespace }: Call['rout
 async function watchCollection(call: Call, query: ListQuery): Promise<void> {
   const { api, clock, context, response, reply } = call;
   if (reply.format.encoding === 'yaml') throw notAcceptable(streamed.map((type) => `${type};stream=watch`));
-  const asked = count(call.query, 'timeoutSeconds') || longestWatchSeconds / 2;
+  const asked = integer(call.query, 'timeoutSeconds') || longestWatchSeconds / 2;
   const events = api.watch(context, {
     ...query,
     allowBookmarks: flag(call.query, 'allowWatchBookmarks'),
-    timeoutSeconds: Math.min(asked, longestWatchSeconds),
+    // One that has passed already ends the watch as soon as it has begun.
+    timeoutSeconds: Math.max(0.001, Math.min(asked, longestWatchSeconds)),
   });
   const protobuf = reply.format.encoding === 'protobuf';
   const encode = objectEncoder(call);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { apiVersionOf, servedKinds } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import { type Subresource, verbsOf } from '../../../shared/kinds/table.ts';
@@ -30,8 +31,6 @@ export const subresources: Readonly<
   approval: { verbs: ['get', 'patch', 'update'] },
 };
 
-const v1 = { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] };
-
 interface Group {
   readonly group: string;
   /** The preferred one first. */
@@ -43,7 +42,48 @@ interface Version {
   readonly kinds: readonly KindDef[];
 }
 
+/** Kubernetes' order of its groups (by the priority of each); others follow. `kubectl get all` shows kinds in it. */
+const order = [
+  '',
+  'apps',
+  'events.k8s.io',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'autoscaling',
+  'batch',
+  'certificates.k8s.io',
+  'networking.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'storage.k8s.io',
+  'scheduling.k8s.io',
+  'coordination.k8s.io',
+  'node.k8s.io',
+  'discovery.k8s.io',
+];
+
 const served: readonly Group[] = groupsOf(servedKinds);
+
+export function isServedGroup(group: string): boolean {
+  return served.some((one) => one.group === group);
+}
+
+/** All paths at which there is a document of discovery. */
+export const discoveryPaths: readonly string[] = [
+  '/api',
+  '/api/v1',
+  '/apis',
+  '/apis/',
+  ...served
+    .filter(({ group }) => group !== '')
+    .flatMap(({ group, versions }) => [
+      `/apis/${group}`,
+      ...versions.map(({ version }) => `/apis/${group}/${version}`),
+    ]),
+];
+
+/** The versions of the aggregated form; they differ in nothing else. */
+export type Aggregated = 'v2' | 'v2beta1';
 
 /** Where a client looks for kinds that somebody has added, before it trusts the server to check what it sends. There are none. */
 export const addedKindsPath = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
@@ -55,21 +95,33 @@ const noAddedKinds = {
   items: [],
 };
 
-/** The answer to a discovery path, undefined when it is none. `aggregated`: the client asked for the v2 form. */
-export function discoveryOf(parts: readonly string[], aggregated: boolean): object | undefined {
+/**
+ * The answer to a discovery path, undefined when it is none. `aggregated`: the client asked for that form. `address`: where this
+ * server is, host and port.
+ */
+export function discoveryOf(
+  parts: readonly string[],
+  aggregated: Aggregated | undefined,
+  address: string,
+): object | undefined {
   const [root, group, version, ...rest] = parts;
   if (rest.length > 0) return `/${parts.join('/')}` === addedKindsPath ? noAddedKinds : undefined;
   if (root === 'api') {
-    if (group === undefined) return aggregated ? aggregatedList((one) => one === '') : v1;
+    if (group === undefined) return aggregated ? aggregatedList(aggregated, (one) => one === '') : versions(address);
     return version === undefined ? resourceList('', group) : undefined;
   }
   if (root !== 'apis') return undefined;
-  if (group === undefined) return aggregated ? aggregatedList((one) => one !== '') : groupList();
+  if (group === undefined) return aggregated ? aggregatedList(aggregated, (one) => one !== '') : groupList();
   const known = served.find((one) => one.group === group && one.group !== '');
   if (!known) return undefined;
   return version === undefined
     ? { kind: 'APIGroup', apiVersion: 'v1', ...groupInfo(known) }
     : resourceList(group, version);
+}
+
+function versions(serverAddress: string) {
+  const serverAddressByClientCIDRs = [{ clientCIDR: '0.0.0.0/0', serverAddress }];
+  return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs };
 }
 
 function groupList() {
@@ -87,9 +139,11 @@ function resourceList(group: string, version: string): object | undefined {
   if (!found) return undefined;
   const resources = found.kinds.flatMap((def) => [
     resource(def),
-    ...def.subresources.map((sub) => subresource(def, sub)),
+    ...def.subresources.toSorted().map((sub) => subresource(def, sub)),
   ]);
-  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group, version }), resources };
+  const groupVersion = apiVersionOf({ group, version });
+  // The core group's document is older than the field.
+  return { kind: 'APIResourceList', ...(group === '' ? {} : { apiVersion: 'v1' }), groupVersion, resources };
 }
 
 function resource(def: KindDef) {
@@ -101,7 +155,13 @@ function resource(def: KindDef) {
     verbs: verbsOf(def),
     ...(def.shortNames.length > 0 ? { shortNames: def.shortNames } : {}),
     ...(def.categories.length > 0 ? { categories: def.categories } : {}),
+    ...(def.verbs ? {} : { storageVersionHash: storageVersionHash(def.stored) }),
   };
+}
+
+/** By which a client tells that a kind is stored in another version than before. */
+function storageVersionHash({ group, version, kind }: KindDef): string {
+  return createHash('sha256').update(`${group}/${version}/${kind}`).digest().subarray(0, 8).toString('base64');
 }
 
 function subresource(def: KindDef, name: Subresource) {
@@ -117,7 +177,7 @@ function subresource(def: KindDef, name: Subresource) {
   };
 }
 
-function aggregatedList(wanted: (group: string) => boolean) {
+function aggregatedList(form: Aggregated, wanted: (group: string) => boolean) {
   const items = served
     .filter(({ group }) => wanted(group))
     .map(({ group, versions }) => ({
@@ -128,7 +188,7 @@ function aggregatedList(wanted: (group: string) => boolean) {
         resources: kinds.map(aggregatedResource),
       })),
     }));
-  return { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {}, items };
+  return { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${form}`, metadata: {}, items };
 }
 
 function aggregatedResource(def: KindDef) {
@@ -143,7 +203,7 @@ function aggregatedResource(def: KindDef) {
     ...(def.categories.length > 0 ? { categories: def.categories } : {}),
     ...(def.subresources.length > 0
       ? {
-          subresources: def.subresources.map((name) => ({
+          subresources: def.subresources.toSorted().map((name) => ({
             subresource: name,
             responseKind: subresources[name].kind ?? own,
             verbs: subresources[name].verbs,
@@ -160,8 +220,15 @@ function groupsOf(all: readonly KindDef[]): Group[] {
     found.set(def.group, versions);
     versions.set(def.version, [...(versions.get(def.version) ?? []), def]);
   }
-  return [...found].map(([group, versions]) => ({
-    group,
-    versions: [...versions].map(([version, members]) => ({ version, kinds: members })),
-  }));
+  const rank = (group: string): number => (order.includes(group) ? order.indexOf(group) : order.length);
+  return [...found]
+    .map(([group, versions]) => ({
+      group,
+      versions: [...versions].map(([version, members]) => ({ version, kinds: members.toSorted(byPlural) })),
+    }))
+    .sort((a, b) => rank(a.group) - rank(b.group));
+}
+
+function byPlural(one: KindDef, other: KindDef): number {
+  return one.plural < other.plural ? -1 : 1;
 }

@@ -6,12 +6,13 @@ import { ApiError } from '../../../shared/errors.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
 import type { Documents } from '../auth/tokens/issuer-documents.ts';
 import type { Authorizer, Identity } from '../identity.ts';
-import { discoveryOf } from './discovery.ts';
+import { notAllowed } from '../refusals.ts';
+import { type Aggregated, discoveryOf, discoveryPaths, isServedGroup } from './discovery.ts';
 import { type Check, healthText } from './health.ts';
 import { type Format, formatFor, mediaTypes, notAcceptable } from './negotiate.ts';
 import { OpenApi } from './openapi/documents.ts';
 import { encoded, type Reply, sendBody, sendObject } from './respond.ts';
-import { notServed, type Route } from './route.ts';
+import { notServed, PageNotFound, type Route } from './route.ts';
 
 export interface PathsDeps {
   readonly authorizer: Authorizer;
@@ -44,7 +45,7 @@ export class Paths {
     const decision = this.#deps.authorizer.authorize(identity, attributes);
     if (!decision.allowed) throw forbiddenError(identity, attributes, decision.reason);
     if (method !== 'get' && method !== 'head') {
-      throw new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
+      throw notAllowed();
     }
     switch (parts[0]) {
       case 'version':
@@ -55,7 +56,7 @@ export class Paths {
         return this.#serveHealth(parts[0], route, reply);
       case 'metrics': {
         const { registry } = this.#deps;
-        if (!registry) throw notServed();
+        if (!registry) throw new PageNotFound();
         return sendBody(reply, 200, registry.contentType, await registry.metrics());
       }
       case 'openapi':
@@ -77,14 +78,14 @@ export class Paths {
       exclude: query.getAll('exclude'),
       only: parts.slice(1).join('/') || undefined,
     });
-    if (!found) throw notServed();
+    if (!found) throw new PageNotFound();
     reply.response.setHeader('X-Content-Type-Options', 'nosniff');
     sendBody(reply, found.ok ? 200 : 500, 'text/plain; charset=utf-8', found.text);
   }
 
   #serveIssuer(parts: readonly string[], reply: Reply): void {
     const document = this.#deps.issuer?.[parts.join('/')];
-    if (!document) throw notServed();
+    if (!document) throw new PageNotFound();
     reply.response.setHeader('Cache-Control', 'public, max-age=3600');
     sendBody(reply, 200, document.type, document.text());
   }
@@ -93,7 +94,7 @@ export class Paths {
     const path = parts.join('/');
     const protobuf = swaggerForm(request.headers.accept, path === 'openapi/v2');
     const document = this.#openapi.document(path, protobuf);
-    if (!document) throw notServed();
+    if (!document) throw new PageNotFound();
     const { response } = reply;
     response.setHeader('Vary', 'Accept-Encoding, Accept');
     // With its hash the address names the content, so that it may be kept for good.
@@ -111,9 +112,8 @@ export class Paths {
 }
 
 const rootPaths = [
+  ...discoveryPaths,
   '/.well-known/openid-configuration',
-  '/api',
-  '/apis',
   '/healthz',
   '/livez',
   '/metrics',
@@ -122,7 +122,7 @@ const rootPaths = [
   '/openid/v1/jwks',
   '/readyz',
   '/version',
-];
+].sort();
 
 /** The release of Kubernetes whose API this is. */
 const versionInfo = {
@@ -156,16 +156,20 @@ function swaggerForm(accept: string | undefined, can: boolean): boolean {
 /** A client tells the aggregated form from the older one by its media type. */
 function serveDiscovery(request: IncomingMessage, parts: readonly string[], reply: Reply): void {
   const wanted = mediaTypes(request.headers.accept ?? '');
-  const aggregated = wanted.some(({ parameters: { as, v } }) => as === 'APIGroupDiscoveryList' && v === 'v2');
-  const found = discoveryOf(parts, aggregated);
-  if (!found) throw notServed();
+  const form = wanted.find(
+    ({ parameters: { as, v } }) => as === 'APIGroupDiscoveryList' && (v === 'v2' || v === 'v2beta1'),
+  )?.parameters.v as Aggregated | undefined;
+  const { localAddress = '', localPort = 0 } = request.socket;
+  const found = discoveryOf(parts, form, `${localAddress.replace(/^::ffff:/, '')}:${localPort}`);
+  const [root, group = ''] = parts;
+  if (!found) throw root === 'api' || (root === 'apis' && isServedGroup(group)) ? notServed() : new PageNotFound();
   if ((found as { kind?: unknown }).kind !== 'APIGroupDiscoveryList') {
     sendObject(inFormat(request, reply), 200, found);
     return;
   }
   const content = encoded(found, 'json', reply.pretty);
   if (unchanged(request, reply, createHash('sha256').update(content).digest('hex').toUpperCase())) return;
-  sendBody(reply, 200, 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList', content);
+  sendBody(reply, 200, `application/json;g=apidiscovery.k8s.io;v=${form};as=APIGroupDiscoveryList`, content);
 }
 
 /** Names the content; answers at once when the client has it already. */

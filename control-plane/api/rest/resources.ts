@@ -1,24 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../../shared/clock.ts';
 import type { DeleteOptions, Status } from '../../../shared/generated/types.ts';
-import { verbsOf } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { decodeMessage } from '../../../shared/schema/decode.ts';
 import type { Api, LogQuery, RequestContext, Target } from '../api.ts';
 import { isRecord } from '../patch/merge.ts';
-import { badRequest } from '../refusals.ts';
-import { notAllowed } from '../unstored.ts';
+import { badRequest, notAllowed } from '../refusals.ts';
 import { parseBody, readBody } from './body.ts';
 import { getCollection, listQuery, representationFor, sendPage } from './collections.ts';
-import { subresources } from './discovery.ts';
 import { streamLog } from './log-stream.ts';
-import { count, flag } from './parameters.ts';
+import { count, flag, integer } from './parameters.ts';
 import type { RecentEncodings } from './recent-encodings.ts';
 import { representObject } from './representation.ts';
 import { type Reply, sendBody, sendObject } from './respond.ts';
 import type { ResourceRoute } from './route.ts';
 import { isStream, serveStream, type Upgrade } from './streams/connect.ts';
-import { verbsOfMethods } from './unserved.ts';
 import { readPatch, readWriting } from './writes.ts';
 
 /** One request for a resource. */
@@ -49,24 +45,11 @@ export async function serveResource(call: Call): Promise<void> {
   if (route.name !== undefined && isStream(route.subresource)) {
     return serveStream(call, { entry: route.def, ...route, name: route.name });
   }
-  if (!isServed(route, method)) throw notAllowed();
   const onObject = objectMethods[method];
   const onCollection = collectionMethods[method];
   if (route.name !== undefined && onObject) return onObject(call, { entry: route.def, ...route, name: route.name });
   if (route.name === undefined && onCollection) return onCollection(call);
   throw notAllowed();
-}
-
-/** Whether discovery names what the method does to the object, its part or the collection. All namespaces together are only read. */
-function isServed({ def, namespace, name, subresource }: ResourceRoute, method: string): boolean {
-  const [onObject, onCollection] = verbsOfMethods[method] ?? [];
-  const verbs: readonly string[] = subresource ? subresources[subresource].verbs : verbsOf(def);
-  const verb = name === undefined ? onCollection : onObject;
-  if (name === undefined && def.namespaced && namespace === undefined && verb !== 'list') return false;
-  // A POST to an object is none, but to what belongs to it.
-  return (
-    verb !== undefined && verbs.includes(verb) && (verb !== 'create' || name === undefined || subresource !== undefined)
-  );
 }
 
 type OnObject = (call: Call, target: Target) => Promise<void>;
@@ -155,13 +138,10 @@ async function deleteOptions(call: Call): Promise<DeleteOptions> {
 }
 
 function queriedDeleteOptions(query: URLSearchParams): DeleteOptions {
-  const grace = query.get('gracePeriodSeconds') ?? '';
-  if (grace !== '' && !/^-?\d{1,15}$/.test(grace)) {
-    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(grace)}: invalid syntax`);
-  }
+  const gracePeriodSeconds = integer(query, 'gracePeriodSeconds');
   const propagationPolicy = query.get('propagationPolicy');
   return {
-    ...(grace === '' ? {} : { gracePeriodSeconds: Number(grace) }),
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
     ...(propagationPolicy ? { propagationPolicy } : {}),
     ...(query.has('orphanDependents') ? { orphanDependents: flag(query, 'orphanDependents') } : {}),
     ...(query.has('dryRun') ? { dryRun: query.getAll('dryRun') } : {}),

@@ -6,6 +6,7 @@ import { ApiError, messageOf, reasons } from '../../../shared/errors.ts';
 import type { RequestContext } from '../api.ts';
 import { contentTypes, type Encoding, type Format } from './negotiate.ts';
 import { encodeItem, encodeList, encodeProtobuf } from './protobuf.ts';
+import { PageNotFound } from './route.ts';
 
 /** Answers shorter than this (bytes) cost more to compress than to send. */
 const gzipFrom = 128 * 1024;
@@ -79,6 +80,11 @@ export async function sendList<T extends object>(reply: Reply, form: ListForm<T>
 export function sendError(reply: Reply, error: unknown): void {
   if (reply.response.headersSent || reply.response.destroyed) {
     reply.response.destroy();
+    return;
+  }
+  if (error instanceof PageNotFound) {
+    reply.response.setHeader('X-Content-Type-Options', 'nosniff');
+    sendBody(reply, 404, 'text/plain; charset=utf-8', `${error.message}\n`);
     return;
   }
   const known = toApiError(error);

@@ -1,8 +1,10 @@
 import { ApiError } from '../../../shared/errors.ts';
 import { kindForResource } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
-import type { Subresource } from '../../../shared/kinds/table.ts';
-import { addedKindsPath } from './discovery.ts';
+import { type Subresource, verbsOf } from '../../../shared/kinds/table.ts';
+import { badRequest, notAllowed } from '../refusals.ts';
+import { addedKindsPath, isServedGroup, subresources } from './discovery.ts';
+import { verbsOfMethods } from './unserved.ts';
 
 /** The longest URL and the most parts of a path that are looked at. */
 const maxUrl = 16 * 1024;
@@ -28,8 +30,8 @@ export interface ResourceRoute {
 
 const noQuery = new URLSearchParams();
 
-/** Throws NotFound for resources that are not served, BadRequest for URLs that can't be read. */
-export function routeOf(url: string): Route {
+/** Throws NotFound for resources that are not served, MethodNotAllowed for what can't be done with one, BadRequest for URLs that can't be read. */
+export function routeOf(url: string, method: string): Route {
   if (url.length > maxUrl) throw new ApiError('BadRequest', `the URL is longer than ${maxUrl} characters`);
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
@@ -39,12 +41,59 @@ export function routeOf(url: string): Route {
   for (const [index, part] of parts.entries()) if (part.includes('%')) parts[index] = decoded(part);
   const [root, first, second] = parts;
   if (root === 'api' && parts.length > 2 && first !== undefined) {
-    return { type: 'resource', resource: resourceOf('', first, parts.slice(2)), query };
+    return resourceRoute(method, '', first, parts.slice(2), query);
   }
   if (root === 'apis' && parts.length > 3 && first !== undefined && second !== undefined && path !== addedKindsPath) {
-    return { type: 'resource', resource: resourceOf(first, second, parts.slice(3)), query };
+    return resourceRoute(method, first, second, parts.slice(3), query);
   }
   return { type: 'path', path, parts, query };
+}
+
+function resourceRoute(
+  method: string,
+  group: string,
+  version: string,
+  rest: readonly string[],
+  query: URLSearchParams,
+): Route {
+  if (rest[0] === 'watch' && rest.length > 1) return watchRoute(method, group, version, rest.slice(1), query);
+  const resource = resourceOf(group, version, rest);
+  if (!isAllowed(resource, method)) throw notAllowed();
+  return { type: 'resource', resource, query };
+}
+
+/** `watch/PLURAL`, `watch/namespaces/NS/PLURAL[/NAME]`: how watches were asked for before there was a parameter for it. */
+function watchRoute(
+  method: string,
+  group: string,
+  version: string,
+  rest: readonly string[],
+  given: URLSearchParams,
+): Route {
+  const { name, ...resource } = resourceOf(group, version, rest);
+  if (resource.subresource || !verbsOf(resource.def).includes('watch')) throw notServed();
+  if (method !== 'GET') throw notAllowed();
+  const query = new URLSearchParams(given);
+  query.set('watch', 'true');
+  if (name !== undefined) {
+    const only = `metadata.name=${name}`;
+    if ((query.get('fieldSelector') || only) !== only) {
+      throw badRequest("fieldSelector metadata.name doesn't match requested name");
+    }
+    query.set('fieldSelector', only);
+  }
+  return { type: 'resource', resource, query };
+}
+
+/** Whether discovery names what the method does to the object, its part or the collection. All namespaces together are only read. */
+function isAllowed({ def, namespace, name, subresource }: ResourceRoute, method: string): boolean {
+  const [onObject, onCollection] = verbsOfMethods[method] ?? [];
+  const verbs: readonly string[] = subresource ? subresources[subresource].verbs : verbsOf(def);
+  const verb = name === undefined ? onCollection : onObject;
+  if (verb === undefined || method === 'HEAD' || !verbs.includes(verb)) return false;
+  if (name === undefined) return namespace !== undefined || !def.namespaced || verb === 'list';
+  // A POST to an object is none, but to what belongs to it.
+  return verb !== 'create' || subresource !== undefined;
 }
 
 /** `rest`: `PLURAL[/NAME[/SUB]]` or `namespaces/NS/PLURAL[/NAME[/SUB]]`. */
@@ -65,7 +114,7 @@ function named(
 ): ResourceRoute {
   const def = kindForResource(group, version, plural);
   const [name, subresource] = rest;
-  if (!def || rest.length > 2) throw notServed();
+  if (!def || rest.length > 2) throw isServedGroup(group) ? notServed() : new PageNotFound();
   if (namespace !== undefined && !def.namespaced) throw notServed();
   if (name !== undefined && def.namespaced && namespace === undefined) throw notServed();
   if (subresource !== undefined && !def.subresources.includes(subresource as Subresource)) throw notServed();
@@ -75,6 +124,13 @@ function named(
 /** `namespaces/NS/status` is a part of the namespace, `namespaces/NS/pods` what is in it. */
 function isNamespaceSubresource(part: string, rest: readonly string[]): boolean {
   return rest.length === 3 && (part === 'status' || part === 'finalize');
+}
+
+/** Of a path that is none of the API's: answered in plain text. */
+export class PageNotFound extends ApiError {
+  constructor() {
+    super('NotFound', '404 page not found');
+  }
 }
 
 export function notServed(): ApiError {

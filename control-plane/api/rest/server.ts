@@ -169,7 +169,7 @@ class Handler {
     let counted: ReturnType<RequestMetrics['begin']> | undefined;
     try {
       try {
-        route = routeOf(request.url ?? '/');
+        route = routeOf(request.url ?? '/', request.method ?? 'GET');
       } catch (error) {
         await this.#refuseUnserved(request, error);
         throw error;
@@ -251,9 +251,9 @@ class Handler {
     response.once('close', () => late.cancel());
   }
 
-  /** What there is not is no secret; but who may not ask is told that, as for what there is. */
+  /** What there is not, or can't be done, is no secret; but who may not ask is told that, as for what there is. */
   async #refuseUnserved(request: IncomingMessage, error: unknown): Promise<void> {
-    if (!isApiError(error, 'NotFound')) return;
+    if (!isApiError(error, 'NotFound', 'MethodNotAllowed')) return;
     const { identity } = await this.#deps.authenticate(request);
     const attributes = unservedAttributes(request.method ?? 'GET', request.url ?? '/');
     const decision = this.#deps.authorizer.authorize(identity, attributes);

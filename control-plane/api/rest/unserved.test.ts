@@ -14,6 +14,11 @@ test.each([
     '/apis/example.com/v1/namespaces/shop/widgets',
     { verb: 'deletecollection', group: 'example.com', resource: 'widgets', namespace: 'shop' },
   ],
+  [
+    'GET',
+    '/api/v1/watch/namespaces/shop/pods/a',
+    { verb: 'watch', group: '', resource: 'pods', namespace: 'shop', name: 'a' },
+  ],
   ['POST', '/apis/example.com/v1/widgets', { verb: 'create', group: 'example.com', resource: 'widgets' }],
   ['GET', '/apis/example.com/v1', { verb: 'get', group: '', resource: '', path: '/apis/example.com/v1' }],
   ['GET', '/anything/else?x', { verb: 'get', group: '', resource: '', path: '/anything/else' }],

@@ -23,12 +23,14 @@ export function unservedAttributes(method: string, url: string): Attributes {
   if ((!core && root !== 'apis') || rest.length === 0) {
     return { verb: method.toLowerCase(), group: '', resource: '', path };
   }
+  const watch = rest[0] === 'watch' && rest.length > 1;
+  if (watch) rest.shift();
   const inNamespace = rest[0] === 'namespaces' && rest.length > 2;
   const [resource = '', name, ...subresource] = inNamespace ? rest.slice(2) : rest;
   const [onObject, onCollection] = verbsOfMethods[method] ?? [method.toLowerCase(), method.toLowerCase()];
   const watches = onCollection === 'list' && /(^|&)watch=(1|true)(&|$)/.test(query);
   return {
-    verb: name !== undefined ? onObject : watches ? 'watch' : onCollection,
+    verb: watch ? 'watch' : name !== undefined ? onObject : watches ? 'watch' : onCollection,
     group: core ? '' : first,
     resource,
     ...(subresource.length > 0 ? { subresource: subresource.join('/') } : {}),

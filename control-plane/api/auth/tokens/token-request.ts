@@ -16,7 +16,7 @@ import { objectKey } from '../../../store/keys.ts';
 import type { MutateOptions, RequestContext, Target } from '../../api.ts';
 import type { Core } from '../../core.ts';
 import { isRecord } from '../../patch/merge.ts';
-import { badRequest, conflict, forbidden, methodNotAllowed, notFound } from '../../refusals.ts';
+import { badRequest, conflict, forbidden, notAllowed, notFound } from '../../refusals.ts';
 import { askedOf } from '../../update.ts';
 import { nodeNameOf } from '../authentication.ts';
 import type { Bound } from './claims.ts';
@@ -38,7 +38,7 @@ export async function createToken(
   const def = core.kind('ServiceAccount');
   core.authorize(context, 'create', askedOf(def, target));
   const { tokens, clock } = core.deps;
-  if (!tokens) throw methodNotAllowed(def, 'create');
+  if (!tokens) throw notAllowed();
   const request = decodeRequest(body, options, context.warnings);
   checkName(request, target);
   const account = (await current(core, 'ServiceAccount', target.name, target.namespace)) as ServiceAccount | undefined;

@@ -5,7 +5,7 @@ import type { Clock } from '../../../../shared/clock.ts';
 import { ApiError } from '../../../../shared/errors.ts';
 import type { Subresource } from '../../../../shared/kinds/table.ts';
 import type { Api, PodStream, RequestContext, Target } from '../../api.ts';
-import { badRequest, methodNotAllowed } from '../../refusals.ts';
+import { badRequest, notAllowed } from '../../refusals.ts';
 import { execOverSpdy, execVersions } from './exec-spdy.ts';
 import { execOverWebSocket, execProtocols, greeting, newestExec } from './exec-websocket.ts';
 import { type Forwarding, forwardOverSpdy, forwardProtocol } from './forward-spdy.ts';
@@ -49,7 +49,7 @@ export function isStream(subresource: Subresource | undefined): boolean {
  */
 export async function serveStream(call: StreamCall, target: Target): Promise<void> {
   const { api, context, request, upgrade } = call;
-  const verb = verbOf(request, target);
+  const verb = verbOf(request);
   const way = upgrade && wayOf(request.headers);
   if (!upgrade || !way) {
     await api.checkConnect(context, target, verb);
@@ -127,10 +127,10 @@ async function serveForward(call: UpgradeCall): Promise<void> {
 
 const forwardVersions: ReadonlyMap<string, true> = new Map([[forwardProtocol, true]]);
 
-function verbOf({ method }: IncomingMessage, { entry }: Target): 'get' | 'create' {
+function verbOf({ method }: IncomingMessage): 'get' | 'create' {
   if (method === 'GET') return 'get';
   if (method === 'POST') return 'create';
-  throw methodNotAllowed(entry, method ?? '');
+  throw notAllowed();
 }
 
 /** None offered is one of no name. */
