@@ -1,4 +1,4 @@
-import { type Clock, formatTime } from '../shared/clock.ts';
+import { type Clock, formatTime, type Timer } from '../shared/clock.ts';
 import { EventCorrelator } from '../shared/event-correlator.ts';
 import { EventNames } from '../shared/event-names.ts';
 import type { Event, ObjectReference, Pod } from '../shared/generated/types.ts';
@@ -25,11 +25,13 @@ export interface EventDeps {
 interface Known {
   event: Event;
   toldAt: number;
+  /** It has happened again since, and that is worth telling. */
+  due: boolean;
 }
 
 /**
  * What the node tells about its pods and itself, in Kubernetes' words. An event that repeats keeps its name and counts up, and is
- * told again at most every few seconds, with the count of the last telling; similar ones are combined, and of one object there is
+ * told again at most every few seconds, with the count as it is then; similar ones are combined, and of one object there is
  * only so much to tell (`shared/event-correlator.ts`).
  */
 export class EventQueue {
@@ -39,6 +41,7 @@ export class EventQueue {
   readonly #waiting = new Map<string, Event>();
   readonly #correlator = new EventCorrelator({ remembered: maxRemembered });
   #dropped = 0;
+  #timer: Timer | undefined;
 
   constructor(deps: EventDeps) {
     this.#deps = deps;
@@ -86,12 +89,32 @@ export class EventQueue {
     const known = this.#known.get(said.key);
     const words = { message: said.message.slice(0, maxMessage), count: said.count, lastTimestamp: formatTime(now) };
     const event = { ...(known?.event ?? this.#create(type, reason, involved, said.first)), ...words };
-    const quiet = !said.tell || (known !== undefined && now - known.toldAt < repeatEveryMs);
+    const soon = known !== undefined && now - known.toldAt < repeatEveryMs;
+    const quiet = !said.tell || soon;
+    const toldAt = quiet ? (known?.toldAt ?? Number.NEGATIVE_INFINITY) : now;
     this.#known.delete(said.key);
-    this.#known.set(said.key, { event, toldAt: quiet ? (known?.toldAt ?? Number.NEGATIVE_INFINITY) : now });
+    this.#known.set(said.key, { event, toldAt, due: quiet && (said.tell || known?.due === true) });
     trim(this.#known, maxRemembered);
-    if (quiet && !this.#waiting.has(said.key)) return;
-    this.#waiting.set(said.key, event);
+    if (quiet && !this.#waiting.has(said.key)) {
+      if (said.tell) this.#timer ??= this.#deps.clock.timer(repeatEveryMs, () => this.#tellDue());
+      return;
+    }
+    this.#tell(said.key, event);
+  }
+
+  /** What was held back for having been told just before. */
+  #tellDue(): void {
+    this.#timer = undefined;
+    const now = this.#deps.clock.now();
+    for (const [key, known] of this.#known) {
+      if (!known.due) continue;
+      Object.assign(known, { due: false, toldAt: now });
+      this.#tell(key, known.event);
+    }
+  }
+
+  #tell(key: string, event: Event): void {
+    this.#waiting.set(key, event);
     this.#dropped += trim(this.#waiting, maxWaiting);
     this.#deps.ready();
   }
