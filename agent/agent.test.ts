@@ -152,6 +152,12 @@ describe('a pod on a node', () => {
     await node.until(() => node.status('default/web')?.containerStatuses?.[0]?.restartCount === 1);
     expect(node.running()).toEqual(['app']);
     expect([...node.engine.sandboxes.values()].map(({ spec }) => spec.attempt)).toEqual([1]);
+    expect(node.server.events).toContainEqual(
+      expect.objectContaining({
+        reason: 'SandboxChanged',
+        message: 'Pod sandbox changed, it will be killed and re-created.',
+      }),
+    );
   });
 
   it('fails when it runs longer than it may', async () => {

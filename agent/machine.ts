@@ -23,17 +23,22 @@ export function systemMachine(dir: string): { look(): Promise<{ pressure: Pressu
   };
 }
 
-/** Identifies the machine, and its present boot; empty where it has no such file. */
-export async function machineIds(): Promise<{ machineId: string; bootId: string }> {
+/** Identifies the machine, its hardware, and its present boot; empty where it has no such file. */
+export async function machineIds(): Promise<{ machineId: string; systemId: string; bootId: string }> {
   const read = async (path: string): Promise<string> => {
     try {
       return (await readFile(path, 'utf8')).trim();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+      // The hardware's is root's to read.
+      if (['ENOENT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
       throw error;
     }
   };
-  return { machineId: await read('/etc/machine-id'), bootId: await read('/proc/sys/kernel/random/boot_id') };
+  return {
+    machineId: await read('/etc/machine-id'),
+    systemId: await read('/sys/class/dmi/id/product_uuid'),
+    bootId: await read('/proc/sys/kernel/random/boot_id'),
+  };
 }
 
 /** The first IPv4 address that is not the machine's own loopback, nor that of a bridge of an engine. */

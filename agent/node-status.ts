@@ -13,6 +13,8 @@ export interface NodeIdentity {
   readonly version: string;
   readonly machineId: string;
   readonly bootId: string;
+  /** The hardware's own; absent where it tells none. */
+  readonly systemId?: string;
   readonly maxPods: number;
   /** Kept for the system, out of what pods may have. */
   readonly reserved: { readonly cpuMillis: number; readonly memoryBytes: number };
@@ -91,7 +93,7 @@ export function nodeStatus(
     daemonEndpoints: { kubeletEndpoint: { Port: 0 } },
     nodeInfo: {
       machineID: identity.machineId,
-      systemUUID: identity.machineId,
+      systemUUID: identity.systemId || identity.machineId,
       bootID: identity.bootId,
       kernelVersion: engine?.kernelVersion ?? '',
       osImage: engine?.osImage ?? '',
@@ -120,16 +122,10 @@ export function goArch(architecture: string): string {
 
 function conditionsOf(facts: NodeFacts, previous: NodeStatus | undefined, now: number): NodeCondition[] {
   const { pressure } = facts;
-  const pressured = (type: string, has: boolean, what: string): Verdict => ({
-    type,
-    status: has ? 'True' : 'False',
-    reason: `KubeletHas${has ? (type === 'MemoryPressure' ? 'InsufficientMemory' : type) : what}`,
-    message: `kubelet has ${has ? (type === 'MemoryPressure' ? 'insufficient memory available' : type === 'DiskPressure' ? 'disk pressure' : 'insufficient PID available') : noPressure[type]}`,
-  });
   return [
-    pressured('MemoryPressure', pressure.memory, 'SufficientMemory'),
-    pressured('DiskPressure', pressure.disk, 'NoDiskPressure'),
-    pressured('PIDPressure', pressure.pid, 'SufficientPID'),
+    pressured('MemoryPressure', pressure.memory),
+    pressured('DiskPressure', pressure.disk),
+    pressured('PIDPressure', pressure.pid),
     readiness(facts),
   ].map((verdict) => {
     const old = previous?.conditions?.find(({ type }) => type === verdict.type);
@@ -141,11 +137,24 @@ function conditionsOf(facts: NodeFacts, previous: NodeStatus | undefined, now: n
 
 type Verdict = Required<Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'>>;
 
-const noPressure: Record<string, string> = {
-  MemoryPressure: 'sufficient memory available',
-  DiskPressure: 'no disk pressure',
-  PIDPressure: 'sufficient PID available',
-};
+/** What the kubelet has, with the pressure and without: as a reason, and as a sentence. */
+const pressureWords = {
+  MemoryPressure: {
+    True: ['InsufficientMemory', 'insufficient memory available'],
+    False: ['SufficientMemory', 'sufficient memory available'],
+  },
+  DiskPressure: { True: ['DiskPressure', 'disk pressure'], False: ['NoDiskPressure', 'no disk pressure'] },
+  PIDPressure: {
+    True: ['InsufficientPID', 'insufficient PID available'],
+    False: ['SufficientPID', 'sufficient PID available'],
+  },
+} as const;
+
+function pressured(type: keyof typeof pressureWords, has: boolean): Verdict {
+  const status = has ? 'True' : 'False';
+  const [reason, message] = pressureWords[type][status];
+  return { type, status, reason: `KubeletHas${reason}`, message: `kubelet has ${message}` };
+}
 
 function readiness({ engineUp, settled }: NodeFacts): Verdict {
   if (!engineUp) {

@@ -109,6 +109,9 @@ export const executors: Executors = {
 
   async createSandbox(deps, context, { attempt }, signal) {
     const { pod } = context;
+    if (attempt > 0 && !context.progress.sandboxFailure) {
+      deps.event(pod, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
+    }
     try {
       const address = pod.spec.hostNetwork ? undefined : deps.allocateAddress(pod.metadata.uid, context.memory.address);
       if (address !== context.memory.address) context.setMemory({ address });
