@@ -84,6 +84,11 @@ export function isApiError(error: unknown, ...wanted: Reason[]): error is ApiErr
   return error instanceof ApiError && (wanted.length === 0 || wanted.includes(error.reason));
 }
 
+/** Whether it is refused for this among other reasons: `NamespaceTerminating`. */
+export function hasCause(error: unknown, reason: string): boolean {
+  return isApiError(error) && error.details.causes?.some((one) => one.reason === reason) === true;
+}
+
 /** For `.catch`: swallows errors of these reasons, throws all others. */
 export function ignoring(...reasons: Reason[]): (error: unknown) => undefined {
   return (error) => {

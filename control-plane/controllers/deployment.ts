@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ignoring, isApiError } from '../../shared/errors.ts';
+import { formatTime } from '../../shared/clock.ts';
+import { hasCause, ignoring, isApiError, messageOf } from '../../shared/errors.ts';
 import type { Deployment, ObjectMeta, OwnerReference, Pod, ReplicaSet } from '../../shared/generated/types.ts';
 import type { Change } from '../../shared/informer.ts';
 import { unowned } from '../../shared/informers.ts';
@@ -119,10 +120,29 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
       if (replicas > 0) scaled(deployment, 'up', made.metadata.name, 0, replicas);
       return made.metadata.name;
     } catch (error) {
-      if (!isApiError(error, 'AlreadyExists')) throw error;
+      if (!isApiError(error, 'AlreadyExists')) {
+        const message = `Failed to create new replica set "${set.metadata.name}": ${messageOf(error)}`;
+        if (!hasCause(error, 'NamespaceTerminating')) await sayNotCreated(deployment, message);
+        throw error;
+      }
       await collide(deployment, set.metadata.name);
       return undefined;
     }
+  }
+
+  /** A quota, say, is full: whoever asks what the rollout waits for is told. */
+  async function sayNotCreated(deployment: Deployment, message: string): Promise<void> {
+    events.event(deployment, 'Warning', 'ReplicaSetCreateError', message);
+    const time = formatTime(clock.now());
+    const said = deployment.status?.conditions?.find(({ type }) => type === 'Progressing');
+    if (said?.reason === 'ReplicaSetCreateError' && said.message === message) return;
+    const condition = {
+      ...{ type: 'Progressing', status: 'False', reason: 'ReplicaSetCreateError', message },
+      ...{ lastUpdateTime: time, lastTransitionTime: said?.status === 'False' ? said.lastTransitionTime : time },
+    };
+    const conditions = [...(deployment.status?.conditions ?? []).filter((each) => each !== said), condition];
+    const status = { ...deployment.status, conditions };
+    ownWrites.wrote(keyOf(deployment), await client.updateStatus('Deployment', { ...deployment, status }));
   }
 
   /** Another template, or another owner, has the name: the next try hashes with a higher count. */

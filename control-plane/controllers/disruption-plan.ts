@@ -13,6 +13,8 @@ export interface DisruptionPlan {
   readonly status: PodDisruptionBudgetStatus;
   /** Milliseconds since the epoch: when time alone changes it. */
   readonly again?: number;
+  /** Why it can't be known how many pods there should be. */
+  readonly failure?: string;
 }
 
 /**
@@ -33,7 +35,8 @@ export function planDisruptions(
     const { currentHealthy = 0, desiredHealthy = 0, expectedPods = 0 } = before ?? {};
     const conditions = disruptionUnknown(before?.conditions, wanted, generation, now);
     const kept = { currentHealthy, desiredHealthy, expectedPods };
-    return { status: { ...before, ...kept, disruptionsAllowed: 0, observedGeneration: generation, conditions } };
+    const status = { ...before, ...kept, disruptionsAllowed: 0, observedGeneration: generation, conditions };
+    return { status, failure: wanted };
   }
   const { expectedPods, desiredHealthy } = wanted;
   const currentHealthy = pods.filter(

@@ -14,7 +14,7 @@ const scalable: readonly Kind[] = ['Deployment', 'ReplicaSet', 'ReplicationContr
  * was decided on: an eviction that was granted since makes it a conflict.
  */
 export function createDisruptionController(deps: ControllerDeps): Controller {
-  const { client, informers, clock } = deps;
+  const { client, informers, clock, events } = deps;
   const budgets = informers.of('PodDisruptionBudget');
 
   function* keysOf({ kind, key, before, after }: Change): Iterable<string> {
@@ -39,7 +39,12 @@ export function createDisruptionController(deps: ControllerDeps): Controller {
     const all = informers.of('Pod').by('namespace', budget.metadata.namespace ?? '');
     const pods = [...all].filter((pod) => matchesLabels(selector, pod.metadata.labels));
     const now = clock.now();
-    const { status, again } = planDisruptions(budget, pods, scaleOf, now);
+    const { status, again, failure } = planDisruptions(budget, pods, scaleOf, now);
+    if (pods.length === 0) events.event(budget, 'Normal', 'NoPods', 'No matching pods found');
+    if (failure) {
+      const message = `Failed to calculate the number of expected pods: ${failure}`;
+      events.event(budget, 'Warning', 'CalculateExpectedPodCountFailed', message);
+    }
     if (!isDeepStrictEqual(plain(status), plain(budget.status))) {
       await client.updateStatus('PodDisruptionBudget', { ...budget, status });
     }

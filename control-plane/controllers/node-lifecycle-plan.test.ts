@@ -62,6 +62,12 @@ describe('a lost node', () => {
     expect(first.find(({ type }) => type === 'Ready')).toMatchObject({
       status: 'Unknown',
       reason: 'NodeStatusUnknown',
+      message: 'Kubelet stopped posting node status.',
+    });
+    expect(first.find(({ type }) => type === 'PIDPressure')).toMatchObject({
+      status: 'Unknown',
+      reason: 'NodeStatusNeverUpdated',
+      message: 'Kubelet never posted node status.',
     });
     expect(first.map(({ type }) => type).sort()).toEqual(['DiskPressure', 'MemoryPressure', 'PIDPressure', 'Ready']);
     const again = lostConditions({ ...node('True'), status: { conditions: first } }, now + 60_000);

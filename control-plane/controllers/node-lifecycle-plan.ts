@@ -50,12 +50,14 @@ export function lostConditions(node: Node, now: number): NodeCondition[] {
   const before = node.status?.conditions ?? [];
   const missing = reported.filter((type) => !before.some((condition) => condition.type === type));
   return [...before, ...missing.map((type): NodeCondition => ({ type, status: 'Unknown' }))].map((condition) => {
-    if (!reported.includes(condition.type) || condition.reason === 'NodeStatusUnknown') return condition;
+    if (!reported.includes(condition.type) || /^NodeStatus(Unknown|NeverUpdated)$/.test(condition.reason ?? ''))
+      return condition;
     return {
       ...condition,
       status: 'Unknown',
-      reason: 'NodeStatusUnknown',
-      message: 'The node agent stopped posting its status.',
+      ...(missing.includes(condition.type)
+        ? { reason: 'NodeStatusNeverUpdated', message: 'Kubelet never posted node status.' }
+        : { reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.' }),
       lastTransitionTime: condition.status === 'Unknown' ? condition.lastTransitionTime : time,
     };
   });

@@ -40,13 +40,17 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
 
   /** Nodes that this controller has greeted. */
   const registered = new Set<string>();
+  /** Node → uids of the pods that will have to leave it when their toleration ends. */
+  const leaving = new Map<string, Set<string>>();
 
   function* keysOf({ kind, key, before, after }: Change): Iterable<string> {
     if (kind === 'Node') {
       if (!after) {
         vanished.delete(key);
+        leaving.delete(key);
         if (registered.delete(key)) tellOf(before as Node, 'RemovingNode', `Removing Node ${key} from Controller`);
       }
+      if (before && after) tellChanges(before as Node, after as Node);
       yield key;
       // A node that was removed takes its pods along.
       return;
@@ -75,6 +79,19 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
     const health = nodeHealth(node, silence.state === 'silent' ? silence.since : undefined, clock.now());
     await report(node, health);
     return sendAway(node, health, signal);
+  }
+
+  /** What a kubelet tells of its node, which our agent does not hear of or has forgotten. */
+  function tellChanges(before: Node, after: Node): void {
+    const kubelet = events.of('kubelet');
+    const { name } = after.metadata;
+    const [was, is] = [before, after].map(({ status }) => status?.nodeInfo?.bootID ?? '');
+    if (was && is && was !== is) {
+      kubelet.event(after, 'Warning', 'Rebooted', `Node ${name} has been rebooted, boot id: ${is}`);
+    }
+    if ((before.spec.unschedulable ?? false) === (after.spec.unschedulable ?? false)) return;
+    const reason = after.spec.unschedulable ? 'NodeNotSchedulable' : 'NodeSchedulable';
+    kubelet.event(after, 'Normal', reason, `Node ${name} status is now: ${reason}`);
   }
 
   function tellOf(node: Node, reason: string, what: string): void {
@@ -119,11 +136,19 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
     const now = clock.now();
     let next = Number.POSITIVE_INFINITY;
     const due: Pod[] = [];
-    for (const pod of pods.by('node', node.metadata.name)) {
-      const at = Math.min(evictAt(pod, taints), health.state === 'lost' ? endOfGrace(pod) : Number.POSITIVE_INFINITY);
+    const { name } = node.metadata;
+    const [before, after] = [leaving.get(name), new Set<string>()];
+    for (const pod of pods.by('node', name)) {
+      const { uid } = pod.metadata;
+      const leaves = evictAt(pod, taints);
+      if (leaves > now && Number.isFinite(leaves)) after.add(uid);
+      else if (before?.has(uid) && leaves > now) tellEviction(pod, 'Cancelling deletion of');
+      const at = Math.min(leaves, health.state === 'lost' ? endOfGrace(pod) : Number.POSITIVE_INFINITY);
       if (at > now) next = Math.min(next, at);
       else if (isPodTerminal(pod) ? pod.metadata.deletionTimestamp : true) due.push(pod);
     }
+    if (after.size > 0) leaving.set(name, after);
+    else leaving.delete(name);
     if (health.state === 'lost') await sayUnready(node, signal);
     await inParallel(due, signal, (pod) => evict(pod, health));
     return Number.isFinite(next) ? next - now : undefined;
@@ -132,9 +157,13 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
   async function evict(pod: Pod, health: NodeHealth): Promise<void> {
     const forGood = health.state === 'lost';
     if (!forGood && pod.metadata.deletionTimestamp) return;
-    const evictions = events.of('taint-eviction-controller');
-    evictions.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${keyOf(pod)}`);
+    tellEviction(pod, 'Marking for deletion');
     await remove(pod, forGood);
+  }
+
+  function tellEviction(pod: Pod, what: string): void {
+    const evictions = events.of('taint-eviction-controller');
+    evictions.event(pod, 'Normal', 'TaintManagerEviction', `${what} Pod ${keyOf(pod)}`);
   }
 
   /** Whoever counts on these pods must know at once that they do not serve. */

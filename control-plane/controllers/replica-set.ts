@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatTime } from '../../shared/clock.ts';
-import { isApiError, messageOf } from '../../shared/errors.ts';
+import { hasCause, isApiError, messageOf } from '../../shared/errors.ts';
 import type {
   OwnerReference,
   Pod,
@@ -126,12 +126,7 @@ export function createReplicaController(
       made += size;
     }
     // A namespace that is being emptied takes no more pods: nothing to try again.
-    if (
-      isApiError(failure, 'Forbidden') &&
-      failure.details.causes?.some((one) => one.reason === 'NamespaceTerminating')
-    ) {
-      return undefined;
-    }
+    if (hasCause(failure, 'NamespaceTerminating')) return undefined;
     if (failure) {
       const message = `Error creating: ${messageOf(failure)}`;
       events.event(owner, 'Warning', 'FailedCreate', message);
@@ -153,6 +148,7 @@ export function createReplicaController(
             if (isApiError(error, 'NotFound', 'Conflict')) return;
             ownWrites.gone(uid);
             failure = error;
+            events.event(owner, 'Warning', 'FailedDelete', `Error deleting: ${messageOf(error)}`);
           }
         }),
       );

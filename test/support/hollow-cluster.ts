@@ -60,7 +60,19 @@ export class HollowCluster {
 
   async addNode(name: string): Promise<Node> {
     await this.#renewLease(name);
-    const node = await this.client.create('Node', { metadata: { name }, spec: {} });
+    return this.#report(await this.client.create('Node', { metadata: { name }, spec: {} }));
+  }
+
+  /** A lost node's heartbeats begin again. */
+  async findNode(name: string): Promise<Node> {
+    this.#dead.delete(name);
+    await this.#renewLease(name);
+    const node = await this.client.get('Node', name);
+    // The controller writes it at the same time.
+    return this.#report({ ...node, metadata: { ...node.metadata, resourceVersion: '' } });
+  }
+
+  #report(node: Node): Promise<Node> {
     const capacity = { cpu: '8', memory: '16Gi', pods: '110' };
     const time = formatTime(this.clock.now());
     const conditions = [{ type: 'Ready', status: 'True', reason: 'KubeletReady', lastTransitionTime: time }] as const;
