@@ -73,7 +73,10 @@ describe('a node', () => {
       ],
       [mirror({}, { nodeName: 'n2' }), `${only} spec.nodeName set to itself`],
       [mirror({ ownerReferences: [] }), `${only} an owner reference set to itself`],
-      [mirror({ ownerReferences: [owner, owner] }), `${only} a single owner reference set to itself`],
+      [
+        mirror({ ownerReferences: [owner, { ...owner, name: 'n2' }] }),
+        `${only} a single owner reference set to itself`,
+      ],
       [
         mirror({ ownerReferences: [{ ...owner, controller: false }] }),
         `${only} a controller owner reference set to itself`,
