@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { NodeStatus } from '../shared/generated/types.ts';
@@ -8,6 +9,7 @@ import type { Peer, SessionTransport } from '../shared/session.ts';
 import { Checkpoint, type CheckpointStorage } from './checkpoint.ts';
 import { type Dns, podDns } from './dns.ts';
 import { EventQueue } from './events.ts';
+import { Kubelet } from './kubelet/kubelet.ts';
 import type { PodNetwork } from './network/network.ts';
 import { NodeEvents } from './node-events.ts';
 import { NodeNetwork } from './node-network.ts';
@@ -56,6 +58,8 @@ export interface Agent {
   readonly stats: AgentStats;
   /** What its pods and the machine had used at the last look. */
   readonly usage: Sample | undefined;
+  /** What it tells Prometheus: everything, or what its machine and its pods use. */
+  metrics(which: 'all' | 'usage'): Promise<Registry>;
 }
 
 export interface AgentStats {
@@ -147,7 +151,16 @@ export function createAgent(deps: AgentDeps): Agent {
     running: () => pods.running(),
     ready: () => session.nudge(),
   });
-  const streams = new Streams({ transport: deps.transport, runtime, clock, log, pods });
+  const kubelet = new Kubelet({
+    nodeName: node.name,
+    clock,
+    log,
+    logs: { runtime, hasPod: (uid) => pods.hasPod(uid), statusOf: (uid) => pods.statusOf(uid) },
+    pods: () => pods.pods(),
+    usage: () => ({ sample: meter.last, report: meter.report }),
+    metrics: (which) => agent.metrics(which),
+  });
+  const streams = new Streams({ transport: deps.transport, runtime, clock, log, pods, kubelet: kubelet.serve });
   const session = new AgentSession({
     transport: deps.transport,
     clock,
@@ -195,7 +208,15 @@ export function createAgent(deps: AgentDeps): Agent {
     },
   });
 
-  return {
+  const registries = new Map<string, Promise<Registry>>();
+  const agent: Agent = {
+    metrics(which) {
+      const known = registries.get(which);
+      if (known) return known;
+      const made = import('./metrics.ts').then(({ metricsOf }) => metricsOf(agent, which));
+      registries.set(which, made);
+      return made;
+    },
     async run(signal) {
       const documents = await loadDocuments(checkpoint, log);
       const known = documents.get('node') as NodeDocument | undefined;
@@ -226,6 +247,7 @@ export function createAgent(deps: AgentDeps): Agent {
       };
     },
   };
+  return agent;
 }
 
 async function loadDocuments(checkpoint: Checkpoint, log: Log): Promise<Map<string, unknown>> {

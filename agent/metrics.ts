@@ -1,25 +1,19 @@
 import type { Server } from 'node:http';
+import type { Registry } from 'prom-client';
 import { splitAddress } from '../shared/address.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
 import type { Agent, AgentStats } from './agent.ts';
 
-/**
- * Serves the agent's metrics for Prometheus at `/metrics` until aborted. `listen`: `HOST:PORT` on the loopback, since they go
- * without TLS. Throws when it cannot listen.
- */
-export async function serveMetrics(
-  listen: string,
-  agent: Pick<Agent, 'stats' | 'usage'>,
-  log: Log,
-  signal: AbortSignal,
-): Promise<void> {
-  const [{ createServer }, { collectDefaultMetrics, Gauge, Registry }] = await Promise.all([
-    import('node:http'),
+/** Everything that there is to tell of an agent, or only what its machine and its pods use. */
+export async function metricsOf(agent: Pick<Agent, 'stats' | 'usage'>, which: 'all' | 'usage'): Promise<Registry> {
+  const [{ collectDefaultMetrics, Gauge, Registry }, { usageMetrics }] = await Promise.all([
     import('prom-client'),
+    import('./usage/metrics.ts'),
   ]);
-  const { usageMetrics } = await import('./usage/metrics.ts');
   const registry = new Registry();
+  usageMetrics(registry, () => agent.usage);
+  if (which === 'usage') return registry;
   collectDefaultMetrics({ register: registry });
   const gauge = (name: string, help: string, value: (stats: AgentStats) => number): void => {
     new Gauge({
@@ -42,9 +36,21 @@ export async function serveMetrics(
   gauge('dropped_events', 'Events dropped since the start.', ({ droppedEvents }) => droppedEvents);
   gauge('engine_up', '1 while the container engine answers.', ({ engineUp }) => Number(engineUp));
   gauge('ready', '1 while the node is ready.', ({ ready }) => Number(ready));
+  return registry;
+}
 
-  usageMetrics(registry, () => agent.usage);
-
+/**
+ * Serves the agent's metrics for Prometheus at `/metrics` until aborted. `listen`: `HOST:PORT` on the loopback, since they go
+ * without TLS. Throws when it cannot listen.
+ */
+export async function serveMetrics(
+  listen: string,
+  agent: Pick<Agent, 'metrics'>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const { createServer } = await import('node:http');
+  const registry = await agent.metrics('all');
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url !== '/metrics') {
       response.writeHead(404).end();

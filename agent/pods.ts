@@ -173,6 +173,14 @@ export class PodManager {
     return [...this.#workers.values()].map((worker) => worker.currentReport());
   }
 
+  /** The pods as they are on the node. */
+  pods(): Pod[] {
+    return [...this.#workers.values()].map((worker) => ({
+      ...worker.pod,
+      status: worker.currentReport().status ?? {},
+    }));
+  }
+
   /** The status last reported of a pod. */
   statusOf(uid: string): PodStatus | undefined {
     return this.#workers.get(uid)?.currentReport().status;

@@ -77,7 +77,9 @@ export type StreamRequest =
   | { stream: 'logs'; parameters: LogStreamParameters }
   | { stream: 'exec'; parameters: ExecStreamParameters }
   | { stream: 'attach'; parameters: AttachStreamParameters }
-  | { stream: 'portForward'; parameters: PortForwardStreamParameters };
+  | { stream: 'portForward'; parameters: PortForwardStreamParameters }
+  /** A connection to the agent's own HTTP server, the part of the kubelet's API that it has: bytes as of a port-forward. */
+  | { stream: 'kubelet'; parameters: Record<string, never> };
 
 export interface Assignment {
   kind: 'Pod' | 'ConfigMap' | 'Secret' | 'Peer';
@@ -131,6 +133,8 @@ export interface PortForwardStreamParameters {
   pod: string;
   uid: string;
   port: number;
+  /** The pod's address, when the connection is to be made to that; absent: to the pod's loopback. */
+  address?: string;
 }
 
 /** One side's end of a session or tunnel: ordered messages both ways, with an end. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
+import { bracketed } from '../../shared/address.ts';
 import type { Clock, Timer } from '../../shared/clock.ts';
 import { NetworkError } from './network.ts';
 
@@ -40,7 +41,7 @@ interface Helper {
 }
 
 /**
- * Connects to ports on the loopback of another network namespace. A process lives in one namespace, and a socket stays in the one it
+ * Connects to ports in another network namespace, on its loopback or at an address that it has. A process lives in one namespace, and a socket stays in the one it
  * was made in: so a helper in that namespace makes the socket and passes it on. Helpers stay for some seconds for the next.
  */
 export class NetnsDialer {
@@ -53,14 +54,19 @@ export class NetnsDialer {
     this.#clock = deps.clock;
   }
 
-  /** `netns`: its path. NetworkError `Refused` when nobody listens on the port, in either family. */
-  async dial(netns: string, port: number, signal: AbortSignal): Promise<Socket> {
+  /**
+   * `netns`: its path. `address`: where to connect to; absent: the loopback, in either family. NetworkError `Refused` when nobody
+   * listens there.
+   */
+  async dial(netns: string, port: number, signal: AbortSignal, address?: string): Promise<Socket> {
     const [wanted, own] = await Promise.all([stat(netns), stat('/proc/self/ns/net')]);
+    const connectTo = (host: string): Promise<Socket> =>
+      wanted.ino === own.ino ? this.#direct(host, port, signal) : this.#byHelper(netns, wanted.ino, host, port, signal);
+    if (address !== undefined) return connectTo(address);
     const refusals: string[] = [];
     for (const host of loopback) {
       try {
-        if (wanted.ino === own.ino) return await this.#direct(host, port, signal);
-        return await this.#byHelper(netns, wanted.ino, host, port, signal);
+        return await connectTo(host);
       } catch (error) {
         if (signal.aborted || !(error instanceof NetworkError) || error.code !== 'Refused') throw error;
         refusals.push(error.message);
@@ -169,9 +175,16 @@ export class NetnsDialer {
   }
 }
 
+const goWords: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connect: connection refused',
+  EHOSTUNREACH: 'connect: no route to host',
+  ETIMEDOUT: 'connect: connection timed out',
+};
+
 /** In Go's words, as Kubernetes passes them on. */
 function refusalOf(host: string, port: number, { code, message }: { code?: string; message?: string }): NetworkError {
-  const family = host.includes(':') ? `tcp6 [${host}]` : `tcp4 ${host}`;
-  const words = code === 'ECONNREFUSED' ? 'connect: connection refused' : (message ?? 'failed');
-  return new NetworkError(code ? 'Refused' : 'Command', `dial ${family}:${port}: ${words}`);
+  const families: Readonly<Record<string, string>> = { '127.0.0.1': 'tcp4', '::1': 'tcp6' };
+  const words = (code && goWords[code]) ?? message ?? 'failed';
+  const what = `dial ${families[host] ?? 'tcp'} ${bracketed(host)}:${port}: ${words}`;
+  return new NetworkError(code ? 'Refused' : 'Command', what);
 }

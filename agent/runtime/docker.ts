@@ -192,11 +192,11 @@ export class DockerRuntime implements Runtime {
     return attach({ engine: this.#engine, kill: this.#kill }, id, wanted, signal);
   }
 
-  async dial(sandboxId: string, port: number, signal: AbortSignal): Promise<Duplex> {
+  async dial(sandboxId: string, port: number, signal: AbortSignal, address?: string): Promise<Duplex> {
     const pid = await this.#sandboxes.pid(sandboxId, signal);
     if (pid === undefined) throw new RuntimeError('NotFound', `sandbox ${sandboxId} is not running`);
     try {
-      return await this.#dialer.dial(`/proc/${pid}/ns/net`, port, signal);
+      return await this.#dialer.dial(`/proc/${pid}/ns/net`, port, signal, address);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       const refused = error instanceof NetworkError && error.code === 'Refused';

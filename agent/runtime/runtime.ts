@@ -42,10 +42,10 @@ export interface Runtime {
   /** Joins the streams of the container's own process, from now on. NotFound when it does not run. */
   attach(id: string, wanted: ProcessStreams, signal: AbortSignal): Promise<ProcessStream>;
   /**
-   * A connection to a port on the loopback of the sandbox's network, both of whose directions can be ended. Refused when nobody
-   * listens there.
+   * A connection to a port in the sandbox's network, at one of its addresses or else on its loopback, both of whose directions can be
+   * ended. Refused when nobody listens there.
    */
-  dial(sandboxId: string, port: number, signal: AbortSignal): Promise<Duplex>;
+  dial(sandboxId: string, port: number, signal: AbortSignal, address?: string): Promise<Duplex>;
   /** Log bytes in the order they were written, as lines of RFC3339Nano time, space, text when `timestamps`. */
   logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
   imageStatus(image: string, signal?: AbortSignal): Promise<ImageState | undefined>;

@@ -14,18 +14,18 @@ export interface LogDeps {
 /** Sends a container's log on channel 1, each frame after the one before was taken, and its end as the end of channel 1. */
 export function serveLogs(deps: LogDeps, parameters: LogStreamParameters): Serve {
   return async (tunnel) => {
-    await sendLog(deps, parameters, (data) => tunnel.send(channels.stdout, data), tunnel.signal);
+    for await (const data of await logChunks(deps, parameters, tunnel.signal)) await tunnel.send(channels.stdout, data);
     await tunnel.end(channels.stdout);
     return success;
   };
 }
 
-async function sendLog(
+/** A container's log, as its bytes come. Rejects with NotFound or BadRequest, in the kubelet's words, when there is none. */
+export async function logChunks(
   { runtime, hasPod, statusOf }: LogDeps,
   parameters: LogStreamParameters,
-  send: (data: Uint8Array) => Promise<void>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<AsyncIterable<Uint8Array>> {
   const { uid, pod, container, previous, follow, timestamps, since, tail, limitBytes } = parameters;
   if (!hasPod(uid)) throw new ApiError('NotFound', `pod "${pod}" not found`);
   const source = logSource(statusOf(uid), pod, container, previous);
@@ -39,16 +39,25 @@ async function sendLog(
     ...(since === undefined ? {} : { since }),
     ...(tail === undefined ? {} : { tail }),
   };
+  return cut(runtime.logs(state.id, options, signal), source.id, limitBytes, signal);
+}
+
+async function* cut(
+  chunks: AsyncIterable<Uint8Array>,
+  id: string,
+  limitBytes: number | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   let left = limitBytes ?? Number.POSITIVE_INFINITY;
   try {
-    for await (const chunk of runtime.logs(state.id, options, signal)) {
+    for await (const chunk of chunks) {
       const data = chunk.length > left ? chunk.subarray(0, left) : chunk;
-      await send(data);
+      yield data;
       left -= data.length;
       if (left <= 0 || signal.aborted) return;
     }
   } catch (error) {
-    throw error instanceof RuntimeError && error.code === 'NotFound' ? lost(source.id) : error;
+    throw error instanceof RuntimeError && error.code === 'NotFound' ? lost(id) : error;
   }
 }
 

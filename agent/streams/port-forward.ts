@@ -13,11 +13,11 @@ export interface PortForwardDeps {
 
 /** One connection to one of the pod's ports; each direction ends by itself. */
 export function servePortForward(deps: PortForwardDeps, parameters: PortForwardStreamParameters): Serve {
-  const { pod, uid, port } = parameters;
+  const { pod, uid, port, address } = parameters;
   return async (tunnel) => {
     const sandbox = deps.sandboxOf(uid);
     if (sandbox === undefined) throw new ApiError('NotFound', `pod not found ("${pod}_${parameters.namespace}")`);
-    const dialling = deps.runtime.dial(sandbox, port, tunnel.signal);
+    const dialling = deps.runtime.dial(sandbox, port, tunnel.signal, address);
     tunnel.take(async ({ channel, data, end }) => {
       const socket = await dialling;
       if (channel !== channels.stdin) return;
@@ -28,8 +28,8 @@ export function servePortForward(deps: PortForwardDeps, parameters: PortForwardS
     try {
       socket = await dialling;
     } catch (error) {
-      const what = `error forwarding port ${port} to pod ${pod}, uid ${uid}`;
-      throw new ApiError('InternalError', `${what}: ${messageOf(error)}`);
+      const what = address === undefined ? `error forwarding port ${port} to pod ${pod}, uid ${uid}: ` : '';
+      throw new ApiError('InternalError', what + messageOf(error));
     }
     // What breaks it is told where it is read.
     socket.on('error', () => undefined);

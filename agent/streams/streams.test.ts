@@ -41,6 +41,7 @@ async function setUp() {
       runningContainer: ({ container: name }) => (name === 'app' ? container : undefined),
       sandboxOf: (uid) => (uid === 'u' ? sandbox.id : undefined),
     },
+    kubelet: () => Promise.reject(new Error('no kubelet')),
   });
   const stop = new AbortController();
   let count = 0;

@@ -18,6 +18,8 @@ export interface StreamsDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly pods: StreamPods;
+  /** Serves a connection to the agent's own HTTP server. */
+  readonly kubelet: Serve;
 }
 
 /** What streams ask of the pods of the node. */
@@ -73,6 +75,8 @@ export class Streams {
         return serveAttach({ runtime, log, hasPod, find }, request.parameters);
       case 'portForward':
         return servePortForward({ runtime, sandboxOf: (uid) => pods.sandboxOf(uid) }, request.parameters);
+      case 'kubelet':
+        return this.#deps.kubelet;
     }
   }
 }

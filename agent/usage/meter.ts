@@ -43,6 +43,11 @@ export class UsageMeter {
     return this.#last;
   }
 
+  /** The rates of the last look. */
+  get report(): UsageReport | undefined {
+    return this.#report;
+  }
+
   /** Called about once a second. */
   tick(): void {
     const now = this.#deps.clock.monotonic();

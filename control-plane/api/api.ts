@@ -42,6 +42,20 @@ export interface Api {
   connect(context: RequestContext, target: Target, query: ConnectQuery, verb?: 'create' | 'get'): Promise<PodStream>;
   /** What `connect` checks whatever the query: that the caller may, that there is such a pod, and that its node can be reached. */
   checkConnect(context: RequestContext, target: Target, verb?: 'create' | 'get'): Promise<void>;
+  /**
+   * What HTTP is to be passed on to: a pod, a pod behind a service, or a node's agent. `target.name` may hold a scheme and a port
+   * (`https:web:8443`). Throws ServiceUnavailable when a service has nobody behind it.
+   */
+  proxy(context: RequestContext, target: Target, verb: string): Promise<ProxyTarget>;
+}
+
+/** What a proxy request leads to. */
+export interface ProxyTarget {
+  readonly scheme: 'http' | 'https';
+  /** As in a URL: an address, and the port when one is known. */
+  readonly host: string;
+  /** A connection: bytes on channels 0 and 1, as of a port-forward. What is wrong with it may also come as its last frame. */
+  connect(): Promise<PodStream>;
 }
 
 export type PodStream = Connection<TunnelFrame, TunnelFrame>;

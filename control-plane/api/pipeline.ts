@@ -15,6 +15,7 @@ import type {
   MutateOptions,
   PatchBody,
   PodStream,
+  ProxyTarget,
   RequestContext,
   Target,
   WatchQuery,
@@ -28,6 +29,7 @@ import { checkDeleteOptions, deleteObject } from './delete.ts';
 import { openLogs } from './pod-logs.ts';
 import { checkPodStream, openPodStream } from './pod-streams.ts';
 import { createBinding, createEviction } from './pod-subresources.ts';
+import { openProxy } from './proxy/open.ts';
 import { authorizeSelection, getObject, listObjects } from './read.ts';
 import { badRequest, notAllowed } from './refusals.ts';
 import { scaleOf, updateScale } from './scale.ts';
@@ -181,6 +183,10 @@ class Pipeline implements Api {
 
   checkConnect(context: RequestContext, target: Target, verb?: 'create' | 'get'): Promise<void> {
     return checkPodStream(this.#core, context, target, verb);
+  }
+
+  proxy(context: RequestContext, target: Target, verb: string): Promise<ProxyTarget> {
+    return openProxy(this.#core, context, target, verb);
   }
 }
 

@@ -113,7 +113,7 @@ export const kindTable: readonly KindEntry[] = [
   entry('Node', 'v1', 'nodes', core, {
     shortNames: ['no'],
     namespaced: false,
-    subresources: ['status'],
+    subresources: ['status', 'proxy'],
     selectableFields: ['spec.unschedulable'],
   }),
   entry('Pod', 'v1', 'pods', core, {
@@ -127,6 +127,7 @@ export const kindTable: readonly KindEntry[] = [
       'exec',
       'attach',
       'portforward',
+      'proxy',
       'ephemeralcontainers',
       'resize',
     ],
@@ -242,7 +243,7 @@ export const kindTable: readonly KindEntry[] = [
   entry('Service', 'v1', 'services', core, {
     shortNames: ['svc'],
     categories: ['all'],
-    subresources: ['status'],
+    subresources: ['status', 'proxy'],
     selectableFields: ['spec.clusterIP', 'spec.type'],
     createdByUpdate: true,
     inert: 'it is stored and has an address, at which nothing listens',

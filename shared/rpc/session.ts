@@ -222,7 +222,13 @@ export function toNodeFromWire(wire: WireToNode): ToNode | undefined {
   return undefined;
 }
 
-const streams: readonly string[] = ['logs', 'exec', 'attach', 'portForward'] satisfies StreamRequest['stream'][];
+const streams: readonly string[] = [
+  'logs',
+  'exec',
+  'attach',
+  'portForward',
+  'kubelet',
+] satisfies StreamRequest['stream'][];
 
 export function streamRequestToWire({ stream, parameters }: StreamRequest): WireStreamRequest {
   return { type: stream, parameters: toJson(parameters) };

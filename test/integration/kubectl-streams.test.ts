@@ -16,6 +16,7 @@ import { type DockerCluster, startDockerCluster } from '../support/docker-cluste
 import { eventually } from '../support/eventually.ts';
 import { type Kubectl, serveKubectl } from '../support/kubectl.ts';
 import { hasKubectl } from '../support/kubectl-program.ts';
+import { proxied } from './proxied.ts';
 
 const found = hasKubectl();
 const missing = found ? await dockerMissing() : 'no kubectl';
@@ -360,6 +361,21 @@ describe.skipIf(missing)('kubectl with streams', () => {
       const { certificate: cert, key } = kubectl.admin;
       return new WebSocket(`wss://127.0.0.1:${port}${path}`, [protocol], { ca: kubectl.ca, cert, key });
     }
+  });
+
+  describe('through the proxies of pods, services and nodes', () => {
+    proxied({
+      cluster: () => cluster,
+      kubectl: () => kubectl,
+      async podHolding(name, word, more) {
+        await podWith(name, `echo one; echo two; sleep ${word} & ${forever}`, more);
+        const [pid = ''] = await eventually(async () => {
+          const pids = await processesWith(word);
+          return pids.length === 1 && pids;
+        });
+        return pid;
+      },
+    });
   });
 
   it('follows the logs of all containers by name', async () => {

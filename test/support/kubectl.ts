@@ -43,8 +43,12 @@ export interface Kubectl {
 
 const limitMs = 60_000;
 
-export async function serveKubectl(parts: { controlPlane: ControlPlane; authority: Authority }): Promise<Kubectl> {
-  const { controlPlane, authority } = parts;
+export async function serveKubectl(parts: {
+  controlPlane: ControlPlane;
+  authority: Authority;
+  requestMs?: number;
+}): Promise<Kubectl> {
+  const { controlPlane, authority, requestMs } = parts;
   const { api, authorizer } = controlPlane;
   const clock = systemClock;
   const pair = await authority.issueServer({ commonName: 'apiserver', names: ['127.0.0.1', 'localhost'] });
@@ -61,6 +65,7 @@ export async function serveKubectl(parts: { controlPlane: ControlPlane; authorit
       : {}),
     authenticate: (request) => authenticator.ofRequest(request),
     log: silentLog,
+    ...(requestMs ? { requestMs } : {}),
     tls: { cert: pair.certificate, key: pair.key, ca: authority.certificate },
   });
   port = await rest.listen(0, '127.0.0.1');

@@ -109,6 +109,8 @@ export function auditedApi(api: Api, auditor: Auditor): Api {
         trail?.started(101);
         return stream;
       }),
+    // Only REST has it, whose trails are its own.
+    proxy: (context, target, verb) => api.proxy(context, target, verb),
     checkConnect: (context, target, verb) => api.checkConnect(context, target, verb),
   };
 }

@@ -5,13 +5,19 @@ import { type Subresource, verbsOf } from '../../../shared/kinds/table.ts';
 
 /** What discovery says is served, derived from the kind table. The first version of a group there is its preferred one. */
 
-/** Subresources that carry another kind than their parent's, and what can be done with each. */
-export const subresources: Readonly<
-  Record<
-    Subresource,
-    { readonly verbs: readonly string[]; readonly kind?: { group: string; version: string; kind: string } }
-  >
-> = {
+interface SubresourceInfo {
+  readonly verbs: readonly string[];
+  /** What it carries, when that is another kind than its parent's. */
+  readonly kind?: { readonly group: string; readonly version: string; readonly kind: string };
+}
+
+/** What can be done with a subresource of a kind. */
+export function subresourceInfo(def: KindDef, name: Subresource): SubresourceInfo {
+  const info = subresources[name];
+  return name === 'proxy' ? { ...info, kind: { group: '', version: 'v1', kind: `${def.kind}ProxyOptions` } } : info;
+}
+
+const subresources: Readonly<Record<Subresource, SubresourceInfo>> = {
   status: { verbs: ['get', 'patch', 'update'] },
   scale: { verbs: ['get', 'patch', 'update'], kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' } },
   binding: { verbs: ['create'], kind: { group: '', version: 'v1', kind: 'Binding' } },
@@ -21,10 +27,7 @@ export const subresources: Readonly<
   exec: { verbs: ['create', 'get'], kind: { group: '', version: 'v1', kind: 'PodExecOptions' } },
   attach: { verbs: ['create', 'get'], kind: { group: '', version: 'v1', kind: 'PodAttachOptions' } },
   portforward: { verbs: ['create', 'get'], kind: { group: '', version: 'v1', kind: 'PodPortForwardOptions' } },
-  proxy: {
-    verbs: ['create', 'delete', 'get', 'patch', 'update'],
-    kind: { group: '', version: 'v1', kind: 'PodProxyOptions' },
-  },
+  proxy: { verbs: ['create', 'delete', 'get', 'patch', 'update'] },
   ephemeralcontainers: { verbs: ['get', 'patch', 'update'] },
   resize: { verbs: ['get', 'patch', 'update'] },
   token: { verbs: ['create'], kind: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' } },
@@ -165,7 +168,7 @@ function storageVersionHash({ group, version, kind }: KindDef): string {
 }
 
 function subresource(def: KindDef, name: Subresource) {
-  const { verbs: allowed, kind } = subresources[name];
+  const { verbs: allowed, kind } = subresourceInfo(def, name);
   const other = kind?.group ? { group: kind.group, version: kind.version } : {};
   return {
     name: `${def.plural}/${name}`,
@@ -205,8 +208,8 @@ function aggregatedResource(def: KindDef) {
       ? {
           subresources: def.subresources.toSorted().map((name) => ({
             subresource: name,
-            responseKind: subresources[name].kind ?? own,
-            verbs: subresources[name].verbs,
+            responseKind: subresourceInfo(def, name).kind ?? own,
+            verbs: subresourceInfo(def, name).verbs,
           })),
         }
       : {}),

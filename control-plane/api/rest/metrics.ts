@@ -115,7 +115,7 @@ function verbOf(
   { name, subresource }: ResourceRoute,
   query: URLSearchParams | undefined,
 ): string {
-  if (isStream(subresource) || subresource === 'log') return 'CONNECT';
+  if (isStream(subresource) || subresource === 'log' || subresource === 'proxy') return 'CONNECT';
   if (method === 'PATCH' && request.headers['content-type']?.startsWith('application/apply-patch')) return 'APPLY';
   if (name !== undefined) return method;
   if (method === 'DELETE') return 'DELETECOLLECTION';

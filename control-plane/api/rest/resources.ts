@@ -10,6 +10,7 @@ import { parseBody, readBody } from './body.ts';
 import { getCollection, listQuery, representationFor, sendPage } from './collections.ts';
 import { streamLog } from './log-stream.ts';
 import { count, flag, integer } from './parameters.ts';
+import { serveProxy } from './proxy/serve.ts';
 import type { RecentEncodings } from './recent-encodings.ts';
 import { representObject } from './representation.ts';
 import { type Reply, sendBody, sendObject } from './respond.ts';
@@ -35,7 +36,12 @@ export interface Call {
 
 /** Whether the request may last: its answer is a stream. */
 export function isLong({ name, subresource }: ResourceRoute, query: URLSearchParams): boolean {
-  return subresource === 'log' || isStream(subresource) || (name === undefined && flag(query, 'watch'));
+  return (
+    subresource === 'log' ||
+    subresource === 'proxy' ||
+    isStream(subresource) ||
+    (name === undefined && flag(query, 'watch'))
+  );
 }
 
 /** Answers one request, by its method and by whether the URL names an object or a collection. */
@@ -44,6 +50,9 @@ export async function serveResource(call: Call): Promise<void> {
   const method = request.method ?? 'GET';
   if (route.name !== undefined && isStream(route.subresource)) {
     return serveStream(call, { entry: route.def, ...route, name: route.name });
+  }
+  if (route.name !== undefined && route.subresource === 'proxy') {
+    return serveProxy(call, { entry: route.def, ...route, name: route.name });
   }
   const onObject = objectMethods[method];
   const onCollection = collectionMethods[method];

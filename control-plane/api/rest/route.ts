@@ -1,14 +1,17 @@
+import { posix } from 'node:path';
 import { ApiError } from '../../../shared/errors.ts';
 import { kindForResource } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import { type Subresource, verbsOf } from '../../../shared/kinds/table.ts';
 import { badRequest, notAllowed } from '../refusals.ts';
-import { addedKindsPath, isServedGroup, subresources } from './discovery.ts';
+import { addedKindsPath, isServedGroup, subresourceInfo } from './discovery.ts';
 import { verbsOfMethods } from './unserved.ts';
 
 /** The longest URL and the most parts of a path that are looked at. */
 const maxUrl = 16 * 1024;
 const maxParts = 16;
+/** What is passed on by a proxy. */
+const proxied: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
 
 /** What a URL stands for. */
 export type Route =
@@ -26,6 +29,8 @@ export interface ResourceRoute {
   readonly namespace?: string;
   readonly name?: string;
   readonly subresource?: Subresource;
+  /** What is asked for beyond a proxy: empty, or a path that begins with a slash; decoded, and cleaned of dots and double slashes. */
+  readonly beyond?: string;
 }
 
 const noQuery = new URLSearchParams();
@@ -37,14 +42,15 @@ export function routeOf(url: string, method: string): Route {
   const path = mark < 0 ? url : url.slice(0, mark);
   const query = mark < 0 ? noQuery : new URLSearchParams(url.slice(mark + 1));
   const parts = path.split('/').filter((part) => part !== '');
-  if (parts.length > maxParts) throw notServed();
+  // What is beyond a proxy may be as deep as it likes.
+  if (parts.length > maxParts && !parts.slice(0, maxParts).includes('proxy')) throw notServed();
   for (const [index, part] of parts.entries()) if (part.includes('%')) parts[index] = decoded(part);
   const [root, first, second] = parts;
   if (root === 'api' && parts.length > 2 && first !== undefined) {
-    return resourceRoute(method, '', first, parts.slice(2), query);
+    return resourceRoute(method, '', first, parts.slice(2), { path, query });
   }
   if (root === 'apis' && parts.length > 3 && first !== undefined && second !== undefined && path !== addedKindsPath) {
-    return resourceRoute(method, first, second, parts.slice(3), query);
+    return resourceRoute(method, first, second, parts.slice(3), { path, query });
   }
   return { type: 'path', path, parts, query };
 }
@@ -54,10 +60,10 @@ function resourceRoute(
   group: string,
   version: string,
   rest: readonly string[],
-  query: URLSearchParams,
+  { path, query }: { readonly path: string; readonly query: URLSearchParams },
 ): Route {
   if (rest[0] === 'watch' && rest.length > 1) return watchRoute(method, group, version, rest.slice(1), query);
-  const resource = resourceOf(group, version, rest);
+  const resource = resourceOf(group, version, rest, path);
   if (!isAllowed(resource, method)) throw notAllowed();
   return { type: 'resource', resource, query };
 }
@@ -70,7 +76,7 @@ function watchRoute(
   rest: readonly string[],
   given: URLSearchParams,
 ): Route {
-  const { name, ...resource } = resourceOf(group, version, rest);
+  const { name, ...resource } = resourceOf(group, version, rest, '');
   if (resource.subresource || !verbsOf(resource.def).includes('watch')) throw notServed();
   if (method !== 'GET') throw notAllowed();
   const query = new URLSearchParams(given);
@@ -87,8 +93,9 @@ function watchRoute(
 
 /** Whether discovery names what the method does to the object, its part or the collection. All namespaces together are only read. */
 function isAllowed({ def, namespace, name, subresource }: ResourceRoute, method: string): boolean {
+  if (subresource === 'proxy') return proxied.has(method);
   const [onObject, onCollection] = verbsOfMethods[method] ?? [];
-  const verbs: readonly string[] = subresource ? subresources[subresource].verbs : verbsOf(def);
+  const verbs: readonly string[] = subresource ? subresourceInfo(def, subresource).verbs : verbsOf(def);
   const verb = name === undefined ? onCollection : onObject;
   if (verb === undefined || method === 'HEAD' || !verbs.includes(verb)) return false;
   if (name === undefined) return namespace !== undefined || !def.namespaced || verb === 'list';
@@ -97,12 +104,12 @@ function isAllowed({ def, namespace, name, subresource }: ResourceRoute, method:
 }
 
 /** `rest`: `PLURAL[/NAME[/SUB]]` or `namespaces/NS/PLURAL[/NAME[/SUB]]`. */
-function resourceOf(group: string, version: string, rest: readonly string[]): ResourceRoute {
+function resourceOf(group: string, version: string, rest: readonly string[], path: string): ResourceRoute {
   const [first = '', second, third] = rest;
   if (first === 'namespaces' && third !== undefined && !(group === '' && isNamespaceSubresource(third, rest))) {
-    return named(group, version, third, rest.slice(3), second);
+    return named(group, version, third, rest.slice(3), second, path);
   }
-  return named(group, version, first, rest.slice(1), undefined);
+  return named(group, version, first, rest.slice(1), undefined, path);
 }
 
 function named(
@@ -111,14 +118,23 @@ function named(
   plural: string,
   rest: readonly string[],
   namespace: string | undefined,
+  path: string,
 ): ResourceRoute {
   const def = kindForResource(group, version, plural);
-  const [name, subresource] = rest;
-  if (!def || rest.length > 2) throw isServedGroup(group) ? notServed() : new PageNotFound();
+  const [name, subresource, ...more] = rest;
+  if (!def || (more.length > 0 && subresource !== 'proxy')) {
+    throw isServedGroup(group) ? notServed() : new PageNotFound();
+  }
   if (namespace !== undefined && !def.namespaced) throw notServed();
   if (name !== undefined && def.namespaced && namespace === undefined) throw notServed();
   if (subresource !== undefined && !def.subresources.includes(subresource as Subresource)) throw notServed();
-  return { def, namespace, name, subresource: subresource as Subresource | undefined };
+  const beyond = subresource === 'proxy' ? { beyond: beyondProxy(more, path) } : {};
+  return { def, namespace, name, subresource: subresource as Subresource | undefined, ...beyond };
+}
+
+function beyondProxy(more: readonly string[], path: string): string {
+  const cleaned = more.length > 0 ? posix.normalize(`/${more.join('/')}`) : '';
+  return /(\/|%2f)$/i.test(path) && !cleaned.endsWith('/') ? `${cleaned}/` : cleaned;
 }
 
 /** `namespaces/NS/status` is a part of the namespace, `namespaces/NS/pods` what is in it. */

@@ -15,6 +15,7 @@ import type { FairGate } from '../fairness/gate.ts';
 import type { Authorizer } from '../identity.ts';
 import { type Admitted, admitRequest } from './admit.ts';
 import { beginTrail } from './audit.ts';
+import { ClientErrors } from './client-errors.ts';
 import type { Check } from './health.ts';
 import { RequestMetrics } from './metrics.ts';
 import { formatFor, isPretty } from './negotiate.ts';
@@ -61,6 +62,8 @@ export interface RestServerDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly tls: TlsMaterial;
+  /** How long a request may take to come, unless its body is a stream; absent: a minute. */
+  readonly requestMs?: number;
   /** What `/metrics` shows; the server adds its own figures. Absent: no metrics. */
   readonly registry?: Registry;
   /** What is to be known of the issuer of our tokens. */
@@ -85,10 +88,12 @@ export interface RestServer {
 export function createRestServer(deps: RestServerDeps): RestServer {
   const closing = new AbortController();
   const handler = new Handler(deps, closing.signal);
-  const server = createServer(serverOptions(deps.tls), handler.listener);
+  const within = deps.requestMs ?? requestMs;
+  const server = createServer(serverOptions(deps.tls, within), handler.listener);
   server.on('upgrade', handler.onUpgrade);
+  server.on('clientError', handler.clientErrors.listener);
   server.maxConnections = maxConnections;
-  server.requestTimeout = requestMs;
+  server.requestTimeout = within;
   server.headersTimeout = headersMs;
   server.keepAliveTimeout = idleMs;
   server.on('tlsClientError', (error) => deps.log.debug({ err: messageOf(error) }, 'a TLS handshake failed'));
@@ -99,7 +104,7 @@ export function createRestServer(deps: RestServerDeps): RestServer {
   };
 }
 
-function serverOptions(tls: TlsMaterial): ServerOptions {
+function serverOptions(tls: TlsMaterial, within: number): ServerOptions {
   return {
     ...tls,
     // A connection without a certificate is anonymous, not refused: it may ask for health and version.
@@ -109,6 +114,7 @@ function serverOptions(tls: TlsMaterial): ServerOptions {
     ALPNProtocols: ['http/1.1'],
     maxHeaderSize: maxHeaderBytes,
     noDelay: true,
+    connectionsCheckingInterval: within / 2,
   };
 }
 
@@ -118,6 +124,7 @@ class Handler {
   readonly #closing: AbortSignal;
   readonly #paths: Paths;
   readonly #encodings = new RecentEncodings();
+  readonly clientErrors = new ClientErrors();
   readonly #metrics: RequestMetrics | undefined;
 
   constructor(deps: RestServerDeps, closing: AbortSignal) {
@@ -162,6 +169,7 @@ class Handler {
     let deadline: { cancel(): void } | undefined;
     let route: Route | undefined;
     let admitted: Admitted | undefined;
+    this.clientErrors.begin(request, response);
     const { auditor } = this.#deps;
     const auditID = auditor?.idOf(request.headers['audit-id']) ?? '';
     if (auditor) response.setHeader('Audit-Id', auditID);
@@ -188,6 +196,7 @@ class Handler {
       }
       if (route.type === 'path') return await this.#paths.serve(request, route, context.identity, reply);
       if (isLong(route.resource, route.query)) {
+        this.clientErrors.lasts(request);
         if (this.#closing.aborted) onClosing();
         this.#closing.addEventListener('abort', onClosing, { once: true });
       } else {
@@ -216,6 +225,7 @@ class Handler {
       }
       sendError(reply, error);
     } finally {
+      this.clientErrors.end(request);
       admitted?.end();
       if (auditor?.on) await this.#endTrail(auditor, request, response, context, route, auditID, failure);
       deadline?.cancel();
@@ -263,7 +273,8 @@ class Handler {
   #replyTo(request: IncomingMessage, route: Route, before: Reply): Reply {
     const { accept, 'accept-encoding': encodings = '', 'user-agent': agent } = request.headers;
     // Documents and discovery have media types of their own.
-    const negotiated = route.type === 'resource' && route.resource.subresource !== 'log';
+    const own = route.type === 'resource' && ['log', 'proxy'].includes(route.resource.subresource ?? '');
+    const negotiated = route.type === 'resource' && !own;
     const format = negotiated ? formatFor(accept) : before.format;
     return {
       ...before,

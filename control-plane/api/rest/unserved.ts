@@ -27,7 +27,8 @@ export function unservedAttributes(method: string, url: string): Attributes {
   if (watch) rest.shift();
   const inNamespace = rest[0] === 'namespaces' && rest.length > 2;
   const [resource = '', name, ...subresource] = inNamespace ? rest.slice(2) : rest;
-  const [onObject, onCollection] = verbsOfMethods[method] ?? [method.toLowerCase(), method.toLowerCase()];
+  // As in Kubernetes, other methods have no verb: only who may do everything may use them.
+  const [onObject, onCollection] = verbsOfMethods[method] ?? ['', ''];
   const watches = onCollection === 'list' && /(^|&)watch=(1|true)(&|$)/.test(query);
   return {
     verb: watch ? 'watch' : name !== undefined ? onObject : watches ? 'watch' : onCollection,

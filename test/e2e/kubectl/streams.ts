@@ -109,7 +109,21 @@ export function streams({ promise, cluster }: Suite): void {
     await matching(proxy, /^Starting to serve on 127\.0\.0\.1:\d+$/m);
     const pods = JSON.parse(await page200(`http://127.0.0.1:${free}/api/v1/namespaces/${space.name}/pods`));
     expect(pods.items.map((pod: { metadata: { name: string } }) => pod.metadata.name)).toEqual(['web']);
+    // Through the API into a pod of another machine, by its name and by a service's.
+    await space.run('expose pod web --port=80 --target-port=8080 --name=site');
+    const home = `/api/v1/namespaces/${space.name}`;
+    expect(await page200(`http://127.0.0.1:${free}${home}/pods/web:8080/proxy/index.html`)).toBe('page\n');
+    expect(await page200(`http://127.0.0.1:${free}${home}/services/site/proxy/`)).toBe('page\n');
     proxy.child.kill();
+    await space.says({
+      [`get --raw ${home}/services/http:site:80/proxy/`]: 'page',
+      [`get --raw /api/v1/nodes/${cluster().machine(3).name}/proxy/healthz`]: 'ok',
+    });
+    await space.fails({
+      [`get --raw ${home}/services/site:81/proxy/`]:
+        'Error from server (ServiceUnavailable): no service port 81 found for service "site"',
+      [`get --raw ${home}/pods/nope/proxy/`]: 'Error from server (NotFound): pods "nope" not found',
+    });
     await space.fails({ 'port-forward pod/nope 8080': 'Error from server (NotFound): pods "nope" not found' });
   });
 

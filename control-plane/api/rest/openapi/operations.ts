@@ -2,7 +2,7 @@ import { messages } from '../../../../shared/generated/schema.ts';
 import type { KindDef } from '../../../../shared/kinds/kind.ts';
 import { apiVersionOf } from '../../../../shared/kinds/names.ts';
 import { type Subresource, verbsOf } from '../../../../shared/kinds/table.ts';
-import { subresources } from '../discovery.ts';
+import { subresourceInfo } from '../discovery.ts';
 import { contentTypes } from '../negotiate.ts';
 import { gvkOf, meta, reference, type Version } from './schemas.ts';
 
@@ -33,10 +33,12 @@ export function pathsOf(def: KindDef, version: Version): Record<string, object> 
     ...(ofAll.length > 0 ? { [home]: pathOf(ofAll, within) } : {}),
     ...(ofOne.length > 0 ? { [`${home}/{name}`]: pathOf(ofOne, ['name', ...within]) } : {}),
     ...Object.fromEntries(
-      def.subresources.map((sub) => [
-        `${home}/{name}/${sub}`,
-        pathOf(methodsOf(subresources[sub].verbs), ['name', ...within], sub),
-      ]),
+      def.subresources.flatMap((sub) => {
+        const methods = methodsOf(subresourceInfo(def, sub).verbs);
+        const path = `${home}/{name}/${sub}`;
+        const own = [path, pathOf(methods, ['name', ...within], sub)];
+        return sub === 'proxy' ? [own, [`${path}/{path}`, pathOf(methods, ['name', ...within, 'path'], sub)]] : [own];
+      }),
     ),
   };
 }
@@ -94,11 +96,12 @@ const deleting = ['dryRun', 'gracePeriodSeconds', 'propagationPolicy'];
 function operation(asked: Asked, within: readonly string[], version: Version): object {
   const { def, method, sub, everywhere } = asked;
   const collection = sub === undefined && !within.includes('name');
-  const names = parameterNames(method, sub, collection);
-  const parameters: object[] = ['pretty', ...names].map((name) => queryParameter(name, version));
-  const { body, answer } = bodiesOf(asked, collection);
+  const connects = actionOf(method, sub, collection) === 'connect';
+  const names = connects ? [] : ['pretty', ...parameterNames(method, sub, collection)];
+  const parameters: object[] = names.map((name) => queryParameter(name, version));
+  const { body, answer } = connects ? { body: null, answer: undefined } : bodiesOf(asked, collection);
   const schemaOf = (message: string | undefined): object =>
-    message ? { $ref: reference(message, version) } : { type: method === 'get' ? 'string' : 'object' };
+    message ? { $ref: reference(message, version) } : { type: method === 'get' || connects ? 'string' : 'object' };
   const consumes = method === 'patch' ? patchTypes : ['*/*'];
   const writes = method === 'put' || method === 'post' || method === 'patch';
   if (version === 2 && body !== null) {
@@ -110,7 +113,7 @@ function operation(asked: Asked, within: readonly string[], version: Version): o
       : { description, content: Object.fromEntries(produced.map((type) => [type, { schema: schemaOf(answer) }])) };
   const codes = { '200': response('OK'), ...(method === 'post' ? { '201': response('Created') } : {}) };
   return {
-    operationId: operationId(asked, collection, everywhere),
+    operationId: operationId(asked, collection, everywhere) + (within.includes('path') ? 'WithPath' : ''),
     tags: [def.group ? `${camel(def.group, false)}_${def.version}` : `core_${def.version}`],
     ...(version === 2 ? { consumes, produces: produced } : {}),
     parameters,
@@ -124,7 +127,7 @@ function operation(asked: Asked, within: readonly string[], version: Version): o
       : {}),
     responses: codes,
     'x-kubernetes-action': actionOf(method, sub, collection),
-    'x-kubernetes-group-version-kind': (sub && subresources[sub].kind) ?? gvkOf(def),
+    'x-kubernetes-group-version-kind': (sub && subresourceInfo(def, sub).kind) ?? gvkOf(def),
   };
 }
 
@@ -157,7 +160,7 @@ function bodiesOf({ def, method, sub }: Asked, collection: boolean) {
 /** What is read and written at a subresource; undefined when that is no object. */
 function subMessage(def: KindDef, sub: Subresource): string | undefined {
   if (sub === 'log') return undefined;
-  const { kind } = subresources[sub];
+  const { kind } = subresourceInfo(def, sub);
   if (!kind) return def.message;
   const name = `k8s.io.api.${kind.group.split('.')[0] || 'core'}.${kind.version}.${kind.kind}`;
   return messages[name] ? name : undefined;
@@ -210,8 +213,14 @@ function queryParameter(name: string, version: Version): object {
   return version === 2 ? { ...common, type } : { ...common, schema: { type } };
 }
 
+const pathParameters: Readonly<Record<string, string>> = {
+  name: 'The name of the object.',
+  namespace: 'The namespace that it lives in.',
+  path: 'What is asked for there.',
+};
+
 function pathParameter(name: string, version: Version): object {
-  const description = name === 'name' ? 'The name of the object.' : 'The namespace that it lives in.';
+  const description = pathParameters[name] ?? '';
   const common = { name, in: 'path', description, required: true, uniqueItems: true };
   return version === 2 ? { ...common, type: 'string' } : { ...common, schema: { type: 'string' } };
 }

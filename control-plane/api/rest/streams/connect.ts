@@ -175,7 +175,10 @@ function acceptSpdy({ upgrade }: UpgradeCall, version: string): void {
 }
 
 /** The connection is no longer HTTP's: runs what it is now until its end, and sees to that it has one. */
-async function upgraded(call: UpgradeCall, run: () => Promise<void>): Promise<void> {
+export async function upgraded(
+  call: StreamCall & { readonly upgrade: Upgrade },
+  run: () => Promise<void>,
+): Promise<void> {
   const { response, upgrade, context, clock } = call;
   const { socket } = upgrade;
   response.detachSocket(socket);

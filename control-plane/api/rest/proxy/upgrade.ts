@@ -1,0 +1,92 @@
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { ApiError, messageOf } from '../../../../shared/errors.ts';
+import type { StreamCall, Upgrade } from '../streams/connect.ts';
+import { upgraded } from '../streams/connect.ts';
+import { closingMs } from '../streams/limits.ts';
+
+type UpgradeCall = StreamCall & { readonly upgrade: Upgrade };
+
+/**
+ * Lets a client and what is behind the proxy go on with another protocol, whichever: once both have agreed, bytes pass both ways until one
+ * of them has ended. A refusal is handed on by `refused`; throws what else is no upgrade.
+ */
+export async function passUpgrade(
+  call: UpgradeCall,
+  sent: ClientRequest,
+  refused: (answer: IncomingMessage) => Promise<void>,
+): Promise<void> {
+  const answer = await answerTo(sent);
+  if (!answer.upgraded) {
+    const { statusCode = 0 } = answer.message;
+    if (statusCode >= 400) return refused(answer.message);
+    sent.destroy();
+    throw new ApiError('Unknown', `invalid upgrade response: status code ${statusCode}`);
+  }
+  const { message, upgraded: peer } = answer;
+  const { socket, head } = call.upgrade;
+  call.context.audit?.started(101);
+  socket.write(headOf(message));
+  socket.write(peer.head);
+  await upgraded(call, async () => {
+    peer.socket.write(head);
+    await carry(call, socket, peer.socket);
+  });
+  peer.socket.destroy();
+}
+
+/** As Kubernetes answers a connection for an upgrade that does not come about: 500, without a reason. */
+export function notDialled(error: unknown): ApiError {
+  const why = messageOf(error).replace(/^error dialing backend: /, '');
+  return new ApiError('Unknown', `error dialing backend: ${why}`);
+}
+
+interface Answer {
+  readonly message: IncomingMessage;
+  readonly upgraded?: { readonly socket: Duplex; readonly head: Buffer };
+}
+
+function answerTo(sent: ClientRequest): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    sent.once('response', (message) => resolve({ message }));
+    sent.once('upgrade', (message, socket, head) => resolve({ message, upgraded: { socket, head } }));
+    sent.on('error', (error) => reject(notDialled(error)));
+  });
+}
+
+function headOf({ statusMessage, rawHeaders }: IncomingMessage): string {
+  let text = `HTTP/1.1 101 ${statusMessage || 'Switching Protocols'}\r\n`;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) text += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`;
+  return `${text}\r\n`;
+}
+
+/** Resolves when both have ended, or one has and the other does not soon after, or one has broken. */
+function carry({ clock }: Pick<StreamCall, 'clock'>, client: Duplex, peer: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    let late: { cancel(): void } | undefined;
+    let open = 2;
+    const over = (): void => {
+      late?.cancel();
+      client.destroy();
+      peer.destroy();
+      resolve();
+    };
+    const oneWay = (from: Duplex, to: Duplex): void => {
+      from.pipe(to);
+      from.once('error', over);
+      from.once('close', () => {
+        if (!from.readableEnded) over();
+      });
+      to.once('close', () => {
+        if (!to.writableFinished) over();
+      });
+      // What one had said before its end has been handed on.
+      to.once('finish', () => {
+        if (--open === 0) over();
+        else late = clock.timer(closingMs, over);
+      });
+    };
+    oneWay(client, peer);
+    oneWay(peer, client);
+  });
+}

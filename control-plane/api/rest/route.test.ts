@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { escapedPath, forwardedUri, prefixOf } from './proxy/paths.ts';
+import { type ResourceRoute, routeOf } from './route.ts';
+
+function resource(url: string): ResourceRoute {
+  const route = routeOf(url, 'GET');
+  if (route.type !== 'resource') throw new Error(`${url} is no resource`);
+  return route.resource;
+}
+
+const pod = '/api/v1/namespaces/shop/pods/https:web:8443/proxy';
+
+test.each([
+  [pod, ''],
+  [`${pod}/`, '/'],
+  [`${pod}?q=/`, ''],
+  [`${pod}/a/b`, '/a/b'],
+  [`${pod}/a//b/`, '/a/b/'],
+  [`${pod}/a/../../../b/./c`, '/b/c'],
+  [`${pod}/..`, '/'],
+  [`${pod}/a%2Fb%20c%2F`, '/a/b c/'],
+  [`${pod}/%2e%2e/%2e%2e/x`, '/x'],
+  [`${pod}/${'d/'.repeat(40)}`, `/${'d/'.repeat(40)}`],
+  [`${pod}/proxy/api/v1`, '/proxy/api/v1'],
+  ['/api/v1/nodes/n1/proxy/stats/summary', '/stats/summary'],
+  ['/api/v1/namespaces/shop/services/web/proxy/x', '/x'],
+])('%s asks for "%s" beyond the proxy', (url, beyond) => {
+  expect(resource(url)).toMatchObject({ subresource: 'proxy', beyond });
+});
+
+test('a name is the whole that stands before the proxy', () => {
+  expect(resource(`${pod}/x`)).toMatchObject({ name: 'https:web:8443', namespace: 'shop' });
+  expect(prefixOf(resource(`${pod}/x`))).toBe(pod);
+  expect(prefixOf(resource('/api/v1/nodes/n1/proxy/x'))).toBe('/api/v1/nodes/n1/proxy');
+});
+
+test.each([
+  '/api/v1/namespaces/shop/pods/web/log/x',
+  '/api/v1/namespaces/shop/configmaps/web/proxy/x',
+  `/api/v1/${'x/'.repeat(20)}`,
+])('there is nothing at %s', (url) => {
+  expect(() => routeOf(url, 'GET')).toThrow('the server could not find the requested resource');
+});
+
+test.each([
+  ['/a b/ü?#%', '/a%20b/%C3%BC%3F%23%25'],
+  ["/$&+,/:;=@-_.~!'()*", '/$&+,/:;=@-_.~%21%27%28%29%2A'],
+])('the path %s is escaped as Go does', (path, escaped) => {
+  expect(escapedPath(path)).toBe(escaped);
+});
+
+test('what is behind the proxy is told where the client asked', () => {
+  expect(forwardedUri(pod, '/a b/')).toBe(`${pod}/a%20b/`);
+  expect(forwardedUri(pod, '')).toBe(pod);
+});
