@@ -157,6 +157,8 @@ describe.skipIf(!found || !hasEtcd())('two servers on one etcd, each asked about
       const pod = `pod-${1 - asked}`;
       expect(await kubectl(asked, ['logs', pod])).toMatchObject({ stdout: 'begun\n', status: 0 });
       expect(await kubectl(asked, ['exec', '-i', pod, '--', 'cat'], 'words')).toMatchObject({ stdout: 'words' });
+      const agent = `/api/v1/nodes/node-${1 - asked}/proxy`;
+      expect(await kubectl(asked, ['get', '--raw', `${agent}/healthz`])).toMatchObject({ stdout: 'ok' });
       expect(await kubectl(asked, ['exec', pod, '--', 'run', 'fake.exit=3'])).toEqual({
         stdout: '',
         stderr: 'command terminated with exit code 3\n',
