@@ -1,7 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Engine } from '../../agent/runtime/docker/engine.ts';
+import { openExec } from '../../agent/runtime/docker/process-stream.ts';
 import type { DockerRuntime } from '../../agent/runtime/docker.ts';
+import { systemClock } from '../../shared/clock.ts';
 import { dockerMissing } from '../support/docker.ts';
 import { type DockerNode, forever, makeDockerNode, shell } from '../support/docker-node.ts';
 import { eventually } from '../support/eventually.ts';
@@ -20,6 +23,14 @@ async function processesWith(mark: string): Promise<number[]> {
     }),
   );
   return found.flat();
+}
+
+/** It takes its time before it looks how a command is. */
+class LateEngine extends Engine {
+  override async call<T>(...args: Parameters<Engine['call']>): Promise<T> {
+    if (args[0] === 'inspect exec') await new Promise((resolve) => setTimeout(resolve, 500));
+    return (await super.call(...args)) as T;
+  }
 }
 
 describe.skipIf(missing)('streams on Docker', () => {
@@ -70,6 +81,19 @@ describe.skipIf(missing)('streams on Docker', () => {
     await command.close();
     await eventually(async () => (await processesWith(mark)).length === 0);
     expect(await runtime.inspectContainer(id)).toMatchObject({ state: 'running' });
+  });
+
+  test('a command that would end with its input is killed before that ends, however late the engine tells of it', async () => {
+    const { id } = await runPod(runtime, forever, 'reading');
+    const mark = `5${Date.now()}`;
+    const engine = new LateEngine({ clock: systemClock }, node.docker.socket, 1);
+    const kill = (pid: number): void => void process.kill(pid, 'SIGKILL');
+    const command = ['sh', '-c', `sleep ${mark} & cat`];
+    const reading = await openExec({ engine, kill }, id, command, allStreams, patient());
+    await eventually(async () => (await processesWith(mark)).length === 1);
+    await reading.close();
+    await eventually(async () => (await processesWith(mark)).length === 0);
+    engine.close();
   });
 
   test('a command whose opening is given up is not left running', async () => {

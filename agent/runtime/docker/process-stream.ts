@@ -170,9 +170,13 @@ class ExecStream extends SocketStream {
     }
   }
 
+  /** Killed first: the end of its streams may end it in order, and what it has left behind would be nobody's. */
   override async close(): Promise<void> {
-    await super.close();
-    await killExec(this.#deps, this.#exec);
+    try {
+      await killExec(this.#deps, this.#exec);
+    } finally {
+      await super.close();
+    }
   }
 }
 
