@@ -72,7 +72,7 @@ describe("a service's address", () => {
     await expect(make('b', { clusterIP: '10.68.0.9' })).rejects.toMatchObject({
       reason: 'Invalid',
       message:
-        'Service "b" is invalid: spec.clusterIPs: Invalid value: ["10.68.0.9"]: failed to allocate IP 10.68.0.9: provided IP is already allocated',
+        'Service "b" is invalid: spec.clusterIPs: Invalid value: []string{"10.68.0.9"}: failed to allocate IP 10.68.0.9: provided IP is already allocated',
     });
     await expect(make('b', { clusterIP: '10.1.0.9' })).rejects.toThrow(
       'the provided IP (10.1.0.9) is not in the valid range. The range of valid IPs is 10.68.0.0/16',
@@ -97,7 +97,7 @@ describe("a service's address", () => {
     expect(replaced.spec.ports?.[1]?.nodePort).toBeGreaterThanOrEqual(30_000);
     const moved = { ...replaced, spec: { ...replaced.spec, clusterIP: '10.68.0.77', clusterIPs: ['10.68.0.77'] } };
     await expect(server.client.update('Service', moved)).rejects.toThrow(
-      'spec.clusterIPs[0]: Invalid value: ["10.68.0.77"]: may not change once set',
+      'spec.clusterIPs[0]: Invalid value: []string{"10.68.0.77"}: may not change once set',
     );
   });
 

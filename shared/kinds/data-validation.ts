@@ -27,7 +27,9 @@ export function validateData(fields: readonly DataField[], causes: StatusCause[]
       size += base64 ? decodedLength(value) : Buffer.byteLength(value);
     }
   }
-  if (size > dataLimit) causes.push(tooLong('', dataLimit));
+  // As Kubernetes says it: of a Secret its data are too long, of a ConfigMap, whose data are two fields, all of it.
+  const [only, ...more] = fields;
+  if (size > dataLimit) causes.push(tooLong(only && more.length === 0 ? only.name : '[]', dataLimit));
 }
 
 interface Freezable {

@@ -164,9 +164,11 @@ describe('ConfigMap and Secret', () => {
       [],
     );
     expect(faults('ConfigMap', { data: { a: half, b: `${half}x` } })).toEqual([
-      'Too long: may not be more than 1048576 bytes',
+      '[]: Too long: may not be more than 1048576 bytes',
     ]);
-    expect(faults('Secret', { stringData: { a: half, b: `${half}x` } })).toHaveLength(1);
+    expect(faults('Secret', { stringData: { a: half, b: `${half}x` } })).toEqual([
+      'data: Too long: may not be more than 1048576 bytes',
+    ]);
   });
 
   it('stays as it is once it is immutable', () => {

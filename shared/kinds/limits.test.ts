@@ -23,12 +23,12 @@ describe('a resource quota', () => {
     [
       'scopes that exclude each other',
       { scopes: ['BestEffort', 'NotBestEffort'] },
-      ['spec.scopes: Invalid value: ["BestEffort","NotBestEffort"]: conflicting scopes'],
+      ['spec.scopes: Invalid value: []core.ResourceQuotaScope{"BestEffort", "NotBestEffort"}: conflicting scopes'],
     ],
     [
       'a scope that says nothing of the resource',
       { hard: { services: '1' }, scopes: ['Terminating'] },
-      ['spec.scopes: Invalid value: ["Terminating"]: unsupported scope applied to resource'],
+      ['spec.scopes: Invalid value: []core.ResourceQuotaScope{"Terminating"}: unsupported scope applied to resource'],
     ],
     [
       'a scope with no values',
@@ -46,7 +46,7 @@ describe('a resource quota', () => {
   it('never changes what it counts', () => {
     const of = (...scopes: string[]) => ({ spec: { scopes } });
     expect(updateFaults('ResourceQuota', of('BestEffort'), of('NotBestEffort'))).toEqual([
-      'spec.scopes: Invalid value: ["NotBestEffort"]: field is immutable',
+      'spec.scopes: Invalid value: []core.ResourceQuotaScope{"NotBestEffort"}: field is immutable',
     ]);
     expect(updateFaults('ResourceQuota', { spec: { hard: { pods: '1' } } }, { spec: { hard: { pods: '2' } } })).toEqual(
       [],

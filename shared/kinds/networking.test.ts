@@ -9,7 +9,7 @@ const rules = (...paths: object[]) => ({ spec: { rules: [{ http: { paths } }] } 
 describe('Ingress', () => {
   it.each<[string, object, string[]]>([
     ['a good one', rules(pathTo('/')), []],
-    ['nothing', {}, ['spec: Invalid value: null: either `defaultBackend` or `rules` must be specified']],
+    ['nothing', {}, ['spec: Invalid value: "null": either `defaultBackend` or `rules` must be specified']],
     [
       'a path without a type',
       rules({ backend: { service } }),

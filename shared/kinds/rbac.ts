@@ -9,7 +9,7 @@ import type {
   StatusCause,
   Subject,
 } from '../generated/types.ts';
-import { invalid, notSupported, required } from '../schema/causes.ts';
+import { GoValue, invalid, notSupported, required } from '../schema/causes.ts';
 import { isDnsSubdomain, isPathSegment } from '../schema/formats.ts';
 import { validateLabelSelector } from '../selector.ts';
 import { ageColumn, createdAtColumn, nameColumn, text, wide } from './columns.ts';
@@ -68,7 +68,10 @@ function bindingStrategy<T extends Binding>(roleKinds: readonly string[], namesp
       }
     },
     validateUpdate({ roleRef }, old, causes) {
-      if (!isDeepStrictEqual(roleRef, old.roleRef)) causes.push(invalid('roleRef', roleRef, 'cannot change roleRef'));
+      if (isDeepStrictEqual(roleRef, old.roleRef)) return;
+      const { apiGroup = '', kind = '', name = '' } = roleRef ?? {};
+      const fields = `APIGroup:${JSON.stringify(apiGroup)}, Kind:${JSON.stringify(kind)}, Name:${JSON.stringify(name)}`;
+      causes.push(invalid('roleRef', new GoValue('rbac.RoleRef', fields), 'cannot change roleRef'));
     },
   };
 }

@@ -5,7 +5,7 @@ import type {
   StatusCause,
 } from '../generated/types.ts';
 import { compareQuantities, parseQuantity } from '../quantity.ts';
-import { invalid, notSupported, required } from '../schema/causes.ts';
+import { GoValue, invalid, notSupported, required } from '../schema/causes.ts';
 import { isDnsSubdomain, isQualifiedName } from '../schema/formats.ts';
 import { ageColumn, nameColumn, text } from './columns.ts';
 import type { Behaviour, Column } from './kind.ts';
@@ -73,7 +73,8 @@ export const resourceQuota: Behaviour<ResourceQuota> = {
     },
     validateUpdate({ spec }, old, causes) {
       const sorted = (one: ResourceQuotaSpec | undefined): string => JSON.stringify([...(one?.scopes ?? [])].sort());
-      if (sorted(spec) !== sorted(old.spec)) causes.push(invalid('spec.scopes', spec?.scopes, 'field is immutable'));
+      if (sorted(spec) !== sorted(old.spec))
+        causes.push(invalid('spec.scopes', scopeList(spec?.scopes), 'field is immutable'));
     },
   },
 };
@@ -100,7 +101,7 @@ function isStandard(name: string): boolean {
 
 function validateScopes(spec: ResourceQuotaSpec, causes: StatusCause[]): void {
   const { scopes = [], scopeSelector, hard = {} } = spec;
-  validateScopeNames(scopes, 'spec.scopes', scopes, hard, causes);
+  validateScopeNames(scopes, 'spec.scopes', scopeList(scopes), hard, causes);
   if (!scopeSelector) return;
   const field = 'spec.scopeSelector.matchExpressions';
   const expressions = scopeSelector.matchExpressions ?? [];
@@ -112,6 +113,11 @@ function validateScopes(spec: ResourceQuotaSpec, causes: StatusCause[]): void {
     causes,
   );
   for (const expression of expressions) validateExpression(expression, field, causes);
+}
+
+/** As Kubernetes' causes show them. */
+function scopeList(scopes: readonly string[] | undefined): GoValue | undefined {
+  return scopes && GoValue.list(scopes, 'core.ResourceQuotaScope');
 }
 
 function validateScopeNames(

@@ -11,7 +11,7 @@ describe('reviews', () => {
     const ask = (spec: object) => faults('SubjectAccessReview', { metadata: none, spec });
     expect(ask({ user: 'jane', resourceAttributes })).toEqual([]);
     expect(ask({})).toEqual([
-      'spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified',
+      'spec.resourceAttributes: Invalid value: "null": exactly one of nonResourceAttributes or resourceAttributes must be specified',
       'spec.user: Invalid value: "": at least one of user or group must be specified',
     ]);
     expect(ask({ groups: ['a'], resourceAttributes, nonResourceAttributes: { path: '/' } })).toEqual([

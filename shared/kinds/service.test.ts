@@ -76,7 +76,7 @@ describe('a service', () => {
     [
       'addresses that contradict each other',
       { clusterIP: '10.68.0.9', clusterIPs: ['10.68.0.8'], ports },
-      ['spec.clusterIPs: Invalid value: ["10.68.0.8"]: first value must match `clusterIP`'],
+      ['spec.clusterIPs: Invalid value: []string{"10.68.0.8"}: first value must match `clusterIP`'],
     ],
     [
       'a policy that nobody can use',
@@ -125,7 +125,7 @@ describe('a service', () => {
   it('keeps its address and its class of balancer', () => {
     const at = (clusterIP: string) => ({ spec: { clusterIP, ports } });
     expect(updateFaults('Service', at('10.68.0.9'), at('10.68.0.8'))).toEqual([
-      'spec.clusterIPs[0]: Invalid value: ["10.68.0.8"]: may not change once set',
+      'spec.clusterIPs[0]: Invalid value: []string{"10.68.0.8"}: may not change once set',
     ]);
     const of = (loadBalancerClass: string) => ({ spec: { type: 'LoadBalancer', loadBalancerClass, ports } });
     expect(updateFaults('Service', of('a.example/x'), of('a.example/y'))).toEqual([

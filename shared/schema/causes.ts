@@ -76,8 +76,24 @@ function cause(reason: string, field: string, head: string, detail: string): Sta
   return { reason, message: detail ? `${head}: ${detail}` : head, field };
 }
 
-/** A value as Kubernetes prints it in a cause: strings quoted, objects as JSON. */
+/** What Kubernetes prints as a Go value of a type of its own: `rbac.RoleRef{Kind:"Role"}`. */
+export class GoValue {
+  readonly text: string;
+
+  constructor(type: string, fields: string) {
+    this.text = `${type}{${fields}}`;
+  }
+
+  /** A list of texts: `[]core.ResourceQuotaScope{"BestEffort"}`. */
+  static list(values: readonly string[], type = 'string'): GoValue {
+    return new GoValue(`[]${type}`, values.map((one) => JSON.stringify(one)).join(', '));
+  }
+}
+
+/** A value as Kubernetes prints it in a cause: strings quoted, lists of them as Go writes them, and nothing too; objects as JSON. */
 function printed(value: unknown): string {
-  if (value === undefined || value === null) return 'null';
-  return JSON.stringify(value);
+  if (value === undefined || value === null) return '"null"';
+  if (value instanceof GoValue) return value.text;
+  const texts = Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string');
+  return texts ? GoValue.list(value).text : JSON.stringify(value);
 }

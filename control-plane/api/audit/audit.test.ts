@@ -33,6 +33,7 @@ describe('an audit policy', () => {
     expect(level(podsOnly)).toBe('Metadata');
     expect(level(podsOnly, { subresource: 'log' })).toBe('None');
     expect(level('{level: Metadata, resources: [{resources: ["pods/*"]}]}', { subresource: 'log' })).toBe('Metadata');
+    expect(level('{level: Metadata, resources: [{resources: ["pods/*"]}]}')).toBe('Metadata');
     expect(level('{level: Metadata, resources: [{resources: ["*/log"]}]}', { subresource: 'log' })).toBe('Metadata');
     expect(level('{level: Metadata, resources: [{group: apps}]}')).toBe('None');
     expect(level('{level: Metadata, resources: [{resources: [pods], resourceNames: [q]}]}')).toBe('None');
@@ -59,6 +60,19 @@ describe('an audit policy', () => {
     ['{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: All}]}', 'rules[0].level: one of None'],
     ['{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: None, verb: [get]}]}', 'unknown field "verb"'],
     ['{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: None, omitStages: [Begin]}]}', '"Begin" is none of'],
+    [
+      '{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: None, nonResourceURLs: [healthz]}]}',
+      "begin with a '/'",
+    ],
+    [
+      '{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: None, nonResourceURLs: ["/a*b"]}]}',
+      'final character',
+    ],
+    ['{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: None, resources: [{group: apps/v1}]}]}', 'no group'],
+    [
+      '{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: None, resources: [{resourceNames: [a]}]}]}',
+      'requires at least one resource',
+    ],
     [
       '{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: None, namespaces: [a], nonResourceURLs: ["*"]}]}',
       'cannot apply to both',

@@ -1,5 +1,6 @@
 import { parse as parseYaml } from 'yaml';
 import { messageOf } from '../../../shared/errors.ts';
+import { isDnsSubdomain } from '../../../shared/schema/formats.ts';
 import type { Identity } from '../identity.ts';
 
 /** How much is written of a request, from little to much. */
@@ -97,7 +98,7 @@ function fits(rule: PolicyRule, request: AuditedRequest): boolean {
 
 function fitsPath(pattern: string, path: string): boolean {
   if (pattern === '*' || pattern === path) return true;
-  return pattern.endsWith('*') && path.startsWith(pattern.slice(0, -1));
+  return pattern.endsWith('*') && path.startsWith(pattern.replace(/\*+$/, ''));
 }
 
 function fitsResource({ group = '', resources, resourceNames }: GroupResources, request: AuditedRequest): boolean {
@@ -106,9 +107,10 @@ function fitsResource({ group = '', resources, resourceNames }: GroupResources, 
   if (resourceNames?.length && !resourceNames.includes(request.name ?? '')) return false;
   const { resource, subresource } = request;
   return resources.some((wanted) => {
-    if (wanted === '*') return true;
+    // The second is the resource itself, too.
+    if (wanted === '*' || wanted === `${resource}/*`) return true;
     if (!subresource) return wanted === resource;
-    return wanted === `${resource}/${subresource}` || wanted === `*/${subresource}` || wanted === `${resource}/*`;
+    return wanted === `${resource}/${subresource}` || wanted === `*/${subresource}`;
   });
 }
 
@@ -157,6 +159,20 @@ function readRule(given: unknown, at: string): PolicyRule {
     strings(group.resources, `${where}.resources`);
     strings(group.resourceNames, `${where}.resourceNames`);
     if (typeof (group.group ?? '') !== 'string') throw new Error(`${where}.group: a text is expected`);
+    if (group.group && isDnsSubdomain(String(group.group))) {
+      throw new Error(`${where}.group: "${group.group}" is no group: a version does not belong to it`);
+    }
+    if ((group.resourceNames as string[] | undefined)?.length && !(group.resources as string[] | undefined)?.length) {
+      throw new Error(`${where}.resourceNames: using resourceNames requires at least one resource`);
+    }
+  }
+  for (const [index, url] of ((rule.nonResourceURLs ?? []) as string[]).entries()) {
+    const where = `${at}.nonResourceURLs[${index}]`;
+    if (url !== '*' && !url.startsWith('/'))
+      throw new Error(`${where}: non-resource URL rules must begin with a '/' character`);
+    if (url.slice(0, -1).includes('*')) {
+      throw new Error(`${where}: non-resource URL wildcards '*' must be the final character of the rule`);
+    }
   }
   const paths = (rule.nonResourceURLs as string[] | undefined)?.length;
   if (paths && (resources.length > 0 || (rule.namespaces as string[] | undefined)?.length)) {

@@ -1,4 +1,6 @@
+import { isApiError } from '../../../../shared/errors.ts';
 import type {
+  FieldSelectorAttributes,
   LocalSubjectAccessReview,
   SelfSubjectAccessReview,
   SelfSubjectAccessReviewSpec,
@@ -6,6 +8,7 @@ import type {
   SubjectAccessReviewStatus,
 } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
+import { type FieldRequirement, parseFieldSelector } from '../../../../shared/selector.ts';
 import type { Attributes, Authorizer, Identity } from '../../identity.ts';
 import type { KindHandler } from '../../unstored.ts';
 
@@ -42,6 +45,30 @@ function attributesOf({ resourceAttributes, nonResourceAttributes }: SelfSubject
     const { path = '', verb = '' } = nonResourceAttributes ?? {};
     return { verb, group: '', resource: '', path };
   }
-  const { verb = '', group = '', resource = '', subresource, namespace, name } = resourceAttributes;
-  return { verb, group, resource, subresource: subresource || undefined, namespace: namespace || undefined, name };
+  const { verb = '', group = '', resource = '', subresource, namespace, name, fieldSelector } = resourceAttributes;
+  const fields = fieldSelector && fieldsOf(fieldSelector);
+  return {
+    ...{ verb, group, resource, subresource: subresource || undefined, namespace: namespace || undefined, name },
+    ...(fields ? { fields } : {}),
+  };
+}
+
+/** A selector only ever narrows what is asked for: what cannot be read of it is left out, as in Kubernetes. */
+function fieldsOf({
+  rawSelector,
+  requirements = [],
+}: FieldSelectorAttributes): readonly FieldRequirement[] | undefined {
+  if (rawSelector) {
+    try {
+      return parseFieldSelector(rawSelector);
+    } catch (error) {
+      if (isApiError(error, 'BadRequest')) return undefined;
+      throw error;
+    }
+  }
+  return requirements.flatMap(({ key, operator, values = [] }) => {
+    const [value, ...more] = values;
+    if (value === undefined || more.length > 0 || (operator !== 'In' && operator !== 'NotIn')) return [];
+    return [{ path: key ?? '', equal: operator === 'In', value }];
+  });
 }
