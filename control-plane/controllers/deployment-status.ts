@@ -1,6 +1,7 @@
 import { formatTime } from '../../shared/clock.ts';
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '../../shared/generated/types.ts';
 import { availableOf, bounds, total, wanted } from './deployment-plan.ts';
+import { withoutZeros } from './status-patch.ts';
 
 /**
  * What a Deployment says of itself (Kubernetes, "Deployment status"), and after how many milliseconds time alone may change it: when
@@ -42,7 +43,7 @@ export function deploymentStatus(input: {
   const { collisionCount } = old;
   const status: DeploymentStatus = {
     observedGeneration: deployment.metadata.generation,
-    ...counts,
+    ...withoutZeros(counts),
     ...(collisionCount ? { collisionCount } : {}),
     conditions: [...kept, ...conditions],
   };

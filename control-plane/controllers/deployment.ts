@@ -27,6 +27,7 @@ import {
 } from './deployment-plan.ts';
 import { deploymentStatus, isComplete } from './deployment-status.ts';
 import { OwnWrites } from './own-writes.ts';
+import { statusPatch } from './status-patch.ts';
 
 /** Rolls a Deployment's template out over ReplicaSets, one a template, and keeps the old ones as its history. */
 export function createDeploymentController(deps: ControllerDeps): Controller {
@@ -227,7 +228,7 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
     const { status, lookAgainMs } = deploymentStatus({ deployment, next, sets, created, now: clock.now() });
     if (!isDeepStrictEqual(status, deployment.status)) {
       const { name, namespace } = deployment.metadata;
-      const body = { status };
+      const body = statusPatch(deployment.status, status);
       const options = { namespace, subresource: 'status' } as const;
       ownWrites.wrote(keyOf(deployment), await client.patch('Deployment', name, { type: 'merge', body }, options));
     }

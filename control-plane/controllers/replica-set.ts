@@ -18,6 +18,7 @@ import { matchesLabels, type Selector, selectorOf, selectorOfMap } from '../../s
 import type { Controller, ControllerDeps } from './controller.ts';
 import { OwnWrites } from './own-writes.ts';
 import { planReplicas, type ReplicaCounts } from './replicas.ts';
+import { statusPatch, withoutZeros } from './status-patch.ts';
 
 /** How many pods one reconciliation makes or removes at the same time. */
 const parallel = 16;
@@ -160,7 +161,7 @@ export function createReplicaController(
     const status = nextStatus(owner, counts, failure, formatTime(clock.now()));
     if (isDeepStrictEqual(status, { ...owner.status })) return;
     const { name, namespace, resourceVersion } = owner.metadata;
-    const body = { metadata: { resourceVersion }, status };
+    const body = { metadata: { resourceVersion }, ...statusPatch(owner.status, status) };
     const written = await client.patch(kind, name, { type: 'merge', body }, { namespace, subresource: 'status' });
     ownWrites.wrote(keyOf(owner), written);
   }
@@ -216,8 +217,8 @@ function nextStatus(owner: Owner, counts: ReplicaCounts, failure: unknown, now: 
     conditions.push({ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message, lastTransitionTime });
   }
   return {
-    ...owner.status,
-    ...counts,
+    ...withoutZeros({ ...owner.status, ...counts }),
+    replicas: counts.replicas,
     observedGeneration: owner.metadata.generation,
     ...(conditions.length > 0 || old ? { conditions } : {}),
   };

@@ -132,6 +132,15 @@ describe('a Deployment', () => {
     }, 'revision 3, complete');
     const sets = await cluster.settle(cluster.client.list('ReplicaSet', { namespace: 'default' }));
     expect(sets.items.length).toBe(2);
+    await cluster.until(async () => {
+      const { items } = await cluster.client.list('ReplicaSet', { namespace: 'default' });
+      return items.some(
+        ({ status }) =>
+          Object.keys(status ?? {})
+            .sort()
+            .join() === 'observedGeneration,replicas',
+      );
+    }, 'a ReplicaSet without pods, which tells no other count');
   });
 
   it('of strategy Recreate has no old pod left when its first new one is made', async () => {
