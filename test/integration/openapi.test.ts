@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { documented } from '../../control-plane/api/rest/openapi/documented.ts';
 import { servedKinds } from '../../shared/kinds/index.ts';
 import { apiVersionOf } from '../../shared/kinds/names.ts';
 import { hasKubectl, kubectlProgram } from '../support/kubectl-program.ts';
@@ -47,6 +48,24 @@ describe('OpenAPI', () => {
       expect([again.status, again.text]).toEqual([304, '']);
       const other = await server.call('GET', path, { headers: { 'if-none-match': '"other"' } });
       expect(other.status).toBe(200);
+    }
+  });
+
+  it("says what is required in Kubernetes' words, whatever is checked, and which structs are owned as a whole", () => {
+    const of = (name: string): Json => swagger.definitions[`io.k8s.${name}`];
+    expect(of('api.autoscaling.v2.HorizontalPodAutoscalerSpec').required.sort()).toEqual([
+      'maxReplicas',
+      'scaleTargetRef',
+    ]);
+    expect(of('api.core.v1.PodList').required).toEqual(['items']);
+    expect(of('api.apps.v1.Deployment').required).toBeUndefined();
+    expect(of('api.core.v1.SecretKeySelector')['x-kubernetes-map-type']).toBe('atomic');
+    expect(of('api.apps.v1.DeploymentSpec').properties.selector['x-kubernetes-map-type']).toBeUndefined();
+    for (const message of Object.keys(documented)) {
+      const { properties } = of(message.slice('k8s.io.'.length));
+      for (const field of (documented[message] ?? '').split(' ')) {
+        expect(Object.keys(properties)).toContain(field.replace(/^-/, ''));
+      }
     }
   });
 

@@ -2,6 +2,8 @@ import { messages } from '../../../../shared/generated/schema.ts';
 import { servedKinds } from '../../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../../shared/kinds/kind.ts';
 import type { FieldSchema, MessageSchema } from '../../../../shared/schema/schema.ts';
+import { goTypes } from '../../apply/go-types.ts';
+import { documented } from './documented.ts';
 
 /** The types of OpenAPI documents, derived from the schema table. Version 2 is Swagger, version 3 what came after it. */
 export type Version = 2 | 3;
@@ -66,14 +68,24 @@ export function schemaOf(name: string, version: Version): object {
       properties[field] = { type: 'string', description: headDescriptions[field] };
   }
   addProperties(message, version, properties, required);
+  const needed = neededOf(name, required);
   const description = message.description ?? listDescription(name, properties);
   return {
     type: 'object',
     ...(description ? { description } : {}),
-    ...(required.length > 0 ? { required } : {}),
+    ...(needed.length > 0 ? { required: needed } : {}),
     properties,
+    ...(goTypes.atomic.has(name) ? { 'x-kubernetes-map-type': 'atomic' } : {}),
     ...(gvk.length > 0 ? { 'x-kubernetes-group-version-kind': gvk } : {}),
   };
+}
+
+/** The fields that are said to be required, of those that are. */
+function neededOf(name: string, required: readonly string[]): readonly string[] {
+  if (name.endsWith('List') && servedKinds.some(({ message }) => `${message}List` === name)) return ['items'];
+  const more = documented[name]?.split(' ') ?? [];
+  const less = more.filter((one) => one.startsWith('-')).map((one) => one.slice(1));
+  return [...required.filter((one) => !less.includes(one)), ...more.filter((one) => !one.startsWith('-'))];
 }
 
 /** Lists are all alike: `proto/` says nothing of them. */
@@ -122,7 +134,10 @@ function propertyOf(field: FieldSchema, version: Version): object {
     ...(field.patchMergeKey ? { 'x-kubernetes-patch-merge-key': field.patchMergeKey } : {}),
     ...(field.repeated && field.listType ? { 'x-kubernetes-list-type': field.listType } : {}),
     ...(field.repeated && field.listMapKey ? { 'x-kubernetes-list-map-keys': field.listMapKey } : {}),
-    ...(!field.repeated && field.listType ? { 'x-kubernetes-map-type': field.listType } : {}),
+    // Of a struct its own schema says it.
+    ...(!field.repeated && field.listType && !goTypes.atomic.has(field.type)
+      ? { 'x-kubernetes-map-type': field.listType }
+      : {}),
   };
   // In version 3 nothing may stand beside a reference.
   if ('$ref' in shape && version === 3 && Object.keys(more).length > 0) return { allOf: [shape], ...more };
