@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { admitted, faults, updateFaults } from '../../test/support/kind-rules.ts';
-import type { PersistentVolumeClaim } from '../generated/types.ts';
+import { admitted, faults, updateFaults, writtenPart } from '../../test/support/kind-rules.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from '../generated/types.ts';
 import { kindNamed } from './index.ts';
 
 const claim = (more: object = {}, storage = '1Gi') => ({
@@ -8,6 +8,19 @@ const claim = (more: object = {}, storage = '1Gi') => ({
 });
 const volume = (more: object = {}) => ({
   spec: { accessModes: ['ReadWriteOnce'], capacity: { storage: '1Gi' }, hostPath: { path: '/data' }, ...more },
+});
+
+it('tells since when a volume is in its phase', () => {
+  const creationTimestamp = '2024-01-01T00:00:00Z';
+  const old = admitted('PersistentVolume', {
+    ...volume(),
+    metadata: { name: 'v', creationTimestamp },
+  }) as PersistentVolume;
+  expect(old.status).toEqual({ phase: 'Pending', lastPhaseTransitionTime: creationTimestamp });
+  const now = Date.parse('2024-01-02T00:00:00Z');
+  const bound = { ...old, status: { ...old.status, phase: 'Bound' } };
+  expect(writtenPart('status', old, bound, now).object.status?.lastPhaseTransitionTime).toBe('2024-01-02T00:00:00Z');
+  expect(writtenPart('status', old, old, now).object.status?.lastPhaseTransitionTime).toBe(creationTimestamp);
 });
 
 describe('a claim', () => {

@@ -33,14 +33,14 @@ export const job: Behaviour<Job> = {
     wide('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
   ],
   strategy: {
-    default({ metadata, spec }) {
-      if (spec) defaultSpec(spec);
-      const labels = spec?.template?.metadata?.labels;
-      if (labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
+    default(object) {
+      if (object.spec) defaultSpec(object.spec);
+      defaultLabels(object);
     },
     prepareCreate(object) {
       object.status = {};
       if (object.spec?.manualSelector !== true) generateSelector(object);
+      defaultLabels(object);
     },
     validate(object, causes) {
       const { spec, metadata } = object;
@@ -52,6 +52,12 @@ export const job: Behaviour<Job> = {
     validateUpdate: validateUpdate,
   },
 };
+
+/** A job has its pods' labels, those included that it is given itself, unless it has others. */
+function defaultLabels({ metadata, spec }: Job): void {
+  const labels = spec?.template?.metadata?.labels;
+  if (labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
+}
 
 function defaultSpec(spec: JobSpec): void {
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;

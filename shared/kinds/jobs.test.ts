@@ -16,7 +16,7 @@ const cronJob = (more: object = {}) => ({
 
 describe('a job', () => {
   it('runs one pod to its end, which it knows by its own uid', () => {
-    const { spec } = admitted('Job', job()) as Job;
+    const { metadata: meta, spec } = admitted('Job', job()) as Job;
     expect(spec).toMatchObject({
       completions: 1,
       parallelism: 1,
@@ -26,6 +26,7 @@ describe('a job', () => {
       podReplacementPolicy: 'TerminatingOrFailed',
       selector: { matchLabels: { 'batch.kubernetes.io/controller-uid': 'u-1' } },
     });
+    expect(meta.labels).toEqual(spec.template.metadata?.labels);
     expect(spec.template.metadata?.labels).toEqual({
       'batch.kubernetes.io/controller-uid': 'u-1',
       'controller-uid': 'u-1',

@@ -53,10 +53,10 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   /** What happens when only a part of the object is written, by the subresource that is that part. */
   readonly parts?: Partial<Record<Subresource, PartStrategy<T>>>;
   /**
-   * What a new generation is counted by: the spec, or the whole body and the labels. Absent: the spec of kinds that have a
+   * What a new generation is counted by: the spec, the template, or the whole body and the labels. Absent: the spec of kinds that have a
    * status to observe it; other kinds have no generation.
    */
-  readonly generation?: 'spec' | 'body' | 'none';
+  readonly generation?: 'spec' | 'template' | 'body' | 'none';
   /** Seconds that a deletion waits for whoever runs the object (pods), unless the client says how many. Absent: nobody does, it is removed at once. */
   gracePeriod?(object: T): number | undefined;
 }

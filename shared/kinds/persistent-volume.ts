@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { formatTime } from '../clock.ts';
 import { messages } from '../generated/schema.ts';
 import type { PersistentVolume, PersistentVolumeSpec, StatusCause } from '../generated/types.ts';
 import { compareQuantities } from '../quantity.ts';
@@ -40,7 +41,17 @@ export const persistentVolume: Behaviour<PersistentVolume> = {
   strategy: {
     generation: 'none',
     prepareCreate(object) {
-      object.status = { phase: 'Pending' };
+      object.status = { phase: 'Pending', lastPhaseTransitionTime: object.metadata.creationTimestamp };
+    },
+    parts: {
+      status: {
+        prepare({ status }, { status: old }, now) {
+          if (!status || status.phase === old?.phase) return;
+          if (status.lastPhaseTransitionTime === old?.lastPhaseTransitionTime) {
+            status.lastPhaseTransitionTime = formatTime(now);
+          }
+        },
+      },
     },
     validate({ spec }, causes) {
       if (spec) validateSpec(spec, causes);

@@ -1,4 +1,5 @@
 import type { Container, Pod, PodSpec, Probe, Toleration } from '../generated/types.ts';
+import { defaultClaimSpec } from './claim-spec.ts';
 
 /** Defaults that depend on other fields; the simple ones are options in `proto/`. All change the draft. */
 
@@ -11,7 +12,11 @@ const unreachable = 'node.kubernetes.io/unreachable';
 export function defaultPodSpec(spec: PodSpec): void {
   for (const container of containersOf(spec)) defaultContainer(container);
   for (const container of spec.ephemeralContainers ?? []) defaultPullPolicy(container);
-  for (const volume of spec.volumes ?? []) if (Object.keys(volume).length === 1) volume.emptyDir = {};
+  for (const volume of spec.volumes ?? []) {
+    if (Object.keys(volume).length === 1) volume.emptyDir = {};
+    const claim = volume.ephemeral?.volumeClaimTemplate?.spec;
+    if (claim) defaultClaimSpec(claim);
+  }
   if (spec.serviceAccountName || spec.serviceAccount) {
     spec.serviceAccountName ||= spec.serviceAccount;
     spec.serviceAccount = spec.serviceAccountName;

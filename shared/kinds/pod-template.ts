@@ -15,6 +15,7 @@ export const podTemplate: Behaviour<PodTemplate> = {
     text('Pod Labels', 'The labels of the pods to come.', ({ template }) => formatLabels(template?.metadata?.labels)),
   ],
   strategy: {
+    generation: 'template',
     default({ template }) {
       if (template?.spec) defaultPodSpec(template.spec);
     },

@@ -27,6 +27,21 @@ function faults(spec: object, meta: object = metadata): string[] {
 const app = { name: 'app', image: 'example/app:1' };
 
 describe('a new pod', () => {
+  it('has the defaults of its volumes filled in', () => {
+    const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+    const volumes = [
+      { name: 'host', hostPath: { path: '/var' } },
+      { name: 'iscsi', iscsi: { targetPortal: 'a', iqn: 'iqn.2001-04.com.example:s', lun: 0 } },
+      { name: 'own', ephemeral: { volumeClaimTemplate: { spec: claim } } },
+    ];
+    expect(admitted({ containers: [app], volumes }).spec.volumes).toMatchObject([
+      { hostPath: { path: '/var', type: '' } },
+      { iscsi: { iscsiInterface: 'default' } },
+      { ephemeral: { volumeClaimTemplate: { spec: { volumeMode: 'Filesystem' } } } },
+    ]);
+    expect(faults({ containers: [app], volumes })).toEqual([]);
+  });
+
   it('gets the defaults that Kubernetes gives it, and bears a lost node for 5 s', () => {
     expect(
       admitted({
