@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Client } from '../../shared/client.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
@@ -46,6 +47,8 @@ export class Session {
     this.#deps = deps;
     this.#connection = connection;
     this.#liveness = liveness;
+    // Each stream that is about to be opened listens to it.
+    setMaxListeners(0, this.#ended.signal);
     this.#chain = new AssignmentChain(node, deps.informers);
     this.#assign.ring();
   }
@@ -57,9 +60,14 @@ export class Session {
     if (this.#chain.note(changes)) this.#assign.ring();
   }
 
+  /** Aborted when it is over. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
   /** The node has been welcomed, and is heard: it can be asked for streams. */
   get serving(): boolean {
-    return this.#serving && !this.#ended.signal.aborted;
+    return this.#serving && !this.ended.aborted;
   }
 
   send(message: ToNode): Promise<void> {

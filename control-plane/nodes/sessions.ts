@@ -156,7 +156,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
   function open(node: string, request: StreamRequest, signal: AbortSignal): Promise<Tunnel> | undefined {
     const session = sessions.get(node);
     if (!session?.serving) return undefined;
-    return tunnels.open(node, request, (message) => session.send(message), signal);
+    return tunnels.open(node, request, session, signal);
   }
 
   return {

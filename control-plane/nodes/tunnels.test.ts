@@ -15,14 +15,15 @@ function setUp() {
   const tunnels = new Tunnels({ clock, random: seededRandom(1) });
   const told: ToNode[] = [];
   const stop = new AbortController();
-  const tell = async (message: ToNode): Promise<void> => void told.push(message);
-  const opening = tunnels.open('n1', request, tell, stop.signal);
+  const session = new AbortController();
+  const send = async (message: ToNode): Promise<void> => void told.push(message);
+  const opening = tunnels.open('n1', request, { send, ended: session.signal }, stop.signal);
   opening.catch(() => undefined);
   const asked = told[0];
   if (asked?.type !== 'openStream') throw new Error('nothing was asked of the node');
   const [agent, server] = connectionPair<TunnelFrame, TunnelFrame>();
   const accept = (node: string, tunnel: Tunnel = server) => tunnels.accept(asked.id, node, tunnel);
-  return { clock, tunnels, told, stop, opening, asked, agent, accept };
+  return { clock, tunnels, told, stop, session, opening, asked, agent, accept };
 }
 
 describe('a stream that is asked of a node', () => {
@@ -53,12 +54,16 @@ describe('a stream that is asked of a node', () => {
     for await (const _frame of tunnel.incoming) throw new Error('nothing was sent');
   });
 
-  it('is refused when the node does not dial in time, or the client goes before', async () => {
+  it('is refused when the node does not dial in time, or the client or the session goes before', async () => {
     const late = setUp();
     await late.clock.advance(10_001);
     await expect(late.opening).rejects.toThrow('error dialing backend: node n1 did not open a stream within 10 s');
     expect(late.told.at(-1)).toEqual({ type: 'closeStream', id: late.asked.id });
     await expect(late.accept('n1')).rejects.toMatchObject({ reason: 'NotFound' });
+    const gone = setUp();
+    gone.session.abort(new Error('the session has ended'));
+    await expect(gone.opening).rejects.toThrow('error dialing backend: the session has ended');
+    await expect(gone.accept('n1')).rejects.toMatchObject({ reason: 'NotFound' });
     const left = setUp();
     left.stop.abort(new Error('the client has gone'));
     await expect(left.opening).rejects.toThrow('the client has gone');

@@ -13,6 +13,13 @@ export function dialError(why: string): ApiError {
   return new ApiError('Unknown', `error dialing backend: ${why}`);
 }
 
+/** A node's session, as far as its tunnels need it. */
+export interface Line {
+  send(message: ToNode): Promise<void>;
+  /** Aborted when the session has ended. */
+  readonly ended: AbortSignal;
+}
+
 interface Pending {
   readonly node: string;
   readonly take: (tunnel: Tunnel) => Promise<void>;
@@ -28,20 +35,17 @@ export class Tunnels {
   }
 
   /**
-   * Asks `node` for a tunnel by its session (`tell`) and resolves with it. Its `close`, or the signal's abortion, lets the agent's
-   * call end and tells the agent so. Rejects with `dialError` when the agent does not dial in time.
+   * Asks `node` for a tunnel by its session and resolves with it. Its `close`, or the signal's abortion, lets the agent's
+   * call end and tells the agent so. Rejects with `dialError` when the agent does not dial in time, or its session ends before.
    */
-  open(
-    node: string,
-    request: StreamRequest,
-    tell: (message: ToNode) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<Tunnel> {
+  open(node: string, request: StreamRequest, session: Line, signal: AbortSignal): Promise<Tunnel> {
     const id = uuid(this.#deps.random);
+    const tell = (message: ToNode): Promise<void> => session.send(message);
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         timer.cancel();
         signal.removeEventListener('abort', onAbort);
+        session.ended.removeEventListener('abort', onEnd);
         this.#pending.delete(id);
       };
       const fail = (error: unknown): void => {
@@ -51,6 +55,7 @@ export class Tunnels {
         tell({ type: 'closeStream', id }).catch(() => undefined);
       };
       const onAbort = (): void => fail(signal.reason);
+      const onEnd = (): void => fail(dialError(messageOf(session.ended.reason)));
       const timer = this.#deps.clock.timer(dialMs, () =>
         fail(dialError(`node ${node} did not open a stream within ${dialMs / 1000} s`)),
       );
@@ -59,6 +64,7 @@ export class Tunnels {
         return reject(signal.reason);
       }
       signal.addEventListener('abort', onAbort, { once: true });
+      session.ended.addEventListener('abort', onEnd, { once: true });
       this.#pending.set(id, {
         node,
         take: (tunnel) =>
