@@ -1,15 +1,18 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { ObjectMeta } from '../../shared/generated/types.ts';
 
 /** Takes out owners that stand twice in an object's metadata, with Kubernetes' warning. A patch is told of them as of what its object became. */
 export function dropRepeatedOwners(meta: ObjectMeta, warnings: string[], written: 'object' | 'patch' = 'object'): void {
   const owners = meta.ownerReferences ?? [];
   if (owners.length < 2) return;
+  const seen = new Set<string>();
   const kept: typeof owners = [];
   const repeated: string[] = [];
   for (const owner of owners) {
-    if (kept.some((other) => isDeepStrictEqual(other, owner))) repeated.push(owner.uid);
+    const { apiVersion, kind, name, uid, controller, blockOwnerDeletion } = owner;
+    const identity = JSON.stringify([apiVersion, kind, name, uid, controller ?? null, blockOwnerDeletion ?? null]);
+    if (seen.has(identity)) repeated.push(uid);
     else kept.push(owner);
+    seen.add(identity);
   }
   if (repeated.length === 0) return;
   meta.ownerReferences = kept;

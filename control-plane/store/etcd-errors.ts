@@ -14,6 +14,7 @@ const sayings: readonly (readonly [string, Reason])[] = [
   ['required revision has been compacted', 'Expired'],
   ['required revision is a future revision', 'Timeout'],
   ['request is too large', 'RequestEntityTooLarge'],
+  ['received message larger than max', 'RequestEntityTooLarge'],
   ['too many operations in txn request', 'BadRequest'],
   ['duplicate key given in txn request', 'BadRequest'],
   ['key is not provided', 'BadRequest'],

@@ -13,6 +13,7 @@ import { isDnsLabel, isDnsSubdomain } from '../schema/formats.ts';
 import { humanDuration } from './age.ts';
 import { ageColumn, nameColumn, text } from './columns.ts';
 import type { Behaviour, Column } from './kind.ts';
+import { repeats } from './repeats.ts';
 
 /** Shortest life that may be asked for, in seconds. */
 const minLife = 600;
@@ -41,9 +42,7 @@ export const certificateSigningRequest: Behaviour<CertificateSigningRequest> = {
     },
     validate({ spec, status }, causes) {
       const { signerName, expirationSeconds, usages = [] } = spec;
-      for (const [index, usage] of usages.entries()) {
-        if (usages.indexOf(usage) < index) causes.push(duplicate(`spec.usages[${index}]`, usage));
-      }
+      for (const index of repeats(usages)) causes.push(duplicate(`spec.usages[${index}]`, usages[index]));
       if (signerName === legacySigner) {
         const fault = 'the legacy signerName is not allowed via this API version';
         causes.push(invalid('spec.signerName', signerName, fault));

@@ -12,6 +12,7 @@ import { isDnsSubdomain, isQualifiedName } from '../schema/formats.ts';
 import { validateLabelSelector } from '../selector.ts';
 import { ageColumn, count, flag, nameColumn, text } from './columns.ts';
 import type { Behaviour, Column } from './kind.ts';
+import { repeats } from './repeats.ts';
 
 const lifecycleModes = ['Persistent', 'Ephemeral'];
 /** Most characters of what a driver calls a node. */
@@ -134,9 +135,10 @@ function validateDriver(
   if (nodeID?.length > maxNodeId) {
     causes.push(invalid(`${field}.nodeID`, nodeID, `must be ${maxNodeId} characters or less`));
   }
+  const repeated = repeats(topologyKeys);
   for (const [index, key] of topologyKeys.entries()) {
     if (key === '') causes.push(required(field));
-    if (topologyKeys.indexOf(key) < index) causes.push(duplicate(field, key));
+    if (repeated.has(index)) causes.push(duplicate(field, key));
     const wrong = isQualifiedName(key);
     if (wrong) causes.push(invalid(field, key, wrong));
   }

@@ -40,7 +40,7 @@ export const ephemeralContainers: PartStrategy<Pod> = {
 
 function validateEphemeralContainers({ spec }: Pod, causes: StatusCause[]): void {
   const volumes = new Set((spec.volumes ?? []).map(({ name }) => name));
-  const others = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ name }) => name);
+  const others = new Set([...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ name }) => name));
   const names = new Set(others);
   for (const [index, container] of (spec.ephemeralContainers ?? []).entries()) {
     const path = `${field}[${index}]`;
@@ -48,7 +48,7 @@ function validateEphemeralContainers({ spec }: Pod, causes: StatusCause[]): void
     names.add(container.name);
     validateContainer(container as Container, spec, volumes, path, causes);
     const target = container.targetContainerName;
-    if (target && !others.includes(target)) causes.push(notFound(`${path}.targetContainerName`, target));
+    if (target && !others.has(target)) causes.push(notFound(`${path}.targetContainerName`, target));
     validateFields(container, path, causes);
   }
 }

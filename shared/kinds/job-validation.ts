@@ -2,6 +2,7 @@ import type { JobSpec, PodFailurePolicyRule, StatusCause, SuccessPolicyRule } fr
 import { duplicate, invalid, notSupported, required, tooMany } from '../schema/causes.ts';
 import { matchesLabels, selectorOf, validateLabelSelector } from '../selector.ts';
 import { validatePodTemplate } from './pod-validation.ts';
+import { repeats } from './repeats.ts';
 
 const maxParallelIndexes = 100_000;
 const maxRules = 20;
@@ -129,8 +130,9 @@ function validateFailureRule(
   if (values.some((value, index) => index > 0 && value < (values[index - 1] ?? value))) {
     causes.push(invalid(`${path}.values`, values, 'must be ordered'));
   }
+  const repeated = repeats(values);
   for (const [index, value] of values.entries()) {
-    if (values.indexOf(value) < index) causes.push(duplicate(`${path}.values[${index}]`, value));
+    if (repeated.has(index)) causes.push(duplicate(`${path}.values[${index}]`, value));
     if (operator === 'In' && value === 0) {
       causes.push(invalid(`${path}.values[${index}]`, value, 'must not be 0 for the In operator'));
     }

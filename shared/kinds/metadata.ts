@@ -12,6 +12,9 @@ export interface MetadataRules {
 /** Bytes of all annotations of an object together, keys and values. */
 const annotationLimit = 256 * 1024;
 
+/** How often it is told that an object has several controllers. */
+const maxTold = 4;
+
 /** Finalizers of Kubernetes' own that have no domain. */
 const plainFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
 
@@ -75,6 +78,7 @@ export function validateAnnotations(
 function validateOwners(owners: readonly OwnerReference[], causes: StatusCause[]): void {
   const field = 'metadata.ownerReferences';
   let controller: string | undefined;
+  let told = 0;
   for (const [index, { apiVersion, kind, name, controller: controls }] of owners.entries()) {
     if (apiVersion && !/^([^/]+\/)?[^/]+$/.test(apiVersion)) {
       const fault = 'must be <group>/<version> or <version>';
@@ -88,6 +92,8 @@ function validateOwners(owners: readonly OwnerReference[], causes: StatusCause[]
     if (!controls) continue;
     const called = `${kind}/${name}`;
     if (controller) {
+      // Each repeats all of them.
+      if (++told > maxTold) break;
       const fault = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${called}`;
       causes.push(invalid(field, owners, fault));
     }

@@ -80,10 +80,10 @@ function validateAddedTolerations(
   before: readonly Toleration[] = [],
   causes: StatusCause[],
 ): void {
-  const bare = ({ tolerationSeconds: _seconds, ...rest }: Toleration) => rest;
-  const kept = before.every((old) => tolerations.some((toleration) => isDeepStrictEqual(bare(toleration), bare(old))));
-  if (!kept)
-    causes.push(forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds'));
+  const bare = ({ key, operator, value, effect }: Toleration) => JSON.stringify([key, operator, value, effect]);
+  const present = new Set(tolerations.map(bare));
+  if (before.every((old) => present.has(bare(old)))) return;
+  causes.push(forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds'));
 }
 
 function validateGates(spec: PodSpec, before: PodSpec, causes: StatusCause[]): void {

@@ -4,6 +4,7 @@ import { duplicate, forbidden, invalid, tooLong } from '../schema/causes.ts';
 import { isDnsSubdomain, isLabelValue, isQualifiedName } from '../schema/formats.ts';
 import { ageColumn, flag, nameColumn, text } from './columns.ts';
 import type { Behaviour, Column } from './kind.ts';
+import { repeats } from './repeats.ts';
 
 /** Marks the class of claims that name none. */
 export const defaultClassAnnotation = 'storageclass.kubernetes.io/is-default-class';
@@ -70,10 +71,11 @@ function validateTopologies(terms: readonly TopologySelectorTerm[], causes: Stat
     const field = `allowedTopologies[${index}].matchLabelExpressions`;
     const keys = new Map<string, string[]>();
     for (const [at, { key, values = [] }] of matchLabelExpressions.entries()) {
+      const repeated = repeats(values);
       for (const [position, value] of values.entries()) {
         const fault = isLabelValue(value);
         if (fault) causes.push(invalid(`${field}[${at}].values[${position}]`, value, fault));
-        if (values.indexOf(value) < position) causes.push(duplicate(`${field}[${at}].values[${position}]`, value));
+        if (repeated.has(position)) causes.push(duplicate(`${field}[${at}].values[${position}]`, value));
       }
       const fault = key && isQualifiedName(key);
       if (fault) causes.push(invalid(`${field}[${at}].key`, key, fault));

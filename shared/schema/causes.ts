@@ -90,10 +90,14 @@ export class GoValue {
   }
 }
 
+/** Letters of a value that a cause repeats. */
+const longestValue = 16_384;
+
 /** A value as Kubernetes prints it in a cause: strings quoted, lists of them as Go writes them, and nothing too; objects as JSON. */
 function printed(value: unknown): string {
   if (value === undefined || value === null) return '"null"';
   if (value instanceof GoValue) return value.text;
   const texts = Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string');
-  return texts ? GoValue.list(value).text : JSON.stringify(value);
+  const text = texts ? GoValue.list(value).text : JSON.stringify(value);
+  return text.length > longestValue ? `${text.slice(0, longestValue)}…` : text;
 }

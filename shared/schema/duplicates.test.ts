@@ -58,3 +58,10 @@ describe('YAML', () => {
     expect(() => readYaml('a: &x [*x, *x]\nb: *y\n')).toThrow();
   });
 });
+
+describe('YAML of many tokens', () => {
+  it('is refused before it takes its reader long, and long texts in it are not', () => {
+    expect(() => readYaml('- a\n'.repeat(100_000))).toThrow('Request entity too large: limit is 100000 tokens of YAML');
+    expect(readYaml(`a: |\n${' x: [y, z]\n'.repeat(100_000)}`).duplicates).toEqual([]);
+  });
+});

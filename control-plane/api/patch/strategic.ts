@@ -1,6 +1,5 @@
 import { ApiError } from '../../../shared/errors.ts';
 import type { FieldSchema, MessageSchema } from '../../../shared/schema/schema.ts';
-import { deepEqual } from './json.ts';
 import { isRecord, setMember } from './merge.ts';
 import { printedMap } from './refusal.ts';
 
@@ -118,48 +117,46 @@ function mergeItems(
   schema: Schema,
 ): Merged {
   const asked: Record<string, unknown>[] = [];
-  let kept = [...target];
+  const deleted = new Set<string>();
   let replace = false;
   for (const item of patch) {
     if (!isRecord(item)) throw new ApiError('BadRequest', `the items of a list merged by ${key} must be objects`);
     if (item.$patch === 'replace') replace = true;
-    else if (item.$patch === 'delete') kept = kept.filter((other) => !isNamed(other, key, keyOf(item, key)));
+    else if (item.$patch === 'delete') deleted.add(keyOf(item, key));
     else if (item.$patch === 'merge') throw badPatch('merging lists cannot yet be specified in the patch');
     else if (item.$patch !== undefined) throw unknownDirective(item.$patch, item);
     else asked.push(item);
   }
   if (replace) return { list: asked.map(plain), place: target };
-  const merged = [...kept];
+  const merged = deleted.size > 0 ? target.filter((item) => !deleted.has(idOf(item, key))) : [...target];
+  const places = firstPlaces(merged, key);
   for (const item of asked) {
     const id = keyOf(item, key);
-    const at = merged.findIndex((other) => isNamed(other, key, id));
-    const before = at < 0 ? undefined : merged[at];
-    if (at < 0) merged.push(plainMembers(item));
-    else merged[at] = mergeObject(isRecord(before) ? before : {}, item, type, schema);
+    const at = places.get(id) ?? merged.length;
+    const before = merged[at];
+    places.set(id, at);
+    merged[at] = isRecord(before) ? mergeObject(before, item, type, schema) : plainMembers(item);
   }
   // What is new counts as having stood where what is deleted left places free, as in Kubernetes.
   return { list: merged, place: merged.slice(0, target.length) };
 }
 
 function mergeScalars(target: readonly unknown[], patch: readonly unknown[]): Merged {
-  const list: unknown[] = [];
-  for (const value of [...target, ...patch]) if (!list.some((other) => deepEqual(other, value))) list.push(value);
-  return { list, place: target };
+  const all = new Map([...target, ...patch].map((value) => [idOf(value, undefined), value]));
+  return { list: [...all.values()], place: target };
 }
 
-function isNamed(item: unknown, key: string, id: unknown): boolean {
-  return isRecord(item) && deepEqual(item[key], id);
-}
-
-function keyOf(item: Record<string, unknown>, key: string): unknown {
-  if (item[key] !== undefined) return item[key];
+/** By what an item is found that a patch names. */
+function keyOf(item: Record<string, unknown>, key: string): string {
+  if (item[key] !== undefined) return idOf(item, key);
   throw badPatch(`map: ${printedMap(item)} does not contain declared merge key: ${key}`);
 }
 
 function withoutValues(list: unknown, values: unknown): unknown[] | undefined {
   if (!Array.isArray(values)) throw badPatch('invalid patch format of primitive list');
   if (!Array.isArray(list)) return undefined;
-  return list.filter((item) => !values.some((value) => deepEqual(value, item)));
+  const removed = new Set(values.map((value) => idOf(value, undefined)));
+  return list.filter((item) => !removed.has(idOf(item, undefined)));
 }
 
 function listOf(wanted: unknown): readonly unknown[] {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { parse as parseYaml } from 'yaml';
 import { ApiError, messageOf } from '../../../shared/errors.ts';
+import { readYaml } from '../../../shared/schema/duplicates.ts';
 import { isYaml, mediaTypes, protobufType } from './negotiate.ts';
 import { decodeProtobuf } from './protobuf.ts';
 
@@ -38,8 +38,9 @@ export function parseBody(body: Buffer, contentType: string | undefined): unknow
     if (type === 'application/json' || type === '' || type === 'application/x-www-form-urlencoded') {
       return JSON.parse(text);
     }
-    if (isYaml(type)) return parseYaml(text, { maxAliasCount: 100 });
+    if (isYaml(type)) return readYaml(text).value;
   } catch (error) {
+    if (error instanceof ApiError) throw error;
     throw new ApiError('BadRequest', `error decoding the body: ${messageOf(error)}`, {}, { cause: error });
   }
   throw unsupported(type, ['application/json', 'application/yaml', protobufType]);

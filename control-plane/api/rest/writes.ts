@@ -83,6 +83,7 @@ function yamlOf(bytes: Buffer): { value: unknown; duplicates: string[] } {
   try {
     return readYaml(bytes.toString('utf8'));
   } catch (error) {
+    if (error instanceof ApiError) throw error;
     throw new ApiError('BadRequest', `error decoding YAML: ${messageOf(error)}`, {}, { cause: error });
   }
 }
