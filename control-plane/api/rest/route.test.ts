@@ -32,6 +32,7 @@ test('a name is the whole that stands before the proxy', () => {
   expect(resource(`${pod}/x`)).toMatchObject({ name: 'https:web:8443', namespace: 'shop' });
   expect(prefixOf(resource(`${pod}/x`))).toBe(pod);
   expect(prefixOf(resource('/api/v1/nodes/n1/proxy/x'))).toBe('/api/v1/nodes/n1/proxy');
+  expect(prefixOf(resource('/api/v1/nodes/n1:a%0Ab/proxy/x'))).toBe('/api/v1/nodes/n1:a%0Ab/proxy');
 });
 
 test.each([

@@ -10,7 +10,7 @@ export function escapedPath(path: string): string {
 
 /** The path under which the client sees what is behind a proxy: `/api/v1/namespaces/x/pods/y:80/proxy`. */
 export function prefixOf({ def, namespace, name }: ResourceRoute): string {
-  return `/api/v1/${namespace === undefined ? '' : `namespaces/${namespace}/`}${def.plural}/${name}/proxy`;
+  return escapedPath(`/api/v1/${namespace === undefined ? '' : `namespaces/${namespace}/`}${def.plural}/${name}/proxy`);
 }
 
 /** What is asked for behind the proxy, as the client knows it: `X-Forwarded-Uri`. */

@@ -7,6 +7,7 @@ import { ApiError, isApiError, messageOf } from '../../../../shared/errors.ts';
 import type { ProxyTarget, Target } from '../../api.ts';
 import { badRequest } from '../../refusals.ts';
 import type { Call } from '../resources.ts';
+import { keepAliveMs } from '../streams/limits.ts';
 import { unservedAttributes } from '../unserved.ts';
 import { requestHeaders, responseHeaders } from './headers.ts';
 import { rewriteLinks } from './html.ts';
@@ -27,6 +28,8 @@ export async function serveProxy(call: Call, target: Target): Promise<void> {
   const url = request.url ?? '/';
   if (query.has('dryRun')) throw badRequest('dryRun is not supported');
   const peer = await api.proxy(context, target, unservedAttributes(request.method ?? 'GET', url).verb);
+  // Nothing may travel for long, in which a client could go without a word.
+  request.socket.setKeepAlive(true, keepAliveMs);
   const { beyond = '' } = route;
   const prefix = prefixOf(route);
   const mark = url.indexOf('?');
