@@ -42,6 +42,11 @@ export interface Kubectl {
 }
 
 const limitMs = 60_000;
+/**
+ * On a busy machine kubectl may read before it has made its streams. It then complains of the empty message by which a server of
+ * Kubernetes' says that a stream is there, and goes on.
+ */
+const tooEarly = /^E\d{4} .* websocket\.go:\d+\] Unknown stream id \d, discarding message\n/gm;
 
 export async function serveKubectl(parts: {
   controlPlane: ControlPlane;
@@ -91,7 +96,9 @@ export async function serveKubectl(parts: {
     const late = setTimeout(() => child.kill('SIGKILL'), limitMs);
     const done = new Promise<Ran>((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code) => resolve({ code, out: inWordsOf132(so.out), err: inWordsOf132(so.err) }));
+      child.once('close', (code) =>
+        resolve({ code, out: inWordsOf132(so.out), err: inWordsOf132(so.err).replace(tooEarly, '') }),
+      );
     }).finally(() => clearTimeout(late));
     return { child, so, done };
   };
