@@ -28,6 +28,10 @@ test('what the engine answers becomes one of the runtime’s errors, in its own 
   expect(answer(400, 'OCI runtime create failed')).toMatchObject({ code: 'Start' });
   expect(answer(500, 'no space left on device')).toMatchObject({ code: 'Unavailable' });
   expect(isUnanswered(answer(500, 'no space left on device'))).toBe(false);
+  const sentence = '(HTTP code 500) server error - Get "https://registry.example/v2/": connection refused ';
+  expect(toRuntimeError('pull image', Object.assign(new Error(sentence), { statusCode: 500 })).message).toBe(
+    'Get "https://registry.example/v2/": connection refused',
+  );
 });
 
 test('an engine that does not answer is unavailable, whatever the reason', () => {

@@ -174,7 +174,12 @@ export function isUnanswered(error: unknown): boolean {
 export function toRuntimeError(what: string, error: unknown): RuntimeError {
   if (error instanceof RuntimeError) return error;
   const { statusCode, json } = error as { statusCode?: number; json?: unknown };
-  const words = engineWords(json) ?? messageOf(error);
+  // Where dockerode had to read the answer from a stream, it only puts it into its own sentence.
+  const words =
+    engineWords(json) ??
+    messageOf(error)
+      .replace(/^\(HTTP code \d+\) [\w ]+ - /, '')
+      .trim();
   const cause = { cause: error };
   if (statusCode === undefined) return new RuntimeError('Unavailable', `${what}: ${words}`, cause);
   if (
