@@ -99,6 +99,19 @@ describe('a pod on a node', () => {
     expect(node.status('default/web')?.phase).toBe('Running');
   });
 
+  it('says of a container that cannot be started first why, then that it waits for the next try', async () => {
+    fresh().start();
+    node.server.assign(makePod('web', { containers: [container('app', { command: ['fake.nostart'] })] }));
+    const waits = (reason: string, restarts: number) =>
+      node.until(() => {
+        const status = node.status('default/web')?.containerStatuses?.[0];
+        return status?.state?.waiting?.reason === reason && status.restartCount === restarts;
+      });
+    await waits('RunContainerError', 1);
+    await waits('CrashLoopBackOff', 1);
+    expect(node.server.events.map(({ reason }) => reason)).toContain('BackOff');
+  });
+
   it('succeeds when all its containers have, and never runs again', async () => {
     fresh().start();
     const spec: Partial<PodSpec> = {

@@ -155,6 +155,15 @@ function stoppedState(
   return { waiting: { reason: hasInit && initializing ? 'PodInitializing' : 'ContainerCreating' } };
 }
 
+/** When containers failed to start, in milliseconds since the epoch: `freshFailureMs` later that is told in other words. */
+export function failedAt({ progress, memory }: PodView): number[] {
+  const pulls = [...progress.containers.values()].flatMap(({ failure }) => failure?.at ?? []);
+  const starts = Object.values(memory.containers).flatMap(({ exits: [last] }) =>
+    last?.reason === 'StartError' ? last.finishedAt : [],
+  );
+  return [...pulls, ...starts];
+}
+
 /** Why a container that is due does not start. */
 function failureOf(view: PodView, name: string, now: number): { reason: string; message?: string } | undefined {
   const progress = view.progress.containers.get(name);

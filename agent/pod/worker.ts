@@ -21,7 +21,7 @@ import {
   type ProbeVerdict,
 } from './model.ts';
 import { type Action, planPod, type Step, type StepArgs } from './plan.ts';
-import { freshFailureMs, podStatus, type StatusContext } from './status.ts';
+import { failedAt, freshFailureMs, podStatus, type StatusContext } from './status.ts';
 
 export interface WorkerDeps extends ExecutorDeps {
   readonly dialers: Dialers;
@@ -210,8 +210,8 @@ export class PodWorker {
       if (step.action === 'wait') wakeAt = Math.min(wakeAt, step.until);
       else wakeAt = Math.min(wakeAt, this.#launch(step, now));
     }
-    for (const { failure } of this.#progress.containers.values()) {
-      const turns = (failure?.at ?? 0) + freshFailureMs;
+    for (const at of failedAt(view)) {
+      const turns = at + freshFailureMs;
       if (turns > now) wakeAt = Math.min(wakeAt, turns);
     }
     // While steps are under way there is more to tell in a moment, unless all that was waited for runs.
