@@ -73,5 +73,13 @@ export function checkPart(def: KindDef, part: Subresource, object: KubeObject, o
 }
 
 function refuse(def: KindDef, object: KubeObject, causes: StatusCause[]): void {
-  if (causes.length > 0) throw invalidError(def, object.metadata.name ?? '', causes);
+  if (causes.length === 0) return;
+  // What is wrong with the metadata stands first, as Kubernetes looks at it first.
+  const first = causes.filter(isAboutMetadata);
+  const rest = causes.filter((cause) => !isAboutMetadata(cause));
+  throw invalidError(def, object.metadata.name ?? '', [...first, ...rest]);
+}
+
+function isAboutMetadata({ field = '' }: StatusCause): boolean {
+  return field.startsWith('metadata.');
 }

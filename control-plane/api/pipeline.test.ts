@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
+import type { ApiError } from '../../shared/errors.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { startTestApi, type TestApi } from '../../test/support/api-server.ts';
 import { MemoryStore } from '../store/memory.ts';
@@ -214,6 +215,14 @@ describe('delete', () => {
     });
     await server.client.update('ConfigMap', { ...left, metadata: { ...left.metadata, finalizers: [] } });
     await expect(server.client.get('ConfigMap', 'a', 'default')).rejects.toMatchObject({ reason: 'NotFound' });
+  });
+
+  it('tells what is wrong with the metadata first, and then the rest', async () => {
+    const metadata = { name: 'UP', namespace: 'default', labels: { 'a b': 'c' } };
+    const made = server.client.create('Service', { metadata, spec: { type: 'Odd', ports: [{ port: 80 }] } } as never);
+    const error = await made.catch((refusal: ApiError) => refusal);
+    const fields = (error as ApiError).details.causes?.map(({ field }) => field);
+    expect(fields).toEqual(['metadata.name', 'metadata.labels', 'spec.type']);
   });
 
   it('refuses another object of the same name by its uid', async () => {
