@@ -252,7 +252,12 @@ describe('the REST API', () => {
     expect((await server.call('GET', '/readyz')).text).toBe('ok');
     expect((await server.call('GET', '/readyz?verbose')).text).toContain('[+]cache ok');
     expect((await server.call('GET', '/livez/ping')).text).toBe('ok');
-    expect((await server.call('GET', '/metrics')).text).toContain('apiserver_request_total{');
+    const { text } = await server.call('GET', '/metrics');
+    expect(text).toContain('apiserver_request_total{');
+    // By these, rules of others tell a fast answer from a slow one, and one version from another.
+    for (const le of ['1', '5', '30'])
+      expect(text).toMatch(new RegExp(`apiserver_request_duration_seconds_bucket{le="${le}",`));
+    expect(text).toMatch(/^kubernetes_build_info\{major="1",minor="32",git_version="v1\.32\.0\+coracle".*\} 1$/m);
   });
 
   it('serves discovery in both forms', async () => {

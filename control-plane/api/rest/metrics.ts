@@ -18,6 +18,11 @@ const labelNames = [
 ] as const;
 type Label = (typeof labelNames)[number];
 
+/** Kubernetes' own (seconds), since rules and dashboards ask for some of them by name, and a shorter one. */
+const buckets = [
+  0.001, 0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
+];
+
 /** What the server tells of its requests, under Kubernetes' names. */
 export class RequestMetrics {
   readonly #requests: Counter<Label>;
@@ -38,7 +43,7 @@ export class RequestMetrics {
       name: 'apiserver_request_duration_seconds',
       help: 'How long requests took; watches, logs and streams are left out.',
       labelNames: labelNames.filter((name) => name !== 'code'),
-      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+      buckets,
       registers,
     });
     new Gauge({

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { gunzipSync } from 'node:zlib';
-import type { Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import { ApiError } from '../../../shared/errors.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
 import type { Documents } from '../auth/tokens/issuer-documents.ts';
@@ -36,6 +36,7 @@ export class Paths {
 
   constructor(deps: PathsDeps) {
     this.#deps = deps;
+    if (deps.registry) countBuild(deps.registry);
   }
 
   async serve(request: IncomingMessage, route: PathRoute, identity: Identity, reply: Reply): Promise<void> {
@@ -136,6 +137,20 @@ const versionInfo = {
   compiler: '',
   platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
 };
+
+/** By which a monitor tells versions apart, under Kubernetes' name. */
+function countBuild(registry: Registry): void {
+  const labels = Object.entries(versionInfo).map(([name, value]) => [
+    name.replace(/[A-Z]/g, '_$&').toLowerCase(),
+    value,
+  ]);
+  new Gauge({
+    name: 'kubernetes_build_info',
+    help: 'Always 1; the labels are what /version says.',
+    labelNames: labels.map(([name]) => name as string),
+    registers: [registry],
+  }).set(Object.fromEntries(labels), 1);
+}
 
 /** What older and newer clients call a Swagger document in protobuf; the second is what it is answered as. */
 const swaggerTypes = [
