@@ -161,11 +161,16 @@ describe.skipIf(missing)('the CLI takes part in what runs in pods', () => {
   });
 
   test('debug looks at the processes of a container, in the pod or in a copy of it', async () => {
-    const words = ['--', 'sh', '-c', 'read line; ps | grep -c "[s]leep 100000$"'];
+    // The containers of a copy start one after the other: the command waits for as many as there are to be.
+    const count = 'ps | grep -c "[s]leep 100000$"';
+    const counted = (wanted: number): string[] => [
+      ...['--', 'sh', '-c'],
+      `read line; for i in $(seq 30); do [ "$(${count})" = ${wanted} ] && break; sleep 1; done; ${count}`,
+    ];
     const image = ['--image', testImage, '--image-pull-policy', 'IfNotPresent', '-i'];
-    const inside = await ended(['debug', 'web', ...image, '--target', 'app', ...words], 'go\n');
+    const inside = await ended(['debug', 'web', ...image, '--target', 'app', ...counted(1)], 'go\n');
     expect(inside).toMatchObject({ code: 0, out: '1\n' });
-    const copy = await ended(['debug', 'web', ...image, '--copy-to', 'web-copy', '-c', 'dbg', ...words], 'go\n');
+    const copy = await ended(['debug', 'web', ...image, '--copy-to', 'web-copy', '-c', 'dbg', ...counted(2)], 'go\n');
     expect(copy).toMatchObject({ code: 0, out: '2\n' });
   });
 });
