@@ -54,7 +54,7 @@ export class Kubelet {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://node');
     const parts = url.pathname.split('/').filter((part) => part !== '');
-    const serve = routes[parts[0] ?? ''];
+    const serve = routes.get(parts[0] ?? '');
     if (!serve) throw new ApiError('NotFound', '404 page not found');
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       throw new ApiError('MethodNotAllowed', '405: Method Not Allowed');
@@ -78,7 +78,7 @@ type Route = (
   query: URLSearchParams,
 ) => void | Promise<void>;
 
-const routes: Readonly<Record<string, Route | undefined>> = {
+const served: Readonly<Record<string, Route>> = {
   healthz: (_deps, response, [check]) => {
     if (check !== undefined && check !== 'ping') throw notFound();
     send(response, 'text/plain; charset=utf-8', 'ok');
@@ -116,6 +116,8 @@ const routes: Readonly<Record<string, Route | undefined>> = {
     await pipeline(chunks, response);
   },
 };
+
+const routes: ReadonlyMap<string, Route> = new Map(Object.entries(served));
 
 type LogOptions = Omit<LogStreamParameters, 'namespace' | 'pod' | 'uid' | 'container'>;
 

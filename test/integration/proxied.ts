@@ -397,6 +397,7 @@ export function proxied({ cluster, kubectl, podHolding }: Parts): void {
         (await ask(method, `/api/v1/nodes/node-1/proxy${path}`)).status;
       expect(await statusOf('GET', '/run/default/site/app')).toBe(404);
       expect(await statusOf('GET', '/logs/')).toBe(404);
+      expect(await statusOf('GET', '/constructor')).toBe(404);
       expect(await statusOf('POST', '/pods')).toBe(405);
       expect((await ask('GET', '/api/v1/nodes/node-1:10250/proxy/healthz')).status).toBe(200);
       expect((await ask('GET', '/api/v1/nodes/node-1:22/proxy/')).status).toBe(400);

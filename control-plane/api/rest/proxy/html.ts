@@ -1,33 +1,35 @@
 import { Transform } from 'node:stream';
 
 /** The attributes that hold links, by element: those that Kubernetes rewrites (apimachinery, `proxy.Transport`). */
-const linksOf: Readonly<Record<string, readonly string[] | undefined>> = {
-  a: ['href'],
-  applet: ['codebase'],
-  area: ['href'],
-  audio: ['src'],
-  base: ['href'],
-  blockquote: ['cite'],
-  body: ['background'],
-  button: ['formaction'],
-  command: ['icon'],
-  del: ['cite'],
-  embed: ['src'],
-  form: ['action'],
-  frame: ['longdesc', 'src'],
-  head: ['profile'],
-  html: ['manifest'],
-  iframe: ['longdesc', 'src'],
-  img: ['longdesc', 'src', 'usemap'],
-  input: ['src', 'usemap', 'formaction'],
-  ins: ['cite'],
-  link: ['href'],
-  object: ['classid', 'codebase', 'data', 'usemap'],
-  q: ['cite'],
-  script: ['src'],
-  source: ['src'],
-  video: ['poster', 'src'],
-};
+const linksOf: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    a: ['href'],
+    applet: ['codebase'],
+    area: ['href'],
+    audio: ['src'],
+    base: ['href'],
+    blockquote: ['cite'],
+    body: ['background'],
+    button: ['formaction'],
+    command: ['icon'],
+    del: ['cite'],
+    embed: ['src'],
+    form: ['action'],
+    frame: ['longdesc', 'src'],
+    head: ['profile'],
+    html: ['manifest'],
+    iframe: ['longdesc', 'src'],
+    img: ['longdesc', 'src', 'usemap'],
+    input: ['src', 'usemap', 'formaction'],
+    ins: ['cite'],
+    link: ['href'],
+    object: ['classid', 'codebase', 'data', 'usemap'],
+    q: ['cite'],
+    script: ['src'],
+    source: ['src'],
+    video: ['poster', 'src'],
+  }),
+);
 
 /** What ends a comment or an element of text: how it is found, and its length, as a piece may end in the middle of it. */
 interface Ending {
@@ -36,7 +38,7 @@ interface Ending {
 }
 
 /** Elements whose content is text, whatever it looks like. */
-const textOnly: Readonly<Record<string, Ending | undefined>> = Object.fromEntries(
+const textOnly: ReadonlyMap<string, Ending> = new Map(
   ['iframe', 'noembed', 'noframes', 'noscript', 'script', 'style', 'textarea', 'title', 'xmp'].map((name) => [
     name,
     { pattern: new RegExp(`</${name}`, 'i'), length: name.length + 2 },
@@ -103,7 +105,7 @@ export function rewriteLinks(rewrite: (link: string) => string): Transform {
       }
       out += rewritten(held, tag, rewrite);
       held = held.slice(tag.end);
-      until = textOnly[tag.name];
+      until = textOnly.get(tag.name);
     }
   };
 
@@ -154,8 +156,9 @@ function tagOf(whole: string): Tag | 'none' | 'more' {
 function rewritten(text: string, { name, end, values }: Tag, rewrite: (link: string) => string): string {
   let out = '';
   let at = 0;
-  for (const { attribute, from, to } of linksOf[name]?.length ? values : []) {
-    if (!linksOf[name]?.includes(attribute)) continue;
+  const links = linksOf.get(name);
+  for (const { attribute, from, to } of values) {
+    if (!links?.includes(attribute)) continue;
     out += text.slice(at, from) + rewrite(text.slice(from, to));
     at = to;
   }

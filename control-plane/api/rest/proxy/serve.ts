@@ -45,7 +45,10 @@ export async function serveProxy(call: Call, target: Target): Promise<void> {
     const headers = requestHeaders(request.rawHeaders, { from }, true);
     const sent = await send(peer, { method: request.method, path, headers }, context.signal, true);
     sent.end();
-    return passUpgrade({ ...call, upgrade: call.upgrade }, sent, (answer) => passOn(call, answer, undefined));
+    const { upgrade } = call;
+    return passUpgrade({ ...call, upgrade }, sent, (answer) => passOn(call, answer, undefined)).finally(() =>
+      sent.destroy(),
+    );
   }
   const uri = forwardedUri(prefix, beyond);
   const headers = requestHeaders(request.rawHeaders, { from, uri }, false);
@@ -56,8 +59,12 @@ export async function serveProxy(call: Call, target: Target): Promise<void> {
   }
   const sent = await send(peer, { method: request.method, path, headers }, context.signal);
   const place = { prefix, host: peer.host, clientHost: request.headers.host ?? '' };
-  const answer = await answerTo(sent, request);
-  await passOn(call, answer, place);
+  try {
+    await passOn(call, await answerTo(sent, request), place);
+  } finally {
+    // Whatever came of it, nothing of it stays open.
+    sent.destroy();
+  }
 }
 
 /** Begins a request behind the proxy, on a connection of its own. */
@@ -129,7 +136,7 @@ async function passOn(call: Call, answer: IncomingMessage, place: Place | undefi
     headers[nameOf(headers, 'location')] = throughProxy(location, place);
   } else if (place && isPage(answer)) {
     const link = rewriteLinks((text) => throughProxy(text, place));
-    const coding = codings[answer.headers['content-encoding'] ?? ''];
+    const coding = codings.get(answer.headers['content-encoding'] ?? '');
     if (coding) {
       stages.push(...coding(link));
       delete headers[nameOf(headers, 'content-length')];
@@ -155,11 +162,11 @@ async function passOn(call: Call, answer: IncomingMessage, place: Place | undefi
 }
 
 /** How a page's body is read and written again, by its coding; absent: it is not understood, and stays as it is. */
-const codings: Readonly<Record<string, ((link: Transform) => Transform[]) | undefined>> = {
-  '': (link) => [link],
-  gzip: (link) => [createGunzip(), link, createGzip()],
-  deflate: (link) => [createInflate(), link, createDeflate()],
-};
+const codings: ReadonlyMap<string, (link: Transform) => Transform[]> = new Map([
+  ['', (link) => [link]],
+  ['gzip', (link) => [createGunzip(), link, createGzip()]],
+  ['deflate', (link) => [createInflate(), link, createDeflate()]],
+]);
 
 function isPage({ headers }: IncomingMessage): boolean {
   return headers['content-type']?.split(';', 1)[0]?.trim() === 'text/html';

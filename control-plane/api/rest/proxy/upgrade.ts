@@ -20,7 +20,6 @@ export async function passUpgrade(
   if (!answer.upgraded) {
     const { statusCode = 0 } = answer.message;
     if (statusCode >= 400) return refused(answer.message);
-    sent.destroy();
     throw new ApiError('Unknown', `invalid upgrade response: status code ${statusCode}`);
   }
   const { message, upgraded: peer } = answer;
