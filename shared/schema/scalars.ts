@@ -1,3 +1,4 @@
+import { toUSVString } from 'node:util';
 import { formatGoDuration, parseGoDuration } from '../go-duration.ts';
 import { canonicalQuantity, QuantityError } from '../quantity.ts';
 
@@ -28,7 +29,12 @@ const fieldSet: ReadValue = {
 };
 
 export const scalarReaders: Readonly<Record<string, ReadValue>> = {
-  string: { read: (value) => (typeof value === 'string' ? value : undefined), empty: '', expected: 'a string' },
+  // Half a letter, which UTF-8 has no bytes for, becomes U+FFFD, as Go's decoder makes it.
+  string: {
+    read: (value) => (typeof value === 'string' ? toUSVString(value) : undefined),
+    empty: '',
+    expected: 'a string',
+  },
   bool: { read: (value) => (typeof value === 'boolean' ? value : undefined), empty: false, expected: 'a boolean' },
   int32: integer(-(2 ** 31), 2 ** 31 - 1, 'a 32 bit integer'),
   uint32: integer(0, 2 ** 32 - 1, 'a 32 bit unsigned integer'),

@@ -109,6 +109,12 @@ describe('decodeObject', () => {
     expect(refusal(() => decodeObject(pod, { spec })).details.causes?.length).toBeLessThan(100);
   });
 
+  it('takes no half of a letter, which protobuf could not show', () => {
+    const given = { metadata: { name: 'a' }, data: { a: 'x\ud800y', b: '\u{1f600}\u0000' } };
+    const { object } = decodeObject(kindNamed('ConfigMap'), given);
+    expect(object).toMatchObject({ data: { a: 'x\ufffdy', b: '\u{1f600}\u0000' } });
+  });
+
   it('keeps a label called __proto__ a label', () => {
     const { object } = decodeObject(pod, JSON.parse('{"metadata": {"labels": {"__proto__": "x"}}}'));
     expect(Object.keys(object.metadata.labels ?? {})).toEqual(['__proto__']);
