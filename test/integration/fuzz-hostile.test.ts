@@ -59,13 +59,13 @@ const owner = (uid: number): string => `{"apiVersion":"v1","kind":"Pod","name":"
 /** Each must be refused with a code from 400 to 499 and a Status that says why. */
 const refused: Readonly<Record<string, readonly [method: string, path: string, options?: CallOptions]>> = {
   'an empty body': ['POST', maps, typed(json, '')],
-  'YAML of 500,000 items': ['POST', maps, typed(yaml, '- a\n'.repeat(500_000))],
-  'YAML of a million comments': ['POST', maps, typed(yaml, '#\n'.repeat(1_000_000))],
-  'YAML of a million brackets': ['PATCH', `${maps}/seed?fieldManager=a`, typed(patches.apply, '{a: '.repeat(500_000))],
-  '20,000 owners that all control': [
+  'YAML of 200,000 items': ['POST', maps, typed(yaml, '- a\n'.repeat(200_000))],
+  'YAML of 200,000 comments': ['POST', maps, typed(yaml, '#\n'.repeat(200_000))],
+  'YAML of 200,000 brackets': ['PATCH', `${maps}/seed?fieldManager=a`, typed(patches.apply, '{a: '.repeat(200_000))],
+  '5,000 owners that all control': [
     'POST',
     maps,
-    typed(json, map('').replace('"name":"x"', `"name":"x","ownerReferences":[${many(20_000, owner)}]`)),
+    typed(json, map('').replace('"name":"x"', `"name":"x","ownerReferences":[${many(5_000, owner)}]`)),
   ],
   '100,000 usages': [
     'POST',
@@ -86,7 +86,7 @@ const refused: Readonly<Record<string, readonly [method: string, path: string, o
   'more than the store takes': [
     'POST',
     pods,
-    typed(json, pod(`{"containers":[${many(30_000, (i) => `{"name":"c${i}","image":"x"}`)}]}`)),
+    typed(json, pod(`{"containers":[${many(15_000, (i) => `{"name":"c${i}","image":"x"}`)}]}`)),
   ],
   'no object: null': ['POST', maps, typed(json, 'null')],
   'no object: a list': ['POST', maps, typed(json, '[]')],
@@ -339,12 +339,12 @@ const borne: Readonly<Record<string, readonly [method: string, path: string, opt
     `${pods}?labelSelector=${Array.from({ length: 1_400 }, (_, i) => `k${i}!=v`).join(',')}`,
   ],
   'an accept header of 10,000 types': ['GET', pods, { headers: { accept: 'a/b;q=0.1,'.repeat(2_000) } }],
-  'a strategic merge of 20,000 owners': [
+  'a strategic merge of 10,000 owners': [
     'PATCH',
     `${maps}/seed?dryRun=All`,
     typed(
       patches.strategic,
-      `{"metadata":{"ownerReferences":[${many(20_000, (i) => owner(i).replace('true', 'false'))}],"$setElementOrder/ownerReferences":[${many(20_000, (i) => `{"uid":"${i}"}`)}]}}`,
+      `{"metadata":{"ownerReferences":[${many(10_000, (i) => owner(i).replace('true', 'false'))}],"$setElementOrder/ownerReferences":[${many(10_000, (i) => `{"uid":"${i}"}`)}]}}`,
     ),
   ],
   'a version far ahead': ['GET', `${pods}?resourceVersion=9007199254740991`],
