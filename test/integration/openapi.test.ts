@@ -61,6 +61,7 @@ describe('OpenAPI', () => {
     expect(of('api.apps.v1.Deployment').required).toBeUndefined();
     expect(of('api.core.v1.SecretKeySelector')['x-kubernetes-map-type']).toBe('atomic');
     expect(of('api.apps.v1.DeploymentSpec').properties.selector['x-kubernetes-map-type']).toBeUndefined();
+    expect(of('api.core.v1.PersistentVolumeSpec').properties.claimRef['x-kubernetes-map-type']).toBe('granular');
     for (const message of Object.keys(documented)) {
       const { properties } = of(message.slice('k8s.io.'.length));
       for (const field of (documented[message] ?? '').split(' ')) {

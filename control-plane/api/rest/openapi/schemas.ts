@@ -134,8 +134,8 @@ function propertyOf(field: FieldSchema, version: Version): object {
     ...(field.patchMergeKey ? { 'x-kubernetes-patch-merge-key': field.patchMergeKey } : {}),
     ...(field.repeated && field.listType ? { 'x-kubernetes-list-type': field.listType } : {}),
     ...(field.repeated && field.listMapKey ? { 'x-kubernetes-list-map-keys': field.listMapKey } : {}),
-    // Of a struct its own schema says it.
-    ...(!field.repeated && field.listType && !goTypes.atomic.has(field.type)
+    // Of a struct that is owned as a whole its own schema says so; a field may say otherwise.
+    ...(!field.repeated && field.listType && !(field.listType === 'atomic' && goTypes.atomic.has(field.type))
       ? { 'x-kubernetes-map-type': field.listType }
       : {}),
   };
