@@ -78,6 +78,10 @@ describe('what is no resource', () => {
       expect([path, status, text]).toEqual([path, 404, '404 page not found\n']);
       expect(headers['content-type']).toBe('text/plain; charset=utf-8');
     }
+    expect(await server.call('PUT', '/nothing', { body: {} })).toMatchObject({
+      status: 404,
+      text: '404 page not found\n',
+    });
     const said = (reason: string, message: string, code: number) => ({ reason, message, code, details: {} });
     const gone = said('NotFound', 'the server could not find the requested resource', 404);
     for (const path of ['/api/v2', '/apis/apps/v2', '/api/v1/things', '/apis/apps/v1/namespaces/a/deployments/b/c']) {

@@ -29,6 +29,21 @@ export interface PathsDeps {
 
 type PathRoute = Route & { readonly type: 'path' };
 
+/** Where something is that can be read. */
+const roots: ReadonlySet<string> = new Set([
+  '',
+  'api',
+  'apis',
+  'version',
+  'healthz',
+  'livez',
+  'readyz',
+  'metrics',
+  'openapi',
+  '.well-known',
+  'openid',
+]);
+
 /** Serves what is no resource: discovery, OpenAPI, health, version, metrics. */
 export class Paths {
   readonly #deps: PathsDeps;
@@ -46,7 +61,7 @@ export class Paths {
     const decision = this.#deps.authorizer.authorize(identity, attributes);
     if (!decision.allowed) throw forbiddenError(identity, attributes, decision.reason);
     if (method !== 'get' && method !== 'head') {
-      throw notAllowed();
+      throw roots.has(parts[0] ?? '') ? notAllowed() : new PageNotFound();
     }
     switch (parts[0]) {
       case 'version':
