@@ -156,6 +156,18 @@ describe('strategic merge patch', () => {
     );
   });
 
+  it('law: what a patch names stands in its order, and what it does not name in that of the object', () => {
+    const names = (value: unknown): string[] =>
+      ((value as { items?: { name: string }[] }).items ?? []).map(({ name }) => name);
+    fc.assert(
+      fc.property(things, things, (target, patch) => {
+        const [before, asked, after] = [names(target), names(patch), names(thing(target, patch))];
+        expect(after.filter((name) => asked.includes(name))).toEqual(asked);
+        expect(after.filter((name) => !asked.includes(name))).toEqual(before.filter((name) => !asked.includes(name)));
+      }),
+    );
+  });
+
   it('law: an object is its own patch', () => {
     fc.assert(
       fc.property(things, (target) => {
