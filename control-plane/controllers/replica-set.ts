@@ -212,9 +212,11 @@ function nextStatus(owner: Owner, counts: ReplicaCounts, failure: unknown, now: 
   const old = before.find((condition) => condition.type === 'ReplicaFailure');
   const conditions = before.filter((condition) => condition !== old);
   if (failure) {
-    const lastTransitionTime = old?.lastTransitionTime ?? now;
+    // The first failure stays told, as in Kubernetes: a refusal names a pod of a new name each time, and to write that would wake this controller at once.
     const message = messageOf(failure);
-    conditions.push({ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message, lastTransitionTime });
+    conditions.push(
+      old ?? { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message, lastTransitionTime: now },
+    );
   }
   return {
     ...withoutZeros({ ...owner.status, ...counts }),
