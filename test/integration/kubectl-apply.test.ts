@@ -291,7 +291,7 @@ describe('field validation', () => {
     });
     const dry = await server.call('POST', `${path}?dryRun=some`, { body: twice });
     expect(dry.json.message).toBe(
-      'CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["some"]: supported values: "All"',
+      'CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: []string{"some"}: supported values: "All"',
     );
   });
 });
