@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +11,8 @@ import { administrator, type Caller, type ServerProcess, startServerProcess } fr
 
 /** Requests that the flooding user has under way. */
 const parallel = 400;
+/** As many of them wait while the flood stands: more than have a seat. */
+const standing = 40;
 /** Requests that the other user makes, one after the other. */
 const samples = 60;
 
@@ -19,12 +22,34 @@ describe.skipIf(!hasEtcd())('a flood by one user', () => {
   let ann: Caller;
   const children: ChildProcess[] = [];
 
-  const start = (args: readonly string[], onLine: (line: string) => void = () => undefined): void => {
+  const start = (args: readonly string[], onLine: (line: string) => void): ChildProcess => {
     const child = spawn(process.execPath, ['--import', 'tsx', ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
     child.stdout?.on('data', (data: Buffer) => onLine(data.toString().trim().split('\n').at(-1) ?? ''));
     children.push(child);
+    return child;
   };
   const file = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+
+  /** How many of users' requests wait for their turn. */
+  const waitingOf = async (): Promise<number> => {
+    const { text } = await admin('GET', '/metrics');
+    return Number(/current_inqueue_requests{priority_level="workload"} (\d+)/.exec(text)?.[1]);
+  };
+
+  /** A watch of the other user's, which the flood finds open. */
+  const startWatch = async (path: string): Promise<{ text(): string; stop(): void }> => {
+    const options = {
+      host: '127.0.0.1',
+      port: server.restPort,
+      path,
+      ...(await server.tls({ user: 'ann', groups: [] })),
+    };
+    let text = '';
+    const sent = request(options, (response) => response.on('data', (data: Buffer) => (text += data)));
+    sent.on('error', () => undefined);
+    sent.end();
+    return { text: () => text, stop: () => void sent.destroy() };
+  };
 
   /** Milliseconds of each of a user's requests: one of a read, a write and a short list. */
   const measure = async (): Promise<number[]> => {
@@ -75,41 +100,71 @@ describe.skipIf(!hasEtcd())('a flood by one user', () => {
     await server?.stop();
   });
 
-  it('leaves another user his requests and a node its session', async () => {
-    children.push(await startAgentChild(server, 'n1'));
-    const ready = async (): Promise<string> => {
-      const { text } = await admin('GET', '/api/v1/nodes/n1');
-      const { status } = JSON.parse(text) as {
-        status?: { conditions?: { type: string; status: string; lastTransitionTime: string }[] };
-      };
-      const condition = status?.conditions?.find(({ type }) => type === 'Ready');
-      return `${condition?.status} since ${condition?.lastTransitionTime}`;
+  /** Whether the node is Ready, and since when: a lease that was not renewed in time would change it. */
+  const state = async (): Promise<string> => {
+    const { text } = await admin('GET', '/api/v1/nodes/n1');
+    const { status } = JSON.parse(text) as {
+      status?: { conditions?: { type: string; status: string; lastTransitionTime: string }[] };
     };
-    await eventually(async () => (await ready()).startsWith('True'), { timeoutMs: 30_000 });
-    const before = await ready();
-    const waiting = async (): Promise<number> => {
-      const { text } = await admin('GET', '/metrics');
-      return Number(/current_inqueue_requests{priority_level="workload"} (\d+)/.exec(text)?.[1]);
-    };
+    const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+    return `${ready?.status} since ${ready?.lastTransitionTime}`;
+  };
 
-    await measure();
-    const idle = await measure();
-    const connection = join(server.dir, 'flood.json');
-    await writeFile(connection, JSON.stringify(await server.tls({ user: 'flood', groups: [] })), { mode: 0o600 });
-    let answers: Record<string, number> = {};
-    start([file('test/support/flood-child.ts'), String(server.restPort), connection, String(parallel)], (line) => {
-      answers = JSON.parse(line) as Record<string, number>;
-    });
-    await eventually(async () => (await waiting()) > parallel / 2, { timeoutMs: 30_000 });
-    const began = performance.now();
-    const flooded = await measure();
-    // Long enough for a node's lease to end, had its heartbeats waited.
-    while (performance.now() - began < 8_000) await measure();
-    const stillWaiting = await waiting();
-    const [quiet, loud] = [at(idle, 0.5), at(flooded, 0.9)];
-    const told = `idle ${quiet.toFixed(1)} ms, flooded ${at(flooded, 0.5).toFixed(1)} (p90 ${loud.toFixed(1)}) ms, flood ${JSON.stringify(answers)}, ${stillWaiting} wait`;
-    expect(stillWaiting, told).toBeGreaterThan(parallel / 2);
-    expect(loud / quiet, told).toBeLessThan(60);
-    expect(await ready()).toBe(before);
-  }, 120_000);
+  /** Resolves when a Deployment that is made now has its pod on the node, and running. */
+  const deploy = async (name: string): Promise<void> => {
+    const labels = { app: name };
+    const template = { metadata: { labels }, spec: { containers: [{ name: 'main', image: 'some:1' }] } };
+    const spec = { replicas: 1, selector: { matchLabels: labels }, template };
+    const path = '/apis/apps/v1/namespaces/ann/deployments';
+    await ann('POST', path, { body: { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name }, spec } });
+    const isReady = async (): Promise<boolean> => {
+      const { text } = await ann('GET', `${path}/${name}`);
+      return (JSON.parse(text) as { status?: { readyReplicas?: number } }).status?.readyReplicas === 1;
+    };
+    await eventually(isReady, { timeoutMs: 30_000, everyMs: 200, what: 'nobody worked on the deployment' });
+  };
+
+  it('joins a node', async () => {
+    children.push(await startAgentChild(server, 'n1'));
+    await eventually(async () => (await state()).startsWith('True'), { timeoutMs: 30_000 });
+  }, 60_000);
+
+  it.each(['REST', 'gRPC'])(
+    'over %s leaves another user his requests and his watch, a node its session, and controllers and the scheduler their work',
+    async (way) => {
+      const before = await state();
+      await measure();
+      const idle = await measure();
+      const watch = await startWatch('/api/v1/namespaces/ann/secrets?watch=true');
+      const connection = join(server.dir, 'flood.json');
+      await writeFile(connection, JSON.stringify(await server.tls({ user: 'flood', groups: [] })), { mode: 0o600 });
+      let answers: Record<string, number> = {};
+      const target = way === 'REST' ? String(server.restPort) : server.grpc;
+      const flood = start([file('test/support/flood-child.ts'), target, connection, String(parallel)], (line) => {
+        answers = JSON.parse(line) as Record<string, number>;
+      });
+      const floods = async (): Promise<boolean> => (await waitingOf()) > standing;
+      await eventually(floods, { timeoutMs: 60_000, what: 'no flood' });
+      const began = performance.now();
+      const flooded = await measure();
+      await deploy(`web-${way.toLowerCase()}`);
+      // Long enough for a node's lease to end, had its heartbeats waited.
+      while (performance.now() - began < 8_000) await measure();
+      await eventually(floods, { timeoutMs: 5_000, what: 'the flood has ended too soon' });
+      const name = `seen-${way.toLowerCase()}`;
+      const sent = performance.now();
+      await ann('POST', '/api/v1/namespaces/ann/secrets', {
+        body: { apiVersion: 'v1', kind: 'Secret', metadata: { name } },
+      });
+      await eventually(() => watch.text().includes(name), { timeoutMs: 5_000 });
+      const late = performance.now() - sent;
+      const [quiet, loud] = [at(idle, 0.5), at(flooded, 0.9)];
+      const told = `idle ${quiet.toFixed(1)} ms, flooded ${at(flooded, 0.5).toFixed(1)} (p90 ${loud.toFixed(1)}) ms, watch ${late.toFixed(0)} ms, flood ${JSON.stringify(answers)}`;
+      expect(loud / quiet, told).toBeLessThan(60);
+      expect(await state(), told).toBe(before);
+      watch.stop();
+      await endChild(flood);
+    },
+    180_000,
+  );
 });
