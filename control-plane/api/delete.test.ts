@@ -45,7 +45,7 @@ describe('a deletion', () => {
       { propagationPolicy: 'Orphan', orphanDependents: true },
       'propagationPolicy: Invalid value: "Orphan": orphanDependents and deletionPropagation cannot be both set',
     ],
-    ['half a dry run', { dryRun: ['Some'] }, 'dryRun: Unsupported value: ["Some"]: supported values: "All"'],
+    ['half a dry run', { dryRun: ['Some'] }, 'dryRun: Unsupported value: []string{"Some"}: supported values: "All"'],
   ])('refuses %s', async (_what, options, why) => {
     await configMap();
     await expect(remove('ConfigMap', options)).rejects.toMatchObject({
