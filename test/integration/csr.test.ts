@@ -91,7 +91,12 @@ describe('kubectl certificate', () => {
     const flags = [`--client-certificate=${files.crt}`, `--client-key=${files.key}`];
     const { out, err } = await cluster.as(flags, 'auth', 'whoami', '-o', 'json');
     expect(err).toBe('');
-    expect(JSON.parse(out).status.userInfo).toMatchObject({ username: name, groups: ['devs', 'system:authenticated'] });
+    const fingerprint = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
+    expect(JSON.parse(out).status.userInfo).toEqual({
+      username: name,
+      groups: ['devs', 'system:authenticated'],
+      extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${fingerprint}`] },
+    });
   });
 
   it('deny lets no certificate be made, whatever comes after', async () => {

@@ -5,6 +5,9 @@ import { groups, type Identity } from '../identity.ts';
 /** Who has shown no certificate. */
 export const anonymous: Identity = { user: 'system:anonymous', groups: [groups.unauthenticated] };
 
+/** Among what is known of an identity: which certificate or token it showed, for the audit log. */
+const credentialId = 'authentication.kubernetes.io/credential-id';
+
 /**
  * Who a client certificate says its holder is: CN is the user, each O a group. The certificate must already have been
  * verified against our CA; it is looked at anew for each request, since a connection may outlive it. `now`:
@@ -19,7 +22,12 @@ export function identityOfCertificate(
   // Names that occur more than once arrive as an array, whatever the declared type says.
   const { CN, O } = certificate.subject as { CN?: string | string[]; O?: string | string[] };
   if (typeof CN !== 'string' || CN === '') return undefined;
-  return { user: CN, groups: [...toArray(O), groups.authenticated] };
+  const fingerprint = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
+  return {
+    user: CN,
+    groups: [...toArray(O), groups.authenticated],
+    extra: { [credentialId]: [`X509SHA256=${fingerprint}`] },
+  };
 }
 
 export function isWithinItsTime(certificate: Pick<PeerCertificate, 'valid_from' | 'valid_to'>, now: number): boolean {

@@ -10,8 +10,16 @@ const nobodyMay: Authorizer = { authorize: () => ({ allowed: false, reason: 'no'
 
 function certificate(user: string, validTo = '2027-01-01T00:00:00Z'): PeerCertificate {
   const subject = { CN: user, O: ['team'] };
-  return { raw: Buffer.from('x'), subject, valid_from: '2026-01-01T00:00:00Z', valid_to: validTo } as never;
+  const time = { valid_from: '2026-01-01T00:00:00Z', valid_to: validTo };
+  return { raw: Buffer.from('x'), fingerprint256: 'AB:0C', subject, ...time } as never;
 }
+
+/** Who shows `certificate('ann')`. */
+const ann: Identity = {
+  user: 'ann',
+  groups: ['team', 'system:authenticated'],
+  extra: { 'authentication.kubernetes.io/credential-id': ['X509SHA256=ab0c'] },
+};
 
 function request(parts: { shown?: PeerCertificate; trusted?: boolean; headers?: Record<string, string | string[]> }) {
   const { shown, trusted = shown !== undefined, headers = {} } = parts;
@@ -41,7 +49,6 @@ describe('who asks', () => {
   const authenticator = new Authenticator({ clock, authorizer: nobodyMay, tokens: [tokens({}), known] });
 
   test('is the certificate’s holder, at once, even when a token is shown as well', () => {
-    const ann = { user: 'ann', groups: ['team', 'system:authenticated'] };
     expect(authenticator.ofRequest(request({ shown: certificate('ann') }))).toEqual({ identity: ann });
     const both = request({ shown: certificate('ann'), headers: bearer('bad') });
     expect(authenticator.ofRequest(both)).toEqual({ identity: ann });
@@ -124,7 +131,7 @@ describe('acting as somebody else', () => {
         uid: 'u1',
         extra: { 'example.com/scopes': ['a', 'b'] },
       },
-      impersonator: { user: 'ann', groups: ['team', 'system:authenticated'] },
+      impersonator: ann,
     });
     const group = 'authentication.k8s.io';
     const scope = { verb: 'impersonate', group, resource: 'userextras', subresource: 'example.com/scopes' };
