@@ -1,5 +1,5 @@
 import { messageOf } from '../../shared/errors.ts';
-import type { ComponentStatus } from '../../shared/generated/types.ts';
+import type { Binding, ComponentStatus } from '../../shared/generated/types.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { tickKey } from '../store/keys.ts';
 import type { Core } from './core.ts';
@@ -13,7 +13,8 @@ const bindings: KindHandler = {
     const { name, namespace } = draft.metadata;
     if (!name) throw badRequest('name is required in the binding');
     // A Status is all that it answers; it has the shape of an object as far as its readers go.
-    return (await placePod(core, context, { namespace, name }, draft, options)) as unknown as KubeObject;
+    const binding = draft as KubeObject & Binding;
+    return (await placePod(core, context, { namespace, name }, binding, options)) as unknown as KubeObject;
   },
 };
 

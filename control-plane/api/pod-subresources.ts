@@ -1,8 +1,9 @@
-import type { DeleteOptions, Pod, Status } from '../../shared/generated/types.ts';
+import type { Binding, DeleteOptions, Pod, Status } from '../../shared/generated/types.ts';
 import { decodeMessage } from '../../shared/schema/decode.ts';
 import type { MutateOptions, RequestContext, Target } from './api.ts';
 import { boundPod, unbindable } from './bind.ts';
 import type { Core } from './core.ts';
+import { decodeBody } from './decode.ts';
 import { deleteObject, success } from './delete.ts';
 import { guardedUpdate } from './guarded-update.ts';
 import { isRecord } from './patch/merge.ts';
@@ -21,22 +22,22 @@ export async function createBinding(
   options: MutateOptions = {},
 ): Promise<Status> {
   core.authorize(context, 'create', askedOf(core.kind('Pod'), target));
-  return placePod(core, context, target, body, options);
+  const binding = decodeBody(core.kind('Binding'), body, options, context.warnings) as unknown as Binding;
+  return placePod(core, context, target, binding, options);
 }
 
-/** Who asks has been authorized before. */
+/** Who asks has been authorized before. The binding's annotations go to the pod, as in Kubernetes. */
 export async function placePod(
   core: Core,
   context: RequestContext,
   target: Pick<Target, 'namespace' | 'name'>,
-  body: unknown,
+  binding: Binding,
   options: MutateOptions,
 ): Promise<Status> {
-  const meta = isRecord(body) && isRecord(body.metadata) ? body.metadata : {};
-  if (meta.name !== target.name) throw badRequest('name in URL does not match name in Binding object');
-  const node = isRecord(body) && isRecord(body.target) ? body.target.name : undefined;
-  if (typeof node !== 'string' || node === '') throw badRequest('target.name: Required value');
-  const kind = isRecord(body) && isRecord(body.target) ? body.target.kind : undefined;
+  const { name, uid, annotations } = binding.metadata;
+  if (name !== target.name) throw badRequest('name in URL does not match name in Binding object');
+  const { name: node, kind } = binding.target ?? {};
+  if (!node) throw badRequest('target.name: Required value');
   if (kind !== undefined && kind !== '' && kind !== 'Node') {
     throw badRequest(`target.kind: Unsupported value: "${kind}": supported values: "Node"`);
   }
@@ -45,13 +46,18 @@ export async function placePod(
     context,
     { def: core.kind('Pod'), namespace: target.namespace, name: target.name },
     (current) => {
-      const fault = unbindable(current as Pod, typeof meta.uid === 'string' ? meta.uid : undefined);
+      const fault = unbindable(current as Pod, uid);
       if (fault) throw fault;
-      return { type: 'put', object: boundPod(current as Pod, node, core.deps.clock.now()) };
+      const bound = boundPod(current as Pod, node, core.deps.clock.now());
+      return { type: 'put', object: annotations ? annotated(bound, annotations) : bound };
     },
     options.dryRun,
   );
   return created();
+}
+
+function annotated(pod: Pod, more: Record<string, string>): Pod {
+  return { ...pod, metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, ...more } } };
 }
 
 /** Deletes the pod on behalf of whoever empties its node, as far as its disruption budget allows. */

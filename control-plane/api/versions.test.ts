@@ -180,4 +180,23 @@ describe('a kind that is not stored', () => {
       api.create(context(), { entry: kind('v1', 'Binding'), namespace }, { metadata: { name: 'p' }, target: {} }),
     ).rejects.toThrow('target.name: Required value');
   });
+
+  it('gives a pod the annotations of its binding, and refuses what a binding does not have', async () => {
+    const { api, client } = server;
+    await client.create('Node', { metadata: { name: 'n' }, spec: {} });
+    const annotations = { a: 'own', b: 'own' };
+    await client.create('Pod', {
+      metadata: { name: 'p', namespace, annotations },
+      spec: { containers: [{ name: 'a', image: 'a' }] },
+    });
+    const at = { entry: kind('v1', 'Pod'), namespace, name: 'p', subresource: 'binding' } as const;
+    const bind = (more: object) =>
+      api.create(context(), at, { metadata: { name: 'p', ...more }, target: { kind: 'Node', name: 'n' } });
+    await expect(bind({ annotations: { b: 1 } })).rejects.toMatchObject({ reason: 'BadRequest' });
+    await bind({ annotations: { b: 'theirs', c: 'theirs' } });
+    expect((await client.get('Pod', 'p', namespace)).metadata.annotations).toEqual({
+      ...annotations,
+      ...{ b: 'theirs', c: 'theirs' },
+    });
+  });
 });
