@@ -35,9 +35,8 @@ export function access({ promise, cluster }: Suite): void {
       err: expect.stringContaining('\treconciliation required create\n'),
     });
     await space.says({
-      'auth whoami': `ATTRIBUTE   VALUE
-Username    kubernetes-admin
-Groups      [system:masters system:authenticated]`,
+      'auth whoami':
+        /^ATTRIBUTE +VALUE *\n *Username +kubernetes-admin *\n *Groups +\[system:masters system:authenticated\] *\n *Extra: authentication\.kubernetes\.io\/credential-id +\[X509SHA256=[0-9a-f]{64}\]$/,
       'auth whoami --as=eve --as-group=team -o jsonpath={.status.userInfo}':
         '{"groups":["team","system:authenticated"],"username":"eve"}',
       'auth can-i create pods': 'yes',
