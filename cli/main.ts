@@ -1,10 +1,5 @@
 import yargs, { type Argv } from 'yargs';
 import { ApiError, messageOf } from '../shared/errors.ts';
-import { addAuthCommands } from './commands/auth.ts';
-import { addClusterCommands } from './commands/cluster.ts';
-import { addObjectCommands } from './commands/objects.ts';
-import { addOperationCommands } from './commands/operations.ts';
-import { addStreamCommands } from './commands/streams.ts';
 import { ExitError, type Io, processIo } from './io.ts';
 import { addPrograms } from './programs.ts';
 
@@ -33,13 +28,13 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     // What follows -- is for a program in a container: none of it is ours to read.
     const end = args.indexOf('--');
     const [own, words] = end < 0 ? [args, []] : [args.slice(0, end), args.slice(end + 1)];
-    await createProgram(io, words).parseAsync(
-      withStandardInput(own),
-      {},
-      (_error: unknown, _argv: unknown, output: string) => {
-        if (output) io.out(`${output}\n`);
-      },
-    );
+    // What runs for months does not hold what people type: it is a tenth of an agent's memory.
+    const commands = longRunning.has(own[0] ?? '') ? undefined : await import('./commands/index.ts');
+    const program = createProgram(io);
+    commands?.addCommands(program, io, words);
+    await program.parseAsync(withStandardInput(own), {}, (_error: unknown, _argv: unknown, output: string) => {
+      if (output) io.out(`${output}\n`);
+    });
     return 0;
   } catch (error) {
     if (io.signal.aborted) return 130;
@@ -49,7 +44,10 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   }
 }
 
-function createProgram(io: Io, words: readonly string[]): Argv {
+/** The commands that are programs, which their machine runs all the time. */
+const longRunning = new Set(['agent', 'server']);
+
+function createProgram(io: Io): Argv {
   const program = yargs()
     .scriptName('coracle')
     .usage('$0 COMMAND\n\nA pod orchestrator for a few machines of your own.')
@@ -68,11 +66,6 @@ function createProgram(io: Io, words: readonly string[]): Argv {
       throw error ?? new Error(message);
     });
   addPrograms(program, io);
-  addClusterCommands(program, io);
-  addObjectCommands(program, io);
-  addOperationCommands(program, io);
-  addStreamCommands(program, io, words);
-  addAuthCommands(program, io);
   return program;
 }
 
