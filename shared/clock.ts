@@ -48,6 +48,12 @@ export function formatTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
+/** Milliseconds since the epoch of an RFC 3339 time; undefined when it is absent or unreadable, never the epoch instead. */
+export function parseTime(text: string | undefined): number | undefined {
+  const ms = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
 /** A moment in microseconds as Kubernetes writes MicroTime: `2026-11-22T15:04:05.123000Z`. */
 export function formatMicroTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 23)}000Z`;

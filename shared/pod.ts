@@ -68,6 +68,12 @@ export function isPodTerminal(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }
 
+/** Marked as a scheduler's preemption victim. */
+export function isPreempted(pod: Pod): boolean {
+  const target = podCondition(pod, 'DisruptionTarget');
+  return target?.status === 'True' && target.reason === 'PreemptionByScheduler';
+}
+
 /** Counts as a replica: not ended, not being deleted. */
 export function isPodActive(pod: Pod): boolean {
   return !isPodTerminal(pod) && pod.metadata.deletionTimestamp === undefined;

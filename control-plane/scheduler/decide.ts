@@ -38,6 +38,14 @@ export class Decider {
     return this.#decideTogether(results, checks);
   }
 
+  /** Whether the node takes a pod of the shape, as the index is. */
+  fits(shape: PodShape, node: NodeState): boolean {
+    if (!node.node) return false;
+    const results = this.#results(shape);
+    results.refresh();
+    return !results.rejection(node) && !firstRejection(prepare(this.#plugins, 'cluster', shape, this.#index), node);
+  }
+
   /** With rules that look at the whole cluster: one pass over the nodes that the others leave. */
   #decideTogether(results: ShapeResults, checks: readonly Check[]): Decision {
     const feasible: NodeState[] = [];

@@ -1,6 +1,7 @@
+import { parseTime } from '../../shared/clock.ts';
 import type { Namespace, Node, Pod } from '../../shared/generated/types.ts';
 import { keyOf } from '../../shared/object.ts';
-import { isPodTerminal } from '../../shared/pod.ts';
+import { isPodTerminal, isPreempted } from '../../shared/pod.ts';
 import { NodeState, type PodEntry } from './node-state.ts';
 import { PodCounts } from './pod-counts.ts';
 import { type PodShape, type PodTerm, shapeKey, shapeOf, termMatches } from './pod-shape.ts';
@@ -87,7 +88,9 @@ export class NodeIndex implements Snapshot {
     } else {
       this.#refresh(entry, pod);
     }
-    entry.deleting = pod.metadata.deletionTimestamp !== undefined;
+    this.#setDeleting(entry, pod.metadata.deletionTimestamp !== undefined);
+    entry.started = parseTime(pod.status?.startTime);
+    entry.preempted = entry.deleting && isPreempted(pod);
     const name = pod.spec.nodeName;
     if (!name) return entry;
     entry.assumed = false;
@@ -130,6 +133,11 @@ export class NodeIndex implements Snapshot {
     entry.reserved = true;
   }
 
+  /** The same by the node's name: of that name there need not be a node (any more). */
+  nominate(entry: PodEntry, node: string): void {
+    this.reserve(entry, this.#state(node));
+  }
+
   /** The least priority of all pods on nodes. */
   get lowestPriority(): number {
     let lowest = Number.POSITIVE_INFINITY;
@@ -146,8 +154,8 @@ export class NodeIndex implements Snapshot {
     this.#move(entry, node);
   }
 
-  count(terms: readonly PodTerm[], user: PodShape): PodCount {
-    return this.#counts.count(terms, user, this.slots);
+  count(terms: readonly PodTerm[], user: PodShape, among: 'all' | 'staying' = 'all'): PodCount {
+    return this.#counts.count(terms, user, among, this.slots);
   }
 
   carried(shape: PodShape): readonly CarriedTerm[] {
@@ -189,9 +197,20 @@ export class NodeIndex implements Snapshot {
       assumed: false,
       reserved: false,
       priority: pod.spec.priority ?? 0,
-      created: Date.parse(pod.metadata.creationTimestamp) || 0,
+      created: parseTime(pod.metadata.creationTimestamp) ?? Number.POSITIVE_INFINITY,
+      started: undefined,
       deleting: false,
+      preempted: false,
     };
+  }
+
+  /** Pods that are being deleted are counted apart. */
+  #setDeleting(entry: PodEntry, deleting: boolean): void {
+    if (entry.deleting === deleting) return;
+    const { node } = entry;
+    if (node) this.#leave(entry, node);
+    entry.deleting = deleting;
+    if (node) this.#enter(entry, node);
   }
 
   /** A changed pod may have another shape: its labels may change, and by a resize its requests. */
@@ -224,7 +243,7 @@ export class NodeIndex implements Snapshot {
   #enter(entry: PodEntry, node: NodeState): void {
     node.addPod(entry);
     this.#priorities.set(entry.priority, (this.#priorities.get(entry.priority) ?? 0) + 1);
-    this.#counts.change(entry.shape, node.slot, 1);
+    this.#counts.change(entry, node.slot, 1);
     this.changes.add(node.slot);
   }
 
@@ -233,7 +252,7 @@ export class NodeIndex implements Snapshot {
     const others = (this.#priorities.get(entry.priority) ?? 0) - 1;
     if (others > 0) this.#priorities.set(entry.priority, others);
     else this.#priorities.delete(entry.priority);
-    this.#counts.change(entry.shape, node.slot, -1);
+    this.#counts.change(entry, node.slot, -1);
     this.changes.add(node.slot);
   }
 

@@ -18,7 +18,11 @@ export interface PodEntry {
   priority: number;
   /** Milliseconds since the epoch. */
   created: number;
+  /** Status.startTime, in milliseconds since the epoch; absent: the node has not acknowledged the pod yet. */
+  started: number | undefined;
   deleting: boolean;
+  /** Deleting because a scheduler preempted it. */
+  preempted: boolean;
 }
 
 /**
@@ -44,6 +48,9 @@ export class NodeState {
 
   readonly pods = new Set<PodEntry>();
   readonly shapes = new Map<PodShape, number>();
+  /** The part of `shapes` that is being deleted. */
+  readonly leaving = new Map<PodShape, number>();
+  /** Pods of each spread group, without those that are being deleted. */
   readonly groups = new Map<string, number>();
   readonly ports = new Map<string, { readonly port: HostPort; count: number }>();
   readonly used: Resources = noResources();
@@ -74,20 +81,21 @@ export class NodeState {
 
   addPod(entry: PodEntry): void {
     this.pods.add(entry);
-    this.#count(entry.shape, 1);
+    this.#count(entry, 1);
   }
 
   removePod(entry: PodEntry): void {
-    if (this.pods.delete(entry)) this.#count(entry.shape, -1);
+    if (this.pods.delete(entry)) this.#count(entry, -1);
   }
 
-  #count(shape: PodShape, sign: 1 | -1): void {
+  #count({ shape, deleting }: PodEntry, sign: 1 | -1): void {
     this.version++;
     addResources(this.used, shape.requests, sign);
     this.likelyCpuMillis += sign * shape.likelyCpuMillis;
     this.likelyMemoryBytes += sign * shape.likelyMemoryBytes;
     bump(this.shapes, shape, sign);
-    if (shape.spreadGroup !== undefined) bump(this.groups, shape.spreadGroup, sign);
+    if (deleting) bump(this.leaving, shape, sign);
+    else if (shape.spreadGroup !== undefined) bump(this.groups, shape.spreadGroup, sign);
     for (const port of shape.ports) {
       const key = `${port.ip} ${port.protocol} ${port.port}`;
       const count = (this.ports.get(key)?.count ?? 0) + sign;

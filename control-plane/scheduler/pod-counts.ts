@@ -1,4 +1,4 @@
-import type { NodeState } from './node-state.ts';
+import type { NodeState, PodEntry } from './node-state.ts';
 import type { PodShape, PodTerm } from './pod-shape.ts';
 import type { CarriedTerm, PodCount } from './types.ts';
 
@@ -23,11 +23,16 @@ export class PodCounts {
     this.#matches = matches;
   }
 
-  count(terms: readonly PodTerm[], user: PodShape, slots: readonly (NodeState | undefined)[]): PodCount {
-    const key = terms.length === 1 ? (terms[0]?.key ?? '') : JSON.stringify(terms.map((term) => term.key));
+  count(
+    terms: readonly PodTerm[],
+    user: PodShape,
+    among: 'all' | 'staying',
+    slots: readonly (NodeState | undefined)[],
+  ): PodCount {
+    const key = `${among} ${terms.length === 1 ? terms[0]?.key : JSON.stringify(terms.map((term) => term.key))}`;
     let counter = this.#counters.get(key);
     if (!counter) {
-      counter = new Counter((shape) => terms.every((term) => this.#matches(term, shape)), slots);
+      counter = new Counter((shape) => terms.every((term) => this.#matches(term, shape)), among, slots);
       this.#counters.set(key, counter);
     }
     counter.users.add(user);
@@ -46,8 +51,10 @@ export class PodCounts {
   }
 
   /** A pod has come to (1) or gone from (-1) a node. */
-  change(shape: PodShape, slot: number, sign: 1 | -1): void {
-    for (const counter of this.#counters.values()) counter.change(shape, slot, sign);
+  change({ shape, deleting }: Pick<PodEntry, 'shape' | 'deleting'>, slot: number, sign: 1 | -1): void {
+    for (const counter of this.#counters.values()) {
+      if (!deleting || counter.among === 'all') counter.change(shape, slot, sign);
+    }
     for (const { key, term, weight } of this.#bearings(shape)) {
       let carried = this.#carried.get(key);
       if (!carried) {
@@ -110,15 +117,22 @@ class Counter implements PodCount {
   total = 0;
   readonly users = new Set<PodShape>();
   readonly known = new Map<PodShape, boolean>();
+  readonly among: 'all' | 'staying';
   readonly #matches: (shape: PodShape) => boolean;
 
-  constructor(matches: (shape: PodShape) => boolean, slots: readonly (NodeState | undefined)[]) {
+  constructor(
+    matches: (shape: PodShape) => boolean,
+    among: 'all' | 'staying',
+    slots: readonly (NodeState | undefined)[],
+  ) {
     this.#matches = matches;
+    this.among = among;
     this.perNode = new Int32Array(slots.length);
     for (const node of slots) {
       if (!node) continue;
-      for (const [shape, pods] of node.shapes) {
+      for (const [shape, all] of node.shapes) {
         if (!this.#covers(shape)) continue;
+        const pods = among === 'all' ? all : all - (node.leaving.get(shape) ?? 0);
         this.perNode[node.slot] = (this.perNode[node.slot] ?? 0) + pods;
         this.total += pods;
       }

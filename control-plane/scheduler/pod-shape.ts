@@ -82,6 +82,8 @@ export function shapeKey(pod: Pod): string {
     spec.containers.map((one) => [one.resources?.requests, one.image, one.ports?.filter((port) => port.hostPort)]),
     spec.initContainers?.map((one) => [one.resources?.requests, one.image, one.restartPolicy, one.ports]),
     spec.hostNetwork && spec.containers.map((one) => one.ports),
+    spec.priority,
+    spec.preemptionPolicy,
   ]);
 }
 

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Pod } from '../../shared/generated/types.ts';
+import type { Pod, PodDisruptionBudget } from '../../shared/generated/types.ts';
 import { onNode, pendingPod, readyNode } from '../../test/support/scheduling.ts';
+import { Budgets } from './budgets.ts';
 import { Decider } from './decide.ts';
 import { NodeIndex } from './node-index.ts';
+import type { PodEntry } from './node-state.ts';
 import { defaultPlugins } from './plugins/index.ts';
 import { findPreemption } from './preempt.ts';
 
@@ -21,17 +23,23 @@ function cluster(nodes: readonly (readonly (readonly [number, number])[])[]): No
   return index;
 }
 
-function preempt(index: NodeIndex, wanted: Pod) {
+interface Others {
+  budgets?: Budgets;
+  isRefused?: (pod: PodEntry) => boolean;
+}
+
+function preempt(index: NodeIndex, wanted: Pod, { budgets = new Budgets(), isRefused = () => false }: Others = {}) {
   const entry = index.setPod(wanted);
   if (!entry) throw new Error('the pod has ended');
+  const input = { index, plugins: defaultPlugins, budgets, underway: () => [], isRefused };
   const decider = new Decider(index, defaultPlugins, 1);
   const decision = decider.decide(entry.shape);
   if (decision.node) return { entry, decider, found: undefined, fits: true };
-  return { entry, decider, found: findPreemption(entry, decision.rejections, index, defaultPlugins), fits: false };
+  return { entry, decider, found: findPreemption(entry, decision.rejections, input), fits: false };
 }
 
-function chosen(index: NodeIndex, wanted: Pod): [string, string[]] | undefined {
-  const { found } = preempt(index, wanted);
+function chosen(index: NodeIndex, wanted: Pod, others?: Others): [string, string[]] | undefined {
+  const { found } = preempt(index, wanted, others);
   return found?.node && [found.node.name, found.victims.map(({ key }) => key.replace('default/', ''))];
 }
 
@@ -61,6 +69,71 @@ describe('preemption', () => {
       ],
     ]);
     expect(chosen(index, pod('p', 300, 9))).toEqual(['n0', ['p0-0']]);
+  });
+
+  it('then the one whose most important victims started last; a pod that has not started is the youngest', () => {
+    const started = (name: string, node: string, startTime?: string): Pod => ({
+      ...onNode(pod(name, 900, 3), node),
+      status: startTime === undefined ? {} : { startTime },
+    });
+    const index = cluster([[], [], []]);
+    index.setPod(started('old', 'n0', '2026-01-01T00:00:00Z'));
+    index.setPod(started('young', 'n1', '2026-01-02T00:00:00Z'));
+    index.setPod(started('older', 'n2', '2025-01-01T00:00:00Z'));
+    expect(chosen(index, pod('p', 500, 9))).toEqual(['n1', ['young']]);
+    index.setPod(started('new', 'n3'));
+    index.setNode(readyNode('n3', { cpu: '1' }));
+    expect(chosen(index, pod('p', 500, 9))).toEqual(['n3', ['new']]);
+  });
+
+  describe('beside disruption budgets', () => {
+    const labelled = (name: string, node: string, cpu: number, priority: number, app: string): Pod => {
+      const one = onNode(pod(name, cpu, priority), node);
+      return { ...one, metadata: { ...one.metadata, labels: { app } } };
+    };
+    const budget = (app: string, disruptionsAllowed: number, disruptedPods?: Record<string, string>): Budgets => {
+      const budgets = new Budgets();
+      const selector = { matchLabels: { app } };
+      const status = { disruptionsAllowed, ...(disruptedPods ? { disruptedPods } : {}) };
+      const metadata = { name: app, namespace: 'default' };
+      budgets.set({ metadata, spec: { selector }, status } as unknown as PodDisruptionBudget);
+      return budgets;
+    };
+
+    it('takes a more important pod that is free before one that its budget guards', () => {
+      const index = cluster([[], []]);
+      index.setPod(labelled('guarded', 'n0', 900, 1, 'db'));
+      index.setPod(labelled('free', 'n1', 900, 5, 'web'));
+      expect(chosen(index, pod('p', 500, 9), { budgets: budget('db', 0) })).toEqual(['n1', ['free']]);
+      expect(chosen(index, pod('p', 500, 9), { budgets: budget('db', 1) })).toEqual(['n0', ['guarded']]);
+    });
+
+    it('spares what a budget guards on a node, and takes it when nothing else makes room', () => {
+      const index = cluster([[]]);
+      index.setPod(labelled('guarded', 'n0', 400, 1, 'db'));
+      index.setPod(labelled('free', 'n0', 400, 5, 'web'));
+      expect(chosen(index, pod('p', 500, 9), { budgets: budget('db', 0) })).toEqual(['n0', ['free']]);
+      expect(chosen(index, pod('p', 1000, 9), { budgets: budget('db', 0) })).toEqual(['n0', ['free', 'guarded']]);
+    });
+
+    it('counts as violations only what goes beyond the budget, and not what was granted before', () => {
+      const index = cluster([[], []]);
+      for (const name of ['a', 'b']) index.setPod(labelled(name, 'n0', 450, 1, 'db'));
+      const violations = (budgets: Budgets) => {
+        const { found } = preempt(index, pod('p', 1000, 9), { budgets });
+        return found?.node && found.violations;
+      };
+      index.removeNode('n1');
+      expect(violations(budget('db', 1))).toBe(1);
+      expect(violations(budget('db', 2))).toBe(0);
+      expect(violations(budget('db', 0, { a: 'x', b: 'x' }))).toBe(0);
+    });
+  });
+
+  it('passes over a pod whose eviction was refused a short time ago', () => {
+    const index = cluster([[[900, 1]], [[900, 5]]]);
+    const isRefused = ({ key }: PodEntry): boolean => key === 'default/p0-0';
+    expect(chosen(index, pod('p', 500, 9), { isRefused })).toEqual(['n1', ['p1-0']]);
   });
 
   it('evicts nobody of the same or a higher priority, and nobody where it would not help', () => {

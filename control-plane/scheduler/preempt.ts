@@ -1,3 +1,4 @@
+import type { Budgets } from './budgets.ts';
 import { firstRejection, prepare } from './checks.ts';
 import type { NodeIndex } from './node-index.ts';
 import type { NodeState, PodEntry } from './node-state.ts';
@@ -6,11 +7,24 @@ import type { Check, Plugin, Rejection } from './types.ts';
 /** Rules that look at the whole cluster cost a pass over it for every node that is tried: of these so many are. */
 const mostTriedTogether = 100;
 
+/** What the choice of victims depends on besides the pod. */
+export interface PreemptionInput {
+  readonly index: NodeIndex;
+  readonly plugins: readonly Plugin[];
+  readonly budgets: Budgets;
+  /** Pods whose eviction has been decided and not been done yet. */
+  underway(): readonly PodEntry[];
+  /** Whether the pod's eviction was refused a short time ago: it is no victim until that time is over. */
+  isRefused(pod: PodEntry): boolean;
+}
+
 /** A node that would take the pod if the victims went. */
 export interface Preemption {
   readonly node: NodeState;
   /** Of lower priority, each of them needed. */
   readonly victims: readonly PodEntry[];
+  /** How many of the victims' removals violate a disruption budget. */
+  readonly violations: number;
 }
 
 /** Why no removal helps, in Kubernetes' words: a list of reasons for each node. */
@@ -23,16 +37,16 @@ const noVictims = ['No preemption victims found for incoming pod'];
 const notHelpful = ['Preemption is not helpful for scheduling'];
 
 /**
- * The cheapest way to make room for a pod that fits nowhere: the node whose most important victim is the least
- * important, of those the one where the victims' priorities sum up to the least, of those the one with the fewest
- * victims. The index is as it was when it returns.
+ * The best way to make room for a pod that fits nowhere (Kubernetes, `pickOneNodeForPreemption`): the node with the fewest violations of
+ * disruption budgets; of those the one whose most important victim is the least important; then the one with the least sum of
+ * priorities, with the fewest victims, and whose most important victims started last. The index is as it was when it returns.
  */
 export function findPreemption(
   entry: PodEntry,
   rejections: readonly (readonly [NodeState, Rejection])[],
-  index: NodeIndex,
-  plugins: readonly Plugin[],
+  input: PreemptionInput,
 ): Preemption | NoPreemption {
+  const { index, plugins } = input;
   if (index.lowestPriority >= entry.priority) {
     return { reasons: rejections.map(([, { resolvable }]) => (resolvable ? noVictims : notHelpful)) };
   }
@@ -46,12 +60,12 @@ export function findPreemption(
   let tried = 0;
   const reasons = rejections.map(([node, { resolvable }]) => {
     if (!resolvable) return notHelpful;
-    const candidates = [...node.pods].filter((pod) => isVictim(pod, entry)).sort(mostImportantFirst);
+    const candidates = [...node.pods].filter((pod) => isVictim(pod, entry) && !input.isRefused(pod));
     if (candidates.length === 0 || (together && tried >= mostTriedTogether)) return noVictims;
     tried++;
-    const needed = neededVictims(node, candidates, index, rejectionOf);
-    if ('reasons' in needed) return needed.reasons;
-    if (!best || isCheaper(needed, best.victims)) best = { node, victims: needed };
+    const found = neededVictims(node, candidates, input, rejectionOf);
+    if ('reasons' in found) return found.reasons;
+    if (!best || isCheaper(found, best)) best = found;
     return [];
   });
   return best ?? { reasons };
@@ -64,45 +78,67 @@ function isVictim(pod: PodEntry, by: PodEntry): boolean {
   return pod.priority < by.priority && (!pod.assumed || pod.reserved);
 }
 
-/** Takes all candidates off the node; if the pod fits then, puts back the most important ones that leave it fitting; else says why not. */
+/**
+ * Takes all candidates off the node; if the pod fits then, puts back those that leave it fitting: first those that a budget guards, each time
+ * the most important first, and last what costs nothing to remove. Else says why it does not fit.
+ */
 function neededVictims(
   node: NodeState,
   candidates: readonly PodEntry[],
-  index: NodeIndex,
+  { index, budgets, underway }: PreemptionInput,
   rejectionOf: RejectionOf,
-): PodEntry[] | Rejection {
-  for (const pod of candidates) index.lift(pod);
+): Preemption | Rejection {
+  const ordered = candidates.toSorted(moreImportantFirst);
+  const costly = ordered.filter(isCostly);
+  const violating = budgets.violating(costly, underway());
+  const free = ordered.filter((pod) => !isCostly(pod)).sort((a, b) => Number(a.reserved) - Number(b.reserved));
+  for (const pod of ordered) index.lift(pod);
   const inVain = rejectionOf(node);
   if (inVain) {
-    for (const pod of candidates) index.putBack(pod, node);
+    for (const pod of ordered) index.putBack(pod, node);
     return inVain;
   }
   const victims: PodEntry[] = [];
-  for (const pod of candidates) {
+  for (const pod of [...violating, ...costly.filter((pod) => !violating.has(pod)), ...free]) {
     index.putBack(pod, node);
     if (!rejectionOf(node)) continue;
     index.lift(pod);
     victims.push(pod);
   }
   for (const pod of victims) index.putBack(pod, node);
-  return victims;
+  victims.sort(moreImportantFirst);
+  return { node, victims, violations: victims.filter((pod) => violating.has(pod)).length };
 }
 
-function mostImportantFirst(a: PodEntry, b: PodEntry): number {
-  return b.priority - a.priority || a.created - b.created || (a.key < b.key ? -1 : 1);
+/** Pods that are going anyway, and places that are only kept, cost nothing. */
+function isCostly({ deleting, reserved }: PodEntry): boolean {
+  return !deleting && !reserved;
 }
 
-function isCheaper(a: readonly PodEntry[], b: readonly PodEntry[]): boolean {
+/** By priority, then the longest running; a pod that has not started is the youngest. */
+function moreImportantFirst(a: PodEntry, b: PodEntry): number {
+  return b.priority - a.priority || order(startOf(a), startOf(b)) || order(a.created, b.created) || order(a.key, b.key);
+}
+
+function order<T extends number | string>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function startOf({ started = Number.POSITIVE_INFINITY }: PodEntry): number {
+  return started;
+}
+
+function isCheaper(a: Preemption, b: Preemption): boolean {
   const [left, right] = [cost(a), cost(b)];
   for (const [at, value] of left.entries()) if (value !== right[at]) return value < (right[at] ?? 0);
   return false;
 }
 
-/** Pods that are already going cost nothing. */
-function cost(victims: readonly PodEntry[]): number[] {
-  const priorities = victims.filter(({ deleting }) => !deleting).map(({ priority }) => priority);
-  const most = priorities.reduce((max, one) => Math.max(max, one), Number.NEGATIVE_INFINITY);
+function cost({ victims, violations }: Preemption): number[] {
+  const costly = victims.filter(isCostly);
+  const most = costly.reduce((max, { priority }) => Math.max(max, priority), Number.NEGATIVE_INFINITY);
   // Counted from the least priority there can be, so that more victims never sum up to less.
-  const sum = priorities.reduce((total, one) => total + one + 2 ** 31, 0);
-  return [most, sum, priorities.length];
+  const sum = costly.reduce((total, { priority }) => total + priority + 2 ** 31, 0);
+  const starts = costly.filter(({ priority }) => priority === most).map(startOf);
+  return [violations, most, sum, costly.length, -Math.min(...starts)];
 }

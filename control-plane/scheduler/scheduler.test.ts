@@ -21,6 +21,11 @@ describe('the scheduler', () => {
   let decisions: number;
   /** Stands in for the API's answer to bind, while it is set. */
   let bind: Client['bind'] | undefined;
+  /** The same for the others. */
+  let remove: Client['delete'] | undefined;
+  let patch: Client['patch'] | undefined;
+
+  const critical = { spec: { priorityClassName: 'system-node-critical' } };
 
   beforeEach(async () => {
     clock = new VirtualClock();
@@ -34,9 +39,12 @@ describe('the scheduler', () => {
     stop = new AbortController();
     decisions = 0;
     bind = undefined;
+    remove = undefined;
+    patch = undefined;
     const client: Client = new Proxy(api.client, {
       get(target, property) {
-        if (property === 'bind' && bind) return bind;
+        const stand = { bind, delete: remove, patch }[String(property)];
+        if (stand) return stand;
         const value = Reflect.get(target, property) as unknown;
         return typeof value === 'function' ? value.bind(target) : value;
       },
@@ -175,7 +183,6 @@ describe('the scheduler', () => {
     await addNode(readyNode('n1', { cpu: '1' }));
     for (const name of ['low-1', 'low-2']) await addPod(pendingPod(name, { cpu: '500m' }));
     await clock.advance(500);
-    const critical = { spec: { priorityClassName: 'system-node-critical' } };
     await addPod(pendingPod('high', { cpu: '400m' }, critical));
     await clock.advance(3_000);
     const going = (await api.client.list('Pod')).items.filter((pod) => pod.metadata.deletionTimestamp);
@@ -188,6 +195,111 @@ describe('the scheduler', () => {
     await clock.advance(3_000);
     expect([await nodeOf('high'), await nodeOf('latecomer')]).toEqual(['n1', undefined]);
     expect((await api.client.list('Event')).items.filter(({ reason }) => reason === 'Preempted')).toHaveLength(1);
+  });
+
+  async function guard(app: string, allowed: number): Promise<void> {
+    const made = await api.client.create('PodDisruptionBudget', {
+      metadata: { name: app, namespace: 'default' },
+      spec: { selector: { matchLabels: { app } }, minAvailable: 1 },
+    });
+    const status = { disruptionsAllowed: allowed, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 };
+    await api.client.updateStatus('PodDisruptionBudget', { ...made, status });
+  }
+
+  const deleting = async (): Promise<string[]> =>
+    (await api.client.list('Pod')).items
+      .filter((pod) => pod.metadata.deletionTimestamp)
+      .map((pod) => pod.metadata.name);
+
+  it('evicts a free pod rather than one that its budget guards, and names the node meanwhile', async () => {
+    await addNode(readyNode('n1', { cpu: '1' }));
+    await addNode(readyNode('n2', { cpu: '1' }));
+    await guard('db', 0);
+    await addPod(pendingPod('guarded', { cpu: '1' }, { labels: { app: 'db' } }));
+    await addPod(pendingPod('free', { cpu: '1' }, { labels: { app: 'web' } }));
+    await clock.advance(500);
+    const place = await nodeOf('free');
+    await addPod(pendingPod('high', { cpu: '1' }, critical));
+    await clock.advance(3_000);
+    expect(await deleting()).toEqual(['free']);
+    expect(podCondition(await podNow('free'), 'DisruptionTarget')).toMatchObject({
+      ...{ status: 'True', reason: 'PreemptionByScheduler' },
+      message: 'default-scheduler: preempting to accommodate a higher priority pod',
+    });
+    expect((await podNow('high')).status?.nominatedNodeName).toBe(place);
+    await api.client.delete('Pod', 'free', { namespace: 'default', gracePeriodSeconds: 0 });
+    await clock.advance(3_000);
+    expect((await podNow('high')).status?.nominatedNodeName).toBeUndefined();
+    expect(await nodeOf('high')).toBe(place);
+  });
+
+  it('evicts a guarded pod where nothing else makes room, as Kubernetes does', async () => {
+    await addNode(readyNode('n1', { cpu: '1' }));
+    await guard('db', 0);
+    await addPod(pendingPod('guarded', { cpu: '1' }, { labels: { app: 'db' } }));
+    await clock.advance(500);
+    await addPod(pendingPod('high', { cpu: '1' }, critical));
+    await clock.advance(3_000);
+    expect(await deleting()).toEqual(['guarded']);
+  });
+
+  it('remembers a victim whose deletion was refused and takes another, and tries it again later', async () => {
+    await addNode(readyNode('n1', { cpu: '1' }));
+    await addNode(readyNode('n2', { cpu: '1' }));
+    await addPod(pendingPod('first', { cpu: '1' }));
+    await clock.advance(500);
+    const asked: string[] = [];
+    remove = async (_, name) => {
+      asked.push(name);
+      throw new ApiError('Forbidden', 'not this one');
+    };
+    await addPod(pendingPod('second', { cpu: '1' }));
+    await clock.advance(500);
+    await addPod(pendingPod('high', { cpu: '1' }, critical));
+    await clock.advance(2_000);
+    expect(new Set(asked)).toEqual(new Set(['first', 'second']));
+    expect(asked).toHaveLength(2);
+    remove = undefined;
+    await clock.advance(70_000);
+    expect(await deleting()).toHaveLength(1);
+  });
+
+  it('evicts nobody for a pod that has gone or found its place before', async () => {
+    await addNode(readyNode('n1', { cpu: '1' }));
+    await addPod(pendingPod('low', { cpu: '1' }));
+    await clock.advance(500);
+    let release = (): void => undefined;
+    patch = () => new Promise((_, reject) => (release = () => reject(new ApiError('Timeout', 'no answer'))));
+    await addPod(pendingPod('high', { cpu: '1' }, critical));
+    await clock.advance(500);
+    await api.client.delete('Pod', 'high', { namespace: 'default', gracePeriodSeconds: 0 });
+    await clock.advance(100);
+    patch = undefined;
+    release();
+    await clock.advance(5_000);
+    expect(await deleting()).toEqual([]);
+  });
+
+  it.each([
+    ['an equal one that waits longer', [], 'nominated'],
+    ['but not from a more important one', ['high'], 'high'],
+  ])('keeps the room of a pod that its status nominates from %s', async (_, more, expected) => {
+    await addNode(readyNode('n1', { cpu: '1' }));
+    stop.abort();
+    await clock.advance(1_000);
+    await running;
+    await addPod(pendingPod('equal', { cpu: '1' }));
+    await clock.advance(2_000);
+    await addPod(pendingPod('nominated', { cpu: '1' }));
+    for (const name of more) await addPod(pendingPod(name, { cpu: '1' }, critical));
+    const made = await podNow('nominated');
+    await api.client.updateStatus('Pod', { ...made, status: { ...made.status, nominatedNodeName: 'n1' } });
+    stop = new AbortController();
+    const { client } = api;
+    running = createScheduler({ client, clock, random: seededRandom(2), log: silentLog }).run(stop.signal);
+    await clock.advance(2_000);
+    const placed = (await client.list('Pod')).items.filter(({ spec }) => spec.nodeName);
+    expect(placed.map(({ metadata }) => metadata.name)).toEqual([expected]);
   });
 
   it('starts on informers that others run and that already know the cluster', async () => {

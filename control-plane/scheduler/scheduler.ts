@@ -1,7 +1,7 @@
 import type { Client } from '../../shared/client.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { createEventRecorder, type EventRecorder } from '../../shared/event-recorder.ts';
-import type { Kind, Namespace, Node, NodeGuard, Pod } from '../../shared/generated/types.ts';
+import type { Kind, Namespace, Node, NodeGuard, Pod, PodDisruptionBudget } from '../../shared/generated/types.ts';
 import type { Change, Informers } from '../../shared/informer.ts';
 import { createInformers } from '../../shared/informers.ts';
 import type { Log } from '../../shared/log.ts';
@@ -9,20 +9,22 @@ import { podCondition } from '../../shared/pod.ts';
 import { type Random, randomInt } from '../../shared/random.ts';
 import { Wakeup } from '../../shared/wakeup.ts';
 import { Binder, type BinderLimits, defaultBinderLimits, type Placement } from './binder.ts';
+import { Budgets } from './budgets.ts';
 import { Decider } from './decide.ts';
-import { Evictions } from './evictions.ts';
 import { type Explanation, explain, unschedulableMessage } from './explain.ts';
 import type { SchedulerMetrics } from './metrics.ts';
 import { NodeIndex } from './node-index.ts';
 import type { NodeState, PodEntry } from './node-state.ts';
 import { defaultPlugins } from './plugins/index.ts';
-import { findPreemption } from './preempt.ts';
+import { Preemptor } from './preemptor.ts';
 import { type Occasion, type QueuedPod, SchedulingQueue } from './queue.ts';
-import { StatusWriter } from './status-writer.ts';
+import { nominatedNode, StatusWriter } from './status-writer.ts';
 import type { Decision, Plugin } from './types.ts';
 
 /** What a scheduler decides on. Informers that are handed in must hold these. */
-export const schedulerKinds = ['Pod', 'Node', 'NodeGuard', 'Namespace'] as const satisfies readonly Kind[];
+export const schedulerKinds = [
+  ...['Pod', 'Node', 'NodeGuard', 'Namespace', 'PodDisruptionBudget'],
+] as const satisfies readonly Kind[];
 
 /** A longer turn would keep the other work of the process waiting. */
 const turnMs = 4;
@@ -83,13 +85,14 @@ class RunningScheduler implements Scheduler {
   readonly #decider: Decider;
   readonly #queue: SchedulingQueue;
   readonly #binder: Binder;
+  readonly #budgets = new Budgets();
   readonly #work = new Wakeup();
   /** The revision that the informers show now, and the newest they have shown. */
   #revision: () => number = () => 0;
   #newest = 0;
   #recorder: EventRecorder | undefined;
   #status: StatusWriter | undefined;
-  #evictions: Evictions | undefined;
+  #preemptor: Preemptor | undefined;
 
   constructor(deps: SchedulerDeps, options: SchedulerOptions) {
     this.#deps = deps;
@@ -130,8 +133,13 @@ class RunningScheduler implements Scheduler {
     const informers = this.#deps.informers ?? createInformers({ ...this.#deps, log: this.#log }, schedulerKinds);
     const pods = informers.of('Pod');
     const recorder = this.#recorder;
-    this.#evictions = new Evictions(
-      { client, clock, random, recorder, log: this.#log, podOf: (key) => pods.get(key) },
+    const again = (key: string): void => {
+      const queued = this.#queue.get(key);
+      if (queued) this.#queue.changed(queued);
+    };
+    const cluster = { index: this.#index, plugins: this.#plugins, budgets: this.#budgets };
+    this.#preemptor = new Preemptor(
+      { client, clock, random, recorder, log: this.#log, ...cluster, podOf: (key) => pods.get(key), again },
       signal,
     );
     informers.onChange((changes) => this.#apply(changes));
@@ -180,7 +188,8 @@ class RunningScheduler implements Scheduler {
     const started = metrics ? clock.monotonic() : 0;
     const kept = entry.reserved ? entry.node : undefined;
     if (kept) this.#index.forget(entry);
-    const decision = this.#decider.decide(entry.shape);
+    const decision: Decision =
+      kept && this.#decider.fits(entry.shape, kept) ? { node: kept, score: 0 } : this.#decider.decide(entry.shape);
     metrics?.decided(decision.node ? 'scheduled' : 'unschedulable', (clock.monotonic() - started) / 1000);
     if (decision.node) {
       this.#index.assume(entry, decision.node);
@@ -194,38 +203,23 @@ class RunningScheduler implements Scheduler {
 
   /** `kept`: the node that it preempted others on before. */
   #park(queued: QueuedPod, rejections: Rejections, kept: NodeState | undefined): void {
-    const preemption = this.#preempt(queued, rejections, kept);
-    const message = unschedulableMessage(rejections.map(([, { reasons }]) => reasons)) + preemption;
+    const preemption = this.#preemptor?.preempt(queued, rejections, kept);
+    if (preemption?.fits) {
+      this.#queue.again(queued);
+      return;
+    }
+    const message = unschedulableMessage(rejections.map(([, { reasons }]) => reasons)) + (preemption?.message ?? '');
     const occasions = new Set<Occasion>(['node']);
     for (const [, { plugin }] of rejections) for (const one of helpfulTo[plugin] ?? allOccasions) occasions.add(one);
     const repeated = queued.message === message;
     queued.message = message;
     this.#queue.park(queued, occasions);
-    this.#status?.unschedulable(queued.pod, message);
+    this.#status?.unschedulable(queued.pod, message, keptNode(queued.entry));
     this.#recorder?.event(queued.pod, 'Warning', 'FailedScheduling', message, {
       action: 'Scheduling',
       again: repeated,
     });
     if (!repeated) this.#log.debug({ key: queued.entry.key, rev: queued.pod.metadata.resourceVersion }, message);
-  }
-
-  /** Makes room by evicting less important pods, and keeps the place until they have gone. Else says why not, after a space. */
-  #preempt({ entry, pod }: QueuedPod, rejections: Rejections, kept: NodeState | undefined): string {
-    if (rejections.length === 0) return '';
-    if (pod.spec.preemptionPolicy === 'Never') return ' preemption: not eligible due to preemptionPolicy=Never.';
-    const isGoing = (one: PodEntry): boolean => one.deleting || this.#evictions?.has(one.key) === true;
-    if (kept && [...kept.pods].some((one) => one.priority < entry.priority && isGoing(one))) {
-      this.#index.reserve(entry, kept);
-      return ' preemption: not eligible due to a terminating pod on the nominated node.';
-    }
-    const found = findPreemption(entry, rejections, this.#index, this.#plugins);
-    if (!found.node) return ` preemption: ${unschedulableMessage(found.reasons)}`;
-    for (const victim of found.victims) {
-      if (victim.reserved) this.#index.forget(victim);
-      else if (!victim.deleting) this.#evictions?.evict(victim.key, pod, found.node.name);
-    }
-    this.#index.reserve(entry, found.node);
-    return '';
   }
 
   #bound({ queued, node }: Placement): void {
@@ -268,6 +262,8 @@ class RunningScheduler implements Scheduler {
       else if (kind === 'Node') this.#applyNode(key, after as Node | undefined, occasions);
       else if (kind === 'NodeGuard' && after) guards.push(after as NodeGuard);
       else if (kind === 'NodeGuard') this.#binder.guardGone(key);
+      else if (kind === 'PodDisruptionBudget' && after) this.#budgets.set(after as PodDisruptionBudget);
+      else if (kind === 'PodDisruptionBudget') this.#budgets.remove(key);
       else if (kind === 'Namespace' && after) this.#index.setNamespace(after as Namespace);
       else if (kind === 'Namespace') this.#index.removeNamespace(key);
     }
@@ -292,7 +288,7 @@ class RunningScheduler implements Scheduler {
     if (before && (!after || replaced)) this.#removePod(key, occasions);
     if (!after) return;
     const known = this.#index.pod(key);
-    const [shape, place] = [known?.shape, known?.node];
+    const [shape, place, wasDeleting] = [known?.shape, known?.node, known?.deleting];
     const entry = this.#index.setPod(after);
     if (!entry) {
       if (place) occasions.add('pod-removed');
@@ -301,11 +297,12 @@ class RunningScheduler implements Scheduler {
     }
     if (entry.node && (entry.shape !== shape || entry.node !== place)) occasions.add('pod-added');
     if (entry.node && place && entry.shape !== shape) occasions.add('pod-removed');
-    this.#queuePod(entry, after, shape !== undefined && shape !== entry.shape);
+    if (entry.node && entry.deleting && !wasDeleting) occasions.add('pod-leaving');
+    this.#queuePod(entry, after, before, shape !== undefined && shape !== entry.shape);
   }
 
   /** Sees to it that the pod waits exactly when it wants a node from us. */
-  #queuePod(entry: PodEntry, pod: Pod, reshaped: boolean): void {
+  #queuePod(entry: PodEntry, pod: Pod, before: Pod | undefined, reshaped: boolean): void {
     const wanted =
       !pod.spec.nodeName &&
       !entry.deleting &&
@@ -317,17 +314,27 @@ class RunningScheduler implements Scheduler {
       return;
     }
     if (!queued) {
-      if (!entry.node) this.#queue.add(entry, pod);
+      if (entry.node) return;
+      this.#keepPlace(entry, pod);
+      this.#queue.add(entry, pod);
       return;
     }
+    if (!before || nominatedNode(before) !== nominatedNode(pod)) this.#keepPlace(entry, pod);
     queued.pod = pod;
     // Somebody else's write came between. Where another scheduler has told it already, its words will do.
-    const told = podCondition(pod, 'PodScheduled')?.reason === 'Unschedulable';
-    if (queued.state === 'parked' && queued.message && !told) this.#status?.unschedulable(pod, queued.message);
+    const kept = keptNode(entry);
+    const told = podCondition(pod, 'PodScheduled')?.reason === 'Unschedulable' && nominatedNode(pod) === kept;
+    if (queued.state === 'parked' && queued.message && !told) this.#status?.unschedulable(pod, queued.message, kept);
     if (!reshaped) return;
     const node = entry.assumed && !entry.reserved ? entry.node?.name : undefined;
     if (node && this.#binder.withdraw(queued, node)) this.#outdated({ queued, node });
     else this.#queue.changed(queued);
+  }
+
+  /** A nomination by an earlier scheduler, or by others, keeps room as well, unless this one keeps it elsewhere. */
+  #keepPlace(entry: PodEntry, pod: Pod): void {
+    const node = nominatedNode(pod);
+    if (node && !entry.node) this.#index.nominate(entry, node);
   }
 
   #removePod(key: string, occasions: Set<Occasion>): void {
@@ -352,7 +359,7 @@ class RunningScheduler implements Scheduler {
 
 type Rejections = Extract<Decision, { node?: undefined }>['rejections'];
 
-const allOccasions: readonly Occasion[] = ['node', 'pod-added', 'pod-removed'];
+const allOccasions: readonly Occasion[] = ['node', 'pod-added', 'pod-leaving', 'pod-removed'];
 const roomFreed: ReadonlySet<Occasion> = new Set(['pod-removed']);
 
 /** What may help a pod that a plugin found no node for. */
@@ -362,7 +369,13 @@ const helpfulTo: Readonly<Record<string, readonly Occasion[]>> = {
   NodeAffinity: ['node'],
   NodePorts: ['node', 'pod-removed'],
   NodeResourcesFit: ['node', 'pod-removed'],
+  InterPodAffinity: ['node', 'pod-added', 'pod-removed'],
 };
+
+/** The node on which room is kept for a pod. */
+function keptNode({ reserved, node }: PodEntry): string | undefined {
+  return reserved ? node?.name : undefined;
+}
 
 /** What the informers already hold, as changes. */
 function present(informers: Informers): Change[] {

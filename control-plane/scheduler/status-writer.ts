@@ -15,10 +15,15 @@ const writers = 2;
 const mostWaiting = 20_000;
 const pauseMs = 1_000;
 
-/** Writes to pods that fit nowhere why that is: the condition PodScheduled=False. The last word of each pod counts. */
+/** The node on which a scheduler keeps room for the pod. */
+export function nominatedNode(pod: Pod): string | undefined {
+  return pod.status?.nominatedNodeName || undefined;
+}
+
+/** Writes to pods that fit nowhere why that is: the condition PodScheduled=False, and where room is kept. The last word of each pod counts. */
 export class StatusWriter {
   readonly #deps: { client: Pick<Client, 'patch'>; clock: Clock; log: Log };
-  readonly #waiting = new Map<string, { pod: Pod; message: string }>();
+  readonly #waiting = new Map<string, { pod: Pod; message: string; nominated: string | undefined }>();
   readonly #signal: AbortSignal;
   #running = 0;
   #tokens = burst;
@@ -30,15 +35,17 @@ export class StatusWriter {
     this.#refilledAt = deps.clock.monotonic();
   }
 
-  unschedulable(pod: Pod, message: string): void {
+  /** `nominated`: the node on which room is kept for it. */
+  unschedulable(pod: Pod, message: string, nominated?: string): void {
     const key = keyOf(pod);
     const told = podCondition(pod, 'PodScheduled');
-    if (told?.status === 'False' && told.reason === 'Unschedulable' && told.message === message) {
+    const same = told?.status === 'False' && told.reason === 'Unschedulable' && told.message === message;
+    if (same && nominatedNode(pod) === nominated) {
       this.#waiting.delete(key);
       return;
     }
     if (this.#waiting.size >= mostWaiting && !this.#waiting.has(key)) return;
-    this.#waiting.set(key, { pod, message });
+    this.#waiting.set(key, { pod, message, nominated });
     if (this.#running < writers) {
       this.#running++;
       void this.#write();
@@ -59,16 +66,16 @@ export class StatusWriter {
         const [next] = this.#waiting;
         if (!next || this.#signal.aborted) return;
         await this.#takeToken();
-        const [key, { pod, message }] = next;
-        if (this.#waiting.get(key) !== next[1]) continue;
+        const [key, told] = next;
+        if (this.#waiting.get(key) !== told) continue;
         this.#waiting.delete(key);
         try {
-          await this.#patch(pod, message);
+          await this.#patch(told.pod, told.message, told.nominated);
         } catch (error) {
           if (isApiError(error, 'NotFound', 'Conflict')) continue;
           log.warn({ key, err: messageOf(error) }, 'could not write why a pod is not scheduled');
           if (isApiError(error, 'ServiceUnavailable', 'Timeout', 'TooManyRequests') && !this.#waiting.has(key)) {
-            this.#waiting.set(key, { pod, message });
+            this.#waiting.set(key, told);
           }
           await this.#deps.clock.sleep(pauseMs, this.#signal);
         }
@@ -80,7 +87,7 @@ export class StatusWriter {
     }
   }
 
-  async #patch(pod: Pod, message: string): Promise<void> {
+  async #patch(pod: Pod, message: string, nominated: string | undefined): Promise<void> {
     const { clock, client } = this.#deps;
     const changed = podCondition(pod, 'PodScheduled')?.status !== 'False';
     const condition = {
@@ -92,7 +99,8 @@ export class StatusWriter {
     };
     const { name, namespace, uid, resourceVersion } = pod.metadata;
     // With the version: what is said of a pod must not be said of it once it has been placed after all.
-    const body = { metadata: { uid, resourceVersion }, status: { conditions: [condition] } };
+    const nomination = nominatedNode(pod) === nominated ? {} : { nominatedNodeName: nominated ?? null };
+    const body = { metadata: { uid, resourceVersion }, status: { conditions: [condition], ...nomination } };
     await client.patch('Pod', name, { type: 'strategic', body }, { namespace, subresource: 'status' });
   }
 

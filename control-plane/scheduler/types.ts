@@ -7,8 +7,11 @@ export interface Snapshot {
   readonly slots: readonly (NodeState | undefined)[];
   /** The nodes there are. */
   readonly nodeCount: number;
-  /** How many pods match all of `terms` on each node, by slot; kept up from the first time it is asked for. */
-  count(terms: readonly PodTerm[], user: PodShape): PodCount;
+  /**
+   * How many pods match all of `terms` on each node, by slot; kept up from the first time it is asked for. `staying`: without pods that
+   * are being deleted.
+   */
+  count(terms: readonly PodTerm[], user: PodShape, among?: 'all' | 'staying'): PodCount;
   /** The terms on other pods that pods on nodes carry and that speak of pods of `shape`. */
   carried(shape: PodShape): readonly CarriedTerm[];
   matches(term: PodTerm, shape: PodShape): boolean;

@@ -1,7 +1,7 @@
 import type { Plugin } from '../types.ts';
 
 /**
- * Pods of one controller go to different nodes: each that is already there makes the node worse, the first the most.
+ * Pods of one controller go to different nodes: each that is already there and stays makes the node worse, the first the most.
  * The scale is the node's own, not a comparison with other nodes, so that a placement changes one score only.
  */
 export const defaultSpread: Plugin = {

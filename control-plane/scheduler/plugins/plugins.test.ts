@@ -198,6 +198,40 @@ describe('what is elsewhere', () => {
     expect(choice(app('p', 'x', spread('ScheduleAnyway')), nodes, [onNode(app('q', 'x'), 'a1')])).toBe('b1');
   });
 
+  it('pods that are being deleted do not count in a spread, hard or soft, nor in that of a controller', () => {
+    const going = (pod: Pod): Pod => ({
+      ...pod,
+      metadata: { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' },
+    });
+    const placed = [
+      going(onNode(app('q', 'x'), 'a1')),
+      going(onNode(app('r', 'x'), 'a1')),
+      onNode(app('s', 'x'), 'b1'),
+    ];
+    expect(verdicts(app('p', 'x', spread('DoNotSchedule')), nodes, placed)).toMatchObject({ a1: 'fits', b1: skew });
+    expect(['a1', 'a2']).toContain(choice(app('p', 'x', spread('ScheduleAnyway')), nodes, placed));
+    const owned = (name: string): Pod => pendingPod(name, { cpu: '0' }, { owner: 'rs' });
+    const two = [readyNode('n1'), readyNode('n2')];
+    const on = [going(onNode(owned('q'), 'n1')), going(onNode(owned('r'), 'n1')), onNode(owned('s'), 'n2')];
+    expect(choice(owned('p'), two, on)).toBe('n1');
+  });
+
+  it('counts kept for a spread follow a pod that begins to be deleted', () => {
+    const index = indexOf(nodes, [onNode(app('q', 'x'), 'a1')]);
+    const fits = (): boolean =>
+      index.withShape(app('p', 'x', spread('DoNotSchedule')), (shape) => {
+        const decider = new Decider(index, defaultPlugins, 1);
+        const node = index.node('a1');
+        return node !== undefined && decider.fits(shape, node);
+      });
+    index.withShape(app('p', 'x', spread('DoNotSchedule')), () => {
+      expect(fits()).toBe(false);
+      const pod = onNode(app('q', 'x'), 'a1');
+      index.setPod({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } });
+      expect(fits()).toBe(true);
+    });
+  });
+
   it('a preferred affinity leads to where the others are, a preferred anti-affinity away', () => {
     const preferred = [{ weight: 100, podAffinityTerm: term('x', 'kubernetes.io/hostname') }];
     const placed = [onNode(app('q', 'x'), 'a2')];

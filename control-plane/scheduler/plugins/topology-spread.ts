@@ -89,10 +89,10 @@ function scores(
   return raw.map((value, at) => (!labelled[at] ? 0 : most === 0 ? 100 : (100 * (most + least - value)) / most));
 }
 
-/** The selected pods in each domain, over the nodes that count; `eligible` is 1 for a domain with such a node. */
+/** The selected pods that are not being deleted in each domain, over the nodes that count; `eligible` is 1 for a domain with such a node. */
 function domainSums(one: SpreadTerm, keys: readonly string[], shape: PodShape, snapshot: Snapshot) {
   const { of, count } = snapshot.domains(one.term.topologyKey);
-  const { perNode } = snapshot.count([one.term], shape);
+  const { perNode } = snapshot.count([one.term], shape, 'staying');
   const sums = new Float64Array(count);
   const eligible = new Uint8Array(count);
   const selects = one.honorAffinity ? nodeFilter(shape) : undefined;

@@ -1,0 +1,61 @@
+import type { PodDisruptionBudget } from '../../shared/generated/types.ts';
+import { keyOf } from '../../shared/object.ts';
+import { matchesLabels, type Selector, selectorOf } from '../../shared/selector.ts';
+import type { PodEntry } from './node-state.ts';
+
+interface Budget {
+  readonly selector: Selector;
+  readonly allowed: number;
+  /** Names of pods whose eviction the API has counted already. */
+  readonly counted: ReadonlySet<string>;
+}
+
+/** What the disruption budgets of each namespace allow, for the choice of preemption victims. */
+export class Budgets {
+  readonly #namespaces = new Map<string, Map<string, Budget>>();
+
+  set(budget: PodDisruptionBudget): void {
+    const { namespace = '' } = budget.metadata;
+    const { disruptionsAllowed = 0, disruptedPods = {} } = budget.status ?? {};
+    const budgets = this.#namespaces.get(namespace) ?? new Map<string, Budget>();
+    this.#namespaces.set(namespace, budgets);
+    budgets.set(keyOf(budget), {
+      selector: selectorOf(budget.spec.selector),
+      allowed: disruptionsAllowed,
+      counted: new Set(Object.keys(disruptedPods)),
+    });
+  }
+
+  remove(key: string): void {
+    const namespace = key.slice(0, key.indexOf('/'));
+    const budgets = this.#namespaces.get(namespace);
+    if (budgets?.delete(key) && budgets.size === 0) this.#namespaces.delete(namespace);
+  }
+
+  /**
+   * Those of `pods` whose removal would violate a budget, when `underway` and the pods before them go too (Kubernetes,
+   * "Supported PodDisruptionBudget, not guaranteed"). Pods that are being deleted have been counted by the disruption controller.
+   */
+  violating(pods: readonly PodEntry[], underway: Iterable<PodEntry>): Set<PodEntry> {
+    const violating = new Set<PodEntry>();
+    if (!pods.some(({ shape }) => this.#namespaces.has(shape.namespace))) return violating;
+    const left = new Map<Budget, number>();
+    for (const pod of underway) this.#take(pod, left);
+    for (const pod of pods) if (!this.#take(pod, left)) violating.add(pod);
+    return violating;
+  }
+
+  /** Returns whether every budget of the pod allows it. */
+  #take({ key, shape, deleting }: PodEntry, left: Map<Budget, number>): boolean {
+    let allowed = true;
+    if (deleting) return allowed;
+    const name = key.slice(key.indexOf('/') + 1);
+    for (const budget of this.#namespaces.get(shape.namespace)?.values() ?? []) {
+      if (budget.counted.has(name) || !matchesLabels(budget.selector, shape.labels)) continue;
+      const after = (left.get(budget) ?? budget.allowed) - 1;
+      left.set(budget, after);
+      if (after < 0) allowed = false;
+    }
+    return allowed;
+  }
+}
