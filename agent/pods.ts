@@ -148,7 +148,7 @@ export class PodManager {
     if (this.#addresses?.cidr === cidr) return;
     this.#addresses = new AddressPool(cidr);
     for (const [uid, address] of this.#known) this.#addresses.adopt(uid, address);
-    for (const worker of this.#workers.values()) worker.wake();
+    for (const worker of this.#workers.values()) worker.addressesChanged();
   }
 
   assign(message: Parameters<typeof applyAssignments>[1]): void {

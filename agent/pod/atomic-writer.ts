@@ -32,6 +32,12 @@ export async function writeProjected(dir: string, payload: Payload, group: numbe
   }
 }
 
+/** Whether the directory holds the whole content of some payload. */
+export async function isWritten(dir: string): Promise<boolean> {
+  const target = await linkOf(join(dir, current));
+  return target !== undefined && (await readdir(join(dir, target)).catch(() => undefined)) !== undefined;
+}
+
 /** Under another name first: a directory of the right name is a whole one. */
 async function writeFiles(dir: string, target: string, payload: Payload, group: number | undefined): Promise<void> {
   const fresh = join(dir, '..fresh');

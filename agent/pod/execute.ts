@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Pod, Secret } from '../../shared/generated/types.ts';
@@ -15,11 +16,19 @@ import { containersOf } from './containers.ts';
 import { HookError, type Hooks } from './hooks.ts';
 import { credentialsFor, isImageName, pullPolicy } from './images.ts';
 import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
-import type { ContainerMemory, ContainerProgress, Failure, PodContainer, PodMemory, PodProgress } from './model.ts';
+import type {
+  ContainerMemory,
+  ContainerProgress,
+  Failure,
+  InputVersions,
+  PodContainer,
+  PodMemory,
+  PodProgress,
+} from './model.ts';
 import type { Action, StepArgs } from './plan.ts';
 import { resourcesText } from './resources.ts';
 import { type TokenSource, withTokens } from './tokens.ts';
-import type { PodVolumes } from './volumes.ts';
+import type { PodVolumes, VolumeFailure } from './volumes.ts';
 
 /** What the executors of all pods share. */
 export interface ExecutorDeps {
@@ -48,6 +57,8 @@ export interface PodContext {
   readonly pod: Pod;
   readonly memory: PodMemory;
   readonly progress: PodProgress;
+  /** Of what is wanted now. A step that records its failure says with which it was tried. */
+  readonly inputs: InputVersions;
   container(id: string): ContainerState | undefined;
   /** The one of this name that runs in the sandbox. */
   runningContainer(sandboxId: string, name: string): ContainerState | undefined;
@@ -93,18 +104,31 @@ const startFailureReason = 'StartError';
 /** One executor a step: it does what the step says, records what came of it, and decides nothing. */
 export const executors: Executors = {
   async prepareVolumes(deps, context, _args, signal) {
+    // Read before the content is: what the volumes show then is as new as this, or newer.
+    const inputs = context.inputs;
+    let failures: readonly VolumeFailure[];
     try {
-      const inputs = await withTokens(deps, context, signal);
-      await deps.volumes.prepare(context.pod, inputs, factsOf(deps, context));
-      context.setProgress({ volumesReady: true, volumesFailure: undefined });
+      const readable = await withTokens(deps, context, signal);
+      failures = await deps.volumes.prepare(context.pod, readable, factsOf(deps, context));
     } catch (error) {
-      const message = messageOf(error);
-      deps.event(context.pod, 'Warning', 'FailedMount', message);
-      const { volumesFailure } = context.progress;
-      context.setProgress({
-        volumesFailure: failed(deps, volumesFailure, 'ContainerCreating', message, retry.volumes),
-      });
+      failures = [{ message: messageOf(error), mounted: false }];
     }
+    for (const { message } of failures) deps.event(context.pod, 'Warning', 'FailedMount', message);
+    const { volumesFailure, mounted } = context.progress;
+    const [first] = failures;
+    context.setProgress({
+      mounted: mounted || failures.every((failure) => failure.mounted),
+      ...(first
+        ? {
+            volumesFailure: failed(
+              deps,
+              volumesFailure,
+              { reason: 'ContainerCreating', message: first.message, inputs },
+              retry.volumes,
+            ),
+          }
+        : { volumes: inputs, volumesFailure: undefined }),
+    });
   },
 
   async createSandbox(deps, context, { attempt }, signal) {
@@ -126,7 +150,12 @@ export const executors: Executors = {
       const { sandboxFailure } = context.progress;
       context.setProgress({
         making: undefined,
-        sandboxFailure: failed(deps, sandboxFailure, 'ContainerCreating', message, retry.sandbox),
+        sandboxFailure: failed(
+          deps,
+          sandboxFailure,
+          { reason: 'ContainerCreating', message, inputs: {} },
+          retry.sandbox,
+        ),
       });
       context.resync();
     }
@@ -142,11 +171,13 @@ export const executors: Executors = {
     const image = container.image ?? '';
     const policy = pullPolicy(container);
     const before = progressOf(context, name, attempt)?.failure;
+    const inputs = { objects: context.inputs.objects, image };
     const fail = (reason: string, message: string): void => {
       const [said, text] = pullFailure(reason, image, message);
       deps.event(context.pod, 'Warning', said, text, name);
       deps.event(context.pod, 'Warning', 'Failed', `Error: ${reason}`, name);
-      context.setContainerProgress(name, { attempt, failure: failed(deps, before, reason, message, retry.image) });
+      const failure = failed(deps, before, { reason, message, inputs }, retry.image);
+      context.setContainerProgress(name, { attempt, failure });
     };
     if (!isImageName(image)) {
       fail(
@@ -174,7 +205,7 @@ export const executors: Executors = {
         const text = `Successfully pulled image "${image}" in ${took} (${took} including waiting). Image size: ${pulled.sizeBytes} bytes.`;
         deps.event(context.pod, 'Normal', 'Pulled', text, name);
       }
-      context.setContainerProgress(name, { attempt, imageReady: true, failure: undefined });
+      context.setContainerProgress(name, { attempt, image, failure: undefined });
     } catch (error) {
       if (!signal.aborted) fail('ErrImagePull', messageOf(error));
     }
@@ -183,6 +214,7 @@ export const executors: Executors = {
   async createContainer(deps, context, { container: name, attempt, sandboxId }, signal) {
     const container = specOf(context.pod, name);
     const before = progressOf(context, name, attempt)?.failure;
+    const inputs = context.inputs;
     try {
       const facts = factsOf(deps, context);
       const mounts = await deps.volumes.mounts(context.pod, container, attempt, deps.inputs, facts);
@@ -202,7 +234,7 @@ export const executors: Executors = {
         createdAt: now,
         labels: spec.labels,
       });
-      context.setContainerProgress(name, { attempt, imageReady: true, failure: undefined });
+      context.setContainerProgress(name, { attempt, failure: undefined });
       deps.event(context.pod, 'Normal', 'Created', `Created container: ${name}`, name);
     } catch (error) {
       if (signal.aborted) return;
@@ -210,8 +242,8 @@ export const executors: Executors = {
       const message = messageOf(error);
       deps.event(context.pod, 'Warning', 'Failed', `Error: ${message}`, name);
       const gone = error instanceof RuntimeError && error.code === 'ImageNotFound';
-      const failure = failed(deps, before, reason, message, retry.config);
-      context.setContainerProgress(name, { attempt, imageReady: !gone, failure });
+      const failure = failed(deps, before, { reason, message, inputs }, retry.config);
+      context.setContainerProgress(name, { attempt, failure, ...(gone ? { image: undefined } : {}) });
       if (error instanceof RuntimeError) context.resync();
     }
   },
@@ -383,16 +415,16 @@ async function withDeadline(
   }
 }
 
+/** The failure with its place in the row of those that had the same inputs. */
 function failed(
   deps: ExecutorDeps,
   before: Failure | undefined,
-  reason: string,
-  message: string,
+  what: Pick<Failure, 'reason' | 'message' | 'inputs'>,
   { firstMs, capMs }: { firstMs: number; capMs: number },
 ): Failure {
   const at = deps.clock.now();
-  const count = (before?.count ?? 0) + 1;
-  return { reason, message, at, count, retryAt: at + Math.min(capMs, firstMs * 2 ** Math.min(count - 1, 16)) };
+  const count = isDeepStrictEqual(before?.inputs, what.inputs) ? (before?.count ?? 0) + 1 : 1;
+  return { ...what, at, count, retryAt: at + Math.min(capMs, firstMs * 2 ** Math.min(count - 1, 16)) };
 }
 
 function factsOf(deps: ExecutorDeps, { pod, memory }: PodContext): PodFacts & { memoryCapacity: number } {

@@ -28,12 +28,7 @@ const inputs: PodInputs = {
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'coracle-volumes-'));
-  volumes = fileVolumes({
-    dir: join(dir, 'pods'),
-    mounter: systemMounter,
-    log: silentLog,
-    dnsOf: () => ({ servers: ['192.0.2.53'], searches: ['example.org'], options: [] }),
-  });
+  volumes = openVolumes();
 });
 afterEach(async () => {
   await volumes.remove('uid-web');
@@ -41,6 +36,19 @@ afterEach(async () => {
   configMaps.clear();
   secrets.clear();
 });
+
+function openVolumes(): PodVolumes {
+  return fileVolumes({
+    dir: join(dir, 'pods'),
+    mounter: systemMounter,
+    log: silentLog,
+    dnsOf: () => ({ servers: ['192.0.2.53'], searches: ['example.org'], options: [] }),
+  });
+}
+
+async function failures(pod: Pod): Promise<string[]> {
+  return (await volumes.prepare(pod, inputs, facts)).map(({ message }) => message);
+}
 
 function putConfigMap(data: Record<string, string>): void {
   const metadata = { name: 'settings', namespace: 'default', uid: 'c', resourceVersion: '1', creationTimestamp: '' };
@@ -104,15 +112,39 @@ describe('volumes', () => {
   it('say which object or key is missing, unless it is optional', async () => {
     const of = (configMap: object) =>
       makePod('web', { volumes: [{ name: 'conf', configMap: { name: 'settings', ...configMap } }] });
-    await expect(volumes.prepare(of({}), inputs, facts)).rejects.toThrow(
-      'MountVolume.SetUp failed for volume "conf" : configmap "settings" not found',
-    );
-    await volumes.prepare(of({ optional: true }), inputs, facts);
+    expect(await volumes.prepare(of({}), inputs, facts)).toEqual([
+      { message: 'MountVolume.SetUp failed for volume "conf" : configmap "settings" not found', mounted: false },
+    ]);
+    expect(await volumes.prepare(of({ optional: true }), inputs, facts)).toEqual([]);
     putConfigMap({ a: '1' });
     const items = [{ key: 'other', path: 'x' }];
-    await expect(volumes.prepare(of({ items }), inputs, facts)).rejects.toThrow(
-      'references non-existent config key: other',
-    );
+    expect(await failures(of({ items }))).toEqual([
+      'MountVolume.SetUp failed for volume "conf" : references non-existent config key: other',
+    ]);
+  });
+
+  it('keep what they show when their object is gone, also for the next agent, and bring the others up to date', async () => {
+    putConfigMap({ a: '1' });
+    const items = [{ path: 'tier', fieldRef: { fieldPath: "metadata.labels['tier']" } }];
+    const labelled = (tier: string) =>
+      makePod(
+        'web',
+        {
+          volumes: [
+            { name: 'conf', configMap: { name: 'settings' } },
+            { name: 'info', downwardAPI: { items } },
+          ],
+        },
+        { labels: { tier } },
+      );
+    expect(await volumes.prepare(labelled('a'), inputs, facts)).toEqual([]);
+    configMaps.clear();
+    volumes = openVolumes();
+    expect(await volumes.prepare(labelled('b'), inputs, facts)).toEqual([
+      { message: 'MountVolume.SetUp failed for volume "conf" : configmap "settings" not found', mounted: true },
+    ]);
+    expect(await readFile(join(volumeDir('conf'), 'a'), 'utf8')).toBe('1');
+    expect(await readFile(join(volumeDir('info'), 'tier'), 'utf8')).toBe('b');
   });
 
   it('refuse keys and paths that lead out of the volume', async () => {
@@ -120,7 +152,7 @@ describe('volumes', () => {
     for (const path of ['../x', '/x', 'a/../../x', '..data']) {
       const items = [{ key: 'a', path }];
       const pod = makePod('web', { volumes: [{ name: 'conf', configMap: { name: 'settings', items } }] });
-      await expect(volumes.prepare(pod, inputs, facts)).rejects.toThrow('invalid path');
+      expect(await failures(pod)).toEqual([expect.stringContaining('invalid path')]);
     }
   });
 
@@ -171,10 +203,10 @@ describe('volumes', () => {
   it('check the type of a hostPath, or make what is missing', async () => {
     const of = (type: 'Directory' | 'DirectoryOrCreate' | 'File' | 'FileOrCreate') =>
       makePod('web', { volumes: [{ name: 'host', hostPath: { path: join(dir, 'place'), type } }] });
-    await expect(volumes.prepare(of('Directory'), inputs, facts)).rejects.toThrow('is not a directory');
+    expect(await failures(of('Directory'))).toEqual([expect.stringContaining('is not a directory')]);
     await volumes.prepare(of('DirectoryOrCreate'), inputs, facts);
     expect((await stat(join(dir, 'place'))).isDirectory()).toBe(true);
-    await expect(volumes.prepare(of('File'), inputs, facts)).rejects.toThrow('is not a file');
+    expect(await failures(of('File'))).toEqual([expect.stringContaining('is not a file')]);
   });
 });
 

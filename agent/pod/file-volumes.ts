@@ -7,14 +7,14 @@ import type { Log } from '../../shared/log.ts';
 import { intValue } from '../../shared/quantity.ts';
 import { type Dns, formatResolvConf } from '../dns.ts';
 import type { Mount } from '../runtime/runtime.ts';
-import { writeProjected } from './atomic-writer.ts';
+import { isWritten, writeProjected } from './atomic-writer.ts';
 import { hostnameOf } from './container-spec.ts';
 import { containerEnv, expand } from './env.ts';
-import { ConfigError, type PodFacts } from './inputs.ts';
+import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
 import type { Mounter } from './mounter.ts';
-import { isSecret, type Payload, volumePayloads } from './projection.ts';
+import { isSecret, payloadOf } from './projection.ts';
 import { withSubPath } from './sub-path.ts';
-import type { PodVolumes } from './volumes.ts';
+import { type PodVolumes, setUpEach } from './volumes.ts';
 
 export interface FileVolumesDeps {
   /** The directory of all pods' files; the engine sees it under the same path. */
@@ -40,10 +40,12 @@ export function fileVolumes(deps: FileVolumesDeps): PodVolumes {
   return {
     async prepare(pod, inputs, facts) {
       const dir = podDir(pod.metadata.uid);
-      const payloads = volumePayloads(pod, inputs, facts);
       await mkdir(join(dir, 'volumes'), { recursive: true, mode: 0o750 });
-      for (const volume of pod.spec.volumes ?? [])
-        await prepareVolume(deps, pod, volume, dir, payloads.get(volume.name));
+      return setUpEach(
+        pod,
+        (volume) => prepareVolume(deps, pod, volume, dir, inputs, facts),
+        (volume) => isWritten(join(dir, 'volumes', volume.name)),
+      );
     },
 
     async mounts(pod, container, attempt, inputs, facts) {
@@ -109,8 +111,10 @@ async function prepareVolume(
   pod: Pod,
   volume: Volume,
   dir: string,
-  payload: Payload | undefined,
+  inputs: PodInputs,
+  facts: PodFacts,
 ): Promise<void> {
+  const payload = payloadOf(pod, volume, inputs, facts);
   const group = pod.spec.securityContext?.fsGroup;
   const place = join(dir, 'volumes', volume.name);
   if (payload) {
@@ -128,11 +132,9 @@ async function prepareVolume(
       await chmod(place, 0o2777);
     }
   } else if (volume.hostPath) {
-    await checkHostPath(volume, volume.hostPath);
+    await checkHostPath(volume.hostPath);
   } else {
-    throw new ConfigError(
-      `MountVolume.SetUp failed for volume "${volume.name}" : this kind of volume is not supported`,
-    );
+    throw new ConfigError('this kind of volume is not supported');
   }
 }
 
@@ -287,12 +289,10 @@ const hostPathTypes: Record<string, { is?: (stats: Stats) => boolean; what: stri
   BlockDevice: { is: (stats) => stats.isBlockDevice(), what: 'a block device' },
 };
 
-async function checkHostPath(volume: Volume, { path, type }: HostPathVolumeSource): Promise<void> {
+async function checkHostPath({ path, type }: HostPathVolumeSource): Promise<void> {
   const wanted = hostPathTypes[type ?? ''];
   const fail = (why: string): never => {
-    throw new ConfigError(
-      `MountVolume.SetUp failed for volume "${volume.name}" : hostPath type check failed: ${path} ${why}`,
-    );
+    throw new ConfigError(`hostPath type check failed: ${path} ${why}`);
   };
   if (!wanted || path.split('/').includes('..')) return fail('is not supported');
   const found = await stat(path).catch((error: unknown) => {

@@ -10,6 +10,7 @@ export interface PodView {
   readonly observed: ObservedPod;
   readonly memory: PodMemory;
   readonly progress: PodProgress;
+  readonly inputs: InputVersions;
   /** By container id. */
   readonly probes: ReadonlyMap<string, ProbeVerdict>;
   /** False while nothing new may be started: the agent does not know yet whether the pod is still its own. */
@@ -83,23 +84,35 @@ export interface ContainerExit {
   readonly finishedAt: number;
 }
 
+/** Counts the changes of what a pod is made from, in this process. */
+export interface InputVersions {
+  /** Of the ConfigMaps and Secrets that the pod names. */
+  readonly objects: number;
+  /** Of the pod itself: its spec, labels and annotations. */
+  readonly pod: number;
+}
+
 /** What this process has done and failed at; empty after a restart of the agent. */
 export interface PodProgress {
-  readonly volumesReady: boolean;
-  readonly volumesFailure?: Failure;
+  /** Every volume has content, of whatever version: containers may be started. Never taken back. */
+  readonly mounted: boolean;
+  /** The inputs that all volumes show. Older than the newest: a refresh is due. */
+  readonly volumes?: InputVersions;
+  readonly volumesFailure?: Failure | undefined;
   /** A token could not be renewed: when to try again. */
   readonly tokensRetryAt?: number | undefined;
-  readonly sandboxFailure?: Failure;
+  readonly sandboxFailure?: Failure | undefined;
   /** The sandbox that is being made, once containers can be created in it. */
-  readonly making?: { readonly id: string; readonly attempt: number };
+  readonly making?: { readonly id: string; readonly attempt: number } | undefined;
   readonly containers: ReadonlyMap<string, ContainerProgress>;
 }
 
 export interface ContainerProgress {
   /** Which attempt this is about; other attempts start afresh. */
   readonly attempt: number;
-  readonly imageReady: boolean;
-  readonly failure?: Failure;
+  /** The image that was found or pulled for it. */
+  readonly image?: string | undefined;
+  readonly failure?: Failure | undefined;
   /** Its postStart hook has not ended yet. */
   readonly hookPending?: boolean;
 }
@@ -112,6 +125,8 @@ export interface Failure {
   readonly retryAt: number;
   /** In a row. */
   readonly count: number;
+  /** What was tried. With other inputs it is tried at once; what is absent makes no difference to it. */
+  readonly inputs: Partial<InputVersions> & { readonly image?: string };
 }
 
 /** What the probes of one running container have found so far; absent values have no probe or no result yet. */
@@ -129,7 +144,9 @@ export interface PodContainer {
   readonly role: Role;
 }
 
-export const emptyProgress: PodProgress = { volumesReady: false, containers: new Map() };
+export const emptyProgress: PodProgress = { mounted: false, containers: new Map() };
+
+export const firstInputs: InputVersions = { objects: 0, pod: 0 };
 
 export function newMemory(now: number): PodMemory {
   return { startTime: now, nextSandbox: 0, containers: {} };

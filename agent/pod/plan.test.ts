@@ -7,6 +7,7 @@ import { absorb, absorbDesired } from './absorb.ts';
 import { containerHash, containersOf, hashLabel } from './containers.ts';
 import {
   emptyProgress,
+  firstInputs,
   newMemory,
   type PodMemory,
   type PodProgress,
@@ -46,7 +47,7 @@ class Model {
   view(mayStart = true): PodView {
     const { pod, memory, progress, probes } = this;
     const observed = { sandboxes: this.sandboxes, containers: this.containers };
-    return { pod, observed, memory, progress, probes, mayStart };
+    return { pod, observed, memory, progress, inputs: firstInputs, probes, mayStart };
   }
 
   plan(): Step[] {
@@ -94,7 +95,7 @@ class Model {
   do(step: Step): void {
     switch (step.action) {
       case 'prepareVolumes':
-        this.progress = { ...this.progress, volumesReady: true };
+        this.progress = { ...this.progress, mounted: true, volumes: firstInputs };
         return;
       case 'createSandbox': {
         // Two looks: first the engine has it, then it is whole.
@@ -110,7 +111,8 @@ class Model {
         return;
       case 'pullImage': {
         const containers = new Map(this.progress.containers);
-        containers.set(step.container, { attempt: step.attempt, imageReady: true });
+        const image = containersOf(this.pod).find(({ spec }) => spec.name === step.container)?.spec.image;
+        containers.set(step.container, { attempt: step.attempt, image });
         this.progress = { ...this.progress, containers };
         return;
       }
@@ -300,7 +302,7 @@ describe('the plan', () => {
     const model = new Model(pod, behavioursOf(pod));
     const actions = () =>
       model.plan().map((step) => ('container' in step ? `${step.action} ${step.container}` : step.action));
-    model.progress = { ...model.progress, volumesReady: true };
+    model.progress = { ...model.progress, mounted: true, volumes: firstInputs };
     expect(actions()).toEqual(['createSandbox', 'pullImage i0']);
     for (const step of model.plan()) model.do(step);
     expect(actions()).toEqual(['createSandbox', 'createContainer i0']);

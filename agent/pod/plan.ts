@@ -12,7 +12,7 @@ import {
   newestContainer,
   restarts,
 } from './containers.ts';
-import type { PodContainer, PodMemory, PodView, Role } from './model.ts';
+import type { Failure, PodContainer, PodMemory, PodView, Role } from './model.ts';
 import { appliedResources, isResizing, resourcesText, restartsToResize } from './resources.ts';
 import { tokenRenewal } from './tokens.ts';
 
@@ -101,37 +101,52 @@ function planRunning(view: PodView, now: number): Step[] {
     // What is left of the dead sandbox holds its address, ports and names.
     return stale.length > 0 ? stale : planSandbox(view, now);
   }
-  // After a restart of the agent the files may be there or not; preparing them again does no harm.
-  if (!view.progress.volumesReady) return [...stale, ...planVolumes(view, now), ...planUpkeep(view, sandbox, now)];
-  return [
-    ...stale,
-    ...planContainers(view, sandbox, now),
-    ...planGarbage(view, sandbox, now),
-    ...planTokens(view, now),
-  ];
+  const volumes = planVolumes(view, now);
+  if (awaitsVolumes(view)) return [...stale, ...volumes, ...planUpkeep(view, sandbox, now)];
+  return [...stale, ...volumes, ...planContainers(view, sandbox, now), ...planGarbage(view, sandbox, now)];
 }
 
-/** The volumes are written again with new tokens before those that they hold expire. */
-function planTokens({ pod, memory, progress }: PodView, now: number): Step[] {
-  const renewal = tokenRenewal(pod, memory);
+/**
+ * Volumes are written when they do not show the newest inputs, and again with new tokens before those that they hold expire. After a
+ * restart of the agent the files may be there or not; to write them again does no harm.
+ */
+function planVolumes(view: PodView, now: number): Step[] {
+  const { pod, memory, progress } = view;
+  const failure = standing(progress.volumesFailure, view);
+  const fresh = showsNewest(view);
+  const renewal = fresh ? tokenRenewal(pod, memory) : now;
   if (renewal === undefined) return [];
-  const at = Math.max(renewal, progress.tokensRetryAt ?? 0, progress.volumesFailure?.retryAt ?? 0);
+  const at = Math.max(renewal, (fresh && progress.tokensRetryAt) || 0, failure?.retryAt ?? 0);
   return at > now ? [{ action: 'wait', until: at }] : [{ action: 'prepareVolumes' }];
 }
 
-function planVolumes({ progress }: PodView, now: number): Step[] {
-  const failure = progress.volumesFailure;
-  return failure && failure.retryAt > now
-    ? [{ action: 'wait', until: failure.retryAt }]
-    : [{ action: 'prepareVolumes' }];
+/**
+ * Whether nothing may be started before the volumes are written. A refresh that has failed holds up nothing: what was
+ * mounted stays.
+ */
+function awaitsVolumes(view: PodView): boolean {
+  const { mounted, volumesFailure } = view.progress;
+  return !mounted || !(showsNewest(view) || standing(volumesFailure, view));
+}
+
+function showsNewest({ progress: { volumes }, inputs }: PodView): boolean {
+  return volumes?.objects === inputs.objects && volumes.pod === inputs.pod;
+}
+
+/** The failure, unless what was tried then is not what would be tried now. */
+function standing(failure: Failure | undefined, { inputs }: PodView, image?: string): Failure | undefined {
+  const now = { ...inputs, image };
+  const same = (['objects', 'pod', 'image'] as const).every((key) => (failure?.inputs[key] ?? now[key]) === now[key]);
+  return same ? failure : undefined;
 }
 
 function planSandbox(view: PodView, now: number): Step[] {
-  if (!view.progress.volumesReady) return planVolumes(view, now);
+  const volumes = planVolumes(view, now);
+  if (awaitsVolumes(view)) return volumes;
   const failure = view.progress.sandboxFailure;
-  if (failure && failure.retryAt > now) return [{ action: 'wait', until: failure.retryAt }];
+  if (failure && failure.retryAt > now) return [...volumes, { action: 'wait', until: failure.retryAt }];
   const attempt = view.memory.nextSandbox;
-  return [{ action: 'createSandbox', attempt }, ...planBeside(view, attempt, now)];
+  return [{ action: 'createSandbox', attempt }, ...planBeside(view, attempt, now), ...volumes];
 }
 
 /**
@@ -235,15 +250,19 @@ function planContainer(view: PodView, container: PodContainer, sandbox: Pick<San
   const attempt = known?.nextAttempt ?? 0;
   const progress = view.progress.containers.get(name);
   const unstarted = state?.state === 'created' && state.attempt > (exit?.attempt ?? -1) ? state : undefined;
-  const failure = progress?.attempt === (unstarted?.attempt ?? attempt) ? progress.failure : undefined;
+  const current = progress?.attempt === (unstarted?.attempt ?? attempt) ? progress : undefined;
+  const failure = standing(current?.failure, view, container.spec.image);
   if (failure && failure.retryAt > now) return [{ action: 'wait', until: failure.retryAt }];
+  if (unstarted && isOutdated(container.spec, unstarted)) {
+    return [{ action: 'removeContainer', container: name, id: unstarted.id }];
+  }
   if (unstarted) return [{ action: 'startContainer', container: name, id: unstarted.id }];
   // Init containers run again in a new sandbox, whatever became of them in an older one.
   const again = container.role === 'init' && exit?.sandboxId !== sandbox.id;
   if (exit && !again && !restarts(container, view.pod.spec.restartPolicy, exit.exitCode)) return [];
   const at = again && exit?.exitCode === 0 ? 0 : restartAt(view.memory, container, now);
   if (at > now) return [{ action: 'wait', until: at }];
-  return progress?.attempt === attempt && progress.imageReady
+  return progress?.attempt === attempt && progress.image === container.spec.image
     ? [{ action: 'createContainer', container: name, attempt, sandboxId: sandbox.id }]
     : [{ action: 'pullImage', container: name, attempt }];
 }
@@ -256,9 +275,14 @@ function planRestart(view: PodView, { spec }: PodContainer, state: ContainerStat
   if (unhealthy) {
     return [stop(state, deadline, `Container ${spec.name} failed ${unhealthy.probe} probe, will be restarted`)];
   }
-  const hash = state.labels[hashLabel];
-  if (hash === undefined || hash === containerHash(spec)) return planResize(view, spec, state, deadline);
+  if (!isOutdated(spec, state)) return planResize(view, spec, state, deadline);
   return [stop(state, deadline, `Container ${spec.name} definition changed, will be restarted`)];
+}
+
+/** Whether the container was made for a spec that has changed since in what only a new one can take. */
+function isOutdated(spec: PodContainer['spec'], { labels }: ContainerState): boolean {
+  const hash = labels[hashLabel];
+  return hash !== undefined && hash !== containerHash(spec);
 }
 
 /** Other resources are given to the container as it runs, unless it wants a restart for them and may have one. */

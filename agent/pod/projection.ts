@@ -14,27 +14,13 @@ export type Payload = ReadonlyMap<string, ProjectedFile>;
 
 const defaultFileMode = 0o644;
 
-/** The contents of each volume of the pod that shows objects or fields, by volume name. Throws ConfigError. */
-export function volumePayloads(pod: Pod, inputs: PodInputs, facts: PodFacts): Map<string, Payload> {
-  const payloads = new Map<string, Payload>();
-  for (const volume of pod.spec.volumes ?? []) {
-    try {
-      const payload = payloadOf(pod, volume, inputs, facts);
-      if (payload) payloads.set(volume.name, payload);
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      throw new ConfigError(`MountVolume.SetUp failed for volume "${volume.name}" : ${error.message}`);
-    }
-  }
-  return payloads;
-}
-
 /** Whether the volume holds what is secret, and so belongs into memory. */
 export function isSecret(volume: Volume): boolean {
   return volume.secret !== undefined || (volume.projected?.sources ?? []).some(({ secret }) => secret !== undefined);
 }
 
-function payloadOf(pod: Pod, volume: Volume, inputs: PodInputs, facts: PodFacts): Payload | undefined {
+/** The content of a volume that shows objects or fields; undefined for one that shows none. Throws ConfigError. */
+export function payloadOf(pod: Pod, volume: Volume, inputs: PodInputs, facts: PodFacts): Payload | undefined {
   const files = new Map<string, ProjectedFile>();
   const { configMap, secret, downwardAPI, projected } = volume;
   if (configMap) addSource(files, pod, { configMap }, configMap.defaultMode, inputs, facts);

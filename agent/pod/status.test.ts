@@ -5,6 +5,7 @@ import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
 import { absorb } from './absorb.ts';
 import {
   emptyProgress,
+  firstInputs,
   newMemory,
   type PodMemory,
   type PodProgress,
@@ -54,6 +55,7 @@ function statusOf(given: Given): PodStatus {
     observed,
     memory: { ...absorb(newMemory(start), observed, now), ...given.memory },
     progress: { ...emptyProgress, ...given.progress },
+    inputs: firstInputs,
     probes: new Map(given.probes),
     mayStart: true,
   };
@@ -210,8 +212,9 @@ describe('the status of a pod', () => {
       at: start + 5_000,
       retryAt: start + 15_000,
       count: 1,
+      inputs: {},
     };
-    const progress = { containers: new Map([['app', { attempt: 0, imageReady: false, failure }]]) };
+    const progress = { containers: new Map([['app', { attempt: 0, failure }]]) };
     const waiting = (at: number) => statusOf({ progress, at }).containerStatuses?.[0]?.state?.waiting;
     expect(waiting(5_000)).toEqual({ reason: 'ErrImagePull', message: 'not found' });
     expect(waiting(6_500)).toEqual({

@@ -169,9 +169,10 @@ function failureOf(view: PodView, name: string, now: number): { reason: string; 
   const progress = view.progress.containers.get(name);
   const failure = progress?.failure;
   if (!failure || progress.attempt < (view.memory.containers[name]?.nextAttempt ?? 0) - 1) return undefined;
+  const image = containersOf(view.pod).find(({ spec }) => spec.name === name)?.spec.image;
+  if (failure.inputs.image !== undefined && failure.inputs.image !== image) return undefined;
   const backsOff = failure.reason === 'ErrImagePull' && now - failure.at >= freshFailureMs;
   if (!backsOff) return { reason: failure.reason, message: failure.message };
-  const image = containersOf(view.pod).find(({ spec }) => spec.name === name)?.spec.image;
   return { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}": ErrImagePull: ${failure.message}` };
 }
 

@@ -35,9 +35,12 @@ class Scene {
     };
     const volumes: PodVolumes = {
       ...noVolumes,
-      prepare: async (_pod, inputs) => {
+      prepare: async (pod, inputs, facts) => {
+        const failures = await noVolumes.prepare(pod, inputs, facts);
+        if (failures.length > 0) return failures;
         this.shown = inputs.token?.(wish);
         this.prepared.push(this.shown);
+        return [];
       },
     };
     node.start({ tokens: { request }, volumes });

@@ -5,7 +5,7 @@ import type { Log } from '../../shared/log.ts';
 import { keyOf } from '../../shared/object.ts';
 import { fraction, type Random } from '../../shared/random.ts';
 import type { PodToken, PodTokenRequest } from '../../shared/rpc/tokens.ts';
-import type { PodInputs } from './inputs.ts';
+import { ConfigError, type PodInputs } from './inputs.ts';
 import type { HeldToken, PodMemory, PodProgress } from './model.ts';
 
 /** Where the tokens of pods come from: the control plane. */
@@ -38,17 +38,11 @@ interface TokenContext {
   setProgress(change: Partial<PodProgress>): void;
 }
 
-interface Wish {
-  readonly of: ServiceAccountTokenProjection;
-  /** The volume that shows it. */
-  readonly volume: string;
-}
-
 /** The tokens that the pod's volumes show, each once. */
-function tokenWishes(pod: Pod): Map<string, Wish> {
-  const wishes = new Map<string, Wish>();
-  for (const { name: volume, projected } of pod.spec.volumes ?? []) {
-    for (const { serviceAccountToken: of } of projected?.sources ?? []) if (of) wishes.set(idOf(of), { of, volume });
+function tokenWishes(pod: Pod): Map<string, ServiceAccountTokenProjection> {
+  const wishes = new Map<string, ServiceAccountTokenProjection>();
+  for (const { projected } of pod.spec.volumes ?? []) {
+    for (const { serviceAccountToken: wish } of projected?.sources ?? []) if (wish) wishes.set(idOf(wish), wish);
   }
   return wishes;
 }
@@ -66,8 +60,8 @@ export function tokenRenewal(pod: Pod, { tokens }: PodMemory): number | undefine
 
 /**
  * What the pod reads, with its tokens: those at hand, and new ones for those that are missing, over or to be renewed. When one cannot be
- * had, the one before serves on, even when it is over: a pod runs without the control plane as it ran before. Throws when
- * there has never been one.
+ * had, the one before serves on, even when it is over: a pod runs without the control plane as it ran before. Reading one that there
+ * has never been throws ConfigError.
  */
 export async function withTokens(deps: TokenDeps, context: TokenContext, signal: AbortSignal): Promise<PodInputs> {
   const { inputs, tokens: source, clock } = deps;
@@ -77,14 +71,14 @@ export async function withTokens(deps: TokenDeps, context: TokenContext, signal:
   const known = context.memory.tokens ?? {};
   const now = clock.now();
   // A pod that is started again needs nobody's answer while its token is good: it is renewed once the pod runs.
-  const { volumesReady: renewing } = context.progress;
+  const { mounted: renewing } = context.progress;
   const outdated = [...wishes].filter(([id]) => {
     const held = known[id];
     return !held || held.expires <= now || (renewing && held.renewAt <= now);
   });
   const results = await Promise.allSettled(
     outdated.map(async ([id, wish]): Promise<[string, HeldToken]> => {
-      const granted = await source.request(requestFor(context.pod, wish.of), signal);
+      const granted = await source.request(requestFor(context.pod, wish), signal);
       return [id, { ...granted, renewAt: renewAt(granted, now, deps.random) }];
     }),
   );
@@ -92,17 +86,17 @@ export async function withTokens(deps: TokenDeps, context: TokenContext, signal:
   const held = { ...known, ...Object.fromEntries(renewed) };
   if (renewed.length > 0) context.setMemory({ tokens: held });
   const failed = results.find((result) => result.status === 'rejected');
-  if (failed) {
-    const err = messageOf(failed.reason);
-    const missing = outdated.find(([id]) => !held[id])?.[1];
-    if (missing) {
-      const message = `MountVolume.SetUp failed for volume "${missing.volume}" : failed to fetch token: ${err}`;
-      throw new Error(message, { cause: failed.reason });
-    }
-    deps.log.warn({ key: keyOf(context.pod), err }, 'a token of the pod could not be renewed');
-  }
+  const err = failed && messageOf(failed.reason);
+  if (failed) deps.log.warn({ key: keyOf(context.pod), err }, 'a token of the pod could not be had');
   context.setProgress({ tokensRetryAt: failed && now + retryMs });
-  return { ...inputs, token: (wish) => held[idOf(wish)]?.token };
+  return {
+    ...inputs,
+    token(wish) {
+      const token = held[idOf(wish)]?.token;
+      if (token === undefined && err !== undefined) throw new ConfigError(`failed to fetch token: ${err}`);
+      return token;
+    },
+  };
 }
 
 function requestFor({ metadata, spec }: Pod, wish: ServiceAccountTokenProjection): PodTokenRequest {

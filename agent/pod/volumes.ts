@@ -1,15 +1,24 @@
-import type { Container, Pod } from '../../shared/generated/types.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Container, Pod, Volume } from '../../shared/generated/types.ts';
 import type { Mount } from '../runtime/runtime.ts';
 import type { PodFacts, PodInputs } from './inputs.ts';
-import { volumePayloads } from './projection.ts';
+import { payloadOf } from './projection.ts';
+
+/** A volume that does not show what the pod's inputs say now. */
+export interface VolumeFailure {
+  /** The kubelet's words. */
+  readonly message: string;
+  /** It has content, of older inputs, and keeps it. */
+  readonly mounted: boolean;
+}
 
 /** The files of pods on the node. All operations are idempotent. */
 export interface PodVolumes {
   /**
-   * Makes the pod's volumes, and brings those that show ConfigMaps, Secrets and fields up to date. Throws ConfigError
-   * when something that is not optional is missing, and what the file system throws.
+   * Makes the pod's volumes, and brings those that show ConfigMaps, Secrets and fields up to date, each by itself. Answers
+   * with those that failed: something that is not optional is missing, or the file system refuses.
    */
-  prepare(pod: Pod, inputs: PodInputs, facts: PodFacts): Promise<void>;
+  prepare(pod: Pod, inputs: PodInputs, facts: PodFacts): Promise<VolumeFailure[]>;
   /** What one attempt of a container gets mounted: its volumes, hosts and resolver files, its termination message. */
   mounts(pod: Pod, container: Container, attempt: number, inputs: PodInputs, facts: PodFacts): Promise<Mount[]>;
   /** What the container left at its terminationMessagePath; undefined when it is empty. */
@@ -20,11 +29,32 @@ export interface PodVolumes {
   list(): Promise<string[]>;
 }
 
+/** Runs `setUp` for each volume of the pod; `isMounted` tells of one that failed whether it has content all the same. */
+export async function setUpEach(
+  pod: Pod,
+  setUp: (volume: Volume) => Promise<void>,
+  isMounted: (volume: Volume) => Promise<boolean>,
+): Promise<VolumeFailure[]> {
+  const failures: VolumeFailure[] = [];
+  for (const volume of pod.spec.volumes ?? []) {
+    try {
+      await setUp(volume);
+    } catch (error) {
+      const message = `MountVolume.SetUp failed for volume "${volume.name}" : ${messageOf(error)}`;
+      failures.push({ message, mounted: await isMounted(volume) });
+    }
+  }
+  return failures;
+}
+
 /** For hollow nodes: checks what the pod refers to, and keeps no files. */
 export const noVolumes: PodVolumes = {
-  async prepare(pod, inputs, facts) {
-    volumePayloads(pod, inputs, facts);
-  },
+  prepare: (pod, inputs, facts) =>
+    setUpEach(
+      pod,
+      async (volume) => void payloadOf(pod, volume, inputs, facts),
+      async () => false,
+    ),
   mounts: async () => [],
   terminationMessage: async () => undefined,
   remove: async () => undefined,

@@ -14,6 +14,8 @@ import { containersOf, currentSandbox, newestContainer } from './containers.ts';
 import { type ExecutorDeps, executors, type PodContext, withMessage } from './execute.ts';
 import {
   emptyProgress,
+  firstInputs,
+  type InputVersions,
   newMemory,
   type PodMemory,
   type PodProgress,
@@ -59,6 +61,7 @@ export class PodWorker {
   #pod: Pod;
   #memory: PodMemory;
   #progress: PodProgress = emptyProgress;
+  #inputs: InputVersions = firstInputs;
   readonly #sandboxes = new Map<string, SandboxState>();
   readonly #containers = new Map<string, ContainerState>();
   readonly #probers = new Map<string, ContainerProber>();
@@ -121,20 +124,26 @@ export class PodWorker {
 
   /** A newer object of the pod; undefined when it was removed from the cluster. */
   assign(pod: Pod | undefined): void {
-    const before = this.#pod;
+    const changed = pod !== undefined && !isSamePod(this.#pod, pod);
     if (pod) this.#pod = pod;
+    if (changed) this.#inputs = { ...this.#inputs, pod: this.#inputs.pod + 1 };
     const memory = absorbDesired(this.#memory, pod, this.#deps.clock.now());
     if (memory !== this.#memory) this.#setMemory(memory);
-    else if (pod && !isSamePod(before, pod)) this.#deps.remember(pod, memory, this.#reported);
+    else if (changed) this.#deps.remember(pod, memory, this.#reported);
     this.wake();
   }
 
-  /** Something the pod reads has changed: what failed for it, or crashed, gets a fresh try. */
+  /** A ConfigMap or Secret that the pod names has changed: what failed for it, or crashed, gets a fresh try. */
   inputsChanged(): void {
     this.#setMemory(forgetCrashes(this.#memory));
     this.#retries.clear();
-    const containers = new Map([...this.#progress.containers].map(([name, { failure, ...rest }]) => [name, rest]));
-    this.#progress = { ...this.#progress, volumesReady: false, volumesFailure: undefined, containers };
+    this.#inputs = { ...this.#inputs, objects: this.#inputs.objects + 1 };
+    this.wake();
+  }
+
+  /** The node has another range of addresses: a sandbox that found none is tried again. */
+  addressesChanged(): void {
+    this.#progress = { ...this.#progress, sandboxFailure: undefined };
     this.wake();
   }
 
@@ -239,17 +248,18 @@ export class PodWorker {
     this.#running.set(key, { step, ...(abort ? { abort } : {}) });
     this.#version++;
     this.#deps.log.debug({ key: keyOf(this.#pod), ...step }, 'step');
-    void this.#execute(key, step, abort?.signal ?? this.#lifetime.signal);
+    void this.#execute(key, step, this.#inputs, abort?.signal ?? this.#lifetime.signal);
     return Number.POSITIVE_INFINITY;
   }
 
-  async #execute(key: string, step: Step, signal: AbortSignal): Promise<void> {
+  async #execute(key: string, step: Step, inputs: InputVersions, signal: AbortSignal): Promise<void> {
     try {
       await run(step, this.#deps, this.#context, signal);
       this.#retries.delete(key);
     } catch (error) {
       if (!signal.aborted) {
-        const count = (this.#retries.get(key)?.count ?? 0) + 1;
+        // A failure with inputs of before says nothing of those of now.
+        const count = inputs === this.#inputs ? (this.#retries.get(key)?.count ?? 0) + 1 : 1;
         const wait = Math.min(retryCapMs, retryFirstMs * 2 ** Math.min(count - 1, 10));
         this.#retries.set(key, { count, at: this.#deps.clock.now() + wait });
         this.#deps.log.warn({ key: keyOf(this.#pod), action: step.action, err: messageOf(error) }, 'step failed');
@@ -274,6 +284,7 @@ export class PodWorker {
       observed: this.#observed(),
       memory: this.#memory,
       progress: this.#progress,
+      inputs: this.#inputs,
       probes,
       mayStart: this.#deps.mayStart(this.#pod),
     };
@@ -381,6 +392,9 @@ export class PodWorker {
       get progress() {
         return worker.#progress;
       },
+      get inputs() {
+        return worker.#inputs;
+      },
       container: (id) => worker.#containers.get(id),
       runningContainer(sandboxId, name) {
         const newest = newestContainer(worker.#observed(), sandboxId, name);
@@ -393,7 +407,7 @@ export class PodWorker {
       },
       setContainerProgress: (name, change) => {
         const before = worker.#progress.containers.get(name);
-        const base = before?.attempt === change.attempt ? before : { imageReady: false };
+        const base = before?.attempt === change.attempt ? before : {};
         const containers = new Map(worker.#progress.containers).set(name, { ...base, ...change });
         worker.#progress = { ...worker.#progress, containers };
         worker.wake();

@@ -118,6 +118,12 @@ export class ScriptedControlPlane {
     this.send([assignment]);
   }
 
+  /** Takes a ConfigMap or Secret away. */
+  withdraw({ kind, metadata: { namespace = '', name } }: ConfigMap | Secret): void {
+    this.#inputs.delete(`${kind}/${namespace}/${name}`);
+    this.send([{ kind, namespace, name, removed: true }]);
+  }
+
   /** Begins a graceful deletion. */
   delete(name: string, graceSeconds = 30): void {
     const pod = this.pods.get(name);
