@@ -140,7 +140,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     issuer: issuerDocuments({ issuer, keys: tokenKeys, url: () => restUrl }),
     log: log.child({ component: 'rest' }),
     tls: restTls(certificates),
-    authenticate: (request) => authenticator.ofRequest(request),
+    authenticator,
     checks: { ready: { etcd: async () => void (await store.get('/')) } },
   });
   const grpc = createGrpcServer({

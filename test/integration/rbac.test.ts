@@ -67,7 +67,7 @@ async function startServer(): Promise<Server> {
   const authenticator = new Authenticator({ clock, authorizer, tokens: [robots] });
   const rest = createRestServer({
     ...{ api, authorizer, clock, log: silentLog },
-    authenticate: (message) => authenticator.ofRequest(message),
+    authenticator,
     tls: { cert: serverPair.certificate, key: serverPair.key, ca: authority.certificate },
   });
   const grpc = createGrpcServer({

@@ -57,7 +57,7 @@ export async function startTestRest(parts: { store?: Store; nodeStreams?: NodeSt
   const rest = createRestServer({
     api: server.api,
     gate: new FairGate({ clock, sizeOf: (kind, namespace) => server.cache.count(kind, namespace) }),
-    authenticate: (message) => authenticator.ofRequest(message),
+    authenticator,
     authorizer,
     clock,
     log: silentLog,

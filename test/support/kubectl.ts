@@ -68,7 +68,7 @@ export async function serveKubectl(parts: {
           issuer: issuerDocuments({ issuer: tokens.issuer, keys: tokens.keys, url: () => `https://127.0.0.1:${port}` }),
         }
       : {}),
-    authenticate: (request) => authenticator.ofRequest(request),
+    authenticator,
     log: silentLog,
     ...(requestMs ? { requestMs } : {}),
     tls: { cert: pair.certificate, key: pair.key, ca: authority.certificate },

@@ -1,4 +1,4 @@
-import type { DetailedPeerCertificate, PeerCertificate } from 'node:tls';
+import type { PeerCertificate } from 'node:tls';
 import { nodeUserPrefix } from '../../../shared/well-known.ts';
 import { groups, type Identity } from '../identity.ts';
 
@@ -8,30 +8,40 @@ export const anonymous: Identity = { user: 'system:anonymous', groups: [groups.u
 /** Among what is known of an identity: which certificate or token it showed, for the audit log. */
 const credentialId = 'authentication.kubernetes.io/credential-id';
 
-/**
- * Who a client certificate says its holder is: CN is the user, each O a group. The certificate must already have been
- * verified against our CA; it is looked at anew for each request, since a connection may outlive it. `now`:
- * milliseconds since the epoch. Undefined when the certificate names nobody or is out of its time.
- */
-export function identityOfCertificate(
-  certificate: PeerCertificate | DetailedPeerCertificate | undefined,
-  now: number,
-): Identity | undefined {
+/** A client certificate that the handshake verified against our CA, read once. */
+export interface ClientCertificate {
+  /** CN is the user, each O a group. Undefined when it has not exactly one CN. */
+  readonly identity: Identity | undefined;
+  /** When it begins and ends to be good: milliseconds since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** Reads a verified certificate. Undefined when the peer has shown none. */
+export function readCertificate(certificate: PeerCertificate | undefined): ClientCertificate | undefined {
   if (!certificate?.raw) return undefined;
-  if (!isWithinItsTime(certificate, now)) return undefined;
+  return {
+    identity: identityIn(certificate),
+    notBefore: Date.parse(certificate.valid_from),
+    notAfter: Date.parse(certificate.valid_to),
+  };
+}
+
+/** A connection may outlive its certificate, so each request asks this anew. `now`: milliseconds since the epoch. */
+export function isGood({ notBefore, notAfter }: ClientCertificate, now: number): boolean {
+  return notBefore <= now && now < notAfter;
+}
+
+function identityIn({ subject, fingerprint256 }: PeerCertificate): Identity | undefined {
   // Names that occur more than once arrive as an array, whatever the declared type says.
-  const { CN, O } = certificate.subject as { CN?: string | string[]; O?: string | string[] };
+  const { CN, O } = subject as { CN?: string | string[]; O?: string | string[] };
   if (typeof CN !== 'string' || CN === '') return undefined;
-  const fingerprint = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
+  const fingerprint = fingerprint256.replaceAll(':', '').toLowerCase();
   return {
     user: CN,
     groups: [...toArray(O), groups.authenticated],
     extra: { [credentialId]: [`X509SHA256=${fingerprint}`] },
   };
-}
-
-export function isWithinItsTime(certificate: Pick<PeerCertificate, 'valid_from' | 'valid_to'>, now: number): boolean {
-  return Date.parse(certificate.valid_from) <= now && now < Date.parse(certificate.valid_to);
 }
 
 export function nodeUser(nodeName: string): string {

@@ -1,4 +1,4 @@
-import type { PeerCertificate, TLSSocket } from 'node:tls';
+import type { PeerCertificate } from 'node:tls';
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../../shared/virtual-clock.ts';
@@ -21,12 +21,32 @@ const ann: Identity = {
   extra: { 'authentication.kubernetes.io/credential-id': ['X509SHA256=ab0c'] },
 };
 
-function request(parts: { shown?: PeerCertificate; trusted?: boolean; headers?: Record<string, string | string[]> }) {
-  const { shown, trusted = shown !== undefined, headers = {} } = parts;
-  const socket = { authorized: trusted, getPeerCertificate: () => shown ?? {} } as unknown as TLSSocket;
+interface Parts {
+  readonly shown?: PeerCertificate;
+  readonly trusted?: boolean;
+  readonly headers?: Record<string, string | string[]>;
+}
+
+/** What a TLS connection says of its peer. */
+function connection({ shown, trusted = shown !== undefined }: Parts) {
+  return { authorized: trusted, getPeerCertificate: () => shown ?? ({} as PeerCertificate) };
+}
+
+/** Who sends a request on a connection of its own. */
+function ask(authenticator: Authenticator, parts: Parts) {
+  const socket = connection(parts);
+  authenticator.connected(socket);
+  return authenticator.ofRequest(request(socket, parts.headers));
+}
+
+function request(socket: object, headers: Parts['headers'] = {}) {
   const joined = Object.entries(headers).map(([name, value]) => [name, [value].flat().join(', ')]);
   const distinct = Object.entries(headers).map(([name, value]) => [name, [value].flat()]);
-  return { socket, headers: Object.fromEntries(joined), headersDistinct: Object.fromEntries(distinct) };
+  return {
+    socket: socket as never,
+    headers: Object.fromEntries(joined),
+    headersDistinct: Object.fromEntries(distinct),
+  };
 }
 
 function tokens(holders: Record<string, Identity>): TokenAuthenticator & { asked: string[] } {
@@ -49,30 +69,54 @@ describe('who asks', () => {
   const authenticator = new Authenticator({ clock, authorizer: nobodyMay, tokens: [tokens({}), known] });
 
   test('is the certificate’s holder, at once, even when a token is shown as well', () => {
-    expect(authenticator.ofRequest(request({ shown: certificate('ann') }))).toEqual({ identity: ann });
-    const both = request({ shown: certificate('ann'), headers: bearer('bad') });
-    expect(authenticator.ofRequest(both)).toEqual({ identity: ann });
+    expect(ask(authenticator, { shown: certificate('ann') })).toEqual({ identity: ann });
+    const both = { shown: certificate('ann'), headers: bearer('bad') };
+    expect(ask(authenticator, both)).toEqual({ identity: ann });
   });
 
   test('is else the token’s holder, with the group of all who have a name', async () => {
-    const who = await authenticator.ofRequest(request({ headers: bearer('good') }));
+    const who = await ask(authenticator, { headers: bearer('good') });
     expect(who).toEqual({ identity: { user: 'robot', groups: ['machines', 'system:authenticated'] } });
     const protocol = `v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.${Buffer.from('good').toString('base64url')}`;
-    const socket = request({ headers: { 'sec-websocket-protocol': protocol } });
-    expect(await authenticator.ofRequest(socket)).toEqual(who);
+    expect(await ask(authenticator, { headers: { 'sec-websocket-protocol': protocol } })).toEqual(who);
   });
 
   test('is anonymous without either', () => {
     const anonymous = { identity: { user: 'system:anonymous', groups: ['system:unauthenticated'] } };
-    expect(authenticator.ofRequest(request({}))).toEqual(anonymous);
-    expect(authenticator.ofRequest(request({ headers: { authorization: 'Basic abc' } }))).toEqual(anonymous);
+    expect(ask(authenticator, {})).toEqual(anonymous);
+    expect(ask(authenticator, { headers: { authorization: 'Basic abc' } })).toEqual(anonymous);
   });
 
   test('is refused with a bad token, and with a certificate that is not ours or out of its time', async () => {
-    await expect(authenticator.ofRequest(request({ headers: bearer('bad') }))).rejects.toThrow(unauthorized);
-    expect(() => authenticator.ofRequest(request({ shown: certificate('ann'), trusted: false }))).toThrow(unauthorized);
-    const late = request({ shown: certificate('ann', '2026-05-01T00:00:00Z') });
-    expect(() => authenticator.ofRequest(late)).toThrow(unauthorized);
+    await expect(ask(authenticator, { headers: bearer('bad') })).rejects.toThrow(unauthorized);
+    expect(() => ask(authenticator, { shown: certificate('ann'), trusted: false })).toThrow(unauthorized);
+    const late = { shown: certificate('ann', '2026-05-01T00:00:00Z') };
+    expect(() => ask(authenticator, late)).toThrow(unauthorized);
+  });
+
+  test('is whom the handshake verified, whatever the connection says of its peer later', () => {
+    const socket = connection({ shown: certificate('ann') });
+    authenticator.connected(socket);
+    socket.getPeerCertificate = () => certificate('root');
+    expect(authenticator.ofRequest(request(socket))).toEqual({ identity: ann });
+    const stranger = connection({ shown: certificate('root'), trusted: false });
+    authenticator.connected(stranger);
+    stranger.authorized = true;
+    expect(() => authenticator.ofRequest(request(stranger))).toThrow(unauthorized);
+    expect(() => authenticator.ofRequest(request(connection({ shown: certificate('ann') })))).toThrow(
+      'the connection has not been authenticated',
+    );
+  });
+
+  test('is nobody any more when the certificate ends while its connection is open', async () => {
+    const own = new VirtualClock(Date.parse('2026-06-01T00:00:00Z'));
+    const socket = connection({ shown: certificate('ann', '2026-06-01T00:00:10Z') });
+    const authenticator = new Authenticator({ clock: own, authorizer: nobodyMay });
+    authenticator.connected(socket);
+    await own.advance(9_999);
+    expect(authenticator.ofRequest(request(socket))).toEqual({ identity: ann });
+    await own.advance(1);
+    expect(() => authenticator.ofRequest(request(socket))).toThrow(unauthorized);
   });
 
   test('is told by gRPC metadata as by HTTP headers', async () => {
@@ -92,15 +136,15 @@ test('a token is looked at once in ten seconds, and once for all who show it at 
   const own = new VirtualClock(0);
   const known = tokens({ good: robot });
   const authenticator = new Authenticator({ clock: own, authorizer: nobodyMay, tokens: [known] });
-  const ask = async () => authenticator.ofRequest(request({ headers: bearer('good') }));
-  await Promise.all([ask(), ask()]);
+  const good = async () => ask(authenticator, { headers: bearer('good') });
+  await Promise.all([good(), good()]);
   await own.advance(9_000);
-  await ask();
+  await good();
   expect(known.asked).toEqual(['good']);
   await own.advance(2_000);
-  await ask();
+  await good();
   expect(known.asked).toEqual(['good', 'good']);
-  const bad = async () => authenticator.ofRequest(request({ headers: bearer('bad') }));
+  const bad = async () => ask(authenticator, { headers: bearer('bad') });
   await expect(bad()).rejects.toThrow(unauthorized);
   await expect(bad()).rejects.toThrow(unauthorized);
   expect(known.asked.slice(2)).toEqual(['bad', 'bad']);
@@ -115,7 +159,7 @@ describe('acting as somebody else', () => {
     },
   };
   const as = (headers: Record<string, string | string[]>, authorizer = everybodyMay) =>
-    new Authenticator({ clock, authorizer }).ofRequest(request({ shown: certificate('ann'), headers }));
+    ask(new Authenticator({ clock, authorizer }), { shown: certificate('ann'), headers });
 
   test('makes the request that of the other, and keeps who sent it', () => {
     const who = as({

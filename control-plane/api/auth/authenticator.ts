@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import type { PeerCertificate, TLSSocket } from 'node:tls';
+import type { PeerCertificate } from 'node:tls';
 import type { Metadata } from '@grpc/grpc-js';
 import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context.js';
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError } from '../../../shared/errors.ts';
 import type { Authorizer, Identity } from '../identity.ts';
-import { anonymous, identityOfCertificate, isWithinItsTime } from './authentication.ts';
+import { anonymous, type ClientCertificate, isGood, readCertificate } from './authentication.ts';
 import { impersonate, unescaped, wishesOf } from './impersonation.ts';
 import { TokenCache } from './token-cache.ts';
 
@@ -40,16 +40,17 @@ export interface AuthenticatedCall {
   getAuthContext(): AuthContext;
 }
 
-/** How long a connection's identity is taken for granted (ms): so much longer than its certificate may it be used. */
-const identityMs = 1_000;
+/** The parts of a TLS connection that say who the peer is. */
+export interface VerifiedSocket {
+  /** Whether the peer's certificate is of our CA. */
+  readonly authorized: boolean;
+  getPeerCertificate(): PeerCertificate;
+}
 
-/** What a TLS connection has shown. */
-interface Shown {
-  /** Undefined: no certificate, or one that names nobody. */
-  readonly requester: Requester | undefined;
-  /** A certificate was shown that is not to be trusted, or not at this time. */
+/** What the handshake of a TLS connection established. `untrusted`: a certificate was shown that our CA did not sign. */
+interface Peer {
+  readonly certificate: ClientCertificate | undefined;
   readonly untrusted: boolean;
-  readonly until: number;
 }
 
 const nobody: Requester = { identity: anonymous };
@@ -66,9 +67,7 @@ export class Authenticator {
   readonly #clock: AuthenticatorDeps['clock'];
   readonly #authorizer: Authorizer;
   readonly #tokens: TokenCache;
-  readonly #connections = new WeakMap<TLSSocket, Shown>();
-  /** Reading a certificate costs as much as answering a small request, and a connection's never changes. */
-  readonly #certificates = new WeakMap<TLSSocket, PeerCertificate>();
+  readonly #peers = new WeakMap<object, Peer>();
 
   constructor({ clock, authorizer, tokens = [] }: AuthenticatorDeps) {
     this.#clock = clock;
@@ -76,11 +75,23 @@ export class Authenticator {
     this.#tokens = new TokenCache({ clock, authenticators: tokens });
   }
 
-  /** Who sent an HTTP request over TLS. The socket's client certificate is optional and may be anybody's. */
+  /**
+   * Takes the peer's certificate and the verdict on it together, when the handshake has ended. What the connection says
+   * of its peer later is never asked. To be called for each connection, before its first request.
+   */
+  connected(socket: VerifiedSocket): void {
+    const { authorized } = socket;
+    const shown = socket.getPeerCertificate();
+    const certificate = authorized ? readCertificate(shown) : undefined;
+    this.#peers.set(socket, { certificate, untrusted: !authorized && shown?.raw !== undefined });
+  }
+
+  /** Who sent an HTTP request over TLS, on a connection that was handed to `connected`. */
   ofRequest(request: Pick<IncomingMessage, 'socket' | 'headers' | 'headersDistinct'>): Requester | Promise<Requester> {
     const { headers } = request;
-    const shown = this.#shownBy(request.socket as TLSSocket);
-    const found = shown.requester ?? this.#byToken(bearerToken(headers), shown.untrusted);
+    const peer = this.#peers.get(request.socket);
+    if (!peer) throw new ApiError('InternalError', 'the connection has not been authenticated');
+    const found = this.#holderOf(peer, headers);
     for (const name in headers) {
       if (!name.startsWith('impersonate-')) continue;
       const wishes = wishesOf(request.headersDistinct);
@@ -92,12 +103,8 @@ export class Authenticator {
   /** Who makes a gRPC call. Of a certificate that is not ours gRPC does not tell: its holder counts as one without. */
   ofCall(call: AuthenticatedCall): Requester | Promise<Requester> {
     const { metadata } = call;
-    const { sslPeerCertificate: certificate } = call.getAuthContext();
-    const now = this.#clock.now();
-    const identity = identityOfCertificate(certificate, now);
-    const untrusted = certificate?.raw !== undefined && !isWithinItsTime(certificate, now);
     const headers = metadata.getMap();
-    const found = identity ? { identity } : this.#byToken(bearerToken(headers), untrusted);
+    const found = this.#holderOf({ certificate: certificateOf(call), untrusted: false }, headers);
     for (const name in headers) {
       if (!name.startsWith('impersonate-')) continue;
       const wishes = wishesOf(allOf(metadata, Object.keys(headers)));
@@ -106,37 +113,30 @@ export class Authenticator {
     return found;
   }
 
-  #shownBy(socket: TLSSocket): Shown {
-    const monotonic = this.#clock.monotonic();
-    const known = this.#connections.get(socket);
-    if (known && known.until > monotonic) return known;
-    let certificate = this.#certificates.get(socket);
-    if (!certificate) {
-      certificate = socket.getPeerCertificate();
-      this.#certificates.set(socket, certificate);
-    }
-    const now = this.#clock.now();
-    const identity = socket.authorized ? identityOfCertificate(certificate, now) : undefined;
-    const shown: Shown = {
-      requester: identity && { identity },
-      untrusted: certificate?.raw !== undefined && !(socket.authorized && isWithinItsTime(certificate, now)),
-      until: monotonic + identityMs,
-    };
-    this.#connections.set(socket, shown);
-    return shown;
-  }
-
-  #byToken(token: string | undefined, untrusted: boolean): Requester | Promise<Requester> {
+  #holderOf({ certificate, untrusted }: Peer, headers: Headers): Requester | Promise<Requester> {
+    const good = certificate !== undefined && isGood(certificate, this.#clock.now());
+    if (good && certificate.identity) return { identity: certificate.identity };
+    const token = bearerToken(headers);
     if (token !== undefined) return this.#tokens.holderOf(token);
-    if (untrusted) throw new ApiError('Unauthorized', 'Unauthorized');
+    if (untrusted || (certificate && !good)) throw new ApiError('Unauthorized', 'Unauthorized');
     return nobody;
   }
 }
 
+/**
+ * The verified certificate of a gRPC connection. gRPC reads it for each call: it stays what the handshake verified because
+ * TLS 1.3, which the port requires, knows no renegotiation.
+ */
+export function certificateOf(call: Pick<AuthenticatedCall, 'getAuthContext'>): ClientCertificate | undefined {
+  return readCertificate(call.getAuthContext().sslPeerCertificate);
+}
+
+type Headers = Readonly<Record<string, unknown>>;
+
 /** How a browser's WebSocket, which can set no headers, carries a token: as one of the protocols that it offers. */
 const tokenProtocol = 'base64url.bearer.authorization.k8s.io.';
 
-function bearerToken(headers: Readonly<Record<string, unknown>>): string | undefined {
+function bearerToken(headers: Headers): string | undefined {
   const { authorization, 'sec-websocket-protocol': protocols } = headers;
   if (authorization !== undefined) {
     const [scheme = '', token = ''] = String(authorization).trim().split(' ');

@@ -12,7 +12,7 @@ export interface ServerTls {
  * TLS that asks for a client certificate and takes the connection without one as well: a machine that joins has none
  * yet. grpc-js' own `createSsl` knows only "never" and "always". A certificate of another CA is not an error of the
  * handshake either, so whoever reads the peer must ask whether it is authorized: grpc-js' getAuthContext does, and
- * tells of no certificate when it is not.
+ * tells of no certificate when it is not. TLS 1.3 only: it has no renegotiation, so the certificate stays the verified one.
  */
 export class OptionalClientCertificates extends ServerCredentials {
   constructor(tls: ServerTls) {
@@ -31,5 +31,5 @@ export class OptionalClientCertificates extends ServerCredentials {
 
 /** The CA goes out with the server's certificate: a machine that joins knows it only by its hash. */
 function contextOptions({ ca, server }: ServerTls): SecureContextOptions {
-  return { ca: [ca], cert: [server.certificate + ca], key: [server.key], minVersion: 'TLSv1.2' };
+  return { ca: [ca], cert: [server.certificate + ca], key: [server.key], minVersion: 'TLSv1.3' };
 }

@@ -6,8 +6,8 @@ import type { RpcSchema } from '../../../shared/rpc/schema.ts';
 import { frameFromWire, streamRequestFromWire } from '../../../shared/rpc/session.ts';
 import { usageToWire } from '../../../shared/rpc/usage.ts';
 import type { PodStream } from '../api.ts';
-import { identityOfCertificate } from '../auth/authentication.ts';
-import type { AuthenticatedCall, Requester } from '../auth/authenticator.ts';
+import { isGood } from '../auth/authentication.ts';
+import { type AuthenticatedCall, certificateOf, type Requester } from '../auth/authenticator.ts';
 import { groups } from '../identity.ts';
 import { type CallDeps, duplexStream, type Registered, serverStream } from './calls.ts';
 
@@ -28,7 +28,8 @@ export function peerMethods(deps: CallDeps & { schema: RpcSchema }, peers: PeerS
 }
 
 function serverOf(call: AuthenticatedCall, clock: Clock): Requester {
-  const identity = identityOfCertificate(call.getAuthContext().sslPeerCertificate, clock.now());
+  const certificate = certificateOf(call);
+  const identity = certificate && isGood(certificate, clock.now()) ? certificate.identity : undefined;
   if (identity?.groups.includes(groups.servers)) return { identity };
   throw new ApiError('Forbidden', 'only the servers of the cluster may ask each other');
 }

@@ -8,7 +8,7 @@ import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { Api } from '../api.ts';
 import type { Auditor } from '../audit/auditor.ts';
-import type { Requester } from '../auth/authenticator.ts';
+import type { Authenticator } from '../auth/authenticator.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
 import type { Documents } from '../auth/tokens/issuer-documents.ts';
 import type { FairGate } from '../fairness/gate.ts';
@@ -51,8 +51,8 @@ export interface TlsMaterial {
 
 export interface RestServerDeps {
   readonly api: Api;
-  /** Who sends a request. Throws Unauthorized. Asked for each: a connection may outlive a certificate. */
-  readonly authenticate: (request: IncomingMessage) => Requester | Promise<Requester>;
+  /** Told of each verified connection, then asked who sends each request on it: a connection may outlive a certificate. */
+  readonly authenticator: Pick<Authenticator, 'connected' | 'ofRequest'>;
   /** For paths that are no resources; the pipeline asks for the rest. */
   readonly authorizer: Authorizer;
   /** Shares the server among its users. Absent: all are let in at once. */
@@ -90,6 +90,8 @@ export function createRestServer(deps: RestServerDeps): RestServer {
   const handler = new Handler(deps, closing.signal);
   const within = deps.requestMs ?? requestMs;
   const server = createServer(serverOptions(deps.tls, within), handler.listener);
+  // Before the listener that reads requests from the connection.
+  server.prependListener('secureConnection', (socket) => deps.authenticator.connected(socket));
   server.on('upgrade', handler.onUpgrade);
   server.on('clientError', handler.clientErrors.listener);
   server.maxConnections = maxConnections;
@@ -110,7 +112,8 @@ function serverOptions(tls: TlsMaterial, within: number): ServerOptions {
     // A connection without a certificate is anonymous, not refused: it may ask for health and version.
     requestCert: true,
     rejectUnauthorized: false,
-    minVersion: 'TLSv1.2',
+    // It has no renegotiation: a connection's certificate stays the one that the handshake verified.
+    minVersion: 'TLSv1.3',
     ALPNProtocols: ['http/1.1'],
     maxHeaderSize: maxHeaderBytes,
     noDelay: true,
@@ -185,7 +188,7 @@ class Handler {
       counted = this.#metrics?.begin(request, route);
       reply = this.#replyTo(request, route, reply);
       if (upgrade) refuseBody(request);
-      const who = this.#deps.authenticate(request);
+      const who = this.#deps.authenticator.ofRequest(request);
       const { identity, impersonator } = who instanceof Promise ? await who : who;
       context.identity = identity;
       context.impersonator = impersonator;
@@ -264,7 +267,7 @@ class Handler {
   /** What there is not, or can't be done, is no secret; but who may not ask is told that, as for what there is. */
   async #refuseUnserved(request: IncomingMessage, error: unknown): Promise<void> {
     if (!isApiError(error, 'NotFound', 'MethodNotAllowed')) return;
-    const { identity } = await this.#deps.authenticate(request);
+    const { identity } = await this.#deps.authenticator.ofRequest(request);
     const attributes = unservedAttributes(request.method ?? 'GET', request.url ?? '/');
     const decision = this.#deps.authorizer.authorize(identity, attributes);
     if (!decision.allowed) throw forbiddenError(identity, attributes, decision.reason);
