@@ -11,11 +11,18 @@ import type { MutateOptions } from './api.ts';
 /**
  * A client's body as an object of the kind: copied, with its fields known and of the right type, and with defaults. One of a
  * second version comes back as it is stored.
- * Throws BadRequest, also for unknown fields when validation is Strict; else `warnings` names them.
+ * Throws BadRequest, also for unknown fields when validation is Strict; else `warnings` names them. RequestEntityTooLarge for
+ * more values than an object may have, or than `present` has, which it replaces.
  */
-export function decodeBody(def: KindDef, body: unknown, options: MutateOptions, warnings: string[]): KubeObject {
+export function decodeBody(
+  def: KindDef,
+  body: unknown,
+  options: MutateOptions,
+  warnings: string[],
+  present?: KubeObject,
+): KubeObject {
   const { fieldValidation: validation, duplicates } = options;
-  const decoded = decodeObject(def, body, { validation, duplicates });
+  const decoded = decodeObject(def, body, { validation, duplicates, present });
   warnings.push(...decoded.warnings);
   applyDefaults(def, decoded.object);
   const object = def.conversion ? def.conversion.toStored(decoded.object) : decoded.object;

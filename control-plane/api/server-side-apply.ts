@@ -97,7 +97,7 @@ async function applyToPresent(
     (current) => {
       checkPreconditions(def, current.metadata, config);
       const { object, entries } = merged(core, def, target, current, config, writer, options.force ?? false);
-      const next = decodeBody(def.stored, object, { fieldValidation: 'Ignore' }, []);
+      const next = decodeBody(def.stored, object, { fieldValidation: 'Ignore' }, [], current);
       core.authorize(context, 'patch', askedOf(def, target), next);
       return replacement(
         def,

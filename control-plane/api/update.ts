@@ -58,7 +58,8 @@ async function updatePresent(
   options: MutateOptions,
 ): Promise<KubeObject> {
   const place = placeOf(def, target);
-  let incoming = decodeIncoming(def, target, body, options, context.warnings);
+  const present = core.cached(def.stored, target.namespace, target.name)?.object;
+  let incoming = decodeIncoming(def, target, body, options, context.warnings, 'object', present);
   core.authorize(context, 'update', askedOf(def, target), incoming);
   const own = ownedBy(core, context, def, options, target.subresource);
   let used = false;
@@ -68,7 +69,7 @@ async function updatePresent(
     place,
     (current) => {
       // Deciding fills the draft in; another try needs a new one.
-      if (used) incoming = decodeIncoming(def, target, body, options, []);
+      if (used) incoming = decodeIncoming(def, target, body, options, [], 'object', current);
       used = true;
       if (def.updatedByVersion && (incoming.metadata.resourceVersion ?? '0') === '0') {
         throw unversioned(def, target.name);
@@ -119,7 +120,7 @@ export async function patchObject(
     place,
     (current) => {
       const patched = applyPatch(def, servedAs(def, current), patch);
-      const incoming = decodePatched(def, target, patch, patched, options, warned ? [] : context.warnings);
+      const incoming = decodePatched(def, target, patch, patched, options, warned ? [] : context.warnings, current);
       warned = true;
       core.authorize(context, 'patch', askedOf(def, target), incoming);
       return replacement(def, target, current, incoming, own, core.deps.clock.now());
@@ -166,8 +167,9 @@ function decodeIncoming(
   options: MutateOptions,
   warnings: string[],
   written: 'object' | 'patch' = 'object',
+  present?: KubeObject,
 ): KubeObject {
-  const incoming = decodeBody(def, body, options, warnings);
+  const incoming = decodeBody(def, body, options, warnings, present);
   const meta = incoming.metadata;
   meta.name ||= target.name;
   if (meta.name !== target.name) {
@@ -186,11 +188,12 @@ function decodePatched(
   patched: unknown,
   options: MutateOptions,
   warnings: string[],
+  present: KubeObject,
 ): KubeObject {
   const faults: string[] = [];
   let incoming: KubeObject;
   try {
-    incoming = decodeIncoming(def, target, patched, { fieldValidation: 'Warn' }, faults, 'patch');
+    incoming = decodeIncoming(def, target, patched, { fieldValidation: 'Warn' }, faults, 'patch', present);
   } catch (error) {
     // A wrong name or namespace is told as such.
     if (!isApiError(error, 'BadRequest') || !error.details.causes) throw error;

@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../shared/object.ts';
+import { endOfText } from '../../shared/schema/values.ts';
 
 /** A tree of field names, as it stands in `metadata.managedFields[].fieldsV1`. Never changed once read: parts of it are shared. */
 interface Tree {
@@ -87,16 +88,6 @@ function endOf(text: string, open: number): number {
     if (depth > maxDepth || i < 0) return -1;
   }
   return -1;
-}
-
-/** The index of the closing quote of the text that opens at `open`. */
-function endOfText(text: string, open: number): number {
-  for (let close = text.indexOf('"', open + 1); close >= 0; close = text.indexOf('"', close + 1)) {
-    let slashes = 0;
-    while (text.charCodeAt(close - 1 - slashes) === 0x5c) slashes++;
-    if (slashes % 2 === 0) return close;
-  }
-  return text.length;
 }
 
 /** JSON of nothing but objects and their members' names, written without spaces, as it is stored. */

@@ -5,7 +5,8 @@ import { apiVersionOf } from '../kinds/names.ts';
 import type { KindEntry } from '../kinds/table.ts';
 import type { KubeObject } from '../object.ts';
 import type { FieldSchema } from '../schema/schema.ts';
-import { fail, scalarValues, skipField, specialValues, tag, text, type ValueCodec } from './values.ts';
+import { tooManyInBody } from '../schema/values.ts';
+import { type Bounded, fail, scalarValues, skipField, specialValues, tag, text, type ValueCodec } from './values.ts';
 
 /**
  * Kubernetes JSON ↔ its protobuf messages, for every message under `k8s.io` and the kinds of our own. In JSON an int64
@@ -39,14 +40,19 @@ export function isMessage(message: string): boolean {
   return codecs.has(message);
 }
 
-/** The message's JSON; for a kind without `apiVersion` and `kind`. Throws ApiError BadRequest when it is no such message. */
-export function decodeObject(message: string, bytes: Uint8Array): Record<string, unknown> {
-  return decoding(message, () => codecOf(message).read(protobuf.Reader.create(asBuffer(bytes)), 0));
+/**
+ * The message's JSON; for a kind without `apiVersion` and `kind`. Throws ApiError BadRequest when it is no such message, and
+ * RequestEntityTooLarge for more than `most` values.
+ */
+export function decodeObject(message: string, bytes: Uint8Array, most?: number): Record<string, unknown> {
+  const reader: Bounded = protobuf.Reader.create(asBuffer(bytes));
+  reader.left = most;
+  return decoding(message, () => codecOf(message).read(reader, 0));
 }
 
 /** A stored object of a kind, with its `apiVersion` and `kind`. */
-export function decodeKind(entry: KindEntry, bytes: Uint8Array): KubeObject {
-  const { metadata, ...rest } = decodeObject(entry.message, bytes);
+export function decodeKind(entry: KindEntry, bytes: Uint8Array, most?: number): KubeObject {
+  const { metadata, ...rest } = decodeObject(entry.message, bytes, most);
   return {
     apiVersion: apiVersionOf(entry),
     kind: entry.kind,
@@ -153,6 +159,7 @@ function compile(
       if (end > reader.len) fail('unexpected end');
       while (reader.pos < end) {
         const key = reader.uint32();
+        spend(reader);
         const codec = byNumber.get(key >>> 3);
         if (codec) codec.read(reader, key & 7, into, depth);
         else skipField(reader, key);
@@ -245,7 +252,10 @@ function listField(name: string, { number }: FieldSchema, codec: ValueCodec): Fi
       if (wireType === 2 && codec.wireType !== 2) {
         const end = reader.uint32() + reader.pos;
         if (end > reader.len) fail('unexpected end');
-        while (reader.pos < end) items.push(codec.read(reader, depth));
+        while (reader.pos < end) {
+          spend(reader);
+          items.push(codec.read(reader, depth));
+        }
         if (reader.pos !== end) fail('a field crosses the end of its message');
       } else {
         expectWireType(name, wireType, codec.wireType);
@@ -307,6 +317,10 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+function spend(reader: Bounded): void {
+  if (reader.left !== undefined && --reader.left < 0) throw tooManyInBody();
+}
+
 function expectWireType(name: string, found: number, expected: number): void {
   if (found !== expected) fail(`field ${name}: unexpected wire type ${found}`);
 }
@@ -315,6 +329,7 @@ function decoding<T>(message: string, decode: () => T): T {
   try {
     return decode();
   } catch (error) {
+    if (error instanceof ApiError) throw error;
     const text = error instanceof Error ? error.message : String(error);
     throw new ApiError('BadRequest', `the bytes are no ${message}: ${text}`, {}, { cause: error });
   }

@@ -4,6 +4,7 @@ import { descriptor } from '../generated/descriptor.ts';
 import type { DeleteOptions, ListMeta, Status } from '../generated/types.ts';
 import { type KindEntry, kindTable, serviceName } from '../kinds/table.ts';
 import type { KubeObject } from '../object.ts';
+import { maxBodyValues } from '../schema/values.ts';
 import { decodeKind, encodeObject } from './convert.ts';
 import type * as wire from './messages.ts';
 
@@ -144,7 +145,7 @@ function kindService(entry: KindEntry, root: protobuf.Root): KindService {
       rawWrite.encode({ ...(value ? { object: object.encode(value) } : {}), ...(options ? { options } : {}) }),
     decode: (bytes) => {
       const raw = rawWrite.decode(bytes);
-      return { ...raw, object: raw.object && object.decode(raw.object) };
+      return { ...raw, object: raw.object && decodeKind(entry, raw.object, maxBodyValues) };
     },
   };
   const list: Codec<wire.ListResponse> = {

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type protobuf from 'protobufjs';
 import { formatMicroTime, formatTime } from '../clock.ts';
 import { formatGoDuration, parseGoDuration } from '../go-duration.ts';
+import { boundValues } from '../schema/values.ts';
 
 /** One value of a protobuf field, without its tag. */
 export interface ValueCodec {
@@ -14,6 +15,9 @@ export interface ValueCodec {
   /** `depth`: how many messages hold it. */
   read(reader: protobuf.Reader, depth: number): unknown;
 }
+
+/** A reader of what a client sent: how many more values it may have. */
+export type Bounded = protobuf.Reader & { left?: number | undefined };
 
 type Readers = Readonly<Record<number, (reader: protobuf.Reader) => unknown>>;
 
@@ -159,7 +163,9 @@ function jsonText(): ValueCodec {
     write: (writer, value) => writer.uint32(tag(1, 2)).string(JSON.stringify(value)),
     read: (reader, end) => {
       const json = readFields(reader, end, words)[1];
-      return json === undefined || json === '' ? undefined : JSON.parse(String(json));
+      if (json === undefined || json === '') return undefined;
+      if ((reader as Bounded).left !== undefined) boundValues(String(json));
+      return JSON.parse(String(json));
     },
   });
 }

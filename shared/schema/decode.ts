@@ -8,12 +8,15 @@ import { typeInvalid } from './causes.ts';
 import { Path } from './path.ts';
 import { type ReadValue, scalarReaders } from './scalars.ts';
 import type { FieldSchema } from './schema.ts';
+import { countValues, maxValues, tooManyInObject } from './values.ts';
 
 export interface DecodeOptions {
   /** Unknown fields: refused (Strict), dropped with a warning (Warn), dropped (Ignore). Absent: Warn. */
   readonly validation?: 'Strict' | 'Warn' | 'Ignore';
   /** What the text that the value was read from says twice (`duplicates.ts`): treated as unknown fields are. */
   readonly duplicates?: readonly string[] | undefined;
+  /** What stands where the object is to go: as many values as that has are let through, however many they are. */
+  readonly present?: KubeObject | undefined;
 }
 
 export interface Decoded<T> {
@@ -26,7 +29,7 @@ export interface Decoded<T> {
 /**
  * JSON from a client as an object of the kind: every field known, of its type and in its normal form (quantities
  * canonical, times in UTC, no nulls). Throws ApiError BadRequest with a cause for each field of a wrong type, and
- * in Strict mode for unknown fields.
+ * in Strict mode for unknown fields; RequestEntityTooLarge for more than `maxValues`.
  */
 export function decodeObject(entry: KindEntry, value: unknown, options: DecodeOptions = {}): Decoded<KubeObject> {
   const apiVersion = apiVersionOf(entry);
@@ -48,12 +51,12 @@ export function decodeObject(entry: KindEntry, value: unknown, options: DecodeOp
 export function decodeMessage(
   message: string,
   value: unknown,
-  { validation = 'Warn', duplicates = [] }: DecodeOptions = {},
+  { validation = 'Warn', duplicates = [], present }: DecodeOptions = {},
   called: { kind: string; version: string } = { kind: message.slice(message.lastIndexOf('.') + 1), version: 'v1' },
 ): Decoded<Json> {
   const reader = readers.get(message);
   if (!reader) throw new Error(`no message ${message}`);
-  const walk: Walk = { path: new Path(), causes: [], unknown: [] };
+  const walk: Walk = { path: new Path(), causes: [], unknown: [], values: maxValues, fieldSets: maxValues, present };
   const object = reader.read(value, walk) as Json;
   const refuse = (why: string): never => {
     const head = `${called.kind} in version ${JSON.stringify(called.version)} cannot be handled as a ${called.kind}`;
@@ -91,6 +94,11 @@ interface Walk {
   readonly path: Path;
   readonly causes: StatusCause[];
   readonly unknown: string[];
+  /** How many more the object may have, outside and inside of its sets of owned fields. */
+  values: number;
+  fieldSets: number;
+  /** Looked at once, when there are too many. */
+  present: KubeObject | undefined;
 }
 
 /** Reads one value; a fault goes into the walk, and what comes back is then of no use. */
@@ -106,7 +114,7 @@ function compileAll(): ReadonlyMap<string, Reader> {
   for (const name of Object.keys(messages)) all.set(name, new MessageReader());
   const valueReader = (schema: FieldSchema): Reader => {
     const scalar = scalarReaders[schema.type];
-    if (scalar) return new ScalarReader(scalar);
+    if (scalar) return scalar.count ? new TreeReader(scalar, scalar.count) : new ScalarReader(scalar);
     return all.get(schema.type) ?? fail(schema.type);
   };
   const fieldsOf = (name: string): Array<[string, Reader]> =>
@@ -144,6 +152,7 @@ class MessageReader implements Reader {
         unknownField(walk, name);
         continue;
       }
+      spend(walk, 1);
       walk.path.push(name);
       const read = reader.read(given, walk);
       if (read !== undefined) out[name] = read;
@@ -162,6 +171,7 @@ class ListReader implements Reader {
 
   read(value: unknown, walk: Walk): unknown {
     if (!Array.isArray(value)) return wrongType(walk, value, 'an array');
+    spend(walk, value.length);
     return value.map((item, index) => {
       walk.path.push(index);
       const read = this.#item.read(item, walk);
@@ -182,6 +192,7 @@ class MapReader implements Reader {
     if (!isJson(value)) return wrongType(walk, value, 'an object');
     const out: Json = {};
     for (const key in value) {
+      spend(walk, 1);
       walk.path.push(key);
       const read = this.#value.read(value[key], walk);
       if (key === '__proto__') Object.defineProperty(out, key, { value: read, enumerable: true, writable: true });
@@ -205,12 +216,40 @@ class ScalarReader implements Reader {
   }
 }
 
+/** A value that no schema knows: what is in it counts as well. */
+class TreeReader extends ScalarReader {
+  readonly #kind: 'values' | 'fieldSets';
+
+  constructor(scalar: ReadValue, kind: 'values' | 'fieldSets') {
+    super(scalar);
+    this.#kind = kind;
+  }
+
+  override read(value: unknown, walk: Walk): unknown {
+    spend(walk, countValues(value), this.#kind);
+    return super.read(value, walk);
+  }
+}
+
 /** An empty text is no choice: the same as none. */
 class EnumReader implements Reader {
   read(value: unknown, walk: Walk): unknown {
     if (typeof value !== 'string') return wrongType(walk, value, 'a string');
     return value === '' ? undefined : value;
   }
+}
+
+function spend(walk: Walk, count: number, kind: 'values' | 'fieldSets' = 'values'): void {
+  walk[kind] -= count;
+  if (walk[kind] >= 0) return;
+  const { present } = walk;
+  if (present) {
+    walk.present = undefined;
+    const { metadata } = present;
+    walk.values += Math.max(0, countValues({ ...present, metadata: { ...metadata, managedFields: [] } }) - maxValues);
+    walk.fieldSets += Math.max(0, countValues(metadata.managedFields) - maxValues);
+  }
+  if (walk[kind] < 0) throw tooManyInObject();
 }
 
 function wrongType(walk: Walk, value: unknown, expected: string): undefined {

@@ -1,6 +1,7 @@
 import { isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument } from 'yaml';
 import { ApiError } from '../errors.ts';
 import { Path } from './path.ts';
+import { endOfText } from './values.ts';
 
 /** More faults than these tell a person nothing new. */
 const maxFaults = 32;
@@ -77,17 +78,6 @@ function namesIn(text: string): number {
     open = text.indexOf('"', next);
   }
   return count;
-}
-
-/** The closing quote of the text that opens at `open`. */
-function endOfText(text: string, open: number): number {
-  let close = text.indexOf('"', open + 1);
-  for (;;) {
-    let slashes = 0;
-    while (text.charCodeAt(close - 1 - slashes) === 0x5c) slashes++;
-    if (slashes % 2 === 0 || close < 0) return close < 0 ? text.length : close;
-    close = text.indexOf('"', close + 1);
-  }
 }
 
 /** Not by recursion: no schema bounds how deep a body goes. */

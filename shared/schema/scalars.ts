@@ -10,6 +10,8 @@ export interface ReadValue {
   readonly empty: unknown;
   /** Ends the sentence "must be …". */
   readonly expected: string;
+  /** Of what may hold others: as what they are counted (`values.ts`). */
+  readonly count?: 'values' | 'fieldSets';
 }
 
 const meta = 'k8s.io.apimachinery.pkg.apis.meta.v1';
@@ -20,12 +22,14 @@ const freeForm: ReadValue = {
   read: (value) => (isRecord(value) && depthWithin(value, maxDepth) ? structuredClone(value) : undefined),
   empty: {},
   expected: `an object of at most ${maxDepth} levels`,
+  count: 'values',
 };
 
 /** Sets of fields are never changed, once made: they may be shared, and most of them come back as they were sent out. */
 const fieldSet: ReadValue = {
   ...freeForm,
   read: (value) => (isRecord(value) && depthWithin(value, maxDepth) ? value : undefined),
+  count: 'fieldSets',
 };
 
 export const scalarReaders: Readonly<Record<string, ReadValue>> = {

@@ -5,6 +5,7 @@ import type { KindEntry, Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type * as wire from '../../../shared/rpc/messages.ts';
 import type { KindService } from '../../../shared/rpc/schema.ts';
+import { boundValues } from '../../../shared/schema/values.ts';
 import type { Api, ListQuery, MutateOptions, RequestContext, Target } from '../api.ts';
 import { needsManager } from '../refusals.ts';
 import { type CallDeps, type Registered, serverStream, unary } from './calls.ts';
@@ -209,8 +210,10 @@ function patchBody({ type = '', patch = '' }: wire.PatchRequest) {
     throw new ApiError('BadRequest', `patch type "${type}" is not one of json, merge, strategic, apply`);
   }
   try {
+    boundValues(patch);
     return { type, body: JSON.parse(patch) as unknown } as const;
   } catch (cause) {
+    if (cause instanceof ApiError) throw cause;
     throw new ApiError('BadRequest', 'the patch is not JSON', {}, { cause });
   }
 }

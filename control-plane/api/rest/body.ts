@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiError, messageOf } from '../../../shared/errors.ts';
 import { readYaml } from '../../../shared/schema/duplicates.ts';
+import { boundValues } from '../../../shared/schema/values.ts';
 import { isYaml, mediaTypes, protobufType } from './negotiate.ts';
 import { decodeProtobuf } from './protobuf.ts';
 
@@ -28,7 +29,7 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
   });
 }
 
-/** Parses JSON, YAML or Kubernetes' protobuf, as the content type says. Throws BadRequest or UnsupportedMediaType. */
+/** Parses JSON, YAML or Kubernetes' protobuf, as the content type says. Throws BadRequest, UnsupportedMediaType or RequestEntityTooLarge. */
 export function parseBody(body: Buffer, contentType: string | undefined): unknown {
   const type = typeOf(contentType);
   if (type === protobufType) return decodeProtobuf(body);
@@ -36,6 +37,7 @@ export function parseBody(body: Buffer, contentType: string | undefined): unknow
   try {
     // A form's type is what simple tools send when told nothing.
     if (type === 'application/json' || type === '' || type === 'application/x-www-form-urlencoded') {
+      boundValues(text);
       return JSON.parse(text);
     }
     if (isYaml(type)) return readYaml(text).value;

@@ -2,6 +2,7 @@ import protobuf from 'protobufjs/minimal.js';
 import { ApiError, messageOf } from '../../../shared/errors.ts';
 import { kindOf } from '../../../shared/kinds/index.ts';
 import { decodeObject, encodeWhole, isMessage } from '../../../shared/rpc/convert.ts';
+import { maxBodyValues } from '../../../shared/schema/values.ts';
 
 /**
  * Kubernetes' protobuf (apimachinery, `runtime/serializer/protobuf`): four magic bytes, then an envelope, runtime.Unknown,
@@ -47,7 +48,7 @@ export function encodeFrame(type: string, object: Uint8Array): Buffer {
   return Buffer.concat([length, ...body]);
 }
 
-/** A body as the object that its JSON would be. Throws BadRequest. */
+/** A body as the object that its JSON would be. Throws BadRequest, and RequestEntityTooLarge for more than `maxBodyValues`. */
 export function decodeProtobuf(body: Uint8Array): Record<string, unknown> {
   if (body.length < magic.length || !Buffer.from(body.buffer, body.byteOffset, magic.length).equals(magic)) {
     throw new ApiError('BadRequest', 'the body is no protobuf of Kubernetes: its first bytes are not "k8s\\0"');
@@ -56,7 +57,7 @@ export function decodeProtobuf(body: Uint8Array): Record<string, unknown> {
   if (!kind) throw new ApiError('BadRequest', "Object 'Kind' is missing in the body");
   const message = messageFor(apiVersion, kind);
   if (!message) throw new ApiError('BadRequest', `no kind "${kind}" is registered for version "${apiVersion}"`);
-  return { apiVersion, kind, ...decodeObject(message, raw) };
+  return { apiVersion, kind, ...decodeObject(message, raw, maxBodyValues) };
 }
 
 function encodeMessage(object: Head): Uint8Array {
