@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { Clock } from '../../../../shared/clock.ts';
+import type { Clock, Timer } from '../../../../shared/clock.ts';
 import { ApiError, messageOf } from '../../../../shared/errors.ts';
 import type { Connection } from '../../../../shared/session.ts';
 import { badRequest } from '../../refusals.ts';
+import { FrameQueue, type WriteFrame } from './frame-queue.ts';
 import { Handoff } from './handoff.ts';
 import { heartbeat } from './heartbeat.ts';
 import { idleMs, lingerMs, maxUntaken, pingMs } from './limits.ts';
@@ -23,7 +24,7 @@ export function acceptWebSocket(
   upgrade: { readonly request: IncomingMessage; readonly socket: Duplex; readonly head: Buffer },
   protocol: string,
 ): Messages {
-  const options = { noServer: true, clientTracking: false, maxPayload: maxMessage, closeTimeout: lingerMs };
+  const options = { noServer: true, clientTracking: false, autoPong: false, maxPayload: maxMessage, closeTimeout: lingerMs };
   const server = new WebSocketServer(options);
   let refused: Error | undefined;
   let accepted: WebSocket | undefined;
@@ -41,8 +42,8 @@ export function acceptWebSocket(
 }
 
 /**
- * While what has come is not taken, nothing more is read: then the client's pings are not seen either. So that it does not
- * give us up it is sent pongs that it did not ask for (RFC 6455, section 5.5.3, allows them); else pings.
+ * While what has come is not taken, nothing more is read, and the client's pings are not seen either. The client is then kept by
+ * pongs that it did not ask for (RFC 6455, section 5.5.3, allows them); otherwise by pings.
  */
 function messagesOf({ clock }: { clock: Clock }, socket: WebSocket): Messages {
   let used = clock.monotonic();
@@ -50,20 +51,38 @@ function messagesOf({ clock }: { clock: Clock }, socket: WebSocket): Messages {
     if (socket.isPaused && !incoming.full) socket.resume();
   };
   const incoming = new Handoff<Buffer>(maxUntaken, taken);
+  const frames = new FrameQueue(maxUnsent);
+  /** A frame that fails shows in the close that follows. */
+  const control = (write: WriteFrame): void => void frames.send(0, write).catch(() => undefined);
   const beat = heartbeat(clock, pingMs, () => {
-    if (clock.monotonic() - used > idleMs) socket.close(1001, 'idle');
-    else if (socket.readyState !== socket.OPEN) return;
-    else if (socket.isPaused) socket.pong();
-    else socket.ping();
+    if (clock.monotonic() - used > idleMs) control(() => socket.close(1001, 'idle'));
+    // A frame that is under way shows by itself whether the client is there.
+    else if (socket.readyState !== socket.OPEN || frames.busy) return;
+    else if (socket.isPaused) control((done) => socket.pong('', false, done));
+    else control((done) => socket.ping('', false, done));
+  });
+  // Only the last ping has to be answered (RFC 6455, section 5.5.3).
+  let ping: Buffer | undefined;
+  socket.on('ping', (data: Buffer) => {
+    const answered = ping !== undefined;
+    ping = data;
+    if (answered) return;
+    control((done) => {
+      const payload = ping;
+      ping = undefined;
+      socket.pong(payload, false, done);
+    });
   });
   socket.on('message', (data: Buffer) => {
     used = clock.monotonic();
     void incoming.put(data, data.length);
     if (incoming.full) socket.pause();
   });
-  // What was wrong with it shows in the close that follows.
   socket.on('error', () => undefined);
+  let late: Timer | undefined;
   socket.on('close', () => {
+    late?.cancel();
+    frames.end();
     beat.stop();
     incoming.end();
   });
@@ -72,15 +91,13 @@ function messagesOf({ clock }: { clock: Clock }, socket: WebSocket): Messages {
     async send(message) {
       if (socket.readyState !== socket.OPEN) throw new ApiError('ServiceUnavailable', 'the connection was closed');
       used = clock.monotonic();
-      await new Promise<void>((resolve, reject) => {
-        socket.send(message, (error) => (error ? reject(error) : resolve()));
-        if (socket.bufferedAmount < maxUnsent) resolve();
-      });
+      await frames.send(message.length, (done) => socket.send(message, done));
     },
     close() {
       incoming.drop();
       if (socket.isPaused) socket.resume();
-      socket.close(1000);
+      control(() => socket.close(1000));
+      late ??= clock.timer(lingerMs, () => socket.terminate());
     },
   };
 }
