@@ -47,8 +47,13 @@ describe.skipIf(missing)('kubectl with streams', () => {
     await cluster?.close();
   });
 
-  /** Two ports: one answers what it is told, one says how much it was told once the client has ended. */
-  const echoing = `nc -ll -p 7001 -e cat & nc -ll -p 7002 -e sh -c 'echo got $(wc -c)' & ${forever}`;
+  /** Three ports: an echo, one that says how much came once the client has ended, one that answers a line and closes. */
+  const echoing = [
+    'nc -ll -p 7001 -e cat &',
+    "nc -ll -p 7002 -e sh -c 'echo got $(wc -c)' &",
+    "nc -ll -p 7003 -e sh -c 'read line; echo answer' &",
+    forever,
+  ].join(' ');
 
   async function podWith(
     name: string,
@@ -280,6 +285,18 @@ describe.skipIf(missing)('kubectl with streams', () => {
       expect(told[1]?.readUInt16LE()).toBe(7001);
       expect(told[3]?.toString('utf8', 2)).toMatch(/^error forwarding port 7009 to pod echo, uid .*refused/);
       socket.terminate();
+    });
+
+    it('ends a forwarded connection when the pod ends it, after all bytes and with no error', async () => {
+      const socket = open('/api/v1/namespaces/default/pods/echo/portforward?ports=7003', 'v4.channel.k8s.io');
+      const channels = ['', ''];
+      socket.on('message', (message: Buffer) => {
+        channels[message[0] ?? 0] += message.toString('latin1', 1);
+      });
+      socket.on('open', () => socket.send(Buffer.from('\0GET\n')));
+      const [code] = await once(socket, 'close');
+      const number = '\x5b\x1b';
+      expect([code, channels]).toEqual([1000, [`${number}answer\n`, number]]);
     });
 
     it('those that are not known are refused, and so is a request without an upgrade', async () => {

@@ -15,8 +15,8 @@ export const forwardProtocols: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 /**
- * Serves port-forward over a WebSocket with two channels for each port (the kubelet's older way): 2n carries the bytes of one connection, 2n+1
- * what went wrong. Both begin with the port's number. There is no end of one direction. Resolves when all connections are over.
+ * Serves port-forward over a WebSocket with two channels for each port (the kubelet's older way): 2n carries the bytes of one
+ * connection, 2n+1 what went wrong. Both begin with the port's number. When all connections are over, the WebSocket is closed.
  */
 export async function forwardOverWebSocket(
   deps: Forwarding,
@@ -60,21 +60,35 @@ async function carryIn(
   for (const input of inputs) input.end();
 }
 
+/** One port's connection as the client has it: without an end of one direction, so the pod's end is the end of both. */
 function clientEnd(
   input: Handoff<Uint8Array>,
   send: (data: Uint8Array) => Promise<void>,
   fail: (why: string) => Promise<void>,
 ): ClientEnd {
+  let over = false;
   async function* incoming(): AsyncGenerator<ReturnType<typeof frame>> {
     for await (const data of input) yield frame(channels.stdin, data);
   }
   return {
     incoming: incoming(),
-    async send({ channel, data }) {
-      if (channel === channels.stdout && data.length > 0) return send(data);
+    async send({ channel, data, end }) {
+      // What follows from an end is no failure of the connection.
+      if (over) return;
+      if (channel === channels.stdout) {
+        if (data.length > 0) await send(data);
+        if (end) {
+          over = true;
+          input.end();
+        }
+        return;
+      }
       const why = channel === channels.status ? failureText(data) : '';
       if (why !== '') await fail(why);
     },
-    close: () => input.abort(),
+    close() {
+      over = true;
+      input.abort();
+    },
   };
 }

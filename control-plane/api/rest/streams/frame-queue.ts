@@ -48,7 +48,8 @@ export class FrameQueue {
 
   #next(): void {
     if (this.#ended) {
-      for (const { settle } of this.#waiting.splice(0)) settle(new ApiError('ServiceUnavailable', 'the connection was closed'));
+      for (const { settle } of this.#waiting.splice(0))
+        settle(new ApiError('ServiceUnavailable', 'the connection was closed'));
       return;
     }
     if (this.#writing) return;

@@ -24,7 +24,13 @@ export function acceptWebSocket(
   upgrade: { readonly request: IncomingMessage; readonly socket: Duplex; readonly head: Buffer },
   protocol: string,
 ): Messages {
-  const options = { noServer: true, clientTracking: false, autoPong: false, maxPayload: maxMessage, closeTimeout: lingerMs };
+  const options = {
+    noServer: true,
+    clientTracking: false,
+    autoPong: false,
+    maxPayload: maxMessage,
+    closeTimeout: lingerMs,
+  };
   const server = new WebSocketServer(options);
   let refused: Error | undefined;
   let accepted: WebSocket | undefined;
