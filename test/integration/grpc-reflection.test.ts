@@ -106,8 +106,39 @@ test('the health service answers who has no files and no certificate', async () 
   }
 });
 
+test('the health service is described as protoc describes it', async () => {
+  const { file_descriptor_response: response } = await ask('grpc.reflection.v1', {
+    file_containing_symbol: 'grpc.health.v1.Health',
+  });
+  const [bytes = new Uint8Array()] = (response as { file_descriptor_proto: Uint8Array[] }).file_descriptor_proto;
+  const file = descriptor.FileDescriptorProto.decode(bytes).toJSON();
+  expect(file).toMatchObject({ name: 'grpc/health/v1/health.proto', package: 'grpc.health.v1', syntax: 'proto3' });
+  const optional = { label: 'LABEL_OPTIONAL' };
+  const answer = { type: 'TYPE_MESSAGE', typeName: '.grpc.health.v1.HealthCheckResponse' };
+  const messages = Object.fromEntries(file.messageType.map((one: { name: string }) => [one.name, one]));
+  expect(messages.HealthListResponse).toMatchObject({
+    field: [
+      { name: 'statuses', label: 'LABEL_REPEATED', typeName: '.grpc.health.v1.HealthListResponse.StatusesEntry' },
+    ],
+    nestedType: [
+      {
+        name: 'StatusesEntry',
+        field: [
+          { name: 'key', number: 1, ...optional, type: 'TYPE_STRING' },
+          { name: 'value', number: 2, ...optional, ...answer },
+        ],
+        options: { mapEntry: true },
+      },
+    ],
+  });
+  expect(messages.HealthCheckResponse).toMatchObject({
+    field: [{ type: 'TYPE_ENUM', typeName: '.grpc.health.v1.HealthCheckResponse.ServingStatus' }],
+    enumType: [{ name: 'ServingStatus', value: [{ name: 'UNKNOWN', number: 0 }, {}, {}, { number: 3 }] }],
+  });
+});
+
 test('file descriptors obey the rules that strict clients check', () => {
-  const files = fileDescriptors(createRpcSchema().root, [hiddenPackage]);
+  const files = fileDescriptors(createRpcSchema().root, { hidden: [hiddenPackage] });
   const order: string[] = [];
   const visit = (name: string, path: string[]): void => {
     if (path.includes(name)) throw new Error(`files import each other: ${[...path, name].join(' → ')}`);

@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs';
-import type { IDescriptorProto, IFieldDescriptorProto } from 'protobufjs/ext/descriptor/index.js';
+import type { IDescriptorProto, IEnumDescriptorProto, IFieldDescriptorProto } from 'protobufjs/ext/descriptor/index.js';
 import descriptor from 'protobufjs/ext/descriptor/index.js';
 
 /**
@@ -15,11 +15,19 @@ export interface FileDescriptor {
   readonly bytes: Uint8Array;
 }
 
-/** `hidden`: packages to leave out. */
-export function fileDescriptors(root: protobuf.Root, hidden: readonly string[] = []): FileDescriptor[] {
+export interface FileOptions {
+  /** Packages to leave out. */
+  readonly hidden?: readonly string[];
+  /** Whether a field's presence shows (proto2), or not (proto3). */
+  readonly syntax?: 'proto2' | 'proto3';
+  /** The name of a package's file, where it is another than the package's. */
+  readonly nameOf?: (packageName: string) => string;
+}
+
+export function fileDescriptors(root: protobuf.Root, options: FileOptions = {}): FileDescriptor[] {
   return packagesOf(root)
-    .filter((found) => !hidden.includes(fullName(found)))
-    .map(fileOf);
+    .filter((found) => !options.hidden?.includes(fullName(found)))
+    .map((found) => fileOf(found, options));
 }
 
 function packagesOf(namespace: protobuf.NamespaceBase): protobuf.NamespaceBase[] {
@@ -30,11 +38,13 @@ function packagesOf(namespace: protobuf.NamespaceBase): protobuf.NamespaceBase[]
   return holds ? [namespace, ...inner] : inner;
 }
 
-function fileOf(found: protobuf.NamespaceBase): FileDescriptor {
+type Refer = (type: protobuf.Type | protobuf.Enum) => string;
+
+function fileOf(found: protobuf.NamespaceBase, { syntax = 'proto2', nameOf = fileName }: FileOptions): FileDescriptor {
   const imports = new Set<string>();
-  const refer = (type: protobuf.Type): string => {
+  const refer: Refer = (type) => {
     const home = packageOf(type);
-    if (home !== found) imports.add(fileName(home));
+    if (home !== found) imports.add(nameOf(fullName(home)));
     return type.fullName;
   };
   const types = found.nestedArray.filter((nested) => nested instanceof protobuf.Type);
@@ -50,13 +60,23 @@ function fileOf(found: protobuf.NamespaceBase): FileDescriptor {
       serverStreaming: method.responseStream === true,
     })),
   }));
-  const name = fileName(found);
+  const name = nameOf(fullName(found));
   const dependency = [...imports].sort();
-  const file = { name, package: fullName(found), dependency, messageType, service };
+  // protoc writes no syntax for proto2.
+  const written = syntax === 'proto2' ? {} : { syntax };
+  const file = {
+    name,
+    package: fullName(found),
+    dependency,
+    messageType,
+    enumType: enumsIn(found),
+    service,
+    ...written,
+  };
   return { name, package: fullName(found), dependency, bytes: descriptor.FileDescriptorProto.encode(file).finish() };
 }
 
-function messageOf(type: protobuf.Type, refer: (type: protobuf.Type) => string): IDescriptorProto {
+function messageOf(type: protobuf.Type, refer: Refer): IDescriptorProto {
   const nested = type.nestedArray.filter((inner) => inner instanceof protobuf.Type);
   const maps = type.fieldsArray.filter((field) => field instanceof protobuf.MapField);
   return {
@@ -73,15 +93,21 @@ function messageOf(type: protobuf.Type, refer: (type: protobuf.Type) => string):
         options: { mapEntry: true },
       })),
     ],
+    enumType: enumsIn(type),
     oneofDecl: type.oneofsArray.map(({ name }) => ({ name })),
   };
 }
 
-function fieldOf(
-  field: protobuf.Field,
-  parent: protobuf.Type,
-  refer: (type: protobuf.Type) => string,
-): IFieldDescriptorProto {
+function enumsIn(namespace: protobuf.NamespaceBase): IEnumDescriptorProto[] {
+  return namespace.nestedArray
+    .filter((nested) => nested instanceof protobuf.Enum)
+    .map(({ name, values }) => ({
+      name,
+      value: Object.entries(values).map(([value, number]) => ({ name: value, number })),
+    }));
+}
+
+function fieldOf(field: protobuf.Field, parent: protobuf.Type, refer: Refer): IFieldDescriptorProto {
   const common = { name: field.name, number: field.id, jsonName: jsonName(field.name) };
   if (field instanceof protobuf.MapField) {
     return { ...common, label: repeated, type: messageNumber, typeName: `${parent.fullName}.${entryName(field)}` };
@@ -90,8 +116,9 @@ function fieldOf(
   return { ...common, label: field.repeated ? repeated : optional, ...typeOf(field, refer), ...oneof };
 }
 
-function typeOf(field: protobuf.Field, refer: (type: protobuf.Type) => string): { type: number; typeName?: string } {
+function typeOf(field: protobuf.Field, refer: Refer): { type: number; typeName?: string } {
   if (field.resolvedType === null) return { type: scalarNumber(field.type) };
+  if (field.resolvedType instanceof protobuf.Enum) return { type: enumNumber, typeName: refer(field.resolvedType) };
   return { type: messageNumber, typeName: refer(typeIn(field.resolvedType, field)) };
 }
 
@@ -99,6 +126,7 @@ function typeOf(field: protobuf.Field, refer: (type: protobuf.Type) => string): 
 const optional = 1;
 const repeated = 3;
 const messageNumber = 11;
+const enumNumber = 14;
 const scalarNumbers: Readonly<Record<string, number>> = {
   double: 1,
   float: 2,
@@ -141,8 +169,8 @@ function fullName(of: protobuf.ReflectionObject): string {
   return of.fullName.replace(/^\./, '');
 }
 
-function fileName(of: protobuf.ReflectionObject): string {
-  return `${fullName(of).replaceAll('.', '/')}.proto`;
+function fileName(packageName: string): string {
+  return `${packageName.replaceAll('.', '/')}.proto`;
 }
 
 /** protoc's name for a map's entry: the field's in CamelCase. */

@@ -1,7 +1,8 @@
 import { type handleBidiStreamingCall, Server, type ServerDuplexStream } from '@grpc/grpc-js';
-import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
+import protobuf from 'protobufjs';
 import { ApiError } from '../../../shared/errors.ts';
 import type { Kind } from '../../../shared/generated/types.ts';
 import { isKind } from '../../../shared/kinds/index.ts';
@@ -242,13 +243,18 @@ function nodeStream<In, Out>(
   };
 }
 
-/** Our files, and the health service's. */
+/** Our files, and the health service's under the name that its own clients know. */
 function reflected(schema: RpcSchema): PackageDefinition {
-  const files = fileDescriptors(schema.root, [hiddenPackage]);
-  const own = {
+  const health = protobuf.loadSync(healthProto);
+  health.resolveAll();
+  const files = [
+    ...fileDescriptors(schema.root, { hidden: [hiddenPackage] }),
+    ...fileDescriptors(health, { syntax: 'proto3', nameOf: () => 'grpc/health/v1/health.proto' }),
+  ];
+  const definition = {
     format: 'Protocol Buffer 3 DescriptorProto',
     type: {},
     fileDescriptorProtos: files.map(({ bytes }) => Buffer.from(bytes)),
   };
-  return { ...loadSync(healthProto), 'coracle.v1': own } as unknown as PackageDefinition;
+  return { 'coracle.v1': definition } as unknown as PackageDefinition;
 }
