@@ -169,6 +169,20 @@ describe('update', () => {
     expect(scaled.status?.replicas).toBe(3);
   });
 
+  it('ignores the kind in a strategic merge patch, at scale too, as clients name the kind that they scale', async () => {
+    await server.client.create('Deployment', deployment('named'));
+    const patch = (subresource: 'scale' | undefined, type: 'strategic' | 'merge', body: object) =>
+      server.client.patch('Deployment', 'named', { type, body }, { namespace: 'default', subresource });
+    await patch('scale', 'strategic', { apiVersion: 'apps/v1', kind: 'Deployment', spec: { replicas: 4 } });
+    expect((await server.client.get('Deployment', 'named', 'default')).spec.replicas).toBe(4);
+    const labelled = { kind: 'Scale', metadata: { labels: { a: 'b' } } };
+    expect(await patch(undefined, 'strategic', labelled)).toMatchObject({
+      kind: 'Deployment',
+      metadata: { labels: { a: 'b' } },
+    });
+    await expect(patch('scale', 'merge', { kind: 'Deployment', spec: { replicas: 5 } })).rejects.toThrow('Scale');
+  });
+
   it('scales through the scale subresource', async () => {
     await server.client.create('Deployment', deployment('d'));
     await server.client.patch(

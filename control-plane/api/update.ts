@@ -153,7 +153,17 @@ export function applyPatch(def: Pick<KindDef, 'message'>, current: unknown, patc
   if (patch.type === 'json') return applyJsonPatch(current, patch.body);
   if (patch.type === 'merge') return applyMergePatch(current, patch.body);
   if (patch.type === 'apply') throw badRequest('an apply is not supported here');
-  return applyStrategicPatch(current, patch.body, def.message, messages);
+  return ofSameKind(current, applyStrategicPatch(current, patch.body, def.message, messages));
+}
+
+/**
+ * A strategic merge patch cannot change what kind an object is: whatever `apiVersion` and `kind` it carries are ignored, as in
+ * Kubernetes, whose patched object is typed (apiserver, `strategicPatchObject`).
+ */
+function ofSameKind(current: unknown, patched: unknown): unknown {
+  if (!isRecord(current) || !isRecord(patched)) return patched;
+  const { apiVersion, kind } = current;
+  return { ...patched, apiVersion, kind };
 }
 
 export function askedOf(def: KindDef, { namespace, name, subresource }: Target) {
