@@ -54,3 +54,11 @@ test('what is behind the proxy is told where the client asked', () => {
   expect(forwardedUri(pod, '/a b/')).toBe(`${pod}/a%20b/`);
   expect(forwardedUri(pod, '')).toBe(pod);
 });
+
+test('the list of custom resource definitions can be read; a change of it is refused with the reason', () => {
+  const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  expect(routeOf(path, 'GET')).toMatchObject({ type: 'path' });
+  for (const method of ['POST', 'DELETE', 'PUT', 'PATCH']) {
+    expect(() => routeOf(path, method)).toThrow(/^custom resources are not supported by this server/);
+  }
+});

@@ -52,7 +52,15 @@ export function routeOf(url: string, method: string): Route {
   if (root === 'apis' && parts.length > 3 && first !== undefined && second !== undefined && path !== addedKindsPath) {
     return resourceRoute(method, first, second, parts.slice(3), { path, query });
   }
+  if (path === addedKindsPath && method !== 'GET' && method !== 'HEAD') throw noCustomResources();
   return { type: 'path', path, parts, query };
+}
+
+function noCustomResources(): ApiError {
+  return new ApiError(
+    'MethodNotAllowed',
+    'custom resources are not supported by this server, so the list of customresourcedefinitions is empty and cannot be changed',
+  );
 }
 
 function resourceRoute(
