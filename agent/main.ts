@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { systemClock } from '../shared/clock.ts';
 import type { Taint } from '../shared/generated/types.ts';
 import { createLog, type Log } from '../shared/log.ts';
+import { forbiddenNodeLabels } from '../shared/node-labels.ts';
 import { systemRandom } from '../shared/random.ts';
 import { createRpcChannel, type RpcChannel } from '../shared/rpc/channel.ts';
 import { keepRenewed, loadOrJoin, type NodeCredentials } from '../shared/rpc/enroll.ts';
@@ -93,6 +94,12 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
 }
 
 async function identityOf(options: AgentOptions): Promise<AgentDeps['node']> {
+  const forbidden = forbiddenNodeLabels(options.labels);
+  if (forbidden) {
+    throw new Error(
+      `unknown 'kubernetes.io' or 'k8s.io' labels specified with --labels: ${forbidden}; see docs/security.md`,
+    );
+  }
   const address = options.nodeAddress ?? outwardAddress();
   if (!address) throw new Error('this machine has no IPv4 address but its loopback: say --node-address');
   return {

@@ -19,7 +19,7 @@ import { ensureBootstrapPolicy } from './api/auth/rbac/ensure-policy.ts';
 import { RbacIndex } from './api/auth/rbac/rbac-index.ts';
 import { createTokens, defaultIssuer, type TokenKeys, type Tokens } from './api/auth/tokens/index.ts';
 import { ensureBootObjects } from './api/boot.ts';
-import { apiServer, type ClientOf, controller, controllerManager, nodeAgent, scheduler } from './api/components.ts';
+import { apiServer, type ClientOf, controller, controllerManager, scheduler } from './api/components.ts';
 import type { Authorizer } from './api/identity.ts';
 import { LocalClient } from './api/local-client.ts';
 import { createApi } from './api/pipeline.ts';
@@ -135,7 +135,12 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   informers.onChange((changes) => rbac.apply(changes));
   const sessions = createNodeSessions({
     store,
-    clientOf: (node) => clientOf(nodeAgent(node), 'kubelet'),
+    clientOf: ({ user, groups, uid, extra, peer }) =>
+      new LocalClient({
+        ...{ api, clock, userAgent: 'kubelet', audited: auditor?.on ?? false, peer },
+        identity: { user, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) },
+      }),
+    ranges: clientOf(controller('node-controller'), 'kube-controller-manager'),
     informers,
     clock,
     random,

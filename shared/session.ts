@@ -163,14 +163,20 @@ export interface SessionTransport {
   tunnel(id: string, signal: AbortSignal): Connection<TunnelFrame, TunnelFrame>;
 }
 
+/** Who a connection has proved to be by its certificate (`system:node:NAME`), taken once, when it was verified. */
+export interface SessionCaller {
+  readonly user: string;
+  readonly groups: readonly string[];
+  readonly uid?: string;
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+  /** Where the connection comes from, for the audit log: `1.2.3.4:5`. */
+  readonly peer?: string;
+}
+
 /** What the control plane does with an agent's connections; the gRPC server and the simulation call it. */
 export interface SessionServer {
-  /** Serves one session until it ends. `identity`: who the connection has proved to be (`system:node:NAME`). */
-  serve(connection: Connection<FromNode, ToNode>, identity: { user: string; groups: readonly string[] }): Promise<void>;
+  /** Serves one session until it ends. */
+  serve(connection: Connection<FromNode, ToNode>, caller: SessionCaller): Promise<void>;
   /** Pairs an agent's tunnel with the request that waits for it; serves until it ends. */
-  tunnel(
-    id: string,
-    connection: Connection<TunnelFrame, TunnelFrame>,
-    identity: { user: string; groups: readonly string[] },
-  ): Promise<void>;
+  tunnel(id: string, connection: Connection<TunnelFrame, TunnelFrame>, caller: SessionCaller): Promise<void>;
 }

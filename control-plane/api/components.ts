@@ -1,6 +1,4 @@
 import type { Client } from '../../shared/client.ts';
-import { nodesGroup } from '../../shared/well-known.ts';
-import { nodeUser } from './auth/authentication.ts';
 import { serviceAccountGroups, serviceAccountUser } from './auth/service-accounts.ts';
 import { component, groups, type Identity } from './identity.ts';
 
@@ -14,11 +12,6 @@ export const controllerManager = component('system:kube-controller-manager');
 export function controller(name: string): Identity {
   const namespace = 'kube-system';
   return component(serviceAccountUser({ namespace, name }), serviceAccountGroups(namespace));
-}
-
-/** What a node says in its session is written as the node itself. */
-export function nodeAgent(name: string): Identity {
-  return component(nodeUser(name), [nodesGroup]);
 }
 
 /** The API as seen by one of them. */

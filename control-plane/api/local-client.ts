@@ -28,9 +28,11 @@ export interface LocalClientDeps {
   readonly userAgent?: string;
   /** Its requests are audited as those of others are. */
   readonly audited?: boolean;
+  /** Where the one that it asks for is connected from, for the audit log; absent: it is this process. */
+  readonly peer?: string | undefined;
 }
 
-/** The API as a component of the API server's own process sees it: the same pipeline, without a wire. */
+/** The API for callers within the API server's process, under the identity that is given: the same pipeline, without a wire. */
 export class LocalClient implements Client {
   readonly #deps: LocalClientDeps;
 
@@ -111,8 +113,8 @@ export class LocalClient implements Client {
   }
 
   #context(signal: AbortSignal): RequestContext {
-    const { identity, audited, userAgent = identity.user.replace(/^system:/, '') } = this.#deps;
+    const { identity, audited, peer = '127.0.0.1', userAgent = identity.user.replace(/^system:/, '') } = this.#deps;
     const context = { identity, userAgent, signal, warnings: [] };
-    return audited ? { ...context, call: { peer: '127.0.0.1' } } : context;
+    return audited ? { ...context, call: { peer } } : context;
   }
 }

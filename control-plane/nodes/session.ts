@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Client } from '../../shared/client.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
-import type { Event, NodeStatus, Pod, PodStatus } from '../../shared/generated/types.ts';
+import type { Event, Node, NodeStatus, Pod, PodStatus } from '../../shared/generated/types.ts';
 import type { Change, Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Connection, FromNode, PodStatusUpdate, ToNode } from '../../shared/session.ts';
@@ -14,10 +14,13 @@ import type { NodeUsage } from './usage.ts';
 
 /** Reports of one message that are written at the same time. */
 const parallelWrites = 16;
+/** Tries of one status report whose pod changes at the same time. */
+const statusTries = 5;
 /** Events of a node that wait to be written; more are dropped: they are news, not state. */
 const maxEvents = 200;
 
 export interface SessionDeps {
+  /** The API under the node's own identity. */
   readonly client: Client;
   readonly informers: Informers;
   readonly clock: Clock;
@@ -165,28 +168,56 @@ export class Session {
 
   /** Only for a pod of this node that is still the one the agent speaks of; reports of others are out of date. */
   async #writePodStatus(update: PodStatusUpdate): Promise<void> {
-    const { client, informers } = this.#deps;
-    const pod = informers.of('Pod').get(`${update.namespace}/${update.name}`);
-    if (!pod || pod.metadata.uid !== update.uid || pod.spec.nodeName !== this.node) return;
+    const { client, log } = this.#deps;
+    const { namespace, name, uid, status, terminated } = update;
+    const known = this.#ownPod(update, this.#deps.informers.of('Pod').get(`${namespace}/${name}`));
+    if (!known) return;
     try {
-      if (update.status) await client.updateStatus('Pod', withStatus(pod, update.status));
-      if (update.terminated && pod.metadata.deletionTimestamp) {
-        await client.delete('Pod', update.name, {
-          namespace: update.namespace,
-          gracePeriodSeconds: 0,
-          preconditions: { uid: update.uid },
-        });
+      const pod = status ? await this.#putStatus(update, status, known) : known;
+      if (terminated && pod?.metadata.deletionTimestamp) {
+        await client.delete('Pod', name, { namespace, gracePeriodSeconds: 0, preconditions: { uid } });
       }
     } catch (error) {
       // Gone or replaced meanwhile: there is nothing left to report on.
-      if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
+      if (isApiError(error, 'NotFound', 'Conflict')) return;
+      if (!isApiError(error, 'Invalid', 'Forbidden', 'BadRequest')) throw error;
+      // Sent again it would be refused again: the other pods' reports must not wait for it.
+      log.warn(
+        { component: 'nodes', key: this.node, pod: `${namespace}/${name}`, err: messageOf(error) },
+        'status refused',
+      );
     }
   }
 
+  /** Writes onto the state that others' conditions were taken from, so that none of them is lost. Undefined when the pod is gone. */
+  async #putStatus(update: PodStatusUpdate, status: PodStatus, known: Pod): Promise<Pod | undefined> {
+    const { client } = this.#deps;
+    let pod: Pod | undefined = known;
+    for (let attempt = 1; pod; attempt++) {
+      const { name, namespace, uid, resourceVersion } = pod.metadata;
+      const report = { metadata: { name, namespace, uid, resourceVersion }, status: withOthers(pod, status) };
+      try {
+        return await client.updateStatus('Pod', report as Pod);
+      } catch (error) {
+        if (!isApiError(error, 'Conflict') || attempt >= statusTries) throw error;
+      }
+      pod = this.#ownPod(update, await client.get('Pod', name, namespace));
+    }
+    return undefined;
+  }
+
+  #ownPod({ uid }: PodStatusUpdate, pod: Pod | undefined): Pod | undefined {
+    return pod?.metadata.uid === uid && pod.spec.nodeName === this.node ? pod : undefined;
+  }
+
   async #writeNodeStatus(status: NodeStatus): Promise<void> {
-    const { client, informers } = this.#deps;
-    const node = informers.of('Node').get(this.node) ?? (await client.get('Node', this.node));
-    await client.updateStatus('Node', { ...node, metadata: { ...node.metadata, resourceVersion: '' }, status });
+    const { client, log } = this.#deps;
+    try {
+      await client.updateStatus('Node', { metadata: { name: this.node }, status } as Node);
+    } catch (error) {
+      if (!isApiError(error, 'Invalid', 'Forbidden', 'BadRequest')) throw error;
+      log.warn({ component: 'nodes', key: this.node, err: messageOf(error) }, 'node status refused');
+    }
   }
 
   async #writeEvents(signal: AbortSignal): Promise<void> {
@@ -231,12 +262,8 @@ function repetition({ count, lastTimestamp, message, series }: Event): object {
 }
 
 /** The status an agent reports, with what others have written into it: the scheduler's and the controllers' conditions. */
-function withStatus(pod: Pod, status: PodStatus): Pod {
+function withOthers(pod: Pod, status: PodStatus): PodStatus {
   const reported = new Set(status.conditions?.map((condition) => condition.type));
   const others = pod.status?.conditions?.filter((condition) => !reported.has(condition.type)) ?? [];
-  return {
-    ...pod,
-    metadata: { ...pod.metadata, resourceVersion: '' },
-    status: { ...status, conditions: [...others, ...(status.conditions ?? [])] },
-  };
+  return { ...status, conditions: [...others, ...(status.conditions ?? [])] };
 }

@@ -134,15 +134,102 @@ describe('a session', () => {
     await first.served;
     expect(cluster.controlPlane.sessions.nodes()).toEqual(['a']);
   });
+});
 
-  it('lets a node set no labels that keep pods off it', async () => {
-    const labels = { zone: 'z', 'node-restriction.kubernetes.io/trusted': 'yes' };
-    new Agent('a', undefined, { metadata: { name: 'a', labels } as never });
-    await cluster.until(async () => cluster.controlPlane.sessions.nodes().includes('a'), 'the session', 5);
-    await cluster.clock.advance(100);
+describe('a hello', () => {
+  const refusals: Array<[string, Partial<Node>, RegExp]> = [
+    ['of another name', { metadata: { name: 'b' } as never }, /node "a" is not allowed to modify node "b"/],
+    ['without a name', { metadata: {} as never }, /is not allowed to modify node/],
+    [
+      'with labels of a role',
+      { metadata: { name: 'a', labels: { 'node-role.kubernetes.io/control-plane': '' } } as never },
+      /labels: node-role\.kubernetes\.io\/control-plane/,
+    ],
+    [
+      'with labels that keep pods off nodes',
+      { metadata: { name: 'a', labels: { 'x.node-restriction.kubernetes.io/trusted': 'yes' } } as never },
+      /labels: x\.node-restriction\.kubernetes\.io\/trusted/,
+    ],
+    [
+      'with owners',
+      {
+        metadata: {
+          name: 'a',
+          ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'gone', uid: 'none' }],
+        } as never,
+      },
+      /node "a" is not allowed to modify ownerReferences/,
+    ],
+    [
+      'with finalizers',
+      { metadata: { name: 'a', finalizers: ['x.io/stay'] } as never },
+      /not allowed to modify finalizers/,
+    ],
+    ['with a range of pod addresses', { spec: { podCIDR: '10.64.9.0/24' } }, /not (allowed to modify|change) podCIDR/],
+    [
+      'with ranges of pod addresses',
+      { spec: { podCIDRs: ['10.64.9.0/24'] } },
+      /not (allowed to modify|change) podCIDR/,
+    ],
+    ['with another uid', { metadata: { name: 'a', uid: 'another' } as never }, /Precondition failed: UID/],
+  ];
+
+  async function refused(node: Partial<Node>): Promise<string> {
+    const agent = new Agent('a', undefined, node);
+    await cluster.clock.advance(200);
+    const error = await agent.served;
+    expect(isApiError(error, 'Forbidden', 'Conflict', 'Invalid')).toBe(true);
+    return (error as Error).message;
+  }
+
+  it.each(refusals)('%s is refused, and makes no Node', async (_, node, reason) => {
+    expect(await refused(node)).toMatch(reason);
+    expect((await cluster.settle(cluster.client.list('Node'))).items).toEqual([]);
+  });
+
+  it.each(refusals)(
+    '%s is refused when there is a Node, and leaves it and all others as they are',
+    async (_, node, reason) => {
+      await joined('b');
+      (await joined('a')).connection.close();
+      await cluster.clock.advance(100);
+      const before = (await cluster.settle(cluster.client.list('Node'))).items;
+      expect(await refused(node)).toMatch(reason);
+      const after = (await cluster.settle(cluster.client.list('Node'))).items;
+      expect(after).toEqual(before);
+    },
+  );
+
+  it('sets taints when it makes the Node; later ones are those that people set', async () => {
+    const taint = (key: string) => ({ key, effect: 'NoSchedule' as const });
+    new Agent('a', undefined, { spec: { taints: [taint('own')] } });
+    await cluster.until(async () => cluster.controlPlane.sessions.serves('a'), 'the session', 5);
+    const keys = async () =>
+      (await cluster.settle(cluster.client.get('Node', 'a'))).spec?.taints?.map(({ key }) => key);
+    expect(await keys()).toContain('own');
+    const body = { spec: { taints: [taint('human')] } };
+    await cluster.settle(cluster.client.patch('Node', 'a', { type: 'merge', body }));
+    await joined('a');
+    expect(await keys()).toContain('human');
+    expect(await keys()).not.toContain('own');
+  });
+
+  it('is written as the node itself, and the range by the control plane', async () => {
+    await joined('a');
     const node = await cluster.settle(cluster.client.get('Node', 'a'));
-    expect(Object.keys(node.metadata.labels ?? {})).toContain('zone');
-    expect(Object.keys(node.metadata.labels ?? {})).not.toContain('node-restriction.kubernetes.io/trusted');
+    const ranged = node.metadata.managedFields?.find(({ fieldsV1 }) => JSON.stringify(fieldsV1).includes('f:podCIDR"'));
+    expect(ranged?.manager).toBe('kube-controller-manager');
+    expect(node.metadata.managedFields?.map(({ manager }) => manager)).toContain('kubelet');
+  });
+
+  it('keeps the range that its Node was made with, when that is free', async () => {
+    const ranged = (name: string) => ({ metadata: { name }, spec: { podCIDR: '10.64.7.0/24' } });
+    await cluster.settle(cluster.client.create('Node', ranged('a')));
+    await cluster.settle(cluster.client.create('Node', ranged('b')));
+    expect((await joined('a')).of('welcome')[0]?.podCIDR).toBe('10.64.7.0/24');
+    const other = new Agent('b');
+    await cluster.clock.advance(200);
+    expect(((await other.served) as Error).message).toContain('10.64.7.0/24');
   });
 });
 
@@ -181,6 +268,36 @@ describe('assignments', () => {
 });
 
 describe('what a node reports', () => {
+  it('leaves labels and conditions that others write at the same time', async () => {
+    const agent = await joined('a');
+    const pod = await createPod('mine', 'a');
+    await cluster.clock.advance(200);
+    const condition = { type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' } as const;
+    const body = { metadata: { labels: { seen: 'yes' } }, status: { conditions: [condition] } };
+    const others = cluster.client.patch(
+      'Pod',
+      'mine',
+      { type: 'strategic', body },
+      { namespace: 'default', subresource: 'status' },
+    );
+    const marked = cluster.client.patch('Node', 'a', {
+      type: 'merge',
+      body: { metadata: { labels: { 'node-role.kubernetes.io/db': '' } } },
+    });
+    const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } as const;
+    const update = { namespace: 'default', name: 'mine', uid: pod.metadata.uid, status, terminated: false };
+    await agent.connection.send({ type: 'podStatus', sequence: 1, updates: [update as never] });
+    await agent.connection.send({ type: 'nodeStatus', status: { capacity: { cpu: '7' } } });
+    await cluster.settle(Promise.all([others, marked]));
+    await cluster.clock.advance(200);
+    const after = await cluster.settle(cluster.client.get('Pod', 'mine', 'default'));
+    expect(after.metadata.labels).toEqual({ seen: 'yes' });
+    expect(after.status?.conditions?.map(({ type }) => type).sort()).toEqual(['DisruptionTarget', 'Ready']);
+    const node = await cluster.settle(cluster.client.get('Node', 'a'));
+    expect(node.metadata.labels).toHaveProperty(['node-role.kubernetes.io/db']);
+    expect(node.status?.capacity?.cpu).toBe('7');
+  });
+
   it('of another node’s pod, or of one that had the name before, is not believed', async () => {
     const agent = await joined('a');
     await joined('b');

@@ -1,16 +1,24 @@
 import type { Client } from '../../shared/client.ts';
 import type { Clock } from '../../shared/clock.ts';
-import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
-import type { Node, Service } from '../../shared/generated/types.ts';
+import { ApiError, messageOf } from '../../shared/errors.ts';
+import type { Service } from '../../shared/generated/types.ts';
 import type { Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
 import type { NodeReport } from '../../shared/peers.ts';
 import { type Random, uuid } from '../../shared/random.ts';
-import type { Connection, FromNode, SessionServer, StreamRequest, ToNode } from '../../shared/session.ts';
+import type {
+  Connection,
+  FromNode,
+  SessionCaller,
+  SessionServer,
+  StreamRequest,
+  ToNode,
+} from '../../shared/session.ts';
 import { nodesGroup, nodeUserPrefix } from '../../shared/well-known.ts';
 import type { Store } from '../store/store.ts';
 import { NodeLiveness } from './liveness.ts';
-import { claimPodCIDR, releasePodCIDR } from './pod-cidr.ts';
+import { releasePodCIDR } from './pod-cidr.ts';
+import { registerNode } from './registration.ts';
 import { Session } from './session.ts';
 import { type Tunnel, Tunnels } from './tunnels.ts';
 import { NodeUsage } from './usage.ts';
@@ -24,8 +32,10 @@ const catchUpMs = 5_000;
 
 export interface NodeSessionsDeps {
   readonly store: Store;
-  /** The API as a node itself sees it. */
-  readonly clientOf: (node: string) => Client;
+  /** The API under the caller's own identity: it may do what the caller may do over REST, and is audited as that. */
+  readonly clientOf: (caller: SessionCaller) => Client;
+  /** The API under the identity that gives nodes their ranges. */
+  readonly ranges: Pick<Client, 'patch'>;
   /** Over at least `assignmentKinds`. */
   readonly informers: Informers;
   readonly clock: Clock;
@@ -39,8 +49,6 @@ export interface NodeSessionsDeps {
   readonly heartbeatMs: number;
   readonly leaseMs: number;
 }
-
-type Caller = { readonly user: string; readonly groups: readonly string[] };
 
 /** What the API server knows of the nodes that have their session with it. */
 export interface NodeSessions extends SessionServer {
@@ -64,6 +72,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
   const sessions = new Map<string, Session>();
   const tunnels = new Tunnels({ clock, random });
   const usage = new NodeUsage(clock);
+  const exists = (node: string): boolean => informers.of('Node').get(node) !== undefined;
 
   informers.onChange((changes) => {
     for (const session of sessions.values()) session.note(changes);
@@ -74,7 +83,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     }
   });
 
-  async function serve(connection: Connection<FromNode, ToNode>, caller: Caller): Promise<void> {
+  async function serve(connection: Connection<FromNode, ToNode>, caller: SessionCaller): Promise<void> {
     const incoming = connection.incoming[Symbol.asyncIterator]();
     const hello = await firstMessage(incoming, connection);
     const name = hello.nodeName;
@@ -82,7 +91,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
 
     const sessionId = uuid(random);
     const liveness = new NodeLiveness({ store, clock, server: deps.self }, name, deps.leaseMs, sessionId);
-    const client = deps.clientOf(name);
+    const client = deps.clientOf(caller);
     const session = new Session({ client, informers, clock, log, usage }, name, connection, liveness);
     sessions.get(name)?.end(`node ${name} has opened another session`);
     sessions.set(name, session);
@@ -90,7 +99,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     try {
       // The lease first: whoever sees a node say that it is ready must see its lease as well, or takes it for lost.
       const revision = await liveness.acquire();
-      const podCIDR = await register(client, hello.node);
+      const podCIDR = await registerNode({ ...deps, node: client, exists }, name, hello.node);
       await caughtUp(revision);
       const { heartbeatMs, leaseMs } = deps;
       const kubernetes = apiService(informers.of('Service').get('default/kubernetes'));
@@ -116,29 +125,6 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     } finally {
       timer.cancel();
     }
-  }
-
-  /** Brings the Node object up to date with what the agent says of itself; returns the node's pod range. */
-  async function register(client: Client, said: Node): Promise<string> {
-    const { name, annotations } = said.metadata;
-    const stored = await client.get('Node', name).catch((error) => {
-      if (isApiError(error, 'NotFound')) return undefined;
-      throw error;
-    });
-    const exists = (other: string): boolean => informers.of('Node').get(other) !== undefined;
-    // The claim counts, whatever the object says: two nodes with one range would take each other's traffic.
-    const podCIDR = await claimPodCIDR(store, deps.clusterCIDR, name, exists);
-    const labels = { ...stored?.metadata.labels, ...ownLabels(said) };
-    const ranged = { podCIDR, podCIDRs: [podCIDR] };
-    const node = stored
-      ? await client.patch('Node', name, { type: 'merge', body: { metadata: { labels }, spec: ranged } })
-      : await client.create('Node', {
-          metadata: { name, labels, annotations },
-          spec: { ...said.spec, ...ranged },
-        });
-    const status = said.status ?? {};
-    await client.updateStatus('Node', { ...node, metadata: { ...node.metadata, resourceVersion: '' }, status });
-    return podCIDR;
   }
 
   /**
@@ -174,20 +160,14 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
   };
 }
 
-/** What a node may say of itself. Labels that keep pods off a node are not its own to set (Kubernetes' NodeRestriction). */
-function ownLabels({ metadata }: Node): Record<string, string> {
-  const labels = Object.entries(metadata.labels ?? {});
-  return Object.fromEntries(labels.filter(([key]) => !key.startsWith('node-restriction.kubernetes.io/')));
-}
-
-function nodeOf(caller: Caller): string {
+function nodeOf(caller: SessionCaller): string {
   if (caller.user.startsWith(nodeUserPrefix) && caller.groups.includes(nodesGroup)) {
     return caller.user.slice(nodeUserPrefix.length);
   }
   throw new ApiError('Forbidden', `user "${caller.user}" is not a node`);
 }
 
-function requireNode(caller: Caller, name: string): void {
+function requireNode(caller: SessionCaller, name: string): void {
   if (nodeOf(caller) !== name) throw new ApiError('Forbidden', `user "${caller.user}" is not node "${name}"`);
 }
 

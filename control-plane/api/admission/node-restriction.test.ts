@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../shared/clock.ts';
 import type { Node, Pod } from '../../../shared/generated/types.ts';
+import { forbiddenNodeLabels } from '../../../shared/node-labels.ts';
 import type { Draft } from '../../../shared/object.ts';
 import { startTestApi, type TestApi } from '../../../test/support/api-server.ts';
 import { eventually } from '../../../test/support/eventually.ts';
 import { LocalClient } from '../local-client.ts';
-import { forbiddenLabels } from './node-restriction.ts';
 
 let server: TestApi;
 /** Whatever the authorizer may say: it allows everything here. */
@@ -43,6 +43,16 @@ describe('a node', () => {
       }),
       'nodes "n1" is forbidden: is not allowed to modify labels: node-restriction.kubernetes.io/x, node-role.kubernetes.io/a',
     );
+    const owner = { apiVersion: 'v1', kind: 'Node', name: 'gone', uid: 'x' };
+    const others: [object, string][] = [
+      [{ metadata: { ownerReferences: [owner] } }, 'ownerReferences'],
+      [{ metadata: { finalizers: ['x.io/stay'] } }, 'finalizers'],
+      [{ spec: { podCIDR: '10.64.1.0/24' } }, 'podCIDR'],
+      [{ spec: { podCIDRs: ['10.64.1.0/24'] } }, 'podCIDR'],
+    ];
+    for (const [body, what] of others) {
+      await refused(patch('n1', body), `nodes "n1" is forbidden: node "n1" is not allowed to modify ${what}`);
+    }
     await refused(
       node.create('Node', { metadata: { name: 'n2' }, spec: {} }),
       'nodes "n2" is forbidden: node "n1" is not allowed to modify node "n2"',
@@ -52,6 +62,21 @@ describe('a node', () => {
       patch('n2', { metadata: { labels: { own: 'x' } } }),
       'nodes "n2" is forbidden: node "n1" is not allowed to modify node "n2"',
     );
+  });
+
+  it('makes its own Node without owners, finalizers or a range of pod addresses', async () => {
+    await server.client.delete('Node', 'n1');
+    const owner = { apiVersion: 'v1', kind: 'Node', name: 'gone', uid: 'x' };
+    const cases: [Draft<Node>, string][] = [
+      [{ metadata: { name: 'n1', ownerReferences: [owner] }, spec: {} }, 'ownerReferences'],
+      [{ metadata: { name: 'n1', finalizers: ['x.io/stay'] }, spec: {} }, 'finalizers'],
+      [{ metadata: { name: 'n1' }, spec: { podCIDR: '10.64.1.0/24' } }, 'podCIDR'],
+      [{ metadata: { name: 'n1' }, spec: { podCIDRs: ['10.64.1.0/24'] } }, 'podCIDR'],
+    ];
+    for (const [draft, what] of cases) {
+      await refused(node.create('Node', draft), `nodes "n1" is forbidden: node "n1" is not allowed to modify ${what}`);
+    }
+    await node.create('Node', { metadata: { name: 'n1' }, spec: { taints: [{ key: 'own', effect: 'NoSchedule' }] } });
   });
 
   it('makes copies of the pods that it runs by itself, and no others', async () => {
@@ -156,8 +181,8 @@ it('labels of the cluster are a node’s to write only where they say what the m
     'a.kubelet.kubernetes.io/y',
     'app',
   ];
-  expect(forbiddenLabels(Object.fromEntries(own.map((key) => [key, '']))) ?? '').toBe('');
-  expect(forbiddenLabels({ 'x.k8s.io/a': '1', app: '2' }, { 'kubernetes.io/role': 'm', 'k8s.io/same': '' })).toBe(
+  expect(forbiddenNodeLabels(Object.fromEntries(own.map((key) => [key, '']))) ?? '').toBe('');
+  expect(forbiddenNodeLabels({ 'x.k8s.io/a': '1', app: '2' }, { 'kubernetes.io/role': 'm', 'k8s.io/same': '' })).toBe(
     'k8s.io/same, kubernetes.io/role, x.k8s.io/a',
   );
 });

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Node, Pod } from '../../../shared/generated/types.ts';
+import { forbiddenNodeLabels } from '../../../shared/node-labels.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { podReferences } from '../../../shared/pod-references.ts';
 import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
@@ -11,8 +12,9 @@ import { mirrorAnnotation } from './service-account.ts';
 const kinds = ['Pod', 'Node', 'PersistentVolumeClaim', 'Lease', 'CSINode'];
 
 /**
- * What a node may write (Kubernetes' NodeRestriction): its own Node without its taints and most labels of the cluster's, copies of pods
- * that it runs by itself, the status of its pods, and their end. What it says in its session is checked there.
+ * What a node may write (Kubernetes' NodeRestriction): its own Node without its taints, owners and most labels of the cluster's, copies of
+ * pods that it runs by itself, the status of its pods, and their end. The same over REST, gRPC and the node's session. Beyond Kubernetes:
+ * pod ranges are the control plane's to give, and a node may not hold back the deletion of its own Node by a finalizer.
  */
 export const nodeRestriction: AdmissionPlugin = {
   name: 'NodeRestriction',
@@ -49,8 +51,9 @@ function faultOfCreate(request: Admission, node: string, object: KubeObject, rea
       return mirrorFault(node, object as Pod, reader);
     case 'Node': {
       if (name !== node) return `node "${node}" is not allowed to modify node "${name}"`;
-      const labels = forbiddenLabels(object.metadata.labels, undefined);
-      return labels && `node "${node}" is not allowed to set the following labels: ${labels}`;
+      const labels = forbiddenNodeLabels(object.metadata.labels, undefined);
+      if (labels) return `node "${node}" is not allowed to set the following labels: ${labels}`;
+      return controlPlaneFault(node, object as Node, undefined);
     }
     case 'PersistentVolumeClaim':
       return 'may only update PVC status';
@@ -142,8 +145,22 @@ function nodeFault(node: string, name: string, next: Node | undefined, old: Node
   if (!isDeepStrictEqual(next.spec?.taints ?? [], old.spec?.taints ?? [])) {
     return `node "${node}" is not allowed to modify taints`;
   }
-  const labels = forbiddenLabels(next.metadata.labels, old.metadata.labels);
-  return labels && `is not allowed to modify labels: ${labels}`;
+  const labels = forbiddenNodeLabels(next.metadata.labels, old.metadata.labels);
+  if (labels) return `is not allowed to modify labels: ${labels}`;
+  return controlPlaneFault(node, next, old);
+}
+
+/**
+ * What only others say of a node. Owners: a node could have itself garbage-collected and come back without its taints (CVE-2025-5187).
+ * Ranges: it could draw the traffic of others to itself.
+ */
+function controlPlaneFault(node: string, next: Node, old: Node | undefined): string | undefined {
+  const differs = (a: readonly unknown[] = [], b: readonly unknown[] = []): boolean => !isDeepStrictEqual(a, b);
+  const refused = (what: string): string => `node "${node}" is not allowed to modify ${what}`;
+  if (differs(next.metadata.ownerReferences, old?.metadata.ownerReferences)) return refused('ownerReferences');
+  if (differs(next.metadata.finalizers, old?.metadata.finalizers)) return refused('finalizers');
+  const ranged = next.spec?.podCIDR !== old?.spec?.podCIDR || differs(next.spec?.podCIDRs, old?.spec?.podCIDRs);
+  return ranged ? refused('podCIDR') : undefined;
 }
 
 function claimFault(
@@ -171,35 +188,4 @@ function leaseFault(node: string, namespace: string | undefined, name: string): 
 
 function csiFault(node: string, name: string): string | undefined {
   return name === node ? undefined : 'can only access CSINode with the same name as the requesting node';
-}
-
-type Labels = Readonly<Record<string, string>>;
-
-/** The labels that differ and are not a node's to write, as Kubernetes lists them; undefined when there are none. */
-export function forbiddenLabels(next: Labels = {}, old: Labels = {}): string | undefined {
-  const changed = [...new Set([...Object.keys(next), ...Object.keys(old)])].filter((key) => next[key] !== old[key]);
-  const found = changed.filter((key) => {
-    const [domain] = key.includes('/') ? key.split('/') : [''];
-    if (isIn(domain, 'node-restriction.kubernetes.io')) return true;
-    return (isIn(domain, 'kubernetes.io') || isIn(domain, 'k8s.io')) && !isKubeletLabel(key, domain);
-  });
-  return found.length > 0 ? found.sort().join(', ') : undefined;
-}
-
-/** What a node knows best about itself (`kubelet/pkg/apis/well_known_labels.go`). */
-const kubeletLabels: ReadonlySet<string> = new Set([
-  ...['hostname', 'os', 'arch'].map((name) => `kubernetes.io/${name}`),
-  ...['os', 'arch', 'instance-type'].map((name) => `beta.kubernetes.io/${name}`),
-  ...['zone', 'region'].flatMap((name) => [
-    `topology.kubernetes.io/${name}`,
-    `failure-domain.beta.kubernetes.io/${name}`,
-  ]),
-]);
-
-function isKubeletLabel(key: string, domain: string | undefined): boolean {
-  return kubeletLabels.has(key) || isIn(domain, 'kubelet.kubernetes.io') || isIn(domain, 'node.kubernetes.io');
-}
-
-function isIn(domain: string | undefined, parent: string): boolean {
-  return domain === parent || (domain?.endsWith(`.${parent}`) ?? false);
 }

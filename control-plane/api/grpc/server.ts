@@ -183,7 +183,7 @@ function told<T>(
 function sessionMethods(deps: Deps): Registered[] {
   const { Connect, Tunnel } = deps.schema.sessions;
   const connect = nodeStream<WireFromNode, WireToNode>(deps, Connect.path, (stream, identity) =>
-    deps.sessions.serve(serverSession(stream), identity),
+    deps.sessions.serve(serverSession(stream), { ...identity, peer: stream.getPeer() }),
   );
   const tunnel = nodeStream<WireTunnelFrame, WireTunnelFrame>(deps, Tunnel.path, async (stream, identity) => {
     const { id, connection } = await new Promise<Awaited<ReturnType<typeof serverTunnel>>>((resolve, reject) => {
