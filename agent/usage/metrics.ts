@@ -31,7 +31,7 @@ export function usageMetrics(registry: Registry, last: () => Sample | undefined)
     containers(sample, ({ workingSetBytes }) => workingSetBytes),
   );
   tell('container_start_time_seconds', 'When a container was started, since 1970.', ofContainer, (sample) =>
-    containers(sample, (_stats, startedAt) => startedAt / 1000),
+    containers(sample, (_stats, startedAt) => (startedAt === undefined ? undefined : startedAt / 1000)),
   );
   tell('pod_cpu_usage_seconds_total', 'Processor time of the containers of a pod.', ofPod, (sample) =>
     pods(containers(sample, ({ cpuNanoseconds }) => cpuNanoseconds / 1e9)),
@@ -46,10 +46,12 @@ const ofContainer = ['container', ...ofPod] as const;
 
 type Stats = { readonly cpuNanoseconds: number; readonly workingSetBytes: number };
 
-function containers(sample: Sample, read: (stats: Stats, startedAt: number) => number): Row[] {
+/** Without containers of which `read` knows no value. */
+function containers(sample: Sample, read: (stats: Stats, startedAt: number | undefined) => number | undefined): Row[] {
   return [...sample.containers.values()].flatMap(({ state, stats }) => {
     const labels = { container: state.name, namespace: state.pod.namespace, pod: state.pod.name };
-    return stats ? [{ labels, value: read(stats, state.startedAt ?? 0) }] : [];
+    const value = stats && read(stats, state.startedAt);
+    return value === undefined ? [] : [{ labels, value }];
   });
 }
 

@@ -110,7 +110,7 @@ function progressing(input: {
   // A rollout that had come to its end and lost pods since is no rollout that hangs.
   if (last.reason === 'NewReplicaSetAvailable' || last.reason === 'ProgressDeadlineExceeded')
     return { condition: last };
-  const leftMs = Date.parse(last.lastUpdateTime ?? time) + deadlineMs - now;
+  const leftMs = Date.parse(last.lastUpdateTime ?? last.lastTransitionTime ?? time) + deadlineMs - now;
   if (leftMs > 0) return { condition: last, lookAgainMs: leftMs };
   return { condition: say('False', 'ProgressDeadlineExceeded', `ReplicaSet "${name}" has timed out progressing.`) };
 }

@@ -1,6 +1,6 @@
-import { formatTime } from '../../shared/clock.ts';
+import { formatTime, parseTime } from '../../shared/clock.ts';
 import type { Node, NodeCondition, Pod, Taint } from '../../shared/generated/types.ts';
-import { tolerates } from '../../shared/pod.ts';
+import { podCondition, tolerates } from '../../shared/pod.ts';
 
 export const taintKeys = {
   unreachable: 'node.kubernetes.io/unreachable',
@@ -63,19 +63,43 @@ export function lostConditions(node: Node, now: number): NodeCondition[] {
   });
 }
 
+/** When taints of a node that bear no date were first seen: by key, value and effect, in milliseconds since the epoch. */
+export type TaintDates = ReadonlyMap<string, number>;
+
+export function taintId({ key, value = '', effect }: Taint): string {
+  return `${key}=${value}:${effect}`;
+}
+
+/** The dates of the taints that a node has now: a taint that was there before keeps its date, another is new. */
+export function seenTaints(taints: readonly Taint[], before: TaintDates | undefined, now: number): TaintDates {
+  const undated = taints.filter(
+    ({ effect, timeAdded }) => effect === 'NoExecute' && parseTime(timeAdded) === undefined,
+  );
+  return new Map(undated.map(taintId).map((id) => [id, before?.get(id) ?? now]));
+}
+
 /**
  * When a pod has to leave a node with these taints, in milliseconds since the epoch: Infinity when it may stay for ever. A taint that
- * is not tolerated sends it away at once; else the shortest toleration counts (Kubernetes, "Taint based Evictions").
+ * is not tolerated sends it away at once; else the shortest toleration counts, from when both the taint and the pod were there
+ * (Kubernetes, "Taint based Evictions"). `seen`: of the taints that bear no date, as those that people set.
  */
-export function evictAt(pod: Pod, taints: readonly Taint[]): number {
+export function evictAt(pod: Pod, taints: readonly Taint[], seen: TaintDates): number {
   let at = Number.POSITIVE_INFINITY;
   for (const taint of taints) {
     if (taint.effect !== 'NoExecute') continue;
-    const added = taint.timeAdded ? Date.parse(taint.timeAdded) : 0;
+    const added = parseTime(taint.timeAdded) ?? seen.get(taintId(taint));
     const matching = (pod.spec.tolerations ?? []).filter((toleration) => tolerates(toleration, taint));
     if (matching.length === 0) return 0;
     const seconds = matching.map(({ tolerationSeconds }) => tolerationSeconds ?? Number.POSITIVE_INFINITY);
-    at = Math.min(at, added + Math.max(0, Math.min(...seconds)) * 1000);
+    const start = Math.max(added ?? Number.NEGATIVE_INFINITY, boundAt(pod) ?? Number.NEGATIVE_INFINITY);
+    at = Math.min(at, start + Math.max(0, Math.min(...seconds)) * 1000);
   }
   return at;
+}
+
+/** When the pod came to its node. */
+function boundAt(pod: Pod): number | undefined {
+  const scheduled = podCondition(pod, 'PodScheduled');
+  const bound = scheduled?.status === 'True' ? parseTime(scheduled.lastTransitionTime) : undefined;
+  return bound ?? parseTime(pod.metadata.creationTimestamp);
 }

@@ -7,7 +7,15 @@ import { keyOf } from '../../shared/object.ts';
 import { isPodTerminal, withCondition } from '../../shared/pod.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import type { Controller, ControllerDeps } from './controller.ts';
-import { evictAt, lostConditions, type NodeHealth, nodeHealth, plannedTaints } from './node-lifecycle-plan.ts';
+import {
+  evictAt,
+  lostConditions,
+  type NodeHealth,
+  nodeHealth,
+  plannedTaints,
+  seenTaints,
+  type TaintDates,
+} from './node-lifecycle-plan.ts';
 
 /** A lease that is gone only for this long may just be changing hands: a session that ends as the next one starts. */
 const confirmMs = 300;
@@ -42,12 +50,15 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
   const registered = new Set<string>();
   /** Node → uids of the pods that will have to leave it when their toleration ends. */
   const leaving = new Map<string, Set<string>>();
+  /** Node → since when it has the taints that bear no date. */
+  const tainted = new Map<string, TaintDates>();
 
   function* keysOf({ kind, key, before, after }: Change): Iterable<string> {
     if (kind === 'Node') {
       if (!after) {
         vanished.delete(key);
         leaving.delete(key);
+        tainted.delete(key);
         if (registered.delete(key)) tellOf(before as Node, 'RemovingNode', `Removing Node ${key} from Controller`);
       }
       if (before && after) tellChanges(before as Node, after as Node);
@@ -137,10 +148,13 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
     let next = Number.POSITIVE_INFINITY;
     const due: Pod[] = [];
     const { name } = node.metadata;
+    const seen = seenTaints(taints, tainted.get(name), now);
+    if (seen.size > 0) tainted.set(name, seen);
+    else tainted.delete(name);
     const [before, after] = [leaving.get(name), new Set<string>()];
     for (const pod of pods.by('node', name)) {
       const { uid } = pod.metadata;
-      const leaves = evictAt(pod, taints);
+      const leaves = evictAt(pod, taints, seen);
       if (leaves > now && Number.isFinite(leaves)) after.add(uid);
       else if (before?.has(uid) && leaves > now) tellEviction(pod, 'Cancelling deletion of');
       const at = Math.min(leaves, health.state === 'lost' ? endOfGrace(pod) : Number.POSITIVE_INFINITY);

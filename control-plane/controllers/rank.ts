@@ -1,3 +1,4 @@
+import { parseTime } from '../../shared/clock.ts';
 import type { Pod } from '../../shared/generated/types.ts';
 import { isPodReady, podCondition } from '../../shared/pod.ts';
 
@@ -19,7 +20,7 @@ export function rankForDeletion(pods: readonly Pod[]): Pod[] {
     -(onNode.get(pod.spec.nodeName ?? '') ?? 0),
     -readySince(pod),
     -restarts(pod),
-    -Date.parse(pod.metadata.creationTimestamp),
+    -(parseTime(pod.metadata.creationTimestamp) ?? Number.POSITIVE_INFINITY),
   ];
   return pods
     .map((pod) => ({ pod, rank: rank(pod) }))
@@ -29,15 +30,16 @@ export function rankForDeletion(pods: readonly Pod[]): Pod[] {
 
 function compare(a: readonly number[], b: readonly number[]): number {
   for (const [index, value] of a.entries()) {
-    const difference = value - (b[index] ?? 0);
-    if (difference !== 0) return difference;
+    const other = b[index] ?? 0;
+    if (value !== other) return value < other ? -1 : 1;
   }
   return 0;
 }
 
+/** Milliseconds since the epoch; a ready pod that does not say since when counts as the youngest, as in Kubernetes. */
 function readySince(pod: Pod): number {
-  const at = podCondition(pod, 'Ready')?.lastTransitionTime;
-  return isPodReady(pod) && at ? Date.parse(at) : 0;
+  if (!isPodReady(pod)) return 0;
+  return parseTime(podCondition(pod, 'Ready')?.lastTransitionTime) ?? Number.POSITIVE_INFINITY;
 }
 
 function restarts(pod: Pod): number {

@@ -391,6 +391,21 @@ describe('what is told of', () => {
   });
 });
 
+describe('a NoExecute taint that a person set, without a date', () => {
+  it('sends a pod away when its toleration is over, and not at once', async () => {
+    cluster = await new HollowCluster().start('a');
+    const tolerations = [{ key: 'x', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 60 } as const];
+    const spec = { containers: [{ name: 'c', image: 'a' }], nodeName: 'a', tolerations };
+    await cluster.settle(cluster.client.create('Pod', { metadata: { name: 'p', namespace: 'default' }, spec }));
+    await cluster.clock.advance(120_000);
+    const body = { spec: { taints: [{ key: 'x', effect: 'NoExecute' }] } };
+    await cluster.settle(cluster.client.patch('Node', 'a', { type: 'merge', body }));
+    await cluster.clock.advance(50_000);
+    expect(await cluster.settle(cluster.pods())).toHaveLength(1);
+    await cluster.until(async () => (await cluster.pods()).length === 0, 'the toleration is over', 15);
+  });
+});
+
 describe('a node that is lost', () => {
   it('is unknown within a second, and its pods are replaced on the others for good', async () => {
     await start();
