@@ -150,7 +150,6 @@ async function runtimeOf(
   const volumes = fileVolumes({
     dir: join(dataDir, 'pods'),
     mounter: systemMounter,
-    log,
     dnsOf: (pod) => podDns(pod, dns, undefined),
   });
   return { runtime, volumes, network };

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ConfigMap, Pod, Secret, VolumeMount } from '../../shared/generated/types.ts';
-import { silentLog } from '../../shared/log.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { fileVolumes } from './file-volumes.ts';
 import type { PodFacts, PodInputs } from './inputs.ts';
@@ -41,7 +40,6 @@ function openVolumes(): PodVolumes {
   return fileVolumes({
     dir: join(dir, 'pods'),
     mounter: systemMounter,
-    log: silentLog,
     dnsOf: () => ({ servers: ['192.0.2.53'], searches: ['example.org'], options: [] }),
   });
 }
@@ -74,7 +72,7 @@ describe('volumes', () => {
     expect(await volumes.list()).toEqual([]);
   });
 
-  it('hold an emptyDir of medium Memory, and secrets, in memory', async () => {
+  it('hold an emptyDir of medium Memory, secrets and tokens in memory', async () => {
     const metadata = { name: 'key', namespace: 'default', uid: 's', resourceVersion: '1', creationTimestamp: '' };
     const data = { token: Buffer.from('hidden').toString('base64') };
     secrets.set('default/key', { apiVersion: 'v1', kind: 'Secret', metadata, data });
@@ -82,12 +80,13 @@ describe('volumes', () => {
       volumes: [
         { name: 'fast', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
         { name: 'key', secret: { secretName: 'key', defaultMode: 0o400 } },
+        { name: 'token', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } },
       ],
     });
-    await volumes.prepare(pod, inputs, facts);
-    await volumes.prepare(pod, inputs, facts);
+    await volumes.prepare(pod, { ...inputs, token: () => 'hidden' }, facts);
+    await volumes.prepare(pod, { ...inputs, token: () => 'hidden' }, facts);
     const points = await systemMounter.below(join(dir, 'pods'));
-    expect(points.sort()).toEqual([volumeDir('fast'), volumeDir('key')]);
+    expect(points.sort()).toEqual([volumeDir('fast'), volumeDir('key'), volumeDir('token')]);
     expect(await readFile(join(volumeDir('key'), 'token'), 'utf8')).toBe('hidden');
     expect((await stat(join(volumeDir('key'), 'token'))).mode & 0o777).toBe(0o400);
     await volumes.remove('uid-web');

@@ -1,42 +1,33 @@
 import type { Stats } from 'node:fs';
-import { chmod, chown, mkdir, open, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readlink, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
-import { messageOf } from '../../shared/errors.ts';
-import type { Container, HostPathVolumeSource, Pod, Volume, VolumeMount } from '../../shared/generated/types.ts';
-import type { Log } from '../../shared/log.ts';
-import { intValue } from '../../shared/quantity.ts';
-import { type Dns, formatResolvConf } from '../dns.ts';
+import type { HostPathVolumeSource, Pod, Volume, VolumeMount } from '../../shared/generated/types.ts';
+import type { Dns } from '../dns.ts';
 import type { Mount } from '../runtime/runtime.ts';
 import { isWritten, writeProjected } from './atomic-writer.ts';
-import { hostnameOf } from './container-spec.ts';
+import { makeEmptyDir, mountTmpfs } from './empty-dir.ts';
 import { containerEnv, expand } from './env.ts';
 import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
 import type { Mounter } from './mounter.ts';
+import { ownFiles, terminationMessage } from './own-files.ts';
+import { pathPart } from './path-part.ts';
 import { isSecret, payloadOf } from './projection.ts';
-import { withSubPath } from './sub-path.ts';
+import { bindSubPath, checkSubPath } from './sub-path.ts';
 import { type PodVolumes, setUpEach } from './volumes.ts';
 
 export interface FileVolumesDeps {
   /** The directory of all pods' files; the engine sees it under the same path. */
   readonly dir: string;
   readonly mounter: Mounter;
-  readonly log: Log;
   dnsOf(pod: Pod): Dns;
 }
 
-/** What a terminationMessagePath may hold at most, as in the kubelet. */
-const maxMessageBytes = 4_096;
-const defaultMessagePath = '/dev/termination-log';
-
 /**
  * The files of pods under `dir/UID`: `volumes/NAME`, `sub-paths/CONTAINER/N`, `containers/NAME/ATTEMPT` (termination messages), `hosts`
- * and `resolv.conf`. Volumes in memory are mounts of their own; where the node may not mount, they are directories.
+ * and `resolv.conf`. Volumes in memory, secrets and tokens among them, are mounts of their own.
  */
 export function fileVolumes(deps: FileVolumesDeps): PodVolumes {
-  const podDir = (uid: string): string => {
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(uid)) throw new ConfigError(`"${uid}" is no uid`);
-    return join(deps.dir, uid);
-  };
+  const podDir = (uid: string): string => join(deps.dir, pathPart(uid));
   return {
     async prepare(pod, inputs, facts) {
       const dir = podDir(pod.metadata.uid);
@@ -44,7 +35,7 @@ export function fileVolumes(deps: FileVolumesDeps): PodVolumes {
       return setUpEach(
         pod,
         (volume) => prepareVolume(deps, pod, volume, dir, inputs, facts),
-        (volume) => isWritten(join(dir, 'volumes', volume.name)),
+        (volume) => isWritten(join(dir, 'volumes', pathPart(volume.name))),
       );
     },
 
@@ -56,35 +47,16 @@ export function fileVolumes(deps: FileVolumesDeps): PodVolumes {
         const volume = pod.spec.volumes?.find(({ name }) => name === mount.name);
         if (!volume) throw new ConfigError(`volume "${mount.name}" not found`);
         const subPath = mount.subPathExpr ? expand(mount.subPathExpr, variables) : mount.subPath;
-        const root = rootOf(dir, volume);
-        const source = subPath ? await subPathSource(deps, dir, root, container.name, i, subPath) : root;
+        const source = subPath
+          ? await subPathSource(deps, dir, volume, container.name, i, subPath)
+          : rootOf(dir, volume);
         mounts.push(mountOf(mount, volume, source));
       }
-      mounts.push(...(await ownFiles(deps, pod, container, attempt, dir, facts)));
+      mounts.push(...(await ownFiles(pod, container, attempt, dir, deps.dnsOf(pod), facts)));
       return mounts.filter(({ target }, i) => mounts.findIndex((other) => other.target === target) === i);
     },
 
-    async terminationMessage(uid, container, attempt) {
-      try {
-        const file = await open(join(podDir(uid), 'containers', container, String(attempt)), 'r');
-        try {
-          const { size } = await file.stat();
-          const start = Math.max(0, size - maxMessageBytes);
-          const { buffer, bytesRead } = await file.read(
-            Buffer.alloc(Math.min(size, maxMessageBytes)),
-            0,
-            undefined,
-            start,
-          );
-          return buffer.subarray(0, bytesRead).toString('utf8') || undefined;
-        } finally {
-          await file.close();
-        }
-      } catch (error) {
-        if (isMissing(error)) return undefined;
-        throw error;
-      }
-    },
+    terminationMessage: (uid, container, attempt) => terminationMessage(podDir(uid), container, attempt),
 
     async remove(uid) {
       const dir = podDir(uid);
@@ -116,21 +88,16 @@ async function prepareVolume(
 ): Promise<void> {
   const payload = payloadOf(pod, volume, inputs, facts);
   const group = pod.spec.securityContext?.fsGroup;
-  const place = join(dir, 'volumes', volume.name);
+  const place = join(dir, 'volumes', pathPart(volume.name));
   if (payload) {
-    await makeDirectory(place, 0o755);
-    if (isSecret(volume)) await inMemory(deps, place, { mode: '0755' });
+    await mkdir(place, { recursive: true, mode: 0o755 });
+    await chmod(place, 0o755);
+    if (isSecret(volume)) await mountTmpfs(deps.mounter, place, { mode: '0755' });
     await writeProjected(place, payload, group);
   } else if (volume.emptyDir) {
-    const { medium, sizeLimit } = volume.emptyDir;
-    const made = await makeDirectory(place, 0o777);
-    if (medium === 'Memory') {
-      await inMemory(deps, place, { mode: '0777', ...(sizeLimit ? { sizeBytes: intValue(sizeLimit) } : {}) });
-    }
-    if (group !== undefined && made) {
-      await chown(place, -1, group);
-      await chmod(place, 0o2777);
-    }
+    const { medium } = volume.emptyDir;
+    if (medium && medium !== 'Memory') throw new ConfigError(`emptyDir: the medium ${medium} is not supported`);
+    await makeEmptyDir(deps.mounter, place, pod.spec, volume.emptyDir, facts.allocatable.memoryBytes);
   } else if (volume.hostPath) {
     await checkHostPath(volume.hostPath);
   } else {
@@ -138,33 +105,16 @@ async function prepareVolume(
   }
 }
 
-/** Whether it made it: what is there already is left as it is. */
-async function makeDirectory(path: string, mode: number): Promise<boolean> {
-  const made = await mkdir(path, { recursive: true });
-  if (made === undefined) return false;
-  await chmod(path, mode);
-  return true;
-}
-
-async function inMemory(
-  deps: FileVolumesDeps,
-  place: string,
-  options: { sizeBytes?: number; mode: string },
-): Promise<void> {
-  if ((await deps.mounter.below(place)).includes(place)) return;
-  try {
-    await deps.mounter.tmpfs(place, options);
-  } catch (error) {
-    deps.log.warn({ component: 'volumes', err: messageOf(error) }, 'no memory file system: the volume is on disk');
-  }
-}
-
 function rootOf(dir: string, volume: Volume): string {
-  return volume.hostPath ? normalize(volume.hostPath.path) : join(dir, 'volumes', volume.name);
+  return volume.hostPath ? normalize(volume.hostPath.path) : join(dir, 'volumes', pathPart(volume.name));
+}
+
+/** The agent itself writes the volume's content. */
+function isProjected({ configMap, secret, downwardAPI, projected }: Volume): boolean {
+  return (configMap ?? secret ?? downwardAPI ?? projected) !== undefined;
 }
 
 function mountOf(mount: VolumeMount, volume: Volume, source: string): Mount {
-  const projected = volume.configMap || volume.secret || volume.downwardAPI || volume.projected;
   const propagation =
     mount.mountPropagation === 'HostToContainer'
       ? 'rslave'
@@ -174,107 +124,39 @@ function mountOf(mount: VolumeMount, volume: Volume, source: string): Mount {
   return {
     source,
     target: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
-    readOnly: mount.readOnly === true || projected !== undefined,
+    readOnly: mount.readOnly === true || isProjected(volume),
     ...(propagation ? { propagation } : {}),
   };
 }
 
-/**
- * A place of the agent's own that shows what the subPath leads to. It is bound by the descriptor that was checked, so a link
- * that is put there meanwhile leads nowhere.
- */
+/** A place of the agent's own that shows what the subPath leads to. */
 async function subPathSource(
   deps: FileVolumesDeps,
   dir: string,
-  root: string,
+  volume: Volume,
   container: string,
   index: number,
   subPath: string,
 ): Promise<string> {
-  const place = join(dir, 'sub-paths', container, String(index));
+  const place = join(dir, 'sub-paths', pathPart(container), String(index));
+  const root = rootOf(dir, volume);
+  checkSubPath(subPath);
+  await freePlace(deps.mounter, place);
   // Files of a projected volume are links within it: they are followed to the version of now, as the kubelet does.
-  const inside = await resolveProjected(root, subPath);
-  if ((await deps.mounter.below(place)).includes(place)) await deps.mounter.unmount(place);
-  await rm(place, { recursive: true, force: true });
+  const inside = isProjected(volume) ? join(await readlink(join(root, '..data')), subPath) : subPath;
+  await bindSubPath(deps.mounter, root, inside, place);
+  return place;
+}
+
+/** Whatever was shown at the place is not touched: only the empty file or directory that it was mounted on goes. */
+async function freePlace(mounter: Mounter, place: string): Promise<void> {
   await mkdir(dirname(place), { recursive: true, mode: 0o750 });
-  return withSubPath(root, inside, async (opened, isDirectory) => {
-    if (isDirectory) await mkdir(place);
-    else await writeFile(place, '');
-    await deps.mounter.bind(opened, place);
-    return place;
-  });
-}
-
-/** In a volume that the agent writes itself, a name leads through `..data`. */
-async function resolveProjected(root: string, subPath: string): Promise<string> {
-  try {
-    return join(await readlink(join(root, '..data')), subPath);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'EINVAL') return subPath;
-    throw error;
-  }
-}
-
-/** The hosts and resolver files and the termination message, where the pod mounts nothing of its own. */
-async function ownFiles(
-  deps: FileVolumesDeps,
-  pod: Pod,
-  container: Container,
-  attempt: number,
-  dir: string,
-  facts: PodFacts,
-): Promise<Mount[]> {
-  const messages = join(dir, 'containers', container.name);
-  await mkdir(messages, { recursive: true, mode: 0o750 });
-  const message = join(messages, String(attempt));
-  await writeFile(message, '');
-  await chmod(message, 0o666);
-  for (const name of await readdir(messages)) {
-    if (Number(name) < attempt - 1) await rm(join(messages, name), { force: true });
-  }
-  const hosts = join(dir, 'hosts');
-  await writeIfDifferent(hosts, await hostsFile(pod, facts));
-  const resolver = join(dir, 'resolv.conf');
-  await writeIfDifferent(resolver, formatResolvConf(deps.dnsOf(pod)));
-  return [
-    { source: message, target: container.terminationMessagePath || defaultMessagePath, readOnly: false },
-    { source: hosts, target: '/etc/hosts', readOnly: false },
-    { source: resolver, target: '/etc/resolv.conf', readOnly: false },
-  ];
-}
-
-async function hostsFile(pod: Pod, facts: PodFacts): Promise<string> {
-  const aliases = (pod.spec.hostAliases ?? []).map(({ ip, hostnames }) => `${ip}\t${(hostnames ?? []).join('\t')}`);
-  const base = pod.spec.hostNetwork
-    ? await readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1\tlocalhost\n')
-    : podHosts(pod, facts);
-  return aliases.length > 0 ? `${base}\n# From the pod's hostAliases.\n${aliases.join('\n')}\n` : base;
-}
-
-function podHosts(pod: Pod, facts: PodFacts): string {
-  return [
-    '# Written by the node for the containers of this pod.',
-    '127.0.0.1\tlocalhost',
-    '::1\tlocalhost ip6-localhost ip6-loopback',
-    'fe00::0\tip6-localnet',
-    'fe00::0\tip6-mcastprefix',
-    'fe00::1\tip6-allnodes',
-    'fe00::2\tip6-allrouters',
-    ...(facts.podIP ? [`${facts.podIP}\t${hostnameOf(pod)}`] : []),
-    '',
-  ].join('\n');
-}
-
-/** In place: containers have the file itself mounted. */
-async function writeIfDifferent(path: string, text: string): Promise<void> {
-  const before = await readFile(path, 'utf8').catch((error: unknown) => {
+  for (const point of await mounter.below(place)) await mounter.unmount(point);
+  const found = await lstat(place).catch((error: unknown) => {
     if (isMissing(error)) return undefined;
     throw error;
   });
-  if (before === text) return;
-  await writeFile(path, text);
-  await chmod(path, 0o644);
+  if (found) await (found.isDirectory() ? rmdir(place) : unlink(place));
 }
 
 /** What each type of hostPath asks for: a test of what is there, and what is made when nothing is. */

@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 
 /** Mounts on the node. */
 export interface Mounter {
-  /** A file system in memory at an existing directory. */
-  tmpfs(path: string, options: { sizeBytes?: number; mode: string }): Promise<void>;
-  /** Shows `source` (a path that is resolved at once, such as /proc/PID/fd/N) at `target`, which exists. */
-  bind(source: string, target: string): Promise<void>;
+  /** A file system in memory at an existing directory. `mode`: octal; `group`: a gid, absent: root's. */
+  tmpfs(path: string, options: { sizeBytes?: number; mode: string; group?: number | undefined }): Promise<void>;
+  /** Shows what is open (O_PATH is enough) at `target`, which exists. No path of it is looked up. */
+  bind(opened: { readonly fd: number }, target: string): Promise<void>;
   unmount(path: string): Promise<void>;
   /** The mount points at and below a directory, the deepest first. */
   below(path: string): Promise<string[]>;
@@ -16,11 +16,14 @@ export interface Mounter {
 const limitMs = 10_000;
 
 export const systemMounter: Mounter = {
-  async tmpfs(path, { sizeBytes, mode }) {
-    const size = sizeBytes ? `,size=${sizeBytes}` : '';
-    await run('mount', ['-t', 'tmpfs', '-o', `mode=${mode},nosuid,nodev${size}`, 'tmpfs', path]);
+  async tmpfs(path, { sizeBytes, mode, group }) {
+    const options = [`mode=${mode}`, 'nosuid', 'nodev'];
+    if (group !== undefined) options.push(`gid=${group}`);
+    if (sizeBytes !== undefined) options.push(`size=${sizeBytes}`);
+    await run('mount', ['-t', 'tmpfs', '-o', options.join(','), 'tmpfs', path]);
   },
-  bind: (source, target) => run('mount', ['--bind', source, target]),
+  // Without the option, mount(8) turns the descriptor into the path that it has, or had, and looks that up again.
+  bind: ({ fd }, target) => run('mount', ['--bind', '--no-canonicalize', '/proc/self/fd/3', target], fd),
   unmount: (path) => run('umount', ['-l', path]),
   async below(path) {
     const points: string[] = [];
@@ -37,11 +40,13 @@ function fromOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
-function run(command: string, args: readonly string[]): Promise<void> {
+/** `inherited`: a descriptor of this process that the command gets as number 3. */
+function run(command: string, args: readonly string[], inherited?: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: limitMs });
+    const stdio = ['ignore', 'ignore', 'pipe', ...(inherited === undefined ? [] : [inherited])] as const;
+    const child = spawn(command, args, { stdio: [...stdio], timeout: limitMs });
     let said = '';
-    child.stderr.on('data', (data: Buffer) => {
+    child.stderr?.on('data', (data: Buffer) => {
       if (said.length < 1000) said += data.toString();
     });
     child.on('error', reject);

@@ -14,9 +14,9 @@ export type Payload = ReadonlyMap<string, ProjectedFile>;
 
 const defaultFileMode = 0o644;
 
-/** Whether the volume holds what is secret, and so belongs into memory. */
+/** Whether the volume may hold secrets or tokens, and so belongs into memory, as in the kubelet. */
 export function isSecret(volume: Volume): boolean {
-  return volume.secret !== undefined || (volume.projected?.sources ?? []).some(({ secret }) => secret !== undefined);
+  return volume.secret !== undefined || volume.projected !== undefined;
 }
 
 /** The content of a volume that shows objects or fields; undefined for one that shows none. Throws ConfigError. */

@@ -1,55 +1,99 @@
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, readdir, writeFile } from 'node:fs/promises';
 import { ConfigError } from './inputs.ts';
+import type { Mounter } from './mounter.ts';
 
 /** O_PATH of Linux: a place, without reading or touching what is there. */
 const pathOnly = 0x20_0000;
 
 /**
- * Opens `path` below `root`, making what is missing directories, and never following a link out of it: each part is opened
- * relative to the one before it, as a link or not at all. The container that can write to the volume may change it at
- * the same time; what is handed back is the very directory or file that was checked, as a path by its descriptor
- * (`/proc/PID/fd/N`, good until `use` returns).
+ * Shows at `place`, which does not exist yet, what `path` leads to below `root`. The mount is made from the descriptor that was
+ * checked, not from a path, and is undone when it shows another inode. Throws ConfigError for a path that leads out.
  */
-export async function withSubPath<T>(
-  root: string,
-  path: string,
-  use: (opened: string, isDirectory: boolean) => Promise<T>,
-): Promise<T> {
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  if (path.startsWith('/') || parts.includes('..'))
+export async function bindSubPath(mounter: Mounter, root: string, path: string, place: string): Promise<void> {
+  await withSubPath(root, path, async (opened) => {
+    const wanted = await opened.stat({ bigint: true });
+    if (wanted.isDirectory()) await mkdir(place);
+    else await writeFile(place, '');
+    await mounter.bind(opened, place);
+    const shown = await open(place, pathOnly | constants.O_NOFOLLOW);
+    const { dev, ino } = await shown.stat({ bigint: true }).finally(() => shown.close());
+    if (dev === wanted.dev && ino === wanted.ino) return;
+    await mounter.unmount(place);
+    throw new ConfigError(`subPath "${path}" changed while it was mounted`);
+  });
+}
+
+/** Throws ConfigError unless the path is relative and without `..`. */
+export function checkSubPath(path: string): void {
+  if (path.startsWith('/') || path.split('/').includes('..'))
     throw new ConfigError(`subPath "${path}" must be relative and without ".."`);
+}
+
+/**
+ * Opens `path` below `root`, never following a link: each part is opened relative to the one before it. Directories that are
+ * missing are made with the permissions of `root`, as the kubelet does; their group follows from its setgid bit. The
+ * container that can write to the volume may change it at the same time: the handle stays on what was checked.
+ */
+async function withSubPath(root: string, path: string, use: (opened: FileHandle) => Promise<void>): Promise<void> {
+  checkSubPath(path);
   // The way to the root is the node's own: links in it are followed.
   let handle = await open(root, pathOnly);
   try {
-    for (const part of parts) {
-      const next = await openBelow(handle, part, path);
+    const mode = (await handle.stat()).mode & 0o2777;
+    for (const part of path.split('/')) {
+      if (part === '' || part === '.') continue;
+      const next = await openBelow(handle, part, mode, path);
       await handle.close();
       handle = next;
     }
-    return await use(`/proc/${process.pid}/fd/${handle.fd}`, (await handle.stat()).isDirectory());
+    await use(handle);
   } finally {
     await handle.close();
   }
 }
 
-async function openBelow(parent: FileHandle, name: string, whole: string): Promise<FileHandle> {
+async function openBelow(parent: FileHandle, name: string, mode: number, whole: string): Promise<FileHandle> {
   const place = `/proc/self/fd/${parent.fd}/${name}`;
   try {
-    return await openPart(place);
+    return await openPart(place, whole);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ELOOP') throw new ConfigError(`subPath "${whole}" leads through a symbolic link`);
-    if (code !== 'ENOENT') throw error;
+    // `..data` and the like are the agent's own to make.
+    if (codeOf(error) !== 'ENOENT' || name.startsWith('..')) throw error;
   }
-  await mkdir(place, { mode: 0o755 });
-  return openPart(place);
+  const made = await mkdir(place, { mode: 0o700 }).then(
+    () => true,
+    (error: unknown) => {
+      if (codeOf(error) === 'EEXIST') return false;
+      throw error;
+    },
+  );
+  const handle = await openPart(place, whole);
+  try {
+    if (made) await giveMode(handle, mode);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** Past the umask, by the descriptor; only of what can be the directory that was just made: the agent's own, and empty. */
+async function giveMode(handle: FileHandle, mode: number): Promise<void> {
+  const place = `/proc/self/fd/${handle.fd}`;
+  const found = await handle.stat();
+  if (!found.isDirectory() || found.uid !== process.getuid?.() || (await readdir(place)).length > 0) return;
+  await chmod(place, mode);
 }
 
 /** With O_PATH a link that is not followed is opened itself: told apart by what it is. */
-async function openPart(path: string): Promise<FileHandle> {
+async function openPart(path: string, whole: string): Promise<FileHandle> {
   const handle = await open(path, pathOnly | constants.O_NOFOLLOW);
   if (!(await handle.stat()).isSymbolicLink()) return handle;
   await handle.close();
-  throw Object.assign(new Error('a symbolic link'), { code: 'ELOOP' });
+  throw new ConfigError(`subPath "${whole}" leads through a symbolic link`);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
 }

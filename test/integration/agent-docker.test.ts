@@ -67,7 +67,6 @@ describe.skipIf(missing)('an agent on Docker', () => {
       volumes: fileVolumes({
         dir: join(dir, 'pods'),
         mounter: systemMounter,
-        log: silentLog,
         dnsOf: () => ({ servers: [], searches: [], options: [] }),
       }),
       checkpoint: fileCheckpoint(join(dir, 'checkpoint'), silentLog),

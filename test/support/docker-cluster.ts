@@ -99,7 +99,6 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
     volumes: fileVolumes({
       dir: join(dir, 'pods'),
       mounter: systemMounter,
-      log: silentLog,
       dnsOf: () => ({ servers: [], searches: [], options: [] }),
     }),
     checkpoint: fileCheckpoint(join(dir, 'checkpoint'), silentLog),

@@ -4,6 +4,7 @@ import type { ContainerInspectInfo } from 'dockerode';
 import type { Clock } from '../../../shared/clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import type { PodNetwork } from '../../network/network.ts';
+import { readBounded } from '../../read-bounded.ts';
 import { type PodRef, RuntimeError, type SandboxSpec, type SandboxState } from '../runtime.ts';
 import { type EngineOptions, isNetworkSysctl, type PodFiles, sandboxConfig } from './container-config.ts';
 import { milliseconds } from './container-state.ts';
@@ -273,14 +274,9 @@ export function resolvFile({ dns }: SandboxSpec): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Replaces the file as a whole; a file that is right stays the file that containers may have bound already. */
+/** Replaces the file as a whole; a file that is right stays the file that containers have bound, and may have filled. */
 async function writeIfOther(path: string | undefined, text: string): Promise<void> {
-  if (path === undefined) return;
-  const known = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (known === text) return;
+  if (path === undefined || (await readBounded(path, Buffer.byteLength(text))) === text) return;
   await writeFile(`${path}.new`, text, { mode: 0o644 });
   await rename(`${path}.new`, path);
 }

@@ -1,0 +1,82 @@
+import { chmod, mkdtemp, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { PodSpec } from '../../shared/generated/types.ts';
+import { makeEmptyDir, memoryBytes } from './empty-dir.ts';
+import { systemMounter } from './mounter.ts';
+
+const mib = 2 ** 20;
+const allocatable = 512 * mib;
+const container = (memory?: string) => ({
+  name: 'app',
+  image: 'app:1',
+  ...(memory ? { resources: { limits: { memory } } } : {}),
+});
+
+describe('an emptyDir in memory', () => {
+  let place: string;
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'coracle-empty-dir-'));
+    place = join(dir, 'data');
+  });
+  afterEach(async () => {
+    for (const point of await systemMounter.below(dir)) await systemMounter.unmount(point);
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  it('has its fsGroup from the first moment on, and again after a reboot', async () => {
+    const spec: PodSpec = { containers: [container()], securityContext: { fsGroup: 4242 } };
+    const make = () => makeEmptyDir(systemMounter, place, spec, { medium: 'Memory', sizeLimit: '1Mi' }, allocatable);
+    const look = async () => {
+      const { mode, gid } = await stat(place);
+      return [mode & 0o7777, gid];
+    };
+    await make();
+    expect(await look()).toEqual([0o2777, 4242]);
+    await make();
+    expect(await systemMounter.below(place)).toEqual([place]);
+    // A reboot takes the mount, and leaves the directory.
+    await systemMounter.unmount(place);
+    await make();
+    expect(await look()).toEqual([0o2777, 4242]);
+    const { blocks, bsize } = await statfs(place);
+    expect(blocks * bsize).toBe(mib);
+  });
+
+  it('is bounded by the pod’s memory limit, and else by what the node has for pods', () => {
+    const of = (spec: Partial<PodSpec>, sizeLimit?: string) =>
+      memoryBytes({ containers: [container('64Mi')], ...spec }, sizeLimit, allocatable) / mib;
+    expect(of({})).toBe(64);
+    expect(of({ containers: [container('64Mi'), container('32Mi')] })).toBe(96);
+    expect(of({ containers: [container('64Mi'), container()] })).toBe(512);
+    expect(of({ initContainers: [container()] })).toBe(512);
+    expect(of({ initContainers: [container('256Mi')] })).toBe(256);
+    expect(of({ containers: [container()], resources: { limits: { memory: '128Mi' } } })).toBe(128);
+    expect(of({}, '16Mi')).toBe(16);
+    expect(of({}, '128Mi')).toBe(64);
+    expect(of({ containers: [container()] }, '1Gi')).toBe(512);
+    expect(() => memoryBytes({ containers: [container()] }, undefined, 0)).toThrow('not known yet');
+  });
+});
+
+describe('an emptyDir on disk', () => {
+  it('has its group and mode when it has its name, and keeps what its pod makes of them', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'coracle-empty-dir-'));
+    try {
+      const place = join(dir, 'data');
+      const spec: PodSpec = { containers: [container()], securityContext: { fsGroup: 4242 } };
+      await makeEmptyDir(systemMounter, place, spec, {}, allocatable);
+      const made = await stat(place);
+      expect([made.mode & 0o7777, made.gid]).toEqual([0o2777, 4242]);
+      await chmod(place, 0o2700);
+      await writeFile(join(place, 'kept'), '');
+      await makeEmptyDir(systemMounter, place, spec, {}, allocatable);
+      expect((await stat(place)).mode & 0o7777).toBe(0o2700);
+      await stat(join(place, 'kept'));
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  });
+});

@@ -1,0 +1,93 @@
+import { constants } from 'node:fs';
+import { chmod, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Container, Pod } from '../../shared/generated/types.ts';
+import { type Dns, formatResolvConf } from '../dns.ts';
+import { readBounded } from '../read-bounded.ts';
+import type { Mount } from '../runtime/runtime.ts';
+import { hostnameOf } from './container-spec.ts';
+import type { PodFacts } from './inputs.ts';
+import { pathPart } from './path-part.ts';
+
+/** What a terminationMessagePath may hold at most, as in the kubelet. */
+const maxMessageBytes = 4_096;
+const defaultMessagePath = '/dev/termination-log';
+/** The node's own hosts file, as pods on its network get it. */
+const maxHostsBytes = 2 ** 20;
+
+/** The hosts and resolver files and the termination message in the pod's directory `dir`, as mounts of a container. */
+export async function ownFiles(
+  pod: Pod,
+  container: Container,
+  attempt: number,
+  dir: string,
+  dns: Dns,
+  facts: PodFacts,
+): Promise<Mount[]> {
+  const messages = join(dir, 'containers', pathPart(container.name));
+  await mkdir(messages, { recursive: true, mode: 0o750 });
+  const message = join(messages, String(attempt));
+  await writeFile(message, '');
+  await chmod(message, 0o666);
+  for (const name of await readdir(messages)) {
+    if (Number(name) < attempt - 1) await rm(join(messages, name), { force: true });
+  }
+  const hosts = join(dir, 'hosts');
+  await writeIfDifferent(hosts, await hostsFile(pod, facts));
+  const resolver = join(dir, 'resolv.conf');
+  await writeIfDifferent(resolver, formatResolvConf(dns));
+  return [
+    { source: message, target: container.terminationMessagePath || defaultMessagePath, readOnly: false },
+    { source: hosts, target: '/etc/hosts', readOnly: false },
+    { source: resolver, target: '/etc/resolv.conf', readOnly: false },
+  ];
+}
+
+/** The end of what a container left at its terminationMessagePath; undefined when that is empty. `dir`: the pod's. */
+export async function terminationMessage(dir: string, container: string, attempt: number): Promise<string | undefined> {
+  try {
+    const path = join(dir, 'containers', pathPart(container), String(attempt));
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const status = await file.stat();
+      if (!status.isFile()) return undefined;
+      const length = Math.min(status.size, maxMessageBytes);
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, status.size - length);
+      return buffer.subarray(0, bytesRead).toString('utf8') || undefined;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function hostsFile(pod: Pod, facts: PodFacts): Promise<string> {
+  const aliases = (pod.spec.hostAliases ?? []).map(({ ip, hostnames }) => `${ip}\t${(hostnames ?? []).join('\t')}`);
+  const base = pod.spec.hostNetwork
+    ? ((await readBounded('/etc/hosts', maxHostsBytes)) ?? '127.0.0.1\tlocalhost\n')
+    : podHosts(pod, facts);
+  return aliases.length > 0 ? `${base}\n# From the pod's hostAliases.\n${aliases.join('\n')}\n` : base;
+}
+
+function podHosts(pod: Pod, facts: PodFacts): string {
+  return [
+    '# Written by the node for the containers of this pod.',
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet',
+    'fe00::0\tip6-mcastprefix',
+    'fe00::1\tip6-allnodes',
+    'fe00::2\tip6-allrouters',
+    ...(facts.podIP ? [`${facts.podIP}\t${hostnameOf(pod)}`] : []),
+    '',
+  ].join('\n');
+}
+
+/** In place: containers have the file itself mounted, and may have written any amount into it. */
+async function writeIfDifferent(path: string, text: string): Promise<void> {
+  if ((await readBounded(path, Buffer.byteLength(text))) === text) return;
+  await writeFile(path, text);
+  await chmod(path, 0o644);
+}

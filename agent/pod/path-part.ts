@@ -1,0 +1,7 @@
+import { ConfigError } from './inputs.ts';
+
+/** A uid or name as a part of a path. Throws ConfigError for what could lead elsewhere. */
+export function pathPart(name: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) throw new ConfigError(`"${name}" cannot be part of a path`);
+  return name;
+}

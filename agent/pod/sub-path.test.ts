@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Mounter, systemMounter } from './mounter.ts';
+import { bindSubPath } from './sub-path.ts';
+
+let dir: string;
+let root: string;
+let place: string;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'coracle-sub-path-'));
+  root = join(dir, 'volume');
+  place = join(dir, 'place');
+  await mkdir(join(root, 'own'), { recursive: true });
+  await writeFile(join(root, 'own', 'pods'), '');
+  await mkdir(join(dir, 'host'));
+  await writeFile(join(dir, 'host', 'secret'), '');
+});
+afterEach(async () => {
+  for (const point of await systemMounter.below(dir)) await systemMounter.unmount(point);
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** The real mounts, with something that happens to the volume before each. */
+function mounterWith(before: () => Promise<void>, bind = systemMounter.bind): Mounter {
+  return {
+    ...systemMounter,
+    async bind(opened, target) {
+      await before();
+      await bind(opened, target);
+    },
+  };
+}
+
+describe('a subPath', () => {
+  it('shows the directory that was checked, whatever stands at its path when it is mounted', async () => {
+    const swapped = mounterWith(async () => {
+      await rename(join(root, 'own'), join(root, 'away'));
+      await symlink(join(dir, 'host'), join(root, 'own'));
+    });
+    await bindSubPath(swapped, root, 'own', place);
+    expect(await readdir(place)).toEqual(['pods']);
+  });
+
+  it('never shows what the name of a removed directory leads to', async () => {
+    // The kernel names a removed directory so, and a path is what mount(8) would make of the descriptor.
+    const removed = mounterWith(async () => {
+      await rm(join(root, 'own', 'pods'));
+      await rmdir(join(root, 'own'));
+      await symlink(join(dir, 'host'), join(root, 'own (deleted)'));
+    });
+    await bindSubPath(removed, root, 'own', place).catch(() => undefined);
+    expect(await readdir(place)).not.toContain('secret');
+  });
+
+  it('is undone when something else was mounted than was checked', async () => {
+    const other = await mkdtemp(join(dir, 'other-'));
+    await writeFile(join(other, 'secret'), '');
+    const wrong = mounterWith(
+      async () => undefined,
+      async (_opened, target) => {
+        const handle = await open(other, 'r');
+        await systemMounter.bind(handle, target).finally(() => handle.close());
+      },
+    );
+    await expect(bindSubPath(wrong, root, 'own', place)).rejects.toThrow('changed while it was mounted');
+    expect(await systemMounter.below(dir)).toEqual([]);
+    expect(await readdir(place)).toEqual([]);
+  });
+
+  it('shows nothing of the host while its pod swaps a directory and a link as fast as it can', async () => {
+    const swapper = swap(join(root, 'own'), join(dir, 'host'));
+    const end = performance.now() + 3_000;
+    const shown = new Set<string>();
+    try {
+      for (let i = 0; i < 200 && performance.now() < end; i++) {
+        const at = join(dir, `place-${i}`);
+        try {
+          await bindSubPath(systemMounter, root, 'own', at);
+        } catch {
+          // A link, or nothing, stood there at that moment.
+          continue;
+        }
+        for (const name of await readdir(at)) shown.add(name);
+        await systemMounter.unmount(at);
+      }
+    } finally {
+      swapper.kill('SIGKILL');
+    }
+    expect([...shown].filter((name) => name !== 'pods')).toEqual([]);
+  });
+
+  it('that does not exist is made with the permissions and the group of the volume', async () => {
+    await chown(root, -1, 4242);
+    await chmod(root, 0o2770);
+    await bindSubPath(systemMounter, root, 'made/deep', place);
+    for (const path of ['made', 'made/deep']) {
+      const made = await stat(join(root, path));
+      expect([made.mode & 0o7777, made.uid, made.gid]).toEqual([0o2770, 0, 4242]);
+    }
+    await chmod(root, 0o777);
+    await bindSubPath(systemMounter, root, 'open', join(dir, 'second'));
+    expect((await stat(join(root, 'open'))).mode & 0o7777).toBe(0o777);
+  });
+
+  it('leaves the permissions of what exists', async () => {
+    await chmod(join(root, 'own'), 0o700);
+    await chmod(root, 0o777);
+    await bindSubPath(systemMounter, root, 'own', place);
+    expect((await stat(join(root, 'own'))).mode & 0o7777).toBe(0o700);
+  });
+});
+
+/** Puts the directory and a link to `target` at `path` in turn, without a pause, until killed. */
+function swap(path: string, target: string): ChildProcess {
+  const script = `
+    const { renameSync, symlinkSync, unlinkSync } = require('node:fs');
+    const [path, target] = process.argv.slice(1);
+    for (;;) {
+      renameSync(path, path + '.away');
+      symlinkSync(target, path);
+      unlinkSync(path);
+      renameSync(path + '.away', path);
+    }`;
+  return spawn(process.execPath, ['-e', script, path, target], { stdio: 'ignore', timeout: 20_000 });
+}
