@@ -38,6 +38,31 @@ describe.each([
   });
 });
 
+it('a document that is put just as the last one has been written is written too', async () => {
+  const clock = new VirtualClock();
+  const kept = new Map<string, string>();
+  for (let turns = 0; turns < 20; turns++) {
+    const checkpoint = new Checkpoint({
+      clock,
+      log: silentLog,
+      storage: {
+        ...memoryCheckpoint(kept),
+        async write(key, text) {
+          kept.set(key, text);
+          if (key !== 'first') return;
+          void (async () => {
+            for (let turn = 0; turn < turns; turn++) await undefined;
+            checkpoint.put('second', { turns });
+          })();
+        },
+      },
+    });
+    checkpoint.put('first', {});
+    await clock.advance(1_000);
+    expect(kept.get('second')).toBe(JSON.stringify({ turns }));
+  }
+});
+
 describe('checkpoint files', () => {
   const pathOf = (key: string): string => join(dir, `${key}.json`);
 

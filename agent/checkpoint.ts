@@ -71,6 +71,8 @@ export class Checkpoint {
     if (this.#closed) return;
     this.#writing ??= this.#drain().finally(() => {
       this.#writing = undefined;
+      // What was put after the last look of the drain, and before this.
+      if (this.#dirty.size > 0) this.#begin();
     });
   }
 

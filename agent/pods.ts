@@ -88,6 +88,8 @@ export class PodManager {
   /** What the control plane wants is to be heard anew before the node is settled again. */
   #outdated = false;
   #engineUp = false;
+  /** The node knows what it has: before, limits that default to the whole node would be zero. */
+  #engineKnown = false;
   #mayRestoreAt = Number.POSITIVE_INFINITY;
   #restored = false;
   #resyncAt = 0;
@@ -139,6 +141,10 @@ export class PodManager {
       this.#restored = true;
       if (this.#workers.size > 0)
         this.#log.info({ pods: this.#workers.size }, 'no control plane: restoring pods from the checkpoint');
+      for (const worker of this.#workers.values()) worker.wake();
+    }
+    if (!this.#engineKnown && this.#deps.node().memoryCapacity > 0) {
+      this.#engineKnown = true;
       for (const worker of this.#workers.values()) worker.wake();
     }
     if (this.#engineUp && now >= this.#resyncAt) void this.#resync();
@@ -321,8 +327,7 @@ export class PodManager {
 
   /** Brings the workers to what is assigned. */
   #reconcile(changes: AssignedChanges, complete: boolean): void {
-    const wanted = new Map<string, Pod>();
-    for (const pod of this.#assigned.pods.values()) wanted.set(pod.metadata.uid, pod);
+    const wanted = this.#wanted();
     const keys = changes.pods;
     // Pods that have ended here are told of again when the control plane starts afresh.
     if (complete) this.#finished.clear();
@@ -338,8 +343,16 @@ export class PodManager {
       if (!this.#settled) this.#leftovers.add(uid);
       worker.assign(undefined);
     }
+    this.#adopt(wanted);
+    this.#inputsChanged(changes);
+    if (this.#authoritative) this.#removeOrphans();
+    this.#settle();
+  }
+
+  /** Gives each pod that has no worker one, unless what is left of an earlier time is still being removed. */
+  #adopt(wanted: ReadonlyMap<string, Pod>): void {
     for (const [uid, pod] of wanted) {
-      if (this.#workers.has(uid) || this.#finished.has(uid)) continue;
+      if (this.#workers.has(uid) || this.#finished.has(uid) || this.#removing.has(uid)) continue;
       const worker = new PodWorker(this.#workerDeps(), pod, undefined);
       this.#workers.set(uid, worker);
       worker.assign(pod);
@@ -347,9 +360,10 @@ export class PodManager {
       this.#unclaimed.delete(uid);
       void worker.observe(has?.sandboxes ?? [], has?.containers ?? [], worker.version);
     }
-    this.#inputsChanged(changes);
-    if (this.#authoritative) this.#removeOrphans();
-    this.#settle();
+  }
+
+  #wanted(): Map<string, Pod> {
+    return new Map([...this.#assigned.pods.values()].map((pod) => [pod.metadata.uid, pod]));
   }
 
   #inputsChanged({ configMaps, secrets }: AssignedChanges): void {
@@ -394,6 +408,7 @@ export class PodManager {
     }
     this.#removing.delete(uid);
     this.#unclaimed.delete(uid);
+    this.#adopt(this.#wanted());
     this.#settle();
   }
 
@@ -409,10 +424,20 @@ export class PodManager {
   async #removeStrayFiles(): Promise<void> {
     try {
       for (const uid of await this.#deps.volumes.list()) {
-        if (!this.#workers.has(uid)) await this.#deps.volumes.remove(uid);
+        if (!this.#workers.has(uid) && !this.#removing.has(uid)) await this.#removeFiles(uid);
       }
     } catch (error) {
       this.#log.warn({ err: messageOf(error) }, 'files of former pods not removed');
+    }
+  }
+
+  async #removeFiles(uid: string): Promise<void> {
+    this.#removing.add(uid);
+    try {
+      await this.#deps.volumes.remove(uid);
+    } finally {
+      this.#removing.delete(uid);
+      this.#adopt(this.#wanted());
     }
   }
 
@@ -464,7 +489,7 @@ export class PodManager {
       log: deps.log.child({ component: 'pod' }),
       inputs: this.#inputs,
       saved: () => checkpoint.flush(),
-      mayStart: () => this.#listed && (this.#authoritative || this.#restored),
+      mayStart: () => this.#listed && (this.#authoritative || this.#restored) && this.#deps.node().memoryCapacity > 0,
       remember: (pod, memory, status) => {
         const record: PodRecord = { pod: { ...pod, ...(status ? { status } : {}) }, memory };
         checkpoint.put(`pods/${pod.metadata.uid}`, record);

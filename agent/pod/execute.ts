@@ -99,7 +99,7 @@ const messageTailBytes = 2_048;
 
 /** The exit code and reason of a container that the engine could not start, as CRI runtimes have them. */
 const startFailureCode = 128;
-const startFailureReason = 'StartError';
+export const startFailureReason = 'StartError';
 
 /** One executor a step: it does what the step says, records what came of it, and decides nothing. */
 export const executors: Executors = {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ConfigMap, Pod } from '../../shared/generated/types.ts';
 import { container, HollowNode, makePod } from '../../test/support/hollow-agent.ts';
+import { FakeRuntime } from '../runtime/fake.ts';
 import { payloadOf } from './projection.ts';
 import { noVolumes, type PodVolumes, setUpEach } from './volumes.ts';
 
@@ -224,4 +225,75 @@ describe('an image that is changed while another is pulled', () => {
     expect([...node.engine.containers.values()].map(({ spec }) => spec.image)).toEqual(['example/app:2']);
     expect(node.server.events.map(({ reason }) => reason)).not.toContain('Failed');
   });
+});
+
+describe('an answer of the engine that comes late', () => {
+  it('does not bring back a container that has ended since', async () => {
+    node = new HollowNode();
+    const runtime = new FakeRuntime(node.engine);
+    const inspect = runtime.inspectContainer.bind(runtime);
+    runtime.inspectContainer = async (id) => {
+      const state = await inspect(id);
+      if (state?.state === 'running') await node.clock.sleep(3_000);
+      return state;
+    };
+    node.start({ runtime });
+    await node.until(() => node.server.connected);
+    const app = container('app', { command: ['fake.exit=3', 'after=1s'] });
+    node.server.assign(makePod('web', { containers: [app, container('other')], restartPolicy: 'Never' }));
+    await node.clock.advance(10_000);
+    expect(node.status('default/web')?.containerStatuses?.[0]?.state?.terminated?.exitCode).toBe(3);
+  });
+
+  it('about the machine holds back a pod whose limits are those of the node', async () => {
+    node = new HollowNode();
+    const runtime = new FakeRuntime(node.engine);
+    const info = runtime.info.bind(runtime);
+    let known = false;
+    runtime.info = async () => {
+      if (!known) throw new Error('not yet');
+      return info();
+    };
+    const disk = new SlowDisk();
+    node.start({ runtime, volumes: disk.volumes });
+    const item = { path: 'cpu', resourceFieldRef: { containerName: 'app', resource: 'limits.cpu' } };
+    node.server.pods.set(
+      'default/web',
+      makePod('web', { volumes: [{ name: 'info', downwardAPI: { items: [item] } }] }),
+    );
+    await node.clock.advance(30_000);
+    expect(node.running()).toEqual([]);
+    known = true;
+    await node.until(() => node.running().includes('app'), 15_000);
+    expect(disk.shown.get('info/cpu')).toBe('4');
+  });
+});
+
+it('a pod that is assigned while what is left of it is removed keeps its files and its address', async () => {
+  node = new HollowNode({ images: 'all', stopMs: 500 });
+  node.start();
+  await node.until(() => node.server.connected);
+  node.server.assign(makePod('web'));
+  await node.until(() => node.status('default/web')?.phase === 'Running');
+  node.kill();
+  node.checkpoint.clear();
+  node.server.pods.clear();
+  const done: string[] = [];
+  const volumes: PodVolumes = {
+    ...noVolumes,
+    prepare(...args) {
+      done.push('prepared');
+      return noVolumes.prepare(...args);
+    },
+    remove: async () => void done.push('removed'),
+  };
+  node.start({ volumes });
+  await node.until(() => node.server.connected);
+  node.server.assign(makePod('web'));
+  await node.until(() => node.status('default/web')?.phase === 'Running');
+  await node.clock.advance(2_000);
+  expect(done).toEqual(['removed', 'prepared']);
+  node.server.assign(makePod('other', {}, { uid: 'uid-other' }));
+  await node.until(() => node.status('default/other')?.phase === 'Running');
+  expect(node.status('default/other')?.podIP).not.toBe(node.status('default/web')?.podIP);
 });

@@ -11,7 +11,7 @@ import { absorb, absorbDesired, forgetCrashes } from './absorb.ts';
 import { backOffs } from './back-offs.ts';
 import { podRef } from './container-spec.ts';
 import { containersOf, currentSandbox, newestContainer } from './containers.ts';
-import { type ExecutorDeps, executors, type PodContext, withMessage } from './execute.ts';
+import { type ExecutorDeps, executors, type PodContext, startFailureReason, withMessage } from './execute.ts';
 import {
   emptyProgress,
   firstInputs,
@@ -177,12 +177,9 @@ export class PodWorker {
     }
     const known = this.#containers.get(containerId);
     if (!known || (type === 'started' && known.state === 'running')) return;
-    if (type === 'removed') this.#containers.delete(containerId);
-    else {
-      const seen = await this.#deps.runtime.inspectContainer(containerId);
-      if (seen) this.#containers.set(containerId, await this.#settled(seen));
-      else this.#containers.delete(containerId);
-    }
+    const seen = type === 'removed' ? undefined : await this.#deps.runtime.inspectContainer(containerId);
+    if (seen) this.#put(await this.#settled(seen));
+    else this.#containers.delete(containerId);
     this.#version++;
     this.wake();
   }
@@ -374,8 +371,14 @@ export class PodWorker {
   /** A state as it should be remembered: an exit with its message, a failed start as the exit it was taken for. */
   async #settled(state: ContainerState): Promise<ContainerState> {
     const known = this.#containers.get(state.id);
-    if (known?.state === 'exited' && state.state !== 'running') return known;
+    if (known?.state === 'exited' && (hasEnded(known) || state.state !== 'running')) return known;
     return withMessage(this.#deps, this.#pod, state);
+  }
+
+  /** An answer that was under way while the container ended is old: a container runs once. */
+  #put(state: ContainerState): void {
+    const known = this.#containers.get(state.id);
+    if (!known || !hasEnded(known) || state.state === 'exited') this.#containers.set(state.id, state);
   }
 
   readonly #context: PodContext = this.#makeContext();
@@ -424,7 +427,7 @@ export class PodWorker {
         worker.wake();
       },
       putContainer: (state) => {
-        worker.#containers.set(state.id, state);
+        worker.#put(state);
         worker.wake();
       },
       dropContainer: (id) => {
@@ -451,6 +454,11 @@ function isSamePod(a: Pod, b: Pod): boolean {
     isDeepStrictEqual(annotations, b.metadata.annotations) &&
     isDeepStrictEqual(a.spec, b.spec)
   );
+}
+
+/** Whether its exit was seen, and not only taken for one because its start failed. */
+function hasEnded({ state, reason }: ContainerState): boolean {
+  return state === 'exited' && reason !== startFailureReason;
 }
 
 function allRun({ pod, observed }: PodView): boolean {
