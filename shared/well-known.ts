@@ -3,5 +3,11 @@
 /** A node's user is this and its name; its group says that it is a node. */
 export const nodeUserPrefix = 'system:node:';
 export const nodesGroup = 'system:nodes';
+/** Its members may do everything. */
+export const mastersGroup = 'system:masters';
+/** The servers of the cluster, among themselves. */
+export const serversGroup = 'coracle:servers';
+/** Groups that no certificate request makes anybody a member of. */
+export const reservedGroups: readonly string[] = [mastersGroup, serversGroup];
 /** Where the leases of nodes live. */
 export const nodeLeaseNamespace = 'kube-node-lease';

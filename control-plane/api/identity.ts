@@ -1,6 +1,6 @@
 import type { PolicyRule } from '../../shared/generated/types.ts';
 import type { FieldRequirement } from '../../shared/selector.ts';
-import { nodesGroup } from '../../shared/well-known.ts';
+import { mastersGroup, nodesGroup, serversGroup } from '../../shared/well-known.ts';
 
 /** Who asks, as established by a client certificate, a token, or by being a component of this process. */
 export interface Identity {
@@ -50,13 +50,13 @@ export type Decision =
   | { readonly allowed: false; readonly reason: string };
 
 export const groups = {
-  masters: 'system:masters',
+  masters: mastersGroup,
   nodes: nodesGroup,
   authenticated: 'system:authenticated',
   unauthenticated: 'system:unauthenticated',
   bootstrappers: 'system:bootstrappers',
   /** The servers of the cluster, among themselves. */
-  servers: 'coracle:servers',
+  servers: serversGroup,
 } as const;
 
 /** One of the cluster's own components in this process, under the name that it has in Kubernetes: `system:kube-scheduler`. */

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { CertificateSigningRequest } from '../../shared/generated/types.ts';
 import type { RequestedSubject } from '../../shared/pki/signing-request.ts';
-import { nodesGroup, nodeUserPrefix } from '../../shared/well-known.ts';
+import { nodesGroup, nodeUserPrefix, reservedGroups } from '../../shared/well-known.ts';
 
 /** Kubernetes' signers that we are (`pkg/controller/certificates/signer`, `pkg/apis/certificates/helpers.go`). */
 export const signers = {
@@ -26,13 +26,16 @@ export function signerFault(
     case signers.nodeServing:
       return nodeServingFault(subject, usages);
     default:
-      return clientFault(usages);
+      return clientFault(subject, usages);
   }
 }
 
 const optionalUsages = ['digital signature', 'key encipherment'];
 
-function clientFault(usages: readonly string[]): string | undefined {
+/** Admission has refused the reserved groups before; the signer looks again. */
+function clientFault({ organizations }: RequestedSubject, usages: readonly string[]): string | undefined {
+  const reserved = organizations.find((group) => reservedGroups.includes(group));
+  if (reserved !== undefined) return `use of ${signers.client} signer with ${reserved} group is not allowed`;
   const wrong = usages.find((usage) => usage !== 'client auth' && !optionalUsages.includes(usage));
   if (wrong !== undefined) return `invalid usage for client certificate: ${wrong}`;
   return usages.includes('client auth') ? undefined : 'missing required usage for client certificate: client auth';

@@ -3,7 +3,7 @@ import { ignoring, messageOf } from '../../shared/errors.ts';
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../../shared/generated/types.ts';
 import type { Change } from '../../shared/informer.ts';
 import type { Authority } from '../../shared/pki/certificates.ts';
-import { readSigningRequest } from '../../shared/pki/signing-request.ts';
+import { type RequestedSubject, readSigningRequest } from '../../shared/pki/signing-request.ts';
 import { autoApprovals, forgetAt, hasCondition, isOurs, signerFault } from './certificates-plan.ts';
 import type { Controller, ControllerDeps } from './controller.ts';
 
@@ -45,7 +45,8 @@ export function createCertificateController(
   async function approve(csr: CertificateSigningRequest): Promise<void> {
     const { spec, metadata, status } = csr;
     if (!isOurs(spec.signerName)) return;
-    for (const { subresource, message } of autoApprovals(csr, readSigningRequest(pemOf(csr)))) {
+    const subject = subjectOf(csr);
+    for (const { subresource, message } of subject ? autoApprovals(csr, subject) : []) {
       if (!(await isAllowed(csr, subresource))) continue;
       const condition = conditionNow('Approved', 'AutoApproved', message);
       const body = {
@@ -77,15 +78,15 @@ export function createCertificateController(
   async function sign(csr: CertificateSigningRequest): Promise<void> {
     const { spec, status } = csr;
     const { usages = [], signerName } = spec;
-    const pem = pemOf(csr);
-    const fault = signerFault(signerName, readSigningRequest(pem), usages);
-    if (fault !== undefined) {
-      await fail(csr, 'SignerValidationFailure', fault);
-      return;
-    }
     let certificate: string;
     try {
-      certificate = await authority.signRequest(pem, usages, lifeOf(spec.expirationSeconds));
+      const request = readSigningRequest(pemOf(csr));
+      const fault = signerFault(signerName, request.subject, usages);
+      if (fault !== undefined) {
+        await fail(csr, 'SignerValidationFailure', fault);
+        return;
+      }
+      certificate = await authority.signRequest(request, usages, lifeOf(spec.expirationSeconds));
     } catch (error) {
       await fail(csr, 'SigningError', messageOf(error));
       return;
@@ -122,6 +123,16 @@ export function createCertificateController(
 function mayBeSigned(csr: CertificateSigningRequest): boolean {
   const open = !csr.status?.certificate && !hasCondition(csr, 'Failed') && !hasCondition(csr, 'Denied');
   return open && isOurs(csr.spec.signerName);
+}
+
+/** Undefined when the request cannot be read: it is approved by nobody. */
+function subjectOf(csr: CertificateSigningRequest): RequestedSubject | undefined {
+  try {
+    return readSigningRequest(pemOf(csr)).subject;
+  } catch (error) {
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
 }
 
 function pemOf({ spec }: CertificateSigningRequest): string {

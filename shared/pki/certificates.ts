@@ -4,6 +4,7 @@ import * as x509 from '@peculiar/x509';
 import type { Clock } from '../clock.ts';
 import type { Random } from '../random.ts';
 import { hashOf } from './inspect.ts';
+import { type RequestedSubject, readSigningRequest, type SigningRequest } from './signing-request.ts';
 
 export { authorityHash, renewalTime, shouldRenew, type Validity, validityOf } from './inspect.ts';
 
@@ -55,12 +56,12 @@ export interface Authority {
   issueServer(subject: ServerSubject, lifetimeMs?: number): Promise<KeyPair>;
   issueClient(subject: ClientSubject, lifetimeMs?: number): Promise<KeyPair>;
   /** A client certificate for the key of a signing request; what name the request asks for is ignored. */
-  signClient(request: SigningRequest, subject: ClientSubject, lifetimeMs?: number): Promise<string>;
+  signClient(request: Pick<SigningRequest, 'publicKey'>, subject: ClientSubject, lifetimeMs?: number): Promise<string>;
   /**
-   * A certificate for the key of a PKCS#10 request (PEM), with the subject and the names that the request asks for: for whoever has
-   * looked at them, and at the request's own signature. `usages`: as a CertificateSigningRequest has them.
+   * A certificate for the key of a request, with the subject and the names that were read from it, for a caller that has
+   * checked them. Both are made anew of these values. `usages`: as a CertificateSigningRequest has them.
    */
-  signRequest(request: string, usages: readonly string[], lifetimeMs: number): Promise<string>;
+  signRequest(request: SigningRequest, usages: readonly string[], lifetimeMs: number): Promise<string>;
 }
 
 /** A CA that signs itself. */
@@ -68,7 +69,7 @@ export async function createAuthority(commonName: string, deps: PkiDeps): Promis
   const keys = await generateKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {
-      name: [{ CN: [commonName] }],
+      name: nameOf([['CN', commonName]]),
       keys,
       ...validity(lifetimes.authority, deps),
       serialNumber: serialNumber(deps),
@@ -96,7 +97,7 @@ export async function loadAuthority(pair: KeyPair, deps: PkiDeps): Promise<Autho
   if (!own.equals(spki)) throw new Error('the CA key is not the key of the CA certificate');
 
   async function issue(
-    subject: x509.JsonName | x509.Name,
+    subject: x509.Name,
     publicKey: webcrypto.CryptoKey | x509.PublicKey,
     lifetimeMs: number,
     extensions: x509.Extension[],
@@ -131,7 +132,7 @@ export async function loadAuthority(pair: KeyPair, deps: PkiDeps): Promise<Autho
     async issueServer({ commonName, names }, lifetimeMs = lifetimes.server) {
       const keys = await generateKeys();
       const alternative = new x509.SubjectAlternativeNameExtension(names.map(generalName));
-      const issued = await issue([{ CN: [commonName] }], keys.publicKey, lifetimeMs, [serverUse, alternative]);
+      const issued = await issue(nameOf([['CN', commonName]]), keys.publicKey, lifetimeMs, [serverUse, alternative]);
       return { certificate: issued, key: await exportKey(keys.privateKey) };
     },
     async issueClient(subject, lifetimeMs = lifetimes.client) {
@@ -141,15 +142,17 @@ export async function loadAuthority(pair: KeyPair, deps: PkiDeps): Promise<Autho
     },
     signClient: (request, subject, lifetimeMs = lifetimes.client) =>
       issue(clientName(subject), request.publicKey, lifetimeMs, [clientUse]),
-    signRequest(request, usages, lifetimeMs) {
-      const { subjectName, publicKey, extensions } = parseRequest(request);
+    signRequest({ publicKey, subject }, usages, lifetimeMs) {
       const uses = usages.flatMap((usage) => extendedUsages[usage] ?? []);
+      const names = Object.entries(subject.names).flatMap(([type, values]) =>
+        values.map((value) => ({ type: type as keyof RequestedSubject['names'], value })),
+      );
       const asked = [
         ...(uses.length > 0 ? [new x509.ExtendedKeyUsageExtension(uses)] : []),
-        ...extensions.filter((extension) => extension instanceof x509.SubjectAlternativeNameExtension),
+        ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
       ];
       const keyUsages = usages.reduce((flags, usage) => flags | (plainUsages[usage] ?? 0), 0);
-      return issue(subjectName, publicKey, lifetimeMs, asked, keyUsages);
+      return issue(requestedName(subject), publicKey, lifetimeMs, asked, keyUsages);
     },
   };
 }
@@ -164,11 +167,6 @@ const extendedUsages: Readonly<Record<string, string | undefined>> = {
   'server auth': x509.ExtendedKeyUsage.serverAuth,
 };
 
-/** A signing request whose sender has proved to hold its key. */
-export interface SigningRequest {
-  readonly publicKey: x509.PublicKey;
-}
-
 /** A new key and a PKCS#10 request for it. */
 export async function createSigningRequest(subject: ClientSubject): Promise<{ request: string; key: string }> {
   const keys = await generateKeys();
@@ -179,21 +177,12 @@ export async function createSigningRequest(subject: ClientSubject): Promise<{ re
   return { request: request.toString('pem'), key: await exportKey(keys.privateKey) };
 }
 
-/** Checks a request's own signature and that its key is of our kind. Throws Error that says what is wrong. */
-export async function verifySigningRequest(request: string): Promise<SigningRequest> {
-  const parsed = parseRequest(request);
-  const { name, namedCurve } = parsed.publicKey.algorithm as { name: string; namedCurve?: string };
+/** Reads a request for a node's certificate, whose key must be of our kind. Throws Error that says what is wrong with it. */
+export function readNodeRequest(pem: string): SigningRequest {
+  const request = readSigningRequest(pem);
+  const { name, namedCurve } = request.publicKey.algorithm as { name: string; namedCurve?: string };
   if (name !== 'ECDSA' || namedCurve !== 'P-256') throw new Error('the key of the signing request must be ECDSA P-256');
-  if (!(await parsed.verify(webcrypto))) throw new Error('the signing request is not signed by its own key');
-  return { publicKey: parsed.publicKey };
-}
-
-function parseRequest(request: string): x509.Pkcs10CertificateRequest {
-  try {
-    return new x509.Pkcs10CertificateRequest(request);
-  } catch (cause) {
-    throw new Error('not a PKCS#10 signing request in PEM', { cause });
-  }
+  return request;
 }
 
 function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
@@ -212,8 +201,23 @@ function pem(certificate: x509.X509Certificate): string {
   return `${certificate.toString('pem')}\n`;
 }
 
-function clientName({ user, groups }: ClientSubject): x509.JsonName {
-  return [...groups.map((group) => ({ O: [group] })), { CN: [user] }];
+function clientName({ user, groups }: ClientSubject): x509.Name {
+  return nameOf([...groups.map((group): NamePart => ['O', group]), ['CN', user]]);
+}
+
+function requestedName({ others = [], organizations, commonName }: RequestedSubject): x509.Name {
+  return nameOf([
+    ...others.map(({ type, value }): NamePart => [type, value]),
+    ...organizations.map((organization): NamePart => ['O', organization]),
+    ...(commonName === undefined ? [] : [['CN', commonName] satisfies NamePart]),
+  ]);
+}
+
+type NamePart = readonly [type: string, value: string];
+
+/** Each value as it is: from a bare string the library takes quotes and escapes, and `#` for the start of encoded bytes. */
+function nameOf(parts: readonly NamePart[]): x509.Name {
+  return new x509.Name(parts.map(([type, value]) => ({ [type]: [{ utf8String: value }] })));
 }
 
 function generalName(name: string): { type: 'ip' | 'dns'; value: string } {

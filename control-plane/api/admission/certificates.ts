@@ -3,7 +3,8 @@ import { messageOf } from '../../../shared/errors.ts';
 import type { CertificateSigningRequest } from '../../../shared/generated/types.ts';
 import { type RequestedSubject, readSigningRequest } from '../../../shared/pki/signing-request.ts';
 import { invalid, invalidError } from '../../../shared/schema/causes.ts';
-import { type Authorizer, groups, type Identity } from '../identity.ts';
+import { reservedGroups } from '../../../shared/well-known.ts';
+import type { Authorizer, Identity } from '../identity.ts';
 import { forbidden } from '../refusals.ts';
 import type { Admission, AdmissionPlugin } from './plugin.ts';
 
@@ -64,11 +65,11 @@ function setRequestor(spec: CertificateSigningRequest['spec'], { user, uid, grou
 function checkRequest({ entry, name }: Admission, { spec }: CertificateSigningRequest): void {
   let subject: RequestedSubject;
   try {
-    subject = readSigningRequest(Buffer.from(spec.request, 'base64').toString('latin1'));
+    subject = readSigningRequest(Buffer.from(spec.request, 'base64').toString('latin1')).subject;
   } catch (error) {
     throw invalidError(entry, name, [invalid('spec.request', spec.request, messageOf(error))]);
   }
-  const reserved = [groups.masters, groups.servers].find((group) => subject.organizations.includes(group));
+  const reserved = reservedGroups.find((group) => subject.organizations.includes(group));
   if (spec.signerName === clientSigner && reserved) {
     throw forbidden(entry, name, `use of ${clientSigner} signer with ${reserved} group is not allowed`);
   }

@@ -3,8 +3,9 @@ import type { Clock } from '../../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
 import type { JoinToken, Node } from '../../../shared/generated/types.ts';
 import type { Log } from '../../../shared/log.ts';
-import { type Authority, type SigningRequest, verifySigningRequest } from '../../../shared/pki/certificates.ts';
+import { type Authority, readNodeRequest } from '../../../shared/pki/certificates.ts';
 import { isExpired, parseToken, secretMatches } from '../../../shared/pki/join-tokens.ts';
+import type { SigningRequest } from '../../../shared/pki/signing-request.ts';
 import { groups, type Identity } from '../identity.ts';
 import { nodeNameOf, nodeUser } from './authentication.ts';
 
@@ -67,7 +68,7 @@ export function createEnrollment(deps: EnrollmentDeps): Enrollment {
     async enroll({ token, nodeName, csr }) {
       await checkToken(token, deps);
       checkNodeName(nodeName);
-      const request = await checkRequest(csr);
+      const request = checkRequest(csr);
       const node = await getOrNone(() => deps.client.get('Node', nodeName));
       if (node && isReady(node)) {
         throw new ApiError(
@@ -85,7 +86,7 @@ export function createEnrollment(deps: EnrollmentDeps): Enrollment {
       if (nodeName !== node) {
         throw new ApiError('Forbidden', `node '${node}' may renew only its own certificate, not that of '${nodeName}'`);
       }
-      return issue(node, await checkRequest(csr));
+      return issue(node, checkRequest(csr));
     },
   };
 }
@@ -110,9 +111,9 @@ function checkNodeName(name: string): void {
   );
 }
 
-async function checkRequest(csr: string): Promise<SigningRequest> {
+function checkRequest(csr: string): SigningRequest {
   try {
-    return await verifySigningRequest(csr);
+    return readNodeRequest(csr);
   } catch (cause) {
     throw new ApiError('BadRequest', messageOf(cause), {}, { cause });
   }
