@@ -223,6 +223,17 @@ describe('probes', () => {
     ).toBe(true);
   });
 
+  it('of a readiness gate make a pod ready when its condition comes from elsewhere', async () => {
+    const conditionType = 'example.org/serves';
+    const spec = { containers: [container('app')], readinessGates: [{ conditionType }] };
+    await withRunningPod(spec);
+    const ready = () => node.status('default/web')?.conditions?.find(({ type }) => type === 'Ready')?.status;
+    expect(ready()).toBe('False');
+    const conditions = [{ type: conditionType, status: 'True' as const }];
+    node.server.assign({ ...makePod('web', spec, { resourceVersion: '2' }), status: { conditions } });
+    await node.until(() => ready() === 'True', 2_000);
+  });
+
   it('restart a container that is not alive', async () => {
     fresh().answers.set(80, 200);
     node.start();

@@ -163,8 +163,9 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
       { key: keyOf(object), rev: resourceVersion, policy: propagationPolicy },
       `collecting ${kindNamed(kind).singular}`,
     );
+    // Of the version that was decided on: who has been given another owner since is decided on again, by that change.
     await client
-      .delete(kind, name, { namespace, propagationPolicy, preconditions: { uid } })
+      .delete(kind, name, { namespace, propagationPolicy, preconditions: { uid, resourceVersion } })
       .catch(ignoring('NotFound', 'Conflict'));
   }
 

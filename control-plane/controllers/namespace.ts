@@ -44,9 +44,9 @@ export function createNamespaceController(deps: ControllerDeps): Controller {
         failures.push(messageOf(error));
       }
     }
-    await report(namespace, left, failures);
+    const reported = await report(namespace, left, failures);
     if (left.length > 0 || failures.length > 0) return lookAgainMs;
-    await release(namespace);
+    await release(reported);
     return undefined;
   }
 
@@ -68,24 +68,30 @@ export function createNamespaceController(deps: ControllerDeps): Controller {
       .catch(ignoring('NotFound', 'Conflict'));
   }
 
-  async function report(namespace: Namespace, left: readonly Leftover[], failures: readonly string[]): Promise<void> {
+  async function report(
+    namespace: Namespace,
+    left: readonly Leftover[],
+    failures: readonly string[],
+  ): Promise<Namespace> {
     const before = namespace.status?.conditions;
     // One that empties at the first try goes without a word.
-    if (left.length === 0 && failures.length === 0 && !before) return;
+    if (left.length === 0 && failures.length === 0 && !before) return namespace;
     const lastTransitionTime = formatTime(clock.now());
     let conditions: NamespaceCondition[] | undefined = before;
     for (const condition of namespaceConditions(left, failures)) {
       conditions = withCondition(conditions, { ...condition, lastTransitionTime });
     }
     const status = { ...namespace.status, phase: 'Terminating' as const, conditions };
-    if (isDeepStrictEqual(status, namespace.status)) return;
-    await client.updateStatus('Namespace', { ...namespace, status });
+    if (isDeepStrictEqual(status, namespace.status)) return namespace;
+    return client.updateStatus('Namespace', { ...namespace, status });
   }
 
-  async function release({ metadata: { name }, spec }: Namespace): Promise<void> {
+  /** With the version: a finalizer that was added meanwhile stays. */
+  async function release({ metadata: { name, resourceVersion }, spec }: Namespace): Promise<void> {
     const finalizers = (spec?.finalizers ?? []).filter((one) => one !== ownFinalizer);
+    const body = { metadata: { resourceVersion }, spec: { finalizers } };
     await client
-      .patch('Namespace', name, { type: 'merge', body: { spec: { finalizers } } }, { subresource: 'finalize' })
+      .patch('Namespace', name, { type: 'merge', body }, { subresource: 'finalize' })
       .catch(ignoring('NotFound'));
   }
 

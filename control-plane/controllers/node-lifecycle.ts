@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatTime } from '../../shared/clock.ts';
-import { ignoring } from '../../shared/errors.ts';
+import { ignoring, isApiError } from '../../shared/errors.ts';
 import type { Node, Pod } from '../../shared/generated/types.ts';
 import type { Change } from '../../shared/informer.ts';
 import { keyOf } from '../../shared/object.ts';
@@ -19,6 +19,8 @@ import {
 
 /** A lease that is gone only for this long may just be changing hands: a session that ends as the next one starts. */
 const confirmMs = 300;
+/** After a write that came too late, milliseconds. */
+const againMs = 50;
 /** How many pods leave a node at the same time. */
 const parallel = 16;
 
@@ -163,7 +165,7 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
     }
     if (after.size > 0) leaving.set(name, after);
     else leaving.delete(name);
-    if (health.state === 'lost') await sayUnready(node, signal);
+    if (health.state === 'lost' && !(await sayUnready(node, signal))) next = Math.min(next, now + againMs);
     await inParallel(due, signal, (pod) => evict(pod, health));
     return Number.isFinite(next) ? next - now : undefined;
   }
@@ -180,8 +182,9 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
     evictions.event(pod, 'Normal', 'TaintManagerEviction', `${what} Pod ${keyOf(pod)}`);
   }
 
-  /** Whoever counts on these pods must know at once that they do not serve. */
-  async function sayUnready(node: Node, signal: AbortSignal): Promise<void> {
+  /** Whoever counts on these pods must know at once that they do not serve. False: some have changed meanwhile, and are not told of. */
+  async function sayUnready(node: Node, signal: AbortSignal): Promise<boolean> {
+    let all = true;
     const serving = [...pods.by('node', node.metadata.name)].filter((pod) =>
       pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
     );
@@ -190,8 +193,12 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
       const ready = { type: 'Ready', status: 'False', reason: 'NodeNotReady', lastTransitionTime } as const;
       const status = { ...pod.status, conditions: withCondition(pod.status?.conditions, ready) };
       events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
-      await client.updateStatus('Pod', { ...pod, status }).catch(ignoring('NotFound', 'Conflict'));
+      await client.updateStatus('Pod', { ...pod, status }).catch((error: unknown) => {
+        if (isApiError(error, 'Conflict')) all = false;
+        else if (!isApiError(error, 'NotFound')) throw error;
+      });
     });
+    return all;
   }
 
   /** A node's object is gone: nothing runs its pods any more. */

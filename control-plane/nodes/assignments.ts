@@ -163,12 +163,16 @@ export function peerOf(node: Node): Peer | undefined {
   return address && podCIDR ? { name: node.metadata.name, address, podCIDR } : undefined;
 }
 
-/** Changes of a pod's status come from the agent itself: only the rest is worth sending it again. */
+/** Changes of a pod's status come from the agent itself: only the rest is worth sending it again, and the conditions that are its readiness gates. */
 function fingerprintOf(id: string, object: KubeObject | Peer): string {
   if (!('metadata' in object)) return JSON.stringify(object);
   if (!id.startsWith('Pod|')) return object.metadata.resourceVersion;
   const { uid, labels, annotations, deletionTimestamp, deletionGracePeriodSeconds } = object.metadata;
-  return JSON.stringify([uid, labels, annotations, deletionTimestamp, deletionGracePeriodSeconds, object.spec]);
+  const { spec, status } = object as Pod;
+  const gates = (spec.readinessGates ?? []).map(
+    ({ conditionType }) => status?.conditions?.find(({ type }) => type === conditionType)?.status,
+  );
+  return JSON.stringify([uid, labels, annotations, deletionTimestamp, deletionGracePeriodSeconds, spec, gates]);
 }
 
 function order(change: Assignment): number {

@@ -261,9 +261,20 @@ function repetition({ count, lastTimestamp, message, series }: Event): object {
   return { count, lastTimestamp, message, series };
 }
 
-/** The status an agent reports, with what others have written into it: the scheduler's and the controllers' conditions. */
+/** The conditions that only a node writes; of others it may know an old state (kubernetes/pkg/kubelet/types, `PodConditionByKubelet`). */
+const nodeConditions: ReadonlySet<string> = new Set([
+  'PodReadyToStartContainers',
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodResizePending',
+  'PodResizeInProgress',
+]);
+
+/** The status an agent reports, with what others have written into it: the scheduler's and the controllers' conditions, readiness gates. */
 function withOthers(pod: Pod, status: PodStatus): PodStatus {
-  const reported = new Set(status.conditions?.map((condition) => condition.type));
-  const others = pod.status?.conditions?.filter((condition) => !reported.has(condition.type)) ?? [];
-  return { ...status, conditions: [...others, ...(status.conditions ?? [])] };
+  const others = pod.status?.conditions?.filter(({ type }) => !nodeConditions.has(type)) ?? [];
+  const written = new Set(others.map(({ type }) => type));
+  const reported = status.conditions?.filter(({ type }) => !written.has(type)) ?? [];
+  return { ...status, conditions: [...others, ...reported] };
 }

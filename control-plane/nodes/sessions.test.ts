@@ -267,6 +267,44 @@ describe('assignments', () => {
   });
 });
 
+describe('a readiness gate', () => {
+  it('is sent to the node when somebody changes it, and what the node knows of it overwrites nothing', async () => {
+    const agent = await joined('a');
+    const gate = 'example.org/serves';
+    const pod = await createPod('mine', 'a', { readinessGates: [{ conditionType: gate }] });
+    const write = (status: 'True' | 'False') => {
+      const body = { status: { conditions: [{ type: gate, status }] } };
+      const options = { namespace: 'default', subresource: 'status' } as const;
+      return cluster.settle(cluster.client.patch('Pod', 'mine', { type: 'strategic', body }, options));
+    };
+    const known = () => {
+      const sent = agent.assigned().get('Pod|default/mine') as Pod | undefined;
+      return sent?.status?.conditions?.find(({ type }) => type === gate)?.status;
+    };
+    await write('False');
+    await cluster.clock.advance(200);
+    expect(known()).toBe('False');
+    await write('True');
+    await cluster.clock.advance(200);
+    expect(known()).toBe('True');
+    const conditions = [
+      { type: gate, status: 'False' },
+      { type: 'Ready', status: 'False' },
+      { type: 'PodResizeInProgress', status: 'True' },
+    ] as const;
+    const report = async (sequence: number, some: readonly object[]) => {
+      const status = { phase: 'Running', conditions: some };
+      const update = { namespace: 'default', name: 'mine', uid: pod.metadata.uid, status, terminated: false };
+      await agent.connection.send({ type: 'podStatus', sequence, updates: [update as never] });
+      await cluster.clock.advance(200);
+      const { status: stored } = await cluster.settle(cluster.client.get('Pod', 'mine', 'default'));
+      return stored?.conditions?.map((one) => `${one.type}=${one.status}`).sort();
+    };
+    expect(await report(1, conditions)).toEqual(['PodResizeInProgress=True', 'Ready=False', `${gate}=True`]);
+    expect(await report(2, conditions.slice(0, 2))).toEqual(['Ready=False', `${gate}=True`]);
+  });
+});
+
 describe('what a node reports', () => {
   it('leaves labels and conditions that others write at the same time', async () => {
     const agent = await joined('a');
