@@ -162,6 +162,8 @@ class CertifiedLine {
   #credentials: NodeCredentials | undefined;
   #channel: RpcChannel | undefined;
   #outdated: RpcChannel | undefined;
+  /** A session has been dialled on the channel. */
+  #dialled = false;
 
   constructor(options: AgentOptions, log: Log) {
     this.#options = options;
@@ -173,6 +175,9 @@ class CertifiedLine {
       // The session before has ended, and with it the last use of the certificate before.
       this.#outdated?.close();
       this.#outdated = undefined;
+      // Its connection may be one that swallows everything: the next session has a new one.
+      if (this.#dialled && this.#credentials) this.#use(this.#credentials);
+      this.#dialled = true;
       return this.#over().connect(signal);
     },
     tunnel: (id, signal) => this.#over().tunnel(id, signal),

@@ -8,12 +8,14 @@ import type {
   Connection,
   FromNode,
   PodStatusUpdate,
+  SessionLine,
   SessionTransport,
   StreamRequest,
   ToNode,
   UsageReport,
 } from '../shared/session.ts';
 import { Wakeup } from '../shared/wakeup.ts';
+import { Heartbeats } from './heartbeats.ts';
 import { StatusOutbox } from './status-outbox.ts';
 
 export interface SessionDeps {
@@ -31,7 +33,7 @@ export interface SessionDeps {
 export interface SessionHandlers {
   /** The Node object of the hello. */
   node(): Node;
-  welcome(message: Extract<ToNode, { type: 'welcome' }>): void;
+  welcome(message: Welcome): void;
   assignments(message: Extract<ToNode, { type: 'assignments' }>): void;
   openStream(id: string, request: StreamRequest, signal: AbortSignal): void;
   closeStream(id: string): void;
@@ -51,8 +53,8 @@ export interface SessionHandlers {
   forgotten(): void;
 }
 
-/** Milliseconds: until the server has said how often and how long. */
-const firstHeartbeatMs = 1_000;
+/** Milliseconds. */
+const tickMs = 1_000;
 const welcomeWithinMs = 5_000;
 /** Between two status reports: a burst of changes becomes one. */
 const statusEveryMs = 50;
@@ -61,13 +63,15 @@ const reconnect = { firstMs: 200, capMs: 2_000 };
 /** A session of this length was a good one: the next try is quick again. */
 const goodSessionMs = 3_000;
 
+type Welcome = Extract<ToNode, { type: 'welcome' }>;
 type Ending = { readonly established: boolean; readonly lastedMs: number };
 
 /**
  * The agent's line to the control plane, one disposable session after another:
  *
  *     connect ─▶ hello ─▶ welcome ─▶ COMPLETE ─▶ INCREMENTAL … ─▶ end ─▶ backoff ─▶ connect
- *                                    heartbeats, statuses, events ─▶
+ *                            │       statuses, events ─▶
+ *                            └─▶ heartbeats, on a connection of their own
  *
  * Whatever goes wrong (no welcome in time, no acknowledged heartbeat for the lease's time, a gap in the assignments, a broken
  * connection) ends the session whole. Statuses are kept until acknowledged, across sessions.
@@ -78,7 +82,7 @@ export class AgentSession {
   readonly #outbox = new StatusOutbox();
   readonly #wakeup = new Wakeup();
   #connected = false;
-  /** When the control plane last showed that it holds this node's lease, and for how long that is good at least. */
+  /** From when on the node's lease was surely good, by the monotonic clock, and for how long at least. */
   #held: { at: number; readonly leaseMs: number } | undefined;
 
   constructor(deps: SessionDeps) {
@@ -123,29 +127,33 @@ export class AgentSession {
     const end = new AbortController();
     const signal = AbortSignal.any([outer, end.signal]);
     const state = new SessionState(begun);
-    let beat: Timer | undefined;
+    let tick: Timer | undefined;
     const schedule = (): void => {
-      const due = clock.monotonic() + state.heartbeatMs;
-      beat = clock.timer(state.heartbeatMs, () => {
-        // What this process was late itself is not the server's silence: its answers may be waiting to be read.
+      const due = clock.monotonic() + tickMs;
+      tick = clock.timer(tickMs, () => {
+        // What this process was late itself is not the server's silence: its welcome may be waiting to be read.
         state.excuse(clock.monotonic() - due);
         handlers.tick();
-        const failure = state.overdue(clock.monotonic());
-        if (failure) return end.abort(new Error(failure));
-        state.heartbeatDue = state.welcomed;
-        this.#wakeup.ring();
+        if (state.overdue(clock.monotonic())) return end.abort(new Error('no welcome in time'));
         schedule();
       });
     };
-    let connection: Connection<ToNode, FromNode> | undefined;
+    let connection: SessionLine | undefined;
     try {
       schedule();
       const live = transport.connect(signal);
       connection = live;
       const { nodeName, instance } = this.#deps;
       if (this.#held && clock.monotonic() - this.#held.at >= this.#held.leaseMs) handlers.forgotten();
+      const helloAt = clock.monotonic();
       const hello = connection.send({ type: 'hello', nodeName, node: handlers.node(), instance });
-      const reading = this.#read(connection, state, signal);
+      const welcomed = (message: Welcome): void => {
+        // The lease was made after the hello was sent.
+        this.#held = { at: helloAt, leaseMs: message.leaseMs };
+        this.#welcome(message, state);
+        this.#beat(live, message, signal).catch((error) => end.abort(error));
+      };
+      const reading = this.#read(live, state, welcomed, signal);
       const writing = hello.then(() => this.#write(live, state, signal));
       await Promise.race([reading, writing, aborted(signal)]);
     } catch (error) {
@@ -155,7 +163,7 @@ export class AgentSession {
       }
     } finally {
       end.abort();
-      beat?.cancel();
+      tick?.cancel();
       connection?.close();
       if (this.#connected) {
         this.#connected = false;
@@ -165,32 +173,42 @@ export class AgentSession {
     return { established: state.welcomed, lastedMs: clock.monotonic() - begun };
   }
 
-  async #read(connection: Connection<ToNode, FromNode>, state: SessionState, signal: AbortSignal): Promise<void> {
+  #welcome(message: Welcome, state: SessionState): void {
+    const { handlers } = this.#deps;
+    state.welcome();
+    this.#log.info({ session: message.sessionId }, 'session begun');
+    this.#outbox.restart(handlers.statuses());
+    this.#connected = true;
+    handlers.welcome(message);
+    handlers.connected(true);
+    this.#wakeup.ring();
+  }
+
+  async #beat(line: SessionLine, welcome: Welcome, signal: AbortSignal): Promise<void> {
+    const { clock, random, log } = this.#deps;
+    const confirmed = (sentAt: number): void => {
+      if (this.#held) this.#held.at = sentAt;
+    };
+    await new Heartbeats({ clock, random, log, line, confirmed }, welcome).run(signal);
+  }
+
+  async #read(
+    connection: Connection<ToNode, FromNode>,
+    state: SessionState,
+    welcomed: (message: Welcome) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     for await (const message of connection.incoming) {
       if (signal.aborted) return;
-      this.#take(message, state, signal);
+      if (message.type === 'welcome') welcomed(message);
+      else this.#take(message, state, signal);
     }
     throw new Error('the control plane has closed the session');
   }
 
-  #take(message: ToNode, state: SessionState, signal: AbortSignal): void {
-    const { clock, handlers } = this.#deps;
+  #take(message: Exclude<ToNode, Welcome>, state: SessionState, signal: AbortSignal): void {
+    const { handlers } = this.#deps;
     switch (message.type) {
-      case 'welcome':
-        state.welcome(message, clock.monotonic());
-        this.#held = { at: clock.monotonic(), leaseMs: message.leaseMs - message.heartbeatMs };
-        this.#log.info({ session: message.sessionId }, 'session begun');
-        this.#outbox.restart(handlers.statuses());
-        this.#connected = true;
-        handlers.welcome(message);
-        handlers.connected(true);
-        state.heartbeatDue = true;
-        this.#wakeup.ring();
-        return;
-      case 'heartbeatAck':
-        state.acknowledged(clock.monotonic());
-        if (this.#held) this.#held.at = clock.monotonic();
-        return;
       case 'assignments':
         state.chain(message);
         handlers.assignments(message);
@@ -239,10 +257,6 @@ export class AgentSession {
   }
 
   #next(state: SessionState): FromNode | undefined {
-    if (state.heartbeatDue) {
-      state.heartbeatDue = false;
-      return { type: 'heartbeat', sequence: ++state.sequence };
-    }
     if (state.statusDue) {
       const batch = this.#outbox.take();
       if (batch) return { type: 'podStatus', ...batch };
@@ -255,40 +269,29 @@ export class AgentSession {
 
 /** What one session knows of itself. */
 class SessionState {
-  heartbeatMs = firstHeartbeatMs;
-  sequence = 0;
-  heartbeatDue = false;
   statusDue = false;
   welcomed = false;
-  #leaseMs = welcomeWithinMs;
-  /** When the server last showed that it holds the session. */
-  #lastSeen: number;
+  /** When the session was begun, later by what this process was late since. */
+  #begun: number;
   /** What the next INCREMENTAL must apply to; undefined before the first COMPLETE. */
   #applied: number | undefined;
 
   constructor(now: number) {
-    this.#lastSeen = now;
+    this.#begun = now;
   }
 
-  welcome({ heartbeatMs, leaseMs }: Extract<ToNode, { type: 'welcome' }>, now: number): void {
+  welcome(): void {
     if (this.welcomed) throw new Error('a second welcome');
     this.welcomed = true;
-    this.heartbeatMs = Math.max(1, heartbeatMs);
-    this.#leaseMs = Math.max(this.heartbeatMs, leaseMs);
-    this.#lastSeen = now;
-  }
-
-  acknowledged(now: number): void {
-    this.#lastSeen = now;
   }
 
   excuse(lateMs: number): void {
-    if (lateMs > this.heartbeatMs / 2) this.#lastSeen += lateMs;
+    if (lateMs > tickMs / 2) this.#begun += lateMs;
   }
 
-  overdue(now: number): string | undefined {
-    if (now - this.#lastSeen < this.#leaseMs) return undefined;
-    return this.welcomed ? `no heartbeat was acknowledged for ${this.#leaseMs} ms` : 'no welcome in time';
+  /** Whether the welcome is. */
+  overdue(now: number): boolean {
+    return !this.welcomed && now - this.#begun >= welcomeWithinMs;
   }
 
   /** Throws on a gap: assignments hold only for the state they name. */

@@ -30,6 +30,10 @@ export function addPrograms(program: Argv, io: Io): Argv {
           .option('etcd-key', { type: 'string', describe: 'Key of the client certificate for etcd (PEM file)' })
           .option('rest-listen', { type: 'string', default: '0.0.0.0:6443', describe: 'HOST:PORT of the REST API' })
           .option('grpc-listen', { type: 'string', default: '0.0.0.0:6444', describe: 'HOST:PORT of the gRPC API' })
+          .option('heartbeat-listen', {
+            type: 'string',
+            describe: "HOST:PORT for the nodes' heartbeats; the port after that of the gRPC API",
+          })
           .option('advertise-address', {
             type: 'string',
             array: true,
@@ -88,6 +92,7 @@ export function addPrograms(program: Argv, io: Io): Argv {
             etcdKey: args.etcdKey,
             restListen: args.restListen,
             grpcListen: args.grpcListen,
+            ...(args.heartbeatListen ? { heartbeatListen: args.heartbeatListen } : {}),
             advertiseAddresses: commaSeparated(args.advertiseAddress),
             ...(args.peerAdvertiseAddress ? { peerAdvertiseAddress: args.peerAdvertiseAddress } : {}),
             podCIDR: args.podCidr,

@@ -10,6 +10,7 @@ import type { Log } from '../shared/log.ts';
 import type { PeerServer, PeerTransport } from '../shared/peers.ts';
 import type { Authority } from '../shared/pki/certificates.ts';
 import type { Random } from '../shared/random.ts';
+import type { HeartbeatTarget } from '../shared/session.ts';
 import type { Api } from './api/api.ts';
 import { auditedApi } from './api/audit/audited-api.ts';
 import type { Auditor } from './api/audit/auditor.ts';
@@ -26,7 +27,9 @@ import { createApi } from './api/pipeline.ts';
 import { type UsageSource, usageHandlers } from './api/usage.ts';
 import { controllerKinds, runControllers } from './controllers/index.ts';
 import { queueMetrics } from './controllers/metrics.ts';
-import { lead } from './leader.ts';
+import { lead, requireTerm } from './leader.ts';
+import { LivenessCore } from './liveness/core.ts';
+import type { Liveness, Term } from './liveness/liveness.ts';
 import { clusterUsage } from './nodes/cluster-usage.ts';
 import { NodeStreams } from './nodes/node-streams.ts';
 import { assignmentKinds, createNodeSessions, type NodeSessions } from './nodes/sessions.ts';
@@ -65,6 +68,10 @@ export interface ControlPlaneDeps {
   readonly authority?: Authority;
   /** How other servers on the same store are asked for the nodes that have their session there. Absent: nobody is asked. */
   readonly peers?: PeerTransport;
+  /** Keeps the leases of this server and its nodes, and who leads. Absent: in this thread. */
+  readonly liveness?: Liveness;
+  /** Where agents send their heartbeats; asked for each session. Absent: their transport knows. */
+  readonly heartbeats?: () => HeartbeatTarget;
 }
 
 export const defaults = { heartbeatMs: 1_000, leaseMs: 5_000 } as const;
@@ -95,6 +102,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   const { store, clock, random, log, metrics } = deps;
   const heartbeatMs = deps.heartbeatMs ?? defaults.heartbeatMs;
   const leaseMs = deps.leaseMs ?? defaults.leaseMs;
+  const liveness = deps.liveness ?? new LivenessCore({ store, clock, random, log, server: deps.holder });
 
   const cache = new WatchCache({ store, clock, random, log: log.child({ component: 'cache' }) });
   const rbac = new RbacIndex();
@@ -128,8 +136,16 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   });
   const { auditor } = deps;
   const api = auditor ? auditedApi(bare, auditor) : bare;
-  const clientOf: ClientOf = (identity, userAgent) =>
-    new LocalClient({ api, clock, identity, ...(userAgent ? { userAgent } : {}), audited: auditor?.on ?? false });
+  const audited = auditor?.on ?? false;
+  const clients =
+    (mayWrite?: () => void): ClientOf =>
+    (identity, userAgent) =>
+      new LocalClient({
+        ...{ api, clock, identity, audited },
+        ...(userAgent ? { userAgent } : {}),
+        ...(mayWrite ? { mayWrite } : {}),
+      });
+  const clientOf = clients();
   const kinds = new Set<Kind>([...assignmentKinds, ...schedulerKinds, ...controllerKinds]);
   const informers: Informers = createInformers({ client: clientOf(apiServer), clock, random, log }, [...kinds]);
   informers.onChange((changes) => rbac.apply(changes));
@@ -145,7 +161,8 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     clock,
     random,
     log,
-    self: deps.holder,
+    liveness,
+    heartbeats: deps.heartbeats ?? (() => ({ port: 0 })),
     clusterCIDR: deps.clusterCIDR,
     heartbeatMs,
     leaseMs,
@@ -157,7 +174,8 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   if (metrics) cacheMetrics(metrics, cache);
 
   /** What only one control plane at a time does. */
-  async function decide(signal: AbortSignal): Promise<void> {
+  async function decide(term: Term, signal: AbortSignal): Promise<void> {
+    const clientOf = clients(() => requireTerm(term));
     const recorder = (component: string, client: Client, host?: string) =>
       createEventRecorder({ client, clock, random, log, component, host, signal });
     const manager = clientOf(controllerManager);
@@ -218,7 +236,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
         cache.run(signal),
         informers.run(signal),
         runCompactor({ store, clock, log: log.child({ component: 'compactor' }) }, signal),
-        cache.ready(signal).then(() => lead({ store, clock, random, log, holder: deps.holder }, decide, signal)),
+        cache.ready(signal).then(() => lead({ liveness, clock, random, log, holder: deps.holder }, decide, signal)),
       ]).catch((error) => {
         if (!signal.aborted) throw error;
       });

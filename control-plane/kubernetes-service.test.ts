@@ -4,7 +4,7 @@ import { seededRandom } from '../shared/random.ts';
 import { VirtualClock } from '../shared/virtual-clock.ts';
 import { startTestApi, type TestApi } from '../test/support/api-server.ts';
 import { KubernetesService } from './kubernetes-service.ts';
-import { ServerLease } from './nodes/server-lease.ts';
+import { ServerLease } from './liveness/server-lease.ts';
 import { MemoryStore } from './store/memory.ts';
 
 let clock: VirtualClock;

@@ -6,7 +6,7 @@ import { isApiError, messageOf } from '../shared/errors.ts';
 import type { EndpointSlice, Endpoints, Kind, KindMap, Service } from '../shared/generated/types.ts';
 import type { Log } from '../shared/log.ts';
 import type { Draft } from '../shared/object.ts';
-import { serverLabel, serverLeaseNamespace, serverOf } from './nodes/server-lease.ts';
+import { serverLabel, serverLeaseNamespace, serverOf } from './liveness/server-lease.ts';
 
 /** How often a server looks which servers there are. */
 const roundMs = 10_000;

@@ -1,21 +1,18 @@
 import { setMaxListeners } from 'node:events';
 import { backoffMs } from '../shared/backoff.ts';
-import { type Clock, formatMicroTime } from '../shared/clock.ts';
-import { messageOf } from '../shared/errors.ts';
-import type { Lease } from '../shared/generated/types.ts';
-import { kindNamed } from '../shared/kinds/index.ts';
+import type { Clock } from '../shared/clock.ts';
+import { ApiError, messageOf } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
-import { type Random, uuid } from '../shared/random.ts';
-import { objectKey } from './store/keys.ts';
-import type { Item, Store } from './store/store.ts';
+import type { Random } from '../shared/random.ts';
+import type { Liveness, Term } from './liveness/liveness.ts';
 
-/** The leader's lease, and how often it is renewed; a follower looks as often. Milliseconds. */
-const ttlMs = 6_000;
-const renewMs = 1_500;
-const retry = { firstMs: 200, capMs: renewMs };
+/** How often a leader looks whether its term still holds, in milliseconds; it is told of most ends earlier. */
+const lookMs = 500;
+/** After work that failed. */
+const retry = { firstMs: 200, capMs: 1_500 };
 
 export interface LeaderDeps {
-  readonly store: Store;
+  readonly liveness: Pick<Liveness, 'campaign'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -27,91 +24,51 @@ export interface LeaderDeps {
 }
 
 /**
- * Runs `work` while this process is the one leader, again and again, until aborted. Leadership is a Lease object that hangs on
- * an etcd lease: it is there as long as its holder lives. `work`'s signal is aborted before anybody else can lead.
+ * Runs `work` while this process is the one leader, again and again, until aborted. `work`'s signal is aborted when the term is
+ * over, which a busy thread sees late: what only a leader may write is checked against the term before it is sent (requireTerm).
  */
-export async function lead(deps: LeaderDeps, work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) {
-  const { store, clock, random } = deps;
+export async function lead(
+  deps: LeaderDeps,
+  work: (term: Term, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { liveness, clock, random, holder } = deps;
   const log = deps.log.child({ component: 'leader' });
-  const key = objectKey(kindNamed('Lease'), 'kube-system', 'coracle-controllers');
-
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
-      const lease = await acquire();
-      if (lease) {
-        attempt = 0;
-        await serve(lease);
-      }
+      await serve(await liveness.campaign(holder, signal));
+      attempt = 0;
     } catch (error) {
-      if (!signal.aborted) log.warn({ err: messageOf(error) }, 'leadership not settled');
+      if (!signal.aborted) log.warn({ err: messageOf(error) }, 'leading failed');
     }
     await clock.sleep(backoffMs(attempt, retry, random), signal).catch(() => undefined);
   }
 
-  /** The etcd lease that our leadership hangs on; undefined when somebody else leads. */
-  async function acquire(): Promise<string | undefined> {
-    const { item } = await store.get(key);
-    if (item && holderOf(item) !== deps.holder) return undefined;
-    const lease = await store.grantLease(ttlMs / 1000);
-    const value = JSON.stringify(leaseObject(deps, clock.now()));
-    const guards = [{ key, revision: item?.revision ?? 0 }];
-    const { ok } = await store.txn({ guards, writes: [{ type: 'put', key, value, lease }] });
-    return ok ? lease : undefined;
-  }
-
-  async function serve(lease: string): Promise<void> {
+  async function serve(term: Term): Promise<void> {
     const leading = new AbortController();
     setMaxListeners(0, leading.signal);
     const stop = (): void => leading.abort(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
-    log.info({ holder: deps.holder }, 'leading');
-    const done = work(leading.signal);
+    if (signal.aborted) stop();
+    log.info({ holder }, 'leading');
+    const done = work(term, leading.signal);
     try {
-      await Promise.race([done, renew(lease, leading.signal)]);
+      await Promise.race([done, term.over, endOf(term, leading.signal)]);
     } finally {
       signal.removeEventListener('abort', stop);
       leading.abort(new Error('no longer the leader'));
-      await done;
-      log.info({ holder: deps.holder }, 'no longer leading');
+      // The work ends before another may begin.
+      await done.finally(() => term.resign());
+      log.info({ holder }, 'no longer leading');
     }
-    if (signal.aborted) await store.revokeLease(lease).catch(() => undefined);
   }
 
-  /** Returns when the lease can no longer be trusted, well before etcd lets it go. */
-  async function renew(lease: string, leading: AbortSignal): Promise<void> {
-    let renewed = clock.monotonic();
-    while (!leading.aborted) {
-      await clock.sleep(renewMs, leading).catch(() => undefined);
-      if (leading.aborted) return;
-      const asked = clock.monotonic();
-      const patience = renewed + ttlMs - renewMs - asked;
-      const alive = await Promise.race([
-        store.keepAlive(lease).catch(() => undefined),
-        clock.sleep(Math.max(0, patience), leading).catch(() => undefined),
-      ]);
-      if (alive === false) return;
-      if (alive) renewed = asked;
-      if (clock.monotonic() - renewed > ttlMs - renewMs) return;
-    }
+  async function endOf(term: Term, leading: AbortSignal): Promise<void> {
+    while (!leading.aborted && term.holds()) await clock.sleep(lookMs, leading).catch(() => undefined);
   }
 }
 
-function holderOf(item: Item): string | undefined {
-  return (JSON.parse(item.value) as Lease).spec.holderIdentity;
-}
-
-function leaseObject({ holder, random }: LeaderDeps, now: number): Lease {
-  const time = formatMicroTime(now);
-  return {
-    apiVersion: 'coordination.k8s.io/v1',
-    kind: 'Lease',
-    metadata: {
-      name: 'coracle-controllers',
-      namespace: 'kube-system',
-      uid: uuid(random),
-      creationTimestamp: `${time.slice(0, 19)}Z`,
-      resourceVersion: '',
-    },
-    spec: { holderIdentity: holder, leaseDurationSeconds: ttlMs / 1000, acquireTime: time, renewTime: time },
-  };
+/** Throws ServiceUnavailable when the term does not hold at this moment. */
+export function requireTerm(term: Term): void {
+  if (!term.holds()) throw new ApiError('ServiceUnavailable', 'this server does not lead any more');
 }

@@ -22,8 +22,9 @@ import { firstAddress } from './api/service-claims.ts';
 import { Certificates, serverUser } from './certificates.ts';
 import { createControlPlane } from './control-plane.ts';
 import { takeDataDir } from './data-dir.ts';
+import { createHeartbeatPort } from './heartbeat-port.ts';
 import { KubernetesService } from './kubernetes-service.ts';
-import { type ServerIdentity, ServerLease } from './nodes/server-lease.ts';
+import { LivenessCore } from './liveness/core.ts';
 import { encrypted } from './secrets.ts';
 import type { EncryptedStore } from './store/encryption/index.ts';
 import { EtcdStore } from './store/etcd.ts';
@@ -38,6 +39,8 @@ export interface ServerOptions extends EtcdFiles, AuditOptions {
   /** `host:port` */
   readonly restListen: string;
   readonly grpcListen: string;
+  /** Where nodes send their heartbeats. Absent: the port after that of gRPC. */
+  readonly heartbeatListen?: string;
   /** What clients dial, beyond this machine's own names and addresses; the first is written into kubeconfigs. */
   readonly advertiseAddresses: readonly string[];
   /** By which name or address other servers reach this one's gRPC API. Absent: where that listens, or else this machine's own. */
@@ -112,8 +115,13 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     tls: { ca: certificates.authority.certificate, serverUser },
     credentials: () => certificates.peer(parts.holder),
   });
+  const liveness = new LivenessCore({ store, clock, random, log, server: parts.holder });
+  const heartbeats = createHeartbeatPort({ heartbeats: liveness, tls: grpcTls(certificates), clock, log });
+  const own = ownAddresses(options);
+  let heartbeatPort = 0;
   const controlPlane = createControlPlane({
-    ...{ store, clock, random, log, metrics, auditor },
+    ...{ store, clock, random, log, metrics, auditor, liveness },
+    heartbeats: () => ({ ...(own.host === undefined ? {} : { host: own.host }), port: heartbeatPort }),
     holder: parts.holder,
     hostname: hostname(),
     clusterCIDR: options.podCIDR,
@@ -158,12 +166,13 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     await controlPlane.ready(signal);
     const { host, port } = splitAddress(options.restListen);
     const restPort = await rest.listen(port, host);
+    heartbeatPort = await heartbeats.listen(options.heartbeatListen ?? portAfter(options.grpcListen));
     const grpcPort = await grpc.listen(options.grpcListen);
-    const lease = new ServerLease(
-      { store, clock, random, log: log.child({ component: 'server-lease' }) },
-      { id: parts.holder, host: hostname(), ...addresses(options, restPort, grpcPort) },
-    );
-    await lease.renew();
+    await liveness.announce({
+      ...{ id: parts.holder, host: hostname() },
+      ...(own.rest ? { rest: `${own.rest}:${restPort}` } : {}),
+      ...(own.host ? { grpc: `${bracketed(own.host)}:${grpcPort}` } : {}),
+    });
     const kubernetes = new KubernetesService({
       ...{ client: controlPlane.client, clock, log: log.child({ component: 'kubernetes-service' }) },
       ...{ clusterIP: firstAddress(options.serviceCIDR), port: restPort },
@@ -175,16 +184,17 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     const writeAccess = () => certificates.writeAdminKubeconfig(restUrl, `${bracketed(address)}:${grpcPort}`);
     const kubeconfig = await writeAccess();
     const ms = Math.round(clock.monotonic() - parts.started);
-    log.info({ rest: restPort, grpc: grpcPort, kubeconfig, ms }, 'ready');
+    log.info({ rest: restPort, grpc: grpcPort, heartbeats: heartbeatPort, kubeconfig, ms }, 'ready');
     const fresh = certificates.keepFresh(async () => {
       rest.setCertificate(restTls(certificates));
       grpc.replaceTls(grpcTls(certificates));
+      heartbeats.replaceTls(grpcTls(certificates));
       await writeAccess();
     }, signal);
     const settled = store.settle(signal).catch((error: unknown) => {
       if (!signal.aborted) log.warn({ err: messageOf(error) }, 'not everything old is encrypted yet');
     });
-    await Promise.all([fresh, running, settled, lease.run(signal), kubernetes.run(signal)]);
+    await Promise.all([fresh, running, settled, kubernetes.run(signal)]);
     failed.signal.throwIfAborted();
   } catch (error) {
     if (!stop.aborted) throw error;
@@ -196,6 +206,8 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     await Promise.all([rest.close(), grpc.close(graceMs)]);
     await auditor.close();
     await running;
+    heartbeats.close();
+    await liveness.stop();
   }
 }
 
@@ -233,21 +245,24 @@ function grpcTls({ server, authority }: Certificates) {
   return { ca: authority.certificate, server };
 }
 
-/** By which addresses others reach this server: that of a balancer would lead them to any. */
-function addresses(
-  { advertiseAddresses, peerAdvertiseAddress, grpcListen }: ServerOptions,
-  restPort: number,
-  grpcPort: number,
-): Pick<ServerIdentity, 'rest' | 'grpc'> {
+/** The address whose port is the next; any port after any. */
+function portAfter(address: string): string {
+  const { host, port } = splitAddress(address);
+  return `${bracketed(host)}:${port === 0 ? 0 : port + 1}`;
+}
+
+/** By which addresses others reach this server, for REST and for all else: a balancer's would lead them to any. */
+function ownAddresses({ advertiseAddresses, peerAdvertiseAddress, grpcListen }: ServerOptions): {
+  readonly rest?: string;
+  readonly host?: string;
+} {
   const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const outer = own.filter(({ internal }) => !internal).map(({ address }) => address);
   const rest = [...advertiseAddresses, ...outer].find(isUsable);
-  const { host } = splitAddress(grpcListen);
-  const grpc = peerAdvertiseAddress ?? (isWildcard(host) ? [...outer, ...advertiseAddresses].find(isUsable) : host);
-  return {
-    ...(rest ? { rest: `${rest}:${restPort}` } : {}),
-    ...(grpc ? { grpc: `${bracketed(grpc)}:${grpcPort}` } : {}),
-  };
+  const listens = splitAddress(grpcListen).host;
+  const host =
+    peerAdvertiseAddress ?? (isWildcard(listens) ? [...outer, ...advertiseAddresses].find(isUsable) : listens);
+  return { ...(rest ? { rest } : {}), ...(host ? { host } : {}) };
 }
 
 /** An IPv4 address that others could dial. */

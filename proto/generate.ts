@@ -3,6 +3,7 @@
  *   types.ts         the TypeScript types of all objects, in the shape of their JSON
  *   schema.ts        every message's fields with their rules, for validation and conversion
  *   descriptor.ts    the protobuf root with one gRPC service a kind, for the servers, clients and reflection
+ *   liveness.ts      the protobuf root of the heartbeats alone, for the thread that serves them and loads little
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -36,8 +37,11 @@ const scalarTypes: Record<string, string> = {
   bytes: 'string',
 };
 
+const livenessFile = join('coracle', 'liveness.proto');
+
 function main(): void {
-  const root = load();
+  const files = protoFiles();
+  const root = load(files.filter((file) => file !== livenessFile));
   mkdirSync(outDir, { recursive: true });
   const messages = objectMessages(root);
   for (const [message, name] of typeNames(messages)) names.set(message, name);
@@ -46,14 +50,18 @@ function main(): void {
   addServices(root);
   root.resolveAll();
   write('descriptor.ts', descriptorSource(root));
+  write('liveness.ts', descriptorSource(load([livenessFile])));
 }
 
-function load(): protobuf.Root {
-  const root = new protobuf.Root();
+function protoFiles(): string[] {
   // The options file only declares the rules' names for other tools; the parser takes rules as they come.
-  const files = readdirSync(protoDir, { recursive: true, encoding: 'utf8' })
+  return readdirSync(protoDir, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.proto') && file !== join('coracle', 'options.proto'))
     .sort();
+}
+
+function load(files: readonly string[]): protobuf.Root {
+  const root = new protobuf.Root();
   for (const file of files) {
     const source = readFileSync(join(protoDir, file), 'utf8');
     protobuf.parse(source, root, { keepCase: true, alternateCommentMode: true, preferTrailingComment: false });

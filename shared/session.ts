@@ -7,7 +7,6 @@ import type { KubeObject } from './object.ts';
 
 export type FromNode =
   | { type: 'hello'; nodeName: string; node: Node; instance: string }
-  | { type: 'heartbeat'; sequence: number }
   | { type: 'podStatus'; sequence: number; updates: PodStatusUpdate[] }
   | { type: 'nodeStatus'; status: NodeStatus }
   | { type: 'event'; event: Event }
@@ -58,8 +57,8 @@ export type ToNode =
       podCIDR: string;
       /** The service default/kubernetes; absent while there is none. */
       kubernetes?: { host: string; port: number };
+      heartbeats: HeartbeatTarget;
     }
-  | { type: 'heartbeatAck'; sequence: number }
   | {
       type: 'assignments';
       mode: 'COMPLETE' | 'INCREMENTAL';
@@ -156,9 +155,35 @@ export interface TunnelFrame {
   end: boolean;
 }
 
+/**
+ * Where a server takes the heartbeats of its sessions: at the address that the session was dialled at, which a balancer may lead
+ * to another server, or at `host`, its own.
+ */
+export interface HeartbeatTarget {
+  readonly host?: string;
+  readonly port: number;
+}
+
+/** `sessionId`: in the first of a stream. */
+export interface Heartbeat {
+  readonly sequence: number;
+  readonly sessionId?: string;
+}
+
+/** The node's lease has been renewed since the heartbeat of that sequence was received. */
+export interface HeartbeatAck {
+  readonly sequence: number;
+}
+
+/** A session's connection, and the way to the same server for its heartbeats, which wait for nothing else there. */
+export interface SessionLine extends Connection<ToNode, FromNode> {
+  /** A connection of its own; to be dialled after the welcome, and again when it breaks. No host: where the session is. */
+  heartbeats(target: HeartbeatTarget, signal: AbortSignal): Connection<HeartbeatAck, Heartbeat>;
+}
+
 /** How an agent reaches the control plane. */
 export interface SessionTransport {
-  connect(signal: AbortSignal): Connection<ToNode, FromNode>;
+  connect(signal: AbortSignal): SessionLine;
   /** Dials the tunnel that an `openStream` asked for. */
   tunnel(id: string, signal: AbortSignal): Connection<TunnelFrame, TunnelFrame>;
 }
@@ -179,4 +204,20 @@ export interface SessionServer {
   serve(connection: Connection<FromNode, ToNode>, caller: SessionCaller): Promise<void>;
   /** Pairs an agent's tunnel with the request that waits for it; serves until it ends. */
   tunnel(id: string, connection: Connection<TunnelFrame, TunnelFrame>, caller: SessionCaller): Promise<void>;
+}
+
+/** A node on a connection, as its certificate says. */
+export interface CertifiedNode {
+  readonly node: string;
+  /** When the certificate ends, milliseconds since the epoch. */
+  readonly until: number;
+}
+
+/** What a server does with the heartbeats of its sessions. */
+export interface HeartbeatServer {
+  /**
+   * Serves one stream of heartbeats until it ends. Throws NotFound when the node has no such session here, Unauthorized when
+   * the certificate has ended: the session is over. Others are of the moment: the agent may dial again.
+   */
+  beats(connection: Connection<Heartbeat, HeartbeatAck>, caller: CertifiedNode): Promise<void>;
 }

@@ -27,7 +27,7 @@ async function setUp() {
   const tunnels = new Map<string, Tunnel>();
   const streams = new Streams({
     transport: {
-      connect: () => connectionPair<never, never>()[0],
+      connect: () => ({ ...connectionPair<never, never>()[0], heartbeats: () => connectionPair<never, never>()[0] }),
       tunnel(name) {
         const [agent, server] = connectionPair<TunnelFrame, TunnelFrame>();
         tunnels.set(name, server);

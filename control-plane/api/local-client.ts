@@ -30,6 +30,8 @@ export interface LocalClientDeps {
   readonly audited?: boolean;
   /** Where the one that it asks for is connected from, for the audit log; absent: it is this process. */
   readonly peer?: string | undefined;
+  /** Called before each write; throws when it may not be made any more. */
+  readonly mayWrite?: () => void;
 }
 
 /** The API for callers within the API server's process, under the identity that is given: the same pipeline, without a wire. */
@@ -54,14 +56,14 @@ export class LocalClient implements Client {
 
   create<K extends Kind>(kind: K, object: Draft<KindMap[K]>, options?: WriteOptions): Promise<KindMap[K]> {
     const { namespace } = object.metadata;
-    return this.#ask((context) =>
+    return this.#write((context) =>
       this.#deps.api.create(context, { entry: kindNamed(kind), namespace }, object, options),
     );
   }
 
   update<K extends Kind>(kind: K, object: KindMap[K], options?: WriteOptions): Promise<KindMap[K]> {
     const { name, namespace } = object.metadata;
-    return this.#ask((context) =>
+    return this.#write((context) =>
       this.#deps.api.update(context, { entry: kindNamed(kind), namespace, name }, object, options),
     );
   }
@@ -69,34 +71,39 @@ export class LocalClient implements Client {
   updateStatus<K extends Kind>(kind: K, object: KindMap[K]): Promise<KindMap[K]> {
     const { name, namespace } = object.metadata;
     const target = { entry: kindNamed(kind), namespace, name, subresource: 'status' } as const;
-    return this.#ask((context) => this.#deps.api.update(context, target, object));
+    return this.#write((context) => this.#deps.api.update(context, target, object));
   }
 
   patch<K extends Kind>(kind: K, name: string, patch: Patch, options: PatchOptions = {}): Promise<KindMap[K]> {
     const { namespace, subresource, ...write } = options;
     const target = { entry: kindNamed(kind), namespace, name, subresource };
-    return this.#ask((context) => this.#deps.api.patch(context, target, patch, write));
+    return this.#write((context) => this.#deps.api.patch(context, target, patch, write));
   }
 
   async delete(kind: Kind, name: string, options: DeleteOptions & { namespace?: string } = {}): Promise<void> {
     const { namespace, ...rest } = options;
     const target = { entry: kindNamed(kind), namespace, name };
-    await this.#ask((context) => this.#deps.api.delete(context, target, rest));
+    await this.#write((context) => this.#deps.api.delete(context, target, rest));
   }
 
   bind(bindings: readonly Binding[]): Promise<BindResult[]> {
-    return this.#ask((context) => this.#deps.api.bind(context, bindings));
+    return this.#write((context) => this.#deps.api.bind(context, bindings));
   }
 
   async evict(pod: Pod, options?: DeleteOptions): Promise<void> {
     const { name, namespace, uid } = pod.metadata;
     const target = { entry: kindNamed('Pod'), namespace, name, subresource: 'eviction' } as const;
     const deleteOptions = { ...options, preconditions: { uid, ...options?.preconditions } };
-    await this.#ask((context) => this.#deps.api.create(context, target, { metadata: { name }, deleteOptions }));
+    await this.#write((context) => this.#deps.api.create(context, target, { metadata: { name }, deleteOptions }));
   }
 
   watch(kinds: readonly Kind[], signal: AbortSignal): AsyncIterable<WatchBatch> {
     return this.#deps.api.watchKinds(this.#context(signal), kinds);
+  }
+
+  async #write<T>(request: (context: RequestContext) => Promise<unknown>): Promise<T> {
+    this.#deps.mayWrite?.();
+    return this.#ask(request);
   }
 
   /** Runs one request under a deadline. `T`: what the caller knows the answer to be. */

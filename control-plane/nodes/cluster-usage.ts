@@ -4,7 +4,7 @@ import type { Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
 import type { NodeReport, PeerAddress, PeerTransport } from '../../shared/peers.ts';
 import type { KnownUsage } from '../../shared/session.ts';
-import { serverLeaseNamespace, serverOf } from './server-lease.ts';
+import { serverLeaseNamespace, serverOf } from '../liveness/server-lease.ts';
 
 /** How long another server has for all that it knows. */
 const askMs = 1_500;

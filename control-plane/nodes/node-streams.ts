@@ -7,8 +7,8 @@ import type { PeerAddress, PeerTransport } from '../../shared/peers.ts';
 import type { Random } from '../../shared/random.ts';
 import type { LogStreamParameters, StreamRequest, TunnelFrame } from '../../shared/session.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
-import { serverAnnotation } from './liveness.ts';
-import { serverLeaseName, serverLeaseNamespace, serverOf } from './server-lease.ts';
+import { serverAnnotation } from '../liveness/node-lease.ts';
+import { serverLeaseName, serverLeaseNamespace, serverOf } from '../liveness/server-lease.ts';
 import type { NodeSessions } from './sessions.ts';
 import { dialError, type Tunnel } from './tunnels.ts';
 

@@ -9,7 +9,6 @@ import type { Connection, FromNode, PodStatusUpdate, ToNode } from '../../shared
 import { Wakeup } from '../../shared/wakeup.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import { AssignmentChain } from './assignments.ts';
-import type { NodeLiveness } from './liveness.ts';
 import type { NodeUsage } from './usage.ts';
 
 /** Reports of one message that are written at the same time. */
@@ -29,6 +28,14 @@ export interface SessionDeps {
   readonly usage: Pick<NodeUsage, 'put'>;
 }
 
+/** The node's lease, as its session sees it: heartbeats renew it, on a way of their own. */
+export interface SessionLease {
+  /** The Lease object was deleted. */
+  deleted(): void;
+  /** No heartbeat of this session is taken any more. */
+  close(): void;
+}
+
 /**
  * One node's session after its registration. It is disposable: any failure ends it whole, and what was not
  * acknowledged comes again in the next one.
@@ -37,7 +44,7 @@ export class Session {
   readonly node: string;
   readonly #deps: SessionDeps;
   readonly #connection: Connection<FromNode, ToNode>;
-  readonly #liveness: NodeLiveness;
+  readonly #lease: SessionLease;
   readonly #chain: AssignmentChain;
   readonly #assign = new Wakeup();
   readonly #ended = new AbortController();
@@ -45,11 +52,11 @@ export class Session {
   readonly #eventsWaiting = new Wakeup();
   #serving = false;
 
-  constructor(deps: SessionDeps, node: string, connection: Connection<FromNode, ToNode>, liveness: NodeLiveness) {
+  constructor(deps: SessionDeps, node: string, connection: Connection<FromNode, ToNode>, lease: SessionLease) {
     this.node = node;
     this.#deps = deps;
     this.#connection = connection;
-    this.#liveness = liveness;
+    this.#lease = lease;
     // Each stream that is about to be opened listens to it.
     setMaxListeners(0, this.#ended.signal);
     this.#chain = new AssignmentChain(node, deps.informers);
@@ -59,7 +66,7 @@ export class Session {
   /** Changes of the cluster's state, some of which may be this node's. */
   note(changes: readonly Change[]): void {
     const lease = `${nodeLeaseNamespace}/${this.node}`;
-    if (changes.some(({ kind, key, after }) => kind === 'Lease' && key === lease && !after)) this.#liveness.lost();
+    if (changes.some(({ kind, key, after }) => kind === 'Lease' && key === lease && !after)) this.#lease.deleted();
     if (this.#chain.note(changes)) this.#assign.ring();
   }
 
@@ -79,14 +86,15 @@ export class Session {
 
   end(reason: string): void {
     this.#ended.abort(new ApiError('ServiceUnavailable', reason));
+    this.#lease.close();
     this.#connection.close();
   }
 
-  /** Serves until the connection ends, `silenceMs` pass without a word, or something fails. `incoming`: what follows the hello. */
-  async serve(incoming: AsyncIterator<FromNode>, silenceMs: number): Promise<void> {
+  /** Serves until the connection ends, the session is ended, or something fails. `incoming`: what follows the hello. */
+  async serve(incoming: AsyncIterator<FromNode>): Promise<void> {
     const { signal } = this.#ended;
     this.#serving = true;
-    const loops = [this.#receive(incoming, silenceMs), this.#sendAssignments(signal), this.#writeEvents(signal)];
+    const loops = [this.#receive(incoming), this.#sendAssignments(signal), this.#writeEvents(signal)];
     try {
       await Promise.race(loops);
     } finally {
@@ -95,33 +103,16 @@ export class Session {
     }
   }
 
-  async #receive(incoming: AsyncIterator<FromNode>, silenceMs: number): Promise<void> {
-    const { clock } = this.#deps;
-    let lastWord = clock.monotonic();
-    let watchdog = clock.timer(silenceMs, () => check());
-    const check = (): void => {
-      const silent = clock.monotonic() - lastWord;
-      if (silent >= silenceMs) this.end(`node ${this.node} has said nothing for ${Math.round(silent)} ms`);
-      else watchdog = clock.timer(silenceMs - silent, () => check());
-    };
-    try {
-      for (;;) {
-        const { done, value } = await incoming.next();
-        if (done || this.#ended.signal.aborted) return;
-        lastWord = clock.monotonic();
-        await this.#handle(value);
-      }
-    } finally {
-      watchdog.cancel();
+  async #receive(incoming: AsyncIterator<FromNode>): Promise<void> {
+    for (;;) {
+      const { done, value } = await incoming.next();
+      if (done || this.#ended.signal.aborted) return;
+      await this.#handle(value);
     }
   }
 
   async #handle(message: FromNode): Promise<void> {
     switch (message.type) {
-      case 'heartbeat':
-        // Not awaited: while the store stalls, reports and further heartbeats still come through.
-        this.#renew(message.sequence).catch((error) => this.end(messageOf(error)));
-        return;
       case 'podStatus':
         await this.#writePodStatuses(message.updates);
         await this.#connection.send({ type: 'statusAck', sequence: message.sequence });
@@ -139,17 +130,6 @@ export class Session {
       case 'hello':
         throw new ApiError('BadRequest', 'hello is the first message of a session, and said once');
     }
-  }
-
-  async #renew(sequence: number): Promise<void> {
-    try {
-      await this.#liveness.renew();
-    } catch (error) {
-      // The agent gets no acknowledgement and knows by its own clock how long it may go on.
-      this.#deps.log.warn({ component: 'nodes', key: this.node, err: messageOf(error) }, 'lease not renewed');
-      return;
-    }
-    await this.#connection.send({ type: 'heartbeatAck', sequence });
   }
 
   async #sendAssignments(signal: AbortSignal): Promise<void> {

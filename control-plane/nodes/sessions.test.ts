@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isApiError } from '../../shared/errors.ts';
 import type { Event, Node, Pod } from '../../shared/generated/types.ts';
 import { kindNamed } from '../../shared/kinds/index.ts';
-import type { Connection, FromNode, ToNode } from '../../shared/session.ts';
+import type { Connection, FromNode, Heartbeat, HeartbeatAck, ToNode } from '../../shared/session.ts';
 import { HollowCluster } from '../../test/support/hollow-cluster.ts';
 import { connectionPair } from '../../test/support/node-session.ts';
 import { objectKey } from '../store/keys.ts';
@@ -24,6 +24,10 @@ afterEach(async () => {
 /** An agent's end of a session, which says only what a test tells it to. */
 class Agent {
   readonly received: ToNode[] = [];
+  /** The sequences of acknowledged heartbeats, and how the stream of heartbeats ended. */
+  readonly acknowledged: number[] = [];
+  beating: Connection<HeartbeatAck, Heartbeat> | undefined;
+  beatsServed: Promise<unknown> | undefined;
   readonly served: Promise<unknown>;
   readonly connection: Connection<ToNode, FromNode>;
 
@@ -62,6 +66,20 @@ class Agent {
     return state;
   }
 
+  /** The first dials. `as`: whose certificate is shown. */
+  async heartbeat(sequence: number, as = this.name, until = Number.POSITIVE_INFINITY): Promise<void> {
+    if (this.beating) return this.beating.send({ sequence });
+    const [mine, theirs] = connectionPair<HeartbeatAck, Heartbeat>();
+    this.beating = mine;
+    this.beatsServed = cluster.liveness.beats(theirs, { node: as, until }).catch((error) => error);
+    void this.#hearAcks(mine);
+    await mine.send({ sequence, sessionId: this.of('welcome')[0]?.sessionId ?? '' });
+  }
+
+  async #hearAcks({ incoming }: Connection<HeartbeatAck, Heartbeat>): Promise<void> {
+    for await (const { sequence } of incoming) this.acknowledged.push(sequence);
+  }
+
   async #receive(): Promise<void> {
     for await (const message of this.connection.incoming) this.received.push(message);
   }
@@ -98,10 +116,10 @@ describe('a session', () => {
     const node = await cluster.settle(cluster.client.get('Node', 'a'));
     expect(node.spec.podCIDR).toBe(ranges[0]);
     for (let sequence = 1; sequence <= 10; sequence++) {
-      await a.connection.send({ type: 'heartbeat', sequence });
+      await a.heartbeat(sequence);
       await cluster.clock.advance(1_000);
     }
-    expect(a.of('heartbeatAck').map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(a.acknowledged).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(await hasLease('a')).toBe(true);
     expect(await hasLease('b')).toBe(false);
   });
@@ -110,13 +128,44 @@ describe('a session', () => {
     const agent = await joined('a');
     await cluster.settle(cluster.client.delete('Lease', 'a', { namespace: 'kube-node-lease' }));
     await cluster.clock.advance(100);
-    await agent.connection.send({ type: 'heartbeat', sequence: 1 });
+    await agent.heartbeat(1);
     await cluster.clock.advance(100);
     expect(await hasLease('a')).toBe(true);
     const body = { metadata: { labels: { seen: 'yes' } } };
     await cluster.settle(cluster.client.patch('Lease', 'a', { type: 'merge', body }, { namespace: 'kube-node-lease' }));
     await cluster.clock.advance(6_000);
     expect(await hasLease('a')).toBe(false);
+  });
+
+  it('takes heartbeats under the certificate of its node only, and only as long as that is valid', async () => {
+    const [a] = [await joined('a'), await joined('b')];
+    await a.heartbeat(1, 'b');
+    await cluster.clock.advance(100);
+    expect(isApiError(await a.beatsServed, 'NotFound')).toBe(true);
+    a.beating = undefined;
+    await a.heartbeat(2, 'a', cluster.clock.now() + 1_500);
+    await cluster.clock.advance(1_000);
+    await a.heartbeat(3);
+    await cluster.clock.advance(1_000);
+    await a.heartbeat(4);
+    await cluster.clock.advance(100);
+    expect(a.acknowledged).toEqual([2, 3]);
+    expect(isApiError(await a.beatsServed, 'Unauthorized')).toBe(true);
+  });
+
+  it('is over after the lease’s time without a heartbeat, and its heartbeats are refused from then on', async () => {
+    const agent = await joined('a');
+    await agent.heartbeat(1);
+    await cluster.clock.advance(4_900);
+    expect(cluster.controlPlane.sessions.nodes()).toEqual(['a']);
+    await cluster.clock.advance(200);
+    expect(cluster.controlPlane.sessions.nodes()).toEqual([]);
+    await agent.served;
+    agent.beating = undefined;
+    await agent.heartbeat(2);
+    await cluster.clock.advance(100);
+    expect(isApiError(await agent.beatsServed, 'NotFound')).toBe(true);
+    expect(agent.acknowledged).toEqual([1]);
   });
 
   it('is refused to whoever is not that node', async () => {

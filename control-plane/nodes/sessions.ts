@@ -9,14 +9,15 @@ import { type Random, uuid } from '../../shared/random.ts';
 import type {
   Connection,
   FromNode,
+  HeartbeatTarget,
   SessionCaller,
   SessionServer,
   StreamRequest,
   ToNode,
 } from '../../shared/session.ts';
 import { nodesGroup, nodeUserPrefix } from '../../shared/well-known.ts';
+import type { Liveness } from '../liveness/liveness.ts';
 import type { Store } from '../store/store.ts';
-import { NodeLiveness } from './liveness.ts';
 import { releasePodCIDR } from './pod-cidr.ts';
 import { registerNode } from './registration.ts';
 import { Session } from './session.ts';
@@ -41,8 +42,10 @@ export interface NodeSessionsDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** This server's own name, for the others. */
-  readonly self: string;
+  /** Keeps the nodes' leases. */
+  readonly liveness: Pick<Liveness, 'open' | 'close' | 'leaseDeleted'>;
+  /** Where agents send their heartbeats. */
+  readonly heartbeats: () => HeartbeatTarget;
   /** The range that nodes get their pod ranges from: `10.64.0.0/14`. */
   readonly clusterCIDR: string;
   /** How often a node reports, and after how long a silence it counts as lost. */
@@ -90,27 +93,29 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     requireNode(caller, name);
 
     const sessionId = uuid(random);
-    const liveness = new NodeLiveness({ store, clock, server: deps.self }, name, deps.leaseMs, sessionId);
+    const { liveness, heartbeatMs, leaseMs } = deps;
     const client = deps.clientOf(caller);
-    const session = new Session({ client, informers, clock, log, usage }, name, connection, liveness);
+    const lease = { deleted: () => liveness.leaseDeleted(sessionId), close: () => liveness.close(sessionId) };
+    const session = new Session({ client, informers, clock, log, usage }, name, connection, lease);
     sessions.get(name)?.end(`node ${name} has opened another session`);
     sessions.set(name, session);
     log.info({ key: name, session: sessionId, instance: hello.instance }, 'session opened');
     try {
       // The lease first: whoever sees a node say that it is ready must see its lease as well, or takes it for lost.
-      const revision = await liveness.acquire();
+      const revision = await liveness.open({ id: sessionId, node: name, leaseMs }, (reason) => session.end(reason));
       const podCIDR = await registerNode({ ...deps, node: client, exists }, name, hello.node);
       await caughtUp(revision);
-      const { heartbeatMs, leaseMs } = deps;
       const kubernetes = apiService(informers.of('Service').get('default/kubernetes'));
-      const welcome = { type: 'welcome', sessionId, heartbeatMs, leaseMs, podCIDR } as const;
+      const heartbeats = deps.heartbeats();
+      const welcome = { type: 'welcome', sessionId, heartbeatMs, leaseMs, podCIDR, heartbeats } as const;
       await session.send({ ...welcome, ...(kubernetes ? { kubernetes } : {}) });
-      await session.serve(incoming, leaseMs);
+      await session.serve(incoming);
     } catch (error) {
       log.info({ key: name, session: sessionId, err: messageOf(error) }, 'session failed');
       throw error;
     } finally {
       connection.close();
+      lease.close();
       if (sessions.get(name) === session) sessions.delete(name);
       log.info({ key: name, session: sessionId }, 'session closed');
     }

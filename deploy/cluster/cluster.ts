@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import type Docker from 'dockerode';
 import type { Clock } from '../../shared/clock.ts';
 import type { Node } from '../../shared/generated/types.ts';
-import { agentCommand, isReady, joinToken, listNodes, serverCommand, whenReady } from './control-plane.ts';
+import {
+  agentCommand,
+  type ControlPlanePorts,
+  isReady,
+  joinToken,
+  listNodes,
+  serverCommand,
+  whenReady,
+} from './control-plane.ts';
 import { engineAt, engineReady, loadImage } from './engine.ts';
 import { hollowHosting } from './hollow.ts';
 import type { Hosting } from './hosting.ts';
@@ -45,7 +53,7 @@ export interface UpOptions {
   readonly logLevel?: string;
 }
 
-const controlPlanePorts = { restPort: 6443, grpcPort: 6444 };
+const controlPlanePorts: ControlPlanePorts = { restPort: 6443, grpcPort: 6444, heartbeatPort: 6445 };
 const controlPlaneDeadlineMs = 60_000;
 const engineDeadlineMs = 60_000;
 const nodesDeadlineMs = 90_000;
@@ -244,9 +252,9 @@ async function allDone(work: readonly Promise<void>[]): Promise<void> {
   if (failed !== undefined) throw failed.reason;
 }
 
-async function freePorts(): Promise<{ restPort: number; grpcPort: number }> {
-  const [restPort = 0, grpcPort = 0] = await Promise.all([freePort(), freePort()]);
-  return { restPort, grpcPort };
+async function freePorts(): Promise<ControlPlanePorts> {
+  const [restPort, grpcPort, heartbeatPort] = await Promise.all([freePort(), freePort(), freePort()]);
+  return { restPort, grpcPort, heartbeatPort };
 }
 
 function freePort(): Promise<number> {

@@ -17,11 +17,15 @@ const coracle = join(import.meta.dirname, '..', '..', 'bin', 'coracle');
 /** The data directory's file with an administrator's access, which the server writes when it starts. */
 const adminKubeconfig = 'admin.kubeconfig';
 
-export interface ServerOptions {
-  readonly dataDir: string;
-  readonly address: string;
+export interface ControlPlanePorts {
   readonly restPort: number;
   readonly grpcPort: number;
+  readonly heartbeatPort: number;
+}
+
+export interface ServerOptions extends ControlPlanePorts {
+  readonly dataDir: string;
+  readonly address: string;
   readonly podCIDR: string;
   readonly logLevel: string;
 }
@@ -31,6 +35,7 @@ export function serverCommand(options: ServerOptions): string[] {
     ...[coracle, 'server', '--data-dir', options.dataDir],
     ...['--rest-listen', `${options.address}:${options.restPort}`],
     ...['--grpc-listen', `${options.address}:${options.grpcPort}`],
+    ...['--heartbeat-listen', `${options.address}:${options.heartbeatPort}`],
     ...['--advertise-address', options.address, '--pod-cidr', options.podCIDR, '--log-level', options.logLevel],
   ];
 }

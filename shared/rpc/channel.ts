@@ -59,6 +59,8 @@ export interface RpcChannel {
   /** Resolves when there is a connection; rejects with ServiceUnavailable when there is none within `timeoutMs`. */
   connected(timeoutMs: number): Promise<void>;
   toApiError(error: unknown): ApiError;
+  /** Another channel with the same certificates. `name`: whose certificate is expected there; absent: the one expected here. */
+  sibling(address: string, name?: string): RpcChannel;
   close(): void;
 }
 
@@ -75,9 +77,9 @@ export const maxReceiveBytes = 64 * 1024 * 1024;
 
 const channelSettings = {
   'grpc.max_receive_message_length': maxReceiveBytes,
-  // A dead server is noticed within seconds, also while only a watch is open.
+  // A dead server is noticed within half a minute, also while only a watch is open; one that is busy for a while is not dead.
   'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.keepalive_timeout_ms': 20_000,
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
@@ -96,10 +98,11 @@ export function createRpcChannel(
   const { host } = splitAddress(address);
   // TLS names a server by DNS names only (RFC 6066): one reached by an IP address is asked for by a name of no meaning,
   // and its certificate is then checked for the address.
-  const sent = tls.serverName ?? (isIP(host) ? 'coracle' : undefined);
-  const client = new GrpcClient(address, callCredentials(channelCredentials(tls, tls.serverName ?? host), metadata), {
+  const name = tls.serverName ?? host;
+  const sent = isIP(name) ? 'coracle' : name;
+  const client = new GrpcClient(address, callCredentials(channelCredentials(tls, name), metadata), {
     ...channelSettings,
-    ...(sent ? { 'grpc.ssl_target_name_override': sent } : {}),
+    ...(sent === host ? {} : { 'grpc.ssl_target_name_override': sent }),
   });
   const toApiError = (error: unknown): ApiError => fromServiceError(error, schema);
 
@@ -178,6 +181,8 @@ export function createRpcChannel(
         });
       }),
     toApiError,
+    sibling: (other, expected = name) =>
+      createRpcChannel({ address: other, tls: { ...tls, serverName: expected }, metadata }, { clock, schema }),
     close: () => client.close(),
   };
 }

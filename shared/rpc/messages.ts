@@ -185,7 +185,6 @@ export interface WireTunnelFrame {
 
 export interface WireFromNode {
   hello?: { node_name?: string; node?: Uint8Array; instance?: string };
-  heartbeat?: { sequence?: number };
   pod_status?: {
     sequence?: number;
     updates?: Array<{ namespace?: string; name?: string; uid?: string; status?: Uint8Array; terminated?: boolean }>;
@@ -216,8 +215,9 @@ export interface WireToNode {
     pod_cidr?: string;
     kubernetes_host?: string;
     kubernetes_port?: number;
+    heartbeat_host?: string;
+    heartbeat_port?: number;
   };
-  heartbeat_ack?: { sequence?: number };
   assignments?: {
     type?: string;
     applies_to?: number;

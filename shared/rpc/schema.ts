@@ -5,6 +5,7 @@ import type { DeleteOptions, ListMeta, Status } from '../generated/types.ts';
 import { type KindEntry, kindTable, serviceName } from '../kinds/table.ts';
 import type { KubeObject } from '../object.ts';
 import { maxBodyValues } from '../schema/values.ts';
+import { type Codec, define, messageCodec, toBuffer } from './codec.ts';
 import { decodeKind, encodeObject } from './convert.ts';
 import type * as wire from './messages.ts';
 
@@ -61,12 +62,6 @@ export interface KindMethods {
   readonly Exec?: MethodDefinition<wire.ProcessInput, wire.ProcessOutput>;
   readonly Attach?: MethodDefinition<wire.ProcessInput, wire.ProcessOutput>;
   readonly PortForward?: MethodDefinition<wire.PortForwardInput, wire.PortForwardOutput>;
-}
-
-export interface Codec<T> {
-  encode(value: T): Buffer;
-  /** Throws when the bytes are not such a message. */
-  decode(bytes: Uint8Array): T;
 }
 
 export interface RpcStatus {
@@ -216,32 +211,4 @@ function objectCodec(entry: KindEntry): Codec<KubeObject> {
     encode: (object) => toBuffer(encodeObject(entry.message, object)),
     decode: (bytes) => decodeKind(entry, bytes),
   };
-}
-
-function messageCodec<T>(type: protobuf.Type): Codec<T> {
-  return {
-    encode: (value) => toBuffer(type.encode(value as Record<string, unknown>).finish()),
-    decode: (bytes) => type.toObject(type.decode(bytes), { longs: Number }) as T,
-  };
-}
-
-function define<Request, Response>(
-  service: string,
-  method: protobuf.Method,
-  request: Codec<Request>,
-  response: Codec<Response>,
-): MethodDefinition<Request, Response> {
-  return {
-    path: `/${service}/${method.name}`,
-    requestStream: method.requestStream === true,
-    responseStream: method.responseStream === true,
-    requestSerialize: request.encode,
-    requestDeserialize: request.decode,
-    responseSerialize: response.encode,
-    responseDeserialize: response.decode,
-  };
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

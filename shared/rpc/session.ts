@@ -1,4 +1,3 @@
-import type { Readable, Writable } from 'node:stream';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { ApiError } from '../errors.ts';
 import type { Event, Node, NodeStatus, PodStatus } from '../generated/types.ts';
@@ -12,6 +11,8 @@ import type {
   TunnelFrame,
 } from '../session.ts';
 import type { RpcChannel } from './channel.ts';
+import { connectionOver } from './connection.ts';
+import { dialHeartbeats } from './heartbeats.ts';
 import type { WireFromNode, WireStreamRequest, WireToNode, WireTunnelFrame } from './messages.ts';
 import { incomingOf, writeMessage } from './streams.ts';
 import { usageFromWire, usageToWire } from './usage.ts';
@@ -21,7 +22,11 @@ export function grpcSessionTransport(channel: RpcChannel): SessionTransport {
   const { Connect, Tunnel } = channel.schema.sessions;
   return {
     connect(signal) {
-      return connectionOver(channel.duplex(Connect, signal), fromNodeToWire, toNodeFromWire, channel.toApiError);
+      const stream = channel.duplex(Connect, signal);
+      return {
+        ...connectionOver(stream, fromNodeToWire, toNodeFromWire, channel.toApiError),
+        heartbeats: (target, until) => dialHeartbeats(channel, stream.getPeer(), target, until),
+      };
     },
     tunnel(id, signal) {
       const stream = channel.duplex(Tunnel, signal);
@@ -66,48 +71,10 @@ async function* framesAfter(first: WireTunnelFrame, rest: AsyncIterator<WireTunn
   for (let next = await rest.next(); !next.done; next = await rest.next()) yield frameFromWire(next.value);
 }
 
-function connectionOver<WireIn, WireOut, In, Out>(
-  stream: Readable & Writable,
-  encode: (message: Out) => WireOut,
-  decode: (wire: WireIn) => In | undefined,
-  toApiError: (error: unknown) => unknown,
-): Connection<In, Out> {
-  const wire = incomingOf<WireIn>(stream);
-  return {
-    async send(message) {
-      try {
-        await writeMessage(stream, encode(message));
-      } catch (error) {
-        throw toApiError(error);
-      }
-    },
-    incoming: decoded(wire, decode, toApiError),
-    close: () => void stream.end(),
-  };
-}
-
-async function* decoded<WireIn, In>(
-  wire: AsyncIterable<WireIn>,
-  decode: (wire: WireIn) => In | undefined,
-  toApiError: (error: unknown) => unknown,
-): AsyncGenerator<In> {
-  try {
-    for await (const message of wire) {
-      // A message of a kind that this version does not know is passed over: newer peers may send some.
-      const known = decode(message);
-      if (known !== undefined) yield known;
-    }
-  } catch (error) {
-    throw toApiError(error);
-  }
-}
-
 export function fromNodeToWire(message: FromNode): WireFromNode {
   switch (message.type) {
     case 'hello':
       return { hello: { node_name: message.nodeName, node: toJson(message.node), instance: message.instance } };
-    case 'heartbeat':
-      return { heartbeat: { sequence: message.sequence } };
     case 'podStatus':
       return {
         pod_status: {
@@ -133,7 +100,6 @@ export function fromNodeFromWire(wire: WireFromNode): FromNode | undefined {
     const { node_name = '', node, instance = '' } = wire.hello;
     return { type: 'hello', nodeName: node_name, node: fromJson<Node>(node), instance };
   }
-  if (wire.heartbeat) return { type: 'heartbeat', sequence: wire.heartbeat.sequence ?? 0 };
   if (wire.pod_status) {
     const { sequence = 0, updates = [] } = wire.pod_status;
     return {
@@ -157,16 +123,16 @@ export function fromNodeFromWire(wire: WireFromNode): FromNode | undefined {
 export function toNodeToWire(message: ToNode): WireToNode {
   switch (message.type) {
     case 'welcome': {
-      const { sessionId, heartbeatMs, leaseMs, podCIDR, kubernetes } = message;
+      const { sessionId, heartbeatMs, leaseMs, podCIDR, kubernetes, heartbeats } = message;
       return {
         welcome: {
           ...{ session_id: sessionId, heartbeat_ms: heartbeatMs, lease_ms: leaseMs, pod_cidr: podCIDR },
           ...(kubernetes ? { kubernetes_host: kubernetes.host, kubernetes_port: kubernetes.port } : {}),
+          ...(heartbeats.host ? { heartbeat_host: heartbeats.host } : {}),
+          heartbeat_port: heartbeats.port,
         },
       };
     }
-    case 'heartbeatAck':
-      return { heartbeat_ack: { sequence: message.sequence } };
     case 'assignments':
       return {
         assignments: {
@@ -192,11 +158,17 @@ export function toNodeToWire(message: ToNode): WireToNode {
 export function toNodeFromWire(wire: WireToNode): ToNode | undefined {
   if (wire.welcome) {
     const { session_id = '', heartbeat_ms = 0, lease_ms = 0, pod_cidr = '' } = wire.welcome;
-    const { kubernetes_host: host, kubernetes_port: port } = wire.welcome;
-    const known = { sessionId: session_id, heartbeatMs: heartbeat_ms, leaseMs: lease_ms, podCIDR: pod_cidr };
+    const { kubernetes_host: host, kubernetes_port: port, heartbeat_host, heartbeat_port = 0 } = wire.welcome;
+    const heartbeats = { ...(heartbeat_host ? { host: heartbeat_host } : {}), port: heartbeat_port };
+    const known = {
+      sessionId: session_id,
+      heartbeatMs: heartbeat_ms,
+      leaseMs: lease_ms,
+      podCIDR: pod_cidr,
+      heartbeats,
+    };
     return { type: 'welcome', ...known, ...(host && port ? { kubernetes: { host, port } } : {}) };
   }
-  if (wire.heartbeat_ack) return { type: 'heartbeatAck', sequence: wire.heartbeat_ack.sequence ?? 0 };
   if (wire.assignments) {
     const { type, applies_to = 0, results_in = 0, changes = [] } = wire.assignments;
     return {

@@ -41,8 +41,6 @@ const event = { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e' }, reason
 
 const fromNode: FromNode[] = [
   { type: 'hello', nodeName: 'n1', node, instance: 'i-1' },
-  { type: 'heartbeat', sequence: 1 },
-  { type: 'heartbeat', sequence: 2 ** 40 },
   {
     type: 'podStatus',
     sequence: 7,
@@ -57,12 +55,19 @@ const fromNode: FromNode[] = [
 ];
 
 const toNode: ToNode[] = [
-  { type: 'welcome', sessionId: 's-1', heartbeatMs: 1000, leaseMs: 5000, podCIDR: '10.64.3.0/24' },
+  {
+    type: 'welcome',
+    sessionId: 's-1',
+    heartbeatMs: 1000,
+    leaseMs: 5000,
+    podCIDR: '10.64.3.0/24',
+    heartbeats: { port: 6445 },
+  },
   {
     ...{ type: 'welcome', sessionId: 's-2', heartbeatMs: 1000, leaseMs: 5000, podCIDR: '' },
+    heartbeats: { host: '192.0.2.9', port: 6445 },
     kubernetes: { host: '10.68.0.1', port: 443 },
   },
-  { type: 'heartbeatAck', sequence: 3 },
   {
     type: 'assignments',
     mode: 'COMPLETE',
@@ -140,7 +145,7 @@ describe('a session', () => {
     const stop = new AbortController();
     const agent = grpcSessionTransport(channel).connect(stop.signal);
     const count = sessions.sessions.length;
-    await agent.send({ type: 'heartbeat', sequence: 1 });
+    await agent.send({ type: 'podStatus', sequence: 1, updates: [] });
     const served = await eventually(() => sessions.sessions[count]);
     agent.close();
     expect(await take(served.connection.incoming, 10)).toHaveLength(1);
@@ -152,18 +157,18 @@ describe('a session', () => {
     const stop = new AbortController();
     const agent = grpcSessionTransport(channel).connect(stop.signal);
     const count = sessions.sessions.length;
-    await agent.send({ type: 'heartbeat', sequence: 1 });
+    await agent.send({ type: 'podStatus', sequence: 1, updates: [] });
     const served = await eventually(() => sessions.sessions[count]);
     stop.abort();
     await expect(take(served.connection.incoming, 10)).rejects.toMatchObject({ reason: 'ServiceUnavailable' });
-    await expect(served.connection.send({ type: 'heartbeatAck', sequence: 1 })).rejects.toThrow();
+    await expect(served.connection.send({ type: 'statusAck', sequence: 1 })).rejects.toThrow();
     served.done();
 
     const other = await startTestGrpc({ sessions });
     const tls = await other.tls({ user: 'system:node:n1', groups: ['system:nodes'] });
     const own = createRpcChannel({ address: other.address, tls }, { clock: systemClock, schema: grpc.schema });
     const orphan = grpcSessionTransport(own).connect(new AbortController().signal);
-    await orphan.send({ type: 'heartbeat', sequence: 1 });
+    await orphan.send({ type: 'podStatus', sequence: 1, updates: [] });
     await eventually(() => sessions.sessions[count + 1]);
     await other.server.close(0);
     await expect(take(orphan.incoming, 10)).rejects.toMatchObject({ name: 'ApiError' });

@@ -5,6 +5,7 @@ import { noVolumes } from '../../agent/pod/volumes.ts';
 import { FakeRuntime } from '../../agent/runtime/fake.ts';
 import { FakeEngine } from '../../agent/runtime/fake-engine.ts';
 import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
+import { LivenessCore } from '../../control-plane/liveness/core.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
 import type { Store, StoreBatch } from '../../control-plane/store/store.ts';
 import { ApiError } from '../../shared/errors.ts';
@@ -50,11 +51,11 @@ export class SimCluster {
   startControlPlane(): void {
     const stop = new AbortController();
     const { store, sever } = severable(this.store, stop.signal);
+    const common = { store, clock: this.clock, random: this.random, log };
+    const liveness = new LivenessCore({ ...common, server: 'server' });
     const controlPlane = createControlPlane({
-      store,
-      clock: this.clock,
-      random: this.random,
-      log,
+      ...common,
+      liveness,
       holder: 'server',
       clusterCIDR: '10.64.0.0/14',
     });
@@ -69,7 +70,7 @@ export class SimCluster {
     controlPlane.ready(stop.signal).then(
       () => {
         this.controlPlane = controlPlane;
-        this.network.server = controlPlane.sessions;
+        this.network.server = { sessions: controlPlane.sessions, heartbeats: liveness };
       },
       () => undefined,
     );

@@ -2,7 +2,13 @@ import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError } from '../../shared/errors.ts';
 import { fraction, type Random } from '../../shared/random.ts';
-import type { Connection, SessionServer, SessionTransport } from '../../shared/session.ts';
+import type {
+  CertifiedNode,
+  Connection,
+  HeartbeatServer,
+  SessionServer,
+  SessionTransport,
+} from '../../shared/session.ts';
 import { Wakeup } from '../../shared/wakeup.ts';
 
 /** One way of a connection: ordered, delayed, held up while the cable is cut. */
@@ -68,6 +74,12 @@ interface Established {
   killServer(): void;
 }
 
+/** A control plane's two ends. */
+export interface SimServer {
+  readonly sessions: SessionServer;
+  readonly heartbeats: HeartbeatServer;
+}
+
 /** A network of nodes and one control plane, with delays, cut cables and dead peers, from one seed. */
 export class SimNetwork {
   readonly clock: Clock;
@@ -76,7 +88,7 @@ export class SimNetwork {
   readonly #waiting = new Map<string, Set<Wakeup>>();
   readonly #connections = new Set<Established>();
   /** Who answers; undefined while the control plane is down. */
-  server: SessionServer | undefined;
+  server: SimServer | undefined;
 
   constructor(clock: Clock, random: Random) {
     this.clock = clock;
@@ -120,15 +132,19 @@ export class SimNetwork {
 
   transportOf(node: string): SessionTransport {
     const identity = { user: `system:node:${node}`, groups: ['system:nodes', 'system:authenticated'] };
+    const certified: CertifiedNode = { node, until: Number.POSITIVE_INFINITY };
     return {
-      connect: () => this.#dial(node, (server, end) => server.serve(end, identity)),
-      tunnel: (id) => this.#dial(node, (server, end) => server.tunnel(id, end, identity)),
+      connect: () => ({
+        ...this.#dial(node, ({ sessions }, end) => sessions.serve(end, identity)),
+        heartbeats: () => this.#dial(node, ({ heartbeats }, end) => heartbeats.beats(end, certified)),
+      }),
+      tunnel: (id) => this.#dial(node, ({ sessions }, end) => sessions.tunnel(id, end, identity)),
     };
   }
 
   #dial<In, Out>(
     node: string,
-    serve: (server: SessionServer, end: Connection<Out, In>) => Promise<void>,
+    serve: (server: SimServer, end: Connection<Out, In>) => Promise<void>,
   ): Connection<In, Out> {
     const up = new Pipe<Out>(this, node);
     const down = new Pipe<In>(this, node);

@@ -11,6 +11,8 @@ import { createEnrollment } from '../../control-plane/api/auth/enrollment.ts';
 import { tokenKeysOf } from '../../control-plane/api/auth/tokens/index.ts';
 import { createGrpcServer } from '../../control-plane/api/grpc/server.ts';
 import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
+import { createHeartbeatPort } from '../../control-plane/heartbeat-port.ts';
+import { LivenessCore } from '../../control-plane/liveness/core.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { Pod } from '../../shared/generated/types.ts';
@@ -49,9 +51,19 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
   await mkdir(dir);
   const stop = new AbortController();
   const authority = await loadAuthority(await createAuthority('test-ca', deps), deps);
+  const store = new MemoryStore(deps);
+  const tls = {
+    ca: authority.certificate,
+    server: await authority.issueServer({ commonName: 'coracle', names: ['localhost', '127.0.0.1'] }),
+  };
+  const liveness = new LivenessCore({ ...deps, store, log: silentLog, server: 'test' });
+  const heartbeats = createHeartbeatPort({ heartbeats: liveness, tls, clock: systemClock, log: silentLog });
+  const heartbeatPort = await heartbeats.listen('127.0.0.1:0');
   const controlPlane = createControlPlane({
     ...deps,
-    store: new MemoryStore(deps),
+    store,
+    liveness,
+    heartbeats: () => ({ port: heartbeatPort }),
     tokenKeys: tokenKeysOf(),
     authority,
     log: silentLog,
@@ -72,10 +84,7 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
     }),
     enrollment: createEnrollment({ client: controlPlane.client, authority, clock: systemClock, log: silentLog }),
     sessions: controlPlane.sessions,
-    tls: {
-      ca: authority.certificate,
-      server: await authority.issueServer({ commonName: 'coracle', names: ['localhost', '127.0.0.1'] }),
-    },
+    tls,
     clock: systemClock,
     log: silentLog,
     schema,
@@ -145,6 +154,8 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
       await running;
       channel.close();
       await server.close(1_000);
+      heartbeats.close();
+      await liveness.stop();
       await serving;
       for (const point of await systemMounter.below(dir)) await systemMounter.unmount(point);
       await node.close();

@@ -1,4 +1,5 @@
 import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
+import { LivenessCore } from '../../control-plane/liveness/core.ts';
 import { objectKey } from '../../control-plane/store/keys.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
 import type { Store } from '../../control-plane/store/store.ts';
@@ -18,6 +19,7 @@ export class HollowCluster {
   readonly clock = new VirtualClock();
   readonly store: Store;
   readonly controlPlane: ControlPlane;
+  readonly liveness: LivenessCore;
   readonly #dead = new Set<string>();
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
@@ -26,11 +28,11 @@ export class HollowCluster {
 
   constructor(seed = 1) {
     this.store = new MemoryStore({ clock: this.clock });
+    const common = { store: this.store, clock: this.clock, random: seededRandom(seed), log: silentLog };
+    this.liveness = new LivenessCore({ ...common, server: 'test' });
     this.controlPlane = createControlPlane({
-      store: this.store,
-      clock: this.clock,
-      random: seededRandom(seed),
-      log: silentLog,
+      ...common,
+      liveness: this.liveness,
       holder: 'test',
       clusterCIDR: '10.64.0.0/16',
     });

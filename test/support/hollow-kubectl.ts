@@ -4,6 +4,7 @@ import { noVolumes } from '../../agent/pod/volumes.ts';
 import { FakeRuntime } from '../../agent/runtime/fake.ts';
 import { FakeEngine } from '../../agent/runtime/fake-engine.ts';
 import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
+import { LivenessCore } from '../../control-plane/liveness/core.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
 import { systemClock as clock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
@@ -25,9 +26,11 @@ export async function startHollowKubectl(): Promise<HollowKubectl> {
   const base = { clock, random, log: silentLog };
   const store = new MemoryStore({ clock });
   // The agent shares this process with everything that a test does.
+  const liveness = new LivenessCore({ ...base, store, server: 'test' });
   const controlPlane = createControlPlane({
     ...base,
     store,
+    liveness,
     holder: 'test',
     clusterCIDR: '10.98.0.0/16',
     leaseMs: 20_000,
@@ -35,7 +38,7 @@ export async function startHollowKubectl(): Promise<HollowKubectl> {
   const running = controlPlane.run(stop.signal);
   await controlPlane.ready(stop.signal);
   const network = new SimNetwork(clock, random);
-  network.server = controlPlane.sessions;
+  network.server = { sessions: controlPlane.sessions, heartbeats: liveness };
   const agent = createAgent({
     ...base,
     transport: network.transportOf('node-1'),

@@ -3,6 +3,8 @@ import type {
   Assignment,
   Connection,
   FromNode,
+  Heartbeat,
+  HeartbeatAck,
   LogStreamParameters,
   PodStatusUpdate,
   SessionTransport,
@@ -92,7 +94,7 @@ export class ScriptedControlPlane {
       const [agent, server, cut] = connectionPair<ToNode, FromNode>();
       if (this.up) void this.#serve(server, cut);
       else cut(new Error('connection refused'));
-      return agent;
+      return { ...agent, heartbeats: () => this.#dialHeartbeats() };
     },
     tunnel: (id) => {
       const [agent, server] = connectionPair<TunnelFrame, TunnelFrame>();
@@ -181,12 +183,31 @@ export class ScriptedControlPlane {
   }
 
   cut(): void {
-    this.#session?.cut(new Error('connection reset'));
+    for (const cut of this.#session?.cuts ?? []) cut(new Error('connection reset'));
     this.#session = undefined;
   }
 
+  #dialHeartbeats(): Connection<HeartbeatAck, Heartbeat> {
+    const [agent, server, cut] = connectionPair<HeartbeatAck, Heartbeat>();
+    const session = this.#session;
+    if (!this.up || !session) {
+      cut(new Error('connection refused'));
+      return agent;
+    }
+    session.cuts.push(cut);
+    const answer = async (): Promise<void> => {
+      for await (const { sequence } of server.incoming) {
+        this.heartbeats++;
+        if (this.acknowledgeHeartbeats) await server.send({ sequence });
+      }
+    };
+    // The agent, or the test, cuts it.
+    void answer().catch(() => undefined);
+    return agent;
+  }
+
   async #serve(connection: Connection<FromNode, ToNode>, cut: (error?: Error) => void): Promise<void> {
-    const session: ServedSession = { connection, cut, version: 1 };
+    const session: ServedSession = { connection, cuts: [cut], version: 1 };
     try {
       for await (const message of connection.incoming) await this.#take(message, session);
     } catch {
@@ -208,6 +229,7 @@ export class ScriptedControlPlane {
           heartbeatMs: 1000,
           leaseMs: 5000,
           podCIDR: this.podCIDR,
+          heartbeats: { port: 0 },
         });
         await connection.send({
           type: 'assignments',
@@ -216,10 +238,6 @@ export class ScriptedControlPlane {
           resultsIn: session.version,
           changes: [...this.#inputs.values(), ...[...this.pods.values()].map(assignmentOf)],
         });
-        return;
-      case 'heartbeat':
-        this.heartbeats++;
-        if (this.acknowledgeHeartbeats) await connection.send({ type: 'heartbeatAck', sequence: message.sequence });
         return;
       case 'podStatus':
         if (!this.acknowledgeStatuses) return;
@@ -255,7 +273,8 @@ function assignmentOf(pod: Pod): Assignment {
 
 interface ServedSession {
   readonly connection: Connection<FromNode, ToNode>;
-  readonly cut: (error?: Error) => void;
+  /** Cut its connections. */
+  readonly cuts: Array<(error?: Error) => void>;
   /** What the last message of assignments resulted in. */
   version: number;
 }

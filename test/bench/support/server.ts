@@ -37,10 +37,11 @@ const stopLimitMs = 20_000;
 /** Resolves when the server is ready. It ends with the benchmark. */
 export async function startServer(context: BenchContext, options: ServerOptions = {}): Promise<BenchServer> {
   const dataDir = options.dataDir ?? context.directory();
-  const [restPort, grpcPort] = [await freePort(), await freePort()];
+  const [restPort, grpcPort, heartbeatPort] = [await freePort(), await freePort(), await freePort()];
   const args = [
     ...['server', '--data-dir', dataDir, '--log-level', 'warn', '--advertise-address', '127.0.0.1'],
     ...['--rest-listen', `127.0.0.1:${restPort}`, '--grpc-listen', `127.0.0.1:${grpcPort}`],
+    ...['--heartbeat-listen', `127.0.0.1:${heartbeatPort}`],
   ];
   const began = performance.now();
   const [program, ...words] = options.node ? [process.execPath, ...options.node, coracle] : [coracle];

@@ -2,11 +2,10 @@ import type { Clock } from '../../shared/clock.ts';
 import { formatMicroTime } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Lease } from '../../shared/generated/types.ts';
-import { kindNamed } from '../../shared/kinds/index.ts';
 import type { Log } from '../../shared/log.ts';
 import { type Random, uuid } from '../../shared/random.ts';
-import { objectKey } from '../store/keys.ts';
-import type { Store } from '../store/store.ts';
+import { leaseKey } from './lease-key.ts';
+import type { LeaseStore } from './liveness.ts';
 
 const ttlMs = 10_000;
 const renewMs = 3_000;
@@ -27,15 +26,17 @@ export interface ServerIdentity {
 }
 
 export interface ServerLeaseDeps {
-  readonly store: Store;
+  readonly store: LeaseStore;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Whether the thread that serves requests lives; see maxStallMs. Absent: it does. */
+  readonly mainLives?: () => boolean;
 }
 
 /**
- * A server's word that it lives, and where: a Lease object in kube-system, as Kubernetes' API servers have them, that hangs on an
- * etcd lease. It is gone ten seconds after its server at the latest.
+ * Shows that a server lives, and where: a Lease object in kube-system, as Kubernetes' API servers have them, on an etcd lease. It
+ * is gone ten seconds after its server at the latest.
  */
 export class ServerLease {
   readonly #deps: ServerLeaseDeps;
@@ -51,11 +52,12 @@ export class ServerLease {
 
   /** Never rejects: what fails is done by a later renewal. */
   async renew(): Promise<void> {
-    const { store, log } = this.#deps;
+    const { store, log, mainLives = () => true } = this.#deps;
+    if (!mainLives()) return;
     try {
-      const key = objectKey(kindNamed('Lease'), serverLeaseNamespace, serverLeaseName(this.#identity.id));
+      const key = leaseKey(serverLeaseNamespace, serverLeaseName(this.#identity.id));
       const alive = this.#lease !== undefined && (await store.keepAlive(this.#lease));
-      // Somebody may have deleted the object.
+      // The object may have been deleted.
       if (alive && (await store.get(key)).item) return;
       const lease = await store.grantLease(ttlMs / 1000);
       const value = JSON.stringify(this.#object());
@@ -66,7 +68,7 @@ export class ServerLease {
     }
   }
 
-  /** Renews until aborted; then nobody has to wait until the lease has run out. Never rejects. */
+  /** Renews until aborted, then revokes: others do not wait until the lease has run out. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { store, clock, log } = this.#deps;
     while (!signal.aborted) {

@@ -1,44 +1,44 @@
 import type { Clock } from '../../shared/clock.ts';
 import { formatMicroTime } from '../../shared/clock.ts';
 import type { Lease } from '../../shared/generated/types.ts';
-import { kindNamed } from '../../shared/kinds/index.ts';
+import { type Random, uuid } from '../../shared/random.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
-import { objectKey } from '../store/keys.ts';
-import type { Store } from '../store/store.ts';
+import { leaseKey } from './lease-key.ts';
+import type { LeaseStore, NodeSessionLease } from './liveness.ts';
 
-const leaseKind = kindNamed('Lease');
 /** On a node's Lease: the server that the node has its session with. */
 export const serverAnnotation = 'coracle.io/server';
 
-export interface NodeLivenessDeps {
-  readonly store: Store;
+export interface NodeLeaseDeps {
+  readonly store: LeaseStore;
   readonly clock: Clock;
+  readonly random: Random;
   /** This server's own name. */
   readonly server: string;
 }
 
 /**
- * A node's liveness: a Lease object that hangs on an etcd lease. While heartbeats arrive the etcd lease is kept
- * alive, which writes nothing; when they stop the object vanishes, and everyone who watches Leases sees it.
+ * A node's liveness: a Lease object on an etcd lease. While heartbeats arrive the etcd lease is kept alive, which writes nothing;
+ * when they stop the object vanishes, and everyone who watches Leases sees it.
  */
-export class NodeLiveness {
-  readonly #deps: NodeLivenessDeps;
+export class NodeLease {
+  readonly #deps: NodeLeaseDeps;
   readonly #node: string;
-  readonly #leaseMs: number;
-  readonly #session: string;
+  readonly #ttlSeconds: number;
+  readonly #uid: string;
   #lease: string | undefined;
 
-  constructor(deps: NodeLivenessDeps, node: string, leaseMs: number, session: string) {
+  constructor(deps: NodeLeaseDeps, { node, leaseMs }: NodeSessionLease) {
     this.#deps = deps;
     this.#node = node;
-    this.#leaseMs = leaseMs;
-    this.#session = session;
+    this.#ttlSeconds = Math.ceil(leaseMs / 1000);
+    this.#uid = uuid(deps.random);
   }
 
   /** Makes the node's lease, in place of a former session's. Returns the revision of its object. */
   async acquire(): Promise<number> {
     const { store, clock, server } = this.#deps;
-    const lease = await store.grantLease(Math.ceil(this.#leaseMs / 1000));
+    const lease = await store.grantLease(this.#ttlSeconds);
     const now = formatMicroTime(clock.now());
     const object: Lease = {
       apiVersion: 'coordination.k8s.io/v1',
@@ -46,19 +46,19 @@ export class NodeLiveness {
       metadata: {
         name: this.#node,
         namespace: nodeLeaseNamespace,
-        uid: this.#session,
+        uid: this.#uid,
         annotations: { [serverAnnotation]: server },
         creationTimestamp: `${now.slice(0, 19)}Z`,
         resourceVersion: '',
       },
       spec: {
         holderIdentity: this.#node,
-        leaseDurationSeconds: Math.ceil(this.#leaseMs / 1000),
+        leaseDurationSeconds: this.#ttlSeconds,
         acquireTime: now,
         renewTime: now,
       },
     };
-    const key = objectKey(leaseKind, nodeLeaseNamespace, this.#node);
+    const key = leaseKey(nodeLeaseNamespace, this.#node);
     const { revision } = await store.txn({
       guards: [],
       writes: [{ type: 'put', key, value: JSON.stringify(object), lease }],
@@ -67,12 +67,12 @@ export class NodeLiveness {
     return revision;
   }
 
-  /** Somebody has deleted the object: the next renewal makes it again. */
-  lost(): void {
+  /** The object was deleted: the next renewal makes it again. */
+  deleted(): void {
     this.#lease = undefined;
   }
 
-  /** Keeps the node alive for another `leaseMs`. Throws ApiError when the store can't promise it. */
+  /** Keeps the node alive for another `leaseMs`. Throws ApiError when the store cannot promise it. */
   async renew(): Promise<void> {
     if (this.#lease && (await this.#deps.store.keepAlive(this.#lease))) return;
     await this.acquire();

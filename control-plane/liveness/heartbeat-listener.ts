@@ -1,0 +1,115 @@
+import type { PeerCertificate, SecureContextOptions } from 'node:tls';
+import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import type { Clock } from '../../shared/clock.ts';
+import { ApiError, messageOf, reasons } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
+import type { KeyPair } from '../../shared/pki/certificates.ts';
+import { connectionOver } from '../../shared/rpc/connection.ts';
+import {
+  beatMethod,
+  heartbeatFromWire,
+  type WireHeartbeat,
+  type WireHeartbeatAck,
+} from '../../shared/rpc/heartbeats.ts';
+import type { CertifiedNode, Heartbeat, HeartbeatAck, HeartbeatServer } from '../../shared/session.ts';
+
+/** The server's certificate, and the CA that nodes' certificates come from; PEM. */
+export interface HeartbeatTls {
+  readonly ca: string;
+  readonly server: KeyPair;
+}
+
+export interface HeartbeatListenerDeps {
+  readonly heartbeats: HeartbeatServer;
+  /** The node that a certificate of the cluster's CA is of; undefined when it is no node's, or not of this time. `now`: milliseconds since the epoch. */
+  readonly nodeOf: (certificate: PeerCertificate, now: number) => CertifiedNode | undefined;
+  readonly tls: HeartbeatTls;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The Heartbeats service on a port of its own: only nodes connect, only heartbeats travel. */
+export interface HeartbeatListener {
+  /** Binds `host:port` (port 0: any) and serves; resolves with the port. */
+  listen(address: string): Promise<number>;
+  /** New certificates for the connections to come. */
+  replaceTls(tls: HeartbeatTls): void;
+  close(): void;
+}
+
+const settings = {
+  // A heartbeat is some 50 bytes.
+  'grpc.max_receive_message_length': 1024,
+  'grpc.max_concurrent_streams': 4,
+  // Connections that went without a word, or are not used, are closed.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.max_connection_idle_ms': 30_000,
+};
+
+type BeatStream = ServerDuplexStream<WireHeartbeat, WireHeartbeatAck>;
+
+export function createHeartbeatListener(deps: HeartbeatListenerDeps): HeartbeatListener {
+  const { clock, heartbeats, nodeOf, log } = deps;
+  const server = new Server(settings);
+  const credentials = new NodeCertificates(deps.tls);
+
+  async function serve(stream: BeatStream): Promise<void> {
+    const { sslPeerCertificate: certificate } = stream.getAuthContext();
+    const caller = certificate && nodeOf(certificate, clock.now());
+    if (!caller) throw new ApiError('Forbidden', 'only nodes send heartbeats');
+    const ackToWire = ({ sequence }: HeartbeatAck): WireHeartbeatAck => ({ sequence });
+    const connection = connectionOver<WireHeartbeat, WireHeartbeatAck, Heartbeat, HeartbeatAck>(
+      stream,
+      ackToWire,
+      heartbeatFromWire,
+      (error) => error,
+    );
+    await heartbeats.beats(connection, caller);
+  }
+
+  const handler = (stream: BeatStream): void => {
+    serve(stream).then(
+      () => {
+        if (!stream.destroyed) stream.end();
+      },
+      (error: unknown) => {
+        const { reason, message } = error instanceof ApiError ? error : new ApiError('InternalError', 'internal error');
+        log.debug(
+          { component: 'nodes', peer: stream.getPeer(), err: messageOf(error) },
+          'a stream of heartbeats ended',
+        );
+        if (!stream.destroyed) stream.emit('error', { code: reasons[reason].grpc, details: message });
+      },
+    );
+  };
+  server.addService({ Beat: beatMethod() }, { Beat: handler });
+
+  return {
+    listen: (address) =>
+      new Promise((resolve, reject) => {
+        server.bindAsync(address, credentials, (error, port) => (error ? reject(error) : resolve(port)));
+      }),
+    replaceTls: (tls) => credentials.replace(tls),
+    close: () => server.forceShutdown(),
+  };
+}
+
+/** TLS that takes no connection without a certificate of the cluster's CA. 1.3 only: a connection shows one, once. */
+class NodeCertificates extends ServerCredentials {
+  constructor(tls: HeartbeatTls) {
+    super({ requestCert: true, rejectUnauthorized: true }, contextOptions(tls));
+  }
+
+  replace(tls: HeartbeatTls): void {
+    this.updateSecureContextOptions(contextOptions(tls));
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return this === other;
+  }
+}
+
+function contextOptions({ ca, server }: HeartbeatTls): SecureContextOptions {
+  return { ca: [ca], cert: [server.certificate], key: [server.key], minVersion: 'TLSv1.3' };
+}

@@ -1,0 +1,40 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Connection } from '../session.ts';
+import { incomingOf, writeMessage } from './streams.ts';
+
+/** A stream of gRPC messages as a connection of ours. `decode` gives undefined for messages to pass over. */
+export function connectionOver<WireIn, WireOut, In, Out>(
+  stream: Readable & Writable,
+  encode: (message: Out) => WireOut,
+  decode: (wire: WireIn) => In | undefined,
+  toApiError: (error: unknown) => unknown,
+): Connection<In, Out> {
+  const wire = incomingOf<WireIn>(stream);
+  return {
+    async send(message) {
+      try {
+        await writeMessage(stream, encode(message));
+      } catch (error) {
+        throw toApiError(error);
+      }
+    },
+    incoming: decoded(wire, decode, toApiError),
+    close: () => void stream.end(),
+  };
+}
+
+async function* decoded<WireIn, In>(
+  wire: AsyncIterable<WireIn>,
+  decode: (wire: WireIn) => In | undefined,
+  toApiError: (error: unknown) => unknown,
+): AsyncGenerator<In> {
+  try {
+    for await (const message of wire) {
+      // A message of a kind that this version does not know is passed over: newer peers may send some.
+      const known = decode(message);
+      if (known !== undefined) yield known;
+    }
+  } catch (error) {
+    throw toApiError(error);
+  }
+}
