@@ -7,6 +7,7 @@ import { type Authority, type KeyPair, renewalTime, shouldRenew, validityOf } fr
 import { loadOrCreateAuthority, writeFileAtomic } from '../shared/pki/files.ts';
 import { writeKubeconfig } from '../shared/pki/kubeconfig.ts';
 import type { Random } from '../shared/random.ts';
+import { clusterDomain } from '../shared/well-known.ts';
 import { groups } from './api/identity.ts';
 
 /** Whose the certificates of the servers are (CN), by which they know each other. */
@@ -94,7 +95,7 @@ function serverNames(addresses: readonly string[]): string[] {
     'kubernetes',
     'kubernetes.default',
     'kubernetes.default.svc',
-    'kubernetes.default.svc.cluster.local',
+    `kubernetes.default.svc.${clusterDomain}`,
     'localhost',
     '127.0.0.1',
     '::1',

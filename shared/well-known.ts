@@ -11,3 +11,5 @@ export const serversGroup = 'coracle:servers';
 export const reservedGroups: readonly string[] = [mastersGroup, serversGroup];
 /** Where the leases of nodes live. */
 export const nodeLeaseNamespace = 'kube-node-lease';
+/** Ends the names of services: Kubernetes' default. */
+export const clusterDomain = 'cluster.local';

@@ -21,6 +21,12 @@ describe('the environment of a container', () => {
     expect(envOf([], { ...facts, kubernetes })).toEqual({
       KUBERNETES_SERVICE_HOST: '10.68.0.1',
       KUBERNETES_SERVICE_PORT: '443',
+      KUBERNETES_SERVICE_PORT_HTTPS: '443',
+      KUBERNETES_PORT: 'tcp://10.68.0.1:443',
+      KUBERNETES_PORT_443_TCP: 'tcp://10.68.0.1:443',
+      KUBERNETES_PORT_443_TCP_PROTO: 'tcp',
+      KUBERNETES_PORT_443_TCP_PORT: '443',
+      KUBERNETES_PORT_443_TCP_ADDR: '10.68.0.1',
     });
   });
 
@@ -29,7 +35,7 @@ describe('the environment of a container', () => {
       { name: 'API', value: '$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)' },
       { name: 'KUBERNETES_SERVICE_PORT', value: '6443' },
     ];
-    expect(envOf(env, { ...facts, kubernetes })).toEqual({
+    expect(envOf(env, { ...facts, kubernetes })).toMatchObject({
       ...{ API: '10.68.0.1:443', KUBERNETES_SERVICE_HOST: '10.68.0.1', KUBERNETES_SERVICE_PORT: '6443' },
     });
   });

@@ -30,12 +30,21 @@ export function containerEnv(
   return [...env].map(([name, value]) => ({ name, value }));
 }
 
-/** What in-cluster clients find the API server by, as the kubelet tells every container. */
+/** The variables of the service default/kubernetes, as the kubelet gives them to every container (kubelet, `envvars.FromServices`). */
 function apiVariables({ kubernetes }: PodFacts): Array<[string, string]> {
   if (!kubernetes) return [];
+  const { host } = kubernetes;
+  const port = String(kubernetes.port);
+  const url = `tcp://${host}:${port}`;
   return [
-    ['KUBERNETES_SERVICE_HOST', kubernetes.host],
-    ['KUBERNETES_SERVICE_PORT', String(kubernetes.port)],
+    ['KUBERNETES_SERVICE_HOST', host],
+    ['KUBERNETES_SERVICE_PORT', port],
+    ['KUBERNETES_SERVICE_PORT_HTTPS', port],
+    ['KUBERNETES_PORT', url],
+    [`KUBERNETES_PORT_${port}_TCP`, url],
+    [`KUBERNETES_PORT_${port}_TCP_PROTO`, 'tcp'],
+    [`KUBERNETES_PORT_${port}_TCP_PORT`, port],
+    [`KUBERNETES_PORT_${port}_TCP_ADDR`, host],
   ];
 }
 

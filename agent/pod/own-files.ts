@@ -5,15 +5,13 @@ import type { Container, Pod } from '../../shared/generated/types.ts';
 import { type Dns, formatResolvConf } from '../dns.ts';
 import { readBounded } from '../read-bounded.ts';
 import type { Mount } from '../runtime/runtime.ts';
-import { hostnameOf } from './container-spec.ts';
+import { hostsFile } from './hosts-file.ts';
 import type { PodFacts } from './inputs.ts';
 import { pathPart } from './path-part.ts';
 
 /** What a terminationMessagePath may hold at most, as in the kubelet. */
 const maxMessageBytes = 4_096;
 const defaultMessagePath = '/dev/termination-log';
-/** The node's own hosts file, as pods on its network get it. */
-const maxHostsBytes = 2 ** 20;
 
 /** The hosts and resolver files and the termination message in the pod's directory `dir`, as mounts of a container. */
 export async function ownFiles(
@@ -33,7 +31,7 @@ export async function ownFiles(
     if (Number(name) < attempt - 1) await rm(join(messages, name), { force: true });
   }
   const hosts = join(dir, 'hosts');
-  await writeIfDifferent(hosts, await hostsFile(pod, facts));
+  await writeIfDifferent(hosts, await hostsFile(pod, facts.podIP));
   const resolver = join(dir, 'resolv.conf');
   await writeIfDifferent(resolver, formatResolvConf(dns));
   return [
@@ -61,28 +59,6 @@ export async function terminationMessage(dir: string, container: string, attempt
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-async function hostsFile(pod: Pod, facts: PodFacts): Promise<string> {
-  const aliases = (pod.spec.hostAliases ?? []).map(({ ip, hostnames }) => `${ip}\t${(hostnames ?? []).join('\t')}`);
-  const base = pod.spec.hostNetwork
-    ? ((await readBounded('/etc/hosts', maxHostsBytes)) ?? '127.0.0.1\tlocalhost\n')
-    : podHosts(pod, facts);
-  return aliases.length > 0 ? `${base}\n# From the pod's hostAliases.\n${aliases.join('\n')}\n` : base;
-}
-
-function podHosts(pod: Pod, facts: PodFacts): string {
-  return [
-    '# Written by the node for the containers of this pod.',
-    '127.0.0.1\tlocalhost',
-    '::1\tlocalhost ip6-localhost ip6-loopback',
-    'fe00::0\tip6-localnet',
-    'fe00::0\tip6-mcastprefix',
-    'fe00::1\tip6-allnodes',
-    'fe00::2\tip6-allrouters',
-    ...(facts.podIP ? [`${facts.podIP}\t${hostnameOf(pod)}`] : []),
-    '',
-  ].join('\n');
 }
 
 /** In place: containers have the file itself mounted, and may have written any amount into it. */

@@ -1,9 +1,9 @@
 import { parseTime } from '../../shared/clock.ts';
 import type { Pod } from '../../shared/generated/types.ts';
+import { deletionCost } from '../../shared/kinds/pod-annotations.ts';
 import { isPodReady, podCondition } from '../../shared/pod.ts';
 
 const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };
-const costAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
 
 /**
  * The pods to do without first, first: those that serve least (Kubernetes' order for scaling a ReplicaSet down:
@@ -16,7 +16,8 @@ export function rankForDeletion(pods: readonly Pod[]): Pod[] {
     pod.spec.nodeName ? 1 : 0,
     phaseRank[pod.status?.phase ?? 'Pending'] ?? 0,
     isPodReady(pod) ? 1 : 0,
-    Number(pod.metadata.annotations?.[costAnnotation] ?? 0) || 0,
+    // A cost that was stored before it was checked counts as none.
+    deletionCost(pod.metadata.annotations) ?? 0,
     -(onNode.get(pod.spec.nodeName ?? '') ?? 0),
     -readySince(pod),
     -restarts(pod),

@@ -2,6 +2,7 @@ import type { PodDNSConfig, PodSpec, PodTemplateSpec, StatusCause } from '../gen
 import { forbidden, invalid, notSupported, required } from '../schema/causes.ts';
 import { validateContainers } from './container-validation.ts';
 import { validateAnnotations, validateLabels } from './metadata.ts';
+import { validatePodAnnotations } from './pod-annotations.ts';
 import { validateAmounts, validateResources } from './resource-validation.ts';
 import { validateScheduling } from './scheduling-validation.ts';
 import { validateSecurity } from './security-validation.ts';
@@ -44,6 +45,7 @@ export function validatePodTemplate(
   if (metadata?.labels) validateLabels(metadata.labels, `${field}.metadata.labels`, causes);
   if (metadata?.annotations) validateAnnotations(metadata.annotations, `${field}.metadata.annotations`, causes);
   if (!spec) return;
+  validatePodAnnotations(metadata?.annotations ?? {}, spec, `${field}.metadata.annotations`, causes);
   validatePodSpec(spec, `${field}.spec`, causes);
   if (spec.ephemeralContainers?.length) {
     causes.push(forbidden(`${field}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'));

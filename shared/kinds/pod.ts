@@ -4,6 +4,7 @@ import { forbidden } from '../schema/causes.ts';
 import { isDnsSubdomain } from '../schema/formats.ts';
 import { ephemeralContainers } from './ephemeral-containers.ts';
 import type { Behaviour } from './kind.ts';
+import { validatePodAnnotations } from './pod-annotations.ts';
 import { podColumns } from './pod-columns.ts';
 import { addDefaultTolerations, defaultPod } from './pod-defaults.ts';
 import { resize } from './pod-resize.ts';
@@ -28,6 +29,7 @@ export const pod: Behaviour<Pod> = {
     validate(object, causes) {
       if (!object.spec) return;
       validatePodSpec(object.spec, 'spec', causes);
+      validatePodAnnotations(object.metadata.annotations ?? {}, object.spec, 'metadata.annotations', causes);
       // A new object has no version yet.
       if (object.spec.ephemeralContainers?.length && !object.metadata.resourceVersion) {
         causes.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'));

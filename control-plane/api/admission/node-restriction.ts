@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Node, Pod } from '../../../shared/generated/types.ts';
+import { mirrorAnnotation } from '../../../shared/kinds/pod-annotations.ts';
 import { forbiddenNodeLabels } from '../../../shared/node-labels.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { podReferences } from '../../../shared/pod-references.ts';
@@ -7,7 +8,6 @@ import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
 import { nodeNameOf } from '../auth/authentication.ts';
 import { forbidden, notFound } from '../refusals.ts';
 import type { Admission, AdmissionPlugin, Reader } from './plugin.ts';
-import { mirrorAnnotation } from './service-account.ts';
 
 const kinds = ['Pod', 'Node', 'PersistentVolumeClaim', 'Lease', 'CSINode'];
 

@@ -1,4 +1,5 @@
 import type { Container, Pod, ServiceAccount, Volume } from '../../../shared/generated/types.ts';
+import { mirrorAnnotation } from '../../../shared/kinds/pod-annotations.ts';
 import { rootCertificateKey, rootCertificateName } from '../../../shared/namespace-contents.ts';
 import { nameSuffix, type Random } from '../../../shared/random.ts';
 import { forbidden } from '../refusals.ts';
@@ -11,8 +12,6 @@ export interface ServiceAccountDeps {
   readonly tokens: boolean;
 }
 
-/** Marks the copy of a pod that a node runs by itself. */
-export const mirrorAnnotation = 'kubernetes.io/config.mirror';
 const volumePrefix = 'kube-api-access-';
 /** Where clients look for the token of the account that they run as. */
 export const tokenMountPath = '/var/run/secrets/kubernetes.io/serviceaccount';

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../../shared/clock.ts';
 import type { Random } from '../../../../shared/random.ts';
+import { clusterDomain } from '../../../../shared/well-known.ts';
 import type { WatchCache } from '../../../store/cache.ts';
 import type { Store } from '../../../store/store.ts';
 import type { KindHandlers } from '../../unstored.ts';
@@ -16,7 +17,7 @@ export { loadTokenKeys, type TokenKeys, tokenKeysOf } from './keys.ts';
 export type { ServiceAccountTokens } from './service-account-tokens.ts';
 
 /** Whom tokens say they are from, when the operator does not say. kubeadm's. */
-export const defaultIssuer = 'https://kubernetes.default.svc.cluster.local';
+export const defaultIssuer = `https://kubernetes.default.svc.${clusterDomain}`;
 
 export interface TokensDeps {
   readonly keys: TokenKeys;
