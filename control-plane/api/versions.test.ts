@@ -129,10 +129,12 @@ describe('a kind in its second version', () => {
     );
     await api.create(context(), { entry: events, namespace }, event('b'));
     const target = { entry: events, namespace, name: 'b' };
-    const patch = { type: 'merge', body: { note: 'other' } } as const;
+    const patch = { type: 'merge', body: { reason: 'Other' } } as const;
     await expect(api.patch(context(), target, patch)).rejects.toThrow(
-      'message: Invalid value: "other": field is immutable',
+      'reason: Invalid value: "Other": field is immutable',
     );
+    const note = { type: 'strategic', body: { note: 'other' } } as const;
+    expect(await api.patch(context(), target, note)).toMatchObject({ note: 'other' });
   });
 });
 

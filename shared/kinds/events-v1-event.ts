@@ -66,11 +66,13 @@ export const eventsV1Event: Conversion<EventsV1Event, Event> = {
 
 const unset = 'needs to be unset';
 
-/** What an event says of what happened; only its series goes on. */
+/**
+ * What an event says of what happened. Its series goes on, and its note may be corrected: the conformance test of the lifecycle of an event
+ * is described so, though Kubernetes' validation has come to refuse it.
+ */
 const fixed: ReadonlyArray<readonly [keyof Event, string]> = [
   ['involvedObject', 'involvedObject'],
   ['reason', 'reason'],
-  ['message', 'message'],
   ['source', 'source'],
   ['firstTimestamp', 'firstTimestamp'],
   ['lastTimestamp', 'lastTimestamp'],

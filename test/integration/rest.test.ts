@@ -128,7 +128,14 @@ describe('the REST API', () => {
     const denied = await server.call('GET', configMaps, { as: 'nobody' });
     expect(denied.status).toBe(403);
     expect(denied.json.message).toContain('User "system:anonymous" cannot list resource "configmaps"');
-    expect((await server.call('GET', '/version', { as: 'nobody' })).json.gitVersion).toBe('v1.32.0+coracle');
+    expect((await server.call('GET', '/version', { as: 'nobody' })).json).toMatchObject({
+      gitVersion: 'v1.32.0+coracle',
+      gitCommit: expect.stringMatching(/^([0-9a-f]{40}|unknown)$/),
+      gitTreeState: expect.stringMatching(/^(clean|dirty|archive)$/),
+      buildDate: expect.stringMatching(/^20\d\d-/),
+      goVersion: `node${process.versions.node}`,
+      compiler: expect.stringMatching(/^tsc \d/),
+    });
     expect((await server.call('GET', '/metrics', { as: 'nobody' })).status).toBe(403);
     const pretending = await server.call('GET', configMaps, { headers: { 'Impersonate-User': 'somebody' } });
     expect(pretending.status).toBe(403);

@@ -31,8 +31,8 @@ export const contentTypes: Readonly<Record<Encoding, string>> = {
   protobuf: protobufType,
 };
 
-/** The first of the client's wishes that can be met. Throws NotAcceptable when none can. */
-export function formatFor(accept: string | undefined): Format {
+/** The first media type of the client's that can be served. `table`: what is asked for has one. Throws NotAcceptable when none can be served. */
+export function formatFor(accept: string | undefined, table = true): Format {
   if (!accept || accept === 'application/json' || accept === '*/*') return plain;
   if (accept === protobufType) return { encoding: 'protobuf' };
   for (const { type, parameters } of inPreference(mediaTypes(accept))) {
@@ -42,8 +42,9 @@ export function formatFor(accept: string | undefined): Format {
     if (parameters.stream && parameters.stream !== 'watch') continue;
     const { as, g = '', v = '' } = parameters;
     if (as === undefined && g === '' && v === '') return { encoding, ...pretty };
+    if (g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1')) continue;
     // A Table has no protobuf.
-    if (g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1') || (as === 'Table' && encoding === 'protobuf')) continue;
+    if (as === 'Table' && (!table || encoding === 'protobuf')) continue;
     const version = v === 'v1beta1' ? ({ version: v } as const) : {};
     if (as === 'Table' || as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') {
       return { encoding, as, ...version, ...pretty };

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { Gauge, type Registry } from 'prom-client';
 import { ApiError } from '../../../shared/errors.ts';
+import { build } from '../../../shared/generated/build.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
 import type { Documents } from '../auth/tokens/issuer-documents.ts';
 import type { Authorizer, Identity } from '../identity.ts';
@@ -140,16 +141,17 @@ const rootPaths = [
   '/version',
 ].sort();
 
-/** The release of Kubernetes whose API this is. */
+/** The release of Kubernetes whose API this is, and what of Coracle serves it. */
 const versionInfo = {
   major: '1',
   minor: '32',
   gitVersion: 'v1.32.0+coracle',
-  gitCommit: '',
-  gitTreeState: 'clean',
-  buildDate: '1970-01-01T00:00:00Z',
-  goVersion: '',
-  compiler: '',
+  gitCommit: build.commit,
+  gitTreeState: build.treeState,
+  buildDate: build.date,
+  // Kubernetes' name for the version of the runtime.
+  goVersion: `node${process.versions.node}`,
+  compiler: build.compiler,
   platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
 };
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { formatFor } from './negotiate.ts';
 import { escapedPath, forwardedUri, prefixOf } from './proxy/paths.ts';
-import { type ResourceRoute, routeOf } from './route.ts';
+import { hasTable, type ResourceRoute, routeOf } from './route.ts';
 
 function resource(url: string): ResourceRoute {
   const route = routeOf(url, 'GET');
@@ -61,4 +62,27 @@ test('the list of custom resource definitions can be read; a change of it is ref
   for (const method of ['POST', 'DELETE', 'PUT', 'PATCH']) {
     expect(() => routeOf(path, method)).toThrow(/^custom resources are not supported by this server/);
   }
+});
+
+test.each([
+  ['POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', false],
+  ['POST', '/apis/authentication.k8s.io/v1/tokenreviews', false],
+  ['POST', '/api/v1/namespaces/shop/serviceaccounts/a/token', false],
+  ['POST', '/api/v1/namespaces/shop/pods/web/eviction', false],
+  ['POST', '/api/v1/namespaces/shop/pods/web/binding', false],
+  ['POST', '/api/v1/namespaces/shop/pods', true],
+  ['GET', '/api/v1/namespaces/shop/pods/web/status', true],
+  ['GET', '/apis/apps/v1/namespaces/shop/deployments/web/scale', true],
+  ['GET', '/apis/metrics.k8s.io/v1beta1/nodes', true],
+])('%s %s has a Table: %s', (method, url, table) => {
+  const route = routeOf(url, method);
+  if (route.type !== 'resource') throw new Error(`${url} is no resource`);
+  expect(hasTable(route.resource)).toBe(table);
+});
+
+test('a Table that is asked for where there is none is not acceptable; another form in the same header is taken', () => {
+  const wanted = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  expect(() => formatFor(wanted, false)).toThrow('only the following media types are accepted');
+  expect(formatFor(`${wanted},application/json`, false)).toEqual({ encoding: 'json' });
+  expect(formatFor(wanted)).toEqual({ encoding: 'json', as: 'Table' });
 });

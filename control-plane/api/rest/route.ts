@@ -111,6 +111,14 @@ function isAllowed({ def, namespace, name, subresource }: ResourceRoute, method:
   return verb !== 'create' || subresource !== undefined;
 }
 
+/** Whether what is asked for has a Table: an object that is only a request has none, as in Kubernetes. */
+export function hasTable({ def, subresource }: ResourceRoute): boolean {
+  if (subresource !== undefined) return !requests.has(subresource);
+  return verbsOf(def).some((verb) => verb === 'get' || verb === 'list');
+}
+
+const requests: ReadonlySet<Subresource> = new Set(['token', 'binding', 'eviction']);
+
 /** `rest`: `PLURAL[/NAME[/SUB]]` or `namespaces/NS/PLURAL[/NAME[/SUB]]`. */
 function resourceOf(group: string, version: string, rest: readonly string[], path: string): ResourceRoute {
   const [first = '', second, third] = rest;

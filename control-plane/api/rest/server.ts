@@ -24,7 +24,7 @@ import { RecentEncodings } from './recent-encodings.ts';
 import { isLong, serveResource } from './resources.ts';
 import { type Reply, sendError, toApiError } from './respond.ts';
 import { RestContext } from './rest-context.ts';
-import { type Route, routeOf } from './route.ts';
+import { hasTable, type Route, routeOf } from './route.ts';
 import type { Upgrade } from './streams/connect.ts';
 import { refuseBody, takeOver } from './streams/take-over.ts';
 import { unservedAttributes } from './unserved.ts';
@@ -278,7 +278,7 @@ class Handler {
     // Documents and discovery have media types of their own.
     const own = route.type === 'resource' && ['log', 'proxy'].includes(route.resource.subresource ?? '');
     const negotiated = route.type === 'resource' && !own;
-    const format = negotiated ? formatFor(accept) : before.format;
+    const format = negotiated ? formatFor(accept, hasTable(route.resource)) : before.format;
     return {
       ...before,
       format,
