@@ -5,6 +5,7 @@ import { apiVersionOf } from '../../shared/kinds/index.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type { CacheEvent } from '../store/feed.ts';
+import { withRevision } from '../store/packed.ts';
 import type { ApiWatchEvent, RequestContext, WatchQuery } from './api.ts';
 import type { Core } from './core.ts';
 import { checkListOptions } from './list-options.ts';
@@ -104,12 +105,8 @@ function select(event: CacheEvent, selection: Selection): ApiWatchEvent | undefi
   const did = before !== undefined && selection.matches(before);
   const does = selection.matches(object);
   if (does) return { type: did ? 'MODIFIED' : 'ADDED', object };
-  return did ? { type: 'DELETED', object: withVersion(before, event.revision) } : undefined;
-}
-
-/** The last state that was seen, at the revision of its disappearance. */
-function withVersion(object: KubeObject, revision: number): KubeObject {
-  return { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
+  // The last state that was seen, at the revision of its disappearance.
+  return did ? { type: 'DELETED', object: withRevision(before, event.revision) } : undefined;
 }
 
 function bookmark(def: KindDef, revision: number, initialEnd: boolean): ApiWatchEvent {

@@ -1,12 +1,20 @@
 import type { Kind } from '../../shared/generated/types.ts';
 import { isStored, kindTable } from '../../shared/kinds/table.ts';
 import { type KubeObject, splitKey } from '../../shared/object.ts';
+import { packedBytes } from './packed.ts';
 import { SortedMap } from './sorted-map.ts';
 
 /** All objects of one kind: by key, and by namespace. */
 interface KindState {
   readonly all: SortedMap<KubeObject>;
   readonly namespaces: Map<string, SortedMap<KubeObject>>;
+}
+
+/** What objects take of memory, in bytes; of the heap about. */
+export interface Memory {
+  readonly heap: number;
+  /** Outside of the heap. */
+  readonly bytes: number;
 }
 
 /** The objects of every kind, as of one revision. */
@@ -16,6 +24,19 @@ export class CacheState {
       .filter(isStored)
       .map((entry) => [entry.kind, { all: new SortedMap<KubeObject>(), namespaces: new Map() }]),
   );
+  /** Of each object that is not packed. */
+  readonly #costs = new Map<KubeObject, number>();
+  #heap = 0;
+  #bytes = 0;
+
+  /** What an object that is held takes of the heap. */
+  cost(object: KubeObject): number {
+    return this.#costs.get(object) ?? 0;
+  }
+
+  get memory(): Memory {
+    return { heap: this.#heap, bytes: this.#bytes };
+  }
 
   get(kind: Kind, key: string): KubeObject | undefined {
     return this.#kinds.get(kind)?.all.get(key);
@@ -32,9 +53,15 @@ export class CacheState {
     return (namespace ? state?.namespaces.get(namespace) : state?.all)?.size ?? 0;
   }
 
-  set(kind: Kind, key: string, object: KubeObject): void {
+  /** `cost`: what the object takes of the heap, about. */
+  set(kind: Kind, key: string, object: KubeObject, cost: number): void {
     const state = this.#kinds.get(kind);
     if (!state) return;
+    const before = state.all.get(key);
+    if (before) this.#forget(before);
+    this.#costs.set(object, cost);
+    this.#heap += cost;
+    this.#bytes += packedBytes(object);
     state.all.set(key, object);
     const { namespace } = splitKey(key);
     if (namespace === '') return;
@@ -48,10 +75,18 @@ export class CacheState {
 
   delete(kind: Kind, key: string): void {
     const state = this.#kinds.get(kind);
-    if (!state?.all.delete(key)) return;
+    const before = state?.all.get(key);
+    if (!before || !state?.all.delete(key)) return;
+    this.#forget(before);
     const { namespace } = splitKey(key);
     const within = state.namespaces.get(namespace);
     within?.delete(key);
     if (within?.size === 0) state.namespaces.delete(namespace);
+  }
+
+  #forget(object: KubeObject): void {
+    this.#heap -= this.#costs.get(object) ?? 0;
+    this.#bytes -= packedBytes(object);
+    this.#costs.delete(object);
   }
 }

@@ -9,6 +9,7 @@ import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { type CacheBatch, type CacheEvent, type SubscribeOptions, WatchCache } from './cache.ts';
 import { objectKey } from './keys.ts';
 import { MemoryStore } from './memory.ts';
+import { packedBytes } from './packed.ts';
 import type { Store, StoreBatch, Txn } from './store.ts';
 
 function entryOf(kind: Kind): KindEntry {
@@ -272,6 +273,64 @@ describe('the watch cache', () => {
     await clock.advance(0);
     expect(seen.error).toBeUndefined();
     expect(told(seen.batches)).toHaveLength(1);
+  });
+
+  it('holds what is large as bytes, and reads as if it did not', async () => {
+    await start();
+    const pod = entryOf('ConfigMap');
+    const large = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'a', namespace: 'n' },
+      data: { x: 'y'.repeat(100_000) },
+    };
+    const key = objectKey(pod, 'n', 'a');
+    await store.txn({ guards: [], writes: [{ type: 'put', key, value: JSON.stringify(large) }] });
+    await clock.advance(0);
+    expect(packedBytes(cache.get('ConfigMap', 'n/a') ?? {})).toBe(JSON.stringify(large).length);
+    expect(cache.get('ConfigMap', 'n/a')?.data).toEqual(large.data);
+    expect(cache.memory.bytes).toBe(JSON.stringify(large).length);
+    expect(cache.memory.heap).toBeLessThan(10_000);
+    await store.txn({ guards: [], writes: [{ type: 'delete', key }] });
+    await clock.advance(0);
+    expect(cache.memory).toEqual({ heap: 0, bytes: 0 });
+  });
+
+  it('keeps of recent events no more than a bound of bytes, and gives a subscriber a bounded part of them at a time', async () => {
+    await start();
+    await put('Pod', 'a/b', '1');
+    await clock.advance(0);
+    const entry = entryOf('ConfigMap');
+    const versions = 100;
+    const following = cache.subscribe({ kinds: ['ConfigMap'], from: cache.revision }, {}, stop.signal);
+    const first = following.next();
+    let revision = 0;
+    for (let version = 0; version < versions; version++) {
+      const metadata = { name: 'a', namespace: 'n' };
+      const value = JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata,
+        data: { x: `${version}`.repeat(500_000) },
+      });
+      ({ revision } = await store.txn({
+        guards: [],
+        writes: [{ type: 'put', key: objectKey(entry, 'n', 'a'), value }],
+      }));
+      await clock.advance(0);
+    }
+    expect(cache.oldest).toBeGreaterThan(revision - 100);
+    await first;
+    // What was left for it is no more in the ring.
+    await expect(following.next()).rejects.toMatchObject({ reason: 'Expired' });
+    const recent = cache.subscribe({ kinds: ['ConfigMap'], from: revision - 10 }, {}, stop.signal);
+    const sizes: number[] = [];
+    for await (const batch of recent) {
+      sizes.push(batch.events.length);
+      if (batch.revision === revision) break;
+    }
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(10);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(3);
   });
 
   it('tells idle subscribers how far the revision has moved', async () => {

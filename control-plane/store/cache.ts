@@ -5,19 +5,26 @@ import type { Kind, KindMap } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
 import { type KubeObject, keyOf } from '../../shared/object.ts';
 import type { Random } from '../../shared/random.ts';
-import { CacheState } from './cache-state.ts';
+import { CacheState, type Memory } from './cache-state.ts';
 import { type CacheBatch, type CacheEvent, Feed } from './feed.ts';
-import { ObjectReader } from './field-sets.ts';
+import { heapBytes, ObjectReader } from './field-sets.ts';
 import { parseKey, registryPrefix, storePrefix, tickKey } from './keys.ts';
 import { tooLarge } from './limits.ts';
+import { packed, packedBytes, packFrom, withRevision } from './packed.ts';
 import type { Item, Store, StoreBatch, StoreEvent } from './store.ts';
 
 export type { CacheBatch, CacheEvent } from './feed.ts';
 
 /** The default number of recent events that a watch can be resumed from. */
 const defaultWindow = 8192;
-/** The objects read at a time while loading. */
+/** The objects read at a time while loading, and told at a time to a subscriber. */
 const loadPage = 1000;
+/** The characters of stored text that are read at a time while loading. */
+const loadSize = 8 * 1024 * 1024;
+/** The most bytes of objects that are told at a time to a subscriber. */
+const batchBytes = 1024 * 1024;
+/** About what the outline of a packed object takes of the heap, in bytes. */
+const outlineBytes = 4096;
 /** Between two attempts to watch or to load. */
 const retry = { firstMs: 50, capMs: 5000 };
 /** How often subscribers that had nothing to see are told the revision. */
@@ -56,7 +63,7 @@ export interface SubscribeOptions {
  *                 ├─> CacheState ── Feed ─┤
  *     store.watch ┘                       └─ subscribe × thousands (positions in one ring of recent events)
  *
- * Values are parsed once. The stored JSON has no resourceVersion; the object in the cache has the revision of its last
+ * Values are parsed once; large ones are held as their bytes (`packed.ts`). The stored JSON has no resourceVersion; the object in the cache has the revision of its last
  * write. The state moves from one whole revision to a later whole one, never to a place between.
  *
  * When the store has compacted what the watch still needed, the cache loads everything afresh, and ends its subscribers
@@ -142,6 +149,11 @@ export class WatchCache {
     return this.#state.count(kind, namespace);
   }
 
+  /** What the objects take of memory. */
+  get memory(): Memory {
+    return this.#state.memory;
+  }
+
   /**
    * The changes of some kinds, in batches of whole revisions, without a gap. From 'initial' the present objects come first,
    * as ADDED in batches with `initial`, the last of them with `synced`. From a revision N: everything after N; when one
@@ -185,13 +197,13 @@ export class WatchCache {
     let after: string | undefined;
     let count = 0;
     for (;;) {
-      const page = await store.list(registryPrefix, { limit: loadPage, after, revision });
+      const page = await store.list(registryPrefix, { limit: loadPage, size: loadSize, after, revision });
       signal.throwIfAborted();
       revision = page.revision;
       for (const item of page.items) {
         const event = this.#eventOf({ type: 'put', item });
         if (!event) continue;
-        state.set(event.kind, event.key, event.object);
+        state.set(event.kind, event.key, event.object, event.cost);
         if (item.revision === revision)
           newest.push({ ...event, type: item.created === revision ? 'ADDED' : 'MODIFIED' });
         count++;
@@ -212,7 +224,7 @@ export class WatchCache {
       const event = this.#eventOf(stored);
       if (!event) continue;
       if (event.type === 'DELETED') this.#state.delete(event.kind, event.key);
-      else this.#state.set(event.kind, event.key, event.object);
+      else this.#state.set(event.kind, event.key, event.object, event.cost);
       events.push(event);
     }
     this.#feed.publish(events, batch.revision);
@@ -230,24 +242,29 @@ export class WatchCache {
     if (stored.type === 'delete') {
       if (!before) return undefined;
       const { revision } = stored;
-      return { type: 'DELETED', kind, key, before, object: withRevision(before, revision), revision };
+      const object = withRevision(before, revision);
+      return { type: 'DELETED', kind, key, before, object, revision, cost: outlineBytes };
     }
     const { revision } = stored.item;
     if (before && before.metadata.resourceVersion === String(revision)) {
-      return { type: 'MODIFIED', kind, key, before, object: before, revision };
+      return { type: 'MODIFIED', kind, key, before, object: before, revision, cost: this.#state.cost(before) };
     }
-    const object = this.#decode(stored.item);
-    return object && { type: before ? 'MODIFIED' : 'ADDED', kind, key, before, object, revision };
+    const decoded = this.#decode(stored.item);
+    return decoded && { type: before ? 'MODIFIED' : 'ADDED', kind, key, before, ...decoded, revision };
   }
 
-  #decode(item: Item): KubeObject | undefined {
+  #decode({ key, value, revision }: Item): { object: KubeObject; cost: number } | undefined {
     try {
       const { decode } = this.#deps;
-      const object = decode ? decode(item.value, item.key) : parseObject(this.#reader, item.value);
-      object.metadata.resourceVersion = String(item.revision);
-      return object;
+      if (value.length > packFrom) {
+        const parse = (text: string) => (decode ? decode(text, key) : checked(JSON.parse(text)));
+        return { object: packed(value, revision, parse), cost: outlineBytes };
+      }
+      const object = decode ? decode(value, key) : checked(this.#reader.read(value));
+      object.metadata.resourceVersion = String(revision);
+      return { object, cost: decode ? heapBytes(value) : this.#reader.cost };
     } catch (error) {
-      this.#deps.log.error({ key: item.key, rev: item.revision, err: messageOf(error) }, 'an object cannot be read');
+      this.#deps.log.error({ key, rev: revision, err: messageOf(error) }, 'an object cannot be read');
       return undefined;
     }
   }
@@ -308,11 +325,13 @@ function* initialBatches(
   signal: AbortSignal,
 ): Generator<CacheBatch> {
   let events: CacheEvent[] = [];
+  let bytes = 0;
   for (const [kind, objects] of present) {
     for (const object of objects) {
-      if (events.length === loadPage) {
+      if (events.length === loadPage || bytes > batchBytes) {
         yield { revision, initial: true, synced: false, events };
         events = [];
+        bytes = 0;
         if (signal.aborted) return;
       }
       events.push({
@@ -321,20 +340,17 @@ function* initialBatches(
         key: keyOf(object),
         object,
         revision: Number(object.metadata.resourceVersion),
+        cost: 0,
       });
+      bytes += packedBytes(object);
     }
   }
   yield { revision, initial: true, synced: true, events };
 }
 
-function parseObject(reader: ObjectReader, value: string): KubeObject {
-  const object = reader.read(value);
+function checked(object: unknown): KubeObject {
   if (typeof object !== 'object' || object === null || !('metadata' in object)) throw new Error('not an object');
   return object as KubeObject;
-}
-
-function withRevision(object: KubeObject, revision: number): KubeObject {
-  return { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
 }
 
 /** For `catch`: an aborted sleep is not an error, anything else is. */

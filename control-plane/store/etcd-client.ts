@@ -23,6 +23,9 @@ const passThrough = {
   onFailure: () => ({ dispose: () => undefined }),
 } as unknown as Policy;
 
+/** The longest answer that is taken, in bytes: far more than a page should have (`etcd.ts`), and than any transaction has. */
+const maxAnswer = 128 * 1024 * 1024;
+
 /** The etcd3 package's client, used for its raw KV, watch and lease clients. */
 export function createEtcdClient(endpoints: readonly EtcdEndpoint[], tls?: EtcdTls): Etcd3 {
   return new Etcd3({
@@ -30,7 +33,7 @@ export function createEtcdClient(endpoints: readonly EtcdEndpoint[], tls?: EtcdT
     ...(tls ? { credentials: { rootCertificate: tls.ca, privateKey: tls.key, certChain: tls.cert } } : {}),
     faultHandling: { global: passThrough, host: () => passThrough },
     grpcOptions: {
-      'grpc.max_receive_message_length': -1,
+      'grpc.max_receive_message_length': maxAnswer,
       'grpc.max_send_message_length': -1,
       'grpc.initial_reconnect_backoff_ms': 50,
       'grpc.min_reconnect_backoff_ms': 50,

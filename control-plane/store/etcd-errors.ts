@@ -15,6 +15,7 @@ const sayings: readonly (readonly [string, Reason])[] = [
   ['required revision is a future revision', 'Timeout'],
   ['request is too large', 'RequestEntityTooLarge'],
   ['received message larger than max', 'RequestEntityTooLarge'],
+  ['Received message larger than max', 'RequestEntityTooLarge'],
   ['too many operations in txn request', 'BadRequest'],
   ['duplicate key given in txn request', 'BadRequest'],
   ['key is not provided', 'BadRequest'],

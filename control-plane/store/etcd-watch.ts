@@ -48,6 +48,7 @@ export async function* watchOnce(
         range_end: prefixEnd(prefix),
         start_revision: Math.max(1, last),
         progress_notify: true,
+        fragment: true,
       },
     });
     let place = last;
@@ -62,8 +63,17 @@ export async function* watchOnce(
         const stored = toStoreEvent(event);
         if (revisionOf(stored) > place) gathered.push(stored);
       }
-      if (response.fragment) continue;
       const lastEvent = gathered.at(-1);
+      if (response.fragment) {
+        // The rest of the last revision may be still to come; what is before it is whole.
+        const whole = lastEvent ? gathered.findIndex((one) => revisionOf(one) === revisionOf(lastEvent)) : 0;
+        const events = gathered.splice(0, whole);
+        const told = events.at(-1);
+        if (!told) continue;
+        place = revisionOf(told);
+        yield { revision: place, events };
+        continue;
+      }
       const progress = response.events.length === 0 ? Number(response.header.revision) : 0;
       const revision = lastEvent ? revisionOf(lastEvent) : progress;
       if (revision <= place) continue;

@@ -1,5 +1,5 @@
 import type { CallOptions } from '@grpc/grpc-js';
-import type { Etcd3, ICompare, IKeyValue, IRequestOp, IResponseOp, ITxnRequest } from 'etcd3';
+import type { Etcd3, ICompare, IKeyValue, IRangeResponse, IRequestOp, IResponseOp, ITxnRequest } from 'etcd3';
 import { backoffMs } from '../../shared/backoff.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { isApiError, messageOf } from '../../shared/errors.ts';
@@ -20,8 +20,10 @@ const defaultTimeoutMs = 5000;
 const callRetry = { firstMs: 20, capMs: 500 };
 /** Between the streams of one watch. */
 const watchRetry = { firstMs: 20, capMs: 2000 };
-/** The most keys that one range request asks for. */
-const rangePage = 1000;
+/** How many keys the first range request of a list asks for, and the most that any does: etcd knows no bound by size. */
+const rangePages = { first: 16, most: 256 };
+/** The next range asks for as many keys as would hold about so many characters. */
+const rangeSize = 4 * 1024 * 1024;
 
 export interface EtcdStoreDeps {
   readonly endpoints: readonly EtcdEndpoint[];
@@ -75,19 +77,37 @@ export class EtcdStore implements Store {
     let { after } = options;
     let revision = options.revision || 0;
     let remaining = 0;
+    let size = 0;
+    let page = rangePages.first;
     do {
       const request = {
         key: Buffer.from(after !== undefined && after >= prefix ? `${after}\0` : prefix),
         range_end: prefixEnd(prefix),
-        limit: Math.min(rangePage, wanted - items.length),
+        limit: Math.min(page, wanted - items.length),
         revision,
       };
-      const answer = await this.#call('list', (call) => this.#client.kv.range(request, call), revision);
+      let answer: IRangeResponse;
+      try {
+        answer = await this.#call('list', (call) => this.#client.kv.range(request, call), revision);
+      } catch (error) {
+        if (request.limit === 1 || !isApiError(error, 'RequestEntityTooLarge')) throw error;
+        page = Math.ceil(request.limit / 2);
+        remaining = 1;
+        continue;
+      }
       revision ||= Number(answer.header.revision);
-      for (const kv of answer.kvs) items.push(toItem(kv));
+      let answered = 0;
+      for (const kv of answer.kvs) {
+        const item = toItem(kv);
+        items.push(item);
+        answered += item.value.length;
+      }
       remaining = answer.kvs.length === 0 ? 0 : Number(answer.count) - answer.kvs.length;
       after = items.at(-1)?.key;
-    } while (remaining > 0 && items.length < wanted);
+      size += answered;
+      const fitting = Math.floor((rangeSize * answer.kvs.length) / Math.max(1, answered));
+      page = Math.max(1, Math.min(2 * page, rangePages.most, fitting));
+    } while (remaining > 0 && items.length < wanted && size < (options.size ?? Number.POSITIVE_INFINITY));
     return { items, revision, remaining };
   }
 

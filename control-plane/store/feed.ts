@@ -1,10 +1,15 @@
 import { ApiError } from '../../shared/errors.ts';
 import type { Kind } from '../../shared/generated/types.ts';
 import type { KubeObject } from '../../shared/object.ts';
+import { packedBytes } from './packed.ts';
 import { Ring } from './ring.ts';
 
 /** The most events that may wait for a subscriber that names no bound. */
 const defaultMaxBuffered = 4096;
+/** What the recent events may take of memory, in bytes: as much as 8,000 pods. */
+const maxHeld = 64 * 1024 * 1024;
+/** What a subscriber takes at a time, in bytes: the rest waits in the ring, where it is bounded. */
+const takeBytes = 1024 * 1024;
 
 /** One object's change. */
 export interface CacheEvent {
@@ -17,6 +22,8 @@ export interface CacheEvent {
   /** What it is; for DELETED what it was, with the revision of the deletion. */
   readonly object: KubeObject;
   readonly revision: number;
+  /** What the object takes of the heap, about, in bytes. */
+  readonly cost: number;
 }
 
 export interface CacheBatch {
@@ -59,7 +66,8 @@ export interface Subscription {
 
 /**
  * Fans recent events out. There is one ring of them; a subscriber is no more than a position in it and a count, so it costs nothing
- * while others' kinds change, and the slowest holds back no memory: it is ended when what it needs has left the ring.
+ * while others' kinds change, and the slowest holds back no memory: it is ended when what it needs has left the ring. The ring is
+ * bounded by the number of its events and by what they take of memory.
  */
 export class Feed {
   readonly #ring: Ring<Entry>;
@@ -67,6 +75,7 @@ export class Feed {
   readonly #all = new Set<Subscriber>();
   #revision = 0;
   #oldest = 0;
+  #held = 0;
 
   constructor(window: number) {
     this.#ring = new Ring(window);
@@ -80,6 +89,7 @@ export class Feed {
   /** Forgets everything and ends all subscribers. `newest`: the objects whose last change was at `revision` itself. */
   restart(revision: number, newest: readonly CacheEvent[]): void {
     this.#ring.clear();
+    this.#held = 0;
     this.#revision = revision;
     this.#oldest = revision;
     const shared = newest.length > 1;
@@ -168,15 +178,27 @@ export class Feed {
 
   /** What waits for the subscriber; Expired when that is too much, or partly gone. */
   #take(subscriber: Subscriber): CacheEvent[] {
-    const { pending, maxBuffered, position, kinds } = subscriber;
+    const { pending, maxBuffered, kinds } = subscriber;
+    let { position } = subscriber;
     if (pending > 0 && (pending > maxBuffered || position < this.#ring.tail)) {
       throw tooOld(subscriber.told, this.#oldest);
     }
     const events: CacheEvent[] = [];
-    for (let i = position; events.length < pending; i++) {
-      const entry = this.#ring.at(i);
-      if (!entry) break;
-      if (kinds.has(entry.event.kind)) events.push(entry.event);
+    let bytes = 0;
+    for (; events.length < pending; position++) {
+      const event = this.#ring.at(position)?.event;
+      if (!event) break;
+      if (!kinds.has(event.kind)) continue;
+      // Only whole revisions are told.
+      const last = events.at(-1);
+      if (last && bytes > takeBytes && last.revision < event.revision) {
+        subscriber.position = position;
+        subscriber.pending -= events.length;
+        subscriber.told = last.revision;
+        return events;
+      }
+      events.push(event);
+      bytes += memoryOf(event);
     }
     subscriber.pending = 0;
     subscriber.progress = false;
@@ -215,8 +237,14 @@ export class Feed {
 
   /** A revision that lost one of several events can't be resumed from any more; one that had a single event can. */
   #push(entry: Entry): void {
-    const evicted = this.#ring.push(entry);
+    this.#held += memoryOf(entry.event);
+    this.#evict(this.#ring.push(entry));
+    while (this.#held > maxHeld && this.#ring.head - this.#ring.tail > 1) this.#evict(this.#ring.shift());
+  }
+
+  #evict(evicted: Entry | undefined): void {
     if (!evicted) return;
+    this.#held -= memoryOf(evicted.event);
     this.#oldest = Math.max(this.#oldest, evicted.event.revision + (evicted.shared ? 1 : 0));
   }
 
@@ -230,6 +258,10 @@ export class Feed {
     this.#all.delete(subscriber);
     for (const kind of subscriber.kinds) this.#subscribers.get(kind)?.delete(subscriber);
   }
+}
+
+function memoryOf({ object, cost }: CacheEvent): number {
+  return cost + packedBytes(object);
 }
 
 /** Kubernetes' wording (apiserver, watch cache). */

@@ -8,6 +8,10 @@ interface Tree {
 
 /** How many different sets a generation remembers. */
 const generationSize = 512;
+/** The longest text of a set that is remembered: a longer one is no template's. */
+const longestShared = 16 * 1024;
+/** About what one more value takes in memory, beside its text, in bytes. */
+const valueBytes = 100;
 /** The deepest tree that is read here; a deeper one is left to the plain parser. */
 const maxDepth = 64;
 
@@ -21,12 +25,17 @@ export class SharedFieldSets {
   /** What was read lately; what is used again passes on to the younger generation. */
   #young = new Map<string, Tree>();
   #old = new Map<string, Tree>();
+  /** About how much memory the sets take that were made, in bytes. */
+  made = 0;
 
   /** The set that `text` stands for. Throws SyntaxError when it is no JSON. */
   of(text: string): Tree {
     const young = this.#young.get(text);
     if (young) return young;
-    const tree = this.#old.get(text) ?? new TreeParser(text).parse();
+    const old = this.#old.get(text);
+    const tree = old ?? new TreeParser(text).parse();
+    if (!old) this.made += heapBytes(text);
+    if (text.length > longestShared) return tree;
     if (this.#young.size >= generationSize) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -43,25 +52,43 @@ export class SharedFieldSets {
  */
 export class ObjectReader {
   readonly #sets = new SharedFieldSets();
+  /** About how much memory the last object takes that was read, without what others share with it, in bytes. */
+  cost = 0;
 
   /** Throws SyntaxError when the text is no JSON. */
   read(text: string): unknown {
     const start = text.indexOf(begin);
-    if (start < 0) return JSON.parse(text);
+    const made = this.#sets.made;
+    if (start < 0) return this.#plain(text);
     const trees: Tree[] = [];
     let rest = '';
     let from = 0;
     for (let at = text.indexOf(field, start); at >= 0; at = text.indexOf(field, from)) {
       const open = at + field.length - 1;
       const end = endOf(text, open);
-      if (end < 0) return JSON.parse(text);
+      if (end < 0) return this.#plain(text);
       trees.push(this.#sets.of(text.slice(open, end)));
       rest += `${text.slice(from, open)}0`;
       from = end;
     }
-    const object: unknown = JSON.parse(rest + text.slice(from));
-    return fill(object, trees) ? object : JSON.parse(text);
+    rest += text.slice(from);
+    const object: unknown = JSON.parse(rest);
+    if (!fill(object, trees)) return this.#plain(text);
+    this.cost = heapBytes(rest) + this.#sets.made - made;
+    return object;
   }
+
+  #plain(text: string): unknown {
+    this.cost = heapBytes(text);
+    return JSON.parse(text);
+  }
+}
+
+/** About how much memory the value of a JSON text takes: its values are a comma apart. */
+export function heapBytes(text: string): number {
+  let values = 1;
+  for (let at = text.indexOf(','); at >= 0; at = text.indexOf(',', at + 1)) values++;
+  return text.length + values * valueBytes;
 }
 
 /** False when the places are others than the object's own entries: some other member is called so. */

@@ -55,14 +55,17 @@ export class MemoryStore implements Store {
     const keys = this.#history.keys();
     const items: Item[] = [];
     let remaining = 0;
+    let size = 0;
     const start = options.after !== undefined && options.after >= prefix ? `${options.after}\0` : prefix;
     for (let i = lowerBound(keys, start); i < keys.length; i++) {
       const key = keys[i] as string;
       if (!key.startsWith(prefix)) break;
       const item = this.#at(key, revision);
       if (!item) continue;
-      if (options.limit && items.length >= options.limit) remaining++;
+      const full = (options.limit && items.length >= options.limit) || (options.size && size >= options.size);
+      if (full) remaining++;
       else items.push(item);
+      if (!full) size += item.value.length;
     }
     return { items, revision, remaining };
   }

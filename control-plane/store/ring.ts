@@ -31,6 +31,15 @@ export class Ring<T> {
     return evicted;
   }
 
+  /** Takes the oldest entry out; undefined when there is none. */
+  shift(): T | undefined {
+    if (this.#tail === this.#head) return undefined;
+    const slot = this.#tail++ % this.capacity;
+    const entry = this.#entries[slot];
+    this.#entries[slot] = undefined;
+    return entry;
+  }
+
   at(sequence: number): T | undefined {
     return sequence >= this.#tail && sequence < this.#head ? this.#entries[sequence % this.capacity] : undefined;
   }

@@ -49,6 +49,8 @@ export interface Item {
 export interface ListOptions {
   /** The most items of the page. Absent: all of them (implementations still read in bounded pages). */
   readonly limit?: number;
+  /** The page ends behind the item with which its values come to so many characters. Absent: it does not. */
+  readonly size?: number;
   /** Only keys after this one. */
   readonly after?: string;
   /** Read at this revision. Absent: the newest. */

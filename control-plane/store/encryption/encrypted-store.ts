@@ -11,6 +11,8 @@ import type { RootKeys } from './root-keys.ts';
 const maxTries = 5;
 /** Values that are sealed anew at a time. */
 const resealPage = 100;
+/** The characters of them. */
+const resealSize = 8 * 1024 * 1024;
 
 export interface EncryptionDeps {
   readonly roots: RootKeys;
@@ -167,7 +169,11 @@ export class EncryptedStore implements Store {
     let after: string | undefined;
     for (;;) {
       signal.throwIfAborted();
-      const page = await this.#inner.list(prefix, { limit: resealPage, ...(after === undefined ? {} : { after }) });
+      const page = await this.#inner.list(prefix, {
+        limit: resealPage,
+        size: resealSize,
+        ...(after === undefined ? {} : { after }),
+      });
       for (const item of page.items) if (await this.#resealOne(item)) count++;
       after = page.items.at(-1)?.key;
       if (page.remaining === 0 || after === undefined) return count;
