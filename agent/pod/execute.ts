@@ -25,8 +25,9 @@ import type {
   PodMemory,
   PodProgress,
 } from './model.ts';
-import type { Action, StepArgs } from './plan.ts';
+
 import { resourcesText } from './resources.ts';
+import type { Action, StepArgs } from './steps.ts';
 import { type TokenSource, withTokens } from './tokens.ts';
 import type { PodVolumes, VolumeFailure } from './volumes.ts';
 
@@ -92,7 +93,7 @@ const retry = {
   config: { firstMs: 2_000, capMs: 20_000 },
 };
 
-/** Between the preStop hook and SIGKILL a container has at least this long, as in the kubelet. */
+/** Between its stop signal and SIGKILL a container has at least this long, as in the kubelet. */
 const minStopMs = 2_000;
 const messageTailLines = 80;
 const messageTailBytes = 2_048;
@@ -275,28 +276,18 @@ export const executors: Executors = {
       if (!(error instanceof HookError) || signal.aborted) throw error;
       deps.event(context.pod, 'Warning', 'FailedPostStartHook', 'PostStartHook failed', name);
       deps.event(context.pod, 'Normal', 'Killing', 'FailedPostStartHook', name);
-      await stop(deps, context, id, deps.clock.now() + minStopMs);
+      await stop(deps, context, id, deps.clock.now());
     }
+  },
+
+  async preStop(deps, context, { container: name, id, deadline }, signal) {
+    await preStop(deps, context, name, id, deadline, signal);
   },
 
   async stopContainer(deps, context, { container: name, id, deadline, why }, signal) {
     deps.event(context.pod, 'Normal', 'Killing', why, name);
-    const preStop = containersOf(context.pod).find(({ spec }) => spec.name === name)?.spec.lifecycle?.preStop;
-    const left = deadline - deps.clock.now();
-    if (preStop && left > 0 && context.container(id)?.state === 'running') {
-      try {
-        await withDeadline(deps, left, signal, (within) =>
-          deps.hooks.run(context.pod, { id, name }, preStop, context.memory.address, within),
-        );
-      } catch (error) {
-        if (signal.aborted) return;
-        deps.log.debug({ container: name, err: messageOf(error) }, 'preStop hook did not end well');
-        deps.event(context.pod, 'Warning', 'FailedPreStopHook', 'PreStopHook failed', name);
-      }
-    }
-    if (signal.aborted) return;
-    const until = preStop && left > 0 ? Math.max(deadline, deps.clock.now() + minStopMs) : deadline;
-    await stop(deps, context, id, until, signal);
+    await preStop(deps, context, name, id, deadline, signal);
+    if (!signal.aborted) await stop(deps, context, id, deadline, signal);
   },
 
   async updateContainer(deps, context, { container: name, id, from, resources }) {
@@ -322,7 +313,13 @@ export const executors: Executors = {
   async finish(deps, context, terminal) {
     const { phase, reason, message } = terminal;
     if (reason) deps.event(context.pod, phase === 'Failed' ? 'Warning' : 'Normal', reason, message ?? '');
-    context.setMemory({ terminal: { phase, ...(reason ? { reason } : {}), ...(message ? { message } : {}) } });
+    const since = deps.clock.now();
+    context.setMemory({ terminal: { phase, since, ...(reason ? { reason } : {}), ...(message ? { message } : {}) } });
+  },
+
+  async releaseVolumes(deps, context) {
+    await deps.volumes.remove(context.pod.metadata.uid);
+    context.setProgress({ volumesReleased: true });
   },
 
   async cleanup(deps, context) {
@@ -355,6 +352,33 @@ export async function withMessage(
   }
 }
 
+/** Runs the hook within what is left of the grace, once. A hook that fails is told of, and stops nothing. */
+async function preStop(
+  deps: ExecutorDeps,
+  context: PodContext,
+  name: string,
+  id: string,
+  deadline: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const handler = containersOf(context.pod).find(({ spec }) => spec.name === name)?.spec.lifecycle?.preStop;
+  const state = context.container(id);
+  const left = deadline - deps.clock.now();
+  if (!handler || state?.state !== 'running' || left <= 0) return;
+  if (progressOf(context, name, state.attempt)?.preStopped) return;
+  try {
+    await withDeadline(deps, left, signal, (within) =>
+      deps.hooks.run(context.pod, { id, name }, handler, context.memory.address, within),
+    );
+  } catch (error) {
+    if (signal.aborted) return;
+    deps.log.debug({ container: name, err: messageOf(error) }, 'preStop hook did not end well');
+    deps.event(context.pod, 'Warning', 'FailedPreStopHook', 'PreStopHook failed', name);
+  }
+  context.setContainerProgress(name, { attempt: state.attempt, preStopped: true });
+}
+
+/** The stop signal, and SIGKILL at the deadline, though not before `minStopMs`. */
 async function stop(
   deps: ExecutorDeps,
   context: PodContext,
@@ -362,7 +386,7 @@ async function stop(
   deadline: number,
   signal?: AbortSignal,
 ): Promise<void> {
-  const graceSeconds = Math.max(0, Math.ceil((deadline - deps.clock.now()) / 1000));
+  const graceSeconds = Math.ceil(Math.max(minStopMs, deadline - deps.clock.now()) / 1000);
   await deps.runtime.stopContainer(id, graceSeconds, signal);
   if (signal?.aborted) return;
   const state = await deps.runtime.inspectContainer(id);

@@ -32,7 +32,14 @@ export interface PodMemory {
   /** The pod is to go: since when, and how long its containers have. */
   readonly deletion?: { readonly since: number; readonly graceSeconds: number };
   /** Decided once, never taken back. */
-  readonly terminal?: { readonly phase: 'Succeeded' | 'Failed'; readonly reason?: string; readonly message?: string };
+  readonly terminal?: {
+    readonly phase: 'Succeeded' | 'Failed';
+    readonly reason?: string;
+    readonly message?: string;
+    /** When it was decided, and how long what still runs has from then; absent: the pod's own grace. */
+    readonly since?: number;
+    readonly graceSeconds?: number;
+  };
   /** Tokens of the account that the pod runs as, by what was asked for (see tokens.ts). */
   readonly tokens?: Readonly<Record<string, HeldToken>>;
   readonly containers: Readonly<Record<string, ContainerMemory>>;
@@ -99,6 +106,8 @@ export interface PodProgress {
   /** The inputs that all volumes show. Older than the newest: a refresh is due. */
   readonly volumes?: InputVersions;
   readonly volumesFailure?: Failure | undefined;
+  /** The pod has ended, and its volumes are gone. */
+  readonly volumesReleased?: boolean;
   /** A token could not be renewed: when to try again. */
   readonly tokensRetryAt?: number | undefined;
   readonly sandboxFailure?: Failure | undefined;
@@ -115,6 +124,8 @@ export interface ContainerProgress {
   readonly failure?: Failure | undefined;
   /** Its postStart hook has not ended yet. */
   readonly hookPending?: boolean;
+  /** Its preStop hook has been run. */
+  readonly preStopped?: boolean;
 }
 
 export interface Failure {

@@ -14,8 +14,9 @@ import {
   type PodView,
   type ProbeVerdict,
 } from './model.ts';
-import { crashDelayMs, planPod, type Step } from './plan.ts';
+import { crashDelayMs, planPod } from './plan.ts';
 import { resourcesLabel, resourcesText } from './resources.ts';
+import type { Step } from './steps.ts';
 
 const start = Date.UTC(2026, 0, 1);
 
@@ -142,6 +143,10 @@ class Model {
         this.memory = { ...this.memory, terminal };
         return;
       }
+      case 'releaseVolumes':
+        expect(this.running()).toEqual([]);
+        this.progress = { ...this.progress, volumesReleased: true };
+        return;
       case 'cleanup':
         expect([...this.sandboxes, ...this.containers]).toEqual([]);
         this.cleaned = true;

@@ -12,8 +12,10 @@ import {
   newestContainer,
   restarts,
 } from './containers.ts';
-import type { Failure, PodContainer, PodMemory, PodView, Role } from './model.ts';
+import type { Failure, PodContainer, PodMemory, PodView } from './model.ts';
 import { appliedResources, isResizing, resourcesText, restartsToResize } from './resources.ts';
+import type { Action, Step } from './steps.ts';
+import { planEnd, planTermination, stop } from './termination.ts';
 import { tokenRenewal } from './tokens.ts';
 
 /**
@@ -23,9 +25,9 @@ import { tokenRenewal } from './tokens.ts';
  *                (the first ones are created, not started, while it is made)
  *                   ▲          (sidecars stay and let the next one start)      │ all final
  *        sandbox died: stop, remove,                                           ▼
- *        next attempt, all over again                        sidecars stop ─▶ finish (Succeeded, Failed)
+ *        next attempt, all over again              finish (Succeeded, Failed) ─▶ sidecars stop ─▶ volumes go
  *
- *     deletion: app and init containers stop ─▶ sidecars, last first ─▶ sandbox goes ─▶ cleanup
+ *     deletion: app and init containers stop ─▶ sidecars, last first ─▶ sandbox goes ─▶ cleanup (termination.ts)
  *
  * Ephemeral containers are started in whatever sandbox there is when they come, and never again.
  *
@@ -34,38 +36,13 @@ import { tokenRenewal } from './tokens.ts';
  */
 export function planPod(view: PodView, now: number): Step[] {
   const { memory } = view;
-  if (memory.deletion) return planTermination(view, memory.deletion);
-  if (memory.terminal) return stopAll(view, now + gracePeriodSeconds(view.pod) * 1000, 'Stopping container');
+  if (memory.deletion) return planTermination(view, memory.deletion, now);
+  if (memory.terminal) return planEnd(view, memory.terminal, now);
   const deadline = activeDeadline(view);
   if (deadline !== undefined && now >= deadline) return [{ action: 'finish', phase: 'Failed', ...deadlineExceeded }];
   const steps = planRunning(view, now);
   return deadline === undefined ? steps : [...steps, { action: 'wait', until: deadline }];
 }
-
-/** Every step with its arguments. Times are milliseconds since the epoch. */
-export interface StepArgs {
-  prepareVolumes: object;
-  createSandbox: { attempt: number };
-  removeSandbox: { id: string };
-  pullImage: { container: string; attempt: number };
-  createContainer: { container: string; attempt: number; sandboxId: string };
-  startContainer: { container: string; id: string };
-  /** Ends with SIGKILL at the deadline. `why` is the event's text. */
-  stopContainer: { container: string; id: string; deadline: number; why: string };
-  /** Gives a running container what its spec says now. `from`, `resources`: as `resourcesText` has them. */
-  updateContainer: { container: string; id: string; from: string; resources: string };
-  removeContainer: { container: string; id: string };
-  /** The pod has ended by itself. */
-  finish: { phase: 'Succeeded' | 'Failed'; reason?: string; message?: string };
-  /** Nothing of the pod runs any more: forget its volumes, address and records, and say so. */
-  cleanup: object;
-  /** Nothing to do before then. */
-  wait: { until: number };
-}
-
-export type Action = keyof StepArgs;
-export type StepOf<A extends Action> = { readonly action: A } & Readonly<StepArgs[A]>;
-export type Step = { [A in Action]: StepOf<A> }[Action];
 
 /** First restart at once, then 10 s, 20 s, 40 s, 60 s: Kubernetes' curve with a lower cap. */
 const crashFirstMs = 10_000;
@@ -94,8 +71,8 @@ export function restartAt(memory: PodMemory, container: PodContainer, now: numbe
 function planRunning(view: PodView, now: number): Step[] {
   const sandbox = currentSandbox(view.observed);
   const stale = planStaleSandboxes(view, sandbox, now);
-  const ending = planOutcome(view, sandbox, now);
-  if (ending) return [...stale, ...ending];
+  const phase = outcome(view, sandbox);
+  if (phase) return [...stale, { action: 'finish', phase }];
   if (!view.mayStart) return stale;
   if (!sandbox) {
     // What is left of the dead sandbox holds its address, ports and names.
@@ -179,15 +156,8 @@ function planStaleSandboxes(view: PodView, sandbox: SandboxState | undefined, no
 
 /**
  * What ends the pod by its restart policy: an init container that failed for good, or app containers that are all
- * done. Sidecars are stopped then, and when nothing runs the pod has its terminal phase.
+ * done. Sidecars are stopped then.
  */
-function planOutcome(view: PodView, sandbox: SandboxState | undefined, now: number): Step[] | undefined {
-  const phase = outcome(view, sandbox);
-  if (!phase) return undefined;
-  const left = stopAll(view, now + gracePeriodSeconds(view.pod) * 1000, 'Stopping container');
-  return left.length > 0 ? left : [{ action: 'finish', phase }];
-}
-
 function outcome(view: PodView, sandbox: SandboxState | undefined): 'Succeeded' | 'Failed' | undefined {
   const policy = view.pod.spec.restartPolicy ?? 'Always';
   const containers = containersOf(view.pod).filter(({ role }) => role !== 'ephemeral');
@@ -322,33 +292,6 @@ function planGarbage({ observed, pod }: PodView, sandbox: SandboxState, now: num
     }
   }
   return steps;
-}
-
-function planTermination(view: PodView, deletion: NonNullable<PodMemory['deletion']>): Step[] {
-  const left = stopAll(view, deletion.since + deletion.graceSeconds * 1000, 'Stopping container');
-  if (left.length > 0) return left;
-  const { sandboxes, containers } = view.observed;
-  const steps: Step[] = sandboxes.map(({ id }) => ({ action: 'removeSandbox', id }));
-  for (const { id, sandboxId, name } of containers) {
-    const alone = !sandboxes.some((sandbox) => sandbox.id === sandboxId);
-    if (alone) steps.push({ action: 'removeContainer', container: name, id });
-  }
-  return steps.length > 0 ? steps : [{ action: 'cleanup' }];
-}
-
-/** Stops all that runs: sidecars outlive the others, and go in the reverse of their order. */
-function stopAll(view: PodView, deadline: number, why: string): Step[] {
-  const roles = new Map<string, Role>(containersOf(view.pod).map(({ role, spec }) => [spec.name, role]));
-  const running = view.observed.containers.filter(({ state }) => state === 'running');
-  const mains = running.filter(({ name }) => roles.get(name) !== 'sidecar');
-  if (mains.length > 0) return mains.map((state) => stop(state, deadline, `${why} ${state.name}`));
-  const order = [...roles.keys()];
-  const last = running.sort((a, b) => order.indexOf(b.name) - order.indexOf(a.name))[0];
-  return last ? [stop(last, deadline, `${why} ${last.name}`)] : [];
-}
-
-function stop(state: ContainerState, deadline: number, why: string): StepOf<'stopContainer'> {
-  return { action: 'stopContainer', container: state.name, id: state.id, deadline, why };
 }
 
 function activeDeadline({ pod, memory }: PodView): number | undefined {

@@ -22,8 +22,9 @@ import {
   type PodView,
   type ProbeVerdict,
 } from './model.ts';
-import { type Action, planPod, type Step, type StepArgs } from './plan.ts';
+import { planPod } from './plan.ts';
 import { failedAt, freshFailureMs, podStatus, type StatusContext } from './status.ts';
+import type { Action, Step, StepArgs, StepOf } from './steps.ts';
 
 export interface WorkerDeps extends ExecutorDeps {
   readonly dialers: Dialers;
@@ -241,7 +242,7 @@ export class PodWorker {
     }
     const retry = this.#retries.get(key);
     if (retry && retry.at > now) return retry.at;
-    const abort = isAbortable(step) || step.action === 'stopContainer' ? new AbortController() : undefined;
+    const abort = isAbortable(step) || isStopping(step) ? new AbortController() : undefined;
     this.#running.set(key, { step, ...(abort ? { abort } : {}) });
     this.#version++;
     this.#deps.log.debug({ key: keyOf(this.#pod), ...step }, 'step');
@@ -330,15 +331,15 @@ export class PodWorker {
     this.#timer = { at, timer };
   }
 
-  /** Probes what runs, and only that. A pod that is going is not probed: nothing depends on it any more. */
+  /** Probes what runs, and only that. Of a pod that is going only the readiness is of interest, to its end. */
   #syncProbers(): void {
     const going = this.#memory.deletion !== undefined || this.#memory.terminal !== undefined;
     for (const [id, prober] of this.#probers) {
-      if (!going && this.#containers.get(id)?.state === 'running') continue;
+      if (going) prober.stopAllButReadiness();
+      if (this.#containers.get(id)?.state === 'running') continue;
       prober.stop();
       this.#probers.delete(id);
     }
-    if (going) return;
     const sandbox = currentSandbox(this.#observed());
     const address = this.#pod.spec.hostNetwork ? this.#deps.node().hostIP : sandbox?.address;
     if (!sandbox || !address) return;
@@ -354,10 +355,9 @@ export class PodWorker {
         startedAt: state.startedAt ?? this.#deps.clock.now(),
         address,
       };
-      this.#probers.set(
-        state.id,
-        new ContainerProber(this.#deps, subject, this.#knownVerdict(state), () => this.wake()),
-      );
+      const prober = new ContainerProber(this.#deps, subject, this.#knownVerdict(state), () => this.wake());
+      if (going) prober.stopAllButReadiness();
+      this.#probers.set(state.id, prober);
     }
   }
 
@@ -473,6 +473,7 @@ function laneOf(step: Step): string {
     case 'pullImage':
     case 'createContainer':
     case 'startContainer':
+    case 'preStop':
     case 'stopContainer':
     case 'updateContainer':
       return `container/${step.container}`;
@@ -501,8 +502,12 @@ function isAbortable(step: Step): boolean {
   return step.action === 'pullImage' || step.action === 'startContainer';
 }
 
+function isStopping(step: Step): step is StepOf<'preStop'> | StepOf<'stopContainer'> {
+  return step.action === 'preStop' || step.action === 'stopContainer';
+}
+
 function isSuperseded(running: Step, planned: Step): boolean {
-  if (running.action === 'stopContainer' && planned.action === 'stopContainer') {
+  if (isStopping(running) && isStopping(planned)) {
     return running.id === planned.id && planned.deadline < running.deadline;
   }
   return running.action !== planned.action && isAbortable(running) && planned.action === 'stopContainer';

@@ -45,6 +45,7 @@ export class ContainerProber {
   readonly #timers = new Map<Kind, Timer>();
   readonly #counts = new Map<Kind, ProbeCount>();
   readonly #stopped = new AbortController();
+  #ending = false;
   #verdict: ProbeVerdict;
 
   /** `known`: what was found before the agent's restart, so that a ready pod does not flap. */
@@ -65,6 +66,15 @@ export class ContainerProber {
     return this.#verdict;
   }
 
+  /** The container is about to end, whatever its liveness (as in the kubelet). */
+  stopAllButReadiness(): void {
+    this.#ending = true;
+    for (const kind of ['startup', 'liveness'] as const) {
+      this.#timers.get(kind)?.cancel();
+      this.#timers.delete(kind);
+    }
+  }
+
   stop(): void {
     this.#stopped.abort();
     for (const timer of this.#timers.values()) timer.cancel();
@@ -83,7 +93,7 @@ export class ContainerProber {
   }
 
   #schedule(kind: Kind, probe: Probe, ms: number): void {
-    if (this.#stopped.signal.aborted) return;
+    if (this.#stopped.signal.aborted || (this.#ending && kind !== 'readiness')) return;
     this.#timers.set(
       kind,
       this.#deps.clock.timer(ms, () => void this.#run(kind, probe)),
@@ -93,7 +103,7 @@ export class ContainerProber {
   async #run(kind: Kind, probe: Probe): Promise<void> {
     const begun = this.#deps.clock.monotonic();
     const result = await runProbe(this.#deps, this.#subject, probe, this.#stopped.signal);
-    if (this.#stopped.signal.aborted) return;
+    if (this.#stopped.signal.aborted || (this.#ending && kind !== 'readiness')) return;
     if (!this.#take(kind, probe, result)) return;
     const took = this.#deps.clock.monotonic() - begun;
     this.#schedule(kind, probe, Math.max(0, probeTimes(probe).periodMs - took));
