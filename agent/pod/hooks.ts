@@ -35,8 +35,8 @@ export function createHooks(deps: { runtime: Runtime; dialers: Dialers; clock: C
         } else if (handler.httpGet) {
           const host = pod.spec.hostNetwork ? deps.hostIP() : (address ?? '');
           const target = httpTarget(pod, container.name, handler.httpGet, host);
-          const { status } = await deps.dialers.http(target, longestMs, signal);
-          if (status >= 400) throw new Error(`HTTP hook failed with statuscode: ${status}`);
+          // Any answer will do, as for the kubelet.
+          await deps.dialers.http(target, longestMs, signal);
         } else if (handler.sleep) {
           await deps.clock.sleep(handler.sleep.seconds * 1000, signal);
         }

@@ -10,6 +10,7 @@ import { ContainerProber } from './prober.ts';
 const clock = new VirtualClock();
 /** What the container answers with from now on; undefined: nothing at all. */
 let status: number | undefined;
+let body = '';
 let probes: number[] = [];
 let prober: ContainerProber | undefined;
 const events: string[] = [];
@@ -24,7 +25,7 @@ const dialers: Dialers = {
   http: async ({ port }) => {
     probes.push(port);
     if (status === undefined) throw new Error('connection refused');
-    return { status, body: '' };
+    return { status, body };
   },
   tcp: async () => undefined,
   grpc: async (_host, _port, service) => (service === 'sick' ? 'NOT_SERVING' : 'SERVING'),
@@ -78,6 +79,15 @@ describe('a readiness probe', () => {
   it('begins with what was known before a restart of the agent', () => {
     expect(probe({ readinessProbe: http(80) }, { ready: true }).verdict.ready).toBe(true);
   });
+});
+
+it('a redirect to another host is a success with a warning', async () => {
+  status = 302;
+  body = '<a href="http://elsewhere.example/">Found</a>';
+  const readiness = probe({ readinessProbe: http(80) });
+  await clock.advance(500);
+  expect(readiness.verdict.ready).toBe(true);
+  expect(events[0]).toBe(`Readiness probe warning: Probe terminated redirects, Response body: ${body}`);
 });
 
 describe('a liveness probe', () => {

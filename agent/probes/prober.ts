@@ -26,7 +26,7 @@ export interface ProbeSubject {
 }
 
 type Kind = 'startup' | 'liveness' | 'readiness';
-type Result = { readonly success: boolean; readonly message: string };
+type Result = { readonly success: boolean; readonly message: string; readonly warning?: boolean };
 
 const maxOutput = 10_240;
 
@@ -112,9 +112,11 @@ export class ContainerProber {
   /** Counts a result; false when the probe has said all it has to say. */
   #take(kind: Kind, probe: Probe, result: Result): boolean {
     const { pod, container } = this.#subject;
+    const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)} probe`;
     if (!result.success) {
-      const name = kind.charAt(0).toUpperCase() + kind.slice(1);
-      this.#deps.event(pod, 'Warning', 'Unhealthy', `${name} probe failed: ${result.message}`, container.name);
+      this.#deps.event(pod, 'Warning', 'Unhealthy', `${name} failed: ${result.message}`, container.name);
+    } else if (result.warning) {
+      this.#deps.event(pod, 'Warning', 'ProbeWarning', `${name} warning: ${result.message}`, container.name);
     }
     const { count, verdict } = countResult(this.#counts.get(kind), result.success, probe);
     this.#counts.set(kind, count);
@@ -152,8 +154,11 @@ async function runProbe(deps: ProberDeps, subject: ProbeSubject, probe: Probe, s
     }
     if (probe.httpGet) {
       const target = httpTarget(pod, container.name, probe.httpGet, address);
-      const { status } = await deps.dialers.http(target, timeoutMs, signal);
-      const success = status >= 200 && status < 400;
+      const { status, body } = await deps.dialers.http(target, timeoutMs, signal);
+      if (status >= 300 && status < 400) {
+        return { success: true, warning: true, message: `Probe terminated redirects, Response body: ${body}` };
+      }
+      const success = status >= 200 && status < 300;
       return { success, message: success ? '' : `HTTP probe failed with statuscode: ${status}` };
     }
     if (probe.tcpSocket) {

@@ -5,6 +5,10 @@ import type { HttpTarget } from './target.ts';
 
 /** Bytes of an answer that are read. */
 const maxBody = 10_240;
+/** Statuses that ask for another GET elsewhere. */
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+/** Go's client, and so Kubernetes, gives up after as many. */
+const mostRequests = 10;
 const healthCheck = '/grpc.health.v1.Health/Check';
 /** Of grpc.health.v1.HealthCheckResponse.ServingStatus. */
 const servingStatuses = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
@@ -30,6 +34,36 @@ export function systemDialers(deps: { clock: Clock }): Dialers {
 }
 
 async function get(target: HttpTarget, signal: AbortSignal): Promise<{ status: number; body: string }> {
+  let at = target;
+  for (let requests = 1; ; requests++) {
+    const { status, body, location } = await getOnce(at, signal);
+    const next = redirects.has(status) && location ? redirected(at, location) : undefined;
+    if (next?.host !== target.host) return { status, body };
+    if (requests === mostRequests) throw new Error(`Get "${urlOf(next)}": stopped after ${mostRequests} redirects`);
+    at = next;
+  }
+}
+
+/** Where a redirect leads. A host header of the probe's own goes along only with a path of the same host. */
+function redirected(from: HttpTarget, location: string): HttpTarget | undefined {
+  if (!URL.canParse(location, urlOf(from))) return undefined;
+  const url = new URL(location, urlOf(from));
+  const scheme = url.protocol.slice(0, -1);
+  if (scheme !== 'http' && scheme !== 'https') return undefined;
+  const absolute = URL.canParse(location);
+  return {
+    scheme,
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(url.port) || (scheme === 'https' ? 443 : 80),
+    path: `${url.pathname}${url.search}`,
+    headers: absolute ? from.headers.filter(({ name }) => name.toLowerCase() !== 'host') : from.headers,
+  };
+}
+
+async function getOnce(
+  target: HttpTarget,
+  signal: AbortSignal,
+): Promise<{ status: number; body: string; location: string | undefined }> {
   const { request } = await (target.scheme === 'https' ? import('node:https') : import('node:http'));
   const headers = Object.fromEntries(target.headers.map(({ name, value }) => [name, value]));
   const { host, port, path } = target;
@@ -45,7 +79,11 @@ async function get(target: HttpTarget, signal: AbortSignal): Promise<{ status: n
       const chunks: Buffer[] = [];
       let length = 0;
       const done = (): void =>
-        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') });
+        resolve({
+          status: response.statusCode ?? 0,
+          body: Buffer.concat(chunks).toString('utf8'),
+          location: response.headers.location,
+        });
       response.on('data', (chunk: Buffer) => {
         chunks.push(chunk.subarray(0, maxBody - length));
         length += chunk.length;
