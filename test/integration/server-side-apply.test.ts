@@ -50,6 +50,14 @@ describe('server-side apply', () => {
     expect(again.json).toEqual(made.json);
   });
 
+  it('takes YAML in its flow style, which begins like JSON, and says what is wrong with what is neither', async () => {
+    const maps = '/api/v1/namespaces/default/configmaps';
+    const flow = await apply(`${maps}/flow`, '{apiVersion: v1, kind: ConfigMap, metadata: {name: flow}, data: {a: b}}');
+    expect([flow.status, flow.json.data]).toEqual([201, { a: 'b' }]);
+    const neither = await apply(`${maps}/flow`, '{"apiVersion": "v1", ]');
+    expect([neither.status, neither.json.message]).toEqual([400, expect.stringMatching(/^error decoding YAML: /)]);
+  });
+
   it('refuses to change what another manager owns, naming it, and takes it over when forced', async () => {
     await apply(`${deployments}/b`, deployment('b', { replicas: 2 }));
     const refused = await apply(`${deployments}/b`, deployment('b', { replicas: 3 }, 'web:2'), 'fieldManager=two');

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { ApiError, messageOf } from '../../../shared/errors.ts';
+import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
 import type { StatusCause } from '../../../shared/generated/types.ts';
 import { forbidden, invalid, invalidError, notSupported, required, tooLong } from '../../../shared/schema/causes.ts';
 import { duplicateFields, readYaml } from '../../../shared/schema/duplicates.ts';
@@ -54,8 +54,7 @@ export async function readPatch(request: IncomingMessage, query: URLSearchParams
   checkDepth(bytes.toString('latin1'));
   const told = options?.fieldValidation !== 'Ignore';
   if (type === 'apply') {
-    // JSON is YAML as well, and faster read as what it is.
-    const { value, duplicates } = bytes[0] === 0x7b ? jsonOf(bytes, told) : yamlOf(bytes);
+    const { value, duplicates } = appliedOf(bytes, told);
     const read = withDuplicates({ value, duplicates }, options, told);
     return { body: { type, body: read.body }, options: read.options };
   }
@@ -71,6 +70,18 @@ function withDuplicates(
   told: boolean,
 ): Writing<unknown> {
   return { body: value, options: told && duplicates.length > 0 ? { ...options, duplicates } : options };
+}
+
+/** YAML, of which JSON is a part that is read faster as what it is; a flow mapping begins like JSON. */
+function appliedOf(bytes: Buffer, told: boolean): { value: unknown; duplicates: string[] } {
+  if (bytes[0] === 0x7b) {
+    try {
+      return jsonOf(bytes, told);
+    } catch (error) {
+      if (!isApiError(error, 'BadRequest')) throw error;
+    }
+  }
+  return yamlOf(bytes);
 }
 
 function jsonOf(bytes: Buffer, told: boolean): { value: unknown; duplicates: string[] } {
