@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PodNetwork } from '../../agent/network/network.ts';
+import { isConfined } from '../../agent/runtime/docker/sandbox-status.ts';
 import type { DockerRuntime } from '../../agent/runtime/docker.ts';
 import type { ContainerSpec, SandboxSpec } from '../../agent/runtime/runtime.ts';
 import { randomInt, seededRandom } from '../../shared/random.ts';
@@ -124,6 +125,34 @@ describe.skipIf(missing)('pods on Docker', () => {
     // An orphan is the sandbox's: it must not stay as a zombie.
     await sh(id, '(sleep 0.1 &) ; true');
     await eventually(async () => !/\[sleep\]| Z /.test(await sh(id, 'ps -o stat,args')));
+  });
+
+  test('a container that shares processes finds nothing to take in the sandbox, and cannot trace it', async () => {
+    const spec = sandboxOf('traced', { shareProcessNamespace: true });
+    const sandbox = await runtime.createSandbox(spec);
+    for (const user of ['0', '65535']) {
+      const id = await add(spec, sandbox.id, { name: `by-${user}`, user });
+      const status = await sh(id, 'cat /proc/1/status');
+      expect(status).toMatch(/^Name:\s+sandbox$/m);
+      expect(isConfined(status)).toBe(true);
+      // To open these one must be allowed to trace the process.
+      for (const file of ['mem', 'environ', 'root/', 'cwd/', 'ns/net']) {
+        expect(await sh(id, `ls /proc/1/${file} && head -c 1 /proc/1/${file}; true`)).toMatch(/denied/);
+      }
+    }
+  });
+
+  test.each([
+    ['of the host’s network', { hostNetwork: true, address: undefined }],
+    ['of the host’s processes', { hostPID: true }],
+    ['of the host’s ipc', { hostIPC: true }],
+  ])('a sandbox %s is confined before its containers start', async (_what, more) => {
+    const spec = sandboxOf('confined', more as Partial<SandboxSpec>);
+    const sandbox = await runtime.createSandbox(spec);
+    const { State } = await new Docker({ socketPath: node.docker.socket }).getContainer(sandbox.id).inspect();
+    expect(isConfined(await readFile(`/proc/${State.Pid}/status`, 'utf8'))).toBe(true);
+    await add(spec, sandbox.id, {});
+    await runtime.removeSandbox(sandbox.id);
   });
 
   test('mounts, environment, directory and arguments are as asked for', async () => {

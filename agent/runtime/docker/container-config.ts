@@ -41,10 +41,11 @@ export function sandboxConfig(spec: SandboxSpec, image: string, options: EngineO
     HostConfig: {
       ...common(options),
       LogConfig: { Type: 'none', Config: {} },
-      // The program leaves the engine's namespace by itself: see sandbox-image.ts.
+      // The program leaves the engine's namespace by itself, and gives up these capabilities: see sandbox-image.ts.
       NetworkMode: 'host',
       CapDrop: ['ALL'],
-      ...(own ? { CapAdd: ['SYS_ADMIN'] } : { UTSMode: 'host' }),
+      CapAdd: ['SETPCAP', 'SETUID', 'SETGID', ...(own ? ['SYS_ADMIN'] : [])],
+      ...(own ? {} : { UTSMode: 'host' }),
       IpcMode: spec.hostIPC ? 'host' : 'shareable',
       ...(spec.hostPID ? { PidMode: 'host' } : {}),
       ReadonlyRootfs: true,

@@ -8,8 +8,11 @@ import { type Engine, longMs } from './engine.ts';
  * The image that every sandbox runs: one static program of a few hundred bytes, made here, because there may be no
  * registry to pull one from. The program, as the first process of the sandbox,
  *   1. with an argument, moves into a network namespace of its own (and gives up with the error's number when refused),
- *   2. gives up all capabilities,
- *   3. blocks all signals and waits for them: reaps children on SIGCHLD, ends on SIGTERM and SIGINT.
+ *   2. confines itself: empties its capability sets, the bounding set first, becomes `sandboxUser` without groups, sets
+ *      no_new_privs, stops being dumpable, blocks all signals, and by a seccomp filter allows itself only what is left,
+ *   3. sets its umask, which shows that it is done, and waits for signals: reaps children on SIGCHLD, ends on SIGTERM and
+ *      SIGINT.
+ * Containers may share its process namespace and try to trace it: `sandbox-status.ts` tells when it is confined.
  *
  * The sandbox makes its network namespace itself, because an engine asked for one sets up much more than that and
  * takes twice as long. Containers that join the sandbox enter `/proc/PID/ns/net`, wherever it came from.
@@ -19,6 +22,14 @@ export const sandboxCommand = '/sandbox';
 export const ownNetwork = 'network';
 
 type Architecture = 'amd64' | 'arm64';
+
+/** How the kernel numbers an architecture (AUDIT_ARCH) and the calls that the waiting sandbox makes. */
+const systemCalls: Readonly<
+  Record<Architecture, { audit: number; rtSigtimedwait: number; wait4: number; umask: number; exitGroup: number }>
+> = {
+  amd64: { audit: 0xc000_003e, rtSigtimedwait: 128, wait4: 61, umask: 95, exitGroup: 231 },
+  arm64: { audit: 0xc000_00b7, rtSigtimedwait: 137, wait4: 260, umask: 166, exitGroup: 94 },
+};
 
 /** The image's name on an engine of this architecture (as the engine's `info` names it: `x86_64`, `aarch64`). */
 export function sandboxImage(architecture: string): { name: string; architecture: Architecture } {
@@ -56,7 +67,7 @@ export async function ensureSandboxImage(engine: Engine, architecture: string, s
 
 /** The program as an ELF file of one segment that is read and executed. */
 export function sandboxProgram(architecture: Architecture): Buffer {
-  const code = architecture === 'amd64' ? amd64 : arm64;
+  const code = Buffer.concat([architecture === 'amd64' ? amd64 : arm64, seccompFilter(architecture)]);
   const headerBytes = 64 + 56;
   const base = 0x400000n;
   const file = Buffer.alloc(headerBytes + code.length);
@@ -85,71 +96,160 @@ export function sandboxProgram(architecture: Architecture): Buffer {
   return file;
 }
 
+/** A filter of nine instructions (struct sock_filter): four system calls are made, all others fail with EPERM. */
+function seccompFilter(architecture: Architecture): Buffer {
+  const { audit, ...allowed } = systemCalls[architecture];
+  const numbers = Object.values(allowed);
+  const [load, jumpIfEqual, answer] = [0x20, 0x15, 0x06];
+  const instructions = [
+    [load, 0, 0, 4], // seccomp_data.arch
+    [jumpIfEqual, 0, numbers.length + 1, audit],
+    [load, 0, 0, 0], // seccomp_data.nr
+    ...numbers.map((number, i) => [jumpIfEqual, numbers.length - i, 0, number]),
+    [answer, 0, 0, 0x0005_0001], // SECCOMP_RET_ERRNO, EPERM
+    [answer, 0, 0, 0x7fff_0000], // SECCOMP_RET_ALLOW
+  ];
+  const filter = Buffer.alloc(instructions.length * 8);
+  for (const [i, [code = 0, yes = 0, no = 0, value = 0]] of instructions.entries()) {
+    filter.writeUInt16LE(code, i * 8);
+    filter.writeUInt8(yes, i * 8 + 2);
+    filter.writeUInt8(no, i * 8 + 3);
+    filter.writeUInt32LE(value, i * 8 + 4);
+  }
+  return filter;
+}
+
 const amd64 = hex(`
   ; start:
-  83 3c 24 02        ; cmp DWORD PTR [rsp],0x2   (argc)
-  7c 12              ; jl drop
-  bf 00 00 00 40     ; mov edi,0x40000000   (CLONE_NEWNET)
-  b8 10 01 00 00     ; mov eax,0x110   (unshare)
-  0f 05              ; syscall
-  85 c0              ; test eax,eax
-  89 c7              ; mov edi,eax
-  75 6e              ; jne exit
-  ; drop:
-  6a 00              ; push 0x0
-  6a 00              ; push 0x0
-  6a 00              ; push 0x0
-  48 89 e6           ; mov rsi,rsp
-  68 22 05 08 20     ; push 0x20080522   (_LINUX_CAPABILITY_VERSION_3)
-  48 89 e7           ; mov rdi,rsp
-  b8 7e 00 00 00     ; mov eax,0x7e   (capset, with nothing)
-  0f 05              ; syscall
-  6a ff              ; push 0xffffffffffffffff
-  48 89 e6           ; mov rsi,rsp
-  31 ff              ; xor edi,edi
-  31 d2              ; xor edx,edx
-  41 ba 08 00 00 00  ; mov r10d,0x8
-  b8 0e 00 00 00     ; mov eax,0xe   (rt_sigprocmask, SIG_BLOCK all)
-  0f 05              ; syscall
+  83 3c 24 02          ; cmp DWORD PTR [rsp],0x2   (argc)
+  7c 16                ; jl confine
+  bf 00 00 00 40       ; mov edi,0x40000000   (CLONE_NEWNET)
+  b8 10 01 00 00       ; mov eax,0x110   (unshare)
+  0f 05                ; syscall
+  85 c0                ; test eax,eax
+  89 c7                ; mov edi,eax
+  0f 85 fc 00 00 00    ; jne exit
+  ; confine:
+  31 db                ; xor ebx,ebx
+  ; bounding:
+  bf 18 00 00 00       ; mov edi,0x18   (PR_CAPBSET_DROP)
+  89 de                ; mov esi,ebx
+  b8 9d 00 00 00       ; mov eax,0x9d   (prctl)
+  0f 05                ; syscall
+  ff c3                ; inc ebx
+  85 c0                ; test eax,eax
+  79 ec                ; jns bounding
+  31 ff                ; xor edi,edi
+  31 f6                ; xor esi,esi
+  b8 74 00 00 00       ; mov eax,0x74   (setgroups, to none)
+  0f 05                ; syscall
+  bf ff ff 00 00       ; mov edi,0xffff   (65535)
+  89 fe                ; mov esi,edi
+  89 fa                ; mov edx,edi
+  b8 77 00 00 00       ; mov eax,0x77   (setresgid)
+  0f 05                ; syscall
+  b8 75 00 00 00       ; mov eax,0x75   (setresuid)
+  0f 05                ; syscall
+  6a 00                ; push 0x0
+  6a 00                ; push 0x0
+  6a 00                ; push 0x0
+  48 89 e6             ; mov rsi,rsp
+  68 22 05 08 20       ; push 0x20080522   (_LINUX_CAPABILITY_VERSION_3)
+  48 89 e7             ; mov rdi,rsp
+  b8 7e 00 00 00       ; mov eax,0x7e   (capset, with nothing)
+  0f 05                ; syscall
+  bf 26 00 00 00       ; mov edi,0x26   (PR_SET_NO_NEW_PRIVS)
+  be 01 00 00 00       ; mov esi,0x1
+  31 d2                ; xor edx,edx
+  45 31 d2             ; xor r10d,r10d
+  45 31 c0             ; xor r8d,r8d
+  b8 9d 00 00 00       ; mov eax,0x9d   (prctl)
+  0f 05                ; syscall
+  bf 04 00 00 00       ; mov edi,0x4   (PR_SET_DUMPABLE)
+  31 f6                ; xor esi,esi
+  b8 9d 00 00 00       ; mov eax,0x9d   (prctl)
+  0f 05                ; syscall
+  6a ff                ; push 0xffffffffffffffff
+  48 89 e6             ; mov rsi,rsp
+  31 ff                ; xor edi,edi
+  31 d2                ; xor edx,edx
+  41 ba 08 00 00 00    ; mov r10d,0x8
+  b8 0e 00 00 00       ; mov eax,0xe   (rt_sigprocmask, SIG_BLOCK all)
+  0f 05                ; syscall
+  48 8d 05 6f 00 00 00 ; lea rax,[rip+0x6f]
+  50                   ; push rax
+  6a 09                ; push 0x9   (its instructions)
+  48 89 e2             ; mov rdx,rsp
+  bf 01 00 00 00       ; mov edi,0x1
+  31 f6                ; xor esi,esi
+  b8 3d 01 00 00       ; mov eax,0x13d   (seccomp)
+  0f 05                ; syscall
+  85 c0                ; test eax,eax
+  89 c7                ; mov edi,eax
+  75 4e                ; jne exit
+  bf ff 01 00 00       ; mov edi,0x1ff   (0777)
+  b8 5f 00 00 00       ; mov eax,0x5f   (umask)
+  0f 05                ; syscall
+  6a ff                ; push 0xffffffffffffffff
   ; wait:
-  48 89 e7           ; mov rdi,rsp
-  31 f6              ; xor esi,esi
-  31 d2              ; xor edx,edx
-  41 ba 08 00 00 00  ; mov r10d,0x8
-  b8 80 00 00 00     ; mov eax,0x80   (rt_sigtimedwait)
-  0f 05              ; syscall
-  31 ff              ; xor edi,edi
-  83 f8 0f           ; cmp eax,0xf   (SIGTERM)
-  74 25              ; je exit
-  83 f8 02           ; cmp eax,0x2   (SIGINT)
-  74 20              ; je exit
-  83 f8 11           ; cmp eax,0x11   (SIGCHLD)
-  75 db              ; jne wait
+  48 89 e7             ; mov rdi,rsp
+  31 f6                ; xor esi,esi
+  31 d2                ; xor edx,edx
+  41 ba 08 00 00 00    ; mov r10d,0x8
+  b8 80 00 00 00       ; mov eax,0x80   (rt_sigtimedwait)
+  0f 05                ; syscall
+  31 ff                ; xor edi,edi
+  83 f8 0f             ; cmp eax,0xf   (SIGTERM)
+  74 25                ; je exit
+  83 f8 02             ; cmp eax,0x2   (SIGINT)
+  74 20                ; je exit
+  83 f8 11             ; cmp eax,0x11   (SIGCHLD)
+  75 db                ; jne wait
   ; reap:
-  48 83 cf ff        ; or rdi,0xffffffffffffffff
-  31 f6              ; xor esi,esi
-  ba 01 00 00 00     ; mov edx,0x1
-  45 31 d2           ; xor r10d,r10d
-  b8 3d 00 00 00     ; mov eax,0x3d   (wait4, WNOHANG)
-  0f 05              ; syscall
-  85 c0              ; test eax,eax
-  7f e7              ; jg reap
-  eb c0              ; jmp wait
+  48 83 cf ff          ; or rdi,0xffffffffffffffff
+  31 f6                ; xor esi,esi
+  ba 01 00 00 00       ; mov edx,0x1
+  45 31 d2             ; xor r10d,r10d
+  b8 3d 00 00 00       ; mov eax,0x3d   (wait4, WNOHANG)
+  0f 05                ; syscall
+  85 c0                ; test eax,eax
+  7f e7                ; jg reap
+  eb c0                ; jmp wait
   ; exit:
-  b8 e7 00 00 00     ; mov eax,0xe7   (exit_group)
-  0f 05              ; syscall
+  b8 e7 00 00 00       ; mov eax,0xe7   (exit_group)
+  0f 05                ; syscall
 `);
 
 const arm64 = words(`
   ; start:
   f94003e9           ; ldr x9, [sp]   (argc)
   f100093f           ; cmp x9, #0x2
-  540000ab           ; b.lt drop
+  540000ab           ; b.lt confine
   d2a80000           ; mov x0, #0x40000000   (CLONE_NEWNET)
   d2800c28           ; mov x8, #0x61   (unshare)
   d4000001           ; svc #0x0
-  35000500           ; cbnz w0, exit
-  ; drop:
+  35000a60           ; cbnz w0, exit
+  ; confine:
+  d2800013           ; mov x19, #0x0
+  ; bounding:
+  d2800300           ; mov x0, #0x18   (PR_CAPBSET_DROP)
+  aa1303e1           ; mov x1, x19
+  d28014e8           ; mov x8, #0xa7   (prctl)
+  d4000001           ; svc #0x0
+  91000673           ; add x19, x19, #0x1
+  36ffff60           ; tbz w0, #31, bounding
+  d2800000           ; mov x0, #0x0
+  d2800001           ; mov x1, #0x0
+  d28013e8           ; mov x8, #0x9f   (setgroups, to none)
+  d4000001           ; svc #0x0
+  d29fffe0           ; mov x0, #0xffff   (65535)
+  aa0003e1           ; mov x1, x0
+  aa0003e2           ; mov x2, x0
+  d28012a8           ; mov x8, #0x95   (setresgid)
+  d4000001           ; svc #0x0
+  d29fffe0           ; mov x0, #0xffff   (65535)
+  d2801268           ; mov x8, #0x93   (setresuid)
+  d4000001           ; svc #0x0
   a9bf7fff           ; stp xzr, xzr, [sp, #-16]!
   a9bf7fff           ; stp xzr, xzr, [sp, #-16]!
   910003e1           ; mov x1, sp
@@ -159,6 +259,16 @@ const arm64 = words(`
   910003e0           ; mov x0, sp
   d2800b68           ; mov x8, #0x5b   (capset, with nothing)
   d4000001           ; svc #0x0
+  d28004c0           ; mov x0, #0x26   (PR_SET_NO_NEW_PRIVS)
+  d2800021           ; mov x1, #0x1
+  d2800002           ; mov x2, #0x0
+  d2800003           ; mov x3, #0x0
+  d2800004           ; mov x4, #0x0
+  d28014e8           ; mov x8, #0xa7   (prctl)
+  d4000001           ; svc #0x0
+  d2800080           ; mov x0, #0x4   (PR_SET_DUMPABLE)
+  d2800001           ; mov x1, #0x0
+  d4000001           ; svc #0x0
   92800009           ; mov x9, #0xffffffffffffffff
   f81f0fe9           ; str x9, [sp, #-16]!
   d2800000           ; mov x0, #0x0
@@ -167,6 +277,20 @@ const arm64 = words(`
   d2800103           ; mov x3, #0x8
   d28010e8           ; mov x8, #0x87   (rt_sigprocmask, SIG_BLOCK all)
   d4000001           ; svc #0x0
+  100004ca           ; adr x10, filter
+  d2800129           ; mov x9, #0x9   (its instructions)
+  a9bf2be9           ; stp x9, x10, [sp, #-16]!
+  d2800020           ; mov x0, #0x1
+  d2800001           ; mov x1, #0x0
+  910003e2           ; mov x2, sp
+  d28022a8           ; mov x8, #0x115   (seccomp)
+  d4000001           ; svc #0x0
+  35000380           ; cbnz w0, exit
+  d2803fe0           ; mov x0, #0x1ff   (0777)
+  d28014c8           ; mov x8, #0xa6   (umask)
+  d4000001           ; svc #0x0
+  92800009           ; mov x9, #0xffffffffffffffff
+  f81f0fe9           ; str x9, [sp, #-16]!
   ; wait:
   910003e0           ; mov x0, sp
   d2800001           ; mov x1, #0x0

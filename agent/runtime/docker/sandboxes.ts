@@ -11,9 +11,10 @@ import { milliseconds } from './container-state.ts';
 import { type Engine, isConflict, longMs } from './engine.ts';
 import { identityOf, podFilter, sandboxName, scopeFilter } from './labels.ts';
 import { ensureSandboxImage } from './sandbox-image.ts';
+import { isConfined } from './sandbox-status.ts';
 
 /** How long the sandbox's program may take to its first instructions. */
-const namespaceMs = 10_000;
+const confinedMs = 10_000;
 /** What a private network namespace gets beside the pod's own values, as Docker does: no privilege for ports and ping. */
 const networkDefaults = { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' };
 
@@ -66,6 +67,7 @@ export class Sandboxes {
     // Containers bind the files, so these come first; that it runs the engine asks only when it starts them.
     made?.(id);
     const info = await this.#start(id, signal);
+    await this.#untilConfined(info.State.Pid, signal);
     if (!spec.hostNetwork) await this.#attach(spec, info.State.Pid, signal);
     return {
       id,
@@ -195,7 +197,6 @@ export class Sandboxes {
 
   async #attach(spec: SandboxSpec, pid: number, signal?: AbortSignal): Promise<void> {
     const { network } = this.#deps;
-    await this.#untilOwnNamespace(pid, signal);
     if (!network || spec.address === undefined) return;
     const sysctls = Object.fromEntries(Object.entries(spec.sysctls).filter(([name]) => isNetworkSysctl(name)));
     try {
@@ -215,17 +216,17 @@ export class Sandboxes {
     }
   }
 
-  /** The program moves into its namespace a moment after the engine has started it, and then gives up its capabilities. */
-  async #untilOwnNamespace(pid: number, signal?: AbortSignal): Promise<void> {
+  /** The program gives up all it can a moment after the engine has started it. No container runs beside it before that. */
+  async #untilConfined(pid: number, signal?: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
-    const end = clock.monotonic() + namespaceMs;
+    const end = clock.monotonic() + confinedMs;
     for (;;) {
       const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined);
       if (status === undefined || /^State:\s+[ZX]/m.test(status)) {
-        throw new RuntimeError('Start', 'the sandbox ended as it began: it could not make its network namespace');
+        throw new RuntimeError('Start', 'the sandbox ended as it began: it could not make its namespace or its filter');
       }
-      if (/^CapEff:\s+0+$/m.test(status)) return;
-      if (clock.monotonic() >= end) throw new RuntimeError('Start', 'the sandbox did not make its network namespace');
+      if (isConfined(status)) return;
+      if (clock.monotonic() >= end) throw new RuntimeError('Start', 'the sandbox did not give up its privileges');
       await clock.sleep(1, signal);
     }
   }
