@@ -1,7 +1,7 @@
 import type { PodTemplate } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
-import { deepEqual } from './patch/json.ts';
+import { deepEqual } from './patch/equal.ts';
 
 /** What a generation of the kind is counted by. */
 export function countedBy({ kind, subresources, strategy }: KindDef): 'spec' | 'template' | 'body' | 'none' {

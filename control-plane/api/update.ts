@@ -12,7 +12,8 @@ import { checkPart, checkStatus, checkUpdate, decodeBody, servedAs } from './dec
 import { isNewGeneration } from './generation.ts';
 import { type Change, guardedUpdate, type Place } from './guarded-update.ts';
 import { dropRepeatedOwners } from './owner-references.ts';
-import { applyJsonPatch, deepEqual } from './patch/json.ts';
+import { deepEqual } from './patch/equal.ts';
+import { applyJsonPatch } from './patch/json.ts';
 import { applyMergePatch, isRecord } from './patch/merge.ts';
 import { invalidPatch } from './patch/refusal.ts';
 import { applyStrategicPatch } from './patch/strategic.ts';

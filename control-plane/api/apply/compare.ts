@@ -1,4 +1,4 @@
-import { deepEqual } from '../patch/json.ts';
+import { deepEqual } from '../patch/equal.ts';
 import { compareElements, type FieldSet, type Growing, member } from './field-set.ts';
 import type { KeyedList, ScalarSet, Shape, Struct } from './shapes.ts';
 import { elementOf, fieldValue, inOrder, isEmptyValue, itemsOf, type Json } from './values.ts';

@@ -6,7 +6,7 @@ import type { Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { SharedFieldSets } from '../../store/field-sets.ts';
 import type { MutateOptions, RequestContext } from '../api.ts';
-import { deepEqual } from '../patch/json.ts';
+import { deepEqual } from '../patch/equal.ts';
 import { type Entry, ownNew, ownUpdated, startingEntries, type Writer } from './ownership.ts';
 import { rootShape } from './shapes.ts';
 

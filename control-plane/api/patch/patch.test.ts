@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { messages } from '../../../shared/generated/schema.ts';
-import { applyJsonPatch, deepEqual } from './json.ts';
+import { deepEqual } from './equal.ts';
+import { applyJsonPatch } from './json.ts';
 import { applyMergePatch } from './merge.ts';
 import { applyStrategicPatch, type Schema } from './strategic.ts';
 

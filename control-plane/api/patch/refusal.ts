@@ -5,6 +5,14 @@ import { isRecord } from './merge.ts';
 /** Letters of the patch, or of what it made, that an error repeats. */
 const longestValue = 4_096;
 
+/** Characters of a path that an error repeats. */
+const longestPath = 1_024;
+
+/** A path as errors show it. */
+export function shownPath(path: string): string {
+  return path.length > longestPath ? `${path.slice(0, longestPath)}…` : path;
+}
+
 /** What came out of a patch is no object of the kind. */
 export function invalidPatch(patch: PatchBody, patched: unknown, why: string): ApiError {
   const text = patch.type === 'strategic' ? printedMap(patch.body) : JSON.stringify(patched);

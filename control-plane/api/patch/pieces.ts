@@ -1,0 +1,61 @@
+/** Items of a piece; one that grows to twice as many is cut in two. */
+const pieceSize = 512;
+
+/**
+ * A long list that many operations change: an item goes in or out anywhere without moving all that stand behind it.
+ * Indexes must be within the list.
+ */
+export class Pieces {
+  readonly #pieces: unknown[][] = [];
+  #length: number;
+
+  constructor(list: readonly unknown[]) {
+    for (let at = 0; at < list.length; at += pieceSize) this.#pieces.push(list.slice(at, at + pieceSize));
+    this.#length = list.length;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get(index: number): unknown {
+    const { piece, at } = this.#find(index);
+    return piece[at];
+  }
+
+  set(index: number, value: unknown): void {
+    const { piece, at } = this.#find(index);
+    piece[at] = value;
+  }
+
+  /** Before the item at `index`; at the length of the list: as its last. */
+  insert(index: number, value: unknown): void {
+    const { number, piece, at } = this.#find(index);
+    piece.splice(at, 0, value);
+    this.#length++;
+    if (piece.length >= 2 * pieceSize) this.#pieces.splice(number + 1, 0, piece.splice(pieceSize));
+  }
+
+  remove(index: number): void {
+    const { number, piece, at } = this.#find(index);
+    piece.splice(at, 1);
+    this.#length--;
+    if (piece.length === 0) this.#pieces.splice(number, 1);
+  }
+
+  /** The list as it is now, as a plain array. */
+  whole(): unknown[] {
+    return this.#pieces.flat();
+  }
+
+  #find(index: number): { number: number; piece: unknown[]; at: number } {
+    if (this.#pieces.length === 0) this.#pieces.push([]);
+    const last = this.#pieces.length - 1;
+    let at = index;
+    for (let number = 0; ; number++) {
+      const piece = this.#pieces[number] ?? [];
+      if (at < piece.length || number >= last) return { number, piece, at };
+      at -= piece.length;
+    }
+  }
+}
