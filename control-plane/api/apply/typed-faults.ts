@@ -24,6 +24,8 @@ interface At {
 
 /** More faults than these tell a person nothing new. */
 const maxFaults = 32;
+/** Letters of a value's JSON that a fault repeats. */
+const longestValue = 4_096;
 
 /** An object may stand in another, and say what it is: a claim in a stateful set. */
 const objects: ReadonlySet<string> = new Set(kindTable.map(({ message }) => message));
@@ -143,10 +145,16 @@ function goType(value: unknown): string {
   return typeof value === 'string' ? 'string' : 'map[string]interface {}';
 }
 
-/** A JSON value as Go writes it in its own syntax. */
+/** A JSON value as Go writes it in its own syntax; what is large, by its kind alone. */
 function goValue(value: unknown): string {
-  if (Array.isArray(value)) return `[]interface {}{${value.map(goValue).join(', ')}}`;
+  const text = JSON.stringify(value);
+  if (text.length > longestValue) return `${goType(value)}{…}`;
+  return goText(value);
+}
+
+function goText(value: unknown): string {
+  if (Array.isArray(value)) return `[]interface {}{${value.map(goText).join(', ')}}`;
   if (!isRecord(value)) return value === null ? 'interface {}(nil)' : JSON.stringify(value);
   const members = Object.keys(value).sort();
-  return `map[string]interface {}{${members.map((name) => `${JSON.stringify(name)}:${goValue(value[name])}`).join(', ')}}`;
+  return `map[string]interface {}{${members.map((name) => `${JSON.stringify(name)}:${goText(value[name])}`).join(', ')}}`;
 }

@@ -261,3 +261,14 @@ describe('deepEqual', () => {
     );
   });
 });
+
+describe('refusals of patches', () => {
+  it('repeat the beginning of what is wrong with a patch, however large and deep it is', () => {
+    const deep = Array.from({ length: 200 }).reduce<object>((inner) => ({ a: inner }), {
+      $patch: 'x',
+      b: 'x'.repeat(2e6),
+    });
+    const wide = { a: {}, $patch: 'x', ...Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`k${i}`, i])) };
+    for (const patch of [deep, wide]) expect(() => strategic({ a: deep }, patch)).toThrow(/^.{1,10000}$/s);
+  });
+});

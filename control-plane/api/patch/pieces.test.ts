@@ -11,7 +11,7 @@ describe('a list in pieces', () => {
       kind: fc.constantFrom('insert', 'remove', 'set', 'get'),
     });
     fc.assert(
-      fc.property(fc.nat(2_000), fc.array(change, { maxLength: 2_000, size: 'max' }), (length, changes) => {
+      fc.property(fc.nat(2_000), fc.array(change, { maxLength: 1_000, size: 'max' }), (length, changes) => {
         const plain: unknown[] = Array.from({ length }, (_, i) => i);
         const pieces = new Pieces(plain);
         for (const { at, value, kind } of changes) {
@@ -20,13 +20,13 @@ describe('a list in pieces', () => {
           if (kind === 'insert') pieces.insert(index, value);
           else if (kind === 'remove') pieces.remove(index);
           else if (kind === 'set') pieces.set(index, value);
-          else expect(pieces.get(index)).toBe(plain[index]);
+          else if (pieces.get(index) !== plain[index]) throw new Error(`another item at ${index}`);
           if (kind === 'insert') plain.splice(index, 0, value);
           else if (kind === 'remove') plain.splice(index, 1);
           else if (kind === 'set') plain[index] = value;
-          expect(pieces.length).toBe(plain.length);
         }
         expect(pieces.whole()).toEqual(plain);
+        expect(pieces.length).toBe(plain.length);
       }),
       { numRuns: 20 },
     );

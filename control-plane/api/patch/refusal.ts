@@ -15,20 +15,50 @@ export function shownPath(path: string): string {
 
 /** What came out of a patch is no object of the kind. */
 export function invalidPatch(patch: PatchBody, patched: unknown, why: string): ApiError {
-  const text = patch.type === 'strategic' ? printedMap(patch.body) : JSON.stringify(patched);
-  const value = text.length > longestValue ? `${text.slice(0, longestValue)}…` : text;
+  const value = patch.type === 'strategic' ? printedMap(patch.body) : cut(JSON.stringify(patched));
   const message = `Invalid value: ${JSON.stringify(value)}: ${why}`;
   return new ApiError('Invalid', ` "" is invalid: patch: ${message}`, {
     causes: [{ reason: 'FieldValueInvalid', message, field: 'patch' }],
   });
 }
 
-/** As Go prints it: `map[spec:map[replicas:2]]`. */
+/** As Go prints it: `map[spec:map[replicas:2]]`; of a long one the beginning. */
 export function printedMap(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(printedMap).join(' ')}]`;
-  if (!isRecord(value)) return value === null ? '<nil>' : String(value);
-  const members = Object.keys(value).sort();
-  return `map[${members.map((name) => `${name}:${printedMap(value[name])}`).join(' ')}]`;
+  const out = { text: '' };
+  print(value, out);
+  return cut(out.text);
+}
+
+/** Stops when there is enough. */
+function print(value: unknown, out: { text: string }): void {
+  const open = Array.isArray(value) ? '[' : isRecord(value) ? 'map[' : undefined;
+  if (open === undefined) {
+    out.text += value === null ? '<nil>' : String(value);
+    return;
+  }
+  out.text += open;
+  let first = true;
+  for (const [name, member] of membersOf(value as object)) {
+    if (out.text.length > longestValue) return;
+    if (!first) out.text += ' ';
+    first = false;
+    if (name !== undefined) out.text += `${name}:`;
+    print(member, out);
+  }
+  out.text += ']';
+}
+
+/** An object's members by their names; a list's items have none. */
+function* membersOf(value: object): Generator<readonly [name: string | undefined, value: unknown]> {
+  if (Array.isArray(value)) {
+    for (const item of value) yield [undefined, item];
+  } else {
+    for (const name of Object.keys(value).sort()) yield [name, (value as Record<string, unknown>)[name]];
+  }
+}
+
+function cut(text: string): string {
+  return text.length > longestValue ? `${text.slice(0, longestValue)}…` : text;
 }
 
 /**

@@ -168,8 +168,9 @@ function listOf(wanted: unknown): readonly unknown[] {
 function checkOrder(patch: readonly unknown[], wanted: readonly unknown[], key: string | undefined): void {
   const named = patch.filter((item) => !(key && isRecord(item) && item.$patch !== undefined));
   if (named.length === 0 || wanted.length === 0) return;
+  const ids = idsOf(named, key);
   let next = 0;
-  for (const item of wanted) if (next < named.length && idOf(item, key) === idOf(named[next], key)) next++;
+  for (const id of idsOf(wanted, key)) if (id === ids[next]) next++;
   if (next === named.length) return;
   const lists = `The order in patch list:\n${printedMap(patch)}\n doesn't match $setElementOrder list:\n${printedMap(wanted)}\n`;
   throw badPatch(lists);
@@ -187,27 +188,43 @@ function ordered(
 ): unknown[] {
   const rank = firstPlaces(wanted, key);
   const place = firstPlaces(before, key);
-  const named = list
-    .filter((item) => rank.has(idOf(item, key)))
-    .sort((a, b) => (rank.get(idOf(a, key)) ?? 0) - (rank.get(idOf(b, key)) ?? 0));
-  const others = list.filter((item) => !rank.has(idOf(item, key)));
+  const named: Ranked[] = [];
+  const others: Ranked[] = [];
+  for (const [index, id] of idsOf(list, key).entries()) {
+    const at = rank.get(id);
+    const ranked = { item: list[index], rank: at ?? 0, place: place.get(id) };
+    (at === undefined ? others : named).push(ranked);
+  }
+  named.sort((a, b) => a.rank - b.rank);
   const out: unknown[] = [];
   for (let left = 0, right = 0; left < named.length || right < others.length; ) {
-    const a = left < named.length ? place.get(idOf(named[left], key)) : undefined;
-    const b = right < others.length ? place.get(idOf(others[right], key)) : undefined;
-    const takeOther = left >= named.length || (a !== undefined && b !== undefined && b < a);
-    out.push(takeOther ? others[right++] : named[left++]);
+    const [a, b] = [named[left], others[right]];
+    const takeOther = !a || (a.place !== undefined && b?.place !== undefined && b.place < a.place);
+    out.push((takeOther ? b : a)?.item);
+    if (takeOther) right++;
+    else left++;
   }
   return out;
 }
 
+/** `rank`: its place in the wanted order. `place`: that in the order before; undefined when it was not there. */
+interface Ranked {
+  readonly item: unknown;
+  readonly rank: number;
+  readonly place: number | undefined;
+}
+
 function firstPlaces(list: readonly unknown[], key: string | undefined): Map<string, number> {
   const places = new Map<string, number>();
-  for (const [index, item] of list.entries()) {
-    const id = idOf(item, key);
+  for (const [index, id] of idsOf(list, key).entries()) {
     if (!places.has(id)) places.set(id, index);
   }
   return places;
+}
+
+/** Made once for each list: an id may be as long as the item. */
+function idsOf(list: readonly unknown[], key: string | undefined): string[] {
+  return list.map((item) => idOf(item, key));
 }
 
 function idOf(item: unknown, key: string | undefined): string {
@@ -218,10 +235,11 @@ function retained(target: Record<string, unknown>, patch: Record<string, unknown
   const keys = patch.$retainKeys;
   if (keys === undefined) return { ...target };
   const written = Object.keys(patch).filter((name) => !name.startsWith('$') && patch[name] !== null);
-  if (!Array.isArray(keys) || written.some((name) => !keys.includes(name))) {
+  const kept = new Set<unknown>(Array.isArray(keys) ? keys : []);
+  if (!Array.isArray(keys) || written.some((name) => !kept.has(name))) {
     throw badPatch('invalid patch format of retainKeys');
   }
-  return Object.fromEntries(Object.entries(target).filter(([name]) => keys.includes(name)));
+  return Object.fromEntries(Object.entries(target).filter(([name]) => kept.has(name)));
 }
 
 /** A value as it stands in a patch, without members that are null and without what is there for a directive. */
