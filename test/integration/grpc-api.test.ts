@@ -131,6 +131,13 @@ describe('objects over gRPC', () => {
     expect((await grpc.remote.get('Deployment', 'web', 'default')).spec.replicas).toBe(5);
   });
 
+  test('a patch is not taken deeper than any object is', async () => {
+    const body = Array.from({ length: 1_000 }).reduce<object>((inner) => ({ a: inner }), {});
+    await expect(
+      grpc.remote.patch('ConfigMap', 'x', { type: 'merge', body }, { namespace: 'default' }),
+    ).rejects.toMatchObject({ reason: 'BadRequest', message: expect.stringMatching(/nested deeper than 256 levels/) });
+  });
+
   test('a dry run stores nothing', async () => {
     await grpc.remote.create('ConfigMap', configMap('dry'), { dryRun: true });
     await expect(grpc.remote.get('ConfigMap', 'dry', 'default')).rejects.toMatchObject({ reason: 'NotFound' });

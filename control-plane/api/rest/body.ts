@@ -7,8 +7,6 @@ import { decodeProtobuf } from './protobuf.ts';
 
 /** The largest body, in bytes: Kubernetes' own limit. */
 export const maxBody = 3 * 1024 * 1024;
-/** The deepest nesting of a body; no object comes near it. */
-const maxDepth = 256;
 
 /** The whole body. Throws RequestEntityTooLarge beyond `maxBody` bytes, and when the client goes before its end. */
 export function readBody(request: IncomingMessage): Promise<Buffer> {
@@ -59,29 +57,6 @@ export function unsupported(type: string, supported: readonly string[]): ApiErro
 export function typeOf(contentType: string | undefined): string {
   if (contentType === undefined || contentType === 'application/json') return 'application/json';
   return mediaTypes(contentType)[0]?.type ?? '';
-}
-
-/**
- * Refuses nesting that could exhaust the stack of what walks a value that no schema bounds. Objects of a kind need no
- * such check: decoding follows the schema and looks at nothing else.
- */
-export function checkDepth(text: string): void {
-  if (text.length < 2 * maxDepth) return;
-  let depth = 0;
-  let quoted = false;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (quoted) {
-      if (code === 0x5c) i++;
-      else if (code === 0x22) quoted = false;
-    } else if (code === 0x22) {
-      quoted = true;
-    } else if (code === 0x7b || code === 0x5b) {
-      if (++depth > maxDepth) throw new ApiError('BadRequest', `the body is nested deeper than ${maxDepth} levels`);
-    } else if (code === 0x7d || code === 0x5d) {
-      depth--;
-    }
-  }
 }
 
 function tooLarge(): ApiError {

@@ -2,9 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
 import type { StatusCause } from '../../../shared/generated/types.ts';
 import { forbidden, invalid, invalidError, notSupported, required, tooLong } from '../../../shared/schema/causes.ts';
+import { checkDepth } from '../../../shared/schema/depth.ts';
 import { duplicateFields, readYaml } from '../../../shared/schema/duplicates.ts';
 import type { MutateOptions, PatchBody } from '../api.ts';
-import { checkDepth, parseBody, readBody, typeOf } from './body.ts';
+import { parseBody, readBody, typeOf } from './body.ts';
 import { isYaml } from './negotiate.ts';
 
 /** What a client wants to be written, and how. */
