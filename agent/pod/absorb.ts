@@ -68,6 +68,13 @@ export function forgetCrashes(memory: PodMemory): PodMemory {
   return { ...memory, containers };
 }
 
+/** The memory before a container is stopped to make way for one of another definition: its exit is then no end. */
+export function markReplacing(memory: PodMemory, name: string, id: string): PodMemory {
+  const known = memory.containers[name];
+  if (!known || known.replacing === id) return memory;
+  return { ...memory, containers: { ...memory.containers, [name]: { ...known, replacing: id } } };
+}
+
 function absorbContainer(before: ContainerMemory, state: ContainerState, now: number): ContainerMemory {
   let after = before;
   if (state.attempt >= after.nextAttempt) after = { ...after, nextAttempt: state.attempt + 1 };
@@ -92,12 +99,13 @@ function recordExit(memory: ContainerMemory, exit: ContainerExit): ContainerMemo
   const previous = memory.exits[0];
   const ranMs = exit.startedAt === undefined ? 0 : exit.finishedAt - exit.startedAt;
   const counted = ranMs < crashResetMs && previous?.hash === exit.hash;
-  const { live, resized: _resized, ...rest } = memory;
+  const { live, resized: _resized, replacing, ...rest } = memory;
+  const ended: ContainerExit = replacing === exit.id ? { ...exit, replaced: true } : exit;
   return {
     ...rest,
     ...(live && live.attempt > exit.attempt ? { live } : {}),
     crashes: counted ? memory.crashes + 1 : 1,
-    exits: [exit, ...memory.exits].slice(0, 2),
+    exits: [ended, ...memory.exits].slice(0, 2),
   };
 }
 

@@ -59,7 +59,12 @@ export function gracePeriodSeconds(pod: Pod): number {
 }
 
 /** Whether a container that ended so is started again, by Kubernetes' restart policies. */
-export function restarts(container: PodContainer, policy: string | undefined, exitCode: number): boolean {
+export function restarts(
+  container: PodContainer,
+  policy: string | undefined,
+  { exitCode, replaced }: Pick<ContainerExit, 'exitCode' | 'replaced'>,
+): boolean {
+  if (replaced) return true;
   if (container.role === 'sidecar') return true;
   if (container.role === 'ephemeral') return false;
   if (container.role === 'init') return exitCode !== 0 && policy !== 'Never';

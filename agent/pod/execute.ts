@@ -11,6 +11,7 @@ import {
   type SandboxSpec,
   type SandboxState,
 } from '../runtime/runtime.ts';
+import { markReplacing } from './absorb.ts';
 import { cgroupResources, containerSpec, podRef, sandboxSpec } from './container-spec.ts';
 import { containersOf } from './containers.ts';
 import { HookError, type Hooks } from './hooks.ts';
@@ -284,7 +285,8 @@ export const executors: Executors = {
     await preStop(deps, context, name, id, deadline, signal);
   },
 
-  async stopContainer(deps, context, { container: name, id, deadline, why }, signal) {
+  async stopContainer(deps, context, { container: name, id, deadline, why, replaces }, signal) {
+    if (replaces) context.setMemory({ containers: markReplacing(context.memory, name, id).containers });
     deps.event(context.pod, 'Normal', 'Killing', why, name);
     await preStop(deps, context, name, id, deadline, signal);
     if (!signal.aborted) await stop(deps, context, id, deadline, signal);

@@ -74,6 +74,8 @@ export interface ContainerMemory {
   readonly resized?: { readonly id: string; readonly resources: string; readonly changing?: true };
   /** Newest first, at most two. */
   readonly exits: readonly ContainerExit[];
+  /** The id of the container that is stopped to make way for one of another definition. */
+  readonly replacing?: string;
 }
 
 export interface ContainerExit {
@@ -89,6 +91,8 @@ export interface ContainerExit {
   readonly message?: string;
   readonly startedAt?: number;
   readonly finishedAt: number;
+  /** It made way for one of another definition: the next is started whatever the restart policy says. */
+  readonly replaced?: true;
 }
 
 /** Counts the changes of what a pod is made from, in this process. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Pod, PodSpec } from '../../shared/generated/types.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
-import { absorb, absorbDesired } from './absorb.ts';
+import { absorb, absorbDesired, markReplacing } from './absorb.ts';
 import { containerHash, containersOf, hashLabel } from './containers.ts';
 import {
   emptyProgress,
@@ -132,6 +132,7 @@ class Model {
         return;
       }
       case 'stopContainer':
+        if (step.replaces) this.memory = markReplacing(this.memory, step.container, step.id);
         this.#change(step.id, { state: 'exited', exitCode: 143, finishedAt: this.now });
         return;
       case 'removeContainer':
@@ -418,6 +419,41 @@ describe('the plan', () => {
     expect(model.plan()).toEqual([{ action: 'wait', until: expect.any(Number) }]);
     model.pod = { ...pod, spec: { ...pod.spec, containers: [container('a0', { image: 'example/app:2' })] } };
     expect(model.plan()[0]).toMatchObject({ action: 'pullImage' });
+  });
+
+  it.each(['Never', 'OnFailure'] as const)(
+    'restarts a container whose image was changed under the restart policy %s, as the kubelet does',
+    (policy) => {
+      const model = new Model(makePod('web', { containers: [container('app')], restartPolicy: policy }));
+      model.settle();
+      model.pod = makePod('web', { containers: [container('app', { image: 'app:2' })], restartPolicy: policy });
+      expect(model.plan()).toEqual([
+        expect.objectContaining({
+          action: 'stopContainer',
+          why: 'Container app definition changed, will be restarted',
+        }),
+      ]);
+      model.settle();
+      expect(model.memory.terminal).toBeUndefined();
+      expect(model.containers.find(({ state }) => state === 'running')?.attempt).toBe(1);
+    },
+  );
+
+  it('says of a failed probe that the container will be restarted only where it will', () => {
+    for (const [policy, again] of [
+      ['Always', ', will be restarted'],
+      ['Never', ''],
+    ] as const) {
+      const model = new Model(makePod('web', { containers: [container('app')], restartPolicy: policy }));
+      model.settle();
+      const [running] = model.containers;
+      model.probes.set(running?.id ?? '', {
+        ready: false,
+        started: true,
+        unhealthy: { probe: 'liveness', graceSeconds: 1 },
+      });
+      expect(model.plan()).toMatchObject([{ why: `Container app failed liveness probe${again}` }]);
+    }
   });
 
   it('keeps of each name the newest container and the last that ended', () => {

@@ -179,7 +179,7 @@ function finalExitCode(
   policy: string,
 ): number | undefined {
   const exit = lastExit(view, container.spec.name);
-  if (!exit || restarts(container, policy, exit.exitCode)) return undefined;
+  if (!exit || restarts(container, policy, exit)) return undefined;
   const newest = sandbox && newestContainer(view.observed, sandbox.id, container.spec.name);
   return newest && newest.attempt > exit.attempt ? undefined : exit.exitCode;
 }
@@ -229,7 +229,7 @@ function planContainer(view: PodView, container: PodContainer, sandbox: Pick<San
   if (unstarted) return [{ action: 'startContainer', container: name, id: unstarted.id }];
   // Init containers run again in a new sandbox, whatever became of them in an older one.
   const again = container.role === 'init' && exit?.sandboxId !== sandbox.id;
-  if (exit && !again && !restarts(container, view.pod.spec.restartPolicy, exit.exitCode)) return [];
+  if (exit && !again && !restarts(container, view.pod.spec.restartPolicy, exit)) return [];
   const at = again && exit?.exitCode === 0 ? 0 : restartAt(view.memory, container, now);
   if (at > now) return [{ action: 'wait', until: at }];
   return progress?.attempt === attempt && progress.image === container.spec.image
@@ -238,15 +238,18 @@ function planContainer(view: PodView, container: PodContainer, sandbox: Pick<San
 }
 
 /** Whether a running container has to make way for a new one. */
-function planRestart(view: PodView, { spec }: PodContainer, state: ContainerState, now: number): Step[] {
+function planRestart(view: PodView, container: PodContainer, state: ContainerState, now: number): Step[] {
+  const { spec } = container;
   const unhealthy = view.probes.get(state.id)?.unhealthy;
   const graceSeconds = unhealthy?.graceSeconds ?? gracePeriodSeconds(view.pod);
   const deadline = now + graceSeconds * 1000;
   if (unhealthy) {
-    return [stop(state, deadline, `Container ${spec.name} failed ${unhealthy.probe} probe, will be restarted`)];
+    const again = restarts(container, view.pod.spec.restartPolicy, { exitCode: 137 }) ? ', will be restarted' : '';
+    return [stop(state, deadline, `Container ${spec.name} failed ${unhealthy.probe} probe${again}`)];
   }
   if (!isOutdated(spec, state)) return planResize(view, spec, state, deadline);
-  return [stop(state, deadline, `Container ${spec.name} definition changed, will be restarted`)];
+  const why = `Container ${spec.name} definition changed, will be restarted`;
+  return [{ ...stop(state, deadline, why), replaces: true }];
 }
 
 /** Whether the container was made for a spec that has changed since in what only a new one can take. */

@@ -141,7 +141,7 @@ function stoppedState(
   const { pod, memory } = view;
   const over = memory.terminal !== undefined || memory.deletion !== undefined;
   const name = container.spec.name;
-  if (exit && (over || !restarts(container, pod.spec.restartPolicy, exit.exitCode))) {
+  if (exit && (over || !restarts(container, pod.spec.restartPolicy, exit))) {
     return { terminated: terminated(exit, context) };
   }
   const waiting = failureOf(view, name, now);

@@ -9,7 +9,8 @@ export interface StepArgs {
   /** Runs the preStop hook of a container whose turn to stop has not come; given up at the deadline. */
   preStop: { container: string; id: string; deadline: number };
   /** Runs the preStop hook if that has not been done, and ends with SIGKILL at the deadline. `why` is the event's text. */
-  stopContainer: { container: string; id: string; deadline: number; why: string };
+  /** `replaces`: one of another definition follows, whatever the restart policy says. */
+  stopContainer: { container: string; id: string; deadline: number; why: string; replaces?: true };
   /** Gives a running container what its spec says now. `from`, `resources`: as `resourcesText` has them. */
   updateContainer: { container: string; id: string; from: string; resources: string };
   removeContainer: { container: string; id: string };
