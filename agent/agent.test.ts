@@ -16,6 +16,82 @@ async function withRunningPod(spec = {}): Promise<void> {
   await node.until(() => node.status('default/web')?.phase === 'Running');
 }
 
+describe('a pod that the scheduler did not place', () => {
+  const node4 = { labels: {}, taints: [], allocatable: {} };
+  const asking = (name: string, cpu: string, more = {}) =>
+    makePod(name, { containers: [container('app', { resources: { requests: { cpu } } })] }, more);
+  const phaseOf = (name: string) => node.status(`default/${name}`)?.phase;
+
+  it('fails at once when the node lacks what it asks for, and nothing of it is made', async () => {
+    fresh({ images: 'all', cpus: 4 });
+    node.server.ownNode = node4;
+    node.start();
+    await node.until(() => node.server.connected);
+    node.server.assign(asking('big', '64'));
+    await node.until(() => phaseOf('big') === 'Failed');
+    expect(node.status('default/big')).toMatchObject({
+      reason: 'OutOfcpu',
+      message: expect.stringMatching(
+        /^Pod was rejected: Node didn't have enough resource: cpu, requested: 64000, used: 0, capacity: \d+$/,
+      ),
+    });
+    expect(node.status('default/big')?.containerStatuses).toBeUndefined();
+    await node.clock.advance(5_000);
+    expect(node.engine.sandboxes.size).toBe(0);
+    expect(node.server.events.filter(({ involvedObject }) => involvedObject.name === 'big')).toMatchObject([
+      { type: 'Warning', reason: 'OutOfcpu' },
+    ]);
+    node.server.delete('default/big');
+    await node.until(() => node.server.terminated.has('uid-big'));
+  });
+
+  it('is admitted in the order of age, beside those that have not ended, and stays admitted when the agent restarts', async () => {
+    fresh({ images: 'all', cpus: 4 });
+    node.server.ownNode = node4;
+    const half = '2100m';
+    node.server.assign(asking('young', half, { creationTimestamp: '2026-01-01T00:00:02Z' }));
+    node.server.assign(asking('old', half, { creationTimestamp: '2026-01-01T00:00:01Z' }));
+    node.start();
+    await node.until(() => phaseOf('young') === 'Failed' && phaseOf('old') === 'Running');
+    await node.clock.advance(1_000);
+    node.kill();
+    node.server.ownNode = { ...node4, taints: [{ key: 'x', effect: 'NoExecute' }] };
+    node.start();
+    await node.clock.advance(30_000);
+    expect([phaseOf('young'), phaseOf('old'), node.running().length]).toEqual(['Failed', 'Running', 1]);
+  });
+
+  it('gets the room of a pod that has ended', async () => {
+    fresh({ images: 'all', cpus: 4 });
+    node.server.ownNode = node4;
+    node.start();
+    await node.until(() => node.server.connected);
+    const all = '4';
+    const ends = [container('app', { command: ['fake.exit=0'], resources: { requests: { cpu: all } } })];
+    node.server.assign(makePod('short', { restartPolicy: 'Never', containers: ends }));
+    await node.until(() => phaseOf('short') === 'Succeeded');
+    node.server.assign(asking('next', all));
+    await node.until(() => phaseOf('next') === 'Running');
+  });
+
+  it('that is critical ends others to make room, and starts when they have ended', async () => {
+    fresh({ images: 'all', cpus: 4 });
+    node.server.ownNode = node4;
+    node.start();
+    await node.until(() => node.server.connected);
+    const all = '4';
+    node.server.assign(asking('low', all));
+    await node.until(() => phaseOf('low') === 'Running');
+    const critical = asking('high', all);
+    node.server.assign({ ...critical, spec: { ...critical.spec, priority: 2_000_000_000 } });
+    await node.until(() => phaseOf('high') === 'Running');
+    expect(node.status('default/low')).toMatchObject({
+      ...{ phase: 'Failed', reason: 'Preempting', message: 'Preempted in order to admit critical pod' },
+    });
+    expect(node.running()).toHaveLength(1);
+  });
+});
+
 describe('a pod on a node', () => {
   it('runs, has an address of the node’s range, and is ready', async () => {
     await withRunningPod({ containers: [container('app'), container('helper')] });

@@ -5,7 +5,7 @@ import type { NodeStatus } from '../shared/generated/types.ts';
 import type { Log } from '../shared/log.ts';
 import { intValue, milliValue } from '../shared/quantity.ts';
 import { type Random, uuid } from '../shared/random.ts';
-import type { Peer, SessionTransport } from '../shared/session.ts';
+import type { OwnNode, Peer, SessionTransport } from '../shared/session.ts';
 import { Checkpoint, type CheckpointStorage } from './checkpoint.ts';
 import { type Dns, podDns } from './dns.ts';
 import { EventQueue } from './events.ts';
@@ -111,6 +111,7 @@ export function createAgent(deps: AgentDeps): Agent {
   });
   let sessions = 0;
   let peers: Peer[] = [];
+  let own: OwnNode | undefined;
   let kubernetes: PodFacts['kubernetes'];
 
   const saveNode = (): void => checkpoint.put('node', { podCIDR: network.podCIDR, peers, kubernetes });
@@ -126,6 +127,9 @@ export function createAgent(deps: AgentDeps): Agent {
     random,
     log,
     node: () => ({ ...watch.podFacts(), kubernetes }),
+    // What is the agent's own is newer here than what the cluster knows.
+    nodeView: () =>
+      own && { ...own, name: node.name, allocatable: { ...own.allocatable, ...watch.status().allocatable } },
     status: () => ({ hostIP: node.address, runtimeName: runtime.name }),
     dnsOf: (pod) => podDns(pod, deps.dns ?? noDns, deps.clusterDns),
     event: (...args) => events.pod(...args),
@@ -180,6 +184,9 @@ export function createAgent(deps: AgentDeps): Agent {
         const known = kubernetes;
         kubernetes = service ?? kubernetes;
         if (moved || known?.host !== kubernetes?.host || known?.port !== kubernetes?.port) saveNode();
+      },
+      ownNode: (known) => {
+        own = known;
       },
       assignments: (message) => pods.assign(message),
       openStream: (id, request, signal) => streams.open(id, request, signal),

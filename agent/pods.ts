@@ -4,15 +4,18 @@ import { messageOf } from '../shared/errors.ts';
 import type { ConfigMap, Pod, PodStatus, Secret } from '../shared/generated/types.ts';
 import type { Log } from '../shared/log.ts';
 import { keyOf } from '../shared/object.ts';
+import { isPodTerminal } from '../shared/pod.ts';
 import { podReferences } from '../shared/pod-references.ts';
 import type { Random } from '../shared/random.ts';
 import type { PodStatusUpdate } from '../shared/session.ts';
+import { Admissions } from './admission/admissions.ts';
+import type { NodeView } from './admission/admit.ts';
 import { type Assigned, type AssignedChanges, applyAssignments, nothingAssigned } from './assignments.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { AddressPool } from './network/ipam.ts';
 import type { Hooks } from './pod/hooks.ts';
 import type { PodFacts, PodInputs } from './pod/inputs.ts';
-import type { PodMemory } from './pod/model.ts';
+import { newMemory, type PodMemory } from './pod/model.ts';
 import type { StatusContext } from './pod/status.ts';
 import type { TokenSource } from './pod/tokens.ts';
 import type { PodVolumes } from './pod/volumes.ts';
@@ -31,6 +34,8 @@ export interface PodManagerDeps {
   readonly random: Random;
   readonly log: Log;
   node(): Omit<PodFacts, 'podIP'> & { readonly memoryCapacity: number };
+  /** What pods are admitted by; undefined while the control plane says nothing of the node. */
+  nodeView(): NodeView | undefined;
   status(): StatusContext;
   dnsOf(pod: Pod): SandboxSpec['dns'];
   event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
@@ -81,6 +86,7 @@ export class PodManager {
   readonly #leftovers = new Set<string>();
   /** Pods that are gone from the node while the cluster still has their objects. */
   readonly #finished = new Set<string>();
+  readonly #admissions: Admissions;
   #listed = false;
   /** The control plane has said what it wants, at least once in this process. */
   #authoritative = false;
@@ -99,6 +105,11 @@ export class PodManager {
   constructor(deps: PodManagerDeps) {
     this.#deps = deps;
     this.#log = deps.log.child({ component: 'pods' });
+    this.#admissions = new Admissions({
+      node: deps.nodeView,
+      event: deps.event,
+      fail: (pod, refusal) => this.#workers.get(pod.metadata.uid)?.fail(refusal),
+    });
   }
 
   get engineUp(): boolean {
@@ -145,6 +156,7 @@ export class PodManager {
     }
     if (!this.#engineKnown && this.#deps.node().memoryCapacity > 0) {
       this.#engineKnown = true;
+      if (this.#listed) this.#adopt(this.#wanted());
       for (const worker of this.#workers.values()) worker.wake();
     }
     if (this.#engineUp && now >= this.#resyncAt) void this.#resync();
@@ -351,15 +363,35 @@ export class PodManager {
 
   /** Gives each pod that has no worker one, unless what is left of an earlier time is still being removed. */
   #adopt(wanted: ReadonlyMap<string, Pod>): void {
-    for (const [uid, pod] of wanted) {
-      if (this.#workers.has(uid) || this.#finished.has(uid) || this.#removing.has(uid)) continue;
-      const worker = new PodWorker(this.#workerDeps(), pod, undefined);
+    const arriving = [...wanted.values()].filter(({ metadata: { uid } }) => {
+      return !this.#workers.has(uid) && !this.#finished.has(uid) && !this.#removing.has(uid);
+    });
+    for (const pod of arriving.sort(byAge)) {
+      const { uid } = pod.metadata;
+      // Before the node knows what it has, it can neither admit nor refuse.
+      if (this.#deps.node().memoryCapacity === 0 && !this.#isAdmitted(pod)) continue;
+      const worker = new PodWorker(this.#workerDeps(), pod, this.#refused(pod));
       this.#workers.set(uid, worker);
       worker.assign(pod);
       const has = this.#unclaimed.get(uid);
       this.#unclaimed.delete(uid);
       void worker.observe(has?.sandboxes ?? [], has?.containers ?? [], worker.version);
     }
+  }
+
+  /** The memory of a pod that the node does not admit; undefined for one that it does. */
+  #refused(pod: Pod): PodMemory | undefined {
+    if (this.#isAdmitted(pod)) return undefined;
+    const others = [...this.#workers.values()].filter((worker) => worker.takesRoom).map((worker) => worker.pod);
+    const refusal = this.#admissions.refusal(pod, others);
+    if (!refusal) return undefined;
+    this.#log.info({ key: keyOf(pod), ...refusal }, 'pod refused');
+    return { ...newMemory(this.#deps.clock.now()), terminal: { phase: 'Failed', ...refusal, refused: true } };
+  }
+
+  /** An agent that has lost its checkpoint finds that the pod was admitted: by what runs, or by what was reported. */
+  #isAdmitted({ metadata: { uid }, status }: Pod): boolean {
+    return this.#unclaimed.has(uid) || status?.startTime !== undefined || isPodTerminal({ status } as Pod);
   }
 
   #wanted(): Map<string, Pod> {
@@ -441,6 +473,11 @@ export class PodManager {
     }
   }
 
+  /** Pods that waited for the room of this one may start. */
+  #ended(uid: string): void {
+    for (const ready of this.#admissions.ended(uid)) this.#workers.get(ready)?.wake();
+  }
+
   #reserve(uid: string, address: string): void {
     this.#known.set(uid, address);
     this.#addresses?.adopt(uid, address);
@@ -489,7 +526,15 @@ export class PodManager {
       log: deps.log.child({ component: 'pod' }),
       inputs: this.#inputs,
       saved: () => checkpoint.flush(),
-      mayStart: () => this.#listed && (this.#authoritative || this.#restored) && this.#deps.node().memoryCapacity > 0,
+      mayStart: ({ metadata: { uid } }) =>
+        this.#listed &&
+        (this.#authoritative || this.#restored) &&
+        this.#deps.node().memoryCapacity > 0 &&
+        this.#admissions.hasRoom(uid),
+      report: (update) => {
+        deps.report(update);
+        if (update.terminated || !this.#workers.get(update.uid)?.takesRoom) this.#ended(update.uid);
+      },
       remember: (pod, memory, status) => {
         const record: PodRecord = { pod: { ...pod, ...(status ? { status } : {}) }, memory };
         checkpoint.put(`pods/${pod.metadata.uid}`, record);
@@ -500,6 +545,7 @@ export class PodManager {
         this.#finished.add(uid);
         this.#leftovers.delete(uid);
         this.#release(uid);
+        this.#ended(uid);
         checkpoint.remove(`pods/${uid}`);
         this.#settle();
       },
@@ -514,4 +560,10 @@ export class PodManager {
 function save(checkpoint: Checkpoint, key: string, document: object | undefined): void {
   if (document) checkpoint.put(key, document);
   else checkpoint.remove(key);
+}
+
+/** The older first, as the kubelet admits them. */
+function byAge({ metadata: a }: Pod, { metadata: b }: Pod): number {
+  const order = (x: string, y: string): number => (x < y ? -1 : x > y ? 1 : 0);
+  return order(a.creationTimestamp, b.creationTimestamp) || order(a.uid, b.uid);
 }

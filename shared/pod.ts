@@ -68,6 +68,11 @@ export function isPodTerminal(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }
 
+/** A node has refused to run it: nothing of it was ever made (the kubelet's `rejectPod`). */
+export function isPodRefused({ status }: Pod): boolean {
+  return status?.phase === 'Failed' && status.message?.startsWith('Pod was rejected: ') === true;
+}
+
 /** Marked as a scheduler's preemption victim. */
 export function isPreempted(pod: Pod): boolean {
   const target = podCondition(pod, 'DisruptionTarget');

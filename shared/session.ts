@@ -2,7 +2,7 @@
  * The node session's messages in TypeScript: `proto/coracle/session.proto` with JSON already parsed. The
  * gRPC edge (`shared/rpc/session.ts`) converts; simulations pass these objects as they are.
  */
-import type { Event, Node, NodeStatus, PodStatus } from './generated/types.ts';
+import type { Event, Node, NodeStatus, PodStatus, Taint } from './generated/types.ts';
 import type { KubeObject } from './object.ts';
 
 export type FromNode =
@@ -67,6 +67,7 @@ export type ToNode =
       changes: Assignment[];
     }
   | { type: 'statusAck'; sequence: number }
+  | { type: 'ownNode'; node: OwnNode }
   | ({ type: 'openStream'; id: string } & StreamRequest)
   /** The stream is no longer wanted, even if its tunnel is too full for its end to be seen. */
   | { type: 'closeStream'; id: string };
@@ -87,6 +88,14 @@ export interface Assignment {
   removed: boolean;
   /** Absent when removed. */
   object?: KubeObject | Peer;
+}
+
+/** What the cluster knows of a node that decides which pods it admits. */
+export interface OwnNode {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  /** Quantities. */
+  readonly allocatable: Readonly<Record<string, string>>;
 }
 
 /** Another node: where its pods' addresses are to be routed. */

@@ -39,6 +39,8 @@ export interface PodMemory {
     /** When it was decided, and how long what still runs has from then; absent: the pod's own grace. */
     readonly since?: number;
     readonly graceSeconds?: number;
+    /** The node did not admit it: nothing of it was ever made. */
+    readonly refused?: boolean;
   };
   /** Tokens of the account that the pod runs as, by what was asked for (see tokens.ts). */
   readonly tokens?: Readonly<Record<string, HeldToken>>;

@@ -50,8 +50,8 @@ export function podStatus(
     hostIPs: [{ ip: context.hostIP }],
     ...(podIP ? { podIP, podIPs: [{ ip: podIP }] } : {}),
     startTime: formatTime(view.memory.startTime),
-    ...(inits.length > 0 ? { initContainerStatuses: inits } : {}),
-    containerStatuses: apps,
+    ...(inits.length > 0 && !view.memory.terminal?.refused ? { initContainerStatuses: inits } : {}),
+    ...(view.memory.terminal?.refused ? {} : { containerStatuses: apps }),
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
     qosClass: qosClass(view.pod.spec),
   };

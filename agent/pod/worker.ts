@@ -3,6 +3,7 @@ import type { Timer } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Pod, PodStatus } from '../../shared/generated/types.ts';
 import { keyOf } from '../../shared/object.ts';
+import { isPodTerminal } from '../../shared/pod.ts';
 import type { PodStatusUpdate } from '../../shared/session.ts';
 import type { Dialers } from '../probes/dialers.ts';
 import { ContainerProber, hasProbes } from '../probes/prober.ts';
@@ -116,6 +117,19 @@ export class PodWorker {
 
   get sandbox(): SandboxState | undefined {
     return currentSandbox(this.#observed());
+  }
+
+  /** Whether it counts among the node's pods: admitted, and not known to have ended. */
+  get takesRoom(): boolean {
+    if (this.#memory.terminal?.refused) return false;
+    return !this.#done && !(this.#reported && isPodTerminal({ status: this.#reported } as Pod));
+  }
+
+  /** Ends it, once what runs of it has been stopped. */
+  fail({ reason, message }: { readonly reason: string; readonly message: string }): void {
+    if (this.#memory.terminal) return;
+    this.#setMemory({ ...this.#memory, terminal: { phase: 'Failed', reason, message, since: this.#deps.clock.now() } });
+    this.wake();
   }
 
   /** The last status that was reported, and the whole of it again. */

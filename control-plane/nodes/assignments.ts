@@ -1,9 +1,11 @@
 import type { Kind, Node, Pod } from '../../shared/generated/types.ts';
 import type { Change, Informers } from '../../shared/informer.ts';
 import { type KubeObject, keyOf, splitKey } from '../../shared/object.ts';
+import { ownNodeOf } from '../../shared/own-node.ts';
 import { podReferences } from '../../shared/pod-references.ts';
 import type { Assignment, Peer, ToNode } from '../../shared/session.ts';
 
+type OwnNodeMessage = Extract<ToNode, { type: 'ownNode' }>;
 type AssignmentsMessage = Extract<ToNode, { type: 'assignments' }>;
 
 /** The kinds that the informers must hold: what assignments are made from, the leases that tell how far they have come, and the service of the API. */
@@ -32,6 +34,8 @@ export class AssignmentChain {
   readonly #namedBy = new Map<string, Set<string>>();
   readonly #names = new Map<string, ReadonlySet<string>>();
   #sequence = 0;
+  /** The last message of the node itself, as text. */
+  #ownNode: string | undefined;
 
   constructor(node: string, informers: Informers) {
     this.#node = node;
@@ -40,17 +44,30 @@ export class AssignmentChain {
 
   /** Takes note of changes; true when there may be something to send. */
   note(changes: readonly Change[]): boolean {
+    let own = false;
     for (const { kind, key, before, after } of changes) {
       const id = `${kind}|${key}`;
       if (kind === 'Pod') {
         if (this.#isOurs(before) || this.#isOurs(after)) this.#dirty.add(id);
       } else if (kind === 'Node') {
-        if (key !== this.#node) this.#dirty.add(`Peer|${key}`);
+        if (key === this.#node) own = true;
+        else this.#dirty.add(`Peer|${key}`);
       } else if (kind !== 'Lease' && this.#namedBy.has(id)) {
         this.#dirty.add(id);
       }
     }
-    return this.#dirty.size > 0;
+    return own || this.#dirty.size > 0;
+  }
+
+  /** What the agent admits pods by, when it has changed: to be sent before the next assignments. */
+  ownNode(): OwnNodeMessage | undefined {
+    const node = this.#informers.of('Node').get(this.#node);
+    if (!node) return undefined;
+    const known = ownNodeOf(node);
+    const text = JSON.stringify(known);
+    if (text === this.#ownNode) return undefined;
+    this.#ownNode = text;
+    return { type: 'ownNode', node: known };
   }
 
   /** The next message, or undefined when the node is up to date. */

@@ -135,6 +135,8 @@ export class Session {
   async #sendAssignments(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#assign.wait(signal);
+      const own = this.#chain.ownNode();
+      if (own) await this.#connection.send(own);
       const message = this.#chain.next();
       if (message) await this.#connection.send(message);
     }

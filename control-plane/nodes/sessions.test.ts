@@ -301,6 +301,21 @@ describe('assignments', () => {
     expect([...a.assigned().keys()]).toEqual([]);
   });
 
+  it('come after what the cluster knows of the node itself, which is sent again when it changes', async () => {
+    const agent = await joined('a');
+    const order = agent.received.map(({ type }) => type);
+    expect(order.slice(0, 3)).toEqual(['welcome', 'ownNode', 'assignments']);
+    const taints = [{ key: 'k', effect: 'NoExecute' as const }];
+    const body = { metadata: { labels: { disk: 'ssd' } }, spec: { taints } };
+    await cluster.settle(cluster.client.patch('Node', 'a', { type: 'merge', body }));
+    await createPod('mine', 'a', { tolerations: [{ operator: 'Exists' }] });
+    await cluster.clock.advance(200);
+    const last = agent.of('ownNode').at(-1);
+    expect(last?.node).toMatchObject({ labels: { disk: 'ssd' }, taints: expect.arrayContaining(taints) });
+    const at = (message: ToNode | undefined) => agent.received.findIndex((one) => one === message);
+    expect(at(last)).toBeLessThan(at(agent.of('assignments').at(-1)));
+  });
+
   it('are not sent again for a change of status, which the node itself reported', async () => {
     const agent = await joined('a');
     const pod = await createPod('mine', 'a');

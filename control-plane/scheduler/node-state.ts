@@ -1,6 +1,7 @@
 import type { Node, Taint } from '../../shared/generated/types.ts';
+import type { HostPort } from '../../shared/host-ports.ts';
 import { addResources, noResources, type Resources, resourcesOf } from '../../shared/pod.ts';
-import type { HostPort, PodShape } from './pod-shape.ts';
+import type { PodShape } from './pod-shape.ts';
 
 /** A pod as the index keeps it. */
 export interface PodEntry {

@@ -1,4 +1,5 @@
 import type { LabelSelector, Pod, PodAffinityTerm, TopologySpreadConstraint } from '../../shared/generated/types.ts';
+import { type HostPort, hostPorts } from '../../shared/host-ports.ts';
 import { controllerOf } from '../../shared/object.ts';
 import { allContainers, podRequests, type Resources } from '../../shared/pod.ts';
 import { matchesLabels, type Selector, selectorOf } from '../../shared/selector.ts';
@@ -24,12 +25,6 @@ export interface PodShape {
   readonly affinity: PodTerms;
   readonly antiAffinity: PodTerms;
   readonly spread: readonly SpreadTerm[];
-}
-
-export interface HostPort {
-  readonly ip: string;
-  readonly protocol: string;
-  readonly port: number;
 }
 
 /** Terms on other pods. */
@@ -112,7 +107,7 @@ export function shapeOf(pod: Pod, key = shapeKey(pod)): PodShape {
     requests,
     likelyCpuMillis: requests.cpuMillis || likelyCpuMillis,
     likelyMemoryBytes: requests.memoryBytes || likelyMemoryBytes,
-    ports: hostPorts(pod),
+    ports: hostPorts(spec),
     images: allContainers(spec).flatMap(({ image }) => (image ? [image] : [])),
     spreadGroup: owner ?? (labelled ? `${namespace}/${JSON.stringify(sorted(labels))}` : undefined),
     affinity: terms(podAffinity),
@@ -131,19 +126,6 @@ export function termMatches(
     term.namespaces.has(shape.namespace) ||
     (term.namespaceSelector !== undefined && matchesLabels(term.namespaceSelector, namespaceLabels(shape.namespace)));
   return inNamespace && matchesLabels(term.selector, shape.labels);
-}
-
-function hostPorts({ spec }: Pod): HostPort[] {
-  const containers = [
-    ...spec.containers,
-    ...(spec.initContainers ?? []).filter((one) => one.restartPolicy === 'Always'),
-  ];
-  return containers.flatMap(({ ports = [] }) =>
-    ports.flatMap(({ hostPort, containerPort, hostIP, protocol }) => {
-      const port = hostPort || (spec.hostNetwork ? containerPort : 0);
-      return port ? [{ ip: hostIP || '0.0.0.0', protocol: protocol ?? 'TCP', port }] : [];
-    }),
-  );
 }
 
 function compileTerm(term: PodAffinityTerm, namespace: string, labels: Readonly<Record<string, string>>): PodTerm {

@@ -1,6 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { ApiError } from '../errors.ts';
 import type { Event, Node, NodeStatus, PodStatus } from '../generated/types.ts';
+import { parseOwnNode } from '../own-node.ts';
 import type {
   Assignment,
   Connection,
@@ -147,6 +148,8 @@ export function toNodeToWire(message: ToNode): WireToNode {
       };
     case 'statusAck':
       return { status_ack: { sequence: message.sequence } };
+    case 'ownNode':
+      return { own_node: { node: toJson(message.node) } };
     case 'openStream':
       return { open_stream: { id: message.id, ...streamRequestToWire(message) } };
     case 'closeStream':
@@ -186,6 +189,7 @@ export function toNodeFromWire(wire: WireToNode): ToNode | undefined {
     };
   }
   if (wire.status_ack) return { type: 'statusAck', sequence: wire.status_ack.sequence ?? 0 };
+  if (wire.own_node) return { type: 'ownNode', node: parseOwnNode(fromJson(wire.own_node.node)) };
   if (wire.open_stream) {
     const request = streamRequestFromWire(wire.open_stream);
     return request && { type: 'openStream', id: wire.open_stream.id ?? '', ...request };

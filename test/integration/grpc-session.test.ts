@@ -56,6 +56,10 @@ const fromNode: FromNode[] = [
 
 const toNode: ToNode[] = [
   {
+    type: 'ownNode',
+    node: { labels: { a: 'b' }, taints: [{ key: 'k', effect: 'NoExecute' }], allocatable: { cpu: '2' } },
+  },
+  {
     type: 'welcome',
     sessionId: 's-1',
     heartbeatMs: 1000,

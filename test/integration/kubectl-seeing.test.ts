@@ -30,6 +30,15 @@ const objects = {
     {
       apiVersion: 'v1',
       kind: 'Pod',
+      metadata: meta('past-the-scheduler', 'd'),
+      spec: {
+        nodeName: 'node-1',
+        containers: [container('app', 'example/app:1', { resources: { requests: { cpu: '640' } } })],
+      },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
       metadata: meta('homeless', 'c'),
       spec: { nodeSelector: { never: 'there' }, containers: [container('app', 'example/app:1')] },
     },
@@ -101,6 +110,25 @@ describe.skipIf(!found)('kubectl sees', { timeout: 60_000 }, () => {
       /BackOff +Pod\/crashing +Back-off restarting failed container app in pod crashing_default\(/,
     );
     expect(events).toMatch(/\(x\d+ over \d+s\) +Normal +Started/);
+  });
+
+  it('that a node has refused a pod which the scheduler did not place, and why', async () => {
+    const name = 'past-the-scheduler';
+    const why = "Node didn't have enough resource: cpu, requested: 640000, used: ";
+    const row = await eventually(
+      async () => {
+        const [found] = await rows('get', 'pod', name, '--no-headers');
+        return found?.[2] === 'OutOfcpu' && found;
+      },
+      { timeoutMs: 10_000 },
+    );
+    expect(row.slice(0, 4)).toEqual([name, '0/1', 'OutOfcpu', '0']);
+    expect(await kubectl('get', 'pod', name, '-o', 'jsonpath={.status.message}')).toContain(`Pod was rejected: ${why}`);
+    const events = await eventually(async () => {
+      const found = await eventsOf('pod', name);
+      return found.length > 0 && found;
+    });
+    expect(events).toEqual([['OutOfcpu', 'kubelet', expect.stringContaining(why)]]);
   });
 
   it('why a pod waits for a node', async () => {

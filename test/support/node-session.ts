@@ -6,6 +6,7 @@ import type {
   Heartbeat,
   HeartbeatAck,
   LogStreamParameters,
+  OwnNode,
   PodStatusUpdate,
   SessionTransport,
   StreamRequest,
@@ -86,6 +87,8 @@ export class ScriptedControlPlane {
   acknowledgeStatuses = true;
   acknowledgeHeartbeats = true;
   podCIDR = '10.64.3.0/24';
+  /** What the node hears of itself at the beginning of a session; absent: nothing. */
+  ownNode: OwnNode | undefined;
   readonly #inputs = new Map<string, Assignment>();
   #session: ServedSession | undefined;
 
@@ -231,6 +234,7 @@ export class ScriptedControlPlane {
           podCIDR: this.podCIDR,
           heartbeats: { port: 0 },
         });
+        if (this.ownNode) await connection.send({ type: 'ownNode', node: this.ownNode });
         await connection.send({
           type: 'assignments',
           mode: 'COMPLETE',

@@ -1,6 +1,6 @@
-import { matchesLabels, matchesNodeSelector, matchesNodeTerm, selectorOfMap } from '../../../shared/selector.ts';
+import { nodeFilter } from '../../../shared/node-affinity.ts';
+import { matchesNodeTerm } from '../../../shared/selector.ts';
 import type { NodeState } from '../node-state.ts';
-import type { PodShape } from '../pod-shape.ts';
 import type { Plugin, Rejection } from '../types.ts';
 
 const name = 'NodeAffinity';
@@ -15,7 +15,7 @@ export const nodeAffinity: Plugin = {
   name,
   scope: 'node',
   prepare(shape) {
-    const selects = nodeFilter(shape);
+    const selects = nodeFilter(shape.spec);
     const preferred = shape.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
     const total = preferred.reduce((sum, { weight }) => sum + weight, 0);
     if (!selects && total === 0) return undefined;
@@ -34,12 +34,3 @@ export const nodeAffinity: Plugin = {
     };
   },
 };
-
-/** Whether the pod selects a node; undefined when it takes any. */
-export function nodeFilter({ spec }: PodShape): ((node: NodeState) => boolean) | undefined {
-  const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  const selector = spec.nodeSelector && selectorOfMap(spec.nodeSelector);
-  if (!required && !selector) return undefined;
-  return (node) =>
-    (!selector || matchesLabels(selector, node.labels)) && (!required || matchesNodeSelector(required, node));
-}

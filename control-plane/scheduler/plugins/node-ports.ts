@@ -1,4 +1,4 @@
-import type { HostPort } from '../pod-shape.ts';
+import { portsCollide } from '../../../shared/host-ports.ts';
 import type { Plugin, Rejection } from '../types.ts';
 
 const name = 'NodePorts';
@@ -17,19 +17,10 @@ export const nodePorts: Plugin = {
     return {
       filter(node) {
         for (const taken of node.ports.values()) {
-          if (ports.some((wanted) => collide(wanted, taken.port))) return rejection;
+          if (ports.some((wanted) => portsCollide(wanted, taken.port))) return rejection;
         }
         return undefined;
       },
     };
   },
 };
-
-function collide(a: HostPort, b: HostPort): boolean {
-  if (a.port !== b.port || a.protocol !== b.protocol) return false;
-  return a.ip === b.ip || isAny(a.ip) || isAny(b.ip);
-}
-
-function isAny(ip: string): boolean {
-  return ip === '0.0.0.0' || ip === '::';
-}

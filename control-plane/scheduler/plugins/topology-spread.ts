@@ -1,8 +1,8 @@
+import { nodeFilter } from '../../../shared/node-affinity.ts';
 import { untolerated } from '../../../shared/pod.ts';
 import type { NodeState } from '../node-state.ts';
 import type { PodShape, SpreadTerm } from '../pod-shape.ts';
 import type { Check, Plugin, Rejection, Snapshot } from '../types.ts';
-import { nodeFilter } from './node-affinity.ts';
 
 const name = 'PodTopologySpread';
 const skewed: Rejection = {
@@ -95,7 +95,7 @@ function domainSums(one: SpreadTerm, keys: readonly string[], shape: PodShape, s
   const { perNode } = snapshot.count([one.term], shape, 'staying');
   const sums = new Float64Array(count);
   const eligible = new Uint8Array(count);
-  const selects = one.honorAffinity ? nodeFilter(shape) : undefined;
+  const selects = one.honorAffinity ? nodeFilter(shape.spec) : undefined;
   for (const node of snapshot.slots) {
     if (!node?.node) continue;
     const domain = of[node.slot] ?? -1;

@@ -1,0 +1,87 @@
+import type { Pod, Taint } from '../../shared/generated/types.ts';
+import { hostPorts, portsCollide } from '../../shared/host-ports.ts';
+import { nodeFilter } from '../../shared/node-affinity.ts';
+import { addResources, noResources, podRequests, type Resources, resourcesOf, untolerated } from '../../shared/pod.ts';
+
+/** What admission looks at of the node. */
+export interface NodeView {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  /** By resource, as quantities. */
+  readonly allocatable: Readonly<Record<string, string>>;
+}
+
+/** A resource of which the node has too little: cpu in thousandths, others in whole units. */
+export interface Shortage {
+  readonly resource: string;
+  readonly requested: number;
+  readonly used: number;
+  readonly capacity: number;
+}
+
+/** Why the node does not take a pod, in the kubelet's words. */
+export interface Refusal {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface Verdict {
+  /** In the order in which the kubelet finds them. */
+  readonly shortages: readonly Shortage[];
+  /** Reasons that no preemption helps against. */
+  readonly refusals: readonly Refusal[];
+}
+
+/**
+ * Whether the node takes the pod beside those that it has admitted and that have not ended (`others`): the kubelet's general predicates
+ * (`lifecycle/predicate.go`). Extended resources that the node does not have are not its business, as there.
+ */
+export function admitPod({ spec }: Pod, others: readonly Pod[], node: NodeView): Verdict {
+  if (spec.os && spec.os.name !== 'linux') {
+    const message = "Failed to admit pod as the OS field doesn't match node OS";
+    return { shortages: [], refusals: [{ reason: 'PodOSNotSupported', message }] };
+  }
+  const refusals: Refusal[] = [];
+  const refuse = (predicate: string, why: string): void => {
+    refusals.push({ reason: predicate, message: `Predicate ${predicate} failed: ${why}` });
+  };
+  const selects = nodeFilter(spec);
+  if (selects && !selects(node)) refuse('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
+  const taken = others.flatMap((other) => hostPorts(other.spec));
+  if (hostPorts(spec).some((wanted) => taken.some((port) => portsCollide(wanted, port)))) {
+    refuse('NodePorts', "node(s) didn't have free ports for the requested pod ports");
+  }
+  if (untolerated(node.taints, spec.tolerations, ['NoExecute'])) {
+    refuse('TaintToleration', "node(s) had taints that the pod didn't tolerate");
+  }
+  return { shortages: shortagesOf(podRequests(spec), others, node), refusals };
+}
+
+/** The refusal for what is short, in the kubelet's words. */
+export function outOf({ resource, requested, used, capacity }: Shortage): Refusal {
+  return {
+    reason: `OutOf${resource}`,
+    message: `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used}, capacity: ${capacity}`,
+  };
+}
+
+function shortagesOf(requests: Resources, others: readonly Pod[], { allocatable }: NodeView): Shortage[] {
+  const { pods = '0', ...amounts } = allocatable;
+  const has = resourcesOf(amounts);
+  const used = noResources();
+  for (const { spec } of others) addResources(used, podRequests(spec));
+  const found: Shortage[] = [];
+  const check = (resource: string, requested: number, taken: number, capacity: number): void => {
+    if (requested > 0 && requested > capacity - taken) found.push({ resource, requested, used: taken, capacity });
+  };
+  check('pods', 1, others.length, resourcesOf({ pods }).other.get('pods') ?? 0);
+  check('cpu', requests.cpuMillis, used.cpuMillis, has.cpuMillis);
+  check('memory', requests.memoryBytes, used.memoryBytes, has.memoryBytes);
+  check('ephemeral-storage', requests.ephemeralBytes, used.ephemeralBytes, has.ephemeralBytes);
+  for (const [resource, requested] of requests.other) {
+    const capacity = has.other.get(resource);
+    if (capacity !== undefined) check(resource, requested, used.other.get(resource) ?? 0, capacity);
+  }
+  return found;
+}
