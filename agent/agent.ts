@@ -3,6 +3,7 @@ import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { NodeStatus } from '../shared/generated/types.ts';
 import type { Log } from '../shared/log.ts';
+import { parseIpv4 } from '../shared/net/ipv4.ts';
 import { intValue, milliValue } from '../shared/quantity.ts';
 import { type Random, uuid } from '../shared/random.ts';
 import type { OwnNode, Peer, SessionTransport } from '../shared/session.ts';
@@ -25,6 +26,7 @@ import { AgentSession } from './session.ts';
 import { Streams } from './streams/streams.ts';
 import { UsageMeter } from './usage/meter.ts';
 import type { MachineUsage, Sample } from './usage/report.ts';
+import { parseSettings, parseWelcome } from './welcome.ts';
 
 export interface AgentDeps {
   readonly transport: SessionTransport;
@@ -49,7 +51,6 @@ export interface AgentDeps {
   /** The node's own resolver settings. */
   readonly dns?: Dns;
   readonly clusterDns?: { readonly server: string; readonly domain: string };
-  readonly clusterCIDR?: string;
 }
 
 export interface Agent {
@@ -78,12 +79,6 @@ const lookEveryMs = 10_000;
 const imagesEveryMs = 60_000;
 const nodeStatusEveryMs = 60_000;
 
-interface NodeDocument {
-  readonly podCIDR?: string;
-  readonly peers?: Peer[];
-  readonly kubernetes?: PodFacts['kubernetes'];
-}
-
 const noDns: Dns = { servers: [], searches: [], options: [] };
 const noPressure: Pressure = { memory: false, disk: false, pid: false };
 
@@ -96,6 +91,8 @@ const noPressure: Pressure = { memory: false, disk: false, pid: false };
  */
 export function createAgent(deps: AgentDeps): Agent {
   const { clock, random, log, runtime, node } = deps;
+  const address = parseIpv4(node.address);
+  if (!address) throw new Error(`${JSON.stringify(node.address)} is not an IPv4 address of a node`);
   const checkpoint = new Checkpoint({ storage: deps.checkpoint, clock, log });
   const watch = new NodeWatch(deps, () => ({ engineUp: pods.engineUp, settled: pods.settled }));
   const hooks = createHooks({ runtime, dialers: deps.dialers, clock, hostIP: () => node.address });
@@ -103,18 +100,17 @@ export function createAgent(deps: AgentDeps): Agent {
   const nodeEvents = new NodeEvents(node.name, (reason, message) => events.node('Normal', reason, message));
   const network = new NodeNetwork({
     network: deps.network,
+    address,
     clock,
     random,
     log,
-    ...(deps.clusterCIDR ? { clusterCIDR: deps.clusterCIDR } : {}),
     ready: (podCIDR) => pods.setPodCIDR(podCIDR),
   });
   let sessions = 0;
-  let peers: Peer[] = [];
   let own: OwnNode | undefined;
   let kubernetes: PodFacts['kubernetes'];
 
-  const saveNode = (): void => checkpoint.put('node', { podCIDR: network.podCIDR, peers, kubernetes });
+  const saveNode = (): void => checkpoint.put('node', { ...network.settings, kubernetes, peers: network.peers });
 
   const pods = new PodManager({
     runtime,
@@ -139,8 +135,7 @@ export function createAgent(deps: AgentDeps): Agent {
       session.nudge();
     },
     peersChanged: (assigned) => {
-      peers = [...assigned.peers.values()].filter(({ name }) => name !== node.name);
-      network.setPeers(peers);
+      network.setPeers([...assigned.peers.values()].filter(({ name }) => name !== node.name));
       saveNode();
     },
     listed: (uids) => network.setPods(uids),
@@ -178,12 +173,11 @@ export function createAgent(deps: AgentDeps): Agent {
         nodeEvents.note(status);
         return nodeObject(node, status);
       },
-      welcome: ({ podCIDR, kubernetes: service }) => {
-        const moved = podCIDR && podCIDR !== network.podCIDR;
-        if (moved) network.setRange(podCIDR);
-        const known = kubernetes;
-        kubernetes = service ?? kubernetes;
-        if (moved || known?.host !== kubernetes?.host || known?.port !== kubernetes?.port) saveNode();
+      welcome: (message) => {
+        const settings = parseWelcome(message, address);
+        kubernetes = settings.kubernetes ?? kubernetes;
+        network.setSettings(settings);
+        saveNode();
       },
       ownNode: (known) => {
         own = known;
@@ -226,12 +220,13 @@ export function createAgent(deps: AgentDeps): Agent {
     },
     async run(signal) {
       const documents = await loadDocuments(checkpoint, log);
-      const known = documents.get('node') as NodeDocument | undefined;
-      if (known?.podCIDR) network.setRange(known.podCIDR);
-      kubernetes = known?.kubernetes;
-      if (known?.peers) {
-        peers = known.peers;
-        network.setPeers(known.peers);
+      const known = documents.get('node');
+      const settings = parseSettings(known);
+      kubernetes = settings?.kubernetes;
+      if (settings) {
+        network.setSettings(settings);
+        // Refused again, where they should never have been taken.
+        network.setPeers((known as { peers?: Peer[] }).peers ?? []);
       }
       const networking = network.run(signal);
       const following = pods.run(documents, signal);

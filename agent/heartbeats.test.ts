@@ -31,7 +31,16 @@ function start(heartbeats: HeartbeatTarget, answer: (target: HeartbeatTarget) =>
         },
       },
     },
-    { type: 'welcome', sessionId: 's', heartbeatMs: 1_000, leaseMs: 5_000, podCIDR: '', heartbeats },
+    {
+      type: 'welcome',
+      sessionId: 's',
+      heartbeatMs: 1_000,
+      leaseMs: 5_000,
+      podCIDR: '',
+      clusterCIDR: '',
+      servers: [],
+      heartbeats,
+    },
   );
   beats.run(stop.signal).catch((error) => {
     ended = { at: clock.monotonic() - begun, error };

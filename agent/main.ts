@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { systemClock } from '../shared/clock.ts';
 import type { Taint } from '../shared/generated/types.ts';
 import { createLog, type Log } from '../shared/log.ts';
+import { parseIpv4 } from '../shared/net/ipv4.ts';
 import { forbiddenNodeLabels } from '../shared/node-labels.ts';
 import { systemRandom } from '../shared/random.ts';
 import { createRpcChannel, type RpcChannel } from '../shared/rpc/channel.ts';
@@ -102,6 +103,7 @@ async function identityOf(options: AgentOptions): Promise<AgentDeps['node']> {
   }
   const address = options.nodeAddress ?? outwardAddress();
   if (!address) throw new Error('this machine has no IPv4 address but its loopback: say --node-address');
+  if (!parseIpv4(address)) throw new Error(`--node-address ${JSON.stringify(address)} is not an IPv4 address`);
   return {
     name: options.nodeName,
     address,

@@ -2,49 +2,65 @@ import { backoffMs } from '../shared/backoff.ts';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
+import type { Cidr, Ipv4 } from '../shared/net/ipv4.ts';
 import type { Random } from '../shared/random.ts';
 import type { Peer } from '../shared/session.ts';
 import { Wakeup } from '../shared/wakeup.ts';
 import type { PodNetwork } from './network/network.ts';
+import { acceptPeers, type KnownPeer } from './peers.ts';
+import type { NetworkSettings } from './welcome.ts';
 
 export interface NodeNetworkDeps {
   /** Absent on hollow nodes: addresses are only numbers there. */
   readonly network: Pick<PodNetwork, 'setup' | 'setPeers' | 'cleanup'> | undefined;
+  /** This node's own. */
+  readonly address: Ipv4;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly clusterCIDR?: string;
   /** The node can give pods addresses of this range now. */
-  readonly ready: (podCIDR: string) => void;
+  readonly ready: (podCIDR: Cidr) => void;
 }
 
 const retry = { firstMs: 200, capMs: 10_000 };
 
-/** Brings the node's pod network to the newest range and peers it was told, and tries again until it is. */
+/** Brings the node's pod network to the newest settings and peers that it was given, and tries again until it is. */
 export class NodeNetwork {
   readonly #deps: NodeNetworkDeps;
   readonly #wakeup = new Wakeup();
-  #podCIDR: string | undefined;
-  #preparedCIDR: string | undefined;
-  #peers: readonly Peer[] | undefined;
+  #settings: NetworkSettings | undefined;
+  #prepared: NetworkSettings | undefined;
+  #told: readonly Peer[] = [];
+  #accepted: readonly KnownPeer[] = [];
+  /** Reasons that were logged, by peer. */
+  #refused: ReadonlyMap<string, string> = new Map();
+  /** Accepted, and not applied yet. */
+  #peers: readonly KnownPeer[] | undefined;
   #pods: readonly string[] | undefined;
 
   constructor(deps: NodeNetworkDeps) {
     this.#deps = deps;
   }
 
-  get podCIDR(): string | undefined {
-    return this.#podCIDR;
+  get settings(): NetworkSettings | undefined {
+    return this.#settings;
   }
 
-  setRange(podCIDR: string): void {
-    if (!podCIDR || this.#podCIDR === podCIDR) return;
-    this.#podCIDR = podCIDR;
+  /** The peers whose ranges are routed. */
+  get peers(): readonly KnownPeer[] {
+    return this.#accepted;
+  }
+
+  setSettings(settings: NetworkSettings): void {
+    this.#settings = settings;
+    this.#choosePeers();
     this.#wakeup.ring();
   }
 
-  setPeers(peers: readonly Peer[]): void {
-    this.#peers = peers;
+  /** Those that may not be routed are left out, with a line in the log. */
+  setPeers(told: readonly Peer[]): void {
+    this.#told = told;
+    this.#choosePeers();
     this.#wakeup.ring();
   }
 
@@ -69,23 +85,35 @@ export class NodeNetwork {
     }
   }
 
+  #choosePeers(): void {
+    if (!this.#settings) return;
+    const { address, log, network } = this.#deps;
+    const { accepted, refused } = acceptPeers(this.#told, { ...this.#settings, address }, this.#accepted);
+    for (const { name, reason } of refused) {
+      if (network && this.#refused.get(name) !== reason)
+        log.warn({ component: 'network', peer: name, reason }, 'a node is not routed');
+    }
+    this.#refused = new Map(refused.map(({ name, reason }) => [name, reason]));
+    this.#accepted = accepted;
+    this.#peers = accepted;
+  }
+
   async #apply(signal: AbortSignal): Promise<void> {
-    const { network, clusterCIDR, ready } = this.#deps;
-    const podCIDR = this.#podCIDR;
-    if (!podCIDR || !this.#pods) return;
-    if (podCIDR !== this.#preparedCIDR) {
-      await network?.setup({ podCIDR, ...(clusterCIDR ? { clusterCIDR } : {}) }, signal);
+    const { network, ready } = this.#deps;
+    const settings = this.#settings;
+    if (!settings || !this.#pods) return;
+    const { podCIDR, clusterCIDR } = settings;
+    const before = this.#prepared;
+    if (podCIDR !== before?.podCIDR || clusterCIDR !== before.clusterCIDR) {
+      await network?.setup({ podCIDR, clusterCIDR }, signal);
       // Only before the first pod of this process: later there may be pods that the list does not have.
-      if (!this.#preparedCIDR) await network?.cleanup(this.#pods, signal);
-      this.#preparedCIDR = podCIDR;
+      if (!before) await network?.cleanup(this.#pods, signal);
+      this.#prepared = settings;
       ready(podCIDR);
     }
     const peers = this.#peers;
     if (!peers) return;
-    await network?.setPeers(
-      peers.map(({ address, podCIDR }) => ({ address, podCIDR })),
-      signal,
-    );
+    await network?.setPeers(peers, signal);
     if (this.#peers === peers) this.#peers = undefined;
   }
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { ConfigMap, Pod, PodStatus, Secret } from '../shared/generated/types.ts';
 import type { Log } from '../shared/log.ts';
+import type { Cidr } from '../shared/net/ipv4.ts';
 import { keyOf } from '../shared/object.ts';
 import { isPodTerminal } from '../shared/pod.ts';
 import { podReferences } from '../shared/pod-references.ts';
@@ -162,7 +163,7 @@ export class PodManager {
     if (this.#engineUp && now >= this.#resyncAt) void this.#resync();
   }
 
-  setPodCIDR(cidr: string): void {
+  setPodCIDR(cidr: Cidr): void {
     if (this.#addresses?.cidr === cidr) return;
     this.#addresses = new AddressPool(cidr);
     for (const [uid, address] of this.#known) this.#addresses.adopt(uid, address);

@@ -55,6 +55,10 @@ export type ToNode =
       heartbeatMs: number;
       leaseMs: number;
       podCIDR: string;
+      /** The range that all nodes' ranges are taken from. */
+      clusterCIDR: string;
+      /** Addresses of the servers, which no node's range may cover. */
+      servers: string[];
       /** The service default/kubernetes; absent while there is none. */
       kubernetes?: { host: string; port: number };
       heartbeats: HeartbeatTarget;
@@ -98,7 +102,7 @@ export interface OwnNode {
   readonly allocatable: Readonly<Record<string, string>>;
 }
 
-/** Another node: where its pods' addresses are to be routed. */
+/** Another node: where its pods' addresses are to be routed. Text: whoever reads it parses it (`agent/peers.ts`). */
 export interface Peer {
   name: string;
   address: string;

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { Clock } from '../../shared/clock.ts';
 import { NetworkError } from './network.ts';
+import type { Script } from './script.ts';
+import type { SysctlValue } from './sysctl.ts';
 
 /** Longer than this no tool of the network works, however busy the machine is. */
 const deadlineMs = 30_000;
@@ -14,15 +16,15 @@ const maxOutputBytes = 16 << 20;
 export type Run = (command: string, args: readonly string[], options?: RunOptions) => Promise<string>;
 
 export interface RunOptions {
-  /** Standard input. */
-  readonly input?: string;
+  /** Standard input: what was made for it, no other text. */
+  readonly input?: Script | SysctlValue;
   readonly signal?: AbortSignal;
   /** Takes what the tool wrote, although it ended with an error: of a batch, the parts that worked. */
   readonly partial?: boolean;
 }
 
 export function systemRun(deps: { clock: Clock }): Run {
-  return (command, args, { input = '', signal, partial = false } = {}) =>
+  return (command, args, { input, signal, partial = false } = {}) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const child = spawn(command, args, { stdio: 'pipe' });
@@ -51,7 +53,7 @@ export function systemRun(deps: { clock: Clock }): Run {
       });
       // A tool that ends before it has read its input says why on its own.
       child.stdin.on('error', () => undefined);
-      child.stdin.end(input);
+      child.stdin.end(input ?? '');
     });
 }
 

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { interfaceName, isPodInterface, nodeLines, peerLines, podMac, rangeLines, sysctlPath } from './commands.ts';
+import type { IfName } from '../../shared/net/names.ts';
+import { attachment, cidr, ipv4 } from '../../test/support/net.ts';
+import { interfaceName, isPodInterface, nodeLines, parseRoute, peerLines, rangeLines } from './commands.ts';
+import { type Line, podMac } from './script.ts';
+import { sysctls } from './sysctl.ts';
+
+const texts = (lines: readonly Line[]): string[] => lines.map(({ text }) => text);
 
 test('each pod has an interface name that the kernel takes and that is known again', () => {
   const names = Array.from({ length: 1000 }, (_, i) => interfaceName(`uid-${i}`));
@@ -13,15 +19,15 @@ test('a pod’s hardware address is of one interface and locally administered', 
 });
 
 test('the route to a pod is the last thing that an attachment makes', () => {
-  const lines = nodeLines({ podUid: 'a', netns: '/n', address: '10.1.0.2', hostPorts: [], sysctls: {} }, 'cor1');
-  expect(lines.at(-1)).toBe('route replace 10.1.0.2/32 dev cor1 scope link proto 99');
+  const lines = texts(nodeLines(attachment(), interfaceName('a')));
+  expect(lines.at(-1)).toBe(`route replace 10.1.0.2/32 dev ${interfaceName('a')} scope link proto 99`);
 });
 
 test('routes to peers: what is right stays untouched, what is new replaces, what is gone goes last', () => {
   const peers = [
-    { address: '192.168.0.2', podCIDR: '10.1.2.0/24' },
-    { address: '192.168.0.3', podCIDR: '10.1.3.0/24' },
-    { address: '203.0.113.1', podCIDR: '10.1.4.0/24' },
+    { address: ipv4('192.168.0.2'), podCIDR: cidr('10.1.2.0/24') },
+    { address: ipv4('192.168.0.3'), podCIDR: cidr('10.1.3.0/24') },
+    { address: ipv4('203.0.113.1'), podCIDR: cidr('10.1.4.0/24') },
   ];
   const present = [
     { dst: '10.1.1.7', dev: 'cor123456789abc' },
@@ -30,12 +36,13 @@ test('routes to peers: what is right stays untouched, what is new replaces, what
     { dst: '10.1.3.0/24', gateway: '192.168.0.9', dev: 'eth0' },
     { dst: '10.1.4.0/24', gateway: '192.168.0.4', dev: 'eth0' },
     { dst: '10.1.5.0/24', gateway: '192.168.0.5', dev: 'eth0' },
-  ];
+  ].flatMap(parseRoute);
+  const eth0 = 'eth0' as IfName;
   const reached = new Map([
-    ['192.168.0.2', 'eth0'],
-    ['192.168.0.3', 'eth0'],
+    ['192.168.0.2', eth0],
+    ['192.168.0.3', eth0],
   ]);
-  expect(peerLines(peers, present, reached)).toEqual([
+  expect(texts(peerLines(peers, present, reached))).toEqual([
     'route replace 10.1.3.0/24 via 192.168.0.3 dev eth0 onlink proto 99',
     'route del 10.1.4.0/24 via 192.168.0.4 proto 99',
     'route del 10.1.5.0/24 via 192.168.0.5 proto 99',
@@ -47,14 +54,15 @@ test('a node that got another range forgets the one before', () => {
   const present = [
     { dst: '10.1.1.0/24', type: 'unreachable' },
     { dst: '10.1.1.7', dev: 'cor123456789abc' },
-  ];
-  expect(rangeLines('10.2.1.0/24', present)).toEqual([
+  ].flatMap(parseRoute);
+  expect(texts(rangeLines(cidr('10.2.1.0/24'), present))).toEqual([
     'route replace unreachable 10.2.1.0/24 proto 99 metric 4096',
     'route del unreachable 10.1.1.0/24 proto 99 metric 4096',
   ]);
 });
 
 test('both spellings of a sysctl name one file', () => {
-  expect(sysctlPath('net.ipv4.ip_forward')).toBe('/proc/sys/net/ipv4/ip_forward');
-  expect(sysctlPath('net/ipv4/conf/eth0.1/rp_filter')).toBe('/proc/sys/net/ipv4/conf/eth0.1/rp_filter');
+  const paths = (name: string): string[] => [...sysctls({ [name]: '1' }).keys()];
+  expect(paths('net.ipv4.ip_forward')).toEqual(['/proc/sys/net/ipv4/ip_forward']);
+  expect(paths('net/ipv4/conf/eth0.1/rp_filter')).toEqual(['/proc/sys/net/ipv4/conf/eth0.1/rp_filter']);
 });

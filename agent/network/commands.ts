@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
+import { type Cidr, type Ipv4, parseCidr, parseIpv4 } from '../../shared/net/ipv4.ts';
+import { type IfName, parseIfName } from '../../shared/net/names.ts';
 import type { Attachment, Peer } from './network.ts';
+import { type Line, line, type Mac, type NetnsPath, podMac } from './script.ts';
 
-// What is asked of `ip -batch -`, as lines of text. Pure: nothing here runs anything.
+// What is asked of `ip -batch -`, as commands. Pure: nothing here runs anything.
 
 /** The gateway that every pod sees: link-local, answered for by a permanent neighbour, the same on every node. */
-const gateway = '169.254.1.1';
+export const gateway = '169.254.1.1' as Ipv4;
 /** The hardware address of every node's end of a pair: each pair has only two ends, so it need not be unique. */
-const gatewayMac = 'ee:ee:ee:ee:ee:ee';
+const gatewayMac = 'ee:ee:ee:ee:ee:ee' as Mac;
 /** How the kernel marks the routes that are ours (rtnetlink's `protocol`, a number that nobody has registered). */
-export const routeProtocol = '99';
+export const routeProtocol = 99;
 /** The pod's end. */
-const podInterface = 'eth0';
+export const podInterface = 'eth0' as IfName;
 
 /** Begins the names of the node's ends of all pods' pairs. */
 export const interfacePrefix = 'cor';
@@ -18,63 +21,72 @@ export const interfacePrefix = 'cor';
 const hashLength = 15 - interfacePrefix.length;
 
 /** The node's end of a pod's pair. */
-export function interfaceName(podUid: string): string {
-  return interfacePrefix + createHash('sha256').update(podUid).digest('hex').slice(0, hashLength);
+export function interfaceName(podUid: string): IfName {
+  return (interfacePrefix + createHash('sha256').update(podUid).digest('hex').slice(0, hashLength)) as IfName;
 }
 
 export function isPodInterface(name: string): boolean {
   return name.startsWith(interfacePrefix) && /^[0-9a-f]{12}$/.test(name.slice(interfacePrefix.length));
 }
 
-/** A hardware address of the pod's own: locally administered, for one interface. */
-export function podMac(podUid: string): string {
-  const [first = 0, ...rest] = createHash('sha256').update(podUid).digest().subarray(0, 6);
-  return [(first & 0xfc) | 0x02, ...rest].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
-}
-
 /** Inside the pod's namespace: the pair, whose other end goes to the node, the address, and the way out. */
-export function podLines(attachment: Attachment, name: string, mtu: number, nodeNetns: string): string[] {
+export function podLines(attachment: Attachment, name: IfName, mtu: number, nodeNetns: NetnsPath): Line[] {
   const { podUid, address } = attachment;
+  const pair = line`link add ${podInterface} mtu ${mtu} address ${podMac(podUid)} type veth peer name ${name} mtu ${mtu} address ${gatewayMac} netns ${nodeNetns}`;
   return [
-    'link set lo up',
-    `link add ${podInterface} mtu ${mtu} address ${podMac(podUid)} type veth ` +
-      `peer name ${name} mtu ${mtu} address ${gatewayMac} netns ${nodeNetns}`,
-    `link set ${podInterface} addrgenmode none`,
-    `address add ${address}/32 dev ${podInterface}`,
-    `link set ${podInterface} up`,
-    `neigh replace ${gateway} lladdr ${gatewayMac} dev ${podInterface} nud permanent`,
-    `route add ${gateway} dev ${podInterface} scope link src ${address}`,
-    `route add default via ${gateway} dev ${podInterface} src ${address}`,
+    line`link set lo up`,
+    pair,
+    line`link set ${podInterface} addrgenmode none`,
+    line`address add ${address}/32 dev ${podInterface}`,
+    line`link set ${podInterface} up`,
+    line`neigh replace ${gateway} lladdr ${gatewayMac} dev ${podInterface} nud permanent`,
+    line`route add ${gateway} dev ${podInterface} scope link src ${address}`,
+    line`route add default via ${gateway} dev ${podInterface} src ${address}`,
   ];
 }
 
 /** On the node. The route comes last: its presence says that the attachment is complete. */
-export function nodeLines({ podUid, address }: Attachment, name: string): string[] {
+export function nodeLines({ podUid, address }: Attachment, name: IfName): Line[] {
   return [
-    `link set ${name} addrgenmode none alias coracle:${podUid} up`,
-    `neigh replace ${address} lladdr ${podMac(podUid)} dev ${name} nud permanent`,
-    `route replace ${address}/32 dev ${name} scope link proto ${routeProtocol}`,
+    line`link set ${name} addrgenmode none alias coracle:${podUid} up`,
+    line`neigh replace ${address} lladdr ${podMac(podUid)} dev ${name} nud permanent`,
+    line`route replace ${address}/32 dev ${name} scope link proto ${routeProtocol}`,
   ];
 }
 
-/** A route as `ip -json route` writes it. */
+/** A route of ours in the kernel: to a pod's address, or to a range. */
 export interface Route {
-  readonly type?: string;
-  readonly dst: string;
-  readonly gateway?: string;
-  readonly dev?: string;
+  readonly unreachable: boolean;
+  readonly dst: Ipv4 | Cidr;
+  readonly gateway?: Ipv4;
+  readonly dev?: IfName;
+}
+
+/** What `ip -json route` writes; what is no route of addresses is left out. */
+export function parseRoute(listed: unknown): Route[] {
+  const { type, dst, gateway: via, dev } = (listed ?? {}) as Record<string, unknown>;
+  const to = parseIpv4(dst) ?? parseCidr(dst);
+  if (to === undefined) return [];
+  const [next, name] = [parseIpv4(via), parseIfName(dev)];
+  return [
+    {
+      unreachable: type === 'unreachable',
+      dst: to,
+      ...(next ? { gateway: next } : {}),
+      ...(name ? { dev: name } : {}),
+    },
+  ];
 }
 
 /**
  * What is of the node's range and not a pod's is nobody's: it must not leave by the default route. Earlier ranges'
  * routes go.
  */
-export function rangeLines(podCIDR: string, present: readonly Route[]): string[] {
-  const own = `proto ${routeProtocol} metric 4096`;
-  const stale = present.filter((route) => route.type === 'unreachable' && route.dst !== podCIDR);
+export function rangeLines(podCIDR: Cidr, present: readonly Route[]): Line[] {
+  const stale = present.filter((route) => route.unreachable && route.dst !== podCIDR);
   return [
-    `route replace unreachable ${podCIDR} ${own}`,
-    ...stale.map(({ dst }) => `route del unreachable ${dst} ${own}`),
+    line`route replace unreachable ${podCIDR} proto ${routeProtocol} metric 4096`,
+    ...stale.map(({ dst }) => line`route del unreachable ${dst} proto ${routeProtocol} metric 4096`),
   ];
 }
 
@@ -85,29 +97,33 @@ export function rangeLines(podCIDR: string, present: readonly Route[]): string[]
 export function peerLines(
   peers: readonly Peer[],
   present: readonly Route[],
-  reached: ReadonlyMap<string, string>,
-): string[] {
-  const wanted = peers.filter((peer) => reached.has(peer.address));
-  const ranges = new Set(wanted.map((peer) => peer.podCIDR));
-  const known = (peer: Peer) =>
-    present.some(
-      (route) =>
-        route.dst === peer.podCIDR && route.gateway === peer.address && route.dev === reached.get(peer.address),
-    );
+  reached: ReadonlyMap<string, IfName>,
+): Line[] {
+  const wanted = peers.flatMap((peer) => {
+    const dev = reached.get(peer.address);
+    return dev === undefined ? [] : [{ ...peer, dev }];
+  });
+  const ranges = new Set<string>(wanted.map((peer) => peer.podCIDR));
+  const isKnown = ({ podCIDR, address, dev }: (typeof wanted)[number]) =>
+    present.some((route) => route.dst === podCIDR && route.gateway === address && route.dev === dev);
   return [
     ...wanted
-      .filter((peer) => !known(peer))
+      .filter((peer) => !isKnown(peer))
       .map(
-        ({ podCIDR, address }) =>
-          `route replace ${podCIDR} via ${address} dev ${reached.get(address)} onlink proto ${routeProtocol}`,
+        ({ podCIDR, address, dev }) =>
+          line`route replace ${podCIDR} via ${address} dev ${dev} onlink proto ${routeProtocol}`,
       ),
-    ...present
-      .filter((route) => route.gateway !== undefined && !ranges.has(route.dst))
-      .map(({ dst, gateway: via }) => `route del ${dst} via ${via} proto ${routeProtocol}`),
+    ...present.flatMap(({ dst, gateway: via }) =>
+      via === undefined || ranges.has(dst) ? [] : [line`route del ${dst} via ${via} proto ${routeProtocol}`],
+    ),
   ];
 }
 
-/** The path under /proc/sys of a sysctl, in either of its two spellings: with dots, or with slashes. */
-export function sysctlPath(name: string): string {
-  return `/proc/sys/${name.includes('/') ? name : name.replaceAll('.', '/')}`;
+/** Asks which way each peer is reached. */
+export function reachLines(peers: readonly Peer[]): Line[] {
+  return peers.map(({ address }) => line`route get ${address}`);
+}
+
+export function deleteLines(name: IfName): Line[] {
+  return [line`link del ${name}`];
 }

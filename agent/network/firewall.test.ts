@@ -1,13 +1,15 @@
 import { expect, test } from 'vitest';
 import { silentLog } from '../../shared/log.ts';
+import { attachment as attachmentFor, cidr } from '../../test/support/net.ts';
+import type { HostPort } from '../runtime/runtime.ts';
 import type { Run } from './command.ts';
 import { Firewall } from './firewall.ts';
-import { NetworkError, type PortMapping } from './network.ts';
+import { NetworkError } from './network.ts';
 
-const hostPort: PortMapping = { hostIP: '', hostPort: 80, containerPort: 8080, protocol: 'TCP' };
+const hostPort: HostPort = { hostIP: '', hostPort: 80, containerPort: 8080, protocol: 'TCP' };
 
-function attachment(podUid: string, hostPorts: PortMapping[] = []) {
-  return { podUid, netns: '/n', address: '10.1.0.2', hostPorts, sysctls: {} };
+function attachment(podUid: string, hostPorts: HostPort[] = []) {
+  return attachmentFor({ podUid, hostPorts });
 }
 
 test('where nft is missing, pods without host ports are served and those with them are told why not', async () => {
@@ -18,7 +20,7 @@ test('where nft is missing, pods without host ports are served and those with th
   };
   const firewall = new Firewall({ run: missing, log: silentLog }, 'coracle');
   await firewall.setup();
-  await firewall.setRanges('10.1.0.0/24', []);
+  await firewall.setRanges(cidr('10.1.0.0/24'), []);
   await firewall.setHostPorts(attachment('a'));
   await firewall.removeHostPorts('a');
   await expect(firewall.setHostPorts(attachment('b', [hostPort]))).rejects.toThrow('host ports need nft');

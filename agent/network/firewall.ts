@@ -1,13 +1,19 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
+import { type Cidr, type Ipv4, parseIpv4 } from '../../shared/net/ipv4.ts';
+import { type ObjectUid, parseObjectUid, parsePort } from '../../shared/net/names.ts';
 import { isMissing, type Run } from './command.ts';
 import { type Attachment, NetworkError, type PortMapping } from './network.ts';
+import { type Keyword, keyword, type Line, line, script } from './script.ts';
 
+/** One entry of a map or set, as commands: `key` of the entry, `value` that it leads to. */
 interface Element {
-  readonly map: 'hostports' | 'bound_hostports' | 'hairpin';
-  readonly key: string;
-  readonly value?: string;
+  readonly map: Keyword;
+  readonly key: Line;
+  readonly value?: Line;
 }
+
+const [hostports, boundHostports, hairpin] = [keyword('hostports'), keyword('bound_hostports'), keyword('hairpin')];
 
 /**
  * The node's translations, in one nftables table of our own: pods that speak to the world outside the cluster do it as
@@ -20,18 +26,18 @@ interface Element {
 export class Firewall {
   readonly #run: Run;
   readonly #log: Log;
-  readonly #table: string;
+  readonly #table: Keyword;
   #usable = false;
   /** nft transactions, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
   /** Elements by pod; known after setup. */
-  #elements = new Map<string, Element[]>();
-  #rangeLines: readonly string[] = [];
+  #elements = new Map<ObjectUid, Element[]>();
+  #rangeLines: readonly Line[] = [];
 
   constructor(deps: { run: Run; log: Log }, table: string) {
     this.#run = deps.run;
     this.#log = deps.log;
-    this.#table = table;
+    this.#table = keyword(table);
   }
 
   /** Makes the table, or makes it right; host ports that are in it stay. */
@@ -49,30 +55,41 @@ export class Firewall {
     }
   }
 
-  /** Traffic from `pods` is masqueraded unless it goes to one of `inside` (ranges or addresses). */
-  async setRanges(pods: string, inside: readonly string[], signal?: AbortSignal): Promise<void> {
+  /** Traffic from `pods` is masqueraded unless it goes to one of `inside`. */
+  async setRanges(pods: Cidr, inside: readonly (Cidr | Ipv4)[], signal?: AbortSignal): Promise<void> {
     const name = this.#table;
     this.#rangeLines = [
-      `flush set ip ${name} pods`,
-      `add element ip ${name} pods { ${pods} }`,
-      `flush set ip ${name} inside`,
-      `add element ip ${name} inside { ${[...new Set([pods, ...inside])].join(', ')} }`,
+      line`flush set ip ${name} pods`,
+      line`add element ip ${name} pods { ${pods} }`,
+      line`flush set ip ${name} inside`,
+      line`add element ip ${name} inside { ${[...new Set([pods, ...inside])]} }`,
     ];
     if (this.#usable) await this.#assert([], signal);
   }
 
   /** Makes a pod's host ports those of the attachment. Throws NetworkError when another pod has one of them. */
-  async setHostPorts({ podUid, address, hostPorts }: Attachment, signal?: AbortSignal): Promise<void> {
-    const wanted = hostPorts.length > 0 ? elementsOf(address, hostPorts) : [];
+  async setHostPorts(
+    { podUid, address, hostPorts }: Pick<Attachment, 'podUid' | 'address' | 'hostPorts'>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.#set(podUid, hostPorts.length > 0 ? elementsOf(address, hostPorts) : [], signal);
+  }
+
+  async removeHostPorts(podUid: string, signal?: AbortSignal): Promise<void> {
+    const uid = parseObjectUid(podUid);
+    if (uid) await this.#set(uid, [], signal);
+  }
+
+  async #set(podUid: ObjectUid, wanted: Element[], signal?: AbortSignal): Promise<void> {
     const present = this.#elements.get(podUid) ?? [];
     if (wanted.length === 0 && present.length === 0) return;
     if (!this.#usable) {
       throw new NetworkError('Command', 'host ports need nft: it is missing, or the node is not set up yet');
     }
     for (const [other, elements] of this.#elements) {
-      const clash = elements.find((each) => wanted.some(({ map, key }) => map === each.map && key === each.key));
+      const clash = elements.find((each) => wanted.some((one) => sameEntry(one, each)));
       if (other !== podUid && clash)
-        throw new NetworkError('Address', `host port ${clash.key} is another pod's: ${other}`);
+        throw new NetworkError('Address', `host port ${clash.key.text} is another pod's: ${other}`);
     }
     this.#put(podUid, wanted);
     try {
@@ -85,16 +102,12 @@ export class Firewall {
     }
   }
 
-  async removeHostPorts(podUid: string, signal?: AbortSignal): Promise<void> {
-    await this.setHostPorts({ podUid, netns: '', address: '', hostPorts: [], sysctls: {} }, signal);
-  }
-
   /** The pods that have host ports. */
   get podUids(): string[] {
     return [...this.#elements.keys()];
   }
 
-  #put(podUid: string, elements: Element[]): void {
+  #put(podUid: ObjectUid, elements: Element[]): void {
     if (elements.length > 0) this.#elements.set(podUid, elements);
     else this.#elements.delete(podUid);
   }
@@ -103,61 +116,70 @@ export class Firewall {
    * After `first`, everything that is wanted, in one transaction: so that whoever flushed the machine's rules has
    * undone only what came before the next change.
    */
-  async #assert(first: readonly string[], signal?: AbortSignal): Promise<void> {
+  async #assert(first: readonly Line[], signal?: AbortSignal): Promise<void> {
     const elements = [...this.#elements].flatMap(([uid, each]) => each.map((one) => this.#addLine(one, uid)));
     await this.#nft([...this.#tableLines(), ...this.#rangeLines, ...first, ...elements], signal);
   }
 
-  #tableLines(): string[] {
+  #tableLines(): Line[] {
     const name = this.#table;
+    const chains = [keyword('to_pods'), keyword('prerouting'), keyword('output'), keyword('postrouting')];
     return [
-      `add table ip ${name}`,
-      `add map ip ${name} hostports { type inet_proto . inet_service : ipv4_addr . inet_service; }`,
-      `add map ip ${name} bound_hostports { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }`,
-      `add set ip ${name} hairpin { type ipv4_addr . ipv4_addr; }`,
-      `add set ip ${name} pods { type ipv4_addr; flags interval; }`,
-      `add set ip ${name} inside { type ipv4_addr; flags interval; auto-merge; }`,
-      `add chain ip ${name} to_pods`,
-      `add chain ip ${name} prerouting { type nat hook prerouting priority -100; }`,
-      `add chain ip ${name} output { type nat hook output priority -100; }`,
-      `add chain ip ${name} postrouting { type nat hook postrouting priority 100; }`,
-      ...['to_pods', 'prerouting', 'output', 'postrouting'].map((chain) => `flush chain ip ${name} ${chain}`),
-      `add rule ip ${name} to_pods dnat ip to meta l4proto . ip daddr . th dport map @bound_hostports`,
-      `add rule ip ${name} to_pods dnat ip to meta l4proto . th dport map @hostports`,
-      `add rule ip ${name} prerouting fib daddr type local jump to_pods`,
-      `add rule ip ${name} output ip daddr != 127.0.0.0/8 fib daddr type local jump to_pods`,
-      `add rule ip ${name} postrouting ip saddr . ip daddr @hairpin masquerade`,
-      `add rule ip ${name} postrouting ip saddr @pods ip daddr != @inside fib daddr type != local masquerade`,
+      line`add table ip ${name}`,
+      line`add map ip ${name} hostports { type inet_proto . inet_service : ipv4_addr . inet_service; }`,
+      line`add map ip ${name} bound_hostports { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }`,
+      line`add set ip ${name} hairpin { type ipv4_addr . ipv4_addr; }`,
+      line`add set ip ${name} pods { type ipv4_addr; flags interval; }`,
+      line`add set ip ${name} inside { type ipv4_addr; flags interval; auto-merge; }`,
+      line`add chain ip ${name} to_pods`,
+      line`add chain ip ${name} prerouting { type nat hook prerouting priority -100; }`,
+      line`add chain ip ${name} output { type nat hook output priority -100; }`,
+      line`add chain ip ${name} postrouting { type nat hook postrouting priority 100; }`,
+      ...chains.map((chain) => line`flush chain ip ${name} ${chain}`),
+      line`add rule ip ${name} to_pods dnat ip to meta l4proto . ip daddr . th dport map @bound_hostports`,
+      line`add rule ip ${name} to_pods dnat ip to meta l4proto . th dport map @hostports`,
+      line`add rule ip ${name} prerouting fib daddr type local jump to_pods`,
+      line`add rule ip ${name} output ip daddr != 127.0.0.0/8 fib daddr type local jump to_pods`,
+      line`add rule ip ${name} postrouting ip saddr . ip daddr @hairpin masquerade`,
+      line`add rule ip ${name} postrouting ip saddr @pods ip daddr != @inside fib daddr type != local masquerade`,
     ];
   }
 
-  #addLine({ map, key, value }: Element, podUid: string): string {
-    return `add element ip ${this.#table} ${map} { ${key} comment "${podUid}"${value ? ` : ${value}` : ''} }`;
+  #addLine({ map, key, value }: Element, podUid: ObjectUid): Line {
+    const entry = line`${key} comment "${podUid}"`;
+    return line`add element ip ${this.#table} ${map} { ${value ? line`${entry} : ${value}` : entry} }`;
   }
 
-  #deleteLine({ map, key }: Element): string {
-    return `delete element ip ${this.#table} ${map} { ${key} }`;
+  #deleteLine({ map, key }: Element): Line {
+    return line`delete element ip ${this.#table} ${map} { ${key} }`;
   }
 
-  async #nft(lines: readonly string[], signal?: AbortSignal): Promise<void> {
-    const turn = this.#queue.then(() => this.#run('nft', ['-f', '-'], { input: `${lines.join('\n')}\n`, signal }));
+  async #nft(lines: readonly Line[], signal?: AbortSignal): Promise<void> {
+    const turn = this.#queue.then(() => this.#run('nft', ['-f', '-'], { input: script(lines), signal }));
     // A transaction that failed does not hold up the next.
     this.#queue = turn.catch(() => undefined);
     await turn;
   }
 }
 
-function elementsOf(address: string, hostPorts: readonly PortMapping[]): Element[] {
-  return [
-    ...hostPorts.map(({ hostIP, hostPort, containerPort, protocol }): Element => {
-      const value = `${address} . ${containerPort}`;
-      const kind = protocol.toLowerCase();
-      return hostIP === '' || hostIP === '0.0.0.0'
-        ? { map: 'hostports', key: `${kind} . ${hostPort}`, value }
-        : { map: 'bound_hostports', key: `${kind} . ${hostIP} . ${hostPort}`, value };
-    }),
-    { map: 'hairpin', key: `${address} . ${address}` },
-  ];
+function sameEntry(one: Element, other: Element): boolean {
+  return one.map === other.map && one.key.text === other.key.text;
+}
+
+function elementsOf(address: Ipv4, hostPorts: readonly PortMapping[]): Element[] {
+  return [...hostPorts.map((port) => hostPortElement(address, port)), hairpinElement(address)];
+}
+
+function hostPortElement(address: Ipv4, { hostIP, hostPort, containerPort, protocol }: PortMapping): Element {
+  const value = line`${address} . ${containerPort}`;
+  const kind = keyword(protocol);
+  return hostIP === undefined
+    ? { map: hostports, key: line`${kind} . ${hostPort}`, value }
+    : { map: boundHostports, key: line`${kind} . ${hostIP} . ${hostPort}`, value };
+}
+
+function hairpinElement(address: Ipv4): Element {
+  return { map: hairpin, key: line`${address} . ${address}` };
 }
 
 interface Listed {
@@ -165,22 +187,38 @@ interface Listed {
 }
 
 /** The elements that carry a pod's uid, from nft's JSON: `[{elem: {val: {concat}, comment}}, data]`, or the first alone in a set. */
-export function parseElements(listed: Listed): Map<string, Element[]> {
-  const found = new Map<string, Element[]>();
+export function parseElements(listed: Listed): Map<ObjectUid, Element[]> {
+  const found = new Map<ObjectUid, Element[]>();
   for (const { map, set } of listed.nftables) {
-    const name = (map ?? set)?.name;
-    if (name !== 'hostports' && name !== 'bound_hostports' && name !== 'hairpin') continue;
     for (const each of (map ?? set)?.elem ?? []) {
       const [left, data] = (Array.isArray(each) ? each : [each]) as [{ elem?: Value }, { concat?: unknown[] }?];
-      const podUid = left.elem?.comment;
-      const key = left.elem?.val?.concat?.join(' . ');
-      if (podUid === undefined || key === undefined) continue;
+      const podUid = parseObjectUid(left.elem?.comment);
+      const element = parseElement((map ?? set)?.name, left.elem?.val?.concat ?? [], data?.concat ?? []);
+      if (podUid === undefined || element === undefined) continue;
       const elements = found.get(podUid) ?? [];
-      elements.push({ map: name, key, ...(data?.concat ? { value: data.concat.join(' . ') } : {}) });
+      elements.push(element);
       found.set(podUid, elements);
     }
   }
   return found;
+}
+
+/** Undefined for what this program has not made. */
+function parseElement(
+  name: string | undefined,
+  key: readonly unknown[],
+  value: readonly unknown[],
+): Element | undefined {
+  const address = parseIpv4(name === 'hairpin' ? key[0] : value[0]);
+  if (address === undefined) return undefined;
+  if (name === 'hairpin') return hairpinElement(address);
+  const protocol = (['tcp', 'udp', 'sctp'] as const).find((one) => one === key[0]);
+  const [hostPort, containerPort] = [parsePort(key.at(-1)), parsePort(value[1])];
+  if (protocol === undefined || hostPort === undefined || containerPort === undefined) return undefined;
+  const ports = { hostPort, containerPort, protocol };
+  if (name === 'hostports') return hostPortElement(address, ports);
+  const hostIP = parseIpv4(key[1]);
+  return name === 'bound_hostports' && hostIP ? hostPortElement(address, { ...ports, hostIP }) : undefined;
 }
 
 interface Value {

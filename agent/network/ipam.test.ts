@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cidr } from '../../test/support/net.ts';
 import { AddressPool } from './ipam.ts';
 
 test('addresses are given in order, without the first and the last of the range', () => {
-  const pool = new AddressPool('10.244.3.0/29');
+  const pool = new AddressPool(cidr('10.244.3.0/29'));
   expect(['a', 'b', 'c', 'd', 'e', 'f'].map((owner) => pool.take(owner))).toEqual(
     [1, 2, 3, 4, 5, 6].map((n) => `10.244.3.${n}`),
   );
@@ -11,7 +12,7 @@ test('addresses are given in order, without the first and the last of the range'
 });
 
 test('an owner keeps its address until it is released', () => {
-  const pool = new AddressPool('10.0.0.0/24');
+  const pool = new AddressPool(cidr('10.0.0.0/24'));
   expect(pool.take('a')).toBe('10.0.0.1');
   expect(pool.take('a')).toBe('10.0.0.1');
   pool.release('a');
@@ -19,7 +20,7 @@ test('an owner keeps its address until it is released', () => {
 });
 
 test('a released address is reused after all others, the longest released first', () => {
-  const pool = new AddressPool('10.0.0.0/29');
+  const pool = new AddressPool(cidr('10.0.0.0/29'));
   for (const owner of ['a', 'b', 'c']) pool.take(owner);
   pool.release('b');
   pool.release('a');
@@ -27,7 +28,7 @@ test('a released address is reused after all others, the longest released first'
 });
 
 test('what is found after a restart stays with its owner, and what lies below it is not given at once', () => {
-  const pool = new AddressPool('10.0.0.0/29');
+  const pool = new AddressPool(cidr('10.0.0.0/29'));
   expect(pool.adopt('x', '10.0.0.3')).toBe(true);
   expect(pool.adopt('x', '10.0.0.3')).toBe(true);
   expect(pool.adopt('y', '10.0.0.3')).toBe(false);
@@ -38,10 +39,8 @@ test('what is found after a restart stays with its owner, and what lies below it
   expect(['a', 'b', 'c', 'd'].map((owner) => pool.take(owner))).toEqual([4, 5, 6, 2].map((n) => `10.0.0.${n}`));
 });
 
-test('ranges that are none, or have no room, are refused', () => {
-  for (const cidr of ['10.0.0.0/31', '10.0.0.1/24', '10.0.0.0', 'fd00::/64', '']) {
-    expect(() => new AddressPool(cidr)).toThrow();
-  }
+test('ranges that have no room are refused', () => {
+  for (const range of ['10.0.0.0/31', '10.0.0.0/32']) expect(() => new AddressPool(cidr(range))).toThrow('no room');
 });
 
 test('no two owners ever have one address, whatever is taken, adopted and released', () => {
@@ -53,7 +52,7 @@ test('no two owners ever have one address, whatever is taken, adopted and releas
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const pool = new AddressPool('10.0.0.0/28');
+      const pool = new AddressPool(cidr('10.0.0.0/28'));
       const held = new Map<string, string>();
       for (const each of steps) {
         if (each.what === 'release') {

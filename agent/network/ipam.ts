@@ -1,4 +1,12 @@
-import ipaddr from 'ipaddr.js';
+import {
+  boundsOf,
+  type Cidr,
+  fromNumber,
+  type Ipv4,
+  parseIpv4,
+  prefixLength,
+  toNumber,
+} from '../../shared/net/ipv4.ts';
 import { NetworkError } from './network.ts';
 
 /**
@@ -7,7 +15,8 @@ import { NetworkError } from './network.ts';
  * reach another one: never used addresses first, then the released ones in the order of their release.
  */
 export class AddressPool {
-  readonly cidr: string;
+  readonly cidr: Cidr;
+  readonly #first: number;
   readonly #last: number;
   readonly #owners = new Map<string, number>();
   readonly #taken = new Set<number>();
@@ -16,14 +25,16 @@ export class AddressPool {
   /** Given out before; the longest released first. */
   #released: number[] = [];
 
-  /** Throws NetworkError `Address` unless `cidr` is an IPv4 range with room for at least one pod (/30 or larger). */
-  constructor(cidr: string) {
-    const [network, bits] = parseRange(cidr);
-    if (bits > 30) throw new NetworkError('Address', `${cidr} has no room for pods: /30 is the smallest range`);
+  /** Throws NetworkError `Address` unless `cidr` has room for at least one pod (/30 or larger). */
+  constructor(cidr: Cidr) {
+    const { first, last } = boundsOf(cidr);
+    if (prefixLength(cidr) > 30)
+      throw new NetworkError('Address', `${cidr} has no room for pods: /30 is the smallest range`);
     this.cidr = cidr;
     // Without the network's own address and the broadcast address.
-    this.#fresh = network + 1;
-    this.#last = network + 2 ** (32 - bits) - 2;
+    this.#first = first + 1;
+    this.#fresh = this.#first;
+    this.#last = last - 1;
   }
 
   /** How many addresses are in use. */
@@ -32,14 +43,14 @@ export class AddressPool {
   }
 
   /** The owner's address, the same for as long as it is not released. Throws NetworkError `Exhausted`. */
-  take(owner: string): string {
+  take(owner: string): Ipv4 {
     const known = this.#owners.get(owner);
-    if (known !== undefined) return format(known);
+    if (known !== undefined) return fromNumber(known);
     while (this.#fresh <= this.#last && this.#taken.has(this.#fresh)) this.#fresh++;
     const address = this.#fresh <= this.#last ? this.#fresh++ : this.#released.shift();
     if (address === undefined) throw new NetworkError('Exhausted', `no free address in ${this.cidr}`);
     this.#give(owner, address);
-    return format(address);
+    return fromNumber(address);
   }
 
   /**
@@ -47,11 +58,11 @@ export class AddressPool {
    * this range; nothing is noted then. Addresses below one that was found count as released: they may have been in use.
    */
   adopt(owner: string, address: string): boolean {
-    const number = ipaddr.IPv4.isIPv4(address) ? toNumber(address) : 0;
+    const parsed = parseIpv4(address);
+    const number = parsed ? toNumber(parsed) : 0;
     const known = this.#owners.get(owner);
     if (known !== undefined) return known === number;
-    if (number < toNumber(this.cidr.split('/')[0] ?? '') + 1 || number > this.#last || this.#taken.has(number))
-      return false;
+    if (number < this.#first || number > this.#last || this.#taken.has(number)) return false;
     for (; this.#fresh <= number; this.#fresh++) if (this.#fresh !== number) this.#released.push(this.#fresh);
     this.#released = this.#released.filter((each) => each !== number);
     this.#give(owner, number);
@@ -70,24 +81,4 @@ export class AddressPool {
     this.#owners.set(owner, address);
     this.#taken.add(address);
   }
-}
-
-/** The first address of an IPv4 range as a number, and its prefix length. Throws NetworkError `Address`. */
-export function parseRange(cidr: string): [network: number, bits: number] {
-  if (!ipaddr.IPv4.isValidCIDR(cidr)) throw new NetworkError('Address', `${JSON.stringify(cidr)} is not an IPv4 range`);
-  const network = toNumber(ipaddr.IPv4.networkAddressFromCIDR(cidr).toString());
-  if (toNumber(cidr.split('/')[0] ?? '') !== network) {
-    throw new NetworkError('Address', `${cidr} does not begin at its network's address, ${format(network)}`);
-  }
-  return [network, Number(cidr.split('/')[1])];
-}
-
-function toNumber(address: string): number {
-  return ipaddr.IPv4.parse(address)
-    .toByteArray()
-    .reduce((sum, byte) => sum * 256 + byte, 0);
-}
-
-function format(address: number): string {
-  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
 }

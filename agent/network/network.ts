@@ -1,44 +1,49 @@
+import type { Cidr, Ipv4 } from '../../shared/net/ipv4.ts';
+import type { ObjectUid, PortNumber } from '../../shared/net/names.ts';
+import type { NetnsPath } from './script.ts';
+import type { Sysctls } from './sysctl.ts';
+
 /**
  * The pod network of one node: every pod has an address of its own, which the node, its pods and the other nodes'
  * pods reach without translation. All operations are idempotent: they bring about what they name, whatever was there.
  */
 export interface PodNetwork {
   /** Prepares the node for pods out of its range; again after a restart of the agent or the machine. */
-  setup(range: { podCIDR: string; clusterCIDR?: string }, signal?: AbortSignal): Promise<void>;
+  setup(range: { podCIDR: Cidr; clusterCIDR?: Cidr }, signal?: AbortSignal): Promise<void>;
   /** Gives a namespace its address. Returns once the address is routed on the node. */
   attach(attachment: Attachment, signal?: AbortSignal): Promise<void>;
   detach(podUid: string, signal?: AbortSignal): Promise<void>;
   /** Of these pods, those whose attachment is complete, with their addresses. */
-  attached(podUids: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, string>>;
+  attached(podUids: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, Ipv4>>;
   /** The other nodes; replaces what was said before. */
   setPeers(peers: readonly Peer[], signal?: AbortSignal): Promise<void>;
   /** Removes what belongs to pods that are not among `podUids`. */
   cleanup(podUids: readonly string[], signal?: AbortSignal): Promise<void>;
 }
 
+/** What `attachment.ts` makes of a sandbox: all of it ends in commands. */
 export interface Attachment {
-  readonly podUid: string;
-  /** A path that names the pod's network namespace: `/proc/PID/ns/net`. */
-  readonly netns: string;
-  /** IPv4 address in the node's range. */
-  readonly address: string;
+  readonly podUid: ObjectUid;
+  readonly netns: NetnsPath;
+  /** In the node's range. */
+  readonly address: Ipv4;
   readonly hostPorts: readonly PortMapping[];
-  /** `net.*` values for the namespace. */
-  readonly sysctls: Readonly<Record<string, string>>;
+  /** Of the namespace. */
+  readonly sysctls: Sysctls;
 }
 
 export interface PortMapping {
-  /** Empty or `0.0.0.0` for all addresses of the node. */
-  readonly hostIP: string;
-  readonly hostPort: number;
-  readonly containerPort: number;
-  readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+  /** Absent: all addresses of the node. */
+  readonly hostIP?: Ipv4;
+  readonly hostPort: PortNumber;
+  readonly containerPort: PortNumber;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
 }
 
 export interface Peer {
-  /** The node's own IPv4 address, in a network that this node is in. */
-  readonly address: string;
-  readonly podCIDR: string;
+  /** The node's own address, in a network that this node is in. */
+  readonly address: Ipv4;
+  readonly podCIDR: Cidr;
 }
 
 /** `Command`: a system tool refused; its words are the message. `Address`: not an address or range that can be used. */

@@ -2,22 +2,28 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { Clock } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
+import { type Cidr, type Ipv4, parseIpv4 } from '../../shared/net/ipv4.ts';
+import { type IfName, parseIfName } from '../../shared/net/names.ts';
 import { type Run, type RunOptions, systemRun } from './command.ts';
 import {
+  deleteLines,
   interfaceName,
   interfacePrefix,
   isPodInterface,
   nodeLines,
+  parseRoute,
   peerLines,
+  podInterface,
   podLines,
   type Route,
   rangeLines,
+  reachLines,
   routeProtocol,
-  sysctlPath,
 } from './commands.ts';
 import { Firewall } from './firewall.ts';
-import { parseRange } from './ipam.ts';
 import { type Attachment, NetworkError, type Peer, type PodNetwork } from './network.ts';
+import { type Line, type NetnsPath, netnsPath, script } from './script.ts';
+import { type SysctlPath, type Sysctls, type SysctlValue, sysctls } from './sysctl.ts';
 
 export interface RoutedNetworkOptions {
   /** Path of the node's network namespace; absent: the process's own. */
@@ -27,6 +33,11 @@ export interface RoutedNetworkOptions {
 }
 
 const defaultMtu = 1500;
+const nodeSysctls = sysctls({
+  'net.ipv4.ip_forward': '1',
+  'net.ipv4.conf.all.rp_filter': '0',
+  'net.ipv4.conf.default.rp_filter': '0',
+});
 
 /**
  * Routes and nothing else: each pod is one end of a veth pair, each pod's address a /32 route on its node, each node's
@@ -42,33 +53,28 @@ const defaultMtu = 1500;
 export class RoutedNetwork implements PodNetwork {
   readonly #run: Run;
   readonly #log: Log;
-  readonly #netns: string | undefined;
-  readonly #nodeNetns: string;
+  readonly #netns: NetnsPath | undefined;
+  readonly #nodeNetns: NetnsPath;
   readonly #firewall: Firewall;
   #mtu: number;
   readonly #fixedMtu: boolean;
-  #ranges: { podCIDR: string; clusterCIDR?: string } | undefined;
+  #ranges: { podCIDR: Cidr; clusterCIDR?: Cidr } | undefined;
   #peers: readonly Peer[] = [];
 
   constructor(deps: { clock: Clock; log: Log; run?: Run }, options: RoutedNetworkOptions = {}) {
     this.#run = deps.run ?? systemRun(deps);
     this.#log = deps.log;
-    this.#netns = options.netns;
-    this.#nodeNetns = options.netns ?? `/proc/${process.pid}/ns/net`;
+    this.#netns = options.netns === undefined ? undefined : netnsPath(options.netns);
+    this.#nodeNetns = this.#netns ?? netnsPath(`/proc/${process.pid}/ns/net`);
     this.#fixedMtu = options.mtu !== undefined;
     this.#mtu = options.mtu ?? defaultMtu;
     const onNode: Run = (command, args, runOptions) => this.#onNode(command, args, runOptions ?? {});
     this.#firewall = new Firewall({ run: onNode, log: deps.log }, 'coracle');
   }
 
-  async setup(ranges: { podCIDR: string; clusterCIDR?: string }, signal?: AbortSignal): Promise<void> {
-    parseRange(ranges.podCIDR);
+  async setup(ranges: { podCIDR: Cidr; clusterCIDR?: Cidr }, signal?: AbortSignal): Promise<void> {
     this.#ranges = ranges;
-    await this.#sysctls(this.#netns, {
-      'net.ipv4.ip_forward': '1',
-      'net.ipv4.conf.all.rp_filter': '0',
-      'net.ipv4.conf.default.rp_filter': '0',
-    });
+    await this.#sysctls(this.#netns, nodeSysctls);
     if (!this.#fixedMtu) this.#mtu = await this.#outwardMtu(signal);
     await this.#ip(rangeLines(ranges.podCIDR, await this.#routes(signal)), signal);
     await this.#acceptForwarding(signal);
@@ -88,7 +94,7 @@ export class RoutedNetwork implements PodNetwork {
       if (await this.#isWhole(attachment, signal)) return void (await this.#firewall.setHostPorts(attachment, signal));
       // Left by an attachment that was cut, or by a predecessor of the pod's namespace: from the beginning, then.
       await this.#deleteLink(undefined, name, signal);
-      await this.#deleteLink(netns, 'eth0', signal);
+      await this.#deleteLink(netns, podInterface, signal);
       await this.#ipIn(netns, inPod, signal);
     }
     if (set.status === 'rejected') throw set.reason;
@@ -101,12 +107,14 @@ export class RoutedNetwork implements PodNetwork {
     await this.#deleteLink(undefined, interfaceName(podUid), signal);
   }
 
-  async attached(podUids: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, string>> {
+  async attached(podUids: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, Ipv4>> {
     const routes = await this.#routes(signal);
-    const addresses = new Map(
-      routes.flatMap(({ dev, dst, gateway }) => (dev && !gateway ? [[dev, dst] as const] : [])),
-    );
-    const found = new Map<string, string>();
+    const addresses = new Map<string, Ipv4>();
+    for (const { dev, dst, gateway } of routes) {
+      const address = gateway === undefined ? parseIpv4(dst) : undefined;
+      if (dev && address) addresses.set(dev, address);
+    }
+    const found = new Map<string, Ipv4>();
     for (const uid of podUids) {
       const address = addresses.get(interfaceName(uid));
       if (address !== undefined) found.set(uid, address);
@@ -114,9 +122,7 @@ export class RoutedNetwork implements PodNetwork {
     return found;
   }
 
-  async setPeers(all: readonly Peer[], signal?: AbortSignal): Promise<void> {
-    const peers = all.filter((peer) => peer.podCIDR !== this.#ranges?.podCIDR);
-    for (const peer of peers) parseRange(peer.podCIDR);
+  async setPeers(peers: readonly Peer[], signal?: AbortSignal): Promise<void> {
     const reached = await this.#reach(peers, signal);
     for (const peer of peers.filter(({ address }) => !reached.has(address))) {
       const fields = { component: 'network', peer: peer.address, podCIDR: peer.podCIDR };
@@ -145,16 +151,15 @@ export class RoutedNetwork implements PodNetwork {
   }
 
   /** Through which interface each peer is a direct neighbour. */
-  async #reach(peers: readonly Peer[], signal?: AbortSignal): Promise<Map<string, string>> {
+  async #reach(peers: readonly Peer[], signal?: AbortSignal): Promise<Map<string, IfName>> {
     if (peers.length === 0) return new Map();
-    const lines = peers.map(({ address }) => `route get ${address}`);
     // -force: a peer that no route leads to must not hide the others.
     const answers = await this.#onNode('ip', ['-json', '-force', '-batch', '-'], {
-      input: `${lines.join('\n')}\n`,
+      input: script(reachLines(peers)),
       signal,
       partial: true,
     });
-    const reached = new Map<string, string>();
+    const reached = new Map<string, IfName>();
     for (const { dst, gateway, dev } of parseRoutes(answers)) {
       if (gateway === undefined && dev !== undefined && dev !== 'lo') reached.set(dst, dev);
     }
@@ -162,13 +167,17 @@ export class RoutedNetwork implements PodNetwork {
   }
 
   async #routes(signal?: AbortSignal): Promise<Route[]> {
-    return parseRoutes(await this.#onNode('ip', ['-json', '-4', 'route', 'show', 'proto', routeProtocol], { signal }));
+    return parseRoutes(
+      await this.#onNode('ip', ['-json', '-4', 'route', 'show', 'proto', String(routeProtocol)], { signal }),
+    );
   }
 
   async #outwardMtu(signal?: AbortSignal): Promise<number> {
-    const [route] = parseRoutes(await this.#onNode('ip', ['-json', '-4', 'route', 'show', 'default'], { signal }));
-    if (!route?.dev) return defaultMtu;
-    const [link] = parseLinks(await this.#onNode('ip', ['-json', 'link', 'show', 'dev', route.dev], { signal }));
+    const listed = await this.#onNode('ip', ['-json', '-4', 'route', 'show', 'default'], { signal });
+    const [route] = parseLines(listed) as Array<{ dev?: unknown }>;
+    const dev = parseIfName(route?.dev);
+    if (!dev) return defaultMtu;
+    const [link] = parseLinks(await this.#onNode('ip', ['-json', 'link', 'show', 'dev', dev], { signal }));
     return link?.mtu ?? defaultMtu;
   }
 
@@ -199,36 +208,35 @@ export class RoutedNetwork implements PodNetwork {
     await this.#firewall.setRanges(podCIDR, clusterCIDR === undefined ? inside : [clusterCIDR, ...inside], signal);
   }
 
-  async #deleteLink(netns: string | undefined, name: string, signal?: AbortSignal): Promise<void> {
+  async #deleteLink(netns: NetnsPath | undefined, name: IfName, signal?: AbortSignal): Promise<void> {
     try {
-      const lines = [`link del ${name}`];
+      const lines = deleteLines(name);
       await (netns === undefined ? this.#ip(lines, signal) : this.#ipIn(netns, lines, signal));
     } catch (error) {
       if (!/Cannot find device|No such device|No such file/.test(messageOf(error))) throw error;
     }
   }
 
-  async #sysctls(netns: string | undefined, values: Readonly<Record<string, string>>, signal?: AbortSignal) {
-    const one = async ([name, value]: [string, string]) => {
-      const path = sysctlPath(name);
+  async #sysctls(netns: NetnsPath | undefined, values: Sysctls, signal?: AbortSignal) {
+    const one = async ([path, value]: [SysctlPath, SysctlValue]) => {
       if (netns !== undefined)
         return void (await this.#run('nsenter', [`--net=${netns}`, 'tee', path], { input: value, signal }));
       // A value that is right already need not be writable, as in a container.
       if ((await readFile(path, 'utf8')).trim() !== value) await writeFile(path, value);
     };
     try {
-      await Promise.all(Object.entries(values).map(one));
+      await Promise.all([...values].map(one));
     } catch (error) {
       throw error instanceof NetworkError ? error : new NetworkError('Command', messageOf(error), { cause: error });
     }
   }
 
-  async #ip(lines: readonly string[], signal?: AbortSignal): Promise<void> {
-    if (lines.length > 0) await this.#onNode('ip', ['-batch', '-'], { input: `${lines.join('\n')}\n`, signal });
+  async #ip(lines: readonly Line[], signal?: AbortSignal): Promise<void> {
+    if (lines.length > 0) await this.#onNode('ip', ['-batch', '-'], { input: script(lines), signal });
   }
 
-  async #ipIn(netns: string, lines: readonly string[], signal?: AbortSignal): Promise<void> {
-    await this.#run('nsenter', [`--net=${netns}`, 'ip', '-batch', '-'], { input: `${lines.join('\n')}\n`, signal });
+  async #ipIn(netns: NetnsPath, lines: readonly Line[], signal?: AbortSignal): Promise<void> {
+    await this.#run('nsenter', [`--net=${netns}`, 'ip', '-batch', '-'], { input: script(lines), signal });
   }
 
   async #onNode(command: string, args: readonly string[], options: RunOptions): Promise<string> {
@@ -238,17 +246,22 @@ export class RoutedNetwork implements PodNetwork {
   }
 }
 
-/** One JSON array for each command of a batch, one after the other. */
 function parseRoutes(json: string): Route[] {
-  return json
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .flatMap((line) => JSON.parse(line) as Route[]);
+  return parseLines(json).flatMap(parseRoute);
 }
 
-function parseLinks(json: string): Array<{ ifname: string; mtu?: number }> {
+/** One JSON array for each command of a batch, one after the other. */
+function parseLines(json: string): unknown[] {
+  return json
+    .split('\n')
+    .filter((each) => each.trim() !== '')
+    .flatMap((each) => JSON.parse(each) as unknown[]);
+}
+
+function parseLinks(json: string): Array<{ ifname: IfName; mtu?: number }> {
   // An older `ip` writes empty objects for the links that its filter leaves out.
-  return (JSON.parse(json.trim() || '[]') as Array<{ ifname?: string; mtu?: number }>).flatMap(({ ifname, mtu }) =>
-    ifname === undefined ? [] : [{ ifname, mtu }],
-  );
+  return (JSON.parse(json.trim() || '[]') as Array<{ ifname?: string; mtu?: number }>).flatMap(({ ifname, mtu }) => {
+    const name = parseIfName(ifname);
+    return name === undefined ? [] : [{ ifname: name, mtu }];
+  });
 }

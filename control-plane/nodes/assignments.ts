@@ -1,5 +1,6 @@
 import type { Kind, Node, Pod } from '../../shared/generated/types.ts';
 import type { Change, Informers } from '../../shared/informer.ts';
+import { parseCidr, parseIpv4 } from '../../shared/net/ipv4.ts';
 import { type KubeObject, keyOf, splitKey } from '../../shared/object.ts';
 import { ownNodeOf } from '../../shared/own-node.ts';
 import { podReferences } from '../../shared/pod-references.ts';
@@ -173,10 +174,10 @@ function namedBy(pod: Pod): Set<string> {
   ]);
 }
 
-/** A node as its peers see it; undefined while it has no address or range. */
+/** A node as its peers see it; undefined while it has no IPv4 address or range. */
 export function peerOf(node: Node): Peer | undefined {
-  const address = node.status?.addresses?.find((one) => one.type === 'InternalIP')?.address;
-  const { podCIDR } = node.spec;
+  const address = parseIpv4(node.status?.addresses?.find((one) => one.type === 'InternalIP')?.address);
+  const podCIDR = parseCidr(node.spec.podCIDR);
   return address && podCIDR ? { name: node.metadata.name, address, podCIDR } : undefined;
 }
 

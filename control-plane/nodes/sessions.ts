@@ -4,6 +4,7 @@ import { ApiError, messageOf } from '../../shared/errors.ts';
 import type { Service } from '../../shared/generated/types.ts';
 import type { Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
+import { type Ipv4, parseIpv4 } from '../../shared/net/ipv4.ts';
 import type { NodeReport } from '../../shared/peers.ts';
 import { type Random, uuid } from '../../shared/random.ts';
 import type {
@@ -17,6 +18,7 @@ import type {
 } from '../../shared/session.ts';
 import { nodesGroup, nodeUserPrefix } from '../../shared/well-known.ts';
 import type { Liveness } from '../liveness/liveness.ts';
+import { serverLeaseNamespace, serverOf } from '../liveness/server-lease.ts';
 import type { Store } from '../store/store.ts';
 import { releasePodCIDR } from './pod-cidr.ts';
 import { registerNode } from './registration.ts';
@@ -107,7 +109,8 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
       await caughtUp(revision);
       const kubernetes = apiService(informers.of('Service').get('default/kubernetes'));
       const heartbeats = deps.heartbeats();
-      const welcome = { type: 'welcome', sessionId, heartbeatMs, leaseMs, podCIDR, heartbeats } as const;
+      const ranges = { podCIDR, clusterCIDR: deps.clusterCIDR, servers: serverAddresses() };
+      const welcome = { type: 'welcome', sessionId, heartbeatMs, leaseMs, ...ranges, heartbeats } as const;
       await session.send({ ...welcome, ...(kubernetes ? { kubernetes } : {}) });
       await session.serve(incoming);
     } catch (error) {
@@ -119,6 +122,16 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
       if (sessions.get(name) === session) sessions.delete(name);
       log.info({ key: name, session: sessionId }, 'session closed');
     }
+  }
+
+  /** Of all servers that there are now. */
+  function serverAddresses(): Ipv4[] {
+    const leases = [...informers.of('Lease').by('namespace', serverLeaseNamespace)];
+    const addresses = leases.flatMap((lease) => {
+      const { rest, grpc } = serverOf(lease) ?? {};
+      return [rest, grpc].flatMap((at) => parseIpv4(at?.replace(/:\d+$/, '')) ?? []);
+    });
+    return [...new Set(addresses)];
   }
 
   async function firstMessage(incoming: AsyncIterator<FromNode>, connection: Connection<FromNode, ToNode>) {

@@ -217,6 +217,8 @@ export interface WireToNode {
     kubernetes_port?: number;
     heartbeat_host?: string;
     heartbeat_port?: number;
+    cluster_cidr?: string;
+    servers?: string[];
   };
   assignments?: {
     type?: string;

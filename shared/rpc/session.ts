@@ -124,10 +124,11 @@ export function fromNodeFromWire(wire: WireFromNode): FromNode | undefined {
 export function toNodeToWire(message: ToNode): WireToNode {
   switch (message.type) {
     case 'welcome': {
-      const { sessionId, heartbeatMs, leaseMs, podCIDR, kubernetes, heartbeats } = message;
+      const { sessionId, heartbeatMs, leaseMs, podCIDR, clusterCIDR, servers, kubernetes, heartbeats } = message;
       return {
         welcome: {
           ...{ session_id: sessionId, heartbeat_ms: heartbeatMs, lease_ms: leaseMs, pod_cidr: podCIDR },
+          ...{ cluster_cidr: clusterCIDR, servers },
           ...(kubernetes ? { kubernetes_host: kubernetes.host, kubernetes_port: kubernetes.port } : {}),
           ...(heartbeats.host ? { heartbeat_host: heartbeats.host } : {}),
           heartbeat_port: heartbeats.port,
@@ -162,13 +163,11 @@ export function toNodeFromWire(wire: WireToNode): ToNode | undefined {
   if (wire.welcome) {
     const { session_id = '', heartbeat_ms = 0, lease_ms = 0, pod_cidr = '' } = wire.welcome;
     const { kubernetes_host: host, kubernetes_port: port, heartbeat_host, heartbeat_port = 0 } = wire.welcome;
+    const { cluster_cidr = '', servers = [] } = wire.welcome;
     const heartbeats = { ...(heartbeat_host ? { host: heartbeat_host } : {}), port: heartbeat_port };
     const known = {
-      sessionId: session_id,
-      heartbeatMs: heartbeat_ms,
-      leaseMs: lease_ms,
-      podCIDR: pod_cidr,
-      heartbeats,
+      ...{ sessionId: session_id, heartbeatMs: heartbeat_ms, leaseMs: lease_ms, heartbeats },
+      ...{ podCIDR: pod_cidr, clusterCIDR: cluster_cidr, servers },
     };
     return { type: 'welcome', ...known, ...(host && port ? { kubernetes: { host, port } } : {}) };
   }

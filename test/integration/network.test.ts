@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { PortMapping } from '../../agent/network/network.ts';
 import { RoutedNetwork } from '../../agent/network/routed.ts';
+import type { HostPort } from '../../agent/runtime/runtime.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import { eventually } from '../support/eventually.ts';
+import { attachment, cidr, ipv4 } from '../support/net.ts';
 import { connect, makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 
 /** Two nodes with a cable between them, and namespaces for pods. */
@@ -14,8 +15,8 @@ interface Lab {
   pod(): Promise<TestNetns>;
 }
 
-const ranges = ['10.90.1.0/24', '10.90.2.0/24'] as const;
-const nodeAddresses = ['192.168.90.1', '192.168.90.2'] as const;
+const ranges = [cidr('10.90.1.0/24'), cidr('10.90.2.0/24')] as const;
+const nodeAddresses = [ipv4('192.168.90.1'), ipv4('192.168.90.2')] as const;
 const skip = await netnsMissing();
 
 let lab: Lab;
@@ -75,14 +76,14 @@ test.skipIf(skip)('routes follow the peers: new ones come, moved ones change, go
       .map(({ dst, gateway }) => `${dst} ${gateway}`)
       .sort();
   await network.setPeers([
-    { address: '192.168.90.2', podCIDR: '10.90.2.0/24' },
-    { address: '192.168.90.3', podCIDR: '10.90.3.0/24' },
+    { address: ipv4('192.168.90.2'), podCIDR: cidr('10.90.2.0/24') },
+    { address: ipv4('192.168.90.3'), podCIDR: cidr('10.90.3.0/24') },
   ]);
   expect(await routes()).toEqual(['10.90.2.0/24 192.168.90.2', '10.90.3.0/24 192.168.90.3']);
   // An address that no route leads to does not hold up the others.
   await network.setPeers([
-    { address: '203.0.113.9', podCIDR: '10.90.9.0/24' },
-    { address: '192.168.90.4', podCIDR: '10.90.3.0/24' },
+    { address: ipv4('203.0.113.9'), podCIDR: cidr('10.90.9.0/24') },
+    { address: ipv4('192.168.90.4'), podCIDR: cidr('10.90.3.0/24') },
   ]);
   expect(await routes()).toEqual(['10.90.3.0/24 192.168.90.4']);
   // A new agent knows what its predecessor has set.
@@ -178,9 +179,9 @@ function networkOf(node: TestNetns): RoutedNetwork {
   return new RoutedNetwork({ clock: systemClock, log: silentLog }, { netns: node.path });
 }
 
-async function attach(node: 0 | 1, pod: TestNetns, podUid: string, address: string, hostPorts: PortMapping[] = []) {
+async function attach(node: 0 | 1, pod: TestNetns, podUid: string, address: string, hostPorts: HostPort[] = []) {
   const sysctls = { 'net.ipv4.ip_unprivileged_port_start': '0' };
-  await lab.networks[node].attach({ podUid, netns: pod.path, address, hostPorts, sysctls });
+  await lab.networks[node].attach(attachment({ podUid, netns: pod.path, address, hostPorts, sysctls }));
 }
 
 async function becomePeers(): Promise<void> {
@@ -188,7 +189,7 @@ async function becomePeers(): Promise<void> {
   await lab.networks[1].setPeers([{ address: nodeAddresses[0], podCIDR: ranges[0] }]);
 }
 
-function hostPort(from: number, to: number): PortMapping {
+function hostPort(from: number, to: number): HostPort {
   return { hostIP: '', hostPort: from, containerPort: to, protocol: 'TCP' };
 }
 

@@ -5,6 +5,7 @@ import { DockerRuntime, lowestOomScore } from '../../agent/runtime/docker.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import { buildTestImages, startTestDocker, type TestDocker, testImage } from './docker.ts';
+import { cidr } from './net.ts';
 import { makeNetns, type TestNetns } from './netns.ts';
 
 /** CORACLE_TEST_OCI_RUNTIME=crun runs the suites on crun. */
@@ -27,7 +28,7 @@ export async function makeDockerNode(): Promise<DockerNode> {
   await buildTestImages(docker.socket);
   const made: DockerRuntime[] = [];
   const network = new RoutedNetwork({ clock: systemClock, log: silentLog }, { netns: netns.path });
-  await network.setup({ podCIDR: '10.91.0.0/16' });
+  await network.setup({ podCIDR: cidr('10.91.0.0/16') });
   const minOomScoreAdj = await lowestOomScore();
   return {
     netns,

@@ -233,6 +233,8 @@ export class ScriptedControlPlane {
           leaseMs: 5000,
           podCIDR: this.podCIDR,
           heartbeats: { port: 0 },
+          clusterCIDR: '10.64.0.0/10',
+          servers: [],
         });
         if (this.ownNode) await connection.send({ type: 'ownNode', node: this.ownNode });
         await connection.send({

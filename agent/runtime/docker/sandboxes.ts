@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ContainerInspectInfo } from 'dockerode';
 import type { Clock } from '../../../shared/clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
+import { attachmentOf } from '../../network/attachment.ts';
 import type { PodNetwork } from '../../network/network.ts';
 import { readBounded } from '../../read-bounded.ts';
 import { type PodRef, RuntimeError, type SandboxSpec, type SandboxState } from '../runtime.ts';
@@ -201,13 +202,13 @@ export class Sandboxes {
     const sysctls = Object.fromEntries(Object.entries(spec.sysctls).filter(([name]) => isNetworkSysctl(name)));
     try {
       await network.attach(
-        {
+        attachmentOf({
           podUid: spec.pod.uid,
           netns: `/proc/${pid}/ns/net`,
           address: spec.address,
           hostPorts: spec.hostPorts,
           sysctls: { ...networkDefaults, ...sysctls },
-        },
+        }),
         signal,
       );
     } catch (error) {

@@ -1,0 +1,46 @@
+import { parseIpv4 } from '../../shared/net/ipv4.ts';
+import { parseObjectUid, parsePort } from '../../shared/net/names.ts';
+import type { HostPort } from '../runtime/runtime.ts';
+import { type Attachment, NetworkError, type PortMapping } from './network.ts';
+import { netnsPath } from './script.ts';
+import { sysctls } from './sysctl.ts';
+
+/** A pod's place in the network, as a runtime knows it. */
+export interface Place {
+  readonly podUid: string;
+  readonly netns: string;
+  readonly address: string;
+  readonly hostPorts: readonly HostPort[];
+  readonly sysctls: Readonly<Record<string, string>>;
+}
+
+const protocols = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
+
+/** The same, of values that may stand in commands. Throws NetworkError `Address` that names what may not. */
+export function attachmentOf(place: Place): Attachment {
+  return {
+    podUid: checked(parseObjectUid, place.podUid, 'the uid of a pod'),
+    netns: netnsPath(place.netns),
+    address: checked(parseIpv4, place.address, 'an IPv4 address'),
+    hostPorts: place.hostPorts.map(portMapping),
+    sysctls: sysctls(place.sysctls),
+  };
+}
+
+/** Throws NetworkError `Address`. */
+export function portMapping({ hostIP, hostPort, containerPort, protocol }: HostPort): PortMapping {
+  const known = protocols[protocol];
+  if (!known) throw new NetworkError('Address', `${JSON.stringify(protocol)} is not a protocol of host ports`);
+  return {
+    ...(hostIP === '' || hostIP === '0.0.0.0' ? {} : { hostIP: checked(parseIpv4, hostIP, 'an IPv4 address') }),
+    hostPort: checked(parsePort, hostPort, 'a port'),
+    containerPort: checked(parsePort, containerPort, 'a port'),
+    protocol: known,
+  };
+}
+
+function checked<T>(parse: (value: unknown) => T | undefined, value: unknown, what: string): T {
+  const found = parse(value);
+  if (found === undefined) throw new NetworkError('Address', `${JSON.stringify(value)} is not ${what}`);
+  return found;
+}

@@ -1,0 +1,29 @@
+import type { Brand } from '../../shared/net/brand.ts';
+import { NetworkError } from './network.ts';
+
+/** A file below /proc/sys. */
+export type SysctlPath = Brand<string, 'SysctlPath'>;
+/** One line that is written to it. */
+export type SysctlValue = Brand<string, 'SysctlValue'>;
+export type Sysctls = ReadonlyMap<SysctlPath, SysctlValue>;
+
+/** Kubernetes' rule for names (`apis/core/validation`, SysctlContainSlashFmt): no part is empty or begins with a dot. */
+const part = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+const name = new RegExp(`^(${part}[./])*${part}$`);
+
+/**
+ * The files of settings that are named in either spelling: with dots, or with slashes. Throws NetworkError `Address` for what is no
+ * name of a setting, or no line.
+ */
+export function sysctls(values: Readonly<Record<string, string>>): Sysctls {
+  return new Map(
+    Object.entries(values).map(([key, value]) => {
+      if (!name.test(key)) throw new NetworkError('Address', `${JSON.stringify(key)} is not the name of a sysctl`);
+      if (!/^[ -~\t]*$/.test(value)) {
+        throw new NetworkError('Address', `${JSON.stringify(value)} is not a value of the sysctl ${key}`);
+      }
+      const path = key.includes('/') ? key : key.replaceAll('.', '/');
+      return [`/proc/sys/${path}` as SysctlPath, value as SysctlValue];
+    }),
+  );
+}

@@ -1,0 +1,114 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { contains, isWithin, overlaps } from '../shared/net/ipv4.ts';
+import { cidr, ipv4 } from '../test/support/net.ts';
+import { acceptPeers, type OwnPlace } from './peers.ts';
+import { parseSettings, parseWelcome } from './welcome.ts';
+
+const own: OwnPlace = {
+  address: ipv4('192.168.0.1'),
+  podCIDR: cidr('10.64.0.0/24'),
+  clusterCIDR: cidr('10.64.0.0/14'),
+  servers: [ipv4('10.65.9.9'), ipv4('192.168.0.9')],
+};
+const peer = (name: string, address: string, podCIDR: string) => ({ name, address, podCIDR });
+const good = peer('b', '192.168.0.2', '10.64.1.0/24');
+const namesOf = (told: (typeof good)[], before = acceptPeers([], own).accepted) =>
+  acceptPeers(told, own, before).accepted.map(({ name }) => name);
+
+describe('a peer', () => {
+  it('is routed by its address and its range', () => {
+    expect(acceptPeers([good], own)).toEqual({ accepted: [good], refused: [] });
+  });
+
+  it.each([
+    ['a range outside the cluster', peer('x', '192.168.0.3', '192.168.0.0/24'), /outside the cluster's pod range/],
+    ['a range larger than the cluster', peer('x', '192.168.0.3', '10.0.0.0/8'), /overlaps the range of this node/],
+    ['everything', peer('x', '192.168.0.3', '0.0.0.0/0'), /overlaps/],
+    ['the range of this node', peer('x', '192.168.0.3', '10.64.0.0/24'), /overlaps the range of this node/],
+    ['a part of it', peer('x', '192.168.0.3', '10.64.0.128/25'), /overlaps the range of this node/],
+    ['the range of another peer', peer('x', '192.168.0.3', '10.64.1.0/24'), /overlaps the range of node b/],
+    ['a range that covers a server', peer('x', '192.168.0.3', '10.65.9.0/24'), /covers a server at 10\.65\.9\.9/],
+    ['a range with a line break', peer('x', '192.168.0.3', '10.64.2.0/24\nroute flush'), /not an IPv4 range/],
+    ['an address with a line break', peer('x', '192.168.0.3\nroute flush', '10.64.2.0/24'), /not an IPv4 address/],
+    ['no address', { name: 'x' } as never, /not an IPv4 address/],
+    ['the address of this node', peer('x', '192.168.0.1', '10.64.2.0/24'), /is the address of this node/],
+    ['the address of a pod', peer('x', '10.64.7.7', '10.64.2.0/24'), /is an address of pods/],
+    ['a loopback', peer('x', '127.0.0.1', '10.64.2.0/24'), /not the address of a machine/],
+    ['the pods’ gateway', peer('x', '169.254.1.1', '10.64.2.0/24'), /not the address of a machine/],
+  ])('with %s is refused, and the others are routed', (_, wrong, reason) => {
+    const { accepted, refused } = acceptPeers([good, wrong], own);
+    expect(accepted).toEqual([good]);
+    expect(refused).toEqual([{ name: 'x', reason: expect.stringMatching(reason) }]);
+  });
+
+  it('keeps its range when another one claims it, whichever is told first', () => {
+    const before = acceptPeers([good], own).accepted;
+    const thief = peer('a', '192.168.0.3', good.podCIDR);
+    expect(namesOf([thief, good], before)).toEqual(['b']);
+    expect(namesOf([good, thief], before)).toEqual(['b']);
+    expect(namesOf([thief], before)).toEqual(['a']);
+  });
+
+  it('never takes addresses of this node, a server or another peer, whatever peers are told', () => {
+    const text = fc.oneof(
+      fc.string(),
+      fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((b) => b.join('.')),
+    );
+    const range = fc
+      .tuple(
+        fc.constantFrom(10, 192),
+        fc.integer({ min: 60, max: 70 }),
+        fc.nat(255),
+        fc.constantFrom(8, 14, 16, 22, 24, 25),
+      )
+      .map(([a, b, c, bits]) => `${a}.${b}.${c}.0/${bits}`);
+    const told = fc.array(fc.record({ name: fc.string(), address: text, podCIDR: fc.oneof(range, text) }), {
+      maxLength: 12,
+    });
+    fc.assert(
+      fc.property(told, (peers) => {
+        const { accepted, refused } = acceptPeers(peers, own);
+        expect(accepted.length + refused.length).toBe(peers.length);
+        for (const [index, { podCIDR }] of accepted.entries()) {
+          expect(isWithin(podCIDR, own.clusterCIDR) && !overlaps(podCIDR, own.podCIDR)).toBe(true);
+          expect([own.address, ...own.servers].some((address) => contains(podCIDR, address))).toBe(false);
+          expect(accepted.slice(index + 1).some((other) => overlaps(other.podCIDR, podCIDR))).toBe(false);
+        }
+      }),
+    );
+  });
+});
+
+describe('a welcome', () => {
+  const said = {
+    sessionId: 's',
+    heartbeatMs: 1,
+    leaseMs: 1,
+    podCIDR: '10.64.1.0/24',
+    clusterCIDR: '10.64.0.0/14',
+    servers: ['192.168.0.9', 'x'],
+  };
+
+  it('is taken with the ranges that it gives', () => {
+    expect(parseWelcome(said, own.address)).toEqual({
+      podCIDR: '10.64.1.0/24',
+      clusterCIDR: '10.64.0.0/14',
+      servers: ['192.168.0.9'],
+    });
+  });
+
+  it.each([
+    [{ podCIDR: '' }, /no usable pod range/],
+    [{ podCIDR: '10.64.1.0/24\nx' }, /no usable pod range/],
+    [{ podCIDR: '10.128.1.0/24' }, /outside the cluster/],
+    [{ podCIDR: '192.168.0.0/24', clusterCIDR: '192.168.0.0/16' }, /covers this node/],
+  ])('with %j is refused', (wrong, reason) => {
+    expect(() => parseWelcome({ ...said, ...wrong }, own.address)).toThrow(reason);
+  });
+
+  it.each([undefined, null, 7, 'x', [], { podCIDR: '10.64.1.0/24' }, { podCIDR: {}, clusterCIDR: [] }])(
+    'is not read out of the checkpoint %j',
+    (document) => expect(parseSettings(document)).toBeUndefined(),
+  );
+});
