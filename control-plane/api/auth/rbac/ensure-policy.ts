@@ -5,7 +5,7 @@ import type { ClusterRole, KindMap, Role } from '../../../../shared/generated/ty
 import { type Draft, keyOf } from '../../../../shared/object.ts';
 import type { AnyBinding } from './bindings.ts';
 import { autoUpdate, type BootstrapPolicy } from './bootstrap-policy.ts';
-import { uncovered } from './rules.ts';
+import { unbounded, uncoveredBy } from './coverage.ts';
 
 type RbacKind = 'ClusterRole' | 'ClusterRoleBinding' | 'Role' | 'RoleBinding';
 type AnyRole = Role | ClusterRole;
@@ -64,7 +64,7 @@ async function ensure<K extends RbacKind>(
 export function mendRole<T extends AnyRole>(present: T, wanted: Draft<T>): Mending<T> {
   if (present.metadata.annotations?.[autoUpdate] === 'false') return { type: 'keep' };
   const aggregationRule = (wanted as Draft<ClusterRole>).aggregationRule;
-  const missing = aggregationRule ? [] : uncovered(present.rules ?? [], wanted.rules ?? []);
+  const missing = aggregationRule ? [] : uncoveredBy(present.rules ?? [], wanted.rules ?? [], unbounded).parts;
   const object = {
     ...present,
     metadata: mendedMeta(present, wanted),

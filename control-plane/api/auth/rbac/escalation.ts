@@ -3,9 +3,10 @@ import type { ClusterRole, PolicyRule, Role, RoleRef } from '../../../../shared/
 import type { KubeObject } from '../../../../shared/object.ts';
 import { type HeldRules, type Identity, isAboveRules } from '../../identity.ts';
 import type { AnyBinding } from './bindings.ts';
+import { type CoverageBounds, type Uncovered, uncoveredBy } from './coverage.ts';
 import { aggregate } from './rbac-index.ts';
 import { type RoleSource, resolveRules } from './resolve.ts';
-import { compacted, everything, quoted, ruleAllows, ruleText, uncovered } from './rules.ts';
+import { compacted, everything, quoted, ruleAllows, ruleText } from './rules.ts';
 
 export const rbacGroup = 'rbac.authorization.k8s.io';
 
@@ -31,7 +32,7 @@ export function roleEscalation(
   const fault = notHeld(identity, held, role.rules ?? []);
   if (fault) return { forbidden: fault };
   if (!isAggregated(role) && !isAggregated(old)) return undefined;
-  if (uncovered(held.rules, everything).length === 0) return undefined;
+  if (isAllowed(uncoveredBy(held.rules, everything, bounds))) return undefined;
   return { forbidden: 'must have cluster-admin privileges to use the aggregationRule' };
 }
 
@@ -56,6 +57,13 @@ export function bindingEscalation(
   return fault === undefined ? undefined : { forbidden: fault };
 }
 
+/** What is told of rules that somebody lacks, and what is done to find out. */
+const bounds: CoverageBounds = { parts: 256, work: 10_000_000 };
+
+function isAllowed({ parts, cut }: Uncovered): boolean {
+  return parts.length === 0 && cut === undefined;
+}
+
 function isAggregated(role: Role | ClusterRole | undefined): boolean {
   return (
     role !== undefined && 'aggregationRule' in role && (role.aggregationRule?.clusterRoleSelectors ?? []).length > 0
@@ -63,9 +71,13 @@ function isAggregated(role: Role | ClusterRole | undefined): boolean {
 }
 
 function notHeld({ user, groups: of }: Identity, held: HeldRules, wanted: readonly PolicyRule[]): string | undefined {
-  const missing = uncovered(held.rules, wanted);
-  if (missing.length === 0) return undefined;
-  const texts = [...new Set(compacted(missing).map(ruleText))].sort();
+  const missing = uncoveredBy(held.rules, wanted, bounds);
+  if (isAllowed(missing)) return undefined;
+  const texts = [...new Set(compacted(missing.parts).map(ruleText))].sort();
+  if (missing.cut === 'parts') texts.push(`and more: only the first ${bounds.parts} are told`);
+  if (missing.cut === 'work') {
+    texts.push(`rules that need more than ${bounds.work} comparisons with those that are held: ask for fewer at once`);
+  }
   const errors = held.errors.length > 0 ? `; resolution errors: [${aggregate(held.errors)}]` : '';
   return (
     `user ${JSON.stringify(user)} (groups=${quoted(of)}) is attempting to grant RBAC permissions not currently held:\n` +

@@ -76,7 +76,7 @@ export class RbacIndex {
     for (const grants of this.#heldBy(identity, namespace)) {
       for (const [role, bindings] of grants) {
         const found = this.#roles.get(role);
-        if (found) rules.push(...found);
+        if (found) for (const rule of found) rules.push(rule);
         else errors.push(...missingRoles(bindings));
       }
     }

@@ -18,7 +18,7 @@ export function resolveRules(identity: Identity, namespace: string | undefined, 
     for (const { roleRef, subjects = [] } of source.bindings(scope)) {
       if (!subjects.some((subject) => appliesTo(subject, scope, identity))) continue;
       const found = source.rulesOf(roleRef, scope);
-      if (found) rules.push(...found);
+      if (found) for (const rule of found) rules.push(rule);
       else errors.push(missingRole(roleRef));
     }
   }

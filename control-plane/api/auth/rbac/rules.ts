@@ -1,5 +1,6 @@
 import type { PolicyRule } from '../../../../shared/generated/types.ts';
 import type { Attributes } from '../../identity.ts';
+import { coversPath, matches } from './coverage.ts';
 
 /** What a cluster's administrators hold. */
 export const everything: readonly PolicyRule[] = [
@@ -19,10 +20,6 @@ export function ruleAllows(rule: PolicyRule, attributes: Attributes): boolean {
   );
 }
 
-function matches(allowed: readonly string[] | undefined, asked: string): boolean {
-  return allowed !== undefined && (allowed.includes(asked) || allowed.includes('*'));
-}
-
 /** `*` is everything; `pods` is not its subresources; an asterisk before the slash stands for every resource. */
 function allowsResource(allowed: readonly string[] = [], resource: string, subresource: string | undefined): boolean {
   if (allowed.includes('*')) return true;
@@ -34,57 +31,10 @@ function allowsPath(allowed: readonly string[] = [], path: string): boolean {
   return allowed.some((one) => coversPath(one, path));
 }
 
-function coversPath(allowed: string, path: string): boolean {
-  return allowed === path || (allowed.endsWith('*') && path.startsWith(allowed.replace(/\*+$/, '')));
-}
-
-/** What of `wanted` the `held` rules do not allow, broken down to single verbs, resources and names. */
-export function uncovered(held: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
-  return wanted.flatMap(breakDown).filter((part) => !held.some((rule) => covers(rule, part)));
-}
-
-function breakDown({ verbs, apiGroups, resources, resourceNames, nonResourceURLs }: PolicyRule): PolicyRule[] {
-  const parts: PolicyRule[] = [];
-  for (const group of apiGroups ?? []) {
-    for (const resource of resources ?? []) {
-      for (const verb of verbs) {
-        const part = { apiGroups: [group], resources: [resource], verbs: [verb] };
-        if (!resourceNames?.length) parts.push(part);
-        else for (const name of resourceNames) parts.push({ ...part, resourceNames: [name] });
-      }
-    }
-  }
-  for (const url of nonResourceURLs ?? []) {
-    for (const verb of verbs) parts.push({ nonResourceURLs: [url], verbs: [verb] });
-  }
-  return parts;
-}
-
-/** Whether `rule` allows all of `part`, which names one thing only (component-helpers, `policy_comparator.go`). */
-function covers(rule: PolicyRule, part: PolicyRule): boolean {
-  if (!matchesAll(rule.verbs, part.verbs)) return false;
-  const [url] = part.nonResourceURLs ?? [];
-  if (url !== undefined) return rule.nonResourceURLs?.some((one) => coversPath(one, url)) ?? false;
-  if (!matchesAll(rule.apiGroups, part.apiGroups)) return false;
-  for (const resource of part.resources ?? []) if (!coversResource(rule.resources, resource)) return false;
-  if (!rule.resourceNames?.length) return true;
-  return part.resourceNames?.every((name) => rule.resourceNames?.includes(name)) ?? false;
-}
-
-function matchesAll(allowed: readonly string[] | undefined, asked: readonly string[] | undefined): boolean {
-  return asked?.every((one) => matches(allowed, one)) ?? false;
-}
-
-function coversResource(allowed: readonly string[] = [], resource: string): boolean {
-  if (allowed.includes('*') || allowed.includes(resource)) return true;
-  const slash = resource.indexOf('/');
-  return slash >= 0 && allowed.includes(`*/${resource.slice(slash + 1)}`);
-}
-
 /** Rules for one resource each that differ in their verbs only, made one (`policy_compact.go`). */
 export function compacted(rules: readonly PolicyRule[]): PolicyRule[] {
   const others: PolicyRule[] = [];
-  const simple = new Map<string, PolicyRule>();
+  const simple = new Map<string, PolicyRule & { verbs: string[] }>();
   for (const rule of rules) {
     const { apiGroups, resources, resourceNames, nonResourceURLs, verbs } = rule;
     if (resourceNames?.length || nonResourceURLs?.length || apiGroups?.length !== 1 || resources?.length !== 1) {
@@ -93,7 +43,8 @@ export function compacted(rules: readonly PolicyRule[]): PolicyRule[] {
     }
     const key = `${apiGroups[0]}/${resources[0]}`;
     const found = simple.get(key);
-    simple.set(key, found ? { ...found, verbs: [...found.verbs, ...verbs] } : rule);
+    if (found) for (const verb of verbs) found.verbs.push(verb);
+    else simple.set(key, { ...rule, verbs: [...verbs] });
   }
   return [...others, ...simple.values()];
 }

@@ -5,6 +5,7 @@ import type {
   SubjectRulesReviewStatus,
 } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
+import { maxValues } from '../../../../shared/schema/values.ts';
 import { badRequest } from '../../refusals.ts';
 import type { KindHandler } from '../../unstored.ts';
 import { aggregate } from '../rbac/rbac-index.ts';
@@ -17,11 +18,15 @@ export const selfSubjectRulesReview: KindHandler = {
     const held = core.deps.authorizer.rulesOf?.(identity, namespace);
     const resourceRules: ResourceRule[] = [];
     const nonResourceRules: NonResourceRule[] = [];
+    let values = 0;
     for (const { verbs, apiGroups, resources, resourceNames, nonResourceURLs } of held?.rules ?? []) {
+      for (const list of [verbs, apiGroups, resources, resourceNames, nonResourceURLs]) values += list?.length ?? 0;
+      if (values > maxValues) break;
       if (nonResourceURLs?.length) nonResourceRules.push({ verbs, nonResourceURLs });
       else resourceRules.push({ verbs, apiGroups, resources, ...(resourceNames?.length ? { resourceNames } : {}) });
     }
-    const errors = held ? held.errors : ['the authorizer does not support user rule resolution'];
+    const errors = held ? [...held.errors] : ['the authorizer does not support user rule resolution'];
+    if (values > maxValues) errors.push(`only rules of ${maxValues} values together are listed`);
     const status: SubjectRulesReviewStatus = {
       resourceRules,
       nonResourceRules,

@@ -1,0 +1,181 @@
+import type { PolicyRule } from '../../../../shared/generated/types.ts';
+
+/** What of some rules others do not allow. */
+export interface Uncovered {
+  /** Single verbs of single resources, names or paths; at most as many as were asked for. */
+  readonly parts: readonly PolicyRule[];
+  /** They are not all: there are more than were asked for, or too much would have to be compared to tell. */
+  readonly cut?: 'parts' | 'work';
+}
+
+/** Most parts to tell, and comparisons of two texts to make. */
+export interface CoverageBounds {
+  readonly parts: number;
+  readonly work: number;
+}
+
+/** For rules that nobody from outside has written. */
+export const unbounded: CoverageBounds = { parts: Number.POSITIVE_INFINITY, work: Number.POSITIVE_INFINITY };
+
+/**
+ * What of `wanted` the `held` rules do not allow (component-helpers, `policy_comparator.go`). Kubernetes breaks each rule down into
+ * all combinations of its lists, which multiply; here a combination is followed only as far as it makes a difference:
+ * values that the same rules allow are looked at once, and what one rule allows as a whole not at all.
+ */
+export function uncoveredBy(
+  held: readonly PolicyRule[],
+  wanted: readonly PolicyRule[],
+  bounds: CoverageBounds,
+): Uncovered {
+  const rules = held.map((rule, id) => ({ id, rule }));
+  const search: Search = { parts: bounds.parts, work: bounds.work };
+  const parts: PolicyRule[] = [];
+  for (const rule of wanted) {
+    for (const dimensions of [resourceDimensions(rule), pathDimensions(rule)]) {
+      const found = new Combinations(dimensions, search).uncovered(rules, 0);
+      if (search.work < 0) return { parts, cut: 'work' };
+      for (const part of found) {
+        if (parts.length === bounds.parts) return { parts, cut: 'parts' };
+        parts.push(part);
+      }
+    }
+  }
+  return { parts };
+}
+
+/** What is left to be done. */
+interface Search {
+  readonly parts: number;
+  work: number;
+}
+
+interface Held {
+  readonly id: number;
+  readonly rule: PolicyRule;
+}
+
+/** One of the lists that a rule combines. */
+interface Dimension {
+  /** Each once. */
+  readonly values: readonly string[];
+  /** Whether a rule allows a value in its place. */
+  readonly allows: (rule: PolicyRule, value: string) => boolean;
+  /** What a rule compares a value with. */
+  readonly listOf: (rule: PolicyRule) => readonly string[] | undefined;
+  readonly part: (value: string) => Partial<PolicyRule>;
+}
+
+class Combinations {
+  readonly #dimensions: readonly Dimension[];
+  readonly #search: Search;
+
+  constructor(dimensions: readonly Dimension[], search: Search) {
+    this.#dimensions = dimensions;
+    this.#search = search;
+  }
+
+  /** The combinations from a dimension on that none of the rules allows, of which each allows all that was chosen before. */
+  uncovered(rules: readonly Held[], from: number): PolicyRule[] {
+    const dimension = this.#dimensions[from];
+    if (!dimension) return rules.length > 0 ? [] : [{ verbs: [] }];
+    if (rules.some(({ rule }) => this.#allowsAll(rule, from))) return [];
+    const known = new Map<string, readonly PolicyRule[]>();
+    const found: PolicyRule[] = [];
+    for (const value of dimension.values) {
+      const allowing = rules.filter(({ rule }) => this.#allows(dimension, rule, value));
+      if (this.#search.work < 0) return found;
+      const key = allowing.map(({ id }) => id).join();
+      const rest = known.get(key) ?? this.uncovered(allowing, from + 1);
+      known.set(key, rest);
+      for (const part of rest) {
+        found.push({ ...part, ...dimension.part(value) });
+        if (found.length > this.#search.parts) return found;
+      }
+    }
+    return found;
+  }
+
+  #allowsAll(rule: PolicyRule, from: number): boolean {
+    return this.#dimensions
+      .slice(from)
+      .every((dimension) => dimension.values.every((value) => this.#allows(dimension, rule, value)));
+  }
+
+  #allows({ allows, listOf }: Dimension, rule: PolicyRule, value: string): boolean {
+    this.#search.work -= 1 + (listOf(rule)?.length ?? 0);
+    return this.#search.work >= 0 && allows(rule, value);
+  }
+}
+
+function resourceDimensions({ verbs, apiGroups = [], resources = [], resourceNames }: PolicyRule): Dimension[] {
+  return [
+    {
+      values: [...new Set(apiGroups)],
+      allows: (rule, value) => matches(rule.apiGroups, value),
+      listOf: (rule) => rule.apiGroups,
+      part: (value) => ({ apiGroups: [value] }),
+    },
+    {
+      values: [...new Set(resources)],
+      allows: (rule, value) => coversResource(rule.resources, value),
+      listOf: (rule) => rule.resources,
+      part: (value) => ({ resources: [value] }),
+    },
+    verbsOf(verbs),
+    namesOf(resourceNames),
+  ];
+}
+
+function pathDimensions({ verbs, nonResourceURLs = [] }: PolicyRule): Dimension[] {
+  const paths: Dimension = {
+    values: [...new Set(nonResourceURLs)],
+    allows: (rule, value) => rule.nonResourceURLs?.some((one) => coversPath(one, value)) ?? false,
+    listOf: (rule) => rule.nonResourceURLs,
+    part: (value) => ({ nonResourceURLs: [value] }),
+  };
+  return [paths, verbsOf(verbs)];
+}
+
+function verbsOf(verbs: readonly string[]): Dimension {
+  return {
+    values: [...new Set(verbs)],
+    allows: (rule, value) => matches(rule.verbs, value),
+    listOf: (rule) => rule.verbs,
+    part: (value) => ({ verbs: [value] }),
+  };
+}
+
+/** A rule without names is for all of them, by whatever name; it is allowed only by another such rule. */
+function namesOf(names: readonly string[] | undefined): Dimension {
+  const listOf = (rule: PolicyRule) => rule.resourceNames;
+  if (!names?.length) {
+    return { values: [''], allows: (rule) => !rule.resourceNames?.length, listOf: () => undefined, part: () => ({}) };
+  }
+  return {
+    values: [...new Set(names)],
+    allows: (rule, value) => !rule.resourceNames?.length || rule.resourceNames.includes(value),
+    listOf,
+    part: (value) => ({ resourceNames: [value] }),
+  };
+}
+
+/** `*` is everything. */
+export function matches(allowed: readonly string[] | undefined, asked: string): boolean {
+  return allowed !== undefined && (allowed.includes(asked) || allowed.includes('*'));
+}
+
+export function coversPath(allowed: string, path: string): boolean {
+  return allowed === path || (allowed.endsWith('*') && path.startsWith(withoutStars(allowed)));
+}
+
+function withoutStars(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === '*') end--;
+  return path.slice(0, end);
+}
+
+function coversResource(allowed: readonly string[] = [], resource: string): boolean {
+  if (allowed.includes('*') || allowed.includes(resource)) return true;
+  const slash = resource.indexOf('/');
+  return slash >= 0 && allowed.includes(`*/${resource.slice(slash + 1)}`);
+}
