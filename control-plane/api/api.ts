@@ -113,6 +113,8 @@ export interface ListQuery {
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   readonly limit?: number;
+  /** A page with a `limit` ends early when its objects come to about so many bytes; absent: 32 MiB. */
+  readonly pageBytes?: number;
   readonly continue?: string;
   readonly resourceVersion?: string;
   readonly resourceVersionMatch?: string;
@@ -121,7 +123,10 @@ export interface ListQuery {
 }
 
 export interface ListPage {
+  /** As they are stored, when the version that is served is another. */
   readonly items: readonly KubeObject[];
+  /** An item in the version that is served; absent: itself. */
+  readonly served?: (object: KubeObject) => KubeObject;
   readonly resourceVersion: string;
   readonly continue?: string;
   readonly remainingItemCount?: number;

@@ -50,7 +50,8 @@ export class LocalClient implements Client {
     const page = await this.#ask<ListPage>((context) =>
       this.#deps.api.list(context, { entry: kindNamed(kind), ...options }),
     );
-    const items = page.items as unknown as KindMap[K][];
+    const served = page.served ? page.items.map(page.served) : page.items;
+    const items = served as unknown as KindMap[K][];
     return { items, resourceVersion: page.resourceVersion, ...(page.continue ? { continue: page.continue } : {}) };
   }
 

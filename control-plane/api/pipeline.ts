@@ -197,7 +197,7 @@ function defOf(entry: KindEntry): KindDef {
 
 /** A page in the version that is served. */
 function pageAs(def: KindDef, page: ListPage): ListPage {
-  return def.conversion ? { ...page, items: page.items.map((object) => servedAs(def, object)) } : page;
+  return def.conversion ? { ...page, served: (object) => servedAs(def, object) } : page;
 }
 
 async function* eventsAs(def: KindDef, events: AsyncIterable<ApiWatchEvent>): AsyncGenerator<ApiWatchEvent> {

@@ -5,15 +5,25 @@ import type { KindEntry } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { invalid, invalidError } from '../../shared/schema/causes.ts';
 import { kindPrefix, objectKey } from '../store/keys.ts';
+import { packed, packedBytes, packFrom } from '../store/packed.ts';
+import type { Item } from '../store/store.ts';
 import type { ListPage, ListQuery, RequestContext, Target } from './api.ts';
+import { aside } from './aside.ts';
 import { decodeItem } from './codec.ts';
 import type { Core } from './core.ts';
 import { checkListOptions } from './list-options.ts';
 import { badRequest, notFound } from './refusals.ts';
 import { type Selection, selectionOf } from './selection.ts';
 
-/** Items that are read from the store at a time while a page of matching ones is gathered. */
+/** Items, and characters of them, that are read from the store at a time while a page of matching ones is gathered. */
 const storePage = 500;
+const storeSize = 4 * 1024 * 1024;
+/** A page that is asked for ends early when its objects come to about so many bytes. */
+const pageBytes = 32 * 1024 * 1024;
+/** The most of a list of a past revision for which no page is asked, in bytes: it is gathered before it is answered. */
+const wholeBytes = 128 * 1024 * 1024;
+/** Bytes of large objects that are looked into before others' requests go first. */
+const lookBytes = 2 * 1024 * 1024;
 /** The most that are read at a time, however long a page the client wants. */
 const maxStorePage = 5_000;
 /** In a continue token: the revision of the moment at which it is used. */
@@ -40,6 +50,8 @@ export async function getObject(
   return state.object;
 }
 
+/** A page may have less than its `limit` when its objects are large. */
+
 export async function listObjects(
   core: Core,
   context: RequestContext,
@@ -51,6 +63,7 @@ export async function listObjects(
   const selection = selectionOf(served, query);
   authorizeSelection(core, context, 'list', served, selection);
   const limit = query.limit && query.limit > 0 ? query.limit : undefined;
+  const size = query.pageBytes ?? pageBytes;
   if (query.continue) {
     if (query.resourceVersion && query.resourceVersion !== '0') {
       throw badRequest('specifying resource version is not allowed when using continue');
@@ -58,16 +71,16 @@ export async function listObjects(
     const from = readContinuation(query.continue);
     // A token that was given out for an expired one: it goes on in the present state.
     const revision = from.revision === present ? await core.reads.catchUp(context.signal) : from.revision;
-    return pageOfStore(core, context, def, selection, limit, { ...from, revision });
+    return pageOfStore(core, context, def, selection, limit, size, { ...from, revision });
   }
   const wanted = versionOf(query.resourceVersion, served);
   if (query.resourceVersionMatch === 'Exact' && wanted) {
     await core.reads.waitFor(wanted, context.signal);
-    return pageOfStore(core, context, def, selection, limit, { revision: wanted, after: '' });
+    return pageOfStore(core, context, def, selection, limit, size, { revision: wanted, after: '' });
   }
   if (wanted === undefined) await core.reads.catchUp(context.signal);
   else await core.reads.waitFor(wanted, context.signal);
-  return pageOfCache(core, def, selection, limit);
+  return pageOfCache(core, context, def, selection, limit, size);
 }
 
 /** A list or watch of a single name is asked for by that name, so that rules for one object can allow it. */
@@ -91,27 +104,42 @@ export function versionOf(resourceVersion: string | undefined, { plural, group }
   throw invalidError({ kind: plural, group }, '', [invalid('resourceVersion', resourceVersion, detail)]);
 }
 
-function pageOfCache(core: Core, def: KindDef, selection: Selection, limit: number | undefined): ListPage {
+async function pageOfCache(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  selection: Selection,
+  limit: number | undefined,
+  size: number,
+): Promise<ListPage> {
   const { cache } = core.deps;
-  const resourceVersion = String(cache.revision);
+  const { revision } = cache;
+  const resourceVersion = String(revision);
   const { namespace, name } = selection;
   if (name !== undefined && (namespace || !def.namespaced)) {
     const object = core.cached(def, namespace, name)?.object;
     return { items: object && selection.matches(object) ? [object] : [], resourceVersion };
   }
   const all: readonly KubeObject[] = cache.list(def.kind as Kind, namespace);
-  if (limit === undefined) {
-    return { items: selection.selects ? all.filter((object) => selection.matches(object)) : all, resourceVersion };
-  }
+  if (limit === undefined && !selection.selects) return { items: all, resourceVersion };
   const items: KubeObject[] = [];
+  let bytes = 0;
+  let looked = 0;
   for (const [index, object] of all.entries()) {
+    looked += selection.fields.length > 0 ? packedBytes(object) : 0;
+    if (looked > lookBytes) {
+      looked = 0;
+      await aside();
+      context.signal.throwIfAborted();
+    }
     if (!selection.matches(object)) continue;
     items.push(object);
-    if (items.length < limit || index === all.length - 1) continue;
+    bytes += cache.sizeOf(object);
+    if (limit === undefined || (items.length < limit && bytes < size) || index === all.length - 1) continue;
     return {
       items,
       resourceVersion,
-      continue: writeContinuation({ revision: cache.revision, after: keyWithin(def, selection, object) }),
+      continue: writeContinuation({ revision, after: keyWithin(def, selection, object) }),
       ...(selection.selects ? {} : { remainingItemCount: all.length - index - 1 }),
     };
   }
@@ -124,21 +152,25 @@ async function pageOfStore(
   def: KindDef,
   selection: Selection,
   limit: number | undefined,
+  size: number,
   from: Continuation,
 ): Promise<ListPage> {
   const prefix = kindPrefix(def, selection.namespace);
   const items: KubeObject[] = [];
   let after = from.after && prefix + from.after;
+  let bytes = 0;
   for (;;) {
     context.signal.throwIfAborted();
     const wanted = Math.min(Math.max(limit ?? 0, storePage), maxStorePage);
     const page = await listStore(core, prefix, wanted, after, from);
     for (const [index, item] of page.items.entries()) {
-      const { object } = decodeItem(item);
+      const object = readItem(item);
       if (!selection.matches(object)) continue;
       items.push(object);
+      bytes += item.value.length;
+      if (limit === undefined && bytes > wholeBytes) throw tooLargeAtOnce(wholeBytes);
       const left = page.items.length - index - 1 + page.remaining;
-      if (items.length !== limit || left === 0) continue;
+      if (limit === undefined || (items.length < limit && bytes < size) || left === 0) continue;
       return {
         items,
         resourceVersion: String(from.revision),
@@ -155,7 +187,7 @@ async function pageOfStore(
 async function listStore(core: Core, prefix: string, limit: number, after: string, from: Continuation) {
   const { revision } = from;
   try {
-    return await core.deps.store.list(prefix, { limit, revision, ...(after ? { after } : {}) });
+    return await core.deps.store.list(prefix, { limit, size: storeSize, revision, ...(after ? { after } : {}) });
   } catch (error) {
     if (!isApiError(error, 'Expired')) throw error;
     throw from.after ? continueExpired(error, after.slice(prefix.length)) : expired(error);
@@ -169,6 +201,20 @@ function continueExpired(cause: unknown, after: string): ApiError {
     'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.',
     { continue: writeContinuation({ revision: present, after }) },
     { cause },
+  );
+}
+
+function readItem(item: Item): KubeObject {
+  if (item.value.length <= packFrom) return decodeItem(item).object;
+  return packed(item.value, item.revision, (text) => JSON.parse(text) as KubeObject);
+}
+
+/** A list that is too large for one answer. */
+export function tooLargeAtOnce(bytes: number): ApiError {
+  const most = `${bytes / 1024 / 1024} MiB`;
+  return new ApiError(
+    'RequestEntityTooLarge',
+    `the list is longer than ${most}: ask for it in pages, by limit and continue`,
   );
 }
 

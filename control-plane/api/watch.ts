@@ -5,8 +5,9 @@ import { apiVersionOf } from '../../shared/kinds/index.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type { CacheEvent } from '../store/feed.ts';
-import { withRevision } from '../store/packed.ts';
+import { packedBytes, withRevision } from '../store/packed.ts';
 import type { ApiWatchEvent, RequestContext, WatchQuery } from './api.ts';
+import { aside } from './aside.ts';
 import type { Core } from './core.ts';
 import { checkListOptions } from './list-options.ts';
 import { authorizeSelection, versionOf } from './read.ts';
@@ -14,6 +15,8 @@ import { type Selection, selectionOf } from './selection.ts';
 
 /** A watch that sees nothing is told how far the revision has moved no more often than this. */
 const bookmarkMs = 10_000;
+/** Bytes of large objects that are looked into before others' requests go first. */
+const lookBytes = 2 * 1024 * 1024;
 /** Batches feed a reader in this process that applies them at once: only the cache's window bounds it. */
 const batchBuffer = 1_000_000;
 
@@ -49,12 +52,18 @@ async function* follow(
   const signal = AbortSignal.any([context.signal, end.signal]);
   let bookmarked = clock.monotonic();
   let synced = !initial;
+  let looked = 0;
   let told = 0;
   let known = from === 'initial' ? 0 : from;
   try {
     for await (const batch of cache.subscribe({ kinds: [def.kind as Kind], from }, {}, signal)) {
+      if (looked > lookBytes) {
+        looked = 0;
+        await aside();
+      }
       let seen = false;
       for (const event of batch.events) {
+        looked += packedBytes(event.object);
         const change = select(event, selection);
         if (!change) continue;
         seen = true;

@@ -149,6 +149,11 @@ export class WatchCache {
     return this.#state.count(kind, namespace);
   }
 
+  /** About how long an object of this cache is as text, in bytes; of a small one rather more. */
+  sizeOf(object: KubeObject): number {
+    return packedBytes(object) || this.#state.cost(object);
+  }
+
   /** What the objects take of memory. */
   get memory(): Memory {
     return this.#state.memory;

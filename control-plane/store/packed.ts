@@ -85,16 +85,23 @@ function finish(pack: Pack, object: KubeObject, metadata: KubeObject['metadata']
 function outline<T extends object>(value: T, whole: () => T): T {
   const out = {} as T;
   for (const name of Object.keys(value) as (keyof T)[]) {
-    if (left(value[name], lightBytes) >= 0) out[name] = value[name];
+    if (fits(value[name], lightBytes)) out[name] = value[name];
     else Object.defineProperty(out, name, { get: () => whole()[name], enumerable: true, configurable: true });
   }
   return out;
+}
+
+/** Whether a value takes no more than about so many bytes as JSON. Parses nothing. */
+export function fits(value: unknown, bytes: number): boolean {
+  return left(value, bytes) >= 0;
 }
 
 /** What is left of `bytes` when `value` has been taken; looks no further once nothing is. */
 function left(value: unknown, bytes: number): number {
   if (typeof value === 'string') return bytes - value.length;
   if (typeof value !== 'object' || value === null) return bytes - 8;
+  const held = packedBytes(value);
+  if (held > 0) return bytes - held;
   let rest = bytes - 16;
   for (const name in value) {
     if (rest < 0) return rest;

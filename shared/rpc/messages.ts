@@ -61,6 +61,8 @@ export interface DeleteCollectionRequest {
 export interface ListResponse {
   metadata?: ListMeta;
   items: readonly KubeObject[];
+  /** Instead of `items`, where they are encoded already: only a server has it. */
+  encoded?: readonly Uint8Array[];
 }
 
 export interface WatchResponse {

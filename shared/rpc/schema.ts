@@ -144,8 +144,8 @@ function kindService(entry: KindEntry, root: protobuf.Root): KindService {
     },
   };
   const list: Codec<wire.ListResponse> = {
-    encode: ({ metadata, items }) =>
-      rawList.encode({ ...(metadata ? { metadata } : {}), items: items.map(object.encode) }),
+    encode: ({ metadata, items, encoded }) =>
+      rawList.encode({ ...(metadata ? { metadata } : {}), items: encoded ?? items.map(object.encode) }),
     decode: (bytes) => {
       const raw = rawList.decode(bytes);
       return { ...raw, items: (raw.items ?? []).map(object.decode) };

@@ -1,5 +1,7 @@
 import { formatMicroTime } from '../../../shared/clock.ts';
 import { type ApiError, reasons } from '../../../shared/errors.ts';
+import { fits } from '../../store/packed.ts';
+import type { ListPage } from '../api.ts';
 import type { Decision, Identity } from '../identity.ts';
 import type { AuditDecision, AuditedRequest, AuditStage } from './policy.ts';
 
@@ -58,7 +60,7 @@ export class AuditTrail {
   }
 
   response(object: unknown): void {
-    if (this.#decision.level === 'RequestResponse') this.#responseObject = object;
+    if (this.#decision.level === 'RequestResponse') this.#responseObject = asServed(object);
   }
 
   decided(decision: Decision): void {
@@ -110,7 +112,9 @@ export class AuditTrail {
   /** Undefined when they are too large even to be looked at, or there are none. */
   #bodies(stage: AuditStage): { requestObject?: unknown; responseObject?: unknown } | undefined {
     const late = stage === 'ResponseComplete' || stage === 'Panic';
-    if (itemsOf(this.#responseObject) > maxItems) return undefined;
+    if (itemsOf(this.#responseObject) > maxItems || !fits([this.#requestObject, this.#responseObject], maxLength)) {
+      return undefined;
+    }
     const shown = (object: unknown) => (this.#decision.omitManagedFields ? withoutManagedFields(object) : object);
     if (this.#requestObject === undefined && this.#responseObject === undefined) return undefined;
     return {
@@ -164,6 +168,13 @@ function userInfo({ user, uid, groups, extra }: Identity): object {
     ...(groups.length > 0 ? { groups } : {}),
     ...(extra ? { extra } : {}),
   };
+}
+
+/** A page in the version that its client is shown, unless it is too large to be written at all. */
+function asServed(object: unknown): unknown {
+  const { items, served, ...rest } = (object ?? {}) as Partial<ListPage>;
+  if (!items || !served) return object;
+  return { ...rest, items: items.length <= maxItems && fits(items, maxLength) ? items.map(served) : items };
 }
 
 function itemsOf(object: unknown): number {

@@ -10,6 +10,7 @@ import { boundValues } from '../../../shared/schema/values.ts';
 import type { Api, ListQuery, MutateOptions, RequestContext, Target } from '../api.ts';
 import { needsManager } from '../refusals.ts';
 import { type CallDeps, type Registered, serverStream, unary } from './calls.ts';
+import { listMessage } from './lists.ts';
 import { podStreamMethods } from './pod-streams.ts';
 
 /** The one implementation of all kinds' services: each method decodes to a call of the Api. */
@@ -42,18 +43,7 @@ export function kindMethods(deps: CallDeps & { api: Api }, service: KindService)
       unary(
         deps,
         methods.List,
-        async (context, request) => {
-          const { items, resourceVersion, ...page } = await api.list(context, listQuery(entry, request));
-          const { remainingItemCount } = page;
-          return {
-            metadata: {
-              resourceVersion,
-              ...(page.continue ? { continue: page.continue } : {}),
-              ...(remainingItemCount === undefined ? {} : { remainingItemCount }),
-            },
-            items,
-          };
-        },
+        (context, request) => listMessage(api, context, entry, listQuery(entry, request)),
         (gate, { namespace, limit }) =>
           gate.listWidth(entry.kind as Kind, namespace || undefined, Number(limit) > 0 ? Number(limit) : undefined),
       ),

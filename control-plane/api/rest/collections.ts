@@ -1,11 +1,12 @@
 import type { KubeObject } from '../../../shared/object.ts';
-import type { ApiWatchEvent, ListQuery } from '../api.ts';
+import type { ApiWatchEvent, ListPage, ListQuery } from '../api.ts';
 import { contentTypes, notAcceptable } from './negotiate.ts';
 import { flag, integer } from './parameters.ts';
 import { encodeFrame, encodeProtobuf } from './protobuf.ts';
 import { includeOf, pageForm, type Representation, representEvent } from './representation.ts';
 import type { Call } from './resources.ts';
-import { sendList } from './respond.ts';
+import { sendList } from './send-list.ts';
+import { type Chunk, joined, jsonParts } from './texts.ts';
 import { streamWatch } from './watch-stream.ts';
 
 /** A watch ends by itself after this at the latest, and after half of it when it asks for nothing, so that clients spread anew over the servers. */
@@ -18,15 +19,18 @@ export async function getCollection(call: Call): Promise<void> {
   const query = listQuery(call.query, call.route);
   if (flag(call.query, 'watch')) return watchCollection(call, query);
   const page = await call.api.list(call.context, query);
-  await sendPage(call, page.items, {
+  await sendPage(call, page, {
     resourceVersion: page.resourceVersion,
     ...(page.continue ? { continue: page.continue } : {}),
     ...(page.remainingItemCount === undefined ? {} : { remainingItemCount: page.remainingItemCount }),
   });
 }
 
-export function sendPage(call: Call, items: readonly KubeObject[], metadata: object): Promise<void> {
-  return sendList(call.reply, pageForm(representationFor(call), metadata), items);
+export function sendPage(call: Call, { items, served }: ListPage, metadata: object): Promise<void> {
+  const form = pageForm(representationFor(call), metadata);
+  const { shape } = form;
+  const both = served && shape ? (object: KubeObject) => shape(served(object)) : (shape ?? served);
+  return sendList(call.reply, call.clock, { ...form, ...(both ? { shape: both } : {}) }, items);
 }
 
 export function representationFor({ reply, route, query, clock }: Call): Representation {
@@ -65,8 +69,8 @@ async function watchCollection(call: Call, query: ListQuery): Promise<void> {
   });
   const protobuf = reply.format.encoding === 'protobuf';
   const encode = objectEncoder(call);
-  const frame = (type: string, object: string | Uint8Array): string | Uint8Array =>
-    typeof object === 'string' ? `{"type":"${type}","object":${object}}\n` : encodeFrame(type, object);
+  const frame = (type: string, object: Chunk): Chunk =>
+    protobuf ? encodeFrame(type, object as Uint8Array) : joined([`{"type":"${type}","object":`, object, '}\n']);
   await streamWatch(
     {
       response,
@@ -81,11 +85,11 @@ async function watchCollection(call: Call, query: ListQuery): Promise<void> {
 }
 
 /** An event's object on the wire. Tables tell ages, and bookmarks are a watcher's own: all else is shared by watchers. */
-function objectEncoder(call: Call): (event: ApiWatchEvent) => string | Uint8Array {
+function objectEncoder(call: Call): (event: ApiWatchEvent) => Chunk {
   const { encodings, reply, clock } = call;
   const { as, version = '', encoding } = reply.format;
   const representation = representationFor(call);
-  const encode = (object: object) => (encoding === 'protobuf' ? encodeProtobuf(object) : JSON.stringify(object));
+  const encode = (object: object) => (encoding === 'protobuf' ? encodeProtobuf(object) : joined(jsonParts(object)));
   const form = `${encoding} ${as ?? ''} ${version}`;
   let first = true;
   return ({ type, object }) => {

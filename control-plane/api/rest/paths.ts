@@ -12,8 +12,9 @@ import { type Aggregated, discoveryOf, discoveryPaths, isServedGroup } from './d
 import { type Check, healthText } from './health.ts';
 import { type Format, formatFor, mediaTypes, notAcceptable } from './negotiate.ts';
 import { OpenApi } from './openapi/documents.ts';
-import { encoded, type Reply, sendBody, sendObject } from './respond.ts';
+import { type Reply, sendBody, sendObject } from './respond.ts';
 import { notServed, PageNotFound, type Route } from './route.ts';
+import { encoded } from './texts.ts';
 
 export interface PathsDeps {
   readonly authorizer: Authorizer;

@@ -25,18 +25,29 @@ export function encodeProtobuf(object: Head): Buffer {
   return Buffer.concat(enveloped(object, [encodeMessage(object)]));
 }
 
-/** An item of a list; to be put together by `encodeList`. */
-export function encodeItem(item: Head): Uint8Array {
-  return encodeMessage(item);
+/** An item of a list; to be put together by `frameList`. */
+export function encodeItem(item: object): Uint8Array {
+  return encodeMessage(item as Head);
 }
 
-/** A list of items that are encoded already, in parts that are to be sent one after the other. */
-export function encodeList(head: Head, items: readonly Uint8Array[]): Uint8Array[] {
+/** What stands around the items of a list, which are sent one after the other. */
+export interface ListFrame {
+  readonly begin: Uint8Array;
+  /** Before an item of `size` bytes. */
+  before(size: number): Uint8Array;
+  readonly end: Uint8Array;
+}
+
+/** `sizes`: the lengths of all items, as `encodeItem` makes them. */
+export function frameList(head: Head, sizes: readonly number[]): ListFrame {
   // The one list whose fields are numbered the other way round.
   const turned = head.kind === 'PartialObjectMetadataList' && head.apiVersion === 'meta.k8s.io/v1beta1';
   const metadata = prefixed(turned ? 0x12 : 0x0a, [encodeWhole(`${meta}.ListMeta`, head.metadata ?? {})]);
-  const parts = items.flatMap((item) => prefixed(turned ? 0x0a : 0x12, [item]));
-  return enveloped(head, turned ? [...parts, ...metadata] : [...metadata, ...parts]);
+  const before = (size: number): Buffer => prefix(turned ? 0x0a : 0x12, size);
+  let length = sizeOf(metadata);
+  for (const size of sizes) length += before(size).length + size;
+  const begin = [...envelopeBegin(head, length), ...(turned ? [] : metadata)];
+  return { before, begin: Buffer.concat(begin), end: Buffer.concat([...(turned ? metadata : []), envelopeEnd]) };
 }
 
 /** One event of a watch: its length (4 bytes, big-endian), then a WatchEvent with the enveloped object in it. */
@@ -85,18 +96,27 @@ function messageFor(apiVersion: string, kind: string): string | undefined {
 }
 
 /** typeMeta 1 (apiVersion 1, kind 2), raw 2, then the end. */
-function enveloped({ apiVersion = '', kind = '' }: Head, raw: readonly Uint8Array[]): Uint8Array[] {
+function enveloped(head: Head, raw: readonly Uint8Array[]): Uint8Array[] {
+  return [...envelopeBegin(head, sizeOf(raw)), ...raw, envelopeEnd];
+}
+
+/** What stands before `length` bytes of raw. */
+function envelopeBegin({ apiVersion = '', kind = '' }: Head, length: number): Uint8Array[] {
   const type = [...prefixed(0x0a, [Buffer.from(apiVersion)]), ...prefixed(0x12, [Buffer.from(kind)])];
-  return [magic, ...prefixed(0x0a, type), ...prefixed(0x12, raw), envelopeEnd];
+  return [magic, ...prefixed(0x0a, type), prefix(0x12, length)];
 }
 
 /** A length-delimited field: its tag, its length, its bytes. */
 function prefixed(tag: number, parts: readonly Uint8Array[]): Uint8Array[] {
+  return [prefix(tag, sizeOf(parts)), ...parts];
+}
+
+function prefix(tag: number, length: number): Buffer {
   const bytes = [tag];
-  let size = sizeOf(parts);
+  let size = length;
   for (; size >= 0x80; size = Math.floor(size / 0x80)) bytes.push((size % 0x80) | 0x80);
   bytes.push(size);
-  return [Buffer.from(bytes), ...parts];
+  return Buffer.from(bytes);
 }
 
 function sizeOf(parts: readonly Uint8Array[]): number {

@@ -120,7 +120,7 @@ async function deleteObject(call: Call, target: Target): Promise<void> {
 async function deleteCollection(call: Call): Promise<void> {
   const options = await deleteOptions(call);
   const page = await call.api.deleteCollection(call.context, listQuery(call.query, call.route), options);
-  await sendPage(call, page.items, { resourceVersion: page.resourceVersion });
+  await sendPage(call, page, { resourceVersion: page.resourceVersion });
 }
 
 /** An object or a Status, in the form that the client asked for. */

@@ -1,15 +1,13 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../../shared/clock.ts';
 import type { ApiWatchEvent } from '../api.ts';
+import { aside } from '../aside.ts';
 import { toApiError } from './respond.ts';
+import { type Chunk, joined } from './texts.ts';
+import { drained, finished } from './writing.ts';
 
 /** Text or bytes that wait to be written in one go. */
 const bufferLength = 64 * 1024;
-/** A client that takes nothing for so long is cut off. */
-const stalledMs = 30_000;
-
-type Chunk = string | Uint8Array;
 
 export interface WatchStream {
   readonly response: ServerResponse;
@@ -41,6 +39,8 @@ export async function streamWatch(stream: WatchStream, events: AsyncIterable<Api
       out.push(stream.encode(next.value));
       if (out.length >= bufferLength) {
         if (!out.flush()) await drained(stream);
+        // A client that takes everything at once would else keep all others waiting.
+        await aside();
       } else if (response.writableNeedDrain) {
         await drained(stream);
       } else {
@@ -54,7 +54,7 @@ export async function streamWatch(stream: WatchStream, events: AsyncIterable<Api
     await source.return?.();
     out.flush();
     response.end();
-    await written(stream);
+    await finished(stream);
   }
 }
 
@@ -88,28 +88,5 @@ class Outbox {
     this.#waiting = [];
     this.length = 0;
     return this.#response.write(joined(waiting));
-  }
-}
-
-function joined(chunks: readonly Chunk[]): Chunk {
-  const [first = ''] = chunks;
-  if (chunks.length === 1) return first;
-  return typeof first === 'string' ? chunks.join('') : Buffer.concat(chunks as readonly Uint8Array[]);
-}
-
-/** Whoever does not even take the end of his watch is cut off, too. */
-async function written({ response, clock }: WatchStream): Promise<void> {
-  if (response.writableFinished || response.destroyed) return;
-  const stalled = clock.timer(stalledMs, () => response.destroy());
-  await new Promise<void>((resolve) => response.once('close', resolve));
-  stalled.cancel();
-}
-
-async function drained({ response, clock, signal }: WatchStream): Promise<void> {
-  const stalled = clock.timer(stalledMs, () => response.destroy());
-  try {
-    await once(response, 'drain', { signal });
-  } finally {
-    stalled.cancel();
   }
 }

@@ -1,0 +1,35 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
+import type { Clock } from '../../../shared/clock.ts';
+
+/** A client that takes nothing for so long is cut off. */
+const stalledMs = 30_000;
+
+export interface Written {
+  readonly response: ServerResponse;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Waits until the client takes more; cuts it off when it does not. `out`: what stands before the response. Rejects by the signal. */
+export async function drained({ response, clock, signal }: Written, out: Writable = response): Promise<void> {
+  const stalled = clock.timer(stalledMs, () => response.destroy());
+  const gone = new AbortController();
+  const onClose = (): void => gone.abort();
+  response.once('close', onClose);
+  try {
+    await once(out, 'drain', { signal: AbortSignal.any([signal, gone.signal]) });
+  } finally {
+    response.off('close', onClose);
+    stalled.cancel();
+  }
+}
+
+/** Waits until the client has taken everything; cuts it off when it does not even take the end. */
+export async function finished({ response, clock }: Omit<Written, 'signal'>): Promise<void> {
+  if (response.writableFinished || response.destroyed) return;
+  const stalled = clock.timer(stalledMs, () => response.destroy());
+  await new Promise<void>((resolve) => response.once('close', resolve));
+  stalled.cancel();
+}
