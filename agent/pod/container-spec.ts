@@ -4,8 +4,9 @@ import { intValue, milliValue } from '../../shared/quantity.ts';
 import type { ContainerSpec, HostPort, Mount, PodRef, Resources, SandboxSpec } from '../runtime/runtime.ts';
 import { containerHash, hashLabel } from './containers.ts';
 import { containerEnv, expand } from './env.ts';
-import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
+import type { PodFacts, PodInputs } from './inputs.ts';
 import { resourcesLabel, resourcesText } from './resources.ts';
+import type { RunAs } from './run-as.ts';
 
 /** Annotation of a pod that tells the fake runtime how its containers behave; handed on as a label. */
 const fakeAnnotation = 'coracle.fake';
@@ -22,11 +23,11 @@ export function containerSpec(
   mounts: readonly Mount[],
   inputs: PodInputs,
   facts: PodFacts & { readonly memoryCapacity: number },
+  who: RunAs,
 ): ContainerSpec {
   const env = containerEnv(pod, container, inputs, facts);
   const variables = new Map(env.map(({ name, value }) => [name, value]));
   const own = container.securityContext ?? {};
-  const whole = pod.spec.securityContext ?? {};
   const fake = pod.metadata.annotations?.[fakeAnnotation];
   return {
     pod: podRef(pod),
@@ -42,14 +43,11 @@ export function containerSpec(
     tty: container.tty ?? false,
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
-    ...userOf(pod, container),
+    ...who,
     privileged: own.privileged ?? false,
     readOnlyRootFilesystem: own.readOnlyRootFilesystem ?? false,
     capabilities: { add: own.capabilities?.add ?? [], drop: own.capabilities?.drop ?? [] },
     noNewPrivileges: own.allowPrivilegeEscalation === false,
-    supplementalGroups: [
-      ...new Set([...(whole.supplementalGroups ?? []), ...(whole.fsGroup === undefined ? [] : [whole.fsGroup])]),
-    ],
     labels: {
       [hashLabel]: containerHash(container),
       [resourcesLabel]: resourcesText(container),
@@ -104,20 +102,6 @@ function oomScore(pod: Pod, requested: number, capacity: number): number {
   if (qos === 'Guaranteed') return -997;
   if (qos === 'BestEffort' || capacity <= 0) return 1000;
   return Math.min(999, Math.max(3, 1000 - Math.floor((1000 * requested) / capacity)));
-}
-
-function userOf(pod: Pod, container: Container): { user?: string } {
-  const own = container.securityContext ?? {};
-  const whole = pod.spec.securityContext ?? {};
-  const user = own.runAsUser ?? whole.runAsUser;
-  const group = own.runAsGroup ?? whole.runAsGroup;
-  if ((own.runAsNonRoot ?? whole.runAsNonRoot) && user === 0) {
-    throw new ConfigError(
-      `container's runAsUser breaks non-root policy (pod: "${pod.metadata.name}", container: ${container.name})`,
-    );
-  }
-  if (user === undefined) return group === undefined ? {} : { user: `:${group}` };
-  return { user: group === undefined ? String(user) : `${user}:${group}` };
 }
 
 function hostPorts(pod: Pod): HostPort[] {

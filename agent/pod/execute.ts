@@ -15,6 +15,7 @@ import { markReplacing } from './absorb.ts';
 import { cgroupResources, containerSpec, podRef, sandboxSpec } from './container-spec.ts';
 import { containersOf } from './containers.ts';
 import { HookError, type Hooks } from './hooks.ts';
+import { lookAtImage } from './image-user.ts';
 import { credentialsFor, isImageName, pullPolicy } from './images.ts';
 import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
 import type {
@@ -221,7 +222,9 @@ export const executors: Executors = {
       const facts = factsOf(deps, context);
       const mounts = await deps.volumes.mounts(context.pod, container, attempt, deps.inputs, facts);
       const target = targetOf(context, container, sandboxId);
-      const spec = { ...containerSpec(context.pod, container, attempt, mounts, deps.inputs, facts), ...target };
+      const { who, ...image } = await lookAtImage(deps.runtime, context.pod, container, signal);
+      const made = containerSpec(context.pod, container, attempt, mounts, deps.inputs, facts, who);
+      const spec = { ...made, ...target, ...image };
       const id = await deps.runtime.createContainer(sandboxId, spec, signal);
       const now = deps.clock.now();
       context.putContainer({

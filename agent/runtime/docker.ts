@@ -6,17 +6,19 @@ import type { Clock } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { NetnsDialer } from '../network/netns-dialer.ts';
 import { NetworkError, type PodNetwork } from '../network/network.ts';
+import { ImageAccounts } from './docker/accounts.ts';
 import type { EngineOptions } from './docker/container-config.ts';
 import { StatsReader } from './docker/container-stats.ts';
 import { Containers } from './docker/containers.ts';
 import { Engine } from './docker/engine.ts';
 import { engineEvents } from './docker/events.ts';
 import { imageStatus, listImages, pullImage } from './docker/images.ts';
-import { type ContainerIdentity, identityOf, type SandboxIdentity, scopeFilter } from './docker/labels.ts';
+import { type ContainerIdentity, identityOf, isScratch, type SandboxIdentity, scopeFilter } from './docker/labels.ts';
 import { containerLogs } from './docker/logs.ts';
 import { attach, killLeftCommands, openExec } from './docker/process-stream.ts';
 import { Sandboxes } from './docker/sandboxes.ts';
 import {
+  type AccountFiles,
   type ContainerSpec,
   type ContainerState,
   type ContainerStats,
@@ -67,6 +69,7 @@ export class DockerRuntime implements Runtime {
   readonly #options: EngineOptions;
   readonly #sandboxes: Sandboxes;
   readonly #containers: Containers;
+  readonly #accounts: ImageAccounts;
   readonly #stats: StatsReader;
   readonly #kill: (pid: number) => void;
   readonly #dialer: NetnsDialer;
@@ -93,6 +96,7 @@ export class DockerRuntime implements Runtime {
     this.#network = network;
     this.#options = engineOptions;
     this.#sandboxes = new Sandboxes({ engine, clock, network }, engineOptions, join(stateDir, 'sandboxes'));
+    this.#accounts = new ImageAccounts(engine, engineOptions.scope);
     this.#stats = new StatsReader(engine, clock);
     this.#containers = new Containers({ engine, sandboxes: this.#sandboxes, kill }, engineOptions);
   }
@@ -127,6 +131,8 @@ export class DockerRuntime implements Runtime {
       const running = containers.filter(({ info }) => info.State === 'running');
       const deps = { engine: this.#engine, kill: this.#kill };
       await inParallel(running, ({ info }) => killLeftCommands(deps, info.Id, signal));
+      const scratch = listed.filter(({ Labels }) => isScratch(Labels));
+      await inParallel(scratch, ({ Id }) => this.#sandboxes.removeContainer(Id, signal));
       this.#tidied = true;
     }
     return {
@@ -210,6 +216,10 @@ export class DockerRuntime implements Runtime {
 
   imageStatus(image: string, signal?: AbortSignal): Promise<ImageState | undefined> {
     return imageStatus(this.#engine, image, signal);
+  }
+
+  imageAccounts(image: string, signal?: AbortSignal): Promise<AccountFiles> {
+    return this.#accounts.of(image, signal);
   }
 
   pullImage(image: string, auth: RegistryAuth | undefined, signal?: AbortSignal): Promise<ImageState> {

@@ -15,6 +15,8 @@ import {
   type SandboxState,
 } from './runtime.ts';
 
+/** Who the processes of every image are: nobody in particular, and not root. */
+const imageUser = '65532';
 /** Lines kept of each container. */
 const maxLines = 1_000;
 
@@ -172,7 +174,7 @@ export class FakeEngine {
     const known = this.image(name);
     if (known) return known;
     const id = `sha256:${createHash('sha256').update(name).digest('hex')}`;
-    const image: ImageState = { id, names: [name], sizeBytes: 10_000_000 };
+    const image: ImageState = { id, names: [name], sizeBytes: 10_000_000, user: imageUser };
     this.#images.set(name, image);
     return image;
   }
@@ -185,7 +187,7 @@ export class FakeEngine {
     const known = this.#images.get(name);
     if (known || this.options.images !== 'all') return known;
     const id = `sha256:${createHash('sha256').update(name).digest('hex')}`;
-    return { id, names: [name], sizeBytes: 10_000_000 };
+    return { id, names: [name], sizeBytes: 10_000_000, user: imageUser };
   }
 
   images(): ImageState[] {

@@ -5,6 +5,7 @@ import { containerState, type FakeContainer, type FakeEngine, sandboxState } fro
 import { fakeAttach, fakeDial, fakeExec } from './fake-process.ts';
 import { fakeStats } from './fake-stats.ts';
 import {
+  type AccountFiles,
   type ContainerSpec,
   type ContainerState,
   type ContainerStats,
@@ -187,6 +188,12 @@ export class FakeRuntime implements Runtime {
   async imageStatus(image: string): Promise<ImageState | undefined> {
     this.#check();
     return this.#engine.image(image);
+  }
+
+  async imageAccounts(image: string): Promise<AccountFiles> {
+    this.#check();
+    if (!this.#engine.image(image)) throw new RuntimeError('ImageNotFound', `no such image: ${image}`);
+    return { passwd: '', group: '' };
   }
 
   async pullImage(image: string, _auth: RegistryAuth | undefined, signal?: AbortSignal): Promise<ImageState> {

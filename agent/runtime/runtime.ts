@@ -49,6 +49,8 @@ export interface Runtime {
   /** Log bytes in the order they were written, as lines of RFC3339Nano time, space, text when `timestamps`. */
   logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
   imageStatus(image: string, signal?: AbortSignal): Promise<ImageState | undefined>;
+  /** The files of the image that name its users and groups. NotFound when there is no such image. */
+  imageAccounts(image: string, signal?: AbortSignal): Promise<AccountFiles>;
   pullImage(image: string, auth: RegistryAuth | undefined, signal?: AbortSignal): Promise<ImageState>;
   listImages(signal?: AbortSignal): Promise<ImageState[]>;
   /** What happens to containers from now on; ends by the signal, throws when the engine's stream breaks. */
@@ -113,6 +115,8 @@ export interface ContainerSpec {
   /** Counts its restarts: 0 for the first. */
   readonly attempt: number;
   readonly image: string;
+  /** The very image that was looked at for this container, whatever its name leads to by now. */
+  readonly imageId?: string;
   readonly command?: readonly string[];
   readonly args?: readonly string[];
   readonly workingDir?: string;
@@ -190,6 +194,14 @@ export interface ImageState {
   /** Names and digests it is known by. */
   readonly names: readonly string[];
   readonly sizeBytes: number;
+  /** Who its processes are, `USER[:GROUP]` by name or number; empty: root. Absent in lists. */
+  readonly user?: string;
+}
+
+/** `/etc/passwd` and `/etc/group` as they are in an image; empty where there is none. */
+export interface AccountFiles {
+  readonly passwd: string;
+  readonly group: string;
 }
 
 export interface RegistryAuth {

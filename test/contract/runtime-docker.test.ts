@@ -155,6 +155,35 @@ describe.skipIf(missing)('pods on Docker', () => {
     await runtime.removeSandbox(sandbox.id);
   });
 
+  test('an image says who its processes are, and which accounts it has', async () => {
+    const engine = new Docker({ socketPath: node.docker.socket });
+    const base = await engine.createContainer({ Image: testImage });
+    await base.commit({ repo: 'coracle-test/user', tag: '1', changes: 'USER app' });
+    await base.remove();
+    const image = 'coracle-test/user:1';
+    expect((await runtime.imageStatus(testImage))?.user).toBe('');
+    expect((await runtime.imageStatus(image))?.user).toBe('app');
+    const many = await Promise.all([runtime.imageAccounts(image), runtime.imageAccounts(image)]);
+    for (const { passwd, group } of many) {
+      expect(passwd).toContain('app:x:1000:1001:');
+      expect(group).toContain('media:x:4000:nobody,app\n');
+    }
+    await expect(runtime.imageAccounts('coracle-test/none:1')).rejects.toMatchObject({ code: 'ImageNotFound' });
+    const all = await engine.listContainers({ all: true });
+    expect(all.filter(({ Names }) => Names.some((name) => name.includes('accounts')))).toEqual([]);
+    // What an agent that died has left of such a look goes at the next one's first list.
+    const labels = { 'coracle.scope': 'coracle', 'coracle.role': 'scratch' };
+    const left = await engine.createContainer({ Image: testImage, Labels: labels });
+    await node.runtime().list();
+    await expect(left.inspect()).rejects.toMatchObject({ statusCode: 404 });
+  });
+
+  test('a container is made of the very image that was looked at', async () => {
+    const { id: imageId = '' } = (await runtime.imageStatus(testImage)) ?? {};
+    const { id } = await runPod(runtime, forever, 'image-id', { image: 'coracle-test/moved:1', imageId });
+    expect(await runtime.inspectContainer(id)).toMatchObject({ image: 'coracle-test/moved:1', imageId });
+  });
+
   test('mounts, environment, directory and arguments are as asked for', async () => {
     const source = join(node.docker.directory, 'volume');
     await mkdir(join(source, 'sub'), { recursive: true });

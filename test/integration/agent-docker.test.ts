@@ -222,6 +222,30 @@ describe.skipIf(missing)('an agent on Docker', () => {
     expect([shown()?.resources, await limitOf()]).toEqual([{ limits: { memory: '32Mi' } }, 32 * 2 ** 20]);
   });
 
+  it('refuses to run an image as root that must not be, and keeps its user and groups when only a group is given', async () => {
+    const refused = shell('app', forever, { securityContext: { runAsNonRoot: true } });
+    server.assign(makePod('nonroot', { containers: [refused] }));
+    const waiting = () => status('nonroot')?.containerStatuses?.[0]?.state?.waiting;
+    await eventually(() => waiting()?.reason === 'CreateContainerConfigError', { timeoutMs: 20_000 });
+    expect(waiting()?.message).toContain('container has runAsNonRoot and image will run as root');
+    const grouped = {
+      restartPolicy: 'Never' as const,
+      securityContext: { runAsUser: 1000, runAsGroup: 3000, fsGroup: 5000 },
+      containers: [shell('grouped', 'id -u; id -g; id -G')],
+    };
+    server.assign(makePod('grouped', grouped));
+    await eventually(() => status('grouped')?.phase === 'Succeeded', { timeoutMs: 20_000 });
+    const [uid, gid, groups = ''] = (await output('grouped'))
+      .replace(/[^\d\n ]/g, '')
+      .trim()
+      .split('\n');
+    expect([uid, gid]).toEqual(['1000', '3000']);
+    expect(groups.trim().split(' ').sort()).toEqual(['3000', '4000', '5000']);
+    for (const name of ['nonroot', 'grouped']) server.delete(`default/${name}`, 0);
+    await eventually(() => server.terminated.size === 2, { timeoutMs: 30_000 });
+    server.terminated.clear();
+  });
+
   it('leaves nothing of pods that are deleted', async () => {
     for (const name of ['web', 'look', 'fails', 'sized']) server.delete(`default/${name}`, 5);
     await eventually(() => server.terminated.size === 4, { timeoutMs: 30_000 });

@@ -114,8 +114,11 @@ export async function buildTestImages(socket: string): Promise<void> {
   for (const name of ['bin', 'etc', 'home', 'root', 'tmp', 'var']) {
     archive.entry({ name, type: 'directory', mode: name === 'tmp' ? 0o1777 : 0o755 });
   }
-  archive.entry({ name: 'etc/passwd' }, 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n');
-  archive.entry({ name: 'etc/group' }, 'root:x:0:\nnobody:x:65534:\n');
+  archive.entry(
+    { name: 'etc/passwd' },
+    'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\napp:x:1000:1001::/:/bin/sh\n',
+  );
+  archive.entry({ name: 'etc/group' }, 'root:x:0:\nnobody:x:65534:\napp:x:1001:\nmedia:x:4000:nobody,app\n');
   archive.entry({ name: 'bin/busybox', mode: 0o755 }, busybox);
   for (const applet of stdout.split('\n').filter((each) => each !== '' && each !== 'busybox')) {
     archive.entry({ name: `bin/${applet}`, type: 'symlink', linkname: 'busybox' });

@@ -72,7 +72,7 @@ export function containerConfig(
   const joined = `container:${sandboxId}`;
   return {
     name: containerName(spec),
-    Image: spec.image,
+    Image: spec.imageId ?? spec.image,
     ...(spec.command?.length ? { Entrypoint: [...spec.command] } : {}),
     ...(spec.args?.length ? { Cmd: [...spec.args] } : {}),
     ...(spec.workingDir ? { WorkingDir: spec.workingDir } : {}),

@@ -11,7 +11,7 @@ export async function imageStatus(
   signal?: AbortSignal,
 ): Promise<ImageState | undefined> {
   const info = await engine.findImage(image, signal);
-  return info && imageState(info);
+  return info && { ...imageState(info), user: info.Config.User };
 }
 
 export async function listImages(engine: Engine, signal?: AbortSignal): Promise<ImageState[]> {

@@ -57,6 +57,15 @@ export function containerLabels(scope: string, sandboxId: string, spec: Containe
   };
 }
 
+/** Of a container that is made only to look at its image. */
+export function scratchLabels(scope: string): Labels {
+  return { [key.scope]: scope, [key.role]: 'scratch' };
+}
+
+export function isScratch(labels: Labels): boolean {
+  return labels[key.role] === 'scratch';
+}
+
 /** What labels say; undefined where they are not ours or of another scope. */
 export function identityOf(scope: string, labels: Labels): SandboxIdentity | ContainerIdentity | undefined {
   if (labels[key.scope] !== scope) return undefined;

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import type { PodSecurityContext, SecurityContext } from '../../shared/generated/types.ts';
+import { container, makePod } from '../../test/support/hollow-agent.ts';
+import { checkNonRoot, neededOfImage, runAs } from './run-as.ts';
+
+const accounts = {
+  passwd: 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/:/bin/sh\n\n# a comment\nnobody:x:65534:65534:::\n',
+  group: 'root:x:0:\napp:x:1001:\nmedia:x:4000:nobody,app\nother:x:5000:app2\n',
+};
+const of = (whole: PodSecurityContext, own: SecurityContext = {}) =>
+  [makePod('web', { securityContext: whole }), container('app', { securityContext: own })] as const;
+
+describe('a container that must not run as root', () => {
+  const check = (imageUser: string, whole: PodSecurityContext = {}, own: SecurityContext = {}) =>
+    checkNonRoot(...of({ runAsNonRoot: true, ...whole }, own), imageUser);
+  const who = '(pod: "web_default(uid-web)", container: app)';
+
+  it.each(['', '0', '00', '+0', '0:1000', ':1000'])('is refused when its image runs as root: %j', (user) => {
+    expect(() => check(user)).toThrow(`container has runAsNonRoot and image will run as root ${who}`);
+  });
+
+  it.each(['app', 'root', 'app:1000', '1000x'])('is refused when its image names a user: %j', (user) => {
+    const name = user.split(':')[0];
+    const fault = `image has non-numeric user (${name}), cannot verify user is non-root`;
+    expect(() => check(user)).toThrow(`container has runAsNonRoot and ${fault} ${who}`);
+  });
+
+  it('is let through when a number says that it is somebody else', () => {
+    check('1000');
+    check('1000:0');
+    check('', { runAsUser: 1000 });
+    check('app', {}, { runAsUser: 1000 });
+    check('', {}, { runAsNonRoot: false });
+  });
+
+  it('is refused when it is told to be root, whatever the image says', () => {
+    expect(() => check('1000', { runAsUser: 0 })).toThrow(`container's runAsUser breaks non-root policy ${who}`);
+    expect(() => check('1000', { runAsUser: 5 }, { runAsUser: 0 })).toThrow('breaks non-root policy');
+  });
+});
+
+describe('who a container runs as', () => {
+  const as = (whole: PodSecurityContext, imageUser = '', own: SecurityContext = {}) => {
+    const [pod, spec] = of(whole, own);
+    return runAs(pod, spec, imageUser, neededOfImage(pod, spec) === 'accounts' ? accounts : undefined);
+  };
+
+  it('is left to the image, or to the engine for a user alone, which knows its groups', () => {
+    expect(as({}, 'app')).toEqual({ supplementalGroups: [] });
+    expect(as({ runAsUser: 7, fsGroup: 9, supplementalGroups: [8, 9] })).toEqual({
+      user: '7',
+      supplementalGroups: [8, 9],
+    });
+  });
+
+  it('stays the image’s user when only a group is given', () => {
+    expect(as({ runAsGroup: 3000 }, 'app').user).toBe('1000:3000');
+    expect(as({ runAsGroup: 3000 }, '1234:5').user).toBe('1234:3000');
+    expect(as({ runAsGroup: 3000 }).user).toBe('0:3000');
+    expect(as({}, '', { runAsGroup: 3000 }).user).toBe('0:3000');
+  });
+
+  it('has the groups of the image’s group file beside those that are given, unless the policy is Strict', () => {
+    const groups = { runAsGroup: 3000, fsGroup: 9 };
+    expect(as(groups, 'app').supplementalGroups).toEqual([4000, 9]);
+    expect(as({ ...groups, runAsUser: 1000 }).supplementalGroups).toEqual([4000, 9]);
+    expect(as({ ...groups, runAsUser: 2000 }).supplementalGroups).toEqual([9]);
+    expect(as({ ...groups, supplementalGroupsPolicy: 'Strict' }, 'app')).toEqual({
+      user: '1000:3000',
+      supplementalGroups: [9],
+    });
+    expect(as({ supplementalGroupsPolicy: 'Strict' }, 'app')).toEqual({ user: '1000:1001', supplementalGroups: [] });
+    expect(as({ supplementalGroupsPolicy: 'Strict' }, 'app:media').user).toBe('1000:4000');
+  });
+
+  it('is refused for a user or group that the image does not know', () => {
+    expect(() => as({ runAsGroup: 1 }, 'ghost')).toThrow('unable to find user ghost: no matching entries');
+    expect(() => as({ supplementalGroupsPolicy: 'Strict' }, 'app:ghosts')).toThrow('unable to find group ghosts');
+  });
+
+  it('asks the image only for what it has to', () => {
+    const needed = (whole: PodSecurityContext) => neededOfImage(...of(whole));
+    expect(needed({ runAsUser: 1 })).toBe('nothing');
+    expect(needed({ runAsNonRoot: true, runAsUser: 1 })).toBe('nothing');
+    expect(needed({ runAsNonRoot: true })).toBe('user');
+    expect(needed({ runAsGroup: 1 })).toBe('accounts');
+    expect(needed({ supplementalGroupsPolicy: 'Strict' })).toBe('accounts');
+  });
+});
