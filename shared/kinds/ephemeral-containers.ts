@@ -3,6 +3,8 @@ import type { Container, EphemeralContainer, Pod, StatusCause } from '../generat
 import { duplicate, forbidden, notFound } from '../schema/causes.ts';
 import { validateContainer } from './container-validation.ts';
 import type { PartStrategy } from './kind.ts';
+import { validateOs } from './os-validation.ts';
+import { validateSecurity } from './security-validation.ts';
 
 const field = 'spec.ephemeralContainers';
 
@@ -51,6 +53,10 @@ function validateEphemeralContainers({ spec }: Pod, causes: StatusCause[]): void
     if (target && !others.has(target)) causes.push(notFound(`${path}.targetContainerName`, target));
     validateFields(container, path, causes);
   }
+  const { securityContext: _context, ...rest } = spec;
+  const added = { ...rest, containers: [], initContainers: [] };
+  validateSecurity(added, 'spec', causes);
+  validateOs(added, 'spec', causes);
 }
 
 function validateFields(container: EphemeralContainer, path: string, causes: StatusCause[]): void {

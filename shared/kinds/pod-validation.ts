@@ -2,6 +2,7 @@ import type { PodDNSConfig, PodSpec, PodTemplateSpec, StatusCause } from '../gen
 import { forbidden, invalid, notSupported, required } from '../schema/causes.ts';
 import { validateContainers } from './container-validation.ts';
 import { validateAnnotations, validateLabels } from './metadata.ts';
+import { validateOs } from './os-validation.ts';
 import { validatePodAnnotations } from './pod-annotations.ts';
 import { validateAmounts, validateResources } from './resource-validation.ts';
 import { validateScheduling } from './scheduling-validation.ts';
@@ -17,6 +18,7 @@ export function validatePodSpec(spec: PodSpec, field: string, causes: StatusCaus
   validateContainers(spec, field, causes);
   validateScheduling(spec, field, causes);
   validateSecurity(spec, field, causes);
+  validateOs(spec, field, causes);
   if (spec.dnsConfig) validateDns(spec.dnsConfig, `${field}.dnsConfig`, causes);
   if (spec.dnsPolicy === 'None') {
     if (!spec.dnsConfig) {

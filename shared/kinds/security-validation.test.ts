@@ -32,6 +32,51 @@ describe('a pod’s rights', () => {
     ]);
   });
 
+  it('are not of another system than the pod’s own', () => {
+    const windows = { os: { name: 'windows' } };
+    const fault = 'Forbidden: cannot be set for a windows pod';
+    const context = { runAsUser: 1, seccompProfile: { type: 'RuntimeDefault' }, sysctls: [], runAsNonRoot: true };
+    expect(pod({ ...windows, hostPID: true, hostNetwork: false, securityContext: context })).toEqual([
+      `spec.hostPID: ${fault}`,
+      `spec.securityContext.seccompProfile: ${fault}`,
+      `spec.securityContext.runAsUser: ${fault}`,
+    ]);
+    const own = { privileged: true, allowPrivilegeEscalation: true, capabilities: { add: ['SYS_ADMIN'] } };
+    const ownFaults = ['capabilities', 'privileged', 'allowPrivilegeEscalation'].map(
+      (name) => `spec.containers[0].securityContext.${name}: ${fault}`,
+    );
+    expect(pod(windows, { securityContext: own })).toEqual(ownFaults);
+    expect(pod({ ...windows, securityContext: { windowsOptions: { hostProcess: false } } })).toEqual([]);
+    expect(pod({ os: { name: 'linux' } }, { securityContext: { windowsOptions: {} } })).toEqual([
+      'spec.containers[0].securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux pod',
+    ]);
+  });
+
+  it('have no user namespace, nor what needs one', () => {
+    expect(pod({ hostUsers: true })).toEqual([]);
+    expect(pod({ hostUsers: false })).toEqual([
+      'spec.hostUsers: Forbidden: may not be false: nodes have no user namespaces for pods',
+    ]);
+    expect(pod({}, { securityContext: { procMount: 'Default' } })).toEqual([]);
+    expect(pod({}, { securityContext: { procMount: 'Unmasked' } })).toEqual([
+      'spec.containers[0].securityContext.procMount: Invalid value: "Unmasked": `hostUsers` must be false to use `Unmasked`',
+    ]);
+  });
+
+  it('set nothing in a namespace of the host', () => {
+    const sysctls = [
+      { name: 'net/ipv4/tcp_syncookies', value: '1' },
+      { name: 'kernel.shm_rmid_forced', value: '1' },
+    ];
+    const securityContext = { sysctls };
+    expect(pod({ hostNetwork: true, securityContext })).toEqual([
+      'spec.securityContext.sysctls[0].name: Invalid value: "net/ipv4/tcp_syncookies": may not be specified when \'hostNetwork\' is true',
+    ]);
+    expect(pod({ hostIPC: true, securityContext })).toEqual([
+      'spec.securityContext.sysctls[1].name: Invalid value: "kernel.shm_rmid_forced": may not be specified when \'hostIPC\' is true',
+    ]);
+  });
+
   it('give groups that there can be', () => {
     expect(pod({ securityContext: { supplementalGroups: [0, -1] } })).toEqual([
       'spec.securityContext.supplementalGroups[1]: Invalid value: -1: must be between 0 and 2147483647, inclusive',

@@ -8,7 +8,7 @@ import type {
   StatusCause,
   Sysctl,
 } from '../generated/types.ts';
-import { duplicate, invalid, required, tooLong } from '../schema/causes.ts';
+import { duplicate, forbidden, invalid, required, tooLong } from '../schema/causes.ts';
 import { isLocalPath, rangeFault } from '../schema/formats.ts';
 
 /** Largest id of a group. */
@@ -25,7 +25,10 @@ const maxSysctlName = 253;
 
 /** The rules of a pod's rights and of its containers', in the words of Kubernetes' core validation. `field`: the path of the pod's spec. */
 export function validateSecurity(spec: PodSpec, field: string, causes: StatusCause[]): void {
-  if (spec.securityContext) validatePodSecurity(spec.securityContext, `${field}.securityContext`, causes);
+  if (spec.securityContext) validatePodSecurity(spec.securityContext, spec, `${field}.securityContext`, causes);
+  if (spec.hostUsers === false) {
+    causes.push(forbidden(`${field}.hostUsers`, 'may not be false: nodes have no user namespaces for pods'));
+  }
   const lists: Array<[string, ReadonlyArray<Container | EphemeralContainer>]> = [
     ['containers', spec.containers ?? []],
     ['initContainers', spec.initContainers ?? []],
@@ -36,23 +39,32 @@ export function validateSecurity(spec: PodSpec, field: string, causes: StatusCau
       const path = `${field}.${name}[${index}].securityContext`;
       validateSeccomp(securityContext?.seccompProfile, `${path}.seccompProfile`, causes);
       validateAppArmor(securityContext?.appArmorProfile, `${path}.appArmorProfile`, causes);
+      if (securityContext?.procMount === 'Unmasked' && spec.hostUsers !== false) {
+        causes.push(invalid(`${path}.procMount`, 'Unmasked', '`hostUsers` must be false to use `Unmasked`'));
+      }
     }
   }
 }
 
-function validatePodSecurity(context: PodSecurityContext, field: string, causes: StatusCause[]): void {
+function validatePodSecurity(context: PodSecurityContext, spec: PodSpec, field: string, causes: StatusCause[]): void {
   const { supplementalGroups = [], sysctls = [], seccompProfile, appArmorProfile } = context;
   for (const [index, group] of supplementalGroups.entries()) {
     if (group >= 0 && group <= maxGroup) continue;
     causes.push(invalid(`${field}.supplementalGroups[${index}]`, group, rangeFault(0, maxGroup)));
   }
-  validateSysctls(sysctls, `${field}.sysctls`, causes);
+  validateSysctls(sysctls, spec, `${field}.sysctls`, causes);
   validateSeccomp(seccompProfile, `${field}.seccompProfile`, causes);
   validateAppArmor(appArmorProfile, `${field}.appArmorProfile`, causes);
 }
 
+/** Which of the pod's namespaces a kernel setting belongs to; undefined for the machine's own. `name`: with dots. */
+export function sysctlNamespace(name: string): 'hostNetwork' | 'hostIPC' | undefined {
+  if (name.startsWith('net.')) return 'hostNetwork';
+  return /^kernel\.(sem$|shm|msg)|^fs\.mqueue\./.test(name) ? 'hostIPC' : undefined;
+}
+
 /** One name in both its spellings is the same setting. */
-function validateSysctls(sysctls: readonly Sysctl[], field: string, causes: StatusCause[]): void {
+function validateSysctls(sysctls: readonly Sysctl[], spec: PodSpec, field: string, causes: StatusCause[]): void {
   const seen = new Set<string>();
   for (const [index, { name }] of sysctls.entries()) {
     if (!name) continue;
@@ -63,6 +75,10 @@ function validateSysctls(sysctls: readonly Sysctl[], field: string, causes: Stat
       causes.push(invalid(path, name, `must have at most ${maxSysctlName} characters and match regex ${sysctlShown}`));
     }
     seen.add(plain);
+    for (const namespace of ['hostNetwork', 'hostIPC'] as const) {
+      if (!spec[namespace] || sysctlNamespace(plain) !== namespace) continue;
+      causes.push(invalid(path, name, `may not be specified when '${namespace}' is true`));
+    }
   }
 }
 
