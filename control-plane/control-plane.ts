@@ -15,10 +15,13 @@ import type { Api } from './api/api.ts';
 import { auditedApi } from './api/audit/audited-api.ts';
 import type { Auditor } from './api/audit/auditor.ts';
 import { createAuthorizer } from './api/auth/authorizer.ts';
+import { LiveCredentials } from './api/auth/live-credentials.ts';
+import { NodeCertificates } from './api/auth/node-certificates.ts';
 import { bootstrapPolicy } from './api/auth/rbac/bootstrap-policy.ts';
 import { ensureBootstrapPolicy } from './api/auth/rbac/ensure-policy.ts';
 import { RbacIndex } from './api/auth/rbac/rbac-index.ts';
 import { createTokens, defaultIssuer, type TokenKeys, type Tokens } from './api/auth/tokens/index.ts';
+import { objectsOf } from './api/auth/tokens/objects.ts';
 import { ensureBootObjects } from './api/boot.ts';
 import { apiServer, type ClientOf, controller, controllerManager, scheduler } from './api/components.ts';
 import type { Authorizer } from './api/identity.ts';
@@ -90,6 +93,9 @@ export interface ControlPlane {
   /** What is answered to other servers. */
   readonly peerServer: PeerServer;
   readonly informers: Informers;
+  /** Which certificates of nodes count, and what ends the streams of those that no longer do. */
+  readonly nodeCertificates: NodeCertificates;
+  readonly liveCredentials: LiveCredentials;
   /** Absent when there are none. */
   readonly tokens?: Tokens;
   /** Resolves when requests can be served. */
@@ -147,8 +153,12 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       });
   const clientOf = clients();
   const kinds = new Set<Kind>([...assignmentKinds, ...schedulerKinds, ...controllerKinds]);
-  const informers: Informers = createInformers({ client: clientOf(apiServer), clock, random, log }, [...kinds]);
+  const watched: Kind[] = [...kinds, 'NodeEnrollment'];
+  const informers: Informers = createInformers({ client: clientOf(apiServer), clock, random, log }, watched);
   informers.onChange((changes) => rbac.apply(changes));
+  const nodeCertificates = new NodeCertificates(objectsOf({ cache, store }));
+  const liveCredentials = new LiveCredentials({ clock, nodes: nodeCertificates });
+  informers.onChange((changes) => liveCredentials.note(changes));
   const sessions = createNodeSessions({
     store,
     clientOf: ({ user, groups, uid, extra, peer }) =>
@@ -157,6 +167,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
         identity: { user, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) },
       }),
     ranges: clientOf(controller('node-controller'), 'kube-controller-manager'),
+    enrollments: clientOf(apiServer),
     informers,
     clock,
     random,
@@ -219,7 +230,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       open: async (server, ...asked) => (server === deps.holder ? sessions.open(...asked) : undefined),
       usage: sessions.usage,
     },
-    informers,
+    ...{ informers, nodeCertificates, liveCredentials },
     ...(tokens ? { tokens } : {}),
     async ready(signal) {
       await cache.ready(signal);

@@ -133,26 +133,25 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
   const enrollment = createEnrollment({
     client: controlPlane.client,
     authority: certificates.authority,
-    clock,
-    log,
+    ...{ clock, random, log },
   });
 
-  const authenticator = new Authenticator({ clock, authorizer, tokens: controlPlane.tokens?.authenticators });
+  const { nodeCertificates: nodes, liveCredentials: live } = controlPlane;
+  const authenticator = new Authenticator({ clock, authorizer, nodes, tokens: controlPlane.tokens?.authenticators });
   const gate = new FairGate({
     ...{ clock, registry: metrics },
     sizeOf: (kind, namespace) => controlPlane.cache.count(kind, namespace),
   });
   let restUrl = '';
   const rest = createRestServer({
-    ...{ api, authorizer, gate, auditor, clock, registry: metrics },
+    ...{ api, authenticator, authorizer, gate, live, auditor, clock, registry: metrics },
     issuer: issuerDocuments({ issuer, keys: tokenKeys, url: () => restUrl }),
     log: log.child({ component: 'rest' }),
     tls: restTls(certificates),
-    authenticator,
     checks: { ready: { etcd: async () => void (await store.get('/')) } },
   });
   const grpc = createGrpcServer({
-    ...{ api, auditor, authenticator, enrollment, gate, clock, schema },
+    ...{ api, auditor, authenticator, enrollment, gate, live, clock, schema },
     ...{ sessions: controlPlane.sessions, peers: controlPlane.peerServer },
     log: log.child({ component: 'grpc' }),
     observe: grpcMetrics(metrics),

@@ -80,7 +80,7 @@ function objectMessages(root: protobuf.Root): protobuf.Type[] {
     }
   };
   visit(root);
-  const wire = /^\.coracle\.v1\.(?!NodeGuard|JoinToken)/;
+  const wire = /^\.coracle\.v1\.(?!NodeGuard|JoinToken|NodeEnrollment)/;
   return found
     .filter(
       (type) =>

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
+import { ignoring } from '../../shared/errors.ts';
 import { ageOf, humanDuration } from '../../shared/kinds/age.ts';
 import { loadAuthorityFrom } from '../../shared/pki/files.ts';
 import { authorityHash } from '../../shared/pki/inspect.ts';
 import { createToken, isExpired, listTokens, revokeToken } from '../../shared/pki/join-tokens.ts';
 import { readKubeconfig, writeKubeconfig } from '../../shared/pki/kubeconfig.ts';
+import { removeNode } from '../../shared/pki/node-enrollments.ts';
 import { version } from '../../shared/version.ts';
 import { withAccess, withCluster } from '../cluster.ts';
 import { parseDuration } from '../duration.ts';
@@ -64,6 +66,21 @@ export function addClusterCommands(program: Argv, io: Io): Argv {
             }),
         )
         .demandCommand(1, 'token create, list or revoke?'),
+    )
+    .command('node', 'Manage the machines of the cluster', (yargs) =>
+      yargs
+        .command(
+          'remove <name>',
+          'Take a node out for good: its certificates, sessions and streams end, and its Node is deleted',
+          (of) => withAccess(of).positional('name', { type: 'string', demandOption: true, describe: 'The node' }),
+          (args) =>
+            withCluster(args, io, async ({ client }) => {
+              await removeNode({ ...io, client }, args.name);
+              await client.delete('Node', args.name).catch(ignoring('NotFound'));
+              io.out(`node "${args.name}" removed\n`);
+            }),
+        )
+        .demandCommand(1, 'node remove?'),
     )
     .command(
       'kubeconfig',

@@ -64,6 +64,12 @@ function nodeServingFault(subject: RequestedSubject, usages: readonly string[]):
   return undefined;
 }
 
+/** The node whose client certificate the subject is; undefined when it is nobody's or somebody else's. */
+export function nodeIn({ organizations, commonName = '' }: RequestedSubject): string | undefined {
+  if (!organizations.includes(nodesGroup) || !commonName.startsWith(nodeUserPrefix)) return undefined;
+  return commonName.slice(nodeUserPrefix.length) || undefined;
+}
+
 function isNodesOnly(organizations: readonly string[]): boolean {
   return organizations.length === 1 && organizations[0] === nodesGroup;
 }

@@ -1,10 +1,11 @@
 import { formatTime } from '../../shared/clock.ts';
-import { ignoring, messageOf } from '../../shared/errors.ts';
+import { ignoring, isApiError, messageOf } from '../../shared/errors.ts';
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../../shared/generated/types.ts';
 import type { Change } from '../../shared/informer.ts';
 import type { Authority } from '../../shared/pki/certificates.ts';
+import { enrollmentOf, renewEnrollment } from '../../shared/pki/node-enrollments.ts';
 import { type RequestedSubject, readSigningRequest } from '../../shared/pki/signing-request.ts';
-import { autoApprovals, forgetAt, hasCondition, isOurs, signerFault } from './certificates-plan.ts';
+import { autoApprovals, forgetAt, hasCondition, isOurs, nodeIn, signerFault } from './certificates-plan.ts';
 import type { Controller, ControllerDeps } from './controller.ts';
 
 /** The longest life of what is signed here, and what is signed when nobody says how long; the shortest (ms). */
@@ -86,8 +87,11 @@ export function createCertificateController(
         await fail(csr, 'SignerValidationFailure', fault);
         return;
       }
-      certificate = await authority.signRequest(request, usages, lifeOf(spec.expirationSeconds));
+      const uid = await uidFor(csr, request.subject);
+      certificate = await authority.signRequest(request, usages, lifeOf(spec.expirationSeconds), uid);
     } catch (error) {
+      // What the store or a race is the cause of is tried again.
+      if (isApiError(error) && !isApiError(error, 'Forbidden', 'Invalid')) throw error;
       await fail(csr, 'SigningError', messageOf(error));
       return;
     }
@@ -95,6 +99,13 @@ export function createCertificateController(
       ...csr,
       status: { ...status, certificate: Buffer.from(certificate).toString('base64') },
     });
+  }
+
+  /** A node's certificate counts as long as its enrollment, however it was asked for: from the node itself, this is a renewal. */
+  async function uidFor({ spec }: CertificateSigningRequest, subject: RequestedSubject): Promise<string | undefined> {
+    const node = spec.usages?.includes('client auth') ? nodeIn(subject) : undefined;
+    if (node === undefined) return undefined;
+    return spec.username === subject.commonName ? renewEnrollment(deps, node, spec.uid) : enrollmentOf(deps, node);
   }
 
   async function fail(csr: CertificateSigningRequest, reason: string, message: string): Promise<void> {

@@ -9,7 +9,7 @@ const foreground = 'foregroundDeletion';
 const orphan = 'orphan';
 
 /** Kinds that own nothing and are owned by nothing: not worth holding for this. */
-const leftOut: readonly Kind[] = ['Event', 'NodeGuard', 'JoinToken', 'Lease'];
+const leftOut: readonly Kind[] = ['Event', 'NodeGuard', 'JoinToken', 'Lease', 'NodeEnrollment'];
 
 /** The kinds that are collected, and that collect. */
 export const collectedKinds: readonly Kind[] = kinds

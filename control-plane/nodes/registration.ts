@@ -15,12 +15,17 @@ export interface RegistrationDeps {
   readonly exists: (name: string) => boolean;
 }
 
+export interface Registration {
+  readonly uid: string;
+  readonly podCIDR: string;
+}
+
 /**
- * Brings the Node object up to date with what its agent says; returns the node's pod range. `name`: who the connection has
+ * Brings the Node object up to date with what its agent says; returns its uid and the node's pod range. `name`: who the connection has
  * proved to be. Taints count only when the Node is made, as with a kubelet. Throws ApiError: what a node may not say
  * of itself is refused as the same request over REST would be.
  */
-export async function registerNode(deps: RegistrationDeps, name: string, said: Node): Promise<string> {
+export async function registerNode(deps: RegistrationDeps, name: string, said: Node): Promise<Registration> {
   const { metadata } = said;
   if (metadata?.name !== name) {
     const other = String(metadata?.name).slice(0, 253);
@@ -43,7 +48,7 @@ export async function registerNode(deps: RegistrationDeps, name: string, said: N
   }
   const { uid } = node.metadata;
   await deps.node.updateStatus('Node', { metadata: { name, uid }, status: said.status ?? {} } as Node);
-  return podCIDR;
+  return { uid, podCIDR };
 }
 
 function createNode(client: Client, { metadata, spec }: Node): Promise<Node> {

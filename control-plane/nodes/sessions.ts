@@ -6,6 +6,7 @@ import type { Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
 import { type Ipv4, parseIpv4 } from '../../shared/net/ipv4.ts';
 import type { NodeReport } from '../../shared/peers.ts';
+import { bindEnrollment, unbindEnrollment } from '../../shared/pki/node-enrollments.ts';
 import { type Random, uuid } from '../../shared/random.ts';
 import type {
   Connection,
@@ -41,6 +42,8 @@ export interface NodeSessionsDeps {
   readonly ranges: Pick<Client, 'patch'>;
   /** Over at least `assignmentKinds`. */
   readonly informers: Informers;
+  /** Keeps which Node the machine of a certificate has registered. */
+  readonly enrollments: Pick<Client, 'get' | 'create' | 'update'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -81,12 +84,26 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
 
   informers.onChange((changes) => {
     for (const session of sessions.values()) session.note(changes);
-    for (const { kind, key, after } of changes) {
+    for (const { kind, key, before, after } of changes) {
       if (kind !== 'Node' || after) continue;
       usage.forget(key);
+      nodeDeleted(key, before?.metadata.uid).catch((error) =>
+        log.warn({ key, err: messageOf(error) }, 'node not freed'),
+      );
       releasePodCIDR(store, key).catch((error) => log.warn({ key, err: messageOf(error) }, 'pod range not released'));
     }
   });
+
+  /** The machine is there, so it registers again: its session ends, and it opens another. */
+  async function nodeDeleted(name: string, uid: string | undefined): Promise<void> {
+    const session = sessions.get(name);
+    if (!session) return;
+    try {
+      if (uid) await unbindEnrollment({ client: deps.enrollments }, name, uid);
+    } finally {
+      session.end(`the Node ${name} was deleted`);
+    }
+  }
 
   async function serve(connection: Connection<FromNode, ToNode>, caller: SessionCaller): Promise<void> {
     const incoming = connection.incoming[Symbol.asyncIterator]();
@@ -105,7 +122,8 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     try {
       // The lease first: whoever sees a node say that it is ready must see its lease as well, or takes it for lost.
       const revision = await liveness.open({ id: sessionId, node: name, leaseMs }, (reason) => session.end(reason));
-      const podCIDR = await registerNode({ ...deps, node: client, exists }, name, hello.node);
+      const { podCIDR, uid } = await registerNode({ ...deps, node: client, exists }, name, hello.node);
+      await bindEnrollment({ client: deps.enrollments }, name, caller.uid, uid);
       await caughtUp(revision);
       const kubernetes = apiService(informers.of('Service').get('default/kubernetes'));
       const heartbeats = deps.heartbeats();

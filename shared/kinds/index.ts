@@ -27,6 +27,7 @@ import { apiVersionOf } from './names.ts';
 import { namespace } from './namespace.ts';
 import { networkPolicy } from './network-policy.ts';
 import { node } from './node.ts';
+import { nodeEnrollment } from './node-enrollment.ts';
 import { nodeGuard } from './node-guard.ts';
 import { persistentVolume } from './persistent-volume.ts';
 import { persistentVolumeClaim } from './persistent-volume-claim.ts';
@@ -112,6 +113,7 @@ const behaviours: { readonly [K in Kind]: Behaviour<KindMap[K]> } = {
   PodMetrics: podMetrics,
   NodeGuard: nodeGuard,
   JoinToken: joinToken,
+  NodeEnrollment: nodeEnrollment,
 };
 
 /** How the versions that a kind is served in but not stored in are converted, by their type's name. */

@@ -351,6 +351,7 @@ export const kindTable: readonly KindEntry[] = [
   entry('PodMetrics', 'metrics.k8s.io/v1beta1', 'pods', metrics, { verbs: ['get', 'list'] }),
   entry('NodeGuard', 'coracle.io/v1', 'nodeguards', 'coracle.v1', { namespaced: false }),
   entry('JoinToken', 'coracle.io/v1', 'jointokens', 'coracle.v1', { namespaced: false }),
+  entry('NodeEnrollment', 'coracle.io/v1', 'nodeenrollments', 'coracle.v1', { namespaced: false }),
 ];
 
 /** Whether objects of the kind lie in the store, in this version. */

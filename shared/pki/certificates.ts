@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import type { Clock } from '../clock.ts';
 import type { Random } from '../random.ts';
-import { hashOf } from './inspect.ts';
+import { hashOf, userUidAttribute } from './inspect.ts';
 import { type RequestedSubject, readSigningRequest, type SigningRequest } from './signing-request.ts';
 
 export { authorityHash, renewalTime, shouldRenew, type Validity, validityOf } from './inspect.ts';
@@ -35,6 +35,8 @@ export interface ClientSubject {
   readonly user: string;
   /** The groups: one O each. */
   readonly groups: readonly string[];
+  /** Tells apart users of one name over time: the subject attribute that Kubernetes reads as a user's uid. */
+  readonly uid?: string;
 }
 
 const day = 24 * 60 * 60 * 1000;
@@ -59,9 +61,9 @@ export interface Authority {
   signClient(request: Pick<SigningRequest, 'publicKey'>, subject: ClientSubject, lifetimeMs?: number): Promise<string>;
   /**
    * A certificate for the key of a request, with the subject and the names that were read from it, for a caller that has
-   * checked them. Both are made anew of these values. `usages`: as a CertificateSigningRequest has them.
+   * checked them. Both are made anew of these values. `usages`: as a CertificateSigningRequest has them. `uid`: the user's.
    */
-  signRequest(request: SigningRequest, usages: readonly string[], lifetimeMs: number): Promise<string>;
+  signRequest(request: SigningRequest, usages: readonly string[], lifetimeMs: number, uid?: string): Promise<string>;
 }
 
 /** A CA that signs itself. */
@@ -142,7 +144,7 @@ export async function loadAuthority(pair: KeyPair, deps: PkiDeps): Promise<Autho
     },
     signClient: (request, subject, lifetimeMs = lifetimes.client) =>
       issue(clientName(subject), request.publicKey, lifetimeMs, [clientUse]),
-    signRequest({ publicKey, subject }, usages, lifetimeMs) {
+    signRequest({ publicKey, subject }, usages, lifetimeMs, uid) {
       const uses = usages.flatMap((usage) => extendedUsages[usage] ?? []);
       const names = Object.entries(subject.names).flatMap(([type, values]) =>
         values.map((value) => ({ type: type as keyof RequestedSubject['names'], value })),
@@ -152,7 +154,7 @@ export async function loadAuthority(pair: KeyPair, deps: PkiDeps): Promise<Autho
         ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
       ];
       const keyUsages = usages.reduce((flags, usage) => flags | (plainUsages[usage] ?? 0), 0);
-      return issue(requestedName(subject), publicKey, lifetimeMs, asked, keyUsages);
+      return issue(requestedName(subject, uid), publicKey, lifetimeMs, asked, keyUsages);
     },
   };
 }
@@ -201,12 +203,17 @@ function pem(certificate: x509.X509Certificate): string {
   return `${certificate.toString('pem')}\n`;
 }
 
-function clientName({ user, groups }: ClientSubject): x509.Name {
-  return nameOf([...groups.map((group): NamePart => ['O', group]), ['CN', user]]);
+function clientName({ user, groups, uid }: ClientSubject): x509.Name {
+  return nameOf([
+    ...groups.map((group): NamePart => ['O', group]),
+    ...(uid === undefined ? [] : [[userUidAttribute, uid] satisfies NamePart]),
+    ['CN', user],
+  ]);
 }
 
-function requestedName({ others = [], organizations, commonName }: RequestedSubject): x509.Name {
+function requestedName({ others = [], organizations, commonName }: RequestedSubject, uid?: string): x509.Name {
   return nameOf([
+    ...(uid === undefined ? [] : [[userUidAttribute, uid] satisfies NamePart]),
     ...others.map(({ type, value }): NamePart => [type, value]),
     ...organizations.map((organization): NamePart => ['O', organization]),
     ...(commonName === undefined ? [] : [['CN', commonName] satisfies NamePart]),

@@ -10,6 +10,9 @@ export interface Validity {
   readonly notAfter: number;
 }
 
+/** The subject attribute that is a user's uid (Kubernetes, `AllowParsingUserUIDFromCertAuth`). */
+export const userUidAttribute = '1.3.6.1.4.1.57683.2';
+
 /** PEM. */
 export function validityOf(certificate: string): Validity {
   const { validFrom, validTo } = new X509Certificate(certificate);

@@ -8,8 +8,9 @@ export function connectionOver<WireIn, WireOut, In, Out>(
   encode: (message: Out) => WireOut,
   decode: (wire: WireIn) => In | undefined,
   toApiError: (error: unknown) => unknown,
+  signal?: AbortSignal,
 ): Connection<In, Out> {
-  const wire = incomingOf<WireIn>(stream);
+  const wire = incomingOf<WireIn>(stream, signal);
   return {
     async send(message) {
       try {

@@ -45,15 +45,19 @@ export function grpcSessionTransport(channel: RpcChannel): SessionTransport {
 }
 
 /** The server's end of a session. */
-export function serverSession(stream: ServerDuplexStream<WireFromNode, WireToNode>): Connection<FromNode, ToNode> {
-  return connectionOver(stream, toNodeToWire, fromNodeFromWire, (error) => error);
+export function serverSession(
+  stream: ServerDuplexStream<WireFromNode, WireToNode>,
+  signal?: AbortSignal,
+): Connection<FromNode, ToNode> {
+  return connectionOver(stream, toNodeToWire, fromNodeFromWire, (error) => error, signal);
 }
 
 /** The server's end of a tunnel, once its first frame has named it. BadRequest when it does not. */
 export async function serverTunnel(
   stream: ServerDuplexStream<WireTunnelFrame, WireTunnelFrame>,
+  signal?: AbortSignal,
 ): Promise<{ id: string; connection: Connection<TunnelFrame, TunnelFrame> }> {
-  const frames = incomingOf<WireTunnelFrame>(stream)[Symbol.asyncIterator]();
+  const frames = incomingOf<WireTunnelFrame>(stream, signal)[Symbol.asyncIterator]();
   const first = await frames.next();
   const id = first.done ? undefined : first.value.id;
   if (!id) throw new ApiError('BadRequest', 'the first frame of a tunnel must name its id');

@@ -4,9 +4,10 @@ import { ApiError } from '../errors.ts';
 /**
  * The messages of a gRPC stream, read as they are taken: what is not taken stays with the sender (flow control).
  * Listens from the moment of the call, so that no end or failure is missed before the first message is asked for.
- * Ends when the other side has ended in order; throws the stream's error, or ServiceUnavailable when it just broke.
+ * Ends when the other side has ended in order; throws the stream's error, or ServiceUnavailable when it just broke. Once
+ * the signal is aborted it throws its reason, whatever is still to be read.
  */
-export function incomingOf<T>(stream: Readable): AsyncIterable<T> {
+export function incomingOf<T>(stream: Readable, signal?: AbortSignal): AsyncIterable<T> {
   let outcome: { error?: unknown } | undefined;
   let wake: () => void = () => undefined;
   const settle = (result: { error?: unknown }): void => {
@@ -14,6 +15,7 @@ export function incomingOf<T>(stream: Readable): AsyncIterable<T> {
     wake();
   };
   stream.on('readable', () => wake());
+  signal?.addEventListener('abort', () => settle({ error: signal.reason }), { once: true });
   // A cut stream ends too, just before it is known to be cut (HTTP/2 pushes the end first): the cut has the first word.
   stream.once('end', () => setImmediate(() => setImmediate(() => settle({}))));
   stream.on('error', (error) => settle({ error }));
@@ -25,6 +27,7 @@ export function incomingOf<T>(stream: Readable): AsyncIterable<T> {
       const changed = new Promise<void>((resolve) => {
         wake = resolve;
       });
+      signal?.throwIfAborted();
       const message: T | null = stream.destroyed ? null : stream.read();
       if (message !== null) {
         yield message;

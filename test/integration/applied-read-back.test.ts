@@ -54,6 +54,7 @@ const least: Readonly<Record<string, string>> = {
   CSIStorageCapacity: 'storageClassName: disk',
   NodeGuard: '',
   JoinToken: 'spec: {secretHash: aaaa}',
+  NodeEnrollment: 'spec: {certificateUID: u1}',
 };
 
 /** What the server itself says, or never shows again, by its name at any depth. */

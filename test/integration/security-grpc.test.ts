@@ -87,6 +87,22 @@ describe('who is who', () => {
     }
   });
 
+  test('a stream ends with the certificate that it was opened with', async () => {
+    const credentials = await grpc.authority.issueClient({ user: 'brief', groups: ['system:masters'] }, 3000);
+    const client = createGrpcClient(
+      { address: grpc.address, tls: { ca: grpc.authority.certificate, credentials } },
+      deps,
+    );
+    try {
+      await expect(collect(client.watch(['Node'], signal))).rejects.toMatchObject({
+        reason: 'Unauthorized',
+        message: 'the client certificate has expired',
+      });
+    } finally {
+      client.close();
+    }
+  });
+
   test("a server's certificate does not work as a client's", async () => {
     const credentials = await grpc.authority.issueServer({ commonName: 'kubernetes-admin', names: ['localhost'] });
     const client = createGrpcClient(
@@ -218,6 +234,7 @@ describe('joining', () => {
       node: await grpc.authority.issueClient(subject, 30 * day),
     };
     const home = join(dir, 'renewer');
+    await grpc.remote.create('Node', { metadata: { name: 'renewer' }, spec: {} });
     const clock = new VirtualClock(systemClock.now());
     const stop = new AbortController();
     const renewed: NodeCredentials[] = [];

@@ -81,8 +81,10 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
     authenticator: new Authenticator({
       ...{ clock: systemClock, authorizer: controlPlane.authorizer },
       tokens: controlPlane.tokens?.authenticators,
+      nodes: controlPlane.nodeCertificates,
     }),
-    enrollment: createEnrollment({ client: controlPlane.client, authority, clock: systemClock, log: silentLog }),
+    live: controlPlane.liveCredentials,
+    enrollment: createEnrollment({ client: controlPlane.client, authority, ...deps, log: silentLog }),
     sessions: controlPlane.sessions,
     tls,
     clock: systemClock,

@@ -2,6 +2,9 @@ import type { NodeStreams } from '../../control-plane/api/api.ts';
 import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
 import { createAuthorizer } from '../../control-plane/api/auth/authorizer.ts';
 import { createEnrollment } from '../../control-plane/api/auth/enrollment.ts';
+import { LiveCredentials } from '../../control-plane/api/auth/live-credentials.ts';
+import { NodeCertificates } from '../../control-plane/api/auth/node-certificates.ts';
+import { objectsOf } from '../../control-plane/api/auth/tokens/objects.ts';
 import { createGrpcServer, type GrpcServer } from '../../control-plane/api/grpc/server.ts';
 import type { KindHandlers } from '../../control-plane/api/unstored.ts';
 import { systemClock } from '../../shared/clock.ts';
@@ -49,11 +52,14 @@ export async function startTestGrpc(
   });
   const core = await startTestApi({ authorizer, nodeStreams: parts.nodeStreams, handlers: parts.handlers });
   pods = () => core.cache.list('Pod');
+  const nodes = new NodeCertificates(objectsOf(core));
+  const live = new LiveCredentials({ clock: systemClock, nodes });
   const schema = createRpcSchema();
   const server = createGrpcServer({
     api: core.api,
-    authenticator: new Authenticator({ clock: systemClock, authorizer }),
-    enrollment: createEnrollment({ client: core.client, authority, clock: systemClock, log: silentLog }),
+    authenticator: new Authenticator({ clock: systemClock, authorizer, nodes }),
+    live,
+    enrollment: createEnrollment({ client: core.client, authority, ...deps, log: silentLog }),
     sessions: parts.sessions ?? { serve: async () => undefined, tunnel: async () => undefined },
     tls: {
       ca: authority.certificate,

@@ -6,7 +6,7 @@ import { FakeEngine } from '../../agent/runtime/fake-engine.ts';
 import type { ProcessStream } from '../../agent/runtime/runtime.ts';
 import { systemClock as clock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
-import type { Authority } from '../../shared/pki/certificates.ts';
+import type { Authority, KeyPair } from '../../shared/pki/certificates.ts';
 import { systemRandom as random } from '../../shared/random.ts';
 import { createRpcChannel, type RpcChannel } from '../../shared/rpc/channel.ts';
 import type { RpcSchema } from '../../shared/rpc/schema.ts';
@@ -25,10 +25,11 @@ export interface RemoteHollowNode {
 export async function startRemoteHollowNode(
   name: string,
   address: string,
-  { authority, schema }: { authority: Authority; schema: RpcSchema },
+  { authority, schema, ...own }: { authority: Authority; schema: RpcSchema; credentials?: KeyPair },
 ): Promise<RemoteHollowNode> {
   const stop = new AbortController();
-  const credentials = await authority.issueClient({ user: `system:node:${name}`, groups: ['system:nodes'] });
+  const subject = { user: `system:node:${name}`, groups: ['system:nodes'] };
+  const credentials = own.credentials ?? (await authority.issueClient(subject));
   const channels: RpcChannel[] = [];
   const lineTo = (server: string): SessionTransport => {
     const tls = { ca: authority.certificate, credentials };

@@ -14,7 +14,7 @@ import { rootShape } from './shapes.ts';
  * Kinds whose objects are tracked only from their first apply on: they are written by programs, often, and nobody shares
  * them. An apply to one begins with a manager of what was there (`before-first-apply`), as Kubernetes does for old objects.
  */
-const untracked: ReadonlySet<string> = new Set(['Event', 'Lease', 'NodeGuard', 'JoinToken']);
+const untracked: ReadonlySet<string> = new Set(['Event', 'Lease', 'NodeGuard', 'JoinToken', 'NodeEnrollment']);
 
 /** Letters of a manager's name. */
 const longestManager = 128;

@@ -1,4 +1,5 @@
 import type { PeerCertificate } from 'node:tls';
+import { userUidAttribute } from '../../../shared/pki/inspect.ts';
 import { nodeUserPrefix } from '../../../shared/well-known.ts';
 import { groups, type Identity } from '../identity.ts';
 
@@ -10,7 +11,7 @@ const credentialId = 'authentication.kubernetes.io/credential-id';
 
 /** A client certificate that the handshake verified against our CA, read once. */
 export interface ClientCertificate {
-  /** CN is the user, each O a group. Undefined when it has not exactly one CN. */
+  /** CN is the user, each O a group. Undefined when it has not exactly one CN, or more than one uid. */
   readonly identity: Identity | undefined;
   /** When it begins and ends to be good: milliseconds since the epoch. */
   readonly notBefore: number;
@@ -34,12 +35,13 @@ export function isGood({ notBefore, notAfter }: ClientCertificate, now: number):
 
 function identityIn({ subject, fingerprint256 }: PeerCertificate): Identity | undefined {
   // Names that occur more than once arrive as an array, whatever the declared type says.
-  const { CN, O } = subject as { CN?: string | string[]; O?: string | string[] };
-  if (typeof CN !== 'string' || CN === '') return undefined;
+  const { CN, O, [userUidAttribute]: uid } = subject as Readonly<Record<string, string | string[] | undefined>>;
+  if (typeof CN !== 'string' || CN === '' || Array.isArray(uid)) return undefined;
   const fingerprint = fingerprint256.replaceAll(':', '').toLowerCase();
   return {
     user: CN,
     groups: [...toArray(O), groups.authenticated],
+    ...(uid ? { uid } : {}),
     extra: { [credentialId]: [`X509SHA256=${fingerprint}`] },
   };
 }

@@ -8,8 +8,8 @@ import { Authenticator, type TokenAuthenticator } from './authenticator.ts';
 const clock = new VirtualClock(Date.parse('2026-06-01T00:00:00Z'));
 const nobodyMay: Authorizer = { authorize: () => ({ allowed: false, reason: 'no' }) };
 
-function certificate(user: string, validTo = '2027-01-01T00:00:00Z'): PeerCertificate {
-  const subject = { CN: user, O: ['team'] };
+function certificate(user: string, validTo = '2027-01-01T00:00:00Z', more: object = {}): PeerCertificate {
+  const subject = { CN: user, O: ['team'], ...more };
   const time = { valid_from: '2026-01-01T00:00:00Z', valid_to: validTo };
   return { raw: Buffer.from('x'), fingerprint256: 'AB:0C', subject, ...time } as never;
 }
@@ -38,6 +38,9 @@ function ask(authenticator: Authenticator, parts: Parts) {
   authenticator.connected(socket);
   return authenticator.ofRequest(request(socket, parts.headers));
 }
+
+/** By what she has proved it. */
+const untilNewYear = { credential: { notAfter: Date.parse('2027-01-01T00:00:00Z') } };
 
 function request(socket: object, headers: Parts['headers'] = {}) {
   const joined = Object.entries(headers).map(([name, value]) => [name, [value].flat().join(', ')]);
@@ -69,9 +72,9 @@ describe('who asks', () => {
   const authenticator = new Authenticator({ clock, authorizer: nobodyMay, tokens: [tokens({}), known] });
 
   test('is the certificate’s holder, at once, even when a token is shown as well', () => {
-    expect(ask(authenticator, { shown: certificate('ann') })).toEqual({ identity: ann });
+    expect(ask(authenticator, { shown: certificate('ann') })).toEqual({ identity: ann, ...untilNewYear });
     const both = { shown: certificate('ann'), headers: bearer('bad') };
-    expect(ask(authenticator, both)).toEqual({ identity: ann });
+    expect(ask(authenticator, both)).toEqual({ identity: ann, ...untilNewYear });
   });
 
   test('is else the token’s holder, with the group of all who have a name', async () => {
@@ -98,7 +101,7 @@ describe('who asks', () => {
     const socket = connection({ shown: certificate('ann') });
     authenticator.connected(socket);
     socket.getPeerCertificate = () => certificate('root');
-    expect(authenticator.ofRequest(request(socket))).toEqual({ identity: ann });
+    expect(authenticator.ofRequest(request(socket))).toEqual({ identity: ann, ...untilNewYear });
     const stranger = connection({ shown: certificate('root'), trusted: false });
     authenticator.connected(stranger);
     stranger.authorized = true;
@@ -114,7 +117,7 @@ describe('who asks', () => {
     const authenticator = new Authenticator({ clock: own, authorizer: nobodyMay });
     authenticator.connected(socket);
     await own.advance(9_999);
-    expect(authenticator.ofRequest(request(socket))).toEqual({ identity: ann });
+    expect(authenticator.ofRequest(request(socket))).toMatchObject({ identity: ann });
     await own.advance(1);
     expect(() => authenticator.ofRequest(request(socket))).toThrow(unauthorized);
   });
@@ -129,6 +132,44 @@ describe('who asks', () => {
       getAuthContext: () => ({ sslPeerCertificate: certificate('ann') }),
     });
     expect(ann).toMatchObject({ identity: { user: 'ann' } });
+  });
+});
+
+describe('a node’s certificate', () => {
+  const uid = '1.3.6.1.4.1.57683.2';
+  const node = (more: object = { [uid]: 'u1' }) =>
+    certificate('system:node:n1', undefined, { O: 'system:nodes', ...more });
+  const counting = (answer: (uid: string | undefined) => boolean | Promise<boolean>) =>
+    new Authenticator({
+      ...{ clock, authorizer: nobodyMay },
+      tokens: [tokens({ good: robot })],
+      nodes: { isGood: ({ name, uid: of }) => name === 'n1' && answer(of) },
+    });
+
+  test('counts while its enrollment does, whose uid is the user’s', async () => {
+    const now = counting((of) => of === 'u1');
+    expect(ask(now, { shown: node() })).toMatchObject({
+      identity: { user: 'system:node:n1', uid: 'u1' },
+      credential: { node: { name: 'n1', uid: 'u1' } },
+    });
+    expect(() => ask(now, { shown: node({ [uid]: 'u2' }) })).toThrow(unauthorized);
+    const later = counting(async (of) => of === 'u1');
+    expect(await ask(later, { shown: node() })).toMatchObject({ identity: { uid: 'u1' } });
+    await expect(ask(later, { shown: node({}) })).rejects.toThrow(unauthorized);
+    await expect(ask(later, { shown: node({}), headers: bearer('good') })).resolves.toMatchObject({
+      identity: { user: 'robot' },
+    });
+  });
+
+  test('names nobody with two uids', () => {
+    expect(
+      ask(
+        counting(() => true),
+        { shown: node({ [uid]: ['u1', 'u2'] }) },
+      ),
+    ).toMatchObject({
+      identity: { user: 'system:anonymous' },
+    });
   });
 });
 
@@ -176,6 +217,7 @@ describe('acting as somebody else', () => {
         extra: { 'example.com/scopes': ['a', 'b'] },
       },
       impersonator: ann,
+      ...untilNewYear,
     });
     const group = 'authentication.k8s.io';
     const scope = { verb: 'impersonate', group, resource: 'userextras', subresource: 'example.com/scopes' };

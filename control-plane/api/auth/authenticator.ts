@@ -5,8 +5,10 @@ import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context.js';
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError } from '../../../shared/errors.ts';
 import type { Authorizer, Identity } from '../identity.ts';
-import { anonymous, type ClientCertificate, isGood, readCertificate } from './authentication.ts';
+import { anonymous, type ClientCertificate, isGood, nodeNameOf, readCertificate } from './authentication.ts';
 import { impersonate, unescaped, wishesOf } from './impersonation.ts';
+import type { Credential } from './live-credentials.ts';
+import type { NodeCertificates } from './node-certificates.ts';
 import { TokenCache } from './token-cache.ts';
 
 /** Knows the holders of one sort of tokens. */
@@ -24,6 +26,8 @@ export interface AuthenticatorDeps {
   readonly authorizer: Authorizer;
   /** Asked one after the other. */
   readonly tokens?: readonly TokenAuthenticator[];
+  /** Asked about each certificate of a node. Absent: all that are within their time count. */
+  readonly nodes?: Pick<NodeCertificates, 'isGood'>;
 }
 
 /** Who a request comes from. */
@@ -32,6 +36,8 @@ export interface Requester {
   readonly identity: Identity;
   /** Who sent it, when that is somebody else. */
   readonly impersonator?: Identity;
+  /** By what, as far as streams must end with it. */
+  readonly credential?: Credential;
 }
 
 /** The parts of a gRPC call that say who calls. */
@@ -67,10 +73,12 @@ export class Authenticator {
   readonly #clock: AuthenticatorDeps['clock'];
   readonly #authorizer: Authorizer;
   readonly #tokens: TokenCache;
+  readonly #nodes: AuthenticatorDeps['nodes'];
   readonly #peers = new WeakMap<object, Peer>();
 
-  constructor({ clock, authorizer, tokens = [] }: AuthenticatorDeps) {
+  constructor({ clock, authorizer, tokens = [], nodes }: AuthenticatorDeps) {
     this.#clock = clock;
+    this.#nodes = nodes;
     this.#authorizer = authorizer;
     this.#tokens = new TokenCache({ clock, authenticators: tokens });
   }
@@ -95,7 +103,7 @@ export class Authenticator {
     for (const name in headers) {
       if (!name.startsWith('impersonate-')) continue;
       const wishes = wishesOf(request.headersDistinct);
-      return then(found, ({ identity }) => impersonate(identity, wishes, this.#authorizer));
+      return then(found, (requester) => impersonate(requester, wishes, this.#authorizer));
     }
     return found;
   }
@@ -108,17 +116,26 @@ export class Authenticator {
     for (const name in headers) {
       if (!name.startsWith('impersonate-')) continue;
       const wishes = wishesOf(allOf(metadata, Object.keys(headers)));
-      return then(found, (requester) => impersonate(requester.identity, wishes, this.#authorizer));
+      return then(found, (requester) => impersonate(requester, wishes, this.#authorizer));
     }
     return found;
   }
 
   #holderOf({ certificate, untrusted }: Peer, headers: Headers): Requester | Promise<Requester> {
     const good = certificate !== undefined && isGood(certificate, this.#clock.now());
-    if (good && certificate.identity) return { identity: certificate.identity };
-    const token = bearerToken(headers);
+    const bad = untrusted || (certificate !== undefined && !good);
+    if (!good || !certificate.identity) return this.#byToken(bearerToken(headers), bad);
+    const { identity, notAfter } = certificate;
+    const name = nodeNameOf(identity);
+    if (name === undefined || !this.#nodes) return { identity, credential: { notAfter } };
+    const node = { name, uid: identity.uid };
+    const requester = { identity, credential: { notAfter, node } };
+    return then(this.#nodes.isGood(node), (counts) => (counts ? requester : this.#byToken(bearerToken(headers), true)));
+  }
+
+  #byToken(token: string | undefined, untrusted: boolean): Requester | Promise<Requester> {
     if (token !== undefined) return this.#tokens.holderOf(token);
-    if (untrusted || (certificate && !good)) throw new ApiError('Unauthorized', 'Unauthorized');
+    if (untrusted) throw new ApiError('Unauthorized', 'Unauthorized');
     return nobody;
   }
 }
@@ -162,6 +179,6 @@ function allOf(metadata: Metadata, names: readonly string[]): Record<string, str
   return Object.fromEntries(names.map((name) => [name, values(name)]));
 }
 
-function then<T, U>(value: T | Promise<T>, next: (value: T) => U): U | Promise<U> {
+function then<T, U>(value: T | Promise<T>, next: (value: T) => U | Promise<U>): U | Promise<U> {
   return value instanceof Promise ? value.then(next) : next(value);
 }

@@ -6,6 +6,7 @@ import { silentLog } from '../../../shared/log.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { createAuthority, createSigningRequest, loadAuthority } from '../../../shared/pki/certificates.ts';
 import { createToken, listTokens, revokeToken } from '../../../shared/pki/join-tokens.ts';
+import { bindEnrollment, removeNode, unbindEnrollment } from '../../../shared/pki/node-enrollments.ts';
 import { systemRandom } from '../../../shared/random.ts';
 import { VirtualClock } from '../../../shared/virtual-clock.ts';
 import { createEnrollment, type Enrollment } from './enrollment.ts';
@@ -15,7 +16,7 @@ const clock = new VirtualClock();
 const pki = { clock, random: systemRandom };
 
 /** Just enough of a Client: a map of objects. */
-function mapClient(objects: Map<string, KubeObject>): Pick<Client, 'get' | 'create' | 'list' | 'delete'> {
+function mapClient(objects: Map<string, KubeObject>): Pick<Client, 'get' | 'create' | 'update' | 'list' | 'delete'> {
   return {
     get: async (kind: string, name: string) => {
       const found = objects.get(`${kind}/${name}`);
@@ -24,6 +25,10 @@ function mapClient(objects: Map<string, KubeObject>): Pick<Client, 'get' | 'crea
     },
     create: async (kind: string, object: { metadata: { name?: string } }) => {
       objects.set(`${kind}/${object.metadata.name}`, object as KubeObject);
+      return object as never;
+    },
+    update: async (kind: string, object: KubeObject) => {
+      objects.set(`${kind}/${object.metadata.name}`, object);
       return object as never;
     },
     list: async (kind: string) => ({
@@ -45,7 +50,7 @@ beforeEach(async () => {
   const client = mapClient(objects);
   const authority = await loadAuthority(await createAuthority('test-ca', pki), pki);
   deps = { client, clock, random: systemRandom };
-  enrollment = createEnrollment({ client, authority, clock, log: silentLog });
+  enrollment = createEnrollment({ client, authority, clock, random: systemRandom, log: silentLog });
 });
 
 async function request(nodeName: string) {
@@ -53,11 +58,11 @@ async function request(nodeName: string) {
   return { nodeName, csr };
 }
 
-function node(name: string, ready: 'True' | 'False' | 'Unknown'): KubeObject {
+function node(name: string, ready: 'True' | 'False' | 'Unknown', uid = name): KubeObject {
   return {
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: { name, uid: name, resourceVersion: '1', creationTimestamp: '' },
+    metadata: { name, uid, resourceVersion: '1', creationTimestamp: '' },
     status: { conditions: [{ type: 'Ready', status: ready }] },
   };
 }
@@ -66,7 +71,11 @@ describe('enrolling', () => {
   test('a good token gives a certificate for exactly the node named', async () => {
     const token = await createToken(deps, { ttlMs: minute });
     const { certificate } = await enrollment.enroll({ token, ...(await request('worker-1')) });
-    expect(new X509Certificate(certificate).subject.split('\n')).toEqual(['O=system:nodes', 'CN=system:node:worker-1']);
+    expect(new X509Certificate(certificate).subject.split('\n')).toEqual([
+      'O=system:nodes',
+      expect.stringMatching(/^1\.3\.6\.1\.4\.1\.57683\.2=[-0-9a-f]{36}$/),
+      'CN=system:node:worker-1',
+    ]);
   });
 
   test('a token is refused once revoked, once expired, and with a wrong secret', async () => {
@@ -108,12 +117,72 @@ describe('enrolling', () => {
 });
 
 describe('renewing', () => {
-  const identity = { user: 'system:node:a', groups: ['system:nodes', 'system:authenticated'] };
+  const identity = (name: string, uid?: string) => ({
+    user: `system:node:${name}`,
+    groups: ['system:nodes', 'system:authenticated'],
+    ...(uid ? { uid } : {}),
+  });
+  /** Enrolls, and registers a Node of that uid. Returns the uid in the certificate. */
+  async function joined(name: string, nodeUID: string): Promise<string> {
+    const { certificate } = await enrollment.enroll({ token: await createToken(deps), ...(await request(name)) });
+    const uid = uidIn(certificate);
+    objects.set(`Node/${name}`, node(name, 'Unknown', nodeUID));
+    await bindEnrollment(deps, name, uid, nodeUID);
+    return uid;
+  }
+  const uidIn = (certificate: string): string =>
+    /1\.3\.6\.1\.4\.1\.57683\.2=(.+)/.exec(new X509Certificate(certificate).subject)?.[1] ?? '';
+  const renew = async (name: string, uid?: string) => enrollment.renew(identity(name, uid), await request(name));
+  const refusal = (why: string) => ({
+    reason: 'Forbidden',
+    message: `the certificate of node "a" is not renewed: ${why}; join again with a token`,
+  });
 
-  test('a node gets a new certificate for itself and for no other', async () => {
-    const { certificate } = await enrollment.renew(identity, await request('a'));
+  test('a node gets a new certificate for itself, with the same uid, and for no other', async () => {
+    const uid = await joined('a', 'n1');
+    const { certificate } = await renew('a', uid);
     expect(new X509Certificate(certificate).subject).toContain('CN=system:node:a');
-    await expect(enrollment.renew(identity, await request('b'))).rejects.toMatchObject({ reason: 'Forbidden' });
+    expect(uidIn(certificate)).toBe(uid);
+    await expect(enrollment.renew(identity('a', uid), await request('b'))).rejects.toMatchObject({
+      reason: 'Forbidden',
+    });
+  });
+
+  test('a node that was deleted gets none, also when another Node has its name', async () => {
+    const uid = await joined('a', 'n1');
+    objects.delete('Node/a');
+    await expect(renew('a', uid)).rejects.toMatchObject(refusal('its Node was deleted'));
+    objects.set('Node/a', node('a', 'True', 'n2'));
+    await bindEnrollment(deps, 'a', uid, 'n2');
+    await expect(renew('a', uid)).rejects.toMatchObject(refusal('its Node was deleted while the machine was away'));
+  });
+
+  test('a node whose Node was deleted while it was there gets one for the Node that it registers then', async () => {
+    const uid = await joined('a', 'n1');
+    await unbindEnrollment(deps, 'a', 'n1');
+    objects.set('Node/a', node('a', 'True', 'n2'));
+    await bindEnrollment(deps, 'a', uid, 'n2');
+    expect(uidIn((await renew('a', uid)).certificate)).toBe(uid);
+  });
+
+  test('a node that was removed, or whose name was enrolled anew, gets none', async () => {
+    const first = await joined('a', 'n1');
+    const second = await joined('a', 'n1');
+    expect(second).not.toBe(first);
+    await expect(renew('a', first)).rejects.toMatchObject(refusal('the name was enrolled anew'));
+    await removeNode(deps, 'a');
+    for (const uid of [second, undefined]) {
+      await expect(renew('a', uid)).rejects.toMatchObject(refusal('the node was removed'));
+    }
+    const again = await joined('a', 'n3');
+    await expect(renew('a', again)).resolves.toBeDefined();
+  });
+
+  test('a node whose certificate is older than enrollments gets one of an enrollment', async () => {
+    objects.set('Node/a', node('a', 'True', 'n1'));
+    const uid = uidIn((await renew('a')).certificate);
+    expect(objects.get('NodeEnrollment/a')).toMatchObject({ spec: { certificateUID: uid, nodeUID: 'n1' } });
+    expect(uidIn((await renew('a')).certificate)).toBe(uid);
   });
 
   test('who is no node gets none, an administrator included', async () => {

@@ -5,14 +5,18 @@ import type { JoinToken, Node } from '../../../shared/generated/types.ts';
 import type { Log } from '../../../shared/log.ts';
 import { type Authority, readNodeRequest } from '../../../shared/pki/certificates.ts';
 import { isExpired, parseToken, secretMatches } from '../../../shared/pki/join-tokens.ts';
+import { enrollNode, renewEnrollment } from '../../../shared/pki/node-enrollments.ts';
 import type { SigningRequest } from '../../../shared/pki/signing-request.ts';
+import type { Random } from '../../../shared/random.ts';
 import { groups, type Identity } from '../identity.ts';
 import { nodeNameOf, nodeUser } from './authentication.ts';
 
 export interface EnrollmentDeps {
-  readonly client: Pick<Client, 'get'>;
+  readonly client: Pick<Client, 'get' | 'create' | 'update'>;
   readonly authority: Pick<Authority, 'certificate' | 'signClient'>;
   readonly clock: Pick<Clock, 'now'>;
+  /** Must be the system's: uids of certificates are drawn from it. */
+  readonly random: Random;
   readonly log: Log;
   /** Life of a node's certificate in milliseconds. */
   readonly certificateMs?: number;
@@ -38,10 +42,13 @@ export interface Enrollment {
   /**
    * Authenticated by the join token alone. A name whose Node is Ready is refused with Conflict, as `kubeadm join`
    * refuses it: a token may bring in machines, never take over one that lives. The name of a node that is not Ready
-   * may be taken again, so that a reinstalled machine can come back.
+   * may be taken again, so that a reinstalled machine can come back; certificates of the machine before end with it.
    */
   enroll(request: EnrollmentRequest): Promise<EnrollmentResult>;
-  /** Authenticated by the node's present certificate; gives a new one for the same name and no other. */
+  /**
+   * Authenticated by the node's present certificate; gives a new one for the same name and no other, while the Node that the
+   * machine registered is there. Forbidden when it is not.
+   */
   renew(identity: Identity, request: Omit<EnrollmentRequest, 'token'>): Promise<EnrollmentResult>;
 }
 
@@ -51,8 +58,8 @@ const certificateMs = 30 * 24 * 60 * 60 * 1000;
 export function createEnrollment(deps: EnrollmentDeps): Enrollment {
   const { authority, log } = deps;
 
-  async function issue(nodeName: string, request: SigningRequest): Promise<EnrollmentResult> {
-    const subject = { user: nodeUser(nodeName), groups: [groups.nodes] };
+  async function issue(nodeName: string, uid: string, request: SigningRequest): Promise<EnrollmentResult> {
+    const subject = { user: nodeUser(nodeName), groups: [groups.nodes], uid };
     const certificate = await authority.signClient(request, subject, deps.certificateMs ?? certificateMs);
     log.info({ component: 'enrollment', key: nodeName }, 'issued a node certificate');
     return { certificate, ca: authority.certificate };
@@ -77,7 +84,7 @@ export function createEnrollment(deps: EnrollmentDeps): Enrollment {
           { kind: 'nodes', name: nodeName },
         );
       }
-      return issue(nodeName, request);
+      return issue(nodeName, await enrollNode(deps, nodeName), request);
     },
     async renew(identity, { nodeName, csr }) {
       const node = nodeNameOf(identity);
@@ -86,7 +93,8 @@ export function createEnrollment(deps: EnrollmentDeps): Enrollment {
       if (nodeName !== node) {
         throw new ApiError('Forbidden', `node '${node}' may renew only its own certificate, not that of '${nodeName}'`);
       }
-      return issue(node, checkRequest(csr));
+      const request = checkRequest(csr);
+      return issue(node, await renewEnrollment(deps, node, identity.uid), request);
     },
   };
 }

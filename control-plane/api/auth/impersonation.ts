@@ -1,5 +1,5 @@
 import { ApiError } from '../../../shared/errors.ts';
-import { type Attributes, type Authorizer, groups, type Identity } from '../identity.ts';
+import { type Attributes, type Authorizer, groups } from '../identity.ts';
 import { anonymous } from './authentication.ts';
 import type { Requester } from './authenticator.ts';
 import { forbiddenError } from './authorizer.ts';
@@ -44,7 +44,8 @@ export function wishesOf(headers: Readonly<Record<string, readonly string[] | un
 }
 
 /** Whoever acts as somebody else needs the verb `impersonate` on each part of him. Throws Forbidden for the first that is missing. */
-export function impersonate(identity: Identity, wishes: Wishes, authorizer: Authorizer): Requester {
+export function impersonate(requester: Requester, wishes: Wishes, authorizer: Authorizer): Requester {
+  const { identity, credential } = requester;
   for (const attributes of askedBy(wishes)) {
     const decision = authorizer.authorize(identity, attributes);
     if (!decision.allowed) throw forbiddenError(identity, attributes, decision.reason);
@@ -58,6 +59,7 @@ export function impersonate(identity: Identity, wishes: Wishes, authorizer: Auth
       ...(hasExtra ? { extra: wishes.extra } : {}),
     },
     impersonator: identity,
+    ...(credential ? { credential } : {}),
   };
 }
 

@@ -14,7 +14,7 @@ import {
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
 import type { Clock } from '../../../shared/clock.ts';
-import { ApiError, messageOf } from '../../../shared/errors.ts';
+import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
 import { warningKey } from '../../../shared/rpc/channel.ts';
 import type { RpcSchema } from '../../../shared/rpc/schema.ts';
@@ -24,11 +24,14 @@ import type { RequestContext } from '../api.ts';
 import type { Auditor } from '../audit/auditor.ts';
 import { auditRefused, type CallContext } from '../audit/calls.ts';
 import { anonymous } from '../auth/authentication.ts';
-import type { AuthenticatedCall, Authenticator } from '../auth/authenticator.ts';
+import type { AuthenticatedCall, Authenticator, Requester } from '../auth/authenticator.ts';
+import type { LiveCredentials } from '../auth/live-credentials.ts';
 import type { FairGate } from '../fairness/gate.ts';
 
 export interface CallDeps {
   readonly authenticator: Pick<Authenticator, 'ofCall'>;
+  /** Ends streams with the certificates that they were opened with. Absent: they last. */
+  readonly live?: Pick<LiveCredentials, 'follow'>;
   /** Shares the server among its users. Absent: all are let in at once. */
   readonly gate?: FairGate;
   /** Gives calls their ids, and writes of them what is to be written. */
@@ -136,6 +139,7 @@ async function answerStream<Response>(
   let stream: { close(): void } | undefined;
   try {
     const context = await scope.identify();
+    scope.follow(context);
     if (deps.gate) {
       // It waits for its turn as all do; after that it costs as much as its client takes.
       deps.gate.leave(await deps.gate.enter(context.identity, 1, () => signal));
@@ -145,9 +149,10 @@ async function answerStream<Response>(
       if (signal.aborted) break;
       await writeMessage(call, message);
     }
+    if (signal.aborted && isTold(signal.reason)) throw signal.reason;
     if (!call.destroyed) call.end();
   } catch (error) {
-    if (signal.aborted && !isTimeout(signal.reason)) {
+    if (signal.aborted && !isTold(signal.reason)) {
       code = 1;
     } else {
       const status = toStatus(deps, path, signal.aborted ? signal.reason : error);
@@ -188,26 +193,32 @@ export async function tellRefused(
   }
 }
 
+/** The context of a call of which it is known who makes it. */
+type Known = RequestContext & Requester;
+
 interface Scope {
   /** Nobody's, until it has been identified. */
   readonly context: RequestContext;
   /** What the call is called in the audit log. */
   readonly id: string | undefined;
   /** Finds out who calls; at once, where no token has to be looked at. */
-  identify(): RequestContext | Promise<RequestContext>;
+  identify(): Known | Promise<Known>;
+  /** From here on the call ends with the credential of the one who calls. */
+  follow(known: Known): void;
   close(path: string, code: number): void;
 }
 
 type AnyCall = EventEmitter & AuthenticatedCall & { getDeadline(): Deadline; getPeer(): string; getPath(): string };
 
 /** A request's context; its timer and its listener are gone once it is closed. */
-function openScope({ authenticator, clock, observe, auditor }: CallDeps, call: AnyCall, capMs?: number): Scope {
+function openScope({ authenticator, clock, observe, auditor, live }: CallDeps, call: AnyCall, capMs?: number): Scope {
   const abort = new AbortController();
   const started = clock.monotonic();
   const ms = Math.min(remaining(call.getDeadline(), clock.now()), capMs ?? Number.POSITIVE_INFINITY);
   const timer = Number.isFinite(ms)
     ? clock.timer(ms, () => abort.abort(new ApiError('Timeout', 'the request did not complete within its deadline')))
     : undefined;
+  let unfollow: (() => void) | undefined;
   const onCancelled = (): void => abort.abort(new ApiError('ServiceUnavailable', 'the client has gone'));
   call.once('cancelled', onCancelled);
   const [userAgent] = call.metadata.get('user-agent');
@@ -225,8 +236,12 @@ function openScope({ authenticator, clock, observe, auditor }: CallDeps, call: A
       const who = authenticator.ofCall(call);
       return who instanceof Promise ? who.then((known) => Object.assign(context, known)) : Object.assign(context, who);
     },
+    follow({ credential }) {
+      unfollow = live?.follow(credential, (error) => abort.abort(error));
+    },
     close(path, code) {
       timer?.cancel();
+      unfollow?.();
       call.off('cancelled', onCancelled);
       observe?.(path, code, (clock.monotonic() - started) / 1000);
     },
@@ -237,8 +252,9 @@ function remaining(deadline: Deadline, now: number): number {
   return Math.max(0, (deadline instanceof Date ? deadline.getTime() : deadline) - now);
 }
 
-function isTimeout(reason: unknown): boolean {
-  return reason instanceof ApiError && reason.reason === 'Timeout';
+/** Whether a client that is still there is to learn why its stream has ended. */
+function isTold(reason: unknown): boolean {
+  return isApiError(reason, 'Timeout', 'Unauthorized');
 }
 
 /** The answer, or the signal's reason when that comes first: a handler that hangs holds no call beyond its time. */

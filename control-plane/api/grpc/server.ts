@@ -183,14 +183,14 @@ function told<T>(
 
 function sessionMethods(deps: Deps): Registered[] {
   const { Connect, Tunnel } = deps.schema.sessions;
-  const connect = nodeStream<WireFromNode, WireToNode>(deps, Connect.path, (stream, identity) =>
-    deps.sessions.serve(serverSession(stream), { ...identity, peer: stream.getPeer() }),
+  const connect = nodeStream<WireFromNode, WireToNode>(deps, Connect.path, (stream, identity, signal) =>
+    deps.sessions.serve(serverSession(stream, signal), { ...identity, peer: stream.getPeer() }),
   );
-  const tunnel = nodeStream<WireTunnelFrame, WireTunnelFrame>(deps, Tunnel.path, async (stream, identity) => {
+  const tunnel = nodeStream<WireTunnelFrame, WireTunnelFrame>(deps, Tunnel.path, async (stream, identity, signal) => {
     const { id, connection } = await new Promise<Awaited<ReturnType<typeof serverTunnel>>>((resolve, reject) => {
       const refuse = (): void => reject(new ApiError('Timeout', 'the tunnel did not say which it is'));
       const timer = deps.clock.timer(tunnelNameMs, refuse);
-      serverTunnel(stream)
+      serverTunnel(stream, signal)
         .finally(() => timer.cancel())
         .then(resolve, reject);
     });
@@ -202,11 +202,11 @@ function sessionMethods(deps: Deps): Registered[] {
   ];
 }
 
-/** A stream that only a node may open; it ends when the session server is done with it. */
+/** A stream that only a node may open; it ends when the session server is done with it, or with the node's certificate. */
 function nodeStream<In, Out>(
   deps: Deps,
   path: string,
-  serve: (stream: ServerDuplexStream<In, Out>, identity: Identity) => Promise<void>,
+  serve: (stream: ServerDuplexStream<In, Out>, identity: Identity, signal: AbortSignal) => Promise<void>,
 ): handleBidiStreamingCall<In, Out> {
   const run = async (stream: ServerDuplexStream<In, Out>): Promise<void> => {
     const { auditor } = deps;
@@ -217,19 +217,24 @@ function nodeStream<In, Out>(
       ...{ identity: anonymous, userAgent: userAgent?.toString() },
       ...(auditor?.on ? { call: { path, peer: stream.getPeer(), id } } : {}),
     };
+    const ended = new AbortController();
+    let unfollow: (() => void) | undefined;
     try {
-      const { identity } = Object.assign(context, await deps.authenticator.ofCall(stream));
+      const { identity, credential } = Object.assign(context, await deps.authenticator.ofCall(stream));
+      unfollow = deps.live?.follow(credential, (error) => ended.abort(error));
       const node = nodeNameOf(identity);
       if (node === undefined) {
         throw new ApiError('Forbidden', `User "${identity.user}" is not a node: only nodes may open sessions`);
       }
       await told(deps, context, path, node, (trail) => {
         trail?.started(200);
-        return serve(stream, identity);
+        return serve(stream, identity, ended.signal);
       });
     } catch (error) {
       await tellRefused(deps, context, error);
       throw error;
+    } finally {
+      unfollow?.();
     }
   };
   return (stream) => {

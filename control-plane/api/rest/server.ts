@@ -10,6 +10,7 @@ import type { Api } from '../api.ts';
 import type { Auditor } from '../audit/auditor.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
+import type { LiveCredentials } from '../auth/live-credentials.ts';
 import type { Documents } from '../auth/tokens/issuer-documents.ts';
 import type { FairGate } from '../fairness/gate.ts';
 import type { Authorizer } from '../identity.ts';
@@ -53,6 +54,8 @@ export interface RestServerDeps {
   readonly api: Api;
   /** Told of each verified connection, then asked who sends each request on it: a connection may outlive a certificate. */
   readonly authenticator: Pick<Authenticator, 'connected' | 'ofRequest'>;
+  /** Ends streams with the certificates that they were opened with. Absent: they last. */
+  readonly live?: Pick<LiveCredentials, 'follow'>;
   /** For paths that are no resources; the pipeline asks for the rest. */
   readonly authorizer: Authorizer;
   /** Shares the server among its users. Absent: all are let in at once. */
@@ -170,6 +173,7 @@ class Handler {
     response.on('error', (error) => log.debug({ err: messageOf(error) }, 'an answer could not be written'));
     const onClosing = (): void => context.abort(new ApiError('ServiceUnavailable', 'the server is shutting down'));
     let deadline: { cancel(): void } | undefined;
+    let unfollow: (() => void) | undefined;
     let route: Route | undefined;
     let admitted: Admitted | undefined;
     this.clientErrors.begin(request, response);
@@ -189,7 +193,7 @@ class Handler {
       reply = this.#replyTo(request, route, reply);
       if (upgrade) refuseBody(request);
       const who = this.#deps.authenticator.ofRequest(request);
-      const { identity, impersonator } = who instanceof Promise ? await who : who;
+      const { identity, impersonator, credential } = who instanceof Promise ? await who : who;
       context.identity = identity;
       context.impersonator = impersonator;
       if (auditor?.on) context.audit = await beginTrail(auditor, request, context, route, auditID);
@@ -202,6 +206,7 @@ class Handler {
         this.clientErrors.lasts(request);
         if (this.#closing.aborted) onClosing();
         this.#closing.addEventListener('abort', onClosing, { once: true });
+        unfollow = this.#deps.live?.follow(credential, (error) => context.abort(error));
       } else {
         deadline = clock.timer(requestMs, () =>
           context.abort(new ApiError('Timeout', 'the request did not complete within its time')),
@@ -232,6 +237,7 @@ class Handler {
       admitted?.end();
       if (auditor?.on) await this.#endTrail(auditor, request, response, context, route, auditID, failure);
       deadline?.cancel();
+      unfollow?.();
       this.#closing.removeEventListener('abort', onClosing);
       const ended = counted ?? this.#metrics?.begin(request, route);
       ended?.(response.statusCode, clock.monotonic() - started);

@@ -1,0 +1,103 @@
+import type { Clock, Timer } from '../../../shared/clock.ts';
+import { ApiError } from '../../../shared/errors.ts';
+import type { NodeEnrollment } from '../../../shared/generated/types.ts';
+import type { Change } from '../../../shared/informer.ts';
+import { type CertifiedNode, isEnrolled, type NodeCertificates } from './node-certificates.ts';
+
+/** What somebody has proved a name by, as far as it may end before a stream does. */
+export interface Credential {
+  /** When the certificate ends: milliseconds since the epoch. */
+  readonly notAfter: number;
+  /** When it is a node's: the certificate also ends with the node's enrollment. */
+  readonly node?: CertifiedNode;
+}
+
+export interface LiveCredentialsDeps {
+  readonly clock: Pick<Clock, 'now' | 'timer'>;
+  readonly nodes: Pick<NodeCertificates, 'isGood'>;
+}
+
+/** Timers hold no more than 2^31 ms, and the wall clock may be set: the end is looked at again after this long. */
+const lookMs = 60 * 60 * 1000;
+
+interface Follower {
+  readonly node: CertifiedNode;
+  end(why: string): void;
+}
+
+/** Ends streams with the credential that they were opened with. */
+export class LiveCredentials {
+  readonly #deps: LiveCredentialsDeps;
+  readonly #followers = new Map<string, Set<Follower>>();
+
+  constructor(deps: LiveCredentialsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Calls `onEnd` once, when the credential no longer counts; the function that it returns stops that. */
+  follow(credential: Credential | undefined, onEnd: (error: ApiError) => void): () => void {
+    if (!credential) return () => undefined;
+    const { notAfter, node } = credential;
+    const { clock } = this.#deps;
+    let timer: Timer | undefined;
+    let over = false;
+    const stop = (): void => {
+      over = true;
+      timer?.cancel();
+      if (follower) this.#leave(follower);
+    };
+    const end = (why: string): void => {
+      if (over) return;
+      stop();
+      onEnd(new ApiError('Unauthorized', why));
+    };
+    const look = (): void => {
+      const left = notAfter - clock.now();
+      if (left <= 0) end('the client certificate has expired');
+      else timer = clock.timer(Math.min(left, lookMs), look);
+    };
+    const follower = node && { node, end };
+    if (follower) this.#join(follower);
+    look();
+    // Removed between the request's authentication and now: no change will tell of it any more.
+    if (node && !over) this.#verify(node, end);
+    return stop;
+  }
+
+  /** Changes of the cluster's state, among them those of enrollments. */
+  note(changes: readonly Change[]): void {
+    for (const { kind, key, after } of changes) {
+      if (kind !== 'NodeEnrollment') continue;
+      for (const { node, end } of [...(this.#followers.get(key) ?? [])]) {
+        if (!isEnrolled(node, after as NodeEnrollment | undefined)) end(notEnrolled(node));
+      }
+    }
+  }
+
+  #verify(node: CertifiedNode, end: (why: string) => void): void {
+    const good = this.#deps.nodes.isGood(node);
+    if (good === true) return;
+    Promise.resolve(good).then(
+      (still) => {
+        if (!still) end(notEnrolled(node));
+      },
+      () => end(`it cannot be told whether node "${node.name}" is enrolled`),
+    );
+  }
+
+  #join(follower: Follower): void {
+    const { name } = follower.node;
+    const others = this.#followers.get(name) ?? new Set();
+    this.#followers.set(name, others.add(follower));
+  }
+
+  #leave(follower: Follower): void {
+    const others = this.#followers.get(follower.node.name);
+    others?.delete(follower);
+    if (others?.size === 0) this.#followers.delete(follower.node.name);
+  }
+}
+
+function notEnrolled({ name }: CertifiedNode): string {
+  return `the certificate of node "${name}" no longer counts: the node was removed or enrolled anew`;
+}
