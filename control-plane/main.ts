@@ -22,15 +22,14 @@ import { firstAddress } from './api/service-claims.ts';
 import { Certificates, serverUser } from './certificates.ts';
 import { createControlPlane } from './control-plane.ts';
 import { takeDataDir } from './data-dir.ts';
-import { createHeartbeatPort } from './heartbeat-port.ts';
 import { KubernetesService } from './kubernetes-service.ts';
-import { LivenessCore } from './liveness/core.ts';
 import { encrypted } from './secrets.ts';
+import { startLiveness } from './start-liveness.ts';
 import type { EncryptedStore } from './store/encryption/index.ts';
 import { EtcdStore } from './store/etcd.ts';
 import { type EtcdFiles, etcdTls } from './store/etcd-files.ts';
 import { EtcdProcess } from './store/etcd-process.ts';
-import { storeMetrics } from './store/metrics.ts';
+import { type ObserveStore, storeMetrics } from './store/metrics.ts';
 
 export interface ServerOptions extends EtcdFiles, AuditOptions {
   readonly dataDir: string;
@@ -65,6 +64,7 @@ export async function runServer(options: ServerOptions, signal: AbortSignal): Pr
   const started = clock.monotonic();
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
+  const observe = storeMetrics(metrics);
   const dataDir = await takeDataDir(options.dataDir, random);
   const etcd = options.etcdEndpoints?.length ? undefined : ownEtcd(options.dataDir, log);
   try {
@@ -75,10 +75,12 @@ export async function runServer(options: ServerOptions, signal: AbortSignal): Pr
         firstAddress(options.serviceCIDR),
       ]),
       loadTokenKeys(join(options.dataDir, 'pki', 'service-accounts'), { clock, random }),
-      openStore(options, etcd, { log, metrics }, signal),
+      openStore(options, etcd, { log, observe }, signal),
     ]);
     try {
-      const parts = { certificates, tokenKeys, store, log, metrics, started, holder: dataDir.serverId };
+      const endpoints = endpointsOf(options, etcd);
+      const found = { certificates, tokenKeys, store, endpoints };
+      const parts = { ...found, log, metrics, observe, started, holder: dataDir.serverId };
       await serve(options, parts, signal);
     } finally {
       await store.close();
@@ -95,6 +97,10 @@ interface Parts {
   readonly store: EncryptedStore;
   readonly log: Log;
   readonly metrics: Registry;
+  /** Told of each call to etcd. */
+  readonly observe: ObserveStore;
+  /** Of etcd. */
+  readonly endpoints: readonly string[];
   readonly holder: string;
   /** By the monotonic clock, in milliseconds. */
   readonly started: number;
@@ -115,8 +121,14 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     tls: { ca: certificates.authority.certificate, serverUser },
     credentials: () => certificates.peer(parts.holder),
   });
-  const liveness = new LivenessCore({ store, clock, random, log, server: parts.holder });
-  const heartbeats = createHeartbeatPort({ heartbeats: liveness, tls: grpcTls(certificates), clock, log });
+  const failed = new AbortController();
+  const liveness = startLiveness(
+    {
+      ...{ server: parts.holder, logLevel: options.logLevel, tls: grpcTls(certificates) },
+      etcd: { endpoints: parts.endpoints, ...etcdTls(options) },
+    },
+    { failed: (error) => failed.abort(error), observe: parts.observe },
+  );
   const own = ownAddresses(options);
   let heartbeatPort = 0;
   const controlPlane = createControlPlane({
@@ -158,14 +170,13 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     tls: grpcTls(certificates),
   });
 
-  const failed = new AbortController();
   const signal = AbortSignal.any([stop, failed.signal]);
   const running = controlPlane.run(signal).catch((error) => failed.abort(error));
   try {
     await controlPlane.ready(signal);
     const { host, port } = splitAddress(options.restListen);
     const restPort = await rest.listen(port, host);
-    heartbeatPort = await heartbeats.listen(options.heartbeatListen ?? portAfter(options.grpcListen));
+    heartbeatPort = await liveness.listen(options.heartbeatListen ?? portAfter(options.grpcListen));
     const grpcPort = await grpc.listen(options.grpcListen);
     await liveness.announce({
       ...{ id: parts.holder, host: hostname() },
@@ -187,7 +198,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     const fresh = certificates.keepFresh(async () => {
       rest.setCertificate(restTls(certificates));
       grpc.replaceTls(grpcTls(certificates));
-      heartbeats.replaceTls(grpcTls(certificates));
+      liveness.replaceTls(grpcTls(certificates));
       await writeAccess();
     }, signal);
     const settled = store.settle(signal).catch((error: unknown) => {
@@ -205,7 +216,6 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     await Promise.all([rest.close(), grpc.close(graceMs)]);
     await auditor.close();
     await running;
-    heartbeats.close();
     await liveness.stop();
   }
 }
@@ -217,15 +227,15 @@ function ownEtcd(dataDir: string, log: Log): EtcdProcess {
 async function openStore(
   options: ServerOptions,
   etcd: EtcdProcess | undefined,
-  { log, metrics }: Pick<Parts, 'log' | 'metrics'>,
+  { log, observe }: Pick<Parts, 'log' | 'observe'>,
   signal: AbortSignal,
 ): Promise<EncryptedStore> {
   await etcd?.start(signal);
   const storeLog = log.child({ component: 'store' });
   const store = new EtcdStore({
     ...{ clock, random, log: storeLog },
-    observe: storeMetrics(metrics),
-    endpoints: etcd ? [etcd.endpoint] : (options.etcdEndpoints ?? []),
+    observe,
+    endpoints: endpointsOf(options, etcd),
     ...etcdTls(options),
   });
   try {
@@ -234,6 +244,10 @@ async function openStore(
     await store.close();
     throw error;
   }
+}
+
+function endpointsOf({ etcdEndpoints = [] }: ServerOptions, etcd: EtcdProcess | undefined): readonly string[] {
+  return etcd ? [etcd.endpoint] : etcdEndpoints;
 }
 
 function restTls({ server, authority }: Certificates) {

@@ -27,6 +27,11 @@ export const systemClock: Clock = {
   sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
 };
 
+/** Monotonic milliseconds from a moment that all threads of this process share: `systemClock.monotonic` starts with its thread. */
+export function processMonotonic(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
 /** `Clock.sleep` in terms of `Clock.timer`, for implementations of Clock. */
 export function sleepOn(clock: Pick<Clock, 'timer'>, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -11,12 +11,16 @@ import { systemRandom as random } from '../../shared/random.ts';
 import { createRpcChannel, type RpcChannel } from '../../shared/rpc/channel.ts';
 import type { RpcSchema } from '../../shared/rpc/schema.ts';
 import { grpcSessionTransport } from '../../shared/rpc/session.ts';
-import type { SessionTransport } from '../../shared/session.ts';
+import type { SessionLine, SessionTransport } from '../../shared/session.ts';
 
 /** A hollow node in this process, with a real line to a server in another. */
 export interface RemoteHollowNode {
   /** The commands that are under way in its pods. */
   readonly commands: ReadonlySet<ProcessStream>;
+  /** How many sessions it has had. */
+  sessions(): number;
+  /** When its acknowledged heartbeats were acknowledged, by the monotonic clock. */
+  readonly acknowledged: readonly number[];
   /** From its next session on it dials another server. */
   dial(address: string): void;
   stop(): Promise<void>;
@@ -39,10 +43,11 @@ export async function startRemoteHollowNode(
   };
   let line = lineTo(address);
   const commands = new Set<ProcessStream>();
+  const acknowledged: number[] = [];
   const agent = createAgent({
     ...{ clock, random, log: silentLog },
     transport: {
-      connect: (signal) => line.connect(signal),
+      connect: (signal) => counted(line.connect(signal), () => acknowledged.push(clock.monotonic())),
       tunnel: (id, signal) => line.tunnel(id, signal),
     },
     runtime: watched(new FakeRuntime(new FakeEngine({ clock, random }, { images: 'all' })), commands),
@@ -57,7 +62,8 @@ export async function startRemoteHollowNode(
   });
   const working = agent.run(stop.signal);
   return {
-    commands,
+    ...{ commands, acknowledged },
+    sessions: () => agent.stats.sessions,
     dial(server) {
       line = lineTo(server);
     },
@@ -67,6 +73,23 @@ export async function startRemoteHollowNode(
       for (const channel of channels) channel.close();
     },
   };
+}
+
+function counted(line: SessionLine, acknowledged: () => void): SessionLine {
+  return {
+    ...line,
+    heartbeats(target, signal) {
+      const connection = line.heartbeats(target, signal);
+      return { ...connection, incoming: each(connection.incoming, acknowledged) };
+    },
+  };
+}
+
+async function* each<T>(source: AsyncIterable<T>, passed: () => void): AsyncGenerator<T> {
+  for await (const item of source) {
+    passed();
+    yield item;
+  }
 }
 
 function watched(runtime: FakeRuntime, commands: Set<ProcessStream>): FakeRuntime {

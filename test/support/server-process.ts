@@ -45,6 +45,8 @@ export interface ServerProcess {
   /** Requests as somebody, over connections that are kept. */
   caller(subject?: ClientSubject): Promise<Caller>;
   stop(): Promise<void>;
+  /** Its thread that serves requests computes for so long (ms). */
+  keepBusy(ms: number): void;
   /** SIGKILL, and waits for its end. Its data stays until it is stopped. */
   kill(): Promise<void>;
 }
@@ -77,7 +79,7 @@ export async function startServerProcess(
   };
   const program = fileURLToPath(new URL('./server-child.ts', import.meta.url));
   const child = spawn(process.execPath, ['--import', 'tsx', program, JSON.stringify(options)], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   let log = '';
   child.stderr?.on('data', (data: Buffer) => {
@@ -108,6 +110,7 @@ export async function startServerProcess(
     return {
       ...{ dir, kubeconfig, authority, restPort, tls, stop },
       kill: () => end(child, 'SIGKILL'),
+      keepBusy: (busyMs) => void child.send({ busyMs }),
       grpc: config.grpc ?? '',
       log: () => log,
       exitCode: () => child.exitCode,

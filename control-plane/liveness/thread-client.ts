@@ -1,0 +1,187 @@
+import type { Clock, Timer } from '../../shared/clock.ts';
+import { ApiError } from '../../shared/errors.ts';
+import type { ObserveStore } from '../store/metrics.ts';
+import type { HeartbeatTls } from './heartbeat-listener.ts';
+import { type Liveness, maxStallMs, type NodeSessionLease, type Term } from './liveness.ts';
+import type { ServerIdentity } from './server-lease.ts';
+import { beatMs, type FromThread, type SharedTimes, type ThreadPort, type ToThread } from './thread-messages.ts';
+
+export interface ThreadClientDeps {
+  readonly port: ThreadPort<FromThread, ToThread>;
+  readonly times: SharedTimes;
+  /** Monotonic milliseconds that both threads count alike. */
+  readonly now: () => number;
+  readonly clock: Clock;
+  /** Called once when the thread has died, or does not run any more. */
+  readonly failed: (error: Error) => void;
+  /** Told of each call to etcd that the thread has made. */
+  readonly observe?: ObserveStore;
+}
+
+interface Call {
+  resolve(value: number | undefined): void;
+  reject(error: unknown): void;
+}
+
+/** How long the thread may take to stop, in milliseconds. */
+const stopMs = 3_000;
+
+/** Liveness as the thread that serves requests sees it: asks the liveness thread. */
+export class ThreadClient implements Liveness {
+  readonly #deps: ThreadClientDeps;
+  readonly #calls = new Map<number, Call>();
+  readonly #silent = new Map<string, (reason: string) => void>();
+  readonly #terms = new Map<number, () => void>();
+  #next = 1;
+  #beat: Timer | undefined;
+  /** Beats of this thread since the other one's last. */
+  #missed = 0;
+  #ended = false;
+
+  constructor(deps: ThreadClientDeps) {
+    this.#deps = deps;
+    deps.port.on('message', (message) => this.#take(message));
+    this.#show(deps.times.threadRan);
+  }
+
+  listen(address: string): Promise<number> {
+    return this.#number((call) => ({ type: 'listen', call, address }));
+  }
+
+  replaceTls(tls: HeartbeatTls): void {
+    this.#send({ type: 'tls', tls });
+  }
+
+  async open(session: NodeSessionLease, silent: (reason: string) => void): Promise<number> {
+    this.#silent.set(session.id, silent);
+    try {
+      return await this.#number((call) => ({ type: 'open', call, session }));
+    } catch (error) {
+      this.#silent.delete(session.id);
+      throw error;
+    }
+  }
+
+  close(session: string): void {
+    if (this.#silent.delete(session)) this.#send({ type: 'close', session });
+  }
+
+  leaseDeleted(session: string): void {
+    this.#send({ type: 'deleted', session });
+  }
+
+  async announce(server: ServerIdentity): Promise<void> {
+    await this.#call((call) => ({ type: 'announce', call, server }));
+  }
+
+  async campaign(holder: string, signal: AbortSignal): Promise<Term> {
+    signal.throwIfAborted();
+    const { times, now } = this.#deps;
+    const campaign = this.#next++;
+    let end: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#terms.set(campaign, end);
+    const cancel = (): void => this.#send({ type: 'cancel', campaign });
+    signal.addEventListener('abort', cancel, { once: true });
+    const resign = async (): Promise<void> => {
+      if (!this.#terms.has(campaign)) return;
+      await this.#call((call) => ({ type: 'resign', call, term: campaign })).catch(() => undefined);
+    };
+    try {
+      await this.#call((call) => ({ type: 'campaign', call, holder }), campaign);
+    } catch (error) {
+      this.#terms.delete(campaign);
+      throw signal.aborted ? signal.reason : error;
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+    if (signal.aborted) {
+      await resign();
+      throw signal.reason;
+    }
+    return { over, resign, holds: () => this.#terms.has(campaign) && now() < times.leadsUntil };
+  }
+
+  async stop(): Promise<void> {
+    const { clock } = this.#deps;
+    const deadline = new AbortController();
+    const stopping = this.#call((call) => ({ type: 'stop', call })).catch(() => undefined);
+    await Promise.race([stopping, clock.sleep(stopMs, deadline.signal).catch(() => undefined)]);
+    deadline.abort();
+    this.end();
+  }
+
+  /** The thread is gone: nothing is asked of it any more, and nothing is answered. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#beat?.cancel();
+    this.#deps.times.leadsUntil = 0;
+    for (const { reject } of this.#calls.values()) reject(gone());
+    this.#calls.clear();
+    for (const over of this.#terms.values()) over();
+    this.#terms.clear();
+  }
+
+  #send(message: ToThread): void {
+    if (!this.#ended) this.#deps.port.postMessage(message);
+  }
+
+  async #number(message: (call: number) => ToThread): Promise<number> {
+    const value = await this.#call(message);
+    if (value === undefined) throw new ApiError('InternalError', 'the liveness thread has answered without a number');
+    return value;
+  }
+
+  #call(message: (call: number) => ToThread, call = this.#next++): Promise<number | undefined> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended) return reject(gone());
+      this.#calls.set(call, { resolve, reject });
+      this.#send(message(call));
+    });
+  }
+
+  #take(message: FromThread): void {
+    switch (message.type) {
+      case 'answer':
+        this.#calls.get(message.call)?.resolve(message.value);
+        this.#calls.delete(message.call);
+        return;
+      case 'failed':
+        this.#calls.get(message.call)?.reject(new ApiError(message.reason, message.message));
+        this.#calls.delete(message.call);
+        return;
+      case 'silent':
+        this.#silent.get(message.session)?.(message.reason);
+        this.#silent.delete(message.session);
+        return;
+      case 'over':
+        this.#terms.get(message.term)?.();
+        this.#terms.delete(message.term);
+        return;
+      case 'observed':
+        for (const [operation, ok, seconds] of message.calls) this.#deps.observe?.(operation, ok, seconds);
+    }
+  }
+
+  /** Shows that this thread's loop runs, and looks whether the other's does. `before`: its last sign. */
+  #show(before: number): void {
+    const { times, now, clock, failed } = this.#deps;
+    times.mainRan = now();
+    const ran = times.threadRan;
+    // Counted in beats of this thread: after a stop of the whole process both are late.
+    this.#missed = ran === before ? this.#missed + 1 : 0;
+    if (this.#missed * beatMs >= maxStallMs) {
+      this.end();
+      failed(new Error('the liveness thread does not run any more'));
+      return;
+    }
+    this.#beat = clock.timer(beatMs, () => this.#show(ran));
+  }
+}
+
+function gone(): ApiError {
+  return new ApiError('ServiceUnavailable', 'the liveness thread has ended');
+}
