@@ -15,6 +15,7 @@ import { version } from '../shared/version.ts';
 import { type AgentDeps, createAgent } from './agent.ts';
 import { fileCheckpoint } from './checkpoint-files.ts';
 import { type Dns, parseResolvConf, podDns } from './dns.ts';
+import { readTokenFile } from './join-token.ts';
 import { machineIds, outwardAddress, systemMachine } from './machine.ts';
 import type { TokenSource } from './pod/tokens.ts';
 import { systemDialers } from './probes/system-dialers.ts';
@@ -25,6 +26,8 @@ export interface AgentOptions {
   readonly server: string;
   /** Needed until the machine has its certificate. */
   readonly token?: string;
+  /** A file with the token, which only its owner may read; read when the token is needed. */
+  readonly tokenFile?: string;
   readonly caHash?: string;
   readonly nodeName: string;
   /** IPv4 address by which the other nodes reach this one; absent: the first that is not a loopback. */
@@ -191,7 +194,8 @@ class CertifiedLine {
 
   /** Gets the certificate if there is none, and renews it until aborted. Throws when the server refuses for good. */
   async certify(signal: AbortSignal): Promise<void> {
-    const { server: address, nodeName, token, caHash, dataDir } = this.#options;
+    const { server: address, nodeName, tokenFile, caHash, dataDir } = this.#options;
+    const token = tokenFile === undefined ? this.#options.token : () => readTokenFile(tokenFile);
     const dir = join(dataDir, 'pki');
     try {
       this.#use(await loadOrJoin(dir, { address, nodeName, token, caHash }, this.#deps, signal));

@@ -152,6 +152,11 @@ export function addPrograms(program: Argv, io: Io): Argv {
             describe: "HOST:PORT of the control plane's gRPC API",
           })
           .option('token', { type: 'string', describe: 'Join token; needed until the machine has its certificate' })
+          .option('token-file', {
+            type: 'string',
+            describe: 'A file with the join token (mode 0600), read until the machine has its certificate',
+          })
+          .conflicts('token', 'token-file')
           .option('ca-hash', { type: 'string', describe: "sha256:… of the cluster's CA, to know the server by" })
           .option('node-name', { type: 'string', default: hostname().toLowerCase(), describe: 'Name of the node' })
           .option('node-address', { type: 'string', describe: 'The address by which other nodes reach this one' })
@@ -179,6 +184,7 @@ export function addPrograms(program: Argv, io: Io): Argv {
           {
             server: args.server,
             token: args.token,
+            tokenFile: args.tokenFile,
             caHash: args.caHash,
             nodeName: args.nodeName,
             nodeAddress: args.nodeAddress,

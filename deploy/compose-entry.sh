@@ -3,7 +3,7 @@
 set -eu
 
 data=/var/lib/coracle
-# A volume that all of the cluster's containers see: the server leaves there what a node needs to join.
+# A volume that all of the cluster's containers see: the server leaves there what a node needs to join, and nothing else.
 join=/join
 here=/opt/coracle/deploy
 rest_port=6443
@@ -35,7 +35,7 @@ run_server() {
     --pod-cidr "${POD_CIDR:-10.244.0.0/16}" --log-level "${LOG_LEVEL:-info}"
 }
 
-# Writes a token, the CA's hash and an administrator's kubeconfig once the server answers.
+# Writes a join token and the CA's hash once the server answers.
 offer_join() {
   tries=0
   export KUBECONFIG="$data/admin.kubeconfig"
@@ -47,7 +47,10 @@ offer_join() {
     fi
     sleep 1
   done
-  cp "$KUBECONFIG" "$join/kubeconfig"
+  # What an older version left there was an administrator's.
+  rm -f "$join/kubeconfig"
+  umask 077
+  ca_hash "$data/pki/ca.crt" >"$join/ca-hash"
   printf '%s\n' "$token" >"$join/token.new"
   mv "$join/token.new" "$join/token"
 }
@@ -64,10 +67,8 @@ run_agent() {
     [ $tries -lt $((join_deadline_seconds * 10)) ] || { echo 'compose-entry: nothing to join with' >&2 && exit 1; }
     sleep 0.1
   done
-  token=$(cat "$join/token")
-  # shellcheck disable=SC2086 # two words: the option and the hash
   sh "$here/supervise.sh" agent "$data" coracle agent --server "api.coracle:$grpc_port" \
-    --token "$token" --ca-hash "$(ca_hash)" --node-name "$name" --node-address "$(address_of "$name")" \
+    --token-file "$join/token" --ca-hash "$(cat "$join/ca-hash")" --node-name "$name" --node-address "$(address_of "$name")" \
     --data-dir "$data/agent" --runtime docker --docker-socket "$data/docker.sock" --log-level "${LOG_LEVEL:-info}" &
   # The agent's log is the container's. Waiting also buries orphans.
   tail -n +1 -F "$data/log/agent.log" 2>/dev/null &
@@ -123,13 +124,12 @@ address_of() {
   })' "$1"
 }
 
-# As kubeadm has it: SHA-256 of the CA's public key. The kubeconfig came by a volume that only the cluster sees.
+# As kubeadm has it: SHA-256 of the CA's public key. The argument: its certificate, a PEM file.
 ca_hash() {
   node -e 'const { X509Certificate, createHash } = require("node:crypto");
-    const text = require("node:fs").readFileSync(process.argv[1], "utf8");
-    const ca = Buffer.from(/certificate-authority-data: *>?-?\s*(\S+)/.exec(text)[1], "base64");
+    const ca = require("node:fs").readFileSync(process.argv[1]);
     const key = new X509Certificate(ca).publicKey.export({ type: "spki", format: "der" });
-    console.log(`sha256:${createHash("sha256").update(key).digest("hex")}`);' "$join/kubeconfig"
+    console.log(`sha256:${createHash("sha256").update(key).digest("hex")}`);' "$1"
 }
 
 main "$@"

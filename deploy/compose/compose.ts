@@ -31,6 +31,8 @@ export interface ComposeOptions {
 }
 
 const file = join(import.meta.dirname, '..', 'docker-compose.yml');
+/** Where the server keeps it: only the control plane's container sees it. */
+const kubeconfigPath = '/var/lib/coracle/admin.kubeconfig';
 const slowMs = 300_000;
 
 export async function composeProject(options: ComposeOptions, clock: Clock): Promise<ComposeProject> {
@@ -74,7 +76,7 @@ export async function composeProject(options: ComposeOptions, clock: Clock): Pro
       return engineAt(join(await inspect(mount, service), 'docker.sock'));
     },
     async access() {
-      const shown = await tryRun('docker', ['exec', await container('control-plane'), 'cat', '/join/kubeconfig']);
+      const shown = await tryRun('docker', ['exec', await container('control-plane'), 'cat', kubeconfigPath]);
       if (shown.status !== 0) return undefined;
       const read = readKubeconfig(shown.stdout, (path) => {
         throw new Error(`the kubeconfig names a file: ${path}`);

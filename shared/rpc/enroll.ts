@@ -67,10 +67,16 @@ export async function joinCluster(
   }
 }
 
+/** As JoinOptions, for a machine that may have its certificate already. `token`: a function is asked only when it is needed. */
+export interface LoadOrJoinOptions extends Omit<JoinOptions, 'token' | 'caHash'> {
+  readonly token?: string | (() => Promise<string>) | undefined;
+  readonly caHash?: string | undefined;
+}
+
 /** The credentials kept in `dir`, or new ones from joining with the token, which are then kept there. */
 export async function loadOrJoin(
   dir: string,
-  options: Partial<Pick<JoinOptions, 'token' | 'caHash'>> & Omit<JoinOptions, 'token' | 'caHash'>,
+  options: LoadOrJoinOptions,
   deps: EnrollDeps,
   signal: AbortSignal,
 ): Promise<NodeCredentials> {
@@ -78,7 +84,8 @@ export async function loadOrJoin(
   if (kept && validityOf(kept.node.certificate).notAfter > deps.clock.now() && nodeIn(kept) === options.nodeName) {
     return kept;
   }
-  const { token, caHash } = options;
+  const { caHash } = options;
+  const token = typeof options.token === 'function' ? await options.token() : options.token;
   if (!token || !caHash) {
     throw new Error('this machine has no valid node certificate: a join token and the CA hash are needed');
   }
