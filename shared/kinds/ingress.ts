@@ -22,6 +22,7 @@ import {
   isPortNumber,
   isWildcardDnsSubdomain,
 } from '../schema/formats.ts';
+import { validateBalancerStatus } from './addresses.ts';
 import { ageColumn, nameColumn, text } from './columns.ts';
 import type { Behaviour, Column } from './kind.ts';
 
@@ -69,13 +70,7 @@ export const ingress: Behaviour<Ingress> = {
     parts: {
       status: {
         validate({ status }, _old, causes) {
-          for (const [index, { ip, hostname }] of (status?.loadBalancer?.ingress ?? []).entries()) {
-            const field = `status.loadBalancer.ingress[${index}]`;
-            if (ip) check(isIp, ip, `${field}.ip`, causes);
-            if (!hostname) continue;
-            check(isDnsSubdomain, hostname, `${field}.hostname`, causes);
-            check(isNoAddress, hostname, `${field}.hostname`, causes);
-          }
+          validateBalancerStatus(status?.loadBalancer?.ingress ?? [], 'status.loadBalancer', undefined, causes);
         },
       },
     },

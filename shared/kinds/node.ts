@@ -1,6 +1,8 @@
-import type { Node } from '../generated/types.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Node, NodeStatus, StatusCause } from '../generated/types.ts';
 import { forbidden } from '../schema/causes.ts';
 import { isDnsSubdomain } from '../schema/formats.ts';
+import { validateNodeAddresses, validatePodCIDRs } from './addresses.ts';
 import { ageColumn, nameColumn, text, wide } from './columns.ts';
 import type { Behaviour, Column } from './kind.ts';
 import { validateAmounts } from './resource-validation.ts';
@@ -32,10 +34,11 @@ export const node: Behaviour<Node> = {
       if (spec?.podCIDR && !spec.podCIDRs?.length) spec.podCIDRs = [spec.podCIDR];
       if (spec?.podCIDRs?.[0] && !spec.podCIDR) spec.podCIDR = spec.podCIDRs[0];
     },
-    validate({ spec, status }, causes) {
+    validate(object, causes) {
+      const { spec, status } = object;
       if (spec?.taints) validateTaints(spec.taints, 'spec.taints', causes);
-      if (status?.capacity) validateAmounts(status.capacity, 'status.capacity', causes);
-      if (status?.allocatable) validateAmounts(status.allocatable, 'status.allocatable', causes);
+      validatePodCIDRs(object, causes);
+      if (status) validateStatus(status, causes);
     },
     validateUpdate({ spec }, old, causes) {
       for (const field of ['podCIDR', 'providerID'] as const) {
@@ -44,9 +47,26 @@ export const node: Behaviour<Node> = {
           causes.push(forbidden(`spec.${field}`, `node updates may not change ${field} except from "" to valid`));
         }
       }
+      const [ranges = [], before = []] = [spec?.podCIDRs, old.spec?.podCIDRs];
+      if (spec?.podCIDR === old.spec?.podCIDR && before.length > 0 && !isDeepStrictEqual(ranges, before)) {
+        causes.push(forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid'));
+      }
+    },
+    parts: {
+      status: {
+        validate({ status }, _old, causes) {
+          if (status) validateStatus(status, causes);
+        },
+      },
     },
   },
 };
+
+function validateStatus({ capacity, allocatable, addresses }: NodeStatus, causes: StatusCause[]): void {
+  if (capacity) validateAmounts(capacity, 'status.capacity', causes);
+  if (allocatable) validateAmounts(allocatable, 'status.allocatable', causes);
+  if (addresses) validateNodeAddresses(addresses, 'status.addresses', causes);
+}
 
 function nodeStatus({ spec, status }: Node): string {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');

@@ -1,5 +1,6 @@
 import type { PodDNSConfig, PodSpec, PodTemplateSpec, StatusCause } from '../generated/types.ts';
 import { forbidden, invalid, notSupported, required } from '../schema/causes.ts';
+import { isDnsSubdomain } from '../schema/formats.ts';
 import { validateContainers } from './container-validation.ts';
 import { validateAnnotations, validateLabels } from './metadata.ts';
 import { validateOs } from './os-validation.ts';
@@ -87,7 +88,20 @@ function validateDns(
       ),
     );
   }
-  for (const [index, option] of options.entries()) {
-    if (!option.name) causes.push(required(`${field}.options[${index}]`, 'must not be empty'));
+  for (const [index, search] of searches.entries()) {
+    const fault = search === '.' ? undefined : isDnsSubdomain(search.replace(/\.$/, ''));
+    if (fault) causes.push(invalid(`${field}.searches[${index}]`, search, fault));
   }
+  for (const [index, { name, value = '' }] of options.entries()) {
+    if (!name) causes.push(required(`${field}.options[${index}]`, 'must not be empty'));
+    // Kubernetes looks no further; they become words of a line of resolv.conf.
+    else if (!isWord(name)) causes.push(invalid(`${field}.options[${index}].name`, name, oneWord));
+    if (!isWord(value)) causes.push(invalid(`${field}.options[${index}].value`, value, oneWord));
+  }
+}
+
+const oneWord = 'must consist of printable ASCII characters without white space';
+
+function isWord(text: string): boolean {
+  return /^[!-~]*$/.test(text);
 }

@@ -2,6 +2,7 @@ import type { Pod } from '../generated/types.ts';
 import { isPodTerminal, qosClass } from '../pod.ts';
 import { forbidden } from '../schema/causes.ts';
 import { isDnsSubdomain } from '../schema/formats.ts';
+import { settlePodIPs, validatePodAddresses } from './addresses.ts';
 import { ephemeralContainers } from './ephemeral-containers.ts';
 import type { Behaviour } from './kind.ts';
 import { validatePodAnnotations } from './pod-annotations.ts';
@@ -38,7 +39,18 @@ export const pod: Behaviour<Pod> = {
     validateUpdate(object, old, causes) {
       if (object.spec) validatePodUpdate(object, old, causes);
     },
-    parts: { ephemeralcontainers: ephemeralContainers, resize },
+    parts: {
+      ephemeralcontainers: ephemeralContainers,
+      resize,
+      status: {
+        prepare({ status }) {
+          if (status) settlePodIPs(status);
+        },
+        validate(object, _old, causes) {
+          validatePodAddresses(object, causes);
+        },
+      },
+    },
     /** The node stops a pod that it was given; before and after that there is nothing to wait for. */
     gracePeriod(object) {
       if (!object.spec.nodeName || isPodTerminal(object)) return undefined;

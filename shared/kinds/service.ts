@@ -1,5 +1,6 @@
 import type { LoadBalancerIngress, Service, ServicePort, ServiceSpec } from '../generated/types.ts';
 import { isDns1035Label } from '../schema/formats.ts';
+import { validateBalancerStatus } from './addresses.ts';
 import { ageColumn, formatLabels, nameColumn, text, wide } from './columns.ts';
 import type { Behaviour, Column } from './kind.ts';
 import {
@@ -29,6 +30,13 @@ export const service: Behaviour<Service> = {
   ],
   strategy: {
     generation: 'none',
+    parts: {
+      status: {
+        validate({ spec, status }, _old, causes) {
+          validateBalancerStatus(status?.loadBalancer?.ingress ?? [], 'status.loadBalancer', spec.type, causes);
+        },
+      },
+    },
     default({ spec, status }) {
       if (spec) defaultSpec(spec);
       for (const ingress of status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ??= 'VIP';

@@ -102,18 +102,32 @@ export const isEnvName: Format = (value) => {
 };
 
 export const isIp: Format = (value) =>
-  ipaddr.IPv4.isValidFourPartDecimal(value) || ipaddr.IPv6.isValid(value)
+  isPlainIpv4(value) || isPlainIpv6(value)
     ? undefined
     : 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 
-export const isIpv4: Format = (value) =>
-  ipaddr.IPv4.isValidFourPartDecimal(value) ? undefined : 'must be a valid IPv4 address';
+export const isIpv4: Format = (value) => (isPlainIpv4(value) ? undefined : 'must be a valid IPv4 address');
 
-export const isIpv6: Format = (value) => (ipaddr.IPv6.isValid(value) ? undefined : 'must be a valid IPv6 address');
+export const isIpv6: Format = (value) => (isPlainIpv6(value) ? undefined : 'must be a valid IPv6 address');
 
-/** An address range whose address has no bits beyond the prefix's length need not be canonical: `10.0.0.1/24` passes. */
-export const isCidr: Format = (value) =>
-  ipaddr.isValidCIDR(value) ? undefined : 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
+/** Need not begin at its first address: `10.0.0.1/24` passes. Its numbers have no leading zeros. */
+export const isCidr: Format = (value) => {
+  const [, address = '', bits] = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(value) ?? [];
+  const most = isPlainIpv4(address) ? 32 : isPlainIpv6(address) ? 128 : -1;
+  return bits !== undefined && Number(bits) <= most
+    ? undefined
+    : 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
+};
+
+/** No short, octal or hexadecimal forms. */
+function isPlainIpv4(value: string): boolean {
+  return ipaddr.IPv4.isValidFourPartDecimal(value);
+}
+
+/** No zone. */
+function isPlainIpv6(value: string): boolean {
+  return !value.includes('%') && ipaddr.IPv6.isValid(value);
+}
 
 export const isAbsolutePath: Format = (value) => (value.startsWith('/') ? undefined : 'must be an absolute path');
 
