@@ -1,4 +1,5 @@
 import type { Pod } from '../shared/generated/types.ts';
+import { fileLine } from './file-line.ts';
 import type { SandboxSpec } from './runtime/runtime.ts';
 
 export type Dns = SandboxSpec['dns'];
@@ -48,11 +49,15 @@ export function parseResolvConf(text: string): Dns {
   return { servers, searches, options };
 }
 
+/** Throws an Error that names a setting that is no word. */
 export function formatResolvConf({ servers, searches, options }: Dns): string {
-  const lines = servers.map((server) => `nameserver ${server}`);
-  if (searches.length > 0) lines.unshift(`search ${searches.join(' ')}`);
-  if (options.length > 0) lines.push(`options ${options.join(' ')}`);
-  return `${lines.join('\n')}\n`;
+  return [
+    ...(searches.length > 0 ? [['search', ...searches]] : []),
+    ...servers.map((server) => ['nameserver', server]),
+    ...(options.length > 0 ? [['options', ...options]] : []),
+  ]
+    .map((words) => fileLine(words, ' '))
+    .join('');
 }
 
 function unique(values: readonly string[]): string[] {

@@ -1,5 +1,6 @@
 import type { Pod } from '../../shared/generated/types.ts';
 import { clusterDomain } from '../../shared/well-known.ts';
+import { fileLine } from '../file-line.ts';
 import { readBounded } from '../read-bounded.ts';
 import { hostnameOf } from './container-spec.ts';
 
@@ -10,7 +11,9 @@ export async function hostsFile(pod: Pod, podIP: string): Promise<string> {
   const base = pod.spec.hostNetwork
     ? `# Kubernetes-managed hosts file (host network).\n${await nodeHosts()}`
     : podHosts(pod, podIP);
-  const aliases = (pod.spec.hostAliases ?? []).map(({ ip, hostnames }) => `${ip}\t${(hostnames ?? []).join('\t')}\n`);
+  const aliases = (pod.spec.hostAliases ?? []).map(({ ip, hostnames = [] }) =>
+    hostnames.length > 0 ? fileLine([ip, ...hostnames], '\t') : fileLine([ip], '\t').replace('\n', '\t\n'),
+  );
   return aliases.length > 0 ? `${base}\n# Entries added by HostAliases.\n${aliases.join('')}` : base;
 }
 
@@ -28,8 +31,7 @@ function podHosts(pod: Pod, podIP: string): string {
     'fe00::0\tip6-mcastprefix',
     'fe00::1\tip6-allnodes',
     'fe00::2\tip6-allrouters',
-    ...(podIP ? [`${podIP}\t${namesOf(pod).join('\t')}`] : []),
-    '',
+    podIP ? fileLine([podIP, ...namesOf(pod)], '\t') : '',
   ].join('\n');
 }
 

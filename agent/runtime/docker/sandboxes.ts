@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { ContainerInspectInfo } from 'dockerode';
 import type { Clock } from '../../../shared/clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
+import { formatResolvConf } from '../../dns.ts';
+import { fileLine } from '../../file-line.ts';
 import { attachmentOf } from '../../network/attachment.ts';
 import type { PodNetwork } from '../../network/network.ts';
 import { readBounded } from '../../read-bounded.ts';
@@ -237,8 +239,8 @@ export class Sandboxes {
     await mkdir(this.#filesOf(spec), { recursive: true, mode: 0o755 });
     await Promise.all([
       writeIfOther(files['/etc/hosts'], hostsFile(spec)),
-      writeIfOther(files['/etc/hostname'], `${spec.hostname}\n`),
-      writeIfOther(files['/etc/resolv.conf'], resolvFile(spec)),
+      writeIfOther(files['/etc/hostname'], fileLine([spec.hostname], ' ')),
+      writeIfOther(files['/etc/resolv.conf'], formatResolvConf(spec.dns)),
     ]);
   }
 
@@ -263,17 +265,9 @@ function hasDns({ dns }: SandboxSpec): boolean {
   return dns.servers.length + dns.searches.length + dns.options.length > 0;
 }
 
-export function hostsFile({ address, hostname }: SandboxSpec): string {
-  const lines = ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback', 'fe00::0\tip6-localnet'];
-  if (address !== undefined) lines.push(`${address}\t${hostname}`);
-  return `${lines.join('\n')}\n`;
-}
-
-export function resolvFile({ dns }: SandboxSpec): string {
-  const lines = dns.servers.map((server) => `nameserver ${server}`);
-  if (dns.searches.length > 0) lines.push(`search ${dns.searches.join(' ')}`);
-  if (dns.options.length > 0) lines.push(`options ${dns.options.join(' ')}`);
-  return `${lines.join('\n')}\n`;
+function hostsFile({ address, hostname }: SandboxSpec): string {
+  const lines = ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback', 'fe00::0\tip6-localnet', ''];
+  return lines.join('\n') + (address === undefined ? '' : fileLine([address, hostname], '\t'));
 }
 
 /** Replaces the file as a whole; a file that is right stays the file that containers have bound, and may have filled. */
