@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Registry } from 'prom-client';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
@@ -23,6 +24,7 @@ import { PodManager } from './pods.ts';
 import type { Dialers } from './probes/dialers.ts';
 import type { EngineInfo, ImageState, Runtime } from './runtime/runtime.ts';
 import { AgentSession } from './session.ts';
+import { StorageEvictor } from './storage-evictor.ts';
 import { Streams } from './streams/streams.ts';
 import { UsageMeter } from './usage/meter.ts';
 import type { MachineUsage, Sample } from './usage/report.ts';
@@ -141,6 +143,14 @@ export function createAgent(deps: AgentDeps): Agent {
     listed: (uids) => network.setPods(uids),
   });
 
+  const evictor = new StorageEvictor({
+    runtime,
+    volumes: deps.volumes,
+    clock,
+    log,
+    pods: () => pods.active(),
+    evict: (uid, message) => pods.evict(uid, message),
+  });
   const meter = new UsageMeter({
     runtime,
     clock,
@@ -219,6 +229,8 @@ export function createAgent(deps: AgentDeps): Agent {
       return made;
     },
     async run(signal) {
+      // Every loop and every pod listens to it.
+      setMaxListeners(0, signal);
       const documents = await loadDocuments(checkpoint, log);
       const known = documents.get('node');
       const settings = parseSettings(known);
@@ -231,7 +243,7 @@ export function createAgent(deps: AgentDeps): Agent {
       const networking = network.run(signal);
       const following = pods.run(documents, signal);
       await watch.first(signal);
-      await Promise.all([networking, following, session.run(signal)]);
+      await Promise.all([networking, following, evictor.run(signal), session.run(signal)]);
       checkpoint.close();
     },
     get usage() {

@@ -225,6 +225,19 @@ export class PodManager {
     );
   }
 
+  /** The pods that go on, with the newest container of each name. */
+  *active(): Generator<{ pod: Pod; containers: ContainerState[] }> {
+    for (const { pod, memory, containers } of this.#workers.values()) {
+      if (memory.terminal || memory.deletion) continue;
+      const newest = new Map([...containers].sort((a, b) => a.attempt - b.attempt).map((state) => [state.name, state]));
+      yield { pod, containers: [...newest.values()] };
+    }
+  }
+
+  evict(uid: string, message: string): void {
+    this.#workers.get(uid)?.evict(message);
+  }
+
   hasPod(uid: string): boolean {
     return this.#workers.has(uid);
   }

@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs';
 import { chmod, lstat, mkdir, readdir, readlink, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import type { HostPathVolumeSource, Pod, Volume, VolumeMount } from '../../shared/generated/types.ts';
+import { diskUsage } from '../disk-usage.ts';
 import type { Dns } from '../dns.ts';
 import type { Mount } from '../runtime/runtime.ts';
 import { isWritten, writeProjected } from './atomic-writer.ts';
@@ -57,6 +58,12 @@ export function fileVolumes(deps: FileVolumesDeps): PodVolumes {
     },
 
     terminationMessage: (uid, container, attempt) => terminationMessage(podDir(uid), container, attempt),
+
+    async usage(uid, names, signal) {
+      const places = new Map(names.map((name) => [join(podDir(uid), 'volumes', pathPart(name)), name]));
+      const used = await diskUsage([...places.keys()], signal);
+      return new Map([...used].map(([place, bytes]) => [places.get(place) ?? '', bytes]));
+    },
 
     async remove(uid) {
       const dir = podDir(uid);

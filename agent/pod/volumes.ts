@@ -23,6 +23,8 @@ export interface PodVolumes {
   mounts(pod: Pod, container: Container, attempt: number, inputs: PodInputs, facts: PodFacts): Promise<Mount[]>;
   /** What the container left at its terminationMessagePath; undefined when it is empty. */
   terminationMessage(uid: string, container: string, attempt: number): Promise<string | undefined>;
+  /** The bytes that each of these volumes takes; what is not there is left out. */
+  usage(uid: string, volumes: readonly string[], signal: AbortSignal): Promise<Map<string, number>>;
   /** Removes all files of the pod. */
   remove(uid: string): Promise<void>;
   /** The uids of the pods that have files. */
@@ -57,6 +59,7 @@ export const noVolumes: PodVolumes = {
     ),
   mounts: async () => [],
   terminationMessage: async () => undefined,
+  usage: async () => new Map(),
   remove: async () => undefined,
   list: async () => [],
 };

@@ -50,6 +50,8 @@ interface Running {
 /** Milliseconds a step that threw waits before it is tried again: doubling, from first to cap. */
 const retryFirstMs = 500;
 const retryCapMs = 30_000;
+/** As in the kubelet (`immediateEvictionGracePeriodSeconds`). */
+const evictionGraceSeconds = 1;
 /** Within this time a change of the status is reported while steps are under way, milliseconds. */
 const reportWithinMs = 20;
 
@@ -153,6 +155,22 @@ export class PodWorker {
     this.#setMemory(forgetCrashes(this.#memory));
     this.#retries.clear();
     this.#inputs = { ...this.#inputs, objects: this.#inputs.objects + 1 };
+    this.wake();
+  }
+
+  /** Ends the pod for taking more than it may: what runs gets a short grace. */
+  evict(message: string): void {
+    if (this.#memory.terminal || this.#memory.deletion) return;
+    this.#deps.event(this.#pod, 'Warning', 'Evicted', message);
+    const since = this.#deps.clock.now();
+    const terminal = {
+      phase: 'Failed',
+      reason: 'Evicted',
+      message,
+      since,
+      graceSeconds: evictionGraceSeconds,
+    } as const;
+    this.#setMemory({ ...this.#memory, terminal });
     this.wake();
   }
 

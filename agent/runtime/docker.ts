@@ -9,6 +9,7 @@ import { NetworkError, type PodNetwork } from '../network/network.ts';
 import { ImageAccounts } from './docker/accounts.ts';
 import type { EngineOptions } from './docker/container-config.ts';
 import { StatsReader } from './docker/container-stats.ts';
+import { containerStorage } from './docker/container-storage.ts';
 import { Containers } from './docker/containers.ts';
 import { Engine } from './docker/engine.ts';
 import { engineEvents } from './docker/events.ts';
@@ -179,6 +180,10 @@ export class DockerRuntime implements Runtime {
 
   stats(ids: readonly string[], signal?: AbortSignal): Promise<Map<string, ContainerStats>> {
     return this.#stats.read(ids, signal);
+  }
+
+  storage(id: string, signal: AbortSignal): Promise<number | undefined> {
+    return containerStorage(this.#engine, id, signal);
   }
 
   exec(id: string, command: readonly string[], options: { timeoutMs: number; maxBytes: number }): Promise<ExecResult> {

@@ -19,6 +19,8 @@ export interface Behaviour {
   /** What it uses: thousandths of a core, bytes. Absent: next to nothing. */
   readonly cpuMillis?: number;
   readonly memoryBytes?: number;
+  /** What it has written to the disk, bytes. */
+  readonly diskBytes: number;
   /** Written to its log at its start. */
   readonly lines: readonly string[];
 }
@@ -39,6 +41,7 @@ export interface Behaviour {
  * | `fake.exec=CODE` | commands (and so exec probes) in it return CODE |
  * | `fake.cpu=250m` | uses that much of a core |
  * | `fake.memory=64Mi` | uses that much memory |
+ * | `fake.disk=64Mi` | has written that much to the disk |
  * | `fake.log=TEXT` | writes TEXT as a line at its start; may be repeated |
  *
  * Anything else runs until it is told to end, and then ends with 0.
@@ -51,7 +54,14 @@ export function behaviourOf(spec: Pick<ContainerSpec, 'image' | 'labels' | 'env'
     ...(spec.command ?? []).flatMap(split),
     ...(spec.args ?? []).flatMap(split),
   ];
-  return words.reduce(withWord, { afterMs: 0, oom: false, stubborn: false, stopMs: 0, lines: [] } as Behaviour);
+  return words.reduce(withWord, {
+    afterMs: 0,
+    oom: false,
+    stubborn: false,
+    stopMs: 0,
+    diskBytes: 0,
+    lines: [],
+  } as Behaviour);
 }
 
 /** What `command` returns in a hollow container: `false` and `fake.exit=CODE` say so themselves, the rest succeeds. */
@@ -85,6 +95,8 @@ function withWord(behaviour: Behaviour, word: string): Behaviour {
       return { ...behaviour, cpuMillis: amount(value, milliValue) };
     case 'fake.memory':
       return { ...behaviour, memoryBytes: amount(value, intValue) };
+    case 'fake.disk':
+      return { ...behaviour, diskBytes: amount(value, intValue) };
     case 'fake.log':
       return { ...behaviour, lines: [...behaviour.lines, value] };
     default:

@@ -148,6 +148,11 @@ export class FakeRuntime implements Runtime {
     return fakeStats(this.#engine, ids);
   }
 
+  async storage(id: string): Promise<number | undefined> {
+    this.#check();
+    return this.#engine.containers.get(id)?.behaviour.diskBytes;
+  }
+
   async exec(id: string, command: readonly string[]): Promise<ExecResult> {
     return { exitCode: execCode(this.#running(id).behaviour, command), output: '' };
   }

@@ -32,6 +32,8 @@ export interface Runtime {
   inspectContainer(id: string, signal?: AbortSignal): Promise<ContainerState | undefined>;
   /** What running containers have used so far; those that do not run are left out. */
   stats(ids: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, ContainerStats>>;
+  /** The bytes that a container has written to the node's disk, its logs included. Undefined when there is none. */
+  storage(id: string, signal: AbortSignal): Promise<number | undefined>;
   /** Runs a command in a container; output is cut at `maxBytes`. A command that outlives its time is killed: `Timeout`. */
   exec(id: string, command: readonly string[], options: { timeoutMs: number; maxBytes: number }): Promise<ExecResult>;
   /**

@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -246,9 +246,72 @@ describe.skipIf(missing)('an agent on Docker', () => {
     server.terminated.clear();
   });
 
+  it('gives each container its stop signal and two seconds, sidecars after all the others', async () => {
+    const say = (name: string): string =>
+      `trap "sleep 1; echo ${name} >> /shared/ends; exit 0" TERM; while true; do sleep 1 & wait $!; done`;
+    const shared = { volumeMounts: [{ name: 'shared', mountPath: '/shared' }] };
+    server.assign(
+      makePod('ending', {
+        volumes: [{ name: 'shared', hostPath: { path: join(dir, 'shared'), type: 'DirectoryOrCreate' } }],
+        initContainers: [shell('proxy', say('proxy'), { ...shared, restartPolicy: 'Always' })],
+        containers: [shell('app', 'trap "" TERM; while true; do sleep 1; done'), shell('other', say('other'), shared)],
+      }),
+    );
+    await eventually(() => isReady('ending'), { timeoutMs: 20_000 });
+    server.delete('default/ending', 3);
+    await eventually(() => server.terminated.has('uid-ending'), { timeoutMs: 20_000 });
+    expect(await readFile(join(dir, 'shared/ends'), 'utf8')).toBe('other\nproxy\n');
+  });
+
+  it('evicts pods that take more of the disk than they may, and gives the room back', async () => {
+    const fill = (path: string): string => `dd if=/dev/zero of=${path} bs=1M count=20 2>/dev/null; ${forever}`;
+    const limits = { 'ephemeral-storage': '10Mi' };
+    const volumes = [{ name: 'data', emptyDir: { sizeLimit: '10Mi' } }];
+    const volumeMounts = [{ name: 'data', mountPath: '/data' }];
+    server.assign(makePod('volume', { volumes, containers: [shell('app', fill('/data/file'), { volumeMounts })] }));
+    const resources = { limits };
+    const log =
+      'i=0; while [ $i -lt 12 ]; do i=$((i + 1)); dd if=/dev/zero bs=1M count=1 2>/dev/null | tr "\\0" x; echo; done';
+    server.assign(
+      makePod('layer', {
+        containers: [
+          shell('app', fill('/file'), { resources }),
+          shell('b', forever, { resources: { limits: { 'ephemeral-storage': '1Gi' } } }),
+        ],
+      }),
+    );
+    server.assign(makePod('log', { containers: [shell('app', `${log}; ${forever}`, { resources })] }));
+    server.assign(
+      makePod('modest', {
+        volumes,
+        containers: [
+          shell('app', `dd if=/dev/zero of=/data/file bs=1M count=9 2>/dev/null; ${forever}`, {
+            volumeMounts,
+            resources,
+          }),
+        ],
+      }),
+    );
+    await eventually(() => ['volume', 'layer', 'log'].every((name) => status(name)?.phase === 'Failed'), {
+      timeoutMs: 40_000,
+    });
+    expect(['volume', 'layer', 'log'].map((name) => [status(name)?.reason, status(name)?.message])).toEqual([
+      ['Evicted', 'Usage of EmptyDir volume "data" exceeds the limit "10Mi". '],
+      ['Evicted', 'Container app exceeded its local ephemeral storage limit "10Mi". '],
+      ['Evicted', 'Pod ephemeral local storage usage exceeds the total limit of containers 10Mi. '],
+    ]);
+    await eventually(async () => !(await readdir(join(dir, 'pods'))).includes('uid-volume'));
+    expect(status('modest')?.phase).toBe('Running');
+    for (const name of ['volume', 'layer', 'log', 'modest']) server.delete(`default/${name}`, 1);
+    await eventually(() => ['volume', 'layer', 'log', 'modest'].every((name) => server.terminated.has(`uid-${name}`)), {
+      timeoutMs: 20_000,
+    });
+  });
+
   it('leaves nothing of pods that are deleted', async () => {
+    const before = server.terminated.size;
     for (const name of ['web', 'look', 'fails', 'sized']) server.delete(`default/${name}`, 5);
-    await eventually(() => server.terminated.size === 4, { timeoutMs: 30_000 });
+    await eventually(() => server.terminated.size === before + 4, { timeoutMs: 30_000 });
     expect(await ids()).toEqual([]);
     expect(await readdir(join(dir, 'pods'))).toEqual([]);
     expect(await systemMounter.below(join(dir, 'pods'))).toEqual([]);

@@ -1,0 +1,76 @@
+import type { Pod, Volume } from '../../shared/generated/types.ts';
+import { canonicalQuantity, compareQuantities, intValue } from '../../shared/quantity.ts';
+import { wholePod } from '../../shared/quota/pod-usage.ts';
+
+const resource = 'ephemeral-storage';
+/** From this priority on a pod is not evicted (Kubernetes, system-cluster-critical). */
+const criticalPriority = 2_000_000_000;
+
+/** What has to be measured of a pod to hold it to its limits. */
+export interface StorageWatch {
+  /** Names of volumes. */
+  readonly volumes: readonly string[];
+  /** Whether what containers write (layers and logs) counts. */
+  readonly containers: boolean;
+}
+
+/** Bytes that a pod takes on the node's disk. */
+export interface StorageUsage {
+  readonly volumes: ReadonlyMap<string, number>;
+  /** Layer and logs of the newest container of each name. */
+  readonly containers: ReadonlyMap<string, number>;
+}
+
+/** Undefined when the pod has no limit on what it writes, or is not to be evicted. */
+export function storageWatch({ spec }: Pod): StorageWatch | undefined {
+  if ((spec.priority ?? 0) >= criticalPriority) return undefined;
+  const whole = wholePod(spec, 'limits')[resource] !== undefined;
+  const volumes = (spec.volumes ?? []).filter((volume) => sizeLimitOf(volume) || (whole && isLocal(volume)));
+  return whole || volumes.length > 0 ? { volumes: volumes.map(({ name }) => name), containers: whole } : undefined;
+}
+
+/**
+ * Why the pod has to go, in the kubelet's words: an emptyDir, the pod as a whole or a container takes more than its limit
+ * (pkg/kubelet/eviction, `localStorageEviction`). Undefined when it keeps within all of them.
+ */
+export function exceededLimit({ spec }: Pod, usage: StorageUsage): string | undefined {
+  for (const volume of spec.volumes ?? []) {
+    const limit = sizeLimitOf(volume);
+    const used = usage.volumes.get(volume.name);
+    if (limit && used !== undefined && exceeds(used, limit)) {
+      return `Usage of EmptyDir volume "${volume.name}" exceeds the limit "${canonicalQuantity(limit)}". `;
+    }
+  }
+  const whole = wholePod(spec, 'limits')[resource];
+  if (whole !== undefined && exceeds(totalOf(spec.volumes ?? [], usage), whole)) {
+    return `Pod ephemeral local storage usage exceeds the total limit of containers ${canonicalQuantity(whole)}. `;
+  }
+  for (const { name, resources } of spec.containers) {
+    const limit = resources?.limits?.[resource];
+    const used = usage.containers.get(name);
+    if (limit && intValue(limit) !== 0 && used !== undefined && exceeds(used, limit)) {
+      return `Container ${name} exceeded its local ephemeral storage limit "${canonicalQuantity(limit)}". `;
+    }
+  }
+  return undefined;
+}
+
+/** A limit of zero is none, as in Kubernetes. */
+function sizeLimitOf({ emptyDir }: Volume): string | undefined {
+  const limit = emptyDir?.sizeLimit;
+  return limit !== undefined && compareQuantities(limit, '0') > 0 ? limit : undefined;
+}
+
+/** Whether the volume lies on the node's disk and goes with the pod (pkg/volume/util, `IsLocalEphemeralVolume`). */
+function isLocal({ emptyDir, configMap }: Volume): boolean {
+  return configMap !== undefined || (emptyDir !== undefined && emptyDir.medium !== 'Memory');
+}
+
+function totalOf(volumes: readonly Volume[], usage: StorageUsage): number {
+  const local = volumes.filter(isLocal).map(({ name }) => usage.volumes.get(name) ?? 0);
+  return [...local, ...usage.containers.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+function exceeds(bytes: number, limit: string): boolean {
+  return compareQuantities(bytes, limit) > 0;
+}
