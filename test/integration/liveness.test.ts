@@ -83,6 +83,9 @@ describe.skipIf(!hasEtcd())('a server whose thread of requests computes for long
       event.type === 'put' && event.item.key.startsWith(nodePrefix) ? [event.item.value] : [],
     );
     expect(reports.every(isReady)).toBe(true);
+    const { text } = await admin('GET', '/metrics');
+    const renewals = /^etcd_requests_total\{operation="leaseKeepAlive"\} (\d+)$/m.exec(text)?.[1];
+    expect(Number(renewals)).toBeGreaterThan((names.length * busyMs) / 2_000);
     stop.abort();
     await watching;
   });
