@@ -62,6 +62,33 @@ describe('a pod that the scheduler did not place', () => {
     expect([phaseOf('young'), phaseOf('old'), node.running().length]).toEqual(['Failed', 'Running', 1]);
   });
 
+  it('is refused for what the node never does, whatever is known of the node and the pod', async () => {
+    fresh({ images: 'all' });
+    node.start({ allowedUnsafeSysctls: ['net.core.*'] });
+    await node.until(() => node.server.connected);
+    const sysctl = (name: string): PodSpec => ({
+      securityContext: { sysctls: [{ name, value: '1' }] },
+      containers: [],
+    });
+    const andApp = (spec: Partial<PodSpec>) => ({ ...spec, containers: [container('app')] });
+    node.server.assign(makePod('allowed', andApp(sysctl('net.core.somaxconn'))));
+    node.server.assign(makePod('unsafe', andApp(sysctl('kernel.msgmax'))));
+    // A status that somebody has written does not make it one that was admitted.
+    const windows = makePod('windows', andApp({ os: { name: 'windows' } }));
+    node.server.assign({ ...windows, status: { phase: 'Running', startTime: '2026-01-01T00:00:00Z' } });
+    await node.until(() => phaseOf('allowed') === 'Running');
+    await node.until(() => phaseOf('unsafe') === 'Failed' && phaseOf('windows') === 'Failed');
+    expect(node.status('default/unsafe')).toMatchObject({
+      reason: 'SysctlForbidden',
+      message: 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted',
+    });
+    expect(node.status('default/windows')).toMatchObject({ reason: 'PodOSNotSupported' });
+    expect(node.engine.sandboxes.size).toBe(1);
+    expect(node.server.events.filter(({ involvedObject }) => involvedObject.name === 'unsafe')).toMatchObject([
+      { type: 'Warning', reason: 'SysctlForbidden', message: 'forbidden sysctl: "kernel.msgmax" not allowlisted' },
+    ]);
+  });
+
   it('gets the room of a pod that has ended', async () => {
     fresh({ images: 'all', cpus: 4 });
     node.server.ownNode = node4;

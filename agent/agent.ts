@@ -8,6 +8,7 @@ import { parseIpv4 } from '../shared/net/ipv4.ts';
 import { intValue, milliValue } from '../shared/quantity.ts';
 import { type Random, uuid } from '../shared/random.ts';
 import type { OwnNode, Peer, SessionTransport } from '../shared/session.ts';
+import type { NodeFeatures } from './admission/features.ts';
 import { Checkpoint, type CheckpointStorage } from './checkpoint.ts';
 import { type Dns, podDns } from './dns.ts';
 import { EventQueue } from './events.ts';
@@ -17,7 +18,7 @@ import { NodeEvents } from './node-events.ts';
 import { NodeNetwork } from './node-network.ts';
 import { type NodeFacts, type NodeIdentity, nodeObject, nodeStatus, type Pressure, sameStatus } from './node-status.ts';
 import { createHooks } from './pod/hooks.ts';
-import type { PodFacts } from './pod/inputs.ts';
+import { ConfigError, type PodFacts } from './pod/inputs.ts';
 import type { TokenSource } from './pod/tokens.ts';
 import type { PodVolumes } from './pod/volumes.ts';
 import { PodManager } from './pods.ts';
@@ -52,6 +53,10 @@ export interface AgentDeps {
   readonly usageEveryMs?: number;
   /** The node's own resolver settings. */
   readonly dns?: Dns;
+  /** The node's own seccomp profiles by name; absent: it has none. */
+  readonly seccompProfile?: (name: string) => Promise<string>;
+  /** What pods may set beside the safe ones, as `parseSysctlPatterns` gives it. */
+  readonly allowedUnsafeSysctls?: readonly string[];
   readonly clusterDns?: { readonly server: string; readonly domain: string };
 }
 
@@ -82,6 +87,8 @@ const imagesEveryMs = 60_000;
 const nodeStatusEveryMs = 60_000;
 
 const noDns: Dns = { servers: [], searches: [], options: [] };
+const noSeccompProfiles = (name: string): Promise<string> =>
+  Promise.reject(new ConfigError(`cannot load seccomp profile ${JSON.stringify(name)}: this node has none`));
 const noPressure: Pressure = { memory: false, disk: false, pid: false };
 
 /**
@@ -128,6 +135,8 @@ export function createAgent(deps: AgentDeps): Agent {
     // What is the agent's own is newer here than what the cluster knows.
     nodeView: () =>
       own && { ...own, name: node.name, allocatable: { ...own.allocatable, ...watch.status().allocatable } },
+    features: () => watch.features(deps.allowedUnsafeSysctls ?? []),
+    seccompProfile: deps.seccompProfile ?? noSeccompProfiles,
     status: () => ({ hostIP: node.address, runtimeName: runtime.name }),
     dnsOf: (pod) => podDns(pod, deps.dns ?? noDns, deps.clusterDns),
     event: (...args) => events.pod(...args),
@@ -349,6 +358,11 @@ class NodeWatch {
     const now = this.#deps.clock.monotonic();
     if (now >= this.#lookAt) void this.#look();
     return this.#dirty || now - this.#sentAt >= nodeStatusEveryMs;
+  }
+
+  features(allowedUnsafeSysctls: readonly string[]): NodeFeatures | undefined {
+    const engine = this.#engine;
+    return engine && { kernelVersion: engine.kernelVersion, security: engine.security, allowedUnsafeSysctls };
   }
 
   podFacts() {

@@ -12,6 +12,7 @@ import { grpcSessionTransport } from '../shared/rpc/session.ts';
 import { requestToken } from '../shared/rpc/tokens.ts';
 import type { SessionTransport } from '../shared/session.ts';
 import { version } from '../shared/version.ts';
+import { parseSysctlPatterns } from './admission/sysctls.ts';
 import { type AgentDeps, createAgent } from './agent.ts';
 import { fileCheckpoint } from './checkpoint-files.ts';
 import { type Dns, parseResolvConf, podDns } from './dns.ts';
@@ -19,6 +20,7 @@ import { readTokenFile } from './join-token.ts';
 import { machineIds, outwardAddress, systemMachine } from './machine.ts';
 import type { TokenSource } from './pod/tokens.ts';
 import { systemDialers } from './probes/system-dialers.ts';
+import { seccompProfiles } from './seccomp-profiles.ts';
 import { machineUsage } from './usage/machine.ts';
 
 export interface AgentOptions {
@@ -44,6 +46,8 @@ export interface AgentOptions {
   /** Kept for the system, out of what pods may have: thousandths of a core, bytes. */
   readonly reserved?: { readonly cpuMillis: number; readonly memoryBytes: number };
   readonly cgroupParent?: string;
+  /** Sysctls that pods may set beside those that are safe: names, or beginnings that end in `*`. */
+  readonly allowedUnsafeSysctls?: readonly string[];
   /** The engine's name of the OCI runtime, when not its default. */
   readonly runtimeName?: string;
 }
@@ -52,6 +56,7 @@ const defaultMaxPods = 110;
 
 /** Runs this machine as a node until aborted. Throws when it cannot start: no certificate and no token, no directory. */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+  const allowedUnsafeSysctls = parseSysctlPatterns(options.allowedUnsafeSysctls ?? []);
   const log = createLog(options.logLevel, { node: options.nodeName });
   const base = { clock: systemClock, random: systemRandom, log };
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
@@ -75,6 +80,8 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     ...(options.runtime === 'fake' ? {} : { machineUsage }),
     node,
     dns,
+    seccompProfile: seccompProfiles(join(options.dataDir, 'seccomp')),
+    allowedUnsafeSysctls,
   });
   if (options.metricsListen) {
     const { serveMetrics } = await import('./metrics.ts');

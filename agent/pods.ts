@@ -11,6 +11,7 @@ import type { Random } from '../shared/random.ts';
 import type { PodStatusUpdate } from '../shared/session.ts';
 import { Admissions } from './admission/admissions.ts';
 import type { NodeView } from './admission/admit.ts';
+import { type NodeFeatures, unsupported } from './admission/features.ts';
 import { type Assigned, type AssignedChanges, applyAssignments, nothingAssigned } from './assignments.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { AddressPool } from './network/ipam.ts';
@@ -37,6 +38,9 @@ export interface PodManagerDeps {
   node(): Omit<PodFacts, 'podIP'> & { readonly memoryCapacity: number };
   /** What pods are admitted by; undefined while the control plane says nothing of the node. */
   nodeView(): NodeView | undefined;
+  /** What pods can have here; undefined while the engine has not been heard. */
+  features(): NodeFeatures | undefined;
+  seccompProfile(name: string): Promise<string>;
   status(): StatusContext;
   dnsOf(pod: Pod): SandboxSpec['dns'];
   event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
@@ -540,6 +544,11 @@ export class PodManager {
       log: deps.log.child({ component: 'pod' }),
       inputs: this.#inputs,
       saved: () => checkpoint.flush(),
+      confiners: { security: () => deps.features()?.security, seccompProfile: deps.seccompProfile },
+      unsupported: (pod) => {
+        const features = deps.features();
+        return features && unsupported(pod, features);
+      },
       mayStart: ({ metadata: { uid } }) =>
         this.#listed &&
         (this.#authoritative || this.#restored) &&

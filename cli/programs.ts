@@ -174,6 +174,12 @@ export function addPrograms(program: Argv, io: Io): Argv {
           .option('labels', { type: 'string', describe: 'Labels for the node: KEY=VALUE,…' })
           .option('taints', { type: 'string', describe: 'Taints for the node: KEY=VALUE:EFFECT,…' })
           .option('max-pods', { type: 'number', describe: 'The most pods that the node takes' })
+          .option('allowed-unsafe-sysctls', {
+            type: 'string',
+            array: true,
+            default: [] as string[],
+            describe: 'Sysctls that pods may set beside the safe ones: NAME or BEGINNING*, …',
+          })
           .option('cgroup-parent', { type: 'string', describe: 'The cgroup that the pods live under' })
           .option('oci-runtime', { type: 'string', describe: "The engine's name of the OCI runtime" })
           .option('metrics-listen', { type: 'string', describe: '127.0.0.1:PORT for Prometheus metrics' })
@@ -194,6 +200,7 @@ export function addPrograms(program: Argv, io: Io): Argv {
             labels: parseLabels(args.labels ?? ''),
             taints: parseTaints(args.taints ?? ''),
             maxPods: args.maxPods,
+            allowedUnsafeSysctls: commaSeparated(args.allowedUnsafeSysctls),
             cgroupParent: args.cgroupParent,
             runtimeName: args.ociRuntime,
             metricsListen: args.metricsListen,

@@ -2,6 +2,7 @@ import type { Pod, Taint } from '../../shared/generated/types.ts';
 import { hostPorts, portsCollide } from '../../shared/host-ports.ts';
 import { nodeFilter } from '../../shared/node-affinity.ts';
 import { addResources, noResources, podRequests, type Resources, resourcesOf, untolerated } from '../../shared/pod.ts';
+import { wrongSystem } from './features.ts';
 
 /** What admission looks at of the node. */
 export interface NodeView {
@@ -38,10 +39,8 @@ export interface Verdict {
  * (`lifecycle/predicate.go`). Extended resources that the node does not have are not its business, as there.
  */
 export function admitPod({ spec }: Pod, others: readonly Pod[], node: NodeView): Verdict {
-  if (spec.os && spec.os.name !== 'linux') {
-    const message = "Failed to admit pod as the OS field doesn't match node OS";
-    return { shortages: [], refusals: [{ reason: 'PodOSNotSupported', message }] };
-  }
+  const wrong = wrongSystem(spec);
+  if (wrong) return { shortages: [], refusals: [wrong] };
   const refusals: Refusal[] = [];
   const refuse = (predicate: string, why: string): void => {
     refusals.push({ reason: predicate, message: `Predicate ${predicate} failed: ${why}` });

@@ -1,15 +1,19 @@
 import type { Container, Pod } from '../../shared/generated/types.ts';
 import { qosClass } from '../../shared/pod.ts';
 import { intValue, milliValue } from '../../shared/quantity.ts';
+import { clusterDomain } from '../../shared/well-known.ts';
 import type { ContainerSpec, HostPort, Mount, PodRef, Resources, SandboxSpec } from '../runtime/runtime.ts';
 import { containerHash, hashLabel } from './containers.ts';
 import { containerEnv, expand } from './env.ts';
-import type { PodFacts, PodInputs } from './inputs.ts';
+import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
 import { resourcesLabel, resourcesText } from './resources.ts';
 import type { RunAs } from './run-as.ts';
 
 /** Annotation of a pod that tells the fake runtime how its containers behave; handed on as a label. */
 const fakeAnnotation = 'coracle.fake';
+
+/** Most characters of the kernel's host name. */
+const maxFullName = 64;
 
 export function podRef(pod: Pod): PodRef {
   return { namespace: pod.metadata.namespace ?? '', name: pod.metadata.name, uid: pod.metadata.uid };
@@ -65,7 +69,7 @@ export function sandboxSpec(
   const { spec } = pod;
   return {
     pod: podRef(pod),
-    hostname: hostnameOf(pod),
+    hostname: spec.setHostnameAsFQDN && !spec.hostNetwork ? fullHostname(pod) : hostnameOf(pod),
     hostNetwork: spec.hostNetwork ?? false,
     hostPID: spec.hostPID ?? false,
     hostIPC: spec.hostIPC ?? false,
@@ -81,6 +85,21 @@ export function sandboxSpec(
 /** A host name has at most 63 characters, and does not end in a hyphen or dot. */
 export function hostnameOf(pod: Pod): string {
   return (pod.spec.hostname || pod.metadata.name).slice(0, 63).replace(/[-.]+$/, '');
+}
+
+/** The host name with the domain that its subdomain gives it; undefined without one. */
+export function fullNameOf(pod: Pod): string | undefined {
+  const { subdomain } = pod.spec;
+  return subdomain ? `${hostnameOf(pod)}.${subdomain}.${pod.metadata.namespace}.svc.${clusterDomain}` : undefined;
+}
+
+function fullHostname(pod: Pod): string {
+  const name = fullNameOf(pod) ?? hostnameOf(pod);
+  if (name.length <= maxFullName) return name;
+  const bounds = `${maxFullName} characters is the max, ${name.length} characters requested`;
+  throw new ConfigError(
+    `Failed to construct FQDN from Pod hostname and cluster domain, FQDN ${name} is too long (${bounds})`,
+  );
 }
 
 /** The kubelet's cgroup values: shares from requests, quota and memory from limits, score by quality of service. */

@@ -12,6 +12,7 @@ import {
   type SandboxState,
 } from '../runtime/runtime.ts';
 import { markReplacing } from './absorb.ts';
+import { type Confiners, confinementOf } from './confinement.ts';
 import { cgroupResources, containerSpec, podRef, sandboxSpec } from './container-spec.ts';
 import { containersOf } from './containers.ts';
 import { HookError, type Hooks } from './hooks.ts';
@@ -47,6 +48,7 @@ export interface ExecutorDeps {
   /** What pods may know of the node. */
   node(): Omit<PodFacts, 'podIP'> & { readonly memoryCapacity: number };
   dnsOf(pod: Pod): SandboxSpec['dns'];
+  readonly confiners: Confiners;
   /** Resolves when all that is remembered has been written. */
   saved(): Promise<void>;
   /** An address for the pod, the same when asked again. Throws when there is none. */
@@ -223,8 +225,9 @@ export const executors: Executors = {
       const mounts = await deps.volumes.mounts(context.pod, container, attempt, deps.inputs, facts);
       const target = targetOf(context, container, sandboxId);
       const { who, ...image } = await lookAtImage(deps.runtime, context.pod, container, signal);
+      const confinement = await confinementOf(context.pod, container, deps.confiners);
       const made = containerSpec(context.pod, container, attempt, mounts, deps.inputs, facts, who);
-      const spec = { ...made, ...target, ...image };
+      const spec = { ...made, ...target, ...image, confinement };
       const id = await deps.runtime.createContainer(sandboxId, spec, signal);
       const now = deps.clock.now();
       context.putContainer({
@@ -316,10 +319,12 @@ export const executors: Executors = {
   },
 
   async finish(deps, context, terminal) {
-    const { phase, reason, message } = terminal;
+    const { phase, reason, message, refused } = terminal;
     if (reason) deps.event(context.pod, phase === 'Failed' ? 'Warning' : 'Normal', reason, message ?? '');
     const since = deps.clock.now();
-    context.setMemory({ terminal: { phase, since, ...(reason ? { reason } : {}), ...(message ? { message } : {}) } });
+    const text = refused && message ? `Pod was rejected: ${message}` : message;
+    const words = { ...(reason ? { reason } : {}), ...(text ? { message: text } : {}) };
+    context.setMemory({ terminal: { phase, since, ...words, ...(refused ? { refused } : {}) } });
   },
 
   async releaseVolumes(deps, context) {

@@ -188,6 +188,16 @@ describe('volumes', () => {
     );
   });
 
+  it('are not mounted read-only to their depths, and say so to who asks for it', async () => {
+    const pod = makePod('web', { volumes: [{ name: 'data', emptyDir: {} }] });
+    await volumes.prepare(pod, inputs, facts);
+    const mount = { name: 'data', mountPath: '/data', readOnly: true };
+    await mountsOf(pod, [{ ...mount, recursiveReadOnly: 'IfPossible' }]);
+    await expect(mountsOf(pod, [{ ...mount, recursiveReadOnly: 'Enabled' }])).rejects.toThrow(
+      'volume "data" requested recursive read-only mode, but it is not supported by the runtime',
+    );
+  });
+
   it('remove a pod without touching what its subPaths of the host lead to', async () => {
     const host = join(dir, 'host');
     await mkdir(join(host, 'sub'), { recursive: true });

@@ -122,6 +122,10 @@ function isProjected({ configMap, secret, downwardAPI, projected }: Volume): boo
 }
 
 function mountOf(mount: VolumeMount, volume: Volume, source: string): Mount {
+  if (mount.recursiveReadOnly === 'Enabled') {
+    const what = `volume ${JSON.stringify(mount.name)} requested recursive read-only mode`;
+    throw new ConfigError(`${what}, but it is not supported by the runtime`);
+  }
   const propagation =
     mount.mountPropagation === 'HostToContainer'
       ? 'rslave'

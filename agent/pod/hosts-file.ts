@@ -1,8 +1,7 @@
 import type { Pod } from '../../shared/generated/types.ts';
-import { clusterDomain } from '../../shared/well-known.ts';
 import { fileLine } from '../file-line.ts';
 import { readBounded } from '../read-bounded.ts';
-import { hostnameOf } from './container-spec.ts';
+import { fullNameOf, hostnameOf } from './container-spec.ts';
 
 const maxHostsBytes = 2 ** 20;
 
@@ -37,7 +36,6 @@ function podHosts(pod: Pod, podIP: string): string {
 
 /** The host name, after the fully qualified one where the pod has a subdomain. */
 function namesOf(pod: Pod): string[] {
-  const hostname = hostnameOf(pod);
-  const { subdomain } = pod.spec;
-  return subdomain ? [`${hostname}.${subdomain}.${pod.metadata.namespace}.svc.${clusterDomain}`, hostname] : [hostname];
+  const full = fullNameOf(pod);
+  return [...(full === undefined ? [] : [full]), hostnameOf(pod)];
 }

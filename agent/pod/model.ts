@@ -13,6 +13,8 @@ export interface PodView {
   readonly inputs: InputVersions;
   /** By container id. */
   readonly probes: ReadonlyMap<string, ProbeVerdict>;
+  /** Why no sandbox is made for the pod on this node; absent: it can run here. */
+  readonly unsupported?: { readonly reason: string; readonly message: string } | undefined;
   /** False while nothing new may be started: the agent does not know yet whether the pod is still its own. */
   readonly mayStart: boolean;
 }

@@ -75,6 +75,7 @@ function planRunning(view: PodView, now: number): Step[] {
   if (phase) return [...stale, { action: 'finish', phase }];
   if (!view.mayStart) return stale;
   if (!sandbox) {
+    if (view.unsupported) return [...stale, { action: 'finish', phase: 'Failed', ...view.unsupported, refused: true }];
     // What is left of the dead sandbox holds its address, ports and names.
     return stale.length > 0 ? stale : planSandbox(view, now);
   }

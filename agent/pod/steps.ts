@@ -14,8 +14,8 @@ export interface StepArgs {
   /** Gives a running container what its spec says now. `from`, `resources`: as `resourcesText` has them. */
   updateContainer: { container: string; id: string; from: string; resources: string };
   removeContainer: { container: string; id: string };
-  /** The pod has ended by itself. */
-  finish: { phase: 'Succeeded' | 'Failed'; reason?: string; message?: string };
+  /** The pod has ended by itself, or does not run here (`refused`). */
+  finish: { phase: 'Succeeded' | 'Failed'; reason?: string; message?: string; refused?: true };
   /** The pod has ended and nothing of it runs: its volumes take no more room. */
   releaseVolumes: object;
   /** Nothing of the pod runs any more: forget its volumes, address and records, and say so. */

@@ -5,6 +5,7 @@ import type { Pod, PodStatus } from '../../shared/generated/types.ts';
 import { keyOf } from '../../shared/object.ts';
 import { isPodTerminal } from '../../shared/pod.ts';
 import type { PodStatusUpdate } from '../../shared/session.ts';
+import type { Refusal } from '../admission/admit.ts';
 import type { Dialers } from '../probes/dialers.ts';
 import { ContainerProber, hasProbes } from '../probes/prober.ts';
 import type { ContainerState, RuntimeEvent, SandboxState } from '../runtime/runtime.ts';
@@ -32,6 +33,8 @@ export interface WorkerDeps extends ExecutorDeps {
   status(): StatusContext;
   /** Whether new sandboxes and containers may be started for the pod. */
   mayStart(pod: Pod): boolean;
+  /** Why the pod cannot run on this node, whatever else runs there. */
+  unsupported(pod: Pod): Refusal | undefined;
   report(update: PodStatusUpdate): void;
   /** What is to be known after a restart has changed. `status`: the last reported. */
   remember(pod: Pod, memory: PodMemory, status: PodStatus | undefined): void;
@@ -317,6 +320,7 @@ export class PodWorker {
       inputs: this.#inputs,
       probes,
       mayStart: this.#deps.mayStart(this.#pod),
+      unsupported: this.#deps.unsupported(this.#pod),
     };
   }
 

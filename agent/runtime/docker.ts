@@ -24,6 +24,7 @@ import {
   type ContainerState,
   type ContainerStats,
   type EngineInfo,
+  type EngineSecurity,
   type ExecResult,
   type ImageState,
   type LogOptions,
@@ -111,6 +112,7 @@ export class DockerRuntime implements Runtime {
       kernelVersion: info.KernelVersion,
       osImage: info.OperatingSystem,
       architecture: architectures[info.Architecture] ?? info.Architecture,
+      security: securityOf(info.SecurityOptions ?? []),
     };
   }
 
@@ -286,6 +288,16 @@ async function inParallel<T>(items: readonly T[], look: (item: T) => Promise<voi
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) await look(next);
   };
   await Promise.all(Array.from({ length: parallelInspects }, work));
+}
+
+function securityOf(options: readonly string[]): EngineSecurity {
+  const named = (name: string) => options.find((option) => option.split(',').includes(`name=${name}`));
+  const seccomp = named('seccomp');
+  return {
+    seccomp: seccomp !== undefined && !seccomp.split(',').includes('profile=unconfined'),
+    appArmor: named('apparmor') !== undefined,
+    seLinux: named('selinux') !== undefined,
+  };
 }
 
 /** As Kubernetes names architectures. */

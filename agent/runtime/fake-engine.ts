@@ -104,9 +104,10 @@ export class FakeEngine {
       version: 'fake://1.0.0',
       cpus: this.options.cpus ?? 4,
       memoryBytes: this.options.memoryBytes ?? 8 * 2 ** 30,
-      kernelVersion: '0.0.0-hollow',
+      kernelVersion: '6.1.0-hollow',
       osImage: 'Hollow',
       architecture: 'amd64',
+      security: { seccomp: true, appArmor: true, seLinux: true },
     };
   }
 

@@ -68,6 +68,14 @@ export interface EngineInfo {
   readonly kernelVersion: string;
   readonly osImage: string;
   readonly architecture: string;
+  readonly security: EngineSecurity;
+}
+
+/** Which of the kernel's means the engine can confine containers by. `seccomp`: it has a profile that it uses by default. */
+export interface EngineSecurity {
+  readonly seccomp: boolean;
+  readonly appArmor: boolean;
+  readonly seLinux: boolean;
 }
 
 export interface PodRef {
@@ -136,9 +144,20 @@ export interface ContainerSpec {
   readonly readOnlyRootFilesystem: boolean;
   readonly capabilities: { add: readonly string[]; drop: readonly string[] };
   readonly noNewPrivileges: boolean;
+  readonly confinement?: Confinement;
   readonly supplementalGroups: readonly number[];
   /** Free-form: kept with the container and handed back by list. */
   readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What replaces the engine's own choice; absent: that is taken. */
+export interface Confinement {
+  /** `unconfined`, or a profile's JSON text. */
+  readonly seccomp?: string;
+  /** `unconfined`, or the name of a profile that is loaded. */
+  readonly appArmor?: string;
+  /** `user:NAME`, `role:NAME`, `type:NAME`, `level:NAME`. */
+  readonly seLinux?: readonly string[];
 }
 
 export interface Mount {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,8 +9,9 @@ import { fileVolumes } from '../../agent/pod/file-volumes.ts';
 import { systemMounter } from '../../agent/pod/mounter.ts';
 import { systemDialers } from '../../agent/probes/system-dialers.ts';
 import { DockerRuntime, lowestOomScore } from '../../agent/runtime/docker.ts';
+import { seccompProfiles } from '../../agent/seccomp-profiles.ts';
 import { systemClock } from '../../shared/clock.ts';
-import type { Container, PodSpec } from '../../shared/generated/types.ts';
+import type { Container, PodSpec, SeccompProfile } from '../../shared/generated/types.ts';
 import { silentLog } from '../../shared/log.ts';
 import { systemRandom } from '../../shared/random.ts';
 import { buildTestImages, dockerMissing, startTestDocker, type TestDocker, testImage } from '../support/docker.ts';
@@ -71,6 +72,7 @@ describe.skipIf(missing)('an agent on Docker', () => {
       }),
       checkpoint: fileCheckpoint(join(dir, 'checkpoint'), silentLog),
       dialers: systemDialers({ clock: systemClock }),
+      seccompProfile: seccompProfiles(join(dir, 'seccomp')),
       clock: systemClock,
       random: systemRandom,
       log: silentLog,
@@ -220,6 +222,41 @@ describe.skipIf(missing)('an agent on Docker', () => {
     server.assign(sized('32Mi', { resizePolicy }));
     await eventually(() => shown()?.restartCount === 1 && isReady('sized'), { timeoutMs: 20_000 });
     expect([shown()?.resources, await limitOf()]).toEqual([{ limits: { memory: '32Mi' } }, 32 * 2 ** 20]);
+  });
+
+  it('confines containers as they ask for it, and starts none whose profile the node does not have', async () => {
+    const filter = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_ERRNO' }] };
+    await mkdir(join(dir, 'seccomp'), { recursive: true });
+    await writeFile(join(dir, 'seccomp', 'no-mkdir.json'), JSON.stringify(filter));
+    const script = 'grep ^Seccomp: /proc/self/status; mkdir /tmp/made && echo made';
+    const as = (name: string, seccompProfile: SeccompProfile) =>
+      shell(name, script, { securityContext: { seccompProfile } });
+    const containers = [
+      as('off', { type: 'Unconfined' }),
+      as('standard', { type: 'RuntimeDefault' }),
+      as('local', { type: 'Localhost', localhostProfile: 'no-mkdir.json' }),
+    ];
+    server.assign(makePod('confined', { restartPolicy: 'Never', containers }));
+    await eventually(() => status('confined')?.phase === 'Failed', { timeoutMs: 20_000 });
+    const said = async (name: string) => (await output(`coracle_${name}_`)).replace(/[^\x20-\x7e\n]/g, '');
+    expect(await said('off')).toMatch(/Seccomp:\s*0.*made/s);
+    expect(await said('standard')).toMatch(/Seccomp:\s*2.*made/s);
+    expect(await said('local')).toMatch(/Seccomp:\s*2.*Operation not permitted/s);
+    const missing = as('app', { type: 'Localhost', localhostProfile: 'none.json' });
+    server.assign(makePod('missing', { containers: [missing] }));
+    const waiting = () => status('missing')?.containerStatuses?.[0]?.state?.waiting;
+    await eventually(() => waiting()?.reason === 'CreateContainerConfigError', { timeoutMs: 20_000 });
+    expect(waiting()?.message).toContain('cannot load seccomp profile');
+    const armor = { securityContext: { appArmorProfile: { type: 'RuntimeDefault' as const } } };
+    server.assign(makePod('armored', { ...armor, containers: [shell('armored', forever)] }));
+    await eventually(() => status('armored') !== undefined, { timeoutMs: 20_000 });
+    const { SecurityOptions } = (await engine.info()) as { SecurityOptions: string[] };
+    if (!SecurityOptions.includes('name=apparmor')) {
+      await eventually(() => status('armored')?.reason === 'AppArmor', { timeoutMs: 20_000 });
+    }
+    for (const name of ['confined', 'missing', 'armored']) server.delete(`default/${name}`, 0);
+    await eventually(() => server.terminated.size === 3, { timeoutMs: 30_000 });
+    server.terminated.clear();
   });
 
   it('refuses to run an image as root that must not be, and keeps its user and groups when only a group is given', async () => {

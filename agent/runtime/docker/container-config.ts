@@ -97,9 +97,21 @@ export function containerConfig(
       CapAdd: [...spec.capabilities.add],
       CapDrop: [...spec.capabilities.drop],
       GroupAdd: spec.supplementalGroups.map(String),
-      SecurityOpt: spec.noNewPrivileges ? ['no-new-privileges'] : [],
+      SecurityOpt: securityOptions(spec),
     },
   };
+}
+
+function securityOptions({
+  noNewPrivileges,
+  confinement: { seccomp, appArmor, seLinux = [] } = {},
+}: ContainerSpec): string[] {
+  return [
+    ...(noNewPrivileges ? ['no-new-privileges'] : []),
+    ...(seccomp === undefined ? [] : [`seccomp=${seccomp}`]),
+    ...(appArmor === undefined ? [] : [`apparmor=${appArmor}`]),
+    ...seLinux.map((part) => `label=${part}`),
+  ];
 }
 
 function pidMode(sandbox: SandboxSpec, spec: ContainerSpec, joined: string): HostConfig {

@@ -24,6 +24,8 @@ export interface EngineFacts {
   readonly KernelVersion: string;
   readonly OperatingSystem: string;
   readonly Architecture: string;
+  /** `name=seccomp,profile=default`, `name=apparmor`, `name=selinux`. */
+  readonly SecurityOptions?: readonly string[] | null;
 }
 
 /**

@@ -1,0 +1,72 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PodSecurityContext, SecurityContext } from '../../shared/generated/types.ts';
+import { container, makePod } from '../../test/support/hollow-agent.ts';
+import { seccompProfiles } from '../seccomp-profiles.ts';
+import { confinementOf } from './confinement.ts';
+
+const profile = '{"defaultAction":"SCMP_ACT_ALLOW"}';
+const all = { seccomp: true, appArmor: true, seLinux: true };
+const bare = { seccomp: false, appArmor: false, seLinux: false };
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'coracle-seccomp-'));
+  await mkdir(join(dir, 'profiles', 'deep'), { recursive: true });
+  await writeFile(join(dir, 'profiles', 'deep', 'own.json'), profile);
+  await writeFile(join(dir, 'profiles', 'broken.json'), '{"defaultAction"');
+  await writeFile(join(dir, 'secret.json'), profile);
+  await symlink(join(dir, 'secret.json'), join(dir, 'profiles', 'link.json'));
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+const of = (own: SecurityContext, whole: PodSecurityContext = {}, security = all) => {
+  const confiners = { security: () => security, seccompProfile: seccompProfiles(join(dir, 'profiles')) };
+  return confinementOf(
+    makePod('web', { securityContext: whole }),
+    container('app', { securityContext: own }),
+    confiners,
+  );
+};
+const local = (localhostProfile: string) => ({ seccompProfile: { type: 'Localhost' as const, localhostProfile } });
+
+describe('a container is confined', () => {
+  it('as it asks for, or its pod does, and else as the engine does by itself', async () => {
+    expect(await of({}, {}, bare)).toEqual({});
+    const off = { seccompProfile: { type: 'Unconfined' as const }, appArmorProfile: { type: 'Unconfined' as const } };
+    const standard = { seccompProfile: { type: 'RuntimeDefault' as const } };
+    expect(await of({}, off)).toEqual({ seccomp: 'unconfined', appArmor: 'unconfined' });
+    expect(await of(standard, off)).toEqual({ appArmor: 'unconfined' });
+    expect(await of(off, {}, bare)).toEqual({ seccomp: 'unconfined' });
+    const armor = { appArmorProfile: { type: 'Localhost' as const, localhostProfile: 'k8s-web' } };
+    expect(await of(armor)).toEqual({ appArmor: 'k8s-web' });
+    expect(await of({ seLinuxOptions: { type: 't', level: 's0' } })).toEqual({ seLinux: ['type:t', 'level:s0'] });
+  });
+
+  it('by a profile of the node, which has to be there and to be one', async () => {
+    expect(await of(local('deep/own.json'))).toEqual({ seccomp: profile });
+    expect(await of({ ...local('deep/own.json'), privileged: true })).toEqual({});
+    const path = (name: string) => JSON.stringify(join(dir, 'profiles', name));
+    await expect(of(local('none.json'))).rejects.toThrow(
+      `cannot load seccomp profile ${path('none.json')}: no such file`,
+    );
+    await expect(of(local('broken.json'))).rejects.toThrow('it is not a seccomp profile');
+    await expect(of(local('link.json'))).rejects.toThrow('no such file');
+    for (const name of ['../secret.json', '/etc/passwd', 'deep/../../secret.json', '']) {
+      await expect(of(local(name))).rejects.toThrow('cannot load seccomp profile');
+    }
+  });
+
+  it.each([
+    ['seccompProfile', { seccompProfile: { type: 'RuntimeDefault' as const } }],
+    ['AppArmor', { appArmorProfile: { type: 'RuntimeDefault' as const } }],
+    ['seLinuxOptions', { seLinuxOptions: { level: 's0' } }],
+    ['windowsOptions', { windowsOptions: { runAsUserName: 'a' } }],
+    ['procMount', { procMount: 'Unmasked' as const }],
+  ])('by nothing that the node lacks: %s is refused by name', async (name, own) => {
+    await expect(of(own, {}, bare)).rejects.toThrow(name);
+    await expect(of(own, {}, bare)).rejects.toMatchObject({ name: 'ConfigError' });
+  });
+});
