@@ -5,6 +5,7 @@ import type { Log } from '../../shared/log.ts';
 import type { NodeReport, PeerAddress, PeerTransport } from '../../shared/peers.ts';
 import type { KnownUsage } from '../../shared/session.ts';
 import { serverLeaseNamespace, serverOf } from '../liveness/server-lease.ts';
+import { boundedUsage } from './usage-check.ts';
 
 /** How long another server has for all that it knows. */
 const askMs = 1_500;
@@ -61,7 +62,9 @@ async function ask(
   const late = clock.timer(askMs, () => stop.abort(new ApiError('Timeout', `no answer within ${askMs} ms`)));
   const either = AbortSignal.any([signal, stop.signal]);
   try {
-    for await (const report of peers.usage(peer, nodes, either)) add(report);
+    for await (const { node, report } of peers.usage(peer, nodes, either)) {
+      add({ node, report: boundedUsage(report, clock.now()) });
+    }
     stop.signal.throwIfAborted();
   } catch (error) {
     if (!signal.aborted)

@@ -2,21 +2,21 @@ import { setMaxListeners } from 'node:events';
 import type { Client } from '../../shared/client.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
-import type { Event, Node, NodeStatus, Pod, PodStatus } from '../../shared/generated/types.ts';
+import type { Node, NodeStatus, Pod, PodStatus } from '../../shared/generated/types.ts';
 import type { Change, Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
-import type { Connection, FromNode, PodStatusUpdate, ToNode } from '../../shared/session.ts';
+import type { Connection, FromNode, PodStatusUpdate, ToNode, UsageReport } from '../../shared/session.ts';
 import { Wakeup } from '../../shared/wakeup.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import { AssignmentChain } from './assignments.ts';
+import { NodeEventWriter } from './node-events.ts';
 import type { NodeUsage } from './usage.ts';
+import { checkedUsage } from './usage-check.ts';
 
 /** Reports of one message that are written at the same time. */
 const parallelWrites = 16;
 /** Tries of one status report whose pod changes at the same time. */
 const statusTries = 5;
-/** Events of a node that wait to be written; more are dropped: they are news, not state. */
-const maxEvents = 200;
 
 export interface SessionDeps {
   /** The API under the node's own identity. */
@@ -48,8 +48,7 @@ export class Session {
   readonly #chain: AssignmentChain;
   readonly #assign = new Wakeup();
   readonly #ended = new AbortController();
-  readonly #events: Event[] = [];
-  readonly #eventsWaiting = new Wakeup();
+  readonly #events: NodeEventWriter;
   #serving = false;
 
   constructor(deps: SessionDeps, node: string, connection: Connection<FromNode, ToNode>, lease: SessionLease) {
@@ -59,6 +58,7 @@ export class Session {
     this.#lease = lease;
     // Each stream that is about to be opened listens to it.
     setMaxListeners(0, this.#ended.signal);
+    this.#events = new NodeEventWriter(deps, node);
     this.#chain = new AssignmentChain(node, deps.informers);
     this.#assign.ring();
   }
@@ -67,6 +67,7 @@ export class Session {
   note(changes: readonly Change[]): void {
     const lease = `${nodeLeaseNamespace}/${this.node}`;
     if (changes.some(({ kind, key, after }) => kind === 'Lease' && key === lease && !after)) this.#lease.deleted();
+    this.#events.note(changes);
     if (this.#chain.note(changes)) this.#assign.ring();
   }
 
@@ -94,7 +95,7 @@ export class Session {
   async serve(incoming: AsyncIterator<FromNode>): Promise<void> {
     const { signal } = this.#ended;
     this.#serving = true;
-    const loops = [this.#receive(incoming), this.#sendAssignments(signal), this.#writeEvents(signal)];
+    const loops = [this.#receive(incoming), this.#sendAssignments(signal), this.#events.run(signal)];
     try {
       await Promise.race(loops);
     } finally {
@@ -121,15 +122,19 @@ export class Session {
         await this.#writeNodeStatus(message.status);
         return;
       case 'event':
-        if (this.#events.length < maxEvents) this.#events.push(message.event);
-        this.#eventsWaiting.ring();
+        this.#events.put(message.event);
         return;
       case 'metrics':
-        this.#deps.usage.put(this.node, message.report);
+        this.#putUsage(message.report);
         return;
       case 'hello':
         throw new ApiError('BadRequest', 'hello is the first message of a session, and said once');
     }
+  }
+
+  #putUsage(report: UsageReport): void {
+    const { clock, informers, usage } = this.#deps;
+    usage.put(this.node, checkedUsage(report, informers.of('Pod').by('node', this.node), clock.now()));
   }
 
   async #sendAssignments(signal: AbortSignal): Promise<void> {
@@ -201,46 +206,6 @@ export class Session {
       log.warn({ component: 'nodes', key: this.node, err: messageOf(error) }, 'node status refused');
     }
   }
-
-  async #writeEvents(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#eventsWaiting.wait(signal);
-      for (let event = this.#events.shift(); event && !signal.aborted; event = this.#events.shift()) {
-        await this.#writeEvent(event);
-      }
-    }
-  }
-
-  /** An event of the node's own: of this node or a pod on it, and told again only where it told it before. */
-  async #writeEvent(event: Event): Promise<void> {
-    const { client, log } = this.#deps;
-    try {
-      const { name, namespace } = event.metadata;
-      if (!this.#mayTellOf(event))
-        throw new ApiError('Forbidden', 'the event is of something that is not on this node');
-      const source = { ...event.source, host: this.node };
-      await client.create('Event', { ...event, source, metadata: { name, namespace } }).catch(async (error) => {
-        if (!isApiError(error, 'AlreadyExists')) throw error;
-        const there = await client.get('Event', name, namespace);
-        if (there.source?.host !== this.node) throw error;
-        await client.patch('Event', name, { type: 'merge', body: repetition(event) }, { namespace });
-      });
-    } catch (error) {
-      log.debug({ component: 'nodes', key: this.node, err: messageOf(error) }, 'event not stored');
-    }
-  }
-
-  #mayTellOf({ involvedObject: { kind, name, namespace } }: Event): boolean {
-    if (kind === 'Node') return name === this.node;
-    // A pod that is gone may still have its last word.
-    const pod = this.#deps.informers.of('Pod').get(`${namespace}/${name}`);
-    return kind === 'Pod' && (!pod || pod.spec.nodeName === this.node);
-  }
-}
-
-/** What changes of an event that happens again. */
-function repetition({ count, lastTimestamp, message, series }: Event): object {
-  return { count, lastTimestamp, message, series };
 }
 
 /** The conditions that only a node writes; of others it may know an old state (kubernetes/pkg/kubelet/types, `PodConditionByKubelet`). */

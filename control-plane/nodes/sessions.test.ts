@@ -312,7 +312,7 @@ describe('assignments', () => {
     await cluster.clock.advance(200);
     const last = agent.of('ownNode').at(-1);
     expect(last?.node).toMatchObject({ labels: { disk: 'ssd' }, taints: expect.arrayContaining(taints) });
-    const at = (message: ToNode | undefined) => agent.received.findIndex((one) => one === message);
+    const at = (message: ToNode | undefined) => agent.received.indexOf(message as ToNode);
     expect(at(last)).toBeLessThan(at(agent.of('assignments').at(-1)));
   });
 
@@ -430,6 +430,61 @@ describe('what a node reports', () => {
     await agent.connection.send({ type: 'podStatus', sequence: 2, updates: [update] });
     await cluster.clock.advance(200);
     expect(await cluster.settle(cluster.pods())).toEqual([]);
+  });
+
+  it('is bounded: no status of any size, no address of others, no event of others’ pods, of any size or number', async () => {
+    const agent = await joined('a');
+    const range = agent.of('welcome')[0]?.podCIDR.replace('.0/24', '') ?? '';
+    const pod = await createPod('mine', 'a');
+    await cluster.clock.advance(200);
+    const report = async (status: object, sequence: number) => {
+      const update = { namespace: 'default', name: 'mine', uid: pod.metadata.uid, status, terminated: false };
+      await agent.connection.send({ type: 'podStatus', sequence, updates: [update as never] });
+      await cluster.clock.advance(200);
+      expect(agent.of('statusAck').at(-1)?.sequence).toBe(sequence);
+      return (await cluster.settle(cluster.client.get('Pod', 'mine', 'default'))).status ?? {};
+    };
+    expect(await report({ phase: 'Running', podIP: '10.64.200.9' }, 1)).not.toHaveProperty('podIP');
+    expect(await report({ phase: 'Running', podIP: '10.64.0.1\nx' }, 2)).not.toHaveProperty('podIP');
+    expect(await report({ phase: 'Running', message: 'x'.repeat(60_000) }, 3)).not.toHaveProperty('message');
+    expect(await report({ phase: 'Running', podIP: `${range}.9` }, 4)).toMatchObject({ podIP: `${range}.9` });
+    await agent.connection.send({
+      type: 'nodeStatus',
+      status: { images: Array.from({ length: 501 }, () => ({ names: ['x'] })) },
+    });
+    await agent.connection.send({
+      type: 'nodeStatus',
+      status: { addresses: [{ type: 'InternalIP', address: '10.0.0.1\nroute flush' }] },
+    });
+    await cluster.clock.advance(200);
+    expect((await cluster.settle(cluster.client.get('Node', 'a'))).status).not.toHaveProperty('images');
+    expect((await cluster.settle(cluster.client.get('Node', 'a'))).status).not.toHaveProperty('addresses');
+
+    const event = (name: string, more: object) =>
+      ({
+        metadata: { name, namespace: 'default' },
+        involvedObject: { kind: 'Pod', name: 'gone', namespace: 'default', uid: 'never' },
+        ...{ reason: 'Started', message: 'm', source: { component: 'kubelet' }, ...more },
+      }) as unknown as Event;
+    const involvedObject = { kind: 'Pod', name: 'mine', namespace: 'default' };
+    await agent.connection.send({ type: 'event', event: event('of-nobody', {}) });
+    await agent.connection.send({
+      type: 'event',
+      event: event('long', { involvedObject, message: 'x'.repeat(1_025) }),
+    });
+    await cluster.settle(cluster.client.delete('Pod', 'mine', { namespace: 'default', gracePeriodSeconds: 0 }));
+    await cluster.clock.advance(200);
+    const last = { involvedObject: { ...involvedObject, uid: pod.metadata.uid } };
+    for (let i = 0; i < 1_200; i++) {
+      await agent.connection.send({ type: 'event', event: event(`last-${i}`, last) });
+      if (i % 50 === 0) await cluster.clock.advance(100);
+    }
+    await cluster.clock.advance(5_000);
+    const { items } = await cluster.settle(cluster.client.list('Event', { namespace: 'default' }));
+    const names = items.map(({ metadata }) => metadata.name);
+    expect(names).toContain('last-0');
+    expect(names.filter((name) => ['of-nobody', 'long'].includes(name))).toEqual([]);
+    expect(names.length).toBeLessThan(1_050);
   });
 
   it('as an event is stored when it is of the node or its pods, and overwrites nobody else’s', async () => {

@@ -94,7 +94,7 @@ describe.skipIf(missing)('pods on Docker', () => {
     expect(await sh(id, 'hostname; cat /etc/hostname; echo $HOSTNAME')).toBe('names\nnames\nnames');
     expect(await sh(id, 'cat /etc/hosts')).toContain(`${spec.address}\tnames`);
     expect(await sh(id, 'cat /etc/resolv.conf')).toBe(
-      'search default.svc.cluster.local\nnameserver 10.0.0.10\noptions ndots:5\n',
+      'search default.svc.cluster.local\nnameserver 10.0.0.10\noptions ndots:5',
     );
   });
 

@@ -7,6 +7,7 @@ import { podReferences } from '../../../shared/pod-references.ts';
 import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
 import { nodeNameOf } from '../auth/authentication.ts';
 import { forbidden, notFound } from '../refusals.ts';
+import { nodeReportFault, podReportFault } from './node-reports.ts';
 import type { Admission, AdmissionPlugin, Reader } from './plugin.ts';
 
 const kinds = ['Pod', 'Node', 'PersistentVolumeClaim', 'Lease', 'CSINode'];
@@ -53,7 +54,7 @@ function faultOfCreate(request: Admission, node: string, object: KubeObject, rea
       if (name !== node) return `node "${node}" is not allowed to modify node "${name}"`;
       const labels = forbiddenNodeLabels(object.metadata.labels, undefined);
       if (labels) return `node "${node}" is not allowed to set the following labels: ${labels}`;
-      return controlPlaneFault(node, object as Node, undefined);
+      return controlPlaneFault(node, object as Node, undefined) ?? nodeReportFault(node, object as Node);
     }
     case 'PersistentVolumeClaim':
       return 'may only update PVC status';
@@ -130,7 +131,8 @@ function podFault(
       return `node "${node}" can only update pod status for pods with spec.nodeName set to itself`;
     }
     const same = isDeepStrictEqual(old?.metadata.labels ?? {}, object?.metadata.labels ?? {});
-    return same ? undefined : `node "${node}" cannot update labels through pod status`;
+    if (!same) return `node "${node}" cannot update labels through pod status`;
+    return podReportFault(node, object as Pod, old as Pod, reader);
   }
   const pod = reader.get('Pod', name, namespace);
   if (!pod) throw notFound(entry, name);
@@ -147,7 +149,7 @@ function nodeFault(node: string, name: string, next: Node | undefined, old: Node
   }
   const labels = forbiddenNodeLabels(next.metadata.labels, old.metadata.labels);
   if (labels) return `is not allowed to modify labels: ${labels}`;
-  return controlPlaneFault(node, next, old);
+  return controlPlaneFault(node, next, old) ?? nodeReportFault(node, next);
 }
 
 /**

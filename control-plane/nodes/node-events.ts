@@ -1,0 +1,113 @@
+import type { Client } from '../../shared/client.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
+import type { Event, Pod } from '../../shared/generated/types.ts';
+import type { Change, Informers } from '../../shared/informer.ts';
+import type { Log } from '../../shared/log.ts';
+import { Wakeup } from '../../shared/wakeup.ts';
+
+/** Events that wait to be written; more are dropped: they are news, not state. */
+const maxWaiting = 200;
+/** A node may report so many at once, and so many a second for ever: what it fills of the store in an hour is bounded. */
+const burst = 1_000;
+const perSecond = 5;
+/** The longest message, in characters, as events.k8s.io/v1 has it; and the longest event, in characters of its JSON. */
+const maxMessage = 1_024;
+const maxEvent = 8_192;
+/** Pods that were this node's and are gone, of which it may still report. */
+const maxGone = 500;
+
+export interface NodeEventsDeps {
+  /** The API under the node's own identity. */
+  readonly client: Client;
+  readonly informers: Informers;
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly log: Log;
+}
+
+/** The events that one node reports: of itself and its pods, in bounded number and size, and only over events of its own. */
+export class NodeEventWriter {
+  readonly #deps: NodeEventsDeps;
+  readonly #node: string;
+  readonly #waiting: Event[] = [];
+  readonly #wakeup = new Wakeup();
+  /** By uid, the oldest first. */
+  readonly #gone = new Set<string>();
+  #allowance = burst;
+  #countedAt: number;
+
+  constructor(deps: NodeEventsDeps, node: string) {
+    this.#deps = deps;
+    this.#node = node;
+    this.#countedAt = deps.clock.monotonic();
+  }
+
+  note(changes: readonly Change[]): void {
+    for (const { kind, before, after } of changes) {
+      if (kind !== 'Pod' || after || (before as Pod | undefined)?.spec.nodeName !== this.#node) continue;
+      this.#gone.add((before as Pod).metadata.uid);
+      if (this.#gone.size > maxGone) for (const oldest of [...this.#gone].slice(0, 1)) this.#gone.delete(oldest);
+    }
+  }
+
+  put(event: Event): void {
+    if (this.#waiting.length >= maxWaiting || !this.#mayReport()) return;
+    this.#waiting.push(event);
+    this.#wakeup.ring();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#wakeup.wait(signal);
+      for (let event = this.#waiting.shift(); event && !signal.aborted; event = this.#waiting.shift()) {
+        await this.#write(event);
+      }
+    }
+  }
+
+  #mayReport(): boolean {
+    const now = this.#deps.clock.monotonic();
+    this.#allowance = Math.min(burst, this.#allowance + ((now - this.#countedAt) / 1000) * perSecond);
+    this.#countedAt = now;
+    if (this.#allowance < 1) return false;
+    this.#allowance--;
+    return true;
+  }
+
+  async #write(event: Event): Promise<void> {
+    const { client, log } = this.#deps;
+    try {
+      const { name, namespace } = event.metadata;
+      this.#check(event);
+      const source = { ...event.source, host: this.#node };
+      await client.create('Event', { ...event, source, metadata: { name, namespace } }).catch(async (error) => {
+        if (!isApiError(error, 'AlreadyExists')) throw error;
+        const there = await client.get('Event', name, namespace);
+        if (there.source?.host !== this.#node) throw error;
+        await client.patch('Event', name, { type: 'merge', body: repetition(event) }, { namespace });
+      });
+    } catch (error) {
+      log.debug({ component: 'nodes', key: this.#node, err: messageOf(error) }, 'event not stored');
+    }
+  }
+
+  #check(event: Event): void {
+    if ((event.message?.length ?? 0) > maxMessage || JSON.stringify(event).length > maxEvent) {
+      throw new ApiError('RequestEntityTooLarge', `an event holds at most ${maxMessage} characters of text`);
+    }
+    if (!this.#mayTellOf(event)) throw new ApiError('Forbidden', 'the event is of something that is not on this node');
+  }
+
+  #mayTellOf({ involvedObject: { kind, name, namespace, uid = '' } }: Event): boolean {
+    if (kind === 'Node') return name === this.#node;
+    if (kind !== 'Pod') return false;
+    const pod = this.#deps.informers.of('Pod').get(`${namespace}/${name}`);
+    // A pod that is gone may still have its last word.
+    return pod?.spec.nodeName === this.#node || this.#gone.has(uid);
+  }
+}
+
+/** What changes of an event that happens again. */
+function repetition({ count, lastTimestamp, message, series }: Event): object {
+  return { count, lastTimestamp, message, series };
+}
