@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PodNetwork } from '../../agent/network/network.ts';
 import { isConfined } from '../../agent/runtime/docker/sandbox-status.ts';
 import type { DockerRuntime } from '../../agent/runtime/docker.ts';
-import type { ContainerSpec, SandboxSpec } from '../../agent/runtime/runtime.ts';
+import type { ContainerSpec, LogOptions, SandboxSpec } from '../../agent/runtime/runtime.ts';
 import { randomInt, seededRandom } from '../../shared/random.ts';
 import { dockerMissing, testImage } from '../support/docker.ts';
 import { type DockerNode, forever, makeDockerNode, shell } from '../support/docker-node.ts';
@@ -276,6 +276,31 @@ describe.skipIf(missing)('pods on Docker', () => {
     const sandbox = await runtime.createSandbox(spec);
     await add(spec, sandbox.id, shell('while true; do echo pod | nc -l -p 80; done'));
     await eventually(async () => (await node.netns.run('/bin/busybox', 'nc', '192.168.77.1', '8088')) === 'pod\n');
+  });
+
+  test('a log is told once and in order while the engine rotates it', async () => {
+    const small = node.runtime({ logMaxSize: '1m', logMaxFiles: 3 });
+    const numbers =
+      'i=0; while [ $i -lt 40 ]; do seq $((i * 1000)) $((i * 1000 + 999)); i=$((i + 1)); usleep 50000; done';
+    const { id } = await runPod(small, shell(`${numbers}; trap "exit 0" TERM; sleep 1000 & wait`), 'rotated');
+    const read = async (more: Partial<LogOptions>, signal = new AbortController().signal): Promise<number[]> => {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of small.logs(id, { follow: false, timestamps: false, ...more }, signal))
+        chunks.push(chunk);
+      return Buffer.concat(chunks).toString().trimEnd().split('\n').map(Number);
+    };
+    const from = (first: number, end = 40_000): number[] => Array.from({ length: end - first }, (_, i) => first + i);
+    const followed = read({ follow: true });
+    // Read again and again while it is written: each time a part without gaps.
+    for (let last = 0; last < 39_999; ) {
+      const now = await read({});
+      last = now.at(-1) ?? 0;
+      expect(now).toEqual(from(now[0] ?? 0, last + 1));
+    }
+    expect(await read({ tail: 20_000 })).toEqual(from(20_000));
+    await small.stopContainer(id, 5);
+    expect(await followed).toEqual(from(0));
+    expect((await read({}))[0]).toBeGreaterThan(0);
   });
 
   test('a command that outlives its time is killed, and its output is cut', async () => {

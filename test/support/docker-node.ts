@@ -16,7 +16,7 @@ export interface DockerNode {
   readonly netns: TestNetns;
   readonly docker: TestDocker;
   readonly network: RoutedNetwork;
-  runtime(more?: { network?: PodNetwork; scope?: string }): DockerRuntime;
+  runtime(more?: { network?: PodNetwork; scope?: string; logMaxSize?: string; logMaxFiles?: number }): DockerRuntime;
   close(): Promise<void>;
 }
 
@@ -34,10 +34,10 @@ export async function makeDockerNode(): Promise<DockerNode> {
     netns,
     docker,
     network,
-    runtime(more = {}) {
+    runtime({ network: own = network, ...more } = {}) {
       const runtime = new DockerRuntime(
-        { clock: systemClock, network: more.network ?? network },
-        { socketPath: docker.socket, stateDir: join(docker.directory, 'agent'), minOomScoreAdj, scope: more.scope },
+        { clock: systemClock, network: own },
+        { socketPath: docker.socket, stateDir: join(docker.directory, 'agent'), minOomScoreAdj, ...more },
       );
       made.push(runtime);
       return runtime;

@@ -125,7 +125,8 @@ function common(options: EngineOptions): HostConfig {
     RestartPolicy: { Name: 'no' },
     LogConfig: {
       Type: 'json-file',
-      Config: { 'max-size': options.logMaxSize, 'max-file': String(options.logMaxFiles) },
+      // The engine's own settings would fill in what is left open: log-files.ts reads plain files.
+      Config: { 'max-size': options.logMaxSize, 'max-file': String(options.logMaxFiles), compress: 'false' },
     },
     ...(options.runtimeName ? { Runtime: options.runtimeName } : {}),
     ...(options.cgroupParent ? { CgroupParent: options.cgroupParent } : {}),

@@ -1,10 +1,20 @@
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { ContainerInspectInfo } from 'dockerode';
 import { type LogOptions, RuntimeError } from '../runtime.ts';
 import { type Engine, toRuntimeError } from './engine.ts';
+import { readLog } from './log-reader.ts';
 
 /** One header of the engine's multiplexed stream: the source, three zeros, the length. */
 const headerBytes = 8;
+/** A wait for the container's end is begun again after this time, and after a failure (ms). */
+const waitMs = 3_600_000;
+const waitAgainMs = 1_000;
 
-/** A container's log from the engine, standard output and standard error in the order they were written. */
+/**
+ * A container's log, standard output and standard error in the order they were written. Read from the engine's files, across their
+ * rotations: the engine itself tells lines twice, or leaves whole files out, when one is rotated while it reads.
+ */
 export async function* containerLogs(
   engine: Engine,
   id: string,
@@ -13,6 +23,40 @@ export async function* containerLogs(
 ): AsyncIterable<Uint8Array> {
   const container = engine.docker.getContainer(id);
   const info = await engine.call('inspect container', (abortSignal) => container.inspect({ abortSignal }), { signal });
+  const { LogPath: path } = info;
+  const readable = path && info.HostConfig.LogConfig?.Type === 'json-file' && (await isDirectory(dirname(path)));
+  if (!readable) return yield* engineLogs(engine, info, options, signal);
+  const ended = (within: AbortSignal) => untilEnded(engine, info.Id, within);
+  yield* readLog({ path, clock: engine.clock, ended }, options, signal);
+}
+
+/** Resolves when the container does not run (any more): then the engine has written all of its log. Also when it is aborted. */
+async function untilEnded(engine: Engine, id: string, signal: AbortSignal): Promise<void> {
+  const container = engine.docker.getContainer(id);
+  while (!signal.aborted) {
+    try {
+      const wait = (abortSignal: AbortSignal) => container.wait({ condition: 'not-running', abortSignal });
+      await engine.find('wait for container', wait, { signal, deadlineMs: waitMs });
+      return;
+    } catch (error) {
+      // The engine is away, or the wait was long: containers live on.
+      if (signal.aborted || !(error instanceof RuntimeError)) return;
+      await engine.clock.sleep(waitAgainMs, signal).catch(() => undefined);
+    }
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+/** As the engine tells it: for an engine whose files are not to be seen from here. */
+async function* engineLogs(
+  engine: Engine,
+  info: ContainerInspectInfo,
+  options: LogOptions,
+  signal: AbortSignal,
+): AsyncIterable<Uint8Array> {
   const query = {
     stdout: true,
     stderr: true,

@@ -1,0 +1,167 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import type { Clock, Timer } from '../../../shared/clock.ts';
+import { messageOf } from '../../../shared/errors.ts';
+import { RuntimeError } from '../runtime.ts';
+
+/** Files that are held open for a reader who is slower than the writer; what is rotated away beyond them is lost to him. */
+const maxHeld = 8;
+/** Slots of rotated files that may be empty in a row: one is while the engine renames. */
+const maxMissing = 2;
+/** How often files are looked at although no event came, milliseconds. */
+const lookEveryMs = 1_000;
+
+interface HeldFile {
+  readonly handle: FileHandle;
+  readonly inode: bigint;
+}
+
+/**
+ * A log that the engine writes to `PATH` and rotates to `PATH.1`, `PATH.2` …, as one sequence of files, the oldest first. Each is opened
+ * as soon as it is there, so that a rename or a removal takes nothing away from the reader. Nothing is added to a file once there
+ * is a newer one.
+ */
+export class LogFiles {
+  readonly #path: string;
+  readonly #held: HeldFile[] = [];
+  /** The newest file; stays open to the end, so that its inode is not given to another. */
+  #newest: HeldFile | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #lost = false;
+  #closed = false;
+  #watcher: FSWatcher | undefined;
+  #timer: Timer | undefined;
+  #rung = false;
+  #wake: (() => void) | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Those that are held, the oldest first. */
+  get files(): readonly FileHandle[] {
+    return this.#held.map(({ handle }) => handle);
+  }
+
+  /** The one to be read now, and whether it is complete: a newer one has been begun. */
+  get current(): { readonly handle: FileHandle; readonly complete: boolean } | undefined {
+    const [first, next] = this.#held;
+    return first && { handle: first.handle, complete: next !== undefined || this.#lost };
+  }
+
+  /** Opens what is new. */
+  look(): Promise<void> {
+    this.#looking = this.#looking.catch(() => undefined).then(() => this.#look());
+    return this.#looking;
+  }
+
+  /** Keeps looking as files come, whether they are read or not. */
+  follow(clock: Clock): void {
+    const changed = (): void => {
+      this.#rung = true;
+      this.#wake?.();
+    };
+    try {
+      this.#watcher = watch(dirname(this.#path), (event, name) => {
+        if (event === 'rename') void this.look().then(changed, changed);
+        else if (name === basename(this.#path)) changed();
+      });
+      this.#watcher.on('error', changed);
+    } catch (error) {
+      // The kernel watches no more than so many: the timer below sees it too.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
+    const again = (): void => {
+      this.#timer = clock.timer(lookEveryMs, () => {
+        void this.look().then(changed, changed);
+        again();
+      });
+    };
+    again();
+  }
+
+  /** Resolves when something may have changed since the last call, or `wake` is called. */
+  async changed(): Promise<void> {
+    if (!this.#rung) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#rung = false;
+    this.#wake = undefined;
+  }
+
+  wake(): void {
+    this.#rung = true;
+    this.#wake?.();
+  }
+
+  /** The first has been read to its end. Throws when what came after it was rotated away before it could be opened. */
+  async next(): Promise<void> {
+    const read = this.#held.shift();
+    if (read && read !== this.#newest) await read.handle.close();
+    if (this.#lost && this.#held.length === 0)
+      throw new RuntimeError('Unavailable', 'the log was rotated away before it was read');
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#watcher?.close();
+    this.#timer?.cancel();
+    await this.#looking.catch(() => undefined);
+    const all = new Set(this.#newest ? [...this.#held, this.#newest] : this.#held);
+    for (const { handle } of all) await handle.close();
+    this.#held.length = 0;
+  }
+
+  async #look(): Promise<void> {
+    // Each pass that found something may have been overtaken by a rotation.
+    while (!this.#closed && !this.#lost) {
+      const fresh = await this.#newer();
+      const last = fresh.at(-1);
+      if (!last) return;
+      const before = this.#newest;
+      if (before && !this.#held.includes(before)) await before.handle.close();
+      this.#newest = last;
+      this.#held.push(...fresh);
+    }
+  }
+
+  /** The files that are newer than the newest known, opened, the oldest first. */
+  async #newer(): Promise<HeldFile[]> {
+    const found: HeldFile[] = [];
+    let missing = 0;
+    let reached = false;
+    for (let i = 0; missing <= maxMissing && !reached; i++) {
+      const file = await openLog(i === 0 ? this.#path : `${this.#path}.${i}`);
+      if (!file) {
+        missing++;
+        continue;
+      }
+      missing = 0;
+      reached = file.inode === this.#newest?.inode;
+      // A rotation meanwhile shows the same file once more.
+      if (reached || found.some(({ inode }) => inode === file.inode)) await file.handle.close();
+      else found.unshift(file);
+    }
+    const room = maxHeld - this.#held.length;
+    if (this.#newest && (!reached || found.length > room)) {
+      // Nothing may be told as if it followed on what was there before.
+      this.#lost = found.length > 0;
+      for (const { handle } of found) await handle.close();
+      return [];
+    }
+    return found;
+  }
+}
+
+async function openLog(path: string): Promise<HeldFile | undefined> {
+  try {
+    const handle = await open(path, 'r');
+    return { handle, inode: (await handle.stat({ bigint: true })).ino };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new RuntimeError('Unavailable', `open log: ${messageOf(error)}`, { cause: error });
+  }
+}
