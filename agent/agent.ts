@@ -7,18 +7,18 @@ import type { Log } from '../shared/log.ts';
 import { parseIpv4 } from '../shared/net/ipv4.ts';
 import { intValue, milliValue } from '../shared/quantity.ts';
 import { type Random, uuid } from '../shared/random.ts';
-import type { OwnNode, Peer, SessionTransport } from '../shared/session.ts';
+import type { ApiServer, OwnNode, Peer, SessionTransport } from '../shared/session.ts';
 import type { NodeFeatures } from './admission/features.ts';
 import { Checkpoint, type CheckpointStorage } from './checkpoint.ts';
 import { type Dns, podDns } from './dns.ts';
 import { EventQueue } from './events.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
-import type { PodNetwork } from './network/network.ts';
+import { parseApiServers } from './network/api-service.ts';
 import { NodeEvents } from './node-events.ts';
-import { NodeNetwork } from './node-network.ts';
+import { NodeNetwork, type NodeNetworkDeps } from './node-network.ts';
 import { type NodeFacts, type NodeIdentity, nodeObject, nodeStatus, type Pressure, sameStatus } from './node-status.ts';
 import { createHooks } from './pod/hooks.ts';
-import { ConfigError, type PodFacts } from './pod/inputs.ts';
+import { ConfigError } from './pod/inputs.ts';
 import type { TokenSource } from './pod/tokens.ts';
 import type { PodVolumes } from './pod/volumes.ts';
 import { PodManager } from './pods.ts';
@@ -29,13 +29,13 @@ import { StorageEvictor } from './storage-evictor.ts';
 import { Streams } from './streams/streams.ts';
 import { UsageMeter } from './usage/meter.ts';
 import type { MachineUsage, Sample } from './usage/report.ts';
-import { parseSettings, parseWelcome } from './welcome.ts';
+import { type NetworkSettings, parseSettings, parseWelcome } from './welcome.ts';
 
 export interface AgentDeps {
   readonly transport: SessionTransport;
   readonly runtime: Runtime;
   /** Absent: hollow pods, whose addresses nobody routes. */
-  readonly network?: Pick<PodNetwork, 'setup' | 'setPeers' | 'cleanup'>;
+  readonly network?: NodeNetworkDeps['network'];
   readonly volumes: PodVolumes;
   /** Absent: hollow pods, whose tokens nobody reads. */
   readonly tokens?: TokenSource;
@@ -117,9 +117,16 @@ export function createAgent(deps: AgentDeps): Agent {
   });
   let sessions = 0;
   let own: OwnNode | undefined;
-  let kubernetes: PodFacts['kubernetes'];
+  let kubernetes: NetworkSettings['kubernetes'];
 
-  const saveNode = (): void => checkpoint.put('node', { ...network.settings, kubernetes, peers: network.peers });
+  let apiServers: ApiServer[] = [];
+
+  const saveNode = (): void =>
+    checkpoint.put('node', { ...network.settings, kubernetes, peers: network.peers, apiServers });
+  const leadToApi = (): void => {
+    const service = kubernetes && { address: kubernetes.host, port: kubernetes.port };
+    network.setApi(service && { service, servers: parseApiServers(apiServers) });
+  };
 
   const pods = new PodManager({
     runtime,
@@ -147,6 +154,11 @@ export function createAgent(deps: AgentDeps): Agent {
     },
     peersChanged: (assigned) => {
       network.setPeers([...assigned.peers.values()].filter(({ name }) => name !== node.name));
+      saveNode();
+    },
+    apiServersChanged: (assigned) => {
+      apiServers = [...assigned.apiServers.values()];
+      leadToApi();
       saveNode();
     },
     listed: (uids) => network.setPods(uids),
@@ -196,6 +208,7 @@ export function createAgent(deps: AgentDeps): Agent {
         const settings = parseWelcome(message, address);
         kubernetes = settings.kubernetes ?? kubernetes;
         network.setSettings(settings);
+        leadToApi();
         saveNode();
       },
       ownNode: (known) => {
@@ -247,7 +260,10 @@ export function createAgent(deps: AgentDeps): Agent {
       if (settings) {
         network.setSettings(settings);
         // Refused again, where they should never have been taken.
-        network.setPeers((known as { peers?: Peer[] }).peers ?? []);
+        const { peers = [], apiServers: servers = [] } = known as { peers?: Peer[]; apiServers?: ApiServer[] };
+        network.setPeers(peers);
+        apiServers = servers;
+        leadToApi();
       }
       const networking = network.run(signal);
       const following = pods.run(documents, signal);

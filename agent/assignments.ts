@@ -1,12 +1,13 @@
 import type { ConfigMap, Pod, Secret } from '../shared/generated/types.ts';
-import type { Assignment, Peer, ToNode } from '../shared/session.ts';
+import type { ApiServer, Assignment, Peer, ToNode } from '../shared/session.ts';
 
-/** What the control plane wants of this node, by `namespace/name` (peers by name). */
+/** What the control plane wants of this node, by `namespace/name` (peers and servers by name). */
 export interface Assigned {
   readonly pods: Map<string, Pod>;
   readonly configMaps: Map<string, ConfigMap>;
   readonly secrets: Map<string, Secret>;
   readonly peers: Map<string, Peer>;
+  readonly apiServers: Map<string, ApiServer>;
 }
 
 /** Which of them a message changed. */
@@ -15,25 +16,41 @@ export interface AssignedChanges {
   readonly configMaps: ReadonlySet<string>;
   readonly secrets: ReadonlySet<string>;
   readonly peers: boolean;
+  readonly apiServers: boolean;
 }
 
 export function nothingAssigned(): Assigned {
-  return { pods: new Map(), configMaps: new Map(), secrets: new Map(), peers: new Map() };
+  return { pods: new Map(), configMaps: new Map(), secrets: new Map(), peers: new Map(), apiServers: new Map() };
+}
+
+/** For what has only to be looked at again. */
+export function noChanges(): AssignedChanges {
+  return { pods: new Set(), configMaps: new Set(), secrets: new Set(), peers: false, apiServers: false };
+}
+
+interface Changes {
+  pods: Set<string>;
+  configMaps: Set<string>;
+  secrets: Set<string>;
+  peers: boolean;
+  apiServers: boolean;
 }
 
 type Assignments = Extract<ToNode, { type: 'assignments' }>;
 
 /** Brings `assigned` to what the message says, and tells what is different. A COMPLETE message leaves nothing else. */
 export function applyAssignments(assigned: Assigned, message: Pick<Assignments, 'mode' | 'changes'>): AssignedChanges {
-  const changed = { pods: new Set<string>(), configMaps: new Set<string>(), secrets: new Set<string>(), peers: false };
+  const changed: Changes = { ...noChanges(), pods: new Set(), configMaps: new Set(), secrets: new Set() };
   const seen = {
     Pod: new Set<string>(),
     ConfigMap: new Set<string>(),
     Secret: new Set<string>(),
     Peer: new Set<string>(),
+    ApiServer: new Set<string>(),
   };
   for (const change of message.changes) {
-    const key = change.kind === 'Peer' ? change.name : `${change.namespace}/${change.name}`;
+    const named = change.kind === 'Peer' || change.kind === 'ApiServer';
+    const key = named ? change.name : `${change.namespace}/${change.name}`;
     if (!change.removed) seen[change.kind].add(key);
     apply(assigned, change, key, changed);
   }
@@ -44,16 +61,14 @@ export function applyAssignments(assigned: Assigned, message: Pick<Assignments, 
     drop(assigned.peers, seen.Peer, () => {
       changed.peers = true;
     });
+    drop(assigned.apiServers, seen.ApiServer, () => {
+      changed.apiServers = true;
+    });
   }
   return changed;
 }
 
-function apply(
-  assigned: Assigned,
-  { kind, removed, object }: Assignment,
-  key: string,
-  changed: { pods: Set<string>; configMaps: Set<string>; secrets: Set<string>; peers: boolean },
-): void {
+function apply(assigned: Assigned, { kind, removed, object }: Assignment, key: string, changed: Changes): void {
   switch (kind) {
     case 'Pod':
       if (put(assigned.pods, key, removed ? undefined : (object as Pod))) changed.pods.add(key);
@@ -68,6 +83,11 @@ function apply(
       if (removed) assigned.peers.delete(key);
       else assigned.peers.set(key, object as Peer);
       changed.peers = true;
+      break;
+    case 'ApiServer':
+      if (removed) assigned.apiServers.delete(key);
+      else assigned.apiServers.set(key, object as ApiServer);
+      changed.apiServers = true;
   }
 }
 

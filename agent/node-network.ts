@@ -6,13 +6,14 @@ import type { Cidr, Ipv4 } from '../shared/net/ipv4.ts';
 import type { Random } from '../shared/random.ts';
 import type { Peer } from '../shared/session.ts';
 import { Wakeup } from '../shared/wakeup.ts';
+import type { ApiService } from './network/api-service.ts';
 import type { PodNetwork } from './network/network.ts';
 import { acceptPeers, type KnownPeer } from './peers.ts';
 import type { NetworkSettings } from './welcome.ts';
 
 export interface NodeNetworkDeps {
   /** Absent on hollow nodes: addresses are only numbers there. */
-  readonly network: Pick<PodNetwork, 'setup' | 'setPeers' | 'cleanup'> | undefined;
+  readonly network: Pick<PodNetwork, 'setup' | 'setPeers' | 'setApi' | 'cleanup'> | undefined;
   /** This node's own. */
   readonly address: Ipv4;
   readonly clock: Clock;
@@ -36,6 +37,8 @@ export class NodeNetwork {
   #refused: ReadonlyMap<string, string> = new Map();
   /** Accepted, and not applied yet. */
   #peers: readonly KnownPeer[] | undefined;
+  /** Not applied yet: what connections to the service of the API are led to. */
+  #api: { readonly wanted: ApiService | undefined } | undefined;
   #pods: readonly string[] | undefined;
 
   constructor(deps: NodeNetworkDeps) {
@@ -61,6 +64,12 @@ export class NodeNetwork {
   setPeers(told: readonly Peer[]): void {
     this.#told = told;
     this.#choosePeers();
+    this.#wakeup.ring();
+  }
+
+  /** Undefined: the service's address leads nowhere. */
+  setApi(wanted: ApiService | undefined): void {
+    this.#api = { wanted };
     this.#wakeup.ring();
   }
 
@@ -112,8 +121,10 @@ export class NodeNetwork {
       ready(podCIDR);
     }
     const peers = this.#peers;
-    if (!peers) return;
-    await network?.setPeers(peers, signal);
+    if (peers) await network?.setPeers(peers, signal);
     if (this.#peers === peers) this.#peers = undefined;
+    const api = this.#api;
+    if (api) await network?.setApi(api.wanted, signal);
+    if (this.#api === api) this.#api = undefined;
   }
 }

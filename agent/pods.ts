@@ -12,7 +12,7 @@ import type { PodStatusUpdate } from '../shared/session.ts';
 import { Admissions } from './admission/admissions.ts';
 import type { NodeView } from './admission/admit.ts';
 import { type NodeFeatures, unsupported } from './admission/features.ts';
-import { type Assigned, type AssignedChanges, applyAssignments, nothingAssigned } from './assignments.ts';
+import { type Assigned, type AssignedChanges, applyAssignments, noChanges, nothingAssigned } from './assignments.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { AddressPool } from './network/ipam.ts';
 import type { Hooks } from './pod/hooks.ts';
@@ -48,6 +48,7 @@ export interface PodManagerDeps {
   /** The engine came or went, or the last orphan did: the node's conditions may have changed. */
   changed(): void;
   peersChanged(assigned: Assigned): void;
+  apiServersChanged(assigned: Assigned): void;
   /** The first look at the runtime is done: these pods have something in it, or are restored. */
   listed(uids: readonly string[]): void;
 }
@@ -183,6 +184,7 @@ export class PodManager {
     this.#saveInputs(changes);
     if (this.#listed) this.#reconcile(changes, message.mode === 'COMPLETE');
     if (changes.peers) this.#deps.peersChanged(this.#assigned);
+    if (changes.apiServers) this.#deps.apiServersChanged(this.#assigned);
   }
 
   /** The control plane may have replaced pods of this node: it is not ready until those have ended. */
@@ -352,7 +354,7 @@ export class PodManager {
       ...this.#assigned.pods.keys(),
       ...[...this.#workers.values()].map(({ pod }) => keyOf(pod)),
     ]);
-    this.#reconcile({ pods: everything, configMaps: new Set(), secrets: new Set(), peers: false }, this.#authoritative);
+    this.#reconcile({ ...noChanges(), pods: everything }, this.#authoritative);
   }
 
   /** Brings the workers to what is assigned. */

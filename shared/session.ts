@@ -86,12 +86,19 @@ export type StreamRequest =
   | { stream: 'kubelet'; parameters: Record<string, never> };
 
 export interface Assignment {
-  kind: 'Pod' | 'ConfigMap' | 'Secret' | 'Peer';
+  kind: 'Pod' | 'ConfigMap' | 'Secret' | 'Peer' | 'ApiServer';
   namespace: string;
   name: string;
   removed: boolean;
   /** Absent when removed. */
-  object?: KubeObject | Peer;
+  object?: KubeObject | Peer | ApiServer;
+}
+
+/** A server of the API, to which the service default/kubernetes leads. */
+export interface ApiServer {
+  name: string;
+  address: string;
+  port: number;
 }
 
 /** What the cluster knows of a node that decides which pods it admits. */

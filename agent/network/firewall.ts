@@ -2,6 +2,7 @@ import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import { type Cidr, type Ipv4, parseIpv4 } from '../../shared/net/ipv4.ts';
 import { type ObjectUid, parseObjectUid, parsePort } from '../../shared/net/names.ts';
+import type { ApiService } from './api-service.ts';
 import { isMissing, type Run } from './command.ts';
 import { type Attachment, NetworkError, type PortMapping } from './network.ts';
 import { type Keyword, keyword, type Line, line, script } from './script.ts';
@@ -20,6 +21,7 @@ const [hostports, boundHostports, hairpin] = [keyword('hostports'), keyword('bou
  * the node, and host ports lead to pods. The kernel is the memory: elements carry the uid of their pod, and survive the
  * agent. Where there is no nft, pods have no way out of the cluster but their own addresses, and no host ports.
  *
+ *     prerouting, output: to the service of the API → one of its servers
  *     prerouting, output: to an address of the node → bound_hostports, hostports → pod
  *     postrouting: pod → not in `inside` → masquerade; a pod to itself by its host port → masquerade
  */
@@ -33,6 +35,7 @@ export class Firewall {
   /** Elements by pod; known after setup. */
   #elements = new Map<ObjectUid, Element[]>();
   #rangeLines: readonly Line[] = [];
+  #apiLines: readonly Line[] = [];
 
   constructor(deps: { run: Run; log: Log }, table: string) {
     this.#run = deps.run;
@@ -51,7 +54,10 @@ export class Firewall {
       if (signal?.aborted) throw error;
       this.#usable = false;
       const why = isMissing(error) ? 'nft is not installed' : messageOf(error);
-      this.#log.warn({ component: 'network', error: why }, 'no masquerading and no host ports on this node');
+      this.#log.warn(
+        { component: 'network', error: why },
+        'no masquerading, no host ports and no way to the service of the API on this node',
+      );
     }
   }
 
@@ -65,6 +71,19 @@ export class Firewall {
       line`add element ip ${name} inside { ${[...new Set([pods, ...inside])]} }`,
     ];
     if (this.#usable) await this.#assert([], signal);
+  }
+
+  /** New connections to the service's address go to one of the servers, by chance; undefined or no servers: where its route leads. */
+  async setApi(api: ApiService | undefined, signal?: AbortSignal): Promise<void> {
+    this.#apiLines = api && api.servers.length > 0 ? [this.#apiLine(api)] : [];
+    if (this.#usable) await this.#assert([], signal);
+  }
+
+  #apiLine({ service, servers }: ApiService): Line {
+    const choices = servers.map(({ address, port }, index) => line`${index} : ${address} . ${port}`);
+    const choice = line`numgen random mod ${servers.length} map { ${choices} }`;
+    const match = line`ip daddr ${service.address} tcp dport ${service.port}`;
+    return line`add rule ip ${this.#table} to_api ${match} dnat ip addr . port to ${choice}`;
   }
 
   /** Makes a pod's host ports those of the attachment. Throws NetworkError when another pod has one of them. */
@@ -118,12 +137,18 @@ export class Firewall {
    */
   async #assert(first: readonly Line[], signal?: AbortSignal): Promise<void> {
     const elements = [...this.#elements].flatMap(([uid, each]) => each.map((one) => this.#addLine(one, uid)));
-    await this.#nft([...this.#tableLines(), ...this.#rangeLines, ...first, ...elements], signal);
+    await this.#nft([...this.#tableLines(), ...this.#rangeLines, ...this.#apiLines, ...first, ...elements], signal);
   }
 
   #tableLines(): Line[] {
     const name = this.#table;
-    const chains = [keyword('to_pods'), keyword('prerouting'), keyword('output'), keyword('postrouting')];
+    const chains = [
+      keyword('to_api'),
+      keyword('to_pods'),
+      keyword('prerouting'),
+      keyword('output'),
+      keyword('postrouting'),
+    ];
     return [
       line`add table ip ${name}`,
       line`add map ip ${name} hostports { type inet_proto . inet_service : ipv4_addr . inet_service; }`,
@@ -131,6 +156,7 @@ export class Firewall {
       line`add set ip ${name} hairpin { type ipv4_addr . ipv4_addr; }`,
       line`add set ip ${name} pods { type ipv4_addr; flags interval; }`,
       line`add set ip ${name} inside { type ipv4_addr; flags interval; auto-merge; }`,
+      line`add chain ip ${name} to_api`,
       line`add chain ip ${name} to_pods`,
       line`add chain ip ${name} prerouting { type nat hook prerouting priority -100; }`,
       line`add chain ip ${name} output { type nat hook output priority -100; }`,
@@ -138,6 +164,8 @@ export class Firewall {
       ...chains.map((chain) => line`flush chain ip ${name} ${chain}`),
       line`add rule ip ${name} to_pods dnat ip to meta l4proto . ip daddr . th dport map @bound_hostports`,
       line`add rule ip ${name} to_pods dnat ip to meta l4proto . th dport map @hostports`,
+      line`add rule ip ${name} prerouting jump to_api`,
+      line`add rule ip ${name} output jump to_api`,
       line`add rule ip ${name} prerouting fib daddr type local jump to_pods`,
       line`add rule ip ${name} output ip daddr != 127.0.0.0/8 fib daddr type local jump to_pods`,
       line`add rule ip ${name} postrouting ip saddr . ip daddr @hairpin masquerade`,

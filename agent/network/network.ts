@@ -1,5 +1,6 @@
 import type { Cidr, Ipv4 } from '../../shared/net/ipv4.ts';
 import type { ObjectUid, PortNumber } from '../../shared/net/names.ts';
+import type { ApiService } from './api-service.ts';
 import type { NetnsPath } from './script.ts';
 import type { Sysctls } from './sysctl.ts';
 
@@ -17,6 +18,8 @@ export interface PodNetwork {
   attached(podUids: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, Ipv4>>;
   /** The other nodes; replaces what was said before. */
   setPeers(peers: readonly Peer[], signal?: AbortSignal): Promise<void>;
+  /** Leads connections of pods and of the node to the service's address to one of the servers; undefined: to none. */
+  setApi(api: ApiService | undefined, signal?: AbortSignal): Promise<void>;
   /** Removes what belongs to pods that are not among `podUids`. */
   cleanup(podUids: readonly string[], signal?: AbortSignal): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import { type Cidr, type Ipv4, parseIpv4 } from '../../shared/net/ipv4.ts';
 import { type IfName, parseIfName } from '../../shared/net/names.ts';
+import type { ApiService } from './api-service.ts';
 import { type Run, type RunOptions, systemRun } from './command.ts';
 import {
   deleteLines,
@@ -131,6 +132,10 @@ export class RoutedNetwork implements PodNetwork {
     await this.#ip(peerLines(peers, await this.#routes(signal), reached), signal);
     this.#peers = peers;
     await this.#setFirewallRanges(signal);
+  }
+
+  async setApi(api: ApiService | undefined, signal?: AbortSignal): Promise<void> {
+    await this.#firewall.setApi(api, signal);
   }
 
   async cleanup(podUids: readonly string[], signal?: AbortSignal): Promise<void> {

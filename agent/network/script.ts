@@ -16,6 +16,9 @@ export type Keyword = Brand<string, 'Keyword'>;
 /** What may stand in a line beside the text of the program itself. */
 export type Word = Ipv4 | Cidr | IfName | PortNumber | ObjectUid | NetnsPath | Mac | Keyword | number;
 
+/** What a template takes; a list is separated by commas. */
+type Piece = Line | Word | readonly (Line | Word)[];
+
 /** A command, or a part of one. Only `line` makes them. */
 export class Line {
   readonly text: string;
@@ -28,7 +31,7 @@ export class Line {
    * From a template: `line\`route del ${cidr}\``. It takes values of checked types only; as a second line of defence each is looked at
    * again. Throws NetworkError `Address` for what cannot be one word.
    */
-  static of(parts: TemplateStringsArray, ...words: readonly (Line | Word | readonly Word[])[]): Line {
+  static of(parts: TemplateStringsArray, ...words: readonly Piece[]): Line {
     return new Line(parts.reduce((before, part, index) => `${before}${textOf(words[index - 1] ?? [])}${part}`));
   }
 }
@@ -64,7 +67,7 @@ export function podMac(podUid: string): Mac {
   return [(first & 0xfc) | 0x02, ...rest].map((byte) => byte.toString(16).padStart(2, '0')).join(':') as Mac;
 }
 
-function textOf(value: Line | Word | readonly Word[]): string {
+function textOf(value: Piece): string {
   if (value instanceof Line) return value.text;
   if (Array.isArray(value)) return value.map(textOf).join(', ');
   const text = String(value);

@@ -1,10 +1,12 @@
-import type { Kind, Node, Pod } from '../../shared/generated/types.ts';
+import type { Kind, Lease, Node, Pod } from '../../shared/generated/types.ts';
 import type { Change, Informers } from '../../shared/informer.ts';
 import { parseCidr, parseIpv4 } from '../../shared/net/ipv4.ts';
+import { parsePort } from '../../shared/net/names.ts';
 import { type KubeObject, keyOf, splitKey } from '../../shared/object.ts';
 import { ownNodeOf } from '../../shared/own-node.ts';
 import { podReferences } from '../../shared/pod-references.ts';
-import type { Assignment, Peer, ToNode } from '../../shared/session.ts';
+import type { ApiServer, Assignment, Peer, ToNode } from '../../shared/session.ts';
+import { serverLeaseNamespace, serverOf } from '../liveness/server-lease.ts';
 
 type OwnNodeMessage = Extract<ToNode, { type: 'ownNode' }>;
 type AssignmentsMessage = Extract<ToNode, { type: 'assignments' }>;
@@ -22,7 +24,7 @@ export const assignmentKinds = [
 /**
  * What one node should run, as a chain of messages: the first is COMPLETE, the others INCREMENTAL, each for exactly
  * the state that the one before resulted in. It holds the node's pods, the ConfigMaps and Secrets they name, and
- * the other nodes as peers. Pure bookkeeping: `note` marks what may have changed, `next` says what to send.
+ * the other nodes as peers, and the servers of the API. Pure bookkeeping: `note` marks what may have changed, `next` says what to send.
  */
 export class AssignmentChain {
   readonly #node: string;
@@ -53,7 +55,10 @@ export class AssignmentChain {
       } else if (kind === 'Node') {
         if (key === this.#node) own = true;
         else this.#dirty.add(`Peer|${key}`);
-      } else if (kind !== 'Lease' && this.#namedBy.has(id)) {
+      } else if (kind === 'Lease') {
+        const lease = (after ?? before) as Lease | undefined;
+        if (lease && apiServerOf(lease)) this.#dirty.add(`ApiServer|${key}`);
+      } else if (this.#namedBy.has(id)) {
         this.#dirty.add(id);
       }
     }
@@ -97,6 +102,9 @@ export class AssignmentChain {
     for (const node of this.#informers.of('Node').values()) {
       if (node.metadata.name !== this.#node) this.#dirty.add(`Peer|${node.metadata.name}`);
     }
+    for (const lease of this.#informers.of('Lease').by('namespace', serverLeaseNamespace)) {
+      this.#dirty.add(`ApiServer|${keyOf(lease)}`);
+    }
   }
 
   /** Compares one thing with what was sent, and adds the difference. */
@@ -119,7 +127,7 @@ export class AssignmentChain {
     });
   }
 
-  #wanted(id: string): KubeObject | Peer | undefined {
+  #wanted(id: string): KubeObject | Peer | ApiServer | undefined {
     const [kind, key = ''] = id.split('|');
     switch (kind) {
       case 'Pod': {
@@ -129,6 +137,10 @@ export class AssignmentChain {
       case 'Peer': {
         const node = this.#informers.of('Node').get(key);
         return node && peerOf(node);
+      }
+      case 'ApiServer': {
+        const lease = this.#informers.of('Lease').get(key);
+        return lease && apiServerOf(lease);
       }
       case 'ConfigMap':
         return this.#namedBy.has(id) ? this.#informers.of('ConfigMap').get(key) : undefined;
@@ -181,8 +193,16 @@ export function peerOf(node: Node): Peer | undefined {
   return address && podCIDR ? { name: node.metadata.name, address, podCIDR } : undefined;
 }
 
+/** A server by its lease; undefined for another lease, and for a server that has no IPv4 address. */
+function apiServerOf(lease: Lease): ApiServer | undefined {
+  const { id, rest } = serverOf(lease) ?? {};
+  const found = /^([\d.]+):(\d+)$/.exec(rest ?? '');
+  const [address, port] = [parseIpv4(found?.[1]), parsePort(Number(found?.[2]))];
+  return id !== undefined && address && port ? { name: id, address, port } : undefined;
+}
+
 /** Changes of a pod's status come from the agent itself: only the rest is worth sending it again, and the conditions that are its readiness gates. */
-function fingerprintOf(id: string, object: KubeObject | Peer): string {
+function fingerprintOf(id: string, object: KubeObject | Peer | ApiServer): string {
   if (!('metadata' in object)) return JSON.stringify(object);
   if (!id.startsWith('Pod|')) return object.metadata.resourceVersion;
   const { uid, labels, annotations, deletionTimestamp, deletionGracePeriodSeconds } = object.metadata;

@@ -4,8 +4,9 @@ import { RoutedNetwork } from '../../agent/network/routed.ts';
 import type { HostPort } from '../../agent/runtime/runtime.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
+import type { Ipv4 } from '../../shared/net/ipv4.ts';
 import { eventually } from '../support/eventually.ts';
-import { attachment, cidr, ipv4 } from '../support/net.ts';
+import { attachment, cidr, ipv4, port } from '../support/net.ts';
 import { connect, makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 
 /** Two nodes with a cable between them, and namespaces for pods. */
@@ -62,6 +63,32 @@ test.skipIf(skip)('pods of one node reach each other and themselves, on the loop
   expect(await ask(other, '10.90.1.3', 80)).toBe('other');
   expect(await ask(other, '127.0.0.1', 80)).toBe('other');
 });
+
+test.skipIf(skip)(
+  'pods of every node reach the API by the address of its service, whichever servers there are',
+  async () => {
+    const service = { address: ipv4('10.68.0.1'), port: port(443) };
+    const at = (address: Ipv4, number: number) => ({ address, port: port(number) });
+    const [here, there] = [await lab.pod(), await lab.pod()];
+    await attach(0, here, 'a', '10.90.1.2');
+    await attach(1, there, 'b', '10.90.2.2');
+    await becomePeers();
+    await serve(lab.nodes[1], 6443, 'one');
+    await serve(lab.nodes[1], 6444, 'two');
+    const both = [at(nodeAddresses[1], 6443), at(nodeAddresses[1], 6444)];
+    for (const network of lab.networks) await network.setApi({ service, servers: both });
+    for (const pod of [here, there]) {
+      const answers = new Set<string>();
+      await eventually(async () => answers.add(await ask(pod, service.address, service.port)).size === 2);
+      expect([...answers].sort()).toEqual(['one', 'two']);
+    }
+    // A server that has gone is asked no more, and host ports of pods stay what they were.
+    await lab.networks[0].setApi({ service, servers: both.slice(1) });
+    for (let i = 0; i < 10; i++) expect(await ask(here, service.address, service.port)).toBe('two');
+    await lab.networks[0].setApi(undefined);
+    expect(await lab.nodes[0].run('nft', 'list', 'chain', 'ip', 'coracle', 'to_api')).not.toContain('dnat');
+  },
+);
 
 test.skipIf(skip)('routes follow the peers: new ones come, moved ones change, gone ones go', async () => {
   const [network] = lab.networks;

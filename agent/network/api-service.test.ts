@@ -1,0 +1,17 @@
+import { expect, it } from 'vitest';
+import { parseApiServers } from './api-service.ts';
+
+it('takes each server once, in order, and leaves out what a pod cannot reach or a rule cannot hold', () => {
+  const told = [
+    { name: 'b', address: '192.0.2.2', port: 6443 },
+    { name: 'a', address: '192.0.2.1', port: 6443 },
+    { name: 'again', address: '192.0.2.1', port: 6443 },
+    { name: 'loopback', address: '127.0.0.1', port: 6443 },
+    { name: 'command', address: '192.0.2.3 }\nflush ruleset', port: 6443 },
+    { name: 'port', address: '192.0.2.4', port: 70_000 },
+  ];
+  expect(parseApiServers(told)).toEqual([
+    { address: '192.0.2.1', port: 6443 },
+    { address: '192.0.2.2', port: 6443 },
+  ]);
+});
