@@ -134,34 +134,30 @@ describe.skipIf(!(await canRunMachines()))('workloads, by kubectl', () => {
     await eventually(async () => (await cluster.pods()).length === 0, { timeoutMs: 30_000 });
   });
 
-  it('lets a pod speak to the API as its account, with its token', async () => {
+  it('lets a pod of every node speak to the API by the address of its service, as its account, with its token', async () => {
     onTestFailed(() => console.log(cluster.logs()));
     await cluster.kubectl('create', 'serviceaccount', 'reader');
     const viewer = ['--clusterrole=view', '--serviceaccount=default:reader'];
     await cluster.kubectl('create', 'rolebinding', 'reader-views', ...viewer);
-    // Where the API is, is said by hand: the service's address leads nowhere yet.
-    const { hostname, port } = new URL(
-      JSON.parse(await cluster.kubectl('config', 'view', '-o', 'json')).clusters[0].cluster.server,
-    );
-    const env = [
-      { name: 'KUBERNETES_SERVICE_HOST', value: hostname },
-      { name: 'KUBERNETES_SERVICE_PORT', value: port },
-    ];
     const mounts = { volumeMounts: [{ name: 'kubectl', mountPath: '/kubectl', readOnly: true }] };
     const spec = {
-      ...{ serviceAccountName: 'reader', hostNetwork: true, restartPolicy: 'Never' },
+      ...{ serviceAccountName: 'reader', restartPolicy: 'Never' },
       volumes: [{ name: 'kubectl', hostPath: { path: '/usr/bin/kubectl', type: 'File' } }],
     };
     const script =
       'HOME=/tmp; export HOME; /kubectl auth whoami && /kubectl get pods -o name && ! /kubectl get secrets';
-    await cluster.apply(shellPod('asker', script, spec, { env, ...mounts }));
-    await whenPhase(cluster, 'asker', 'Succeeded');
-    const said = await cluster.kubectl('logs', 'asker');
+    for (const index of [1, 2, 3]) {
+      await cluster.apply(shellPod(`asker-${index}`, script, { ...spec, nodeName: node(index) }, mounts));
+    }
+    for (const index of [2, 3]) await whenPhase(cluster, `asker-${index}`, 'Succeeded');
+    await whenPhase(cluster, 'asker-1', 'Succeeded');
+    const said = await cluster.kubectl('logs', 'asker-1');
     expect(said).toMatch(/Username +system:serviceaccount:default:reader/);
-    expect(said).toMatch(/pod-name +\[asker\]/);
-    expect(said).toContain('pod/asker');
+    expect(said).toMatch(/pod-name +\[asker-1\]/);
+    expect(said).toContain('pod/asker-1');
     expect(said).toContain('cannot list resource "secrets"');
-    await cluster.kubectl('delete', 'pod/asker', 'serviceaccount/reader', 'rolebinding/reader-views', '--now');
+    const made = ['pod/asker-1', 'pod/asker-2', 'pod/asker-3', 'serviceaccount/reader', 'rolebinding/reader-views'];
+    await cluster.kubectl('delete', ...made, '--now');
   });
 
   it('tells and does what people ask kubectl for', async () => {
