@@ -8,6 +8,7 @@ import type {
   CertificateSigningRequestStatus,
   StatusCause,
 } from '../generated/types.ts';
+import { pemBlocks } from '../pki/pem-blocks.ts';
 import { duplicate, forbidden, invalid, notSupported, required } from '../schema/causes.ts';
 import { isDnsLabel, isDnsSubdomain } from '../schema/formats.ts';
 import { humanDuration } from './age.ts';
@@ -201,18 +202,19 @@ function labelFault(label: string, fault: string | undefined): string {
   return `validating label ${JSON.stringify(label)}: ${fault}`;
 }
 
-const block = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n([\s\S]*?)-----END \1-----/g;
+/** No chain is longer, and each is parsed. */
+const maxCertificates = 100;
 
 /** `certificate`: base64 of PEM. Between its blocks anything may stand. */
 function certificateFault(certificate: string): string | undefined {
   const pem = Buffer.from(certificate, 'base64').toString('latin1');
   let blocks = 0;
-  for (const [whole, type, content = ''] of pem.matchAll(block)) {
+  for (const { type, content, text } of pemBlocks(pem)) {
     if (type !== 'CERTIFICATE') return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(type)}`;
     if (content.includes(':')) return 'no PEM block headers are permitted';
-    blocks++;
+    if (++blocks > maxCertificates) return `must not contain more than ${maxCertificates} CERTIFICATE PEM blocks`;
     try {
-      new X509Certificate(whole);
+      new X509Certificate(text);
     } catch (error) {
       return messageOf(error);
     }

@@ -1,6 +1,7 @@
 import type { ObjectMeta, OwnerReference, StatusCause } from '../generated/types.ts';
 import { forbidden, invalid, required, tooLong } from '../schema/causes.ts';
 import { type Format, isDnsLabel, isLabelValue, isQualifiedName } from '../schema/formats.ts';
+import { withoutEnding } from '../text.ts';
 
 /** The rules that all kinds' metadata follow, in the words of apimachinery's object validation. */
 export interface MetadataRules {
@@ -22,7 +23,7 @@ export function validateMetadata(metadata: ObjectMeta, rules: MetadataRules, cau
   const { name, generateName, namespace, labels, annotations, ownerReferences, finalizers = [] } = metadata;
   if (generateName) {
     // The ending comes later; a dash in front of it is no fault.
-    const fault = rules.name(generateName.replace(/-+$/, 'a'));
+    const fault = rules.name(generateName.endsWith('-') ? `${withoutEnding(generateName, '-')}a` : generateName);
     if (fault) causes.push(invalid('metadata.generateName', generateName, fault));
   }
   if (!name) {

@@ -1,6 +1,7 @@
 import { parse as parseYaml } from 'yaml';
 import { messageOf } from '../../../shared/errors.ts';
 import { isDnsSubdomain } from '../../../shared/schema/formats.ts';
+import { withoutEnding } from '../../../shared/text.ts';
 import type { Identity } from '../identity.ts';
 
 /** How much is written of a request, from little to much. */
@@ -98,7 +99,7 @@ function fits(rule: PolicyRule, request: AuditedRequest): boolean {
 
 function fitsPath(pattern: string, path: string): boolean {
   if (pattern === '*' || pattern === path) return true;
-  return pattern.endsWith('*') && path.startsWith(pattern.replace(/\*+$/, ''));
+  return pattern.endsWith('*') && path.startsWith(withoutEnding(pattern, '*'));
 }
 
 function fitsResource({ group = '', resources, resourceNames }: GroupResources, request: AuditedRequest): boolean {

@@ -1,4 +1,5 @@
 import type { PolicyRule } from '../../../../shared/generated/types.ts';
+import { withoutEnding } from '../../../../shared/text.ts';
 
 /** What of some rules others do not allow. */
 export interface Uncovered {
@@ -165,13 +166,7 @@ export function matches(allowed: readonly string[] | undefined, asked: string): 
 }
 
 export function coversPath(allowed: string, path: string): boolean {
-  return allowed === path || (allowed.endsWith('*') && path.startsWith(withoutStars(allowed)));
-}
-
-function withoutStars(path: string): string {
-  let end = path.length;
-  while (path[end - 1] === '*') end--;
-  return path.slice(0, end);
+  return allowed === path || (allowed.endsWith('*') && path.startsWith(withoutEnding(allowed, '*')));
 }
 
 function coversResource(allowed: readonly string[] = [], resource: string): boolean {
