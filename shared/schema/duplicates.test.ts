@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { duplicateFields, readYaml } from './duplicates.ts';
+import { duplicateFields } from './duplicates.ts';
+import { readYaml } from './yaml.ts';
 
 const found = (text: string): string[] => duplicateFields(text, JSON.parse(text));
 
@@ -61,7 +62,25 @@ describe('YAML', () => {
 
 describe('YAML of many tokens', () => {
   it('is refused before it takes its reader long, and long texts in it are not', () => {
-    expect(() => readYaml('- a\n'.repeat(100_000))).toThrow('Request entity too large: limit is 100000 tokens of YAML');
+    expect(() => readYaml('- a\n'.repeat(100_000))).toThrow('Request entity too large: limit is 30000 tokens of YAML');
     expect(readYaml(`a: |\n${' x: [y, z]\n'.repeat(100_000)}`).duplicates).toEqual([]);
+    expect(() => readYaml(`a: |\n${'  abc\n'.repeat(450_000)}`)).toThrow('limit is 1572864 characters of YAML');
+  });
+
+  it('reads JSON as what it is, however much it has, unless something stands there twice', () => {
+    const large = JSON.stringify(Object.fromEntries(Array.from({ length: 19_000 }, (_, i) => [`k${i}`, i])));
+    expect(readYaml(large)).toEqual({ value: JSON.parse(large), duplicates: [] });
+    expect(readYaml('{"a": 1, "a": 2}').duplicates).toHaveLength(1);
+    expect(readYaml('{a: 1}').value).toEqual({ a: 1 });
+  });
+
+  it('goes no deeper than any object, however it is written, and stops at the first fault', () => {
+    const blocks = Array.from({ length: 600 }, (_, i) => `${' '.repeat(i)}a:`).join('\n');
+    for (const deep of ['[ '.repeat(12_000), '- '.repeat(12_000), '? '.repeat(12_000), '{a: '.repeat(7_000), blocks]) {
+      expect(() => readYaml(deep)).toThrow('the body is nested deeper than 256 levels');
+    }
+    expect(() => readYaml(`a: b\n${'}'.repeat(20_000)}`)).toThrow(/at line 2, column 1$/);
+    expect(() => readYaml('a: 1\n---\nb: 1\n')).toThrow('more than one document at line 2, column 1');
+    expect(() => readYaml('a: [')).toThrow(/at line 1, column \d+$/);
   });
 });

@@ -1,5 +1,3 @@
-import { isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument } from 'yaml';
-import { ApiError } from '../errors.ts';
 import { Path } from './path.ts';
 import { endOfText } from './values.ts';
 
@@ -18,52 +16,6 @@ export function duplicateFields(text: string, value: unknown): string[] {
   const scan = new Scan(text);
   scan.value();
   return scan.faults();
-}
-
-/** Tokens of a YAML text. Each takes its reader some ten microseconds, in which nobody else is served; JSON takes a hundredth of that. */
-const maxTokens = 100_000;
-
-/**
- * YAML as a value, and what it has twice, in the words of Go's YAML reader. Throws YAMLParseError, and RequestEntityTooLarge for
- * more than `maxTokens`.
- */
-export function readYaml(text: string): { value: unknown; duplicates: string[] } {
-  boundTokens(text);
-  const lines = new LineCounter();
-  const document = parseDocument(text, { uniqueKeys: false, lineCounter: lines });
-  const [error] = document.errors;
-  if (error) throw error;
-  const faults: string[] = [];
-  findDuplicates(document.contents, lines, faults);
-  const duplicates = faults.length > 0 ? [`yaml: unmarshal errors:\n  ${faults.join('\n  ')}`] : [];
-  return { value: document.toJS({ maxAliasCount: 100 }), duplicates };
-}
-
-function boundTokens(text: string): void {
-  if (text.length < maxTokens) return;
-  let count = 0;
-  for (const _token of new Lexer().lex(text)) {
-    if (++count <= maxTokens) continue;
-    throw new ApiError('RequestEntityTooLarge', `Request entity too large: limit is ${maxTokens} tokens of YAML`);
-  }
-}
-
-function findDuplicates(node: Node | null, lines: LineCounter, faults: string[], depth = 0): void {
-  if (faults.length >= maxFaults || depth > maxDepth) return;
-  if (isSeq(node)) {
-    for (const item of node.items) findDuplicates(item as Node | null, lines, faults, depth + 1);
-  } else if (isMap(node)) {
-    const seen = new Set<string>();
-    for (const { key, value } of node.items) {
-      const name = isScalar(key) ? String(key.value) : undefined;
-      if (name !== undefined && seen.has(name)) {
-        const at = isScalar(key) && key.range ? lines.linePos(key.range[0]).line : 0;
-        faults.push(`line ${at}: key ${JSON.stringify(name)} already set in map`);
-      }
-      if (name !== undefined) seen.add(name);
-      findDuplicates(value as Node | null, lines, faults, depth + 1);
-    }
-  }
 }
 
 /** Texts that are followed by a colon. */

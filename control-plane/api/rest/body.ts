@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiError, messageOf } from '../../../shared/errors.ts';
-import { readYaml } from '../../../shared/schema/duplicates.ts';
 import { boundValues } from '../../../shared/schema/values.ts';
+import { readYaml } from '../../../shared/schema/yaml.ts';
 import { isYaml, mediaTypes, protobufType } from './negotiate.ts';
 import { decodeProtobuf } from './protobuf.ts';
 
