@@ -20,8 +20,12 @@ export function formatGoDuration(nanoseconds: number): string {
   return `${sign}${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${seconds}`;
 }
 
+/** Characters; no length of time needs more, and the pattern's depth grows with the text. */
+const maxText = 256;
+
 /** Nanoseconds; undefined for what is no such text. */
 export function parseGoDuration(text: string): number | undefined {
+  if (text.length > maxText) return undefined;
   const match = /^([-+]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|ms|s|m|h))+|0)$/.exec(text);
   if (!match) return undefined;
   let total = 0;

@@ -2,7 +2,7 @@ import type { ObjectMeta, StatusCause } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
-import { forbidden, invalidError } from '../../shared/schema/causes.ts';
+import { collectCauses, forbidden, invalidError } from '../../shared/schema/causes.ts';
 import { decodeObject } from '../../shared/schema/decode.ts';
 import { applyDefaults } from '../../shared/schema/defaults.ts';
 import { validateImmutable, validateSchema } from '../../shared/schema/validate.ts';
@@ -36,29 +36,34 @@ export function servedAs(def: KindDef, object: KubeObject): KubeObject {
   return def.conversion ? def.conversion.fromStored(object) : object;
 }
 
-/** Throws Invalid with all causes. */
+/** Throws Invalid with its causes. */
 export function checkCreate(def: KindDef, object: KubeObject): void {
-  const causes = validateSchema(def.stored, object);
-  def.strategy.validate?.(object, causes);
-  def.conversion?.validateCreate?.(object, causes);
+  const causes = collectCauses((found) => {
+    found.push(...validateSchema(def.stored, object));
+    def.strategy.validate?.(object, found);
+    def.conversion?.validateCreate?.(object, found);
+  });
   refuse(def.stored, object, causes);
 }
 
-/** Throws Invalid with all causes. */
+/** Throws Invalid with its causes. */
 export function checkUpdate(def: KindDef, object: KubeObject, old: KubeObject): void {
-  const causes = validateSchema(def.stored, object);
-  checkFinalizers(old.metadata, object.metadata, causes);
-  def.strategy.validate?.(object, causes);
-  def.strategy.validateUpdate?.(object, old, causes);
-  causes.push(...validateImmutable(def.stored, object, old));
-  def.conversion?.validateUpdate?.(object, old, causes);
+  const causes = collectCauses((found) => {
+    found.push(...validateSchema(def.stored, object));
+    checkFinalizers(old.metadata, object.metadata, found);
+    def.strategy.validate?.(object, found);
+    def.strategy.validateUpdate?.(object, old, found);
+    found.push(...validateImmutable(def.stored, object, old));
+    def.conversion?.validateUpdate?.(object, old, found);
+  });
   refuse(def.stored, object, causes);
 }
 
 /** Nobody may hold back a deletion that has begun. */
 function checkFinalizers(current: ObjectMeta, next: ObjectMeta, causes: StatusCause[]): void {
   if (!current.deletionTimestamp) return;
-  const added = (next.finalizers ?? []).filter((one) => !current.finalizers?.includes(one));
+  const there = new Set(current.finalizers);
+  const added = (next.finalizers ?? []).filter((one) => !there.has(one));
   if (added.length === 0) return;
   const names = [...new Set(added)].sort().map((one) => JSON.stringify(one));
   const why = `no new finalizers can be added if the object is being deleted, found new finalizers []string{${names.join(', ')}}`;
@@ -67,15 +72,19 @@ function checkFinalizers(current: ObjectMeta, next: ObjectMeta, causes: StatusCa
 
 /** A status alone is written by those who observe: only its own shape is checked, not the rules of the spec again. */
 export function checkStatus(def: KindDef, object: KubeObject, old: KubeObject): void {
-  const causes = validateSchema(def.stored, object).filter(({ field = '' }) => /^(status|metadata)\b/.test(field));
-  def.stored.strategy.parts?.status?.validate?.(object, old, causes);
+  const causes = collectCauses((found) => {
+    found.push(...validateSchema(def.stored, object).filter(({ field = '' }) => /^(status|metadata)\b/.test(field)));
+    def.stored.strategy.parts?.status?.validate?.(object, old, found);
+  });
   refuse(def, object, causes);
 }
 
 /** Any other part, whose kind says what it must be like. */
 export function checkPart(def: KindDef, part: Subresource, object: KubeObject, old: KubeObject): void {
-  const causes = validateSchema(def.stored, object);
-  def.stored.strategy.parts?.[part]?.validate?.(object, old, causes);
+  const causes = collectCauses((found) => {
+    found.push(...validateSchema(def.stored, object));
+    def.stored.strategy.parts?.[part]?.validate?.(object, old, found);
+  });
   refuse(def, object, causes);
 }
 

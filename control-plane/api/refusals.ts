@@ -58,9 +58,12 @@ export function modified(entry: Resource, name: string): ApiError {
   );
 }
 
+/** Fields that a conflict names; of more it gives the number. */
+const maxConflicts = 256;
+
 /** An apply that would change what others own, in the words of Kubernetes' field manager. */
 export function applyConflict(conflicts: readonly OwnedField[]): ApiError {
-  const causes = conflicts.map(({ entry: owner, path }) => ({
+  const causes = conflicts.slice(0, maxConflicts).map(({ entry: owner, path }) => ({
     reason: 'FieldManagerConflict',
     message: `conflict with ${printManager(owner)}`,
     field: printPath(path),
@@ -81,12 +84,15 @@ function conflictMessage(conflicts: readonly OwnedField[]): string {
     return `Apply failed with 1 conflict: conflict with ${printManager(first.entry)}: ${printPath(first.path)}`;
   }
   const byManager = new Map<string, string[]>();
-  for (const { entry, path } of conflicts) {
+  for (const { entry, path } of conflicts.slice(0, maxConflicts)) {
     const manager = printManager(entry);
-    byManager.set(manager, [...(byManager.get(manager) ?? []), `- ${printPath(path)}`]);
+    const lines = byManager.get(manager) ?? [];
+    lines.push(`- ${printPath(path)}`);
+    byManager.set(manager, lines);
   }
   const parts = [...byManager].sort(([a], [b]) => (a < b ? -1 : 1));
   const lines = parts.flatMap(([manager, paths]) => [`conflicts with ${manager}:`, ...paths]);
+  if (conflicts.length > maxConflicts) lines.push(`and ${conflicts.length - maxConflicts} more`);
   return `Apply failed with ${conflicts.length} conflicts: ${lines.join('\n')}`;
 }
 

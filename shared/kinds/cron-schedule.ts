@@ -1,9 +1,13 @@
+/** Characters; all minutes of an hour by their numbers take 170. */
+const maxSchedule = 4_096;
+
 /**
  * The fault of a schedule in the manner of cron, in the words of the parser that Kubernetes uses (robfig/cron, standard
  * format): five fields, or a descriptor such as `@daily`. Undefined when there is none.
  */
 export function scheduleFault(schedule: string): string | undefined {
   if (schedule === '') return 'empty spec string';
+  if (schedule.length > maxSchedule) return `must be no more than ${maxSchedule} characters`;
   if (schedule.startsWith('@')) return descriptorFault(schedule);
   const given = schedule.split(/\s+/).filter((part) => part !== '');
   if (given.length !== fields.length) {

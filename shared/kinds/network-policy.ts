@@ -96,21 +96,25 @@ function validatePeer(
 
 function validateBlock({ cidr, except }: IPBlock, field: string, causes: StatusCause[]): void {
   if (!cidr) return;
-  const fault = isCidr(cidr);
-  if (fault) {
-    causes.push(invalid(`${field}.cidr`, cidr, fault));
+  const outer = rangeOf(cidr);
+  if (!outer) {
+    causes.push(invalid(`${field}.cidr`, cidr, isCidr(cidr) ?? ''));
     return;
   }
-  for (const [index, inner] of (except ?? []).entries()) {
-    const path = `${field}.except[${index}]`;
-    const wrong = isCidr(inner) ?? (isWithin(inner, cidr) ? undefined : 'must be a strict subset of `cidr`');
-    if (wrong) causes.push(invalid(path, inner, wrong));
+  for (const [index, one] of (except ?? []).entries()) {
+    const inner = rangeOf(one);
+    const wrong = inner ? (isWithin(inner, outer) ? undefined : 'must be a strict subset of `cidr`') : isCidr(one);
+    if (wrong) causes.push(invalid(`${field}.except[${index}]`, one, wrong));
   }
 }
 
-/** Both are ranges. */
-function isWithin(inner: string, outer: string): boolean {
-  const [address, bits] = ipaddr.parseCIDR(inner);
-  const range = ipaddr.parseCIDR(outer);
-  return address.kind() === range[0].kind() && bits > range[1] && address.match(range);
+type Range = ReturnType<typeof ipaddr.parseCIDR>;
+
+/** Undefined: the text is none. */
+function rangeOf(cidr: string): Range | undefined {
+  return isCidr(cidr) === undefined ? ipaddr.parseCIDR(cidr) : undefined;
+}
+
+function isWithin([address, bits]: Range, outer: Range): boolean {
+  return address.kind() === outer[0].kind() && bits > outer[1] && address.match(outer);
 }

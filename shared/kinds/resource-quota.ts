@@ -127,7 +127,7 @@ function validateScopeNames(
   hard: Readonly<Record<string, string>>,
   causes: StatusCause[],
 ): void {
-  for (const name of names) {
+  for (const name of new Set(names)) {
     if (!(quotaScopes as readonly string[]).includes(name)) {
       causes.push(invalid(field, shown, 'unsupported scope'));
       continue;

@@ -54,6 +54,28 @@ export function tooMany(field: string, count: number, limit: number): StatusCaus
 /** The most causes that are told; Kubernetes tells all, of an object with 100,000 faults by megabytes. */
 const maxCauses = 256;
 
+/** Thrown when all causes are found that will be told. */
+class Enough extends Error {}
+
+class CauseList extends Array<StatusCause> {
+  override push(...causes: StatusCause[]): number {
+    super.push(...causes);
+    if (this.length >= maxCauses) throw new Enough();
+    return this.length;
+  }
+}
+
+/** What is wrong with an object, as far as it will be told: with the last of these, looking at it ends. */
+export function collectCauses(look: (causes: StatusCause[]) => void): StatusCause[] {
+  const causes = new CauseList();
+  try {
+    look(causes);
+  } catch (error) {
+    if (!(error instanceof Enough)) throw error;
+  }
+  return Array.from(causes);
+}
+
 /** The refusal of an object for its causes; `kind` and `group` as in the kind table. Reason Invalid. */
 export function invalidError(
   entry: { readonly kind: string; readonly group: string },

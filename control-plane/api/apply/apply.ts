@@ -1,5 +1,5 @@
 import { compare } from './compare.ts';
-import { difference, type FieldSet, hasPath, intersection, isEmpty, pathsOf, union } from './field-set.ts';
+import { difference, type FieldSet, hasPath, intersection, isEmpty, pathsOf, union, unionOf } from './field-set.ts';
 import { fieldsOf, merge, removeFields, withStructs } from './merge.ts';
 import { disown, type Entry, entryOf, inOrder, isOf, type Writer } from './ownership.ts';
 import type { Struct } from './shapes.ts';
@@ -80,7 +80,7 @@ function pruned(root: Struct, merged: object, last: FieldSet, claimed: FieldSet,
   if (isEmpty(difference(last, claimed))) return merged;
   const lastWide = withStructs(root, last);
   const mergedWide = withStructs(root, fieldsOf(root, merged) ?? {});
-  const owned = others.reduce((set, { fieldsV1 }) => union(set, fieldsV1), claimed);
+  const owned = unionOf([claimed, ...others.map(({ fieldsV1 }) => fieldsV1)]);
   const bare = removeFields(root, merged, lastWide) ?? {};
   const bareWide = withStructs(root, fieldsOf(root, bare) ?? {});
   // What others own comes back …

@@ -1,5 +1,5 @@
 import { deepEqual } from '../patch/equal.ts';
-import { compareElements, type FieldSet, type Growing, member } from './field-set.ts';
+import { type FieldSet, type Growing, member, sorted } from './field-set.ts';
 import type { KeyedList, ScalarSet, Shape, Struct } from './shapes.ts';
 import { elementOf, fieldValue, inOrder, isEmptyValue, itemsOf, type Json } from './values.ts';
 
@@ -105,8 +105,7 @@ function compareLists(
 ): Difference | undefined {
   const found = new Gathered();
   const [left, right] = [itemsOf(shape, live), itemsOf(shape, next)];
-  const elements = [...left.keys(), ...[...right.keys()].filter((element) => !left.has(element))];
-  elements.sort(compareElements);
+  const elements = sorted([...left.keys(), ...right.keys()]);
   const item: Shape = shape.type === 'set' ? { type: 'leaf' } : shape.item;
   for (const element of elements) {
     const [before, after] = [left.get(element) ?? [], right.get(element) ?? []];

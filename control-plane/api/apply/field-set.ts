@@ -43,16 +43,29 @@ export function nodeOf(isSelf: boolean, children: FieldSet | undefined): FieldSe
 
 /** Members of either. */
 export function union(a: FieldSet, b: FieldSet): FieldSet {
-  if (a === b) return a;
-  const out: Growing = {};
-  for (const element of sorted([...elementsOf(a), ...elementsOf(b)])) {
-    const [left, right] = [a[element], b[element]];
-    if (!left || !right) {
-      out[element] = (left ?? right) as FieldSet;
-      continue;
+  return a === b ? a : unionOf([a, b]);
+}
+
+/** Members of any, however many: each element is looked at once for each set that has it. */
+export function unionOf(sets: readonly FieldSet[]): FieldSet {
+  const [only] = sets;
+  if (sets.length < 2) return only ?? {};
+  const nodes = new Map<string, FieldSet[]>();
+  for (const set of sets) {
+    for (const element in set) {
+      const node = set[element];
+      if (element === self || !node) continue;
+      const there = nodes.get(element);
+      if (there) there.push(node);
+      else nodes.set(element, [node]);
     }
-    const children = union(childrenOf(left), childrenOf(right));
-    out[element] = nodeOf(isMember(left) || isMember(right), children) ?? member;
+  }
+  const out: Growing = {};
+  for (const element of sorted([...nodes.keys()])) {
+    const found = nodes.get(element) ?? [];
+    const [first = member] = found;
+    const same = found.every((node) => node === first);
+    out[element] = same ? first : (nodeOf(found.some(isMember), unionOf(found.map(childrenOf))) ?? member);
   }
   return out;
 }
@@ -150,26 +163,40 @@ function goJson(value: unknown): string {
     : text;
 }
 
-/** Elements in Kubernetes' order, each once. */
+/** Elements in Kubernetes' order, each once. What they say as JSON is read once. */
 export function sorted(elements: readonly string[]): string[] {
-  return [...new Set(elements)].sort(compareElements);
+  const once = [...new Set(elements)];
+  if (once.every((element) => element.startsWith('f:'))) return once.sort();
+  return once
+    .map(ranked)
+    .sort(compareRanked)
+    .map(({ element }) => element);
+}
+
+export function compareElements(a: string, b: string): number {
+  return compareRanked(ranked(a), ranked(b));
 }
 
 const kinds = 'fkvi';
 
-export function compareElements(a: string, b: string): number {
-  if (a[0] !== b[0]) return kinds.indexOf(a[0] ?? '') - kinds.indexOf(b[0] ?? '');
-  const [left, right] = [a.slice(2), b.slice(2)];
-  switch (a[0]) {
-    case 'f':
-      return left < right ? -1 : left > right ? 1 : 0;
-    case 'k':
-      return compareKeys(JSON.parse(left), JSON.parse(right));
-    case 'v':
-      return compareValues(JSON.parse(left), JSON.parse(right));
-    default:
-      return Number(left) - Number(right);
-  }
+interface Ranked {
+  readonly element: string;
+  /** What stands after the colon; of keys and values, what it says. */
+  readonly value: unknown;
+}
+
+function ranked(element: string): Ranked {
+  const rest = element.slice(2);
+  const kind = element[0];
+  if (kind === 'f') return { element, value: rest };
+  return { element, value: kind === 'k' || kind === 'v' ? JSON.parse(rest) : Number(rest) };
+}
+
+function compareRanked(a: Ranked, b: Ranked): number {
+  const [kind, other] = [a.element[0] ?? '', b.element[0] ?? ''];
+  if (kind !== other) return kinds.indexOf(kind) - kinds.indexOf(other);
+  if (kind === 'k') return compareKeys(a.value as Record<string, unknown>, b.value as Record<string, unknown>);
+  return compareValues(a.value, b.value);
 }
 
 function compareKeys(a: Record<string, unknown>, b: Record<string, unknown>): number {
@@ -185,10 +212,13 @@ function compareKeys(a: Record<string, unknown>, b: Record<string, unknown>): nu
 
 /** Numbers before texts before truths, as structured-merge-diff orders values. */
 export function compareValues(a: unknown, b: unknown): number {
-  const rank = (value: unknown): number => ['number', 'string', 'boolean'].indexOf(typeof value);
-  if (rank(a) !== rank(b)) return rank(a) - rank(b);
+  if (typeof a !== typeof b) return rankOf(a) - rankOf(b);
   const [left, right] = [a as string, b as string];
   return left < right ? -1 : left > right ? 1 : 0;
+}
+
+function rankOf(value: unknown): number {
+  return ['number', 'string', 'boolean'].indexOf(typeof value);
 }
 
 /**
@@ -198,15 +228,14 @@ export function compareValues(a: unknown, b: unknown): number {
 export function readFieldSet(value: unknown, depth = 0): FieldSet {
   const out: Growing = {};
   if (typeof value !== 'object' || value === null || depth > maxDepth) return out;
-  const found: Array<[string, unknown]> = [];
+  const found = new Map<string, unknown>();
   let isSelf = false;
   for (const [element, below] of Object.entries(value)) {
     if (element === self) isSelf = true;
-    else if (/^[fkvi]:/.test(element)) found.push([normal(element), below]);
+    else if (/^[fkvi]:/.test(element)) found.set(normal(element), below);
   }
-  found.sort(([a], [b]) => compareElements(a, b));
-  if (isSelf && found.length > 0 && depth > 0) out[self] = member;
-  for (const [element, below] of found) out[element] = readFieldSet(below, depth + 1);
+  if (isSelf && found.size > 0 && depth > 0) out[self] = member;
+  for (const element of sorted([...found.keys()])) out[element] = readFieldSet(found.get(element), depth + 1);
   return out;
 }
 

@@ -130,7 +130,8 @@ function mergeLists(
     const before = items?.length === 1 ? items[0] : undefined;
     return shape.type === 'set' ? config[at] : merge(shape.item, before, config[at]);
   };
-  let next = shared.shift();
+  let passed = 0;
+  let next = shared[passed];
   for (let l = 0, r = 0; l < left.length || r < right.length; ) {
     const [mine, theirs] = [left[l], right[r]];
     if (mine !== undefined && mine === theirs) {
@@ -138,7 +139,7 @@ function mergeLists(
       out.push(merged(r));
       l++;
       r++;
-      next = shared.shift();
+      next = shared[++passed];
       continue;
     }
     if (mine !== undefined && theirs !== undefined && wanted.has(mine) && next !== undefined && next !== mine) {
@@ -157,7 +158,7 @@ function mergeLists(
       done.add(theirs);
       out.push(merged(r));
       r++;
-      if (next === theirs) next = shared.shift();
+      if (next === theirs) next = shared[++passed];
     }
   }
   return out;

@@ -2,7 +2,7 @@ import type { ManagedFieldsEntry } from '../../../shared/generated/types.ts';
 import type { SharedFieldSets } from '../../store/field-sets.ts';
 import { addedText } from './added-text.ts';
 import { compare, type Difference } from './compare.ts';
-import { difference, type FieldSet, intersection, isEmpty, readFieldSet, union } from './field-set.ts';
+import { difference, type FieldSet, intersection, isEmpty, readFieldSet, union, unionOf } from './field-set.ts';
 import { withText } from './set-text.ts';
 import type { Struct } from './shapes.ts';
 
@@ -183,30 +183,23 @@ function capped(entries: readonly Entry[]): readonly Entry[] {
     subresource,
   ];
   updates.sort((a, b) => compareWords(age(a), age(b)));
-  const out = new Set(entries);
-  const buckets = new Map<string, Entry>();
+  const buckets = new Map<string, Entry[]>();
   for (let i = 0, count = updates.length; i < updates.length && count > maxUpdates; i++) {
     const entry = updates[i];
     if (!entry) break;
     const version = entry.apiVersion ?? '';
     const bucket = buckets.get(version);
-    if (!bucket) {
-      buckets.set(version, entry);
-      continue;
-    }
-    const time = entry.time ?? bucket.time;
-    const merged: Entry = {
-      ...entryOf(
-        { manager: ancient, operation: 'Update', apiVersion: version, time: time ?? '' },
-        union(bucket.fieldsV1, entry.fieldsV1),
-      ),
-      time,
-    };
-    out.delete(bucket);
-    out.delete(entry);
-    out.add(merged);
-    buckets.set(version, merged);
-    count--;
+    if (bucket) count--;
+    if (bucket) bucket.push(entry);
+    else buckets.set(version, [entry]);
+  }
+  const out = new Set(entries);
+  for (const [apiVersion, bucket] of buckets) {
+    if (bucket.length < 2) continue;
+    for (const entry of bucket) out.delete(entry);
+    const time = bucket.findLast((entry) => entry.time !== undefined)?.time;
+    const set = unionOf(bucket.map(({ fieldsV1 }) => fieldsV1));
+    out.add({ ...entryOf({ manager: ancient, operation: 'Update', apiVersion, time: time ?? '' }, set), time });
   }
   return [...out];
 }
