@@ -12,6 +12,7 @@ import { grpcSessionTransport } from '../shared/rpc/session.ts';
 import { requestToken } from '../shared/rpc/tokens.ts';
 import type { SessionTransport } from '../shared/session.ts';
 import { version } from '../shared/version.ts';
+import { serverUser } from '../shared/well-known.ts';
 import { parseSysctlPatterns } from './admission/sysctls.ts';
 import { type AgentDeps, createAgent } from './agent.ts';
 import { fileCheckpoint } from './checkpoint-files.ts';
@@ -224,7 +225,10 @@ class CertifiedLine {
     this.#outdated?.close();
     this.#outdated = this.#channel;
     const { ca, node } = credentials;
-    this.#channel = createRpcChannel({ address: this.#options.server, tls: { ca, credentials: node } }, this.#deps);
+    this.#channel = createRpcChannel(
+      { address: this.#options.server, tls: { ca, credentials: node, serverUser } },
+      this.#deps,
+    );
   }
 
   #over(): SessionTransport {

@@ -7,11 +7,9 @@ import { type Authority, type KeyPair, renewalTime, shouldRenew, validityOf } fr
 import { loadOrCreateAuthority, writeFileAtomic } from '../shared/pki/files.ts';
 import { writeKubeconfig } from '../shared/pki/kubeconfig.ts';
 import type { Random } from '../shared/random.ts';
-import { clusterDomain } from '../shared/well-known.ts';
+import { clusterDomain, serverUser } from '../shared/well-known.ts';
 import { groups } from './api/identity.ts';
 
-/** Whose the certificates of the servers are (CN), by which they know each other. */
-export const serverUser = 'coracle';
 /** How long a certificate is good by which one server asks another: it costs nothing to make another one. */
 const peerLifetimeMs = 60 * 60 * 1000;
 

@@ -5,6 +5,8 @@ export const nodeUserPrefix = 'system:node:';
 export const nodesGroup = 'system:nodes';
 /** Its members may do everything. */
 export const mastersGroup = 'system:masters';
+/** Whose the certificates of the servers are (CN): no node and no person is given one that serves under this name. */
+export const serverUser = 'coracle';
 /** The servers of the cluster, among themselves. */
 export const serversGroup = 'coracle:servers';
 /** Groups that no certificate request makes anybody a member of. */

@@ -6,6 +6,7 @@ import type { KindEntry, Subresource } from '../../shared/kinds/table.ts';
 import type { Log } from '../../shared/log.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type { Random } from '../../shared/random.ts';
+import { isPathSegment } from '../../shared/schema/formats.ts';
 import type { FieldRequirement } from '../../shared/selector.ts';
 import type { WatchCache } from '../store/cache.ts';
 import { SharedFieldSets } from '../store/field-sets.ts';
@@ -28,6 +29,7 @@ import type { Authorizer } from './identity.ts';
 import { guardObject } from './node-guards.ts';
 import { ownHandlers } from './own-handlers.ts';
 import { ReadIndex } from './read-index.ts';
+import { badRequest } from './refusals.ts';
 import type { KindHandlers } from './unstored.ts';
 
 export interface ApiDeps {
@@ -103,6 +105,11 @@ export class Core {
     const decision = this.deps.authorizer.authorize(context.identity, attributes, object);
     context.audit?.decided(decision);
     if (!decision.allowed) throw forbiddenError(context.identity, attributes, decision.reason);
+    // Keys are made of these: what was allowed must be the object that is found.
+    for (const part of [namespace, name]) {
+      const fault = part && isPathSegment(part);
+      if (fault) throw badRequest(`Name parameter invalid: ${JSON.stringify(part)}: ${fault}`);
+    }
   }
 
   /** What the cache holds; it may lag behind the store. */

@@ -12,7 +12,7 @@ import type { KeyPair } from '../pki/certificates.ts';
 import { readKeyPair, writeFileAtomic, writeKeyPair } from '../pki/files.ts';
 import { authorityHash, renewalTime, validityOf } from '../pki/inspect.ts';
 import type { Random } from '../random.ts';
-import { nodesGroup, nodeUserPrefix } from '../well-known.ts';
+import { nodesGroup, nodeUserPrefix, serverUser } from '../well-known.ts';
 import { type ChannelOptions, createRpcChannel, type RpcChannel } from './channel.ts';
 import type { EnrollRequest } from './messages.ts';
 import type { RpcSchema } from './schema.ts';
@@ -147,7 +147,7 @@ async function writeCredentials(dir: string, { ca, node }: NodeCredentials, rand
 /** The CA first, from a connection that is trusted with nothing; then the token, on one that this CA vouches for. */
 async function enrollOnce(options: JoinOptions, deps: EnrollDeps, signal: AbortSignal): Promise<NodeCredentials> {
   const ca = await fetchAuthority(options.address, options.caHash, deps.clock, signal);
-  const channel = createRpcChannel({ address: options.address, tls: { ca } }, deps);
+  const channel = createRpcChannel({ address: options.address, tls: { ca, serverUser } }, deps);
   try {
     const { key, request } = await signingRequest(options.nodeName);
     const message = { token: options.token, node_name: options.nodeName, csr: request };
@@ -217,6 +217,7 @@ async function renewOnce(
   const tls: ChannelOptions['tls'] = {
     ca,
     credentials: node,
+    serverUser,
     ...(options.serverName ? { serverName: options.serverName } : {}),
   };
   const channel = createRpcChannel({ address: options.address, tls }, deps);

@@ -20,6 +20,24 @@ describe('what is no resource', () => {
     expect((await server.call('HEAD', '/readyz')).status).toBe(200);
   });
 
+  it('makes of a name no path in the store', async () => {
+    const home = '/api/v1/namespaces/default';
+    for (const [path, part, fault] of [
+      [`${home}/secrets/a%2Fb`, 'a/b', "may not contain '/'"],
+      [`${home}/configmaps/%2e%2e`, '..', "may not be '..'"],
+      ['/api/v1/namespaces/default%2Fx/secrets/y', 'default/x', "may not contain '/'"],
+      ['/api/v1/nodes/a%25b', 'a%b', "may not contain '%'"],
+    ] as const) {
+      for (const method of ['GET', 'DELETE', 'PUT'] as const) {
+        const { status, json } = await server.call(method, path, method === 'PUT' ? { body: {} } : {});
+        expect([method, path, status, json.message]).toEqual([
+          ...[method, path, 400],
+          `Name parameter invalid: "${part}": ${fault}`,
+        ]);
+      }
+    }
+  });
+
   it('says which check fails, unless it is excluded', async () => {
     const checks = { etcd: () => Promise.reject(new Error('no answer')) };
     expect(await healthText('livez', checks, { verbose: false, exclude: [] })).toEqual({

@@ -1,7 +1,10 @@
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
 import { isApiError } from '../../shared/errors.ts';
@@ -11,11 +14,13 @@ import type { Draft } from '../../shared/object.ts';
 import { createAuthority, createSigningRequest, loadAuthority } from '../../shared/pki/certificates.ts';
 import { createToken } from '../../shared/pki/join-tokens.ts';
 import { systemRandom } from '../../shared/random.ts';
+import { createRpcChannel } from '../../shared/rpc/channel.ts';
 import { createGrpcClient } from '../../shared/rpc/client.ts';
 import { joinCluster, keepRenewed, loadOrJoin, type NodeCredentials } from '../../shared/rpc/enroll.ts';
+import { grpcSessionTransport } from '../../shared/rpc/session.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { eventually } from '../support/eventually.ts';
-import { startTestGrpc, type TestGrpc } from '../support/grpc-server.ts';
+import { administrator, startTestGrpc, type TestGrpc } from '../support/grpc-server.ts';
 
 const deps = { clock: systemClock, random: systemRandom, log: silentLog };
 const signal = AbortSignal.timeout(60_000);
@@ -148,6 +153,28 @@ describe('who is who', () => {
   });
 });
 
+test('who may act as a node has its rights, but gets neither its session nor a certificate of it', async () => {
+  await grpc.remote.create('Node', { metadata: { name: 'acted' }, spec: {} });
+  const metadata = { 'impersonate-user': ['system:node:acted'], 'impersonate-group': ['system:nodes'] };
+  const channel = createRpcChannel(
+    { address: grpc.address, tls: await grpc.tls(administrator), metadata },
+    { ...deps, schema: grpc.schema },
+  );
+  const refusal = {
+    reason: 'Forbidden',
+    message: 'User "kubernetes-admin" is not "system:node:acted": only the node itself may do this',
+  };
+  try {
+    const { request } = await createSigningRequest({ user: 'system:node:acted', groups: ['system:nodes'] });
+    const { Renew } = grpc.schema.enrollment;
+    await expect(channel.unary(Renew, { node_name: 'acted', csr: request })).rejects.toMatchObject(refusal);
+    const session = grpcSessionTransport(channel).connect(signal);
+    await expect(collect(session.incoming)).rejects.toMatchObject(refusal);
+  } finally {
+    channel.close();
+  }
+});
+
 test('a node reaches its own pods and what they name, and nothing else', async () => {
   const node = await grpc.clientOf({ user: 'system:node:n1', groups: ['system:nodes'] });
   const make = (name: string, nodeName: string, secret: string): Draft<Pod> => ({
@@ -208,6 +235,30 @@ describe('joining', () => {
       reason: 'Unauthorized',
       message: expect.stringContaining('does not belong to the cluster'),
     });
+  });
+
+  test('a server is known by its name besides its address: another certificate of the CA does not do', async () => {
+    const address = '127.0.0.1';
+    const kubelet = await grpc.authority.issueServer({ commonName: 'system:node:n1', names: [address] });
+    const server = createServer({ cert: kubelet.certificate + grpc.authority.certificate, key: kubelet.key });
+    await once(server.listen(0, address), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const options = { address: `${address}:${port}`, nodeName: 'x', token: 'abcdef.0123456789abcdef' };
+    const stop = new AbortController();
+    const said: unknown[] = [];
+    const log = { ...silentLog, warn: (_fields: unknown, message: unknown) => said.push(message) };
+    try {
+      const caHash = grpc.authority.hash;
+      const joining = joinCluster({ ...options, caHash }, { ...deps, log } as never, stop.signal).catch(
+        () => undefined,
+      );
+      await eventually(() => said.length > 0, { timeoutMs: 15_000, what: 'no attempt has failed' });
+      stop.abort();
+      await joining;
+      expect(said[0]).toContain('the certificate is that of system:node:n1, not of coracle');
+    } finally {
+      server.close();
+    }
   });
 
   test('a wrong token is refused at once', async () => {

@@ -159,11 +159,21 @@ function enrollmentMethods(deps: Deps): Registered[] {
       );
     }),
     unary(deps, Renew, (context, { node_name = '', csr = '' }) =>
-      told(deps, context, Renew.path, node_name, () =>
-        deps.enrollment.renew(context.identity, { nodeName: node_name, csr }),
-      ),
+      told(deps, context, Renew.path, node_name, async () => {
+        requireOwn(context);
+        return deps.enrollment.renew(context.identity, { nodeName: node_name, csr });
+      }),
     ),
   ];
+}
+
+/** To be a node takes its own certificate: who acts as one has its rights, but not its session, and gets no certificate. */
+function requireOwn({ impersonator, identity }: { impersonator?: Identity; identity: Identity }): void {
+  if (!impersonator) return;
+  throw new ApiError(
+    'Forbidden',
+    `User "${impersonator.user}" is not "${identity.user}": only the node itself may do this`,
+  );
 }
 
 /** What comes to no Api is audited here. Of what is sent only the node's name is written. */
@@ -220,7 +230,9 @@ function nodeStream<In, Out>(
     const ended = new AbortController();
     let unfollow: (() => void) | undefined;
     try {
-      const { identity, credential } = Object.assign(context, await deps.authenticator.ofCall(stream));
+      const requester = await deps.authenticator.ofCall(stream);
+      const { identity, credential } = Object.assign(context, requester);
+      requireOwn(requester);
       unfollow = deps.live?.follow(credential, (error) => ended.abort(error));
       const node = nodeNameOf(identity);
       if (node === undefined) {

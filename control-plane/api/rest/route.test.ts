@@ -29,6 +29,20 @@ test.each([
   expect(resource(url)).toMatchObject({ subresource: 'proxy', beyond });
 });
 
+test.each([
+  ['/version', '/version'],
+  ['/version/', '/version/'],
+  ['//%6Detrics', '/metrics'],
+  ['/openapi//v3?x=1', '/openapi/v3'],
+  ['/healthz/%2e%2e/metrics', '/healthz/../metrics'],
+  ['/', '/'],
+])('%s is authorized as %s, by which it is served', (url, path) => {
+  const route = routeOf(url, 'GET');
+  if (route.type !== 'path') throw new Error('is a resource');
+  expect(route.path).toBe(path);
+  expect(route.parts).toEqual(path.split('/').filter((part) => part !== ''));
+});
+
 test('a name is the whole that stands before the proxy', () => {
   expect(resource(`${pod}/x`)).toMatchObject({ name: 'https:web:8443', namespace: 'shop' });
   expect(prefixOf(resource(`${pod}/x`))).toBe(pod);

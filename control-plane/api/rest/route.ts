@@ -16,7 +16,7 @@ const proxied: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DE
 /** What a URL stands for. */
 export type Route =
   | { readonly type: 'resource'; readonly resource: ResourceRoute; readonly query: URLSearchParams }
-  /** Anything else: discovery, health, documents. `parts`: the path between the slashes. */
+  /** Anything else: discovery, health, documents. `parts`: the path between the slashes, of which `path` is made anew. */
   | {
       readonly type: 'path';
       readonly path: string;
@@ -53,7 +53,9 @@ export function routeOf(url: string, method: string): Route {
     return resourceRoute(method, first, second, parts.slice(3), { path, query });
   }
   if (path === addedKindsPath && method !== 'GET' && method !== 'HEAD') throw noCustomResources();
-  return { type: 'path', path, parts, query };
+  // What is authorized is what is served: decoded, and without double slashes.
+  const ends = parts.length > 0 && path.endsWith('/') ? '/' : '';
+  return { type: 'path', path: `/${parts.join('/')}${ends}`, parts, query };
 }
 
 function noCustomResources(): ApiError {
