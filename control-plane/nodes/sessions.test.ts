@@ -502,27 +502,27 @@ describe('what a node reports', () => {
       }),
     );
     await cluster.clock.advance(200);
-    const event = (name: string, pod: string) =>
+    const event = (name: string, pod: string, count = 2) =>
       ({
         metadata: { name, namespace: 'default' },
         involvedObject: { kind: 'Pod', name: pod, namespace: 'default' },
         reason: 'Started',
         message: 'said by the node',
         source: { component: 'kubelet', host: 'b' },
-        count: 2,
+        count,
       }) as unknown as Event;
-    for (const [name, pod] of [
-      ['own', 'mine'],
-      ['foreign', 'theirs'],
-      ['taken', 'mine'],
-      ['own', 'mine'],
+    for (const [name, pod, count] of [
+      ['own', 'mine', 2],
+      ['foreign', 'theirs', 2],
+      ['taken', 'mine', 2],
+      ['own', 'mine', 3],
     ] as const) {
-      await agent.connection.send({ type: 'event', event: event(name, pod) });
+      await agent.connection.send({ type: 'event', event: event(name, pod, count) });
     }
     await cluster.clock.advance(500);
     const { items } = await cluster.settle(cluster.client.list('Event', { namespace: 'default' }));
     const stored = new Map(items.map((item) => [item.metadata.name, item]));
-    expect(stored.get('own')?.source?.host).toBe('a');
+    expect(stored.get('own')).toMatchObject({ source: { host: 'a' }, count: 3 });
     expect(stored.has('foreign')).toBe(false);
     expect(stored.get('taken')?.message).toBe('said by the scheduler');
   });
