@@ -20,10 +20,7 @@ export interface Timer {
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  timer(ms, fire) {
-    const handle = setTimeout(fire, ms);
-    return { cancel: () => clearTimeout(handle) };
-  },
+  timer: longTimer,
   sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
 };
 
@@ -31,6 +28,24 @@ export const systemClock: Clock = {
 export function processMonotonic(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
+
+/** The longest wait that the platform's timers have: beyond it they fire at once. */
+const longestMs = 2 ** 31 - 1;
+
+function longTimer(ms: number, fire: () => void): Timer {
+  let left = ms;
+  let handle: NodeJS.Timeout;
+  const arm = (): void => {
+    const part = Math.min(left, longestMs);
+    left -= part;
+    handle = setTimeout(() => (left > 0 ? arm() : fire()), part);
+  };
+  arm();
+  return { cancel: () => clearTimeout(handle) };
+}
+
+/** The last moment that RFC 3339 can write: the end of the year 9999, in milliseconds since the epoch. */
+export const lastTime = Date.UTC(9999, 11, 31, 23, 59, 59);
 
 /** `Clock.sleep` in terms of `Clock.timer`, for implementations of Clock. */
 export function sleepOn(clock: Pick<Clock, 'timer'>, ms: number, signal?: AbortSignal): Promise<void> {

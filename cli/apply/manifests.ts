@@ -1,11 +1,12 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
+import { type Document, parseAllDocuments } from 'yaml';
 import { messageOf } from '../../shared/errors.ts';
 import { kindOf } from '../../shared/kinds/index.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { decodeObject } from '../../shared/schema/decode.ts';
+import { checkYamlNumbers } from '../../shared/schema/yaml-numbers.ts';
 import { type Io, readUserFile, UsageError } from '../io.ts';
 
 /** One object of a file. */
@@ -35,9 +36,18 @@ export function parseManifests(text: string, source: string): Manifest[] {
   return parseAllDocuments(text).flatMap((document) => {
     const [fault] = document.errors;
     if (fault) throw new UsageError(`${source}: ${fault.message.split('\n')[0]}`);
+    checkNumbers(document, text, source);
     const value = document.toJS() as unknown;
     return value === null || value === undefined ? [] : objectsIn(value, source);
   });
+}
+
+function checkNumbers(document: Document, text: string, source: string): void {
+  try {
+    checkYamlNumbers(document, text);
+  } catch (error) {
+    throw new UsageError(`${source}: ${messageOf(error)}`);
+  }
 }
 
 function objectsIn(value: unknown, source: string): Manifest[] {

@@ -24,20 +24,22 @@ function patchObject(original: Json, modified: Json, current: Json, type: string
   const patch: Record<string, unknown> = {};
   for (const [name, wanted] of Object.entries(modified)) {
     const field = fieldOf(type, name);
-    const there = current[name];
+    const there = own(current, name);
     if (there === undefined || there === null) {
       if (wanted !== null && !isEmpty(wanted)) patch[name] = wanted;
     } else if (isObject(wanted) && isObject(there)) {
-      const inner = patchObject(asObject(original[name]), wanted, there, field?.map ? undefined : field?.type);
+      const inner = patchObject(asObject(own(original, name)), wanted, there, field?.map ? undefined : field?.type);
       if (Object.keys(inner).length > 0) patch[name] = withRetainedKeys(inner, wanted, field);
     } else if (Array.isArray(wanted) && Array.isArray(there) && mergesLists(field)) {
-      patchList(patch, name, asArray(original[name]), wanted, there, field);
+      patchList(patch, name, asArray(own(original, name)), wanted, there, field);
     } else if (!isDeepStrictEqual(wanted, there)) {
       patch[name] = wanted;
     }
   }
   for (const name of Object.keys(original)) {
-    if (!(name in modified) && current[name] !== undefined && current[name] !== null) patch[name] = null;
+    if (Object.hasOwn(modified, name)) continue;
+    const there = own(current, name);
+    if (there !== undefined && there !== null) patch[name] = null;
   }
   return patch;
 }
@@ -86,6 +88,11 @@ function withRetainedKeys(inner: Json, wanted: Json, field: FieldSchema | undefi
 
 function mergesLists(field: FieldSchema | undefined): field is FieldSchema {
   return field?.patchStrategy?.includes('merge') === true;
+}
+
+/** What the object itself has: a map's key may be called like what every object inherits. */
+function own(object: Record<string, unknown>, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
 /** A field of the message, or of a message that stands inline in it. */

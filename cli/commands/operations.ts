@@ -70,7 +70,7 @@ export function addOperationCommands(program: Argv, io: Io): Argv {
         .command(
           'history <resources..>',
           'List the versions there were',
-          (of) => rolloutTarget(of).option('revision', { type: 'number', describe: 'Show this one in full' }),
+          (of) => rolloutTarget(of).option('revision', { type: 'string', describe: 'Show this one in full' }),
           (args) => withCluster(args, io, (cluster) => rolloutHistory(cluster, args)),
         )
         .command(
@@ -78,8 +78,8 @@ export function addOperationCommands(program: Argv, io: Io): Argv {
           'Go back to an earlier version',
           (of) =>
             rolloutTarget(of).option('to-revision', {
-              type: 'number',
-              default: 0,
+              type: 'string',
+              default: '0',
               describe: 'Which (0: the one before)',
             }),
           (args) => withCluster(args, io, (cluster) => rolloutUndo(cluster, args)),

@@ -2,6 +2,7 @@ import { stringify } from 'yaml';
 import { formatTime } from '../../shared/clock.ts';
 import type { Deployment, PodTemplateSpec, ReplicaSet } from '../../shared/generated/types.ts';
 import { controllerOf } from '../../shared/object.ts';
+import { parseRevision, revisionAnnotation } from '../../shared/revision.ts';
 import type { Cluster } from '../cluster.ts';
 import { parseDuration } from '../duration.ts';
 import { UsageError } from '../io.ts';
@@ -15,7 +16,6 @@ interface Target {
   readonly resources: string[];
 }
 
-const revisionKey = 'deployment.kubernetes.io/revision';
 const causeKey = 'kubernetes.io/change-cause';
 const hashLabel = 'pod-template-hash';
 
@@ -43,13 +43,13 @@ export async function rolloutStatus(
   }
 }
 
-export async function rolloutHistory(cluster: Cluster, args: Target & { revision?: number }): Promise<void> {
+export async function rolloutHistory(cluster: Cluster, args: Target & { revision?: string }): Promise<void> {
   const { client, namespace, io } = cluster;
   for (const { def, name } of deployments(args)) {
     const deployment = await client.get('Deployment', name, namespace);
     const sets = await revisionsOf(cluster, deployment);
     if (args.revision !== undefined) {
-      const { set } = chosen(sets, args.revision, name);
+      const { set } = chosen(sets, revisionIn(args.revision), name);
       io.out(`${qualifiedName(def, name)} with revision #${args.revision}\n`);
       io.out(stringify({ template: set.spec.template }, { lineWidth: 0 }));
       continue;
@@ -59,15 +59,17 @@ export async function rolloutHistory(cluster: Cluster, args: Target & { revision
   }
 }
 
-export async function rolloutUndo(cluster: Cluster, args: Target & { toRevision: number }): Promise<void> {
+export async function rolloutUndo(cluster: Cluster, args: Target & { toRevision: string }): Promise<void> {
   const { client, namespace, io } = cluster;
   for (const { def, name } of deployments(args)) {
     const deployment = await client.get('Deployment', name, namespace);
     if (deployment.spec.paused) throw new UsageError(`deployment "${name}" is paused: resume it first`);
     const sets = await revisionsOf(cluster, deployment);
-    const current = Number(deployment.metadata.annotations?.[revisionKey] ?? sets.at(-1)?.revision ?? 0);
+    const current = deployment.metadata.annotations?.[revisionAnnotation]
+      ? parseRevision(deployment.metadata.annotations[revisionAnnotation])
+      : (sets.at(-1)?.revision ?? 0n);
     const before = sets.filter(({ revision }) => revision < current).at(-1)?.revision;
-    const wanted = args.toRevision || before;
+    const wanted = revisionIn(args.toRevision) || before;
     if (wanted === undefined) throw new UsageError(`no rollout history found for deployment "${name}"`);
     const { set } = chosen(sets, wanted, name);
     const template = withoutHash(set.spec.template);
@@ -101,6 +103,12 @@ export async function rolloutRestart({ client, namespace, io }: Cluster, args: T
   }
 }
 
+/** Throws UsageError. */
+function revisionIn(text: string): bigint {
+  if (!/^\d{1,19}$/.test(text)) throw new UsageError(`a revision is a whole number, not "${text}"`);
+  return BigInt(text);
+}
+
 function deployments(args: Target) {
   return parseObjects(args.resources).map((found) => {
     if (found.def.kind !== 'Deployment')
@@ -110,7 +118,7 @@ function deployments(args: Target) {
 }
 
 interface Revision {
-  readonly revision: number;
+  readonly revision: bigint;
   readonly set: ReplicaSet;
 }
 
@@ -119,11 +127,11 @@ async function revisionsOf({ client, namespace }: Cluster, deployment: Deploymen
   const { items } = await client.list('ReplicaSet', { namespace });
   return items
     .filter((set) => controllerOf(set)?.uid === deployment.metadata.uid)
-    .map((set) => ({ revision: Number(set.metadata.annotations?.[revisionKey] ?? 0), set }))
-    .sort((a, b) => a.revision - b.revision);
+    .map((set) => ({ revision: parseRevision(set.metadata.annotations?.[revisionAnnotation]), set }))
+    .sort((a, b) => (a.revision < b.revision ? -1 : a.revision > b.revision ? 1 : 0));
 }
 
-function chosen(sets: readonly Revision[], wanted: number, name: string): Revision {
+function chosen(sets: readonly Revision[], wanted: bigint, name: string): Revision {
   const found = sets.find(({ revision }) => revision === wanted);
   if (!found) throw new UsageError(`unable to find specified revision ${wanted} in history of deployment "${name}"`);
   return found;

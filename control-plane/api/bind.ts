@@ -89,7 +89,7 @@ async function groupByGuard(core: Core, bindings: readonly Binding[], results: B
 async function prepare(core: Core, binding: Binding, index: number): Promise<Placement | BindResult> {
   const entry = core.kind('Pod');
   const key = objectKey(entry, binding.namespace, binding.name);
-  const wanted = Number(binding.resourceVersion);
+  const wanted = /^\d+$/.test(binding.resourceVersion) ? Number(binding.resourceVersion) : Number.NaN;
   let state = core.cached(entry, binding.namespace, binding.name);
   if (!state || state.revision < wanted) {
     try {

@@ -1,4 +1,4 @@
-import { formatTime } from '../../shared/clock.ts';
+import { formatTime, lastTime } from '../../shared/clock.ts';
 import type { DeleteOptions, Namespace } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
@@ -70,7 +70,7 @@ function marked(object: KubeObject, finalizers: string[], grace: number, at: num
     metadata: {
       ...object.metadata,
       ...(generation ? { generation: generation + 1 } : {}),
-      deletionTimestamp: formatTime(at),
+      deletionTimestamp: formatTime(Math.min(at, lastTime)),
       deletionGracePeriodSeconds: grace,
       finalizers: finalizers.length > 0 ? finalizers : undefined,
     },

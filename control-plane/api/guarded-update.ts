@@ -99,8 +99,9 @@ async function decideAndWrite(
       state = undefined;
       continue;
     }
-    if (change.type === 'put' && isReadyToGo(change.object)) change = { type: 'remove' };
-    const after = change.type === 'put' ? change.object : undefined;
+    // Who takes the last finalizer off is answered the object as it was asked for, as in Kubernetes.
+    const answered = change.type === 'put' ? change.object : state.object;
+    const after = change.type === 'put' && !isReadyToGo(change.object) ? change.object : undefined;
     const warn = (): void => {
       if (!after || place.admit !== 'update' || place.subresource) return;
       context.warnings.push(...warningsOf(def.kind, after, state?.object));
@@ -108,13 +109,13 @@ async function decideAndWrite(
     if (dryRun) {
       await charges?.check(after ?? state.object, state.object);
       warn();
-      return { object: after ?? state.object, removed: !after };
+      return { object: answered, removed: !after };
     }
     const written = await write(core, def, key, state, after, charges);
     if (typeof written === 'number') {
       core.wrote(written);
       warn();
-      if (!after) return { object: state.object, removed: true };
+      if (!after) return { object: answered, removed: true };
       // Its metadata may still be that of the object it came from, which is shared.
       after.metadata = { ...after.metadata, resourceVersion: String(written) };
       return { object: after, removed: false };

@@ -231,6 +231,23 @@ describe('delete', () => {
     await expect(server.client.get('ConfigMap', 'a', 'default')).rejects.toMatchObject({ reason: 'NotFound' });
   });
 
+  it.each([true, false])(
+    'answers who takes the last finalizer off the object as patched (dry run: %s)',
+    async (dryRun) => {
+      const metadata = { name: 'a', namespace: 'default', finalizers: ['example.com/one'] };
+      await server.client.create('ConfigMap', { metadata, data: { k: '1' } });
+      await server.client.delete('ConfigMap', 'a', { namespace: 'default' });
+      const body = { metadata: { finalizers: null, labels: { seen: 'yes' } }, data: { k: '2' } };
+      const options = { namespace: 'default', dryRun };
+      const answer = await server.client.patch('ConfigMap', 'a', { type: 'merge', body }, options);
+      expect(answer.metadata.finalizers ?? []).toEqual([]);
+      expect([answer.metadata.labels, answer.data]).toEqual([{ seen: 'yes' }, { k: '2' }]);
+      expect(answer.metadata.deletionTimestamp).toBeDefined();
+      const { items } = await server.client.list('ConfigMap', { fieldSelector: 'metadata.name=a' });
+      expect(items).toHaveLength(dryRun ? 1 : 0);
+    },
+  );
+
   it('tells what is wrong with the metadata first, and then the rest', async () => {
     const metadata = { name: 'UP', namespace: 'default', labels: { 'a b': 'c' } };
     const made = server.client.create('Service', { metadata, spec: { type: 'Odd', ports: [{ port: 80 }] } } as never);

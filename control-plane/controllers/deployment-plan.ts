@@ -1,8 +1,9 @@
 import type { Deployment, PodTemplateSpec, ReplicaSet } from '../../shared/generated/types.ts';
+import { parseRevision, revisionAnnotation } from '../../shared/revision.ts';
 
 /** Kubernetes' annotations on the ReplicaSets of a Deployment. */
 export const annotations = {
-  revision: 'deployment.kubernetes.io/revision',
+  revision: revisionAnnotation,
   desired: 'deployment.kubernetes.io/desired-replicas',
   max: 'deployment.kubernetes.io/max-replicas',
 } as const;
@@ -126,7 +127,7 @@ export function surplusHistory(deployment: Deployment, old: readonly ReplicaSet[
       !set.metadata.deletionTimestamp &&
       (set.status?.observedGeneration ?? 0) >= (set.metadata.generation ?? 0),
   );
-  const byRevision = empty.sort((a, b) => revisionOf(a) - revisionOf(b) || byCreation(a, b));
+  const byRevision = empty.sort((a, b) => byRevisionOf(a, b) || byCreation(a, b));
   return byRevision.slice(0, Math.max(0, byRevision.length - limit));
 }
 
@@ -180,8 +181,13 @@ export function sizeOf(set: ReplicaSet): number {
   return set.spec.replicas ?? 1;
 }
 
-export function revisionOf(object: ReplicaSet | Deployment): number {
-  return Number(object.metadata.annotations?.[annotations.revision]) || 0;
+export function revisionOf(object: ReplicaSet | Deployment): bigint {
+  return parseRevision(object.metadata.annotations?.[annotations.revision]);
+}
+
+function byRevisionOf(a: ReplicaSet, b: ReplicaSet): number {
+  const [x, y] = [revisionOf(a), revisionOf(b)];
+  return x < y ? -1 : x > y ? 1 : 0;
 }
 
 export function total(sets: readonly ReplicaSet[], count: (set: ReplicaSet) => number): number {

@@ -6,6 +6,7 @@ import type { Change } from '../../shared/informer.ts';
 import { unowned } from '../../shared/informers.ts';
 import { controllerOf, keyOf } from '../../shared/object.ts';
 import { isPodTerminal } from '../../shared/pod.ts';
+import { nextRevision } from '../../shared/revision.ts';
 import { matchesLabels, selectorOf } from '../../shared/selector.ts';
 import type { Controller, ControllerDeps } from './controller.ts';
 import {
@@ -113,7 +114,7 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
   async function createNext(deployment: Deployment, old: readonly ReplicaSet[]): Promise<string | undefined> {
     const hash = templateHash(deployment.spec.template, deployment.status?.collisionCount ?? 0);
     const replicas = initialSize(deployment, 0, total(old, sizeOf));
-    const set = cutReplicaSet(deployment, hash, replicas, highestRevision(old) + 1);
+    const set = cutReplicaSet(deployment, hash, replicas, nextRevision(old.map(revisionOf)));
     try {
       const made = await client.create('ReplicaSet', set);
       ownWrites.wrote(keyOf(deployment), made);
@@ -161,9 +162,11 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
 
   /** A template that comes back, by a rollback, becomes the newest revision again. */
   async function numberRevision(deployment: Deployment, next: ReplicaSet, old: readonly ReplicaSet[]): Promise<void> {
-    const revision = Math.max(revisionOf(next), highestRevision(old) + 1);
-    if (revision !== revisionOf(next))
-      await patchSet(deployment, next, { annotations: { [annotations.revision]: `${revision}` } });
+    const after = nextRevision(old.map(revisionOf));
+    const own = revisionOf(next);
+    const isNewest = own >= after;
+    const revision = isNewest ? own : after;
+    if (!isNewest) await patchSet(deployment, next, { annotations: { [annotations.revision]: `${revision}` } });
     if (revision !== revisionOf(deployment)) await setRevision(deployment, revision);
   }
 
@@ -174,7 +177,7 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
     if (said.length > 0) await patchSet(deployment, next, { annotations: Object.fromEntries(said) });
   }
 
-  async function setRevision(deployment: Deployment, revision: number): Promise<void> {
+  async function setRevision(deployment: Deployment, revision: bigint): Promise<void> {
     const { name, namespace } = deployment.metadata;
     const body = { metadata: { annotations: { [annotations.revision]: `${revision}` } } };
     await client.patch('Deployment', name, { type: 'merge', body }, { namespace });
@@ -238,7 +241,7 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
   return { name: 'deployment-controller', kinds: ['Deployment', 'ReplicaSet', 'Pod'], workers: 4, keysOf, reconcile };
 }
 
-function cutReplicaSet(deployment: Deployment, hash: string, replicas: number, revision: number) {
+function cutReplicaSet(deployment: Deployment, hash: string, replicas: number, revision: bigint) {
   const { template, selector, minReadySeconds } = deployment.spec;
   const labels = { ...template.metadata?.labels, [hashLabel]: hash };
   return {
@@ -275,10 +278,6 @@ const ownAnnotations: ReadonlySet<string> = new Set([
 function sizeAnnotations(deployment: Deployment): Record<string, string> {
   const max = wanted(deployment) + bounds(deployment).maxSurge;
   return { [annotations.desired]: `${wanted(deployment)}`, [annotations.max]: `${max}` };
-}
-
-function highestRevision(sets: readonly ReplicaSet[]): number {
-  return Math.max(0, ...sets.map(revisionOf));
 }
 
 function referenceTo(deployment: Deployment): OwnerReference {

@@ -26,7 +26,7 @@ interface Known {
  * Collection"). Keys are uids: names may be taken again.
  */
 export function createGarbageCollector(deps: ControllerDeps): Controller {
-  const { client } = deps;
+  const { client, events } = deps;
   const log = deps.log.child({ component: 'garbage-collector' });
   const known = new Map<string, Known>();
   const dependents = new Map<string, Set<string>>();
@@ -76,7 +76,7 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
     const solid: OwnerReference[] = [];
     let waiting = false;
     for (const owner of owners) {
-      const state = await ownerState(owner, metadata.namespace);
+      const state = await ownerState(owner, item.object);
       if (state === 'lives') solid.push(owner);
       if (state === 'waits for dependents') waiting = true;
     }
@@ -106,13 +106,15 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
 
   async function ownerState(
     owner: OwnerReference,
-    namespace: string | undefined,
+    dependent: KubeObject,
   ): Promise<'lives' | 'gone' | 'waits for dependents'> {
+    const { namespace } = dependent.metadata;
     const seen = known.get(owner.uid);
     // An owner lives in the namespace of what it owns, or in none.
     const reachable = seen && [undefined, namespace].includes(seen.object.metadata.namespace);
     if (reachable) return isWaiting(seen.object) ? 'waits for dependents' : 'lives';
     const definition = kindOf(owner.apiVersion, owner.kind);
+    if (seen || (definition?.namespaced && !namespace)) tellOfNamespace(owner, dependent);
     // An owner that can't be looked up keeps what it owns.
     if (!definition || (definition.namespaced && !namespace)) return 'lives';
     // The informers may not show it yet: only the API knows that it is not there.
@@ -120,6 +122,14 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
       .get(definition.kind as Kind, owner.name, definition.namespaced ? namespace : undefined)
       .catch(ignoring('NotFound', 'Conflict'));
     return there?.metadata.uid === owner.uid ? 'lives' : 'gone';
+  }
+
+  /** The owner is in another namespace than what it is said to own: to the collector it is not there. */
+  function tellOfNamespace({ apiVersion, kind, name, uid }: OwnerReference, dependent: KubeObject): void {
+    const { namespace = '' } = dependent.metadata;
+    const reference = `[${apiVersion}/${kind}, namespace: ${namespace}, name: ${name}, uid: ${uid}]`;
+    const message = `ownerRef ${reference} does not exist in namespace ${JSON.stringify(namespace)}`;
+    events.of('garbage-collector-controller').event(dependent, 'Warning', 'OwnerRefInvalidNamespace', message);
   }
 
   /** The owner goes once nothing is left that blocks it. */

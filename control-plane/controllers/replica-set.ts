@@ -14,6 +14,7 @@ import type { Change } from '../../shared/informer.ts';
 import { unowned } from '../../shared/informers.ts';
 import { apiVersionOf, kindNamed } from '../../shared/kinds/index.ts';
 import { controllerOf, keyOf } from '../../shared/object.ts';
+import { isPodActive } from '../../shared/pod.ts';
 import { matchesLabels, type Selector, selectorOf, selectorOfMap } from '../../shared/selector.ts';
 import type { Controller, ControllerDeps } from './controller.ts';
 import { OwnWrites } from './own-writes.ts';
@@ -81,17 +82,17 @@ export function createReplicaController(
     return plan.lookAgainMs;
   }
 
-  /** The pods that are the owner's: orphans that match are adopted, own ones that no longer match are released. */
+  /** The pods that are the owner's: active orphans that match are adopted, active own ones that no longer match are released. */
   async function claim(owner: Owner): Promise<Pod[]> {
     const claimed: Pod[] = [];
     for (const pod of pods.by('owner', owner.metadata.uid)) {
       if (ownWrites.isDeleted(pod.metadata.uid)) continue;
       if (selects(owner, pod)) claimed.push(pod);
-      else if (!pod.metadata.deletionTimestamp) await setOwners(owner, pod, withoutOwner(pod, owner));
+      else if (isPodActive(pod)) await setOwners(owner, pod, withoutOwner(pod, owner));
     }
     if (owner.metadata.deletionTimestamp) return claimed;
     for (const pod of pods.by('owner', unowned(owner.metadata.namespace))) {
-      if (!selects(owner, pod) || pod.metadata.deletionTimestamp) continue;
+      if (!isPodActive(pod) || !selects(owner, pod)) continue;
       const references = [...(pod.metadata.ownerReferences ?? []), referenceTo(owner)];
       claimed.push(await setOwners(owner, pod, references));
     }

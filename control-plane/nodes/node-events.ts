@@ -82,9 +82,7 @@ export class NodeEventWriter {
       const source = { ...event.source, host: this.#node };
       await client.create('Event', { ...event, source, metadata: { name, namespace } }).catch(async (error) => {
         if (!isApiError(error, 'AlreadyExists')) throw error;
-        const there = await client.get('Event', name, namespace);
-        if (there.source?.host !== this.#node) throw error;
-        await client.patch('Event', name, { type: 'merge', body: repetition(event) }, { namespace });
+        await client.patch('Event', name, { type: 'json', body: repetition(event, this.#node) }, { namespace });
       });
     } catch (error) {
       log.debug({ component: 'nodes', key: this.#node, err: messageOf(error) }, 'event not stored');
@@ -107,7 +105,11 @@ export class NodeEventWriter {
   }
 }
 
-/** What changes of an event that happens again. */
-function repetition({ count, lastTimestamp, message, series }: Event): object {
-  return { count, lastTimestamp, message, series };
+/** What changes of an event that happens again, if it is the node's: a node may change events, and not read them. */
+function repetition({ count, lastTimestamp, message, series }: Event, node: string): object[] {
+  const changed = Object.entries({ count, lastTimestamp, message, series }).filter(([, value]) => value !== undefined);
+  return [
+    { op: 'test', path: '/source/host', value: node },
+    ...changed.map(([field, value]) => ({ op: 'add', path: `/${field}`, value })),
+  ];
 }

@@ -102,6 +102,22 @@ describe('objects through protobuf and back', () => {
     expect(() => decodeObject('k8s.io.api.core.v1.Pod', whole.subarray(0, -1))).toThrow(/no k8s.io.api.core.v1.Pod/);
   });
 
+  it('refuses integers and free-form numbers that JSON does not hold exactly, by their field', () => {
+    const type = root.lookupType('k8s.io.api.core.v1.PodSpec');
+    const spec = (seconds: string) => type.encode(type.fromObject({ activeDeadlineSeconds: seconds })).finish();
+    const read = (seconds: string) => decodeObject('k8s.io.api.core.v1.PodSpec', spec(seconds));
+    expect(read('9007199254740991')).toEqual({ activeDeadlineSeconds: 9007199254740991 });
+    for (const seconds of ['9007199254740993', '-9223372036854775808']) {
+      expect(() => read(seconds)).toThrow('field activeDeadlineSeconds: an integer of more than 53 bits');
+    }
+    const raw = Buffer.from('{"a": 9007199254740993}');
+    const revision = root.lookupType('k8s.io.api.apps.v1.ControllerRevision');
+    const bytes = revision.encode(revision.fromObject({ data: { raw } })).finish();
+    expect(() => decodeObject('k8s.io.api.apps.v1.ControllerRevision', bytes)).toThrow(
+      'a: Invalid value: 9007199254740993',
+    );
+  });
+
   it('takes a key called __proto__ for a key', () => {
     const labels = JSON.parse('{"__proto__": "x", "a": "b"}');
     const bytes = encodeObject('k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta', { labels });

@@ -6,7 +6,17 @@ import type { KindEntry } from '../kinds/table.ts';
 import type { KubeObject } from '../object.ts';
 import type { FieldSchema } from '../schema/schema.ts';
 import { tooManyInBody } from '../schema/values.ts';
-import { type Bounded, fail, scalarValues, skipField, specialValues, tag, text, type ValueCodec } from './values.ts';
+import {
+  type Bounded,
+  fail,
+  inexact,
+  scalarValues,
+  skipField,
+  specialValues,
+  tag,
+  text,
+  type ValueCodec,
+} from './values.ts';
 
 /**
  * Kubernetes JSON ↔ its protobuf messages, for every message under `k8s.io` and the kinds of our own. In JSON an int64
@@ -261,6 +271,7 @@ function listField(name: string, { number }: FieldSchema, codec: ValueCodec): Fi
         expectWireType(name, wireType, codec.wireType);
         items.push(codec.read(reader, depth));
       }
+      if (items.includes(inexact)) fail(`field ${name}: an integer of more than 53 bits`);
     },
   };
 }
@@ -282,6 +293,7 @@ function singleField(name: string, schema: FieldSchema, codec: ValueCodec): Fiel
     read(reader, wireType, into, depth) {
       expectWireType(name, wireType, codec.wireType);
       const value = codec.read(reader, depth);
+      if (value === inexact) fail(`field ${name}: an integer of more than 53 bits`);
       if (value === undefined || value === absent) delete into[name];
       else into[name] = value;
     },

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type protobuf from 'protobufjs';
 import { formatMicroTime, formatTime } from '../clock.ts';
 import { formatGoDuration, parseGoDuration } from '../go-duration.ts';
+import { parseExactly } from '../schema/exact-numbers.ts';
 import { boundValues } from '../schema/values.ts';
 
 /** One value of a protobuf field, without its tag. */
@@ -18,6 +19,9 @@ export interface ValueCodec {
 
 /** A reader of what a client sent: how many more values it may have. */
 export type Bounded = protobuf.Reader & { left?: number | undefined };
+
+/** Stands for an integer of more than 53 bits until the field is known that it is refused by. */
+export const inexact = Symbol('inexact');
 
 type Readers = Readonly<Record<number, (reader: protobuf.Reader) => unknown>>;
 
@@ -106,7 +110,7 @@ export const scalarValues: Readonly<Record<string, ValueCodec>> = {
     0,
     0,
     (writer, value) => writer.uint64(Number(value)),
-    (reader) => Number(reader.uint64()),
+    (reader) => safe(Number(reader.uint64())),
   ),
   double: scalar(
     1,
@@ -165,7 +169,7 @@ function jsonText(): ValueCodec {
       const json = readFields(reader, end, words)[1];
       if (json === undefined || json === '') return undefined;
       if ((reader as Bounded).left !== undefined) boundValues(String(json));
-      return JSON.parse(String(json));
+      return parseExactly(String(json));
     },
   });
 }
@@ -195,6 +199,7 @@ function readFields(reader: protobuf.Reader, end: number, readers: Readers): Rec
     else skipField(reader, key);
   }
   if (reader.pos !== end) fail('a field crosses the end of its message');
+  if (Object.values(found).includes(inexact)) fail('an integer of more than 53 bits');
   return found;
 }
 
@@ -224,8 +229,13 @@ function checkedTime(seconds: number, format: (ms: number) => string): string {
   return format(seconds * 1000);
 }
 
-function int64(reader: protobuf.Reader): number {
-  return Number(reader.int64());
+function int64(reader: protobuf.Reader): number | typeof inexact {
+  return safe(Number(reader.int64()));
+}
+
+/** What a double does not hold would be another number. */
+function safe(value: number): number | typeof inexact {
+  return Number.isSafeInteger(value) ? value : inexact;
 }
 
 function int32(reader: protobuf.Reader): number {

@@ -14,7 +14,9 @@ import {
 import { ApiError } from '../errors.ts';
 import { checkDepth } from './depth.ts';
 import { duplicateFields } from './duplicates.ts';
+import { parseExactly } from './exact-numbers.ts';
 import { boundValues } from './values.ts';
+import { checkYamlNumbers } from './yaml-numbers.ts';
 
 /** Tokens of a YAML text. Each takes its reader some five microseconds, in which nobody else is served; JSON takes a hundredth of that. */
 const maxTokens = 30_000;
@@ -27,7 +29,7 @@ const maxFaults = 32;
 
 /**
  * YAML as a value, and what it has twice, in the words of Go's YAML reader. Throws YAMLParseError; BadRequest for nesting below
- * `maxDepth`; RequestEntityTooLarge for more than `maxTokens` or `maxText`.
+ * `maxDepth` and for a number that cannot be kept; RequestEntityTooLarge for more than `maxTokens` or `maxText`.
  */
 export function readYaml(text: string): { value: unknown; duplicates: string[] } {
   const json = jsonOf(text);
@@ -35,6 +37,7 @@ export function readYaml(text: string): { value: unknown; duplicates: string[] }
   if (text.length > maxText) throw tooLarge(`${maxText} characters of YAML`);
   const lines = new LineCounter();
   const document = compose(tokensOf(text, lines), text, lines);
+  checkYamlNumbers(document, text);
   const faults: string[] = [];
   findDuplicates(document.contents, lines, faults);
   const duplicates = faults.length > 0 ? [`yaml: unmarshal errors:\n  ${faults.join('\n  ')}`] : [];
@@ -47,7 +50,7 @@ function jsonOf(text: string): unknown {
   boundValues(text);
   checkDepth(text);
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseExactly(text);
     return duplicateFields(text, value).length > 0 ? undefined : value;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;

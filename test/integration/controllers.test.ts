@@ -89,6 +89,47 @@ describe('a ReplicaSet', () => {
     expect(left.metadata.uid).toBe(orphan.metadata.uid);
   });
 
+  it.each(['ReplicaSet', 'ReplicationController'] as const)(
+    'as a %s leaves pods alone that have ended',
+    async (kind) => {
+      await start('a');
+      cluster.kubelets = false;
+      const spec = { containers: [{ name: 'web', image: 'web:1' }], restartPolicy: 'Never' as const };
+      for (const name of ['done', 'failed', 'own']) {
+        await cluster.settle(cluster.client.create('Pod', { metadata: { name, namespace: 'default', labels }, spec }));
+      }
+      const end = async (name: string, phase: 'Succeeded' | 'Failed') => {
+        const pod = await cluster.settle(cluster.client.get('Pod', name, 'default'));
+        await cluster.settle(cluster.client.updateStatus('Pod', { ...pod, status: { ...pod.status, phase } }));
+      };
+      await end('done', 'Succeeded');
+      await end('failed', 'Failed');
+      const selector = kind === 'ReplicaSet' ? { matchLabels: labels } : labels;
+      await cluster.settle(
+        cluster.client.create(kind, {
+          metadata: { name: 'rs', namespace: 'default' },
+          spec: { replicas: 1, selector, template: template() } as never,
+        }),
+      );
+      const ownersOf = async (name: string) =>
+        (await cluster.client.get('Pod', name, 'default')).metadata.ownerReferences ?? [];
+      await cluster.until(async () => (await ownersOf('own')).length === 1, 'the one that runs is adopted');
+      await end('own', 'Succeeded');
+      await patch('Pod', 'own', { metadata: { labels: { app: 'other' } } });
+      await cluster.clock.advance(5_000);
+      expect(await cluster.settle(ownersOf('done'))).toEqual([]);
+      expect(await cluster.settle(ownersOf('failed'))).toEqual([]);
+      expect(await cluster.settle(ownersOf('own'))).toHaveLength(1);
+      await cluster.settle(
+        cluster.client.delete(kind, 'rs', { namespace: 'default', propagationPolicy: 'Background' }),
+      );
+      await cluster.clock.advance(5_000);
+      // The replacement waits for its node to confirm its end.
+      const left = (await cluster.settle(cluster.pods())).filter(({ metadata }) => !metadata.deletionTimestamp);
+      expect(left.map(({ metadata }) => metadata.name).sort()).toEqual(['done', 'failed']);
+    },
+  );
+
   it('never makes more pods than it is asked for, however often it is woken', async () => {
     await start();
     let most = 0;
@@ -141,6 +182,28 @@ describe('a Deployment', () => {
             .join() === 'observedGeneration,replicas',
       );
     }, 'a ReplicaSet without pods, which tells no other count');
+  });
+
+  it('numbers a rollout one more than the highest revision that it adopts, exactly', async () => {
+    await start();
+    const revision = 'deployment.kubernetes.io/revision';
+    await cluster.settle(
+      cluster.client.create('ReplicaSet', {
+        metadata: { name: 'old', namespace: 'default', labels, annotations: { [revision]: '3546343826724305832' } },
+        spec: { replicas: 0, selector: { matchLabels: labels }, template: template('web:0') } as never,
+      }),
+    );
+    await createDeployment(1);
+    await cluster.until(async () => {
+      const { metadata } = await cluster.client.get('Deployment', 'web', 'default');
+      return metadata.annotations?.[revision] === '3546343826724305833';
+    }, 'the next revision');
+    await cluster.clock.advance(1_000);
+    const { items } = await cluster.settle(cluster.client.list('ReplicaSet', { namespace: 'default' }));
+    expect(items.map(({ metadata }) => metadata.annotations?.[revision]).sort()).toEqual([
+      '3546343826724305832',
+      '3546343826724305833',
+    ]);
   });
 
   it('of strategy Recreate has no old pod left when its first new one is made', async () => {
@@ -342,6 +405,32 @@ describe('what is told of', () => {
     expect(status?.conditions).toMatchObject([
       { type: 'Progressing', status: 'False', reason: 'ReplicaSetCreateError', message: /exceeded quota/ },
     ]);
+  });
+
+  it('an owner in another namespace, and of a kind with namespaces for what has none', async () => {
+    await start('a');
+    const made = (name: string, ownerReferences: object[] = []) =>
+      cluster.settle(
+        cluster.client.create('ConfigMap', { metadata: { name, namespace: 'default', ownerReferences } as never }),
+      );
+    await cluster.settle(cluster.client.create('Namespace', { metadata: { name: 'other' } }));
+    const owner = await cluster.settle(
+      cluster.client.create('ConfigMap', { metadata: { name: 'far', namespace: 'other' } }),
+    );
+    const { uid } = owner.metadata;
+    const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: 'far', uid };
+    await made('owned', [reference]);
+    const line = (namespace: string) =>
+      `Warning, OwnerRefInvalidNamespace, garbage-collector-controller, ownerRef [v1/ConfigMap, namespace: ${namespace}, name: far, uid: ${uid}] does not exist in namespace "${namespace}"`;
+    await untilTold('owned', line('default'));
+    await cluster.until(
+      async () => (await cluster.client.list('ConfigMap', { fieldSelector: 'metadata.name=owned' })).items.length === 0,
+      'it is collected',
+    );
+    const metadata = { name: 'wide', ownerReferences: [reference] };
+    await cluster.settle(cluster.client.create('PriorityClass', { metadata: metadata as never, value: 1 }));
+    await untilTold('wide', line(''));
+    expect((await cluster.settle(cluster.client.get('PriorityClass', 'wide'))).metadata.name).toBe('wide');
   });
 
   it('a budget that no pod is for', async () => {

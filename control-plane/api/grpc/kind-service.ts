@@ -6,6 +6,7 @@ import type { KubeObject } from '../../../shared/object.ts';
 import type * as wire from '../../../shared/rpc/messages.ts';
 import type { KindService } from '../../../shared/rpc/schema.ts';
 import { checkDepth } from '../../../shared/schema/depth.ts';
+import { parseExactly } from '../../../shared/schema/exact-numbers.ts';
 import { boundValues } from '../../../shared/schema/values.ts';
 import type { Api, ListQuery, MutateOptions, RequestContext, Target } from '../api.ts';
 import { needsManager } from '../refusals.ts';
@@ -203,7 +204,7 @@ function patchBody({ type = '', patch = '' }: wire.PatchRequest) {
   try {
     boundValues(patch);
     checkDepth(patch);
-    return { type, body: JSON.parse(patch) as unknown } as const;
+    return { type, body: parseExactly(patch) } as const;
   } catch (cause) {
     if (cause instanceof ApiError) throw cause;
     throw new ApiError('BadRequest', 'the patch is not JSON', {}, { cause });

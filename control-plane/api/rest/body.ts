@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiError, messageOf } from '../../../shared/errors.ts';
+import { parseExactly } from '../../../shared/schema/exact-numbers.ts';
 import { boundValues } from '../../../shared/schema/values.ts';
 import { readYaml } from '../../../shared/schema/yaml.ts';
 import { isYaml, mediaTypes, protobufType } from './negotiate.ts';
@@ -36,7 +37,7 @@ export function parseBody(body: Buffer, contentType: string | undefined): unknow
     // A form's type is what simple tools send when told nothing.
     if (type === 'application/json' || type === '' || type === 'application/x-www-form-urlencoded') {
       boundValues(text);
-      return JSON.parse(text);
+      return parseExactly(text);
     }
     if (isYaml(type)) return readYaml(text).value;
   } catch (error) {

@@ -21,7 +21,7 @@ export function count(query: URLSearchParams, name: string): number | undefined 
   const text = query.get(name);
   if (text === null || text === '') return undefined;
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) {
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
     throw badRequest(`${name}: Invalid value: ${JSON.stringify(text)}: must be a non-negative integer`);
   }
   return value;
