@@ -9,7 +9,7 @@ import { intValue, milliValue } from '../shared/quantity.ts';
 import { type Random, uuid } from '../shared/random.ts';
 import type { ApiServer, OwnNode, Peer, SessionTransport } from '../shared/session.ts';
 import type { NodeFeatures } from './admission/features.ts';
-import { Checkpoint, type CheckpointStorage } from './checkpoint.ts';
+import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoint.ts';
 import { type Dns, podDns } from './dns.ts';
 import { EventQueue } from './events.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
@@ -40,6 +40,8 @@ export interface AgentDeps {
   /** Absent: hollow pods, whose tokens nobody reads. */
   readonly tokens?: TokenSource;
   readonly checkpoint: CheckpointStorage;
+  /** In the machine's memory: survives the process. Absent: in that of the process. */
+  readonly volatile?: CheckpointStorage;
   readonly dialers: Dialers;
   readonly clock: Clock;
   readonly random: Random;
@@ -103,6 +105,7 @@ export function createAgent(deps: AgentDeps): Agent {
   const address = parseIpv4(node.address);
   if (!address) throw new Error(`${JSON.stringify(node.address)} is not an IPv4 address of a node`);
   const checkpoint = new Checkpoint({ storage: deps.checkpoint, clock, log });
+  const volatile = new Checkpoint({ storage: deps.volatile ?? memoryCheckpoint(), clock, log });
   const watch = new NodeWatch(deps, () => ({ engineUp: pods.engineUp, settled: pods.settled }));
   const hooks = createHooks({ runtime, dialers: deps.dialers, clock, hostIP: () => node.address });
   const events = new EventQueue({ clock, random, nodeName: node.name, ready: () => session.nudge() });
@@ -135,6 +138,7 @@ export function createAgent(deps: AgentDeps): Agent {
     dialers: deps.dialers,
     tokens: deps.tokens,
     checkpoint,
+    volatile,
     clock,
     random,
     log,
@@ -253,7 +257,7 @@ export function createAgent(deps: AgentDeps): Agent {
     async run(signal) {
       // Every loop and every pod listens to it.
       setMaxListeners(0, signal);
-      const documents = await loadDocuments(checkpoint, log);
+      const documents = new Map([...(await loadDocuments(checkpoint, log)), ...(await loadDocuments(volatile, log))]);
       const known = documents.get('node');
       const settings = parseSettings(known);
       kubernetes = settings?.kubernetes;
@@ -270,6 +274,7 @@ export function createAgent(deps: AgentDeps): Agent {
       await watch.first(signal);
       await Promise.all([networking, following, evictor.run(signal), session.run(signal)]);
       checkpoint.close();
+      volatile.close();
     },
     get usage() {
       return meter.last;

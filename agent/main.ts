@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../shared/clock.ts';
+import { messageOf } from '../shared/errors.ts';
 import type { Taint } from '../shared/generated/types.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { parseIpv4 } from '../shared/net/ipv4.ts';
@@ -19,6 +20,7 @@ import { fileCheckpoint } from './checkpoint-files.ts';
 import { type Dns, parseResolvConf, podDns } from './dns.ts';
 import { readTokenFile } from './join-token.ts';
 import { machineIds, outwardAddress, systemMachine } from './machine.ts';
+import type { Mounter } from './pod/mounter.ts';
 import type { TokenSource } from './pod/tokens.ts';
 import { systemDialers } from './probes/system-dialers.ts';
 import { seccompProfiles } from './seccomp-profiles.ts';
@@ -54,6 +56,8 @@ export interface AgentOptions {
 }
 
 const defaultMaxPods = 110;
+/** For the tokens of some thousand pods. */
+const volatileBytes = 16 * 2 ** 20;
 
 /** Runs this machine as a node until aborted. Throws when it cannot start: no certificate and no token, no directory. */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
@@ -132,7 +136,7 @@ async function runtimeOf(
   options: AgentOptions,
   dns: Dns,
   log: Log,
-): Promise<Pick<AgentDeps, 'runtime' | 'volumes' | 'network'>> {
+): Promise<Pick<AgentDeps, 'runtime' | 'volumes' | 'network' | 'volatile'>> {
   if (options.runtime === 'fake') {
     const [{ FakeRuntime }, { FakeEngine }, { noVolumes }] = await Promise.all([
       import('./runtime/fake.ts'),
@@ -165,7 +169,23 @@ async function runtimeOf(
     mounter: systemMounter,
     dnsOf: (pod) => podDns(pod, dns, undefined),
   });
-  return { runtime, volumes, network };
+  return { runtime, volumes, network, volatile: await volatileStorage(join(dataDir, 'volatile'), systemMounter, log) };
+}
+
+/** Where what must not lie on a disk survives the process: a file system in memory of the agent's own. */
+async function volatileStorage(dir: string, mounter: Mounter, log: Log): Promise<AgentDeps['volatile']> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  try {
+    const mounted = (await mounter.below(dir)).includes(dir);
+    if (!mounted) await mounter.tmpfs(dir, { mode: '0700', sizeBytes: volatileBytes });
+    return fileCheckpoint(dir, log);
+  } catch (error) {
+    log.warn(
+      { component: 'agent', err: messageOf(error) },
+      'no memory file system: tokens of pods end with the process',
+    );
+    return undefined;
+  }
 }
 
 /** The way to the control plane under the node's certificate, which it gets, keeps and renews. */

@@ -22,6 +22,7 @@ import type { StatusContext } from './pod/status.ts';
 import type { TokenSource } from './pod/tokens.ts';
 import type { PodVolumes } from './pod/volumes.ts';
 import { PodWorker, type WorkerDeps } from './pod/worker.ts';
+import { PodRecords } from './pod-records.ts';
 import type { Dialers } from './probes/dialers.ts';
 import type { ContainerState, Runtime, RuntimeEvent, SandboxSpec, SandboxState } from './runtime/runtime.ts';
 
@@ -32,6 +33,8 @@ export interface PodManagerDeps {
   readonly dialers: Dialers;
   readonly tokens?: TokenSource | undefined;
   readonly checkpoint: Checkpoint;
+  /** Survives the agent and not the machine: for what must not lie on a disk. */
+  readonly volatile: Checkpoint;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -63,11 +66,6 @@ const restoreAfterMs = 10_000;
 const engineRetry = { firstMs: 200, capMs: 5_000 };
 const orphanRetryMs = 1_000;
 
-interface PodRecord {
-  readonly pod: Pod;
-  readonly memory: PodMemory;
-}
-
 interface Unclaimed {
   readonly sandboxes: SandboxState[];
   readonly containers: ContainerState[];
@@ -93,6 +91,7 @@ export class PodManager {
   /** Pods that are gone from the node while the cluster still has their objects. */
   readonly #finished = new Set<string>();
   readonly #admissions: Admissions;
+  readonly #records: PodRecords;
   #listed = false;
   /** The control plane has said what it wants, at least once in this process. */
   #authoritative = false;
@@ -111,6 +110,7 @@ export class PodManager {
   constructor(deps: PodManagerDeps) {
     this.#deps = deps;
     this.#log = deps.log.child({ component: 'pods' });
+    this.#records = new PodRecords(deps.checkpoint, deps.volatile);
     this.#admissions = new Admissions({
       node: deps.nodeView,
       event: deps.event,
@@ -257,8 +257,9 @@ export class PodManager {
       const [kind] = key.split('/', 1);
       if (kind === 'configmaps') this.#assigned.configMaps.set(keyOf(document as ConfigMap), document as ConfigMap);
       else if (kind === 'secrets') this.#assigned.secrets.set(keyOf(document as Secret), document as Secret);
-      else if (kind === 'pods') {
-        const { pod, memory } = document as PodRecord;
+      const record = PodRecords.restored(key, documents);
+      if (record) {
+        const { pod, memory } = record;
         this.#assigned.pods.set(keyOf(pod), pod);
         if (memory.address) this.#reserve(pod.metadata.uid, memory.address);
         this.#workers.set(pod.metadata.uid, new PodWorker(this.#workerDeps(), pod, memory));
@@ -540,7 +541,7 @@ export class PodManager {
   #shared: WorkerDeps | undefined;
 
   #workerDeps(): WorkerDeps {
-    const { checkpoint, ...deps } = this.#deps;
+    const { checkpoint, volatile: _volatile, ...deps } = this.#deps;
     this.#shared ??= {
       ...deps,
       log: deps.log.child({ component: 'pod' }),
@@ -561,8 +562,7 @@ export class PodManager {
         if (update.terminated || !this.#workers.get(update.uid)?.takesRoom) this.#ended(update.uid);
       },
       remember: (pod, memory, status) => {
-        const record: PodRecord = { pod: { ...pod, ...(status ? { status } : {}) }, memory };
-        checkpoint.put(`pods/${pod.metadata.uid}`, record);
+        this.#records.put(pod, memory, status);
       },
       gone: (pod) => {
         const { uid } = pod.metadata;
@@ -571,7 +571,7 @@ export class PodManager {
         this.#leftovers.delete(uid);
         this.#release(uid);
         this.#ended(uid);
-        checkpoint.remove(`pods/${uid}`);
+        this.#records.remove(uid);
         this.#settle();
       },
       allocateAddress: (uid, wanted) => this.#allocate(uid, wanted),

@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { EmptyDirVolumeSource, PodSpec } from '../../shared/generated/types.ts';
 import { allContainers, podLimits } from '../../shared/pod.ts';
@@ -32,13 +32,17 @@ export async function makeEmptyDir(
   await mountTmpfs(mounter, place, { sizeBytes, mode: mode.toString(8), group });
 }
 
-/** A file system in memory at an existing directory, unless there is one. */
+/**
+ * A file system in memory at an existing directory, unless there is one. A directory with content is one that an earlier version made on
+ * disk: containers that have it mounted would not see what is mounted over it, so it stays until its pod goes.
+ */
 export async function mountTmpfs(
   mounter: Mounter,
   place: string,
   options: Parameters<Mounter['tmpfs']>[1],
 ): Promise<void> {
-  if (!(await mounter.below(place)).includes(place)) await mounter.tmpfs(place, options);
+  if ((await mounter.below(place)).includes(place) || (await readdir(place)).length > 0) return;
+  await mounter.tmpfs(place, options);
 }
 
 /**

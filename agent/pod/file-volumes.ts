@@ -35,7 +35,8 @@ export function fileVolumes(deps: FileVolumesDeps): PodVolumes {
       await mkdir(join(dir, 'volumes'), { recursive: true, mode: 0o750 });
       return setUpEach(
         pod,
-        (volume) => prepareVolume(deps, pod, volume, dir, inputs, facts),
+        inputs,
+        (volume, from) => prepareVolume(deps, pod, volume, dir, from, facts),
         (volume) => isWritten(join(dir, 'volumes', pathPart(volume.name))),
       );
     },

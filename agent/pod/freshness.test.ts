@@ -56,8 +56,9 @@ class SlowDisk {
     prepare: (pod, inputs, facts) =>
       setUpEach(
         pod,
-        async (volume) => {
-          const files = payloadOf(pod, volume, inputs, facts) ?? new Map();
+        inputs,
+        async (volume, from) => {
+          const files = payloadOf(pod, volume, from, facts) ?? new Map();
           await node.clock.sleep(this.delays[this.#writes++ % this.delays.length] ?? 0);
           for (const [path, { data }] of files) this.shown.set(`${volume.name}/${path}`, data.toString());
         },

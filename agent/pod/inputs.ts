@@ -5,8 +5,13 @@ import { intValue, milliValue } from '../../shared/quantity.ts';
 export interface PodInputs {
   configMap(namespace: string, name: string): ConfigMap | undefined;
   secret(namespace: string, name: string): Secret | undefined;
-  /** A token of the account that the pod runs as; undefined when there is none. Absent: pods have no tokens. */
+  /**
+   * A token of the account that the pod runs as; undefined: its file is left out. Throws TokenError when there is none to be had. Absent:
+   * pods have no tokens.
+   */
   token?(wish: ServiceAccountTokenProjection): string | undefined;
+  /** Of a pod that has run before: what a volume without content is made from when a token cannot be had. Absent: it waits. */
+  readonly withoutTokens?: PodInputs;
 }
 
 /** What of the node and the moment a pod may ask for by the downward API. */
@@ -26,6 +31,9 @@ export class ConfigError extends Error {
     this.name = 'ConfigError';
   }
 }
+
+/** A token cannot be had now. */
+export class TokenError extends ConfigError {}
 
 /** The value of a downward API field (Kubernetes, "Available fields"). Throws ConfigError on a path it has not. */
 export function fieldValue(pod: Pod, path: string, facts: PodFacts): string {

@@ -92,9 +92,10 @@ function planVolumes(view: PodView, now: number): Step[] {
   const { pod, memory, progress } = view;
   const failure = standing(progress.volumesFailure, view);
   const fresh = showsNewest(view);
-  const renewal = fresh ? tokenRenewal(pod, memory) : now;
+  // A token that could not be had may be missing altogether: when it is to be renewed is not known then.
+  const renewal = fresh ? (progress.tokensRetryAt ?? tokenRenewal(pod, memory)) : now;
   if (renewal === undefined) return [];
-  const at = Math.max(renewal, (fresh && progress.tokensRetryAt) || 0, failure?.retryAt ?? 0);
+  const at = Math.max(renewal, failure?.retryAt ?? 0);
   return at > now ? [{ action: 'wait', until: at }] : [{ action: 'prepareVolumes' }];
 }
 

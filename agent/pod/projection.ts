@@ -68,9 +68,9 @@ function addSource(
   }
   if (source.serviceAccountToken) {
     const { path } = source.serviceAccountToken;
-    const token = inputs.token?.(source.serviceAccountToken);
-    if (token === undefined) throw new ConfigError('failed to fetch token: this node has none for the pod');
-    files.set(safePath(path), { data: Buffer.from(token), ...tokenAccess(pod, mode) });
+    if (!inputs.token) throw new ConfigError('failed to fetch token: this node has none for the pod');
+    const token = inputs.token(source.serviceAccountToken);
+    if (token !== undefined) files.set(safePath(path), { data: Buffer.from(token), ...tokenAccess(pod, mode) });
   }
   for (const item of source.downwardAPI?.items ?? []) {
     const { fieldRef, resourceFieldRef } = item;

@@ -38,7 +38,7 @@ class Scene {
       prepare: async (pod, inputs, facts) => {
         const failures = await noVolumes.prepare(pod, inputs, facts);
         if (failures.length > 0) return failures;
-        this.shown = inputs.token?.(wish);
+        this.shown = (inputs.withoutTokens ?? inputs).token?.(wish);
         this.prepared.push(this.shown);
         return [];
       },
@@ -122,6 +122,38 @@ describe('a pod’s token', () => {
     scene.start();
     await node.until(() => scene.shown !== undefined);
     expect(scene.shown).toBe('token-1');
+  });
+
+  it('is never written to the disk', async () => {
+    const scene = new Scene();
+    await scene.run();
+    await node.clock.advance(50 * minute);
+    expect(scene.shown).toBe('token-2');
+    expect([...node.checkpoint.values()].join()).not.toContain('token-');
+    expect([...node.volatile.values()].join()).toContain('token-2');
+    node.server.delete('default/web');
+    await node.until(() => node.server.terminated.has('uid-web'));
+    await node.clock.advance(1_000);
+    expect([...node.volatile.keys()]).toEqual([]);
+  });
+
+  it('is missing after a power cut while the control plane is away, holds up nothing, and comes when it is back', async () => {
+    const scene = new Scene();
+    await scene.run();
+    await node.clock.advance(1_000);
+    node.kill();
+    node.engine.powerCut();
+    node.volatile.clear();
+    scene.reachable = false;
+    node.server.crash();
+    scene.shown = undefined;
+    scene.start();
+    await node.until(() => node.running().length === 1);
+    expect(scene.shown).toBeUndefined();
+    scene.reachable = true;
+    node.server.up = true;
+    await node.until(() => scene.shown === 'token-2');
+    expect(node.running()).toEqual(['app']);
   });
 
   it('keeps a pod waiting that has never had one, and says why', async () => {

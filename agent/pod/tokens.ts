@@ -5,7 +5,7 @@ import type { Log } from '../../shared/log.ts';
 import { keyOf } from '../../shared/object.ts';
 import { fraction, type Random } from '../../shared/random.ts';
 import type { PodToken, PodTokenRequest } from '../../shared/rpc/tokens.ts';
-import { ConfigError, type PodInputs } from './inputs.ts';
+import { type PodInputs, TokenError } from './inputs.ts';
 import type { HeldToken, PodMemory, PodProgress } from './model.ts';
 
 /** Where the tokens of pods come from: the control plane. */
@@ -60,8 +60,8 @@ export function tokenRenewal(pod: Pod, { tokens }: PodMemory): number | undefine
 
 /**
  * What the pod reads, with its tokens: those at hand, and new ones for those that are missing, over or to be renewed. When one cannot be
- * had, the one before serves on, even when it is over: a pod runs without the control plane as it ran before. Reading one that there
- * has never been throws ConfigError.
+ * had, the one before serves on, even when it is over: a pod runs without the control plane as it ran before. Reading one that is not
+ * at hand throws TokenError; a pod that has run before can be started without it.
  */
 export async function withTokens(deps: TokenDeps, context: TokenContext, signal: AbortSignal): Promise<PodInputs> {
   const { inputs, tokens: source, clock } = deps;
@@ -93,9 +93,12 @@ export async function withTokens(deps: TokenDeps, context: TokenContext, signal:
     ...inputs,
     token(wish) {
       const token = held[idOf(wish)]?.token;
-      if (token === undefined && err !== undefined) throw new ConfigError(`failed to fetch token: ${err}`);
+      if (token === undefined && err !== undefined) throw new TokenError(`failed to fetch token: ${err}`);
       return token;
     },
+    ...(context.memory.nextSandbox > 0
+      ? { withoutTokens: { ...inputs, token: (wish) => held[idOf(wish)]?.token } }
+      : {}),
   };
 }
 

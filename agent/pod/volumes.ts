@@ -1,7 +1,7 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { Container, Pod, Volume } from '../../shared/generated/types.ts';
 import type { Mount } from '../runtime/runtime.ts';
-import type { PodFacts, PodInputs } from './inputs.ts';
+import { type PodFacts, type PodInputs, TokenError } from './inputs.ts';
 import { payloadOf } from './projection.ts';
 
 /** A volume that does not show what the pod's inputs say now. */
@@ -34,17 +34,25 @@ export interface PodVolumes {
 /** Runs `setUp` for each volume of the pod; `isMounted` tells of one that failed whether it has content all the same. */
 export async function setUpEach(
   pod: Pod,
-  setUp: (volume: Volume) => Promise<void>,
+  inputs: PodInputs,
+  setUp: (volume: Volume, inputs: PodInputs) => Promise<void>,
   isMounted: (volume: Volume) => Promise<boolean>,
 ): Promise<VolumeFailure[]> {
   const failures: VolumeFailure[] = [];
   for (const volume of pod.spec.volumes ?? []) {
-    try {
-      await setUp(volume);
-    } catch (error) {
-      const message = `MountVolume.SetUp failed for volume "${volume.name}" : ${messageOf(error)}`;
-      failures.push({ message, mounted: await isMounted(volume) });
-    }
+    const attempt = async (from: PodInputs): Promise<void> => {
+      try {
+        await setUp(volume, from);
+      } catch (error) {
+        const mounted = await isMounted(volume);
+        if (error instanceof TokenError && from.withoutTokens && !mounted) return attempt(from.withoutTokens);
+        failures.push({
+          message: `MountVolume.SetUp failed for volume "${volume.name}" : ${messageOf(error)}`,
+          mounted,
+        });
+      }
+    };
+    await attempt(inputs);
   }
   return failures;
 }
@@ -54,7 +62,8 @@ export const noVolumes: PodVolumes = {
   prepare: (pod, inputs, facts) =>
     setUpEach(
       pod,
-      async (volume) => void payloadOf(pod, volume, inputs, facts),
+      inputs,
+      async (volume, from) => void payloadOf(pod, volume, from, facts),
       async () => false,
     ),
   mounts: async () => [],

@@ -17,6 +17,8 @@ export class HollowNode {
   readonly engine: FakeEngine;
   readonly server = new ScriptedControlPlane();
   readonly checkpoint = new Map<string, string>();
+  /** What survives the agent, and not a power cut. */
+  readonly volatile = new Map<string, string>();
   /** What dials find: by port, a status or a refusal. */
   readonly answers = new Map<number, number>();
   /** How long an answer takes, milliseconds. */
@@ -36,6 +38,7 @@ export class HollowNode {
       runtime: new FakeRuntime(this.engine),
       volumes: noVolumes,
       checkpoint: memoryCheckpoint(this.checkpoint),
+      volatile: memoryCheckpoint(this.volatile),
       dialers: this.#dialers,
       clock: this.clock,
       random: this.random,
