@@ -104,6 +104,7 @@ export function nodeStatus(
       architecture,
     },
     images: imagesOf(facts.images),
+    features: { supplementalGroupsPolicy: true },
   };
 }
 
