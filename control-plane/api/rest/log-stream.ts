@@ -4,29 +4,53 @@ import type { Clock } from '../../../shared/clock.ts';
 
 /** A client that takes nothing for so long is cut off. */
 const stalledMs = 30_000;
+/** A node that has not refused by then has a log, which says nothing yet. */
+const refusalMs = 1_000;
+
+/**
+ * Waits for the first bytes, though not for long, before the answer is begun: a node that refuses does so before them, and then it can
+ * still be an error.
+ */
+export async function withFirst(
+  chunks: AsyncIterable<Uint8Array>,
+  clock: Clock,
+  send: (source: AsyncIterator<Uint8Array>, first: Promise<IteratorResult<Uint8Array>>) => Promise<void>,
+): Promise<void> {
+  const source = chunks[Symbol.asyncIterator]();
+  const first = source.next();
+  let come = false;
+  const onFirst = (): void => {
+    come = true;
+  };
+  first.then(onFirst, onFirst);
+  try {
+    let late: { cancel(): void } | undefined;
+    const waited = new Promise<void>((resolve) => {
+      late = clock.timer(refusalMs, resolve);
+    });
+    await Promise.race([first, waited]).finally(() => late?.cancel());
+    await send(source, first);
+  } finally {
+    const left = source.return?.();
+    // While it waits for the first bytes it ends with the request.
+    if (come) await left;
+  }
+}
 
 /** Writes a container's log as it comes. */
 export async function streamLog(
   response: ServerResponse,
   clock: Clock,
   signal: AbortSignal,
-  chunks: AsyncIterable<Uint8Array>,
+  source: AsyncIterator<Uint8Array>,
+  first: Promise<IteratorResult<Uint8Array>>,
 ): Promise<void> {
-  const source = chunks[Symbol.asyncIterator]();
-  try {
-    // A node that refuses says so before the first byte: then the answer can still be an error.
-    let next = await source.next();
-    response.writeHead(200, { 'Content-Type': 'text/plain', 'Transfer-Encoding': 'chunked' });
-    response.flushHeaders();
-    while (!next.done && !signal.aborted) {
-      if (!response.write(next.value)) {
-        const stalled = clock.timer(stalledMs, () => response.destroy());
-        await once(response, 'drain', { signal }).finally(() => stalled.cancel());
-      }
-      next = await source.next();
-    }
-  } finally {
-    await source.return?.();
+  response.writeHead(200, { 'Content-Type': 'text/plain', 'Transfer-Encoding': 'chunked' });
+  response.flushHeaders();
+  for (let next = await first; !next.done && !signal.aborted; next = await source.next()) {
+    if (response.write(next.value)) continue;
+    const stalled = clock.timer(stalledMs, () => response.destroy());
+    await once(response, 'drain', { signal }).finally(() => stalled.cancel());
   }
   response.end();
 }

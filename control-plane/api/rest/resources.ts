@@ -8,7 +8,7 @@ import { isRecord } from '../patch/merge.ts';
 import { badRequest, notAllowed } from '../refusals.ts';
 import { parseBody, readBody } from './body.ts';
 import { getCollection, listQuery, representationFor, sendPage } from './collections.ts';
-import { streamLog } from './log-stream.ts';
+import { streamLog, withFirst } from './log-stream.ts';
 import { count, flag, integer } from './parameters.ts';
 import { serveProxy } from './proxy/serve.ts';
 import type { RecentEncodings } from './recent-encodings.ts';
@@ -16,6 +16,8 @@ import { representObject } from './representation.ts';
 import { type Reply, sendBody, sendObject } from './respond.ts';
 import type { ResourceRoute } from './route.ts';
 import { isStream, serveStream, type Upgrade } from './streams/connect.ts';
+import { logOverWebSocket } from './streams/log-websocket.ts';
+import { wayOf } from './streams/options.ts';
 import { readPatch, readWriting } from './writes.ts';
 
 /** One request for a resource. */
@@ -80,8 +82,13 @@ const collectionMethods: Readonly<Record<string, OnCollection | undefined>> = {
 
 async function getObject(call: Call, target: Target): Promise<void> {
   if (target.subresource === 'log') {
+    const { upgrade } = call;
     const chunks = await call.api.logs(call.context, target, logQuery(call.query));
-    return streamLog(call.response, call.clock, call.context.signal, chunks);
+    return withFirst(chunks, call.clock, (source, first) =>
+      upgrade && wayOf(call.request.headers) === 'websocket'
+        ? logOverWebSocket({ ...call, upgrade }, source, first)
+        : streamLog(call.response, call.clock, call.context.signal, source, first),
+    );
   }
   const resourceVersion = call.query.get('resourceVersion') ?? undefined;
   send(call, 200, await call.api.get(call.context, { ...target, resourceVersion }));

@@ -242,6 +242,8 @@ class Handler {
       const ended = counted ?? this.#metrics?.begin(request, route);
       ended?.(response.statusCode, clock.monotonic() - started);
       if (response.writableLength > maxUntaken) this.#dropWhenUntaken(response);
+      // What it had begun before it failed ends with it.
+      if (failure !== undefined) context.abort(toApiError(failure));
     }
   }
 

@@ -148,7 +148,7 @@ function versions({ headers }: IncomingMessage): string[] {
 }
 
 /** The first that is offered and known. */
-function chosen<T>(known: ReadonlyMap<string, T>, offered: readonly string[]): { name: string; as: T } {
+export function chosen<T>(known: ReadonlyMap<string, T>, offered: readonly string[]): { name: string; as: T } {
   for (const name of offered) {
     const as = known.get(name);
     if (as !== undefined) return { name, as };
