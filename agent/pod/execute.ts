@@ -497,11 +497,13 @@ function pullSecrets(deps: ExecutorDeps, pod: Pod): Secret[] {
 }
 
 async function logTail(runtime: Runtime, id: string): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
+  let end: Buffer = Buffer.alloc(0);
   const options = { follow: false, timestamps: false, tail: messageTailLines };
-  for await (const chunk of runtime.logs(id, options, new AbortController().signal)) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
-  return bytes.subarray(Math.max(0, bytes.length - messageTailBytes)).toString('utf8') || undefined;
+  // No more than the end is held: lines may be of any length.
+  for await (const chunk of runtime.logs(id, options, new AbortController().signal)) {
+    end = Buffer.concat([end, chunk.subarray(-messageTailBytes)]).subarray(-messageTailBytes);
+  }
+  return end.toString('utf8') || undefined;
 }
 
 /** As Go prints a duration: 350ms, 1.25s. */

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ConfigMap, Pod, Secret, VolumeMount } from '../../shared/generated/types.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
@@ -207,6 +209,16 @@ describe('volumes', () => {
     await mountsOf(pod, [{ name: 'host', mountPath: '/host', subPath: 'sub' }]);
     await volumes.remove('uid-web');
     expect(await readFile(join(host, 'sub', 'precious'), 'utf8')).toBe('x');
+  });
+
+  it('go with their pod however deep it has made them', async () => {
+    const pod = makePod('web', { volumes: [{ name: 'data', emptyDir: {} }] });
+    await volumes.prepare(pod, inputs, facts);
+    const name = 'd'.repeat(200);
+    const script = `cd "$0"; for i in $(seq 40); do mkdir ${name} && cd -P ${name}; done; touch "$(seq 1)"`;
+    await promisify(execFile)('/bin/busybox', ['sh', '-c', script, volumeDir('data')]);
+    await volumes.remove('uid-web');
+    expect(await volumes.list()).toEqual([]);
   });
 
   it('check the type of a hostPath, or make what is missing', async () => {

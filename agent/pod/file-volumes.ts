@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { chmod, lstat, mkdir, readdir, readlink, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readlink, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import type { HostPathVolumeSource, Pod, Volume, VolumeMount } from '../../shared/generated/types.ts';
 import { diskUsage } from '../disk-usage.ts';
@@ -13,6 +13,7 @@ import type { Mounter } from './mounter.ts';
 import { ownFiles, terminationMessage } from './own-files.ts';
 import { pathPart } from './path-part.ts';
 import { isSecret, payloadOf } from './projection.ts';
+import { removeTree } from './remove-tree.ts';
 import { bindSubPath, checkSubPath } from './sub-path.ts';
 import { type PodVolumes, setUpEach } from './volumes.ts';
 
@@ -72,7 +73,7 @@ export function fileVolumes(deps: FileVolumesDeps): PodVolumes {
       for (const point of await deps.mounter.below(dir)) await deps.mounter.unmount(point);
       const left = await deps.mounter.below(dir);
       if (left.length > 0) throw new Error(`still mounted: ${left.join(', ')}`);
-      await rm(dir, { recursive: true, force: true });
+      await removeTree(dir);
     },
 
     async list() {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { chmod, type FileHandle, mkdir, open, readdir, writeFile } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, opendir, writeFile } from 'node:fs/promises';
 import { ConfigError } from './inputs.ts';
 import type { Mounter } from './mounter.ts';
 
@@ -82,8 +82,17 @@ async function openBelow(parent: FileHandle, name: string, mode: number, whole: 
 async function giveMode(handle: FileHandle, mode: number): Promise<void> {
   const place = `/proc/self/fd/${handle.fd}`;
   const found = await handle.stat();
-  if (!found.isDirectory() || found.uid !== process.getuid?.() || (await readdir(place)).length > 0) return;
+  if (!found.isDirectory() || found.uid !== process.getuid?.() || !(await isEmpty(place))) return;
   await chmod(place, mode);
+}
+
+async function isEmpty(directory: string): Promise<boolean> {
+  const entries = await opendir(directory);
+  try {
+    return (await entries.read()) === null;
+  } finally {
+    await entries.close();
+  }
 }
 
 /** With O_PATH a link that is not followed is opened itself: told apart by what it is. */
