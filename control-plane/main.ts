@@ -7,6 +7,7 @@ import { bracketed, splitAddress } from '../shared/address.ts';
 import { systemClock as clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import { createLog, type Log } from '../shared/log.ts';
+import { overlaps, parseCidr } from '../shared/net/ipv4.ts';
 import { systemRandom as random } from '../shared/random.ts';
 import { grpcPeers } from '../shared/rpc/peers.ts';
 import { createRpcSchema } from '../shared/rpc/schema.ts';
@@ -24,6 +25,7 @@ import { Certificates } from './certificates.ts';
 import { createControlPlane } from './control-plane.ts';
 import { takeDataDir } from './data-dir.ts';
 import { KubernetesService } from './kubernetes-service.ts';
+import { requireClusterCIDR } from './nodes/pod-cidr.ts';
 import { encrypted } from './secrets.ts';
 import { startLiveness } from './start-liveness.ts';
 import type { EncryptedStore } from './store/encryption/index.ts';
@@ -66,6 +68,7 @@ export async function runServer(options: ServerOptions, signal: AbortSignal): Pr
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const observe = storeMetrics(metrics);
+  checkRanges(options);
   const dataDir = await takeDataDir(options.dataDir, random);
   const etcd = options.etcdEndpoints?.length ? undefined : ownEtcd(options.dataDir, log);
   try {
@@ -219,6 +222,15 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     await running;
     await liveness.stop();
   }
+}
+
+/** Throws an Error that names the range that cannot be used. */
+function checkRanges({ podCIDR, serviceCIDR }: Pick<ServerOptions, 'podCIDR' | 'serviceCIDR'>): void {
+  const pods = requireClusterCIDR(podCIDR);
+  const services = parseCidr(serviceCIDR);
+  if (!services)
+    throw new Error(`${JSON.stringify(serviceCIDR)} is not an IPv4 range for services, such as 10.68.0.0/16`);
+  if (overlaps(pods, services)) throw new Error(`the range of services ${services} overlaps that of pods ${pods}`);
 }
 
 function ownEtcd(dataDir: string, log: Log): EtcdProcess {

@@ -9,6 +9,8 @@ export interface PortForwardDeps {
   readonly runtime: Pick<Runtime, 'dial'>;
   /** The pod's running sandbox. */
   sandboxOf(uid: string): string | undefined;
+  /** The addresses that the pod has here. */
+  addressesOf(uid: string): readonly string[];
 }
 
 /** One connection to one of the pod's ports; each direction ends by itself. */
@@ -17,6 +19,10 @@ export function servePortForward(deps: PortForwardDeps, parameters: PortForwardS
   return async (tunnel) => {
     const sandbox = deps.sandboxOf(uid);
     if (sandbox === undefined) throw new ApiError('NotFound', `pod not found ("${pod}_${parameters.namespace}")`);
+    // Whatever the API holds: a node connects to no other address for anybody.
+    if (address !== undefined && !deps.addressesOf(uid).includes(address)) {
+      throw new ApiError('InternalError', `dial tcp ${address}:${port}: it is not an address of pod ${pod}`);
+    }
     const dialling = deps.runtime.dial(sandbox, port, tunnel.signal, address);
     tunnel.take(async ({ channel, data, end }) => {
       const socket = await dialling;

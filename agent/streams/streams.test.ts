@@ -37,7 +37,7 @@ async function setUp() {
     ...{ runtime, clock, log: silentLog },
     pods: {
       hasPod: (uid) => uid === 'u',
-      statusOf: () => undefined,
+      statusOf: (uid) => (uid === 'u' ? { podIP: '10.64.1.2', podIPs: [{ ip: '10.64.1.2' }] } : undefined),
       runningContainer: ({ container: name }) => (name === 'app' ? container : undefined),
       sandboxOf: (uid) => (uid === 'u' ? sandbox.id : undefined),
     },
@@ -110,4 +110,18 @@ test('a node serves so many streams and no more', async () => {
   const hang: StreamRequest = { stream: 'exec', parameters: { ...wanted, ...all, command: ['sleep', '9'] } };
   for (let i = 0; i < 1_000; i++) open(hang);
   expect((await framesOf(open(hang).tunnel)).status).toMatchObject({ reason: 'TooManyRequests' });
+});
+
+test('a node connects to a pod at the pod’s own address, and at no other', async () => {
+  const { open } = await setUp();
+  const to = (address: string) =>
+    open({ stream: 'portForward', parameters: { namespace: 'default', pod: 'web', uid: 'u', port: 80, address } })
+      .tunnel;
+  for (const address of ['169.254.169.254', '127.0.0.1', '192.168.0.1', '10.64.1.3', '10.64.1.2\n']) {
+    expect((await framesOf(to(address))).status).toMatchObject({
+      message: expect.stringContaining('not an address of pod web'),
+    });
+  }
+  const own = (await framesOf(to('10.64.1.2'))).status as { message?: string };
+  expect(own.message ?? '').not.toContain('not an address');
 });

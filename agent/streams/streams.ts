@@ -74,11 +74,18 @@ export class Streams {
       case 'attach':
         return serveAttach({ runtime, log, hasPod, find }, request.parameters);
       case 'portForward':
-        return servePortForward({ runtime, sandboxOf: (uid) => pods.sandboxOf(uid) }, request.parameters);
+        return servePortForward(
+          { runtime, sandboxOf: (uid) => pods.sandboxOf(uid), addressesOf: (uid) => addressesOf(pods.statusOf(uid)) },
+          request.parameters,
+        );
       case 'kubelet':
         return this.#deps.kubelet;
     }
   }
+}
+
+function addressesOf(status: PodStatus | undefined): string[] {
+  return [status?.podIP ?? '', ...(status?.podIPs ?? []).map(({ ip = '' }) => ip)].filter((ip) => ip !== '');
 }
 
 const refuse: Serve = async () => {

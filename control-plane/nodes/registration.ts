@@ -39,8 +39,9 @@ export async function registerNode(deps: RegistrationDeps, name: string, said: N
     if (isApiError(error, 'NotFound')) return undefined;
     throw error;
   });
-  const podCIDR = await claimPodCIDR(deps.store, deps.clusterCIDR, name, deps.exists, stored?.spec?.podCIDR);
   const node = await (stored ? updateNode(deps.node, said) : createNode(deps.node, said));
+  // Once the Node is there, no late news of an earlier one's deletion gives its range away.
+  const podCIDR = await claimPodCIDR(deps.store, deps.clusterCIDR, name, deps.exists, node.spec?.podCIDR);
   // By the claim: two nodes with one range would take each other's traffic.
   if (node.spec?.podCIDR !== podCIDR) {
     const body = { metadata: { uid: node.metadata.uid }, spec: { podCIDR, podCIDRs: [podCIDR] } };

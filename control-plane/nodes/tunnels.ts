@@ -2,6 +2,7 @@ import type { Clock } from '../../shared/clock.ts';
 import { ApiError, messageOf } from '../../shared/errors.ts';
 import { type Random, uuid } from '../../shared/random.ts';
 import type { Connection, StreamRequest, ToNode, TunnelFrame } from '../../shared/session.ts';
+import { checkedFrames } from './node-frames.ts';
 
 /** How long an agent has to dial a tunnel that it was asked for. */
 const dialMs = 10_000;
@@ -106,5 +107,5 @@ function closing(
   };
   if (signal.aborted) close();
   else signal.addEventListener('abort', close, { once: true });
-  return { send: (frame) => tunnel.send(frame), incoming: tunnel.incoming, close };
+  return { send: (frame) => tunnel.send(frame), incoming: checkedFrames(tunnel.incoming), close };
 }

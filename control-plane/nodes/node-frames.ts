@@ -1,0 +1,76 @@
+import type { Status, StatusCause } from '../../shared/generated/types.ts';
+import type { TunnelFrame } from '../../shared/session.ts';
+
+/** What a node sends: standard output, standard error, and how it ended. */
+const [output, statusChannel] = [[1, 2], 3] as const;
+/** The longest text of a node's Status that is passed on, in characters, and the most causes. */
+const maxMessage = 16_384;
+const maxWord = 256;
+const maxCauses = 16;
+
+/**
+ * The frames of a tunnel as requests may read them: channels that a node does not write are left out, and its Status is one, of
+ * bounded size, whatever it sent.
+ */
+export async function* checkedFrames(incoming: AsyncIterable<TunnelFrame>): AsyncGenerator<TunnelFrame> {
+  for await (const frame of incoming) {
+    if (frame.channel === statusChannel && frame.data.length > 0) {
+      yield { ...frame, data: Buffer.from(JSON.stringify(readStatus(frame.data))) };
+    } else if (frame.channel === statusChannel || output.some((channel) => channel === frame.channel)) {
+      yield frame;
+    }
+  }
+}
+
+/** The Status in a node's words, or one that says that there is none. */
+export function readStatus(data: Uint8Array): Status {
+  const said = fieldsOf(parsed(data));
+  const outcome = said.status === 'Success' ? 'Success' : 'Failure';
+  const { reason, message, code, details } = said;
+  if (outcome === 'Failure' && typeof message !== 'string') {
+    return { ...status('Failure'), message: 'the node ended the stream with an error that cannot be read' };
+  }
+  return {
+    ...status(outcome),
+    ...text('message', message, maxMessage),
+    ...text('reason', reason, maxWord),
+    ...(details ? { details: detailsOf(fieldsOf(details)) } : {}),
+    ...(Number.isInteger(code) && (code as number) >= 0 && (code as number) < 600 ? { code: code as number } : {}),
+  };
+}
+
+function status(outcome: 'Success' | 'Failure'): Status {
+  return { apiVersion: 'v1', kind: 'Status', metadata: {}, status: outcome } as Status;
+}
+
+function detailsOf({ name, kind, group, causes }: Record<string, unknown>): NonNullable<Status['details']> {
+  const list = (Array.isArray(causes) ? causes : []).slice(0, maxCauses).map((cause): StatusCause => {
+    const { reason, message, field } = fieldsOf(cause);
+    return {
+      ...text('reason', reason, maxWord),
+      ...text('message', message, maxMessage),
+      ...text('field', field, maxWord),
+    };
+  });
+  return {
+    ...{ ...text('name', name, maxWord), ...text('kind', kind, maxWord), ...text('group', group, maxWord) },
+    ...(list.length > 0 ? { causes: list } : {}),
+  };
+}
+
+function text<K extends string>(key: K, value: unknown, most: number): Partial<Record<K, string>> {
+  return typeof value === 'string' ? ({ [key]: value.slice(0, most) } as Record<K, string>) : {};
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function parsed(data: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(data).toString());
+  } catch {
+    // What is no JSON says nothing.
+    return undefined;
+  }
+}
