@@ -94,6 +94,7 @@ const lists = new Set([
   'as-group',
   'etcd-endpoints',
   'advertise-address',
+  'allowed-unsafe-sysctls',
 ]);
 
 function refuseRepeated(args: Record<string, unknown>): true {
