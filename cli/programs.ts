@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Argv } from 'yargs';
 import type { Taint } from '../shared/generated/types.ts';
+import { intValue } from '../shared/quantity.ts';
 import { parseDuration } from './duration.ts';
 import { type Io, UsageError } from './io.ts';
 
@@ -56,6 +57,11 @@ export function addPrograms(program: Argv, io: Io): Argv {
             describe: "The services' addresses; apart from the pods'",
           })
           .option('event-ttl', { type: 'string', default: '1h', describe: 'How long events are kept' })
+          .option('storage-quota', {
+            type: 'string',
+            describe:
+              'How much memory stored objects may take (512Mi); by default 40 % of the machine’s, at most 1536Mi',
+          })
           .option('service-account-issuer', {
             type: 'string',
             describe: 'The URL that tokens of service accounts say they are from',
@@ -98,6 +104,7 @@ export function addPrograms(program: Argv, io: Io): Argv {
             podCIDR: args.podCidr,
             serviceCIDR: args.serviceCidr,
             eventTtlSeconds: Math.ceil(parseDuration(args.eventTtl) / 1000),
+            ...(args.storageQuota ? { storageQuota: intValue(args.storageQuota) } : {}),
             ...(args.auditPolicyFile ? { auditPolicyFile: args.auditPolicyFile } : {}),
             ...(args.auditLogPath ? { auditLogPath: args.auditLogPath } : {}),
             auditLogMaxSize: args.auditLogMaxsize,

@@ -27,6 +27,7 @@ import { apiServer, type ClientOf, controller, controllerManager, scheduler } fr
 import type { Authorizer } from './api/identity.ts';
 import { LocalClient } from './api/local-client.ts';
 import { createApi } from './api/pipeline.ts';
+import type { StorageLimits } from './api/storage-quota.ts';
 import { type UsageSource, usageHandlers } from './api/usage.ts';
 import { controllerKinds, runControllers } from './controllers/index.ts';
 import { queueMetrics } from './controllers/metrics.ts';
@@ -58,6 +59,8 @@ export interface ControlPlaneDeps {
   readonly eventTtlSeconds?: number;
   /** The range that services get their addresses from. */
   readonly serviceCIDR?: string;
+  /** What stored objects may take of memory. Absent: anything. */
+  readonly storageLimits?: StorageLimits;
   readonly heartbeatMs?: number;
   readonly leaseMs?: number;
   readonly metrics?: Registry;
@@ -130,6 +133,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     log,
     authorizer,
     serviceCIDR: deps.serviceCIDR,
+    ...(deps.storageLimits ? { storageLimits: deps.storageLimits } : {}),
     ...(deps.eventTtlSeconds === undefined ? {} : { eventTtlSeconds: deps.eventTtlSeconds }),
     handlers: { ...usageHandlers(usage), ...tokens?.handlers },
     ...(tokens ? { tokens: tokens.accounts } : {}),

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { isIPv4 } from 'node:net';
-import { hostname, networkInterfaces } from 'node:os';
+import { hostname, networkInterfaces, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { bracketed, splitAddress } from '../shared/address.ts';
@@ -21,7 +21,8 @@ import { grpcMetrics } from './api/grpc/metrics.ts';
 import { createGrpcServer } from './api/grpc/server.ts';
 import { createRestServer } from './api/rest/server.ts';
 import { firstAddress } from './api/service-claims.ts';
-import { Certificates } from './certificates.ts';
+import { storageLimits } from './api/storage-quota.ts';
+import { Certificates, Certificates, serverUser } from './certificates.ts';
 import { createControlPlane } from './control-plane.ts';
 import { takeDataDir } from './data-dir.ts';
 import { KubernetesService } from './kubernetes-service.ts';
@@ -56,6 +57,8 @@ export interface ServerOptions extends EtcdFiles, AuditOptions {
   readonly logLevel: string;
   /** How long events are kept, in seconds; absent: an hour. */
   readonly eventTtlSeconds?: number;
+  /** What stored objects may take of memory, in bytes. Absent: what the machine allows (`api/storage-quota.ts`). */
+  readonly storageQuota?: number;
 }
 
 /** How long requests that run may take to end when the server stops. */
@@ -142,6 +145,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     hostname: hostname(),
     clusterCIDR: options.podCIDR,
     serviceCIDR: options.serviceCIDR,
+    storageLimits: storageLimits(Math.min(totalmem(), process.constrainedMemory() || totalmem()), options.storageQuota),
     ...(options.eventTtlSeconds === undefined ? {} : { eventTtlSeconds: options.eventTtlSeconds }),
     ...{ tokenKeys, tokenIssuer: issuer, authority: certificates.authority, peers },
   });

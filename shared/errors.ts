@@ -21,6 +21,8 @@ export const reasons = {
   InternalError: { http: 500, grpc: 13 },
   ServiceUnavailable: { http: 503, grpc: 14 },
   Timeout: { http: 504, grpc: 4 },
+  /** Kubernetes has no reason for it: its server answers what etcd says of a full database as an internal error. */
+  InsufficientStorage: { http: 507, grpc: 8 },
   /** What Kubernetes' server gives no reason for; such a Status has none. */
   Unknown: { http: 500, grpc: 2 },
 } as const;

@@ -30,6 +30,7 @@ import { guardObject } from './node-guards.ts';
 import { ownHandlers } from './own-handlers.ts';
 import { ReadIndex } from './read-index.ts';
 import { badRequest } from './refusals.ts';
+import { type StorageLimits, StorageQuota } from './storage-quota.ts';
 import type { KindHandlers } from './unstored.ts';
 
 export interface ApiDeps {
@@ -50,6 +51,8 @@ export interface ApiDeps {
   readonly tokens?: TokenIssuer;
   /** The CA that the API server's certificate comes from, PEM: every namespace is given it. */
   readonly rootCertificate?: string;
+  /** What stored objects may take of memory. Absent: anything. */
+  readonly storageLimits?: StorageLimits;
   /** What answers for the kinds that are not stored, besides those that the API itself knows. */
   readonly handlers?: KindHandlers;
 }
@@ -76,6 +79,7 @@ export class Core {
   readonly lanes = new Lanes();
   readonly handlers: KindHandlers;
   readonly #events: EventLease;
+  readonly #quota: StorageQuota | undefined;
 
   constructor(deps: ApiDeps) {
     this.deps = deps;
@@ -89,6 +93,7 @@ export class Core {
     ];
     this.admission = new AdmissionChain([...first, ...plugins, certificates(authorizer)], deps.cache);
     this.#events = new EventLease(deps);
+    this.#quota = deps.storageLimits && new StorageQuota(deps.storageLimits, () => deps.cache.memory);
   }
 
   kind(kind: Kind): KindDef {
@@ -125,10 +130,21 @@ export class Core {
     return item && decodeItem(item);
   }
 
-  /** The write that stores an object's text. What `exists` stays on the lease it hangs on, as a node's Lease does. */
-  async put(def: Pick<KindEntry, 'kind'>, key: string, value: string, exists: boolean): Promise<Write> {
+  /**
+   * The write that stores an object's text. What is `present` stays on the lease it hangs on, as a node's Lease does. Throws
+   * InsufficientStorage.
+   */
+  async put(
+    context: RequestContext,
+    def: Pick<KindEntry, 'kind'>,
+    key: string,
+    value: string,
+    after: KubeObject,
+    present?: KubeObject,
+  ): Promise<Write> {
+    this.#quota?.check(context, { kind: def.kind, text: value, after, present });
     if (def.kind === 'Event') return { type: 'put', key, value, lease: await this.#events.get() };
-    return exists ? { type: 'put', key, value, keepLease: true } : { type: 'put', key, value };
+    return present ? { type: 'put', key, value, keepLease: true } : { type: 'put', key, value };
   }
 
   /** A write of ours was accepted: later reads show at least this revision. */

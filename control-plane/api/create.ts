@@ -114,7 +114,7 @@ async function insert(
     if (attempt > 0) await pause(core, context, attempt);
     const guards: Guard[] = [{ key, revision: 0 }];
     if (home && room) guards.push({ key: home, revision: room.revision });
-    const writes: Write[] = [await core.put(def, key, value, false)];
+    const writes: Write[] = [await core.put(context, def, key, value, draft)];
     addGuardWrites(core, undefined, draft, writes, guards);
     claims?.addTo(guards, writes);
     const result = await (charges?.commit({ guards, writes }, draft, undefined) ??

@@ -111,7 +111,7 @@ async function decideAndWrite(
       warn();
       return { object: answered, removed: !after };
     }
-    const written = await write(core, def, key, state, after, charges);
+    const written = await write(core, context, def, key, state, after, charges);
     if (typeof written === 'number') {
       core.wrote(written);
       warn();
@@ -137,6 +137,7 @@ export async function pause({ deps }: Core, { signal }: RequestContext, attempt:
 /** The revision of the write, or the state that stood in its way. */
 async function write(
   core: Core,
+  context: RequestContext,
   def: KindDef,
   key: string,
   state: State,
@@ -145,7 +146,9 @@ async function write(
 ): Promise<number | State | undefined> {
   const claims = serviceClaims(core, def, after, state.object);
   const guards: Guard[] = [{ key, revision: state.revision }];
-  const writes: Write[] = [after ? await core.put(def, key, encodeObject(after), true) : { type: 'delete', key }];
+  const writes: Write[] = [
+    after ? await core.put(context, def, key, encodeObject(after), after, state.object) : { type: 'delete', key },
+  ];
   addGuardWrites(core, state.object, after, writes, guards);
   claims?.addTo(guards, writes);
   const txn = { guards, writes };

@@ -21,7 +21,7 @@ const sayings: readonly (readonly [string, Reason])[] = [
   ['key is not provided', 'BadRequest'],
   ['too many requests', 'TooManyRequests'],
   ['requested lease not found', 'NotFound'],
-  ['database space exceeded', 'ServiceUnavailable'],
+  ['database space exceeded', 'InsufficientStorage'],
   ['request timed out', 'Timeout'],
 ];
 

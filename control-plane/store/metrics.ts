@@ -35,8 +35,8 @@ export function storeMetrics(registry: Registry): ObserveStore {
   };
 }
 
-/** How many objects of each kind there are, counted when somebody looks. */
-export function cacheMetrics(registry: Registry, cache: Pick<WatchCache, 'count' | 'revision'>): void {
+/** How many objects of each kind there are and what they take of memory, counted when somebody looks. */
+export function cacheMetrics(registry: Registry, cache: Pick<WatchCache, 'count' | 'revision' | 'memory'>): void {
   new Gauge({
     name: 'apiserver_storage_objects',
     help: 'Stored objects, by resource.',
@@ -46,6 +46,17 @@ export function cacheMetrics(registry: Registry, cache: Pick<WatchCache, 'count'
       for (const { kind, plural, group } of kinds) {
         this.set({ resource: group ? `${plural}.${group}` : plural }, cache.count(kind as Kind));
       }
+    },
+  });
+  new Gauge({
+    name: 'coracle_storage_memory_bytes',
+    help: 'What stored objects take of memory, of the heap about.',
+    labelNames: ['where'],
+    registers: [registry],
+    collect() {
+      const { heap, bytes } = cache.memory;
+      this.set({ where: 'heap' }, heap);
+      this.set({ where: 'outside' }, bytes);
     },
   });
   new Gauge({

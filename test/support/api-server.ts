@@ -3,6 +3,7 @@ import { ensureBootObjects } from '../../control-plane/api/boot.ts';
 import { type Authorizer, component } from '../../control-plane/api/identity.ts';
 import { LocalClient } from '../../control-plane/api/local-client.ts';
 import { createApi } from '../../control-plane/api/pipeline.ts';
+import type { StorageLimits } from '../../control-plane/api/storage-quota.ts';
 import type { KindHandlers } from '../../control-plane/api/unstored.ts';
 import { WatchCache } from '../../control-plane/store/cache.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
@@ -30,9 +31,18 @@ export async function startTestApi(
     window?: number;
     serviceCIDR?: string;
     handlers?: KindHandlers;
+    storageLimits?: StorageLimits;
   } = {},
 ): Promise<TestApi> {
-  const { clock = systemClock, random = systemRandom, nodeStreams, window, serviceCIDR, handlers } = parts;
+  const {
+    clock = systemClock,
+    random = systemRandom,
+    nodeStreams,
+    window,
+    serviceCIDR,
+    handlers,
+    storageLimits,
+  } = parts;
   const store = parts.store ?? new MemoryStore({ clock });
   const authorizer = parts.authorizer ?? { authorize: () => ({ allowed: true }) as const };
   const stop = new AbortController();
@@ -49,6 +59,7 @@ export async function startTestApi(
     nodeStreams,
     serviceCIDR,
     handlers,
+    ...(storageLimits ? { storageLimits } : {}),
   });
   await ensureBootObjects(api, stop.signal);
   return {
