@@ -22,7 +22,7 @@ import { createGrpcServer } from './api/grpc/server.ts';
 import { createRestServer } from './api/rest/server.ts';
 import { firstAddress } from './api/service-claims.ts';
 import { storageLimits } from './api/storage-quota.ts';
-import { Certificates, Certificates, serverUser } from './certificates.ts';
+import { Certificates } from './certificates.ts';
 import { createControlPlane } from './control-plane.ts';
 import { takeDataDir } from './data-dir.ts';
 import { KubernetesService } from './kubernetes-service.ts';
@@ -32,7 +32,8 @@ import { startLiveness } from './start-liveness.ts';
 import type { EncryptedStore } from './store/encryption/index.ts';
 import { EtcdStore } from './store/etcd.ts';
 import { type EtcdFiles, etcdTls } from './store/etcd-files.ts';
-import { EtcdProcess } from './store/etcd-process.ts';
+import { EtcdProcess, etcdQuota } from './store/etcd-process.ts';
+import { keepEtcdSpace } from './store/etcd-space.ts';
 import { type ObserveStore, storeMetrics } from './store/metrics.ts';
 
 export interface ServerOptions extends EtcdFiles, AuditOptions {
@@ -212,7 +213,10 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     const settled = store.settle(signal).catch((error: unknown) => {
       if (!signal.aborted) log.warn({ err: messageOf(error) }, 'not everything old is encrypted yet');
     });
-    await Promise.all([fresh, running, settled, kubernetes.run(signal)]);
+    const ownEtcd = options.etcdEndpoints?.length ? {} : { quota: etcdQuota };
+    const etcdAt = { endpoints: parts.endpoints, ...etcdTls(options), ...ownEtcd };
+    const space = keepEtcdSpace({ ...etcdAt, clock, log: log.child({ component: 'etcd-space' }) }, signal);
+    await Promise.all([fresh, running, settled, kubernetes.run(signal), space]);
     failed.signal.throwIfAborted();
   } catch (error) {
     if (!stop.aborted) throw error;

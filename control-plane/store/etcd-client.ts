@@ -35,6 +35,8 @@ export function createEtcdClient(endpoints: readonly EtcdEndpoint[], tls?: EtcdT
     grpcOptions: {
       'grpc.max_receive_message_length': maxAnswer,
       'grpc.max_send_message_length': -1,
+      // By HTTP/2's 64 KiB a large object takes a dozen turns of a busy event loop, and the watch falls behind the writes.
+      'grpc-node.flow_control_window': 4 * 1024 * 1024,
       'grpc.initial_reconnect_backoff_ms': 50,
       'grpc.min_reconnect_backoff_ms': 50,
       'grpc.max_reconnect_backoff_ms': 1000,

@@ -262,6 +262,9 @@ export class EtcdProcess {
   }
 }
 
+/** The most that the database may grow to, history included, in bytes. */
+export const etcdQuota = 4 * 1024 ** 3;
+
 const flags = [
   '--name=coracle',
   `--listen-client-urls=unix://${clientSocket}`,
@@ -279,7 +282,7 @@ const flags = [
   '--snapshot-count=5000',
   '--auto-compaction-mode=periodic',
   '--auto-compaction-retention=5m',
-  `--quota-backend-bytes=${4 * 1024 ** 3}`,
+  `--quota-backend-bytes=${etcdQuota}`,
   `--max-request-bytes=${4 * 1024 ** 2}`,
   '--logger=zap',
   '--log-level=warn',

@@ -60,12 +60,20 @@ const noFiles = (path: string): never => {
 
 const pki = { clock: systemClock, random: systemRandom };
 
+export interface ProcessOptions {
+  /** The most that its heap may grow to. */
+  readonly heapMiB?: number;
+  /** The directory of a server that was killed, to go on with its data. */
+  readonly dir?: string;
+}
+
 /** `like`: another server of the same cluster, whose keys it is given. */
 export async function startServerProcess(
-  more: Partial<ServerOptions> = {},
+  { heapMiB, dir: given, ...more }: Partial<ServerOptions> & ProcessOptions = {},
   like?: ServerProcess,
 ): Promise<ServerProcess> {
-  const dir = await mkdtemp(join(tmpdir(), 'coracle-server-'));
+  const dir = given ?? (await mkdtemp(join(tmpdir(), 'coracle-server-')));
+  if (given) await rm(join(dir, 'admin.kubeconfig'), { force: true });
   if (like) await cp(join(like.dir, 'pki'), join(dir, 'pki'), { recursive: true });
   const options: ServerOptions = {
     dataDir: dir,
@@ -78,7 +86,8 @@ export async function startServerProcess(
     ...more,
   };
   const program = fileURLToPath(new URL('./server-child.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', program, JSON.stringify(options)], {
+  const heap = heapMiB ? [`--max-old-space-size=${heapMiB}`] : [];
+  const child = spawn(process.execPath, [...heap, '--import', 'tsx', program, JSON.stringify(options)], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   let log = '';
