@@ -1,3 +1,4 @@
+import { countValues, maxValues, tooManyInObject } from '../../../shared/schema/values.ts';
 import { compare } from './compare.ts';
 import { difference, type FieldSet, hasPath, intersection, isEmpty, pathsOf, union, unionOf } from './field-set.ts';
 import { fieldsOf, merge, removeFields, withStructs } from './merge.ts';
@@ -41,7 +42,8 @@ export type Applied =
 /**
  * Server-side apply (structured-merge-diff, `merge/update.go`): the live object with the configuration merged in, without
  * what the writer applied before, left out now, and nobody else owns. The writer then owns just what the configuration says.
- * What others own and would get another value is a conflict, unless `force`d: then it becomes the writer's.
+ * What others own and would get another value is a conflict, unless `force`d: then it becomes the writer's. Throws
+ * RequestEntityTooLarge when both together have more values than an object may have.
  */
 export function applyConfig(
   root: Struct,
@@ -55,6 +57,9 @@ export function applyConfig(
   const own = entries.find((entry) => isOf(entry, writer));
   const others = entries.filter((entry) => entry !== own);
   const merged = merge(root, live, config) as object;
+  // What it takes to find out what goes grows with all that is there.
+  const most = Math.max(maxValues, countValues(live));
+  if (countValues(merged, most) > most) throw tooManyInObject();
   const object = own ? pruned(root, merged, own.fieldsV1, claimed, others) : merged;
   const diff = compare(root, live, object) ?? {};
   if (!force) {
@@ -79,13 +84,13 @@ function conflictsOf(others: readonly Entry[], changed: FieldSet): Conflict[] {
 function pruned(root: Struct, merged: object, last: FieldSet, claimed: FieldSet, others: readonly Entry[]): object {
   if (isEmpty(difference(last, claimed))) return merged;
   const lastWide = withStructs(root, last);
-  const mergedWide = withStructs(root, fieldsOf(root, merged) ?? {});
+  const mergedWide = withStructs(root, fieldsOf(root, merged, false) ?? {});
   const owned = unionOf([claimed, ...others.map(({ fieldsV1 }) => fieldsV1)]);
   const bare = removeFields(root, merged, lastWide) ?? {};
-  const bareWide = withStructs(root, fieldsOf(root, bare) ?? {});
+  const bareWide = withStructs(root, fieldsOf(root, bare, false) ?? {});
   // What others own comes back …
   const kept = removeFields(root, merged, difference(mergedWide, union(bareWide, withStructs(root, owned)))) ?? {};
-  const keptWide = withStructs(root, fieldsOf(root, kept) ?? {});
+  const keptWide = withStructs(root, fieldsOf(root, kept, false) ?? {});
   // … and so does what was no field of the writer's, such as what somebody else set in an item that the writer added.
   const gone = intersection(difference(mergedWide, keptWide), lastWide);
   return (removeFields(root, merged, gone) ?? {}) as object;

@@ -103,23 +103,25 @@ function compareLists(
   live: readonly unknown[],
   next: readonly unknown[],
 ): Difference | undefined {
-  const found = new Gathered();
+  if (deepEqual(live, next)) return undefined;
   const [left, right] = [itemsOf(shape, live), itemsOf(shape, next)];
-  const elements = sorted([...left.keys(), ...right.keys()]);
   const item: Shape = shape.type === 'set' ? { type: 'leaf' } : shape.item;
-  for (const element of elements) {
-    const [before, after] = [left.get(element) ?? [], right.get(element) ?? []];
-    if (before.length < 2 && after.length < 2) {
-      found.take(element, compare(item, before[0], after[0]));
-    } else if (before.length > 1 && after.length > 1) {
-      if (!deepEqual(before, after)) found.take(element, { modified: member });
-    } else if (before.length > 1) {
-      found.take(element, { ...compare(item, undefined, after[0]), removed: member });
-    } else {
-      found.take(element, { ...compare(item, before[0], undefined), added: member });
-    }
+  const parts = new Map<string, Difference>();
+  for (const element of new Set([...left.keys(), ...right.keys()])) {
+    const part = compareItems(item, left.get(element) ?? [], right.get(element) ?? []);
+    if (part) parts.set(element, part);
   }
+  const found = new Gathered();
+  for (const element of sorted([...parts.keys()])) found.take(element, parts.get(element));
   return found.whole();
+}
+
+/** What stands in a list under one element: mostly one item, before and after. */
+function compareItems(item: Shape, before: readonly unknown[], after: readonly unknown[]): Difference | undefined {
+  if (before.length < 2 && after.length < 2) return compare(item, before[0], after[0]);
+  if (before.length > 1 && after.length > 1) return deepEqual(before, after) ? undefined : { modified: member };
+  if (before.length > 1) return { ...compare(item, undefined, after[0]), removed: member };
+  return { ...compare(item, before[0], undefined), added: member };
 }
 
 /** Differences of a value's parts, on their way to be one of the value. */

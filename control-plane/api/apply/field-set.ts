@@ -64,8 +64,8 @@ export function unionOf(sets: readonly FieldSet[]): FieldSet {
   for (const element of sorted([...nodes.keys()])) {
     const found = nodes.get(element) ?? [];
     const [first = member] = found;
-    const same = found.every((node) => node === first);
-    out[element] = same ? first : (nodeOf(found.some(isMember), unionOf(found.map(childrenOf))) ?? member);
+    if (found.every((node) => node === first)) out[element] = first;
+    else out[element] = nodeOf(found.some(isMember), unionOf(found)) ?? member;
   }
   return out;
 }
@@ -73,12 +73,10 @@ export function unionOf(sets: readonly FieldSet[]): FieldSet {
 /** Members of `a` that are not in `b`. A member does not take with it what lies below. */
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
   const out: Growing = {};
-  for (const element of elementsOf(a)) {
+  for (const element in a) {
     const [left, right] = [a[element], b[element]];
-    if (!left) continue;
-    const rest = right
-      ? nodeOf(isMember(left) && !isMember(right), difference(childrenOf(left), childrenOf(right)))
-      : left;
+    if (element === self || !left || left === right) continue;
+    const rest = right ? nodeOf(isMember(left) && !isMember(right), difference(left, right)) : left;
     if (rest) out[element] = rest;
   }
   return out;
@@ -87,20 +85,13 @@ export function difference(a: FieldSet, b: FieldSet): FieldSet {
 /** Members of both. */
 export function intersection(a: FieldSet, b: FieldSet): FieldSet {
   const out: Growing = {};
-  for (const element of elementsOf(a)) {
+  for (const element in a) {
     const [left, right] = [a[element], b[element]];
-    if (!left || !right) continue;
-    const both = nodeOf(isMember(left) && isMember(right), intersection(childrenOf(left), childrenOf(right)));
+    if (element === self || !left || !right) continue;
+    const both = left === right ? left : nodeOf(isMember(left) && isMember(right), intersection(left, right));
     if (both) out[element] = both;
   }
   return out;
-}
-
-/** The set of what lies below a node. */
-export function childrenOf(node: FieldSet): FieldSet {
-  if (!(self in node)) return node;
-  const { [self]: _self, ...children } = node;
-  return children;
 }
 
 function elementsOf(set: FieldSet): string[] {

@@ -25,9 +25,9 @@ export function merge(shape: Shape, live: unknown, config: unknown): unknown {
 
 /**
  * The fields that a configuration sets, and so claims: what it holds as a whole, and the list items and map entries that it
- * names. The structs around them belong to nobody.
+ * names. The structs around them belong to nobody. `inOrder`: false for a set that is only looked up in.
  */
-export function fieldsOf(shape: Shape, value: unknown): FieldSet | undefined {
+export function fieldsOf(shape: Shape, value: unknown, inOrder = true): FieldSet | undefined {
   if (value === undefined) return undefined;
   if (shape.type === 'leaf') return member;
   const children: Growing = {};
@@ -36,20 +36,20 @@ export function fieldsOf(shape: Shape, value: unknown): FieldSet | undefined {
       for (const field of shape.fields) {
         const inner = (value as Json)[field.name];
         const empty = typeof inner === 'object' && inner !== null && !Array.isArray(inner) && isEmptyValue(inner);
-        const set = empty ? member : fieldsOf(field.shape, inner);
+        const set = empty ? member : fieldsOf(field.shape, inner, inOrder);
         if (set) children[field.element] = set;
       }
       break;
     case 'map':
-      for (const name of Object.keys(value as Json).sort()) {
-        children[`f:${name}`] = nodeOf(true, below(shape.value, (value as Json)[name])) ?? member;
+      for (const name of inOrder ? Object.keys(value as Json).sort() : Object.keys(value as Json)) {
+        children[`f:${name}`] = nodeOf(true, below(shape.value, (value as Json)[name], inOrder)) ?? member;
       }
       break;
     default: {
       const items = itemsOf(shape, value as unknown[]);
-      for (const element of sorted([...items.keys()])) {
+      for (const element of inOrder ? sorted([...items.keys()]) : items.keys()) {
         const [first, ...more] = items.get(element) ?? [];
-        const inner = shape.type === 'set' || more.length > 0 ? undefined : below(shape.item, first);
+        const inner = shape.type === 'set' || more.length > 0 ? undefined : below(shape.item, first, inOrder);
         children[element] = nodeOf(true, inner) ?? member;
       }
     }
@@ -84,10 +84,13 @@ export function removeFields(shape: Shape, value: unknown, fields: FieldSet): un
 }
 
 /** The set with the structs around its fields as members, too: so that a struct goes with the last of its fields. */
-export function withStructs(shape: Shape | undefined, set: FieldSet): FieldSet {
-  const out: Growing = {};
-  for (const [element, node] of Object.entries(set)) {
-    if (element === '.') {
+export function withStructs(shape: Shape | undefined, set: FieldSet, asMember = false): FieldSet {
+  // No struct is below these.
+  if (shape?.type === 'set' || (shape?.type === 'map' && shape.value.type === 'leaf')) return set;
+  const out: Growing = asMember ? { '.': member } : {};
+  for (const element in set) {
+    const node = set[element] ?? member;
+    if (element === '.' || !hasChildren(node)) {
       out[element] = node;
       continue;
     }
@@ -95,18 +98,13 @@ export function withStructs(shape: Shape | undefined, set: FieldSet): FieldSet {
     const field = shape?.type === 'struct' && element.startsWith('f:') ? shape.byName.get(name) : undefined;
     const inner =
       field?.shape ?? (shape?.type === 'map' ? shape.value : shape?.type === 'list' ? shape.item : undefined);
-    if (!hasChildren(node)) {
-      out[element] = node;
-      continue;
-    }
-    const wide = withStructs(inner, node);
-    out[element] = field && !('.' in wide) ? { '.': member, ...wide } : wide;
+    out[element] = withStructs(inner, node, field !== undefined);
   }
   return out;
 }
 
-function below(shape: Shape, value: unknown): FieldSet | undefined {
-  return shape.type === 'leaf' ? undefined : fieldsOf(shape, value);
+function below(shape: Shape, value: unknown, inOrder: boolean): FieldSet | undefined {
+  return shape.type === 'leaf' ? undefined : fieldsOf(shape, value, inOrder);
 }
 
 /**
