@@ -40,6 +40,8 @@ export interface ServerProcess {
   readonly exitCode: () => number | null;
   /** Resident memory, in bytes. */
   rss(): Promise<number>;
+  /** The longest pause of its event loop since this was last asked, in milliseconds (`loop-pauses.ts`). */
+  longestPause(): Promise<number>;
   /** How to connect as somebody; as nobody without a subject. */
   tls(subject?: ClientSubject): Promise<AgentOptions>;
   /** Requests as somebody, over connections that are kept. */
@@ -127,6 +129,11 @@ export async function startServerProcess(
         const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
         return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
       },
+      longestPause: () =>
+        new Promise((resolve) => {
+          child.once('message', (pause) => resolve(Number(pause)));
+          child.send('pause');
+        }),
       async caller(subject) {
         const agent = new Agent({ keepAlive: true, ...(await tls(subject)) });
         agents.push(agent);
