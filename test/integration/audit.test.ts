@@ -80,6 +80,20 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
     expect(told.responseObject.metadata.managedFields).toBeUndefined();
   });
 
+  it('knows what is asked for by what is served, however the URL is written', async () => {
+    const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'hidden' } };
+    const hidden = '/%61pi//v1/%6eamespaces/default/%63onfigmaps';
+    const made = await admin('POST', hidden, { body });
+    expect(made.status).toBe(201);
+    expect(await byId(made)).toMatchObject({
+      verb: 'create',
+      requestURI: hidden,
+      objectRef: { resource: 'configmaps', namespace: 'default' },
+    });
+    const read = await admin('GET', '//%76ersion');
+    expect(await byId(read)).toMatchObject({ verb: 'get', requestURI: '//%76ersion', responseStatus: { code: 200 } });
+  });
+
   it('never has a Secret, whatever level the rest has', async () => {
     const body = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' }, stringData: { a: 'top-secret' } };
     const answer = await admin('POST', '/api/v1/namespaces/default/secrets', { body });

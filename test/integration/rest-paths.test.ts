@@ -20,6 +20,15 @@ describe('what is no resource', () => {
     expect((await server.call('HEAD', '/readyz')).status).toBe(200);
   });
 
+  it('takes no body of a form, which any page in a browser may send', async () => {
+    for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data; boundary=x']) {
+      const headers = { 'content-type': type };
+      const body = JSON.stringify({ metadata: { name: 'forged' } });
+      const answer = await server.call('POST', '/api/v1/namespaces/default/configmaps', { headers, body });
+      expect([type, answer.status]).toEqual([type, 415]);
+    }
+  });
+
   it('makes of a name no path in the store', async () => {
     const home = '/api/v1/namespaces/default';
     for (const [path, part, fault] of [

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Auditor } from '../audit/auditor.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import type { RestContext } from './rest-context.ts';
-import type { Route } from './route.ts';
+import { type Route, verbOf } from './route.ts';
 import { unservedAttributes } from './unserved.ts';
 
 /** The longest URL that is written. */
@@ -18,21 +18,24 @@ export function beginTrail(
 ): AuditTrail | undefined | Promise<AuditTrail> {
   const { identity, impersonator, userAgent } = context;
   const url = request.url ?? '/';
-  const asked = unservedAttributes(request.method ?? 'GET', url);
+  const method = request.method ?? 'GET';
   const common = {
     ...{ impersonator, userAgent, auditID },
     uri: url.slice(0, maxUri),
     sourceIPs: request.socket.remoteAddress ? [request.socket.remoteAddress.replace(/^::ffff:/, '')] : [],
   };
-  if (route?.type !== 'resource') {
+  if (!route) {
+    const asked = unservedAttributes(method, url);
     const { path, verb } = asked;
-    const what = path === undefined ? asked : { verb, path };
-    return auditor.begin({ ...common, request: { identity, ...what } });
+    return auditor.begin({ ...common, request: { identity, ...(path === undefined ? asked : { verb, path }) } });
   }
+  // Of the route that is served: of the URL as it was sent, a policy could be led past its rules.
+  const verb = verbOf(method, route);
+  if (route.type === 'path') return auditor.begin({ ...common, request: { identity, verb, path: route.path } });
   const { def, namespace, name, subresource } = route.resource;
   return auditor.begin({
     ...common,
     version: def.version,
-    request: { identity, verb: asked.verb, group: def.group, resource: def.plural, namespace, name, subresource },
+    request: { identity, verb, group: def.group, resource: def.plural, namespace, name, subresource },
   });
 }

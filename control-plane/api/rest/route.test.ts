@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { formatFor } from './negotiate.ts';
 import { escapedPath, forwardedUri, prefixOf } from './proxy/paths.ts';
-import { hasTable, type ResourceRoute, routeOf } from './route.ts';
+import { hasTable, type ResourceRoute, routeOf, verbOf } from './route.ts';
 
 function resource(url: string): ResourceRoute {
   const route = routeOf(url, 'GET');
@@ -41,6 +41,20 @@ test.each([
   if (route.type !== 'path') throw new Error('is a resource');
   expect(route.path).toBe(path);
   expect(route.parts).toEqual(path.split('/').filter((part) => part !== ''));
+});
+
+test.each([
+  ['POST', '/%61pi/v1/namespaces/a/%73ecrets', 'create'],
+  ['GET', '/api/v1/namespaces/a/secrets?%77atch=True', 'watch'],
+  ['GET', '/api/v1/watch/namespaces/a/secrets/x', 'watch'],
+  ['GET', '/api/v1/namespaces/a/secrets?watch=0', 'list'],
+  ['GET', '/api/v1//namespaces/a/secrets/x?watch=true', 'get'],
+  ['DELETE', '/api/v1/namespaces/a/secrets', 'deletecollection'],
+  ['DELETE', `${pod}/x?watch=true`, 'delete'],
+  ['POST', `/%61pi/v1/%6eamespaces/a/pods/b/proxy/x`, 'create'],
+  ['GET', '/%6Detrics', 'get'],
+])('%s %s asks to %s, however it is written', (method, url, verb) => {
+  expect(verbOf(method, routeOf(url, method))).toBe(verb);
 });
 
 test('a name is the whole that stands before the proxy', () => {

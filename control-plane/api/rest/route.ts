@@ -5,6 +5,7 @@ import type { KindDef } from '../../../shared/kinds/kind.ts';
 import { type Subresource, verbsOf } from '../../../shared/kinds/table.ts';
 import { badRequest, notAllowed } from '../refusals.ts';
 import { addedKindsPath, isServedGroup, subresourceInfo } from './discovery.ts';
+import { flag } from './parameters.ts';
 import { verbsOfMethods } from './unserved.ts';
 
 /** The longest URL and the most parts of a path that are looked at. */
@@ -111,6 +112,14 @@ function isAllowed({ def, namespace, name, subresource }: ResourceRoute, method:
   if (name === undefined) return namespace !== undefined || !def.namespaced || verb === 'list';
   // A POST to an object is none, but to what belongs to it.
   return verb !== 'create' || subresource !== undefined;
+}
+
+/** What a request asks for, by the route that it is served by: RBAC's verb, or the method of what is no resource. */
+export function verbOf(method: string, route: Route): string {
+  if (route.type === 'path') return method.toLowerCase();
+  const [onObject, onCollection] = verbsOfMethods[method] ?? ['', ''];
+  if (route.resource.name !== undefined) return onObject;
+  return onCollection === 'list' && flag(route.query, 'watch') ? 'watch' : onCollection;
 }
 
 /** Whether what is asked for has a Table: an object that is only a request has none, as in Kubernetes. */

@@ -19,6 +19,7 @@ test.each([
     '/api/v1/watch/namespaces/shop/pods/a',
     { verb: 'watch', group: '', resource: 'pods', namespace: 'shop', name: 'a' },
   ],
+  ['POST', '/%61pis/example.com/v1/%77idgets', { verb: 'create', group: 'example.com', resource: 'widgets' }],
   ['POST', '/apis/example.com/v1/widgets', { verb: 'create', group: 'example.com', resource: 'widgets' }],
   ['GET', '/apis/example.com/v1', { verb: 'get', group: '', resource: '', path: '/apis/example.com/v1' }],
   ['GET', '/anything/else?x', { verb: 'get', group: '', resource: '', path: '/anything/else' }],

@@ -16,7 +16,10 @@ export const verbsOfMethods: Readonly<Record<string, readonly [object: string, c
  */
 export function unservedAttributes(method: string, url: string): Attributes {
   const [path = '', query = ''] = url.split('?', 2);
-  const parts = path.split('/').filter((part) => part !== '');
+  const parts = path
+    .split('/')
+    .filter((part) => part !== '')
+    .map(unescapedPart);
   const [root, first = '', ...others] = parts;
   const core = root === 'api';
   const rest = core ? others : others.slice(1);
@@ -38,4 +41,13 @@ export function unservedAttributes(method: string, url: string): Attributes {
     ...(inNamespace ? { namespace: rest[1] } : {}),
     ...(name === undefined ? {} : { name }),
   };
+}
+
+function unescapedPart(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (error) {
+    if (error instanceof URIError) return part;
+    throw error;
+  }
 }

@@ -7,8 +7,8 @@ import { ApiError, isApiError, messageOf } from '../../../../shared/errors.ts';
 import type { ProxyTarget, Target } from '../../api.ts';
 import { badRequest } from '../../refusals.ts';
 import type { Call } from '../resources.ts';
+import { verbOf } from '../route.ts';
 import { keepAliveMs } from '../streams/limits.ts';
-import { unservedAttributes } from '../unserved.ts';
 import { requestHeaders, responseHeaders } from './headers.ts';
 import { rewriteLinks } from './html.ts';
 import { type Place, throughProxy } from './links.ts';
@@ -27,7 +27,11 @@ export async function serveProxy(call: Call, target: Target): Promise<void> {
   const { api, context, request, response, route, query } = call;
   const url = request.url ?? '/';
   if (query.has('dryRun')) throw badRequest('dryRun is not supported');
-  const peer = await api.proxy(context, target, unservedAttributes(request.method ?? 'GET', url).verb);
+  const peer = await api.proxy(
+    context,
+    target,
+    verbOf(request.method ?? 'GET', { type: 'resource', resource: route, query }),
+  );
   // Nothing may travel for long, in which a client could go without a word.
   request.socket.setKeepAlive(true, keepAliveMs);
   const { beyond = '' } = route;
