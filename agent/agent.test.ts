@@ -309,6 +309,20 @@ describe('a pod on a node', () => {
   });
 });
 
+it('a resolver that does not fit into its file is cut, with an event, and follows the node’s', async () => {
+  let servers = ['127.0.0.53', '192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4'];
+  fresh().start({ hostDns: () => ({ servers, searches: [], options: [] }) });
+  node.server.assign(makePod('web'));
+  await node.until(() => node.status('default/web')?.phase === 'Running');
+  const specs = () => [...node.engine.sandboxes.values()].map(({ spec }) => spec.dns);
+  expect(specs()).toEqual([{ servers: ['192.0.2.1', '192.0.2.2', '192.0.2.3'], searches: [], options: [] }]);
+  expect(node.server.events.find(({ reason }) => reason === 'DNSConfigForming')?.message).toContain('192.0.2.3');
+  servers = ['192.0.2.9'];
+  node.server.assign(makePod('next'));
+  await node.until(() => node.status('default/next')?.phase === 'Running');
+  expect(specs()[1]?.servers).toEqual(['192.0.2.9']);
+});
+
 describe('a pod that takes more of the disk than it may', () => {
   const limits = { 'ephemeral-storage': '10Mi' };
   const message = 'Container app exceeded its local ephemeral storage limit "10Mi". ';

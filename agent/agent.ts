@@ -53,8 +53,8 @@ export interface AgentDeps {
   readonly machineUsage?: () => Promise<MachineUsage>;
   /** Milliseconds between two looks at what is used; absent: 15 s. */
   readonly usageEveryMs?: number;
-  /** The node's own resolver settings. */
-  readonly dns?: Dns;
+  /** The node's own resolver settings, as they are now. Absent: none. */
+  readonly hostDns?: () => Dns;
   /** The node's own seccomp profiles by name; absent: it has none. */
   readonly seccompProfile?: (name: string) => Promise<string>;
   /** What pods may set beside the safe ones, as `parseSysctlPatterns` gives it. */
@@ -149,7 +149,7 @@ export function createAgent(deps: AgentDeps): Agent {
     features: () => watch.features(deps.allowedUnsafeSysctls ?? []),
     seccompProfile: deps.seccompProfile ?? noSeccompProfiles,
     status: () => ({ hostIP: node.address, runtimeName: runtime.name }),
-    dnsOf: (pod) => podDns(pod, deps.dns ?? noDns, deps.clusterDns),
+    dnsOf: (pod) => podDns(pod, deps.hostDns?.() ?? noDns, deps.clusterDns),
     event: (...args) => events.pod(...args),
     report: (update) => session.report(update),
     changed: () => {

@@ -4,18 +4,28 @@ import type { SandboxSpec } from './runtime/runtime.ts';
 
 export type Dns = SandboxSpec['dns'];
 
-/** What a resolver of the C library reads of its file at most. */
+/** What a pod gets, and what of its settings had to be left out, as the kubelet tells of it (`DNSConfigForming`). */
+export interface PodDns extends Dns {
+  readonly warnings: readonly string[];
+}
+
+/** What a resolver of the C library reads of its file at most, and Kubernetes allows (pkg/apis/core/validation). */
 const maxServers = 3;
 const maxSearches = 32;
+const maxSearchChars = 2_048;
+/** The C library aborts on longer ones. */
+const maxNameChars = 253;
 
 /**
- * The resolver settings of a pod by its dnsPolicy and dnsConfig (Kubernetes, "Pod's DNS Policy"). `host`: the node's
- * own; `cluster`: those of the cluster's service names, without which ClusterFirst means Default.
+ * The resolver settings of a pod by its dnsPolicy and dnsConfig (Kubernetes, "Pod's DNS Policy"). `host`: the node's own, of which its
+ * loopback addresses are no use to a pod with a network of its own; `cluster`: those of the cluster's service names, without which
+ * ClusterFirst means Default.
  */
-export function podDns(pod: Pod, host: Dns, cluster: { server: string; domain: string } | undefined): Dns {
+export function podDns(pod: Pod, host: Dns, cluster: { server: string; domain: string } | undefined): PodDns {
   const { dnsPolicy = 'ClusterFirst', dnsConfig, hostNetwork } = pod.spec;
   const first = dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && !hostNetwork);
   const { namespace = 'default' } = pod.metadata;
+  const reachable = hostNetwork ? host : { ...host, servers: host.servers.filter((server) => !isLoopback(server)) };
   const base: Dns =
     dnsPolicy === 'None'
       ? { servers: [], searches: [], options: [] }
@@ -25,28 +35,62 @@ export function podDns(pod: Pod, host: Dns, cluster: { server: string; domain: s
             searches: [`${namespace}.svc.${cluster.domain}`, `svc.${cluster.domain}`, cluster.domain, ...host.searches],
             options: ['ndots:5'],
           }
-        : host;
-  const options = new Map(base.options.map((option) => [option.split(':')[0] ?? '', option]));
+        : reachable;
+  const options = byName(base.options);
   for (const { name = '', value } of dnsConfig?.options ?? []) options.set(name, value ? `${name}:${value}` : name);
-  return {
-    servers: unique([...base.servers, ...(dnsConfig?.nameservers ?? [])]).slice(0, maxServers),
-    searches: unique([...base.searches, ...(dnsConfig?.searches ?? [])]).slice(0, maxSearches),
-    options: [...options.values()],
-  };
+  const servers = unique([...base.servers, ...(dnsConfig?.nameservers ?? [])]);
+  const searches = unique([...base.searches, ...(dnsConfig?.searches ?? [])]);
+  const [applied, line] = [servers.slice(0, maxServers), fittingSearches(searches)];
+  const warnings = [
+    ...(line.length < searches.length
+      ? [
+          `Search Line limits were exceeded, some search paths have been omitted, the applied search line is: ${line.join(' ')}`,
+        ]
+      : []),
+    ...(applied.length < servers.length
+      ? [
+          `Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: ${applied.join(' ')}`,
+        ]
+      : []),
+  ];
+  return { servers: applied, searches: line, options: [...options.values()], warnings };
 }
 
-/** The settings that a resolv.conf holds. */
+function fittingSearches(searches: readonly string[]): string[] {
+  const line: string[] = [];
+  let chars = -1;
+  for (const search of searches.slice(0, maxSearches)) {
+    if (search.length > maxNameChars) continue;
+    chars += 1 + search.length;
+    if (chars > maxSearchChars) break;
+    line.push(search);
+  }
+  return line;
+}
+
+/** Whether a name server is the machine's own: nobody answers there in another network namespace. */
+export function isLoopback(server: string): boolean {
+  return /^(127\.|0\.0\.0\.0$|::1?$|::ffff:127\.)/i.test(server);
+}
+
+/** The settings that a resolv.conf holds. Of options, the last of a name counts. */
 export function parseResolvConf(text: string): Dns {
   const servers: string[] = [];
   let searches: string[] = [];
-  let options: string[] = [];
+  const options: string[] = [];
   for (const line of text.split('\n')) {
     const [word, ...rest] = line.trim().split(/\s+/);
     if (word === 'nameserver' && rest[0]) servers.push(rest[0]);
-    if (word === 'search') searches = rest;
-    if (word === 'options') options = [...options, ...rest];
+    // A dot at the end of a name says nothing here; alone it is the root.
+    if (word === 'search') searches = rest.map((search) => (search === '.' ? search : search.replace(/\.$/, '')));
+    if (word === 'options') options.push(...rest);
   }
-  return { servers, searches, options };
+  return { servers, searches, options: [...byName(options).values()] };
+}
+
+/** `ndots:5` by `ndots`. */
+function byName(options: readonly string[]): Map<string, string> {
+  return new Map(options.map((option) => [option.split(':')[0] ?? '', option]));
 }
 
 /** Throws an Error that names a setting that is no word. */

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
@@ -17,7 +17,8 @@ import { serverUser } from '../shared/well-known.ts';
 import { parseSysctlPatterns } from './admission/sysctls.ts';
 import { type AgentDeps, createAgent } from './agent.ts';
 import { fileCheckpoint } from './checkpoint-files.ts';
-import { type Dns, parseResolvConf, podDns } from './dns.ts';
+import { type Dns, isLoopback, podDns } from './dns.ts';
+import { hostResolver } from './host-resolver.ts';
 import { readTokenFile } from './join-token.ts';
 import { machineIds, outwardAddress, systemMachine } from './machine.ts';
 import type { Mounter } from './pod/mounter.ts';
@@ -49,6 +50,8 @@ export interface AgentOptions {
   /** Kept for the system, out of what pods may have: thousandths of a core, bytes. */
   readonly reserved?: { readonly cpuMillis: number; readonly memoryBytes: number };
   readonly cgroupParent?: string;
+  /** The file with the resolver settings that pods inherit; absent: the machine's, behind systemd-resolved. */
+  readonly resolvConf?: string;
   /** Sysctls that pods may set beside those that are safe: names, or beginnings that end in `*`. */
   readonly allowedUnsafeSysctls?: readonly string[];
   /** The engine's name of the OCI runtime, when not its default. */
@@ -66,11 +69,15 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const base = { clock: systemClock, random: systemRandom, log };
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   const node = await identityOf(options);
-  const dns = parseResolvConf(await readFile('/etc/resolv.conf', 'utf8').catch(() => ''));
+  const hostDns = hostResolver(options.resolvConf);
+  if (hostDns().servers.every(isLoopback)) {
+    const hint = 'pods get no name server from this node: name a file that has one with --resolv-conf';
+    log.warn({ component: 'agent' }, hint);
+  }
 
   const line = new CertifiedLine(options, log);
   const [runtime, checkpoint] = [
-    await runtimeOf(options, dns, log),
+    await runtimeOf(options, hostDns, log),
     fileCheckpoint(join(options.dataDir, 'checkpoint'), log),
   ];
   const agent = createAgent({
@@ -84,7 +91,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     // Hollow pods use nothing of the machine that they claim to be on.
     ...(options.runtime === 'fake' ? {} : { machineUsage }),
     node,
-    dns,
+    hostDns,
     seccompProfile: seccompProfiles(join(options.dataDir, 'seccomp')),
     allowedUnsafeSysctls,
   });
@@ -134,7 +141,7 @@ async function identityOf(options: AgentOptions): Promise<AgentDeps['node']> {
 /** The runtime with what belongs to it; of the others nothing is loaded. */
 async function runtimeOf(
   options: AgentOptions,
-  dns: Dns,
+  hostDns: () => Dns,
   log: Log,
 ): Promise<Pick<AgentDeps, 'runtime' | 'volumes' | 'network' | 'volatile'>> {
   if (options.runtime === 'fake') {
@@ -167,7 +174,7 @@ async function runtimeOf(
   const volumes = fileVolumes({
     dir: join(dataDir, 'pods'),
     mounter: systemMounter,
-    dnsOf: (pod) => podDns(pod, dns, undefined),
+    dnsOf: (pod) => podDns(pod, hostDns(), undefined),
   });
   return { runtime, volumes, network, volatile: await volatileStorage(join(dataDir, 'volatile'), systemMounter, log) };
 }

@@ -14,6 +14,7 @@ import type { NodeView } from './admission/admit.ts';
 import { type NodeFeatures, unsupported } from './admission/features.ts';
 import { type Assigned, type AssignedChanges, applyAssignments, noChanges, nothingAssigned } from './assignments.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import type { PodDns } from './dns.ts';
 import { AddressPool } from './network/ipam.ts';
 import type { Hooks } from './pod/hooks.ts';
 import type { PodFacts, PodInputs } from './pod/inputs.ts';
@@ -24,7 +25,7 @@ import type { PodVolumes } from './pod/volumes.ts';
 import { PodWorker, type WorkerDeps } from './pod/worker.ts';
 import { PodRecords } from './pod-records.ts';
 import type { Dialers } from './probes/dialers.ts';
-import type { ContainerState, Runtime, RuntimeEvent, SandboxSpec, SandboxState } from './runtime/runtime.ts';
+import type { ContainerState, Runtime, RuntimeEvent, SandboxState } from './runtime/runtime.ts';
 
 export interface PodManagerDeps {
   readonly runtime: Runtime;
@@ -45,7 +46,7 @@ export interface PodManagerDeps {
   features(): NodeFeatures | undefined;
   seccompProfile(name: string): Promise<string>;
   status(): StatusContext;
-  dnsOf(pod: Pod): SandboxSpec['dns'];
+  dnsOf(pod: Pod): PodDns;
   event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
   report(update: PodStatusUpdate): void;
   /** The engine came or went, or the last orphan did: the node's conditions may have changed. */

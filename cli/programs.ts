@@ -187,6 +187,11 @@ export function addPrograms(program: Argv, io: Io): Argv {
             default: [] as string[],
             describe: 'Sysctls that pods may set beside the safe ones: NAME or BEGINNING*, …',
           })
+          .option('resolv-conf', {
+            type: 'string',
+            describe:
+              'The file of the resolver settings for pods (default: /etc/resolv.conf, or that of systemd-resolved)',
+          })
           .option('cgroup-parent', { type: 'string', describe: 'The cgroup that the pods live under' })
           .option('oci-runtime', { type: 'string', describe: "The engine's name of the OCI runtime" })
           .option('metrics-listen', { type: 'string', describe: '127.0.0.1:PORT for Prometheus metrics' })
@@ -209,6 +214,7 @@ export function addPrograms(program: Argv, io: Io): Argv {
             maxPods: args.maxPods,
             allowedUnsafeSysctls: commaSeparated(args.allowedUnsafeSysctls),
             cgroupParent: args.cgroupParent,
+            resolvConf: args.resolvConf,
             runtimeName: args.ociRuntime,
             metricsListen: args.metricsListen,
             logLevel: args.logLevel,

@@ -4,13 +4,8 @@ import { messageOf } from '../../shared/errors.ts';
 import type { Pod, Secret } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Random } from '../../shared/random.ts';
-import {
-  type ContainerState,
-  type Runtime,
-  RuntimeError,
-  type SandboxSpec,
-  type SandboxState,
-} from '../runtime/runtime.ts';
+import type { PodDns } from '../dns.ts';
+import { type ContainerState, type Runtime, RuntimeError, type SandboxState } from '../runtime/runtime.ts';
 import { markReplacing } from './absorb.ts';
 import { type Confiners, confinementOf } from './confinement.ts';
 import { cgroupResources, containerSpec, podRef, sandboxSpec } from './container-spec.ts';
@@ -47,7 +42,7 @@ export interface ExecutorDeps {
   readonly log: Log;
   /** What pods may know of the node. */
   node(): Omit<PodFacts, 'podIP'> & { readonly memoryCapacity: number };
-  dnsOf(pod: Pod): SandboxSpec['dns'];
+  dnsOf(pod: Pod): PodDns;
   readonly confiners: Confiners;
   /** Resolves when all that is remembered has been written. */
   saved(): Promise<void>;
@@ -144,7 +139,9 @@ export const executors: Executors = {
     try {
       const address = pod.spec.hostNetwork ? undefined : deps.allocateAddress(pod.metadata.uid, context.memory.address);
       if (address !== context.memory.address) context.setMemory({ address });
-      const spec = sandboxSpec(pod, attempt, address, deps.dnsOf(pod));
+      const { warnings, ...dns } = deps.dnsOf(pod);
+      for (const warning of warnings) deps.event(pod, 'Warning', 'DNSConfigForming', warning);
+      const spec = sandboxSpec(pod, attempt, address, dns);
       const made = (id: string): void => context.setProgress({ making: { id, attempt } });
       context.putSandbox(await deps.runtime.createSandbox(spec, signal, made));
       context.setProgress({ sandboxFailure: undefined, making: undefined });
