@@ -2,6 +2,7 @@ import type { Client } from '../../shared/client.ts';
 import { ApiError, isApiError } from '../../shared/errors.ts';
 import type { Node } from '../../shared/generated/types.ts';
 import type { Store } from '../store/store.ts';
+import { writeNodeStatus } from './node-status.ts';
 import { claimPodCIDR } from './pod-cidr.ts';
 
 export interface RegistrationDeps {
@@ -42,13 +43,11 @@ export async function registerNode(deps: RegistrationDeps, name: string, said: N
   const node = await (stored ? updateNode(deps.node, said) : createNode(deps.node, said));
   // Once the Node is there, no late news of an earlier one's deletion gives its range away.
   const podCIDR = await claimPodCIDR(deps.store, deps.clusterCIDR, name, deps.exists, node.spec?.podCIDR);
-  // By the claim: two nodes with one range would take each other's traffic.
-  if (node.spec?.podCIDR !== podCIDR) {
-    const body = { metadata: { uid: node.metadata.uid }, spec: { podCIDR, podCIDRs: [podCIDR] } };
-    await deps.ranges.patch('Node', name, { type: 'merge', body });
-  }
   const { uid } = node.metadata;
-  await deps.node.updateStatus('Node', { metadata: { name, uid }, status: said.status ?? {} } as Node);
+  // By the claim: two nodes with one range would take each other's traffic.
+  const body = { metadata: { uid }, spec: { podCIDR, podCIDRs: [podCIDR] } };
+  const ranged = node.spec?.podCIDR === podCIDR ? node : await deps.ranges.patch('Node', name, { type: 'merge', body });
+  await writeNodeStatus(deps.node, ranged, said.status ?? {});
   return { uid, podCIDR };
 }
 

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { isDeepStrictEqual } from 'node:util';
 import type { Client } from '../../shared/client.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
@@ -10,6 +11,7 @@ import { Wakeup } from '../../shared/wakeup.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import { AssignmentChain } from './assignments.ts';
 import { NodeEventWriter } from './node-events.ts';
+import { writeNodeStatus } from './node-status.ts';
 import type { NodeUsage } from './usage.ts';
 import { checkedUsage } from './usage-check.ts';
 
@@ -49,6 +51,9 @@ export class Session {
   readonly #assign = new Wakeup();
   readonly #ended = new AbortController();
   readonly #events: NodeEventWriter;
+  /** What the agent last reported of the node, in its hello at first. */
+  #nodeStatus: NodeStatus | undefined;
+  readonly #capacity = new Wakeup();
   #serving = false;
 
   constructor(deps: SessionDeps, node: string, connection: Connection<FromNode, ToNode>, lease: SessionLease) {
@@ -63,12 +68,20 @@ export class Session {
     this.#assign.ring();
   }
 
+  /** The status of the hello, which has been written. */
+  greeted(status: NodeStatus | undefined): void {
+    this.#nodeStatus = status;
+  }
+
   /** Changes of the cluster's state, some of which may be this node's. */
   note(changes: readonly Change[]): void {
     const lease = `${nodeLeaseNamespace}/${this.node}`;
     if (changes.some(({ kind, key, after }) => kind === 'Lease' && key === lease && !after)) this.#lease.deleted();
     this.#events.note(changes);
     if (this.#chain.note(changes)) this.#assign.ring();
+    if (changes.some((change) => change.kind === 'Node' && change.key === this.node && hasOtherCapacity(change))) {
+      this.#capacity.ring();
+    }
   }
 
   /** Aborted when it is over. */
@@ -95,7 +108,12 @@ export class Session {
   async serve(incoming: AsyncIterator<FromNode>): Promise<void> {
     const { signal } = this.#ended;
     this.#serving = true;
-    const loops = [this.#receive(incoming), this.#sendAssignments(signal), this.#events.run(signal)];
+    const loops = [
+      this.#receive(incoming),
+      this.#sendAssignments(signal),
+      this.#keepNodeStatus(signal),
+      this.#events.run(signal),
+    ];
     try {
       await Promise.race(loops);
     } finally {
@@ -197,15 +215,30 @@ export class Session {
     return pod?.metadata.uid === uid && pod.spec.nodeName === this.node ? pod : undefined;
   }
 
+  /** The last report again, for whoever wrote capacity of its own: all of that is allocatable. */
+  async #keepNodeStatus(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#capacity.wait(signal);
+      if (this.#nodeStatus) await this.#writeNodeStatus(this.#nodeStatus);
+    }
+  }
+
   async #writeNodeStatus(status: NodeStatus): Promise<void> {
-    const { client, log } = this.#deps;
+    const { client, informers, log } = this.#deps;
+    this.#nodeStatus = status;
     try {
-      await client.updateStatus('Node', { metadata: { name: this.node }, status } as Node);
+      const node = informers.of('Node').get(this.node) ?? (await client.get('Node', this.node));
+      await writeNodeStatus(client, node, status);
     } catch (error) {
       if (!isApiError(error, 'Invalid', 'Forbidden', 'BadRequest')) throw error;
       log.warn({ component: 'nodes', key: this.node, err: messageOf(error) }, 'node status refused');
     }
   }
+}
+
+function hasOtherCapacity({ before, after }: Change): boolean {
+  const [was, is] = [before, after].map((node) => (node as Node | undefined)?.status?.capacity);
+  return is !== undefined && !isDeepStrictEqual(was, is);
 }
 
 /** The conditions that only a node writes; of others it may know an old state (kubernetes/pkg/kubelet/types, `PodConditionByKubelet`). */
@@ -218,10 +251,17 @@ const nodeConditions: ReadonlySet<string> = new Set([
   'PodResizeInProgress',
 ]);
 
+/** The fields of a pod's status that a node writes: one that it leaves out is gone. */
+const nodeFields: ReadonlySet<string> = new Set([
+  ...['phase', 'conditions', 'message', 'reason', 'hostIP', 'hostIPs', 'podIP', 'podIPs', 'startTime', 'qosClass'],
+  ...['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses', 'resize', 'observedGeneration'],
+]);
+
 /** The status an agent reports, with what others have written into it: the scheduler's and the controllers' conditions, readiness gates. */
 function withOthers(pod: Pod, status: PodStatus): PodStatus {
+  const kept = Object.entries(pod.status ?? {}).filter(([name]) => !nodeFields.has(name));
   const others = pod.status?.conditions?.filter(({ type }) => !nodeConditions.has(type)) ?? [];
   const written = new Set(others.map(({ type }) => type));
   const reported = status.conditions?.filter(({ type }) => !written.has(type)) ?? [];
-  return { ...status, conditions: [...others, ...reported] };
+  return { ...Object.fromEntries(kept), ...status, conditions: [...others, ...reported] };
 }

@@ -400,6 +400,26 @@ describe('what a node reports', () => {
     expect(node.status?.capacity?.cpu).toBe('7');
   });
 
+  it('leaves a node’s capacity and conditions of others, which are allocatable at once and outlive sessions', async () => {
+    const amounts = { cpu: '4', memory: '8Gi', pods: '110' };
+    const conditions = [{ type: 'Ready', status: 'True' }] as const;
+    const status = { capacity: amounts, allocatable: amounts, conditions: [...conditions] };
+    const agent = new Agent('a', undefined, { status } as never);
+    await cluster.until(async () => agent.of('assignments').length > 0, 'it has its assignments', 5);
+    const problem = { type: 'KernelDeadlock', status: 'False', reason: 'KernelHasNoDeadlock' } as const;
+    const body = { status: { capacity: { 'example.com/gpu': '2' }, conditions: [problem] } };
+    await cluster.settle(cluster.client.patch('Node', 'a', { type: 'strategic', body }, { subresource: 'status' }));
+    const stored = async () => (await cluster.client.get('Node', 'a')).status;
+    await cluster.until(async () => (await stored())?.allocatable?.['example.com/gpu'] === '2', 'it is allocatable', 5);
+    await agent.connection.send({ type: 'nodeStatus', status: { ...status, images: [] } });
+    await new Agent('a', undefined, { status } as never).connection.send({ type: 'nodeStatus', status });
+    await cluster.clock.advance(500);
+    const after = await cluster.settle(stored());
+    expect(after?.capacity).toEqual({ ...amounts, 'example.com/gpu': '2' });
+    expect(after?.allocatable).toEqual({ ...amounts, 'example.com/gpu': '2' });
+    expect(after?.conditions?.map(({ type }) => type).sort()).toEqual(['KernelDeadlock', 'Ready']);
+  });
+
   it('of another node’s pod, or of one that had the name before, is not believed', async () => {
     const agent = await joined('a');
     await joined('b');

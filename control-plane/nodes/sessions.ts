@@ -124,6 +124,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
       const revision = await liveness.open({ id: sessionId, node: name, leaseMs }, (reason) => session.end(reason));
       const { podCIDR, uid } = await registerNode({ ...deps, node: client, exists }, name, hello.node);
       await bindEnrollment({ client: deps.enrollments }, name, caller.uid, uid);
+      session.greeted(hello.node.status);
       await caughtUp(revision);
       const kubernetes = apiService(informers.of('Service').get('default/kubernetes'));
       const heartbeats = deps.heartbeats();
