@@ -4,13 +4,13 @@ import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
 import type { Event, Pod } from '../../shared/generated/types.ts';
 import type { Change, Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
+import { TokenBucket } from '../../shared/token-bucket.ts';
 import { Wakeup } from '../../shared/wakeup.ts';
 
 /** Events that wait to be written; more are dropped: they are news, not state. */
 const maxWaiting = 200;
 /** A node may report so many at once, and so many a second for ever: what it fills of the store in an hour is bounded. */
-const burst = 1_000;
-const perSecond = 5;
+const rate = { burst: 1_000, perSecond: 5 };
 /** The longest message, in characters, as events.k8s.io/v1 has it; and the longest event, in characters of its JSON. */
 const maxMessage = 1_024;
 const maxEvent = 8_192;
@@ -21,7 +21,7 @@ export interface NodeEventsDeps {
   /** The API under the node's own identity. */
   readonly client: Client;
   readonly informers: Informers;
-  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly clock: Pick<Clock, 'monotonic' | 'sleep'>;
   readonly log: Log;
 }
 
@@ -33,13 +33,12 @@ export class NodeEventWriter {
   readonly #wakeup = new Wakeup();
   /** By uid, the oldest first. */
   readonly #gone = new Set<string>();
-  #allowance = burst;
-  #countedAt: number;
+  readonly #bucket: TokenBucket;
 
   constructor(deps: NodeEventsDeps, node: string) {
     this.#deps = deps;
     this.#node = node;
-    this.#countedAt = deps.clock.monotonic();
+    this.#bucket = new TokenBucket(deps.clock, rate);
   }
 
   note(changes: readonly Change[]): void {
@@ -51,7 +50,7 @@ export class NodeEventWriter {
   }
 
   put(event: Event): void {
-    if (this.#waiting.length >= maxWaiting || !this.#mayReport()) return;
+    if (this.#waiting.length >= maxWaiting || !this.#bucket.tryTake()) return;
     this.#waiting.push(event);
     this.#wakeup.ring();
   }
@@ -63,15 +62,6 @@ export class NodeEventWriter {
         await this.#write(event);
       }
     }
-  }
-
-  #mayReport(): boolean {
-    const now = this.#deps.clock.monotonic();
-    this.#allowance = Math.min(burst, this.#allowance + ((now - this.#countedAt) / 1000) * perSecond);
-    this.#countedAt = now;
-    if (this.#allowance < 1) return false;
-    this.#allowance--;
-    return true;
   }
 
   async #write(event: Event): Promise<void> {

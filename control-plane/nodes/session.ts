@@ -7,6 +7,7 @@ import type { Node, NodeStatus, Pod, PodStatus } from '../../shared/generated/ty
 import type { Change, Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Connection, FromNode, PodStatusUpdate, ToNode, UsageReport } from '../../shared/session.ts';
+import { TokenBucket } from '../../shared/token-bucket.ts';
 import { Wakeup } from '../../shared/wakeup.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import { AssignmentChain } from './assignments.ts';
@@ -17,6 +18,8 @@ import { checkedUsage } from './usage-check.ts';
 
 /** Reports of one message that are written at the same time. */
 const parallelWrites = 16;
+/** Status reports that are written for one node: a start of all its pods at once, and so many a second for ever. */
+const reportRate = { burst: 2_000, perSecond: 200 };
 /** Tries of one status report whose pod changes at the same time. */
 const statusTries = 5;
 
@@ -48,6 +51,7 @@ export class Session {
   readonly #connection: Connection<FromNode, ToNode>;
   readonly #lease: SessionLease;
   readonly #chain: AssignmentChain;
+  readonly #reports: TokenBucket;
   readonly #assign = new Wakeup();
   readonly #ended = new AbortController();
   readonly #events: NodeEventWriter;
@@ -63,6 +67,7 @@ export class Session {
     this.#lease = lease;
     // Each stream that is about to be opened listens to it.
     setMaxListeners(0, this.#ended.signal);
+    this.#reports = new TokenBucket(deps.clock, reportRate);
     this.#events = new NodeEventWriter(deps, node);
     this.#chain = new AssignmentChain(node, deps.informers);
     this.#assign.ring();
@@ -133,10 +138,12 @@ export class Session {
   async #handle(message: FromNode): Promise<void> {
     switch (message.type) {
       case 'podStatus':
+        await this.#reports.take(message.updates.length, this.ended);
         await this.#writePodStatuses(message.updates);
         await this.#connection.send({ type: 'statusAck', sequence: message.sequence });
         return;
       case 'nodeStatus':
+        await this.#reports.take(1, this.ended);
         await this.#writeNodeStatus(message.status);
         return;
       case 'event':

@@ -176,6 +176,19 @@ describe('a session', () => {
     }
   });
 
+  it('is refused to a node that opens one after the other, and to no other node', async () => {
+    const errors: unknown[] = [];
+    for (let i = 0; i < 30; i++) {
+      const agent = new Agent('a');
+      void agent.served.then((error) => errors.push(error));
+    }
+    await cluster.clock.advance(100);
+    expect(errors.filter((error) => isApiError(error, 'TooManyRequests')).length).toBeGreaterThanOrEqual(9);
+    await joined('b');
+    await cluster.clock.advance(5_000);
+    await joined('a');
+  });
+
   it('takes the place of the one the node had before', async () => {
     const first = await joined('a');
     await joined('a');

@@ -17,6 +17,7 @@ import type {
   StreamRequest,
   ToNode,
 } from '../../shared/session.ts';
+import { TokenBucket } from '../../shared/token-bucket.ts';
 import { nodesGroup, nodeUserPrefix } from '../../shared/well-known.ts';
 import type { Liveness } from '../liveness/liveness.ts';
 import { serverLeaseNamespace, serverOf } from '../liveness/server-lease.ts';
@@ -31,6 +32,8 @@ export { assignmentKinds } from './assignments.ts';
 
 /** A connection that has not said hello by then is closed. */
 const helloMs = 10_000;
+/** Sessions that one node opens: an agent tries again after two seconds, and sooner only at first. */
+const startRate = { burst: 20, perSecond: 2 };
 /** How far behind the store the informers may be before a session is refused. */
 const catchUpMs = 5_000;
 
@@ -78,6 +81,8 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
   const { clock, random, informers, store } = deps;
   const log = deps.log.child({ component: 'nodes' });
   const sessions = new Map<string, Session>();
+  /** By node. */
+  const starts = new Map<string, TokenBucket>();
   const tunnels = new Tunnels({ clock, random });
   const usage = new NodeUsage(clock);
   const exists = (node: string): boolean => informers.of('Node').get(node) !== undefined;
@@ -87,6 +92,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     for (const { kind, key, before, after } of changes) {
       if (kind !== 'Node' || after) continue;
       usage.forget(key);
+      starts.delete(key);
       nodeDeleted(key, before?.metadata.uid).catch((error) =>
         log.warn({ key, err: messageOf(error) }, 'node not freed'),
       );
@@ -105,11 +111,22 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     }
   }
 
+  /** Registering and the whole state cost more than a connection does. */
+  function requireRest(name: string): void {
+    let bucket = starts.get(name);
+    if (!bucket) {
+      bucket = new TokenBucket(clock, startRate);
+      starts.set(name, bucket);
+    }
+    if (!bucket.tryTake()) throw new ApiError('TooManyRequests', `node ${name} opens too many sessions`);
+  }
+
   async function serve(connection: Connection<FromNode, ToNode>, caller: SessionCaller): Promise<void> {
     const incoming = connection.incoming[Symbol.asyncIterator]();
     const hello = await firstMessage(incoming, connection);
     const name = hello.nodeName;
     requireNode(caller, name);
+    requireRest(name);
 
     const sessionId = uuid(random);
     const { liveness, heartbeatMs, leaseMs } = deps;

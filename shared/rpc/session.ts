@@ -1,4 +1,5 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { Clock } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import type { Event, Node, NodeStatus, PodStatus } from '../generated/types.ts';
 import { parseOwnNode } from '../own-node.ts';
@@ -11,6 +12,7 @@ import type {
   ToNode,
   TunnelFrame,
 } from '../session.ts';
+import { TokenBucket } from '../token-bucket.ts';
 import type { RpcChannel } from './channel.ts';
 import { connectionOver } from './connection.ts';
 import { dialHeartbeats } from './heartbeats.ts';
@@ -44,12 +46,31 @@ export function grpcSessionTransport(channel: RpcChannel): SessionTransport {
   };
 }
 
-/** The server's end of a session. */
+/** What one session may send, in bytes: all that an agent knows at once, and so much a second for ever. */
+const sessionRate = { burst: 16 * 2 ** 20, perSecond: 2 ** 20 };
+/** What a message costs beside its bytes. */
+const messageCost = 512;
+
+/** The server's end of a session. What comes faster than an agent has to say it waits with its sender. */
 export function serverSession(
   stream: ServerDuplexStream<WireFromNode, WireToNode>,
+  clock: Pick<Clock, 'monotonic' | 'sleep'>,
   signal?: AbortSignal,
 ): Connection<FromNode, ToNode> {
-  return connectionOver(stream, toNodeToWire, fromNodeFromWire, (error) => error, signal);
+  const bytes = new TokenBucket(clock, sessionRate);
+  const pace = (wire: WireFromNode): Promise<void> => bytes.take(costOf(wire), signal);
+  return connectionOver(stream, toNodeToWire, fromNodeFromWire, (error) => error, signal, pace);
+}
+
+function costOf({ hello, pod_status, node_status, event, metrics }: WireFromNode): number {
+  const texts = [
+    hello?.node,
+    node_status?.status,
+    event?.event,
+    ...(pod_status?.updates ?? []).map((one) => one.status),
+  ];
+  const bytes = texts.reduce((sum, text) => sum + (text?.length ?? 0), 0);
+  return messageCost + bytes + messageCost * (metrics?.pods?.length ?? 0);
 }
 
 /** The server's end of a tunnel, once its first frame has named it. BadRequest when it does not. */

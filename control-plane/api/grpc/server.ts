@@ -194,7 +194,7 @@ function told<T>(
 function sessionMethods(deps: Deps): Registered[] {
   const { Connect, Tunnel } = deps.schema.sessions;
   const connect = nodeStream<WireFromNode, WireToNode>(deps, Connect.path, (stream, identity, signal) =>
-    deps.sessions.serve(serverSession(stream, signal), { ...identity, peer: stream.getPeer() }),
+    deps.sessions.serve(serverSession(stream, deps.clock, signal), { ...identity, peer: stream.getPeer() }),
   );
   const tunnel = nodeStream<WireTunnelFrame, WireTunnelFrame>(deps, Tunnel.path, async (stream, identity, signal) => {
     const { id, connection } = await new Promise<Awaited<ReturnType<typeof serverTunnel>>>((resolve, reject) => {
