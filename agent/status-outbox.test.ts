@@ -74,3 +74,15 @@ it('keeps that a pod has ended until it is acknowledged', () => {
   outbox.restart([]);
   expect(outbox.take()?.updates).toEqual([update('a', 'Succeeded', true)]);
 });
+
+it('large statuses go in several reports, one that is larger than a report by itself', () => {
+  const outbox = new StatusOutbox();
+  const sizes = [200_000, 100_000, 100_000, 900_000, 10];
+  for (const [index, size] of sizes.entries()) {
+    const [name, status] = [`p${index}`, { message: 'x'.repeat(size) }];
+    outbox.put({ namespace: 'default', name, uid: name, status, terminated: false });
+  }
+  const batches: string[][] = [];
+  for (let batch = outbox.take(); batch; batch = outbox.take()) batches.push(batch.updates.map(({ name }) => name));
+  expect(batches).toEqual([['p0'], ['p1', 'p2'], ['p3'], ['p4']]);
+});

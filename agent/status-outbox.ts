@@ -1,7 +1,8 @@
 import type { PodStatusUpdate } from '../shared/session.ts';
 
-/** The most updates of one report. */
+/** The most updates of one report, and the most characters of JSON unless it is one update: a server takes 1 MiB at a time. */
 const maxBatch = 100;
+const maxCharacters = 256 * 1024;
 
 /** Pod statuses on their way: of each pod only the newest, kept until the control plane has stored it. */
 export class StatusOutbox {
@@ -26,12 +27,23 @@ export class StatusOutbox {
   /** The next report; its updates count as sent until they are acknowledged. */
   take(): { sequence: number; updates: PodStatusUpdate[] } | undefined {
     if (this.#waiting.size === 0) return undefined;
-    const updates = [...this.#waiting.values()].slice(0, maxBatch);
+    const updates = this.#batch();
     for (const { uid } of updates) this.#waiting.delete(uid);
     this.#supersede(new Set(updates.map(({ uid }) => uid)));
     const sequence = ++this.#sequence;
     this.#sent.set(sequence, updates);
     return { sequence, updates };
+  }
+
+  #batch(): PodStatusUpdate[] {
+    const updates: PodStatusUpdate[] = [];
+    let characters = 0;
+    for (const update of this.#waiting.values()) {
+      characters += JSON.stringify(update.status ?? {}).length;
+      if (updates.length >= maxBatch || (characters > maxCharacters && updates.length > 0)) break;
+      updates.push(update);
+    }
+    return updates;
   }
 
   acknowledge(sequence: number): void {

@@ -130,7 +130,8 @@ export class RoutedNetwork implements PodNetwork {
       this.#log.warn(fields, 'a node is not a direct neighbour: its pods cannot be reached from here');
     }
     await this.#ip(peerLines(peers, await this.#routes(signal), reached), signal);
-    this.#peers = peers;
+    // Of those that are no neighbours the address is not known to be a node's.
+    this.#peers = peers.filter(({ address }) => reached.has(address));
     await this.#setFirewallRanges(signal);
   }
 

@@ -248,10 +248,13 @@ function toJson(value: object): Uint8Array {
   return Buffer.from(JSON.stringify(value));
 }
 
-function fromJson<T>(bytes: Uint8Array | undefined): T {
+function fromJson<T extends object>(bytes: Uint8Array | undefined): T {
+  let value: unknown;
   try {
-    return JSON.parse(Buffer.from(bytes ?? []).toString()) as T;
+    value = JSON.parse(Buffer.from(bytes ?? []).toString());
   } catch (cause) {
     throw new ApiError('BadRequest', 'a session message does not hold JSON', {}, { cause });
   }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as T;
+  throw new ApiError('BadRequest', 'a session message holds JSON that is no object');
 }

@@ -162,6 +162,25 @@ describe('a session', () => {
     expect(await take(agent.incoming, 10)).toEqual([]);
   });
 
+  test('ends when the agent sends more than 1 MiB at a time, or JSON that is no object', async () => {
+    const wrong: FromNode[] = [
+      { type: 'nodeStatus', status: { images: [{ names: ['x'.repeat(2 ** 20)] }] } },
+      { type: 'nodeStatus', status: null as never },
+      { type: 'event', event: [] as never },
+    ];
+    for (const message of wrong) {
+      const stop = new AbortController();
+      const agent = grpcSessionTransport(channel).connect(stop.signal);
+      const count = sessions.sessions.length;
+      await agent.send({ type: 'podStatus', sequence: 1, updates: [] });
+      const served = await eventually(() => sessions.sessions[count]);
+      await agent.send(message);
+      await expect(take(served.connection.incoming, 10)).rejects.toThrow();
+      served.done();
+      stop.abort();
+    }
+  });
+
   test('breaks for the server when the agent vanishes, and for the agent when the server does', async () => {
     const stop = new AbortController();
     const agent = grpcSessionTransport(channel).connect(stop.signal);

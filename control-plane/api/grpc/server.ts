@@ -1,4 +1,4 @@
-import { type handleBidiStreamingCall, Server, type ServerDuplexStream } from '@grpc/grpc-js';
+import { type handleBidiStreamingCall, type MethodDefinition, Server, type ServerDuplexStream } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
@@ -73,6 +73,9 @@ const settings = {
 /** Says in the audit log which node is meant. */
 const nodeNote = 'coracle.io/node';
 const maxNodeName = 253;
+
+/** One message of a node's session. */
+const maxSessionBytes = 1024 * 1024;
 
 /** How long a tunnel may take to say which it is, in milliseconds. */
 const tunnelNameMs = 10_000;
@@ -207,9 +210,20 @@ function sessionMethods(deps: Deps): Registered[] {
     await deps.sessions.tunnel(id, connection, identity);
   });
   return [
-    { definition: Connect, handler: connect },
+    { definition: bounded(Connect, maxSessionBytes), handler: connect },
     { definition: Tunnel, handler: tunnel },
   ];
+}
+
+/** The same method, with messages of at most so many bytes: of more not even the parts are counted. */
+function bounded<In, Out>(definition: MethodDefinition<In, Out>, maxBytes: number): MethodDefinition<In, Out> {
+  return {
+    ...definition,
+    requestDeserialize(bytes) {
+      if (bytes.length > maxBytes) throw new Error(`a message of ${bytes.length} bytes: at most ${maxBytes} are taken`);
+      return definition.requestDeserialize(bytes);
+    },
+  };
 }
 
 /** A stream that only a node may open; it ends when the session server is done with it, or with the node's certificate. */
