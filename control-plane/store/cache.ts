@@ -21,8 +21,8 @@ const defaultWindow = 8192;
 const loadPage = 1000;
 /** The characters of stored text that are read at a time while loading. */
 const loadSize = 8 * 1024 * 1024;
-/** The most bytes of objects that are told at a time to a subscriber. */
-const batchBytes = 1024 * 1024;
+/** Bytes of objects after which what is told to a subscriber goes on in another batch. */
+const batchBytes = 8 * 1024 * 1024;
 /** About what the outline of a packed object takes of the heap, in bytes. */
 const outlineBytes = 4096;
 /** Between two attempts to watch or to load. */
@@ -186,7 +186,7 @@ export class WatchCache {
     const present = initial ? kinds.map((kind) => [kind, this.#state.list(kind)] as const) : [];
     const subscription = this.#feed.follow(kinds, initial ? undefined : from, revision, options, signal);
     try {
-      if (initial) yield* initialBatches(present, revision, signal);
+      if (initial) yield* initialBatches(present, revision, (object) => this.sizeOf(object), signal);
       yield* subscription.batches();
     } finally {
       subscription.close();
@@ -327,6 +327,7 @@ export class WatchCache {
 function* initialBatches(
   present: readonly (readonly [Kind, readonly KubeObject[]])[],
   revision: number,
+  sizeOf: (object: KubeObject) => number,
   signal: AbortSignal,
 ): Generator<CacheBatch> {
   let events: CacheEvent[] = [];
@@ -347,7 +348,7 @@ function* initialBatches(
         revision: Number(object.metadata.resourceVersion),
         cost: 0,
       });
-      bytes += packedBytes(object);
+      bytes += sizeOf(object);
     }
   }
   yield { revision, initial: true, synced: true, events };

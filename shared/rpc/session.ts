@@ -27,7 +27,7 @@ export function grpcSessionTransport(channel: RpcChannel): SessionTransport {
     connect(signal) {
       const stream = channel.duplex(Connect, signal);
       return {
-        ...connectionOver(stream, fromNodeToWire, toNodeFromWire, channel.toApiError),
+        ...connectionOver(stream, fromNodeToWire, gathered(), channel.toApiError),
         heartbeats: (target, until) => dialHeartbeats(channel, stream.getPeer(), target, until),
       };
     },
@@ -59,7 +59,14 @@ export function serverSession(
 ): Connection<FromNode, ToNode> {
   const bytes = new TokenBucket(clock, sessionRate);
   const pace = (wire: WireFromNode): Promise<void> => bytes.take(costOf(wire), signal);
-  return connectionOver(stream, toNodeToWire, fromNodeFromWire, (error) => error, signal, pace);
+  const same = (wire: WireToNode): WireToNode => wire;
+  const connection = connectionOver(stream, same, fromNodeFromWire, (error) => error, signal, pace);
+  return {
+    ...connection,
+    async send(message) {
+      for (const wire of toNodeToWire(message)) await connection.send(wire);
+    },
+  };
 }
 
 function costOf({ hello, pod_status, node_status, event, metrics }: WireFromNode): number {
@@ -72,6 +79,24 @@ function costOf({ hello, pod_status, node_status, event, metrics }: WireFromNode
   const bytes = texts.reduce((sum, text) => sum + (text?.length ?? 0), 0);
   return messageCost + bytes + messageCost * (metrics?.pods?.length ?? 0);
 }
+
+/** Bytes of objects after which assignments go on in another message: a client takes no message of any size. */
+const partBytes = 4 * 1024 * 1024;
+const part = 'PART';
+
+/** Reads messages for a node, and puts assignments that come in parts together. */
+function gathered(): (wire: WireToNode) => ToNode | undefined {
+  let before: WireAssignments = [];
+  return (wire) => {
+    const { assignments } = wire;
+    if (!assignments) return toNodeFromWire(wire);
+    const changes = [...before, ...(assignments.changes ?? [])];
+    before = assignments.type === part ? changes : [];
+    return assignments.type === part ? undefined : toNodeFromWire({ assignments: { ...assignments, changes } });
+  };
+}
+
+type WireAssignments = NonNullable<NonNullable<WireToNode['assignments']>['changes']>;
 
 /** The server's end of a tunnel, once its first frame has named it. BadRequest when it does not. */
 export async function serverTunnel(
@@ -146,7 +171,29 @@ export function fromNodeFromWire(wire: WireFromNode): FromNode | undefined {
   return undefined;
 }
 
-export function toNodeToWire(message: ToNode): WireToNode {
+/** One message, or several where assignments are large, each made when the one before has been sent. */
+export function* toNodeToWire(message: ToNode): Generator<WireToNode> {
+  if (message.type !== 'assignments') {
+    yield plainToWire(message);
+    return;
+  }
+  let changes: WireAssignments = [];
+  let bytes = 0;
+  for (const { object, ...rest } of message.changes) {
+    if (bytes > partBytes) {
+      yield { assignments: { type: part, changes } };
+      changes = [];
+      bytes = 0;
+    }
+    const json = object && toJson(object);
+    changes.push({ ...rest, ...(json ? { object: json } : {}) });
+    bytes += json?.length ?? 0;
+  }
+  const { mode, appliesTo, resultsIn } = message;
+  yield { assignments: { type: mode, applies_to: appliesTo, results_in: resultsIn, changes } };
+}
+
+function plainToWire(message: Exclude<ToNode, { type: 'assignments' }>): WireToNode {
   switch (message.type) {
     case 'welcome': {
       const { sessionId, heartbeatMs, leaseMs, podCIDR, clusterCIDR, servers, kubernetes, heartbeats } = message;
@@ -160,18 +207,6 @@ export function toNodeToWire(message: ToNode): WireToNode {
         },
       };
     }
-    case 'assignments':
-      return {
-        assignments: {
-          type: message.mode,
-          applies_to: message.appliesTo,
-          results_in: message.resultsIn,
-          changes: message.changes.map(({ object, ...rest }) => ({
-            ...rest,
-            ...(object ? { object: toJson(object) } : {}),
-          })),
-        },
-      };
     case 'statusAck':
       return { status_ack: { sequence: message.sequence } };
     case 'ownNode':

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
-import type { Event, Node, PodStatus } from '../../shared/generated/types.ts';
+import type { ConfigMap, Event, Node, PodStatus } from '../../shared/generated/types.ts';
 import { createRpcChannel, type RpcChannel } from '../../shared/rpc/channel.ts';
 import { grpcSessionTransport } from '../../shared/rpc/session.ts';
 import type { Connection, FromNode, SessionServer, ToNode, TunnelFrame } from '../../shared/session.ts';
@@ -146,6 +146,31 @@ describe('a session', () => {
     expect(await take(served.connection.incoming, fromNode.length)).toEqual(fromNode);
     for (const message of toNode) await served.connection.send(message);
     expect(await take(agent.incoming, toNode.length)).toEqual(toNode);
+    served.done();
+    stop.abort();
+  });
+
+  test('carries assignments that are larger than any message may be', async () => {
+    const stop = new AbortController();
+    const agent = grpcSessionTransport(channel).connect(stop.signal);
+    const count = sessions.sessions.length;
+    await agent.send({ type: 'podStatus', sequence: 1, updates: [] });
+    const served = await eventually(() => sessions.sessions[count]);
+    const data = { text: 'x'.repeat(1024 * 1024) };
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'c' }, data } as unknown as ConfigMap;
+    const changes = Array.from({ length: 70 }, (_, i) => ({
+      ...{ kind: 'ConfigMap' as const, namespace: 'default', name: `c-${i}` },
+      ...{ removed: false, object },
+    }));
+    const large = { type: 'assignments', mode: 'COMPLETE', appliesTo: 0, resultsIn: 1, changes } as const;
+    const sent = Promise.all([
+      served.connection.send(large),
+      served.connection.send({ type: 'statusAck', sequence: 1 }),
+    ]);
+    const received = await take(agent.incoming, 2);
+    await sent;
+    expect(received.map(({ type }) => type).sort()).toEqual(['assignments', 'statusAck']);
+    expect(received.find(({ type }) => type === 'assignments')).toEqual(large);
     served.done();
     stop.abort();
   });

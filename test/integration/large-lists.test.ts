@@ -138,6 +138,17 @@ describe.skipIf(!hasEtcd())('a list of large objects', { timeout: 120_000 }, () 
       const all = await client.list('ConfigMap', { namespace: 'default', labelSelector: 'size=large' });
       expect(all.items).toHaveLength(count);
     });
+
+    it('is refused as one message, with what to do instead', async () => {
+      const List = client.channel.schema.kinds.find(({ entry }) => entry.kind === 'ConfigMap')?.methods.List;
+      if (!List) throw new Error('no method List');
+      await pausing(() =>
+        expect(client.channel.unary(List, { namespace: 'default' })).rejects.toMatchObject({
+          reason: 'RequestEntityTooLarge',
+          message: 'the list is longer than 32 MiB: ask for it in pages, by limit and continue',
+        }),
+      );
+    });
   });
 
   it('is deleted', async () => {
