@@ -228,7 +228,7 @@ describe.skipIf(missing)('an agent on Docker', () => {
     const filter = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_ERRNO' }] };
     await mkdir(join(dir, 'seccomp'), { recursive: true });
     await writeFile(join(dir, 'seccomp', 'no-mkdir.json'), JSON.stringify(filter));
-    const script = 'grep ^Seccomp: /proc/self/status; mkdir /tmp/made && echo made';
+    const script = 'exec 2>&1; grep ^Seccomp: /proc/self/status; mkdir /tmp/made && echo made';
     const as = (name: string, seccompProfile: SeccompProfile) =>
       shell(name, script, { securityContext: { seccompProfile } });
     const containers = [
