@@ -41,6 +41,7 @@ export interface JoinOptions {
 }
 
 const backoff = { firstMs: 500, capMs: 15_000 } as const;
+const refusedBackoff = { firstMs: 60_000, capMs: 10 * 60_000 } as const;
 const dialMs = 10_000;
 const maxPauseMs = 60 * 60 * 1000;
 const maxChain = 8;
@@ -107,10 +108,11 @@ export async function keepRenewed(
   signal: AbortSignal,
 ): Promise<void> {
   let current = credentials;
+  let pace: { readonly firstMs: number; readonly capMs: number } = backoff;
   for (let attempt = 0; !signal.aborted; ) {
     const wait = renewalTime(validityOf(current.node.certificate)) - deps.clock.now();
     // Long timers are cut short: the clock may be set, and a timer holds no more than 2^31 ms.
-    const pause = wait > 0 ? Math.min(wait, maxPauseMs) : attempt > 0 ? backoffMs(attempt, backoff, deps.random) : 0;
+    const pause = wait > 0 ? Math.min(wait, maxPauseMs) : attempt > 0 ? backoffMs(attempt, pace, deps.random) : 0;
     try {
       await deps.clock.sleep(pause, signal);
       if (wait > pause) continue;
@@ -121,6 +123,8 @@ export async function keepRenewed(
     } catch (error) {
       if (signal.aborted) return;
       attempt++;
+      // A refusal stands until a person does something.
+      pace = isApiError(error, 'Forbidden', 'Unauthorized') ? refusedBackoff : backoff;
       deps.log.warn({ component: 'enroll', err: error }, `cannot renew the node certificate yet: ${messageOf(error)}`);
     }
   }

@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import { createSigningRequest, type KeyPair } from '../../shared/pki/certificates.ts';
@@ -137,11 +138,77 @@ describe.skipIf(!hasEtcd())('a node of a cluster with two servers', () => {
     });
   });
 
+  it('ends what people do with it when their certificates end: a watch, a log, a command, a port, over REST and gRPC', async () => {
+    await started('lively', await enrolled('lively'));
+    const container = { name: 'app', image: 'example/app', command: ['fake.log=begun'] };
+    await client.create('Pod', {
+      metadata: { name: 'pod', namespace: 'default' },
+      spec: { nodeName: 'lively', containers: [container], terminationGracePeriodSeconds: 1 },
+    });
+    await eventually(async () => (await client.get('Pod', 'pod', 'default')).status?.phase === 'Running', {
+      timeoutMs: 20_000,
+      what: 'the pod does not run',
+    });
+    const begun = performance.now();
+    const credentials = await first.authority.issueClient(administrator, 6_000);
+    const agent = agentOf(credentials);
+    const { ca, cert, key } = agent.options;
+    const tls = { ca: first.authority.certificate, credentials };
+    const brief = createGrpcClient({ address: first.grpc, tls }, deps);
+    const pod = { namespace: 'default', name: 'pod' };
+    const path = `wss://127.0.0.1:${first.restPort}/api/v1/namespaces/default/pods/pod`;
+    const open = (query: string, protocol: string): WebSocket =>
+      new WebSocket(`${path}/${query}`, protocol, { ca, cert, key });
+    const command = { type: 'exec', command: ['sleep'], stdout: true, stderr: true, stdin: false } as const;
+    const streams: Readonly<Record<string, Promise<unknown>>> = {
+      watch: endOf(watchNode(agent, first.restPort, 'lively')),
+      exec: closed(open('exec?command=sleep&stdout=true', 'v5.channel.k8s.io')),
+      forward: closed(open('portforward?ports=7', 'v4.channel.k8s.io')),
+      grpcWatch: drained(brief.watchKind('Pod', {}, signal)),
+      grpcLog: drained(brief.logs(pod, { follow: true }, signal)),
+      grpcExec: drained(brief.connect(pod, command, signal).incoming),
+    };
+    const over = new Set<string>();
+    const all = Promise.all(
+      Object.entries(streams).map(async ([name, end]) => {
+        await end.catch(() => undefined);
+        over.add(name);
+      }),
+    );
+    try {
+      await eventually(() => (over.size > 0 ? true : undefined), { timeoutMs: 15_000, what: 'no stream has ended' });
+      expect(performance.now() - begun).toBeGreaterThan(3_000);
+      await eventually(() => over.size === Object.keys(streams).length, {
+        timeoutMs: 5_000,
+        what: `not all have ended: only ${[...over]}`,
+      });
+      await all;
+    } finally {
+      brief.close();
+      agent.destroy();
+    }
+  });
+
   async function leases(): Promise<string[]> {
     const { items } = await client.list('Lease', { namespace: 'kube-node-lease' });
     return items.map(({ metadata }) => metadata.name);
   }
 });
+
+async function drained(stream: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of stream);
+}
+
+function closed(socket: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.on('error', () => undefined);
+    socket.once('close', () => resolve());
+  });
+}
+
+function endOf(watch: { readonly ended: boolean }): Promise<unknown> {
+  return eventually(() => watch.ended, { timeoutMs: 30_000 });
+}
 
 function watchNode(agent: Agent, port: number, name: string): { text: string; ended: boolean } {
   const seen = { text: '', ended: false };
