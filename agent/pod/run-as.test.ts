@@ -53,6 +53,24 @@ describe('who a container runs as', () => {
     });
   });
 
+  it('is the number that is asked for, whatever account of the image has that number for its name', () => {
+    const [pod, spec] = of({ runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000 });
+    const trap = { passwd: '1000:x:0:0::/:/bin/sh\n', group: '1000:x:0:\n5:x:0:\n' };
+    expect(runAs(pod, spec, '', trap).user).toBe('1000:1000');
+    const [strict, same] = of({ runAsNonRoot: true, supplementalGroupsPolicy: 'Strict' });
+    expect(runAs(strict, same, '1000:5', trap).user).toBe('1000:5');
+  });
+
+  it('is never root because an account of the image has no number', () => {
+    const [pod, spec] = of({ runAsGroup: 1000 });
+    const broken = { passwd: 'app:x:zero:0::/:/bin/sh\n', group: 'app:x:zero:\n' };
+    expect(() => runAs(pod, spec, 'app', broken)).toThrow(
+      'unable to find user app: no matching entries in passwd file',
+    );
+    const [strict, same] = of({ supplementalGroupsPolicy: 'Strict' });
+    expect(() => runAs(strict, same, '7:app', broken)).toThrow('unable to find group app');
+  });
+
   it('stays the image’s user when only a group is given', () => {
     expect(as({ runAsGroup: 3000 }, 'app').user).toBe('1000:3000');
     expect(as({ runAsGroup: 3000 }, '1234:5').user).toBe('1234:3000');

@@ -51,7 +51,7 @@ export function runAs(pod: Pod, container: Container, imageUser: string, account
   const [imageName = '', imageGroup] = imageUser.split(':');
   const user = runAsUser === undefined ? imageName || '0' : String(runAsUser);
   const account = accountOf(user, accounts.passwd);
-  const uid = account?.uid ?? idOf(user);
+  const uid = idOf(user) ?? account?.uid;
   if (uid === undefined) throw new ConfigError(`unable to find user ${user}: no matching entries in passwd file`);
   const named = runAsUser === undefined && imageGroup ? groupIdOf(imageGroup, accounts.group) : undefined;
   const gid = runAsGroup ?? named ?? account?.gid ?? 0;
@@ -77,24 +77,28 @@ interface Account {
   readonly gid: number;
 }
 
-/** An entry of passwd(5), by its name or number. */
+/**
+ * An entry of passwd(5), by its name or number. A number is never the name of an account: an image could give it another uid. An entry
+ * whose ids are no numbers is passed over.
+ */
 function accountOf(user: string, passwd: string): Account | undefined {
   const number = idOf(user);
-  for (const [name = '', , uid = '', gid = ''] of entries(passwd)) {
-    if (name === user || (number !== undefined && idOf(uid) === number)) {
-      return { name, uid: idOf(uid) ?? 0, gid: idOf(gid) ?? 0 };
-    }
+  for (const [name = '', , uidText = '', gidText = ''] of entries(passwd)) {
+    const [uid, gid] = [idOf(uidText), idOf(gidText)];
+    if (uid === undefined || gid === undefined) continue;
+    if (number === undefined ? name === user : uid === number) return { name, uid, gid };
   }
   return undefined;
 }
 
 function groupIdOf(group: string, file: string): number {
   const number = idOf(group);
-  for (const [name, , gid = ''] of entries(file)) {
-    if (name === group) return idOf(gid) ?? 0;
+  if (number !== undefined) return number;
+  for (const [name, , gidText = ''] of entries(file)) {
+    const gid = idOf(gidText);
+    if (name === group && gid !== undefined) return gid;
   }
-  if (number === undefined) throw new ConfigError(`unable to find group ${group}: no matching entries in group file`);
-  return number;
+  throw new ConfigError(`unable to find group ${group}: no matching entries in group file`);
 }
 
 /** The groups of group(5) that name the user as a member. */
