@@ -59,6 +59,16 @@ describe('a container is confined', () => {
     }
   });
 
+  it('by a profile of AppArmor, not by the name that takes it off', async () => {
+    const armor = (localhostProfile: string) => of({ appArmorProfile: { type: 'Localhost', localhostProfile } });
+    await expect(armor('unconfined')).rejects.toThrow('appArmorProfile: "unconfined" is no profile of the node');
+    await expect(armor('')).rejects.toMatchObject({ name: 'ConfigError' });
+    const annotated = makePod('web', {});
+    annotated.metadata.annotations = { 'container.apparmor.security.beta.kubernetes.io/app': 'localhost/unconfined' };
+    const node = { security: () => all, seccompProfile: async () => profile };
+    await expect(confinementOf(annotated, container('app', {}), node)).rejects.toThrow('is no profile of the node');
+  });
+
   it.each([
     ['seccompProfile', { seccompProfile: { type: 'RuntimeDefault' as const } }],
     ['AppArmor', { appArmorProfile: { type: 'RuntimeDefault' as const } }],

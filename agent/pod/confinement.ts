@@ -36,6 +36,10 @@ export async function confinementOf(pod: Pod, container: Container, node: Confin
   if (appArmor !== undefined && appArmor !== 'Unconfined' && !security.appArmor) {
     throw new ConfigError('Cannot enforce AppArmor: AppArmor is not enabled on the host');
   }
+  // The engine takes this name for no confinement at all, which Pod Security forbids where it allows Localhost.
+  if (appArmor === 'Localhost' && (armor === '' || armor === 'unconfined')) {
+    notHere('appArmorProfile', `${JSON.stringify(armor)} is no profile of the node`);
+  }
   const label = seLinuxLabel(own.seLinuxOptions ?? whole.seLinuxOptions ?? {});
   if (label.length > 0 && !security.seLinux) notHere('seLinuxOptions', 'SELinux is not enabled on the host');
   return {
