@@ -49,8 +49,14 @@ export class NodeEventWriter {
     }
   }
 
+  /** An event that is too large is not kept to wait: what waits is bounded by its size as well as its number. */
   put(event: Event): void {
     if (this.#waiting.length >= maxWaiting || !this.#bucket.tryTake()) return;
+    if (JSON.stringify(event).length > maxEvent) {
+      const { log } = this.#deps;
+      log.debug({ component: 'nodes', key: this.#node }, `an event of more than ${maxEvent} characters was dropped`);
+      return;
+    }
     this.#waiting.push(event);
     this.#wakeup.ring();
   }
@@ -80,7 +86,7 @@ export class NodeEventWriter {
   }
 
   #check(event: Event): void {
-    if ((event.message?.length ?? 0) > maxMessage || JSON.stringify(event).length > maxEvent) {
+    if ((event.message?.length ?? 0) > maxMessage) {
       throw new ApiError('RequestEntityTooLarge', `an event holds at most ${maxMessage} characters of text`);
     }
     if (!this.#mayTellOf(event)) throw new ApiError('Forbidden', 'the event is of something that is not on this node');
