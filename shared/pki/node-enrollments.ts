@@ -26,9 +26,10 @@ export async function enrollNode({ client, random }: EnrollmentDeps, name: strin
 /** The uid for another certificate of the node that was approved for it: the enrollment's, or a new one's where none counts. */
 export async function enrollmentOf({ client, random }: EnrollmentDeps, name: string): Promise<string> {
   const fresh = uuid(random);
-  const { certificateUID } = await change(client, name, (spec) =>
-    spec && !spec.removed ? spec : { certificateUID: fresh },
-  );
+  const { certificateUID } = await change(client, name, (spec) => {
+    if (!spec) return { certificateUID: fresh, acceptsWithoutUID: true };
+    return spec.removed ? { certificateUID: fresh } : spec;
+  });
   return certificateUID;
 }
 
@@ -50,11 +51,13 @@ export async function renewEnrollment(
   if (!node) throw refused(name, 'its Node was deleted');
   const { certificateUID } = await change(client, name, (spec) => {
     if (spec?.removed) throw refused(name, 'the node was removed');
-    if (uid !== undefined && spec?.certificateUID !== uid) throw refused(name, 'the name was enrolled anew');
+    const same = uid === undefined ? (spec?.acceptsWithoutUID ?? !spec) : spec?.certificateUID === uid;
+    if (!same) throw refused(name, 'the name was enrolled anew');
     if (spec?.nodeUID !== undefined && spec.nodeUID !== node.metadata.uid) {
       throw refused(name, 'its Node was deleted while the machine was away');
     }
-    return { certificateUID: spec?.certificateUID ?? uuid(random), nodeUID: node.metadata.uid };
+    const enrolled = spec ?? { certificateUID: uuid(random), acceptsWithoutUID: true };
+    return { ...enrolled, nodeUID: node.metadata.uid };
   });
   return certificateUID;
 }
@@ -115,7 +118,12 @@ async function changeKnown(
 }
 
 function same(a: NodeEnrollmentSpec, b: NodeEnrollmentSpec): boolean {
-  return a.certificateUID === b.certificateUID && a.nodeUID === b.nodeUID && !a.removed === !b.removed;
+  return (
+    a.certificateUID === b.certificateUID &&
+    a.nodeUID === b.nodeUID &&
+    !a.removed === !b.removed &&
+    !a.acceptsWithoutUID === !b.acceptsWithoutUID
+  );
 }
 
 async function getOrNone<K extends Kind>(

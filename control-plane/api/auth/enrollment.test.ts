@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Client } from '../../../shared/client.ts';
 import { ApiError } from '../../../shared/errors.ts';
+import type { NodeEnrollment } from '../../../shared/generated/types.ts';
 import { silentLog } from '../../../shared/log.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { createAuthority, createSigningRequest, loadAuthority } from '../../../shared/pki/certificates.ts';
@@ -10,6 +11,7 @@ import { bindEnrollment, removeNode, unbindEnrollment } from '../../../shared/pk
 import { systemRandom } from '../../../shared/random.ts';
 import { VirtualClock } from '../../../shared/virtual-clock.ts';
 import { createEnrollment, type Enrollment } from './enrollment.ts';
+import { isEnrolled } from './node-certificates.ts';
 
 const minute = 60_000;
 const clock = new VirtualClock();
@@ -176,6 +178,17 @@ describe('renewing', () => {
     }
     const again = await joined('a', 'n3');
     await expect(renew('a', again)).resolves.toBeDefined();
+  });
+
+  test('a certificate that is older than enrollments gets no other where the name was enrolled anew, or removed and enrolled', async () => {
+    objects.set('Node/a', node('a', 'Unknown', 'n1'));
+    await renew('a');
+    await joined('a', 'n1');
+    await expect(renew('a')).rejects.toMatchObject(refusal('the name was enrolled anew'));
+    await removeNode(deps, 'a');
+    await joined('a', 'n1');
+    await expect(renew('a')).rejects.toMatchObject(refusal('the name was enrolled anew'));
+    expect(isEnrolled({ name: 'a', uid: undefined }, objects.get('NodeEnrollment/a') as NodeEnrollment)).toBe(false);
   });
 
   test('a node whose certificate is older than enrollments gets one of an enrollment', async () => {

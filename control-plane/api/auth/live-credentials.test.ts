@@ -49,9 +49,9 @@ describe('a stream ends', () => {
     expect(ended).toEqual([removed('a')]);
     change('b', { certificateUID: 'u2' });
     change('c', { nodeUID: 'n1' });
-    change('old', { certificateUID: 'u2' });
+    change('old', { certificateUID: 'u2', acceptsWithoutUID: true });
     expect(ended.slice(1)).toEqual([removed('b')]);
-    change('old', { removed: true });
+    change('old', { certificateUID: 'u3' });
     change('c');
     expect(ended.slice(2)).toEqual([removed('old'), removed('c')]);
   });
@@ -76,10 +76,11 @@ describe('a stream ends', () => {
   });
 });
 
-test('a certificate without a uid, of before there were enrollments, counts until its node is removed', () => {
+test('a certificate without a uid, of before there were enrollments, counts until its node is removed or enrolled anew', () => {
   const old = { name: 'a', uid: undefined };
   expect(isEnrolled(old, undefined)).toBe(true);
-  expect(isEnrolled(old, enrollment('a', {}))).toBe(true);
-  expect(isEnrolled(old, enrollment('a', { removed: true }))).toBe(false);
+  expect(isEnrolled(old, enrollment('a', { acceptsWithoutUID: true }))).toBe(true);
+  expect(isEnrolled(old, enrollment('a', { acceptsWithoutUID: true, removed: true }))).toBe(false);
+  expect(isEnrolled(old, enrollment('a', {}))).toBe(false);
   expect(isEnrolled({ name: 'a', uid: 'u1' }, undefined)).toBe(false);
 });

@@ -26,7 +26,10 @@ export class NodeCertificates {
   }
 }
 
+/** A certificate without a uid counts until the name is enrolled anew or removed, and never again after that. */
 export function isEnrolled({ uid }: CertifiedNode, enrollment: NodeEnrollment | undefined): boolean {
-  if (enrollment?.spec.removed) return false;
-  return uid === undefined || enrollment?.spec.certificateUID === uid;
+  if (!enrollment) return uid === undefined;
+  const { removed, certificateUID, acceptsWithoutUID } = enrollment.spec;
+  if (removed) return false;
+  return uid === undefined ? acceptsWithoutUID === true : certificateUID === uid;
 }
