@@ -63,6 +63,13 @@ describe('JSON', () => {
     const deep = `${'[1,'.repeat(100_000)}9007199254740993${']'.repeat(100_000)}`;
     expect(() => parseExactly(deep)).toThrow();
   });
+
+  it('is checked at a cost of its own length, however many zeros are in it', () => {
+    const long = `1.${'0'.repeat(2_000_000)}1`;
+    expect(isExact(long)).toBe(false);
+    expect(isExact(`${long.slice(0, -1)}0`)).toBe(true);
+    expect(() => parseExactly(`{"spec":{"replicas":${long}}}`)).toThrow('spec.replicas: Invalid value');
+  });
 });
 
 describe('YAML', () => {
