@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { LabelSelector, PolicyRule } from './generated/types.ts';
 import { matchesLabels, selectorOf } from './selector.ts';
 
@@ -15,14 +14,24 @@ export interface AggregatedRole {
  */
 export function aggregatedRules(role: AggregatedRole, all: Iterable<AggregatedRole>): PolicyRule[] {
   const others = [...all].filter(({ metadata }) => metadata.name !== role.metadata.name).sort(byName);
-  const rules: PolicyRule[] = [];
+  const rules = new Map<string, PolicyRule>();
+  const taken = new Set<AggregatedRole>();
   for (const selector of (role.aggregationRule?.clusterRoleSelectors ?? []).map(selectorOf)) {
-    for (const { metadata, rules: own = [] } of others) {
-      if (!matchesLabels(selector, metadata.labels)) continue;
-      for (const rule of own) if (!rules.some((one) => isDeepStrictEqual(one, rule))) rules.push(rule);
+    for (const other of others) {
+      if (taken.has(other) || !matchesLabels(selector, other.metadata.labels)) continue;
+      taken.add(other);
+      for (const rule of other.rules ?? []) {
+        const key = ruleKey(rule);
+        if (!rules.has(key)) rules.set(key, rule);
+      }
     }
   }
-  return rules;
+  return [...rules.values()];
+}
+
+/** Equal for rules that are. */
+function ruleKey({ verbs, apiGroups, resources, resourceNames, nonResourceURLs }: PolicyRule): string {
+  return JSON.stringify([verbs, apiGroups, resources, resourceNames, nonResourceURLs]);
 }
 
 function byName(a: AggregatedRole, b: AggregatedRole): number {

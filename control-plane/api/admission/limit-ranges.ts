@@ -8,6 +8,7 @@ import type {
 import { compareQuantities, milliValue } from '../../../shared/quantity.ts';
 import type { Amounts } from '../../../shared/quota/amounts.ts';
 import { wholePod } from '../../../shared/quota/pod-usage.ts';
+import { maxValues, tooManyInObject } from '../../../shared/schema/values.ts';
 import { forbidden } from '../refusals.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 
@@ -47,6 +48,10 @@ function fillIn({ spec }: LimitRange, pod: Pod): void {
     Object.assign(requests, item.defaultRequest);
     Object.assign(limits, item.default);
   }
+  // Both are as long as they are allowed to be, each by itself.
+  const filled = Object.keys(requests).length + Object.keys(limits).length;
+  if (filled * (pod.spec.containers.length + (pod.spec.initContainers?.length ?? 0)) > maxValues)
+    throw tooManyInObject();
   const done = [
     ...pod.spec.containers.flatMap((container) => fillContainer(container, 'container', requests, limits)),
     ...(pod.spec.initContainers ?? []).flatMap((container) =>

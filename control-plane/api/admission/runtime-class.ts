@@ -36,11 +36,13 @@ function fillIn({ spec }: Pod, found: RuntimeClass | undefined): string | undefi
     }
   }
   if (Object.keys(nodeSelector).length > 0) spec.nodeSelector = { ...spec.nodeSelector, ...nodeSelector };
-  const added = tolerations.filter((one) => !spec.tolerations?.some((own) => sameToleration(own, one)));
+  const own = new Set(spec.tolerations?.map(tolerationKey));
+  const added = tolerations.filter((one) => !own.has(tolerationKey(one)));
   if (added.length > 0) spec.tolerations = [...(spec.tolerations ?? []), ...added];
   return undefined;
 }
 
-function sameToleration(a: Toleration, b: Toleration): boolean {
-  return isDeepStrictEqual({ ...a }, { ...b });
+/** Equal for tolerations that say the same. */
+function tolerationKey({ key, operator, value, effect, tolerationSeconds }: Toleration): string {
+  return JSON.stringify([key, operator, value, effect, tolerationSeconds]);
 }

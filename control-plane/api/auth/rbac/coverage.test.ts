@@ -64,7 +64,7 @@ describe('what rules do not cover of others', () => {
     }).flat();
     const found = uncoveredBy(held, [{ ...wide(60), resources: [...names('r', 60), 'other'] }], {
       ...bounds,
-      work: 100_000,
+      work: 2_000,
     });
     expect(found.cut).toBe('work');
   });

@@ -9,7 +9,7 @@ export interface Uncovered {
   readonly cut?: 'parts' | 'work';
 }
 
-/** Most parts to tell, and comparisons of two texts to make. */
+/** Most parts to tell, and questions to a rule about a value to ask. */
 export interface CoverageBounds {
   readonly parts: number;
   readonly work: number;
@@ -28,12 +28,21 @@ export function uncoveredBy(
   wanted: readonly PolicyRule[],
   bounds: CoverageBounds,
 ): Uncovered {
-  const rules = held.map((rule, id) => ({ id, rule }));
+  const byVerb = new Map<string, Held[]>();
+  for (const [id, rule] of held.entries()) {
+    const one = new Held(id, rule);
+    for (const verb of one.verbs) {
+      const there = byVerb.get(verb);
+      if (there) there.push(one);
+      else byVerb.set(verb, [one]);
+    }
+  }
   const search: Search = { parts: bounds.parts, work: bounds.work };
   const parts: PolicyRule[] = [];
   for (const rule of wanted) {
+    const candidates = new Set(['*', ...rule.verbs].flatMap((verb) => byVerb.get(verb) ?? []));
     for (const dimensions of [resourceDimensions(rule), pathDimensions(rule)]) {
-      const found = new Combinations(dimensions, search).uncovered(rules, 0);
+      const found = new Combinations(dimensions, search).uncovered([...candidates], 0);
       if (search.work < 0) return { parts, cut: 'work' };
       for (const part of found) {
         if (parts.length === bounds.parts) return { parts, cut: 'parts' };
@@ -50,9 +59,24 @@ interface Search {
   work: number;
 }
 
-interface Held {
+/** A rule that somebody holds, ready to be asked. */
+class Held {
   readonly id: number;
-  readonly rule: PolicyRule;
+  readonly verbs: ReadonlySet<string>;
+  readonly groups: ReadonlySet<string>;
+  readonly resources: ReadonlySet<string>;
+  /** Empty: whatever the name. */
+  readonly names: ReadonlySet<string>;
+  readonly paths: readonly string[];
+
+  constructor(id: number, { verbs, apiGroups, resources, resourceNames, nonResourceURLs = [] }: PolicyRule) {
+    this.id = id;
+    this.verbs = new Set(verbs);
+    this.groups = new Set(apiGroups);
+    this.resources = new Set(resources);
+    this.names = new Set(resourceNames);
+    this.paths = nonResourceURLs;
+  }
 }
 
 /** One of the lists that a rule combines. */
@@ -60,9 +84,7 @@ interface Dimension {
   /** Each once. */
   readonly values: readonly string[];
   /** Whether a rule allows a value in its place. */
-  readonly allows: (rule: PolicyRule, value: string) => boolean;
-  /** What a rule compares a value with. */
-  readonly listOf: (rule: PolicyRule) => readonly string[] | undefined;
+  readonly allows: (rule: Held, value: string) => boolean;
   readonly part: (value: string) => Partial<PolicyRule>;
 }
 
@@ -79,11 +101,11 @@ class Combinations {
   uncovered(rules: readonly Held[], from: number): PolicyRule[] {
     const dimension = this.#dimensions[from];
     if (!dimension) return rules.length > 0 ? [] : [{ verbs: [] }];
-    if (rules.some(({ rule }) => this.#allowsAll(rule, from))) return [];
+    if (rules.some((rule) => this.#allowsAll(rule, from))) return [];
     const known = new Map<string, readonly PolicyRule[]>();
     const found: PolicyRule[] = [];
     for (const value of dimension.values) {
-      const allowing = rules.filter(({ rule }) => this.#allows(dimension, rule, value));
+      const allowing = rules.filter((rule) => this.#allows(dimension, rule, value));
       if (this.#search.work < 0) return found;
       const key = allowing.map(({ id }) => id).join();
       const rest = known.get(key) ?? this.uncovered(allowing, from + 1);
@@ -96,14 +118,14 @@ class Combinations {
     return found;
   }
 
-  #allowsAll(rule: PolicyRule, from: number): boolean {
+  #allowsAll(rule: Held, from: number): boolean {
     return this.#dimensions
       .slice(from)
       .every((dimension) => dimension.values.every((value) => this.#allows(dimension, rule, value)));
   }
 
-  #allows({ allows, listOf }: Dimension, rule: PolicyRule, value: string): boolean {
-    this.#search.work -= 1 + (listOf(rule)?.length ?? 0);
+  #allows({ allows }: Dimension, rule: Held, value: string): boolean {
+    this.#search.work -= 1 + rule.paths.length;
     return this.#search.work >= 0 && allows(rule, value);
   }
 }
@@ -112,14 +134,12 @@ function resourceDimensions({ verbs, apiGroups = [], resources = [], resourceNam
   return [
     {
       values: [...new Set(apiGroups)],
-      allows: (rule, value) => matches(rule.apiGroups, value),
-      listOf: (rule) => rule.apiGroups,
+      allows: ({ groups }, value) => groups.has(value) || groups.has('*'),
       part: (value) => ({ apiGroups: [value] }),
     },
     {
       values: [...new Set(resources)],
-      allows: (rule, value) => coversResource(rule.resources, value),
-      listOf: (rule) => rule.resources,
+      allows: coversResource,
       part: (value) => ({ resources: [value] }),
     },
     verbsOf(verbs),
@@ -130,8 +150,7 @@ function resourceDimensions({ verbs, apiGroups = [], resources = [], resourceNam
 function pathDimensions({ verbs, nonResourceURLs = [] }: PolicyRule): Dimension[] {
   const paths: Dimension = {
     values: [...new Set(nonResourceURLs)],
-    allows: (rule, value) => rule.nonResourceURLs?.some((one) => coversPath(one, value)) ?? false,
-    listOf: (rule) => rule.nonResourceURLs,
+    allows: (rule, value) => rule.paths.some((one) => coversPath(one, value)),
     part: (value) => ({ nonResourceURLs: [value] }),
   };
   return [paths, verbsOf(verbs)];
@@ -140,37 +159,27 @@ function pathDimensions({ verbs, nonResourceURLs = [] }: PolicyRule): Dimension[
 function verbsOf(verbs: readonly string[]): Dimension {
   return {
     values: [...new Set(verbs)],
-    allows: (rule, value) => matches(rule.verbs, value),
-    listOf: (rule) => rule.verbs,
+    allows: (rule, value) => rule.verbs.has(value) || rule.verbs.has('*'),
     part: (value) => ({ verbs: [value] }),
   };
 }
 
 /** A rule without names is for all of them, by whatever name; it is allowed only by another such rule. */
 function namesOf(names: readonly string[] | undefined): Dimension {
-  const listOf = (rule: PolicyRule) => rule.resourceNames;
-  if (!names?.length) {
-    return { values: [''], allows: (rule) => !rule.resourceNames?.length, listOf: () => undefined, part: () => ({}) };
-  }
+  if (!names?.length) return { values: [''], allows: (rule) => rule.names.size === 0, part: () => ({}) };
   return {
     values: [...new Set(names)],
-    allows: (rule, value) => !rule.resourceNames?.length || rule.resourceNames.includes(value),
-    listOf,
+    allows: (rule, value) => rule.names.size === 0 || rule.names.has(value),
     part: (value) => ({ resourceNames: [value] }),
   };
-}
-
-/** `*` is everything. */
-export function matches(allowed: readonly string[] | undefined, asked: string): boolean {
-  return allowed !== undefined && (allowed.includes(asked) || allowed.includes('*'));
 }
 
 export function coversPath(allowed: string, path: string): boolean {
   return allowed === path || (allowed.endsWith('*') && path.startsWith(withoutEnding(allowed, '*')));
 }
 
-function coversResource(allowed: readonly string[] = [], resource: string): boolean {
-  if (allowed.includes('*') || allowed.includes(resource)) return true;
+function coversResource({ resources }: Held, resource: string): boolean {
+  if (resources.has('*') || resources.has(resource)) return true;
   const slash = resource.indexOf('/');
-  return slash >= 0 && allowed.includes(`*/${resource.slice(slash + 1)}`);
+  return slash >= 0 && resources.has(`*/${resource.slice(slash + 1)}`);
 }

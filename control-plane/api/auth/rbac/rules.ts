@@ -1,6 +1,6 @@
 import type { PolicyRule } from '../../../../shared/generated/types.ts';
 import type { Attributes } from '../../identity.ts';
-import { coversPath, matches } from './coverage.ts';
+import { coversPath } from './coverage.ts';
 
 /** What a cluster's administrators hold. */
 export const everything: readonly PolicyRule[] = [
@@ -18,6 +18,10 @@ export function ruleAllows(rule: PolicyRule, attributes: Attributes): boolean {
     allowsResource(rule.resources, resource, subresource) &&
     (!rule.resourceNames?.length || rule.resourceNames.includes(name))
   );
+}
+
+function matches(allowed: readonly string[] | undefined, asked: string): boolean {
+  return allowed !== undefined && (allowed.includes(asked) || allowed.includes('*'));
 }
 
 /** `*` is everything; `pods` is not its subresources; an asterisk before the slash stands for every resource. */
