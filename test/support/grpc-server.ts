@@ -5,6 +5,7 @@ import { createEnrollment } from '../../control-plane/api/auth/enrollment.ts';
 import { LiveCredentials } from '../../control-plane/api/auth/live-credentials.ts';
 import { NodeCertificates } from '../../control-plane/api/auth/node-certificates.ts';
 import { objectsOf } from '../../control-plane/api/auth/tokens/objects.ts';
+import type { FairGate } from '../../control-plane/api/fairness/gate.ts';
 import { createGrpcServer, type GrpcServer } from '../../control-plane/api/grpc/server.ts';
 import type { KindHandlers } from '../../control-plane/api/unstored.ts';
 import { systemClock } from '../../shared/clock.ts';
@@ -39,7 +40,14 @@ export interface TestGrpc extends TestApi {
 
 /** The whole gRPC surface on loopback: real TLS, real certificates, the pipeline over a memory store. */
 export async function startTestGrpc(
-  parts: { sessions?: SessionServer; nodeStreams?: NodeStreams; handlers?: KindHandlers; port?: number } = {},
+  parts: {
+    sessions?: SessionServer;
+    nodeStreams?: NodeStreams;
+    handlers?: KindHandlers;
+    port?: number;
+    gate?: FairGate;
+    takenWithinMs?: number;
+  } = {},
 ): Promise<TestGrpc> {
   const authority = await loadAuthority(await createAuthority('test-ca', deps), deps);
   let pods: () => readonly Pod[] = () => [];
@@ -65,6 +73,8 @@ export async function startTestGrpc(
       ca: authority.certificate,
       server: await authority.issueServer({ commonName: 'coracle', names: ['localhost', '127.0.0.1'] }),
     },
+    ...(parts.gate ? { gate: parts.gate } : {}),
+    ...(parts.takenWithinMs ? { takenWithinMs: parts.takenWithinMs } : {}),
     clock: systemClock,
     log: silentLog,
     schema,

@@ -27,6 +27,7 @@ import { anonymous } from '../auth/authentication.ts';
 import type { AuthenticatedCall, Authenticator, Requester } from '../auth/authenticator.ts';
 import type { LiveCredentials } from '../auth/live-credentials.ts';
 import type { FairGate } from '../fairness/gate.ts';
+import type { Deliveries } from './deliveries.ts';
 
 export interface CallDeps {
   readonly authenticator: Pick<Authenticator, 'ofCall'>;
@@ -36,6 +37,8 @@ export interface CallDeps {
   readonly gate?: FairGate;
   /** Gives calls their ids, and writes of them what is to be written. */
   readonly auditor?: Auditor;
+  /** Tells when answers have been taken. Absent: nobody waits for it. */
+  readonly deliveries?: Deliveries;
   readonly clock: Clock;
   readonly log: Log;
   readonly schema: Pick<RpcSchema, 'rpcStatus' | 'status'>;
@@ -52,12 +55,20 @@ export interface Registered {
   readonly handler: UntypedHandleCall;
 }
 
+/** How a unary method takes part in the sharing of the server. */
+export interface UnaryOptions<Request> {
+  /** How many seats a call takes. */
+  readonly widthOf?: (gate: FairGate, request: Request) => number;
+  /** Its answers may be large: a call keeps its seats until its client has taken the answer. */
+  readonly large?: boolean;
+}
+
 /** A call that has one answer. The handler's signal is aborted when the client goes or the time is up. */
 export function unary<Request, Response>(
   deps: CallDeps,
   method: MethodDefinition<Request, Response>,
   handle: (context: RequestContext, request: Request) => Promise<Response>,
-  widthOf: (gate: FairGate, request: Request) => number = () => 1,
+  { widthOf = () => 1, large = false }: UnaryOptions<Request> = {},
 ): Registered {
   const handler: handleUnaryCall<Buffer, Response> = (call, callback) => void answer(call, callback);
 
@@ -66,7 +77,9 @@ export function unary<Request, Response>(
     try {
       const request = decode(method, call.request);
       const context = scope.identify();
-      const seated = (known: RequestContext): Promise<Response> => carryOut(deps.gate, known, request, handle, widthOf);
+      const until = large ? () => deps.deliveries?.taken(call.metadata) : undefined;
+      const seated = (known: RequestContext): Promise<Response> =>
+        carryOut(deps.gate, known, request, handle, widthOf, until);
       const response = await orAborted(
         context instanceof Promise ? context.then(seated) : seated(context),
         scope.context.signal,
@@ -91,14 +104,20 @@ async function carryOut<Request, Response>(
   request: Request,
   handle: (context: RequestContext, request: Request) => Promise<Response>,
   widthOf: (gate: FairGate, request: Request) => number,
+  until?: () => Promise<void> | undefined,
 ): Promise<Response> {
   if (!gate) return handle(context, request);
   const entered = gate.enter(context.identity, widthOf(gate, request), () => context.signal);
   const seat = entered instanceof Promise ? await entered : entered;
+  let answered = false;
   try {
-    return await handle(context, request);
+    const answer = await handle(context, request);
+    answered = true;
+    return answer;
   } finally {
-    gate.leave(seat);
+    const taken = answered ? until?.() : undefined;
+    if (taken) void taken.finally(() => gate.leave(seat));
+    else gate.leave(seat);
   }
 }
 

@@ -37,17 +37,17 @@ export function kindMethods(deps: CallDeps & { api: Api }, service: KindService)
     );
   }
   if (methods.Get) {
-    registered.push(unary(deps, methods.Get, (context, request) => api.get(context, targetOf(entry, request))));
+    registered.push(
+      unary(deps, methods.Get, (context, request) => api.get(context, targetOf(entry, request)), { large: true }),
+    );
   }
   if (methods.List) {
     registered.push(
-      unary(
-        deps,
-        methods.List,
-        (context, request) => listMessage(api, context, entry, listQuery(entry, request)),
-        (gate, { namespace, limit }) =>
+      unary(deps, methods.List, (context, request) => listMessage(api, context, entry, listQuery(entry, request)), {
+        large: true,
+        widthOf: (gate, { namespace, limit }) =>
           gate.listWidth(entry.kind as Kind, namespace || undefined, Number(limit) > 0 ? Number(limit) : undefined),
-      ),
+      }),
     );
   }
   if (methods.Watch) {

@@ -13,12 +13,14 @@ import { createRpcSchema, hiddenPackage, type RpcSchema } from '../../../shared/
 import { serverSession, serverTunnel } from '../../../shared/rpc/session.ts';
 import type { SessionServer } from '../../../shared/session.ts';
 import { version } from '../../../shared/version.ts';
+import { packedJson } from '../../store/packed.ts';
 import type { Api } from '../api.ts';
 import { auditedCall, type CallContext } from '../audit/calls.ts';
 import type { AuditTrail } from '../audit/trail.ts';
 import { anonymous, nodeNameOf } from '../auth/authentication.ts';
 import type { Enrollment } from '../auth/enrollment.ts';
 import type { Identity } from '../identity.ts';
+import { RecentEncodings } from '../rest/recent-encodings.ts';
 import {
   type CallDeps,
   callId,
@@ -30,17 +32,20 @@ import {
   unary,
 } from './calls.ts';
 import { OptionalClientCertificates, type ServerTls } from './credentials.ts';
+import { Deliveries } from './deliveries.ts';
 import { fileDescriptors } from './file-descriptors.ts';
 import { kindMethods } from './kind-service.ts';
 import { peerMethods } from './peers.ts';
 
-export interface GrpcServerDeps extends Omit<CallDeps, 'schema'> {
+export interface GrpcServerDeps extends Omit<CallDeps, 'schema' | 'deliveries'> {
   readonly api: Api;
   readonly enrollment: Enrollment;
   readonly sessions: SessionServer;
   /** Answers other servers. Absent: there are none. */
   readonly peers?: PeerServer;
   readonly tls: ServerTls;
+  /** How long a client may take to take an answer, in milliseconds; absent: a minute. */
+  readonly takenWithinMs?: number;
   /** Absent: built here. */
   readonly schema?: RpcSchema;
 }
@@ -82,8 +87,9 @@ const tunnelNameMs = 10_000;
 
 export function createGrpcServer(given: GrpcServerDeps): GrpcServer {
   const schema = given.schema ?? createRpcSchema();
-  const deps = { ...given, schema };
-  const server = new Server(settings);
+  const deliveries = new Deliveries(given.clock, given.takenWithinMs);
+  const deps = { ...given, schema, deliveries };
+  const server = new Server({ ...settings, interceptors: [deliveries.interceptor] });
   const credentials = new OptionalClientCertificates(deps.tls);
   const health = new HealthImplementation({ '': 'NOT_SERVING' });
 
@@ -135,15 +141,13 @@ function knownKind(name: string): Kind {
   return name;
 }
 
-/** Objects never change once stored, so the JSON of one is made once for all who watch it. */
+/** Objects never change once stored, so the JSON of one is made once for all who watch it, and kept for a moment. */
 function cachedJson(): (object: KubeObject) => Uint8Array {
-  const known = new WeakMap<KubeObject, Uint8Array>();
+  const encodings = new RecentEncodings();
   return (object) => {
-    const found = known.get(object);
-    if (found) return found;
-    const made = Buffer.from(JSON.stringify(object));
-    known.set(object, made);
-    return made;
+    const parts = packedJson(object);
+    if (parts) return Buffer.concat(parts);
+    return encodings.get(object, 'json', () => Buffer.from(JSON.stringify(object)));
   };
 }
 

@@ -234,14 +234,16 @@ class Handler {
       sendError(reply, error);
     } finally {
       this.clientErrors.end(request);
-      admitted?.end();
       if (auditor?.on) await this.#endTrail(auditor, request, response, context, route, auditID, failure);
       deadline?.cancel();
       unfollow?.();
       this.#closing.removeEventListener('abort', onClosing);
       const ended = counted ?? this.#metrics?.begin(request, route);
       ended?.(response.statusCode, clock.monotonic() - started);
-      if (response.writableLength > maxUntaken) this.#dropWhenUntaken(response);
+      // What has not been taken stands in memory: so does its seat.
+      if (response.writableLength > maxUntaken && !response.closed && !response.destroyed)
+        this.#dropWhenUntaken(response, admitted);
+      else admitted?.end();
       // What it had begun before it failed ends with it.
       if (failure !== undefined) context.abort(toApiError(failure));
     }
@@ -267,9 +269,12 @@ class Handler {
   }
 
   /** A large answer is kept for a client that does not read it no longer than a request may last. */
-  #dropWhenUntaken(response: ServerResponse): void {
+  #dropWhenUntaken(response: ServerResponse, admitted: Admitted | undefined): void {
     const late = this.#deps.clock.timer(requestMs, () => response.destroy());
-    response.once('close', () => late.cancel());
+    response.once('close', () => {
+      late.cancel();
+      admitted?.end();
+    });
   }
 
   /** What there is not, or can't be done, is no secret; but who may not ask is told that, as for what there is. */
