@@ -2,9 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isApiError } from '../../shared/errors.ts';
 import type { Event, Node, Pod } from '../../shared/generated/types.ts';
 import { kindNamed } from '../../shared/kinds/index.ts';
+import { silentLog } from '../../shared/log.ts';
+import { seededRandom } from '../../shared/random.ts';
 import type { Connection, FromNode, Heartbeat, HeartbeatAck, ToNode } from '../../shared/session.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { HollowCluster } from '../../test/support/hollow-cluster.ts';
 import { connectionPair } from '../../test/support/node-session.ts';
+import { Auditor } from '../api/audit/auditor.ts';
+import { parsePolicy } from '../api/audit/policy.ts';
 import { objectKey } from '../store/keys.ts';
 
 let cluster: HollowCluster;
@@ -463,6 +468,50 @@ describe('what a node reports', () => {
     await agent.connection.send({ type: 'podStatus', sequence: 2, updates: [update] });
     await cluster.clock.advance(200);
     expect(await cluster.settle(cluster.pods())).toEqual([]);
+  });
+
+  it('is audited as the node’s own requests, decided by the rules for nodes', async () => {
+    const lines: string[] = [];
+    const sink = {
+      offer: (line: string) => lines.push(line) > 0,
+      write: async (line: string) => void lines.push(line),
+      close: async () => undefined,
+    };
+    const audit = {
+      policy: parsePolicy('{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Metadata}]}'),
+      sink,
+      strict: false,
+    };
+    await cluster.stop();
+    const clock = new VirtualClock();
+    const auditor = new Auditor({ clock, random: seededRandom(1), log: silentLog, audit });
+    cluster = new HollowCluster(1, { auditor });
+    cluster.kubelets = false;
+    await cluster.start();
+    const agent = await joined('a');
+    const pod = await createPod('mine', 'a');
+    await cluster.clock.advance(200);
+    lines.length = 0;
+    const update = {
+      namespace: 'default',
+      name: 'mine',
+      uid: pod.metadata.uid,
+      status: { phase: 'Running' },
+      terminated: false,
+    };
+    await agent.connection.send({ type: 'podStatus', sequence: 1, updates: [update] });
+    await cluster.clock.advance(200);
+    const found = lines
+      .map((line) => JSON.parse(line))
+      .find(({ stage, objectRef }) => stage === 'ResponseComplete' && objectRef?.name === 'mine');
+    expect(found).toMatchObject({
+      verb: 'update',
+      user: { username: 'system:node:a', groups: ['system:nodes', 'system:authenticated'] },
+      objectRef: { resource: 'pods', subresource: 'status' },
+      annotations: { 'authorization.k8s.io/decision': 'allow' },
+    });
+    const others = lines.map((line) => JSON.parse(line)).filter(({ objectRef }) => objectRef?.name === 'mine');
+    expect(new Set(others.map(({ user }) => user.username))).toEqual(new Set(['system:node:a']));
   });
 
   it('is bounded: no status of any size, no address of others, no event of others’ pods, of any size or number', async () => {

@@ -1,4 +1,4 @@
-import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
+import { type ControlPlane, type ControlPlaneDeps, createControlPlane } from '../../control-plane/control-plane.ts';
 import { LivenessCore } from '../../control-plane/liveness/core.ts';
 import { objectKey } from '../../control-plane/store/keys.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
@@ -26,7 +26,8 @@ export class HollowCluster {
   /** False: pods stay as they are. */
   kubelets = true;
 
-  constructor(seed = 1) {
+  /** `more`: what else the control plane is given. */
+  constructor(seed = 1, more: Partial<ControlPlaneDeps> = {}) {
     this.store = new MemoryStore({ clock: this.clock });
     const common = { store: this.store, clock: this.clock, random: seededRandom(seed), log: silentLog };
     this.liveness = new LivenessCore({ ...common, server: 'test' });
@@ -35,6 +36,7 @@ export class HollowCluster {
       liveness: this.liveness,
       holder: 'test',
       clusterCIDR: '10.64.0.0/16',
+      ...more,
     });
   }
 
