@@ -265,7 +265,8 @@ export function createAgent(deps: AgentDeps): Agent {
         network.setSettings(settings);
         // Refused again, where they should never have been taken.
         const { peers = [], apiServers: servers = [] } = known as { peers?: Peer[]; apiServers?: ApiServer[] };
-        network.setPeers(peers);
+        // An earlier version's checkpoint does not say which ranges there can be.
+        if ('clusterCIDR' in (known as object)) network.setPeers(peers);
         apiServers = servers;
         leadToApi();
       }

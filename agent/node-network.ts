@@ -31,7 +31,8 @@ export class NodeNetwork {
   readonly #wakeup = new Wakeup();
   #settings: NetworkSettings | undefined;
   #prepared: NetworkSettings | undefined;
-  #told: readonly Peer[] = [];
+  /** Undefined until the control plane, or a checkpoint, names them: the routes that there are stay. */
+  #told: readonly Peer[] | undefined;
   #accepted: readonly KnownPeer[] = [];
   /** Reasons that were logged, by peer. */
   #refused: ReadonlyMap<string, string> = new Map();
@@ -95,11 +96,11 @@ export class NodeNetwork {
   }
 
   #choosePeers(): void {
-    if (!this.#settings) return;
     const { address, log, network } = this.#deps;
+    if (!network || !this.#settings || !this.#told) return;
     const { accepted, refused } = acceptPeers(this.#told, { ...this.#settings, address }, this.#accepted);
     for (const { name, reason } of refused) {
-      if (network && this.#refused.get(name) !== reason)
+      if (this.#refused.get(name) !== reason)
         log.warn({ component: 'network', peer: name, reason }, 'a node is not routed');
     }
     this.#refused = new Map(refused.map(({ name, reason }) => [name, reason]));

@@ -107,7 +107,13 @@ describe('a welcome', () => {
     expect(() => parseWelcome({ ...said, ...wrong }, own.address)).toThrow(reason);
   });
 
-  it.each([undefined, null, 7, 'x', [], { podCIDR: '10.64.1.0/24' }, { podCIDR: {}, clusterCIDR: [] }])(
+  it('of an earlier version, in a checkpoint, lets the node go on with its own pods', () => {
+    const settings = parseSettings({ podCIDR: '10.64.1.0/24' });
+    expect(settings).toMatchObject({ podCIDR: '10.64.1.0/24', clusterCIDR: '10.64.1.0/24' });
+    expect(() => parseWelcome({ ...said, clusterCIDR: '' }, own.address)).toThrow('no usable pod range');
+  });
+
+  it.each([undefined, null, 7, 'x', [], { clusterCIDR: '10.64.0.0/14' }, { podCIDR: {}, clusterCIDR: [] }])(
     'is not read out of the checkpoint %j',
     (document) => expect(parseSettings(document)).toBeUndefined(),
   );

@@ -19,23 +19,23 @@ export function parseWelcome(
   message: Pick<Welcome, 'podCIDR' | 'clusterCIDR' | 'servers' | 'kubernetes'>,
   own: Ipv4,
 ): NetworkSettings {
-  const settings = parseSettings(message);
+  const settings = parseCidr(message.clusterCIDR) && parseSettings(message);
   if (!settings) throw new Error(`the control plane gave no usable pod range: ${JSON.stringify(message.podCIDR)}`);
   const fault = ownRangeFault({ ...settings, address: own });
   if (fault) throw new Error(`the control plane gave a pod range that cannot be used: ${fault}`);
   return settings;
 }
 
-/** Of a welcome, or of a checkpoint of it. Undefined without both ranges. */
+/** Of a welcome, or of a checkpoint of it. One of an earlier version knows no range but its own. Undefined without that. */
 export function parseSettings(value: unknown): NetworkSettings | undefined {
   const { podCIDR, clusterCIDR, servers, kubernetes } = (value ?? {}) as Record<string, unknown>;
-  const [own, cluster] = [parseCidr(podCIDR), parseCidr(clusterCIDR)];
-  if (!own || !cluster) return undefined;
+  const own = parseCidr(podCIDR);
+  if (!own) return undefined;
   const { host, port } = (kubernetes ?? {}) as Record<string, unknown>;
   const [at, number] = [parseIpv4(host), parsePort(port)];
   return {
     podCIDR: own,
-    clusterCIDR: cluster,
+    clusterCIDR: parseCidr(clusterCIDR) ?? own,
     servers: (Array.isArray(servers) ? servers : []).flatMap((one) => parseIpv4(one) ?? []),
     ...(at && number ? { kubernetes: { host: at, port: number } } : {}),
   };

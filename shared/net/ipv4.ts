@@ -7,18 +7,21 @@ export type Ipv4 = Brand<string, 'Ipv4'>;
 /** An IPv4 range in its only spelling: its first address, a slash, its prefix length, as in `10.64.0.0/14`. */
 export type Cidr = Brand<string, 'Cidr'>;
 
+/** Four decimals without leading zeros; that each is a byte, the library looks at. */
+const decimals = /^(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}$/;
+
 /** Undefined unless `value` is an address in its canonical spelling. */
 export function parseIpv4(value: unknown): Ipv4 | undefined {
-  if (typeof value !== 'string' || !ipaddr.IPv4.isValidFourPartDecimal(value)) return undefined;
-  return ipaddr.IPv4.parse(value).toString() === value ? (value as Ipv4) : undefined;
+  const isOne = typeof value === 'string' && decimals.test(value) && ipaddr.IPv4.isValid(value);
+  return isOne ? (value as Ipv4) : undefined;
 }
 
 /** Undefined unless `value` is a range in its canonical spelling. */
 export function parseCidr(value: unknown): Cidr | undefined {
-  if (typeof value !== 'string' || !ipaddr.IPv4.isValidCIDRFourPartDecimal(value)) return undefined;
-  const [address, bits] = ipaddr.IPv4.parseCIDR(value);
-  const first = ipaddr.IPv4.networkAddressFromCIDR(value).toString();
-  return first === address.toString() && `${first}/${bits}` === value ? (value as Cidr) : undefined;
+  const [, text, bits] = (typeof value === 'string' && /^([\d.]+)\/(0|[1-9]\d?)$/.exec(value)) || [];
+  const address = parseIpv4(text);
+  if (address === undefined || Number(bits) > 32) return undefined;
+  return toNumber(address) % 2 ** (32 - Number(bits)) === 0 ? (value as Cidr) : undefined;
 }
 
 /** The addresses from `first` to `last` as numbers, both included. */
@@ -28,17 +31,17 @@ export interface Bounds {
 }
 
 export function boundsOf(cidr: Cidr): Bounds {
-  const [address, bits] = ipaddr.IPv4.parseCIDR(cidr);
-  const first = numberOf(address);
-  return { first, last: first + 2 ** (32 - bits) - 1 };
+  const [address = '', bits] = cidr.split('/');
+  const first = toNumber(address as Ipv4);
+  return { first, last: first + 2 ** (32 - Number(bits)) - 1 };
 }
 
 export function prefixLength(cidr: Cidr): number {
-  return ipaddr.IPv4.parseCIDR(cidr)[1];
+  return Number(cidr.split('/')[1]);
 }
 
 export function toNumber(address: Ipv4): number {
-  return numberOf(ipaddr.IPv4.parse(address));
+  return address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
 }
 
 /** `number`: 0 to 2^32 - 1. */
@@ -72,8 +75,4 @@ export function overlaps(one: Cidr, other: Cidr): boolean {
 export function isHostAddress(address: Ipv4): boolean {
   const range = ipaddr.IPv4.parse(address).range();
   return !['unspecified', 'broadcast', 'multicast', 'linkLocal', 'loopback'].includes(range);
-}
-
-function numberOf(address: ipaddr.IPv4): number {
-  return address.toByteArray().reduce((sum, byte) => sum * 256 + byte, 0);
 }

@@ -54,6 +54,10 @@ describe('a node', () => {
       await refused(patch('n1', body), `nodes "n1" is forbidden: node "n1" is not allowed to modify ${what}`);
     }
     await refused(
+      patch('n1', { spec: { configSource: { configMap: { name: 'a', namespace: 'b', kubeletConfigKey: 'c' } } } }),
+      'nodes "n1" is forbidden: node "n1" is not allowed to update configSource to a new non-nil configSource',
+    );
+    await refused(
       node.create('Node', { metadata: { name: 'n2' }, spec: {} }),
       'nodes "n2" is forbidden: node "n1" is not allowed to modify node "n2"',
     );

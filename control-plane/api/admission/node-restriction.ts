@@ -157,6 +157,12 @@ function nodeFault(node: string, name: string, next: Node | undefined, old: Node
  * Ranges: it could draw the traffic of others to itself.
  */
 function controlPlaneFault(node: string, next: Node, old: Node | undefined): string | undefined {
+  const { configSource } = next.spec ?? {};
+  if (configSource && !isDeepStrictEqual(configSource, old?.spec?.configSource)) {
+    return old
+      ? `node "${node}" is not allowed to update configSource to a new non-nil configSource`
+      : `node "${node}" is not allowed to create pods with a non-nil configSource`;
+  }
   const differs = (a: readonly unknown[] = [], b: readonly unknown[] = []): boolean => !isDeepStrictEqual(a, b);
   const refused = (what: string): string => `node "${node}" is not allowed to modify ${what}`;
   if (differs(next.metadata.ownerReferences, old?.metadata.ownerReferences)) return refused('ownerReferences');
