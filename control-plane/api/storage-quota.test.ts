@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
+import { createSigningRequest } from '../../shared/pki/certificates.ts';
 import { startTestApi, type TestApi } from '../../test/support/api-server.ts';
 import { groups } from './identity.ts';
 import { LocalClient } from './local-client.ts';
@@ -74,6 +75,40 @@ describe('the storage quota', () => {
     await user.patch('ConfigMap', 'c2', { type: 'merge', body: { data: { text: 'less' } } }, options);
     await settled();
     await user.create('ConfigMap', configMap('another', {}));
+  });
+
+  it('holds for what nodes write without bounds: requests for certificates, and events that grow', async () => {
+    const event = (name: string) => ({
+      metadata: { name, namespace: 'default' },
+      involvedObject: { kind: 'Node', name: 'n' },
+      source: { host: 'n' },
+    });
+    await node.create('Event', event('early'));
+    await settled();
+    await fill(large);
+    await expect(node.create('Event', event('late'))).rejects.toMatchObject(full);
+    const annotations = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`a${i}`, 'x'.repeat(2_000)]));
+    const patch = { type: 'merge', body: { metadata: { annotations } } } as const;
+    await expect(node.patch('Event', 'early', patch, { namespace: 'default' })).rejects.toMatchObject(full);
+    const { request } = await createSigningRequest({ user: 'system:node:n', groups: ['system:nodes'] });
+    const spec = {
+      request: Buffer.from(request).toString('base64'),
+      signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
+      usages: ['digital signature', 'client auth'],
+    };
+    const refused = async (): Promise<unknown> => {
+      for (let i = 0; i < 20; i++) {
+        const csr = { metadata: { name: `csr-${i}`, annotations }, spec } as never;
+        const error = await node.create('CertificateSigningRequest', csr).then(
+          () => undefined,
+          (cause: unknown) => cause,
+        );
+        if (error) return error;
+        await settled();
+      }
+      return undefined;
+    };
+    expect(await refused()).toMatchObject(full);
   });
 
   async function grown() {

@@ -37,6 +37,8 @@ const smallGrowth = 1024;
 
 /** Kinds without which nodes are lost or do not come back. */
 const vital: ReadonlySet<string> = new Set(['CertificateSigningRequest', 'Lease', 'Node', 'NodeGuard']);
+/** Of which a node has a bounded number, each of a bounded size (`admission/node-restriction.ts`, `admission/node-reports.ts`). */
+const ofNodes: ReadonlySet<string> = new Set(['Lease', 'Node', 'Pod']);
 
 /** `total`: absent, what the machine allows. `machine`: bytes of its memory. */
 export function storageLimits(machine: number, total = Math.min(memoryShare * machine, mostByDefault)): StorageLimits {
@@ -45,7 +47,7 @@ export function storageLimits(machine: number, total = Math.min(memoryShare * ma
 
 /**
  * Refuses what would grow the store beyond what this process can hold: whatever was accepted can be loaded again. Deletions,
- * what makes objects smaller, and what nodes and components report are taken always.
+ * what makes objects smaller, and what components write and nodes report of themselves and their pods are taken always.
  */
 export class StorageQuota {
   readonly #limits: StorageLimits;
@@ -64,7 +66,8 @@ export class StorageQuota {
     if (used < 1) return;
     const { after, present, kind } = write;
     if (after.metadata.deletionTimestamp && !present?.metadata.deletionTimestamp) return;
-    const system = identity.inProcess === true || identity.groups.includes(groups.nodes);
+    const node = identity.groups.includes(groups.nodes) && ofNodes.has(kind);
+    const system = identity.inProcess === true || node;
     if (present) {
       if (system) return;
       const growth = write.text.length - (packedBytes(present) || JSON.stringify(present).length);
