@@ -1,5 +1,6 @@
 import type { MethodDefinition } from '@grpc/grpc-js';
-import type protobuf from 'protobufjs';
+import protobuf from 'protobufjs';
+import { tooManyInBody } from '../schema/values.ts';
 
 /** A message's bytes and back. */
 export interface Codec<T> {
@@ -8,11 +9,45 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T;
 }
 
-export function messageCodec<T>(type: protobuf.Type): Codec<T> {
+/**
+ * `mostFields`: of a message that is decoded, at all levels; more are refused with RequestEntityTooLarge before any is read. Absent: any
+ * number, for what comes from a server.
+ */
+export function messageCodec<T>(type: protobuf.Type, mostFields?: number): Codec<T> {
   return {
     encode: (value) => toBuffer(type.encode(value as Record<string, unknown>).finish()),
-    decode: (bytes) => checked(type, type.toObject(type.decode(bytes), { longs: Number })) as T,
+    decode(bytes) {
+      if (mostFields !== undefined) boundFields(type, bytes, mostFields);
+      return checked(type, type.toObject(type.decode(bytes), { longs: Number })) as T;
+    },
   };
+}
+
+/** An empty message in a list takes two bytes on the wire, and a hundred of the heap when it is decoded. */
+function boundFields(type: protobuf.Type, bytes: Uint8Array, most: number): void {
+  if (bytes.length <= most) return;
+  const reader = protobuf.Reader.create(bytes);
+  let left = most;
+  const walk = (of: protobuf.Type, end: number): void => {
+    while (reader.pos < end) {
+      const key = reader.uint32();
+      const field = of.fieldsById[key >>> 3];
+      if (--left < 0) throw tooManyInBody();
+      if ((key & 7) !== 2) {
+        reader.skipType(key & 7);
+        continue;
+      }
+      const length = reader.uint32();
+      const inner = field && !field.map ? field.resolvedType : null;
+      if (inner instanceof protobuf.Type) walk(inner, Math.min(end, reader.pos + length));
+      else {
+        // Numbers of a list may be packed, a byte each.
+        if (field?.repeated && field.type !== 'string' && field.type !== 'bytes') left -= length;
+        reader.skip(length);
+      }
+    }
+  };
+  walk(type, reader.len);
 }
 
 /** Throws RangeError for an integer of more than 53 bits: it has become another. */

@@ -107,7 +107,7 @@ export function createRpcSchema(): RpcSchema {
     return define<Request, Response>(
       `coracle.v1.${service}`,
       found,
-      messageCodec<Request>(found.resolvedRequestType),
+      messageCodec<Request>(found.resolvedRequestType, maxBodyValues),
       messageCodec<Response>(found.resolvedResponseType),
     );
   };
@@ -128,7 +128,8 @@ function kindService(entry: KindEntry, root: protobuf.Root): KindService {
   const name = `coracle.v1.${serviceName(entry)}`;
   const service = root.lookupService(name);
   const plain = <T>(message: string): Codec<T> => messageCodec<T>(root.lookupType(message));
-  const requests = <T>(message: string): Codec<T> => plain<T>(`coracle.v1.${message}`);
+  const requests = <T>(message: string): Codec<T> =>
+    messageCodec<T>(root.lookupType(`coracle.v1.${message}`), maxBodyValues);
 
   const object = objectCodec(entry);
   const status = plain<Status>(`${meta}.Status`);

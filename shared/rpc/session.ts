@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import type { Event, Node, NodeStatus, PodStatus } from '../generated/types.ts';
 import { parseOwnNode } from '../own-node.ts';
+import { boundValues } from '../schema/values.ts';
 import type {
   Assignment,
   Connection,
@@ -145,11 +146,11 @@ export function fromNodeToWire(message: FromNode): WireFromNode {
   }
 }
 
-/** Undefined for a message that this version does not know. BadRequest when its JSON is none. */
+/** Undefined for a message that this version does not know. BadRequest when its JSON is none, RequestEntityTooLarge for too many values. */
 export function fromNodeFromWire(wire: WireFromNode): FromNode | undefined {
   if (wire.hello) {
     const { node_name = '', node, instance = '' } = wire.hello;
-    return { type: 'hello', nodeName: node_name, node: fromJson<Node>(node), instance };
+    return { type: 'hello', nodeName: node_name, node: reported<Node>(node), instance };
   }
   if (wire.pod_status) {
     const { sequence = 0, updates = [] } = wire.pod_status;
@@ -161,12 +162,12 @@ export function fromNodeFromWire(wire: WireFromNode): FromNode | undefined {
         name,
         uid,
         terminated,
-        ...(status?.length ? { status: fromJson<PodStatus>(status) } : {}),
+        ...(status?.length ? { status: reported<PodStatus>(status) } : {}),
       })),
     };
   }
-  if (wire.node_status) return { type: 'nodeStatus', status: fromJson<NodeStatus>(wire.node_status.status) };
-  if (wire.event) return { type: 'event', event: fromJson<Event>(wire.event.event) };
+  if (wire.node_status) return { type: 'nodeStatus', status: reported<NodeStatus>(wire.node_status.status) };
+  if (wire.event) return { type: 'event', event: reported<Event>(wire.event.event) };
   if (wire.metrics) return { type: 'metrics', report: usageFromWire(wire.metrics) };
   return undefined;
 }
@@ -281,6 +282,12 @@ export function frameFromWire({ data = new Uint8Array(0), channel = 0, end = fal
 
 function toJson(value: object): Uint8Array {
   return Buffer.from(JSON.stringify(value));
+}
+
+/** What a node says: of no more values than a request's body. */
+function reported<T extends object>(bytes: Uint8Array | undefined): T {
+  boundValues(Buffer.from(bytes ?? []).toString());
+  return fromJson<T>(bytes);
 }
 
 function fromJson<T extends object>(bytes: Uint8Array | undefined): T {
