@@ -4,7 +4,7 @@ import { intValue, milliValue } from '../../shared/quantity.ts';
 import { clusterDomain } from '../../shared/well-known.ts';
 import type { ContainerSpec, HostPort, Mount, PodRef, Resources, SandboxSpec } from '../runtime/runtime.ts';
 import { containerHash, hashLabel } from './containers.ts';
-import { containerEnv, expand } from './env.ts';
+import { containerEnv, expand, newExpansion } from './env.ts';
 import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
 import { resourcesLabel, resourcesText } from './resources.ts';
 import type { RunAs } from './run-as.ts';
@@ -31,6 +31,8 @@ export function containerSpec(
 ): ContainerSpec {
   const env = containerEnv(pod, container, inputs, facts);
   const variables = new Map(env.map(({ name, value }) => [name, value]));
+  const expansion = newExpansion();
+  const expanded = (words: readonly string[]): string[] => words.map((word) => expand(word, variables, expansion));
   const own = container.securityContext ?? {};
   const fake = pod.metadata.annotations?.[fakeAnnotation];
   return {
@@ -38,8 +40,8 @@ export function containerSpec(
     name: container.name,
     attempt,
     image: container.image ?? '',
-    ...(container.command?.length ? { command: container.command.map((word) => expand(word, variables)) } : {}),
-    ...(container.args?.length ? { args: container.args.map((word) => expand(word, variables)) } : {}),
+    ...(container.command?.length ? { command: expanded(container.command) } : {}),
+    ...(container.args?.length ? { args: expanded(container.args) } : {}),
     ...(container.workingDir ? { workingDir: container.workingDir } : {}),
     env,
     mounts,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
+import { containerSpec } from './container-spec.ts';
 import { containerEnv } from './env.ts';
 import type { PodFacts, PodInputs } from './inputs.ts';
 
@@ -28,6 +29,28 @@ describe('the environment of a container', () => {
       KUBERNETES_PORT_443_TCP_PORT: '443',
       KUBERNETES_PORT_443_TCP_ADDR: '10.68.0.1',
     });
+  });
+
+  it('is refused when its variables refer to one another without end', () => {
+    const doubled = Array.from({ length: 64 }, (_, i) => ({ name: `V${i}`, value: `$(V${i - 1})$(V${i - 1})` }));
+    expect(() => envOf([{ name: 'V-1', value: 'x' }, ...doubled], facts)).toThrow(
+      'the variables expand to more than 2097152 characters',
+    );
+    const words = Array.from({ length: 1_000 }, () => '$(LONG)');
+    const spec = container('app', { env: [{ name: 'LONG', value: 'x'.repeat(100_000) }], args: words });
+    const node = { ...facts, memoryCapacity: 2 ** 30 };
+    expect(() => containerSpec(makePod('web'), spec, 0, [], inputs, node, { supplementalGroups: [] })).toThrow(
+      'the variables expand to more than',
+    );
+    expect(
+      envOf(
+        [
+          { name: 'A', value: 'x'.repeat(100_000) },
+          { name: 'B', value: '$(A)$(A)' },
+        ],
+        facts,
+      ).B,
+    ).toHaveLength(200_000);
   });
 
   it('has the container’s own word before the node’s, which it may refer to', () => {

@@ -2,6 +2,21 @@ import type { Container, EnvVarSource, Pod } from '../../shared/generated/types.
 import { ConfigError, fieldValue, type PodFacts, type PodInputs, resourceValue } from './inputs.ts';
 
 /**
+ * Characters that the variables of one container may expand to: more than the kernel takes of a program's arguments and environment
+ * together (execve(2), a quarter of a stack of 8 MiB). Variables may refer to one another, so that each could be twice the one before.
+ */
+const maxExpanded = 2 * 1024 * 1024;
+
+/** What is left to expand to. */
+export interface Expansion {
+  left: number;
+}
+
+export function newExpansion(): Expansion {
+  return { left: maxExpanded };
+}
+
+/**
  * A container's environment: where the API server is, then envFrom, then env, later names win, `$(NAME)` expanded from what came before.
  * Throws ConfigError for what is missing and not optional.
  */
@@ -12,6 +27,7 @@ export function containerEnv(
   facts: PodFacts,
 ): Array<{ name: string; value: string }> {
   const env = new Map<string, string>(apiVariables(facts));
+  const expansion = newExpansion();
   const namespace = pod.metadata.namespace ?? '';
   for (const from of container.envFrom ?? []) {
     for (const [key, value] of envFromValues(namespace, from, inputs)) {
@@ -22,7 +38,7 @@ export function containerEnv(
   for (const variable of container.env ?? []) {
     const value = variable.valueFrom
       ? sourceValue(pod, container, variable.valueFrom, inputs, facts)
-      : expand(variable.value ?? '', env);
+      : expand(variable.value ?? '', env, expansion);
     if (value === undefined) continue;
     env.delete(variable.name);
     env.set(variable.name, value);
@@ -48,11 +64,18 @@ function apiVariables({ kubernetes }: PodFacts): Array<[string, string]> {
   ];
 }
 
-/** Replaces `$(NAME)` by its value; a name that is not known stays as it is, `$$` is one `$`. */
-export function expand(text: string, env: ReadonlyMap<string, string>): string {
-  return text.replace(/\$\$|\$\(([^()]*)\)/g, (match, name: string | undefined) =>
-    match === '$$' ? '$' : (env.get(name ?? '') ?? match),
-  );
+/**
+ * Replaces `$(NAME)` by its value; a name that is not known stays as it is, `$$` is one `$`. Throws ConfigError when nothing is left of
+ * the expansion, before the text is made.
+ */
+export function expand(text: string, env: ReadonlyMap<string, string>, expansion: Expansion): string {
+  return text.replace(/\$\$|\$\(([^()]*)\)/g, (match, name: string | undefined) => {
+    if (match === '$$') return '$';
+    const value = env.get(name ?? '') ?? match;
+    expansion.left -= value.length;
+    if (expansion.left < 0) throw new ConfigError(`the variables expand to more than ${maxExpanded} characters`);
+    return value;
+  });
 }
 
 function envFromValues(
