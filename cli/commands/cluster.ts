@@ -75,9 +75,10 @@ export function addClusterCommands(program: Argv, io: Io): Argv {
           (of) => withAccess(of).positional('name', { type: 'string', demandOption: true, describe: 'The node' }),
           (args) =>
             withCluster(args, io, async ({ client }) => {
-              await removeNode({ ...io, client }, args.name);
-              await client.delete('Node', args.name).catch(ignoring('NotFound'));
-              io.out(`node "${args.name}" removed\n`);
+              const enrolled = await removeNode({ ...io, client }, args.name);
+              const registered = await client.delete('Node', args.name).then(() => true, ignoring('NotFound'));
+              const unknown = enrolled || registered ? '' : ', of which there was neither a Node nor an enrollment';
+              io.out(`node "${args.name}" removed${unknown}\n`);
             }),
         )
         .demandCommand(1, 'node remove?'),

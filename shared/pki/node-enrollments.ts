@@ -33,9 +33,17 @@ export async function enrollmentOf({ client, random }: EnrollmentDeps, name: str
   return certificateUID;
 }
 
-/** Ends all certificates of the node. It is no error when it never enrolled: certificates without a uid end as well. */
-export async function removeNode({ client, random }: EnrollmentDeps, name: string): Promise<void> {
-  await change(client, name, () => ({ certificateUID: uuid(random), removed: true }));
+/**
+ * Ends all certificates of the node. Resolves with whether it had enrolled; it is no error when it had not: certificates
+ * without a uid end as well.
+ */
+export async function removeNode({ client, random }: EnrollmentDeps, name: string): Promise<boolean> {
+  let enrolled = false;
+  await change(client, name, (spec) => {
+    enrolled = spec !== undefined;
+    return { certificateUID: uuid(random), removed: true };
+  });
+  return enrolled;
 }
 
 /**

@@ -103,6 +103,11 @@ describe.skipIf(!hasEtcd())('a node of a cluster with two servers', () => {
     agent.destroy();
   });
 
+  it('that nobody knows is removed as well, and the command says that it was unknown', async () => {
+    const removal = await startCli(['node', 'remove', 'typo'], { KUBECONFIG: first.kubeconfig }).done;
+    expect(removal.out).toBe('node "typo" removed, of which there was neither a Node nor an enrollment\n');
+  });
+
   it('that is removed may join again with a token', async () => {
     await enrolled('returned');
     await startCli(['node', 'remove', 'returned'], { KUBECONFIG: first.kubeconfig }).done;
