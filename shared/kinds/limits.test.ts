@@ -11,6 +11,11 @@ describe('a resource quota', () => {
       ['spec.hard[foo]: Invalid value: "foo": must be a standard resource for quota'],
     ],
     [
+      'more names than each object can be looked at with',
+      { hard: Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`count/r${i}.x`, '1'])) },
+      ['spec.hard: Too many: 1001: must have at most 1000 items'],
+    ],
+    [
       'half an object',
       { hard: { 'count/jobs.batch': '500m' } },
       ['spec.hard[count/jobs.batch]: Invalid value: "500m": must be an integer'],

@@ -5,7 +5,7 @@ import type {
   StatusCause,
 } from '../generated/types.ts';
 import { compareQuantities, parseQuantity } from '../quantity.ts';
-import { GoValue, invalid, notSupported, required } from '../schema/causes.ts';
+import { GoValue, invalid, notSupported, required, tooMany } from '../schema/causes.ts';
 import { isDnsSubdomain, isQualifiedName } from '../schema/formats.ts';
 import { ageColumn, nameColumn, text } from './columns.ts';
 import type { Behaviour, Column } from './kind.ts';
@@ -68,6 +68,8 @@ export const resourceQuota: Behaviour<ResourceQuota> = {
       object.status = {};
     },
     validate({ spec }, causes) {
+      const count = Object.keys(spec?.hard ?? {}).length;
+      if (count > maxNames) causes.push(tooMany('spec.hard', count, maxNames));
       for (const [name, amount] of Object.entries(spec?.hard ?? {})) validateBound(name, amount, causes);
       if (spec) validateScopes(spec, causes);
     },
@@ -78,6 +80,9 @@ export const resourceQuota: Behaviour<ResourceQuota> = {
     },
   },
 };
+
+/** Each is looked at with each object that a quota may count. Kubernetes sets no bound; its own names are some dozens. */
+const maxNames = 1_000;
 
 function validateBound(name: string, amount: string, causes: StatusCause[]): void {
   const field = `spec.hard[${name}]`;

@@ -1,10 +1,13 @@
+import type { ClientSubject } from '../../../shared/pki/certificates.ts';
 import type { Answer, Caller, CallOptions } from '../server-process.ts';
 
 /** The worst that one client can ask for in a few requests of their allowed size. */
 export interface Worst {
   readonly name: string;
-  /** What must be there first; not part of what is measured. */
+  /** What must be there first, as an administrator; not part of what is measured. */
   readonly before?: (call: Caller) => Promise<unknown>;
+  /** Absent: an administrator. */
+  readonly as?: ClientSubject;
   readonly ask: (call: Caller) => Promise<Answer>;
 }
 
@@ -25,6 +28,11 @@ export const typed = (type: string, body: CallOptions['body']): CallOptions => (
   headers: { 'content-type': type },
 });
 
+export const post = (name: string, path: string, body: unknown, type = json): Worst => ({
+  name,
+  ask: (call) => call('POST', path, typed(type, body as object)),
+});
+
 export const many = <T>(count: number, one: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, i) => one(i));
 
@@ -43,4 +51,14 @@ export const pod = (name: string, spec: object, metadata: object = {}): object =
   kind: 'Pod',
   metadata: { name, ...metadata },
   spec: { containers: [{ name: 'c', image: 'i' }], ...spec },
+});
+
+export const rbac = '/apis/rbac.authorization.k8s.io/v1';
+
+/** A rule of four lists, each so long. */
+export const wide = (count: number) => ({
+  apiGroups: many(count, (i) => `g${i}`),
+  resources: many(count, (i) => `r${i}`),
+  verbs: many(count, (i) => `v${i}`),
+  resourceNames: many(count, (i) => `n${i}`),
 });
