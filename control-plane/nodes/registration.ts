@@ -48,6 +48,8 @@ export async function registerNode(deps: RegistrationDeps, name: string, said: N
   const body = { metadata: { uid }, spec: { podCIDR, podCIDRs: [podCIDR] } };
   const ranged = node.spec?.podCIDR === podCIDR ? node : await deps.ranges.patch('Node', name, { type: 'merge', body });
   await writeNodeStatus(deps.node, ranged, said.status ?? {});
+  // Reports on pods are checked by the cached Node: a read waits until the cache has what was just written.
+  await deps.node.get('Node', name);
   return { uid, podCIDR };
 }
 

@@ -34,19 +34,34 @@ export function podReportFault(node: string, { spec, status }: Pod, old: Pod, re
   const length = JSON.stringify(status ?? {}).length;
   if (length > most) return `node "${node}" is not allowed to report ${length} characters of a pod, at most ${most}`;
   const foreign = foreignAddress({ spec, status } as Pod, old, reader.get('Node', node));
-  return foreign && `node "${node}" is not allowed to report the address ${foreign}, which is not of its range`;
+  return foreign && `node "${node}" is not allowed to report the address ${foreign}, which is not its own`;
 }
 
-/** An address that is new and neither of the node's pod range nor, for a pod on the node's network, its own. */
+/**
+ * An address that is new and not the node's to report: of a pod, one that is neither of the node's range nor, on the node's network, its own;
+ * of the node, one that its Node does not have. A node that is not registered yet has neither.
+ */
 function foreignAddress({ spec, status }: Pod, old: Pod, node: Node | undefined): string | undefined {
-  const known = new Set(old.status?.podIPs?.map(({ ip }) => ip));
-  const fresh = (status?.podIPs ?? []).map(({ ip = '' }) => ip).filter((ip) => !known.has(ip));
-  if (fresh.length === 0 || !node) return undefined;
+  if (!node) return undefined;
   const own = new Set(node.status?.addresses?.map(({ address }) => address));
   const range = parseCidr(node.spec?.podCIDR);
-  // A node that is not registered yet has neither.
-  if (spec.hostNetwork) return own.size > 0 ? fresh.find((ip) => !own.has(ip)) : undefined;
-  return range && fresh.find((ip) => !isIn(range, ip));
+  const isOwn = (ip: string): boolean => own.size === 0 || own.has(ip);
+  const isPods = spec.hostNetwork ? isOwn : (ip: string): boolean => !range || isIn(range, ip);
+  return (
+    fresh(status?.podIPs, old.status?.podIPs).find((ip) => !isPods(ip)) ??
+    fresh(hostIPs(status), hostIPs(old.status)).find((ip) => !isOwn(ip))
+  );
+}
+
+type Ips = readonly { readonly ip?: string }[];
+
+function hostIPs({ hostIP, hostIPs: all = [] }: NonNullable<Pod['status']> = {}): Ips {
+  return [...(hostIP ? [{ ip: hostIP }] : []), ...all];
+}
+
+function fresh(now: Ips = [], before: Ips = []): string[] {
+  const known = new Set(before.map(({ ip }) => ip));
+  return now.map(({ ip = '' }) => ip).filter((ip) => !known.has(ip));
 }
 
 function isIn(range: Parameters<typeof contains>[0], ip: string): boolean {

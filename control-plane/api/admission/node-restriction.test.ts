@@ -83,6 +83,38 @@ describe('a node', () => {
     await node.create('Node', { metadata: { name: 'n1' }, spec: { taints: [{ key: 'own', effect: 'NoSchedule' }] } });
   });
 
+  it('reports of its pods only addresses of its range, and its own', async () => {
+    const { name } = stored.metadata;
+    await server.client.patch('Node', name, { type: 'merge', body: { spec: { podCIDR: '10.64.1.0/24' } } });
+    const addresses = [{ type: 'InternalIP', address: '192.168.0.1' }];
+    await server.client.patch(
+      'Node',
+      name,
+      { type: 'merge', body: { status: { addresses } } },
+      { subresource: 'status' },
+    );
+    await eventually(() => (server.cache.get('Node', name) as Node | undefined)?.status?.addresses !== undefined);
+    const report = (status: object) => {
+      const options = { namespace: 'default', subresource: 'status' } as const;
+      return node.patch('Pod', 'on-n1', { type: 'merge', body: { status } }, options);
+    };
+    const why = (ip: string) =>
+      `pods "on-n1" is forbidden: node "n1" is not allowed to report the address ${ip}, which is not its own`;
+    for (const ip of ['10.64.2.9', '192.168.0.1', '8.8.8.8'])
+      await refused(report({ podIP: ip, podIPs: null }), why(ip));
+    await refused(report({ hostIP: '192.168.0.2' }), why('192.168.0.2'));
+    await refused(report({ hostIP: '192.168.0.2', hostIPs: [{ ip: '192.168.0.2' }] }), why('192.168.0.2'));
+    await report({ podIP: '10.64.1.9', hostIP: '192.168.0.1', hostIPs: [{ ip: '192.168.0.1' }] });
+    // What was reported before stays good when the node has moved.
+    await server.client.patch(
+      'Node',
+      name,
+      { type: 'merge', body: { status: { addresses: null } } },
+      { subresource: 'status' },
+    );
+    await report({ message: 'still here' });
+  });
+
   it('makes copies of the pods that it runs by itself, and no others', async () => {
     const owner = { apiVersion: 'v1', kind: 'Node', name: 'n1', uid: stored.metadata.uid, controller: true };
     const mirror = (more: Partial<Draft<Pod>['metadata']> = {}, spec: Partial<Pod['spec']> = {}): Draft<Pod> => ({
