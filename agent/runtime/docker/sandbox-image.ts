@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
+import type Docker from 'dockerode';
 import { pack } from 'tar-stream';
 import { RuntimeError } from '../runtime.ts';
 import { type Engine, longMs } from './engine.ts';
@@ -43,26 +44,41 @@ export function sandboxImage(architecture: string): { name: string; architecture
   return { name: `coracle/sandbox:${hash}`, architecture: known };
 }
 
-/** Imports the image unless the engine has it. */
+/**
+ * The id of the image, which is imported unless the engine has it. Its name alone says nothing: a pod can have an image of the same name
+ * pulled, whose program would run with the sandbox's capabilities. The only layer must be the one that is made here.
+ */
 export async function ensureSandboxImage(engine: Engine, architecture: string, signal?: AbortSignal): Promise<string> {
   const image = sandboxImage(architecture);
-  if (await engine.findImage(image.name, signal)) return image.name;
   const archive = pack();
   archive.entry({ name: sandboxCommand.slice(1), mode: 0o755, mtime: new Date(0) }, sandboxProgram(image.architecture));
   archive.finalize();
   const tar = await buffer(archive);
+  const found = await engine.findImage(image.name, signal);
+  if (found && isOnlyLayer(found, tar)) return found.Id;
   const [repo, tag] = image.name.split(':');
-  await engine.call(
+  return engine.call(
     'import image',
     async (abortSignal) => {
       const changes = [`ENTRYPOINT ["${sandboxCommand}"]`];
       const answer = await engine.docker.importImage(tar as never, { repo, tag, changes, abortSignal });
-      const words = await buffer(answer);
-      if (words.includes('"errorDetail"')) throw new RuntimeError('ImagePull', words.toString());
+      return importedId((await buffer(answer)).toString());
     },
     { signal, deadlineMs: longMs },
   );
-  return image.name;
+}
+
+/** A layer is named by the digest of its archive. */
+function isOnlyLayer({ RootFS: { Layers: layers = [] } }: Docker.ImageInspectInfo, tar: Buffer): boolean {
+  const digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
+  return layers.length === 1 && layers[0] === digest;
+}
+
+/** The id in the engine's answer to an import: lines of JSON, the last of which has it as `status`. Throws RuntimeError. */
+export function importedId(answer: string): string {
+  const id = /"status":"(sha256:[0-9a-f]{64})"/.exec(answer)?.[1];
+  if (id === undefined || answer.includes('"errorDetail"')) throw new RuntimeError('ImagePull', answer);
+  return id;
 }
 
 /** The program as an ELF file of one segment that is read and executed. */
