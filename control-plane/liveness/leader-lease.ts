@@ -53,7 +53,7 @@ export class LeaderLease {
     }
   }
 
-  /** The etcd lease that our leadership hangs on; undefined when another server leads. */
+  /** The etcd lease that holds our Lease object; undefined when another server leads. */
   async #acquire(holder: string): Promise<string | undefined> {
     const { store, clock, random } = this.#deps;
     const { item } = await store.get(this.#key);
@@ -66,7 +66,7 @@ export class LeaderLease {
   }
 
   #begin(lease: string, asked: number): Term {
-    const { cell, clock, store } = this.#deps;
+    const { cell, clock, store, log } = this.#deps;
     const stopped = new AbortController();
     let ended = false;
     cell.until = asked + trustMs;
@@ -81,7 +81,9 @@ export class LeaderLease {
         if (ended) return;
         stopped.abort();
         await over;
-        await store.revokeLease(lease).catch(() => undefined);
+        await store.revokeLease(lease).catch((error: unknown) => {
+          log.debug({ component: 'leader', err: messageOf(error) }, 'the lease of the leader runs out by itself');
+        });
       },
     };
   }
@@ -100,7 +102,9 @@ export class LeaderLease {
       const sent = clock.monotonic();
       const patience = renewed + trustMs - sent;
       const alive = await Promise.race([
-        store.keepAlive(lease).catch(() => undefined),
+        store.keepAlive(lease).catch((error: unknown) => {
+          log.warn({ component: 'leader', err: messageOf(error) }, 'the lease of the leader was not renewed');
+        }),
         clock.sleep(Math.max(0, patience), signal).catch(() => undefined),
       ]);
       if (alive === false || signal.aborted) return;
