@@ -259,19 +259,22 @@ function listField(name: string, { number }: FieldSchema, codec: ValueCodec): Fi
     read(reader, wireType, into, depth) {
       into[name] ??= [];
       const items = into[name] as unknown[];
+      const take = (item: unknown): void => {
+        if (item === inexact) fail(`field ${name}: an integer of more than 53 bits`);
+        items.push(item);
+      };
       if (wireType === 2 && codec.wireType !== 2) {
         const end = reader.uint32() + reader.pos;
         if (end > reader.len) fail('unexpected end');
         while (reader.pos < end) {
           spend(reader);
-          items.push(codec.read(reader, depth));
+          take(codec.read(reader, depth));
         }
         if (reader.pos !== end) fail('a field crosses the end of its message');
       } else {
         expectWireType(name, wireType, codec.wireType);
-        items.push(codec.read(reader, depth));
+        take(codec.read(reader, depth));
       }
-      if (items.includes(inexact)) fail(`field ${name}: an integer of more than 53 bits`);
     },
   };
 }
