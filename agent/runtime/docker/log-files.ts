@@ -1,5 +1,5 @@
 import { type FSWatcher, watch } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Clock, Timer } from '../../../shared/clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
@@ -15,6 +15,12 @@ const lookEveryMs = 1_000;
 interface HeldFile {
   readonly handle: FileHandle;
   readonly inode: bigint;
+}
+
+/** Slot 0 is the file that is written, slot n the one that was rotated n times. */
+interface Slot {
+  readonly file: HeldFile;
+  readonly slot: number;
 }
 
 /**
@@ -131,19 +137,14 @@ export class LogFiles {
   /** The files that are newer than the newest known, opened, the oldest first. */
   async #newer(): Promise<HeldFile[]> {
     const found: HeldFile[] = [];
-    let missing = 0;
     let reached = false;
-    for (let i = 0; missing <= maxMissing && !reached; i++) {
-      const file = await openLog(i === 0 ? this.#path : `${this.#path}.${i}`);
-      if (!file) {
-        missing++;
-        continue;
+    for (let at = await this.#openAfter(-1); at; at = await this.#older(at)) {
+      reached = at.file.inode === this.#newest?.inode;
+      if (reached) {
+        await at.file.handle.close();
+        break;
       }
-      missing = 0;
-      reached = file.inode === this.#newest?.inode;
-      // A rotation meanwhile shows the same file once more.
-      if (reached || found.some(({ inode }) => inode === file.inode)) await file.handle.close();
-      else found.unshift(file);
+      found.unshift(at.file);
     }
     const room = maxHeld - this.#held.length;
     if (this.#newest && (!reached || found.length > room)) {
@@ -153,6 +154,54 @@ export class LogFiles {
       return [];
     }
     return found;
+  }
+
+  /**
+   * The file that was rotated just before another; undefined when none is left. Two files are neighbours when the newer one was in its
+   * slot before and after the older one was opened: a rotation meanwhile moves both, and the search goes on from where it is now.
+   */
+  async #older({ file, slot: first }: Slot): Promise<Slot | undefined> {
+    let slot: number | undefined = first;
+    while (slot !== undefined) {
+      const next = await this.#openAfter(slot);
+      if ((await this.#inodeAt(slot)) === file.inode) return next;
+      await next?.file.handle.close();
+      slot = await this.#slotOf(file, slot);
+    }
+    return undefined;
+  }
+
+  /** The first file in a slot after this one. */
+  async #openAfter(slot: number): Promise<Slot | undefined> {
+    for (let i = slot + 1; i <= slot + 1 + maxMissing; i++) {
+      const file = await openLog(this.#pathOf(i));
+      if (file) return { file, slot: i };
+    }
+    return undefined;
+  }
+
+  /** Where a file is now that was in `slot`: files move to higher slots only. Undefined when it was removed. */
+  async #slotOf({ inode }: HeldFile, slot: number): Promise<number | undefined> {
+    let missing = 0;
+    for (let i = slot; missing <= maxMissing; i++) {
+      const there = await this.#inodeAt(i);
+      if (there === inode) return i;
+      missing = there === undefined ? missing + 1 : 0;
+    }
+    return undefined;
+  }
+
+  async #inodeAt(slot: number): Promise<bigint | undefined> {
+    try {
+      return (await stat(this.#pathOf(slot), { bigint: true })).ino;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw new RuntimeError('Unavailable', `look for a log: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  #pathOf(slot: number): string {
+    return slot === 0 ? this.#path : `${this.#path}.${slot}`;
   }
 }
 

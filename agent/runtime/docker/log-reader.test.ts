@@ -133,7 +133,7 @@ describe('a log', () => {
           if (tail === null) expect(first).toBe(0);
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 100 },
     );
   });
 
