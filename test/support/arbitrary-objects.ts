@@ -61,8 +61,9 @@ function arbitraryMessage(name: string, depth: number): fc.Arbitrary<Record<stri
 }
 
 function arbitraryField(schema: FieldSchema, depth: number): fc.Arbitrary<unknown> {
+  // An empty text is no choice: it is read as none, and the default takes its place.
   const one = schema.enum
-    ? fc.constantFrom(...schema.enum)
+    ? fc.constantFrom(...schema.enum.filter((choice) => choice !== ''))
     : (values[schema.type] ?? arbitraryMessage(schema.type, depth + 1));
   if (schema.repeated) return fc.array(one, { minLength: 1, maxLength: 3 });
   if (schema.map) return fc.dictionary(fc.string(), one, { minKeys: 1, maxKeys: 3, noNullPrototype: true });
