@@ -13,6 +13,8 @@ import { run, tryRun } from '../cluster/run.ts';
 const programs = [
   ...['node', 'etcd', 'dockerd', 'containerd', 'containerd-shim-runc-v2', 'runc', 'ip', 'nft'],
   ...['nsenter', 'unshare', 'mount', 'umount', 'mountpoint', 'setsid'],
+  // Busybox's do not keep to one file system, or end at long paths.
+  ...['rm', 'du'],
 ];
 /** Used where they are, missed where they are not. */
 const optional = ['crun', 'ctr', 'iptables', 'iptables-nft', 'xtables-nft-multi', 'docker-init', 'sysctl'];
