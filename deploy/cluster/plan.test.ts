@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { defaultServiceCIDR } from '../../control-plane/api/service-claims.ts';
 import { addressSlots, clusterId, overlaps, planCluster, preferredSlot, slotNetworks } from './plan.ts';
 
 const networks = { machineCIDR: '10.130.0.0/24', podCIDR: '10.66.0.0/16' };
@@ -40,6 +41,7 @@ describe('planCluster', () => {
 describe('address slots', () => {
   it('give every slot ranges of its own', () => {
     const ranges = Array.from({ length: addressSlots }, (_, slot) => Object.values(slotNetworks(slot))).flat();
+    for (const range of ranges) expect(overlaps(range, defaultServiceCIDR), range).toBe(false);
     for (const [i, a] of ranges.entries()) for (const b of ranges.slice(i + 1)) expect(overlaps(a, b)).toBe(false);
     expect(preferredSlot(clusterId('/var/a'))).toBeLessThan(addressSlots);
   });

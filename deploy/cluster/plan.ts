@@ -48,7 +48,7 @@ export interface MachinePlan {
 }
 
 /** How many clusters can lie side by side: each takes one slot of addresses. */
-export const addressSlots = 64;
+export const addressSlots = 63;
 export const maxNodes = 200;
 
 /** The longest path that fits a unix socket's address. */
@@ -64,8 +64,13 @@ export function preferredSlot(id: string): number {
   return Number.parseInt(id, 16) % addressSlots;
 }
 
+/** Second byte of the addresses of services by default (10.68.0.0/16), which pods cannot have. */
+const servicesByte = 68;
+
 export function slotNetworks(slot: number): { machineCIDR: string; podCIDR: string } {
-  return { machineCIDR: `10.${128 + slot}.0.0/24`, podCIDR: `10.${64 + slot}.0.0/16` };
+  const podsByte = 64 + slot;
+  const free = podsByte < servicesByte ? podsByte : podsByte + 1;
+  return { machineCIDR: `10.${128 + slot}.0.0/24`, podCIDR: `10.${free}.0.0/16` };
 }
 
 export interface PlanOptions {
