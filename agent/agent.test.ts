@@ -73,7 +73,7 @@ describe('a pod that the scheduler did not place', () => {
     const andApp = (spec: Partial<PodSpec>) => ({ ...spec, containers: [container('app')] });
     node.server.assign(makePod('allowed', andApp(sysctl('net.core.somaxconn'))));
     node.server.assign(makePod('unsafe', andApp(sysctl('kernel.msgmax'))));
-    // A status that somebody has written does not make it one that was admitted.
+    // A status that a client has written does not make it one that was admitted.
     const windows = makePod('windows', andApp({ os: { name: 'windows' } }));
     node.server.assign({ ...windows, status: { phase: 'Running', startTime: '2026-01-01T00:00:00Z' } });
     await node.until(() => phaseOf('allowed') === 'Running');

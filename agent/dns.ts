@@ -68,7 +68,7 @@ function fittingSearches(searches: readonly string[]): string[] {
   return line;
 }
 
-/** Whether a name server is the machine's own: nobody answers there in another network namespace. */
+/** Whether a name server is the machine's own: it does not answer in another network namespace. */
 export function isLoopback(server: string): boolean {
   return /^(127\.|0\.0\.0\.0$|::1?$|::ffff:127\.)/i.test(server);
 }

@@ -6,7 +6,7 @@ import type { Log } from '../shared/log.ts';
 import type { Random } from '../shared/random.ts';
 import type { Liveness, Term } from './liveness/liveness.ts';
 
-/** How often a leader looks whether its term still holds, in milliseconds; it is told of most ends earlier. */
+/** How often a leader looks whether its term still holds, in milliseconds; most ends reach it earlier, as events. */
 const lookMs = 500;
 /** After work that failed. */
 const retry = { firstMs: 200, capMs: 1_500 };

@@ -359,7 +359,7 @@ export async function withMessage(
   }
 }
 
-/** Runs the hook within what is left of the grace, once. A hook that fails is told of, and stops nothing. */
+/** Runs the hook within what is left of the grace, once. A hook that fails is an event, and stops nothing. */
 async function preStop(
   deps: ExecutorDeps,
   context: PodContext,

@@ -15,7 +15,7 @@ import {
   type SandboxState,
 } from './runtime.ts';
 
-/** Who the processes of every image are: nobody in particular, and not root. */
+/** The user of the sandbox's process: no user of an image, and not root. */
 const imageUser = '65532';
 /** Lines kept of each container. */
 const maxLines = 1_000;

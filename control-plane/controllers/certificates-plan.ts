@@ -64,7 +64,7 @@ function nodeServingFault(subject: RequestedSubject, usages: readonly string[]):
   return undefined;
 }
 
-/** The node whose client certificate the subject is; undefined when it is nobody's or somebody else's. */
+/** The node whose client certificate the subject is; undefined when it is not a node's. */
 export function nodeIn({ organizations, commonName = '' }: RequestedSubject): string | undefined {
   if (!organizations.includes(nodesGroup) || !commonName.startsWith(nodeUserPrefix)) return undefined;
   return commonName.slice(nodeUserPrefix.length) || undefined;

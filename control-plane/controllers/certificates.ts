@@ -136,7 +136,7 @@ function mayBeSigned(csr: CertificateSigningRequest): boolean {
   return open && isOurs(csr.spec.signerName);
 }
 
-/** Undefined when the request cannot be read: it is approved by nobody. */
+/** Undefined when the request cannot be read: it is not approved. */
 function subjectOf(csr: CertificateSigningRequest): RequestedSubject | undefined {
   try {
     return readSigningRequest(pemOf(csr)).subject;

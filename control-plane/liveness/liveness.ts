@@ -47,7 +47,7 @@ export interface Term {
   resign(): Promise<void>;
 }
 
-/** Until when this server surely leads, in monotonic milliseconds; written by whoever renews, read by whoever leads. */
+/** Until when this server surely leads, in monotonic milliseconds; written by the thread that renews, read by the leader. */
 export interface LeadershipCell {
   until: number;
 }

@@ -222,7 +222,7 @@ export class Session {
     return pod?.metadata.uid === uid && pod.spec.nodeName === this.node ? pod : undefined;
   }
 
-  /** The last report again, for whoever wrote capacity of its own: all of that is allocatable. */
+  /** The last report again, after another client wrote capacity of its own: all of that is allocatable. */
   async #keepNodeStatus(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#capacity.wait(signal);

@@ -21,7 +21,7 @@ const defaultWindow = 8192;
 const loadPage = 1000;
 /** The characters of stored text that are read at a time while loading. */
 const loadSize = 8 * 1024 * 1024;
-/** Bytes of objects after which what is told to a subscriber goes on in another batch. */
+/** Bytes of objects after which changes for a subscriber go on in another batch. */
 const batchBytes = 8 * 1024 * 1024;
 /** About what the outline of a packed object takes of the heap, in bytes. */
 const outlineBytes = 4096;

@@ -189,7 +189,7 @@ export class Feed {
       const event = this.#ring.at(position)?.event;
       if (!event) break;
       if (!kinds.has(event.kind)) continue;
-      // Only whole revisions are told.
+      // Only whole revisions are sent.
       const last = events.at(-1);
       if (last && bytes > takeBytes && last.revision < event.revision) {
         subscriber.position = position;

@@ -35,7 +35,7 @@ export function storeMetrics(registry: Registry): ObserveStore {
   };
 }
 
-/** How many objects of each kind there are and what they take of memory, counted when somebody looks. */
+/** How many objects of each kind there are and what they take of memory, counted when it is read. */
 export function cacheMetrics(registry: Registry, cache: Pick<WatchCache, 'count' | 'revision' | 'memory'>): void {
   new Gauge({
     name: 'apiserver_storage_objects',

@@ -33,7 +33,7 @@ function hostFault(address: string): string | undefined {
 /** The ranges of a node's pods. */
 export function validatePodCIDRs({ spec }: Node, causes: StatusCause[]): void {
   const ranges = spec?.podCIDRs ?? [];
-  // What is no range at all is told by the field's format.
+  // What is no range at all fails the field's format.
   if (ranges.length < 2 || ranges.some((range) => isCidr(range))) return;
   const field = 'spec.podCIDRs';
   if (ranges.length > 2 || !differentFamilies(ranges.map((range) => range.split('/')[0] ?? ''))) {

@@ -9,7 +9,7 @@ import { type Random, uuid } from '../random.ts';
  */
 export interface EnrollmentDeps {
   readonly client: Pick<Client, 'get' | 'create' | 'update'>;
-  /** Must be the system's: nobody may guess a uid. */
+  /** Must be the system's: a uid must not be guessed. */
   readonly random: Random;
 }
 

@@ -20,7 +20,7 @@ export interface WireHeartbeatAck {
 const service = 'coracle.liveness.v1.Heartbeats';
 let beat: MethodDefinition<WireHeartbeat, WireHeartbeatAck> | undefined;
 
-/** The method of the Heartbeats service, from its own small descriptor: whoever serves only this loads nothing of the API. */
+/** The method of the Heartbeats service, from its own small descriptor: a process that serves only this loads nothing of the API. */
 export function beatMethod(): MethodDefinition<WireHeartbeat, WireHeartbeatAck> {
   if (beat) return beat;
   const root = protobuf.Root.fromJSON(descriptor).resolveAll();

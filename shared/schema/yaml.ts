@@ -18,7 +18,7 @@ import { parseExactly } from './exact-numbers.ts';
 import { boundValues } from './values.ts';
 import { checkYamlNumbers } from './yaml-numbers.ts';
 
-/** Tokens of a YAML text. Each takes its reader some five microseconds, in which nobody else is served; JSON takes a hundredth of that. */
+/** Tokens of a YAML text. Each takes its reader some five microseconds, in which no other request is served; JSON takes a hundredth of that. */
 const maxTokens = 30_000;
 /** Characters: a long text of many lines is one token. The store takes no larger object. */
 const maxText = 1536 * 1024;

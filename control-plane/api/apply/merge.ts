@@ -25,7 +25,7 @@ export function merge(shape: Shape, live: unknown, config: unknown): unknown {
 
 /**
  * The fields that a configuration sets, and so claims: what it holds as a whole, and the list items and map entries that it
- * names. The structs around them belong to nobody. `inOrder`: false for a set that is only looked up in.
+ * names. The structs around them have no owner. `inOrder`: false for a set that is only looked up in.
  */
 export function fieldsOf(shape: Shape, value: unknown, inOrder = true): FieldSet | undefined {
   if (value === undefined) return undefined;

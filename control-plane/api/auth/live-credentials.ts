@@ -4,7 +4,7 @@ import type { NodeEnrollment } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
 import { type CertifiedNode, isEnrolled, type NodeCertificates } from './node-certificates.ts';
 
-/** What somebody has proved a name by, as far as it may end before a stream does. */
+/** The credential of a caller, as far as it may end before a stream does. */
 export interface Credential {
   /** When the certificate ends: milliseconds since the epoch. */
   readonly notAfter: number;

@@ -37,7 +37,7 @@ export interface CallDeps {
   readonly gate?: FairGate;
   /** Gives calls their ids, and writes of them what is to be written. */
   readonly auditor?: Auditor;
-  /** Tells when answers have been taken. Absent: nobody waits for it. */
+  /** Tells when answers have been taken. Absent: no caller waits for it. */
   readonly deliveries?: Deliveries;
   readonly clock: Clock;
   readonly log: Log;

@@ -15,7 +15,7 @@ interface Delivery {
   cut(): void;
 }
 
-/** As much of an HTTP/2 stream as is needed here; grpc-js has it, but shows it to nobody. */
+/** As much of an HTTP/2 stream as is needed here; grpc-js has it, but does not export it. */
 interface Stream {
   once(event: 'close', listener: () => void): unknown;
   destroy(): unknown;

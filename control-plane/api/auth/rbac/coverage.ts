@@ -15,7 +15,7 @@ export interface CoverageBounds {
   readonly work: number;
 }
 
-/** For rules that nobody from outside has written. */
+/** For rules that no client has written. */
 export const unbounded: CoverageBounds = { parts: Number.POSITIVE_INFINITY, work: Number.POSITIVE_INFINITY };
 
 /**
@@ -59,7 +59,7 @@ interface Search {
   work: number;
 }
 
-/** A rule that somebody holds, ready to be asked. */
+/** A rule that a user holds, ready to be asked. */
 class Held {
   readonly id: number;
   readonly verbs: ReadonlySet<string>;

@@ -57,7 +57,7 @@ export function bindingEscalation(
   return fault === undefined ? undefined : { forbidden: fault };
 }
 
-/** What is told of rules that somebody lacks, and what is done to find out. */
+/** The bounds on the rules that an error names as missing, and on the work to find them. */
 const bounds: CoverageBounds = { parts: 256, work: 10_000_000 };
 
 function isAllowed({ parts, cut }: Uncovered): boolean {
