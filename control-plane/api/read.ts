@@ -1,3 +1,4 @@
+import { aside } from '../../shared/aside.ts';
 import { ApiError, isApiError } from '../../shared/errors.ts';
 import type { Kind } from '../../shared/generated/types.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
@@ -8,7 +9,6 @@ import { kindPrefix, objectKey } from '../store/keys.ts';
 import { packed, packedBytes, packFrom } from '../store/packed.ts';
 import type { Item } from '../store/store.ts';
 import type { ListPage, ListQuery, RequestContext, Target } from './api.ts';
-import { aside } from './aside.ts';
 import { decodeItem } from './codec.ts';
 import type { Core } from './core.ts';
 import { checkListOptions } from './list-options.ts';
@@ -50,8 +50,15 @@ export async function getObject(
   return state.object;
 }
 
-/** A page may have less than its `limit` when its objects are large. */
+/** What a page is made of. `limit`: objects, absent for all; `size`: bytes after which a limited page ends early. */
+interface PageQuery {
+  readonly def: KindDef;
+  readonly selection: Selection;
+  readonly limit: number | undefined;
+  readonly size: number;
+}
 
+/** A page may have less than its `limit` when its objects are large. */
 export async function listObjects(
   core: Core,
   context: RequestContext,
@@ -63,7 +70,7 @@ export async function listObjects(
   const selection = selectionOf(served, query);
   authorizeSelection(core, context, 'list', served, selection);
   const limit = query.limit && query.limit > 0 ? query.limit : undefined;
-  const size = query.pageBytes ?? pageBytes;
+  const asked: PageQuery = { def, selection, limit, size: query.pageBytes ?? pageBytes };
   if (query.continue) {
     if (query.resourceVersion && query.resourceVersion !== '0') {
       throw badRequest('specifying resource version is not allowed when using continue');
@@ -71,16 +78,16 @@ export async function listObjects(
     const from = readContinuation(query.continue);
     // A token that was given out for an expired one: it goes on in the present state.
     const revision = from.revision === present ? await core.reads.catchUp(context.signal) : from.revision;
-    return pageOfStore(core, context, def, selection, limit, size, { ...from, revision });
+    return pageOfStore(core, context, asked, { ...from, revision });
   }
   const wanted = versionOf(query.resourceVersion, served);
   if (query.resourceVersionMatch === 'Exact' && wanted) {
     await core.reads.waitFor(wanted, context.signal);
-    return pageOfStore(core, context, def, selection, limit, size, { revision: wanted, after: '' });
+    return pageOfStore(core, context, asked, { revision: wanted, after: '' });
   }
   if (wanted === undefined) await core.reads.catchUp(context.signal);
   else await core.reads.waitFor(wanted, context.signal);
-  return pageOfCache(core, context, def, selection, limit, size);
+  return pageOfCache(core, context, asked);
 }
 
 /** A list or watch of a single name is asked for by that name, so that rules for one object can allow it. */
@@ -107,10 +114,7 @@ export function versionOf(resourceVersion: string | undefined, { plural, group }
 async function pageOfCache(
   core: Core,
   context: RequestContext,
-  def: KindDef,
-  selection: Selection,
-  limit: number | undefined,
-  size: number,
+  { def, selection, limit, size }: PageQuery,
 ): Promise<ListPage> {
   const { cache } = core.deps;
   const { revision } = cache;
@@ -149,10 +153,7 @@ async function pageOfCache(
 async function pageOfStore(
   core: Core,
   context: RequestContext,
-  def: KindDef,
-  selection: Selection,
-  limit: number | undefined,
-  size: number,
+  { def, selection, limit, size }: PageQuery,
   from: Continuation,
 ): Promise<ListPage> {
   const prefix = kindPrefix(def, selection.namespace);

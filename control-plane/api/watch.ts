@@ -1,3 +1,4 @@
+import { aside } from '../../shared/aside.ts';
 import type { WatchBatch } from '../../shared/client.ts';
 import { ApiError } from '../../shared/errors.ts';
 import type { Kind } from '../../shared/generated/types.ts';
@@ -7,7 +8,6 @@ import type { KubeObject } from '../../shared/object.ts';
 import type { CacheEvent } from '../store/feed.ts';
 import { packedBytes, withRevision } from '../store/packed.ts';
 import type { ApiWatchEvent, RequestContext, WatchQuery } from './api.ts';
-import { aside } from './aside.ts';
 import type { Core } from './core.ts';
 import { checkListOptions } from './list-options.ts';
 import { authorizeSelection, versionOf } from './read.ts';

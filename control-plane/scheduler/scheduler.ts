@@ -1,3 +1,4 @@
+import { aside } from '../../shared/aside.ts';
 import type { Client } from '../../shared/client.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { createEventRecorder, type EventRecorder } from '../../shared/event-recorder.ts';
@@ -174,7 +175,7 @@ class RunningScheduler implements Scheduler {
       }
       this.#binder.flush();
       if (!more) return;
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      await aside();
     }
   }
 

@@ -1,9 +1,9 @@
+import { aside } from '../../../shared/aside.ts';
 import type { KindEntry } from '../../../shared/kinds/table.ts';
 import { encodeObject } from '../../../shared/rpc/convert.ts';
 import type { ListResponse } from '../../../shared/rpc/messages.ts';
 import { packedBytes } from '../../store/packed.ts';
 import type { Api, ListQuery, RequestContext } from '../api.ts';
-import { aside } from '../aside.ts';
 import { tooLargeAtOnce } from '../read.ts';
 
 /** A page that is asked for ends behind the object with which it comes to so much: with it, it is within the 4 MiB that clients take unasked. */

@@ -1,9 +1,9 @@
 import { createGzip } from 'node:zlib';
 import { stringify as toYaml } from 'yaml';
+import { aside } from '../../../shared/aside.ts';
 import type { Clock } from '../../../shared/clock.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { packedBytes } from '../../store/packed.ts';
-import { aside } from '../aside.ts';
 import { contentTypes, type Encoding } from './negotiate.ts';
 import { encodeItem, frameList } from './protobuf.ts';
 import { gzipOptions, headersOf, type Reply, sendBody, sendObject } from './respond.ts';

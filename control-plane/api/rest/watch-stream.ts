@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
+import { aside } from '../../../shared/aside.ts';
 import type { Clock } from '../../../shared/clock.ts';
 import type { ApiWatchEvent } from '../api.ts';
-import { aside } from '../aside.ts';
 import { toApiError } from './respond.ts';
 import { type Chunk, joined } from './texts.ts';
 import { drained, finished } from './writing.ts';

@@ -1,4 +1,4 @@
-/** Lets others' requests go first. */
+/** Lets what waits in the event loop run first. */
 export function aside(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
