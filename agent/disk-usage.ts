@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { runChild } from './run-child.ts';
 
 /** A walk that takes longer is given up. */
 const deadlineMs = 60_000;
@@ -20,22 +20,9 @@ export async function diskUsage(paths: readonly string[], signal: AbortSignal): 
 }
 
 /** What the child wrote. It ends with 1 when something went away under it, or was never there. */
-function du(paths: readonly string[], signal: AbortSignal): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('nice', ['-n', '10', 'du', '-s', '-k', '-x', '--', ...paths], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: deadlineMs,
-      killSignal: 'SIGKILL',
-      signal,
-    });
-    let output = '';
-    child.stdout.setEncoding('utf8');
-    child.stdout.on('data', (text: string) => {
-      if (output.length < maxOutputBytes) output += text;
-    });
-    child.on('error', reject);
-    child.on('close', (code) =>
-      code === null ? reject(new Error(`du took longer than ${deadlineMs / 1000} s`)) : resolve(output),
-    );
-  });
+async function du(paths: readonly string[], signal: AbortSignal): Promise<string> {
+  const options = { limitMs: deadlineMs, maxOutput: maxOutputBytes, signal };
+  const { code, output } = await runChild('nice', ['-n', '10', 'du', '-s', '-k', '-x', '--', ...paths], options);
+  if (code === null) throw new Error(`du took longer than ${deadlineMs / 1000} s`);
+  return output;
 }

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { runChild } from '../run-child.ts';
 
 /** Mounts on the node. */
 export interface Mounter {
@@ -41,17 +41,7 @@ function fromOctal(text: string): string {
 }
 
 /** `inherited`: a descriptor of this process that the command gets as number 3. */
-function run(command: string, args: readonly string[], inherited?: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stdio = ['ignore', 'ignore', 'pipe', ...(inherited === undefined ? [] : [inherited])] as const;
-    const child = spawn(command, args, { stdio: [...stdio], timeout: limitMs });
-    let said = '';
-    child.stderr?.on('data', (data: Buffer) => {
-      if (said.length < 1000) said += data.toString();
-    });
-    child.on('error', reject);
-    child.on('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(said.trim() || `${command} ended with ${code}`)),
-    );
-  });
+async function run(command: string, args: readonly string[], inherited?: number): Promise<void> {
+  const { code, words } = await runChild(command, args, { limitMs, ...(inherited === undefined ? {} : { inherited }) });
+  if (code !== 0) throw new Error(words || `${command} ended with ${code}`);
 }

@@ -286,14 +286,23 @@ function toJson(value: object): Uint8Array {
 
 /** What a node says: of no more values than a request's body. */
 function reported<T extends object>(bytes: Uint8Array | undefined): T {
-  boundValues(Buffer.from(bytes ?? []).toString());
-  return fromJson<T>(bytes);
+  const text = textOf(bytes);
+  boundValues(text);
+  return parsed<T>(text);
 }
 
 function fromJson<T extends object>(bytes: Uint8Array | undefined): T {
+  return parsed<T>(textOf(bytes));
+}
+
+function textOf(bytes: Uint8Array | undefined): string {
+  return Buffer.from(bytes ?? []).toString();
+}
+
+function parsed<T extends object>(text: string): T {
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(bytes ?? []).toString());
+    value = JSON.parse(text);
   } catch (cause) {
     throw new ApiError('BadRequest', 'a session message does not hold JSON', {}, { cause });
   }
