@@ -2,9 +2,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock as clock, processMonotonic } from '../shared/clock.ts';
 import { createLog } from '../shared/log.ts';
 import { systemRandom as random } from '../shared/random.ts';
+import type { ServerTls } from '../shared/rpc/server-credentials.ts';
 import { createHeartbeatPort } from './heartbeat-port.ts';
 import { LivenessCore } from './liveness/core.ts';
-import type { HeartbeatTls } from './liveness/heartbeat-listener.ts';
 import { maxStallMs } from './liveness/liveness.ts';
 import { hostLiveness } from './liveness/thread-host.ts';
 import { beatMs, type FromThread, type ObservedCall, SharedTimes } from './liveness/thread-messages.ts';
@@ -18,7 +18,7 @@ export interface LivenessThreadData {
     readonly endpoints: readonly string[];
     readonly tls?: { readonly ca: Uint8Array; readonly cert?: Uint8Array; readonly key?: Uint8Array };
   };
-  readonly tls: HeartbeatTls;
+  readonly tls: ServerTls;
   /** Of SharedTimes. */
   readonly times: SharedArrayBuffer;
 }

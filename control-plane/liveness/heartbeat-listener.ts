@@ -1,9 +1,8 @@
-import type { PeerCertificate, SecureContextOptions } from 'node:tls';
-import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import type { PeerCertificate } from 'node:tls';
+import { Server, type ServerDuplexStream } from '@grpc/grpc-js';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError, messageOf, reasons } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
-import type { KeyPair } from '../../shared/pki/certificates.ts';
 import { connectionOver } from '../../shared/rpc/connection.ts';
 import {
   beatMethod,
@@ -11,19 +10,14 @@ import {
   type WireHeartbeat,
   type WireHeartbeatAck,
 } from '../../shared/rpc/heartbeats.ts';
+import { ReplaceableCredentials, type ServerTls } from '../../shared/rpc/server-credentials.ts';
 import type { CertifiedNode, Heartbeat, HeartbeatAck, HeartbeatServer } from '../../shared/session.ts';
-
-/** The server's certificate, and the CA that nodes' certificates come from; PEM. */
-export interface HeartbeatTls {
-  readonly ca: string;
-  readonly server: KeyPair;
-}
 
 export interface HeartbeatListenerDeps {
   readonly heartbeats: HeartbeatServer;
   /** The node that a certificate of the cluster's CA is of; undefined when it is no node's, or not of this time. `now`: milliseconds since the epoch. */
   readonly nodeOf: (certificate: PeerCertificate, now: number) => CertifiedNode | undefined;
-  readonly tls: HeartbeatTls;
+  readonly tls: ServerTls;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -33,7 +27,7 @@ export interface HeartbeatListener {
   /** Binds `host:port` (port 0: any) and serves; resolves with the port. */
   listen(address: string): Promise<number>;
   /** New certificates for the connections to come. */
-  replaceTls(tls: HeartbeatTls): void;
+  replaceTls(tls: ServerTls): void;
   close(): void;
 }
 
@@ -52,7 +46,7 @@ type BeatStream = ServerDuplexStream<WireHeartbeat, WireHeartbeatAck>;
 export function createHeartbeatListener(deps: HeartbeatListenerDeps): HeartbeatListener {
   const { clock, heartbeats, nodeOf, log } = deps;
   const server = new Server(settings);
-  const credentials = new NodeCertificates(deps.tls);
+  const credentials = new ReplaceableCredentials(deps.tls, { required: true, sendsAuthority: false });
 
   async function serve(stream: BeatStream): Promise<void> {
     const { sslPeerCertificate: certificate } = stream.getAuthContext();
@@ -93,23 +87,4 @@ export function createHeartbeatListener(deps: HeartbeatListenerDeps): HeartbeatL
     replaceTls: (tls) => credentials.replace(tls),
     close: () => server.forceShutdown(),
   };
-}
-
-/** TLS that takes no connection without a certificate of the cluster's CA. 1.3 only: a connection shows one, once. */
-class NodeCertificates extends ServerCredentials {
-  constructor(tls: HeartbeatTls) {
-    super({ requestCert: true, rejectUnauthorized: true }, contextOptions(tls));
-  }
-
-  replace(tls: HeartbeatTls): void {
-    this.updateSecureContextOptions(contextOptions(tls));
-  }
-
-  override _equals(other: ServerCredentials): boolean {
-    return this === other;
-  }
-}
-
-function contextOptions({ ca, server }: HeartbeatTls): SecureContextOptions {
-  return { ca: [ca], cert: [server.certificate], key: [server.key], minVersion: 'TLSv1.3' };
 }

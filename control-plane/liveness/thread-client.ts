@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../shared/clock.ts';
 import { ApiError } from '../../shared/errors.ts';
+import type { ServerTls } from '../../shared/rpc/server-credentials.ts';
 import type { ObserveStore } from '../store/metrics.ts';
-import type { HeartbeatTls } from './heartbeat-listener.ts';
 import { type Liveness, maxStallMs, type NodeSessionLease, type Term } from './liveness.ts';
 import type { ServerIdentity } from './server-lease.ts';
 import { beatMs, type FromThread, type SharedTimes, type ThreadPort, type ToThread } from './thread-messages.ts';
@@ -48,7 +48,7 @@ export class ThreadClient implements Liveness {
     return this.#number((call) => ({ type: 'listen', call, address }));
   }
 
-  replaceTls(tls: HeartbeatTls): void {
+  replaceTls(tls: ServerTls): void {
     this.#send({ type: 'tls', tls });
   }
 

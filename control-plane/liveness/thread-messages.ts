@@ -1,5 +1,5 @@
 import type { Reason } from '../../shared/errors.ts';
-import type { HeartbeatTls } from './heartbeat-listener.ts';
+import type { ServerTls } from '../../shared/rpc/server-credentials.ts';
 import type { NodeSessionLease } from './liveness.ts';
 import type { ServerIdentity } from './server-lease.ts';
 
@@ -17,7 +17,7 @@ export type ToThread =
   | { readonly type: 'cancel'; readonly campaign: number }
   | { readonly type: 'close'; readonly session: string }
   | { readonly type: 'deleted'; readonly session: string }
-  | { readonly type: 'tls'; readonly tls: HeartbeatTls };
+  | { readonly type: 'tls'; readonly tls: ServerTls };
 
 export type FromThread =
   /** `value`: the port of `listen`, the revision of `open`. */

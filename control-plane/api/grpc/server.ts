@@ -10,6 +10,7 @@ import type { KubeObject } from '../../../shared/object.ts';
 import type { PeerServer } from '../../../shared/peers.ts';
 import type { WireFromNode, WireToNode, WireTunnelFrame } from '../../../shared/rpc/messages.ts';
 import { createRpcSchema, hiddenPackage, type RpcSchema } from '../../../shared/rpc/schema.ts';
+import { ReplaceableCredentials, type ServerTls } from '../../../shared/rpc/server-credentials.ts';
 import { serverSession, serverTunnel } from '../../../shared/rpc/session.ts';
 import type { SessionServer } from '../../../shared/session.ts';
 import { version } from '../../../shared/version.ts';
@@ -31,7 +32,6 @@ import {
   toStatus,
   unary,
 } from './calls.ts';
-import { OptionalClientCertificates, type ServerTls } from './credentials.ts';
 import { Deliveries } from './deliveries.ts';
 import { fileDescriptors } from './file-descriptors.ts';
 import { kindMethods } from './kind-service.ts';
@@ -90,7 +90,8 @@ export function createGrpcServer(given: GrpcServerDeps): GrpcServer {
   const deliveries = new Deliveries(given.clock, given.takenWithinMs);
   const deps = { ...given, schema, deliveries };
   const server = new Server({ ...settings, interceptors: [deliveries.interceptor] });
-  const credentials = new OptionalClientCertificates(deps.tls);
+  // A machine that joins has no certificate yet: who reads the peer asks whether it is authorized (grpc-js' getAuthContext does).
+  const credentials = new ReplaceableCredentials(deps.tls, { required: false, sendsAuthority: true });
   const health = new HealthImplementation({ '': 'NOT_SERVING' });
 
   for (const service of schema.kinds) register(server, kindMethods(deps, service));
