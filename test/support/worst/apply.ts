@@ -1,4 +1,4 @@
-import type { Caller } from '../server-process.ts';
+import type { Answer, Caller } from '../server-process.ts';
 import { keys, many, map, maps, patches, pod, pods, typed, type Worst } from './request.ts';
 
 const large = (name: string, count = 19_000, value = 'x') => map(name, { data: keys(count, () => value) });
@@ -83,43 +83,11 @@ export const applyRequests: readonly Worst[] = [
   {
     name: 'update with 2,500 managers',
     before: (call) => call('POST', maps, { body: map('managed', { data: { a: 'b' } }) }),
-    ask: (call) =>
-      call('PUT', `${maps}/managed`, {
-        body: map(
-          'managed',
-          { data: { a: 'c' } },
-          {
-            managedFields: many(2_500, (i) => ({
-              manager: `m${i}`,
-              operation: 'Update',
-              apiVersion: 'v1',
-              time: '2026-01-01T00:00:00Z',
-              fieldsType: 'FieldsV1',
-              fieldsV1: { 'f:data': { [`f:k${i}`]: {} } },
-            })),
-          },
-        ),
-      }),
+    ask: (call) => put(call, 'c', manyManagers('Update')),
   },
   {
     name: 'update with 2,500 managers that apply',
-    ask: (call) =>
-      call('PUT', `${maps}/managed`, {
-        body: map(
-          'managed',
-          { data: { a: 'd' } },
-          {
-            managedFields: many(2_500, (i) => ({
-              manager: `m${i}`,
-              operation: 'Apply',
-              apiVersion: 'v1',
-              time: '2026-01-01T00:00:00Z',
-              fieldsType: 'FieldsV1',
-              fieldsV1: { 'f:data': { [`f:k${i}`]: {} } },
-            })),
-          },
-        ),
-      }),
+    ask: (call) => put(call, 'd', manyManagers('Apply')),
   },
   {
     name: 'apply over 2,500 managers',
@@ -131,48 +99,38 @@ export const applyRequests: readonly Worst[] = [
   },
   {
     name: 'update with managers of keys that are JSON',
-    ask: (call) =>
-      call('PUT', `${maps}/managed`, {
-        body: map(
-          'managed',
-          { data: { a: 'e' } },
-          {
-            managedFields: [
-              {
-                manager: 'm',
-                operation: 'Apply',
-                apiVersion: 'v1',
-                time: '2026-01-01T00:00:00Z',
-                fieldsType: 'FieldsV1',
-                fieldsV1: {
-                  'f:metadata': { 'f:finalizers': Object.fromEntries(many(19_000, (i) => [`v:"${i * 7919}"`, {}])) },
-                },
-              },
-            ],
-          },
-        ),
-      }),
+    ask: (call) => put(call, 'e', [manager('m', 'Apply', { 'f:metadata': { 'f:finalizers': finalizers() } })]),
   },
   {
     name: 'update with a manager of long keys',
-    ask: (call) =>
-      call('PUT', `${maps}/managed`, {
-        body: map(
-          'managed',
-          { data: { a: 'f' } },
-          {
-            managedFields: [
-              {
-                manager: 'm',
-                operation: 'Apply',
-                apiVersion: 'v1',
-                time: '2026-01-01T00:00:00Z',
-                fieldsType: 'FieldsV1',
-                fieldsV1: { 'f:x': Object.fromEntries(many(250, (i) => [`k:{"a":"${'x'.repeat(10_000)}${i}"}`, {}])) },
-              },
-            ],
-          },
-        ),
-      }),
+    ask: (call) => put(call, 'f', [manager('m', 'Apply', { 'f:x': longKeys() })]),
   },
 ];
+
+/** Replaces the ConfigMap that is managed. */
+function put(call: Caller, a: string, managedFields: object[]): Promise<Answer> {
+  return call('PUT', `${maps}/managed`, { body: map('managed', { data: { a } }, { managedFields }) });
+}
+
+function manager(name: string, operation: 'Apply' | 'Update', fieldsV1: object): object {
+  return {
+    manager: name,
+    operation,
+    apiVersion: 'v1',
+    time: '2026-01-01T00:00:00Z',
+    fieldsType: 'FieldsV1',
+    fieldsV1,
+  };
+}
+
+function manyManagers(operation: 'Apply' | 'Update'): object[] {
+  return many(2_500, (i) => manager(`m${i}`, operation, { 'f:data': { [`f:k${i}`]: {} } }));
+}
+
+function finalizers(): object {
+  return Object.fromEntries(many(19_000, (i) => [`v:"${i * 7919}"`, {}]));
+}
+
+function longKeys(): object {
+  return Object.fromEntries(many(250, (i) => [`k:{"a":"${'x'.repeat(10_000)}${i}"}`, {}]));
+}

@@ -2,40 +2,25 @@ import { keys, many, post, rbac, type Worst, wide } from './request.ts';
 
 const core = (plural: string) => `/api/v1/namespaces/default/${plural}?dryRun=All`;
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
+const service = (name: string, spec: object): Worst =>
+  post(name, core('services'), { apiVersion: 'v1', kind: 'Service', metadata: { name: 'x' }, spec });
 const role = (rules: unknown): object => ({ metadata: { name: 'x' }, rules });
 
 /** Objects of other kinds, in which lists meet each other or a pattern meets a text. */
 export const objectRequests: readonly Worst[] = [
-  post('service ports', core('services'), {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'x' },
-    spec: { ports: many(6_000, (i) => ({ name: `p${i}`, port: (i % 65_000) + 1 })) },
+  service('service ports', { ports: many(6_000, (i) => ({ name: `p${i}`, port: (i % 65_000) + 1 })) }),
+  service('service node ports', {
+    type: 'NodePort',
+    ports: many(5_000, (i) => ({ name: `p${i}`, port: i + 1, protocol: i % 2 ? 'TCP' : 'UDP' })),
   }),
-  post('service node ports', core('services'), {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'x' },
-    spec: {
-      type: 'NodePort',
-      ports: many(5_000, (i) => ({ name: `p${i}`, port: i + 1, protocol: i % 2 ? 'TCP' : 'UDP' })),
-    },
+  service('service source ranges', {
+    type: 'LoadBalancer',
+    ports: [{ port: 1 }],
+    loadBalancerSourceRanges: many(19_000, (i) => `10.${i >> 8}.${i & 255}.0/24`),
   }),
-  post('service source ranges', core('services'), {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'x' },
-    spec: {
-      type: 'LoadBalancer',
-      ports: [{ port: 1 }],
-      loadBalancerSourceRanges: many(19_000, (i) => `10.${i >> 8}.${i & 255}.0/24`),
-    },
-  }),
-  post('external addresses', core('services'), {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'x' },
-    spec: { ports: [{ port: 1 }], externalIPs: many(19_000, (i) => `10.0.${i >> 8}.${i & 255}`) },
+  service('external addresses', {
+    ports: [{ port: 1 }],
+    externalIPs: many(19_000, (i) => `10.0.${i >> 8}.${i & 255}`),
   }),
   post('endpoints', core('endpoints'), {
     apiVersion: 'v1',
