@@ -164,10 +164,6 @@ export function sorted(elements: readonly string[]): string[] {
     .map(({ element }) => element);
 }
 
-export function compareElements(a: string, b: string): number {
-  return compareRanked(ranked(a), ranked(b));
-}
-
 const kinds = 'fkvi';
 
 interface Ranked {
