@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
@@ -35,7 +35,12 @@ const argv = yargs(hideBin(process.argv))
       .positional('room', { choices: Object.keys(rooms), demandOption: true })
       .option('files', { type: 'string', array: true, default: [], describe: 'only these files of the room' })
       .option('tests', { type: 'string', array: true, default: [], describe: 'only these tests' })
-      .option('again', { type: 'boolean', default: false, describe: 'only the mutants that survived the last run' })
+      .option('again', {
+        type: 'boolean',
+        default: false,
+        describe: 'only the known survivors; their files must be unchanged',
+      })
+      .option('report', { type: 'boolean', default: false, describe: 'print what is known; run nothing' })
       .option('static', {
         type: 'boolean',
         default: false,
@@ -52,33 +57,66 @@ interface Options {
   files: string[];
   tests: string[];
   again: boolean;
+  report: boolean;
   static: boolean;
   concurrency: number;
 }
 
-process.exitCode = mutate(argv, rooms[argv.room] as Room);
+const reportFile = join(REPORTS, `${argv.room.replaceAll('/', '-')}.json`);
+process.exitCode = argv.report ? print(readReport(reportFile)) : mutate(argv, rooms[argv.room] as Room);
 
+/** Runs Stryker on what the options select, and merges what it found into the report of the room; returns the exit code. */
 function mutate(options: Options, room: Room): number {
-  const reportFile = join(REPORTS, `${options.room.replaceAll('/', '-')}.json`);
-  const sources = options.again ? survivorsOf(reportFile, options.files) : selected(room, options.files);
-  if (sources.length === 0) {
-    console.log('no mutant to run');
-    return 0;
-  }
+  const known = readReport(reportFile);
+  const sources = options.again ? survivorsOf(known, options.files) : selected(room, options.files);
+  if (sources.length === 0) return print(known);
   mkdirSync(REPORTS, { recursive: true });
-  const configFile = join(REPORTS, `stryker-${process.pid}.json`);
-  writeFileSync(configFile, JSON.stringify(configuration(options, sources, reportFile)));
-  const tests = options.tests.length > 0 ? options.tests : room.tests;
-  const { status } = spawnSync('node_modules/.bin/stryker', ['run', configFile], {
-    stdio: 'inherit',
-    env: { ...process.env, MUTATE_TESTS: tests.join(',') },
-  });
-  if (status !== 0) return 1;
-  return print(JSON.parse(readFileSync(reportFile, 'utf8')) as Report);
+  const scratch = mkdtempSync(join(REPORTS, 'run-'));
+  const configFile = join(scratch, 'stryker.json');
+  const runFile = join(scratch, 'report.json');
+  writeFileSync(configFile, JSON.stringify(configuration(options, sources, runFile)));
+  try {
+    const { status } = spawnSync('node_modules/.bin/stryker', ['run', configFile], {
+      stdio: 'inherit',
+      env: { ...process.env, MUTATE_TESTS: (options.tests.length > 0 ? options.tests : room.tests).join(',') },
+    });
+    if (status !== 0) return 1;
+    const found = readReport(runFile);
+    const whole = !options.again && options.files.length === 0;
+    const merged = whole ? found : merge(known, found);
+    writeFileSync(reportFile, JSON.stringify(merged));
+    return print(merged, new Set(Object.keys(found.files)));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function readReport(file: string): Report {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Report) : { files: {} };
+}
+
+/** The known report with the verdicts of a run over some of its files or mutants; a changed source replaces the file's entry. */
+function merge(known: Report, found: Report): Report {
+  const files = { ...known.files };
+  for (const [file, entry] of Object.entries(found.files)) {
+    const before = files[file];
+    if (before?.source !== entry.source) {
+      files[file] = entry;
+      continue;
+    }
+    const verdicts = new Map(entry.mutants.map((mutant) => [identity(mutant), mutant]));
+    const kept = before.mutants.map((mutant) => verdicts.get(identity(mutant)) ?? mutant);
+    files[file] = { source: entry.source, mutants: kept };
+  }
+  return { files };
+}
+
+function identity({ mutatorName, replacement, location: { start, end } }: Mutant): string {
+  return [mutatorName, start.line, start.column, end.line, end.column, replacement].join('\0');
 }
 
 /** Stryker's options; the TypeScript configuration is left unread, since Stryker calls an API that TypeScript 7 lacks. */
-function configuration(options: Options, sources: string[], reportFile: string) {
+function configuration(options: Options, sources: string[], runFile: string) {
   return {
     testRunner: 'vitest',
     vitest: { configFile: 'test/mutate/vitest.config.ts' },
@@ -91,9 +129,11 @@ function configuration(options: Options, sources: string[], reportFile: string) 
     ignoreStatic: !options.static,
     concurrency: options.concurrency,
     ignorePatterns: ['/dist', '/.mutation'],
-    reporters: ['json', process.stdout.isTTY ? 'progress' : 'progress-append-only'],
-    jsonReporter: { fileName: reportFile },
-    tempDirName: join(REPORTS, 'tmp'),
+    reporters: process.stdout.isTTY ? ['json', 'progress'] : ['json'],
+    jsonReporter: { fileName: runFile },
+    timeoutMS: 4000,
+    timeoutFactor: 3,
+    tempDirName: join(REPORTS, `tmp-${process.pid}`),
     allowConsoleColors: false,
     disableTypeChecks: false,
   };
@@ -105,25 +145,24 @@ function selected(room: Room, files: string[]): string[] {
   return files.map((file) => (file.includes('/') ? file : `${folder}${file}`));
 }
 
-/** The places of the survivors of the last run, as Stryker's ranges `FILE:LINE:COLUMN-LINE:COLUMN`. */
-function survivorsOf(reportFile: string, files: string[]): string[] {
-  const report = JSON.parse(readFileSync(reportFile, 'utf8')) as Report;
-  return Object.entries(report.files).flatMap(([file, { mutants }]) =>
-    files.length > 0 && !files.some((wanted) => file.endsWith(wanted))
-      ? []
-      : mutants
-          .filter(survived)
-          .map(({ location: { start, end } }) => `${file}:${start.line}:${start.column}-${end.line}:${end.column}`),
-  );
+/** The places of the known survivors, as Stryker's ranges `FILE:LINE:COLUMN-LINE:COLUMN`. */
+function survivorsOf(report: Report, files: string[]): string[] {
+  return Object.entries(report.files)
+    .filter(([file]) => files.length === 0 || files.some((wanted) => file.endsWith(wanted)))
+    .flatMap(([file, { mutants }]) => mutants.filter(survived).map(({ location }) => `${file}:${range(location)}`));
 }
 
-/** Prints each survivor with its line, and the figures of each file; returns the exit code. */
-function print(report: Report): number {
+function range({ start, end }: Mutant['location']): string {
+  return `${start.line}:${start.column}-${end.line}:${end.column}`;
+}
+
+/** Prints the survivors of the files shown (all by default) and the figures of each file; returns the exit code. */
+function print(report: Report, shown?: ReadonlySet<string>): number {
   const all: Mutant[] = [];
   const figures: string[] = [];
   for (const [file, { source, mutants }] of Object.entries(report.files)) {
     const lines = source.split('\n');
-    for (const mutant of mutants.filter(survived)) {
+    for (const mutant of shown && !shown.has(file) ? [] : mutants.filter(survived)) {
       const { start, end } = mutant.location;
       const line = lines[start.line - 1] ?? '';
       const original =

@@ -17,6 +17,6 @@ export default defineConfig({
     include: (process.env.MUTATE_TESTS ?? '').split(','),
     setupFiles: ['test/mutate/coverage.ts'],
     isolate: false,
-    testTimeout: 10_000,
+    testTimeout: 5_000,
   },
 });
