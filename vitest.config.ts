@@ -13,7 +13,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{shared,control-plane,agent,cli,deploy,proto}/**/*.test.ts'],
+          include: ['{shared,control-plane,agent,cli,deploy,proto,test/support}/**/*.test.ts'],
           maxWorkers: 2,
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },

@@ -2,7 +2,6 @@ import { type ControlPlane, type ControlPlaneDeps, createControlPlane } from '..
 import { LivenessCore } from '../../control-plane/liveness/core.ts';
 import { objectKey } from '../../control-plane/store/keys.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
-import type { Store } from '../../control-plane/store/store.ts';
 import { formatTime } from '../../shared/clock.ts';
 import { isApiError } from '../../shared/errors.ts';
 import type { Node, Pod, PodStatus } from '../../shared/generated/types.ts';
@@ -10,6 +9,7 @@ import { kindNamed } from '../../shared/kinds/index.ts';
 import { silentLog } from '../../shared/log.ts';
 import { seededRandom } from '../../shared/random.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
+import { BrakedStore } from './braked-store.ts';
 
 /**
  * A control plane on a memory store and a virtual clock, with nodes that are only objects: what a test says has happened on
@@ -17,7 +17,8 @@ import { VirtualClock } from '../../shared/virtual-clock.ts';
  */
 export class HollowCluster {
   readonly clock = new VirtualClock();
-  readonly store: Store;
+  /** Its watches, lists and writes can be held, lost and failed. */
+  readonly store: BrakedStore;
   readonly controlPlane: ControlPlane;
   readonly liveness: LivenessCore;
   readonly #dead = new Set<string>();
@@ -28,7 +29,7 @@ export class HollowCluster {
 
   /** `more`: what else the control plane is given. */
   constructor(seed = 1, more: Partial<ControlPlaneDeps> = {}) {
-    this.store = new MemoryStore({ clock: this.clock });
+    this.store = new BrakedStore(new MemoryStore({ clock: this.clock }));
     const common = { store: this.store, clock: this.clock, random: seededRandom(seed), log: silentLog };
     this.liveness = new LivenessCore({ ...common, server: 'test' });
     this.controlPlane = createControlPlane({
