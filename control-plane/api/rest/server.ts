@@ -99,7 +99,7 @@ export function createRestServer(deps: RestServerDeps): RestServer {
   server.on('clientError', handler.clientErrors.listener);
   server.maxConnections = maxConnections;
   server.requestTimeout = within;
-  server.headersTimeout = headersMs;
+  server.headersTimeout = Math.min(headersMs, within);
   server.keepAliveTimeout = idleMs;
   server.on('tlsClientError', (error) => deps.log.debug({ err: messageOf(error) }, 'a TLS handshake failed'));
   return {
