@@ -50,8 +50,7 @@ describe.skipIf(!(await canRunMachines()))('workloads, by kubectl', () => {
 
   it("keeps a volume's data when a container restarts, and loses it with the pod", async () => {
     onTestFailed(() => console.log(cluster.logs()));
-    const script =
-      'echo run >>/data/runs; wc -l </data/runs; [ $(wc -l </data/runs) -ge 2 ] && sleep 1000; exit 1';
+    const script = 'echo run >>/data/runs; wc -l </data/runs; [ $(wc -l </data/runs) -ge 2 ] && sleep 1000; exit 1';
     const volumes = { volumes: [{ name: 'data', emptyDir: {} }] };
     const manifest = shellPod('counter', script, volumes, { volumeMounts: [{ name: 'data', mountPath: '/data' }] });
     await cluster.apply(manifest);

@@ -3,7 +3,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +10,7 @@ import { WebSocket } from 'ws';
 import type { Container, Pod } from '../../shared/generated/types.ts';
 import type { DockerCluster } from '../support/docker-cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
 import { type Kubectl, serveKubectl } from '../support/kubectl.ts';
 
 interface Parts {
@@ -401,17 +401,6 @@ export function proxied({ cluster, kubectl, podHolding }: Parts): void {
       expect(await statusOf('POST', '/pods')).toBe(405);
       expect((await ask('GET', '/api/v1/nodes/node-1:10250/proxy/healthz')).status).toBe(200);
       expect((await ask('GET', '/api/v1/nodes/node-1:22/proxy/')).status).toBe(400);
-    });
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
     });
   });
 }

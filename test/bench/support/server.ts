@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { get } from 'node:https';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { readKubeconfig } from '../../../shared/pki/kubeconfig.ts';
+import { freePort } from '../../support/free-port.ts';
 import { type BenchContext, until } from './bench.ts';
 import { findProcess } from './processes.ts';
 import type { RestTarget } from './rest.ts';
@@ -61,19 +62,6 @@ export async function startServer(context: BenchContext, options: ServerOptions 
   const etcd = `unix:${join(dataDir, 'etcd', 'run', 'client:0')}`;
   const rest = { url: access.rest, ca: access.ca, cert, key };
   return { dataDir, pid: child.pid, etcdPid, readyMs, rest, etcd, stop };
-}
-
-export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
 }
 
 /** Ends a process that this one started: in order, by force after a while. */

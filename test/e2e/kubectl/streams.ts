@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
 import { type Running, type Suite, shellDeployment, shellPod } from './suite.ts';
 
 /** logs, exec, attach, cp, port-forward, proxy, debug, run. */
@@ -175,16 +175,5 @@ function page200(url: string): Promise<string> {
     });
     request.on('timeout', () => request.destroy(new Error(`${url} does not answer`)));
     request.on('error', reject);
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
   });
 }
