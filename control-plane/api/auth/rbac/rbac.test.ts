@@ -1,41 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { KindMap, PolicyRule, Subject } from '../../../../shared/generated/types.ts';
+import type { PolicyRule, Subject } from '../../../../shared/generated/types.ts';
 import type { Change } from '../../../../shared/informer.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import type { Attributes, Identity } from '../../identity.ts';
-import type { AnyBinding } from './bindings.ts';
+import { asked, binding, role, roleSourceOf } from '../../../../test/support/rbac.ts';
+import type { Identity } from '../../identity.ts';
 import { unbounded, uncoveredBy } from './coverage.ts';
 import { RbacIndex, rbacIndexOf } from './rbac-index.ts';
-import { type RoleSource, resolveRules } from './resolve.ts';
+import { resolveRules } from './resolve.ts';
 import { compacted, ruleAllows, ruleText } from './rules.ts';
-
-function meta(name: string, namespace?: string) {
-  return { name, namespace, uid: name, resourceVersion: '1', creationTimestamp: '' };
-}
-
-function role(name: string, rules: PolicyRule[], namespace?: string): KubeObject {
-  return { kind: namespace ? 'Role' : 'ClusterRole', apiVersion: '', metadata: meta(name, namespace), rules } as never;
-}
-
-function binding(name: string, to: string, subjects: Subject[], namespace?: string): AnyBinding {
-  const [kind = '', roleName = ''] = to.split(' ');
-  return {
-    kind: namespace ? 'RoleBinding' : 'ClusterRoleBinding',
-    metadata: meta(name, namespace),
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind, name: roleName },
-    subjects,
-  } as never;
-}
-
-/** `get apps:deployments/scale web`, `get /healthz` */
-function asked(text: string, namespace?: string): Attributes {
-  const [verb = '', what = '', name] = text.split(' ');
-  if (what.startsWith('/')) return { verb, group: '', resource: '', path: what };
-  const [group, plural = ''] = what.includes(':') ? what.split(':') : ['', what];
-  const [resource = '', subresource] = plural.split('/');
-  return { verb, group: group ?? '', resource, subresource, namespace, name };
-}
 
 describe('a rule', () => {
   const pods: PolicyRule = { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list'] };
@@ -82,8 +55,9 @@ test('what a rule does not cover is named by resource, its verbs together', () =
   const wanted: PolicyRule[] = [
     { apiGroups: ['', 'apps'], resources: ['pods', 'deployments/scale'], verbs: ['get', 'list'] },
     { apiGroups: [''], resources: ['pods'], verbs: ['get'], resourceNames: ['a'] },
-    { apiGroups: [''], resources: ['secrets'], verbs: ['get'], resourceNames: ['s'] },
-    { nonResourceURLs: ['/apis/apps', '/metrics'], verbs: ['get'] },
+    { apiGroups: [''], resources: ['secrets'], verbs: ['get'], resourceNames: ['s', 't'] },
+    { apiGroups: [''], resources: ['secrets'], verbs: ['list', 'watch'] },
+    { nonResourceURLs: ['/apis/apps', '/metrics', '/logs'], verbs: ['get'] },
   ];
   expect(
     compacted(uncoveredBy(held, wanted, unbounded).parts)
@@ -93,7 +67,10 @@ test('what a rule does not cover is named by resource, its verbs together', () =
     '{APIGroups:[""], Resources:["deployments/scale"], Verbs:["get" "list"]}',
     '{APIGroups:[""], Resources:["pods"], Verbs:["list"]}',
     '{APIGroups:[""], Resources:["secrets"], ResourceNames:["s"], Verbs:["get"]}',
+    '{APIGroups:[""], Resources:["secrets"], ResourceNames:["t"], Verbs:["get"]}',
+    '{APIGroups:[""], Resources:["secrets"], Verbs:["list" "watch"]}',
     '{APIGroups:["apps"], Resources:["pods"], Verbs:["get" "list"]}',
+    '{NonResourceURLs:["/logs"], Verbs:["get"]}',
     '{NonResourceURLs:["/metrics"], Verbs:["get"]}',
   ]);
 });
@@ -130,6 +107,92 @@ describe('the index', () => {
     expect(index.authorize(account('default'), asked('get pods a', 'default')).allowed).toBe(true);
     expect(index.authorize(account('build'), asked('get pods a', 'default')).allowed).toBe(false);
     expect(index.authorize(account('build'), asked('get pods a', 'other')).allowed).toBe(true);
+  });
+
+  test('names who is meant by a subject and where a binding lies, as Kubernetes does', () => {
+    const accounts: Subject[] = [
+      { kind: 'ServiceAccount', name: 'ci' },
+      { kind: 'ServiceAccount', name: 'ci', namespace: 'build' },
+    ];
+    const index = rbacIndexOf([
+      view,
+      binding('local', 'ClusterRole view', accounts, 'default'),
+      binding('wide', 'ClusterRole view', [{ kind: 'User', name: 'bob' }]),
+    ]);
+    const reason = (user: string) => index.authorize({ user, groups: [] }, asked('get pods a', 'default')).reason;
+    expect(reason('system:serviceaccount:default:ci')).toBe(
+      'RBAC: allowed by RoleBinding "local/default" of ClusterRole "view" to ServiceAccount "ci/default"',
+    );
+    expect(reason('system:serviceaccount:build:ci')).toBe(
+      'RBAC: allowed by RoleBinding "local/default" of ClusterRole "view" to ServiceAccount "ci/build"',
+    );
+    expect(reason('bob')).toBe('RBAC: allowed by ClusterRoleBinding "wide" of ClusterRole "view" to User "bob"');
+  });
+
+  test('gives nothing to subjects of unknown kinds, nor to accounts without a namespace', () => {
+    const subjects: Subject[] = [
+      { kind: 'Robot', name: 'ci', namespace: 'default' },
+      { kind: 'ServiceAccount', name: 'ci' },
+    ];
+    const index = rbacIndexOf([view, binding('wide', 'ClusterRole view', subjects)]);
+    for (const user of ['ci', 'system:serviceaccount:default:ci', 'system:serviceaccount::ci']) {
+      expect(index.authorize({ user, groups: ['ci'] }, asked('get pods a', 'default')).allowed).toBe(false);
+    }
+  });
+
+  test('asks every role that somebody holds, and names each missing one once', () => {
+    const index = rbacIndexOf([
+      view,
+      role('edit', [{ apiGroups: [''], resources: ['pods'], verbs: ['delete'] }], 'default'),
+      binding('a', 'Role gone', [{ kind: 'User', name: 'ann' }], 'default'),
+      binding('b', 'ClusterRole lost', [{ kind: 'Group', name: 'devs' }]),
+      binding('c', 'ClusterRole lost', [{ kind: 'User', name: 'ann' }], 'default'),
+      binding('d', 'ClusterRole view', [{ kind: 'User', name: 'ann' }], 'default'),
+      binding('e', 'Role edit', [{ kind: 'User', name: 'ann' }], 'default'),
+    ]);
+    expect(index.authorize(ann, asked('get pods a', 'default')).allowed).toBe(true);
+    expect(index.authorize(ann, asked('delete pods a', 'default')).allowed).toBe(true);
+    const rbac = 'rbac.authorization.k8s.io';
+    expect(index.authorize(ann, asked('create pods', 'default')).reason).toBe(
+      `RBAC: [clusterrole.${rbac} "lost" not found, role.${rbac} "gone" not found]`,
+    );
+  });
+
+  test('of two bindings that give the same role, one is enough when the other goes', () => {
+    const bindings = ['a', 'b'].map((called) =>
+      binding(called, 'ClusterRole view', [{ kind: 'User', name: 'ann' }], 'default'),
+    );
+    const index = rbacIndexOf([view, ...bindings]);
+    const allowed = () => index.authorize(ann, asked('get pods a', 'default'));
+    const remove = (before: unknown) => index.apply([{ kind: 'RoleBinding', key: '', before } as Change]);
+    remove(bindings[0]);
+    expect(allowed()).toMatchObject({ allowed: true, reason: expect.stringContaining('"b/default"') });
+    remove(bindings[0]);
+    expect(allowed().allowed).toBe(true);
+    remove(bindings[1]);
+    expect(allowed().allowed).toBe(false);
+  });
+
+  test('passes over roles without rules and bindings without subjects, and forgets them', () => {
+    const { rules: _none, ...empty } = role('empty', []) as KubeObject & { rules: unknown };
+    const { subjects: _nobody, ...unbound } = binding('nobody', 'ClusterRole view', [], 'default');
+    const bound = binding('b', 'ClusterRole empty', [{ kind: 'User', name: 'ann' }], 'default');
+    const index = rbacIndexOf([view, empty, unbound, bound]);
+    expect(index.authorize(ann, asked('get pods a', 'default'))).toEqual({ allowed: false, reason: '' });
+    expect(index.rulesOf(ann, 'default')).toEqual({ rules: [], errors: [] });
+    index.apply([{ kind: 'RoleBinding', key: '', before: unbound } as unknown as Change]);
+    index.apply([{ kind: 'ConfigMap', key: '', after: view } as unknown as Change]);
+    expect(index.rulesOf(ann, 'default')).toEqual({ rules: [], errors: [] });
+  });
+
+  test('names the first subject of a binding that means the same identity', () => {
+    const twice: Subject[] = [
+      { kind: 'ServiceAccount', name: 'ci', namespace: 'default' },
+      { kind: 'User', name: 'system:serviceaccount:default:ci' },
+    ];
+    const index = rbacIndexOf([view, binding('b', 'ClusterRole view', twice, 'default')]);
+    const identity = { user: 'system:serviceaccount:default:ci', groups: [] };
+    expect(index.authorize(identity, asked('get pods a', 'default')).reason).toContain('ServiceAccount "ci/default"');
   });
 });
 
@@ -181,7 +244,7 @@ test('however roles and bindings come and go, the index decides as a look at all
           if (before || stays) index.apply([change as unknown as Change]);
         }
         const attributes = asked(request, namespace);
-        const source = sourceOf([...present.values()]);
+        const source = roleSourceOf([...present.values()]);
         const held = resolveRules(identity, namespace, source);
         const decision = index.authorize(identity, attributes);
         expect(decision.allowed).toBe(held.rules.some((one) => ruleAllows(one, attributes)));
@@ -206,21 +269,3 @@ test('a decision among thousands of bindings of others takes microseconds', () =
   for (let i = 0; i < 10_000; i++) index.authorize(identity, attributes);
   expect((performance.now() - started) / 10).toBeLessThan(100);
 });
-
-function sourceOf(objects: readonly KubeObject[]): RoleSource {
-  const kind = <K extends 'Role' | 'ClusterRole' | 'RoleBinding' | 'ClusterRoleBinding'>(wanted: K): KindMap[K][] =>
-    objects.filter((object) => object.kind === wanted) as unknown as KindMap[K][];
-  return {
-    rulesOf(ref, namespace) {
-      const found =
-        ref.kind === 'Role'
-          ? kind('Role').find(({ metadata }) => metadata.name === ref.name && metadata.namespace === namespace)
-          : kind('ClusterRole').find(({ metadata }) => metadata.name === ref.name);
-      return found && (found.rules ?? []);
-    },
-    bindings: (namespace) =>
-      namespace
-        ? kind('RoleBinding').filter(({ metadata }) => metadata.namespace === namespace)
-        : kind('ClusterRoleBinding'),
-  };
-}

@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest';
+import type { Subject } from '../../../../shared/generated/types.ts';
+import { asked, bootstrapRbac } from '../../../../test/support/rbac.ts';
+import { bootstrapPolicy } from './bootstrap-policy.ts';
+
+const policy = bootstrapPolicy();
+
+describe('who has the default roles', () => {
+  const holders: readonly (readonly [binding: string, ...holders: string[]])[] = [
+    ['cluster-admin', 'Group system:masters'],
+    ['system:monitoring', 'Group system:monitoring'],
+    ['system:discovery', 'Group system:authenticated'],
+    ['system:basic-user', 'Group system:authenticated'],
+    ['system:public-info-viewer', 'Group system:authenticated', 'Group system:unauthenticated'],
+    ['system:service-account-issuer-discovery', 'Group system:serviceaccounts'],
+    ['system:node'],
+    ['system:node-proxier', 'User system:kube-proxy'],
+    ['system:kube-controller-manager', 'User system:kube-controller-manager'],
+    ['system:kube-dns', 'ServiceAccount kube-system/kube-dns'],
+    ['system:kube-scheduler', 'User system:kube-scheduler'],
+    ['system:volume-scheduler', 'User system:kube-scheduler'],
+    ['system:controller:deployment-controller', 'ServiceAccount kube-system/deployment-controller'],
+    [
+      'system::extension-apiserver-authentication-reader',
+      'User system:kube-controller-manager',
+      'User system:kube-scheduler',
+    ],
+    [
+      'system::leader-locking-kube-scheduler',
+      'User system:kube-scheduler',
+      'ServiceAccount kube-system/kube-scheduler',
+    ],
+    [
+      'system::leader-locking-kube-controller-manager',
+      'User system:kube-controller-manager',
+      'ServiceAccount kube-system/kube-controller-manager',
+    ],
+  ];
+  const text = ({ kind, namespace, name }: Subject) => `${kind} ${namespace ? `${namespace}/` : ''}${name}`;
+  const bindings = [...policy.clusterRoleBindings, ...policy.roleBindings];
+
+  test.each(holders)('%s', (name, ...expected) => {
+    const found = bindings.find(({ metadata }) => metadata.name === name);
+    expect(found?.subjects?.map(text)).toEqual(expected);
+  });
+
+  test('each binding names a role that there is', () => {
+    const roles = [...policy.clusterRoles, ...policy.roles].map(({ metadata }) => metadata.name);
+    for (const { roleRef } of bindings) expect(roles).toContain(roleRef.name);
+  });
+
+  test('the rights of one who is not known end with what everybody may see', () => {
+    const index = bootstrapRbac();
+    const allowed = (groups: string[], text: string) => index.authorize({ user: 'x', groups }, asked(text)).allowed;
+    expect(allowed(['system:unauthenticated'], 'get /version')).toBe(true);
+    expect(allowed(['system:unauthenticated'], 'get /api')).toBe(false);
+    expect(allowed(['system:authenticated'], 'get /api')).toBe(true);
+    expect(allowed(['system:authenticated'], 'list pods')).toBe(false);
+    expect(allowed(['system:nodes'], 'list pods')).toBe(false);
+  });
+});

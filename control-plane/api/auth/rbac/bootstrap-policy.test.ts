@@ -1,0 +1,364 @@
+import { describe, expect, test } from 'vitest';
+import type { PolicyRule } from '../../../../shared/generated/types.ts';
+import { asked } from '../../../../test/support/rbac.ts';
+import { bootstrapPolicy } from './bootstrap-policy.ts';
+import { ruleAllows } from './rules.ts';
+
+// What is expected is written down from Kubernetes' documentation ("Using RBAC Authorization", "Default roles and role bindings") and from
+// what each of its components asks for.
+
+const policy = bootstrapPolicy();
+
+function rulesOf(name: string): readonly PolicyRule[] {
+  const found = [...policy.clusterRoles, ...policy.roles].find(({ metadata }) => metadata.name === name);
+  if (!found) throw new Error(`no role ${name}`);
+  return found.rules ?? [];
+}
+
+/** The requests of some that a role does not allow. */
+function refused(role: string, requests: readonly string[]): string[] {
+  return requests.filter((text) => !rulesOf(role).some((rule) => ruleAllows(rule, asked(text, 'a'))));
+}
+
+const viewed = [
+  ...[
+    'pods',
+    'pods/log',
+    'pods/status',
+    'services',
+    'services/status',
+    'endpoints',
+    'configmaps',
+    'events',
+    'bindings',
+  ],
+  ...['serviceaccounts', 'limitranges', 'resourcequotas', 'resourcequotas/status', 'namespaces', 'namespaces/status'],
+  ...['replicationcontrollers', 'replicationcontrollers/scale', 'replicationcontrollers/status'],
+  ...['persistentvolumeclaims', 'persistentvolumeclaims/status', 'discovery.k8s.io:endpointslices'],
+  ...['apps:deployments', 'apps:deployments/scale', 'apps:deployments/status', 'apps:controllerrevisions'],
+  ...[
+    'apps:replicasets',
+    'apps:replicasets/scale',
+    'apps:replicasets/status',
+    'apps:daemonsets',
+    'apps:daemonsets/status',
+  ],
+  ...['apps:statefulsets', 'apps:statefulsets/scale', 'apps:statefulsets/status', 'extensions:deployments'],
+  ...['extensions:replicasets', 'extensions:ingresses', 'extensions:networkpolicies', 'metrics.k8s.io:pods'],
+  ...['autoscaling:horizontalpodautoscalers', 'batch:jobs', 'batch:jobs/status', 'batch:cronjobs'],
+  ...['policy:poddisruptionbudgets', 'policy:poddisruptionbudgets/status', 'networking.k8s.io:ingresses'],
+  'networking.k8s.io:networkpolicies',
+];
+const edited = [
+  ...['pods', 'services', 'configmaps', 'secrets', 'serviceaccounts', 'events', 'persistentvolumeclaims'],
+  ...['replicationcontrollers', 'replicationcontrollers/scale', 'services/proxy', 'pods/attach', 'pods/exec'],
+  ...['pods/portforward', 'pods/proxy', 'apps:deployments', 'apps:deployments/scale', 'apps:deployments/rollback'],
+  ...['apps:replicasets', 'apps:replicasets/scale', 'apps:daemonsets', 'apps:statefulsets', 'apps:statefulsets/scale'],
+  ...['autoscaling:horizontalpodautoscalers', 'batch:jobs', 'batch:cronjobs', 'extensions:deployments'],
+  ...['extensions:ingresses', 'extensions:networkpolicies', 'extensions:replicasets', 'policy:poddisruptionbudgets'],
+  ...['networking.k8s.io:ingresses', 'networking.k8s.io:networkpolicies', 'coordination.k8s.io:leases'],
+];
+const reading = ['get', 'list', 'watch'];
+const writing = ['create', 'update', 'patch', 'delete', 'deletecollection'];
+const each = (verbs: readonly string[], what: readonly string[]) =>
+  what.flatMap((one) => verbs.map((verb) => `${verb} ${one} x`));
+
+describe('what people are given', () => {
+  test('view reads whatever does not give more rights: no secrets, no roles, nothing of nodes', () => {
+    expect(refused('view', each(reading, viewed))).toEqual([]);
+    const not = ['secrets', 'rbac.authorization.k8s.io:roles', 'rbac.authorization.k8s.io:rolebindings', 'nodes'];
+    expect(refused('view', each(reading, not))).toEqual(each(reading, not));
+    expect(refused('view', each(writing, viewed))).toEqual(each(writing, viewed));
+    expect(refused('view', ['get pods/exec x', 'create pods/exec x'])).toHaveLength(2);
+  });
+
+  test('edit writes workloads and acts as accounts of its namespace, but gives no rights', () => {
+    expect(refused('edit', each(reading, [...viewed, ...edited.filter((one) => !one.endsWith('rollback'))]))).toEqual(
+      [],
+    );
+    expect(refused('edit', each(writing, edited))).toEqual([]);
+    expect(
+      refused('edit', ['create pods/eviction x', 'create serviceaccounts/token x', 'impersonate serviceaccounts x']),
+    ).toEqual([]);
+    const not = [
+      ...['rbac.authorization.k8s.io:roles', 'rbac.authorization.k8s.io:rolebindings', 'resourcequotas', 'limitranges'],
+      ...['namespaces', 'nodes', 'discovery.k8s.io:endpointslices', 'endpoints'],
+    ];
+    expect(refused('edit', each(writing, not))).toEqual(each(writing, not));
+    expect(refused('edit', ['impersonate users x', 'impersonate groups x'])).toHaveLength(2);
+  });
+
+  test('admin gives the rights of its namespace, but does not change quotas or the namespace', () => {
+    const rights = ['rbac.authorization.k8s.io:roles', 'rbac.authorization.k8s.io:rolebindings'];
+    expect(refused('admin', each([...reading, ...writing], [...rights, 'secrets', 'pods']))).toEqual([]);
+    expect(refused('admin', each(reading, viewed))).toEqual([]);
+    expect(refused('admin', ['create authorization.k8s.io:localsubjectaccessreviews'])).toEqual([]);
+    const not = ['resourcequotas', 'limitranges', 'namespaces', 'rbac.authorization.k8s.io:clusterroles'];
+    expect(refused('admin', each(writing, not))).toEqual(each(writing, not));
+    expect(refused('admin', each(['escalate', 'bind'], rights))).toHaveLength(4);
+  });
+
+  test('cluster-admin may do everything', () => {
+    const any = [
+      'escalate rbac.authorization.k8s.io:clusterroles x',
+      'delete nodes/proxy x',
+      'get /metrics',
+      'post /x',
+    ];
+    expect(refused('cluster-admin', any)).toEqual([]);
+  });
+
+  test('admin, edit and view gather the rules of whatever is labelled for them', () => {
+    for (const name of ['admin', 'edit', 'view']) {
+      const found = policy.clusterRoles.find(({ metadata }) => metadata.name === name);
+      const label = { [`rbac.authorization.k8s.io/aggregate-to-${name}`]: 'true' };
+      expect(found?.aggregationRule).toEqual({ clusterRoleSelectors: [{ matchLabels: label }] });
+    }
+  });
+
+  test('every role and binding says that it is a default, and is kept up to date', () => {
+    const all = [...policy.clusterRoles, ...policy.clusterRoleBindings, ...policy.roles, ...policy.roleBindings];
+    for (const { metadata } of all) {
+      expect(metadata.labels).toMatchObject({ 'kubernetes.io/bootstrapping': 'rbac-defaults' });
+      expect(metadata.annotations).toEqual({ 'rbac.authorization.kubernetes.io/autoupdate': 'true' });
+    }
+  });
+});
+
+const csr = 'certificates.k8s.io:certificatesigningrequests';
+const leases = 'coordination.k8s.io:leases';
+const reviews = ['create authentication.k8s.io:tokenreviews', 'create authorization.k8s.io:subjectaccessreviews'];
+const events = ['create events', 'patch events x', 'update events.k8s.io:events x'];
+
+/** By role: some of what it allows of each thing that it is for, and what it does not. */
+const rights: readonly (readonly [role: string, allowed: readonly string[], refused: readonly string[]])[] = [
+  [
+    'system:discovery',
+    ['/api', '/api/v1', '/apis', '/apis/apps', '/openapi/v3', '/version', '/healthz'].map(get),
+    ['get /metrics'],
+  ],
+  ['system:public-info-viewer', ['/healthz', '/livez', '/readyz', '/version', '/version/'].map(get), ['get /api']],
+  ['system:monitoring', ['/healthz', '/livez', '/readyz/ping', '/metrics', '/metrics/slis'].map(get), ['get /api']],
+  [
+    'system:basic-user',
+    [
+      'create authorization.k8s.io:selfsubjectaccessreviews',
+      'create authorization.k8s.io:selfsubjectrulesreviews',
+      'create authentication.k8s.io:selfsubjectreviews',
+    ],
+    reviews,
+  ],
+  ['system:auth-delegator', reviews, ['list authorization.k8s.io:subjectaccessreviews']],
+  [
+    'system:service-account-issuer-discovery',
+    ['/.well-known/openid-configuration', '/.well-known/openid-configuration/', '/openid/v1/jwks'].map(get),
+    ['get /openid'],
+  ],
+  ['system:heapster', ['list nodes', 'list pods', 'get extensions:deployments x'], ['get secrets x']],
+  [
+    'system:node',
+    [
+      'list pods',
+      'patch nodes/status n',
+      'get secrets s',
+      'update pods/status p',
+      `create ${csr}`,
+      `update ${leases} n`,
+    ],
+    ['create secrets', 'delete nodes n', 'patch pods p'],
+  ],
+  [
+    'system:node-proxier',
+    ['watch services', 'list discovery.k8s.io:endpointslices', 'get nodes n', ...events],
+    ['list pods'],
+  ],
+  ['system:node-problem-detector', ['get nodes n', 'patch nodes/status n', ...events], ['patch nodes n']],
+  ['system:node-bootstrapper', [`create ${csr}`, `get ${csr} a`], [`update ${csr}/approval a`]],
+  [
+    'system:kubelet-api-admin',
+    ['get nodes/log n', 'create nodes/proxy n', 'proxy nodes n', 'list nodes'],
+    ['patch nodes n'],
+  ],
+  ['system:kube-aggregator', ['list services', 'list endpoints'], ['list pods']],
+  ['system:kube-dns', ['list services', 'watch endpoints'], ['get services x']],
+  [
+    'system:kube-scheduler',
+    [
+      ...['create pods/binding p', 'create bindings', 'delete pods p', 'patch pods/status p', 'watch nodes'],
+      ...[`create ${leases}`, `update ${leases} kube-scheduler`, 'list apps:statefulsets', 'get apps:replicasets r'],
+      ...['list policy:poddisruptionbudgets', 'list persistentvolumeclaims', 'list storage.k8s.io:csinodes', ...events],
+      ...['list services', 'list namespaces', ...reviews],
+    ],
+    [`update ${leases} kube-controller-manager`, 'create pods', 'patch pods p', 'get secrets s'],
+  ],
+  [
+    'system:volume-scheduler',
+    ['update persistentvolumes v', 'patch persistentvolumeclaims c', 'list storage.k8s.io:storageclasses'],
+    ['delete persistentvolumes v'],
+  ],
+  [
+    'system:persistent-volume-provisioner',
+    [
+      'create persistentvolumes',
+      'update persistentvolumeclaims c',
+      'get storage.k8s.io:storageclasses s',
+      'watch events',
+    ],
+    ['delete persistentvolumeclaims c'],
+  ],
+  [
+    'system:kube-controller-manager',
+    [
+      ...[
+        'list apps:deployments',
+        'watch secrets',
+        'create serviceaccounts',
+        'create serviceaccounts/token a',
+        ...events,
+      ],
+      ...['get namespaces n', 'update secrets s', 'delete secrets s', `update ${leases} kube-controller-manager`],
+      ...reviews,
+    ],
+    [`update ${leases} kube-scheduler`, 'create pods', 'get nodes n'],
+  ],
+  [
+    'system:certificates.k8s.io:certificatesigningrequests:nodeclient',
+    [`create ${csr}/nodeclient`],
+    [`create ${csr}/selfnodeclient`, `create ${csr}`],
+  ],
+  [
+    'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient',
+    [`create ${csr}/selfnodeclient`],
+    [`create ${csr}/nodeclient`],
+  ],
+  ...['kube-apiserver-client', 'kube-apiserver-client-kubelet', 'kubelet-serving', 'legacy-unknown'].map(
+    (signer) =>
+      [
+        `system:certificates.k8s.io:${signer}-approver`,
+        [`approve certificates.k8s.io:signers kubernetes.io/${signer}`],
+        [
+          'approve certificates.k8s.io:signers kubernetes.io/other',
+          `sign certificates.k8s.io:signers kubernetes.io/${signer}`,
+        ],
+      ] as const,
+  ),
+  ['system:aggregated-metrics-reader', ['list metrics.k8s.io:nodes', 'get metrics.k8s.io:pods p'], ['list pods']],
+  [
+    'extension-apiserver-authentication-reader',
+    ['get configmaps extension-apiserver-authentication'],
+    ['get configmaps other', 'list configmaps'],
+  ],
+  ['system::leader-locking-kube-scheduler', [`create ${leases}`, `update ${leases} x`], [`delete ${leases} x`]],
+  ['system::leader-locking-kube-controller-manager', [`get ${leases} x`, `watch ${leases}`], [`patch ${leases} x`]],
+  [
+    'system:controller:certificate-controller',
+    [
+      ...[`list ${csr}`, `update ${csr}/approval a`, `update ${csr}/status a`, ...events, `delete ${csr} a`],
+      'approve certificates.k8s.io:signers kubernetes.io/kube-apiserver-client-kubelet',
+      ...['kube-apiserver-client', 'kube-apiserver-client-kubelet', 'kubelet-serving', 'legacy-unknown'].map(
+        (signer) => `sign certificates.k8s.io:signers kubernetes.io/${signer}`,
+      ),
+      'create authorization.k8s.io:subjectaccessreviews',
+    ],
+    [
+      'approve certificates.k8s.io:signers kubernetes.io/kube-apiserver-client',
+      'sign certificates.k8s.io:signers example.com/own',
+      `create ${csr}`,
+    ],
+  ],
+  [
+    'system:controller:clusterrole-aggregation-controller',
+    [
+      'escalate rbac.authorization.k8s.io:clusterroles view',
+      'update rbac.authorization.k8s.io:clusterroles view',
+      'watch rbac.authorization.k8s.io:clusterroles',
+    ],
+    ['update rbac.authorization.k8s.io:roles r', 'bind rbac.authorization.k8s.io:clusterroles view'],
+  ],
+  [
+    'system:controller:deployment-controller',
+    [
+      ...['update apps:deployments d', 'update apps:deployments/status d', 'update apps:deployments/finalizers d'],
+      ...[
+        'create apps:replicasets',
+        'delete apps:replicasets r',
+        'patch apps:replicasets r',
+        'update pods p',
+        ...events,
+      ],
+    ],
+    ['create pods', 'delete apps:deployments d'],
+  ],
+  [
+    'system:controller:disruption-controller',
+    [
+      ...['list apps:deployments', 'list apps:replicasets', 'list replicationcontrollers', 'list apps:statefulsets'],
+      ...['watch policy:poddisruptionbudgets', 'update policy:poddisruptionbudgets/status b', 'patch pods/status p'],
+      ...['get example.com:widgets/scale w', ...events],
+    ],
+    ['update policy:poddisruptionbudgets b', 'delete pods p'],
+  ],
+  [
+    'system:controller:generic-garbage-collector',
+    ['delete apps:replicasets r', 'patch example.com:widgets w', ...events],
+    ['create pods'],
+  ],
+  [
+    'system:controller:namespace-controller',
+    [
+      'delete namespaces n',
+      'update namespaces/finalize n',
+      'update namespaces/status n',
+      'deletecollection example.com:widgets',
+    ],
+    ['update namespaces n', 'create pods'],
+  ],
+  [
+    'system:controller:node-controller',
+    ['delete nodes n', 'patch nodes n', 'patch nodes/status n', 'update pods/status p', 'delete pods p', ...events],
+    ['create nodes', 'update pods p'],
+  ],
+  ...(
+    [
+      ['replicaset-controller', 'apps:replicasets'],
+      ['replication-controller', 'replicationcontrollers'],
+    ] as const
+  ).map(
+    ([name, what]) =>
+      [
+        `system:controller:${name}`,
+        [
+          ...[`update ${what} r`, `watch ${what}`, `update ${what}/status r`, `update ${what}/finalizers r`, ...events],
+          ...['create pods', 'delete pods p', 'patch pods p', 'list pods'],
+        ],
+        ['update pods p', `delete ${what} r`],
+      ] as const,
+  ),
+  [
+    'system:controller:resourcequota-controller',
+    ['list example.com:widgets', 'watch pods', 'update resourcequotas/status q', ...events],
+    ['update resourcequotas q'],
+  ],
+  [
+    'system:controller:root-ca-cert-publisher',
+    ['create configmaps', 'update configmaps c', ...events],
+    ['delete configmaps c'],
+  ],
+  ['system:controller:service-account-controller', ['create serviceaccounts', ...events], ['delete serviceaccounts a']],
+];
+
+function get(path: string): string {
+  return `get ${path}`;
+}
+
+test.each(rights)('%s has what it needs and nothing beside', (role, allowed, not) => {
+  expect(refused(role, allowed)).toEqual([]);
+  expect(refused(role, not)).toEqual(not);
+});
+
+test('no default role is left unlooked at here', () => {
+  const known = new Set([...rights.map(([role]) => role), 'cluster-admin', 'admin', 'edit', 'view']);
+  const all = [...policy.clusterRoles, ...policy.roles].map(({ metadata }) => metadata.name ?? '');
+  // Their rules are those of admin, edit and view.
+  expect(all.filter((name) => !known.has(name) && !name.startsWith('system:aggregate-to-'))).toEqual([]);
+});
