@@ -2,12 +2,6 @@ import type { PolicyRule } from '../../../../shared/generated/types.ts';
 import type { Attributes } from '../../identity.ts';
 import { coversPath } from './coverage.ts';
 
-/** What a cluster's administrators hold. */
-export const everything: readonly PolicyRule[] = [
-  { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
-  { nonResourceURLs: ['*'], verbs: ['*'] },
-];
-
 /** Whether a rule allows a request (rbac/v1, "evaluation helpers"). Rules only ever allow. */
 export function ruleAllows(rule: PolicyRule, attributes: Attributes): boolean {
   const { verb, group, resource, subresource, name = '', path } = attributes;
@@ -35,17 +29,17 @@ function allowsPath(allowed: readonly string[] = [], path: string): boolean {
   return allowed.some((one) => coversPath(one, path));
 }
 
-/** Rules for one resource each that differ in their verbs only, made one (`policy_compact.go`). */
-export function compacted(rules: readonly PolicyRule[]): PolicyRule[] {
+/** Rules of one value a list, as `uncoveredBy` finds them: those for a resource that differ in their verbs only, made one (`policy_compact.go`). */
+export function compacted(parts: readonly PolicyRule[]): PolicyRule[] {
   const others: PolicyRule[] = [];
   const simple = new Map<string, PolicyRule & { verbs: string[] }>();
-  for (const rule of rules) {
+  for (const rule of parts) {
     const { apiGroups, resources, resourceNames, nonResourceURLs, verbs } = rule;
-    if (resourceNames?.length || nonResourceURLs?.length || apiGroups?.length !== 1 || resources?.length !== 1) {
+    if (resourceNames || nonResourceURLs) {
       others.push(rule);
       continue;
     }
-    const key = `${apiGroups[0]}/${resources[0]}`;
+    const key = JSON.stringify([apiGroups, resources]);
     const found = simple.get(key);
     if (found) for (const verb of verbs) found.verbs.push(verb);
     else simple.set(key, { ...rule, verbs: [...verbs] });
