@@ -1,65 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import type { PodSpec, PodStatus } from '../../shared/generated/types.ts';
-import { container, makePod } from '../../test/support/hollow-agent.ts';
-import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
-import { absorb } from './absorb.ts';
-import {
-  emptyProgress,
-  firstInputs,
-  newMemory,
-  type PodMemory,
-  type PodProgress,
-  type PodView,
-  type ProbeVerdict,
-} from './model.ts';
+import type { PodStatus } from '../../shared/generated/types.ts';
+import { container } from '../../test/support/hollow-agent.ts';
+import { type GivenView, viewStart as start, containerState as state, viewOf } from '../../test/support/pod-view.ts';
+import type { ProbeVerdict } from './model.ts';
 import { podStatus } from './status.ts';
 
-const start = Date.UTC(2026, 0, 1, 12);
 const context = { hostIP: '192.0.2.1', runtimeName: 'docker' };
-const ref = { namespace: 'default', name: 'web', uid: 'uid-web' };
-const sandbox: SandboxState = { id: 's', pod: ref, running: true, address: '10.64.3.2', attempt: 0, createdAt: start };
 
-function state(name: string, more: Partial<ContainerState> = {}): ContainerState {
-  return {
-    id: `id-${name}`,
-    sandboxId: 's',
-    pod: ref,
-    name,
-    attempt: 0,
-    state: 'running',
-    image: 'example/app:1',
-    imageId: 'sha256:1',
-    createdAt: start,
-    startedAt: start + 1000,
-    labels: {},
-    ...more,
-  };
-}
-
-interface Given {
-  spec?: Partial<PodSpec>;
-  sandboxes?: SandboxState[];
-  containers?: ContainerState[];
-  memory?: Partial<PodMemory>;
-  progress?: Partial<PodProgress>;
-  probes?: Array<[string, ProbeVerdict]>;
-  previous?: PodStatus;
-  at?: number;
-}
-
-function statusOf(given: Given): PodStatus {
-  const now = start + (given.at ?? 5_000);
-  const observed = { sandboxes: given.sandboxes ?? [sandbox], containers: given.containers ?? [] };
-  const view: PodView = {
-    pod: makePod('web', given.spec),
-    observed,
-    memory: { ...absorb(newMemory(start), observed, now), ...given.memory },
-    progress: { ...emptyProgress, ...given.progress },
-    inputs: firstInputs,
-    probes: new Map(given.probes),
-    mayStart: true,
-  };
-  return podStatus(view, given.previous, context, now);
+function statusOf(given: GivenView & { readonly previous?: PodStatus }): PodStatus {
+  return podStatus(viewOf(given), given.previous, context, start + (given.at ?? 5_000));
 }
 
 const condition = (status: PodStatus, type: string) => status.conditions?.find((each) => each.type === type);
