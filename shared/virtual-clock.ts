@@ -14,7 +14,7 @@ const shortestMs = 0.001;
  * when those are equal; between two timers all promises and immediates that are ready run to their end.
  */
 export class VirtualClock implements Clock {
-  readonly #start: number;
+  #start: number;
   #elapsed = 0;
   #order = 0;
   #timers: Pending[] = [];
@@ -30,6 +30,11 @@ export class VirtualClock implements Clock {
 
   monotonic(): number {
     return this.#elapsed;
+  }
+
+  /** Sets the wall clock on, or back, by `ms`; timers and `monotonic` take no notice. */
+  jump(ms: number): void {
+    this.#start += ms;
   }
 
   timer(ms: number, fire: () => void): Timer {

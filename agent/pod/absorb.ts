@@ -15,7 +15,8 @@ const fresh: ContainerMemory = { nextAttempt: 0, crashes: 0, exits: [] };
  * The memory after seeing what the runtime has: counts attempts, records each exit once, and takes a running container
  * that is gone for one that ended in an unknown way. Returns the same object when there was nothing new.
  */
-export function absorb(memory: PodMemory, observed: ObservedPod, now: number): PodMemory {
+export function absorb(before: PodMemory, observed: ObservedPod, now: number): PodMemory {
+  const memory = withoutFuture(before, now);
   const containers: Record<string, ContainerMemory> = { ...memory.containers };
   let changed = false;
   const keep = (name: string, next: ContainerMemory): void => {
@@ -23,9 +24,9 @@ export function absorb(memory: PodMemory, observed: ObservedPod, now: number): P
     changed = true;
   };
   for (const state of [...observed.containers].sort((a, b) => a.attempt - b.attempt)) {
-    const before = containers[state.name] ?? fresh;
-    const after = absorbContainer(before, state, now);
-    if (after !== before) keep(state.name, after);
+    const known = containers[state.name] ?? fresh;
+    const after = absorbContainer(known, state, now);
+    if (after !== known) keep(state.name, after);
   }
   for (const [name, known] of Object.entries(containers)) {
     const live = known.live;
@@ -75,6 +76,26 @@ export function markReplacing(memory: PodMemory, name: string, id: string): PodM
   return { ...memory, containers: { ...memory.containers, [name]: { ...known, replacing: id } } };
 }
 
+/**
+ * Moments of the past that lie ahead were taken before the clock was set back. They count as now, for what waits from them would wait
+ * for the clock to catch up.
+ */
+function withoutFuture(memory: PodMemory, now: number): PodMemory {
+  const { deletion, terminal, containers } = memory;
+  const ends = Object.values(containers).map(({ exits: [last] }) => last?.finishedAt);
+  if ([deletion?.since, terminal?.since, ...ends].every((at = now) => at <= now)) return memory;
+  const bounded = Object.entries(containers).map(([name, known]) => {
+    const exits = known.exits.map((exit) => ({ ...exit, finishedAt: Math.min(exit.finishedAt, now) }));
+    return [name, { ...known, exits }];
+  });
+  return {
+    ...memory,
+    ...(deletion ? { deletion: { ...deletion, since: Math.min(deletion.since, now) } } : {}),
+    ...(terminal?.since === undefined ? {} : { terminal: { ...terminal, since: Math.min(terminal.since, now) } }),
+    containers: Object.fromEntries(bounded),
+  };
+}
+
 function absorbContainer(before: ContainerMemory, state: ContainerState, now: number): ContainerMemory {
   let after = before;
   if (state.attempt >= after.nextAttempt) after = { ...after, nextAttempt: state.attempt + 1 };
@@ -112,6 +133,7 @@ function recordExit(memory: ContainerMemory, exit: ContainerExit): ContainerMemo
 function exitOf(state: ContainerState, now: number): ContainerExit {
   const exitCode = state.exitCode ?? 255;
   const hash = state.labels[hashLabel];
+  const { finishedAt = 0 } = state;
   return {
     id: state.id,
     sandboxId: state.sandboxId,
@@ -125,7 +147,7 @@ function exitOf(state: ContainerState, now: number): ContainerExit {
     ...(state.message ? { message: state.message } : {}),
     ...(state.startedAt ? { startedAt: state.startedAt } : {}),
     // An engine that lost power knows no time of the end.
-    finishedAt: state.finishedAt && state.finishedAt > 0 ? state.finishedAt : now,
+    finishedAt: finishedAt > 0 ? Math.min(finishedAt, now) : now,
   };
 }
 

@@ -116,8 +116,8 @@ export interface PodProgress {
   readonly volumesFailure?: Failure | undefined;
   /** The pod has ended, and its volumes are gone. */
   readonly volumesReleased?: boolean;
-  /** A token could not be renewed: when to try again. */
-  readonly tokensRetryAt?: number | undefined;
+  /** A token could not be renewed. */
+  readonly tokensFailure?: Pick<Failure, 'at' | 'retryAt'> | undefined;
   readonly sandboxFailure?: Failure | undefined;
   /** The sandbox that is being made, once containers can be created in it. */
   readonly making?: { readonly id: string; readonly attempt: number } | undefined;

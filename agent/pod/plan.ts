@@ -58,14 +58,18 @@ export function crashDelayMs(crashes: number): number {
   return crashes <= 1 ? 0 : Math.min(crashCapMs, crashFirstMs * 2 ** Math.min(crashes - 2, 16));
 }
 
-/** When a container that has ended may be started again. `now` bounds it, for the clock may have been set back. */
-export function restartAt(memory: PodMemory, container: PodContainer, now: number): number {
+/** When a container that has ended may be started again. */
+export function restartAt(memory: PodMemory, container: PodContainer): number {
   const known = memory.containers[container.spec.name];
   const exit = known?.exits[0];
   if (!known || !exit) return 0;
   if (exit.hash !== undefined && exit.hash !== containerHash(container.spec)) return 0;
-  const delay = crashDelayMs(known.crashes);
-  return Math.min(exit.finishedAt + delay, now + delay);
+  return exit.finishedAt + crashDelayMs(known.crashes);
+}
+
+/** When what has failed is tried again: at once when it lies ahead, as the clock has been set back since. */
+function retryAt(failure: Pick<Failure, 'at' | 'retryAt'> | undefined, now: number): number {
+  return failure && failure.at <= now ? failure.retryAt : 0;
 }
 
 function planRunning(view: PodView, now: number): Step[] {
@@ -93,9 +97,10 @@ function planVolumes(view: PodView, now: number): Step[] {
   const failure = standing(progress.volumesFailure, view);
   const fresh = showsNewest(view);
   // A token that could not be had may be missing altogether: when it is to be renewed is not known then.
-  const renewal = fresh ? (progress.tokensRetryAt ?? tokenRenewal(pod, memory)) : now;
+  const tokens = progress.tokensFailure ? retryAt(progress.tokensFailure, now) : tokenRenewal(pod, memory);
+  const renewal = fresh ? tokens : now;
   if (renewal === undefined) return [];
-  const at = Math.max(renewal, failure?.retryAt ?? 0);
+  const at = Math.max(renewal, retryAt(failure, now));
   return at > now ? [{ action: 'wait', until: at }] : [{ action: 'prepareVolumes' }];
 }
 
@@ -122,8 +127,8 @@ function standing(failure: Failure | undefined, { inputs }: PodView, image?: str
 function planSandbox(view: PodView, now: number): Step[] {
   const volumes = planVolumes(view, now);
   if (awaitsVolumes(view)) return volumes;
-  const failure = view.progress.sandboxFailure;
-  if (failure && failure.retryAt > now) return [...volumes, { action: 'wait', until: failure.retryAt }];
+  const retry = retryAt(view.progress.sandboxFailure, now);
+  if (retry > now) return [...volumes, { action: 'wait', until: retry }];
   const attempt = view.memory.nextSandbox;
   return [{ action: 'createSandbox', attempt }, ...planBeside(view, attempt, now), ...volumes];
 }
@@ -223,8 +228,8 @@ function planContainer(view: PodView, container: PodContainer, sandbox: Pick<San
   const progress = view.progress.containers.get(name);
   const unstarted = state?.state === 'created' && state.attempt > (exit?.attempt ?? -1) ? state : undefined;
   const current = progress?.attempt === (unstarted?.attempt ?? attempt) ? progress : undefined;
-  const failure = standing(current?.failure, view, container.spec.image);
-  if (failure && failure.retryAt > now) return [{ action: 'wait', until: failure.retryAt }];
+  const retry = retryAt(standing(current?.failure, view, container.spec.image), now);
+  if (retry > now) return [{ action: 'wait', until: retry }];
   if (unstarted && isOutdated(container.spec, unstarted)) {
     return [{ action: 'removeContainer', container: name, id: unstarted.id }];
   }
@@ -232,7 +237,7 @@ function planContainer(view: PodView, container: PodContainer, sandbox: Pick<San
   // Init containers run again in a new sandbox, whatever became of them in an older one.
   const again = container.role === 'init' && exit?.sandboxId !== sandbox.id;
   if (exit && !again && !restarts(container, view.pod.spec.restartPolicy, exit)) return [];
-  const at = again && exit?.exitCode === 0 ? 0 : restartAt(view.memory, container, now);
+  const at = again && exit?.exitCode === 0 ? 0 : restartAt(view.memory, container);
   if (at > now) return [{ action: 'wait', until: at }];
   return progress?.attempt === attempt && progress.image === container.spec.image
     ? [{ action: 'createContainer', container: name, attempt, sandboxId: sandbox.id }]

@@ -147,7 +147,7 @@ function stoppedState(
   const waiting = failureOf(view, name, now);
   if (waiting && !over) return { waiting };
   if (exit) {
-    if (restartAt(memory, container, now) <= now) return { terminated: terminated(exit, context) };
+    if (restartAt(memory, container) <= now) return { terminated: terminated(exit, context) };
     return { waiting: crashLoop(view, name, exit, now) };
   }
   const initializing = isInit(container) || incompleteInit(view, currentSandbox(view.observed)).length > 0;

@@ -88,7 +88,7 @@ export async function withTokens(deps: TokenDeps, context: TokenContext, signal:
   const failed = results.find((result) => result.status === 'rejected');
   const err = failed && messageOf(failed.reason);
   if (failed) deps.log.warn({ key: keyOf(context.pod), err }, 'a token of the pod could not be had');
-  context.setProgress({ tokensRetryAt: failed && now + retryMs });
+  context.setProgress({ tokensFailure: failed && { at: now, retryAt: now + retryMs } });
   return {
     ...inputs,
     token(wish) {

@@ -73,6 +73,7 @@ export class PodWorker {
   readonly #containers = new Map<string, ContainerState>();
   readonly #probers = new Map<string, ContainerProber>();
   readonly #running = new Map<string, Running>();
+  /** By lane; `at` by the monotonic clock. */
   readonly #retries = new Map<string, { count: number; at: number }>();
   #timer: { at: number; timer: Timer } | undefined;
   #woken = false;
@@ -275,8 +276,8 @@ export class PodWorker {
       if (key === 'pod') for (const { step: other, abort } of obstacles) if (isAbortable(other)) abort?.abort();
       return Number.POSITIVE_INFINITY;
     }
-    const retry = this.#retries.get(key);
-    if (retry && retry.at > now) return retry.at;
+    const retryMs = (this.#retries.get(key)?.at ?? 0) - this.#deps.clock.monotonic();
+    if (retryMs > 0) return now + retryMs;
     const abort = isAbortable(step) || isStopping(step) ? new AbortController() : undefined;
     this.#running.set(key, { step, ...(abort ? { abort } : {}) });
     this.#version++;
@@ -294,7 +295,7 @@ export class PodWorker {
         // A failure with inputs of before says nothing of those of now.
         const count = inputs === this.#inputs ? (this.#retries.get(key)?.count ?? 0) + 1 : 1;
         const wait = Math.min(retryCapMs, retryFirstMs * 2 ** Math.min(count - 1, 10));
-        this.#retries.set(key, { count, at: this.#deps.clock.now() + wait });
+        this.#retries.set(key, { count, at: this.#deps.clock.monotonic() + wait });
         this.#deps.log.warn({ key: keyOf(this.#pod), action: step.action, err: messageOf(error) }, 'step failed');
         this.#deps.resync();
       }
