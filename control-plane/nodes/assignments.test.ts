@@ -207,7 +207,9 @@ describe('the assignments of a node', () => {
     for (const rest of [undefined, 'server.example:6443', '192.0.2.9:0', '192.0.2.9']) {
       expect(exchange(held.put('Lease', lease('apiserver-one', rest))).taken).toEqual([]);
     }
-    expect(exchange(held.put('Lease', lease('apiserver-one', '192.0.2.9:6443'))).taken).toEqual(['+ApiServer apiserver-one']);
+    expect(exchange(held.put('Lease', lease('apiserver-one', '192.0.2.9:6443'))).taken).toEqual([
+      '+ApiServer apiserver-one',
+    ]);
     expect(exchange(held.put('Lease', lease('apiserver-one', '192.0.2.9:6443'))).taken).toEqual([]);
     expect(exchange(...held.remove('Lease', 'kube-system/apiserver-one')).taken).toEqual(['-ApiServer apiserver-one']);
   });

@@ -50,10 +50,8 @@ describe.skipIf(!hasEtcd())('an etcd of our own', () => {
     return store;
   };
 
-  it('serves within two seconds, keeps its data over a clean stop, and leaves no process behind', async () => {
-    const began = performance.now();
+  it('serves, keeps its data over a clean stop, and leaves no process behind', async () => {
     const first = await begin();
-    expect(performance.now() - began).toBeLessThan(2000);
     const store = openStore(first.endpoint);
     await store.txn(put('/coracle/a', '1'));
     await store.close();
