@@ -37,7 +37,7 @@ export function pendingPod(
     spec?: Partial<Pod['spec']>;
     uid?: string;
     namespace?: string;
-    ports?: { hostPort: number; containerPort: number }[];
+    ports?: NonNullable<Pod['spec']['containers'][number]['ports']>;
   } = {},
 ): Pod {
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'rs', uid: more.owner ?? '', controller: true };
@@ -64,6 +64,16 @@ export function pendingPod(
 /** The pod, bound. */
 export function onNode(pod: Pod, node: string): Pod {
   return { ...pod, spec: { ...pod.spec, nodeName: node } };
+}
+
+/** The pod, ended: it holds nothing any more. */
+export function ended(pod: Pod, phase: 'Succeeded' | 'Failed' = 'Succeeded'): Pod {
+  return { ...pod, status: { ...pod.status, phase } };
+}
+
+/** The pod while it is being deleted: it still holds what it has. */
+export function terminating(pod: Pod): Pod {
+  return { ...pod, metadata: { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
 }
 
 /** The object as a client creates it: without what the server sets. */
