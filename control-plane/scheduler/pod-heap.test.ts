@@ -18,13 +18,13 @@ describe('the heap of pods', () => {
     const heap = new PodHeap();
     for (const one of [
       queued('b', 1, 5),
-      queued('young', 1, 9),
+      queued('aa-young', 1, 9),
       queued('a', 1, 5),
       queued('least', 0, 1),
       queued('most', 7, 99),
     ])
       heap.push(one);
-    expect(drain(heap)).toEqual(['most', 'a', 'b', 'young', 'least']);
+    expect(drain(heap)).toEqual(['most', 'a', 'b', 'aa-young', 'least']);
   });
 
   it('holds a pod once, however often it is pushed', () => {
@@ -48,6 +48,7 @@ describe('the heap of pods', () => {
     expect(drain(heap)).toEqual(['a', 'b']);
     heap.push(a);
     heap.clear();
+    expect(heap.size).toBe(0);
     heap.push(a);
     expect(drain(heap)).toEqual(['a']);
   });

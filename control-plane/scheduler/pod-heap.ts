@@ -12,7 +12,6 @@ export class PodHeap {
   push(pod: QueuedPod): void {
     if (this.#places.has(pod)) return;
     this.#pods.push(pod);
-    this.#places.set(pod, this.#pods.length - 1);
     this.#up(this.#pods.length - 1);
   }
 
@@ -30,7 +29,7 @@ export class PodHeap {
     if (!last || last === pod) return;
     this.#put(last, at);
     this.#up(at);
-    this.#down(this.#places.get(last) ?? at);
+    this.#down(at);
   }
 
   clear(): void {

@@ -213,7 +213,7 @@ export class SchedulingQueue {
   #dropIfEmpty(group: Group): void {
     if (group.pods.size > 0 || group.trying) return;
     group.timer?.cancel();
-    if (this.#groups.get(group.shape) === group) this.#groups.delete(group.shape);
+    this.#groups.delete(group.shape);
   }
 }
 

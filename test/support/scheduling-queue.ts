@@ -1,0 +1,36 @@
+import type { PodEntry } from '../../control-plane/scheduler/node-state.ts';
+import type { PodShape } from '../../control-plane/scheduler/pod-shape.ts';
+import { type Occasion, type QueuedPod, SchedulingQueue } from '../../control-plane/scheduler/queue.ts';
+import { seededRandom } from '../../shared/random.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
+
+export const removed: ReadonlySet<Occasion> = new Set(['pod-removed']);
+export const node: ReadonlySet<Occasion> = new Set(['node']);
+
+/** A queue on a virtual clock, with pods that have a name, a shape and a priority. */
+export function queueOf() {
+  const clock = new VirtualClock();
+  let rings = 0;
+  const queue = new SchedulingQueue({ clock, random: seededRandom(1) }, () => rings++);
+  const shapes = new Map<string, PodShape>();
+  const shapeOf = (name: string): PodShape => {
+    const shape = shapes.get(name) ?? ({ key: name } as PodShape);
+    shapes.set(name, shape);
+    return shape;
+  };
+  const add = (name: string, shape = 'shape', priority = 0): QueuedPod => {
+    const entry = { key: `default/${name}`, shape: shapeOf(shape), priority, created: 0 } as PodEntry;
+    return queue.add(entry, {} as QueuedPod['pod']);
+  };
+  const name = (queued: QueuedPod | undefined) => queued?.entry.key.slice('default/'.length);
+  /** Takes all that are ready, and parks them until `occasions`. */
+  const parkReady = (occasions = removed): (string | undefined)[] => {
+    const taken: (string | undefined)[] = [];
+    for (let next = queue.pop(); next; next = queue.pop()) {
+      taken.push(name(next));
+      queue.park(next, occasions);
+    }
+    return taken;
+  };
+  return { clock, queue, add, name, parkReady, shapeOf, rings: () => rings };
+}
