@@ -9,16 +9,16 @@ export const resourcesFit: Plugin = {
   name,
   scope: 'local',
   prepare(shape) {
-    // A pod that finds no room is told so by one object for each set of reasons.
+    // A pod that finds no room is told so by one object for each set of reasons, and for whether removals help: nodes differ in that.
     const rejections = new Map<string, Rejection>();
     return {
       filter(node) {
         if (fits(shape, node)) return undefined;
         const short = shortages(shape, node);
-        const key = short.map((one) => one.reason).join();
+        const resolvable = short.every((one) => one.asked <= one.allocatable);
+        const key = `${resolvable} ${short.map((one) => one.reason).join()}`;
         let rejection = rejections.get(key);
         if (!rejection) {
-          const resolvable = short.every((one) => one.asked <= one.allocatable);
           rejection = { plugin: name, reasons: short.map((one) => one.reason), resolvable };
           rejections.set(key, rejection);
         }
