@@ -81,7 +81,8 @@ export class Evictions {
         if (!next || this.#signal.aborted) return;
         const [key, { uid, by, node }] = next;
         const done = await this.#evictOne(key, uid, by, node);
-        this.#waiting.delete(key);
+        // Meanwhile another pod may have come to want the same room: its wish stays.
+        if (this.#waiting.get(key) === next[1]) this.#waiting.delete(key);
         if (done) continue;
         this.#remember(uid);
         refused(by);
