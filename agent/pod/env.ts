@@ -39,9 +39,7 @@ export function containerEnv(
     const value = variable.valueFrom
       ? sourceValue(pod, container, variable.valueFrom, inputs, facts)
       : expand(variable.value ?? '', env, expansion);
-    if (value === undefined) continue;
-    env.delete(variable.name);
-    env.set(variable.name, value);
+    if (value !== undefined) env.set(variable.name, value);
   }
   return [...env].map(([name, value]) => ({ name, value }));
 }
@@ -64,18 +62,39 @@ function apiVariables({ kubernetes }: PodFacts): Array<[string, string]> {
   ];
 }
 
+/** What names stand for. */
+interface Variables {
+  get(name: string): string | undefined;
+}
+
 /**
- * Replaces `$(NAME)` by its value; a name that is not known stays as it is, `$$` is one `$`. Throws ConfigError when nothing is left of
- * the expansion, before the text is made.
+ * Replaces `$(NAME)` by its value; a name that is not known stays as it is, `$$` is one `$`. A reference ends at the next `)`, whatever
+ * is in it (kubelet, `expansion.Expand`). Throws ConfigError when nothing is left of the expansion, before the text is made.
  */
-export function expand(text: string, env: ReadonlyMap<string, string>, expansion: Expansion): string {
-  return text.replace(/\$\$|\$\(([^()]*)\)/g, (match, name: string | undefined) => {
-    if (match === '$$') return '$';
-    const value = env.get(name ?? '') ?? match;
+export function expand(text: string, variables: Variables, expansion: Expansion): string {
+  // Behind the last `)` there is no reference: each `$(` that is looked at has its end, and is looked at once.
+  const end = text.lastIndexOf(')') + 1;
+  const head = text.slice(0, end).replace(/\$\$|\$\(([^)]*)\)/g, (match, name: string | undefined) => {
+    if (name === undefined) return '$';
+    const value = variables.get(name) ?? match;
     expansion.left -= value.length;
     if (expansion.left < 0) throw new ConfigError(`the variables expand to more than ${maxExpanded} characters`);
     return value;
   });
+  return head + text.slice(end).replaceAll('$$', () => '$');
+}
+
+/** The same of a subPathExpr, where every name must have a value: the path would be another one without it, or the whole volume. */
+export function expandSubPath(text: string, variables: Variables, expansion: Expansion): string {
+  const missing = new Set<string>();
+  const known = (name: string): string => {
+    const value = variables.get(name) ?? '';
+    if (value === '') missing.add(name);
+    return value;
+  };
+  const path = expand(text, { get: known }, expansion);
+  if (missing.size > 0) throw new ConfigError(`missing value for ${[...missing].sort().join(', ')}`);
+  return path;
 }
 
 function envFromValues(
@@ -136,5 +155,5 @@ function decode(base64: string): string {
 
 /** Keys that are no names of variables are left out, as Kubernetes does. */
 function isEnvName(name: string): boolean {
-  return name.length > 0 && !name.includes('=') && !/\s/.test(name);
+  return /^[^=\s]+$/.test(name);
 }

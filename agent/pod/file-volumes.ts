@@ -7,7 +7,7 @@ import type { Dns } from '../dns.ts';
 import type { Mount } from '../runtime/runtime.ts';
 import { isWritten, writeProjected } from './atomic-writer.ts';
 import { makeEmptyDir, mountTmpfs } from './empty-dir.ts';
-import { containerEnv, expand, newExpansion } from './env.ts';
+import { containerEnv, expandSubPath, newExpansion } from './env.ts';
 import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
 import type { Mounter } from './mounter.ts';
 import { ownFiles, terminationMessage } from './own-files.ts';
@@ -50,7 +50,7 @@ export function fileVolumes(deps: FileVolumesDeps): PodVolumes {
       for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
         const volume = pod.spec.volumes?.find(({ name }) => name === mount.name);
         if (!volume) throw new ConfigError(`volume "${mount.name}" not found`);
-        const subPath = mount.subPathExpr ? expand(mount.subPathExpr, variables, expansion) : mount.subPath;
+        const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, variables, expansion) : mount.subPath;
         const source = subPath
           ? await subPathSource(deps, dir, volume, container.name, i, subPath)
           : rootOf(dir, volume);
