@@ -1,5 +1,5 @@
 import type { Container, Pod } from '../../shared/generated/types.ts';
-import { qosClass } from '../../shared/pod.ts';
+import { isSidecar, qosClass } from '../../shared/pod.ts';
 import { intValue, milliValue } from '../../shared/quantity.ts';
 import { clusterDomain } from '../../shared/well-known.ts';
 import type { ContainerSpec, HostPort, Mount, PodRef, Resources, SandboxSpec } from '../runtime/runtime.ts';
@@ -11,6 +11,10 @@ import type { RunAs } from './run-as.ts';
 
 /** Annotation of a pod that tells the fake runtime how its containers behave; handed on as a label. */
 const fakeAnnotation = 'coracle.fake';
+
+/** What the kernel takes as the share of a control group. */
+const minShares = 2;
+const maxShares = 262_144;
 
 /** Most characters of the kernel's host name. */
 const maxFullName = 64;
@@ -107,22 +111,31 @@ function fullHostname(pod: Pod): string {
 /** The kubelet's cgroup values: shares from requests, quota and memory from limits, score by quality of service. */
 export function cgroupResources(pod: Pod, container: Container, memoryCapacity: number): Resources {
   const { requests, limits } = container.resources ?? {};
-  const cpu = requests?.cpu ?? limits?.cpu;
-  const memory = requests?.memory ?? limits?.memory;
+  const cpu = requests?.cpu ?? limits?.cpu ?? '0';
+  const shares = Math.floor((milliValue(cpu) * 1024) / 1000);
   return {
-    cpuShares: cpu ? Math.max(2, Math.floor((milliValue(cpu) * 1024) / 1000)) : 2,
+    cpuShares: Math.min(maxShares, Math.max(minShares, shares)),
     ...(limits?.cpu ? { cpuLimitMillis: milliValue(limits.cpu) } : {}),
     ...(limits?.memory ? { memoryLimitBytes: intValue(limits.memory) } : {}),
-    oomScoreAdj: oomScore(pod, memory ? intValue(memory) : 0, memoryCapacity),
+    oomScoreAdj: oomScore(pod, container, memoryCapacity),
   };
 }
 
-/** Kubernetes, "Node out of memory behavior". */
-function oomScore(pod: Pod, requested: number, capacity: number): number {
-  const qos = qosClass(pod.spec);
-  if (qos === 'Guaranteed') return -997;
+/**
+ * Kubernetes, "Node out of memory behavior". A sidecar counts as asking for no less than each of the containers that it serves: it is not
+ * killed before them (kubelet, `GetContainerOOMScoreAdjust`).
+ */
+function oomScore({ spec }: Pod, container: Container, capacity: number): number {
+  const qos = qosClass(spec);
+  if (qos === 'Guaranteed' || spec.priorityClassName === 'system-node-critical') return -997;
   if (qos === 'BestEffort' || capacity <= 0) return 1000;
+  const served = isSidecar(container) ? Math.min(...spec.containers.map(requestedMemory)) : 0;
+  const requested = Math.max(requestedMemory(container), served);
   return Math.min(999, Math.max(3, 1000 - Math.floor((1000 * requested) / capacity)));
+}
+
+function requestedMemory({ resources: { requests, limits } = {} }: Container): number {
+  return intValue(requests?.memory ?? limits?.memory ?? '0');
 }
 
 function hostPorts(pod: Pod): HostPort[] {
