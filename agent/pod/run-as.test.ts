@@ -31,6 +31,8 @@ describe('a container that must not run as root', () => {
     check('', { runAsUser: 1000 });
     check('app', {}, { runAsUser: 1000 });
     check('', {}, { runAsNonRoot: false });
+    check('', { runAsNonRoot: undefined });
+    check('', { runAsUser: 0, runAsNonRoot: false });
   });
 
   it('is refused when it is told to be root, whatever the image says', () => {
@@ -89,6 +91,52 @@ describe('who a container runs as', () => {
     });
     expect(as({ supplementalGroupsPolicy: 'Strict' }, 'app')).toEqual({ user: '1000:1001', supplementalGroups: [] });
     expect(as({ supplementalGroupsPolicy: 'Strict' }, 'app:media').user).toBe('1000:4000');
+  });
+
+  it('is what the container says before what its pod says', () => {
+    expect(as({ runAsUser: 1, runAsGroup: 2, fsGroup: 3 }, '', { runAsUser: 4 })).toEqual({
+      ...{ user: '4:2', supplementalGroups: [3] },
+    });
+    expect(as({ runAsUser: 1, runAsGroup: 2 }, '', { runAsGroup: 0, runAsUser: 0 }).user).toBe('0:0');
+    expect(as({ runAsUser: 1 }, '', { runAsUser: 0 }).user).toBe('0');
+  });
+
+  it('has each group once, however many say it', () => {
+    const groups = { runAsGroup: 1, supplementalGroups: [8, 4000], fsGroup: 8 };
+    expect(as(groups, 'app').supplementalGroups).toEqual([4000, 8]);
+    expect(as({ supplementalGroups: [8, 9], fsGroup: 0 }).supplementalGroups).toEqual([8, 9, 0]);
+  });
+
+  it('is found in the image’s account files by name or number, past entries that are none', () => {
+    const [pod, spec] = of({ supplementalGroupsPolicy: 'Strict' });
+    const odd = {
+      passwd: 'short\nodd:x:1:x::/:\n  app:x:7:8::/:/bin/sh  \r\nlate:x:7:9::/:\n',
+      group: 'short\nweb:x:x:\n\n#web:x:3:\nweb:x:5:app\nweb:x:6:\n',
+    };
+    const found = (imageUser: string) => runAs(pod, spec, imageUser, odd).user;
+    expect(found('app')).toBe('7:8');
+    expect(found('7')).toBe('7:8');
+    expect(found('+07')).toBe('7:8');
+    expect(found('9')).toBe('9:0');
+    expect(found('app:web')).toBe('7:5');
+    expect(found('app:77')).toBe('7:77');
+    expect(found('app:')).toBe('7:8');
+    expect(found(':web')).toBe('0:5');
+    expect(() => found('odd')).toThrow('unable to find user odd');
+    expect(() => found('short')).toThrow('unable to find user short');
+    expect(() => found('7x')).toThrow('unable to find user 7x');
+    expect(() => found('app:#web')).toThrow('unable to find group #web');
+  });
+
+  it('has the image’s group only beside the image’s user', () => {
+    expect(as({ supplementalGroupsPolicy: 'Strict' }, 'app:4000').user).toBe('1000:4000');
+    expect(as({ supplementalGroupsPolicy: 'Strict', runAsUser: 1000 }, 'app:4000').user).toBe('1000:1001');
+  });
+
+  it('is a member of the groups whose entry names the account, also as the second', () => {
+    const [pod, spec] = of({ runAsGroup: 1 });
+    const files = { passwd: 'app:x:7:8::/:\n', group: 'a:x:1:app\nb:x:2:x,app\nc:x:z:app\nd:x:4\ne:x:5:app2,xapp\n' };
+    expect(runAs(pod, spec, 'app', files).supplementalGroups).toEqual([1, 2]);
   });
 
   it('is refused for a user or group that the image does not know', () => {
