@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { chmod, chown, lstat, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Payload } from './projection.ts';
 
 const current = '..data';
@@ -43,17 +43,22 @@ async function writeFiles(dir: string, target: string, payload: Payload, group: 
   const fresh = join(dir, '..fresh');
   await rm(fresh, { recursive: true, force: true });
   await rm(join(dir, target), { recursive: true, force: true });
-  await mkdir(fresh, { mode: 0o755 });
-  await chmod(fresh, 0o755);
+  await makeDirectory(fresh);
   for (const [path, { data, mode, owner }] of payload) {
     const file = join(fresh, path);
-    await mkdir(dirname(file), { recursive: true, mode: 0o755 });
+    const parents = path.split('/').slice(0, -1);
+    for (const [i] of parents.entries()) await makeDirectory(join(fresh, ...parents.slice(0, i + 1)));
     await writeFile(file, data);
     if (group !== undefined || owner !== undefined) await chown(file, owner ?? 0, group ?? 0);
-    // By chmod, for the process's umask is not the pod's.
     await chmod(file, group === undefined ? mode : mode | 0o440);
   }
   await rename(fresh, join(dir, target));
+}
+
+/** Modes are given by chmod, for the process's umask is not the pod's. */
+async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+  await chmod(path, 0o755);
 }
 
 function sumOf(payload: Payload, group: number | undefined): string {
