@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PodSecurityContext, SecurityContext } from '../../shared/generated/types.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { seccompProfiles } from '../seccomp-profiles.ts';
-import { confinementOf } from './confinement.ts';
+import { appArmorProfiles, confinementOf } from './confinement.ts';
 
 const profile = '{"defaultAction":"SCMP_ACT_ALLOW"}';
 const all = { seccomp: true, appArmor: true, seLinux: true };
@@ -78,5 +78,67 @@ describe('a container is confined', () => {
   ])('by nothing that the node lacks: %s is refused by name', async (name, own) => {
     await expect(of(own, {}, bare)).rejects.toThrow(name);
     await expect(of(own, {}, bare)).rejects.toMatchObject({ name: 'ConfigError' });
+  });
+});
+
+describe('the confinement of a container', () => {
+  const node = { security: () => all, seccompProfile: async () => profile };
+
+  it('is its own before its pod’s', async () => {
+    const unconfined = { type: 'Unconfined' as const };
+    const standard = { type: 'RuntimeDefault' as const };
+    const whole = { seccompProfile: unconfined, appArmorProfile: unconfined, seLinuxOptions: { type: 'pod' } };
+    expect(
+      await of({ seccompProfile: standard, appArmorProfile: standard, seLinuxOptions: { type: 'own' } }, whole),
+    ).toEqual({
+      seLinux: ['type:own'],
+    });
+    expect(await of({}, whole)).toEqual({ seccomp: 'unconfined', appArmor: 'unconfined', seLinux: ['type:pod'] });
+    await expect(of({}, { windowsOptions: { runAsUserName: 'a' } })).rejects.toThrow(
+      'windowsOptions: this node runs Linux',
+    );
+  });
+
+  it('takes off nothing that the engine does not do', async () => {
+    const off = { seccompProfile: { type: 'Unconfined' as const }, appArmorProfile: { type: 'Unconfined' as const } };
+    expect(await of(off, {}, bare)).toEqual({ seccomp: 'unconfined' });
+    const standard = { seccompProfile: { type: 'RuntimeDefault' as const }, procMount: 'Default' as const };
+    expect(await of(standard)).toEqual({});
+    expect(await of({ seLinuxOptions: { user: 'u', role: 'r', type: 't', level: 'l' } })).toEqual({
+      seLinux: ['user:u', 'role:r', 'type:t', 'level:l'],
+    });
+    expect(await of({ seLinuxOptions: {} }, {}, bare)).toEqual({});
+  });
+
+  it('waits until it is known what the engine can do', async () => {
+    const unknown = confinementOf(makePod('web'), container('app'), { ...node, security: () => undefined });
+    await expect(unknown).rejects.toThrow('is not known yet');
+    await expect(unknown).rejects.not.toMatchObject({ name: 'ConfigError' });
+  });
+
+  it('by AppArmor is what the field says, or else the annotation for just this container', async () => {
+    const annotation = 'container.apparmor.security.beta.kubernetes.io/app';
+    const annotated = (value: string, securityContext = {}) =>
+      confinementOf(
+        makePod('web', {}, { annotations: { [annotation]: value } }),
+        container('app', { securityContext }),
+        node,
+      );
+    expect(await annotated('localhost/k8s-web')).toEqual({ appArmor: 'k8s-web' });
+    expect(await annotated('unconfined')).toEqual({ appArmor: 'unconfined' });
+    expect(await annotated('runtime/default')).toEqual({});
+    expect(await annotated('')).toEqual({});
+    const field = { appArmorProfile: { type: 'Localhost', localhostProfile: 'own' } };
+    expect(await annotated('unconfined', field)).toEqual({ appArmor: 'own' });
+    const other = makePod('web', {}, { annotations: { [`${annotation}2`]: 'unconfined' } });
+    expect(await confinementOf(other, container('app'), node)).toEqual({});
+  });
+
+  it('by AppArmor is told of all containers that ask for a profile', () => {
+    const appArmorProfile = { type: 'RuntimeDefault' as const };
+    const asks = (name: string) => container(name, { securityContext: { appArmorProfile } });
+    expect(appArmorProfiles(makePod('web'))).toEqual([]);
+    const some = makePod('web', { initContainers: [asks('init')], containers: [container('app'), asks('side')] });
+    expect(appArmorProfiles(some)).toEqual([appArmorProfile, appArmorProfile]);
   });
 });

@@ -1,10 +1,10 @@
-import { chmod, mkdtemp, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PodSpec } from '../../shared/generated/types.ts';
-import { makeEmptyDir, memoryBytes } from './empty-dir.ts';
-import { systemMounter } from './mounter.ts';
+import { makeEmptyDir, memoryBytes, mountTmpfs } from './empty-dir.ts';
+import { type Mounter, systemMounter } from './mounter.ts';
 
 const mib = 2 ** 20;
 const allocatable = 512 * mib;
@@ -54,10 +54,69 @@ describe('an emptyDir in memory', () => {
     expect(of({ initContainers: [container()] })).toBe(512);
     expect(of({ initContainers: [container('256Mi')] })).toBe(256);
     expect(of({ containers: [container()], resources: { limits: { memory: '128Mi' } } })).toBe(128);
+    expect(of({}, '0')).toBe(64);
+    expect(of({ containers: [container('0')] })).toBe(512);
     expect(of({}, '16Mi')).toBe(16);
     expect(of({}, '128Mi')).toBe(64);
     expect(of({ containers: [container()] }, '1Gi')).toBe(512);
     expect(() => memoryBytes({ containers: [container()] }, undefined, 0)).toThrow('not known yet');
+  });
+});
+
+describe('an emptyDir', () => {
+  let dir: string;
+  let place: string;
+  const mounted: Array<[string, object]> = [];
+  const noted: Mounter = { ...systemMounter, below: async () => [], tmpfs: async (...args) => void mounted.push(args) };
+  const spec: PodSpec = { containers: [container()] };
+  beforeEach(async () => {
+    mounted.length = 0;
+    dir = await mkdtemp(join(tmpdir(), 'coracle-empty-dir-'));
+    place = join(dir, 'data');
+  });
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+  const look = async () => {
+    const { mode, uid, gid } = await stat(place);
+    return [mode & 0o7777, uid, gid];
+  };
+
+  it('is open to all, on the disk unless it asks for memory', async () => {
+    await makeEmptyDir(noted, place, spec, {}, allocatable);
+    expect(await look()).toEqual([0o777, 0, 0]);
+    await makeEmptyDir(noted, place, spec, { medium: '' }, allocatable);
+    expect(mounted).toEqual([]);
+    await makeEmptyDir(noted, place, spec, { medium: 'Memory', sizeLimit: '1Mi' }, allocatable);
+    expect(mounted).toEqual([[place, { sizeBytes: mib, mode: '777', group: undefined }]]);
+  });
+
+  it('has the root group where that is the pod’s, with all its files', async () => {
+    const grouped = { ...spec, securityContext: { fsGroup: 0 } };
+    await makeEmptyDir(noted, place, grouped, { medium: 'Memory' }, allocatable);
+    expect(await look()).toEqual([0o2777, 0, 0]);
+    expect(mounted).toEqual([[place, { sizeBytes: allocatable, mode: '2777', group: 0 }]]);
+  });
+
+  it('is made whole after a write that was cut off, and shows nothing of that', async () => {
+    await mkdir(join(dir, '.data', 'half'), { recursive: true });
+    await makeEmptyDir(noted, place, spec, {}, allocatable);
+    expect(await readdir(place)).toEqual([]);
+    expect(await readdir(dir)).toEqual(['data']);
+  });
+
+  it('in memory is not mounted over what containers have open, be it a mount or files on disk', async () => {
+    await mkdir(place);
+    await mountTmpfs({ ...noted, below: async () => [place] }, place, { mode: '0755' });
+    expect(mounted).toEqual([]);
+    await mountTmpfs({ ...noted, below: async () => [join(place, 'deep')] }, place, { mode: '0755' });
+    expect(mounted).toEqual([[place, { mode: '0755' }]]);
+    await writeFile(join(place, 'file'), '');
+    await mountTmpfs(noted, place, { mode: '0755' });
+    expect(mounted).toHaveLength(1);
+  });
+
+  it('cannot be made where its directory’s own is a file', async () => {
+    await writeFile(place, '');
+    await expect(makeEmptyDir(noted, join(place, 'below'), spec, {}, allocatable)).rejects.toThrow('ENOTDIR');
   });
 });
 

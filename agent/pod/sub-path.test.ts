@@ -6,6 +6,7 @@ import {
   mkdtemp,
   open,
   readdir,
+  readFile,
   rename,
   rm,
   rmdir,
@@ -17,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Mounter, systemMounter } from './mounter.ts';
-import { bindSubPath } from './sub-path.ts';
+import { bindSubPath, checkSubPath } from './sub-path.ts';
 
 let dir: string;
 let root: string;
@@ -117,6 +118,59 @@ describe('a subPath', () => {
     await chmod(root, 0o777);
     await bindSubPath(systemMounter, root, 'open', join(dir, 'second'));
     expect((await stat(join(root, 'open'))).mode & 0o7777).toBe(0o777);
+  });
+
+  it('is found past empty parts and dots, and may be a file', async () => {
+    await bindSubPath(systemMounter, root, './/own/.', place);
+    expect(await readdir(place)).toEqual(['pods']);
+    await writeFile(join(root, 'own', 'file'), 'x');
+    await bindSubPath(systemMounter, root, 'own/file', join(dir, 'second'));
+    expect(await readFile(join(dir, 'second'), 'utf8')).toBe('x');
+  });
+
+  it('leads through a link of the node to its volume, and through none in it', async () => {
+    await symlink(root, join(dir, 'way'));
+    await bindSubPath(systemMounter, join(dir, 'way'), 'own', place);
+    expect(await readdir(place)).toEqual(['pods']);
+    await symlink('own', join(root, 'inner'));
+    await symlink('/none', join(root, 'dangling'));
+    for (const path of ['inner', 'inner/pods', 'dangling', 'own/../inner']) {
+      const shown = bindSubPath(systemMounter, root, path, join(dir, 'second'));
+      await expect(shown).rejects.toMatchObject({ name: 'ConfigError' });
+    }
+    expect(await readdir(dir)).not.toContain('second');
+  });
+
+  it('never makes what only the agent makes, nor a directory below a file', async () => {
+    for (const path of ['..data', '..data/x', 'own/..2026']) {
+      await expect(bindSubPath(systemMounter, root, path, place)).rejects.toThrow('ENOENT');
+    }
+    await expect(bindSubPath(systemMounter, root, 'own/pods/x', place)).rejects.toThrow('ENOTDIR');
+    expect(await readdir(root)).toEqual(['own']);
+    expect(await readdir(join(root, 'own'))).toEqual(['pods']);
+  });
+
+  it.each(['/own', '..', '../host', 'own/..', 'own/../../host'])('%j is refused', async (path) => {
+    expect(() => checkSubPath(path)).toThrow('must be relative and without ".."');
+    await expect(bindSubPath(systemMounter, root, path, place)).rejects.toThrow('must be relative');
+  });
+
+  it('may have two dots within a name', async () => {
+    checkSubPath('a..b/..c');
+    await bindSubPath(systemMounter, root, 'a..b', place);
+    expect(await readdir(root)).toContain('a..b');
+  });
+
+  it('leaves no descriptor open, whether it is shown or refused', async () => {
+    const open = async () => (await readdir('/proc/self/fd')).length;
+    await symlink('own', join(root, 'link'));
+    const before = await open();
+    for (let i = 0; i < 20; i++) {
+      await bindSubPath(systemMounter, root, `made-${i}/deep`, join(dir, `place-${i}`));
+      await bindSubPath(systemMounter, root, 'own/link/x', place).catch(() => undefined);
+      await bindSubPath(systemMounter, root, 'link', place).catch(() => undefined);
+    }
+    expect(await open()).toBeLessThan(before + 15);
   });
 
   it('leaves the permissions of what exists', async () => {

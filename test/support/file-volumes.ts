@@ -1,0 +1,32 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileVolumes } from '../../agent/pod/file-volumes.ts';
+import { type Mounter, systemMounter } from '../../agent/pod/mounter.ts';
+import type { PodVolumes } from '../../agent/pod/volumes.ts';
+
+/** A node's directory of pods' files, with the real mounts unless others are given. */
+export class VolumesScene {
+  readonly dir: string;
+  readonly volumes: PodVolumes;
+
+  private constructor(dir: string, mounter: Mounter) {
+    this.dir = dir;
+    const dns = { servers: ['192.0.2.53'], searches: ['example.org'], options: [] };
+    this.volumes = fileVolumes({ dir: join(dir, 'pods'), mounter, dnsOf: () => dns });
+  }
+
+  static async make(mounter: Partial<Mounter> = {}): Promise<VolumesScene> {
+    return new VolumesScene(await mkdtemp(join(tmpdir(), 'coracle-volumes-')), { ...systemMounter, ...mounter });
+  }
+
+  /** Where a volume of the pod with this uid lies. */
+  volume(name: string, uid = 'uid-web'): string {
+    return join(this.dir, 'pods', uid, 'volumes', name);
+  }
+
+  async close(): Promise<void> {
+    for (const point of await systemMounter.below(this.dir)) await systemMounter.unmount(point);
+    await rm(this.dir, { recursive: true, force: true });
+  }
+}
