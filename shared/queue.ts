@@ -34,7 +34,7 @@ export class WorkQueue {
   }
 
   add(key: string): void {
-    if (this.#closed || this.#ready.has(key)) return;
+    if (this.#closed) return;
     if (this.#working.has(key)) {
       this.#again.add(key);
       return;
