@@ -11,7 +11,7 @@ import type { Random } from './random.ts';
 export interface Informers {
   /** The copy of one kind; the kind must be among those the informers were made for. */
   of<K extends Kind>(kind: K): ObjectStore<KindMap[K]>;
-  /** The revision that all the copies show; 0 before the first state is complete. */
+  /** The revision that all the copies show; it never goes back. 0 before the first state is complete. */
   readonly revision: number;
   /** Called after each batch has been applied, with what it changed. Handlers must not throw. */
   onChange(handler: (changes: readonly Change[]) => void): void;

@@ -1,6 +1,6 @@
 import { backoffMs } from './backoff.ts';
 import type { WatchBatch } from './client.ts';
-import { isApiError, messageOf } from './errors.ts';
+import { ApiError, isApiError, messageOf } from './errors.ts';
 import type { Kind, KindMap } from './generated/types.ts';
 import type { Change, InformerDeps, Informers, ObjectStore } from './informer.ts';
 import { controllerOf, isKind, type KubeObject, keyOf } from './object.ts';
@@ -104,6 +104,9 @@ class WatchInformers implements Informers {
   }
 
   #replace(objects: readonly KubeObject[], revision: number): void {
+    if (revision < this.#revision) {
+      throw new ApiError('ServiceUnavailable', `the server is behind: at ${revision}, seen was ${this.#revision}`);
+    }
     const changes: Change[] = [];
     const present = new Map<Kind, Set<string>>(this.#kinds.map((kind) => [kind, new Set()]));
     for (const object of objects) {
