@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/clock.ts';
-import { ApiError, isApiError } from '../../shared/errors.ts';
+import { ApiError, isApiError, type Reason } from '../../shared/errors.ts';
 import { chunkLength } from './limits.ts';
 import type { Txn, TxnResult } from './store.ts';
 
@@ -11,6 +11,11 @@ const maxQueued = 10_000;
 const maxBatch = 64;
 /** What a call is given at least, however long its transactions have waited. */
 const leastMs = 1000;
+/**
+ * What the store refuses a call for because of one of its transactions. After any other failure the writes may have been
+ * made, and are not sent again.
+ */
+const faultsOfOne: readonly Reason[] = ['NotFound', 'BadRequest', 'RequestEntityTooLarge', 'InsufficientStorage'];
 
 interface Queued {
   readonly txn: Txn;
@@ -83,7 +88,7 @@ export class GroupCommit {
         queued.resolve(results[i] as TxnResult);
       });
     } catch (error) {
-      const own = batch.length > 1 && !isApiError(error, 'ServiceUnavailable', 'Timeout');
+      const own = batch.length > 1 && isApiError(error, ...faultsOfOne);
       // One of them is at fault, and the others were refused with it: nothing was written.
       if (own) await Promise.all(batch.map((queued) => this.#commit([queued], timeoutMs)));
       else for (const queued of batch) queued.reject(error);
