@@ -18,10 +18,6 @@ export class SortedMap<V> {
     return this.#map.get(key);
   }
 
-  has(key: string): boolean {
-    return this.#map.has(key);
-  }
-
   set(key: string, value: V): void {
     if (!this.#map.has(key) && !this.#removed.delete(key)) this.#added.add(key);
     this.#map.set(key, value);

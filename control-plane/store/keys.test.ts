@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { isStored, kindTable } from '../../shared/kinds/table.ts';
+import { kindPrefix, objectKey, parseKey } from './keys.ts';
+
+const core = { group: '', plural: 'pods', namespaced: true };
+const apps = { group: 'apps', plural: 'deployments', namespaced: true };
+const nodes = { group: '', plural: 'nodes', namespaced: false };
+
+describe('the keys of objects', () => {
+  it('name the group unless it is the core one, and the namespace where there is one', () => {
+    expect(objectKey(core, 'default', 'web')).toBe('/coracle/registry/pods/default/web');
+    expect(objectKey(apps, 'default', 'web')).toBe('/coracle/registry/apps/deployments/default/web');
+    expect(objectKey(nodes, undefined, 'n')).toBe('/coracle/registry/nodes/n');
+    expect(objectKey(nodes, 'ignored', 'n')).toBe('/coracle/registry/nodes/n');
+  });
+
+  it('begin with the prefix of their kind, and of their namespace', () => {
+    expect(kindPrefix(core)).toBe('/coracle/registry/pods/');
+    expect(kindPrefix(core, 'default')).toBe('/coracle/registry/pods/default/');
+    expect(kindPrefix(apps)).toBe('/coracle/registry/apps/deployments/');
+    expect(kindPrefix(nodes, 'ignored')).toBe('/coracle/registry/nodes/');
+  });
+
+  it('are read back for every kind that is stored', () => {
+    for (const entry of kindTable.filter(isStored)) {
+      const [namespace, key] = entry.namespaced ? ['a', 'a/b'] : [undefined, 'b'];
+      expect(parseKey(objectKey(entry, namespace, 'b'))).toEqual({ entry, key });
+    }
+  });
+
+  it('are none when they are not those of an object of a known kind', () => {
+    for (const key of [
+      '/coracle/tick',
+      '/other/registry/pods/default/web',
+      '/coracle/registry/',
+      '/coracle/registry/pods',
+      '/coracle/registry/pods/',
+      '/coracle/registry/pods/default',
+      '/coracle/registry/pods/default/',
+      '/coracle/registry/pods//web',
+      '/coracle/registry/pods/default/web/more',
+      '/coracle/registry/nodes/',
+      '/coracle/registry/nodes/n/more',
+      '/coracle/registry/apps/',
+      '/coracle/registry/apps/deployments',
+      '/coracle/registry/apps/unknown/default/web',
+      '/coracle/registry/deployments/default/web',
+      '/coracle/registry/unknown/web',
+    ]) {
+      expect([key, parseKey(key)]).toEqual([key, undefined]);
+    }
+  });
+});
