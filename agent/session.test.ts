@@ -1,0 +1,273 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Event, Node, NodeStatus } from '../shared/generated/types.ts';
+import { AgentScene, statusOf, welcome } from '../test/support/agent-session.ts';
+
+let scene: AgentScene;
+afterEach(() => scene.stop());
+
+/** Milliseconds between the dials, but for what the sessions lasted. */
+function pauses(): number[] {
+  return scene.sessions.slice(1).map(({ at }, i) => at - (scene.sessions[i]?.endedAt ?? 0));
+}
+
+function within([low, high]: readonly [number, number], value: number | undefined): void {
+  expect(value).toBeGreaterThanOrEqual(low);
+  expect(value).toBeLessThanOrEqual(high);
+}
+
+/** Half of the wait is fixed and half is chance: 200 ms, doubled up to 2 s. */
+const growth = [
+  [100, 200],
+  [200, 400],
+  [400, 800],
+  [800, 1_600],
+  [1_000, 2_000],
+  [1_000, 2_000],
+  [1_000, 2_000],
+] as const;
+
+describe('the beginning of a session', () => {
+  it('is a hello with what the node is now; nothing else is sent before the welcome', async () => {
+    scene = new AgentScene();
+    scene.session.report(statusOf('a'));
+    scene.events.push({ reason: 'Started' } as Event);
+    scene.nodeStatuses.push({} as NodeStatus);
+    scene.session.nudge();
+    scene.node = { metadata: { name: 'node-1', labels: { zone: 'a' } } } as unknown as Node;
+    scene.start();
+    await scene.clock.advance(4_000);
+    const { received } = scene.newest;
+    expect(received).toEqual([{ type: 'hello', nodeName: 'node-1', node: scene.node, instance: 'instance-1' }]);
+    expect(scene.session.connected).toBe(false);
+    expect(scene.heard).toEqual([]);
+    await scene.newest.send(welcome());
+    await scene.clock.advance(100);
+    expect(received.map(({ type }) => type).sort()).toEqual(['event', 'hello', 'nodeStatus', 'podStatus']);
+  });
+
+  it('is told to the agent with the welcome, then that there is a session', async () => {
+    scene = new AgentScene();
+    scene.start();
+    await scene.established();
+    expect(scene.heard).toEqual(['welcome 1', 'connected']);
+    expect(scene.session.connected).toBe(true);
+  });
+
+  it('sends every pod’s status anew, and of each the newest', async () => {
+    scene = new AgentScene();
+    scene.statuses = [statusOf('a', '1'), statusOf('b', '1')];
+    scene.session.report(statusOf('b', '2'));
+    scene.session.report(statusOf('c', '1'));
+    scene.start();
+    await scene.established();
+    await scene.clock.advance(100);
+    expect(scene.newest.statuses().sort()).toEqual(['a1', 'b2', 'c1']);
+  });
+
+  it.each([4_900, 0])('may take almost five seconds: a welcome after %i ms is good', async (ms) => {
+    scene = new AgentScene();
+    scene.start();
+    await scene.clock.advance(ms);
+    await scene.established();
+    await scene.clock.advance(20_000);
+    expect(scene.sessions).toHaveLength(1);
+  });
+
+  it('that brings no welcome within five seconds is given up for another', async () => {
+    scene = new AgentScene();
+    scene.start();
+    await scene.clock.advance(4_990);
+    expect(scene.newest.closed).toBe(false);
+    await scene.clock.advance(20);
+    expect(scene.newest.closed).toBe(true);
+    await scene.clock.advance(200);
+    expect(scene.sessions).toHaveLength(2);
+    expect(scene.heard).toEqual([]);
+  });
+
+  it('does not count against the server what this process was late itself', async () => {
+    scene = new AgentScene();
+    scene.start();
+    await scene.clock.advance(3_500);
+    scene.lateMs += 60_000;
+    await scene.clock.advance(1_400);
+    expect(scene.newest.closed).toBe(false);
+    await scene.clock.advance(200);
+    expect(scene.newest.closed).toBe(true);
+  });
+
+  it('counts that timers are a little late', async () => {
+    scene = new AgentScene();
+    scene.start();
+    for (let i = 0; i < 4; i++) {
+      await scene.clock.advance(990);
+      scene.lateMs += 400;
+    }
+    await scene.clock.advance(100);
+    expect(scene.newest.closed).toBe(true);
+  });
+
+  it('with two welcomes is none', async () => {
+    scene = new AgentScene();
+    scene.start();
+    await scene.established();
+    const first = scene.newest;
+    await first.send(welcome('again'));
+    await scene.clock.advance(10);
+    expect(first.closed).toBe(true);
+    expect(scene.heard).toEqual(['welcome 1', 'connected', 'disconnected']);
+  });
+});
+
+describe('assignments', () => {
+  const complete = (resultsIn: number) => ({ mode: 'COMPLETE' as const, appliesTo: 0, resultsIn });
+  const changes = (appliesTo: number, resultsIn = appliesTo + 1) => ({
+    ...{ mode: 'INCREMENTAL' as const, appliesTo, resultsIn },
+  });
+
+  it('are taken one after another, each for the state that it names', async () => {
+    scene = new AgentScene();
+    scene.start();
+    await scene.established();
+    for (const message of [complete(7), changes(7), changes(8, 12), changes(12), complete(3), changes(3)]) {
+      await scene.newest.send({ type: 'assignments', ...message, changes: [] });
+    }
+    await scene.clock.advance(1_000);
+    expect(scene.sessions).toHaveLength(1);
+    expect(scene.assigned).toEqual([7, 8, 12, 13, 3, 4]);
+  });
+
+  it.each([
+    ['changes before the first whole', [changes(0)]],
+    ['a message that was lost', [complete(7), changes(8)]],
+    ['a message that comes twice', [complete(7), changes(7), changes(7)]],
+    ['a message of before the whole', [complete(7), changes(6)]],
+  ])('with a gap (%s) are not taken: the session ends, and another begins with the whole', async (_, messages) => {
+    scene = new AgentScene();
+    scene.start();
+    await scene.established();
+    const first = scene.newest;
+    for (const message of messages) await first.send({ type: 'assignments', ...message, changes: [] });
+    await scene.clock.advance(1);
+    expect(scene.assigned).toHaveLength(messages.length - 1);
+    expect(first.closed).toBe(true);
+    await scene.clock.advance(400);
+    await scene.established();
+    await scene.newest.send({ type: 'assignments', ...changes(7), changes: [] });
+    await scene.clock.advance(1);
+    expect(scene.assigned).toHaveLength(messages.length - 1);
+  });
+});
+
+describe('the next session', () => {
+  it('is dialled after a pause that doubles up to two seconds, half of it by chance', async () => {
+    scene = new AgentScene();
+    scene.refuse = true;
+    scene.start();
+    await scene.clock.advance(9_000);
+    growth.forEach((bounds, i) => {
+      within(bounds, pauses()[i]);
+    });
+    const first = pauses();
+    scene.stop();
+    scene = new AgentScene(2);
+    scene.refuse = true;
+    scene.start();
+    await scene.clock.advance(9_000);
+    expect(pauses()).not.toEqual(first);
+  });
+
+  /** Cuts each session when it has lasted so long. */
+  async function sessionsOf(lasting: number, count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const known = scene.sessions.length;
+      await scene.established();
+      await scene.clock.advance(lasting);
+      scene.newest.cut();
+      await scene.clock.advanceUntil(() => scene.sessions.length > known, 3_000, 5);
+    }
+  }
+
+  it('comes quickly again after one that lasted three seconds, and not after shorter ones', async () => {
+    scene = new AgentScene();
+    scene.start();
+    await sessionsOf(2_900, 5);
+    within([1_000, 2_000], pauses().at(-1));
+    await sessionsOf(3_000, 1);
+    within([100, 200], pauses().at(-1));
+    await sessionsOf(2_900, 1);
+    within([200, 400], pauses().at(-1));
+  });
+
+  it('does not come quicker after one that lasted long but brought no welcome', async () => {
+    scene = new AgentScene();
+    scene.start();
+    await scene.clock.advance(40_000);
+    within([800, 2_000], pauses().at(-1));
+  });
+
+  it('does not come when the agent is stopped, be it in a session, between two or while one begins', async () => {
+    scene = new AgentScene();
+    scene.start();
+    await scene.established();
+    scene.stop();
+    await scene.clock.advance(10_000);
+    expect(scene.sessions).toHaveLength(1);
+    expect(scene.newest.closed).toBe(true);
+    expect(scene.heard.at(-1)).toBe('disconnected');
+    expect(scene.over).toBe(true);
+
+    scene = new AgentScene();
+    scene.refuse = true;
+    scene.start();
+    await scene.clock.advance(50);
+    const ticks = scene.ticks;
+    scene.stop();
+    await scene.clock.advance(10_000);
+    expect([scene.sessions.length, scene.ticks, scene.over]).toEqual([1, ticks, true]);
+
+    scene = new AgentScene();
+    scene.start();
+    await scene.clock.advance(50);
+    scene.stop();
+    await scene.clock.advance(10_000);
+    expect([scene.sessions.length, scene.ticks, scene.over]).toEqual([1, 0, true]);
+  });
+
+  it('comes whatever ended the one before: a closed line, a broken one, a dial or a hello that failed', async () => {
+    for (const end of ['close', 'cut', 'dial', 'hello'] as const) {
+      scene = new AgentScene();
+      scene.failing = end === 'dial' || end === 'hello' ? end : undefined;
+      scene.start();
+      await scene.clock.advance(10);
+      if (end === 'close' || end === 'cut') await scene.established();
+      if (end === 'close') scene.newest.close();
+      if (end === 'cut') scene.newest.cut();
+      scene.failing = undefined;
+      await scene.clock.advance(400);
+      await scene.established();
+      expect(scene.session.connected).toBe(true);
+      scene.stop();
+    }
+  });
+
+  it('is not told to have ended when it never began', async () => {
+    scene = new AgentScene();
+    scene.refuse = true;
+    scene.start();
+    await scene.clock.advance(5_000);
+    expect(scene.heard).toEqual([]);
+  });
+});
+
+it('the agent is told of the time about once a second, with a session and without, and at each pause', async () => {
+  scene = new AgentScene();
+  scene.start();
+  await scene.established();
+  await scene.clock.advance(10_000);
+  expect(scene.ticks).toBe(10);
+  scene.refuse = true;
+  scene.newest.cut();
+  await scene.clock.advance(10_000);
+  within([15, 30], scene.ticks);
+});

@@ -1,0 +1,198 @@
+import { AgentSession } from '../../agent/session.ts';
+import type { Event, Node, NodeStatus } from '../../shared/generated/types.ts';
+import { silentLog } from '../../shared/log.ts';
+import { seededRandom } from '../../shared/random.ts';
+import type {
+  Connection,
+  FromNode,
+  Heartbeat,
+  HeartbeatAck,
+  PodStatusUpdate,
+  SessionLine,
+  ToNode,
+  UsageReport,
+} from '../../shared/session.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
+import { connectionPair } from './node-session.ts';
+
+type Welcome = Extract<ToNode, { type: 'welcome' }>;
+
+export function welcome(sessionId = '1', more: Partial<Welcome> = {}): Welcome {
+  return {
+    ...{ type: 'welcome', sessionId, heartbeatMs: 1_000, leaseMs: 5_000, podCIDR: '10.64.3.0/24' },
+    ...{ clusterCIDR: '10.64.0.0/10', servers: [], heartbeats: { port: 0 } },
+    ...more,
+  };
+}
+
+/** `phase` tells one status of the pod from another. */
+export function statusOf(uid: string, phase = '1', terminated = false): PodStatusUpdate {
+  return { namespace: 'default', name: uid, uid, status: { phase }, terminated };
+}
+
+/** One session of the agent's, seen from the other end. */
+export interface ServedSession {
+  /** When it was dialled and ended, by the scene's clock. */
+  readonly at: number;
+  readonly endedAt: number;
+  /** In the order of their coming. */
+  readonly received: FromNode[];
+  /** The agent has let go of it. */
+  readonly closed: boolean;
+  send(message: ToNode): Promise<void>;
+  /** Ends it as a server does that goes away in good order, or breaks it. */
+  close(): void;
+  cut(): void;
+  /** The statuses that were received: pod and phase. */
+  statuses(): string[];
+}
+
+/** An agent's session with an agent and a server that do what the test says. */
+export class AgentScene {
+  readonly clock = new VirtualClock();
+  readonly sessions: ServedSession[] = [];
+  /** What the agent was told of sessions. */
+  readonly heard: string[] = [];
+  /** What each message of assignments that was taken results in. */
+  readonly assigned: number[] = [];
+  readonly streams: string[] = [];
+  readonly signals: AbortSignal[] = [];
+  readonly events: Event[] = [];
+  readonly nodeStatuses: NodeStatus[] = [];
+  readonly usages: UsageReport[] = [];
+  statuses: PodStatusUpdate[] = [];
+  node = { metadata: { name: 'node-1' } } as Node;
+  ticks = 0;
+  /** The loop of sessions has ended. */
+  over = false;
+  /** Dials are refused. */
+  refuse = false;
+  failing: 'dial' | 'hello' | undefined;
+  /** Whether heartbeats are answered. */
+  beating = true;
+  /** How late this process' timers are, milliseconds altogether. */
+  lateMs = 0;
+  /** What the agent sends is not taken before this resolves. */
+  taken: Promise<void> | undefined;
+  readonly session: AgentSession;
+  readonly #stop = new AbortController();
+
+  constructor(seed = 1) {
+    const { clock } = this;
+    this.session = new AgentSession({
+      clock: {
+        now: () => clock.now(),
+        monotonic: () => clock.monotonic() + this.lateMs,
+        timer: (ms, fire) => clock.timer(ms, fire),
+        sleep: (ms, signal) => clock.sleep(ms, signal),
+      },
+      random: seededRandom(seed),
+      log: silentLog,
+      nodeName: 'node-1',
+      instance: 'instance-1',
+      transport: {
+        connect: () => this.#connect(),
+        tunnel: () => {
+          throw new Error('the session dials no tunnel');
+        },
+      },
+      handlers: {
+        node: () => this.node,
+        welcome: ({ sessionId }) => this.heard.push(`welcome ${sessionId}`),
+        ownNode: ({ labels }) => this.heard.push(`own node ${JSON.stringify(labels)}`),
+        assignments: ({ resultsIn }) => this.assigned.push(resultsIn),
+        openStream: (id, { stream }, signal) => {
+          this.streams.push(`open ${id} ${stream}`);
+          this.signals.push(signal);
+        },
+        closeStream: (id) => this.streams.push(`close ${id}`),
+        statuses: () => this.statuses,
+        takeEvent: () => this.events.shift(),
+        takeNodeStatus: () => this.nodeStatuses.shift(),
+        takeUsage: () => this.usages.shift(),
+        tick: () => {
+          this.ticks++;
+        },
+        connected: (connected) => this.heard.push(connected ? 'connected' : 'disconnected'),
+        forgotten: () => this.heard.push('forgotten'),
+      },
+    });
+  }
+
+  get newest(): ServedSession {
+    const newest = this.sessions.at(-1);
+    if (!newest) throw new Error('nothing was dialled');
+    return newest;
+  }
+
+  start(): void {
+    void this.session.run(this.#stop.signal).then(() => {
+      this.over = true;
+    });
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Welcomes the newest session. */
+  async established(more: Partial<Welcome> = {}): Promise<void> {
+    await this.clock.advance(0);
+    await this.newest.send(welcome(String(this.sessions.length), more));
+    await this.clock.advance(0);
+  }
+
+  #connect(): SessionLine {
+    const [agent, server, cut] = connectionPair<ToNode, FromNode>();
+    const { clock } = this;
+    const received: FromNode[] = [];
+    const session = {
+      ...{ at: clock.monotonic(), endedAt: 0, received, closed: false },
+      send: (message: ToNode) => server.send(message),
+      close: () => cut(),
+      cut: () => cut(new Error('connection reset')),
+      statuses: () =>
+        received.flatMap((message) =>
+          message.type === 'podStatus' ? message.updates.map(({ uid, status }) => uid + (status?.phase ?? '')) : [],
+        ),
+    };
+    this.sessions.push(session);
+    if (this.failing === 'dial') {
+      session.endedAt = session.at;
+      throw new Error('no route');
+    }
+    if (this.refuse) cut(new Error('connection refused'));
+    void this.#receive(server, received);
+    return {
+      incoming: agent.incoming,
+      send: async (message) => {
+        if (this.failing === 'hello') throw new Error('no way out');
+        await agent.send(message);
+        await this.taken;
+      },
+      close: () => {
+        session.closed = true;
+        session.endedAt = clock.monotonic();
+        agent.close();
+      },
+      heartbeats: () => this.#heartbeats(),
+    };
+  }
+
+  async #receive(server: Connection<FromNode, ToNode>, received: FromNode[]): Promise<void> {
+    try {
+      for await (const message of server.incoming) received.push(message);
+    } catch {
+      // The test, or the agent, has cut it.
+    }
+  }
+
+  #heartbeats(): Connection<HeartbeatAck, Heartbeat> {
+    const [agent, server] = connectionPair<HeartbeatAck, Heartbeat>();
+    const answer = async (): Promise<void> => {
+      for await (const { sequence } of server.incoming) if (this.beating) await server.send({ sequence });
+    };
+    void answer().catch(() => undefined);
+    return agent;
+  }
+}
