@@ -1,13 +1,13 @@
 import { parseTime } from '../../shared/clock.ts';
-import type { Pod } from '../../shared/generated/types.ts';
+import type { ContainerStatus, Pod } from '../../shared/generated/types.ts';
 import { deletionCost } from '../../shared/kinds/pod-annotations.ts';
-import { isPodReady, podCondition } from '../../shared/pod.ts';
+import { isPodReady, isSidecar, podCondition } from '../../shared/pod.ts';
 
 const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };
 
 /**
  * The pods to do without first, first: those that serve least (Kubernetes' order for scaling a ReplicaSet down:
- * unassigned, pending, not ready, cheap, doubled up on a node, young, restarted often).
+ * unassigned, pending, not ready, cheap, doubled up on a node, young, its containers or else its sidecars restarted often).
  */
 export function rankForDeletion(pods: readonly Pod[]): Pod[] {
   const onNode = new Map<string, number>();
@@ -20,7 +20,8 @@ export function rankForDeletion(pods: readonly Pod[]): Pod[] {
     deletionCost(pod.metadata.annotations) ?? 0,
     -(onNode.get(pod.spec.nodeName ?? '') ?? 0),
     -readySince(pod),
-    -restarts(pod),
+    -restarts(pod.status?.containerStatuses),
+    -restarts(sidecarStatuses(pod)),
     -(parseTime(pod.metadata.creationTimestamp) ?? Number.POSITIVE_INFINITY),
   ];
   return pods
@@ -39,10 +40,16 @@ function compare(a: readonly number[], b: readonly number[]): number {
 
 /** Milliseconds since the epoch; a ready pod that does not say since when counts as the youngest, as in Kubernetes. */
 function readySince(pod: Pod): number {
-  if (!isPodReady(pod)) return 0;
-  return parseTime(podCondition(pod, 'Ready')?.lastTransitionTime) ?? Number.POSITIVE_INFINITY;
+  const ready = podCondition(pod, 'Ready');
+  return ready?.status !== 'True' ? 0 : (parseTime(ready.lastTransitionTime) ?? Number.POSITIVE_INFINITY);
 }
 
-function restarts(pod: Pod): number {
-  return Math.max(0, ...(pod.status?.containerStatuses ?? []).map((status) => status.restartCount));
+/** The most restarts that one container has had. */
+function restarts(statuses: readonly ContainerStatus[] = []): number {
+  return Math.max(0, ...statuses.map(({ restartCount }) => restartCount));
+}
+
+function sidecarStatuses({ spec, status }: Pod): ContainerStatus[] | undefined {
+  const sidecars = new Set(spec.initContainers?.filter(isSidecar).map(({ name }) => name));
+  return status?.initContainerStatuses?.filter(({ name }) => sidecars.has(name));
 }
