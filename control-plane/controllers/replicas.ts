@@ -76,9 +76,10 @@ function refusedForMs(pods: readonly Pod[], now: number): number {
   const tries = new Set<number>();
   for (const pod of pods) {
     const created = parseTime(pod.metadata.creationTimestamp);
-    if (isPodRefused(pod) && created !== undefined && created > now - refusedMemoryMs) tries.add(created);
+    if (!isPodRefused(pod) || created === undefined || created <= now - refusedMemoryMs) continue;
+    // One from after now is of a clock that was put back since: it says nothing of how long ago it was.
+    if (created <= now + refusedCapMs) tries.add(created);
   }
-  if (tries.size === 0) return 0;
-  const delay = Math.min(refusedCapMs, refusedFirstMs * 2 ** (Math.min(tries.size, 30) - 1));
+  const delay = Math.min(refusedCapMs, refusedFirstMs * 2 ** (tries.size - 1));
   return Math.max(0, Math.max(...tries) + delay - now);
 }
