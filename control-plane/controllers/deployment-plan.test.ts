@@ -1,129 +1,98 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Deployment, ReplicaSet } from '../../shared/generated/types.ts';
-import { bounds, findNext, planRollout, planScale, sizeOf, templateHash, total } from './deployment-plan.ts';
-
-const template = (image: string) => ({
-  metadata: { labels: { app: 'web' } },
-  spec: { containers: [{ name: 'c', image }] },
-});
-
-function deployment(replicas: number, strategy?: object): Deployment {
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name: 'web', namespace: 'default' },
-    spec: { replicas, selector: { matchLabels: { app: 'web' } }, template: template('new'), strategy },
-  } as unknown as Deployment;
-}
-
-function set(
-  name: string,
-  replicas: number,
-  available = replicas,
-  annotations: Record<string, string> = {},
-): ReplicaSet {
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'ReplicaSet',
-    metadata: { name, namespace: 'default', creationTimestamp: `2026-01-01T00:00:${name.length % 60}Z`, annotations },
-    spec: { replicas, template: template(name) },
-    status: { replicas, availableReplicas: available },
-  } as unknown as ReplicaSet;
-}
-
-const percentOrCount = fc.oneof(
-  fc.integer({ min: 0, max: 5 }),
-  fc.integer({ min: 0, max: 100 }).map((n) => `${n}%`),
-);
-
-describe('a rolling update', () => {
-  it('never has more pods than allowed, never takes one away that is needed, and comes to its end', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 0, max: 12 }),
-        percentOrCount,
-        percentOrCount,
-        fc.array(fc.integer({ min: 0, max: 8 }), { maxLength: 3 }),
-        fc.infiniteStream(fc.boolean()),
-        (replicas, maxSurge, maxUnavailable, oldSizes, chance) => {
-          const subject = deployment(replicas, { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } });
-          const limit = bounds(subject);
-          let next = set('new', 0);
-          let old = oldSizes.map((size, index) => set(`old${index}`, size));
-          const most = Math.max(replicas + limit.maxSurge, total(old, sizeOf));
-          for (let step = 0; step < 500; step++) {
-            const plan = planRollout(subject, next, old);
-            const apply = (one: ReplicaSet): ReplicaSet => {
-              const size = plan.get(one.metadata.name) ?? sizeOf(one);
-              const before = one.status?.availableReplicas ?? 0;
-              // Shrinking takes pods that do not serve first, as rankForDeletion does.
-              return set(one.metadata.name, size, Math.min(before, size));
-            };
-            const availableBefore = total([next, ...old], (one) => one.status?.availableReplicas ?? 0);
-            next = apply(next);
-            old = old.map(apply);
-            const available = total([next, ...old], (one) => one.status?.availableReplicas ?? 0);
-            expect(total([next, ...old], sizeOf)).toBeLessThanOrEqual(most);
-            if (available < availableBefore) expect(available).toBeGreaterThanOrEqual(replicas - limit.maxUnavailable);
-            if (plan.size === 0 && sizeOf(next) === replicas && total(old, sizeOf) === 0) return;
-            // The world moves: some pods become available; every few steps all of them.
-            const all = step % 5 === 4 || chance.next().value;
-            if (all) next = set('new', sizeOf(next), sizeOf(next));
-          }
-          throw new Error('the rollout did not end');
-        },
-      ),
-      { numRuns: 300 },
-    );
-  });
-
-  it('replaces pods that do not serve before it touches those that do', () => {
-    const subject = deployment(4, { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 1 } });
-    const plan = planRollout(subject, set('new', 1, 0), [set('broken', 4, 2)]);
-    // 5 pods, 3 needed, the new one not there yet: one may go, and it is one that does not serve.
-    expect([...plan]).toEqual([['broken', 3]]);
-  });
-
-  it('moves by one pod at a time when surge and unavailability are both nothing', () => {
-    const strategy = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: '0%' } };
-    expect([...planRollout(deployment(3, strategy), set('new', 0), [set('old', 3)])]).toEqual([['old', 2]]);
-  });
-});
-
-describe('recreate', () => {
-  it('takes all old pods away before it makes a new one', () => {
-    const subject = deployment(3, { type: 'Recreate' });
-    expect([...planRollout(subject, set('new', 0), [set('old', 3)])]).toEqual([['old', 0]]);
-    expect([...planRollout(subject, set('new', 0), [set('old', 0)])]).toEqual([['new', 3]]);
-  });
-});
-
-describe('scaling', () => {
-  it('goes to the one active ReplicaSet', () => {
-    expect([...planScale(deployment(7), set('new', 3), [set('old', 0)])]).toEqual([['new', 7]]);
-  });
-
-  it('in the middle of a rollout is shared in proportion and adds up', () => {
-    const max = { 'deployment.kubernetes.io/max-replicas': '13' };
-    const subject = deployment(20, { type: 'RollingUpdate', rollingUpdate: { maxSurge: 3, maxUnavailable: 2 } });
-    const sizes = planScale(subject, set('new', 5, 0, max), [set('old', 8, 8, max)]);
-    expect((sizes.get('new') ?? 5) + (sizes.get('old') ?? 8)).toBe(23);
-    expect(sizes.get('old')).toBeGreaterThan(sizes.get('new') ?? 0);
-  });
-});
+import type { ReplicaSet } from '../../shared/generated/types.ts';
+import { deployment, replicaSet } from '../../test/support/deployments.ts';
+import { findNext, sizeOf, surplusHistory, templateHash, wanted } from './deployment-plan.ts';
 
 describe('templates', () => {
   it('of one content have one hash, whatever the order of their fields', () => {
     const a = { metadata: { labels: { a: '1', b: '2' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
     const b = { spec: { containers: [{ image: 'i', name: 'c' }] }, metadata: { labels: { b: '2', a: '1' } } };
     expect(templateHash(a as never, 0)).toBe(templateHash(b as never, 0));
-    expect(templateHash(a as never, 0)).not.toBe(templateHash(a as never, 1));
+    expect(templateHash(a as never, 0)).toMatch(/^[bcdfghjklmnpqrstvwxz2456789]{10}$/);
+  });
+
+  it('of other contents, in another order of a list, or after a collision have another hash', () => {
+    const of = (...images: string[]) =>
+      ({ spec: { containers: images.map((image) => ({ name: 'c', image })) } }) as never;
+    const hashes = [templateHash(of('a', 'b'), 0), templateHash(of('b', 'a'), 0), templateHash(of('a', 'b'), 1)];
+    hashes.push(templateHash(of('a', 'B'), 0), templateHash({ spec: { containers: [] }, metadata: {} } as never, 0));
+    expect(new Set(hashes).size).toBe(5);
   });
 
   it('find their ReplicaSet by content, not by the label that names it', () => {
-    const labelled = set('new', 1);
+    const labelled = replicaSet('new', 1);
     (labelled.spec.template?.metadata?.labels ?? {})['pod-template-hash'] = 'x';
-    expect(findNext(deployment(1), [set('old', 1), labelled])).toBe(labelled);
+    expect(findNext(deployment(1), [replicaSet('old', 1), labelled])).toBe(labelled);
+    const other = replicaSet('new', 1);
+    (other.spec.template?.metadata?.labels ?? {}).tier = 'x';
+    expect(findNext(deployment(1), [other])).toBeUndefined();
+  });
+
+  it('find the oldest of several ReplicaSets, the first by name of one age, and none that has no template', () => {
+    const named = (name: string, created: number): ReplicaSet => {
+      const set = replicaSet('new', 1, 1, { created });
+      return { ...set, metadata: { ...set.metadata, name } };
+    };
+    const bare = { ...replicaSet('bare', 1), spec: { replicas: 1 } } as ReplicaSet;
+    const sets = [bare, named('young', 9), named('b', 3), named('a', 3)];
+    expect(findNext(deployment(1), sets)?.metadata.name).toBe('a');
+    expect(findNext(deployment(1), sets.toReversed())?.metadata.name).toBe('a');
+    expect(sets[0]).toBe(bare);
+  });
+
+  it('without labels find the ReplicaSet that was cut from them', () => {
+    const spec = { containers: [{ name: 'c', image: 'i' }] };
+    const subject = deployment(1, undefined, { template: { spec } });
+    const set = replicaSet('x', 1);
+    const cut = {
+      ...set,
+      spec: { ...set.spec, template: { metadata: { labels: { 'pod-template-hash': 'x' } }, spec } },
+    };
+    expect(findNext(subject, [cut as ReplicaSet])).toBe(cut);
+  });
+});
+
+it('one pod is wanted where no number is said', () => {
+  expect(wanted({ ...deployment(1), spec: {} } as never)).toBe(1);
+  expect(sizeOf({ ...replicaSet('a', 3), spec: {} } as never)).toBe(1);
+  expect([wanted(deployment(0)), sizeOf(replicaSet('a', 0))]).toEqual([0, 0]);
+});
+
+describe('the history', () => {
+  const old = (name: string, revision: number | undefined, created = 0) =>
+    replicaSet(name, 0, 0, {
+      created,
+      ...(revision === undefined ? {} : { annotations: { 'deployment.kubernetes.io/revision': `${revision}` } }),
+    });
+  const forgotten = (limit: number | undefined, ...sets: ReplicaSet[]) =>
+    surplusHistory(deployment(1, undefined, { revisionHistoryLimit: limit }), sets).map(
+      ({ metadata }) => metadata.name,
+    );
+
+  it('keeps the highest revisions, compared as numbers, then what is youngest', () => {
+    expect(forgotten(1, old('ten', 10), old('nine', 9))).toEqual(['nine']);
+    expect(forgotten(1, old('nine', 9), old('ten', 10))).toEqual(['nine']);
+    expect(forgotten(1, old('young', 3, 8), old('old', 3, 7))).toEqual(['old']);
+    expect(forgotten(2, old('a', 1), old('none', undefined), old('b', 2))).toEqual(['none']);
+  });
+
+  it('keeps ten where nothing is said, none where none is asked for, and forgets nothing below its limit', () => {
+    const twelve = Array.from({ length: 12 }, (_, index) => old(`r${index}`, index));
+    expect(forgotten(undefined, ...twelve)).toEqual(['r0', 'r1']);
+    expect(forgotten(0, ...twelve)).toHaveLength(12);
+    expect(forgotten(12, ...twelve)).toEqual([]);
+    expect(forgotten(13, ...twelve)).toEqual([]);
+  });
+
+  it.each<[string, (set: ReplicaSet) => object]>([
+    ['wants pods', (set) => ({ spec: { ...set.spec, replicas: 1 } })],
+    ['has pods', (set) => ({ status: { ...set.status, replicas: 1 } })],
+    ['is being deleted', (set) => ({ metadata: { ...set.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } })],
+    ['was changed since it said so', (set) => ({ metadata: { ...set.metadata, generation: 2 } })],
+    ['has said nothing', () => ({ status: undefined })],
+  ])('keeps a ReplicaSet that %s', (_what, change) => {
+    const set = old('a', 1);
+    expect(forgotten(0, { ...set, ...change(set) } as ReplicaSet)).toEqual([]);
+    expect(forgotten(0, set)).toEqual(['a']);
   });
 });

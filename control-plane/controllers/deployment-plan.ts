@@ -44,29 +44,26 @@ export function initialSize(deployment: Deployment, size: number, current: numbe
 }
 
 function shrinkOld(deployment: Deployment, next: ReplicaSet, old: readonly ReplicaSet[]): Sizes {
-  const all = [next, ...old];
   const minAvailable = wanted(deployment) - bounds(deployment).maxUnavailable;
-  const nextUnavailable = sizeOf(next) - availableOf(next);
-  let spare = total(all, sizeOf) - minAvailable - nextUnavailable;
+  let spare = servingOf(next) + total(old, sizeOf) - minAvailable;
   const sizes = new Map<string, number>();
   const byAge = [...old].sort(byCreation);
-  // Pods that do not serve go first: they hold up the rollout and nobody misses them.
-  for (const set of byAge) {
-    const cut = Math.min(spare, Math.max(0, sizeOf(set) - availableOf(set)));
-    if (cut <= 0) continue;
-    sizes.set(set.metadata.name, sizeOf(set) - cut);
-    spare -= cut;
-  }
-  let surplus = total(all, availableOf) - minAvailable;
-  for (const set of byAge) {
+  const cut = (set: ReplicaSet, most: number): void => {
     const size = sizes.get(set.metadata.name) ?? sizeOf(set);
-    const cut = Math.min(spare, surplus, size);
-    if (cut <= 0) continue;
-    sizes.set(set.metadata.name, size - cut);
-    spare -= cut;
-    surplus -= cut;
-  }
+    const count = Math.min(spare, most);
+    if (count <= 0) return;
+    sizes.set(set.metadata.name, size - count);
+    spare -= count;
+  };
+  // Pods that do not serve go first: they hold up the rollout and nobody misses them.
+  for (const set of byAge) cut(set, sizeOf(set) - servingOf(set));
+  for (const set of byAge) cut(set, servingOf(set));
   return sizes;
+}
+
+/** The pods of a set that are available. A status from before it was shrunk counts some that are gone. */
+function servingOf(set: ReplicaSet): number {
+  return Math.min(sizeOf(set), availableOf(set));
 }
 
 /**
@@ -76,7 +73,8 @@ function shrinkOld(deployment: Deployment, next: ReplicaSet, old: readonly Repli
 export function planScale(deployment: Deployment, next: ReplicaSet | undefined, old: readonly ReplicaSet[]): Sizes {
   const all = next ? [next, ...old] : [...old];
   const active = all.filter((set) => sizeOf(set) > 0);
-  const only = active.length <= 1 ? (active[0] ?? next) : undefined;
+  // Without pods, and without a set of the present template, which only a paused Deployment lacks, it is the latest one's turn.
+  const only = active.length <= 1 ? (active[0] ?? next ?? [...old].sort(byCreation).at(-1)) : undefined;
   if (only)
     return sizeOf(only) === wanted(deployment) ? new Map() : new Map([[only.metadata.name, wanted(deployment)]]);
   if (next && availableOf(next) >= wanted(deployment) && sizeOf(next) === wanted(deployment)) {
@@ -89,7 +87,8 @@ export function planScale(deployment: Deployment, next: ReplicaSet | undefined, 
 function proportional(deployment: Deployment, active: readonly ReplicaSet[]): Sizes {
   const allowed = wanted(deployment) > 0 ? wanted(deployment) + bounds(deployment).maxSurge : 0;
   const toAdd = allowed - total(active, sizeOf);
-  const bySize = [...active].sort((a, b) => sizeOf(b) - sizeOf(a) || byCreation(b, a));
+  // Of equal ones the newest grows first, and the oldest shrinks first.
+  const bySize = [...active].sort((a, b) => sizeOf(b) - sizeOf(a) || (toAdd > 0 ? byCreation(b, a) : byCreation(a, b)));
   const sizes = new Map<string, number>();
   let added = 0;
   for (const set of bySize) {
