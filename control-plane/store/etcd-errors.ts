@@ -1,5 +1,6 @@
 import {
   castGrpcError,
+  EtcdInvalidAuthTokenError,
   EtcdLeaseInvalidError,
   EtcdPermissionDeniedError,
   GRPCCancelledError,
@@ -28,6 +29,9 @@ const sayings: readonly (readonly [string, Reason])[] = [
 /** What grpc-js says when a call never left this process: then even a write may be tried again. */
 const neverSentSayings = ['No connection established', 'Channel closed before call started', 'Name resolution failed'];
 
+/** etcd does not let this server in: not the caller's fault. */
+const refusals = [EtcdPermissionDeniedError, EtcdInvalidAuthTokenError, GRPCUnauthenticatedError];
+
 /** Any failure of a call to etcd as an ApiError. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
@@ -46,8 +50,7 @@ function reasonOf(error: unknown, message: string): Reason {
   if (cast instanceof EtcdLeaseInvalidError) return 'NotFound';
   if (cast instanceof GRPCDeadlineExceededError) return 'Timeout';
   if (cast instanceof GRPCUnavailableError || cast instanceof GRPCCancelledError) return 'ServiceUnavailable';
-  if (cast instanceof EtcdPermissionDeniedError || cast instanceof GRPCUnauthenticatedError)
-    return 'ServiceUnavailable';
+  if (refusals.some((refusal) => cast instanceof refusal)) return 'ServiceUnavailable';
   return 'InternalError';
 }
 
