@@ -21,54 +21,49 @@ const decimalSuffixes = ['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'];
 const binarySuffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 /** Characters; no quantity needs more, and exact arithmetic on long digits is slow. */
 const maxText = 128;
-const syntax = /^([+-]?)(\d*)(?:\.(\d*))?(.*)$/s;
+/** The power of ten beyond which an amount of `maxText` digits is the most or one nano. */
+const farthestPower = 500;
+const syntax = /^([+-]?)(\d*)(?:\.(\d*))?([eEinumkKMGTP]*[-+]?\d*)$/;
 
 /** Throws QuantityError. A number counts as its decimal text. */
 export function parseQuantity(value: string | number): Quantity {
   const text = String(value);
-  if (text.length > maxText || !/^[+-]?[0-9.]+[eEinumkKMGTP]*[-+]?[0-9]*$/.test(text))
-    throw new QuantityError(wrongFormat);
-  const match = syntax.exec(text);
+  const match = text.length > maxText ? null : syntax.exec(text);
   const [, sign = '', whole = '', fraction = '', suffix = ''] = match ?? [];
-  if (whole + fraction === '' || suffix.includes('.')) throw new QuantityError(wrongFormat);
+  if (whole + fraction === '') throw new QuantityError(wrongFormat);
   const { format, base, exponent } = readSuffix(suffix);
-  let amount = BigInt(whole + fraction);
+  const amount = BigInt(whole + fraction);
   const decimals = BigInt(fraction.length);
   let nanos: bigint;
   if (base === 2) {
     nanos = divideUp(amount * 2n ** BigInt(exponent) * nano, 10n ** decimals);
   } else {
-    // Beyond these bounds the amount is capped or a nano whatever its digits.
-    const shift = BigInt(Math.max(-10_000, Math.min(10_000, exponent))) + 9n - decimals;
-    if (shift > 64n && amount > 0n) amount = most;
-    nanos =
-      shift > 64n
-        ? amount
-        : shift >= 0n
-          ? amount * 10n ** shift
-          : divideUp(amount, 10n ** (-shift > 400n ? 400n : -shift));
+    const shift = BigInt(Math.max(-farthestPower, Math.min(farthestPower, exponent))) + 9n - decimals;
+    nanos = shift >= 0n ? amount * 10n ** shift : divideUp(amount, 10n ** -shift);
   }
-  if (nanos > most) nanos = most;
-  const small = format === 'BinarySI' && nanos > 0n && nanos < nano;
+  nanos = capped(nanos);
+  const small = format === 'BinarySI' && nanos < nano;
   return { nanos: sign === '-' ? -nanos : nanos, format: small ? 'DecimalSI' : format };
 }
 
-/** The canonical text: no fraction, the largest suffix that leaves none. */
-export function formatQuantity({ nanos, format }: Quantity): string {
+/** The canonical text: no fraction, the largest suffix that leaves none. The largest amount needs no larger suffix than there is. */
+export function formatQuantity(quantity: Quantity): string {
+  const { format } = quantity;
+  const nanos = capped(quantity.nanos);
   if (nanos === 0n) return '0';
   const sign = nanos < 0n ? '-' : '';
   let rest = nanos < 0n ? -nanos : nanos;
   if (format === 'BinarySI' && rest >= 1024n * nano && rest % nano === 0n) {
     rest /= nano;
     let step = 0;
-    while (rest % 1024n === 0n && step < binarySuffixes.length - 1) {
+    while (rest % 1024n === 0n) {
       rest /= 1024n;
       step++;
     }
     return `${sign}${rest}${binarySuffixes[step]}`;
   }
   let step = 0;
-  while (rest % 1000n === 0n && step < decimalSuffixes.length - 1) {
+  while (rest % 1000n === 0n) {
     rest /= 1000n;
     step++;
   }
@@ -124,8 +119,7 @@ const wrongFormat = "quantities must match the regular expression '^([+-]?[0-9.]
 
 function combine(a: string | number, b: string | number, sign: bigint): string {
   const [left, right] = [parseQuantity(a), parseQuantity(b)];
-  const sum = left.nanos + sign * right.nanos;
-  const nanos = sum > most ? most : sum < -most ? -most : sum;
+  const nanos = left.nanos + sign * right.nanos;
   return formatQuantity({ nanos, format: left.nanos === 0n ? right.format : left.format });
 }
 
@@ -139,13 +133,16 @@ function readSuffix(suffix: string): { format: QuantityFormat; base: 2 | 10; exp
   return { format: 'DecimalExponent', base: 10, exponent: Number(power[1]) };
 }
 
+function capped(nanos: bigint): bigint {
+  return nanos > most ? most : nanos < -most ? -most : nanos;
+}
+
 function divideUp(amount: bigint, by: bigint): bigint {
   return (amount + by - 1n) / by;
 }
 
 /** The common forms by plain numbers; the rest exactly. */
 function scaled(value: string | number, digits: 0 | 3): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return value * 10 ** digits;
   const plain = plainMillis(String(value));
   if (plain !== undefined) return digits === 3 ? plain : Math.ceil(plain / 1000);
   const unit = digits === 3 ? 1_000_000n : nano;
