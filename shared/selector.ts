@@ -30,7 +30,6 @@ const maxText = 64 * 1024;
 /** kubectl's -l: `app=web,tier in (a,b),!canary`. Throws ApiError BadRequest in Kubernetes' words. */
 export function parseLabelSelector(text: string): Selector {
   if (text.length > maxText) throw new ApiError('BadRequest', 'unable to parse requirement: the selector is too long');
-  if (text.trim() === '') return everything;
   const requirements = new SelectorParser(text).parse();
   for (const requirement of requirements) checkRequirement(requirement);
   return { requirements };
@@ -127,8 +126,7 @@ export function parseFieldSelector(text: string): FieldRequirement[] {
   if (text.length > maxText) throw new ApiError('BadRequest', 'invalid field selector: too long');
   const found: FieldRequirement[] = [];
   for (const term of splitUnescaped(text)) {
-    if (term === '') continue;
-    const match = /^(.*?)(!=|==|=)(.*)$/s.exec(term);
+    const match = /(.*?)(!=|==|=)(.*)/s.exec(term);
     if (!match) throw new ApiError('BadRequest', `invalid selector: '${text}'; can't understand '${term}'`);
     const [, path = '', operator = '', value = ''] = match;
     found.push({ path, equal: operator !== '!=', value: unescapeValue(value) });
@@ -176,8 +174,11 @@ function matchesRequirement(rule: { operator: string; values: readonly string[] 
   }
 }
 
-function integer(text: string | undefined): bigint | undefined {
-  return text !== undefined && /^[+-]?\d{1,19}$/.test(text) ? BigInt(text.replace('+', '')) : undefined;
+/** A whole number of 64 bits; a label has no more than 63 characters. */
+function integer(text = ''): bigint | undefined {
+  if (!/^[+-]?\d{1,63}$/.test(text)) return undefined;
+  const number = BigInt(text.replace('+', ''));
+  return BigInt.asIntN(64, number) === number ? number : undefined;
 }
 
 function equalities(labels: Labels): Requirement[] {
@@ -227,9 +228,9 @@ function valueFault(key: string, operator: Operator, values: readonly string[]):
   return undefined;
 }
 
-/** The terms between commas that no backslash precedes. */
+/** The terms between commas that no backslash precedes; none is empty. */
 function splitUnescaped(text: string): string[] {
-  return text.match(/(?:\\.|[^,\\]|\\$)+/gs) ?? [];
+  return text.match(/(?:\\.|[^,])+/gs) ?? [];
 }
 
 function unescapeValue(value: string): string {
@@ -241,7 +242,7 @@ function unescapeValue(value: string): string {
   });
 }
 
-type Token = { readonly type: 'symbol' | 'identifier' | 'end' | 'error'; readonly text: string };
+type Token = { readonly type: 'symbol' | 'identifier' | 'end'; readonly text: string };
 
 const symbols = /^(?:!=|==|=|!|\(|\)|,|<|>)/;
 const binaryOperators: ReadonlyMap<string, Operator> = new Map([
@@ -265,24 +266,21 @@ class SelectorParser {
 
   parse(): Requirement[] {
     const found: Requirement[] = [];
+    const first = this.#peek();
+    if (first.type === 'end') return found;
+    if (!beginsRequirement(first)) fail(`found '${first.text}', expected: !, identifier, or 'end of string'`);
     for (;;) {
-      const first = this.#peek();
-      if (first.type !== 'identifier' && first.text !== '!') {
-        if (first.type === 'end' && found.length === 0) return found;
-        fail(`found '${first.text}', expected: !, identifier, or 'end of string'`);
-      }
       found.push(this.#requirement());
       const next = this.#next();
       if (next.type === 'end') return found;
       if (next.text !== ',') fail(`found '${next.text}', expected: ',' or 'end of string'`);
       const after = this.#peek();
-      if (after.type !== 'identifier' && after.text !== '!')
-        fail(`found '${after.text}', expected: identifier after ','`);
+      if (!beginsRequirement(after)) fail(`found '${after.text}', expected: identifier after ','`);
     }
   }
 
   #requirement(): Requirement {
-    const absent = this.#peek().text === '!' && this.#peek().type === 'symbol';
+    const absent = this.#peek().text === '!';
     if (absent) this.#next();
     const key = this.#next();
     if (key.type !== 'identifier') failRequirement(`found '${key.text}', expected: identifier`);
@@ -316,7 +314,6 @@ class SelectorParser {
         const next = this.#next();
         if (next.text === ')') return [...values];
         if (next.text !== ',') failRequirement(`found '${next.text}', expected: ',' or ')'`);
-        if (this.#peek().text === ')') values.add('');
       } else if (token.text === ',') {
         values.add('');
       } else if (token.text === ')') {
@@ -337,6 +334,10 @@ class SelectorParser {
     this.#at++;
     return token;
   }
+}
+
+function beginsRequirement({ type, text }: Token): boolean {
+  return type === 'identifier' || text === '!';
 }
 
 function tokenize(text: string): Token[] {
