@@ -102,7 +102,8 @@ describe('canonicalQuantity', () => {
 
   it('says in Kubernetes’ words whether it is the form or the suffix that is wrong', () => {
     const form = 'quantities must match the regular expression';
-    for (const text of ['', '.', 'x', '1.2.3', '1x', 'x1', '1 Gi', '1e5e5']) expect(() => parseQuantity(text)).toThrow(form);
+    for (const text of ['', '.', 'x', '1.2.3', '1x', 'x1', '1 Gi', '1e5e5'])
+      expect(() => parseQuantity(text)).toThrow(form);
     const suffix = "unable to parse quantity's suffix";
     for (const text of ['1ki', '1mm', '1e', '1i', '1+5', '1Ge5', '1ee5', '1E+'])
       expect(() => parseQuantity(text)).toThrow(suffix);

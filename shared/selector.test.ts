@@ -39,6 +39,15 @@ describe('parseLabelSelector', () => {
     ['missing notin (a)', true],
     ['empty in ()', true],
     ['empty in (a,)', true],
+    ['empty in (,a)', true],
+    ['empty in (a,,b)', true],
+    ['empty in (a,b)', false],
+    ['empty notin ()', false],
+    ['\tapp=web\n', true],
+    ['version>06,version<08', true],
+    ['version<7', false],
+    ['version>9223372036854775807', false],
+    ['version<9223372036854775807', true],
     ['app in (,a)', false],
     ['version>6', true],
     ['version > 7', false],
@@ -63,6 +72,18 @@ describe('parseLabelSelector', () => {
     ['a in (b c)', "unable to parse requirement: found 'c', expected: ',' or ')'"],
     ['a==(', "unable to parse requirement: found '(', expected: identifier"],
     ['!', "unable to parse requirement: found '', expected: identifier"],
+    ['a,=', "found '=', expected: identifier after ','"],
+    ['(a)', "found '(', expected: !, identifier, or 'end of string'"],
+    ['a in (=)', "unable to parse requirement: found '=', expected: ',', ')' or identifier"],
+    ['a in (', "unable to parse requirement: found '', expected: ',', ')' or identifier"],
+    ['a=,b,', "found '', expected: identifier after ','"],
+    ['!!a', "unable to parse requirement: found '!', expected: identifier"],
+    ['!a=b', "found '=', expected: ',' or 'end of string'"],
+    ['x>1a', "for 'Gt', 'Lt' operators, the value must be an integer"],
+    ['x>a1', "for 'Gt', 'Lt' operators, the value must be an integer"],
+    ['x<y', "for 'Gt', 'Lt' operators, the value must be an integer"],
+    ['x<9223372036854775808', "for 'Gt', 'Lt' operators, the value must be an integer"],
+    ['x>', "for 'Gt', 'Lt' operators, the value must be an integer"],
     ['=x', "found '=', expected: !, identifier, or 'end of string'"],
     [
       'x>y',
@@ -80,14 +101,44 @@ describe('parseLabelSelector', () => {
     expect(() => parseLabelSelector(`a in (${'b,'.repeat(100_000)})`)).toThrow('too long');
   });
 
-  it('reads back what it writes', () => {
+  it('takes 64 KiB of text and no more', () => {
+    const longest = `${' '.repeat(64 * 1024 - 1)}a`;
+    expect(matchesLabels(parseLabelSelector(longest), { a: '' })).toBe(true);
+    expect(() => parseLabelSelector(`${longest} `)).toThrow('too long');
+  });
+
+  it('is matched as its rules say one by one', () => {
     fc.assert(
-      fc.property(selectorText, (text) => {
-        const selector = parseLabelSelector(text);
-        const again = parseLabelSelector(formatSelector(selector));
-        expect(formatSelector(again)).toBe(formatSelector(selector));
+      fc.property(fc.array(rule, { maxLength: 4 }), someLabels, (rules, labels) => {
+        const selector = parseLabelSelector(rules.map(({ text }) => text).join(','));
+        expect(matchesLabels(selector, labels)).toBe(
+          rules.every(({ holds }) => holds(new Map(Object.entries(labels)))),
+        );
+        if (rules.length > 0)
+          expect(matchesLabels(selector, undefined)).toBe(rules.every(({ holds }) => holds(new Map())));
       }),
     );
+  });
+
+  it('reads back what it writes, and that matches the same', () => {
+    fc.assert(
+      fc.property(fc.array(rule, { maxLength: 4 }), someLabels, (rules, labels) => {
+        const selector = parseLabelSelector(rules.map(({ text }) => text).join(','));
+        const again = parseLabelSelector(formatSelector(selector));
+        expect(formatSelector(again)).toBe(formatSelector(selector));
+        expect(matchesLabels(again, labels)).toBe(matchesLabels(selector, labels));
+      }),
+    );
+  });
+
+  it('is written by key, with the values of each rule in order, as kubectl shows it', () => {
+    const written = (text: string) => formatSelector(parseLabelSelector(text));
+    expect(written('b notin (z,x), a in (y,x) ,!d,c,e!=1,f>2,g<3,h=,i==4')).toBe(
+      'a in (x,y),b notin (x,z),c,!d,e!=1,f>2,g<3,h=,i=4',
+    );
+    expect(written('a=2,b,a=1')).toBe('a=2,a=1,b');
+    expect(written('')).toBe('');
+    expect(formatSelector(nothing)).toBe('<none>');
   });
 
   it('never fails but with a BadRequest', () => {
@@ -103,16 +154,51 @@ describe('parseLabelSelector', () => {
   });
 });
 
-const selectorText = fc
-  .array(
-    fc.tuple(
-      fc.constantFrom('a', 'b', 'example.com/c'),
-      fc.constantFrom('', '=x', '!=y', ' in (x,y)', ' notin (z,x)', '>3', '<9', '='),
-      fc.boolean(),
+/** A rule as text, and what Kubernetes' documentation says of the labels that it holds for. */
+interface Rule {
+  readonly text: string;
+  readonly holds: (labels: ReadonlyMap<string, string>) => boolean;
+}
+
+const keys = fc.constantFrom('a', 'b', 'example.com/c');
+const values = fc.constantFrom('', 'x', 'y', '5', '10');
+const someLabels = fc.dictionary(keys, values, { maxKeys: 3 });
+const rule: fc.Arbitrary<Rule> = fc.oneof(
+  keys.map((key): Rule => ({ text: key, holds: (labels) => labels.has(key) })),
+  keys.map((key): Rule => ({ text: `!${key}`, holds: (labels) => !labels.has(key) })),
+  fc
+    .tuple(keys, values, fc.constantFrom('=', '==', ' = '))
+    .map(
+      ([key, value, sign]): Rule => ({ text: `${key}${sign}${value}`, holds: (labels) => labels.get(key) === value }),
     ),
-    { maxLength: 4 },
-  )
-  .map((terms) => terms.map(([key, rest, not]) => (not && rest === '' ? `!${key}` : `${key}${rest}`)).join(','));
+  fc
+    .tuple(keys, values)
+    .map(([key, value]): Rule => ({ text: `${key}!=${value}`, holds: (labels) => labels.get(key) !== value })),
+  fc.tuple(keys, fc.array(values, { minLength: 1, maxLength: 3 })).map(
+    ([key, of]): Rule => ({
+      text: `${key} in (${of.join(',')})`,
+      holds: (labels) => of.some((value) => labels.get(key) === value),
+    }),
+  ),
+  fc.tuple(keys, fc.array(values, { minLength: 1, maxLength: 3 })).map(
+    ([key, of]): Rule => ({
+      text: `${key} notin (${of.join(', ')})`,
+      holds: (labels) => !of.some((value) => labels.get(key) === value),
+    }),
+  ),
+  fc.tuple(keys, fc.integer({ min: 4, max: 11 })).map(
+    ([key, than]): Rule => ({
+      text: `${key}>${than}`,
+      holds: (labels) => Number.parseInt(labels.get(key) ?? '', 10) > than,
+    }),
+  ),
+  fc.tuple(keys, fc.integer({ min: 4, max: 11 })).map(
+    ([key, than]): Rule => ({
+      text: `${key} < ${than}`,
+      holds: (labels) => Number.parseInt(labels.get(key) ?? '', 10) < than,
+    }),
+  ),
+);
 
 describe('selectorOf', () => {
   it('takes both halves of a LabelSelector together', () => {
@@ -129,11 +215,27 @@ describe('selectorOf', () => {
     expect(formatSelector(selector)).toBe('app=web,!canary,tier in (a,b)');
   });
 
+  it('holds each kind of expression against the labels', () => {
+    const holds = (operator: string, given: string[] | undefined, labels: Record<string, string>) =>
+      matchesLabels(
+        selectorOf({ matchExpressions: [{ key: 'a', operator, ...(given && { values: given }) }] }),
+        labels,
+      );
+    expect([holds('In', ['x', 'y'], { a: 'y' }), holds('In', ['x', 'y'], { a: 'z' })]).toEqual([true, false]);
+    expect([holds('NotIn', ['x', 'y'], { a: 'z' }), holds('NotIn', ['x', 'y'], { a: 'y' })]).toEqual([true, false]);
+    expect([holds('NotIn', ['x'], {}), holds('In', ['x'], {})]).toEqual([true, false]);
+    expect([holds('Exists', undefined, { a: '' }), holds('Exists', undefined, {})]).toEqual([true, false]);
+    expect([holds('DoesNotExist', undefined, { a: '' }), holds('DoesNotExist', [], {})]).toEqual([false, true]);
+    expect(() => holds('Gt', ['1'], { a: '2' })).toThrow('"Gt" is not a valid label selector operator');
+    expect(selectorOf({ matchExpressions: [{ key: 'a', operator: 'Exists' }] })).toEqual({
+      requirements: [{ key: 'a', operator: 'Exists', values: [] }],
+    });
+  });
+
   it('selects nothing without a selector, everything by an empty one', () => {
     expect(matchesLabels(selectorOf(undefined), { a: 'b' })).toBe(false);
     expect(matchesLabels(selectorOf({}), undefined)).toBe(true);
-    expect(matchesLabels(everything, {})).toBe(true);
-    expect(matchesLabels(nothing, {})).toBe(false);
+    expect([matchesLabels(everything, {}), matchesLabels(nothing, {})]).toEqual([true, false]);
     expect(matchesLabels(selectorOfMap({ a: 'b' }), { a: 'b', c: 'd' })).toBe(true);
   });
 
@@ -153,6 +255,36 @@ describe('selectorOf', () => {
       'spec.selector.matchExpressions[2].key',
     ]);
     expect(causes[3]?.message).toBe('Invalid value: "Is": not a valid selector operator');
+  });
+
+  it.each([
+    ['every operator with the values that it takes', { key: 'a', operator: 'In', values: ['x'] }, []],
+    ['not in', { key: 'a', operator: 'NotIn', values: ['x', ''] }, []],
+    ['exists without values', { key: 'a', operator: 'Exists', values: [] }, []],
+    ['does not exist without values', { key: 'example.com/a', operator: 'DoesNotExist' }, []],
+    ['not in without values', { key: 'a', operator: 'NotIn', values: [] }, ['values']],
+    ['does not exist with values', { key: 'a', operator: 'DoesNotExist', values: ['x'] }, ['values']],
+    ['an operator of node selectors', { key: 'a', operator: 'Gt', values: ['1'] }, ['operator']],
+    [
+      'values that no label can have',
+      { key: 'a', operator: 'In', values: ['x', 'a b', 'y', '-'] },
+      ['values[1]', 'values[3]'],
+    ],
+    ['neither key nor operator: others say so', { key: '', operator: '', values: ['-'] }, []],
+    ['no key: others say so', { key: '', operator: 'Exists' }, []],
+  ])('says of an expression what is wrong with it: %s', (_what, expression, fields) => {
+    const causes: Parameters<typeof validateLabelSelector>[2] = [];
+    validateLabelSelector({ matchLabels: { a: '1', 'b/c': '' }, matchExpressions: [expression] }, 'sel', causes);
+    expect(causes.map(({ field }) => field)).toEqual(fields.map((field) => `sel.matchExpressions[0].${field}`));
+  });
+
+  it('refuses labels whose key or value no object can have', () => {
+    const causes: Parameters<typeof validateLabelSelector>[2] = [];
+    validateLabelSelector({ matchLabels: { '-a': 'x', b: 'x y', c: 'fine' } }, 'sel', causes);
+    expect(causes.map(({ message }) => message?.slice(0, 24))).toEqual([
+      'Invalid value: "-a": nam',
+      'Invalid value: "x y": a ',
+    ]);
   });
 });
 
@@ -180,6 +312,39 @@ describe('matchesNodeSelector', () => {
       false,
     ],
     ['its name', [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: ['n1'] }] }], true],
+    [
+      'both halves of a term',
+      [
+        {
+          matchExpressions: [{ key: 'zone', operator: 'In', values: ['a'] }],
+          matchFields: [{ key: 'metadata.name', operator: 'In', values: ['n1'] }],
+        },
+      ],
+      true,
+    ],
+    [
+      'the fields of a term beside its labels',
+      [
+        {
+          matchExpressions: [{ key: 'zone', operator: 'In', values: ['a'] }],
+          matchFields: [{ key: 'metadata.name', operator: 'NotIn', values: ['n1'] }],
+        },
+      ],
+      false,
+    ],
+    ['no other field', [{ matchFields: [{ key: 'metadata.uid', operator: 'In', values: ['n1'] }] }], false],
+    ['no number without one', [{ matchExpressions: [{ key: 'cpus', operator: 'Gt' }] }], false],
+    ['a name that exists', [{ matchFields: [{ key: 'metadata.name', operator: 'Exists' }] }], true],
+    ['a label that is absent', [{ matchExpressions: [{ key: 'gpu', operator: 'DoesNotExist' }] }], true],
+    ['values that are not named', [{ matchExpressions: [{ key: 'zone', operator: 'In' }] }], false],
+    ['values that are not excluded', [{ matchExpressions: [{ key: 'zone', operator: 'NotIn' }] }], true],
+    ['numbers: more', [{ matchExpressions: [{ key: 'cpus', operator: 'Gt', values: ['7'] }] }], true],
+    ['numbers: less', [{ matchExpressions: [{ key: 'cpus', operator: 'Lt', values: ['10'] }] }], true],
+    ['numbers: not the same', [{ matchExpressions: [{ key: 'cpus', operator: 'Gt', values: ['8'] }] }], false],
+    ['one number only', [{ matchExpressions: [{ key: 'cpus', operator: 'Gt', values: ['7', '6'] }] }], false],
+    ['no text for a number', [{ matchExpressions: [{ key: 'zone', operator: 'Lt', values: ['7'] }] }], false],
+    ['no number in a text', [{ matchExpressions: [{ key: 'cpus', operator: 'Lt', values: ['9x'] }] }], false],
+    ['no label that is absent', [{ matchExpressions: [{ key: 'gpu', operator: 'Gt', values: ['-1'] }] }], false],
     ['not an empty term', [{}], false],
     ['no term', [], false],
     ['not by an unknown operator', [{ matchExpressions: [{ key: 'zone', operator: 'Like', values: ['a'] }] }], false],
@@ -189,6 +354,12 @@ describe('matchesNodeSelector', () => {
 });
 
 describe('field selectors', () => {
+  it('take 64 KiB of text and no more', () => {
+    const longest = `a=${'x'.repeat(64 * 1024 - 2)}`;
+    expect(parseFieldSelector(longest)[0]?.value).toHaveLength(64 * 1024 - 2);
+    expect(() => parseFieldSelector(`${longest}x`)).toThrow('invalid field selector: too long');
+  });
+
   const fields: Record<string, string> = { 'spec.nodeName': 'n1', 'status.phase': 'Running', odd: 'a,b=c\\' };
   const match = (text: string) => matchesFields(parseFieldSelector(text), (path) => fields[path] ?? '');
 
@@ -198,6 +369,11 @@ describe('field selectors', () => {
     ['spec.nodeName==n1,status.phase!=Pending', true],
     ['spec.nodeName!=n1', false],
     ['missing=', true],
+    [',', true],
+    [',,status.phase=Running,', true],
+    [',status.phase=Pending', false],
+    ['status.phase=Pending,spec.nodeName=n1', false],
+    ['status.phase=Run\nning', false],
     ['odd=a\\,b\\=c\\\\', true],
   ])('%s matches: %s', (text, expected) => {
     expect(match(text)).toBe(expected);
@@ -208,6 +384,7 @@ describe('field selectors', () => {
     ['a=b=c', 'invalid field selector: unescaped character in value: ='],
     ['a=\\b', 'invalid field selector: invalid escape sequence: \\b'],
     ['a=b\\', 'invalid field selector: invalid escape sequence: \\'],
+    ['a=b,c', "can't understand 'c'"],
   ])('%s is refused: %s', (text, message) => {
     expect(() => parseFieldSelector(text)).toThrow(message);
   });
