@@ -45,7 +45,10 @@ describe('what a node offers', () => {
 
   it('is nothing before the agent has told anything', () => {
     const { status: _, ...silent } = readyNode('n');
-    const state = stateOf(silent as Node);
+    const bare = { ...silent, spec: undefined } as unknown as Node;
+    const state = stateOf(bare);
+    expect(state.setNode({ ...bare })).toBe(false);
+    expect(state.setNode({ ...bare, spec: {}, status: {} } as unknown as Node)).toBe(false);
     expect(state.allocatablePods).toBe(0);
     expect(state.allocatable).toMatchObject({ cpuMillis: 0, memoryBytes: 0 });
     expect(state.images.size).toBe(0);
@@ -98,7 +101,10 @@ describe('a node that is not ready', () => {
 });
 
 describe('a node’s versions', () => {
-  const node = readyNode('n', {}, { labels: { zone: 'a' }, spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } });
+  const node = withReady(
+    readyNode('n', {}, { labels: { zone: 'a' }, spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } }),
+    'True',
+  );
   const changes: [string, Node][] = [
     ['labels', { ...node, metadata: { ...node.metadata, labels: { zone: 'b' } } }],
     ['identity', { ...node, metadata: { ...node.metadata, uid: 'another' } }],
@@ -154,6 +160,7 @@ describe('a node’s versions', () => {
     versions.push(state.version);
     state.removePod(one);
     versions.push(state.version);
+    expect(versions).toEqual(versions.toSorted((a, b) => a - b));
     expect(new Set(versions).size).toBe(3);
     expect(state.objectVersion).toBe(objectVersion);
     state.removePod(one);

@@ -49,10 +49,13 @@ describe('the shape of a pod', () => {
     ['images', withSpec({ containers: [container({ image: 'app:2' })] })],
     ['host ports', pendingPod('p', undefined, { ports: [{ hostPort: 80, containerPort: 80 }] })],
     ['init containers', withSpec({ initContainers: [container({})] })],
+    ['image of an init container', withSpec({ initContainers: [container({ image: 'init:2' })] })],
     ['priority', withSpec({ priority: 7 })],
     ['preemption policy', withSpec({ preemptionPolicy: 'Never' })],
   ])('differs for pods of another %s', (_, pod) => {
     expect(shapeKey(pod)).not.toBe(shapeKey(pendingPod('p')));
+    const init = withSpec({ initContainers: [container({ image: 'init:1' })] });
+    expect(shapeKey(pod)).not.toBe(shapeKey(init));
   });
 
   it('tells ports of the container apart only where they are ports of the node', () => {
@@ -78,7 +81,10 @@ describe('the shape of a pod', () => {
     const group = (labels: Labels, more: { owner?: string; namespace?: string } = {}) =>
       shapeOf(pendingPod('p', undefined, { labels, ...more })).spreadGroup;
     expect(group({ a: '1' }, { owner: 'rs' })).toBe(group({ a: '2' }, { owner: 'rs' }));
-    expect(group({ a: '1', b: '2' })).toBe(group({ b: '2', a: '1' }));
+    const orders = ['abc', 'acb', 'bac', 'bca', 'cab', 'cba'].map((order) =>
+      Object.fromEntries([...order].map((key) => [key, '1'])),
+    );
+    expect(new Set(orders.map((labels) => group(labels))).size).toBe(1);
     expect(group({ a: '1', b: '2' })).not.toBe(group({ a: '1', b: '3' }));
     expect(group({ a: '1' })).not.toBe(group({ a: '1' }, { namespace: 'other' }));
     expect(group({})).toBeUndefined();
@@ -100,7 +106,9 @@ describe('the shape of a pod', () => {
     ];
     expect(brief(affinity)).toEqual([['near'], [[3, 'near-soft']]]);
     expect(brief(antiAffinity)).toEqual([['far'], [[5, 'far-soft']]]);
-    expect(shapeOf(withSpec({})).affinity).toEqual({ required: [], preferred: [] });
+    expect(shapeOf(withSpec({}))).toMatchObject({ affinity: { required: [], preferred: [] }, spread: [] });
+    const soft = { preferredDuringSchedulingIgnoredDuringExecution: [] };
+    expect(shapeOf(withSpec({ affinity: { podAffinity: soft } })).affinity).toEqual({ required: [], preferred: [] });
   });
 });
 

@@ -63,11 +63,14 @@ export class StatusWriter {
       // Yields first: what is told and taken back within one moment is not written.
       await Promise.resolve();
       for (;;) {
-        const [next] = this.#waiting;
-        if (!next || this.#signal.aborted) return;
+        if (this.#waiting.size === 0 || this.#signal.aborted) return;
         await this.#takeToken();
+        const [next] = this.#waiting;
+        if (!next) {
+          this.#tokens++;
+          return;
+        }
         const [key, told] = next;
-        if (this.#waiting.get(key) !== told) continue;
         this.#waiting.delete(key);
         try {
           await this.#patch(told.pod, told.message, told.nominated);
