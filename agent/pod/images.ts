@@ -33,6 +33,7 @@ export function credentialsFor(image: string, secrets: readonly Secret[]): Regis
   const server = serverOf(image);
   for (const secret of secrets) {
     for (const [key, entry] of Object.entries(dockerAuths(secret))) {
+      if (!entry) continue;
       const host = key.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
       if (host !== server && !(server === defaultServer && host.endsWith(`.${defaultServer}`))) continue;
       const [user = '', ...rest] = entry.auth ? Buffer.from(entry.auth, 'base64').toString('utf8').split(':') : [];
@@ -49,12 +50,13 @@ interface DockerAuth {
 }
 
 /** Secrets that are not what they say count as having no credentials: the registry's refusal says the rest. */
-function dockerAuths(secret: Secret): Record<string, DockerAuth> {
+function dockerAuths(secret: Secret): Record<string, DockerAuth | null> {
   const text = secret.data?.['.dockerconfigjson'] ?? secret.data?.['.dockercfg'];
   if (!text) return {};
   try {
-    const parsed: { auths?: Record<string, DockerAuth> } = JSON.parse(Buffer.from(text, 'base64').toString('utf8'));
-    return parsed.auths ?? (parsed as Record<string, DockerAuth>);
+    const parsed: unknown = JSON.parse(Buffer.from(text, 'base64').toString('utf8'));
+    const { auths = parsed } = (parsed ?? {}) as { auths?: unknown };
+    return (auths ?? {}) as Record<string, DockerAuth | null>;
   } catch (error) {
     if (error instanceof SyntaxError) return {};
     throw error;
