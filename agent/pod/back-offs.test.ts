@@ -30,6 +30,44 @@ test('an image that is not pulled for a while is told of as the kubelet does, by
   ]);
 });
 
+test('a container is told of by its own image and its own past, be it an init, an app or an ephemeral one', () => {
+  const many = {
+    ...pod,
+    spec: {
+      initContainers: [{ name: 'one', image: 'one:1' }],
+      containers: [
+        { name: 'app', image: 'app:1' },
+        { name: 'other', image: 'other:1' },
+      ],
+      ephemeralContainers: [{ name: 'debug', image: 'debug:1' }],
+    },
+  } as Pod;
+  const stateOf = (name: string, reason?: string) =>
+    ({ name, image: `${name}:9`, restartCount: 0, state: reason ? { waiting: { reason } } : {} }) as ContainerStatus;
+  const before = { containerStatuses: [stateOf('app', 'ImagePullBackOff'), stateOf('other', 'ErrImagePull')] };
+  const now = {
+    initContainerStatuses: [stateOf('one', 'ImagePullBackOff')],
+    containerStatuses: [stateOf('app', 'ImagePullBackOff'), stateOf('other', 'ImagePullBackOff')],
+    ephemeralContainerStatuses: [stateOf('debug', 'ImagePullBackOff')],
+  };
+  const told = backOffs(many, before, now).filter(({ type }) => type === 'Normal');
+  expect(told.map(({ container, text }) => [container, text])).toEqual([
+    ['one', 'Back-off pulling image "one:1"'],
+    ['other', 'Back-off pulling image "other:1"'],
+    ['debug', 'Back-off pulling image "debug:9"'],
+  ]);
+  expect(backOffs(many, now, now)).toEqual([]);
+  expect(backOffs(many, now, {})).toEqual([]);
+  expect(backOffs(many, now, { containerStatuses: [stateOf('app')] })).toEqual([]);
+});
+
+test('a container that crashed after its image could not be pulled is told of by its new reason', () => {
+  expect(backOffs(pod, waiting('ImagePullBackOff'), waiting('CrashLoopBackOff'))).toHaveLength(1);
+  expect(
+    backOffs(pod, { containerStatuses: [{ name: 'app' } as ContainerStatus] }, waiting('CrashLoopBackOff')),
+  ).toHaveLength(1);
+});
+
 test('a container that waits for its first start backs off from nothing', () => {
   expect(backOffs(pod, undefined, waiting('ContainerCreating'))).toEqual([]);
 });

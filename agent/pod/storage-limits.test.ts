@@ -22,6 +22,11 @@ describe('what is measured of a pod', () => {
     expect(storageWatch(makePod('web', critical))).toBeUndefined();
   });
 
+  it('begins below the priority of critical pods', () => {
+    const spec = { containers: [limited('app', '1Mi')], priority: 1_999_999_999 };
+    expect(storageWatch(makePod('web', spec))).toEqual({ volumes: [], containers: true });
+  });
+
   it('is the volumes with a limit, or all on the disk and what containers write when one of these has one', () => {
     const volumes = [
       { name: 'data', emptyDir: { sizeLimit: '10Mi' } },
@@ -50,6 +55,37 @@ describe('a limit that is exceeded is told in the kubelet’s words', () => {
     );
   });
 
+  it('of the second emptyDir, and not of one that was not measured', () => {
+    const volumes = ['first', 'second'].map((name) => ({ name, emptyDir: { sizeLimit: '10Mi' } }));
+    expect(exceeded({ volumes }, { first: 1, second: 11 })).toContain('"second"');
+    expect(exceeded({ volumes }, { second: 11 })).toContain('"second"');
+    expect(exceeded({ volumes }, {})).toBeUndefined();
+  });
+
+  it('of an emptyDir only where that has one: zero is none', () => {
+    const volumes = [
+      { name: 'zero', emptyDir: { sizeLimit: '0' } },
+      { name: 'free', emptyDir: {} },
+      { name: 'key', secret: { secretName: 'key' } },
+    ];
+    expect(exceeded({ volumes }, { zero: 100, free: 100, key: 100 })).toBeUndefined();
+  });
+
+  it('of the pod counts the volumes that lie on the disk, and those that were not measured as nothing', () => {
+    const spec = {
+      containers: [limited('app', '10Mi')],
+      volumes: [
+        { name: 'conf', configMap: { name: 'settings' } },
+        { name: 'data', emptyDir: {} },
+        { name: 'key', secret: { secretName: 'key' } },
+      ],
+    };
+    expect(exceeded(spec, { conf: 5, data: 5, key: 90 })).toBeUndefined();
+    expect(exceeded(spec, { conf: 6, data: 5, key: 90 })).toContain('Pod ephemeral local storage');
+    expect(exceeded(spec, { data: 11 })).toContain('Pod ephemeral local storage');
+    expect(exceeded(spec, {})).toBeUndefined();
+  });
+
   it('of the pod: volumes, layers and logs together', () => {
     const spec = {
       containers: [limited('app', '30Mi'), limited('other', '20Mi'), container('free')],
@@ -70,5 +106,14 @@ describe('a limit that is exceeded is told in the kubelet’s words', () => {
     expect(exceeded(spec, {}, { app: 11, other: 1 })).toBe(
       'Container app exceeded its local ephemeral storage limit "10Mi". ',
     );
+  });
+
+  it('of the second container, of none whose limit is zero, and of none that was not measured', () => {
+    const spec = { containers: [limited('app', '10Mi'), limited('other', '10Mi')] };
+    expect(exceeded(spec, {}, { app: 1, other: 11 })).toContain('Container other');
+    expect(exceeded(spec, {}, { other: 11 })).toContain('Container other');
+    const zero = { containers: [limited('none', '0'), limited('app', '10Mi')] };
+    expect(exceeded(zero, {}, { none: 9, app: 1 })).toBeUndefined();
+    expect(exceeded({ containers: [container('free'), limited('app', '10Mi')] }, {}, { free: 9 })).toBeUndefined();
   });
 });
