@@ -115,10 +115,9 @@ function addItems(
 
 /** Relative, without `..`, and not one of the names the volume itself uses. */
 function safePath(path: string): string {
-  const parts = path.split('/');
-  if (path.startsWith('/') || parts.some((part) => part === '' || part === '..' || part === '.')) {
+  if (path.split('/').some((part) => part === '' || part === '..' || part === '.')) {
     throw new ConfigError(`invalid path "${path}"`);
   }
-  if (parts[0]?.startsWith('..')) throw new ConfigError(`invalid path "${path}": must not start with ".."`);
+  if (path.startsWith('..')) throw new ConfigError(`invalid path "${path}": must not start with ".."`);
   return path;
 }

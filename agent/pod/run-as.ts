@@ -112,7 +112,8 @@ function groupsWith(user: string, file: string): number[] {
 function entries(file: string): string[][] {
   return file
     .split('\n')
-    .flatMap((line) => (line.trim() === '' || line.startsWith('#') ? [] : [line.trim().split(':')]));
+    .filter((line) => !line.startsWith('#'))
+    .map((line) => line.trim().split(':'));
 }
 
 /** A number as the engine reads one, sign and leading zeros included. */
