@@ -128,6 +128,9 @@ describe('the confinement of a container', () => {
     expect(await annotated('unconfined')).toEqual({ appArmor: 'unconfined' });
     expect(await annotated('runtime/default')).toEqual({});
     expect(await annotated('')).toEqual({});
+    const standard = makePod('web', {}, { annotations: { [annotation]: 'runtime/default' } });
+    const without = confinementOf(standard, container('app'), { ...node, security: () => bare });
+    await expect(without).rejects.toThrow('AppArmor is not enabled on the host');
     const field = { appArmorProfile: { type: 'Localhost', localhostProfile: 'own' } };
     expect(await annotated('unconfined', field)).toEqual({ appArmor: 'own' });
     const other = makePod('web', {}, { annotations: { [`${annotation}2`]: 'unconfined' } });

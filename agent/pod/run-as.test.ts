@@ -110,7 +110,7 @@ describe('who a container runs as', () => {
   it('is found in the image’s account files by name or number, past entries that are none', () => {
     const [pod, spec] = of({ supplementalGroupsPolicy: 'Strict' });
     const odd = {
-      passwd: 'short\nodd:x:1:x::/:\n  app:x:7:8::/:/bin/sh  \r\nlate:x:7:9::/:\n',
+      passwd: 'short\nodd:x:1:x::/:\neven:x:x:1::/:\n  app:x:7:8::/:/bin/sh  \r\nlate:x:7:9::/:\n',
       group: 'short\nweb:x:x:\n\n#web:x:3:\nweb:x:5:app\nweb:x:6:\n',
     };
     const found = (imageUser: string) => runAs(pod, spec, imageUser, odd).user;
@@ -124,6 +124,8 @@ describe('who a container runs as', () => {
     expect(found(':web')).toBe('0:5');
     expect(() => found('odd')).toThrow('unable to find user odd');
     expect(() => found('short')).toThrow('unable to find user short');
+    expect(() => found('even')).toThrow('unable to find user even');
+    expect(() => found('x7')).toThrow('unable to find user x7');
     expect(() => found('7x')).toThrow('unable to find user 7x');
     expect(() => found('app:#web')).toThrow('unable to find group #web');
   });
