@@ -152,8 +152,9 @@ function survivorsOf(report: Report, files: string[]): string[] {
     .flatMap(([file, { mutants }]) => mutants.filter(survived).map(({ location }) => `${file}:${range(location)}`));
 }
 
+/** The report counts columns from 1, ranges count them from 0. */
 function range({ start, end }: Mutant['location']): string {
-  return `${start.line}:${start.column}-${end.line}:${end.column}`;
+  return `${start.line}:${start.column - 1}-${end.line}:${end.column - 1}`;
 }
 
 /** Prints the survivors of the files shown (all by default) and the figures of each file; returns the exit code. */
