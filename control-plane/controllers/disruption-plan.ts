@@ -27,7 +27,7 @@ export function planDisruptions(
   scaleOf: ScaleOf,
   now: number,
 ): DisruptionPlan {
-  const { disruptedPods, again } = stillDisrupted(budget, pods, now);
+  const { disrupted, again } = stillDisrupted(budget, pods, now);
   const { generation = 0 } = budget.metadata;
   const before = budget.status;
   const wanted = healthyWanted(budget, pods, scaleOf);
@@ -40,12 +40,12 @@ export function planDisruptions(
   }
   const { expectedPods, desiredHealthy } = wanted;
   const currentHealthy = pods.filter(
-    (pod) => !pod.metadata.deletionTimestamp && !(pod.metadata.name in disruptedPods) && isPodReady(pod),
+    (pod) => !pod.metadata.deletionTimestamp && !disrupted.has(pod.metadata.name) && isPodReady(pod),
   ).length;
   const disruptionsAllowed = expectedPods > 0 ? Math.max(0, currentHealthy - desiredHealthy) : 0;
   const status: PodDisruptionBudgetStatus = {
     observedGeneration: generation,
-    ...(Object.keys(disruptedPods).length > 0 ? { disruptedPods } : {}),
+    ...(disrupted.size > 0 ? { disruptedPods: Object.fromEntries(disrupted) } : {}),
     ...{ disruptionsAllowed, currentHealthy, desiredHealthy, expectedPods },
     conditions: disruptionAllowed(before?.conditions, disruptionsAllowed, generation, now),
   };
@@ -88,17 +88,18 @@ function shareOf(value: number | string, whole: number): number {
   return percent === undefined ? Number(value) : Math.ceil((Number(percent) * whole) / 100);
 }
 
-/** The evictions that are granted and have not begun. */
-function stillDisrupted(budget: PodDisruptionBudget, pods: readonly Pod[], now: number) {
-  const disruptedPods: Record<string, string> = {};
+/** The evictions that are granted and have not begun, by the names of their pods, and when the first of them is forgotten. */
+function stillDisrupted({ status }: PodDisruptionBudget, pods: readonly Pod[], now: number) {
+  const granted = new Map(Object.entries(status?.disruptedPods ?? {}));
+  const disrupted = new Map<string, string>();
   let again: number | undefined;
   for (const { metadata } of pods) {
-    const granted = budget.status?.disruptedPods?.[metadata.name];
-    if (granted === undefined || metadata.deletionTimestamp) continue;
-    const end = Date.parse(granted) + evictionMs;
+    const at = granted.get(metadata.name);
+    if (at === undefined || metadata.deletionTimestamp) continue;
+    const end = Date.parse(at) + evictionMs;
     if (end <= now) continue;
-    disruptedPods[metadata.name] = granted;
+    disrupted.set(metadata.name, at);
     again = Math.min(again ?? end, end);
   }
-  return { disruptedPods, again };
+  return { disrupted, again };
 }
