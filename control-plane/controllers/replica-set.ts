@@ -16,6 +16,7 @@ import { apiVersionOf, kindNamed } from '../../shared/kinds/index.ts';
 import { controllerOf, keyOf } from '../../shared/object.ts';
 import { isPodActive } from '../../shared/pod.ts';
 import { matchesLabels, type Selector, selectorOf, selectorOfMap } from '../../shared/selector.ts';
+import { mayAdopt } from './adoption.ts';
 import type { Controller, ControllerDeps } from './controller.ts';
 import { OwnWrites } from './own-writes.ts';
 import { planReplicas, type ReplicaCounts } from './replicas.ts';
@@ -82,17 +83,22 @@ export function createReplicaController(
     return plan.lookAgainMs;
   }
 
-  /** The pods that are the owner's: active orphans that match are adopted, active own ones that no longer match are released. */
+  /**
+   * The pods that are the owner's: active orphans that match are adopted, active own ones that no longer match are released, both
+   * only while the owner lives.
+   */
   async function claim(owner: Owner): Promise<Pod[]> {
     const claimed: Pod[] = [];
-    for (const pod of pods.by('owner', owner.metadata.uid)) {
+    const { deletionTimestamp, namespace, uid } = owner.metadata;
+    // Of one moment: a pod that changes during a write here would be met again.
+    for (const pod of [...pods.by('owner', uid)]) {
       if (ownWrites.isDeleted(pod.metadata.uid)) continue;
       if (selects(owner, pod)) claimed.push(pod);
-      else if (isPodActive(pod)) await setOwners(owner, pod, withoutOwner(pod, owner));
+      else if (!deletionTimestamp && isPodActive(pod)) await setOwners(owner, pod, withoutOwner(pod, owner));
     }
-    if (owner.metadata.deletionTimestamp) return claimed;
-    for (const pod of pods.by('owner', unowned(owner.metadata.namespace))) {
-      if (!isPodActive(pod) || !selects(owner, pod)) continue;
+    const orphans = [...pods.by('owner', unowned(namespace))].filter((pod) => isPodActive(pod) && selects(owner, pod));
+    if (orphans.length === 0 || !(await mayAdopt(client, kind, owner))) return claimed;
+    for (const pod of orphans) {
       const references = [...(pod.metadata.ownerReferences ?? []), referenceTo(owner)];
       claimed.push(await setOwners(owner, pod, references));
     }
