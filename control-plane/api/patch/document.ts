@@ -118,10 +118,8 @@ export class PatchedDocument {
       const below = this.#child(at, token, path);
       if (below instanceof Missing) throw unfit(below.why);
       const own = this.#owned(below, path);
-      if (own !== below) {
-        if (Array.isArray(at)) this.#setItem(at, this.#placeIn(at, token, path), own);
-        else setMember(at, token, own);
-      }
+      if (Array.isArray(at)) this.#setItem(at, this.#placeIn(at, token, path), own);
+      else setMember(at, token, own);
       at = own;
     }
     return { parent: at, last: unescaped(path.slice(slash + 1)) };

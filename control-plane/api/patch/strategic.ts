@@ -72,16 +72,14 @@ function mergeField(
   schema: Schema,
 ): unknown {
   const before = Object.hasOwn(merged, name) ? merged[name] : undefined;
-  const strategies = field?.patchStrategy ?? [];
-  const itemType = field && field.type in schema ? field.type : undefined;
   if (Array.isArray(value)) {
-    if (!strategies.includes('merge')) return plain(value);
+    if (!field?.patchStrategy?.includes('merge')) return plain(value);
     const removed = patch[`${removal}${name}`];
     const kept = removed === undefined ? before : withoutValues(before, removed);
-    return mergeList(kept, value, patch[`${order}${name}`], field?.patchMergeKey, itemType, schema);
+    return mergeList(kept, value, patch[`${order}${name}`], field.patchMergeKey, field.type, schema);
   }
-  if (!isRecord(value) || strategies.includes('replace') || !isRecord(before)) return plain(value);
-  return mergeObject(before, value, field?.map ? undefined : itemType, schema);
+  if (!isRecord(value) || field?.patchStrategy?.includes('replace') || !isRecord(before)) return plain(value);
+  return mergeObject(before, value, field?.map ? undefined : field?.type, schema);
 }
 
 function mergeList(
@@ -128,7 +126,7 @@ function mergeItems(
     else asked.push(item);
   }
   if (replace) return { list: asked.map(plain), place: target };
-  const merged = deleted.size > 0 ? target.filter((item) => !deleted.has(idOf(item, key))) : [...target];
+  const merged = target.filter((item) => !deleted.has(idOf(item, key)));
   const places = firstPlaces(merged, key);
   for (const item of asked) {
     const id = keyOf(item, key);
@@ -166,8 +164,8 @@ function listOf(wanted: unknown): readonly unknown[] {
 
 /** The items of a patch must stand in the order that it asks for. */
 function checkOrder(patch: readonly unknown[], wanted: readonly unknown[], key: string | undefined): void {
-  const named = patch.filter((item) => !(key && isRecord(item) && item.$patch !== undefined));
-  if (named.length === 0 || wanted.length === 0) return;
+  const named = patch.filter((item) => !isRecord(item) || item.$patch === undefined);
+  if (wanted.length === 0) return;
   const ids = idsOf(named, key);
   let next = 0;
   for (const id of idsOf(wanted, key)) if (id === ids[next]) next++;
