@@ -32,6 +32,25 @@ describe('a list in pieces', () => {
     );
   });
 
+  it('stays in order however many items go in at one place', () => {
+    const plain: unknown[] = Array.from({ length: 1_200 }, (_, i) => i);
+    const pieces = new Pieces(plain);
+    for (let i = 0; i < 1_500; i++) {
+      const at = 600 + (i % 2);
+      pieces.insert(at, `new ${i}`);
+      plain.splice(at, 0, `new ${i}`);
+    }
+    expect(pieces.whole()).toEqual(plain);
+    expect([0, 511, 599, 1_111, 1_112, 2_699].map((at) => pieces.get(at))).toEqual(
+      [0, 511, 599, 1_111, 1_112, 2_699].map((at) => plain[at]),
+    );
+  });
+
+  it('has no items when it is made of none', () => {
+    const pieces = new Pieces([]);
+    expect([pieces.length, pieces.whole(), pieces.get(0)]).toEqual([0, [], undefined]);
+  });
+
   it('can be emptied and filled again', () => {
     const pieces = new Pieces([1]);
     pieces.remove(0);
