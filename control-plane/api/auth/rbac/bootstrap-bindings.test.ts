@@ -3,7 +3,10 @@ import type { Subject } from '../../../../shared/generated/types.ts';
 import { asked, bootstrapRbac } from '../../../../test/support/rbac.ts';
 import { bootstrapPolicy } from './bootstrap-policy.ts';
 
-const policy = bootstrapPolicy();
+function bindings() {
+  const { clusterRoleBindings, roleBindings } = bootstrapPolicy();
+  return [...clusterRoleBindings, ...roleBindings];
+}
 
 describe('who has the default roles', () => {
   const holders: readonly (readonly [binding: string, ...holders: string[]])[] = [
@@ -37,16 +40,16 @@ describe('who has the default roles', () => {
     ],
   ];
   const text = ({ kind, namespace, name }: Subject) => `${kind} ${namespace ? `${namespace}/` : ''}${name}`;
-  const bindings = [...policy.clusterRoleBindings, ...policy.roleBindings];
 
   test.each(holders)('%s', (name, ...expected) => {
-    const found = bindings.find(({ metadata }) => metadata.name === name);
+    const found = bindings().find(({ metadata }) => metadata.name === name);
     expect(found?.subjects?.map(text)).toEqual(expected);
   });
 
   test('each binding names a role that there is', () => {
-    const roles = [...policy.clusterRoles, ...policy.roles].map(({ metadata }) => metadata.name);
-    for (const { roleRef } of bindings) expect(roles).toContain(roleRef.name);
+    const { clusterRoles, roles } = bootstrapPolicy();
+    const names = [...clusterRoles, ...roles].map(({ metadata }) => metadata.name);
+    for (const { roleRef } of bindings()) expect(names).toContain(roleRef.name);
   });
 
   test('the rights of one who is not known end with what everybody may see', () => {

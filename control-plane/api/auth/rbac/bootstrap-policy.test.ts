@@ -7,17 +7,17 @@ import { ruleAllows } from './rules.ts';
 // What is expected is written down from Kubernetes' documentation ("Using RBAC Authorization", "Default roles and role bindings") and from
 // what each of its components asks for.
 
-const policy = bootstrapPolicy();
-
 function rulesOf(name: string): readonly PolicyRule[] {
-  const found = [...policy.clusterRoles, ...policy.roles].find(({ metadata }) => metadata.name === name);
+  const { clusterRoles, roles } = bootstrapPolicy();
+  const found = [...clusterRoles, ...roles].find(({ metadata }) => metadata.name === name);
   if (!found) throw new Error(`no role ${name}`);
   return found.rules ?? [];
 }
 
 /** The requests of some that a role does not allow. */
 function refused(role: string, requests: readonly string[]): string[] {
-  return requests.filter((text) => !rulesOf(role).some((rule) => ruleAllows(rule, asked(text, 'a'))));
+  const rules = rulesOf(role);
+  return requests.filter((text) => !rules.some((rule) => ruleAllows(rule, asked(text, 'a'))));
 }
 
 const viewed = [
@@ -110,14 +110,21 @@ describe('what people are given', () => {
 
   test('admin, edit and view gather the rules of whatever is labelled for them', () => {
     for (const name of ['admin', 'edit', 'view']) {
-      const found = policy.clusterRoles.find(({ metadata }) => metadata.name === name);
+      const found = bootstrapPolicy().clusterRoles.find(({ metadata }) => metadata.name === name);
       const label = { [`rbac.authorization.k8s.io/aggregate-to-${name}`]: 'true' };
       expect(found?.aggregationRule).toEqual({ clusterRoleSelectors: [{ matchLabels: label }] });
     }
   });
 
+  test('lists of rules are in order, so that two versions of a role are easily compared', () => {
+    for (const { rules = [] } of [...bootstrapPolicy().clusterRoles, ...bootstrapPolicy().roles]) {
+      for (const list of rules.flatMap((rule) => Object.values(rule))) expect(list).toEqual([...list].sort());
+    }
+  });
+
   test('every role and binding says that it is a default, and is kept up to date', () => {
-    const all = [...policy.clusterRoles, ...policy.clusterRoleBindings, ...policy.roles, ...policy.roleBindings];
+    const { clusterRoles, clusterRoleBindings, roles, roleBindings } = bootstrapPolicy();
+    const all = [...clusterRoles, ...clusterRoleBindings, ...roles, ...roleBindings];
     for (const { metadata } of all) {
       expect(metadata.labels).toMatchObject({ 'kubernetes.io/bootstrapping': 'rbac-defaults' });
       expect(metadata.annotations).toEqual({ 'rbac.authorization.kubernetes.io/autoupdate': 'true' });
@@ -358,7 +365,8 @@ test.each(rights)('%s has what it needs and nothing beside', (role, allowed, not
 
 test('no default role is left unlooked at here', () => {
   const known = new Set([...rights.map(([role]) => role), 'cluster-admin', 'admin', 'edit', 'view']);
-  const all = [...policy.clusterRoles, ...policy.roles].map(({ metadata }) => metadata.name ?? '');
+  const { clusterRoles, roles } = bootstrapPolicy();
+  const all = [...clusterRoles, ...roles].map(({ metadata }) => metadata.name ?? '');
   // Their rules are those of admin, edit and view.
   expect(all.filter((name) => !known.has(name) && !name.startsWith('system:aggregate-to-'))).toEqual([]);
 });

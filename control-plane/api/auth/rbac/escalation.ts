@@ -22,6 +22,7 @@ export function roleEscalation(
   role: Role | ClusterRole,
   old: Role | ClusterRole | undefined,
   source: RoleSource,
+  bounds: CoverageBounds = grantBounds,
 ): Escalation | undefined {
   if (isAboveRules(identity) || (old && isOnlyForCollector(role, old))) return undefined;
   const { name, namespace } = role.metadata;
@@ -29,7 +30,7 @@ export function roleEscalation(
   const resource = role.kind === 'Role' ? 'roles' : 'clusterroles';
   const asked = { verb: 'escalate', group: rbacGroup, resource, namespace, name };
   if (held.rules.some((rule) => ruleAllows(rule, asked))) return undefined;
-  const fault = notHeld(identity, held, role.rules ?? []);
+  const fault = notHeld(identity, held, role.rules ?? [], bounds);
   if (fault) return { forbidden: fault };
   // Who holds everything may `escalate`.
   if (!isAggregated(role) && !isAggregated(old)) return undefined;
@@ -42,6 +43,7 @@ export function bindingEscalation(
   binding: AnyBinding,
   old: AnyBinding | undefined,
   source: RoleSource,
+  bounds: CoverageBounds = grantBounds,
 ): Escalation | undefined {
   if (isAboveRules(identity) || (old && isOnlyForCollector(binding, old))) return undefined;
   const { roleRef, metadata } = binding;
@@ -53,19 +55,24 @@ export function bindingEscalation(
   if (held.rules.some((rule) => ruleAllows(rule, asked))) return undefined;
   const rules = source.rulesOf(roleRef, namespace);
   if (!rules) return { missing: roleRef };
-  const fault = notHeld(identity, held, rules);
+  const fault = notHeld(identity, held, rules, bounds);
   return fault === undefined ? undefined : { forbidden: fault };
 }
 
 /** The bounds on the rules that an error names as missing, and on the work to find them. */
-const bounds: CoverageBounds = { parts: 256, work: 10_000_000 };
+const grantBounds: CoverageBounds = { parts: 256, work: 10_000_000 };
 
 function isAggregated(role: Role | ClusterRole | undefined): boolean {
   const { aggregationRule } = (role ?? {}) as Partial<ClusterRole>;
   return (aggregationRule?.clusterRoleSelectors ?? []).length > 0;
 }
 
-function notHeld({ user, groups: of }: Identity, held: HeldRules, wanted: readonly PolicyRule[]): string | undefined {
+function notHeld(
+  { user, groups: of }: Identity,
+  held: HeldRules,
+  wanted: readonly PolicyRule[],
+  bounds: CoverageBounds,
+): string | undefined {
   const missing = uncoveredBy(held.rules, wanted, bounds);
   if (missing.parts.length === 0 && missing.cut === undefined) return undefined;
   const texts = [...new Set(compacted(missing.parts).map(ruleText))].sort();

@@ -173,6 +173,21 @@ describe('the index', () => {
     expect(allowed().allowed).toBe(false);
   });
 
+  test('takes back what a role gave when the role goes or changes', () => {
+    const index = rbacIndexOf([view, binding('b', 'ClusterRole view', [{ kind: 'User', name: 'ann' }])]);
+    const allowed = () => index.authorize(ann, asked('get pods a')).allowed;
+    const change = (before?: KubeObject, after?: KubeObject) =>
+      index.apply([{ kind: 'ClusterRole', key: '', before, after } as unknown as Change]);
+    expect(allowed()).toBe(true);
+    change(view, role('view', []));
+    expect(allowed()).toBe(false);
+    change(view, view);
+    expect(allowed()).toBe(true);
+    change(view);
+    expect(allowed()).toBe(false);
+    expect(index.rulesOf(ann, 'default').errors).toEqual([expect.stringContaining('"view" not found')]);
+  });
+
   test('passes over roles without rules and bindings without subjects, and forgets them', () => {
     const { rules: _none, ...empty } = role('empty', []) as KubeObject & { rules: unknown };
     const { subjects: _nobody, ...unbound } = binding('nobody', 'ClusterRole view', [], 'default');
