@@ -61,7 +61,7 @@ function hostIPs({ hostIP, hostIPs: all = [] }: NonNullable<Pod['status']> = {})
 
 function fresh(now: Ips = [], before: Ips = []): string[] {
   const known = new Set(before.map(({ ip }) => ip));
-  return now.map(({ ip = '' }) => ip).filter((ip) => !known.has(ip));
+  return now.flatMap(({ ip }) => (ip && !known.has(ip) ? [ip] : []));
 }
 
 function isIn(range: Parameters<typeof contains>[0], ip: string): boolean {
