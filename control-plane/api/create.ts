@@ -8,6 +8,7 @@ import { nameSuffix, uuid } from '../../shared/random.ts';
 import { objectKey } from '../store/keys.ts';
 import type { Guard, Write } from '../store/store.ts';
 import { type Charges, chargesOf } from './admission/charges.ts';
+import { labelByName } from './admission/namespaces.ts';
 import type { Admission } from './admission/plugin.ts';
 import { readerWith } from './admission/read-missing.ts';
 import type { MutateOptions, RequestContext } from './api.ts';
@@ -75,11 +76,13 @@ export async function createObject(
   core.admission.validate(admission, draft);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await insert(core, context, def, draft, options, chargesOf(core, admission, context.signal));
+      const named = { ...admission, name: draft.metadata.name };
+      return await insert(core, context, def, draft, options, chargesOf(core, named, context.signal));
     } catch (error) {
       if (!isApiError(error, 'AlreadyExists') || !meta.generateName) throw error;
       if (!prefix || attempt >= nameTries) throw nameConflict(def, draft.metadata.name);
       draft.metadata.name = generatedName(core, prefix);
+      if (def.kind === 'Namespace') labelByName(draft.metadata);
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Namespace } from '../../../shared/generated/types.ts';
+import type { Namespace, ObjectMeta } from '../../../shared/generated/types.ts';
 import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
 import { forbidden } from '../refusals.ts';
 import type { AdmissionPlugin } from './plugin.ts';
@@ -18,10 +18,14 @@ export const namespaces: AdmissionPlugin = {
     const finalizers = namespace.spec?.finalizers ?? [];
     if (!finalizers.includes(namespaceFinalizer)) finalizers.push(namespaceFinalizer);
     namespace.spec = { ...namespace.spec, finalizers };
-    const { metadata } = namespace;
-    if (metadata.name) metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name };
+    if (namespace.metadata.name) labelByName(namespace.metadata);
   },
   validate({ verb, entry, name }) {
     if (verb === 'delete' && immortal.has(name)) throw forbidden(entry, name, 'this namespace may not be deleted');
   },
 };
+
+/** By this label others select a namespace of that name. Changes the metadata. */
+export function labelByName(metadata: ObjectMeta): void {
+  metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name };
+}
