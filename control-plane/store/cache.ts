@@ -111,7 +111,7 @@ export class WatchCache {
     return this.#reached(1, signal);
   }
 
-  /** The revision that the cache shows; 0 before the first load. */
+  /** The revision that the cache shows; it never goes back. 0 before the first load. */
   get revision(): number {
     return this.#revision;
   }
@@ -205,6 +205,7 @@ export class WatchCache {
       const page = await store.list(registryPrefix, { limit: loadPage, size: loadSize, after, revision });
       signal.throwIfAborted();
       revision = page.revision;
+      if (revision < this.#revision) throw new ApiError('ServiceUnavailable', `the store is behind: at ${revision}`);
       for (const item of page.items) {
         const event = this.#eventOf({ type: 'put', item });
         if (!event) continue;
