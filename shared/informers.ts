@@ -1,5 +1,5 @@
 import { backoffMs } from './backoff.ts';
-import type { WatchBatch } from './client.ts';
+import type { WatchBatch, WatchEvent } from './client.ts';
 import { ApiError, isApiError, messageOf } from './errors.ts';
 import type { Kind, KindMap } from './generated/types.ts';
 import type { Change, InformerDeps, Informers, ObjectStore } from './informer.ts';
@@ -79,13 +79,13 @@ class WatchInformers implements Informers {
 
   /** One watch from its first state to its end. The first state replaces all that was known, as one change. */
   async #follow(signal: AbortSignal): Promise<void> {
-    let initial: KubeObject[] | undefined = [];
+    let initial: WatchEvent[] | undefined = [];
     for await (const batch of this.#deps.client.watch(this.#kinds, signal)) {
       if (!initial) {
         this.#apply(batch);
         continue;
       }
-      if (batch.initial) for (const event of batch.events) initial.push(event.object);
+      if (batch.initial) for (const event of batch.events) initial.push(event);
       if (!batch.synced) continue;
       this.#replace(initial, batch.revision);
       initial = undefined;
@@ -93,38 +93,29 @@ class WatchInformers implements Informers {
     }
   }
 
-  #apply(batch: WatchBatch): void {
+  #apply({ events, revision }: Pick<WatchBatch, 'events' | 'revision'>): void {
     const changes: Change[] = [];
-    for (const { type, kind, object } of batch.events) {
+    for (const { type, kind, object } of events) {
       const change = type === 'DELETED' ? this.#remove(kind, keyOf(object)) : this.#put(kind, object);
       if (change) changes.push(change);
     }
-    this.#revision = batch.revision;
+    this.#revision = revision;
     if (changes.length > 0) this.#tell(changes);
   }
 
-  #replace(objects: readonly KubeObject[], revision: number): void {
+  /** What a first state no longer has was deleted meanwhile. */
+  #replace(present: readonly WatchEvent[], revision: number): void {
     if (revision < this.#revision) {
       throw new ApiError('ServiceUnavailable', `the server is behind: at ${revision}, seen was ${this.#revision}`);
     }
-    const changes: Change[] = [];
-    const present = new Map<Kind, Set<string>>(this.#kinds.map((kind) => [kind, new Set()]));
-    for (const object of objects) {
-      const kind = this.#kinds.find((one) => isKind(object, one));
-      if (!kind) continue;
-      present.get(kind)?.add(keyOf(object));
-      const change = this.#put(kind, object);
-      if (change) changes.push(change);
-    }
-    for (const kind of this.#kinds) {
-      for (const key of [...this.#store(kind).keys()]) {
-        if (present.get(kind)?.has(key)) continue;
-        const change = this.#remove(kind, key);
-        if (change) changes.push(change);
-      }
-    }
-    this.#revision = revision;
-    if (changes.length > 0) this.#tell(changes);
+    const idOf = (kind: Kind, object: KubeObject): string => `${kind} ${keyOf(object)}`;
+    const still = new Set(present.map(({ kind, object }) => idOf(kind, object)));
+    const gone = this.#kinds.flatMap((kind) =>
+      [...this.#store(kind).values()]
+        .filter((object) => !still.has(idOf(kind, object)))
+        .map((object) => ({ type: 'DELETED', kind, object }) as const),
+    );
+    this.#apply({ events: [...present, ...gone], revision });
     for (const resolve of this.#waiting) resolve();
   }
 
@@ -172,10 +163,6 @@ class IndexedStore implements ObjectStore<KubeObject> {
 
   values(): IterableIterator<KubeObject> {
     return this.#objects.values();
-  }
-
-  keys(): IterableIterator<string> {
-    return this.#objects.keys();
   }
 
   by(index: IndexName, value: string): Iterable<KubeObject> {
