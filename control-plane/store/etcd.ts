@@ -34,6 +34,8 @@ export interface EtcdStoreDeps {
   /** The deadline of a call, in milliseconds. */
   readonly timeoutMs?: number;
   readonly observe?: ObserveStore;
+  /** Absent: one for these endpoints. */
+  readonly client?: Etcd3;
 }
 
 /** What each call is, for whether it may be tried again. */
@@ -58,7 +60,7 @@ export class EtcdStore implements Store {
 
   constructor(deps: EtcdStoreDeps) {
     this.#deps = deps;
-    this.#client = createEtcdClient(deps.endpoints, deps.tls);
+    this.#client = deps.client ?? createEtcdClient(deps.endpoints, deps.tls);
     this.#keeper = new LeaseKeeper({ client: this.#client, clock: deps.clock });
     this.#timeoutMs = deps.timeoutMs ?? defaultTimeoutMs;
     const commitDeps = { clock: deps.clock, timeoutMs: this.#timeoutMs };

@@ -31,7 +31,7 @@ describe('the keys of objects', () => {
   it('are none when they are not those of an object of a known kind', () => {
     for (const key of [
       '/coracle/tick',
-      '/other/registry/pods/default/web',
+      '/another/registry/pods/default/web',
       '/coracle/registry/',
       '/coracle/registry/pods',
       '/coracle/registry/pods/',
