@@ -7,13 +7,13 @@ import { isPodTerminal } from '../../shared/pod.ts';
 import type { PodStatusUpdate } from '../../shared/session.ts';
 import type { Refusal } from '../admission/admit.ts';
 import type { Dialers } from '../probes/dialers.ts';
-import { ContainerProber, hasProbes } from '../probes/prober.ts';
 import type { ContainerState, RuntimeEvent, SandboxState } from '../runtime/runtime.ts';
 import { absorb, absorbDesired, forgetCrashes } from './absorb.ts';
 import { backOffs } from './back-offs.ts';
 import { podRef } from './container-spec.ts';
-import { containersOf, currentSandbox, newestContainer } from './containers.ts';
+import { currentSandbox, newestContainer } from './containers.ts';
 import { type ExecutorDeps, executors, type PodContext, startFailureReason, withMessage } from './execute.ts';
+import { admitStep, canBeLeft, laneOf } from './lanes.ts';
 import {
   emptyProgress,
   firstInputs,
@@ -22,11 +22,11 @@ import {
   type PodMemory,
   type PodProgress,
   type PodView,
-  type ProbeVerdict,
 } from './model.ts';
 import { planPod } from './plan.ts';
+import { PodProbers, type ProbedPod } from './probers.ts';
 import { failedAt, freshFailureMs, podStatus, type StatusContext } from './status.ts';
-import type { Action, Step, StepArgs, StepOf } from './steps.ts';
+import type { Action, Step, StepArgs } from './steps.ts';
 
 export interface WorkerDeps extends ExecutorDeps {
   readonly dialers: Dialers;
@@ -71,7 +71,7 @@ export class PodWorker {
   #inputs: InputVersions = firstInputs;
   readonly #sandboxes = new Map<string, SandboxState>();
   readonly #containers = new Map<string, ContainerState>();
-  readonly #probers = new Map<string, ContainerProber>();
+  readonly #probers: PodProbers;
   readonly #running = new Map<string, Running>();
   /** By lane; `at` by the monotonic clock. */
   readonly #retries = new Map<string, { count: number; at: number }>();
@@ -91,6 +91,7 @@ export class PodWorker {
 
   constructor(deps: WorkerDeps, pod: Pod, memory: PodMemory | undefined) {
     this.#deps = deps;
+    this.#probers = new PodProbers(deps, () => this.wake());
     this.#pod = pod;
     this.#memory = memory ?? newMemory(deps.clock.now());
     this.#reported = pod.status;
@@ -237,7 +238,7 @@ export class PodWorker {
     this.#lifetime.abort();
     this.#timer?.timer.cancel();
     this.#reportTimer?.cancel();
-    for (const prober of this.#probers.values()) prober.stop();
+    this.#probers.stop();
     for (const { abort } of this.#running.values()) abort?.abort();
   }
 
@@ -245,7 +246,7 @@ export class PodWorker {
     if (this.#done) return;
     const now = this.#deps.clock.now();
     this.#setMemory(absorb(this.#memory, this.#observed(), now));
-    this.#syncProbers();
+    this.#probers.sync(this.#probed());
     const view = this.#view();
     const plan = planPod(view, now);
     let wakeAt = Number.POSITIVE_INFINITY;
@@ -266,19 +267,15 @@ export class PodWorker {
   /** Starts a step unless it is under way or has to wait for another; returns when to look again. */
   #launch(step: Step, now: number): number {
     const key = laneOf(step);
-    const busy = this.#running.get(key);
-    if (busy) {
-      if (isSuperseded(busy.step, step)) busy.abort?.abort();
-      return Number.POSITIVE_INFINITY;
-    }
-    const obstacles = [...this.#running.values()].filter(({ step: other }) => excludes(step, other));
-    if (obstacles.length > 0) {
-      if (key === 'pod') for (const { step: other, abort } of obstacles) if (isAbortable(other)) abort?.abort();
-      return Number.POSITIVE_INFINITY;
-    }
+    const { starts, leaves } = admitStep(
+      step,
+      [...this.#running.values()].map((each) => each.step),
+    );
+    for (const other of leaves) this.#running.get(laneOf(other))?.abort?.abort();
+    if (!starts) return Number.POSITIVE_INFINITY;
     const retryMs = (this.#retries.get(key)?.at ?? 0) - this.#deps.clock.monotonic();
     if (retryMs > 0) return now + retryMs;
-    const abort = isAbortable(step) || isStopping(step) ? new AbortController() : undefined;
+    const abort = canBeLeft(step) ? new AbortController() : undefined;
     this.#running.set(key, { step, ...(abort ? { abort } : {}) });
     this.#version++;
     this.#deps.log.debug({ key: keyOf(this.#pod), ...step }, 'step');
@@ -311,17 +308,28 @@ export class PodWorker {
   }
 
   #view(): PodView {
-    const probes = new Map<string, ProbeVerdict>();
-    for (const [id, prober] of this.#probers) probes.set(id, prober.verdict);
     return {
       pod: this.#pod,
       observed: this.#observed(),
       memory: this.#memory,
       progress: this.#progress,
       inputs: this.#inputs,
-      probes,
+      probes: this.#probers.verdicts(),
       mayStart: this.#deps.mayStart(this.#pod),
       unsupported: this.#deps.unsupported(this.#pod),
+    };
+  }
+
+  #probed(): ProbedPod {
+    const sandbox = currentSandbox(this.#observed());
+    const address = this.#pod.spec.hostNetwork ? this.#deps.node().hostIP : sandbox?.address;
+    return {
+      pod: this.#pod,
+      containers: this.#containers.values(),
+      progress: this.#progress,
+      address: sandbox && address,
+      going: this.#memory.deletion !== undefined || this.#memory.terminal !== undefined,
+      reported: this.#reported,
     };
   }
 
@@ -366,43 +374,6 @@ export class PodWorker {
       this.wake();
     });
     this.#timer = { at, timer };
-  }
-
-  /** Probes what runs, and only that. Of a pod that is going only the readiness is of interest, to its end. */
-  #syncProbers(): void {
-    const going = this.#memory.deletion !== undefined || this.#memory.terminal !== undefined;
-    for (const [id, prober] of this.#probers) {
-      if (going) prober.stopAllButReadiness();
-      if (this.#containers.get(id)?.state === 'running') continue;
-      prober.stop();
-      this.#probers.delete(id);
-    }
-    const sandbox = currentSandbox(this.#observed());
-    const address = this.#pod.spec.hostNetwork ? this.#deps.node().hostIP : sandbox?.address;
-    if (!sandbox || !address) return;
-    const specs = new Map(containersOf(this.#pod).map(({ spec }) => [spec.name, spec]));
-    for (const state of this.#containers.values()) {
-      const container = specs.get(state.name);
-      if (!container || state.state !== 'running' || !hasProbes(container) || this.#probers.has(state.id)) continue;
-      if (this.#progress.containers.get(state.name)?.hookPending) continue;
-      const subject = {
-        pod: this.#pod,
-        container,
-        containerId: state.id,
-        startedAt: state.startedAt ?? this.#deps.clock.now(),
-        address,
-      };
-      const prober = new ContainerProber(this.#deps, subject, this.#knownVerdict(state), () => this.wake());
-      if (going) prober.stopAllButReadiness();
-      this.#probers.set(state.id, prober);
-    }
-  }
-
-  /** What the last reported status says of this very container. */
-  #knownVerdict(state: ContainerState): ProbeVerdict | undefined {
-    const all = [...(this.#reported?.initContainerStatuses ?? []), ...(this.#reported?.containerStatuses ?? [])];
-    const known = all.find(({ containerID }) => containerID?.endsWith(`://${state.id}`));
-    return known && { started: known.started ?? false, ready: known.ready };
   }
 
   /** A state as it should be remembered: an exit with its message, a failed start as the exit it was taken for. */
@@ -502,52 +473,6 @@ function allRun({ pod, observed }: PodView): boolean {
   const sandbox = currentSandbox(observed);
   if (!sandbox) return false;
   return pod.spec.containers.every(({ name }) => newestContainer(observed, sandbox.id, name)?.state === 'running');
-}
-
-/** Steps of one lane are done one at a time, and those of the lane `pod` while no other is under way that they exclude. */
-function laneOf(step: Step): string {
-  switch (step.action) {
-    case 'pullImage':
-    case 'createContainer':
-    case 'startContainer':
-    case 'preStop':
-    case 'stopContainer':
-    case 'updateContainer':
-      return `container/${step.container}`;
-    case 'removeContainer':
-      return `remove/${step.id}`;
-    case 'prepareVolumes':
-      return 'volumes';
-    default:
-      return 'pod';
-  }
-}
-
-/** Whether two steps of different lanes must not be under way at once: what is for the whole pod is done alone. */
-function excludes(a: Step, b: Step): boolean {
-  if (laneOf(a) !== 'pod' && laneOf(b) !== 'pod') return false;
-  return !(isBesideSandbox(a) && isBesideSandbox(b));
-}
-
-/** A sandbox is made, and what its containers need beside it. */
-function isBesideSandbox({ action }: Step): boolean {
-  return action === 'createSandbox' || action === 'pullImage' || action === 'createContainer';
-}
-
-/** Steps that may be left in the middle: what they leave behind, the next plan sees. */
-function isAbortable(step: Step): boolean {
-  return step.action === 'pullImage' || step.action === 'startContainer';
-}
-
-function isStopping(step: Step): step is StepOf<'preStop'> | StepOf<'stopContainer'> {
-  return step.action === 'preStop' || step.action === 'stopContainer';
-}
-
-function isSuperseded(running: Step, planned: Step): boolean {
-  if (isStopping(running) && isStopping(planned)) {
-    return running.id === planned.id && planned.deadline < running.deadline;
-  }
-  return running.action !== planned.action && isAbortable(running) && planned.action === 'stopContainer';
 }
 
 function run<A extends Action>(
