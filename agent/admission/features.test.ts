@@ -44,10 +44,36 @@ describe('a node refuses a pod', () => {
     expect(of({}, node, { [annotation]: 'unconfined' })).toBeUndefined();
   });
 
+  it('for none of what it names without asking for it', () => {
+    const nothing = { hostUsers: true, runtimeClassName: '', resourceClaims: [], resources: {} };
+    expect(of(nothing)).toBeUndefined();
+    expect(of({ resources: { limits: {}, requests: {} }, securityContext: { sysctls: [] } })).toBeUndefined();
+  });
+
+  it('for one sysctl among others, also where the node shares its network with the pod', () => {
+    const sysctls = [
+      { name: 'kernel.shm_rmid_forced', value: '1' },
+      { name: 'net.core.somaxconn', value: '1' },
+    ];
+    expect(of({ securityContext: { sysctls } })).toBeUndefined();
+    expect(of({ securityContext: { sysctls }, hostNetwork: true })?.message).toContain('not allowed with host net');
+    expect(of({ securityContext: { sysctls }, hostIPC: true })?.message).toContain('not allowed with host ipc');
+  });
+
+  it('for the first thing that it lacks', () => {
+    const profile = { appArmorProfile: { type: 'RuntimeDefault' as const } };
+    const sysctls = [{ name: 'kernel.msgmax', value: '1' }];
+    const all = { os: { name: 'windows' as const }, securityContext: { ...profile, sysctls }, hostUsers: false };
+    expect(of(all)?.reason).toBe('PodOSNotSupported');
+    expect(of({ ...all, os: { name: 'linux' } })?.reason).toBe('SysctlForbidden');
+    expect(of({ hostUsers: false, securityContext: profile })?.reason).toBe('AppArmor');
+  });
+
   it.each([
     ['PodFeatureUnsupported', 'hostUsers', { hostUsers: false }],
     ['PodFeatureUnsupported', 'runtimeClassName', { runtimeClassName: 'gvisor' }],
     ['PodFeatureUnsupported', 'resourceClaims', { resourceClaims: [{ name: 'gpu' }] }],
+    ['PodLevelResourcesNotSupported', 'resources', { resources: { requests: { cpu: '1' } } }],
     ['PodLevelResourcesNotSupported', 'resources', { resources: { limits: { memory: '1Gi' } } }],
   ])('by %s that has %s', (reason, field, spec) => {
     expect(of(spec)).toEqual({ reason, message: expect.stringMatching(new RegExp(`^${field}: `)) });

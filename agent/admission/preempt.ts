@@ -17,9 +17,7 @@ export function podsToPreempt(pod: Pod, others: readonly Pod[], shortages: reado
   const missing: Missing = new Map(
     shortages.map(({ resource, requested, used, capacity }) => [resource, requested - (capacity - used)]),
   );
-  const preemptable = others.filter(
-    (other) => (isCritical(pod) && !isCritical(other)) || (other.spec.priority ?? 0) < (pod.spec.priority ?? 0),
-  );
+  const preemptable = others.filter(({ spec }) => (spec.priority ?? 0) < (pod.spec.priority ?? 0));
   const inVain = without(missing, preemptable);
   if (inVain.size > 0) return inVain;
   const of = (qos: QosClass): Pod[] => preemptable.filter(({ spec }) => qosClass(spec) === qos);
