@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PodSpec } from '../../shared/generated/types.ts';
+import { guardedMounter, unmountBelow } from '../../test/support/guarded-mounter.ts';
 import { makeEmptyDir, memoryBytes, mountTmpfs } from './empty-dir.ts';
-import { type Mounter, systemMounter } from './mounter.ts';
+import type { Mounter } from './mounter.ts';
 
+let dir: string;
+const mounter = guardedMounter(() => dir);
 const mib = 2 ** 20;
 const allocatable = 512 * mib;
 const container = (memory?: string) => ({
@@ -16,19 +19,18 @@ const container = (memory?: string) => ({
 
 describe('an emptyDir in memory', () => {
   let place: string;
-  let dir: string;
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'coracle-empty-dir-'));
     place = join(dir, 'data');
   });
   afterEach(async () => {
-    for (const point of await systemMounter.below(dir)) await systemMounter.unmount(point);
+    await unmountBelow(dir);
     await rm(dir, { recursive: true, force: true });
   });
 
   it('has its fsGroup from the first moment on, and again after a reboot', async () => {
     const spec: PodSpec = { containers: [container()], securityContext: { fsGroup: 4242 } };
-    const make = () => makeEmptyDir(systemMounter, place, spec, { medium: 'Memory', sizeLimit: '1Mi' }, allocatable);
+    const make = () => makeEmptyDir(mounter, place, spec, { medium: 'Memory', sizeLimit: '1Mi' }, allocatable);
     const look = async () => {
       const { mode, gid } = await stat(place);
       return [mode & 0o7777, gid];
@@ -36,9 +38,9 @@ describe('an emptyDir in memory', () => {
     await make();
     expect(await look()).toEqual([0o2777, 4242]);
     await make();
-    expect(await systemMounter.below(place)).toEqual([place]);
+    expect(await mounter.below(place)).toEqual([place]);
     // A reboot takes the mount, and leaves the directory.
-    await systemMounter.unmount(place);
+    await mounter.unmount(place);
     await make();
     expect(await look()).toEqual([0o2777, 4242]);
     const { blocks, bsize } = await statfs(place);
@@ -64,10 +66,9 @@ describe('an emptyDir in memory', () => {
 });
 
 describe('an emptyDir', () => {
-  let dir: string;
   let place: string;
   const mounted: Array<[string, object]> = [];
-  const noted: Mounter = { ...systemMounter, below: async () => [], tmpfs: async (...args) => void mounted.push(args) };
+  const noted: Mounter = { ...mounter, below: async () => [], tmpfs: async (...args) => void mounted.push(args) };
   const spec: PodSpec = { containers: [container()] };
   beforeEach(async () => {
     mounted.length = 0;
@@ -122,16 +123,16 @@ describe('an emptyDir', () => {
 
 describe('an emptyDir on disk', () => {
   it('has its group and mode when it has its name, and keeps what its pod makes of them', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'coracle-empty-dir-'));
+    dir = await mkdtemp(join(tmpdir(), 'coracle-empty-dir-'));
     try {
       const place = join(dir, 'data');
       const spec: PodSpec = { containers: [container()], securityContext: { fsGroup: 4242 } };
-      await makeEmptyDir(systemMounter, place, spec, {}, allocatable);
+      await makeEmptyDir(mounter, place, spec, {}, allocatable);
       const made = await stat(place);
       expect([made.mode & 0o7777, made.gid]).toEqual([0o2777, 4242]);
       await chmod(place, 0o2700);
       await writeFile(join(place, 'kept'), '');
-      await makeEmptyDir(systemMounter, place, spec, {}, allocatable);
+      await makeEmptyDir(mounter, place, spec, {}, allocatable);
       expect((await stat(place)).mode & 0o7777).toBe(0o2700);
       await stat(join(place, 'kept'));
     } finally {

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ConfigMap, Pod, Secret, VolumeMount } from '../../shared/generated/types.ts';
+import { guardedMounter } from '../../test/support/guarded-mounter.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { fileVolumes } from './file-volumes.ts';
 import type { PodFacts, PodInputs } from './inputs.ts';
-import { systemMounter } from './mounter.ts';
 import type { PodVolumes } from './volumes.ts';
 
 const facts: PodFacts = {
@@ -19,6 +19,7 @@ const facts: PodFacts = {
 };
 
 let dir: string;
+const mounter = guardedMounter(() => dir);
 let volumes: PodVolumes;
 const configMaps = new Map<string, ConfigMap>();
 const secrets = new Map<string, Secret>();
@@ -41,7 +42,7 @@ afterEach(async () => {
 function openVolumes(): PodVolumes {
   return fileVolumes({
     dir: join(dir, 'pods'),
-    mounter: systemMounter,
+    mounter,
     dnsOf: () => ({ servers: ['192.0.2.53'], searches: ['example.org'], options: [] }),
   });
 }
@@ -87,12 +88,12 @@ describe('volumes', () => {
     });
     await volumes.prepare(pod, { ...inputs, token: () => 'hidden' }, facts);
     await volumes.prepare(pod, { ...inputs, token: () => 'hidden' }, facts);
-    const points = await systemMounter.below(join(dir, 'pods'));
+    const points = await mounter.below(join(dir, 'pods'));
     expect(points.sort()).toEqual([volumeDir('fast'), volumeDir('key'), volumeDir('token')]);
     expect(await readFile(join(volumeDir('key'), 'token'), 'utf8')).toBe('hidden');
     expect((await stat(join(volumeDir('key'), 'token'))).mode & 0o777).toBe(0o400);
     await volumes.remove('uid-web');
-    expect(await systemMounter.below(join(dir, 'pods'))).toEqual([]);
+    expect(await mounter.below(join(dir, 'pods'))).toEqual([]);
   });
 
   it('swap a ConfigMap’s files all at once when it changes', async () => {
@@ -178,7 +179,8 @@ describe('volumes', () => {
     const [mount] = await mountsOf(pod, [{ name: 'data', mountPath: '/data', subPath: 'a/b' }]);
     await writeFile(join(volumeDir('data'), 'a/b/file'), 'x');
     expect(await readFile(join(mount?.source ?? '', 'file'), 'utf8')).toBe('x');
-    await symlink('/etc', join(volumeDir('data'), 'evil'));
+    await mkdir(join(dir, 'host', 'ssl'), { recursive: true });
+    await symlink(join(dir, 'host'), join(volumeDir('data'), 'evil'));
     await expect(mountsOf(pod, [{ name: 'data', mountPath: '/data', subPath: 'evil' }])).rejects.toThrow(
       'symbolic link',
     );

@@ -2,15 +2,16 @@ import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { systemMounter } from './mounter.ts';
+import { guardedMounter, unmountBelow } from '../../test/support/guarded-mounter.ts';
 import { removeTree } from './remove-tree.ts';
 
 let dir: string;
+const mounter = guardedMounter(() => dir);
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'coracle-remove-'));
 });
 afterEach(async () => {
-  for (const point of await systemMounter.below(dir)) await systemMounter.unmount(point);
+  await unmountBelow(dir);
   await rm(dir, { recursive: true, force: true });
 });
 
@@ -28,11 +29,11 @@ it('a tree is removed with all that is in it, through no link, and is gone when 
 it('a tree with another file system in it stays, says so, and goes once that is gone', async () => {
   const place = join(dir, 'tree', 'mounted');
   await mkdir(place, { recursive: true });
-  await systemMounter.tmpfs(place, { mode: '0755' });
+  await mounter.tmpfs(place, { mode: '0755' });
   await writeFile(join(place, 'precious'), '');
   await expect(removeTree(join(dir, 'tree'))).rejects.toThrow(/skipping|busy/i);
   expect(await readdir(place)).toEqual(['precious']);
-  await systemMounter.unmount(place);
+  await mounter.unmount(place);
   await removeTree(join(dir, 'tree'));
   expect(await readdir(dir)).toEqual([]);
 });

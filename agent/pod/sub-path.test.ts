@@ -17,10 +17,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Mounter, systemMounter } from './mounter.ts';
+import { guardedMounter, unmountBelow } from '../../test/support/guarded-mounter.ts';
+import type { Mounter } from './mounter.ts';
 import { bindSubPath, checkSubPath } from './sub-path.ts';
 
 let dir: string;
+const mounter = guardedMounter(() => dir);
 let root: string;
 let place: string;
 
@@ -34,14 +36,14 @@ beforeEach(async () => {
   await writeFile(join(dir, 'host', 'secret'), '');
 });
 afterEach(async () => {
-  for (const point of await systemMounter.below(dir)) await systemMounter.unmount(point);
+  await unmountBelow(dir);
   await rm(dir, { recursive: true, force: true });
 });
 
 /** The real mounts, with something that happens to the volume before each. */
-function mounterWith(before: () => Promise<void>, bind = systemMounter.bind): Mounter {
+function mounterWith(before: () => Promise<void>, bind = mounter.bind): Mounter {
   return {
-    ...systemMounter,
+    ...mounter,
     async bind(opened, target) {
       await before();
       await bind(opened, target);
@@ -77,11 +79,11 @@ describe('a subPath', () => {
       async () => undefined,
       async (_opened, target) => {
         const handle = await open(other, 'r');
-        await systemMounter.bind(handle, target).finally(() => handle.close());
+        await mounter.bind(handle, target).finally(() => handle.close());
       },
     );
     await expect(bindSubPath(wrong, root, 'own', place)).rejects.toThrow('changed while it was mounted');
-    expect(await systemMounter.below(dir)).toEqual([]);
+    expect(await mounter.below(dir)).toEqual([]);
     expect(await readdir(place)).toEqual([]);
   });
 
@@ -93,13 +95,13 @@ describe('a subPath', () => {
       for (let i = 0; i < 200 && performance.now() < end; i++) {
         const at = join(dir, `place-${i}`);
         try {
-          await bindSubPath(systemMounter, root, 'own', at);
+          await bindSubPath(mounter, root, 'own', at);
         } catch {
           // A link, or nothing, stood there at that moment.
           continue;
         }
         for (const name of await readdir(at)) shown.add(name);
-        await systemMounter.unmount(at);
+        await mounter.unmount(at);
       }
     } finally {
       swapper.kill('SIGKILL');
@@ -110,32 +112,32 @@ describe('a subPath', () => {
   it('that does not exist is made with the permissions and the group of the volume', async () => {
     await chown(root, -1, 4242);
     await chmod(root, 0o2770);
-    await bindSubPath(systemMounter, root, 'made/deep', place);
+    await bindSubPath(mounter, root, 'made/deep', place);
     for (const path of ['made', 'made/deep']) {
       const made = await stat(join(root, path));
       expect([made.mode & 0o7777, made.uid, made.gid]).toEqual([0o2770, 0, 4242]);
     }
     await chmod(root, 0o777);
-    await bindSubPath(systemMounter, root, 'open', join(dir, 'second'));
+    await bindSubPath(mounter, root, 'open', join(dir, 'second'));
     expect((await stat(join(root, 'open'))).mode & 0o7777).toBe(0o777);
   });
 
   it('is found past empty parts and dots, and may be a file', async () => {
-    await bindSubPath(systemMounter, root, './/own/.', place);
+    await bindSubPath(mounter, root, './/own/.', place);
     expect(await readdir(place)).toEqual(['pods']);
     await writeFile(join(root, 'own', 'file'), 'x');
-    await bindSubPath(systemMounter, root, 'own/file', join(dir, 'second'));
+    await bindSubPath(mounter, root, 'own/file', join(dir, 'second'));
     expect(await readFile(join(dir, 'second'), 'utf8')).toBe('x');
   });
 
   it('leads through a link of the node to its volume, and through none in it', async () => {
     await symlink(root, join(dir, 'way'));
-    await bindSubPath(systemMounter, join(dir, 'way'), 'own', place);
+    await bindSubPath(mounter, join(dir, 'way'), 'own', place);
     expect(await readdir(place)).toEqual(['pods']);
     await symlink('own', join(root, 'inner'));
     await symlink('/none', join(root, 'dangling'));
     for (const path of ['inner', 'inner/pods', 'dangling', 'own/../inner']) {
-      const shown = bindSubPath(systemMounter, root, path, join(dir, 'second'));
+      const shown = bindSubPath(mounter, root, path, join(dir, 'second'));
       await expect(shown).rejects.toMatchObject({ name: 'ConfigError' });
     }
     expect(await readdir(dir)).not.toContain('second');
@@ -143,21 +145,21 @@ describe('a subPath', () => {
 
   it('never makes what only the agent makes, nor a directory below a file', async () => {
     for (const path of ['..data', '..data/x', 'own/..2026']) {
-      await expect(bindSubPath(systemMounter, root, path, place)).rejects.toThrow('ENOENT');
+      await expect(bindSubPath(mounter, root, path, place)).rejects.toThrow('ENOENT');
     }
-    await expect(bindSubPath(systemMounter, root, 'own/pods/x', place)).rejects.toThrow('ENOTDIR');
+    await expect(bindSubPath(mounter, root, 'own/pods/x', place)).rejects.toThrow('ENOTDIR');
     expect(await readdir(root)).toEqual(['own']);
     expect(await readdir(join(root, 'own'))).toEqual(['pods']);
   });
 
   it.each(['/own', '..', '../host', 'own/..', 'own/../../host'])('%j is refused', async (path) => {
     expect(() => checkSubPath(path)).toThrow('must be relative and without ".."');
-    await expect(bindSubPath(systemMounter, root, path, place)).rejects.toThrow('must be relative');
+    await expect(bindSubPath(mounter, root, path, place)).rejects.toThrow('must be relative');
   });
 
   it('may have two dots within a name', async () => {
     checkSubPath('a..b/..c');
-    await bindSubPath(systemMounter, root, 'a..b', place);
+    await bindSubPath(mounter, root, 'a..b', place);
     expect(await readdir(root)).toContain('a..b');
   });
 
@@ -166,9 +168,9 @@ describe('a subPath', () => {
     await symlink('own', join(root, 'link'));
     const before = await open();
     for (let i = 0; i < 20; i++) {
-      await bindSubPath(systemMounter, root, `made-${i}/deep`, join(dir, `place-${i}`));
-      await bindSubPath(systemMounter, root, 'own/link/x', place).catch(() => undefined);
-      await bindSubPath(systemMounter, root, 'link', place).catch(() => undefined);
+      await bindSubPath(mounter, root, `made-${i}/deep`, join(dir, `place-${i}`));
+      await bindSubPath(mounter, root, 'own/link/x', place).catch(() => undefined);
+      await bindSubPath(mounter, root, 'link', place).catch(() => undefined);
     }
     expect(await open()).toBeLessThan(before + 15);
   });
@@ -176,7 +178,7 @@ describe('a subPath', () => {
   it('leaves the permissions of what exists', async () => {
     await chmod(join(root, 'own'), 0o700);
     await chmod(root, 0o777);
-    await bindSubPath(systemMounter, root, 'own', place);
+    await bindSubPath(mounter, root, 'own', place);
     expect((await stat(join(root, 'own'))).mode & 0o7777).toBe(0o700);
   });
 });

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Container, VolumeMount } from '../../shared/generated/types.ts';
 import { VolumesScene } from '../../test/support/file-volumes.ts';
+import { guardedMounter } from '../../test/support/guarded-mounter.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { configMap, podFacts, podInputs } from '../../test/support/pod-inputs.ts';
-import { systemMounter } from './mounter.ts';
 
 let scene: VolumesScene;
+const mounter = guardedMounter(() => scene.dir);
 beforeEach(async () => {
   scene = await VolumesScene.make();
 });
@@ -130,11 +131,11 @@ describe('a subPath', () => {
     expect(await readFile(await look('file', 1), 'utf8')).toBe('x');
     expect(await readdir(await look('dir', 2))).toEqual(['kept']);
     const place = await look('file', 3);
-    expect(await systemMounter.below(place)).toEqual([place]);
+    expect(await mounter.below(place)).toEqual([place]);
     expect(await readdir(join(scene.volume('data'), 'dir'))).toEqual(['kept']);
     expect(await readFile(join(scene.volume('data'), 'file'), 'utf8')).toBe('x');
     // A reboot takes the mounts, and leaves what they were mounted on.
-    await systemMounter.unmount(place);
+    await mounter.unmount(place);
     expect(await readFile(await look('file', 4), 'utf8')).toBe('x');
   });
 
@@ -187,9 +188,9 @@ describe('the files of a pod', () => {
   it('stay when something is still mounted among them, and go when the removal is tried again', async () => {
     let stuck = true;
     const unmount = async (path: string) => {
-      if (!stuck) await systemMounter.unmount(path);
+      if (!stuck) await guardedMounter(() => held.dir).unmount(path);
     };
-    const held = await VolumesScene.make({ unmount });
+    const held: VolumesScene = await VolumesScene.make({ unmount });
     try {
       const host = join(held.dir, 'host');
       await mkdir(host);

@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileVolumes } from '../../agent/pod/file-volumes.ts';
-import { type Mounter, systemMounter } from '../../agent/pod/mounter.ts';
+import type { Mounter } from '../../agent/pod/mounter.ts';
 import type { PodVolumes } from '../../agent/pod/volumes.ts';
+import { guardedMounter, unmountBelow } from './guarded-mounter.ts';
 
 /** A node's directory of pods' files, with the real mounts unless others are given. */
 export class VolumesScene {
@@ -17,7 +18,8 @@ export class VolumesScene {
   }
 
   static async make(mounter: Partial<Mounter> = {}): Promise<VolumesScene> {
-    return new VolumesScene(await mkdtemp(join(tmpdir(), 'coracle-volumes-')), { ...systemMounter, ...mounter });
+    const dir = await mkdtemp(join(tmpdir(), 'coracle-volumes-'));
+    return new VolumesScene(dir, { ...guardedMounter(() => dir), ...mounter });
   }
 
   /** Where a volume of the pod with this uid lies. */
@@ -26,7 +28,7 @@ export class VolumesScene {
   }
 
   async close(): Promise<void> {
-    for (const point of await systemMounter.below(this.dir)) await systemMounter.unmount(point);
+    await unmountBelow(this.dir);
     await rm(this.dir, { recursive: true, force: true });
   }
 }
