@@ -129,6 +129,138 @@ describe('writing', () => {
     expect(writes).toBe(2);
   });
 
+  it('gathers the changes of a tenth of a second, and writes those of several documents one after the other', async () => {
+    const clock = new VirtualClock();
+    const writes: string[] = [];
+    let under = 0;
+    const storage: CheckpointStorage = {
+      ...memoryCheckpoint(),
+      write: async (key, text) => {
+        expect(++under).toBe(1);
+        await clock.sleep(10);
+        under--;
+        writes.push(`${key} ${text}`);
+      },
+    };
+    const checkpoint = new Checkpoint({ storage, clock, log: silentLog });
+    checkpoint.put('a', { n: 1 });
+    checkpoint.put('b', { n: 1 });
+    await clock.advance(99);
+    expect(writes).toEqual([]);
+    checkpoint.put('b', { n: 2 });
+    await clock.advance(12);
+    expect(writes).toEqual(['a {"n":1}']);
+    checkpoint.put('a', { n: 3 });
+    await clock.advance(1_000);
+    expect(writes).toEqual(['a {"n":1}', 'b {"n":2}', 'a {"n":3}']);
+  });
+
+  it('has ended when a flush resolves, of all that was put before, and a flush waits for nothing else', async () => {
+    const clock = new VirtualClock();
+    const kept = new Map<string, string>();
+    const checkpoint = new Checkpoint({ storage: memoryCheckpoint(kept), clock, log: silentLog });
+    await checkpoint.flush();
+    checkpoint.put('a', {});
+    let flushed = false;
+    const done = checkpoint.flush().then(() => {
+      expect([...kept.keys()]).toEqual(['a', 'b']);
+      flushed = true;
+    });
+    checkpoint.put('b', {});
+    await clock.advance(50);
+    expect(flushed).toBe(false);
+    await clock.advance(100);
+    await done;
+  });
+
+  it('tries a failed write or removal again after a second, until it succeeds', async () => {
+    const clock = new VirtualClock();
+    const kept = new Map([['gone', '1']]);
+    const tries: number[] = [];
+    let full = true;
+    const storage: CheckpointStorage = {
+      load: async () => kept,
+      write: async (key, text) => {
+        tries.push(clock.monotonic());
+        if (full) throw new Error('no space left on device');
+        kept.set(key, text);
+      },
+      remove: async (key) => {
+        if (full) throw new Error('read-only file system');
+        kept.delete(key);
+      },
+    };
+    const checkpoint = new Checkpoint({ storage, clock, log: silentLog });
+    checkpoint.put('a', {});
+    await clock.advance(3_500);
+    expect(tries).toEqual([100, 1_100, 2_100, 3_100]);
+    checkpoint.remove('gone');
+    await clock.advance(5_000);
+    full = false;
+    await clock.advance(5_000);
+    expect([...kept]).toEqual([['a', '{}']]);
+  });
+
+  it('never puts an older document in the place of a newer one, or brings back a removed one, when a write fails', async () => {
+    for (const next of ['newer', 'removed'] as const) {
+      const clock = new VirtualClock();
+      const kept = new Map<string, string>();
+      let failing = true;
+      const storage: CheckpointStorage = {
+        ...memoryCheckpoint(kept),
+        write: async (key, text) => {
+          if (failing) {
+            failing = false;
+            if (next === 'newer') checkpoint.put(key, { n: 2 });
+            else checkpoint.remove(key);
+            throw new Error('no space left on device');
+          }
+          kept.set(key, text);
+        },
+      };
+      const checkpoint = new Checkpoint({ storage, clock, log: silentLog });
+      checkpoint.put('a', { n: 1 });
+      await clock.advance(10_000);
+      expect([...kept]).toEqual(next === 'newer' ? [['a', '{"n":2}']] : []);
+    }
+  });
+
+  it('ends when it is closed: nothing that was put is written, and nothing that is put later', async () => {
+    const clock = new VirtualClock();
+    const kept = new Map<string, string>();
+    const checkpoint = new Checkpoint({ storage: memoryCheckpoint(kept), clock, log: silentLog });
+    checkpoint.put('a', {});
+    checkpoint.close();
+    checkpoint.put('b', {});
+    await clock.advance(10_000);
+    await checkpoint.flush();
+    expect(kept.size).toBe(0);
+  });
+
+  it('that fails as it is closed is not tried again', async () => {
+    const clock = new VirtualClock();
+    let tries = 0;
+    const storage: CheckpointStorage = {
+      ...memoryCheckpoint(),
+      write: async () => {
+        tries++;
+        checkpoint.close();
+        throw new Error('gone');
+      },
+    };
+    const checkpoint = new Checkpoint({ storage, clock, log: silentLog });
+    checkpoint.put('a', {});
+    await clock.advance(10_000);
+    expect(tries).toBe(1);
+  });
+
+  it('removes a document that cannot be read, so that it is set aside once', async () => {
+    const kept = new Map([['pods/b', '{"cut']]);
+    const checkpoint = new Checkpoint({ storage: memoryCheckpoint(kept), clock: new VirtualClock(), log: silentLog });
+    expect([...(await checkpoint.load())]).toEqual([]);
+    expect(kept.size).toBe(0);
+  });
+
   it('goes on without a document that is not JSON', async () => {
     const kept = new Map([
       ['pods/a', '{"fine":true}'],

@@ -47,13 +47,11 @@ export class Checkpoint {
   }
 
   put(key: string, document: object): void {
-    this.#dirty.set(key, document);
-    this.#begin();
+    this.#change(key, document);
   }
 
   remove(key: string): void {
-    this.#dirty.set(key, undefined);
-    this.#begin();
+    this.#change(key, undefined);
   }
 
   /** Resolves when everything put so far has been written. */
@@ -67,8 +65,13 @@ export class Checkpoint {
     this.#dirty.clear();
   }
 
-  #begin(): void {
+  #change(key: string, document: object | undefined): void {
     if (this.#closed) return;
+    this.#dirty.set(key, document);
+    this.#begin();
+  }
+
+  #begin(): void {
     this.#writing ??= this.#drain().finally(() => {
       this.#writing = undefined;
       // What was put after the last look of the drain, and before this.
