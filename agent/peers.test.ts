@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contains, isWithin, overlaps } from '../shared/net/ipv4.ts';
 import { cidr, ipv4 } from '../test/support/net.ts';
-import { acceptPeers, type OwnPlace } from './peers.ts';
+import { acceptPeers, type OwnPlace, ownRangeFault } from './peers.ts';
 import { parseSettings, parseWelcome } from './welcome.ts';
 
 const own: OwnPlace = {
@@ -50,6 +50,65 @@ describe('a peer', () => {
     expect(namesOf([thief], before)).toEqual(['a']);
   });
 
+  it('keeps nothing but its name, address and range', () => {
+    const more = { ...good, extra: 'x' };
+    expect(acceptPeers([more], own).accepted).toEqual([good]);
+  });
+
+  it('that is refused is named by no more than a name’s length', () => {
+    const { refused } = acceptPeers([peer('n'.repeat(300), 'x', 'y'), { ...good, name: 7 as never, address: '' }], own);
+    expect(refused.map(({ name }) => name)).toEqual(['n'.repeat(253), '7']);
+  });
+
+  it('may have any range of the cluster’s that nothing else has, also the first and the last of it', () => {
+    const edges = { ...own, podCIDR: cidr('10.65.0.0/24'), servers: [ipv4('10.66.1.0'), ipv4('10.66.3.255')] };
+    const routed = (podCIDR: string) => acceptPeers([peer('x', '192.168.0.3', podCIDR)], edges).refused[0]?.reason;
+    expect(routed('10.64.0.0/24')).toBeUndefined();
+    expect(routed('10.67.255.0/24')).toBeUndefined();
+    expect(routed('10.63.255.0/24')).toMatch(/outside/);
+    expect(routed('10.68.0.0/24')).toMatch(/outside/);
+    expect(routed('10.64.255.0/24')).toBeUndefined();
+    expect(routed('10.65.1.0/24')).toBeUndefined();
+    expect(routed('10.66.1.0/24')).toMatch(/covers a server at 10\.66\.1\.0/);
+    expect(routed('10.66.3.0/24')).toMatch(/covers a server at 10\.66\.3\.255/);
+    expect(routed('10.66.0.0/24')).toBeUndefined();
+    expect(routed('10.66.4.0/24')).toBeUndefined();
+  });
+
+  it('is not reached at an address of pods, also the first and the last, nor beside them refused', () => {
+    const at = (address: string) => acceptPeers([peer('x', address, '10.64.1.0/24')], own).refused.length;
+    expect([at('10.64.0.0'), at('10.67.255.255')]).toEqual([1, 1]);
+    expect([at('10.63.255.255'), at('10.68.0.0')]).toEqual([0, 0]);
+  });
+
+  it('shares no address with any other, in whatever order and sizes their ranges come', () => {
+    const ranges = ['10.64.4.0/22', '10.64.1.0/24', '10.64.16.0/20', '10.64.2.0/23', '10.64.8.0/21'];
+    const of = (list: string[]) => list.map((podCIDR, i) => peer(`n${i}`, `192.168.1.${i}`, podCIDR));
+    fc.assert(
+      fc.property(fc.shuffledSubarray(ranges, { minLength: ranges.length }), (shuffled) => {
+        expect(acceptPeers(of(shuffled), own).refused).toEqual([]);
+        for (const inner of ['10.64.1.128/25', '10.64.7.0/24', '10.64.31.255/32', '10.64.0.0/16', '10.64.15.0/24']) {
+          const { refused } = acceptPeers(of([...shuffled, inner]), own);
+          expect(refused.map(({ name }) => name)).toEqual(['n5']);
+        }
+        for (const beside of ['10.64.32.0/24', '10.66.0.0/16']) {
+          expect(acceptPeers(of([...shuffled, beside]), own).refused).toEqual([]);
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('is told which node has its range: that before it or that behind it', () => {
+    const two = [peer('low', '192.168.0.3', '10.64.2.0/24'), peer('high', '192.168.0.4', '10.64.6.0/24')];
+    const reasonOf = (podCIDR: string) =>
+      acceptPeers([...two, peer('x', '192.168.0.5', podCIDR)], own).refused[0]?.reason;
+    expect(reasonOf('10.64.2.128/25')).toBe('10.64.2.128/25 overlaps the range of node low');
+    expect(reasonOf('10.64.6.0/25')).toBe('10.64.6.0/25 overlaps the range of node high');
+    expect(reasonOf('10.64.4.0/22')).toBe('10.64.4.0/22 overlaps the range of node high');
+    expect(reasonOf('10.64.4.0/23')).toBeUndefined();
+  });
+
   it('never takes addresses of this node, a server or another peer, whatever peers are told', () => {
     const text = fc.oneof(
       fc.string(),
@@ -78,6 +137,15 @@ describe('a peer', () => {
       }),
     );
   });
+});
+
+it('the range of this node lies within the cluster’s, and covers neither the node nor a server', () => {
+  const of = (podCIDR: string) => ownRangeFault({ ...own, podCIDR: cidr(podCIDR) });
+  expect(of('10.64.0.0/24')).toBeUndefined();
+  expect(of('10.68.0.0/24')).toBe("10.68.0.0/24 is outside the cluster's pod range 10.64.0.0/14");
+  expect(of('10.65.9.0/24')).toBe('10.65.9.0/24 covers a server at 10.65.9.9');
+  const inside = { ...own, address: ipv4('10.64.0.7') };
+  expect(ownRangeFault(inside)).toBe('10.64.0.0/24 covers this node at 10.64.0.7');
 });
 
 describe('a welcome', () => {
