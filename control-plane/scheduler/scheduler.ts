@@ -29,11 +29,6 @@ export const schedulerKinds = [
 
 /** A longer turn would keep the other work of the process waiting. */
 const turnMs = 4;
-/**
- * Informers that took their watch up again with a server that lags show an older state than before; guards that were
- * seen already do not cover decisions on that, so there are none until the informers have caught up.
- */
-const behindMs = 20;
 /** Decisions between two looks at the clock. */
 const decisionsPerLook = 16;
 
@@ -88,9 +83,6 @@ class RunningScheduler implements Scheduler {
   readonly #binder: Binder;
   readonly #budgets = new Budgets();
   readonly #work = new Wakeup();
-  /** The revision that the informers show now, and the newest they have shown. */
-  #revision: () => number = () => 0;
-  #newest = 0;
   #recorder: EventRecorder | undefined;
   #status: StatusWriter | undefined;
   #preemptor: Preemptor | undefined;
@@ -145,13 +137,11 @@ class RunningScheduler implements Scheduler {
     );
     informers.onChange((changes) => this.#apply(changes));
     this.#apply(present(informers));
-    this.#revision = () => informers.revision;
     const own = this.#deps.informers ? undefined : informers.run(signal);
     try {
       await informers.synced(signal);
       for (;;) {
         await this.#work.wait(signal);
-        while (this.#revision() < this.#newest) await clock.sleep(behindMs, signal);
         await this.#schedule(signal);
       }
     } catch (error) {
@@ -167,7 +157,7 @@ class RunningScheduler implements Scheduler {
   /** Decides on all pods that are ready, in turns between which the process does its other work. */
   async #schedule(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
-    while (!signal.aborted && this.#revision() >= this.#newest) {
+    while (!signal.aborted) {
       const started = clock.monotonic();
       let more = true;
       while (more && clock.monotonic() - started < turnMs) {
@@ -255,7 +245,6 @@ class RunningScheduler implements Scheduler {
 
   /** Takes in one batch of the informers: all of it, before anything is decided. */
   #apply(changes: readonly Change[]): void {
-    this.#newest = Math.max(this.#newest, this.#revision());
     const occasions = new Set<Occasion>();
     const guards: NodeGuard[] = [];
     for (const { kind, key, before, after } of changes) {
