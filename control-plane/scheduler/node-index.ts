@@ -57,17 +57,20 @@ export class NodeIndex implements Snapshot {
     return this.#nodes.get(name);
   }
 
-  /** A namespace's labels, for terms that select namespaces by them. */
-  setNamespace(namespace: Namespace): void {
+  /** A namespace's labels, for terms that select namespaces by them. Returns whether they have changed. */
+  setNamespace(namespace: Namespace): boolean {
     const { name, labels = {} } = namespace.metadata;
     const before = this.#namespaces.get(name);
+    if (before && sameLabels(before, labels)) return false;
     this.#namespaces.set(name, labels);
-    if (before && JSON.stringify(before) === JSON.stringify(labels)) return;
     this.#counts.clear();
+    return true;
   }
 
-  removeNamespace(name: string): void {
-    if (this.#namespaces.delete(name)) this.#counts.clear();
+  removeNamespace(name: string): boolean {
+    if (!this.#namespaces.delete(name)) return false;
+    this.#counts.clear();
+    return true;
   }
 
   /** Takes in a pod as it now is. A pod that has ended takes nothing and is no longer known: undefined. */

@@ -23,10 +23,10 @@ export interface QueuedPod {
 }
 
 /**
- * What happened in the cluster, as far as it may help a pod that fitted nowhere: a node came or changed; a pod came,
- * changed, is being deleted or went.
+ * What happened in the cluster, as far as it may help a pod that fitted nowhere: a node came or changed; a namespace
+ * got other labels; a pod came, changed, is being deleted or went.
  */
-export type Occasion = 'node' | 'pod-added' | 'pod-leaving' | 'pod-removed';
+export type Occasion = 'node' | 'namespace' | 'pod-added' | 'pod-leaving' | 'pod-removed';
 
 /** How soon a pod whose placement could not be stored is decided again. */
 const retry = { firstMs: 5, capMs: 5_000 };

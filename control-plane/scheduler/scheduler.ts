@@ -217,6 +217,8 @@ class RunningScheduler implements Scheduler {
     const { entry, pod } = queued;
     // Its name may be another pod's by now.
     if (this.#queue.get(entry.key) === queued) this.#unqueue(entry.key);
+    // The informers show it where the index has it already: what waits for it to be there learns of it here.
+    this.#queue.wake(podPlaced);
     this.#deps.metrics?.bound((this.#deps.clock.monotonic() - queued.since) / 1000);
     this.#recorder?.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${entry.key} to ${node}`, {
       action: 'Binding',
@@ -254,8 +256,7 @@ class RunningScheduler implements Scheduler {
       else if (kind === 'NodeGuard') this.#binder.guardGone(key);
       else if (kind === 'PodDisruptionBudget' && after) this.#budgets.set(after as PodDisruptionBudget);
       else if (kind === 'PodDisruptionBudget') this.#budgets.remove(key);
-      else if (kind === 'Namespace' && after) this.#index.setNamespace(after as Namespace);
-      else if (kind === 'Namespace') this.#index.removeNamespace(key);
+      else if (kind === 'Namespace') this.#applyNamespace(key, after as Namespace | undefined, occasions);
     }
     // Last: with a guard's version goes that everything up to it has been taken in.
     for (const { metadata } of guards) this.#binder.guardSeen(metadata.name, Number(metadata.resourceVersion));
@@ -271,6 +272,11 @@ class RunningScheduler implements Scheduler {
     }
     this.#binder.nodeChanged(name);
     occasions.add('node');
+  }
+
+  #applyNamespace(name: string, namespace: Namespace | undefined, occasions: Set<Occasion>): void {
+    const changed = namespace ? this.#index.setNamespace(namespace) : this.#index.removeNamespace(name);
+    if (changed) occasions.add('namespace');
   }
 
   #applyPod(key: string, before: Pod | undefined, after: Pod | undefined, occasions: Set<Occasion>): void {
@@ -349,8 +355,9 @@ class RunningScheduler implements Scheduler {
 
 type Rejections = Extract<Decision, { node?: undefined }>['rejections'];
 
-const allOccasions: readonly Occasion[] = ['node', 'pod-added', 'pod-leaving', 'pod-removed'];
+const allOccasions: readonly Occasion[] = ['node', 'namespace', 'pod-added', 'pod-leaving', 'pod-removed'];
 const roomFreed: ReadonlySet<Occasion> = new Set(['pod-removed']);
+const podPlaced: ReadonlySet<Occasion> = new Set(['pod-added']);
 
 /** What may help a pod that a plugin found no node for. */
 const helpfulTo: Readonly<Record<string, readonly Occasion[]>> = {
@@ -359,7 +366,7 @@ const helpfulTo: Readonly<Record<string, readonly Occasion[]>> = {
   NodeAffinity: ['node'],
   NodePorts: ['node', 'pod-removed'],
   NodeResourcesFit: ['node', 'pod-removed'],
-  InterPodAffinity: ['node', 'pod-added', 'pod-removed'],
+  InterPodAffinity: ['node', 'namespace', 'pod-added', 'pod-removed'],
 };
 
 /** The node on which room is kept for a pod. */
