@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Node, Pod } from '../../shared/generated/types.ts';
-import { BrakedScheduler } from '../../test/support/braked-scheduler.ts';
+import { BrakedScheduler, bindings } from '../../test/support/braked-scheduler.ts';
 import { pendingPod, readyNode } from '../../test/support/scheduling.ts';
 
 type Spec = Partial<Pod['spec']>;
@@ -191,5 +191,30 @@ describe('a pod that fits nowhere', () => {
     expect(one.decisions).toBe(before);
     await one.clock.advance(5_000);
     expect(one.decisions).toBe(before + 1);
+  });
+
+  it('is counted as waiting, underway or fitting nowhere, each once, also when it is deleted underway', async () => {
+    await one.addNode(readyNode('n', { cpu: '1' }));
+    await one.addPod(labelled('large', 'p', {}, '2'));
+    await one.clock.advance(1_000);
+    const slow = one.client.writes.hold({ match: bindings });
+    await one.addPod(labelled('a', 'p', {}, '600m'));
+    await one.clock.advance(100);
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 1 });
+    await one.deletePod('a');
+    await one.clock.advance(100);
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 1 });
+    slow.release();
+    await one.clock.advance(1_000);
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 0 });
+    // What the deleted pod was assumed to take is free again.
+    await one.addPod(labelled('b', 'p', {}, '1'));
+    await one.clock.advance(1_000);
+    expect(await one.nodeOf('b')).toBe('n');
+    one.client.writes.fail({ match: bindings, times: 20 });
+    await one.deletePod('b');
+    await one.addPod(labelled('c', 'p'));
+    await one.clock.advance(1_000);
+    expect(one.scheduler.pending).toEqual({ active: 1, unschedulable: 1, underway: 0 });
   });
 });

@@ -107,10 +107,13 @@ class RunningScheduler implements Scheduler {
   }
 
   get pending(): Scheduler['pending'] {
-    const underway = this.#binder.underway;
+    let active = 0;
     let unschedulable = 0;
-    for (const { state } of this.#queue.values()) if (state === 'parked') unschedulable++;
-    return { active: this.#queue.size - unschedulable - underway, unschedulable, underway };
+    for (const { state } of this.#queue.values()) {
+      if (state === 'parked') unschedulable++;
+      else if (state !== 'deciding') active++;
+    }
+    return { active, unschedulable, underway: this.#binder.underway };
   }
 
   explain(pod: Pod): Explanation {
