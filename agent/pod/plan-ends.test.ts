@@ -112,6 +112,27 @@ describe('a pod whose sandbox is lost', () => {
     expect(model.started).toEqual(['i0', 'i1']);
   });
 
+  it.each([
+    ['its init container has succeeded', 'i0', 0],
+    ['one of two containers had run', 'a0', 0],
+  ])('and that never restarts has failed when no more than this is known: %s', (_, name, code) => {
+    const model = new ModelPod(podOf({ inits: name === 'i0' ? ['init'] : [], apps: 2, policy: 'Never' }));
+    const dead = model.addSandbox(0, false);
+    model.addContainer(name, dead.id, 'exited', 0, code);
+    model.settle();
+    expect(phaseOf(model)).toBe('Failed');
+    expect(model.started).toEqual([]);
+  });
+
+  it('and that never restarts is made anew though an ephemeral container has run', () => {
+    const model = new ModelPod(podOf({ inits: [], apps: 1, policy: 'Never' }));
+    model.pod = { ...model.pod, spec: { ...model.pod.spec, ephemeralContainers: [container('debug')] } };
+    const dead = model.addSandbox(0, false);
+    model.addContainer('debug', dead.id, 'exited', 0, 0);
+    model.settle();
+    expect(model.started).toEqual(['a0']);
+  });
+
   it('and that never restarts is made anew as long as none of its containers has run', () => {
     const model = new ModelPod(podOf({ inits: [], apps: 1, policy: 'Never' }));
     model.addSandbox(0, false);
@@ -141,6 +162,20 @@ describe('a pod whose sandbox is lost', () => {
     model.settle();
     expect(model.started).toEqual(['i0', 'i1', 'a0', 'a1', 'i0', 'i1', 'a0', 'a1']);
     expect(model.running()).toEqual(['a0', 'a1', 'i1']);
+    expect(model.now).toBe(lostAt);
+  });
+
+  it('starts an init container that had succeeded at last without a pause', () => {
+    const model = new ModelPod(podOf({ inits: ['init'], apps: 1, policy: 'Always' }));
+    model.settle();
+    for (const code of [1, 1, 1, 0]) {
+      model.endOf('i0', code);
+      model.settle();
+    }
+    const lostAt = model.now;
+    loseSandbox(model);
+    model.settle();
+    expect(model.running()).toEqual(['i0']);
     expect(model.now).toBe(lostAt);
   });
 
@@ -179,10 +214,13 @@ describe('a pod whose sandbox is lost', () => {
     expect(model.plan()).toEqual([{ action: 'removeSandbox', id: model.sandboxes[0]?.id }]);
   });
 
-  it('keeps the newest of two that run', () => {
+  it.each([
+    [3, 2],
+    [2, 3],
+  ])('keeps the newest of two that run, listed as %i and %i', (...attempts) => {
     const model = new ModelPod(podOf({ inits: [], apps: 1, policy: 'Always' }));
-    const young = model.addSandbox(3);
-    const old = model.addSandbox(2);
+    const [old, young] = attempts.map((attempt) => model.addSandbox(attempt)).sort((a, b) => a.attempt - b.attempt);
+    if (!old || !young) throw new Error('there are two');
     expect(model.plan()).toContainEqual({ action: 'removeSandbox', id: old.id });
     model.settle();
     expect(model.sandboxes).toEqual([young]);

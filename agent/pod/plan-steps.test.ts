@@ -152,6 +152,7 @@ describe('a container', () => {
     const tried = (change: Partial<Failure>, attempt = 0) =>
       planOf({ progress: progressOf({ attempt, failure: failure(change) }) });
     expect(tried({})).toEqual([wait]);
+    expect(tried({ at: now })).toEqual([wait]);
     expect(tried({ inputs: {} })).toEqual([wait]);
     expect(tried({ inputs: { image: 'example/app:1' } })).toEqual([wait]);
     expect(tried({ inputs: { image: 'example/app:0' } })).toEqual([pull]);
@@ -245,6 +246,13 @@ describe('of two containers of one name', () => {
     expect(steps).toEqual(['c1', 'c2'].map((id) => ({ action: 'removeContainer', container: 'app', id })));
   });
 
+  it('those of another sandbox are left to the removal of that', () => {
+    const sandboxes = [sandboxState(), sandboxState({ id: 'old', attempt: -1, running: false })];
+    const old = [0, 1, 2].map((attempt) => exitedState('app', 1, { id: `c${attempt}`, attempt, sandboxId: 'old' }));
+    const containers = [...old, containerState('app', { attempt: 3 })];
+    expect(planOf({ sandboxes, containers })).toEqual([{ action: 'removeSandbox', id: 'old' }]);
+  });
+
   it('those of another sandbox are not counted', () => {
     const sandboxes = [sandboxState(), sandboxState({ id: 'old', attempt: -1, running: false })];
     const old = exitedState('app', 1, { id: 'gone', sandboxId: 'old' });
@@ -252,6 +260,11 @@ describe('of two containers of one name', () => {
       { action: 'removeSandbox', id: 'old' },
     ]);
   });
+});
+
+it('an ephemeral container is planned once, at any time', () => {
+  const spec = { ephemeralContainers: [container('debug')] };
+  expect(planOf({ spec, containers: [running] })).toEqual([{ action: 'pullImage', container: 'debug', attempt: 0 }]);
 });
 
 describe('initialisation', () => {

@@ -172,9 +172,9 @@ function outcome(view: PodView, sandbox: SandboxState | undefined): 'Succeeded' 
   const failedInit = containers.some(({ role }, i) => role === 'init' && (done[i] ?? 0) !== 0);
   if (failedInit) return 'Failed';
   const apps = done.filter((_, i) => containers[i]?.role === 'app');
-  const lost = policy === 'Never' && !sandbox && view.memory.nextSandbox > 0 && done.some((code) => code !== undefined);
+  const lost = policy === 'Never' && !sandbox && done.some((code) => code !== undefined);
   if (lost) return apps.every((code) => code === 0) ? 'Succeeded' : 'Failed';
-  if (apps.length === 0 || apps.some((code) => code === undefined)) return undefined;
+  if (apps.some((code) => code === undefined)) return undefined;
   return apps.every((code) => code === 0) ? 'Succeeded' : 'Failed';
 }
 
@@ -234,8 +234,8 @@ function planContainer(view: PodView, container: PodContainer, sandbox: Pick<San
     return [{ action: 'removeContainer', container: name, id: unstarted.id }];
   }
   if (unstarted) return [{ action: 'startContainer', container: name, id: unstarted.id }];
-  // Init containers run again in a new sandbox, whatever became of them in an older one.
-  const again = container.role === 'init' && exit?.sandboxId !== sandbox.id;
+  // Init containers that are planned have not succeeded in this sandbox: they run again, whatever became of them in an older one.
+  const again = container.role === 'init';
   if (exit && !again && !restarts(container, view.pod.spec.restartPolicy, exit)) return [];
   const at = again && exit?.exitCode === 0 ? 0 : restartAt(view.memory, container);
   if (at > now) return [{ action: 'wait', until: at }];
@@ -282,17 +282,11 @@ function planResize(view: PodView, spec: PodContainer['spec'], state: ContainerS
  * whatever was found.
  */
 function planGarbage({ observed, pod }: PodView, sandbox: SandboxState, now: number): Step[] {
-  const names = new Map<string, number>();
-  for (const { name, sandboxId } of observed.containers) {
-    if (sandboxId === sandbox.id) names.set(name, (names.get(name) ?? 0) + 1);
-  }
+  const present = observed.containers.filter(({ sandboxId }) => sandboxId === sandbox.id);
   const steps: Step[] = [];
-  for (const [container, count] of names) {
-    if (count < 2) continue;
+  for (const container of new Set(present.map(({ name }) => name))) {
     const current = newestContainer(observed, sandbox.id, container);
-    const others = observed.containers.filter(
-      (state) => state.sandboxId === sandbox.id && state.name === container && state !== current,
-    );
+    const others = present.filter((state) => state.name === container && state !== current);
     const ended = others.filter(({ state }) => state === 'exited');
     const lastEnded = ended.sort((a, b) => b.attempt - a.attempt)[0];
     for (const state of others) {

@@ -76,6 +76,12 @@ describe('the phase of a pod that is deleted', () => {
     expect(phaseOf({ spec: two, containers, memory: memory({ containers }) })).toBe(phase);
   });
 
+  it('is no end as long as one of its containers has never run', () => {
+    const containers = [exitedState('app', 0)];
+    const { memory } = viewOf({ spec: two, containers });
+    expect(phaseOf({ spec: two, containers, memory: { ...memory, deletion } })).toBe('Pending');
+  });
+
   it('is Pending when it never ran', () => {
     expect(phaseOf({ spec: two, memory: { deletion } })).toBe('Pending');
   });

@@ -111,6 +111,8 @@ describe('a container that has ended', () => {
     const waiting = (at: number) => appOf({ memory, at }).state?.waiting;
     expect(waiting(2_999)).toEqual({ reason: 'RunContainerError', message: 'no such command' });
     expect(waiting(3_000)?.reason).toBe('CrashLoopBackOff');
+    const other = { containers: { app: crashed(2) } };
+    expect(appOf({ memory: other, at: 2_500 }).state?.waiting?.reason).toBe('CrashLoopBackOff');
   });
 
   it('and runs again has the end of the one before as its last state', () => {
@@ -221,6 +223,7 @@ describe('an init container', () => {
   it('is ready when it has ended well, never while it runs; a sidecar as an app container', () => {
     expect(initsOf({ containers: [containerState('one')] })[0]).toMatchObject({ ready: false, started: true });
     expect(initsOf({ containers: [exitedState('one', 0)] })[0]).toMatchObject({ ready: true, started: false });
+    expect(initsOf({ containers: [exitedState('one', 0)] })[0]?.state?.terminated?.reason).toBe('Completed');
     expect(initsOf({ containers: [exitedState('one', 1)] })[0]?.ready).toBe(false);
     expect(initsOf({ containers: [exitedState('one', 0), containerState('proxy')] })[1]?.ready).toBe(true);
     expect(initsOf({ containers: [exitedState('proxy', 0)] })[1]?.ready).toBe(false);
@@ -269,9 +272,9 @@ it('a container whose probes have said nothing yet is neither started nor ready'
 it('a container that runs in a sandbox that has died is still told to run, until it is stopped', () => {
   const spec = { containers: [container('other'), container('app')] };
   const containers = [
+    containerState('other'),
     exitedState('app', 1, { id: 'old' }),
     containerState('app', { attempt: 1 }),
-    containerState('other'),
   ];
   const status = appOf({ spec, sandboxes: [sandboxState({ running: false })], containers });
   expect(status).toMatchObject({ state: { running: {} }, containerID: 'docker://id-app', restartCount: 1 });

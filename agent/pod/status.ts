@@ -151,8 +151,7 @@ function stoppedState(
     return { waiting: crashLoop(view, name, exit, now) };
   }
   const initializing = isInit(container) || incompleteInit(view, currentSandbox(view.observed)).length > 0;
-  const hasInit = (pod.spec.initContainers?.length ?? 0) > 0;
-  return { waiting: { reason: hasInit && initializing ? 'PodInitializing' : 'ContainerCreating' } };
+  return { waiting: { reason: initializing ? 'PodInitializing' : 'ContainerCreating' } };
 }
 
 /** When containers failed to start, in milliseconds since the epoch: `freshFailureMs` later that is told in other words. */
