@@ -18,13 +18,13 @@ import {
   emptyProgress,
   firstInputs,
   type InputVersions,
-  newMemory,
   type PodMemory,
   type PodProgress,
   type PodView,
 } from './model.ts';
 import { planPod } from './plan.ts';
 import { PodProbers, type ProbedPod } from './probers.ts';
+import { memoryOfReported } from './reported.ts';
 import { failedAt, freshFailureMs, podStatus, type StatusContext } from './status.ts';
 import type { Action, Step, StepArgs } from './steps.ts';
 
@@ -93,7 +93,7 @@ export class PodWorker {
     this.#deps = deps;
     this.#probers = new PodProbers(deps, () => this.wake());
     this.#pod = pod;
-    this.#memory = memory ?? newMemory(deps.clock.now());
+    this.#memory = memory ?? memoryOfReported(pod, deps.clock.now());
     this.#reported = pod.status;
     const phase = pod.status?.phase;
     if (!this.#memory.terminal && (phase === 'Succeeded' || phase === 'Failed')) {

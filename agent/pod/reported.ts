@@ -1,0 +1,73 @@
+import { parseTime } from '../../shared/clock.ts';
+import type { ContainerStatus, Pod } from '../../shared/generated/types.ts';
+import { type ContainerExit, type ContainerMemory, newMemory, type PodMemory } from './model.ts';
+
+type Ended = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>;
+
+/**
+ * What is remembered of a pod of which this agent has no record: what its stored status tells, as in the kubelet. So its start, its
+ * restarts and its exits do not begin anew after the checkpoint was lost or the pod was forgotten. A container that was reported as running
+ * counts as one that ended in an unknown way, unless the runtime has it.
+ */
+export function memoryOfReported({ status }: Pod, now: number): PodMemory {
+  const {
+    startTime,
+    initContainerStatuses = [],
+    containerStatuses = [],
+    ephemeralContainerStatuses = [],
+  } = status ?? {};
+  const known = [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses].flatMap((container) => {
+    const memory = containerMemory(container, now);
+    return memory ? [[container.name, memory] as const] : [];
+  });
+  return { ...newMemory(parseTime(startTime) ?? now), containers: Object.fromEntries(known) };
+}
+
+/** Undefined for a container that has never run. */
+function containerMemory(
+  { state = {}, lastState = {}, ...status }: ContainerStatus,
+  now: number,
+): ContainerMemory | undefined {
+  const { restartCount } = status;
+  const last = lastState.terminated;
+  const previous = (attempt: number) => (last ? [exitOf(last, status, attempt, now)] : []);
+  const base = { nextAttempt: restartCount + 1, crashes: 0 };
+  if (state.running && status.containerID) {
+    const { startedAt } = state.running;
+    const live = {
+      ...containerOf(status.containerID, status),
+      attempt: restartCount,
+      startedAt: parseTime(startedAt) ?? now,
+    };
+    return { ...base, live, exits: previous(restartCount - 1) };
+  }
+  if (state.terminated) {
+    return { ...base, exits: [exitOf(state.terminated, status, restartCount, now), ...previous(restartCount - 1)] };
+  }
+  return last && { ...base, exits: previous(restartCount) };
+}
+
+function exitOf(
+  ended: Ended,
+  status: Pick<ContainerStatus, 'image' | 'imageID'>,
+  attempt: number,
+  now: number,
+): ContainerExit {
+  const { exitCode, signal, reason, message } = ended;
+  const startedAt = parseTime(ended.startedAt);
+  return {
+    ...containerOf(ended.containerID ?? '', status),
+    attempt,
+    exitCode,
+    ...(signal ? { signal } : {}),
+    reason: reason ?? (exitCode === 0 ? 'Completed' : 'Error'),
+    ...(message ? { message } : {}),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    finishedAt: parseTime(ended.finishedAt) ?? now,
+  };
+}
+
+/** No status tells the sandbox that a container was in: it is none of those that are there. */
+function containerOf(id: string, { image, imageID }: Pick<ContainerStatus, 'image' | 'imageID'>) {
+  return { id: id.replace(/^[^/]*:\/\//, ''), sandboxId: '', image, imageId: imageID };
+}
