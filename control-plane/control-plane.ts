@@ -61,6 +61,8 @@ export interface ControlPlaneDeps {
   readonly serviceCIDR?: string;
   /** What stored objects may take of memory. Absent: anything. */
   readonly storageLimits?: StorageLimits;
+  /** How many recent changes a watch can be resumed from. Absent: as many as the cache keeps by default. */
+  readonly watchWindow?: number;
   readonly heartbeatMs?: number;
   readonly leaseMs?: number;
   readonly metrics?: Registry;
@@ -113,7 +115,11 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   const leaseMs = deps.leaseMs ?? defaults.leaseMs;
   const liveness = deps.liveness ?? new LivenessCore({ store, clock, random, log, server: deps.holder });
 
-  const cache = new WatchCache({ store, clock, random, log: log.child({ component: 'cache' }) });
+  const window = deps.watchWindow;
+  const cache = new WatchCache({
+    ...{ store, clock, random, log: log.child({ component: 'cache' }) },
+    ...(window === undefined ? {} : { window }),
+  });
   const rbac = new RbacIndex();
   const authorizer = createAuthorizer({
     rbac,
