@@ -1,205 +1,143 @@
 import { createHash } from 'node:crypto';
-import { createAgent } from '../../agent/agent.ts';
-import { memoryCheckpoint } from '../../agent/checkpoint.ts';
-import { noVolumes } from '../../agent/pod/volumes.ts';
-import { FakeRuntime } from '../../agent/runtime/fake.ts';
-import { FakeEngine } from '../../agent/runtime/fake-engine.ts';
+import { Registry } from 'prom-client';
 import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
 import { LivenessCore } from '../../control-plane/liveness/core.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
-import type { Store, StoreBatch } from '../../control-plane/store/store.ts';
-import { ApiError } from '../../shared/errors.ts';
 import { createLog, silentLog } from '../../shared/log.ts';
 import { type Random, seededRandom } from '../../shared/random.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
+import { Recorder } from './history.ts';
 import { SimNetwork } from './network.ts';
+import { SimNode } from './node.ts';
+import { ProcessStore } from './process-store.ts';
 
-const cpusPerNode = 4;
 /** SIM_LOG=debug shows what the parts say. */
 const log = process.env.SIM_LOG ? createLog(process.env.SIM_LOG) : silentLog;
+/** So few recent changes that watches that fall behind a little lose a stretch. */
+const watchWindow = 64;
 
 /**
- * A whole cluster in one process on a virtual clock: a store that never forgets, control planes that crash, hollow nodes that
- * lose power, and the network between them; all of it from one seed.
+ * A whole cluster in one process on a virtual clock: a store that never forgets, servers that crash, hollow nodes that lose power, and
+ * the network between them; all of it from one seed.
  */
 export class SimCluster {
   readonly clock = new VirtualClock();
   readonly random: Random;
   readonly network: SimNetwork;
   readonly store: MemoryStore;
-  readonly nodes: SimNode[];
-  controlPlane: ControlPlane | undefined;
-  readonly #history = createHash('sha256');
+  readonly nodes: readonly SimNode[];
+  readonly servers: readonly SimServerProcess[];
+  readonly history: Recorder;
+  readonly #fingerprint = createHash('sha256');
   readonly #watching = new AbortController();
-  #crash: (() => void) | undefined;
 
-  /** `observe` sees every revision of the store as it is written. */
-  constructor(seed: number, nodes: number, observe: (batch: StoreBatch) => void) {
+  constructor(seed: number, size: { readonly nodes: number; readonly servers: number }) {
     this.random = seededRandom(seed);
     this.network = new SimNetwork(this.clock, this.random);
     this.store = new MemoryStore({ clock: this.clock });
-    this.nodes = Array.from({ length: nodes }, (_, index) => new SimNode(this, `node-${index}`));
-    void this.#watch(observe);
+    this.history = new Recorder(() => this.clock.monotonic());
+    this.nodes = Array.from({ length: size.nodes }, (_, index) => new SimNode({ ...this.#common() }, index));
+    this.servers = Array.from({ length: size.servers }, (_, index) => new SimServerProcess(this, `server-${index}`));
+    void this.#watch();
   }
 
   /** A fingerprint of everything that was ever stored, in order. */
   get fingerprint(): string {
-    return this.#history.copy().digest('hex');
+    return this.#fingerprint.copy().digest('hex');
   }
 
-  /** A control plane's process starts on the store. */
-  startControlPlane(): void {
-    const stop = new AbortController();
-    const { store, sever } = severable(this.store, stop.signal);
-    const common = { store, clock: this.clock, random: this.random, log };
-    const liveness = new LivenessCore({ ...common, server: 'server' });
-    const controlPlane = createControlPlane({
-      ...common,
-      liveness,
-      holder: 'server',
-      clusterCIDR: '10.64.0.0/14',
-    });
-    this.#crash = () => {
-      sever();
-      stop.abort(new Error('crashed'));
-      this.network.serverDied();
-      this.controlPlane = undefined;
-    };
-    const running = controlPlane.run(stop.signal);
-    running.catch(() => undefined);
-    controlPlane.ready(stop.signal).then(
-      () => {
-        this.controlPlane = controlPlane;
-        this.network.server = { sessions: controlPlane.sessions, heartbeats: liveness };
-      },
-      () => undefined,
-    );
+  /** Servers that serve requests. */
+  get serving(): readonly SimServerProcess[] {
+    return this.servers.filter(({ controlPlane }) => controlPlane);
   }
 
-  /** As kill -9: whatever it was about to write is not written. */
-  crashControlPlane(): void {
-    this.#crash?.();
-    this.#crash = undefined;
+  look(): void {
+    const at = this.clock.monotonic();
+    this.history.looks.push(...this.nodes.map((node) => node.look(at)));
   }
 
   stop(): void {
     for (const node of this.nodes) node.killAgent();
-    this.crashControlPlane();
+    for (const server of this.servers) server.crash();
     this.#watching.abort();
   }
 
-  async #watch(observe: (batch: StoreBatch) => void): Promise<void> {
+  #common() {
+    return { clock: this.clock, random: this.random, network: this.network, log };
+  }
+
+  async #watch(): Promise<void> {
     for await (const batch of this.store.watch('/coracle/registry/', 0, this.#watching.signal)) {
-      this.#history.update(JSON.stringify(batch));
-      observe(batch);
+      this.#fingerprint.update(JSON.stringify(batch));
+      this.history.observe(batch);
     }
   }
 }
 
-/** A machine with its engine, its disk, and an agent's process when it is on. */
-export class SimNode {
+/** One server of several on the store: its process starts and crashes. */
+export class SimServerProcess {
   readonly name: string;
-  readonly engine: FakeEngine;
   readonly #cluster: SimCluster;
-  readonly #disk = new Map<string, string>();
-  #stop: AbortController | undefined;
-  #boots = 0;
-  powered = true;
+  #process: { readonly store: ProcessStore; readonly registry: Registry; readonly dead: AbortController } | undefined;
+  /** Set while it serves requests. */
+  controlPlane: ControlPlane | undefined;
 
   constructor(cluster: SimCluster, name: string) {
-    this.name = name;
     this.#cluster = cluster;
-    this.engine = new FakeEngine(cluster, {
-      images: 'all',
-      cpus: cpusPerNode,
-      sandboxMs: [20, 200],
-      startMs: [20, 100],
-    });
+    this.name = name;
   }
 
   get running(): boolean {
-    return this.#stop !== undefined;
+    return this.#process !== undefined;
   }
 
-  startAgent(): void {
-    if (this.#stop || !this.powered) return;
-    const { clock, random, network } = this.#cluster;
-    this.#stop = new AbortController();
-    const agent = createAgent({
-      transport: network.transportOf(this.name),
-      runtime: new FakeRuntime(this.engine),
-      volumes: noVolumes,
-      checkpoint: memoryCheckpoint(this.#disk),
-      dialers: { http: refuse, tcp: refuse, grpc: refuse },
-      clock,
-      random,
-      log,
-      node: {
-        name: this.name,
-        address: `192.0.2.${Number(this.name.slice(5)) + 1}`,
-        labels: {},
-        taints: [],
-        version: 'v1.32.0-coracle',
-        machineId: this.name,
-        bootId: `${this.name}/${this.#boots}`,
-        maxPods: 110,
-        reserved: { cpuMillis: 0, memoryBytes: 0 },
-      },
+  /** Its way to the store, while it runs. */
+  get store(): ProcessStore | undefined {
+    return this.#process?.store;
+  }
+
+  start(): void {
+    if (this.#process) return;
+    const { store: shared, clock, random, network, history } = this.#cluster;
+    const dead = new AbortController();
+    const registry = new Registry();
+    const wrote = (revision: number, unanswered: boolean): void => history.wrote(revision, this.name, unanswered);
+    const store = new ProcessStore({ store: shared, clock, random, wrote }, dead.signal);
+    this.#process = { store, registry, dead };
+    const common = { store, clock, random, log };
+    const liveness = new LivenessCore({ ...common, server: this.name });
+    const controlPlane = createControlPlane({
+      ...common,
+      liveness,
+      metrics: registry,
+      holder: this.name,
+      clusterCIDR: '10.64.0.0/14',
+      watchWindow,
     });
-    void agent.run(this.#stop.signal);
+    controlPlane.run(dead.signal).catch(() => undefined);
+    controlPlane.ready(dead.signal).then(
+      () => {
+        this.controlPlane = controlPlane;
+        network.servers.set(this.name, { sessions: controlPlane.sessions, heartbeats: liveness });
+      },
+      () => {
+        // It could not begin: it ends, as the program does, and is started again by whoever minds it.
+        if (this.#process?.dead === dead) this.crash();
+      },
+    );
   }
 
-  /** kill -9 of the agent: its containers run on. */
-  killAgent(): void {
-    this.#stop?.abort(new Error('killed'));
-    this.#stop = undefined;
-    this.#cluster.network.agentDied(this.name, false);
+  /** As kill -9: whatever it was about to write is not written. */
+  crash(): void {
+    this.#process?.dead.abort(new Error('crashed'));
+    this.#process = undefined;
+    this.controlPlane = undefined;
+    this.#cluster.network.serverDied(this.name);
   }
 
-  powerCut(): void {
-    this.#cluster.network.agentDied(this.name, true);
-    this.#stop?.abort(new Error('no power'));
-    this.#stop = undefined;
-    this.engine.powerCut();
-    this.powered = false;
+  /** One of its metrics, by the values of its labels. */
+  async metric(name: string): Promise<ReadonlyMap<string, number>> {
+    const values = (await this.#process?.registry.getSingleMetric(name)?.get())?.values ?? [];
+    return new Map(values.map(({ labels, value }) => [Object.values(labels).join(','), value]));
   }
-
-  boot(): void {
-    if (this.powered) return;
-    this.powered = true;
-    this.#boots++;
-    this.startAgent();
-  }
-}
-
-async function refuse(): Promise<never> {
-  throw new Error('connect: connection refused');
-}
-
-/** The store as one process sees it: once it is severed, nothing of that process reaches it, and nothing comes back. */
-function severable(store: Store, signal: AbortSignal): { store: Store; sever: () => void } {
-  let severed = false;
-  const guard = async <T>(call: () => Promise<T>): Promise<T> => {
-    if (severed) throw new ApiError('ServiceUnavailable', 'the process is dead');
-    const result = await call();
-    if (severed) throw new ApiError('ServiceUnavailable', 'the process is dead');
-    return result;
-  };
-  return {
-    sever: () => {
-      severed = true;
-    },
-    store: {
-      get: (key) => guard(() => store.get(key)),
-      list: (prefix, options) => guard(() => store.list(prefix, options)),
-      txn: (txn) => guard(() => store.txn(txn)),
-      txns: (txns) => guard(() => store.txns(txns)),
-      watch: (prefix, from, watching) => store.watch(prefix, from, AbortSignal.any([signal, watching])),
-      grantLease: (ttl) => guard(() => store.grantLease(ttl)),
-      keepAlive: (lease) => guard(() => store.keepAlive(lease)),
-      revokeLease: (lease) => guard(() => store.revokeLease(lease)),
-      compact: (revision) => guard(() => store.compact(revision)),
-      close: async () => undefined,
-    },
-  };
 }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError } from '../../shared/errors.ts';
-import { fraction, type Random } from '../../shared/random.ts';
+import { fraction, type Random, randomInt } from '../../shared/random.ts';
 import type {
   CertifiedNode,
   Connection,
@@ -69,6 +69,7 @@ setMaxListeners(0, never);
 /** One established connection, with what each side must do when the other, or the machine, goes away. */
 interface Established {
   readonly node: string;
+  readonly server: string;
   /** The agent's process or machine died. `quietly`: without a word, as a power cut does. */
   killAgent(quietly: boolean): void;
   killServer(): void;
@@ -80,15 +81,15 @@ export interface SimServer {
   readonly heartbeats: HeartbeatServer;
 }
 
-/** A network of nodes and one control plane, with delays, cut cables and dead peers, from one seed. */
+/** A network of nodes and servers, with delays, cut cables and dead peers, from one seed. */
 export class SimNetwork {
   readonly clock: Clock;
   readonly #random: Random;
   readonly #cut = new Set<string>();
   readonly #waiting = new Map<string, Set<Wakeup>>();
   readonly #connections = new Set<Established>();
-  /** Who answers; undefined while the control plane is down. */
-  server: SimServer | undefined;
+  /** The servers that answer, by name. */
+  readonly servers = new Map<string, SimServer>();
 
   constructor(clock: Clock, random: Random) {
     this.clock = clock;
@@ -125,36 +126,47 @@ export class SimNetwork {
     for (const connection of [...this.#connections]) if (connection.node === node) connection.killAgent(quietly);
   }
 
-  serverDied(): void {
-    this.server = undefined;
-    for (const connection of [...this.#connections]) connection.killServer();
+  serverDied(server: string): void {
+    this.servers.delete(server);
+    for (const connection of [...this.#connections]) if (connection.server === server) connection.killServer();
   }
 
   transportOf(node: string): SessionTransport {
     const identity = { user: `system:node:${node}`, groups: ['system:nodes', 'system:authenticated'] };
     const certified: CertifiedNode = { node, until: Number.POSITIVE_INFINITY };
     return {
-      connect: () => ({
-        ...this.#dial(node, ({ sessions }, end) => sessions.serve(end, identity)),
-        heartbeats: () => this.#dial(node, ({ heartbeats }, end) => heartbeats.beats(end, certified)),
-      }),
-      tunnel: (id) => this.#dial(node, ({ sessions }, end) => sessions.tunnel(id, end, identity)),
+      connect: () => {
+        const server = this.#anyServer();
+        return {
+          ...this.#dial(node, server, ({ sessions }, end) => sessions.serve(end, identity)),
+          heartbeats: () => this.#dial(node, server, ({ heartbeats }, end) => heartbeats.beats(end, certified)),
+        };
+      },
+      tunnel: (id) => this.#dial(node, this.#anyServer(), ({ sessions }, end) => sessions.tunnel(id, end, identity)),
     };
+  }
+
+  /** As a balancer leads: to any server that lives. */
+  #anyServer(): string {
+    const names = [...this.servers.keys()].sort();
+    return names[randomInt(this.#random, Math.max(1, names.length))] ?? '';
   }
 
   #dial<In, Out>(
     node: string,
+    name: string,
     serve: (server: SimServer, end: Connection<Out, In>) => Promise<void>,
   ): Connection<In, Out> {
     const up = new Pipe<Out>(this, node);
     const down = new Pipe<In>(this, node);
-    const { server } = this;
+    const server = this.servers.get(name);
     if (!server || this.isCut(node)) {
       down.kill();
       return ends(down, up);
     }
     const established: Established = {
       node,
+      server: name,
       killAgent: (quietly) => {
         down.kill();
         if (!quietly) up.close();

@@ -38,7 +38,7 @@ export async function startHollowKubectl(): Promise<HollowKubectl> {
   const running = controlPlane.run(stop.signal);
   await controlPlane.ready(stop.signal);
   const network = new SimNetwork(clock, random);
-  network.server = { sessions: controlPlane.sessions, heartbeats: liveness };
+  network.servers.set('test', { sessions: controlPlane.sessions, heartbeats: liveness });
   const agent = createAgent({
     ...base,
     transport: network.transportOf('node-1'),
