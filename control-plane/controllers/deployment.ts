@@ -8,6 +8,7 @@ import { controllerOf, keyOf } from '../../shared/object.ts';
 import { isPodTerminal } from '../../shared/pod.ts';
 import { nextRevision } from '../../shared/revision.ts';
 import { matchesLabels, selectorOf } from '../../shared/selector.ts';
+import { mayAdopt } from './adoption.ts';
 import type { Controller, ControllerDeps } from './controller.ts';
 import {
   annotations,
@@ -67,26 +68,32 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
     const next = findNext(deployment, sets);
     const old = sets.filter((set) => set !== next);
     let created: string | undefined;
+    /** The Deployment as it is after the writes of this look. */
+    let latest = deployment;
     if (!deployment.metadata.deletionTimestamp) {
       if (next) await passOnAnnotations(deployment, next);
       if (wasResized(deployment, sets)) await resize(deployment, sets, planScale(deployment, next, old));
       else if (deployment.spec.paused) await resize(deployment, sets, planScale(deployment, next, old));
-      else if (next) await rollOut(deployment, next, old);
-      else if (mayStart(deployment, old)) created = await createNext(deployment, old);
-      else
+      else if (next) latest = await rollOut(deployment, next, old);
+      else if (mayStart(deployment, old)) {
+        const made = await createNext(deployment, old);
+        created = made.metadata.name;
+        latest = await setRevision(deployment, revisionOf(made));
+      } else
         await resize(
           deployment,
           sets,
           new Map(old.filter((set) => sizeOf(set) > 0).map((set) => [set.metadata.name, 0])),
         );
     }
-    return writeStatus(deployment, next, sets, created);
+    return writeStatus(latest, next, sets, created);
   }
 
-  async function rollOut(deployment: Deployment, next: ReplicaSet, old: readonly ReplicaSet[]): Promise<void> {
-    await numberRevision(deployment, next, old);
+  async function rollOut(deployment: Deployment, next: ReplicaSet, old: readonly ReplicaSet[]): Promise<Deployment> {
+    const latest = await numberRevision(deployment, next, old);
     if (deployment.spec.strategy?.type === 'Recreate' && !mayStart(deployment, old)) {
-      return resize(deployment, old, planRollout(deployment, { ...next, spec: { ...next.spec, replicas: 0 } }, old));
+      await resize(deployment, old, planRollout(deployment, { ...next, spec: { ...next.spec, replicas: 0 } }, old));
+      return latest;
     }
     await resize(deployment, [next, ...old], planRollout(deployment, next, old));
     const counts = {
@@ -95,13 +102,14 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
       readyReplicas: next.status?.readyReplicas ?? 0,
       availableReplicas: total([next, ...old], (set) => set.status?.availableReplicas ?? 0),
     };
-    if (!isComplete(deployment, counts)) return;
+    if (!isComplete(deployment, counts)) return latest;
     for (const { metadata } of surplusHistory(deployment, old)) {
       const { name, namespace, uid } = metadata;
       await client
         .delete('ReplicaSet', name, { namespace, preconditions: { uid } })
         .catch(ignoring('NotFound', 'Conflict'));
     }
+    return latest;
   }
 
   /** Recreate makes its first new pod when no old one is left; a rolling update may always start. */
@@ -111,24 +119,20 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
   }
 
   /** The name says which template it is: two controllers, or one that crashed in between, make one ReplicaSet. */
-  async function createNext(deployment: Deployment, old: readonly ReplicaSet[]): Promise<string | undefined> {
+  async function createNext(deployment: Deployment, old: readonly ReplicaSet[]): Promise<ReplicaSet> {
     const hash = templateHash(deployment.spec.template, deployment.status?.collisionCount ?? 0);
     const replicas = initialSize(deployment, 0, total(old, sizeOf));
     const set = cutReplicaSet(deployment, hash, replicas, nextRevision(old.map(revisionOf)));
     try {
       const made = await client.create('ReplicaSet', set);
       ownWrites.wrote(keyOf(deployment), made);
-      await setRevision(deployment, revisionOf(made));
       if (replicas > 0) scaled(deployment, 'up', made.metadata.name, 0, replicas);
-      return made.metadata.name;
+      return made;
     } catch (error) {
-      if (!isApiError(error, 'AlreadyExists')) {
-        const message = `Failed to create new replica set "${set.metadata.name}": ${messageOf(error)}`;
-        if (!hasCause(error, 'NamespaceTerminating')) await sayNotCreated(deployment, message);
-        throw error;
-      }
-      await collide(deployment, set.metadata.name);
-      return undefined;
+      const message = `Failed to create new replica set "${set.metadata.name}": ${messageOf(error)}`;
+      if (isApiError(error, 'AlreadyExists')) await collide(deployment, set.metadata.name);
+      else if (!hasCause(error, 'NamespaceTerminating')) await sayNotCreated(deployment, message);
+      throw error;
     }
   }
 
@@ -161,13 +165,17 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
   }
 
   /** A template that comes back, by a rollback, becomes the newest revision again. */
-  async function numberRevision(deployment: Deployment, next: ReplicaSet, old: readonly ReplicaSet[]): Promise<void> {
+  async function numberRevision(
+    deployment: Deployment,
+    next: ReplicaSet,
+    old: readonly ReplicaSet[],
+  ): Promise<Deployment> {
     const after = nextRevision(old.map(revisionOf));
     const own = revisionOf(next);
     const isNewest = own >= after;
     const revision = isNewest ? own : after;
     if (!isNewest) await patchSet(deployment, next, { annotations: { [annotations.revision]: `${revision}` } });
-    if (revision !== revisionOf(deployment)) await setRevision(deployment, revision);
+    return revision === revisionOf(deployment) ? deployment : setRevision(deployment, revision);
   }
 
   /** What a person says of the deployment, the cause of a change above all, stays with the newest ReplicaSet. */
@@ -177,10 +185,12 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
     if (said.length > 0) await patchSet(deployment, next, { annotations: Object.fromEntries(said) });
   }
 
-  async function setRevision(deployment: Deployment, revision: bigint): Promise<void> {
-    const { name, namespace } = deployment.metadata;
-    const body = { metadata: { annotations: { [annotations.revision]: `${revision}` } } };
-    await client.patch('Deployment', name, { type: 'merge', body }, { namespace });
+  async function setRevision(deployment: Deployment, revision: bigint): Promise<Deployment> {
+    const { name, namespace, resourceVersion } = deployment.metadata;
+    const body = { metadata: { resourceVersion, annotations: { [annotations.revision]: `${revision}` } } };
+    const patched = await client.patch('Deployment', name, { type: 'merge', body }, { namespace });
+    ownWrites.wrote(keyOf(deployment), patched);
+    return patched;
   }
 
   async function resize(deployment: Deployment, sets: readonly ReplicaSet[], sizes: Sizes): Promise<void> {
@@ -206,18 +216,32 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
     events.event(deployment, 'Normal', 'ScalingReplicaSet', `Scaled ${way} replica set ${set} from ${from} to ${to}`);
   }
 
+  /** As with pods: orphans that match are adopted, own ReplicaSets that no longer match are released, while the Deployment lives. */
   async function claim(deployment: Deployment): Promise<ReplicaSet[]> {
     const claimed: ReplicaSet[] = [];
-    for (const set of replicaSets.by('owner', deployment.metadata.uid)) if (selects(deployment, set)) claimed.push(set);
-    if (deployment.metadata.deletionTimestamp) return claimed;
-    for (const set of replicaSets.by('owner', unowned(deployment.metadata.namespace))) {
-      if (!selects(deployment, set) || set.metadata.deletionTimestamp) continue;
-      const { name, namespace, resourceVersion } = set.metadata;
-      const ownerReferences = [...(set.metadata.ownerReferences ?? []), referenceTo(deployment)];
+    const { deletionTimestamp, namespace, uid } = deployment.metadata;
+    const setOwners = async (set: ReplicaSet, ownerReferences: OwnerReference[]): Promise<ReplicaSet> => {
+      const { name, resourceVersion } = set.metadata;
       const body = { metadata: { resourceVersion, ownerReferences } };
-      const adopted = await client.patch('ReplicaSet', name, { type: 'merge', body }, { namespace });
-      ownWrites.wrote(keyOf(deployment), adopted);
-      claimed.push(adopted);
+      const changed = await client.patch('ReplicaSet', name, { type: 'merge', body }, { namespace });
+      ownWrites.wrote(keyOf(deployment), changed);
+      return changed;
+    };
+    for (const set of [...replicaSets.by('owner', uid)]) {
+      const { ownerReferences = [] } = set.metadata;
+      if (selects(deployment, set)) claimed.push(set);
+      else if (!deletionTimestamp && !set.metadata.deletionTimestamp)
+        await setOwners(
+          set,
+          ownerReferences.filter((owner) => owner.uid !== uid),
+        );
+    }
+    const orphans = [...replicaSets.by('owner', unowned(namespace))].filter(
+      (set) => selects(deployment, set) && !set.metadata.deletionTimestamp,
+    );
+    if (orphans.length === 0 || !(await mayAdopt(client, 'Deployment', deployment))) return claimed;
+    for (const set of orphans) {
+      claimed.push(await setOwners(set, [...(set.metadata.ownerReferences ?? []), referenceTo(deployment)]));
     }
     return claimed;
   }
@@ -230,8 +254,8 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
   ): Promise<number | undefined> {
     const { status, lookAgainMs } = deploymentStatus({ deployment, next, sets, created, now: clock.now() });
     if (!isDeepStrictEqual(status, deployment.status)) {
-      const { name, namespace } = deployment.metadata;
-      const body = statusPatch(deployment.status, status);
+      const { name, namespace, resourceVersion } = deployment.metadata;
+      const body = { metadata: { resourceVersion }, ...statusPatch(deployment.status, status) };
       const options = { namespace, subresource: 'status' } as const;
       ownWrites.wrote(keyOf(deployment), await client.patch('Deployment', name, { type: 'merge', body }, options));
     }
