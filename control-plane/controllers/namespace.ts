@@ -29,7 +29,9 @@ export function createNamespaceController(deps: ControllerDeps): Controller {
   }
 
   async function reconcile(name: string, signal: AbortSignal): Promise<number | undefined> {
-    const namespace = namespaces.get(name);
+    if (!namespaces.get(name)?.metadata.deletionTimestamp) return undefined;
+    // As it is now: informers that are behind may show one that is gone, and what is there is of another one of its name.
+    const namespace = await client.get('Namespace', name).catch(ignoring('NotFound'));
     if (!namespace?.metadata.deletionTimestamp) return undefined;
     if (!namespace.spec?.finalizers?.includes(ownFinalizer)) return undefined;
     const left: Leftover[] = [];
