@@ -39,15 +39,24 @@ export function createTokenSecretController(deps: ControllerDeps, options: Token
     const secret = secrets.get(key);
     if (secret?.type !== tokenSecretType || secret.metadata.deletionTimestamp) return;
     const { annotations = {}, namespace = '', name, uid, resourceVersion } = secret.metadata;
-    const account = informers.of('ServiceAccount').get(`${namespace}/${annotations[nameAnnotation]}`);
-    const wantedUid = annotations[uidAnnotation];
-    if (!account || (wantedUid && wantedUid !== account.metadata.uid)) {
+    const account = await accountOf(namespace, annotations);
+    if (!account) {
       const preconditions = { uid, resourceVersion };
       await client.delete('Secret', name, { namespace, preconditions }).catch(ignoring('NotFound'));
       return;
     }
     const filled = fill(secret, account);
     if (filled) await client.update('Secret', filled);
+  }
+
+  /** The API says that there is none; the informers, which may be behind, only that there is one. */
+  async function accountOf(namespace: string, annotations: Readonly<Record<string, string>>) {
+    const { [nameAnnotation]: name = '', [uidAnnotation]: uid } = annotations;
+    const isIt = (account: ServiceAccount | undefined) => account && (!uid || uid === account.metadata.uid);
+    const shown = informers.of('ServiceAccount').get(`${namespace}/${name}`);
+    if (isIt(shown)) return shown;
+    const there = await client.get('ServiceAccount', name, namespace).catch(ignoring('NotFound'));
+    return isIt(there) ? there : undefined;
   }
 
   /** Undefined when nothing is missing. */
