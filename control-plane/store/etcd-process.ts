@@ -2,6 +2,7 @@ import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Etcd3 } from 'etcd3';
 import { backoffMs } from '../../shared/backoff.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError, messageOf } from '../../shared/errors.ts';
@@ -45,6 +46,8 @@ export interface EtcdProcessDeps {
   readonly log: Log;
   /** The etcd program; `etcd` on the PATH when absent. */
   readonly program?: string;
+  /** How it is asked whether it serves. Absent: over its endpoint. */
+  readonly connect?: (endpoints: readonly EtcdEndpoint[]) => Pick<Etcd3, 'kv' | 'close'>;
 }
 
 /**
@@ -180,9 +183,9 @@ export class EtcdProcess {
   }
 
   async #ready(child: ChildProcess, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#deps;
+    const { clock, connect = createEtcdClient } = this.#deps;
     const deadline = clock.monotonic() + readyTimeoutMs;
-    const client = createEtcdClient([this.#endpoint]);
+    const client = connect([this.#endpoint]);
     try {
       for (;;) {
         signal.throwIfAborted();
