@@ -21,6 +21,8 @@ export interface EtcdSpaceDeps {
   readonly everyMs?: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Absent: one for these endpoints; closed at the end. */
+  readonly client?: Etcd3;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface EtcdSpaceDeps {
  */
 export async function keepEtcdSpace(deps: EtcdSpaceDeps, signal: AbortSignal): Promise<void> {
   const { clock, log } = deps;
-  const client = createEtcdClient(deps.endpoints, deps.tls);
+  const client = deps.client ?? createEtcdClient(deps.endpoints, deps.tls);
   let seen = 0;
   try {
     while (!signal.aborted) {

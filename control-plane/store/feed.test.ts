@@ -208,7 +208,8 @@ describe('the feed', () => {
 
   it('gives a reader about a MiB at a time, never a part of a revision, and then the rest', async () => {
     const { feed, reader } = setup(100);
-    const pods = reader(['Pod'], undefined, 1);
+    // What it has taken of them counts no more towards what may wait.
+    const pods = reader(['Pod'], undefined, 1, 5);
     const half = 600 * 1024;
     const events = (revision: number, count: number) =>
       Array.from({ length: count }, (_, i) => change('Pod', revision, half, `${revision}.${i}`));
