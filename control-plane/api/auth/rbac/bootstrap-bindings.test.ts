@@ -46,6 +46,11 @@ describe('who has the default roles', () => {
     expect(found?.subjects?.map(text)).toEqual(expected);
   });
 
+  test('roles of a namespace are bound in kube-system', () => {
+    const { roles, roleBindings } = bootstrapPolicy();
+    for (const { metadata } of [...roles, ...roleBindings]) expect(metadata.namespace).toBe('kube-system');
+  });
+
   test('each binding names a role that there is', () => {
     const { clusterRoles, roles } = bootstrapPolicy();
     const names = [...clusterRoles, ...roles].map(({ metadata }) => metadata.name);

@@ -224,7 +224,7 @@ const rights: readonly (readonly [role: string, allowed: readonly string[], refu
         ...events,
       ],
       ...['get namespaces n', 'update secrets s', 'delete secrets s', `update ${leases} kube-controller-manager`],
-      ...reviews,
+      ...[...reviews, `create ${leases}`],
     ],
     [`update ${leases} kube-scheduler`, 'create pods', 'get nodes n'],
   ],

@@ -33,6 +33,10 @@ describe('who writes a role', () => {
         '{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}',
       ].join('\n'),
     });
+    const configMaps = { ...readSecrets, resources: ['configmaps'] };
+    expect(roleEscalation(ann, role('r', [readSecrets, configMaps], 'a'), undefined, source)).toEqual(
+      forbidden('\n{APIGroups:[""], Resources:["configmaps"], Verbs:["get"]}\n{APIGroups:[""], Resources:["secrets"]'),
+    );
     expect(roleEscalation(ann, role('r', [readPods], 'b'), undefined, source)).toEqual(forbidden('"pods"'));
     expect(roleEscalation(ann, role('r', [readPods]), undefined, source)).toEqual(forbidden('"pods"'));
     expect(roleEscalation(ann, role('r', [], 'b'), undefined, source)).toBeUndefined();

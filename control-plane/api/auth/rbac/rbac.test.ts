@@ -200,6 +200,18 @@ describe('the index', () => {
     expect(index.rulesOf(ann, 'default')).toEqual({ rules: [], errors: [] });
   });
 
+  test('does not mind the end of a binding that it has never seen', () => {
+    const index = rbacIndexOf([view, binding('b', 'ClusterRole view', [{ kind: 'User', name: 'ann' }], 'default')]);
+    for (const before of [
+      binding('b', 'ClusterRole other', [{ kind: 'User', name: 'ann' }], 'default'),
+      binding('b', 'ClusterRole view', [{ kind: 'User', name: 'bob' }], 'default'),
+      binding('b', 'ClusterRole view', [{ kind: 'User', name: 'ann' }], 'elsewhere'),
+    ]) {
+      index.apply([{ kind: 'RoleBinding', key: '', before } as unknown as Change]);
+    }
+    expect(index.authorize(ann, asked('get pods a', 'default')).allowed).toBe(true);
+  });
+
   test('names the first subject of a binding that means the same identity', () => {
     const twice: Subject[] = [
       { kind: 'ServiceAccount', name: 'ci', namespace: 'default' },
