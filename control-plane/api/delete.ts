@@ -2,6 +2,7 @@ import type { DeleteOptions, Status, StatusCause } from '../../shared/generated/
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { invalid, invalidError, notSupported } from '../../shared/schema/causes.ts';
+import type { Admission } from './admission/plugin.ts';
 import type { RequestContext, Target } from './api.ts';
 import type { Core } from './core.ts';
 import { type DeletionStep, planDeletion } from './deletion.ts';
@@ -31,16 +32,11 @@ export async function deleteObject(
   checkDeleteOptions(options);
   const now = core.deps.clock.now();
   const dryRun = (options.dryRun?.length ?? 0) > 0;
-  core.admission.validate(
-    {
-      ...{ identity: context.identity, entry: def, namespace: target.namespace, name: target.name },
-      ...(asked.as ? { verb: 'create', subresource: asked.as } : { verb: 'delete' }),
-      dryRun,
-      warnings: context.warnings,
-      now,
-    },
-    undefined,
-  );
+  const admission: Admission = {
+    ...{ identity: context.identity, entry: def, namespace: target.namespace, name: target.name },
+    ...(asked.as ? { verb: 'create', subresource: asked.as } : { verb: 'delete' }),
+    ...{ dryRun, warnings: context.warnings, now },
+  };
   warnOfOrphans(def, options, context.warnings);
   // A route's target brings more along than its type says.
   const place = { def, namespace: target.namespace, name: target.name };
@@ -49,6 +45,7 @@ export async function deleteObject(
     context,
     asked.as ? { ...place, subresource: asked.as, admit: 'create' } : place,
     (current): DeletionStep => {
+      core.admission.validate(admission, undefined, current);
       checkDeletePreconditions(def, current, options);
       return planDeletion(current, def, options, now);
     },

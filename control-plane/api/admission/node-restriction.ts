@@ -75,7 +75,7 @@ function faultOfChange(
   const { entry, namespace, name } = request;
   switch (entry.kind) {
     case 'Pod':
-      return podFault(request, node, object, old, reader);
+      return old && podFault(request, node, object, old, reader);
     case 'Node':
       return nodeFault(node, name, object as Node | undefined, old as Node | undefined);
     case 'PersistentVolumeClaim':
@@ -117,26 +117,25 @@ function mirrorFault(node: string, pod: Pod, reader: Reader): string | undefined
 }
 
 function podFault(
-  { entry, verb, subresource, namespace, name }: Admission,
+  { verb, subresource }: Admission,
   node: string,
   object: KubeObject | undefined,
-  old: KubeObject | undefined,
+  old: KubeObject,
   reader: Reader,
 ): string | undefined {
+  const isOwn = (old as Pod).spec.nodeName === node;
   if (verb === 'update') {
     if (subresource !== 'status') {
       return `unexpected operation "UPDATE", node "${node}" can only create and delete mirror pods`;
     }
-    if ((old as Pod).spec.nodeName !== node) {
+    if (!isOwn) {
       return `node "${node}" can only update pod status for pods with spec.nodeName set to itself`;
     }
-    const same = isDeepStrictEqual(old?.metadata.labels ?? {}, object?.metadata.labels ?? {});
+    const same = isDeepStrictEqual(old.metadata.labels ?? {}, object?.metadata.labels ?? {});
     if (!same) return `node "${node}" cannot update labels through pod status`;
     return podReportFault(node, object as Pod, old as Pod, reader);
   }
-  const pod = reader.get('Pod', name, namespace);
-  if (!pod) throw notFound(entry, name);
-  if (pod.spec.nodeName === node) return undefined;
+  if (isOwn) return undefined;
   if (subresource === 'eviction') return `node ${node} can only evict pods with spec.nodeName set to itself`;
   return `node "${node}" can only delete pods with spec.nodeName set to itself`;
 }

@@ -203,9 +203,8 @@ describe('a pod', () => {
 
   test('of its own is ended by a node, and no other', () => {
     for (const how of [{ verb: 'delete' }, { verb: 'create', subresource: 'eviction' }] as const) {
-      expect(changed(undefined, mine, how, mine)).toBeUndefined();
-      expect(changed(undefined, theirs, how, theirs)).toMatch(/with spec.nodeName set to itself$/);
-      expect(changed(undefined, theirs, how)).toMatch('not found');
+      expect(changed(undefined, mine, how)).toBeUndefined();
+      expect(changed(undefined, theirs, how, mine)).toMatch(/with spec.nodeName set to itself$/);
     }
   });
 

@@ -23,7 +23,7 @@ export interface AdmissionPlugin {
   needs?(request: Admission, object: KubeObject): readonly Needed[];
   /** Fills in what the cluster decides. Changes the draft `object`. Only with create. */
   mutate?(request: Admission, object: KubeObject, old: KubeObject | undefined, reader: Reader): void;
-  /** Looks at what is about to be stored; must change nothing but `request.warnings`. With delete and connect there is no `object`. */
+  /** Looks at what is about to be stored; must change nothing but `request.warnings`. With delete and connect there is no `object`; of a deletion, `old` is what goes. */
   validate?(request: Admission, object: KubeObject | undefined, old: KubeObject | undefined, reader: Reader): void;
   /**
    * What must be still true when the object is stored, and what is written along with it, in the object's own transaction.

@@ -73,8 +73,10 @@ describe('nothing is taken', () => {
     }
   });
 
-  test('from a node that is gone, or not known yet', () => {
-    expect(charge(pod('9'), pod('1'), node)).toBeUndefined();
-    expect(charge(pod('9'), pod('1'), guard)).toBeUndefined();
+  test('from a node that is gone, as long as it stays so', () => {
+    const none = { guards: [{ key: expect.stringMatching(/\/n$/), revision: 0 }], writes: [] };
+    expect(charge(pod('9'), pod('1'))).toEqual(none);
+    expect(charge(pod('9'), pod('1'), node)).toEqual(none);
+    expect(charge(pod('9'), pod('1'), guard)).toEqual(none);
   });
 });

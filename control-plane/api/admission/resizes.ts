@@ -28,11 +28,12 @@ export const resizes: AdmissionPlugin = {
     // Guard and pods from the cache, as of one revision: a guard that is known to be newer would vouch for pods that are not counted.
     const guard = reader.get('NodeGuard', nodeName);
     const node = reader.get('Node', nodeName);
-    if (!guard || !node) return undefined;
+    const key = present.key('NodeGuard', nodeName);
+    // No such node is known, so nothing can be counted: there must be none.
+    if (!guard || !node) return { guards: [{ key, revision: 0 }], writes: [] };
     const used = usedOn(nodeName, before.metadata.uid, reader);
     const fault = shortage(resourcesOf(node.status?.allocatable), used, wanted, added);
     if (fault) throw forbidden(entry, name, fault);
-    const key = present.key('NodeGuard', nodeName);
     const revision = Number(guard.metadata.resourceVersion);
     return { guards: [{ key, revision }], writes: [{ type: 'put', key, value: encodeObject(guard) }] };
   },

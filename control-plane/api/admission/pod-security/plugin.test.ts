@@ -37,7 +37,7 @@ describe('a pod', () => {
     );
     expect(refusalOf(() => charge(requestOf('Pod'), namespace({ enforce: 'baseline' }), podOf()))).toBeUndefined();
     expect(refusalOf(() => charge(requestOf('Pod'), namespace({ warn: 'baseline' }), podOf(bad)))).toBeUndefined();
-    expect(refusalOf(() => charge(requestOf('Pod'), undefined, podOf(bad)))).toBeUndefined();
+    expect(refusalOf(() => charge(requestOf('Pod'), undefined, podOf()))).toBe('namespaces "a" not found');
   });
 
   test('that is changed in what security looks at is checked against the namespace as it is stored', () => {
@@ -55,7 +55,7 @@ describe('a pod', () => {
         writes: [],
       });
       expect(refusalOf(() => charge(update, home, podOf({ ...change, ...bad }), old))).toMatch('violates PodSecurity');
-      expect(charge(update, namespace({}), podOf({ ...change, ...bad }), old)).toBeUndefined();
+      expect(charge(update, namespace({}), podOf({ ...change, ...bad }), old)?.guards).toHaveLength(1);
     }
     const profiled = podOf({}, { annotations: { 'seccomp.security.alpha.kubernetes.io/pod': 'unconfined' } });
     expect(charge(update, home, profiled, old)?.guards).toHaveLength(1);

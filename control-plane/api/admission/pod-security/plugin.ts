@@ -1,7 +1,7 @@
 import type { Kind, Namespace, Pod, PodTemplateSpec } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { invalidError } from '../../../../shared/schema/causes.ts';
-import { forbidden } from '../../refusals.ts';
+import { forbidden, notFound } from '../../refusals.ts';
 import type { Admission, AdmissionPlugin, Reader } from '../plugin.ts';
 import type { Subject } from './check.ts';
 import { formatDetails, formatReasons, violationsOf } from './evaluate.ts';
@@ -33,14 +33,14 @@ export const podSecurity: AdmissionPlugin = {
   rules: [podRules, { ...podRules, subresources: ['ephemeralcontainers'] }],
   charge(request, object, old, present) {
     if (old && !isSignificant(object as Pod, old as Pod)) return undefined;
-    const home = request.namespace ? present.get('Namespace', request.namespace) : undefined;
-    if (!home) return undefined;
-    const { policy } = policyOf(home.object.metadata.labels);
-    checkPod(request, policy, object as Pod);
-    if (policy.enforce.level === 'privileged') return undefined;
-    const key = present.key('Namespace', home.object.metadata.name);
+    const { namespace = '' } = request;
+    const home = present.get('Namespace', namespace);
+    // What is not known (yet) may enforce anything: it is read, as after any refusal.
+    if (!home) throw notFound({ plural: 'namespaces', group: '' }, namespace);
+    checkPod(request, policyOf(home.object.metadata.labels).policy, object as Pod);
     // A create guards its namespace itself.
-    return old ? { guards: [{ key, revision: home.revision }], writes: [] } : undefined;
+    if (!old) return undefined;
+    return { guards: [{ key: present.key('Namespace', namespace), revision: home.revision }], writes: [] };
   },
 };
 

@@ -1,0 +1,147 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../shared/clock.ts';
+import type { Pod } from '../../../shared/generated/types.ts';
+import { kindNamed } from '../../../shared/kinds/index.ts';
+import { startTestApi, type TestApi } from '../../../test/support/api-server.ts';
+import { BrakedStore } from '../../../test/support/braked-store.ts';
+import { eventually } from '../../../test/support/eventually.ts';
+import { asDraft, readyNode } from '../../../test/support/scheduling.ts';
+import { MemoryStore } from '../../store/memory.ts';
+import { LocalClient } from '../local-client.ts';
+
+// What admission decides while the cache shows the past.
+
+let store: BrakedStore;
+let server: TestApi;
+beforeEach(async () => {
+  store = new BrakedStore(new MemoryStore({ clock: systemClock }));
+  server = await startTestApi({ store });
+});
+afterEach(() => server.stop());
+
+const pod = (name: string, namespace: string, spec: object = {}) => ({
+  metadata: { name, namespace },
+  spec: { containers: [{ name: 'c', image: 'i' }], ...spec } as Pod['spec'],
+});
+const held = async (path: string) => (await store.get(`/coracle/registry/${path}`)).item;
+const seen = (made: { metadata: { resourceVersion: string } }) =>
+  eventually(() => server.cache.revision >= Number(made.metadata.resourceVersion));
+const context = () => ({ identity: { user: 'u', groups: [] }, signal: AbortSignal.timeout(10_000), warnings: [] });
+
+describe('a container that is added to a pod', () => {
+  const key = 'pod-security.kubernetes.io/enforce';
+  const debug = (namespace: string, privileged: boolean) =>
+    server.api.patch(
+      context(),
+      { entry: kindNamed('Pod'), namespace, name: 'p', subresource: 'ephemeralcontainers' },
+      {
+        type: 'strategic',
+        body: { spec: { ephemeralContainers: [{ name: 'd', image: 'i', securityContext: { privileged } }] } },
+      },
+    );
+  const violation = { reason: 'Forbidden', message: expect.stringContaining('violates PodSecurity "baseline:latest"') };
+
+  it('is held to the level of a namespace that the cache does not show yet', async () => {
+    store.watches.hold();
+    await server.client.create('Namespace', { metadata: { name: 'n', labels: { [key]: 'baseline' } } });
+    await server.client.create('Pod', pod('p', 'n'));
+    await expect(debug('n', true)).rejects.toMatchObject(violation);
+    await expect(debug('n', false)).resolves.toBeDefined();
+  });
+
+  it('is held to a level that the namespace got since the cache saw it', async () => {
+    await server.client.create('Namespace', { metadata: { name: 'n' } });
+    await seen(await server.client.create('Pod', pod('p', 'n')));
+    store.watches.hold();
+    await server.client.patch('Namespace', 'n', {
+      type: 'merge',
+      body: { metadata: { labels: { [key]: 'baseline' } } },
+    });
+    await expect(debug('n', true)).rejects.toMatchObject(violation);
+    await server.client.patch('Namespace', 'n', { type: 'merge', body: { metadata: { labels: { [key]: null } } } });
+    await expect(debug('n', true)).resolves.toBeDefined();
+  });
+});
+
+describe('a pod that grows', () => {
+  const node = readyNode('n', { cpu: '1', memory: '1Gi' });
+  const addNode = async () => {
+    const made = await server.client.create('Node', asDraft(node));
+    return server.client.updateStatus('Node', { ...made, status: node.status });
+  };
+  const sized = (name: string, cpu: string) =>
+    server.client.create(
+      'Pod',
+      pod(name, 'default', {
+        nodeName: 'n',
+        containers: [{ name: 'c', image: 'i', resources: { requests: { cpu } } }],
+      }),
+    );
+  const grow = (cpu: string) =>
+    server.api.patch(
+      context(),
+      { entry: kindNamed('Pod'), namespace: 'default', name: 'p', subresource: 'resize' },
+      { type: 'strategic', body: { spec: { containers: [{ name: 'c', resources: { requests: { cpu } } }] } } },
+    );
+
+  it('waits until it is known what its node has, rather than taking it', async () => {
+    await seen(await sized('p', '500m'));
+    const release = store.watches.hold();
+    await addNode();
+    const answer = grow('2').then(
+      () => 'grown',
+      (error: Error) => error.message,
+    );
+    release();
+    expect(await answer).toMatch("Node didn't have enough resource: cpu");
+  });
+
+  it('counts the pods that came to its node since the cache saw it', async () => {
+    await addNode();
+    await seen(await sized('p', '500m'));
+    const release = store.watches.hold();
+    await sized('other', '500m');
+    const answer = grow('600m').then(
+      () => 'grown',
+      (error: Error) => error.message,
+    );
+    release();
+    expect(await answer).toMatch("Node didn't have enough resource: cpu");
+  });
+
+  it('is not held up where there is no such node', async () => {
+    await seen(await sized('p', '500m'));
+    await expect(grow('2')).resolves.toBeDefined();
+  });
+});
+
+describe('a node that ends a pod', () => {
+  let client: LocalClient;
+  beforeEach(() => {
+    const identity = { user: 'system:node:n1', groups: ['system:nodes', 'system:authenticated'] };
+    client = new LocalClient({ api: server.api, identity, clock: systemClock });
+  });
+  const on = (nodeName?: string) => server.client.create('Pod', pod('p', 'default', nodeName ? { nodeName } : {}));
+  const gone = () => server.client.delete('Pod', 'p', { namespace: 'default', gracePeriodSeconds: 0 });
+  const end = () => client.delete('Pod', 'p', { namespace: 'default', gracePeriodSeconds: 0 });
+
+  it('does not end one that runs elsewhere by now under the same name', async () => {
+    await seen(await on('n1'));
+    store.watches.hold();
+    await gone();
+    const theirs = await on('n2');
+    await expect(end()).rejects.toMatchObject({ reason: 'Forbidden' });
+    await expect(client.evict(theirs)).rejects.toMatchObject({ reason: 'Forbidden' });
+    expect(await held('pods/default/p')).toBeDefined();
+  });
+
+  it('ends its own although the cache shows one elsewhere, or none', async () => {
+    await seen(await on('n2'));
+    store.watches.hold();
+    await gone();
+    await on('n1');
+    await end();
+    expect(await held('pods/default/p')).toBeUndefined();
+    await expect(end()).rejects.toMatchObject({ reason: 'NotFound' });
+  });
+});
