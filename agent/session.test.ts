@@ -96,6 +96,27 @@ describe('the beginning of a session', () => {
     expect(scene.newest.closed).toBe(true);
   });
 
+  it('does not count either that timers are late again and again, by more than half of their time', async () => {
+    scene = new AgentScene();
+    scene.start();
+    for (let i = 0; i < 4; i++) {
+      await scene.clock.advance(990);
+      scene.lateMs += 600;
+    }
+    await scene.clock.advance(100);
+    expect(scene.newest.closed).toBe(false);
+  });
+
+  it('that cannot even be said hello to is given up as well', async () => {
+    scene = new AgentScene();
+    scene.taken = new Promise(() => undefined);
+    scene.start();
+    await scene.clock.advance(5_010);
+    expect(scene.newest.closed).toBe(true);
+    await scene.clock.advance(200);
+    expect(scene.sessions).toHaveLength(2);
+  });
+
   it('counts that timers are a little late', async () => {
     scene = new AgentScene();
     scene.start();
@@ -249,6 +270,51 @@ describe('the next session', () => {
       expect(scene.session.connected).toBe(true);
       scene.stop();
     }
+  });
+
+  it('leaves no timer of the one before, and the agent knows that it has none meanwhile', async () => {
+    scene = new AgentScene();
+    scene.start();
+    await scene.established();
+    scene.session.report(statusOf('a'));
+    await scene.clock.advance(1);
+    scene.newest.cut();
+    await scene.clock.advance(1);
+    expect(scene.session.connected).toBe(false);
+    scene.stop();
+    await scene.clock.advance(1);
+    expect(scene.timers).toBe(0);
+  });
+
+  it('is told to have ended once, however often dials fail after it', async () => {
+    scene = new AgentScene();
+    scene.start();
+    await scene.established();
+    scene.refuse = true;
+    scene.newest.cut();
+    await scene.clock.advance(10_000);
+    expect(scene.heard.filter((each) => each === 'disconnected')).toHaveLength(1);
+  });
+
+  it('warns why a good one has ended, not of dials that fail, and not when the agent stops', async () => {
+    scene = new AgentScene();
+    scene.start();
+    await scene.established();
+    scene.newest.cut();
+    await scene.clock.advance(1);
+    expect(scene.warnings).toEqual(['connection reset']);
+    await scene.clock.advance(400);
+    await scene.established();
+    await scene.newest.send(welcome('again'));
+    scene.refuse = true;
+    await scene.clock.advance(5_000);
+    expect(scene.warnings).toEqual(['connection reset', 'a second welcome']);
+    scene.refuse = false;
+    await scene.clock.advance(2_100);
+    await scene.established();
+    scene.stop();
+    await scene.clock.advance(1);
+    expect(scene.warnings).toHaveLength(2);
   });
 
   it('is not told to have ended when it never began', async () => {

@@ -117,7 +117,6 @@ export class AgentSession {
     const { clock, random, handlers } = this.#deps;
     for (let attempt = 0; !signal.aborted; attempt++) {
       const { established, lastedMs } = await this.#session(signal);
-      if (signal.aborted) return;
       if (established && lastedMs >= goodSessionMs) attempt = 0;
       await clock.sleep(backoffMs(attempt, reconnect, random), signal).catch(() => undefined);
       if (!signal.aborted) handlers.tick();
@@ -243,9 +242,8 @@ export class AgentSession {
           await connection.send(message);
           signal.throwIfAborted();
         }
-        for (let status = handlers.takeNodeStatus(); status; status = undefined) {
-          await connection.send({ type: 'nodeStatus', status });
-        }
+        const status = handlers.takeNodeStatus();
+        if (status) await connection.send({ type: 'nodeStatus', status });
         const usage = handlers.takeUsage();
         if (usage) await connection.send({ type: 'metrics', report: usage });
         if (!this.#outbox.pending || timer) continue;

@@ -1,6 +1,7 @@
+import { pino } from 'pino';
 import { AgentSession } from '../../agent/session.ts';
+import type { Timer } from '../../shared/clock.ts';
 import type { Event, Node, NodeStatus } from '../../shared/generated/types.ts';
-import { silentLog } from '../../shared/log.ts';
 import { seededRandom } from '../../shared/random.ts';
 import type {
   Connection,
@@ -72,6 +73,10 @@ export class AgentScene {
   beating = true;
   /** How late this process' timers are, milliseconds altogether. */
   lateMs = 0;
+  /** Timers that have not fired. */
+  timers = 0;
+  /** The texts of errors that were warned of. */
+  readonly warnings: string[] = [];
   /** What the agent sends is not taken before this resolves. */
   taken: Promise<void> | undefined;
   readonly session: AgentSession;
@@ -83,11 +88,14 @@ export class AgentScene {
       clock: {
         now: () => clock.now(),
         monotonic: () => clock.monotonic() + this.lateMs,
-        timer: (ms, fire) => clock.timer(ms, fire),
+        timer: (ms, fire) => this.#timer(ms, fire),
         sleep: (ms, signal) => clock.sleep(ms, signal),
       },
       random: seededRandom(seed),
-      log: silentLog,
+      log: pino(
+        { level: 'warn' },
+        { write: (line) => this.warnings.push((JSON.parse(line) as { reason: string }).reason) },
+      ),
       nodeName: 'node-1',
       instance: 'instance-1',
       transport: {
@@ -140,6 +148,25 @@ export class AgentScene {
     await this.clock.advance(0);
     await this.newest.send(welcome(String(this.sessions.length), more));
     await this.clock.advance(0);
+  }
+
+  #timer(ms: number, fire: () => void): Timer {
+    this.timers++;
+    let over = false;
+    const end = (): void => {
+      if (!over) this.timers--;
+      over = true;
+    };
+    const timer = this.clock.timer(ms, () => {
+      end();
+      fire();
+    });
+    return {
+      cancel: () => {
+        end();
+        timer.cancel();
+      },
+    };
   }
 
   #connect(): SessionLine {
