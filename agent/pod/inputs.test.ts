@@ -36,6 +36,11 @@ describe('a field of the downward API', () => {
     expect(fieldValue(pod, path, facts)).toBe(value);
   });
 
+  it('that is a map has its keys in order', () => {
+    const labels = { b: '2', a: '1', d: '4', c: '3' };
+    expect(fieldValue(makePod('web', {}, { labels }), 'metadata.labels', facts)).toBe('a="1"\nb="2"\nc="3"\nd="4"');
+  });
+
   it('is empty where the pod has none, and the node is this one where none is named', () => {
     const { nodeName: _, ...spec } = pod.spec;
     const { labels: __, annotations: ___, namespace: ____, ...metadata } = pod.metadata;
@@ -104,9 +109,12 @@ describe('a resource of the downward API', () => {
     expect(value('init', 'limits.cpu')).toBe('7');
   });
 
-  it.each(['cpu', 'limitscpu', 'capacity.memory', 'status.limits.memory'])('%s is refused by name', (resource) => {
-    expect(() => value('app', resource)).toThrow(new ConfigError(`unsupported container resource : ${resource}`));
-  });
+  it.each(['cpu', 'limitscpu', 'limits.', 'capacity.memory', 'capacity.cpu', 'status.limits.memory'])(
+    '%s is refused by name',
+    (resource) => {
+      expect(() => value('app', resource)).toThrow(new ConfigError(`unsupported container resource : ${resource}`));
+    },
+  );
 
   it('of a container that there is not is refused by name', () => {
     expect(() => value('gone', 'limits.cpu')).toThrow(new ConfigError('container gone not found'));

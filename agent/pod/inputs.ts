@@ -75,10 +75,10 @@ export function resourceValue(
   const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
   const container = all.find(({ name }) => name === containerName);
   if (!container) throw new ConfigError(`container ${containerName} not found`);
-  const [kind = '', ...rest] = ref.resource.split('.');
-  const name = rest.join('.');
+  const [, kind, name = ''] = /^(limits|requests)\.(.+)$/.exec(ref.resource) ?? [];
+  if (!kind) throw new ConfigError(`unsupported container resource : ${ref.resource}`);
   const { limits, requests } = container.resources ?? {};
-  const amount = kind === 'limits' ? limits?.[name] : kind === 'requests' ? requests?.[name] : undefined;
+  const amount = (kind === 'limits' ? limits : requests)?.[name];
   const divisor = ref.divisor && ref.divisor !== '0' ? ref.divisor : '1';
   if (name === 'cpu') {
     const millis = amount ? milliValue(amount) : kind === 'limits' ? facts.allocatable.cpuMillis : 0;
@@ -91,8 +91,6 @@ export function resourceValue(
         ? facts.allocatable.ephemeralBytes
         : 0;
   const units = amount ? intValue(amount) : kind === 'limits' ? whole : 0;
-  if (!/^(limits|requests)\./.test(ref.resource))
-    throw new ConfigError(`unsupported container resource : ${ref.resource}`);
   return String(Math.ceil(units / Math.max(1, intValue(divisor))));
 }
 
