@@ -58,7 +58,9 @@ test('a container is told of by its own image and its own past, be it an init, a
   ]);
   expect(backOffs(many, now, now)).toEqual([]);
   expect(backOffs(many, now, {})).toEqual([]);
-  expect(backOffs(many, now, { containerStatuses: [stateOf('app')] })).toEqual([]);
+  expect(backOffs(many, now, { containerStatuses: [stateOf('app'), { name: 'other' } as ContainerStatus] })).toEqual(
+    [],
+  );
 });
 
 test('a container that crashed after its image could not be pulled is told of by its new reason', () => {

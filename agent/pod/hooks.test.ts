@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { LifecycleHandler, PodSpec } from '../../shared/generated/types.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
@@ -59,7 +60,9 @@ describe('a command', () => {
   it('is run in the container, has ended well with 0, and failed with its code and output else', async () => {
     const scene = new Scene();
     await scene.run({ exec: { command: ['drain', '-f'] } });
-    expect(scene.commands).toMatchObject([{ id: 'c1', command: ['drain', '-f'] }]);
+    const bounds = { timeoutMs: 3_600_000, maxBytes: 10_240 };
+    expect(scene.commands).toEqual([{ id: 'c1', command: ['drain', '-f'], ...bounds }]);
+    expect(getEventListeners(scene.stop.signal, 'abort')).toEqual([]);
     expect(scene.ended).toEqual({});
     scene.exec = async () => ({ exitCode: 3, output: 'no way' });
     await scene.run({ exec: { command: ['drain'] } });
