@@ -106,14 +106,22 @@ export function podCondition(pod: Pod, type: string): PodCondition | undefined {
  * status does; the same array comes back when nothing has changed.
  */
 export function withCondition<
-  C extends { type: string; status: string; reason?: string; message?: string; lastTransitionTime?: string },
+  C extends {
+    type: string;
+    status: string;
+    reason?: string;
+    message?: string;
+    observedGeneration?: number;
+    lastTransitionTime?: string;
+  },
 >(conditions: readonly C[] | undefined, next: C): C[] {
   const list = (conditions ?? []) as C[];
   const at = list.findIndex((condition) => condition.type === next.type);
   const before = list[at];
   if (!before) return [...list, next];
   const same = before.status === next.status;
-  if (same && before.reason === next.reason && before.message === next.message) return list;
+  const seen = before.observedGeneration === next.observedGeneration;
+  if (same && seen && before.reason === next.reason && before.message === next.message) return list;
   const kept = same && before.lastTransitionTime ? { lastTransitionTime: before.lastTransitionTime } : {};
   return list.with(at, { ...next, ...kept });
 }
