@@ -73,3 +73,65 @@ test('what is remembered is bounded', () => {
   expect(correlator.note(occurrence('x', { object: 'a' }), start).count).toBe(1);
   expect(correlator.note(occurrence('x', { object: 'c' }), start).count).toBe(2);
 });
+
+test('a series is told again at once after the clock was set back, and then at its pace', () => {
+  const correlator = new EventCorrelator();
+  const series = occurrence('no room', { series: true });
+  const tellAt = (second: number) => correlator.note(series, start + second * 1_000).tell;
+  for (let second = 0; second < 100; second++) tellAt(second);
+  expect([tellAt(-3_600), tellAt(-3_600), tellAt(-3_599)]).toEqual([true, false, true]);
+});
+
+test('a series that goes on for a day is told every five minutes, its bounds included', () => {
+  const correlator = new EventCorrelator();
+  const series = occurrence('no room', { series: true });
+  correlator.note(series, start);
+  correlator.note(series, start);
+  const at = (ms: number) => correlator.note(series, start + ms).tell;
+  expect([at(999), at(1_000)]).toEqual([false, true]);
+  expect(at(86_400_000)).toBe(true);
+  expect([at(86_400_000 + 299_999), at(86_400_000 + 300_000)]).toEqual([false, true]);
+});
+
+test('what was written and is gone is counted anew from what it is restarted with', () => {
+  const correlator = new EventCorrelator();
+  const { key } = correlator.note(occurrence('again', { series: true }), start);
+  correlator.note(occurrence('again', { series: true }), start + 1_000);
+  correlator.restart(key, 1, start + 5_000);
+  expect(correlator.note(occurrence('again', { series: true }), start + 6_000)).toMatchObject({
+    count: 2,
+    first: start + 5_000,
+    tell: true,
+  });
+  correlator.restart(key, 9, start + 10_000);
+  expect(correlator.note(occurrence('again', { series: true }), start + 10_500)).toMatchObject({
+    count: 10,
+    tell: false,
+  });
+});
+
+test('events of another type, reason or object are never combined', () => {
+  const correlator = new EventCorrelator();
+  for (let index = 0; index < 9; index++) correlator.note(occurrence(`try ${index}`), start);
+  for (const other of [{ type: 'Normal' }, { reason: 'Other' }, { object: 'Pod/shop/b/u2' }, { source: 'x' }]) {
+    expect(correlator.note(occurrence('the tenth', other), start).message).toBe('the tenth');
+  }
+  expect(correlator.note(occurrence('the tenth'), start).message).toBe('(combined from similar events): the tenth');
+});
+
+test('similar events are combined up to ten minutes after the last of them', () => {
+  const correlator = new EventCorrelator();
+  for (let index = 0; index < 10; index++) correlator.note(occurrence(`try ${index}`), start);
+  expect(correlator.note(occurrence('try 10'), start + 600_000)).toMatchObject({ count: 2 });
+  expect(correlator.note(occurrence('try 11'), start + 1_200_000)).toMatchObject({ count: 3 });
+});
+
+test('the right to tell of an object comes back one in five minutes, and no more than 25 of them', () => {
+  const correlator = new EventCorrelator();
+  const tellAt = (second: number) => correlator.note(occurrence('again'), start + second * 1_000).tell;
+  for (let index = 0; index < 25; index++) tellAt(0);
+  expect([tellAt(299), tellAt(300), tellAt(301)]).toEqual([false, true, false]);
+  expect(tellAt(100)).toBe(false);
+  const after = Array.from({ length: 30 }, () => tellAt(1_000_000));
+  expect(after.filter((told) => told)).toHaveLength(25);
+});

@@ -130,7 +130,8 @@ export class EventCorrelator {
 
 function isNews({ count, first, told }: Seen, now: number): boolean {
   const { shortest, longest } = seriesPause;
-  return count <= 2 || now - told >= Math.max(shortest, Math.min((now - first) / 4, longest));
+  // A clock that was set back would keep a series untold until it is as late again.
+  return count <= 2 || now < told || now - told >= Math.max(shortest, Math.min((now - first) / 4, longest));
 }
 
 function join(...parts: readonly string[]): string {
