@@ -31,3 +31,20 @@ it('waits for what was taken beyond the rate, and not when aborted', async () =>
   stop.abort(new Error('over'));
   await expect(waiting).rejects.toThrow('over');
 });
+
+it('waits just as long as what is missing takes to come back, and what it took counts for others', async () => {
+  const clock = new VirtualClock();
+  const bucket = new TokenBucket(clock, { burst: 2, perSecond: 4 });
+  await bucket.take(2);
+  let done = false;
+  const waiting = bucket.take(2).then(() => {
+    done = true;
+  });
+  await clock.advance(499);
+  expect([done, bucket.tryTake()]).toEqual([false, false]);
+  await clock.advance(1);
+  await waiting;
+  expect([done, bucket.tryTake()]).toEqual([true, false]);
+  await clock.advance(251);
+  expect([bucket.tryTake(), bucket.tryTake()]).toEqual([true, false]);
+});
