@@ -1,61 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Binding, BindResult } from '../../shared/client.ts';
-import { silentLog } from '../../shared/log.ts';
-import { seededRandom } from '../../shared/random.ts';
-import { VirtualClock } from '../../shared/virtual-clock.ts';
-import { pendingPod, readyNode } from '../../test/support/scheduling.ts';
-import { Binder } from './binder.ts';
-import { NodeIndex } from './node-index.ts';
-import { SchedulingQueue } from './queue.ts';
-
-interface Call {
-  readonly bindings: readonly Binding[];
-  answer(results: BindResult[]): Promise<void>;
-}
+import type { BindResult } from '../../shared/client.ts';
+import { binderOf } from '../../test/support/scheduling-binder.ts';
 
 const conflict: BindResult = { ok: false, reason: 'Conflict', message: 'the guard has moved on' };
 
-function setUp() {
-  const clock = new VirtualClock();
-  const calls: Call[] = [];
-  const told: string[] = [];
-  const name = ({ queued }: { queued: { entry: { key: string } } }): string =>
-    queued.entry.key.slice('default/'.length);
-  const bind = (bindings: readonly Binding[]): Promise<BindResult[]> =>
-    new Promise((resolve) => {
-      calls.push({
-        bindings,
-        async answer(results) {
-          resolve(results);
-          await clock.advance(0);
-        },
-      });
-    });
-  const binder = new Binder(
-    { client: { bind }, clock, log: silentLog },
-    {
-      bound: (placement) => told.push(`bound ${name(placement)}`),
-      lost: (placement) => told.push(`lost ${name(placement)}`),
-      outdated: (placement) => told.push(`outdated ${name(placement)}`),
-      settled: () => binder.flush(),
-    },
-  );
-  const index = new NodeIndex();
-  index.setNode(readyNode('n'));
-  const queue = new SchedulingQueue({ clock, random: seededRandom(1) }, () => undefined);
-  const place = (pod: string, node = 'n'): void => {
-    const made = pendingPod(pod);
-    const entry = index.setPod(made);
-    if (entry) binder.place({ queued: queue.add(entry, made), node });
-    binder.flush();
-  };
-  const sent = () => calls.map(({ bindings }) => bindings.map((one) => `${one.name} ${one.node} ${one.guardVersion}`));
-  return { clock, binder, calls, told, place, sent };
-}
-
 describe('the binder', () => {
   it('has one call for a node under way, and sends the next with the guard that it gave', async () => {
-    const { binder, calls, told, place, sent } = setUp();
+    const { binder, calls, told, place, sent } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
     place('b');
@@ -68,7 +19,7 @@ describe('the binder', () => {
   });
 
   it('does not take its own guard for somebody else’s when the informer is faster than the answer', async () => {
-    const { binder, calls, told, place, sent } = setUp();
+    const { binder, calls, told, place, sent } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
     place('b');
@@ -79,7 +30,7 @@ describe('the binder', () => {
   });
 
   it('has decided anew what was not sent before somebody else took from the node', async () => {
-    const { binder, calls, told, place } = setUp();
+    const { binder, calls, told, place } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
     place('b');
@@ -92,7 +43,7 @@ describe('the binder', () => {
   });
 
   it('sends nothing more to a node whose guard moved on unseen, until it is seen or a moment has passed', async () => {
-    const { binder, clock, calls, told, place } = setUp();
+    const { binder, clock, calls, told, place } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
     await calls[0]?.answer([conflict]);
@@ -109,7 +60,7 @@ describe('the binder', () => {
   });
 
   it('gives up on a node that never gets a guard', async () => {
-    const { clock, told, place, calls } = setUp();
+    const { clock, told, place, calls } = binderOf();
     place('a', 'ghost');
     await clock.advance(6_000);
     expect(told).toEqual(['lost a']);
@@ -117,7 +68,7 @@ describe('the binder', () => {
   });
 
   it('has decided anew what was not sent before the node itself changed', () => {
-    const { binder, place, sent, told } = setUp();
+    const { binder, place, sent, told } = binderOf();
     place('a');
     binder.nodeChanged('n');
     binder.guardSeen('n', 5);
