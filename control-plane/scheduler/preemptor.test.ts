@@ -1,0 +1,242 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { ApiError } from '../../shared/errors.ts';
+import type { EventRecorder } from '../../shared/event-recorder.ts';
+import type { Pod } from '../../shared/generated/types.ts';
+import { silentLog } from '../../shared/log.ts';
+import { keyOf } from '../../shared/object.ts';
+import { seededRandom } from '../../shared/random.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
+import { onNode, pendingPod, readyNode, terminating } from '../../test/support/scheduling.ts';
+import { Budgets } from './budgets.ts';
+import { Decider } from './decide.ts';
+import { NodeIndex } from './node-index.ts';
+import type { NodeState, PodEntry } from './node-state.ts';
+import { defaultPlugins } from './plugins/index.ts';
+import { Preemptor } from './preemptor.ts';
+import type { QueuedPod } from './queue.ts';
+
+type Spec = Partial<Pod['spec']>;
+
+const stops: AbortController[] = [];
+
+/** A preemptor over nodes of one cpu. */
+function setUp(nodes: readonly string[], placed: readonly Pod[]) {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  stops.push(stop);
+  const index = new NodeIndex();
+  const pods = new Map<string, Pod>();
+  const deleted: string[] = [];
+  const again: string[] = [];
+  const answers: { remove?: () => Promise<void> } = {};
+  for (const name of nodes) index.setNode(readyNode(name, { cpu: '1' }));
+  const set = (pod: Pod): PodEntry => {
+    pods.set(keyOf(pod), pod);
+    const entry = index.setPod(pod);
+    if (!entry) throw new Error('the pod has ended');
+    return entry;
+  };
+  for (const pod of placed) set(pod);
+  const client = {
+    patch: async () => undefined,
+    delete: async (_: string, name: string) => {
+      deleted.push(name);
+      await answers.remove?.();
+    },
+  } as unknown as ConstructorParameters<typeof Preemptor>[0]['client'];
+  const recorder = { event: () => undefined } as unknown as EventRecorder;
+  const preemptor = new Preemptor(
+    {
+      ...{ client, clock, random: seededRandom(1), recorder, log: silentLog },
+      ...{ index, plugins: defaultPlugins, budgets: new Budgets() },
+      podOf: (key) => pods.get(key),
+      again: (key) => again.push(key),
+    },
+    stop.signal,
+  );
+  const queued = (pod: Pod): QueuedPod => ({ entry: set(pod), pod }) as QueuedPod;
+  /** As the scheduler does it: what was kept is given up, the pod is decided, and fits nowhere. */
+  const preempt = ({ entry, pod }: QueuedPod) => {
+    const kept = entry.reserved ? entry.node : undefined;
+    if (kept) index.forget(entry);
+    const decision = new Decider(index, defaultPlugins, 1).decide(entry.shape);
+    if (decision.node) throw new Error(`${entry.key} fits`);
+    return preemptor.preempt({ entry, pod } as QueuedPod, decision.rejections, kept);
+  };
+  const node = (name: string): NodeState => {
+    const state = index.node(name);
+    if (!state) throw new Error(`no node ${name}`);
+    return state;
+  };
+  return { clock, index, pods, deleted, again, answers, set, queued, preempt, preemptor, node };
+}
+
+const pod = (name: string, priority: number, cpu = '1', spec: Spec = {}): Pod =>
+  pendingPod(name, { cpu }, { spec: { priority, ...spec } });
+const preempted = (victim: Pod): Pod => {
+  const conditions = [{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' }];
+  return terminating({ ...victim, status: { conditions } });
+};
+
+describe('the preemptor', () => {
+  afterEach(() => {
+    for (const stop of stops.splice(0)) stop.abort();
+  });
+
+  it('keeps the room for the pod and evicts what is in its way', async () => {
+    const { clock, preempt, queued, deleted, node } = setUp(['n'], [onNode(pod('low', 1), 'n')]);
+    const high = queued(pod('high', 9));
+    expect(preempt(high)).toEqual({ message: '', fits: false });
+    expect(high.entry).toMatchObject({ node: node('n'), assumed: true, reserved: true });
+    await clock.advance(0);
+    expect(deleted).toEqual(['low']);
+  });
+
+  it('says why it does not help, and nothing when there are no nodes', () => {
+    const { preempt, preemptor, queued } = setUp(['n'], [onNode(pod('equal', 9), 'n')]);
+    const high = queued(pod('high', 9));
+    expect(preempt(high)).toEqual({
+      message: ' preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
+      fits: false,
+    });
+    expect(high.entry.node).toBeUndefined();
+    expect(preemptor.preempt(high, [], undefined)).toEqual({ message: '', fits: false });
+  });
+
+  it('evicts nothing for a pod whose policy is Never, and keeps a room that it has', async () => {
+    const { clock, preempt, queued, deleted, index, node } = setUp(['n'], [onNode(pod('low', 1), 'n')]);
+    const modest = queued(pod('modest', 9, '1', { preemptionPolicy: 'Never' }));
+    const message = ' preemption: not eligible due to preemptionPolicy=Never.';
+    expect(preempt(modest)).toEqual({ message, fits: false });
+    expect(modest.entry.node).toBeUndefined();
+    index.reserve(modest.entry, node('n'));
+    expect(preempt(modest)).toEqual({ message, fits: false });
+    expect(modest.entry).toMatchObject({ node: node('n'), reserved: true });
+    await clock.advance(10);
+    expect(deleted).toEqual([]);
+  });
+
+  it('waits on its room while the victims go, and evicts no others meanwhile', async () => {
+    const placed = [onNode(pod('low', 1), 'n'), onNode(pod('other', 2), 'm')];
+    const { clock, preempt, queued, deleted, set, node } = setUp(['n', 'm'], placed);
+    const high = queued(pod('high', 9));
+    const waiting = {
+      message: ' preemption: not eligible due to a terminating pod on the nominated node.',
+      fits: false,
+    };
+    preempt(high);
+    // The eviction is decided and not done yet.
+    expect(preempt(high)).toEqual(waiting);
+    await clock.advance(0);
+    set(preempted(onNode(pod('low', 1), 'n')));
+    expect(preempt(high)).toEqual(waiting);
+    expect(high.entry).toMatchObject({ node: node('n'), reserved: true });
+    await clock.advance(10);
+    expect(deleted).toEqual(['low']);
+  });
+
+  it('looks for another room when what goes there is not its victim, or when no removal helps there any more', async () => {
+    const placed = [terminating(onNode(pod('going', 1), 'n')), onNode(pod('other', 2), 'm')];
+    const { clock, preempt, queued, deleted, index, node } = setUp(['n', 'm'], placed);
+    const high = queued(pod('high', 9));
+    index.reserve(high.entry, node('n'));
+    // It goes by itself: Kubernetes tries to preempt again, and the cheapest is what goes anyway.
+    expect(preempt(high)).toEqual({ message: '', fits: false });
+    expect(high.entry.node).toBe(node('n'));
+    await clock.advance(0);
+    expect(deleted).toEqual([]);
+    index.setPod(preempted(onNode(pod('going', 1), 'n')));
+    index.setNode(readyNode('n', { cpu: '1' }, { spec: { unschedulable: true } }));
+    expect(preempt(high)).toEqual({ message: '', fits: false });
+    expect(high.entry.node).toBe(node('m'));
+    await clock.advance(0);
+    expect(deleted).toEqual(['other']);
+  });
+
+  it('does not wait on its room for a preempted pod of its own priority', () => {
+    const { preempt, queued, index, node } = setUp(['n'], [preempted(onNode(pod('equal', 9), 'n'))]);
+    const high = queued(pod('high', 9));
+    index.reserve(high.entry, node('n'));
+    expect(preempt(high).message).toContain('No preemption victims');
+  });
+
+  it('takes a room that is only kept for a less important pod, which is decided again', async () => {
+    const { clock, preempt, queued, deleted, again, index, node } = setUp(['n'], []);
+    const low = queued(pod('low', 1));
+    index.reserve(low.entry, node('n'));
+    const high = queued(pod('high', 9));
+    expect(preempt(high)).toEqual({ message: '', fits: true });
+    expect(again).toEqual(['default/low']);
+    expect([low.entry.node, high.entry.node?.name, high.entry.reserved]).toEqual([undefined, 'n', true]);
+    await clock.advance(0);
+    expect(deleted).toEqual([]);
+  });
+
+  it('takes over the victims of a less important pod together with its room', async () => {
+    const { clock, preempt, queued, deleted, again, set } = setUp(['n'], [onNode(pod('victim', 1), 'n')]);
+    const middle = queued(pod('middle', 5));
+    preempt(middle);
+    const high = queued(pod('high', 9));
+    expect(preempt(high)).toEqual({ message: '', fits: false });
+    expect(again).toEqual(['default/middle']);
+    expect([middle.entry.node, high.entry.node?.name]).toEqual([undefined, 'n']);
+    await clock.advance(0);
+    expect(deleted).toEqual(['victim']);
+    // A victim that is being deleted is not deleted again.
+    set(preempted(onNode(pod('victim', 1), 'n')));
+    const highest = queued(pod('highest', 10));
+    expect(preempt(highest)).toEqual({ message: '', fits: false });
+    await clock.advance(0);
+    expect(deleted).toEqual(['victim']);
+  });
+
+  it('evicts nothing for a pod that has lost its room, found a node or gone before the eviction’s turn', async () => {
+    const changes: ((one: ReturnType<typeof setUp>, entry: PodEntry) => void)[] = [
+      ({ index }, entry) => index.forget(entry),
+      ({ index, node }, entry) => index.assume(entry, node('n')),
+      ({ index, node }, entry) => index.reserve(entry, node('m')),
+      ({ index }, entry) => index.removePod(entry.key),
+      ({ set, index, node }) => index.reserve(set(pendingPod('high', { cpu: '1' }, { uid: 'another' })), node('n')),
+    ];
+    for (const change of changes) {
+      const one = setUp(['n', 'm'], [onNode(pod('low', 1), 'n'), onNode(pod('equal', 9), 'm')]);
+      const high = one.queued(pod('high', 9));
+      one.preempt(high);
+      expect(high.entry.node?.name).toBe('n');
+      change(one, high.entry);
+      await one.clock.advance(10);
+      expect(one.deleted).toEqual([]);
+    }
+  });
+
+  it('has the pod decided again when an eviction is refused, and takes the other victim then', async () => {
+    const placed = [onNode(pod('refused', 1), 'n'), onNode(pod('other', 2), 'm')];
+    const { clock, preempt, queued, deleted, again, answers } = setUp(['n', 'm'], placed);
+    const high = queued(pod('high', 9));
+    answers.remove = () => Promise.reject(new ApiError('Forbidden', 'not this one'));
+    preempt(high);
+    await clock.advance(0);
+    expect([deleted, again]).toEqual([['refused'], ['default/high']]);
+    preempt(high);
+    expect(high.entry.node?.name).toBe('m');
+    await clock.advance(0);
+    expect(deleted).toEqual(['refused', 'other']);
+    // After the time of the refusal the cheaper one is a victim again.
+    await clock.advance(20_000);
+    preempt(high);
+    expect(high.entry.node?.name).toBe('n');
+  });
+
+  it('does not have a pod decided again that no longer keeps the room of a refused eviction', async () => {
+    const { clock, preempt, queued, again, answers, index } = setUp(['n'], [onNode(pod('low', 1), 'n')]);
+    const high = queued(pod('high', 9));
+    let refuse = (): void => undefined;
+    answers.remove = () => new Promise((_, reject) => (refuse = () => reject(new ApiError('Forbidden', 'no'))));
+    preempt(high);
+    await clock.advance(0);
+    index.forget(high.entry);
+    refuse();
+    await clock.advance(0);
+    expect(again).toEqual([]);
+  });
+});
