@@ -54,6 +54,11 @@ describe('disruption budgets', () => {
     expect(names(budgets.violating([b, c], [a]))).toEqual(['c']);
   });
 
+  it('count an eviction that is under way once, also when it is asked about', () => {
+    expect(names(budgetsOf(budget('one', 'db', 1)).violating([a], [a]))).toEqual([]);
+    expect(names(budgetsOf(budget('one', 'db', 1)).violating([a, b], [a]))).toEqual(['b']);
+  });
+
   it('count pods that are being deleted neither as under way nor as violating: the controller has counted them', () => {
     const going = pod('going', 'db', { deleting: true });
     const budgets = budgetsOf(budget('one', 'db', 1));

@@ -40,8 +40,9 @@ export class Budgets {
     const violating = new Set<PodEntry>();
     if (!pods.some(({ shape }) => this.#namespaces.has(shape.namespace))) return violating;
     const left = new Map<Budget, number>();
-    for (const pod of underway) this.#take(pod, left);
-    for (const pod of pods) if (!this.#take(pod, left)) violating.add(pod);
+    const going = new Set(underway);
+    for (const pod of going) this.#take(pod, left);
+    for (const pod of pods) if (!going.has(pod) && !this.#take(pod, left)) violating.add(pod);
     return violating;
   }
 
