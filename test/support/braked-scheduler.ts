@@ -1,4 +1,5 @@
-import { createScheduler, type Scheduler } from '../../control-plane/scheduler/scheduler.ts';
+import type { SchedulerMetrics } from '../../control-plane/scheduler/metrics.ts';
+import { createScheduler, type Scheduler, type SchedulerOptions } from '../../control-plane/scheduler/scheduler.ts';
 import { parseKey } from '../../control-plane/store/keys.ts';
 import type { StoreBatch } from '../../control-plane/store/store.ts';
 import type { Node, Pod } from '../../shared/generated/types.ts';
@@ -25,13 +26,15 @@ export class BrakedScheduler {
   /** Pods named in calls of bind, in their order. */
   readonly sent: string[] = [];
   decisions = 0;
+  /** Results of decisions, `bound` and `conflict` as the scheduler measures them, with their seconds. */
+  readonly measured: [string, number?][] = [];
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   readonly #pods = new Map<string, Pod>();
   readonly #nodes = new Map<string, Node>();
   readonly #bound = new Map<string, string>();
 
-  static async start(): Promise<BrakedScheduler> {
+  static async start(options: SchedulerOptions = {}): Promise<BrakedScheduler> {
     const clock = new VirtualClock();
     const starting = startTestApi({ clock, random: seededRandom(1) });
     let started = false;
@@ -39,12 +42,12 @@ export class BrakedScheduler {
       started = true;
     });
     await clock.advanceUntil(() => started, 10_000);
-    const one = new BrakedScheduler(clock, await starting);
+    const one = new BrakedScheduler(clock, await starting, options);
     await clock.advance(100);
     return one;
   }
 
-  private constructor(clock: VirtualClock, api: TestApi) {
+  private constructor(clock: VirtualClock, api: TestApi, options: SchedulerOptions) {
     this.clock = clock;
     this.api = api;
     this.client = new BrakedClient(api.client);
@@ -53,9 +56,16 @@ export class BrakedScheduler {
       this.sent.push(...bindings.map(({ name }) => name));
       return bind(bindings);
     };
-    const metrics = { decided: () => void this.decisions++, bound: () => undefined, conflict: () => undefined };
+    const metrics: SchedulerMetrics = {
+      decided: (result, seconds) => {
+        this.decisions++;
+        this.measured.push([result, seconds]);
+      },
+      bound: (seconds) => void this.measured.push(['bound', seconds]),
+      conflict: () => void this.measured.push(['conflict']),
+    };
     const deps = { client: this.client, clock, random: seededRandom(2), log: silentLog, metrics };
-    this.scheduler = createScheduler(deps);
+    this.scheduler = createScheduler(deps, options);
     this.#running = this.scheduler.run(this.#stop.signal);
     void this.#watch();
   }
