@@ -17,9 +17,9 @@ async function running(spec: Partial<PodSpec>): Promise<void> {
   commands = [];
   const runtime = new FakeRuntime(node.engine);
   const exec = runtime.exec.bind(runtime);
-  runtime.exec = (id, command) => {
+  runtime.exec = (id, command, options) => {
     commands.push({ at: node.clock.monotonic(), command: command.join(' ') });
-    return exec(id, command);
+    return exec(id, command, options);
   };
   node.start({ runtime });
   await node.until(() => node.server.connected);

@@ -12,10 +12,13 @@ export interface Behaviour {
   readonly startError?: string;
   /** Does not end on its stop signal. */
   readonly stubborn: boolean;
-  /** How long it takes to end on its stop signal, above the engine's own latency. */
+  /** How long it takes to end on its stop signal, above the engine's own latency, and with which code. */
   readonly stopMs: number;
+  readonly stopCode: number;
   /** What commands that are run in it return; absent: decided by the command. */
   readonly execCode?: number;
+  /** Commands that are run in it do not end. */
+  readonly hangs: boolean;
   /** What it uses: thousandths of a core, bytes. Absent: next to nothing. */
   readonly cpuMillis?: number;
   readonly memoryBytes?: number;
@@ -38,6 +41,8 @@ export interface Behaviour {
  * | `fake.nostart` | the start is refused |
  * | `fake.stubborn` | does not end on its stop signal, only on SIGKILL |
  * | `fake.stop=2s` | takes that long to end on its stop signal |
+ * | `fake.term=CODE` | ends with CODE on its stop signal |
+ * | `fake.hang` | commands (and so exec probes) in it do not end |
  * | `fake.exec=CODE` | commands (and so exec probes) in it return CODE |
  * | `fake.cpu=250m` | uses that much of a core |
  * | `fake.memory=64Mi` | uses that much memory |
@@ -59,6 +64,8 @@ export function behaviourOf(spec: Pick<ContainerSpec, 'image' | 'labels' | 'env'
     oom: false,
     stubborn: false,
     stopMs: 0,
+    stopCode: 0,
+    hangs: false,
     diskBytes: 0,
     lines: [],
   } as Behaviour);
@@ -70,6 +77,12 @@ export function execCode(behaviour: Behaviour, command: readonly string[]): numb
   const said = command.flatMap(split).reduce(withWord, { ...behaviour, exitCode: undefined }).exitCode;
   if (said !== undefined) return said;
   return /^(.*\/)?false$/.test(command[0] ?? '') ? 1 : 0;
+}
+
+/** How long `command` runs in a hollow container, milliseconds: `sleep SECONDS` that long, all else no time. */
+export function execMs(behaviour: Behaviour, [name = '', seconds = '']: readonly string[]): number {
+  if (behaviour.hangs) return Number.POSITIVE_INFINITY;
+  return /^(.*\/)?sleep$/.test(name) ? Number(seconds) * 1000 : 0;
 }
 
 function withWord(behaviour: Behaviour, word: string): Behaviour {
@@ -89,6 +102,10 @@ function withWord(behaviour: Behaviour, word: string): Behaviour {
       return { ...behaviour, stubborn: true };
     case 'fake.stop':
       return { ...behaviour, stopMs: durationMs(value) };
+    case 'fake.term':
+      return { ...behaviour, stopCode: wholeNumber(value) };
+    case 'fake.hang':
+      return { ...behaviour, hangs: true };
     case 'fake.exec':
       return { ...behaviour, execCode: wholeNumber(value) };
     case 'fake.cpu':

@@ -242,6 +242,15 @@ export class FakeEngine {
     container.timer = this.clock.timer(afterMs, () => this.exit(id, exitCode, { oom }));
   }
 
+  /** A created container whose start has failed for good. */
+  refuse(container: FakeContainer, why: string): void {
+    container.state = 'exited';
+    container.exitCode = 128;
+    container.reason = 'StartError';
+    container.message = why;
+    container.finishedAt = this.clock.now();
+  }
+
   dropContainer(id: string): void {
     const container = this.containers.get(id);
     if (!container) return;

@@ -21,6 +21,7 @@ export function fakeExec(container: FakeContainer, command: readonly string[]): 
 }
 
 function programOf(container: FakeContainer, [name = '', ...args]: readonly string[]): Program {
+  if (container.behaviour.hangs) return () => new Promise(() => undefined);
   switch (name.slice(name.lastIndexOf('/') + 1)) {
     case 'echo':
       return async ({ print }) => {

@@ -120,6 +120,44 @@ test('words of behaviour are read from the image, the label, the environment and
   expect(behaviourOf(container('busybox', ['sleep', 'after', 'all'])).exitCode).toBeUndefined();
 });
 
+test('a command in a hollow container takes its time, up to what it is given or its container has', async () => {
+  const { clock, runtime } = lab();
+  const { id } = await runtime.createSandbox(sandbox);
+  const start = async (args: string[], name: string) => {
+    const made = await runtime.createContainer(id, { ...container('web', args), name });
+    await runtime.startContainer(made);
+    return made;
+  };
+  const plain = await start([], 'plain');
+  const options = { timeoutMs: 5_000, maxBytes: 100 };
+  const slept = runtime.exec(plain, ['/bin/sleep', '5'], options);
+  const late = expect(runtime.exec(plain, ['sleep', '6'], options)).rejects.toMatchObject({ code: 'Timeout' });
+  await clock.advance(5_000);
+  expect((await slept).exitCode).toBe(0);
+  await late;
+  const hung = await start(['fake.hang'], 'hung');
+  const never = expect(runtime.exec(hung, ['true'], options)).rejects.toMatchObject({ code: 'Timeout' });
+  await clock.advance(5_000);
+  await never;
+  const short = await start(['fake.exit=3', 'after=2s'], 'short');
+  const cut = runtime.exec(short, ['sleep', '4'], options);
+  await clock.advance(2_000);
+  expect((await cut).exitCode).toBe(137);
+});
+
+test('a container whose sandbox has ended is not started, and one that is stopped ends with its own code', async () => {
+  const { engine, runtime } = lab();
+  const { id } = await runtime.createSandbox(sandbox);
+  const app = await runtime.createContainer(id, container('web', ['fake.term=7']));
+  await runtime.startContainer(app);
+  await runtime.stopContainer(app, 10);
+  expect(await runtime.inspectContainer(app)).toMatchObject({ state: 'exited', exitCode: 7, reason: 'Error' });
+  const late = await runtime.createContainer(id, { ...container('web'), name: 'late' });
+  engine.killSandbox(id);
+  await expect(runtime.startContainer(late)).rejects.toMatchObject({ code: 'Start' });
+  expect(await runtime.inspectContainer(late)).toMatchObject({ state: 'exited', exitCode: 128, reason: 'StartError' });
+});
+
 test('commands in a hollow container succeed unless they or the container say otherwise', () => {
   const plain = behaviourOf(container('web'));
   expect(execCode(plain, ['cat', '/ready'])).toBe(0);

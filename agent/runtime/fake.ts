@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { EventStream } from './event-stream.ts';
-import { execCode } from './fake-behaviour.ts';
+import { execCode, execMs } from './fake-behaviour.ts';
 import { containerState, type FakeContainer, type FakeEngine, sandboxState } from './fake-engine.ts';
 import { fakeAttach, fakeDial, fakeExec } from './fake-process.ts';
 import { fakeStats } from './fake-stats.ts';
@@ -99,31 +99,24 @@ export class FakeRuntime implements Runtime {
     await this.#work(this.#engine.options.startMs, signal);
     if (!this.#engine.containers.has(id)) throw new RuntimeError('NotFound', `no such container: ${id}`);
     if (container.state !== 'created') return;
-    const { startError } = container.behaviour;
-    if (startError !== undefined) {
-      container.state = 'exited';
-      container.exitCode = 128;
-      container.reason = 'StartError';
-      container.message = startError;
-      container.finishedAt = this.#engine.clock.now();
-      throw new RuntimeError('Start', startError);
-    }
-    if (!this.#engine.sandboxes.get(container.sandboxId)?.running) {
-      throw new RuntimeError('Start', `sandbox ${container.sandboxId} is not running`);
-    }
-    this.#engine.run(container);
+    const { sandboxId, behaviour } = container;
+    const alone = !this.#engine.sandboxes.get(sandboxId)?.running;
+    const why = alone ? `sandbox ${sandboxId} is not running` : behaviour.startError;
+    if (why === undefined) return this.#engine.run(container);
+    this.#engine.refuse(container, why);
+    throw new RuntimeError('Start', why);
   }
 
   async stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void> {
     this.#check();
     const container = this.#engine.containers.get(id);
     if (container?.state !== 'running') return;
-    const { stubborn, stopMs } = container.behaviour;
+    const { stubborn, stopMs, stopCode } = container.behaviour;
     const willing = !stubborn && stopMs < graceSeconds * 1000;
     await this.#work(this.#engine.options.stopMs, signal);
     await this.#untilExit(container, willing ? stopMs : graceSeconds * 1000, signal);
     this.#check();
-    this.#engine.exit(id, willing ? 0 : killed, willing ? {} : { signal: 9 });
+    this.#engine.exit(id, willing ? stopCode : killed, willing ? {} : { signal: 9 });
   }
 
   async updateContainer(id: string, resources: Resources): Promise<void> {
@@ -153,8 +146,16 @@ export class FakeRuntime implements Runtime {
     return this.#engine.containers.get(id)?.behaviour.diskBytes;
   }
 
-  async exec(id: string, command: readonly string[]): Promise<ExecResult> {
-    return { exitCode: execCode(this.#running(id).behaviour, command), output: '' };
+  async exec(id: string, command: readonly string[], { timeoutMs }: { timeoutMs: number }): Promise<ExecResult> {
+    const container = this.#running(id);
+    const ms = execMs(container.behaviour, command);
+    await this.#untilExit(container, Math.min(ms, timeoutMs));
+    this.#check();
+    if (ms > 0 && container.state !== 'running') return { exitCode: killed, output: '' };
+    if (ms > timeoutMs) {
+      throw new RuntimeError('Timeout', `command ${JSON.stringify(command)} timed out after ${timeoutMs} ms`);
+    }
+    return { exitCode: execCode(container.behaviour, command), output: '' };
   }
 
   async openExec(id: string, command: readonly string[]): Promise<ProcessStream> {

@@ -27,6 +27,8 @@ if (!missing) {
         run: forever,
         stubborn: shell('trap "" TERM; while true; do sleep 1; done'),
         exit: (code) => shell(`exit ${code}`),
+        endWith: (code) => shell(`trap "exit ${code}" TERM; sleep 1000 & wait`),
+        oom: { ...shell('exec tail /dev/zero'), resources: { memoryLimitBytes: 16 * 2 ** 20 } },
         print: (lines) => shell(`printf '%s\\n' ${lines.join(' ')}; trap "exit 0" TERM; sleep 1000 & wait`),
         refused: { image: testImage, command: ['no-such-program'] },
       },
@@ -37,6 +39,7 @@ if (!missing) {
         hang: ['sleep', '1000'],
         echoServer: shell('trap "exit 0" TERM; nc -ll -p 7 -e cat & wait'),
       },
+      kill: (id) => new Docker({ socketPath: node.docker.socket }).getContainer(id).kill(),
       resourcesOf: async (id) => {
         const { HostConfig } = await new Docker({ socketPath: node.docker.socket }).getContainer(id).inspect();
         const { CpuShares, CpuQuota, Memory } = HostConfig;

@@ -21,6 +21,8 @@ runtimeContract('the fake runtime', async () => {
       run: { image: 'web' },
       stubborn: { image: 'fake/stubborn' },
       exit: (code) => ({ image: `fake/exit:${code}` }),
+      endWith: (code) => ({ image: 'web', args: [`fake.term=${code}`] }),
+      oom: { image: 'web', args: ['fake.oom'] },
       print: (lines) => ({ image: 'web', args: lines.map((line) => `fake.log=${line}`) }),
       refused: { image: 'fake/nostart' },
     },
@@ -30,6 +32,10 @@ runtimeContract('the fake runtime', async () => {
       cat: ['cat'],
       hang: ['sleep', '1000'],
       echoServer: { image: 'web' },
+    },
+    kill: async (id) => {
+      engine.killSandbox(id);
+      engine.exit(id, 137, { signal: 9 });
     },
     resourcesOf: async (id) => engine.containers.get(id)?.resources ?? {},
     missingImage: 'missing:1',

@@ -25,6 +25,10 @@ export interface RuntimeSubject {
     /** Runs until it is killed. */
     stubborn: Doing;
     exit(code: number): Doing;
+    /** Runs until its stop signal, and then ends with the code. */
+    endWith(code: number): Doing;
+    /** Takes more memory than it may. */
+    oom: Doing;
     /** Writes the lines and runs on. */
     print(lines: readonly string[]): Doing;
     /** Cannot be started. */
@@ -39,6 +43,8 @@ export interface RuntimeSubject {
     /** Gives back, on port 7, whatever it gets. */
     echoServer: Doing;
   };
+  /** Ends a sandbox's or a container's process, past the runtime, as the kernel or a user of the machine would. */
+  kill(id: string): Promise<void>;
   /** What the container's cgroup has, as the engine says. */
   resourcesOf(id: string): Promise<Resources>;
   /** An image that no registry has, named so that the answer comes fast. */
@@ -194,6 +200,61 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect((await listed(spec.pod.uid)).containers).toEqual([ended]);
     });
 
+    test('a container that ends by its stop signal keeps the code that it ends with', async () => {
+      const { id } = await runPod(runtime, subject.does.endWith(7), 'ends-with');
+      await runtime.stopContainer(id, 10);
+      expect(await runtime.inspectContainer(id)).toMatchObject({ state: 'exited', exitCode: 7, reason: 'Error' });
+    });
+
+    test('a container that takes more memory than it may is killed, and says so', async () => {
+      const { spec, id } = await runPod(runtime, subject.does.oom, 'oom');
+      const ended = await exited(runtime, id);
+      expect(ended).toMatchObject({ exitCode: 137, reason: 'OOMKilled' });
+      await runtime.startContainer(id);
+      expect((await listed(spec.pod.uid)).containers).toEqual([ended]);
+    });
+
+    test('a container that is killed from outside ends as killed, and is not run again', async () => {
+      const { spec, id } = await runPod(runtime, subject.does.run, 'killed');
+      await subject.kill(id);
+      const ended = await exited(runtime, id);
+      expect(ended).toMatchObject({ exitCode: 137, reason: 'Error' });
+      await runtime.startContainer(id);
+      await runtime.stopContainer(id, 10);
+      expect((await listed(spec.pod.uid)).containers).toEqual([ended]);
+    });
+
+    test('a sandbox that has lost its process does not run and starts no container, while those in it run on', async () => {
+      const { spec, sandbox, id } = await runPod(runtime, subject.does.run, 'lost');
+      const seen: RuntimeEvent[] = [];
+      const stop = new AbortController();
+      const listening = (async () => {
+        for await (const event of runtime.events(stop.signal)) seen.push(event);
+      })();
+      await eventually(async () => {
+        const heard = await runPod(runtime, subject.does.exit(0), 'heard-lost');
+        await runtime.removeSandbox(heard.sandbox.id);
+        return seen.length > 0;
+      });
+      await subject.kill(sandbox.id);
+      await eventually(async () => (await listed(spec.pod.uid)).sandboxes[0]?.running === false);
+      await eventually(() => seen.some(({ type, containerId }) => type === 'exited' && containerId === sandbox.id));
+      stop.abort();
+      await listening;
+      expect(await runtime.inspectContainer(id)).toMatchObject({ state: 'running' });
+      const late = containerOf(spec, subject.does.run, { name: 'late' });
+      const lateId = await runtime.createContainer(sandbox.id, late);
+      await expect(runtime.startContainer(lateId)).rejects.toMatchObject({ name: 'RuntimeError', code: 'Start' });
+      const refused = await runtime.inspectContainer(lateId);
+      expect(refused).toMatchObject({ state: 'exited', reason: 'StartError' });
+      expect(refused?.exitCode).toBeGreaterThan(0);
+      await runtime.removeSandbox(sandbox.id);
+      expect(await listed(spec.pod.uid)).toEqual({ sandboxes: [], containers: [] });
+      const next = await runtime.createSandbox({ ...spec, attempt: 1 });
+      expect(next).toMatchObject({ running: true, attempt: 1, address: spec.address });
+      expect(next.id).not.toBe(sandbox.id);
+    });
+
     test('a container that ignores its stop signal is killed when its grace has passed, not before', async () => {
       const { id } = await runPod(runtime, subject.does.stubborn, 'stubborn');
       const begin = performance.now();
@@ -308,6 +369,8 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       const options = { timeoutMs: 10_000, maxBytes: 1_000 };
       expect(await runtime.exec(id, subject.exec.succeed, options)).toMatchObject({ exitCode: 0 });
       expect(await runtime.exec(id, subject.exec.fail(5), options)).toMatchObject({ exitCode: 5 });
+      const late = runtime.exec(id, subject.streams.hang, { ...options, timeoutMs: 300 });
+      await expect(late).rejects.toMatchObject({ name: 'RuntimeError', code: 'Timeout' });
       await runtime.stopContainer(id, 0);
       await expect(runtime.exec(id, subject.exec.succeed, options)).rejects.toMatchObject({ code: 'NotFound' });
     });
