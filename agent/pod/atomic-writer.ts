@@ -28,7 +28,7 @@ export async function writeProjected(dir: string, payload: Payload, group: numbe
   }
   for (const name of await readdir(dir)) {
     if (name === current || name === target || names.has(name)) continue;
-    await rm(join(dir, name), { recursive: true, force: true });
+    await rm(join(dir, name), { recursive: true });
   }
 }
 

@@ -56,7 +56,8 @@ describe('an emptyDir in memory', () => {
     expect(of({ initContainers: [container()] })).toBe(512);
     expect(of({ initContainers: [container('256Mi')] })).toBe(256);
     expect(of({ containers: [container()], resources: { limits: { memory: '128Mi' } } })).toBe(128);
-    expect(of({}, '0')).toBe(64);
+    expect(of({ resources: {} }, '0')).toBe(64);
+    expect(of({ containers: [{ ...container(), resources: {} }], resources: { limits: {} } })).toBe(512);
     expect(of({ containers: [container('0')] })).toBe(512);
     expect(of({}, '16Mi')).toBe(16);
     expect(of({}, '128Mi')).toBe(64);

@@ -22,7 +22,7 @@ export async function makeEmptyDir(
     // Under another name first: what has the volume's name has its group and mode as well.
     const fresh = join(dirname(place), `.${basename(place)}`);
     await rm(fresh, { recursive: true, force: true });
-    await mkdir(fresh, { recursive: true, mode: 0o700 });
+    await mkdir(fresh, { mode: 0o700 });
     if (group !== undefined) await chown(fresh, -1, group);
     await chmod(fresh, mode);
     await rename(fresh, place);

@@ -215,6 +215,8 @@ describe('the files of a pod', () => {
   it('are listed by pod, and there are none before the first pod', async () => {
     expect(await scene.volumes.list()).toEqual([]);
     await prepare();
+    // Only secrets are kept from the disk.
+    expect(await mounter.below(scene.dir)).toEqual([]);
     await scene.volumes.prepare(makePod('bare'), inputs, podFacts);
     expect((await scene.volumes.list()).sort()).toEqual(['uid-bare', 'uid-web']);
     await scene.close();
