@@ -61,7 +61,6 @@ export interface FakeContainer {
   startedAt?: number;
   finishedAt?: number;
   exitCode?: number;
-  signal?: number;
   reason?: string;
   message?: string;
   /** The end it is heading for by itself. */
@@ -132,14 +131,13 @@ export class FakeEngine {
   }
 
   /** Ends a running container with a code, as if its process had done so. */
-  exit(containerId: string, code: number, how: { oom?: boolean; signal?: number } = {}): void {
+  exit(containerId: string, code: number, how: { oom?: boolean } = {}): void {
     const container = this.containers.get(containerId);
     if (container?.state !== 'running') return;
     container.timer?.cancel();
     container.state = 'exited';
     container.finishedAt = this.clock.now();
     container.exitCode = code;
-    container.signal = how.signal;
     container.reason = how.oom ? 'OOMKilled' : code === 0 ? 'Completed' : 'Error';
     this.#notify(container);
     if (how.oom) this.emit({ type: 'oom', containerId, podUid: container.spec.pod.uid });
@@ -306,7 +304,7 @@ export function sandboxState({ id, spec, running, createdAt }: FakeSandbox): San
 }
 
 export function containerState(container: FakeContainer, imageId: string): ContainerState {
-  const { id, sandboxId, spec, state, createdAt, startedAt, finishedAt, exitCode, signal, reason, message } = container;
+  const { id, sandboxId, spec, state, createdAt, startedAt, finishedAt, exitCode, reason, message } = container;
   return {
     id,
     sandboxId,
@@ -320,7 +318,6 @@ export function containerState(container: FakeContainer, imageId: string): Conta
     startedAt,
     finishedAt,
     exitCode,
-    signal,
     reason,
     message,
     labels: spec.labels,

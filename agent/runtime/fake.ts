@@ -82,7 +82,7 @@ export class FakeRuntime implements Runtime {
     if (!this.#engine.sandboxes.has(id)) return;
     await this.#work(this.#engine.options.stopMs, signal);
     for (const container of this.#engine.containers.values()) {
-      if (container.sandboxId === id) this.#engine.exit(container.id, killed, { signal: 9 });
+      if (container.sandboxId === id) this.#engine.exit(container.id, killed);
     }
     this.#engine.killSandbox(id);
     this.#engine.dropSandbox(id);
@@ -116,7 +116,7 @@ export class FakeRuntime implements Runtime {
     await this.#work(this.#engine.options.stopMs, signal);
     await this.#untilExit(container, willing ? stopMs : graceSeconds * 1000, signal);
     this.#check();
-    this.#engine.exit(id, willing ? stopCode : killed, willing ? {} : { signal: 9 });
+    this.#engine.exit(id, willing ? stopCode : killed);
   }
 
   async updateContainer(id: string, resources: Resources): Promise<void> {
@@ -126,7 +126,7 @@ export class FakeRuntime implements Runtime {
 
   async removeContainer(id: string): Promise<void> {
     this.#check();
-    this.#engine.exit(id, killed, { signal: 9 });
+    this.#engine.exit(id, killed);
     this.#engine.dropContainer(id);
   }
 

@@ -35,7 +35,7 @@ runtimeContract('the fake runtime', async () => {
     },
     kill: async (id) => {
       engine.killSandbox(id);
-      engine.exit(id, 137, { signal: 9 });
+      engine.exit(id, 137);
     },
     resourcesOf: async (id) => engine.containers.get(id)?.resources ?? {},
     missingImage: 'missing:1',
