@@ -12,6 +12,7 @@ export const acknowledgedIsStored: Oracle = (history) => {
     ...history.requests.flatMap((request) => lost(request, steps) ?? []),
     ...undone(history),
     ...refusedButStored(history),
+    ...countedTwice(history),
   ];
 };
 
@@ -57,6 +58,21 @@ function refusedButStored(history: History): string[] {
     }
   }
   return [...broken];
+}
+
+/** Of two who count in one field, each has a number of its own. */
+function countedTwice(history: History): string[] {
+  const seen = new Set<string>();
+  const done = history.requests.filter(({ outcome, mark }) => outcome === 'done' && mark);
+  return done.flatMap(({ kind, key, mark, answer }) => {
+    const id = `${kind} ${key} ${mark?.field}=${mark?.number}`;
+    const once = `${id} ${answer?.metadata.uid}`;
+    if (!seen.has(once)) {
+      seen.add(once);
+      return [];
+    }
+    return [`a number was acknowledged twice: ${id}`];
+  });
 }
 
 /** The numbers that users write: ConfigMaps' data and annotations whose names begin with `mark-`. */
