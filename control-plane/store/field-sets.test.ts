@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ObjectReader } from './field-sets.ts';
+import { heapBytes, ObjectReader } from './field-sets.ts';
 
 const names = fc.oneof(
   fc.string(),
@@ -33,7 +33,7 @@ describe('reading stored objects', () => {
         expect(reader.read(text)).toEqual(JSON.parse(text));
         expect(JSON.stringify(reader.read(text))).toBe(text);
       }),
-      { numRuns: 500 },
+      { numRuns: 100 },
     );
   });
 
@@ -58,6 +58,81 @@ describe('reading stored objects', () => {
       '{"managedFields":[{"fieldsV1":{"a":1}}',
     ]) {
       expect(() => reader.read(text)).toThrow(SyntaxError);
+    }
+  });
+
+  type Read = { metadata: { managedFields: { fieldsV1: Record<string, object> }[] } };
+  const withSet = (set: object, name = 'a'): string =>
+    JSON.stringify({ metadata: { name, managedFields: [{ manager: 'm', fieldsV1: set }] } });
+  const setOf = (reader: ObjectReader, set: object) =>
+    (reader.read(withSet(set)) as Read).metadata.managedFields[0]?.fieldsV1 as Record<string, object>;
+
+  it('keeps a set shared as long as it is used again, and forgets what is not', () => {
+    const reader = new ObjectReader();
+    const [used, unused] = [{ 'f:used': {} }, { 'f:unused': {} }];
+    const [first, other] = [setOf(reader, used), setOf(reader, unused)];
+    for (let i = 0; i < 2_000; i++) {
+      setOf(reader, { [`f:${i}`]: {} });
+      if (i % 100 === 0) expect(setOf(reader, used)).toBe(first);
+    }
+    expect(setOf(reader, unused)).toEqual(other);
+    expect(setOf(reader, unused)).not.toBe(other);
+  });
+
+  it('remembers sets up to 16 KiB of text', () => {
+    const reader = new ObjectReader();
+    const set = (length: number) => ({ ['f'.repeat(length - '{"":{}}'.length)]: {} });
+    expect(setOf(reader, set(16 * 1024))).toBe(setOf(reader, set(16 * 1024)));
+    expect(setOf(reader, set(16 * 1024 + 1))).not.toBe(setOf(reader, set(16 * 1024 + 1)));
+  });
+
+  it('has one object for all leaves, which cannot be changed', () => {
+    const reader = new ObjectReader();
+    const [one, other] = [setOf(reader, { 'f:a': {}, 'f:b': {} }), setOf(reader, { 'f:c': {} })];
+    expect(one['f:a']).toBe(other['f:c']);
+    expect(Object.isFrozen(one['f:a'])).toBe(true);
+  });
+
+  it('counts what an object takes by its text and its values, without what others share with it', () => {
+    expect([heapBytes('{}'), heapBytes('{"a":1,"b":[1,2]}')]).toEqual([2 + 100, 17 + 3 * 100]);
+    const reader = new ObjectReader();
+    const set = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`f:${i}`, {}]));
+    const rest = withSet({}).length - 1 + 3 * 100;
+    const costs = ['a', 'b'].map((name) => {
+      reader.read(withSet(set, name));
+      return reader.cost;
+    });
+    expect(costs).toEqual([rest + heapBytes(JSON.stringify(set)), rest]);
+    reader.read('{"a":1}');
+    expect(reader.cost).toBe(heapBytes('{"a":1}'));
+  });
+
+  it('reads sets of any depth, and members that only look like sets', () => {
+    const reader = new ObjectReader();
+    const deep = (depth: number): object => (depth === 0 ? {} : { 'f:x': deep(depth - 1) });
+    for (const depth of [1, 62, 63, 64, 65, 200]) expect(setOf(reader, deep(depth))).toEqual(deep(depth));
+    for (const value of [
+      { metadata: { managedFields: [{ fieldsV1: {} }, null, { fieldsV1: { 'f:a': {} } }] } },
+      { metadata: { managedFields: [{ fieldsV1: 0 }, { fieldsV1: { a: {} } }] } },
+      { metadata: { managedFields: [{ fieldsV1: { a: [] } }, { fieldsV1: { a: { b: 1 } } }] } },
+      { metadata: { managedFields: [{ fieldsV1: { 'a"\\': { '}': {} } } }] } },
+      { metadata: { managedFields: [] }, other: { managedFields: [{ fieldsV1: { a: {} } }] } },
+      { metadata: { managedFields: [{ nested: { fieldsV1: {} } }] } },
+      { managedFields: [{ fieldsV1: {} }] },
+      null,
+    ]) {
+      expect(reader.read(JSON.stringify(value))).toEqual(value);
+    }
+  });
+
+  it('reads sets that are written with spaces, as others write them', () => {
+    const reader = new ObjectReader();
+    for (const set of ['{ }', '{ "a": {} }', '{"a": {}}', '{"a":{} }', '{"a":{}, "b":{}}', '{"a":{},"b":{}}']) {
+      const text = `{"metadata":{"managedFields":[{"fieldsV1":${set}}]}}`;
+      expect(reader.read(text)).toEqual(JSON.parse(text));
+    }
+    for (const set of ['{"a":{}', '{"a"}', '{"a":}', '{a:{}}', '{"a":{},}', '{"a":{}"b":{}}', '{"a":{}]}']) {
+      expect(() => reader.read(`{"metadata":{"managedFields":[{"fieldsV1":${set}}]}}`)).toThrow(SyntaxError);
     }
   });
 });
