@@ -73,7 +73,7 @@ export class ApiError extends Error {
   /** From a `Status` that a server sent. */
   static fromStatus(status: Status): ApiError {
     const reason = (status.reason ?? 'Unknown') as Reason;
-    return new ApiError(reason in reasons ? reason : 'InternalError', status.message ?? 'no message', {
+    return new ApiError(Object.hasOwn(reasons, reason) ? reason : 'InternalError', status.message ?? 'no message', {
       ...(status.details as ErrorDetails | undefined),
     });
   }

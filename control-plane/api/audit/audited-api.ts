@@ -120,6 +120,6 @@ function endBound(trail: AuditTrail, result: BindResult | undefined): void {
     trail.complete(201);
     return;
   }
-  const reason = result.reason in reasons ? (result.reason as Reason) : 'InternalError';
+  const reason = Object.hasOwn(reasons, result.reason) ? (result.reason as Reason) : 'InternalError';
   endFailed(trail, new ApiError(reason, result.message));
 }

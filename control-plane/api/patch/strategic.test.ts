@@ -175,7 +175,11 @@ describe('a strategic merge patch', () => {
     expect(thing({ names: ['b'] }, { ...order('names', ['a', 'b']), names: ['a'] })).toStrictEqual({
       names: ['a', 'b'],
     });
-    expect(thing({ unknown: [2, 1] }, order('unknown', [1, 2]))).toStrictEqual({ unknown: [1, 2] });
+    for (const field of ['unknown', 'constructor', 'toString']) {
+      const [sorted, fewer] = [order(field, [1, 2]), { [`$deleteFromPrimitiveList/${field}`]: [1] }];
+      const texts = [sorted, fewer].map((patch) => JSON.stringify(thing({ [field]: [2, 1] }, patch)));
+      expect(texts).toEqual([`{"${field}":[1,2]}`, `{"${field}":[2]}`]);
+    }
   });
 
   it('puts what is new before what only the server knows, in the order that it asks for', () => {

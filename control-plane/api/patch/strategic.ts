@@ -42,7 +42,7 @@ function mergeObject(
     if (name.startsWith(removal)) {
       const list = name.slice(removal.length);
       // Done before the list itself is merged, whichever stands first in the patch.
-      if (!(list in patch) && Array.isArray(merged[list])) merged[list] = withoutValues(merged[list], value);
+      if (!Object.hasOwn(patch, list) && Array.isArray(merged[list])) merged[list] = withoutValues(merged[list], value);
       continue;
     }
     const field = fieldOf(type, name, schema);
@@ -54,7 +54,7 @@ function mergeObject(
     if (!name.startsWith(order)) continue;
     const list = name.slice(order.length);
     // An order without its list only sorts what is there.
-    if (!(list in patch) && Array.isArray(merged[list])) {
+    if (!Object.hasOwn(patch, list) && Array.isArray(merged[list])) {
       const key = fieldOf(type, list, schema)?.patchMergeKey;
       merged[list] = ordered(merged[list], listOf(patch[name]), merged[list], key);
     }
