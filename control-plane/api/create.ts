@@ -6,7 +6,7 @@ import { warningsOf } from '../../shared/kinds/warnings/index.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { nameSuffix, uuid } from '../../shared/random.ts';
 import { objectKey } from '../store/keys.ts';
-import type { Guard, Write } from '../store/store.ts';
+import type { Guard, Item, Write } from '../store/store.ts';
 import { type Charges, chargesOf } from './admission/charges.ts';
 import { labelByName } from './admission/namespaces.ts';
 import type { Admission } from './admission/plugin.ts';
@@ -113,12 +113,13 @@ async function insert(
     return draft;
   }
   let value = encodeObject(draft);
+  let refusal: ReadonlyMap<string, Item> | undefined;
   for (let attempt = 0; attempt < maxTries; attempt++) {
     if (attempt > 0) await pause(core, context, attempt);
     const guards: Guard[] = [{ key, revision: 0 }];
     if (home && room) guards.push({ key: home, revision: room.revision });
     const writes: Write[] = [await core.put(context, def, key, value, draft)];
-    addGuardWrites(core, undefined, draft, writes, guards);
+    addGuardWrites(core, undefined, draft, writes, guards, refusal);
     claims?.addTo(guards, writes);
     const result = await (charges?.commit({ guards, writes }, draft, undefined) ??
       core.deps.store.txn({ guards, writes }));
@@ -128,10 +129,11 @@ async function insert(
       context.answer = { object: draft, text: answerText(value, result.revision) };
       return draft;
     }
-    if (result.current.has(key)) throw alreadyExists(def, name);
-    if (claims?.refused(result.current)) value = encodeObject(draft);
+    refusal = result.current;
+    if (refusal.has(key)) throw alreadyExists(def, name);
+    if (claims?.refused(refusal)) value = encodeObject(draft);
     // The namespace has changed since it was seen: look at what it is now.
-    const item = home && result.current.get(home);
+    const item = home && refusal.get(home);
     if (namespace) room = checkNamespace(def, name, namespace, item ? decodeItem(item) : undefined);
   }
   throw modified({ plural: 'namespaces', group: '' }, namespace ?? '');

@@ -4,7 +4,7 @@ import type { Subresource } from '../../shared/kinds/table.ts';
 import { warningsOf } from '../../shared/kinds/warnings/index.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { objectKey } from '../store/keys.ts';
-import type { Guard, Write } from '../store/store.ts';
+import type { Guard, Item, Write } from '../store/store.ts';
 import { type Charges, chargesOf } from './admission/charges.ts';
 import type { Admission } from './admission/plugin.ts';
 import type { RequestContext } from './api.ts';
@@ -78,6 +78,7 @@ async function decideAndWrite(
   const key = objectKey(def, namespace, name);
   let state = core.cached(def, namespace, name);
   let current = false;
+  let refusal: ReadonlyMap<string, Item> | undefined;
   for (let attempt = 0; attempt < maxTries; attempt++) {
     if (!state) {
       if (current) throw notFound(def, name);
@@ -111,7 +112,7 @@ async function decideAndWrite(
       warn();
       return { object: answered, removed: !after };
     }
-    const written = await write(core, context, def, key, state, after, charges);
+    const written = await write(core, context, def, key, state, after, charges, refusal);
     if (typeof written === 'number') {
       core.wrote(written);
       warn();
@@ -121,7 +122,9 @@ async function decideAndWrite(
       return { object: after, removed: false };
     }
     // Lost a race: what stands there now is known from the refusal itself.
-    state = written;
+    refusal = written;
+    const item = refusal.get(key);
+    state = item && decodeItem(item);
     current = true;
     await pause(core, context, attempt);
   }
@@ -134,7 +137,7 @@ export async function pause({ deps }: Core, { signal }: RequestContext, attempt:
   if (attempt >= eagerTries) await deps.clock.sleep(backoffMs(attempt - eagerTries, wait, deps.random), signal);
 }
 
-/** The revision of the write, or the state that stood in its way. */
+/** The revision of the write, or what stood in its way. `refusal`: what stood in the way of the last try. */
 async function write(
   core: Core,
   context: RequestContext,
@@ -143,18 +146,18 @@ async function write(
   state: State,
   after: KubeObject | undefined,
   charges: Charges | undefined,
-): Promise<number | State | undefined> {
+  refusal: ReadonlyMap<string, Item> | undefined,
+): Promise<number | ReadonlyMap<string, Item>> {
   const claims = serviceClaims(core, def, after, state.object);
   const guards: Guard[] = [{ key, revision: state.revision }];
   const writes: Write[] = [
     after ? await core.put(context, def, key, encodeObject(after), after, state.object) : { type: 'delete', key },
   ];
-  addGuardWrites(core, state.object, after, writes, guards);
+  addGuardWrites(core, state.object, after, writes, guards, refusal);
   claims?.addTo(guards, writes);
   const txn = { guards, writes };
   const result = await (charges?.commit(txn, after ?? state.object, state.object) ?? core.deps.store.txn(txn));
   if (result.ok) return result.revision;
   if (result.current.get(key)?.revision === state.revision) claims?.refused(result.current);
-  const item = result.current.get(key);
-  return item && decodeItem(item);
+  return result.current;
 }

@@ -2,7 +2,7 @@ import type { Node, NodeGuard, Pod } from '../../shared/generated/types.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { compareQuantities } from '../../shared/quantity.ts';
 import { objectKey } from '../store/keys.ts';
-import type { Guard, Write } from '../store/store.ts';
+import type { Guard, Item, Write } from '../store/store.ts';
 import { encodeObject } from './codec.ts';
 import type { Core } from './core.ts';
 
@@ -21,13 +21,17 @@ export function guardEffect(before: KubeObject | undefined, after: KubeObject | 
   return undefined;
 }
 
-/** The writes on node guards that a change brings along, in its own transaction. */
+/**
+ * The writes on node guards that a change brings along, in its own transaction. `refusal`: what stood there when the last try was
+ * refused.
+ */
 export function addGuardWrites(
   core: Core,
   before: KubeObject | undefined,
   after: KubeObject | undefined,
   writes: Write[],
   guards: Guard[],
+  refusal?: ReadonlyMap<string, Item>,
 ): void {
   const effect = guardEffect(before, after);
   if (!effect) return;
@@ -41,8 +45,10 @@ export function addGuardWrites(
   } else if (core.cached(entry, undefined, effect.node)) {
     writes.push(core.guardWrite(effect.node));
   } else {
-    // No such node is known. Should it have come into being meanwhile, the transaction is tried again.
-    guards.push({ key, revision: 0 });
+    // The cache shows no such node: either there is none, or the refusal has shown its guard.
+    const guard = refusal?.get(key);
+    guards.push({ key, revision: guard?.revision ?? 0 });
+    if (guard) writes.push({ type: 'put', key, value: guard.value });
   }
 }
 

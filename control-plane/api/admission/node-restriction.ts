@@ -24,6 +24,11 @@ export const nodeRestriction: AdmissionPlugin = {
     { verbs: ['update'], kinds: ['Pod', 'Node', 'PersistentVolumeClaim'], subresources: ['status'] },
     { verbs: ['create'], kinds: ['Pod'], subresources: ['eviction'] },
   ],
+  /** A node copies its pods as soon as its Node is there. */
+  needs(request) {
+    const node = request.entry.kind === 'Pod' ? restricted(request) : undefined;
+    return node === undefined ? [] : [{ kind: 'Node', name: node }];
+  },
   // Before a service account is filled in, which no pod of a node may name.
   mutate(request, object, _old, reader) {
     const node = restricted(request);

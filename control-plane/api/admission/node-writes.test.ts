@@ -150,6 +150,13 @@ describe('the copy of a pod that a node runs by itself', () => {
     expect(refusalOf(() => nodeRestriction.mutate?.(request, mirror(), undefined, none))).toBe('nodes "n" not found');
   });
 
+  test('needs its Node to be read, when the cache does not show it', () => {
+    const needs = (request: Admission) => nodeRestriction.needs?.(request, mirror());
+    expect(needs(asNode('Pod'))).toEqual([{ kind: 'Node', name: 'n' }]);
+    expect(needs(asNode('Lease'))).toEqual([]);
+    expect(needs(requestOf('Pod'))).toEqual([]);
+  });
+
   test('names no other objects', () => {
     const env = [{ name: 'A', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } }];
     const cases: [object, string][] = [

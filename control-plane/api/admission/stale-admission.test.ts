@@ -115,17 +115,34 @@ describe('a pod that grows', () => {
   });
 });
 
-describe('a node that ends a pod', () => {
+describe('a node', () => {
   let client: LocalClient;
   beforeEach(() => {
     const identity = { user: 'system:node:n1', groups: ['system:nodes', 'system:authenticated'] };
     client = new LocalClient({ api: server.api, identity, clock: systemClock });
   });
+  it('copies a pod that it runs by itself as soon as its Node is there', async () => {
+    store.watches.hold();
+    const { metadata } = await server.client.create('Node', { metadata: { name: 'n1' }, spec: {} });
+    const owner = { apiVersion: 'v1', kind: 'Node', name: 'n1', uid: metadata.uid, controller: true };
+    const annotations = { 'kubernetes.io/config.mirror': 'x' };
+    const copy = pod('static', 'default', { nodeName: 'n1' });
+    const copying = client.create('Pod', {
+      ...copy,
+      metadata: { ...copy.metadata, annotations, ownerReferences: [owner] },
+    });
+    const answer = copying.then(
+      () => 'made',
+      (error: Error) => error.message,
+    );
+    expect(await answer).toBe('made');
+  });
+
   const on = (nodeName?: string) => server.client.create('Pod', pod('p', 'default', nodeName ? { nodeName } : {}));
   const gone = () => server.client.delete('Pod', 'p', { namespace: 'default', gracePeriodSeconds: 0 });
   const end = () => client.delete('Pod', 'p', { namespace: 'default', gracePeriodSeconds: 0 });
 
-  it('does not end one that runs elsewhere by now under the same name', async () => {
+  it('does not end a pod that runs elsewhere by now under the same name', async () => {
     await seen(await on('n1'));
     store.watches.hold();
     await gone();
@@ -135,7 +152,7 @@ describe('a node that ends a pod', () => {
     expect(await held('pods/default/p')).toBeDefined();
   });
 
-  it('ends its own although the cache shows one elsewhere, or none', async () => {
+  it('ends its own pod although the cache shows one elsewhere, or none', async () => {
     await seen(await on('n2'));
     store.watches.hold();
     await gone();
