@@ -58,6 +58,10 @@ describe('a request', () => {
     chain.validate(requestOf('Pod', { verb: 'delete' }), undefined);
     expect(said).toEqual(['a mutate', 'a validate', 'b validate', 'b validate']);
     expect(chain.charging(create()).map(({ name }) => name)).toEqual(['a']);
+    for (const subresource of ['status', 'resize'] as const) {
+      expect(chain.charging(requestOf('Pod', { subresource }))).toEqual([]);
+    }
+    expect(chain.charging(requestOf('Pod', { verb: 'delete' }))).toEqual([]);
   });
 
   test('needs read what the cache does not show of what its plugins need', () => {

@@ -185,6 +185,18 @@ describe('bounds of a container', () => {
   });
 });
 
+test('a range that says nothing bounds nothing', () => {
+  const { spec: _none, ...empty } = range();
+  for (const one of [empty as LimitRange, range()]) {
+    expect(fault(pod([{}], [{}]), one)).toBeUndefined();
+    const claim = stored('PersistentVolumeClaim', 'x', { spec: {} });
+    const request = requestOf('PersistentVolumeClaim');
+    expect(refusalOf(() => limitRanges.validate?.(request, claim, undefined, readerOf([one])))).toBeUndefined();
+  }
+  const bare = podOf({ containers: [{ name: 'c', resources: { limits: { cpu: '1' } } }] as never });
+  expect(fault(bare, range({ type: 'Container', max: { cpu: '1' } }))).toBeUndefined();
+});
+
 describe('bounds of a whole pod', () => {
   const of = (bounds: object) => range({ type: 'Pod', ...bounds });
 
