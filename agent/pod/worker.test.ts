@@ -52,7 +52,7 @@ describe('a worker', () => {
   it('does nothing any more once it is stopped, and leaves the pod as it is', async () => {
     const scene = new WorkerScene(app());
     await scene.settle();
-    scene.worker.wake();
+    scene.worker.assign(undefined);
     scene.worker.stop();
     const reports = scene.reports.length;
     scene.worker.fail({ reason: 'Late', message: '' });

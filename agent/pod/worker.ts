@@ -243,7 +243,6 @@ export class PodWorker {
   }
 
   #step(): void {
-    if (this.#done) return;
     const now = this.#deps.clock.now();
     this.#setMemory(absorb(this.#memory, this.#observed(), now));
     this.#probers.sync(this.#probed());
@@ -336,7 +335,7 @@ export class PodWorker {
   #reportSoon(): void {
     this.#reportTimer ??= this.#deps.clock.timer(reportWithinMs, () => {
       this.#reportTimer = undefined;
-      if (!this.#stopped) this.#report(this.#deps.clock.now());
+      this.#report(this.#deps.clock.now());
     });
   }
 

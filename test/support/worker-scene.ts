@@ -24,6 +24,8 @@ export class WorkerScene {
   /** Timers that have not fired. */
   timers = 0;
   mayStart = true;
+  /** How often the worker has looked at its pod. */
+  views = 0;
   volumes: PodVolumes = noVolumes;
   readonly worker: PodWorker;
 
@@ -130,7 +132,10 @@ export class WorkerScene {
         grpc: async () => 'SERVING',
       },
       status: () => ({ hostIP: '192.0.2.1', runtimeName: 'fake' }),
-      mayStart: () => this.mayStart,
+      mayStart: () => {
+        this.views++;
+        return this.mayStart;
+      },
       unsupported: () => undefined,
       report: (update) => this.reports.push({ at: this.clock.monotonic(), update }),
       remember: (_pod, memory, status) => this.remembered.push({ memory, status }),
