@@ -44,6 +44,8 @@ describe('the image of a container', () => {
     expect(progress(scene)).toEqual({ attempt: 0, image, failure: undefined });
     const fast = new StepScene({ images: [], pullMs: 350 });
     fast.pod = sceneOf('IfNotPresent').pod;
+    // The node has run for a while.
+    await fast.clock.advance(100_000);
     await pull(fast);
     expect(fast.events.at(-1)).toContain(' in 350ms (350ms including waiting)');
   });

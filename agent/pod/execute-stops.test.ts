@@ -132,6 +132,14 @@ describe('a container that is stopped', () => {
     expect(gone.scene.containers.has(gone.id)).toBe(false);
   });
 
+  it('without another definition is not remembered as replaced', async () => {
+    const { scene, args } = await running({});
+    scene.memory = { ...scene.memory, containers: { app: { nextAttempt: 1, crashes: 0, exits: [] } } };
+    const before = scene.memory;
+    await scene.run('stopContainer', { ...args(10_000), why: '' });
+    expect(scene.memory).toBe(before);
+  });
+
   it('for another definition is remembered as replaced before it is stopped', async () => {
     const { scene, id, args } = await running({});
     scene.memory = { ...scene.memory, containers: { app: { nextAttempt: 1, crashes: 0, exits: [] } } };

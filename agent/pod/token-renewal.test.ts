@@ -175,6 +175,21 @@ describe('the tokens of a pod', () => {
     expect(hollow.token?.(wish)).toBe('');
   });
 
+  it('are asked for beside other sources, in every volume that shows one', async () => {
+    const scene = new Scene();
+    const sources = [{ configMap: { name: 'settings' } }, { serviceAccountToken: wish }];
+    const other = [{ serviceAccountToken: { ...wish, audience: 'db' } }];
+    scene.pod = makePod('web', {
+      volumes: [
+        { name: 'none', projected: {} },
+        { name: 'a', projected: { sources } },
+        { name: 'b', projected: { sources: other } },
+      ],
+    });
+    await scene.read();
+    expect(scene.asked.map(({ audience }) => audience)).toEqual(['vault', 'db']);
+  });
+
   it('that can be had are had, and the others are tried again after 15 seconds', async () => {
     const db = { ...wish, audience: 'db' };
     const scene = new Scene(wish, db);
