@@ -93,7 +93,6 @@ export class ContainerProber {
   }
 
   #schedule(kind: Kind, probe: Probe, ms: number): void {
-    if (this.#stopped.signal.aborted || (this.#ending && kind !== 'readiness')) return;
     this.#timers.set(
       kind,
       this.#deps.clock.timer(ms, () => void this.#run(kind, probe)),
