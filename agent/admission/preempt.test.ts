@@ -101,6 +101,15 @@ describe('the pods that make way for a critical one', () => {
     expect(found[0]).toBe('some-of-both');
   });
 
+  it('are near by the share of what is missing, not by its amount', () => {
+    const others = [
+      asking('memory', { memory: '1Gi' }),
+      asking('both', { cpu: '1', memory: '512Mi' }),
+      asking('rest', { memory: '1Gi' }),
+    ];
+    expect(victims(others, { cpu: 1_000, memory: 2 ** 30 })[0]).toBe('both');
+  });
+
   it('are of equals the one with less memory, and then the one with less processor time', () => {
     const need = { 'example.com/gpu': 1 };
     const of = (name: string, memory: string, cpu: string) => asking(name, { 'example.com/gpu': '1', memory, cpu });

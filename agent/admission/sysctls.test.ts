@@ -54,6 +54,7 @@ describe('a sysctl of a pod', () => {
     ]) {
       expect(() => parseSysctlPatterns([pattern])).toThrow();
     }
+    expect(parseSysctlPatterns(['kernel.sem*'])).toEqual(['kernel.sem*']);
     expect(parseSysctlPatterns(['net.*', 'kernel.sem', 'fs.mqueue.*'])).toEqual(['net.*', 'kernel.sem', 'fs.mqueue.*']);
   });
 });
