@@ -55,13 +55,18 @@ export class ControllerRoom {
     return this.server.client;
   }
 
+  /** What its controllers are made with. */
+  get deps(): ControllerDeps {
+    return { ...this.#base, informers: this.informers, events: recorder(this.told) };
+  }
+
   get #base() {
     return { client: this.braked, clock: this.clock, random: seededRandom(2), log: silentLog };
   }
 
   async #start(factories: readonly ((deps: ControllerDeps) => Controller)[]): Promise<void> {
     const { signal } = this.#stop;
-    const deps = { ...this.#base, informers: this.informers, events: recorder(this.told) };
+    const { deps } = this;
     const controllers = factories.map((create) => create(deps));
     this.#running = Promise.allSettled([
       this.informers.run(signal),
