@@ -1,0 +1,111 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { ApiError } from '../../shared/errors.ts';
+import { ControllerRoom } from '../../test/support/controller-room.ts';
+import { createRootCertificatePublisher } from './root-ca.ts';
+import { createServiceAccountController } from './service-account.ts';
+
+const namespace = 'team';
+const mapName = 'kube-root-ca.crt';
+let room: ControllerRoom;
+afterEach(() => room.stop());
+
+async function start(): Promise<void> {
+  room = await ControllerRoom.start(createServiceAccountController, (deps) =>
+    createRootCertificatePublisher(deps, 'CA'),
+  );
+  await room.client.create('Namespace', { metadata: { name: namespace } });
+  await room.advance();
+}
+const map = async (name = mapName) =>
+  (await room.client.list('ConfigMap', { namespace })).items.find(({ metadata }) => metadata.name === name);
+const account = async () =>
+  (await room.client.list('ServiceAccount', { namespace })).items.find(({ metadata }) => metadata.name === 'default');
+
+describe('the CA’s certificate', () => {
+  it('is in each namespace, and comes back when it is deleted or changed, without what was added to the map', async () => {
+    await start();
+    expect((await map())?.data).toEqual({ 'ca.crt': 'CA' });
+    await room.client.delete('ConfigMap', mapName, { namespace });
+    await room.advance();
+    expect((await map())?.data).toEqual({ 'ca.crt': 'CA' });
+    const body = { data: { 'ca.crt': 'other', more: 'x' }, metadata: { annotations: { note: 'mine' } } };
+    await room.client.patch('ConfigMap', mapName, { type: 'merge', body }, { namespace });
+    await room.advance();
+    expect((await map())?.data).toEqual({ 'ca.crt': 'CA' });
+    expect((await map())?.metadata.annotations).toMatchObject({ note: 'mine' });
+    const { resourceVersion } = (await map())?.metadata ?? {};
+    await room.advance(5_000);
+    expect((await map())?.metadata.resourceVersion).toBe(resourceVersion);
+  });
+
+  it('leaves other maps alone', async () => {
+    await start();
+    await room.client.create('ConfigMap', { metadata: { name: 'other', namespace }, data: { 'ca.crt': 'x' } });
+    await room.client.patch('ConfigMap', 'other', { type: 'merge', body: { data: { a: 'b' } } }, { namespace });
+    await room.advance();
+    expect((await map('other'))?.data).toEqual({ 'ca.crt': 'x', a: 'b' });
+  });
+});
+
+it('the default account comes back when it is deleted', async () => {
+  await start();
+  const first = await account();
+  await room.client.delete('ServiceAccount', 'default', { namespace });
+  await room.advance();
+  expect((await account())?.metadata.uid).not.toBe(first?.metadata.uid);
+  expect(await account()).toBeDefined();
+});
+
+it('a namespace that is being deleted gets neither again', async () => {
+  await start();
+  await room.client.delete('Namespace', namespace);
+  await room.client.delete('ServiceAccount', 'default', { namespace });
+  await room.client.delete('ConfigMap', mapName, { namespace });
+  const tried: string[] = [];
+  room.braked.writes.fail({ times: 0, match: ({ verb, kind }) => tried.push(`${verb} ${kind}`) < 0 });
+  await room.advance(5_000);
+  expect(await account()).toBeUndefined();
+  expect(await map()).toBeUndefined();
+  expect(tried).toEqual([]);
+});
+
+it.each(['AlreadyExists', 'Forbidden', 'NotFound'] as const)('a refusal with %s is left as it is', async (reason) => {
+  await start();
+  const tried: string[] = [];
+  room.braked.writes.fail({
+    times: 2,
+    match: ({ verb, kind }) => verb === 'create' && tried.push(kind) > 0,
+    error: new ApiError(reason, 'no'),
+  });
+  await room.client.delete('ServiceAccount', 'default', { namespace });
+  await room.client.delete('ConfigMap', mapName, { namespace });
+  await room.advance(5_000);
+  expect(tried.sort()).toEqual(['ConfigMap', 'ServiceAccount']);
+});
+
+it('what fails otherwise is tried again', async () => {
+  await start();
+  room.braked.writes.fail({
+    times: 4,
+    match: ({ verb }) => verb === 'create',
+    error: new ApiError('InternalError', 'no'),
+  });
+  await room.client.delete('ServiceAccount', 'default', { namespace });
+  await room.client.delete('ConfigMap', mapName, { namespace });
+  await room.advance(5_000);
+  expect(await account()).toBeDefined();
+  expect(await map()).toBeDefined();
+});
+
+it('informers that lost a deletion have it made good once they list again', async () => {
+  await start();
+  const end = room.braked.watches.lose();
+  await room.client.delete('ServiceAccount', 'default', { namespace });
+  await room.client.delete('ConfigMap', mapName, { namespace });
+  await room.advance(1_000);
+  expect(await account()).toBeUndefined();
+  end();
+  await room.advance(2_000);
+  expect(await account()).toBeDefined();
+  expect(await map()).toBeDefined();
+});
