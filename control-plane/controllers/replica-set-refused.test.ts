@@ -163,6 +163,7 @@ it('a status that could not be written is written at the next try', async () => 
 
 it('a status is not written on a state from before another’s write', async () => {
   const held = room.braked.writes.hold({ match: ({ verb, kind }) => verb === 'patch' && kind === 'ReplicaSet' });
+  refuse('create', 100, 'Forbidden');
   await create(1);
   await held.arrived;
   const condition = { type: 'Odd', status: 'True' } as const;
@@ -170,7 +171,22 @@ it('a status is not written on a state from before another’s write', async () 
   await room.client.patch('ReplicaSet', 'web', { type: 'merge', body }, { namespace, subresource: 'status' });
   held.release();
   await room.advance(1_000);
-  expect((await read()).status).toMatchObject({ replicas: 1, conditions: [expect.objectContaining(condition)] });
+  expect((await read()).status?.conditions?.map(({ type }) => type)).toEqual(['Odd', 'ReplicaFailure']);
+});
+
+it('a pod that took the name of one that is too many is not deleted for it', async () => {
+  await create(2);
+  const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'delete' });
+  await room.client.patch('ReplicaSet', 'web', { type: 'merge', body: { spec: { replicas: 1 } } }, { namespace });
+  await room.advance();
+  const { name } = await held.arrived;
+  await room.client.delete('Pod', name, { namespace });
+  const spec = { containers: [{ name: 'main', image: 'other:1' }] };
+  await room.client.create('Pod', { metadata: { name, namespace }, spec });
+  held.release();
+  await room.advance(2_000);
+  expect((await room.client.get('Pod', name, namespace)).spec.containers[0]?.image).toBe('other:1');
+  expect(await pods()).toHaveLength(2);
 });
 
 it('says once why its pods are refused by pod security, and goes on trying with a backoff', async () => {

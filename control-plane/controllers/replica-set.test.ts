@@ -93,6 +93,19 @@ describe('a ReplicaSet', () => {
     expect(room.reasons('web').filter((reason) => reason === 'SuccessfulDelete')).toHaveLength(4);
   });
 
+  it('asks for each pod once, to make it and to delete it, and writes no status that says the same', async () => {
+    const asked: string[] = [];
+    room.braked.writes.fail({ times: 0, match: ({ verb, kind }) => asked.push(`${verb} ${kind}`) < 0 });
+    const count = (one: string) => asked.filter((each) => each === one).length;
+    await create(40);
+    await scale(0);
+    await room.advance(1_000);
+    expect([count('create Pod'), count('delete Pod'), count('patch Pod')]).toEqual([40, 40, 0]);
+    const before = asked.length;
+    await change('ReplicaSet', 'web', { metadata: { annotations: { touched: 'yes' } } });
+    expect(asked.length).toBe(before);
+  });
+
   it('replaces pods that were deleted, that have ended and that are being deleted', async () => {
     await create(3, { template: placed });
     const [first, second, third] = await pods();
@@ -275,5 +288,44 @@ describe('informers that are behind', () => {
     await room.advance();
     expect((await pods()).filter(({ metadata }) => metadata.labels?.app === 'web')).toHaveLength(3);
     expect(names(await pods())).toEqual(expect.arrayContaining(own));
+  });
+});
+
+describe('a ReplicationController', () => {
+  const make = (more: object = {}) =>
+    room.client.create('ReplicationController', {
+      metadata: { name: 'rc', namespace },
+      spec: { replicas: 2, selector: labels, template, ...more } as never,
+    });
+
+  it('has as many pods of its selector as it asks for, and owns them', async () => {
+    await bare('match');
+    await bare('other', { labels: { app: 'other' } });
+    const { metadata } = await make();
+    await room.advance();
+    const owned = (await pods()).filter(
+      ({ metadata: { ownerReferences } }) => ownerReferences?.[0]?.uid === metadata.uid,
+    );
+    expect(owned).toHaveLength(2);
+    expect(owned[0]?.metadata.ownerReferences?.[0]).toMatchObject({
+      apiVersion: 'v1',
+      kind: 'ReplicationController',
+      name: 'rc',
+    });
+    expect(names(owned)).toContain('match');
+    await room.client.delete('Pod', 'match', { namespace });
+    await room.advance();
+    expect(await pods()).toHaveLength(3);
+    expect((await room.client.get('ReplicationController', 'rc', namespace)).status).toMatchObject({ replicas: 2 });
+  });
+
+  it('and a ReplicaSet of the same name do not count each other’s pods', async () => {
+    await room.client.create('ReplicationController', {
+      metadata: { name: 'web', namespace },
+      spec: { replicas: 2, selector: labels, template } as never,
+    });
+    await create(3);
+    await room.advance(1_000);
+    expect(await pods()).toHaveLength(5);
   });
 });
