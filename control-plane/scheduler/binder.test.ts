@@ -60,10 +60,11 @@ describe('the binder', () => {
   });
 
   it('gives up on a node that never gets a guard', async () => {
-    const { clock, told, place, calls } = binderOf();
+    const { binder, clock, told, place, calls } = binderOf();
     place('a', 'ghost');
     await clock.advance(6_000);
     expect(told).toEqual(['lost a']);
+    expect(binder.underway).toBe(0);
     expect(calls).toHaveLength(0);
   });
 

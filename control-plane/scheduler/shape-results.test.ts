@@ -83,6 +83,45 @@ describe('what is known of the nodes for pods of one shape', () => {
     expect(take()).toEqual(['local e']);
   });
 
+  it('looks at no node that did not change, unless there are more changes than nodes', () => {
+    const { results, node, touch } = setUp(['a', 'b', 'c', 'd', 'e']);
+    results.refresh();
+    let looks = 0;
+    for (const name of ['a', 'c', 'd', 'e']) {
+      const state = node(name);
+      const { version } = state;
+      Object.defineProperty(state, 'version', {
+        get() {
+          looks++;
+          return version;
+        },
+      });
+    }
+    results.refresh();
+    for (let i = 0; i < 4; i++) {
+      touch('b');
+      results.refresh();
+    }
+    expect(looks).toBe(0);
+    for (let i = 0; i < 100; i++) touch('b');
+    results.refresh();
+    expect(looks).toBe(4);
+  });
+
+  it('proposes no node that is gone while pods on it remain', () => {
+    const { results, index, scores, touch } = setUp(['a', 'b', 'c', 'd', 'e']);
+    scores.set('a', 5);
+    touch('a');
+    results.refresh();
+    expect(results.best()?.name).toBe('a');
+    index.removeNode('a');
+    results.refresh();
+    expect(results.best()?.name).not.toBe('a');
+    index.setNode(readyNode('a'));
+    results.refresh();
+    expect(results.best()?.name).toBe('a');
+  });
+
   it('forgets a rejection when what it rests on has changed, and a score too', () => {
     const { results, index, full, scores, node, touch } = setUp(['a', 'b', 'c']);
     full.add('a');

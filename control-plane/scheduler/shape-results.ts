@@ -27,8 +27,8 @@ export class ShapeResults {
   readonly #salt: number;
   readonly #results: (Result | undefined)[] = [];
   readonly #tournament: Tournament;
-  /** Up to where the index's changes have been taken in; -1: not at all yet. */
-  #cursor = -1;
+  /** Up to where the index's changes have been taken in. */
+  #cursor = 0;
 
   constructor(
     index: NodeIndex,
@@ -48,8 +48,7 @@ export class ShapeResults {
   refresh(): void {
     const { changes, slots } = this.#index;
     if (this.#cursor === changes.head) return;
-    const some = this.#cursor >= 0 && changes.covers(this.#cursor);
-    if (some && changes.head - this.#cursor < slots.length) {
+    if (changes.covers(this.#cursor) && changes.head - this.#cursor < slots.length) {
       for (let at = this.#cursor; at < changes.head; at++) {
         const slot = changes.at(at);
         if (this.#update(slot)) this.#tournament.set(slot, this.#isCandidate(slot));
@@ -128,7 +127,7 @@ export class ShapeResults {
 
   #isBetter(a: number, b: number): boolean {
     const [left, right] = [this.#results[a], this.#results[b]];
-    if (!left || !right) return left !== undefined;
+    if (!left || !right) return false;
     return left.score > right.score || (left.score === right.score && ranksBefore(left, right));
   }
 }
