@@ -54,6 +54,8 @@ export interface FakeContainer {
   readonly sandboxId: string;
   readonly spec: ContainerSpec;
   readonly behaviour: Behaviour;
+  /** Of the image that it was made from, which may have been removed since. */
+  readonly imageId: string;
   /** What it has now. */
   resources: Resources;
   readonly createdAt: number;
@@ -210,12 +212,14 @@ export class FakeEngine {
     const known = this.containers.get(this.#names.get(name) ?? '');
     if (known) return known;
     if (!this.sandboxes.has(sandboxId)) throw new RuntimeError('NotFound', `no such sandbox: ${sandboxId}`);
-    if (!this.image(spec.image)) throw new RuntimeError('ImageNotFound', `no such image: ${spec.image}`);
+    const image = this.image(spec.image);
+    if (!image) throw new RuntimeError('ImageNotFound', `no such image: ${spec.image}`);
     const container: FakeContainer = {
       id: this.#id(),
       sandboxId,
       spec,
       behaviour: behaviourOf(spec),
+      imageId: image.id,
       resources: spec.resources,
       createdAt: this.clock.now(),
       state: 'created',
@@ -303,8 +307,9 @@ export function sandboxState({ id, spec, running, createdAt }: FakeSandbox): San
   return { id, pod: spec.pod, running, address: spec.address, attempt: spec.attempt, createdAt };
 }
 
-export function containerState(container: FakeContainer, imageId: string): ContainerState {
-  const { id, sandboxId, spec, state, createdAt, startedAt, finishedAt, exitCode, reason, message } = container;
+export function containerState(container: FakeContainer): ContainerState {
+  const { id, sandboxId, spec, imageId, state, createdAt, startedAt, finishedAt, exitCode, reason, message } =
+    container;
   return {
     id,
     sandboxId,

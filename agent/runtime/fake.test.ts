@@ -165,3 +165,13 @@ test('commands in a hollow container succeed unless they or the container say ot
   expect(execCode(plain, ['fake.exit=4'])).toBe(4);
   expect(execCode(behaviourOf(container('web', ['fake.exec=9'])), ['true'])).toBe(9);
 });
+
+test('a container keeps the id of its image when the image is removed', async () => {
+  const { runtime, engine } = lab({ images: ['web'] });
+  const { id } = await runtime.createSandbox(sandbox);
+  const app = await runtime.createContainer(id, container('web'));
+  const before = (await runtime.inspectContainer(app))?.imageId;
+  engine.removeImage('web');
+  expect(before).toMatch(/^sha256:/);
+  expect((await runtime.list()).containers[0]?.imageId).toBe(before);
+});

@@ -52,7 +52,7 @@ export class FakeRuntime implements Runtime {
     this.#check();
     return {
       sandboxes: [...this.#engine.sandboxes.values()].map(sandboxState),
-      containers: [...this.#engine.containers.values()].map((each) => this.#state(each)),
+      containers: [...this.#engine.containers.values()].map(containerState),
     };
   }
 
@@ -133,7 +133,7 @@ export class FakeRuntime implements Runtime {
   async inspectContainer(id: string): Promise<ContainerState | undefined> {
     this.#check();
     const container = this.#engine.containers.get(id);
-    return container && this.#state(container);
+    return container && containerState(container);
   }
 
   async stats(ids: readonly string[]): Promise<Map<string, ContainerStats>> {
@@ -261,10 +261,6 @@ export class FakeRuntime implements Runtime {
     const container = this.#container(id);
     if (container.state !== 'running') throw new RuntimeError('NotFound', `container ${id} is not running`);
     return container;
-  }
-
-  #state(container: FakeContainer): ContainerState {
-    return containerState(container, this.#engine.image(container.spec.image)?.id ?? '');
   }
 
   /** Waits until the container has ended, `ms` at most. */
