@@ -349,7 +349,9 @@ describe('after the clock was set back', () => {
     const terminal = { phase: 'Failed' as const, since: now, graceSeconds: 5 };
     const before: PodMemory = { ...ended, terminal, deletion: { since: now, graceSeconds: 30 } };
     const memory = absorb(before, { sandboxes: [sandboxState()], containers: [containerState('other')] }, earlier);
-    expect(memory.containers.app?.exits[0]?.finishedAt).toBe(earlier);
+    expect(memory.containers.app?.exits[0]?.countedFrom).toBe(earlier);
+    // What was told of the end stays as it was.
+    expect(memory.containers.app?.exits[0]?.finishedAt).toBe(now);
     expect(memory.deletion).toEqual({ since: earlier, graceSeconds: 30 });
     expect(memory.terminal).toEqual({ ...terminal, since: earlier });
     expect(memory.containers.other).toEqual(ended.containers.other);
@@ -377,7 +379,7 @@ describe('after the clock was set back', () => {
   it('the end of a single container is enough', () => {
     const ended = seen([exitedState('app', 1), exitedState('other', 1, { finishedAt: now })]);
     const { app, other } = absorb(ended, empty, now - 1_000).containers;
-    expect(other?.exits[0]?.finishedAt).toBe(now - 1_000);
+    expect(other?.exits[0]).toMatchObject({ countedFrom: now - 1_000, finishedAt: now });
     expect(app).toEqual(ended.containers.app);
   });
 

@@ -1,6 +1,6 @@
 import type { Pod } from '../../shared/generated/types.ts';
 import type { ContainerState } from '../runtime/runtime.ts';
-import { gracePeriodSeconds, hashLabel } from './containers.ts';
+import { countedFrom, gracePeriodSeconds, hashLabel } from './containers.ts';
 import type { ContainerExit, ContainerMemory, ObservedPod, PodMemory } from './model.ts';
 
 /** A run of this length clears the count of crashes, as in the kubelet. */
@@ -78,14 +78,14 @@ export function markReplacing(memory: PodMemory, name: string, id: string): PodM
 
 /**
  * Moments of the past that lie ahead were taken before the clock was set back. They count as now, for what waits from them would wait
- * for the clock to catch up.
+ * for the clock to catch up. When a container ended stays as it was told.
  */
 function withoutFuture(memory: PodMemory, now: number): PodMemory {
   const { deletion, terminal, containers } = memory;
-  const ends = Object.values(containers).map(({ exits: [last] }) => last?.finishedAt);
+  const ends = Object.values(containers).map(({ exits: [last] }) => last && countedFrom(last));
   if ([deletion?.since, terminal?.since, ...ends].every((at = now) => at <= now)) return memory;
   const bounded = Object.entries(containers).map(([name, known]) => {
-    const exits = known.exits.map((exit) => ({ ...exit, finishedAt: Math.min(exit.finishedAt, now) }));
+    const exits = known.exits.map((exit) => (countedFrom(exit) > now ? { ...exit, countedFrom: now } : exit));
     return [name, { ...known, exits }];
   });
   return {

@@ -8,6 +8,11 @@ export const hashLabel = 'coracle.io/container-hash';
 
 const defaultGraceSeconds = 30;
 
+/** The moment that what waits for the end of a container counts from. */
+export function countedFrom(exit: ContainerExit): number {
+  return exit.countedFrom ?? exit.finishedAt;
+}
+
 /**
  * Init containers in their order, then the app containers, then the ephemeral ones. An init container that always restarts is a
  * sidecar.

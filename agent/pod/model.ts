@@ -95,6 +95,8 @@ export interface ContainerExit {
   readonly message?: string;
   readonly startedAt?: number;
   readonly finishedAt: number;
+  /** What waits from its end counts from here: the clock was set back behind it. Absent: from `finishedAt`. */
+  readonly countedFrom?: number;
   /** It made way for one of another definition: the next is started whatever the restart policy says. */
   readonly replaced?: true;
 }

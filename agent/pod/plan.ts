@@ -2,6 +2,7 @@ import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
 import {
   containerHash,
   containersOf,
+  countedFrom,
   currentSandbox,
   gracePeriodSeconds,
   hashLabel,
@@ -64,7 +65,7 @@ export function restartAt(memory: PodMemory, container: PodContainer): number {
   const exit = known?.exits[0];
   if (!known || !exit) return 0;
   if (exit.hash !== undefined && exit.hash !== containerHash(container.spec)) return 0;
-  return exit.finishedAt + crashDelayMs(known.crashes);
+  return countedFrom(exit) + crashDelayMs(known.crashes);
 }
 
 /** When what has failed is tried again: at once when it lies ahead, as the clock has been set back since. */

@@ -3,7 +3,15 @@ import type { ContainerState as ApiState, ContainerStatus, PodStatus } from '../
 import { qosClass } from '../../shared/pod.ts';
 import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
 import { podConditions } from './conditions.ts';
-import { containersOf, currentSandbox, hasStarted, incompleteInit, newestContainer, restarts } from './containers.ts';
+import {
+  containersOf,
+  countedFrom,
+  currentSandbox,
+  hasStarted,
+  incompleteInit,
+  newestContainer,
+  restarts,
+} from './containers.ts';
 import type { ContainerExit, PodContainer, PodView } from './model.ts';
 import { crashDelayMs, restartAt } from './plan.ts';
 import { appliedResources, resourcesOfText } from './resources.ts';
@@ -158,7 +166,7 @@ function stoppedState(
 export function failedAt({ progress, memory }: PodView): number[] {
   const pulls = [...progress.containers.values()].flatMap(({ failure }) => failure?.at ?? []);
   const starts = Object.values(memory.containers).flatMap(({ exits: [last] }) =>
-    last?.reason === 'StartError' ? last.finishedAt : [],
+    last?.reason === 'StartError' ? countedFrom(last) : [],
   );
   return [...pulls, ...starts];
 }
@@ -176,7 +184,7 @@ function failureOf(view: PodView, name: string, now: number): { reason: string; 
 }
 
 function crashLoop(view: PodView, name: string, exit: ContainerExit, now: number): { reason: string; message: string } {
-  if (exit.reason === 'StartError' && now - exit.finishedAt < freshFailureMs) {
+  if (exit.reason === 'StartError' && now - countedFrom(exit) < freshFailureMs) {
     return { reason: 'RunContainerError', message: exit.message ?? '' };
   }
   const { metadata } = view.pod;
