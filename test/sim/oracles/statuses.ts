@@ -5,7 +5,7 @@ import { hasEnded } from './facts.ts';
 
 /**
  * What only moves forward while an object lives: the phases Succeeded and Failed are final (Pod Lifecycle), `restartCount`, `startTime`,
- * `observedGeneration`, and the starts of a container by the clock of its node, unless that was set back.
+ * `observedGeneration`, how a container ended, and the starts of a container by the clock of its node, unless that was set back.
  */
 export const statusesMoveForward: Oracle = (history) => {
   const broken: string[] = [];
@@ -57,6 +57,7 @@ function containerFaults(was: ContainerStatus, is: ContainerStatus, clockSetBack
     faults.push(`${is.name}: restartCount ${was.restartCount} → ${is.restartCount}`);
   const [from, to] = [startOf(was), startOf(is)];
   if (!clockSetBack && from && to && to < from) faults.push(`${is.name}: started ${from}, and then ${to}`);
+  if (isEndRewritten(was, is)) faults.push(`${is.name}: what was told of the end of ${was.containerID} changed`);
   const same = was.containerID !== undefined && was.containerID === is.containerID;
   if (same && was.state?.terminated && is.state?.running)
     faults.push(`${is.name}: container ${is.containerID} ran again`);
@@ -65,4 +66,18 @@ function containerFaults(was: ContainerStatus, is: ContainerStatus, clockSetBack
 
 function startOf({ state }: ContainerStatus): string | undefined {
   return state?.running?.startedAt ?? state?.terminated?.startedAt;
+}
+
+/** How a container ended is told once: exit code, start and end stay, as its state or as its last one. */
+function isEndRewritten(was: ContainerStatus, is: ContainerStatus): boolean {
+  const told = [was.state?.terminated, was.lastState?.terminated].filter((end) => end?.containerID);
+  const now = [is.state?.terminated, is.lastState?.terminated];
+  return told.some((before) => {
+    const after = now.find((end) => end?.containerID === before?.containerID);
+    return (
+      after &&
+      [after.exitCode, after.startedAt, after.finishedAt].join() !==
+        [before?.exitCode, before?.startedAt, before?.finishedAt].join()
+    );
+  });
 }

@@ -107,7 +107,14 @@ describe('the oracle of statuses', () => {
     expect(statusesMoveForward(story)).toEqual([]);
   });
 
+  const end = (finishedAt: string) => ({ terminated: { containerID: 'c', exitCode: 0, finishedAt } });
+  const last = (state: object, lastState: object) => ({
+    containerStatuses: [{ name: 'main', restartCount: 0, state, lastState }],
+  });
+
   it.each([
+    ['an end that is told otherwise', last(end('10:00'), {}), last(end('09:00'), {})],
+    ['a last end that is told otherwise', last(end('10:00'), {}), last({}, end('09:00'))],
     ['an ended pod that runs again', { phase: 'Succeeded' }, { phase: 'Running' }],
     ['an ended pod that ends otherwise', { phase: 'Failed' }, { phase: 'Succeeded' }],
     ['another start of the pod', { startTime: '10:00' }, { startTime: '10:01' }],
