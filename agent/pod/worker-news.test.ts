@@ -101,7 +101,8 @@ describe('news of a container', () => {
     if (!state) throw new Error('there is one');
     scene.engine.exit(id, 3);
     await scene.until(() => [...scene.worker.containers].some((each) => each.state === 'exited'));
-    scene.runtime.inspectContainer = async () => state;
+    const inspect = scene.runtime.inspectContainer.bind(scene.runtime);
+    scene.runtime.inspectContainer = async (asked) => (asked === id ? state : inspect(asked));
     await scene.worker.onEvent(event(id, 'exited'));
     await scene.clock.advance(1);
     expect(scene.worker.memory.containers.app?.exits[0]?.exitCode).toBe(3);
