@@ -28,7 +28,7 @@ export async function ownFiles(
   await writeFile(message, '');
   await chmod(message, 0o666);
   for (const name of await readdir(messages)) {
-    if (Number(name) < attempt - 1) await rm(join(messages, name), { force: true });
+    if (Number(name) < attempt - 1) await rm(join(messages, name));
   }
   const hosts = join(dir, 'hosts');
   await writeIfDifferent(hosts, await hostsFile(pod, facts.podIP));

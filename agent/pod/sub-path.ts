@@ -42,7 +42,6 @@ async function withSubPath(root: string, path: string, use: (opened: FileHandle)
   try {
     const mode = (await handle.stat()).mode & 0o2777;
     for (const part of path.split('/')) {
-      if (part === '' || part === '.') continue;
       const next = await openBelow(handle, part, mode, path);
       await handle.close();
       handle = next;
