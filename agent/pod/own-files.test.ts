@@ -18,6 +18,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Container } from '../../shared/generated/types.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
+import { openBelow } from '../../test/support/open-files.ts';
 import { readBounded } from '../read-bounded.ts';
 import type { PodFacts } from './inputs.ts';
 import { ownFiles, terminationMessage } from './own-files.ts';
@@ -120,6 +121,15 @@ describe('a termination message', () => {
     expect(await message()).toBe('it broke\n');
     await writeFile(path(), 'x'.repeat(4096));
     expect(await message()).toHaveLength(4096);
+  });
+
+  it('leaves no descriptor open, whatever lies there', async () => {
+    await writeFile(path(), 'it broke');
+    for (let i = 0; i < 5; i++) await message();
+    await rm(path());
+    await mkdir(path());
+    for (let i = 0; i < 5; i++) await message();
+    expect(await openBelow(dir)).toEqual([]);
   });
 
   it('is nothing when a directory or a pipe lies in its place', async () => {
