@@ -6,11 +6,13 @@ const pieceSize = 512;
  * Indexes must be within the list.
  */
 export class Pieces {
+  /** At least one; those that have been emptied stay. */
   readonly #pieces: unknown[][] = [];
   #length: number;
 
   constructor(list: readonly unknown[]) {
-    for (let at = 0; at < list.length; at += pieceSize) this.#pieces.push(list.slice(at, at + pieceSize));
+    this.#pieces.push(list.slice(0, pieceSize));
+    for (let at = pieceSize; at < list.length; at += pieceSize) this.#pieces.push(list.slice(at, at + pieceSize));
     this.#length = list.length;
   }
 
@@ -37,10 +39,9 @@ export class Pieces {
   }
 
   remove(index: number): void {
-    const { number, piece, at } = this.#find(index);
+    const { piece, at } = this.#find(index);
     piece.splice(at, 1);
     this.#length--;
-    if (piece.length === 0) this.#pieces.splice(number, 1);
   }
 
   /** The list as it is now, as a plain array. */
@@ -49,7 +50,6 @@ export class Pieces {
   }
 
   #find(index: number): { number: number; piece: unknown[]; at: number } {
-    if (this.#pieces.length === 0) this.#pieces.push([]);
     const last = this.#pieces.length - 1;
     let at = index;
     for (let number = 0; ; number++) {
