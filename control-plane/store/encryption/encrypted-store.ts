@@ -277,6 +277,8 @@ export class EncryptedStore implements Store {
   /** A key is in the ring before it is used: one that is not there now never will be. */
   async #look(id: string): Promise<SecretKey | undefined> {
     if (this.#unknown.has(id)) return undefined;
+    // A read that is under way may have begun before the key was there. If it fails, the next one says so.
+    await this.#reading?.catch(() => undefined);
     await this.#readRing();
     const found = this.#keys.get(id);
     if (!found) this.#unknown.add(id);

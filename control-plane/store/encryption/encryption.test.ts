@@ -6,6 +6,7 @@ import { systemClock } from '../../../shared/clock.ts';
 import { isApiError } from '../../../shared/errors.ts';
 import { silentLog } from '../../../shared/log.ts';
 import { systemRandom as random } from '../../../shared/random.ts';
+import { BrakedStore } from '../../../test/support/braked-store.ts';
 import { MemoryStore } from '../memory.ts';
 import type { Store, Txn } from '../store.ts';
 import { newSecretKey, seal, sealedWith, secretKeyOf, unseal } from './cipher.ts';
@@ -163,6 +164,25 @@ describe('an encrypted store', () => {
     await expect(store.get('/secrets/a/1')).rejects.toSatisfy((error) => isApiError(error, 'InternalError'));
   });
 
+  it('opens what was sealed with a key that a read of the ring under way was too early for', async () => {
+    const inner = new MemoryStore({ clock: systemClock });
+    const slow = new SlowRing(inner);
+    const [one, two] = [await open(inner), await open(slow)];
+    await one.txn(put(secret, 'hidden'));
+    await inner.txn(put('/secrets/a/lost', `coracle:enc:v1:00000000:${'A'.repeat(80)}`));
+    const release = slow.hold();
+    const lost = two.get('/secrets/a/lost').catch((error: unknown) => error);
+    await new Promise(setImmediate);
+    await inner.txn({ guards: [], writes: [{ type: 'delete', key: '/secrets/a/lost' }] });
+    await one.rotate(never);
+    const read = two.get(secret);
+    await new Promise(setImmediate);
+    release();
+    expect((await read).item?.value).toBe('hidden');
+    expect(isApiError(await lost, 'InternalError')).toBe(true);
+    expect((await two.get(secret)).item?.value).toBe('hidden');
+  });
+
   it('does not write when the ring is gone, instead of telling a conflict', async () => {
     const inner = new MemoryStore({ clock: systemClock });
     const store = await open(inner);
@@ -190,6 +210,28 @@ describe('root keys', () => {
     await expect(keys.all()).rejects.toThrow('bad.key is not a key');
   });
 });
+
+/** Answers a read of the ring as it was when it was asked, but only on release. */
+class SlowRing extends BrakedStore {
+  #held: Promise<void> | undefined;
+
+  hold(): () => void {
+    let release: () => void = () => undefined;
+    this.#held = new Promise((resolve) => {
+      release = resolve;
+    });
+    return () => {
+      this.#held = undefined;
+      release();
+    };
+  }
+
+  override async get(key: string): ReturnType<BrakedStore['get']> {
+    const read = await super.get(key);
+    if (key === ringKey) await this.#held;
+    return read;
+  }
+}
 
 function memoryRoots(): RootKeys {
   const keys: ReturnType<typeof newSecretKey>[] = [];
