@@ -35,4 +35,42 @@ describe('the compactor', () => {
     stop.abort();
     await expect(running).resolves.toBeUndefined();
   });
+
+  it('compacts to where the store was five minutes before, when it is not told otherwise, and a failed one again', async () => {
+    const clock = new VirtualClock();
+    const store = new MemoryStore({ clock });
+    const stop = new AbortController();
+    const compactions: [number, number][] = [];
+    let broken = false;
+    store.compact = async (revision) => {
+      compactions.push([clock.monotonic() / 60_000, revision]);
+      if (broken) throw new Error('no answer');
+    };
+    const put = () => store.txn({ guards: [], writes: [{ type: 'put', key: '/a', value: '' }] });
+    await put();
+    const running = runCompactor({ store, clock, log: silentLog }, stop.signal);
+    await clock.advance(60_000);
+    await put();
+    await clock.advance(9 * 60_000);
+    expect(compactions).toEqual([
+      [5, 2],
+      [10, 3],
+    ]);
+    broken = true;
+    await put();
+    await clock.advance(10 * 60_000);
+    broken = false;
+    await clock.advance(5 * 60_000);
+    expect(compactions.slice(2)).toEqual([
+      [15, 3],
+      [20, 3],
+      [25, 3],
+    ]);
+    await clock.advance(5 * 60_000);
+    expect(compactions.at(-1)).toEqual([30, 4]);
+    stop.abort();
+    await running;
+    await clock.advance(60 * 60_000);
+    expect(compactions).toHaveLength(6);
+  });
 });
