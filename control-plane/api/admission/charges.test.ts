@@ -86,6 +86,7 @@ describe('transactions with one counter', () => {
     ]);
     expect([first, second].map(outcome)).toEqual(['stored', 'stored']);
     expect(charging.txns).toHaveLength(2);
+    expect(charging.txns[0]?.guards).not.toContainEqual({ key: counterKey, revision: 0 });
   });
 });
 
@@ -169,12 +170,38 @@ describe('a lost race', () => {
       void charging.set(0);
       return racing.ask(states);
     };
+    const began = charging.clock.now();
     expect((await commit(charging, [{ ...racing, ask }])).map(outcome)).toEqual([
       'the store refused a transaction again and again',
     ]);
     expect(charging.txns.length).toBeLessThanOrEqual(200);
+    // With waits between them, other than an eager loop.
+    expect(charging.clock.now() - began).toBeGreaterThan(1_000);
     expect(await charging.has('a')).toBe(false);
   });
+});
+
+test('of what is known of a key the newest counts, whoever knows it', async () => {
+  const { core, see, set } = await chargingOf();
+  const counter = (count: string, revision: number) => ({
+    ...{ key: counterKey, revision, created: 1 },
+    value: JSON.stringify({ metadata: {}, data: { count } }),
+  });
+  const [older, newer] = [new Known(), new Known()];
+  older.learn(counterKey, counter('5', 100), 100);
+  newer.learn(counterKey, counter('6', 200), 200);
+  const seen = (known: Known, others: readonly Known[]) => {
+    const state = known.present(core, others).get('ConfigMap', 'counter', 'a');
+    return (state?.object as { data?: { count?: string } } | undefined)?.data?.count;
+  };
+  expect([seen(newer, [new Known(), older]), seen(older, [new Known(), newer])]).toEqual(['6', '6']);
+  // What was built on in the same transaction counts before all else.
+  expect(seen(newer, [older])).toBe('5');
+  newer.learn(counterKey, undefined, 300);
+  expect(seen(newer, [new Known(), older])).toBeUndefined();
+  await set(9);
+  await see();
+  expect(seen(new Known(), [new Known()])).toBe('9');
 });
 
 describe('what goes wrong', () => {

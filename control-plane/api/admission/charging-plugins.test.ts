@@ -4,6 +4,7 @@ import type { KubeObject } from '../../../shared/object.ts';
 import { seededRandom } from '../../../shared/random.ts';
 import { podOf, presentOf, readerOf, refusalOf, requestOf, stored } from '../../../test/support/admission.ts';
 import { binding, role } from '../../../test/support/rbac.ts';
+import { AdmissionChain } from './chain.ts';
 import { namespaceContents } from './namespace-contents.ts';
 import type { Admission, Charge } from './plugin.ts';
 import { quotas } from './quotas.ts';
@@ -147,6 +148,13 @@ describe('a namespace', () => {
       expect.objectContaining({ kind: 'ConfigMap', data: { 'ca.crt': 'PEM' }, apiVersion: 'v1' }),
     ]);
     expect(new Set(charge('PEM').map(([, { metadata }]) => metadata.uid)).size).toBe(2);
+  });
+
+  test('is charged for when it is made, and only then', () => {
+    const chain = new AdmissionChain([namespaceContents({ random: seededRandom(1) })], readerOf([]) as never);
+    expect(chain.charging(requestOf('Namespace'))).toHaveLength(1);
+    expect(chain.charging(requestOf('Namespace', { verb: 'update' }))).toEqual([]);
+    expect(chain.charging(requestOf('Pod'))).toEqual([]);
   });
 
   test('has no certificate where there is none, and keeps what is there already', () => {

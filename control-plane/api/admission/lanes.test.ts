@@ -74,6 +74,22 @@ describe('a lane', () => {
     expect(await charging.count()).toBe(4);
   });
 
+  test('answers all who go together with the error when the store can not be read, and goes on', async () => {
+    const charging = await chargingOf({ limit: 1 });
+    await charging.set(1);
+    await charging.see();
+    const { store } = charging.core.deps as { store: { get: unknown } };
+    const { get } = store;
+    store.get = () => Promise.reject(new Error('out of reach'));
+    const answers = ['a', 'b'].map((name) =>
+      commit(charging, charging.entry(name)).catch((error: Error) => error.message),
+    );
+    expect(await Promise.all(answers)).toEqual(['out of reach', 'out of reach']);
+    store.get = get;
+    await charging.set(0);
+    await expect(commit(charging, charging.entry('c'))).resolves.toMatchObject({ ok: true });
+  });
+
   test('takes no one who does not wait any more', async () => {
     const charging = await chargingOf();
     const signal = AbortSignal.abort(new Error('went away'));
@@ -122,6 +138,17 @@ describe('a transaction of a lane', () => {
     };
     await queued(charging, names(4).map(guarding));
     expect(charging.txns.slice(1).map(({ guards }) => guards.length)).toEqual([51, 51, 51, 51]);
+  });
+
+  test('is bounded by what it writes, too', async () => {
+    const charging = await chargingOf();
+    const writing = (name: string) => {
+      const entry = charging.entry(name);
+      const writes = names(50).map((one) => ({ type: 'put' as const, key: `/many/${name}/${one}`, value: '{}' }));
+      return { ...entry, txn: { ...entry.txn, writes } };
+    };
+    const { writes } = await queued(charging, names(4).map(writing));
+    expect(writes).toEqual([51, 51, 51, 51]);
   });
 
   test('is bounded by the size of what it writes; a large one goes by itself', async () => {

@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { CertificateSigningRequest } from '../../../shared/generated/types.ts';
 import { createSigningRequest } from '../../../shared/pki/certificates.ts';
-import { readerOf, refusalOf, requestOf, stored } from '../../../test/support/admission.ts';
+import { podOf, readerOf, refusalOf, requestOf, stored } from '../../../test/support/admission.ts';
 import type { Identity } from '../identity.ts';
 import { certificates } from './certificates.ts';
+import { AdmissionChain } from './chain.ts';
 import type { Admission } from './plugin.ts';
 
 const none = readerOf([]);
@@ -73,6 +74,26 @@ describe('a request for a certificate', () => {
       refusalOf(() => plugin().validate?.(requestOf('CertificateSigningRequest'), broken, undefined, none)),
     ).toMatch('spec.request');
   });
+});
+
+test('all that is written of requests is looked at, and of nothing else', () => {
+  const chain = new AdmissionChain([plugin()], none as never);
+  const made = csr({});
+  chain.mutate(requestOf('CertificateSigningRequest'), made);
+  expect(made.spec.username).toBe('ann');
+  const next = csr({}, { certificate: 'abc' });
+  const update = (subresource?: Admission['subresource']) =>
+    refusalOf(() =>
+      chain.validate(requestOf('CertificateSigningRequest', { verb: 'update', subresource }), next, csr({})),
+    );
+  expect([update('status'), update('approval')]).toEqual([
+    expect.stringContaining('not permitted to sign'),
+    expect.stringContaining('not permitted to approve'),
+  ]);
+  expect(update()).toBeUndefined();
+  const pod = podOf();
+  chain.mutate(requestOf('Pod'), pod);
+  expect(pod).toEqual(podOf());
 });
 
 describe('dealing with a request', () => {
