@@ -55,6 +55,14 @@ describe('a node’s own Node', () => {
       'is not allowed to set the following labels: node-role.kubernetes.io/a',
     );
     expect(created(nodeOf({}))).toBeUndefined();
+    const labelled = nodeOf({}, { labels: { 'node-role.kubernetes.io/a': '' } });
+    for (const [next, old] of [
+      [labelled, nodeOf({})],
+      [nodeOf({}), labelled],
+    ] as const) {
+      expect(changed(next, old)).toMatch('is not allowed to modify labels: node-role.kubernetes.io/a');
+    }
+    expect(changed(nodeOf({}, { labels: { app: 'x' } }), nodeOf({}))).toBeUndefined();
   });
 
   test('takes no configuration from the API', () => {
@@ -141,6 +149,10 @@ describe('the copy of a pod that a node runs by itself', () => {
       expect(created(mirror({}, { ownerReferences: [{ ...owner, ...more }] }))).toMatch(why);
     expect(created(mirror({}, { ownerReferences: undefined }))).toMatch('an owner reference set to itself');
     expect(created(mirror({}, { annotations: undefined }))).toMatch('can only create mirror pods');
+    expect(created(mirror({}, { ownerReferences: [owner, { ...owner, name: 'm' }] }))).toMatch(
+      'a single owner reference',
+    );
+    expect(created(mirror({ nodeName: 'm' }))).toMatch('spec.nodeName set to itself');
     expect(created(mirror({}, { ownerReferences: [{ ...owner, blockOwnerDeletion: false }] }))).toBeUndefined();
   });
 

@@ -153,6 +153,14 @@ describe.each(fields)('$level: $field', ({ level, reason, places, allowed, refus
   });
 });
 
+test('of SELinux options it is said which of them may not be set', () => {
+  const said = (seLinuxOptions: object) => detail('baseline', pod('app', { seLinuxOptions }))[0]?.split(': ')[1];
+  expect(said({ type: 'spc_t' })).toBe('type "spc_t"');
+  expect(said({ user: 'u' })).toBe('user may not be set');
+  expect(said({ role: 'r' })).toBe('role may not be set');
+  expect(said({ type: 'spc_t', user: 'u', role: 'r' })).toBe('type "spc_t"; user may not be set; role may not be set');
+});
+
 test('a restricted namespace asks all that a baseline one asks, each thing once', () => {
   const spec = pod('app', {
     capabilities: { add: ['SYS_ADMIN'], drop: ['ALL'] },
