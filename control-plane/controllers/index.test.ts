@@ -1,0 +1,79 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Client } from '../../shared/client.ts';
+import type { EventRecorder } from '../../shared/event-recorder.ts';
+import { ControllerRoom } from '../../test/support/controller-room.ts';
+import { type ControllerOptions, controllerKinds, createControllers, runControllers } from './index.ts';
+
+const timing = { leaseMs: 5_000, startupMs: 0 };
+const authority = { certificate: 'CA', signRequest: async () => 'x' };
+
+let room: ControllerRoom;
+beforeEach(async () => {
+  room = await ControllerRoom.start();
+});
+afterEach(() => room.stop());
+
+function create(options: Partial<ControllerOptions> = {}) {
+  const acted: string[] = [];
+  const told: string[] = [];
+  const events: EventRecorder = {
+    ...room.deps.events,
+    of: (component, client) => {
+      told.push(`${component} ${client === undefined ? 'without' : 'with'} a client`);
+      return events;
+    },
+  };
+  const clientOf = (account: string): Client => {
+    acted.push(account);
+    return room.braked;
+  };
+  const controllers = createControllers({ ...room.deps, events, clientOf }, { ...timing, ...options });
+  return { acted, told, controllers };
+}
+
+it('each controller acts as the service account that it has in Kubernetes, and tells its events under its own name', () => {
+  const { acted, told } = create({ authority });
+  expect(acted).toEqual(
+    expect.arrayContaining([
+      'replicaset-controller',
+      'replication-controller',
+      'deployment-controller',
+      'disruption-controller',
+    ]),
+  );
+  expect(told).toContain('deployment-controller with a client');
+  expect(told).toContain('controllermanager with a client');
+  expect(new Set(acted).size).toBe(acted.length);
+});
+
+it('certificates and tokens are made only with an authority, tokens only with an issuer', () => {
+  const names = (options: Partial<ControllerOptions>) => create(options).controllers.map(({ name }) => name);
+  const issueToken = () => 'token';
+  const bare = names({});
+  expect(names({ issueToken })).toEqual(bare);
+  expect(names({ authority }).filter((name) => !bare.includes(name))).toEqual([
+    'root-ca-certificate-publisher',
+    'certificate-controller',
+  ]);
+  expect(names({ authority, issueToken }).at(-1)).toBe('token-controller');
+});
+
+it('each has a name of its own, and decides on kinds that the informers are given', () => {
+  const { controllers } = create({ authority, issueToken: () => 'token' });
+  const names = controllers.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  expect(controllers.flatMap(({ kinds }) => kinds.filter((kind) => !controllerKinds.includes(kind)))).toEqual([]);
+});
+
+it('without clients of their own all use the one, and together they bring a Deployment to its pods', async () => {
+  const stop = new AbortController();
+  const running = runControllers(room.deps, timing, stop.signal);
+  const labels = { app: 'web' };
+  const template = { metadata: { labels }, spec: { containers: [{ name: 'main', image: 'some:1' }] } };
+  const spec = { replicas: 2, selector: { matchLabels: labels }, template };
+  await room.client.create('Deployment', { metadata: { name: 'web', namespace: 'default' }, spec });
+  await room.advance(1_000);
+  expect((await room.client.list('Pod', { namespace: 'default' })).items).toHaveLength(2);
+  stop.abort(new Error('enough'));
+  await running.catch(() => undefined);
+});
