@@ -42,6 +42,7 @@ describe('a deleted object', () => {
   it('counts as gone for half a minute when its end is never shown, and then for what is shown', async () => {
     const clock = new VirtualClock();
     const writes = new OwnWrites(clock);
+    await clock.advance(60_000);
     writes.deleted('u1');
     await clock.advance(29_999);
     expect(writes.isDeleted('u1')).toBe(true);
