@@ -55,6 +55,7 @@ describe('what is owned', () => {
     await make('b', [ref(there, { name: 'never', uid: 'never' })]);
     await room.advance();
     expect(await names()).toEqual(['there']);
+    expect(room.told).toEqual([]);
   });
 
   it('stays while one of its owners lives, and forgets those that are gone', async () => {
@@ -200,6 +201,16 @@ describe('an orphan deletion', () => {
     await remove('owner');
     expect(await names()).toEqual(['last']);
     expect(await ownersOf('last')).toEqual([]);
+  });
+
+  it('asks nothing of what was let go before', async () => {
+    const owner = await make('owner');
+    await make('free', [ref(owner)]);
+    await patch('free', { ownerReferences: null });
+    const asked: string[] = [];
+    room.braked.writes.fail({ times: 0, match: ({ name }) => asked.push(name) < 0 });
+    await remove('owner', 'Orphan');
+    expect(asked).toEqual(['owner']);
   });
 
   it('goes on after a write that was refused', async () => {

@@ -135,9 +135,7 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
   /** The owner goes once nothing is left that blocks it. */
   async function releaseOwner(item: Known): Promise<undefined> {
     const { uid } = item.object.metadata;
-    const left = dependentsOf(uid);
-    for (const one of left) if (!one.object.metadata.deletionTimestamp) await collect(one);
-    const blocking = left.some(({ object }) =>
+    const blocking = dependentsOf(uid).some(({ object }) =>
       object.metadata.ownerReferences?.some((owner) => owner.uid === uid && owner.blockOwnerDeletion),
     );
     if (!blocking) await dropFinalizer(item, foreground);
