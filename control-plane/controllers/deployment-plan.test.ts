@@ -9,6 +9,7 @@ describe('templates', () => {
     const b = { spec: { containers: [{ image: 'i', name: 'c' }] }, metadata: { labels: { b: '2', a: '1' } } };
     expect(templateHash(a as never, 0)).toBe(templateHash(b as never, 0));
     expect(templateHash(a as never, 0)).toMatch(/^[bcdfghjklmnpqrstvwxz2456789]{10}$/);
+    expect(new Set(templateHash(a as never, 0)).size).toBeGreaterThan(4);
   });
 
   it('of other contents, in another order of a list, or after a collision have another hash', () => {

@@ -211,5 +211,6 @@ describe('a set that is just made', () => {
   it('has none of a Recreate while others have pods', () => {
     const recreate = deployment(4, { type: 'Recreate' });
     expect([initialSize(recreate, 0, 1), initialSize(recreate, 0, 0)]).toEqual([0, 4]);
+    expect([initialSize(recreate, 2, 3), initialSize(recreate, 2, 2)]).toEqual([2, 4]);
   });
 });

@@ -38,7 +38,8 @@ describe('scaling', () => {
   it('goes to the ReplicaSet of the present template when all are empty, or else to the latest', () => {
     expect(plan(deployment(2), replicaSet('new', 0), [replicaSet('old', 0)])).toEqual({ new: 2 });
     const [first, last] = [replicaSet('first', 0, 0, { created: 1 }), replicaSet('last', 0, 0, { created: 2 })];
-    expect(plan(deployment(2), undefined, [last, first])).toEqual({ last: 2 });
+    const middle = replicaSet('middle', 0, 0, { created: 1.5 });
+    expect(plan(deployment(2), undefined, [last, first, middle])).toEqual({ last: 2 });
     expect(plan(deployment(2), undefined, [])).toEqual({});
   });
 
@@ -75,6 +76,9 @@ describe('scaling', () => {
     const [a, b, c] = sets(3);
     expect(plan(rolling(7, 3), a, [b, c])).toEqual({ b: 4 });
     expect(plan(rolling(5, 3), a, [b, c])).toEqual({ a: 2 });
+    // Each one's rounded share would be one too many together.
+    expect(plan(rolling(5, 0), set('a', 1, 3, 1), [set('b', 1, 3, 3), set('c', 1, 3, 2)])).toEqual({ b: 2, c: 2 });
+    expect(plan(rolling(4, 0), set('a', 2, 6, 1), [set('b', 2, 6, 3), set('c', 2, 6, 2)])).toEqual({ a: 1, c: 1 });
     expect(plan(rolling(13, 0), set('new', 4, 9, 1), [set('old', 5, 9)])).toEqual({ old: 7, new: 6 });
   });
 

@@ -178,7 +178,7 @@ describe('the progress of a rollout', () => {
   });
 
   it.each<[string, object]>([
-    ['there are more new pods', counts(4, 0, 3)],
+    ['there are more new pods', counts(3, 0, 3)],
     ['there are fewer old pods', counts(5, 1, 3)],
     ['more pods are ready', counts(4, 1, 3, 2)],
     ['more pods are available', counts(4, 1, 2, 3)],
@@ -186,7 +186,7 @@ describe('the progress of a rollout', () => {
   ])('is told when %s, and is looked at again at its deadline', (_what, before) => {
     const { progress, lookAgainMs } = of(
       subject,
-      { ...before, conditions: [progressing('ReplicaSetUpdated', 99)] },
+      { ...before, conditions: [condition('Odd', 'True', 'Odd', 5), progressing('ReplicaSetUpdated', 99)] },
       next,
       [old],
     );

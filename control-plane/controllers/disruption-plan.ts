@@ -81,11 +81,10 @@ function expectedOf(pods: readonly Pod[], scaleOf: ScaleOf): number | string {
   return [...scales.values()].reduce((sum, one) => sum + one, 0);
 }
 
-/** A number, or a share rounded up. */
+/** A number, or a share (a percentage, as is checked when it is stored) rounded up. */
 function shareOf(value: number | string, whole: number): number {
   if (typeof value === 'number') return value;
-  const percent = /^(\d+)%$/.exec(value)?.[1];
-  return percent === undefined ? Number(value) : Math.ceil((Number(percent) * whole) / 100);
+  return Math.ceil((Number.parseInt(value, 10) * whole) / 100);
 }
 
 /** The evictions that are granted and have not begun, by the names of their pods, and when the first of them is forgotten. */
