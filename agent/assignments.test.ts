@@ -29,7 +29,7 @@ function taken(kind: Kind, name: string): Assignment {
 
 const keyOf = (kind: Kind, name: string): string => (isNamed(kind) ? name : `shop/${name}`);
 
-/** The lists that say they have changed, with the keys where those are told. */
+/** The lists that say they have changed, with the keys where those are named. */
 function apply(assigned: Assigned, changes: Assignment[], mode: 'COMPLETE' | 'INCREMENTAL' = 'INCREMENTAL') {
   const changed = applyAssignments(assigned, { mode, changes });
   const entries = Object.entries(changed).flatMap(([list, value]): Array<[string, unknown]> => {
@@ -39,31 +39,31 @@ function apply(assigned: Assigned, changes: Assignment[], mode: 'COMPLETE' | 'IN
   return Object.fromEntries(entries);
 }
 
-/** What a change of these keys is told as. */
-const told = (kind: Kind, ...names: string[]) => ({
+/** What a change of these keys is reported as. */
+const changesOf = (kind: Kind, ...names: string[]) => ({
   [lists[kind]]: isNamed(kind) ? true : names.map((name) => keyOf(kind, name)),
 });
 
 describe.each(kinds)('a %s', (kind) => {
-  it('that is assigned is there, and is told of, and so is a newer one', () => {
+  it('that is assigned is there, and counts as a change, and so does a newer one', () => {
     const assigned = nothingAssigned();
-    expect(apply(assigned, [given(kind, 'a')])).toEqual(told(kind, 'a'));
+    expect(apply(assigned, [given(kind, 'a')])).toEqual(changesOf(kind, 'a'));
     const newer = given(kind, 'a', '2');
-    expect(apply(assigned, [newer])).toEqual(told(kind, 'a'));
+    expect(apply(assigned, [newer])).toEqual(changesOf(kind, 'a'));
     expect([...assigned[lists[kind]]]).toEqual([[keyOf(kind, 'a'), newer.object]]);
   });
 
-  it('that is removed is gone, and is told of; the others stay', () => {
+  it('that is removed is gone, which is a change; the others stay', () => {
     const assigned = nothingAssigned();
     apply(assigned, [given(kind, 'a'), given(kind, 'b')]);
-    expect(apply(assigned, [taken(kind, 'a')])).toEqual(told(kind, 'a'));
+    expect(apply(assigned, [taken(kind, 'a')])).toEqual(changesOf(kind, 'a'));
     expect([...assigned[lists[kind]].keys()]).toEqual([keyOf(kind, 'b')]);
   });
 
-  it('that a whole list does not name is gone, and is told of; one that it says to remove as well', () => {
+  it('that a whole list does not name is gone, which is a change; so is one that it says to remove', () => {
     const assigned = nothingAssigned();
     apply(assigned, [given(kind, 'a'), given(kind, 'b'), given(kind, 'c')]);
-    expect(apply(assigned, [given(kind, 'b'), taken(kind, 'c')], 'COMPLETE')).toEqual(told(kind, 'a', 'c'));
+    expect(apply(assigned, [given(kind, 'b'), taken(kind, 'c')], 'COMPLETE')).toEqual(changesOf(kind, 'a', 'c'));
     expect([...assigned[lists[kind]].keys()]).toEqual([keyOf(kind, 'b')]);
   });
 
@@ -72,7 +72,7 @@ describe.each(kinds)('a %s', (kind) => {
     apply(assigned, [given(kind, 'a')]);
     expect(apply(assigned, [])).toEqual({});
     expect(assigned[lists[kind]].size).toBe(1);
-    expect(apply(assigned, [], 'COMPLETE')).toEqual(told(kind, 'a'));
+    expect(apply(assigned, [], 'COMPLETE')).toEqual(changesOf(kind, 'a'));
     expect(apply(assigned, [], 'COMPLETE')).toEqual({});
   });
 });
@@ -83,7 +83,7 @@ describe.each(['Pod', 'ConfigMap', 'Secret'] as const)('a %s', (kind) => {
     apply(assigned, [given(kind, 'a')]);
     expect(apply(assigned, [given(kind, 'a')])).toEqual({});
     expect(apply(assigned, [given(kind, 'a')], 'COMPLETE')).toEqual({});
-    expect(apply(assigned, [given(kind, 'a', '1', 'another')])).toEqual(told(kind, 'a'));
+    expect(apply(assigned, [given(kind, 'a', '1', 'another')])).toEqual(changesOf(kind, 'a'));
   });
 
   it('that is not there is no news when it is removed', () => {

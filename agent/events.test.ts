@@ -6,7 +6,7 @@ import { EventQueue } from './events.ts';
 
 const pod = { metadata: { name: 'web', namespace: 'shop', uid: 'u1' }, spec: { containers: [] } } as unknown as Pod;
 
-test('an event that repeats at once is told at once, and its whole count a few seconds later', async () => {
+test('an event that repeats at once is sent at once, and its whole count a few seconds later', async () => {
   const clock = new VirtualClock();
   let calls = 0;
   const events = new EventQueue({ clock, random: seededRandom(1), nodeName: 'n1', ready: () => calls++ });
@@ -29,7 +29,7 @@ test('an event that repeats at once is told at once, and its whole count a few s
   expect(events.take()).toBeUndefined();
 });
 
-/** A queue on a clock of its own, and what it tells. */
+/** A queue on a clock of its own, and what it sends. */
 class Scene {
   readonly clock = new VirtualClock();
   calls = 0;
@@ -96,7 +96,7 @@ describe('an event', () => {
     expect(scene.all().map(({ message }) => message)).toEqual(['x'.repeat(1_024), `${'x'.repeat(1_023)}…`]);
   });
 
-  it('is another for another pod, container, type, reason or text, and each is told at once', () => {
+  it('is another for another pod, container, type, reason or text, and each is sent at once', () => {
     const scene = new Scene();
     const say = (uid: string, type: 'Normal' | 'Warning', reason: string, text: string, container: string) =>
       scene.events.pod(named(uid), type, reason, text, container);
@@ -112,7 +112,7 @@ describe('an event', () => {
 });
 
 describe('events that repeat', () => {
-  it('before they were taken are told once, with the count and the time of the last', async () => {
+  it('before they were taken are sent once, with the count and the time of the last', async () => {
     const scene = new Scene();
     for (let i = 0; i < 3; i++) {
       scene.events.pod(pod, 'Normal', 'R', 'text');
@@ -121,7 +121,7 @@ describe('events that repeat', () => {
     expect(scene.all()).toMatchObject([{ count: 3, lastTimestamp: '2026-01-01T00:00:02Z' }]);
   });
 
-  it('five seconds after they were told are told at once', async () => {
+  it('five seconds after they were sent are sent at once', async () => {
     const scene = new Scene();
     scene.events.pod(pod, 'Normal', 'R', 'text');
     scene.all();
@@ -135,7 +135,7 @@ describe('events that repeat', () => {
     expect(scene.all()).toMatchObject([{ count: 3 }]);
   });
 
-  it('are told after the pause each, and what did not repeat is not', async () => {
+  it('are sent after the pause each, and what did not repeat is not', async () => {
     const scene = new Scene();
     for (const uid of ['a', 'b', 'c']) scene.events.pod(named(uid), 'Normal', 'R', 'text');
     scene.all();
@@ -147,7 +147,7 @@ describe('events that repeat', () => {
     expect(scene.all()).toEqual([]);
   });
 
-  it('are told after the pause by this process’ time, though the clock was set back', async () => {
+  it('are sent after the pause by this process’ time, though the clock was set back', async () => {
     const scene = new Scene();
     scene.events.pod(pod, 'Normal', 'R', 'text');
     scene.all();
@@ -158,7 +158,7 @@ describe('events that repeat', () => {
   });
 });
 
-describe('events that nobody takes', () => {
+describe('events that are not taken', () => {
   it('are kept up to five hundred; the oldest go, and are counted', () => {
     const scene = new Scene();
     for (let i = 0; i < 503; i++) scene.events.pod(named(`p${i}`), 'Normal', 'R', 'text');

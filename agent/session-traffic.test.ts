@@ -109,7 +109,7 @@ describe('statuses', () => {
   });
 });
 
-describe('what else a node has to tell', () => {
+describe('what else a node has to send', () => {
   const event = (reason: string) => ({ reason }) as Event;
   const types = () => scene.newest.received.map(({ type }) => type);
 
@@ -220,7 +220,7 @@ describe('the node’s lease', () => {
 
   const forgotten = () => scene.heard.filter((each) => each === 'forgotten').length;
 
-  it('that may be over is told to the agent before the hello of each dial, until there is a session again', async () => {
+  it('that may be over is reported to the agent before the hello of each dial, until there is a session again', async () => {
     await begun();
     await scene.clock.advance(10_000);
     scene.refuse = true;

@@ -45,7 +45,7 @@ describe('the beginning of a session', () => {
     expect(received.map(({ type }) => type).sort()).toEqual(['event', 'hello', 'nodeStatus', 'podStatus']);
   });
 
-  it('is told to the agent with the welcome, then that there is a session', async () => {
+  it('reaches the agent as a welcome, then as a session that is up', async () => {
     scene = new AgentScene();
     scene.start();
     await scene.established();
@@ -286,7 +286,7 @@ describe('the next session', () => {
     expect(scene.timers).toBe(0);
   });
 
-  it('is told to have ended once, however often dials fail after it', async () => {
+  it('is reported as ended once, however often dials fail after it', async () => {
     scene = new AgentScene();
     scene.start();
     await scene.established();
@@ -317,7 +317,7 @@ describe('the next session', () => {
     expect(scene.warnings).toHaveLength(2);
   });
 
-  it('is not told to have ended when it never began', async () => {
+  it('is not reported as ended when it never began', async () => {
     scene = new AgentScene();
     scene.refuse = true;
     scene.start();
@@ -326,7 +326,7 @@ describe('the next session', () => {
   });
 });
 
-it('the agent is told of the time about once a second, with a session and without, and at each pause', async () => {
+it('the agent is ticked about once a second, with a session and without, and after each pause', async () => {
   scene = new AgentScene();
   scene.start();
   await scene.established();

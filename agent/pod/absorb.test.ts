@@ -333,7 +333,7 @@ describe('a container that makes way for one of another definition', () => {
     const memory = seen([containerState('app')]);
     const marked = markReplacing(memory, 'app', 'id-app');
     expect(markReplacing(marked, 'app', 'id-app')).toBe(marked);
-    expect(markReplacing(memory, 'nobody', 'id')).toBe(memory);
+    expect(markReplacing(memory, 'unknown', 'id')).toBe(memory);
     const other = markReplacing(memory, 'app', 'another');
     expect(absorb(other, { sandboxes: [], containers: [] }, now).containers.app?.exits[0]?.replaced).toBeUndefined();
   });
@@ -350,7 +350,7 @@ describe('after the clock was set back', () => {
     const before: PodMemory = { ...ended, terminal, deletion: { since: now, graceSeconds: 30 } };
     const memory = absorb(before, { sandboxes: [sandboxState()], containers: [containerState('other')] }, earlier);
     expect(memory.containers.app?.exits[0]?.countedFrom).toBe(earlier);
-    // What was told of the end stays as it was.
+    // What was reported of the end stays as it was.
     expect(memory.containers.app?.exits[0]?.finishedAt).toBe(now);
     expect(memory.deletion).toEqual({ since: earlier, graceSeconds: 30 });
     expect(memory.terminal).toEqual({ ...terminal, since: earlier });

@@ -109,7 +109,7 @@ describe('a request', () => {
     expect(scene.targets).toMatchObject([{ host: '192.0.2.1' }]);
   });
 
-  it('that finds nobody, or a port that there is not, is a failed hook', async () => {
+  it('that is refused, or a port that there is not, is a failed hook', async () => {
     const scene = new Scene();
     scene.http = () => Promise.reject(new Error('connection refused'));
     await scene.run(handler);

@@ -34,7 +34,7 @@ export function admitStep(step: Step, running: readonly Step[]): Admission {
   return { starts: obstacles.length === 0, leaves: lane === 'pod' ? obstacles.filter(isAbortable) : [] };
 }
 
-/** Whether a step has a signal of its own: it may be left in the middle, or be told that there is less time. */
+/** Whether a step has a signal of its own: it may be left in the middle, or learn that there is less time. */
 export function canBeLeft(step: Step): boolean {
   return isAbortable(step) || isStopping(step);
 }

@@ -70,7 +70,7 @@ describe('the phase of a pod that is deleted', () => {
     [0, 143, 'Failed'],
     [143, 0, 'Failed'],
     [137, 143, 'Failed'],
-  ])('is told by the codes %i and %i of its containers: %s', (app, other, phase) => {
+  ])('follows from the codes %i and %i of its containers: %s', (app, other, phase) => {
     const containers = [exitedState('app', app), exitedState('other', other)];
     const memory = (given: GivenView) => ({ ...viewOf(given).memory, deletion });
     expect(phaseOf({ spec: two, containers, memory: memory({ containers }) })).toBe(phase);
@@ -89,7 +89,7 @@ describe('the phase of a pod that is deleted', () => {
 
 describe('the phase of a pod that has ended', () => {
   it.each(['Succeeded', 'Failed'])(
-    'is final: a pod that was told to have %s stays so, whatever is seen of it',
+    'is final: a pod that was reported as %s stays so, whatever is seen of it',
     (phase) => {
       for (const given of [{}, { containers: [containerState('app')] }, { memory: { deletion } }, { sandboxes: [] }]) {
         expect(phaseOf({ ...given, previous: { phase } })).toBe(phase);
@@ -99,7 +99,7 @@ describe('the phase of a pod that has ended', () => {
     },
   );
 
-  it('is not told before the last of two containers has stopped', () => {
+  it('is not reported before the last of two containers has stopped', () => {
     const terminal = { phase: 'Failed' as const };
     const running = [exitedState('app', 0), containerState('other')];
     expect(phaseOf({ spec: two, memory: { terminal }, containers: running })).toBe('Running');

@@ -254,7 +254,7 @@ describe('the resources of a container', () => {
     expect(limited).not.toHaveProperty('allocatedResources');
   });
 
-  it('are not told where it has none, or where they are not known', () => {
+  it('are left out where it has none, or where they are not known', () => {
     for (const status of [appOf(given('cpu=/,memory=/')), appOf({ containers: [containerState('app')] })]) {
       expect(status).not.toHaveProperty('resources');
       expect(status).not.toHaveProperty('allocatedResources');
@@ -269,7 +269,7 @@ it('a container whose probes have said nothing yet is neither started nor ready'
   expect(appOf({ spec: ready, containers: [containerState('app')] })).toMatchObject({ started: true, ready: false });
 });
 
-it('a container that runs in a sandbox that has died is still told to run, until it is stopped', () => {
+it('a container that runs in a sandbox that has died is still reported as running, until it is stopped', () => {
   const spec = { containers: [container('other'), container('app')] };
   const containers = [
     containerState('other'),

@@ -197,7 +197,7 @@ describe('a worker that waits', () => {
     }
   });
 
-  it('tells an end at once', async () => {
+  it('reports an end at once', async () => {
     const scene = new WorkerScene(app('fake.exit=1', 'after=1s'));
     await scene.look();
     scene.follow();

@@ -74,7 +74,7 @@ describe('a worker', () => {
 });
 
 describe('reports', () => {
-  it('tell each status once, and what is remembered with it', async () => {
+  it('carry each status once, and what is remembered with it', async () => {
     const scene = new WorkerScene(app());
     await scene.settle();
     const { length } = scene.reports;
@@ -109,7 +109,7 @@ describe('reports', () => {
     expect(scene.reports).toHaveLength(1);
   });
 
-  it('tell at once that all runs, though a step is still under way', async () => {
+  it('say at once that all runs, though a step is still under way', async () => {
     const scene = new WorkerScene(app());
     await scene.settle();
     let prepared = 0;
@@ -217,7 +217,7 @@ describe('crashes', () => {
     expect(appStatus(scene)?.restartCount).toBeGreaterThan(before);
   });
 
-  it('are told of by events, once a restart', async () => {
+  it('are events, once a restart', async () => {
     const scene = new WorkerScene(app('fake.exit=1', 'after=1ms'));
     await scene.look();
     scene.follow();

@@ -26,7 +26,7 @@ export function welcome(sessionId = '1', more: Partial<Welcome> = {}): Welcome {
   };
 }
 
-/** `phase` tells one status of the pod from another. */
+/** `phase` distinguishes one status of the pod from another. */
 export function statusOf(uid: string, phase = '1', terminated = false): PodStatusUpdate {
   return { namespace: 'default', name: uid, uid, status: { phase }, terminated };
 }
@@ -52,7 +52,7 @@ export interface ServedSession {
 export class AgentScene {
   readonly clock = new VirtualClock();
   readonly sessions: ServedSession[] = [];
-  /** What the agent was told of sessions. */
+  /** What the agent heard of sessions. */
   readonly heard: string[] = [];
   /** What each message of assignments that was taken results in. */
   readonly assigned: number[] = [];
