@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Pod } from '../../shared/generated/types.ts';
+import type { Namespace, Pod } from '../../shared/generated/types.ts';
 import { ended, onNode, pendingPod, readyNode, terminating } from '../../test/support/scheduling.ts';
 import { ChangeLog, NodeIndex } from './node-index.ts';
 import type { PodEntry } from './node-state.ts';
@@ -140,9 +140,39 @@ describe('the index of nodes', () => {
     expect(used()).toBe(5_000);
   });
 
+  it('says of a node and of a namespace whether what scheduling looks at has changed', () => {
+    const index = new NodeIndex();
+    const namespace = (labels?: Labels) =>
+      ({ metadata: { name: 'default', ...(labels ? { labels } : {}) } }) as Namespace;
+    expect([index.setNode(readyNode('n')), index.setNode(readyNode('n'))]).toEqual([true, false]);
+    expect(index.setNode(readyNode('n', { cpu: '7' }))).toBe(true);
+    expect([index.setNamespace(namespace()), index.setNamespace(namespace({}))]).toEqual([true, false]);
+    expect(index.setNamespace(namespace({ team: 'red' }))).toBe(true);
+    expect(index.setNamespace(namespace({ team: 'red' }))).toBe(false);
+    expect([index.removeNamespace('default'), index.removeNamespace('default')]).toEqual([true, false]);
+  });
+
+  it('takes a pod off its node for a moment, with all that is counted of it', () => {
+    const index = new NodeIndex();
+    index.setNode(readyNode('n'));
+    const { shape } = set(index, wanting('keeper', 'podAffinity', [term('x')]));
+    const entry = set(
+      index,
+      onNode(pendingPod('p', { cpu: '1' }, { labels: { app: 'x' }, spec: { priority: 3 } }), 'n'),
+    );
+    const node = index.node('n');
+    const state = () => [node?.used.cpuMillis, index.lowestPriority, index.count(shape.affinity.required, shape).total];
+    expect(state()).toEqual([1_000, 3, 1]);
+    index.lift(entry);
+    expect(state()).toEqual([0, Number.POSITIVE_INFINITY, 0]);
+    if (node) index.putBack(entry, node);
+    expect(state()).toEqual([1_000, 3, 1]);
+  });
+
   it('knows when a pod was made and started, its priority, and whether a scheduler preempted it', () => {
     const index = new NodeIndex();
     const plain = set(index, pendingPod('a'));
+    expect(plain).toMatchObject({ assumed: false, reserved: false });
     expect(plain).toMatchObject({ priority: 0, created: Date.UTC(2026, 0, 1), started: undefined, preempted: false });
     const running = onNode(pendingPod('b', {}, { spec: { priority: 5 } }), 'n');
     const conditions = [{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' }];
