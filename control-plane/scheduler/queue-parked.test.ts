@@ -292,4 +292,48 @@ describe('the parked pods of the scheduling queue', () => {
     queue.wake(removed);
     expect(name(queue.pop())).toBe('b');
   });
+
+  it('are tried each by itself where room is kept for them, not after the others of their shape', async () => {
+    const { clock, queue, add, name, parkReady } = queueOf();
+    add('a');
+    const b = add('b');
+    const c = add('c');
+    for (const one of [b, c]) one.entry.reserved = true;
+    parkReady();
+    await clock.advance(100);
+    queue.wake(removed);
+    expect([name(queue.pop()), name(queue.pop()), name(queue.pop()), queue.pop()]).toEqual(['a', 'b', 'c', undefined]);
+    b.entry.reserved = false;
+    queue.placed(b);
+    expect(queue.pop()).toBeUndefined();
+    queue.park(c, removed);
+    queue.remove('default/a');
+    await clock.advance(60_000);
+    expect([name(queue.pop()), queue.pop()]).toEqual(['c', undefined]);
+  });
+
+  it('leave the others of their shape when room is kept for them, and join them when it is lost', async () => {
+    const { clock, queue, add, name, parkReady } = queueOf();
+    const a = add('a');
+    add('b');
+    parkReady();
+    await clock.advance(100);
+    queue.wake(removed);
+    expect(queue.pop()).toBe(a);
+    a.entry.reserved = true;
+    queue.wake(removed);
+    queue.park(a, removed);
+    expect(name(queue.pop())).toBe('b');
+    const b = queue.get('default/b');
+    if (b) queue.park(b, removed);
+    await clock.advance(100);
+    queue.wake(removed);
+    expect([name(queue.pop()), name(queue.pop())]).toEqual(['a', 'b']);
+    a.entry.reserved = false;
+    if (b) queue.park(b, removed);
+    queue.park(a, removed);
+    await clock.advance(5_000);
+    queue.wake(removed);
+    expect([name(queue.pop()), queue.pop()]).toEqual(['a', undefined]);
+  });
 });

@@ -43,7 +43,8 @@ const leftoverMs = 60_000;
  *               │  └── backoff ◀─┘ └─▶ parked: by shape, until something relevant changes
  *               └──────────────────────────┘
  *
- * Of the parked pods of one shape the first is tried alone: only when it has found its place the next one is.
+ * Of the parked pods of one shape the first is tried alone: only when it has found its place the next one is. Pods for
+ * which room is kept are tried each by itself: what they wait for is theirs alone.
  */
 export class SchedulingQueue {
   readonly #clock: Clock;
@@ -51,7 +52,7 @@ export class SchedulingQueue {
   readonly #onActive: () => void;
   readonly #pods = new Map<string, QueuedPod>();
   readonly #active = new PodHeap();
-  readonly #groups = new Map<PodShape, Group>();
+  readonly #groups = new Map<GroupKey, Group>();
 
   /** `onActive` is called when a pod becomes ready to be popped. */
   constructor(deps: { clock: Clock; random: Random }, onActive: () => void) {
@@ -119,12 +120,13 @@ export class SchedulingQueue {
   /** It fits nowhere: it waits for one of `occasions`. */
   park(queued: QueuedPod, occasions: ReadonlySet<Occasion>): void {
     if (this.#pods.get(queued.entry.key) !== queued) return;
-    const { shape } = queued.entry;
-    let group = this.#groups.get(shape);
+    const key = queued.entry.reserved ? queued.entry : queued.entry.shape;
+    let group = this.#groups.get(key);
     if (!group) {
-      group = { shape, pods: new PodHeap(), occasions, tries: 0, notBefore: 0, woken: false, trying: undefined };
-      this.#groups.set(shape, group);
+      group = { key, pods: new PodHeap(), occasions, tries: 0, notBefore: 0, woken: false, trying: undefined };
+      this.#groups.set(key, group);
     }
+    if (queued.group !== group) this.#leave(queued);
     const tried = group.trying === queued;
     if (tried) group.trying = undefined;
     queued.state = 'parked';
@@ -140,11 +142,15 @@ export class SchedulingQueue {
 
   /** A pod has been placed: if others of its shape wait, the next may fit as well. */
   placed(queued: QueuedPod): void {
-    const group = this.#groups.get(queued.entry.shape);
-    if (!group || (group.trying && group.trying !== queued)) return;
-    group.tries = 0;
-    group.trying = undefined;
+    const tried = queued.group;
     queued.group = undefined;
+    if (tried) {
+      tried.trying = undefined;
+      this.#dropIfEmpty(tried);
+    }
+    const group = this.#groups.get(queued.entry.shape);
+    if (!group || group.trying) return;
+    group.tries = 0;
     this.#tryFirst(group);
     this.#dropIfEmpty(group);
   }
@@ -213,13 +219,16 @@ export class SchedulingQueue {
   #dropIfEmpty(group: Group): void {
     if (group.pods.size > 0 || group.trying) return;
     group.timer?.cancel();
-    this.#groups.delete(group.shape);
+    this.#groups.delete(group.key);
   }
 }
 
-/** The parked pods of one shape. */
+/** Pods of one shape fit where any of them does, but one for which room is kept: it has a group of its own. */
+type GroupKey = PodShape | PodEntry;
+
+/** The parked pods of one shape, or one for which room is kept. */
 export interface Group {
-  readonly shape: PodShape;
+  readonly key: GroupKey;
   readonly pods: PodHeap;
   occasions: ReadonlySet<Occasion>;
   tries: number;

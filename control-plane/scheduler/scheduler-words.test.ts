@@ -229,6 +229,23 @@ describe('a scheduler', () => {
     expect(await one.nodeOf('next')).toBe(place);
   });
 
+  it('gives a room that was made to its pod, though an equal one still waits for another room', async () => {
+    const one = await start();
+    await one.addNode(readyNode('m', { cpu: '1' }));
+    for (const name of ['low-1', 'low-2']) await one.addPod(pod(name, '1'));
+    await one.clock.advance(500);
+    for (const name of ['high-1', 'high-2']) await one.addPod(pod(name, '1', critical));
+    await one.clock.advance(2_000);
+    const rooms = await Promise.all(['high-1', 'high-2'].map((name) => podNow(one, name)));
+    expect(rooms.map(({ status }) => status?.nominatedNodeName).sort()).toEqual(['m', 'n']);
+    // The victim of the second goes, that of the first takes its time.
+    const second = rooms[1]?.status?.nominatedNodeName ?? '';
+    for (const name of (await one.placed())[second] ?? []) await one.deletePod(name);
+    await one.clock.advance(3_000);
+    expect(await one.placed()).toMatchObject({ [second]: ['high-2'] });
+    expect(await one.nodeOf('high-1')).toBeUndefined();
+  });
+
   it('ends when it is aborted, with nothing under way', async () => {
     const one = await start();
     await one.addPod(pod('a', '100m'));

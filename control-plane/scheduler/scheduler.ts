@@ -318,22 +318,29 @@ class RunningScheduler implements Scheduler {
       this.#queue.add(entry, pod);
       return;
     }
-    if (!before || nominatedNode(before) !== nominatedNode(pod)) this.#keepPlace(entry, pod);
+    const kept = (!before || nominatedNode(before) !== nominatedNode(pod)) && this.#keepPlace(entry, pod);
     queued.pod = pod;
     // Somebody else's write came between. Where another scheduler has told it already, its words will do.
-    const kept = keptNode(entry);
-    const told = podCondition(pod, 'PodScheduled')?.reason === 'Unschedulable' && nominatedNode(pod) === kept;
-    if (queued.state === 'parked' && queued.message && !told) this.#status?.unschedulable(pod, queued.message, kept);
-    if (!reshaped) return;
+    const node = keptNode(entry);
+    const told = podCondition(pod, 'PodScheduled')?.reason === 'Unschedulable' && nominatedNode(pod) === node;
+    if (queued.state === 'parked' && queued.message && !told) this.#status?.unschedulable(pod, queued.message, node);
+    if (reshaped || kept) this.#decideAgain(queued);
+  }
+
+  /** The pod may fit where it did not. One that is already on its way is left alone. */
+  #decideAgain(queued: QueuedPod): void {
+    const { entry } = queued;
     const node = entry.assumed && !entry.reserved ? entry.node?.name : undefined;
     if (node && this.#binder.withdraw(queued, node)) this.#outdated({ queued, node });
     else this.#queue.changed(queued);
   }
 
-  /** A nomination by an earlier scheduler, or by others, keeps room as well, unless this one keeps it elsewhere. */
-  #keepPlace(entry: PodEntry, pod: Pod): void {
+  /** A nomination by an earlier scheduler, or by others, keeps room as well, unless this one keeps it elsewhere. Returns whether it does now. */
+  #keepPlace(entry: PodEntry, pod: Pod): boolean {
     const node = nominatedNode(pod);
-    if (node && !entry.node) this.#index.nominate(entry, node);
+    if (!node || entry.node) return false;
+    this.#index.nominate(entry, node);
+    return true;
   }
 
   #removePod(key: string, occasions: Set<Occasion>): void {
