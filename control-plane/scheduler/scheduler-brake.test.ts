@@ -131,6 +131,23 @@ describe('the scheduler on a view that is behind', () => {
     expect(await one.placed()).toEqual({ n: ['theirs'], m: ['waits'] });
   });
 
+  it('takes a pod that came in place of one of the same name, unseen, for another', async () => {
+    await one.addNode(node('n', 1_000));
+    await one.addPod(pod('placed', 600));
+    await one.addPod(pod('large', 2_000));
+    await one.clock.advance(2_000);
+    expect(await one.placed()).toEqual({ n: ['placed'] });
+    const end = one.client.watches.lose();
+    for (const name of ['placed', 'large']) await one.deletePod(name);
+    await one.addPod(pod('large', 700));
+    await one.addPod(pod('placed', 300));
+    await one.clock.advance(100);
+    end();
+    await one.clock.advance(3_000);
+    expect(await one.placed()).toEqual({ n: ['large', 'placed'] });
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 0, underway: 0 });
+  });
+
   it('keeps a refusal of the API to itself and goes on with the others', async () => {
     await one.addNode(node('n', 1_000));
     await one.clock.advance(100);
