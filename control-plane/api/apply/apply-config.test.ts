@@ -165,14 +165,18 @@ describe('an apply', () => {
   });
 
   it('is refused when both together have too many values, but not for what was too many before', () => {
-    const many = (prefix: string, count: number) =>
-      data(Object.fromEntries(Array.from({ length: count }, (_, i) => [`${prefix}${i}`, ''])));
-    const most = 20_000;
-    const live = many('a', most - 10);
-    expect(() => applyConfig(map, live, many('b', 20), [], writer('one'), false)).toThrow(/values/);
-    const full = many('a', most + 10);
-    expect(applied(applyConfig(map, full, many('a', 1), [], writer('one'), false)).object).toEqual(full);
-    expect(() => applyConfig(map, full, many('b', 1), [], writer('one'), false)).toThrow(/values/);
+    const revision = rootShape('k8s.io.api.apps.v1.ControllerRevision');
+    // One value that is owned as a whole and has many below it, and labels beside it.
+    const state = (below: number) => ({ data: { list: new Array<number>(below).fill(0) }, revision: 1 });
+    const labels = (count: number) => ({
+      metadata: { labels: Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, ''])) },
+    });
+    const merged = (below: number, config: object) => () =>
+      applied(applyConfig(revision, state(below), config, [], writer('one'), false)).object;
+    expect(merged(20_000 - 3 - 2 - 10, labels(10))()).toEqual({ ...state(20_000 - 15), ...labels(10) });
+    expect(merged(20_000 - 3 - 2 - 10, labels(11))).toThrow(/values/);
+    expect(merged(20_010, { revision: 1 })()).toEqual(state(20_010));
+    expect(merged(20_010, labels(1))).toThrow(/values/);
   });
 });
 
