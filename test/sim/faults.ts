@@ -1,6 +1,7 @@
 import { fraction, randomInt } from '../../shared/random.ts';
 import type { SimCluster, SimServerProcess } from './cluster.ts';
 import type { SimNode } from './node.ts';
+import { fairWeather, type StoreWeather } from './process-store.ts';
 
 /** Throws faults at a cluster, each of which ends by itself after a while. */
 export class Faults {
@@ -74,8 +75,9 @@ export class Faults {
     else if (chance < 40) this.#hold(server, () => undefined);
     // What a watch needs is forgotten while it stands still: a stretch is lost.
     else if (chance < 52) this.#hold(server, () => server.store?.watches.overrun());
-    else if (chance < 58) server.store?.watches.cut();
-    else if (chance < 70) this.#weather(server, { delayMs: 400 });
+    else if (chance < 56) server.store?.watches.cut();
+    else if (chance < 64) this.#weather(server, { watchDelayMs: 60 });
+    else if (chance < 72) this.#weather(server, { delayMs: 400 });
     else if (chance < 82) this.#weather(server, { unanswered: 0.2 });
     else if (chance < 92) this.#weather(server, { failing: 0.3 });
     else void store.list('/coracle/').then(({ revision }) => store.compact(revision));
@@ -135,7 +137,7 @@ export class Faults {
     });
   }
 
-  #weather(server: SimServerProcess, weather: { delayMs?: number; unanswered?: number; failing?: number }): void {
+  #weather(server: SimServerProcess, weather: Partial<StoreWeather>): void {
     const { store } = server;
     if (!store) return;
     Object.assign(store.weather, weather);
@@ -143,7 +145,7 @@ export class Faults {
   }
 
   #clear(server: SimServerProcess): void {
-    if (server.store) Object.assign(server.store.weather, { delayMs: 0, unanswered: 0, failing: 0, cut: false });
+    if (server.store) Object.assign(server.store.weather, fairWeather);
   }
 
   #for(mostMs: number, begin: () => void, end: () => void, may = true): void {

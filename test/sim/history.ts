@@ -109,11 +109,12 @@ export class Recorder implements History {
   }
 }
 
-function revisionOf(event: StoreEvent): number {
+export function revisionOf(event: StoreEvent): number {
   return event.type === 'put' ? event.item.revision : event.revision;
 }
 
-function byRevision(events: readonly StoreEvent[]): StoreEvent[][] {
+/** The events of each revision, in order. */
+export function byRevision(events: readonly StoreEvent[]): StoreEvent[][] {
   const groups: StoreEvent[][] = [];
   for (const event of events) {
     const last = groups.at(-1);

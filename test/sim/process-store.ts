@@ -3,6 +3,7 @@ import type { Clock } from '../../shared/clock.ts';
 import { ApiError } from '../../shared/errors.ts';
 import { fraction, type Random } from '../../shared/random.ts';
 import { WatchBrake } from '../support/brake.ts';
+import { byRevision, revisionOf } from './history.ts';
 
 /** The deadline of a call to etcd. */
 const deadlineMs = 5_000;
@@ -15,11 +16,19 @@ export interface StoreWeather {
   failing: number;
   /** The share of the writes that take effect and are answered with an error. */
   unanswered: number;
+  /** Up to so many milliseconds pass before a watch shows the next revision: what is seen lags behind, by one revision after the other. */
+  watchDelayMs: number;
   /** Calls do not come through, and end by their deadline. */
   cut: boolean;
 }
 
-export const fairWeather: Readonly<StoreWeather> = { delayMs: 0, failing: 0, unanswered: 0, cut: false };
+export const fairWeather: Readonly<StoreWeather> = {
+  delayMs: 0,
+  failing: 0,
+  unanswered: 0,
+  watchDelayMs: 0,
+  cut: false,
+};
 
 export interface ProcessStoreDeps {
   readonly store: Store;
@@ -61,8 +70,27 @@ export class ProcessStore implements Store {
   }
 
   watch(prefix: string, from: number, signal: AbortSignal): AsyncIterable<StoreBatch> {
-    const open = (until: AbortSignal) => this.#deps.store.watch(prefix, from, until);
+    const open = (until: AbortSignal) => this.#slowly(this.#deps.store.watch(prefix, from, until), until);
     return this.watches.through(open, AbortSignal.any([this.#dead, signal]));
+  }
+
+  async *#slowly(batches: AsyncIterable<StoreBatch>, signal: AbortSignal): AsyncIterable<StoreBatch> {
+    for await (const batch of batches) {
+      if (this.weather.watchDelayMs === 0) {
+        yield batch;
+        continue;
+      }
+      for (const events of byRevision(batch.events)) {
+        await this.#sleep(this.weather.watchDelayMs * fraction(this.#deps.random), signal);
+        if (signal.aborted) return;
+        yield { revision: revisionOf(events[0] as StoreEvent), events };
+      }
+      yield { revision: batch.revision, events: [] };
+    }
+  }
+
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms > 0) await this.#deps.clock.sleep(ms, signal).catch(() => undefined);
   }
 
   async #read<T>(call: () => Promise<T>): Promise<T> {
