@@ -16,6 +16,7 @@ import { type Assigned, type AssignedChanges, applyAssignments, noChanges, nothi
 import type { Checkpoint } from './checkpoint.ts';
 import type { PodDns } from './dns.ts';
 import { AddressPool } from './network/ipam.ts';
+import { podRef } from './pod/container-spec.ts';
 import type { Hooks } from './pod/hooks.ts';
 import type { PodFacts, PodInputs } from './pod/inputs.ts';
 import { newMemory, type PodMemory } from './pod/model.ts';
@@ -89,8 +90,8 @@ export class PodManager {
   readonly #removing = new Set<string>();
   /** Pods that were on the node when the agent started, and are not wanted: Ready waits for their end. */
   readonly #leftovers = new Set<string>();
-  /** Pods that are gone from the node while the cluster still has their objects. */
-  readonly #finished = new Set<string>();
+  /** Pods that are gone from the node while the cluster still has their objects, with what was last reported of them. */
+  readonly #finished = new Map<string, PodStatusUpdate>();
   readonly #admissions: Admissions;
   readonly #records: PodRecords;
   #listed = false;
@@ -363,9 +364,12 @@ export class PodManager {
   #reconcile(changes: AssignedChanges, complete: boolean): void {
     const wanted = this.#wanted();
     const keys = changes.pods;
-    // Pods that have ended here are told of again when the control plane starts afresh.
-    if (complete) this.#finished.clear();
-    for (const uid of this.#finished) if (!wanted.has(uid)) this.#finished.delete(uid);
+    for (const [uid, report] of this.#finished) {
+      const deleted = wanted.get(uid)?.metadata.deletionTimestamp !== undefined;
+      // A control plane that starts afresh is told again, in the same words: the status that it has may be older.
+      if (deleted && complete) this.#deps.report(report);
+      else if (complete || !wanted.has(uid)) this.#finished.delete(uid);
+    }
     for (const [uid, worker] of this.#workers) {
       if (!complete && !keys.has(keyOf(worker.pod))) continue;
       const pod = wanted.get(uid);
@@ -567,8 +571,9 @@ export class PodManager {
       },
       gone: (pod) => {
         const { uid } = pod.metadata;
+        const report = this.#workers.get(uid)?.currentReport() ?? podRef(pod);
         this.#workers.delete(uid);
-        this.#finished.add(uid);
+        this.#finished.set(uid, { ...report, terminated: true });
         this.#leftovers.delete(uid);
         this.#release(uid);
         this.#ended(uid);
