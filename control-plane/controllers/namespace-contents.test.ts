@@ -58,11 +58,11 @@ it('the default account comes back when it is deleted', async () => {
 
 it('a namespace that is being deleted gets neither again', async () => {
   await start();
+  const tried: string[] = [];
+  room.braked.writes.fail({ times: 0, match: ({ verb, kind }) => tried.push(`${verb} ${kind}`) < 0 });
   await room.client.delete('Namespace', namespace);
   await room.client.delete('ServiceAccount', 'default', { namespace });
   await room.client.delete('ConfigMap', mapName, { namespace });
-  const tried: string[] = [];
-  room.braked.writes.fail({ times: 0, match: ({ verb, kind }) => tried.push(`${verb} ${kind}`) < 0 });
   await room.advance(5_000);
   expect(await account()).toBeUndefined();
   expect(await map()).toBeUndefined();
@@ -81,6 +81,25 @@ it.each(['AlreadyExists', 'Forbidden', 'NotFound'] as const)('a refusal with %s 
   await room.client.delete('ConfigMap', mapName, { namespace });
   await room.advance(5_000);
   expect(tried.sort()).toEqual(['ConfigMap', 'ServiceAccount']);
+  await room.client.patch('Namespace', namespace, {
+    type: 'merge',
+    body: { metadata: { labels: { touched: 'yes' } } },
+  });
+  await room.advance();
+  expect(await account()).toBeDefined();
+  expect(await map()).toBeDefined();
+});
+
+it('a namespace that has both is asked for nothing when it is touched', async () => {
+  await start();
+  const tried: string[] = [];
+  room.braked.writes.fail({ times: 0, match: ({ verb, kind }) => tried.push(`${verb} ${kind}`) < 0 });
+  await room.client.patch('Namespace', namespace, {
+    type: 'merge',
+    body: { metadata: { labels: { touched: 'yes' } } },
+  });
+  await room.advance(1_000);
+  expect(tried).toEqual([]);
 });
 
 it('what fails otherwise is tried again', async () => {

@@ -58,12 +58,22 @@ it('a pod that ends gives back what it took', async () => {
 });
 
 it('a pod whose node never confirms its end gives back what it took a grace after it should have ended, as in Kubernetes', async () => {
-  await pod('a', '200m', { nodeName: 'n', terminationGracePeriodSeconds: 20 });
+  for (const [name, seconds] of [
+    ['b', 60],
+    ['a', 20],
+    ['c', 40],
+  ] as const) {
+    await pod(name, '200m', { nodeName: 'n', terminationGracePeriodSeconds: seconds });
+  }
   await quota({ 'requests.cpu': '2' });
-  await room.client.delete('Pod', 'a', { namespace });
+  for (const name of ['b', 'a', 'c']) await room.client.delete('Pod', name, { namespace });
   await room.advance(39_000);
-  expect(await used()).toEqual({ 'requests.cpu': '200m' });
+  expect(await used()).toEqual({ 'requests.cpu': '600m' });
   await room.advance(2_000);
+  expect(await used()).toEqual({ 'requests.cpu': '400m' });
+  await room.advance(40_000);
+  expect(await used()).toEqual({ 'requests.cpu': '200m' });
+  await room.advance(40_000);
   expect(await used()).toEqual({ 'requests.cpu': '0' });
 });
 
@@ -108,11 +118,28 @@ it('what changes nothing of a count writes nothing', async () => {
   await pod('a', '200m');
   await map('m');
   await quota({ pods: '5', configmaps: '9' });
-  const { resourceVersion } = (await read()).metadata;
+  const asked: string[] = [];
+  room.braked.writes.fail({ times: 0, match: ({ name }) => asked.push(name) < 0 });
   await room.client.patch('Pod', 'a', { type: 'merge', body: { metadata: { labels: { x: 'y' } } } }, { namespace });
   await room.client.patch('ConfigMap', 'm', { type: 'merge', body: { data: { x: 'y' } } }, { namespace });
+  await room.client.patch(
+    'ResourceQuota',
+    'q',
+    { type: 'merge', body: { metadata: { labels: { x: 'y' } } } },
+    { namespace },
+  );
   await room.advance(5_000);
-  expect((await read()).metadata.resourceVersion).toBe(resourceVersion);
+  expect(asked).toEqual([]);
+});
+
+it('a quota with a scope counts only what it is for', async () => {
+  await pod('sized', '200m');
+  const containers = [{ name: 'main', image: 'some:1' }];
+  await room.client.create('Pod', { metadata: { name: 'plain', namespace }, spec: { containers } });
+  const spec = { hard: { pods: '5' }, scopes: ['BestEffort'] };
+  await room.client.create('ResourceQuota', { metadata: { name: 'q', namespace }, spec: spec as never });
+  await room.advance(1_000);
+  expect(await used()).toEqual({ pods: '1' });
 });
 
 it('counts come at most five times a second', async () => {
@@ -145,6 +172,13 @@ it('informers that lost deletions have them given back once they list again', as
 
 it('a quota of a name that was taken before is counted at once', async () => {
   await quota({ pods: '5' });
+  await room.client.patch(
+    'ResourceQuota',
+    'q',
+    { type: 'merge', body: { spec: { hard: { pods: '6' } } } },
+    { namespace },
+  );
+  await room.advance(20);
   await room.client.delete('ResourceQuota', 'q', { namespace });
   await room.client.create('ResourceQuota', { metadata: { name: 'q', namespace }, spec: { hard: { pods: '7' } } });
   await room.advance(20);
