@@ -76,6 +76,7 @@ describe('a list of etcd', () => {
     expect([after.items[0]?.key, after.items.length, after.revision]).toEqual(['/k/025', 5, 40]);
     const before = await store.list('/k/', { after: '/a' });
     expect([before.items[0]?.key, before.items.length]).toEqual(['/k/000', 30]);
+    expect(String(etcd.named('range').at(-2)?.request.key)).toBe('/k/');
     const exact = await store.list('/k/', { after: '/k/' });
     expect(exact.items).toHaveLength(30);
   });

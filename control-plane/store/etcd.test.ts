@@ -71,6 +71,7 @@ describe('a call of etcd', () => {
       revision: 7,
     });
     expect([etcd.named('range').length, observed]).toEqual([3, [['get', true, 0.03]]]);
+    expect(etcd.named('range')[0]?.request).toEqual({ key: Buffer.from('/a') });
     expect(clock.monotonic()).toBeGreaterThanOrEqual(30);
     failing('range', [], { header: header(8), kvs: [] });
     expect(await settled(store.get('/a'))).toEqual({ item: undefined, revision: 8 });
@@ -178,6 +179,13 @@ describe('what is asked of etcd', () => {
       { ok: true, revision: 9 },
       { ok: false, revision: 9 },
     ]);
+    const write = { request_put: { key: Buffer.from('/a'), value: Buffer.from('x'), lease: 0 } };
+    expect(etcd.named('txn')[0]?.request).toMatchObject({
+      success: [
+        { request_txn: { compare: [], success: [write] } },
+        { request_txn: { compare: [{ key: Buffer.from('/b') }], success: [] } },
+      ],
+    });
     expect(etcd.named('txn')).toHaveLength(1);
     await expect(
       store.txns([put('/a'), { guards: [], writes: [...put('/a').writes, ...put('/a').writes] }]),
