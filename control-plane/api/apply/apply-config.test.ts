@@ -35,14 +35,16 @@ describe('the examples of Kubernetes’ documentation', () => {
   };
   const { replicas: _replicas, ...withoutReplicas } = config.spec;
   const replicas = (count: number) => ({ spec: { replicas: count } });
-  const user = applied(applyConfig(deployment, {}, config, [], writer('kubectl'), false));
+  const byUser = () => applied(applyConfig(deployment, {}, config, [], writer('kubectl'), false));
 
   it('a value that another manager set is a conflict, which names the manager and the field', () => {
+    const user = byUser();
     const other = applyConfig(deployment, user.object, replicas(5), user.entries, writer('hpa'), false);
     expect(conflicts(other)).toEqual([['kubectl', '.spec.replicas']]);
   });
 
   it('the same value is shared, and stays when one of both gives it up', () => {
+    const user = byUser();
     const shared = applied(applyConfig(deployment, user.object, replicas(3), user.entries, writer('hpa'), false));
     expect(managers(shared.entries)).toEqual(['hpa Apply', 'kubectl Apply']);
     const given = { ...config, spec: withoutReplicas };
@@ -53,6 +55,7 @@ describe('the examples of Kubernetes’ documentation', () => {
   });
 
   it('forced, the field is the new manager’s alone, and the old one then conflicts', () => {
+    const user = byUser();
     const forced = applied(applyConfig(deployment, user.object, replicas(5), user.entries, writer('hpa'), true));
     expect(forced.object).toEqual({ ...config, spec: { ...config.spec, replicas: 5 } });
     expect(forced.entries.find(({ manager }) => manager === 'hpa')?.fieldsV1).toEqual({
@@ -63,6 +66,7 @@ describe('the examples of Kubernetes’ documentation', () => {
   });
 
   it('a field that its sole manager leaves out goes', () => {
+    const user = byUser();
     const given = { ...config, spec: withoutReplicas };
     const after = applied(applyConfig(deployment, user.object, given, user.entries, writer('kubectl'), false));
     expect(after.object).toEqual(given);
@@ -71,15 +75,18 @@ describe('the examples of Kubernetes’ documentation', () => {
 
 describe('two managers on one item of a list', () => {
   const item = (more: object) => ({ spec: { containers: [{ name: 'a', ...more }] } });
-  const one = applied(applyConfig(pod, {}, item({ image: 'a:1' }), [], writer('one'), false));
-  const both = applied(applyConfig(pod, one.object, item({ tty: true }), one.entries, writer('two'), false));
+  const byOne = () => applied(applyConfig(pod, {}, item({ image: 'a:1' }), [], writer('one'), false));
+  const byBoth = () =>
+    applied(applyConfig(pod, byOne().object, item({ tty: true }), byOne().entries, writer('two'), false));
 
   it('have both of their fields in it', () => {
+    const both = byBoth();
     expect(both.object).toEqual(item({ image: 'a:1', tty: true }));
     expect(both.entries.map(({ fieldsV1 }) => JSON.stringify(fieldsV1).includes('"f:name"'))).toEqual([true, true]);
   });
 
   it('each take their own with them; the item goes with the last', () => {
+    const both = byBoth();
     const left = applied(applyConfig(pod, both.object, {}, both.entries, writer('one'), false));
     expect([left.object, managers(left.entries)]).toEqual([item({ tty: true }), ['two Apply']]);
     const none = applied(applyConfig(pod, left.object, {}, left.entries, writer('two'), false));
@@ -87,12 +94,14 @@ describe('two managers on one item of a list', () => {
   });
 
   it('what was set by nobody who is known in an item stays while the item does', () => {
+    const one = byOne();
     const live = item({ image: 'a:1', stdin: true });
     const after = applied(applyConfig(pod, live, item({}), one.entries, writer('one'), false));
     expect(after.object).toEqual(item({ stdin: true }));
   });
 
   it('what an updater set in an item that it does not own goes with the item, and so does its ownership', () => {
+    const one = byOne();
     const updater: Entry = {
       manager: 'u',
       operation: 'Update',
@@ -108,9 +117,10 @@ describe('two managers on one item of a list', () => {
 
 describe('an apply', () => {
   const data = (values: Record<string, string>) => ({ data: values });
-  const first = applied(applyConfig(map, {}, data({ a: '1' }), [], writer('one'), false));
+  const byFirst = () => applied(applyConfig(map, {}, data({ a: '1' }), [], writer('one'), false));
 
   it('of the same again changes nothing, not even the time; of another version it does', () => {
+    const first = byFirst();
     const later = writer('one', { time: '2026-02-02T00:00:00Z' });
     const again = applied(applyConfig(map, first.object, data({ a: '1' }), first.entries, later, false));
     expect(again.entries[0]).toBe(first.entries[0]);
@@ -129,6 +139,7 @@ describe('an apply', () => {
   });
 
   it('is no update of the same name, nor an apply to a subresource', () => {
+    const first = byFirst();
     const update = { ...writer('one'), operation: 'Update' as const };
     const entries = [...first.entries].map((entry): Entry => ({ ...entry, operation: update.operation }));
     const outcome = applyConfig(map, first.object, data({ a: '2' }), entries, writer('one'), false);
@@ -145,6 +156,7 @@ describe('an apply', () => {
   });
 
   it('names every conflict, with each manager', () => {
+    const first = byFirst();
     const two = applied(applyConfig(map, first.object, data({ a: '1', b: '1' }), first.entries, writer('two'), false));
     const outcome = applyConfig(map, two.object, data({ a: '2', b: '2' }), two.entries, writer('three'), false);
     expect(conflicts(outcome)).toEqual([
@@ -155,6 +167,7 @@ describe('an apply', () => {
   });
 
   it('takes an absent field that another manager owns for a conflict when it sets it', () => {
+    const first = byFirst();
     const outcome = applyConfig(map, {}, data({ a: '2' }), first.entries, writer('two'), false);
     expect(conflicts(outcome)).toEqual(
       [
