@@ -172,6 +172,9 @@ describe('preferred affinity', () => {
     const disliked = onNode(pod('s', 'y', { prefersAway: [[3, term('x')]] }), 'a1');
     expect(scores(pod('p', 'x'), nodes, [liked])).toEqual([100, 100, 0, 0]);
     expect(scores(pod('p', 'x'), nodes, [disliked])).toEqual([0, 0, 100, 100]);
+    expect(fitting(pod('p', 'x'), nodes, [liked, disliked])).toEqual(['a1', 'a2', 'b1', 'none']);
+    const shy = onNode(pod('t', 'y', { away: [term('x')] }), 'b1');
+    expect(scores(pod('p', 'x'), nodes, [liked, shy])).toEqual([100, 100, 0, 0]);
     const found = scores(pod('p', 'x'), nodes, [liked, needed]) ?? [];
     expect(found[0]).toBe(100);
     expect(found[2]).toBeCloseTo(100 / 3);

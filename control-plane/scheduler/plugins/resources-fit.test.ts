@@ -83,6 +83,17 @@ describe('room on a node', () => {
     });
   });
 
+  it('is named for each node by what that node is short of', () => {
+    const index = new NodeIndex();
+    index.setNode(readyNode('little-cpu', { cpu: '1', memory: '100' }));
+    index.setNode(readyNode('little-memory', { cpu: '2', memory: '50' }));
+    index.withShape(pendingPod('p', { cpu: '2', memory: '100' }), (shape) => {
+      const check = resourcesFit.prepare(shape, index);
+      const reasons = index.slots.map((node) => node && check?.filter?.(node)?.reasons);
+      expect(reasons).toEqual([['Insufficient cpu'], ['Insufficient memory']]);
+    });
+  });
+
   it('as a yes or no says the same as the list of what is short', () => {
     const amount = fc.nat(3).map(String);
     const amounts = fc.record({ cpu: amount, memory: amount, 'ephemeral-storage': amount, 'example.com/gpu': amount });

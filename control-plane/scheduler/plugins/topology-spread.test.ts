@@ -83,6 +83,11 @@ describe('a hard spread', () => {
     expect(fitting(wanting([constraint()], {}, 'other'), three, pods({ a: 2 }))).toEqual(['b', 'c']);
   });
 
+  it('counts only pods that the constraint selects', () => {
+    const placed = [...pods({ b: 3 }, 'other'), ...pods({ a: 1 })];
+    expect(fitting(wanting([constraint()]), three, placed)).toEqual(['b', 'c']);
+  });
+
   it('counts neither pods that have ended nor pods that are being deleted', () => {
     const [one, two] = pods({ a: 2 });
     if (!one || !two) throw new Error('no pods');
