@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ApiError } from '../../shared/errors.ts';
 import type { EventRecorder } from '../../shared/event-recorder.ts';
-import type { Pod } from '../../shared/generated/types.ts';
+import type { Pod, PodDisruptionBudget } from '../../shared/generated/types.ts';
 import { silentLog } from '../../shared/log.ts';
 import { keyOf } from '../../shared/object.ts';
 import { seededRandom } from '../../shared/random.ts';
@@ -20,7 +20,7 @@ type Spec = Partial<Pod['spec']>;
 const stops: AbortController[] = [];
 
 /** A preemptor over nodes of one cpu. */
-function setUp(nodes: readonly string[], placed: readonly Pod[]) {
+function setUp(nodes: readonly string[], placed: readonly Pod[], budgets = new Budgets()) {
   const clock = new VirtualClock();
   const stop = new AbortController();
   stops.push(stop);
@@ -48,7 +48,7 @@ function setUp(nodes: readonly string[], placed: readonly Pod[]) {
   const preemptor = new Preemptor(
     {
       ...{ client, clock, random: seededRandom(1), recorder, log: silentLog },
-      ...{ index, plugins: defaultPlugins, budgets: new Budgets() },
+      ...{ index, plugins: defaultPlugins, budgets },
       podOf: (key) => pods.get(key),
       again: (key) => again.push(key),
     },
@@ -151,6 +151,32 @@ describe('the preemptor', () => {
     expect(high.entry.node).toBe(node('m'));
     await clock.advance(0);
     expect(deleted).toEqual(['other']);
+  });
+
+  it('waits on its room though other nodes can’t take the pod at all', async () => {
+    const { preempt, queued, index } = setUp(['cordoned', 'n'], [onNode(pod('low', 1), 'n')]);
+    index.setNode(readyNode('cordoned', { cpu: '1' }, { spec: { unschedulable: true } }));
+    const high = queued(pod('high', 9));
+    preempt(high);
+    expect(preempt(high).message).toContain('a terminating pod on the nominated node');
+  });
+
+  it('counts its evictions that are under way against the budgets of the next victims', () => {
+    const budgets = new Budgets();
+    const status = { disruptionsAllowed: 1 };
+    const metadata = { name: 'db', namespace: 'default' };
+    const selector = { matchLabels: { app: 'db' } };
+    budgets.set({ metadata, spec: { selector }, status } as unknown as PodDisruptionBudget);
+    const guarded = (name: string) => ({
+      ...pod(name, 1),
+      metadata: { ...pod(name, 1).metadata, labels: { app: 'db' } },
+    });
+    const placed = [onNode(guarded('g1'), 'n'), onNode(guarded('g2'), 'm'), onNode(pod('free', 5), 'o')];
+    const { preempt, queued } = setUp(['n', 'm', 'o'], placed, budgets);
+    const [first, second] = [queued(pod('first', 9)), queued(pod('second', 9))];
+    preempt(first);
+    preempt(second);
+    expect([first.entry.node?.name, second.entry.node?.name]).toEqual(['n', 'o']);
   });
 
   it('does not wait on its room for a preempted pod of its own priority', () => {
