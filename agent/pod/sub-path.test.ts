@@ -104,12 +104,10 @@ describe('a subPath', () => {
   });
 
   it('that several containers ask for at once is made once, and shown to each', async () => {
-    await chmod(root, 0o2770);
-    await Promise.all(
-      Array.from({ length: 24 }, (_, i) => bindSubPath(mounter, root, `made-${i % 3}/deep`, join(dir, `place-${i}`))),
-    );
-    for (const path of ['made-0', 'made-1/deep', 'made-2/deep']) {
-      expect((await stat(join(root, path))).mode & 0o7777).toBe(0o2770);
+    const paths = Array.from({ length: 24 }, (_, i) => `made-${i % 3}/deep`);
+    await Promise.all(paths.map((path, i) => bindSubPath(mounter, root, path, join(dir, `place-${i}`))));
+    for (const [i, path] of paths.entries()) {
+      expect((await stat(join(dir, `place-${i}`))).ino).toBe((await stat(join(root, path))).ino);
     }
   });
 
