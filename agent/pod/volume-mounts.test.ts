@@ -1,5 +1,5 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Container, VolumeMount } from '../../shared/generated/types.ts';
 import { VolumesScene } from '../../test/support/file-volumes.ts';
@@ -33,6 +33,20 @@ const mountsOf = (volumeMounts: VolumeMount[], more: Partial<Container> = {}, at
 const ownTargets = ['/dev/termination-log', '/etc/hosts', '/etc/resolv.conf'];
 
 describe('the mounts of a container', () => {
+  it('have the permissions of the volume in each directory that several containers make at once', async () => {
+    await prepare();
+    await chmod(scene.volume('data'), 0o777);
+    const made = Array.from({ length: 24 }, (_, i) => `made-${i % 3}/deep`);
+    const mounting = made.map((subPath, i) => {
+      const volumeMounts = [{ name: 'data', mountPath: '/data', subPath }];
+      return scene.volumes.mounts(pod, container(`app-${i}`, { volumeMounts }), 0, inputs, podFacts);
+    });
+    await Promise.all(mounting);
+    for (const path of new Set(made.flatMap((one) => [one, dirname(one)]))) {
+      expect((await stat(join(scene.volume('data'), path))).mode & 0o777).toBe(0o777);
+    }
+  });
+
   it('are its volumes in their order, and its own files', async () => {
     await prepare();
     const mounts = await mountsOf([
