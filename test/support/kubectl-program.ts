@@ -24,6 +24,17 @@ export function inWordsOf132(text: string): string {
   return since132.reduce((said, [newer, older]) => said.replace(newer, older), text);
 }
 
+/**
+ * On a busy machine kubectl may read before it has made its streams. It then complains of the empty message by which a server of
+ * Kubernetes' says that a stream is there, and goes on.
+ */
+const tooEarly = /^E\d{4} .* websocket\.go:\d+\] Unknown stream id \d, discarding message\n/gm;
+
+/** What it wrote on its standard error, in the words of 1.32. */
+export function complaintsOf(err: string): string {
+  return inWordsOf132(err).replace(tooEarly, '');
+}
+
 /** 32 for 1.32; 0 when there is none. */
 export function kubectlMinor(): number {
   const { stdout } = spawnSync(kubectlProgram, ['version', '--client', '-o', 'json'], { encoding: 'utf8' });

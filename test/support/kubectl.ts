@@ -11,7 +11,7 @@ import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import type { Authority, KeyPair } from '../../shared/pki/certificates.ts';
 import { writeKubeconfig } from '../../shared/pki/kubeconfig.ts';
-import { inWordsOf132, kubectlProgram } from './kubectl-program.ts';
+import { complaintsOf, inWordsOf132, kubectlProgram } from './kubectl-program.ts';
 
 export interface Ran {
   /** Null when a signal ended it. */
@@ -42,11 +42,6 @@ export interface Kubectl {
 }
 
 const limitMs = 60_000;
-/**
- * On a busy machine kubectl may read before it has made its streams. It then complains of the empty message by which a server of
- * Kubernetes' says that a stream is there, and goes on.
- */
-const tooEarly = /^E\d{4} .* websocket\.go:\d+\] Unknown stream id \d, discarding message\n/gm;
 
 export async function serveKubectl(parts: {
   controlPlane: ControlPlane;
@@ -96,9 +91,7 @@ export async function serveKubectl(parts: {
     const late = setTimeout(() => child.kill('SIGKILL'), limitMs);
     const done = new Promise<Ran>((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code) =>
-        resolve({ code, out: inWordsOf132(so.out), err: inWordsOf132(so.err).replace(tooEarly, '') }),
-      );
+      child.once('close', (code) => resolve({ code, out: inWordsOf132(so.out), err: complaintsOf(so.err) }));
     }).finally(() => clearTimeout(late));
     return { child, so, done };
   };

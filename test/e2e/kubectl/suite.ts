@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { startCluster, type TestCluster } from '../../support/cluster.ts';
-import { inWordsOf132, kubectlProgram } from '../../support/kubectl-program.ts';
+import { complaintsOf, inWordsOf132, kubectlProgram } from '../../support/kubectl-program.ts';
 import { masked } from './masked.ts';
 
 /** Real kubectl and one cluster of three machines, which all themes share. */
@@ -107,7 +107,7 @@ export function kubectlSuite(): Suite {
       cleanups.push(() => child.kill('SIGKILL'));
       const done = new Promise<Ran>((resolve, reject) => {
         child.once('error', reject);
-        child.once('close', (code) => resolve({ code, out: inWordsOf132(so.out), err: inWordsOf132(so.err) }));
+        child.once('close', (code) => resolve({ code, out: inWordsOf132(so.out), err: complaintsOf(so.err) }));
       }).finally(() => clearTimeout(late));
       return { child, so, done };
     };
