@@ -200,7 +200,7 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
       const before = sizeOf(set);
       if (size === undefined && !(resized && before > 0)) continue;
       await patchSet(deployment, set, { annotations: sizeAnnotations(deployment) }, size);
-      if (size === undefined || size === before) continue;
+      if (size === undefined) continue;
       scaled(deployment, size > before ? 'up' : 'down', set.metadata.name, before, size);
     }
   }
