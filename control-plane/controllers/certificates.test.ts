@@ -240,6 +240,32 @@ describe('a request for a node’s client certificate', () => {
     expect(lives).toEqual([]);
   });
 
+  it('keeps the approval that another gave while the controller asked for the right', async () => {
+    allowed = ['nodeclient'];
+    const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'patch' });
+    await node('bootstrap');
+    await held.arrived;
+    await decide('Approved');
+    held.release();
+    await room.advance(1_000);
+    expect(await conditions()).toEqual(['Approved Mine']);
+    expect(await certificate()).toBeDefined();
+  });
+
+  it('that cannot be read is approved by no right, and waits for a decision until it is forgotten', async () => {
+    allowed = ['nodeclient'];
+    await node('bootstrap');
+    const made = await room.client.get('CertificateSigningRequest', 'csr');
+    // The API refuses such a request; an older version may have stored it.
+    const unreadable = { ...made, status: {}, spec: { ...made.spec, request: 'AAAA' } };
+    const informers = { of: () => ({ get: () => unreadable }) } as unknown as typeof room.deps.informers;
+    const controller = createCertificateController({ ...room.deps, informers }, { signRequest: async () => answer });
+    asked = [];
+    const left = Date.parse(made.metadata.creationTimestamp) + day - room.clock.now();
+    expect(await controller.reconcile('csr', new AbortController().signal)).toBe(left);
+    expect(asked).toEqual([]);
+  });
+
   it('is renewed with the uid of its enrollment', async () => {
     allowed = ['selfnodeclient'];
     await room.client.create('Node', { metadata: { name: 'n1' }, spec: {} });
