@@ -3,6 +3,7 @@ import type { Patch, PatchOptions } from '../../shared/client.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { DeleteOptions, Kind, KindMap, OwnerReference } from '../../shared/generated/types.ts';
 import { startTestApi, type TestApi } from '../../test/support/api-server.ts';
+import { ControllerRoom } from '../../test/support/controller-room.ts';
 import { startControllers } from '../../test/support/controllers.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { component } from '../api/identity.ts';
@@ -136,5 +137,27 @@ it('a pod that changes just as its node is found lost is still said to be not re
     });
   } finally {
     await stop();
+  }
+});
+
+it('a pod that gets the name of one that leaves a lost node, just before that one is deleted, stays', async () => {
+  const room = await ControllerRoom.start((deps) =>
+    createNodeLifecycleController(deps, { leaseMs: 0, startupMs: 3_600_000 }),
+  );
+  try {
+    const place = (nodeName: string) =>
+      room.client.create('Pod', { metadata: { name: 'web', namespace }, spec: { ...spec, nodeName } });
+    await room.client.create('Node', { metadata: { name: 'there' }, spec: {} });
+    const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'delete' });
+    await place('lost');
+    await room.advance();
+    expect(await held.arrived).toMatchObject({ kind: 'Pod', name: 'web' });
+    await room.client.delete('Pod', 'web', { namespace, gracePeriodSeconds: 0 });
+    const { metadata } = await place('there');
+    held.release();
+    await room.advance(1_000);
+    expect((await room.client.get('Pod', 'web', namespace)).metadata.uid).toBe(metadata.uid);
+  } finally {
+    await room.stop();
   }
 });

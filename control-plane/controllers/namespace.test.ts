@@ -156,6 +156,25 @@ describe('informers that are behind', () => {
     expect((await find())?.metadata.deletionTimestamp).toBeUndefined();
   });
 
+  it('do not have an object deleted whose name, in another namespace of the same name, another one has', async () => {
+    await create();
+    await fill('map');
+    const held = room.braked.writes.hold({ match: (write) => write.verb === 'delete' && write.name === 'map' });
+    await remove();
+    await held.arrived;
+    // Another server empties the namespace and lets it go, and it is made again.
+    await room.client.delete('ConfigMap', 'map', { namespace: name });
+    const body = { spec: { finalizers: [] } };
+    await room.client.patch('Namespace', name, { type: 'merge', body }, { subresource: 'finalize' });
+    expect(await find()).toBeUndefined();
+    await room.client.create('Namespace', { metadata: { name } });
+    await fill('map');
+    held.release();
+    await room.advance(5_000);
+    expect(await maps()).toContain('map');
+    expect((await find())?.metadata.deletionTimestamp).toBeUndefined();
+  });
+
   it('that lost the deletion have it carried out once they list again', async () => {
     await create();
     await fill('map');
