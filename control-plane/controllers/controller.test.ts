@@ -181,8 +181,9 @@ it('its queue is told of by metrics: what was added, what waits, what failed and
   expect((await value('workqueue_depth'))?.[0]?.value).toBe(0);
   expect((await value('workqueue_retries_total'))?.[0]?.value).toBe(1);
   const text = await registry.metrics();
-  expect(text).toContain('workqueue_work_duration_seconds_count{name="measured"} 4');
-  expect(text).toContain('workqueue_work_duration_seconds_sum{name="measured"} 8');
+  const line = (name: string) => text.split('\n').find((one) => one.startsWith(`${name}{name="measured"} `));
+  expect(line('workqueue_work_duration_seconds_count')?.split(' ')[1]).toBe('4');
+  expect(line('workqueue_work_duration_seconds_sum')?.split(' ')[1]).toBe('8');
   stop.abort(new Error('enough'));
   await running;
 });
