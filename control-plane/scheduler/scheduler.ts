@@ -179,7 +179,7 @@ class RunningScheduler implements Scheduler {
     if (!queued) return false;
     const { entry } = queued;
     const { metrics, clock } = this.#deps;
-    const started = metrics ? clock.monotonic() : 0;
+    const started = clock.monotonic();
     const kept = entry.reserved ? entry.node : undefined;
     if (kept) this.#index.forget(entry);
     const decision: Decision =
@@ -309,7 +309,7 @@ class RunningScheduler implements Scheduler {
       (pod.spec.schedulerName ?? 'default-scheduler') === this.#name;
     const queued = this.#queue.get(entry.key);
     if (!wanted) {
-      if (queued) this.#unqueue(entry.key);
+      this.#unqueue(entry.key);
       return;
     }
     if (!queued) {

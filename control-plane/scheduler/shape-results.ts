@@ -47,7 +47,6 @@ export class ShapeResults {
   /** Takes in what has changed since the last time. */
   refresh(): void {
     const { changes, slots } = this.#index;
-    if (this.#cursor === changes.head) return;
     if (changes.covers(this.#cursor) && changes.head - this.#cursor < slots.length) {
       for (let at = this.#cursor; at < changes.head; at++) {
         const slot = changes.at(at);
