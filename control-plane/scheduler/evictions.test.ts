@@ -244,6 +244,24 @@ describe('evictions', () => {
     expect([evictions.has('default/v999'), evictions.has('default/v1000')]).toEqual([true, false]);
   });
 
+  it('remember the ten thousand newest refusals, of which a repeated one is new', async () => {
+    const { clock, evictions, add, state } = start();
+    state.remove = () => Promise.reject(new ApiError('Forbidden', 'not this one'));
+    const refuse = async (from: number, to: number): Promise<void> => {
+      for (let i = from; i < to; i++) {
+        evictions.evict(add(victim(`v${i}`)), high, 'n');
+        if (i % 1_000 === 999) await clock.advance(0);
+      }
+      await clock.advance(0);
+    };
+    await refuse(0, 10_000);
+    expect([evictions.isRefused('uid-v0'), evictions.isRefused('uid-v1')]).toEqual([true, true]);
+    await refuse(0, 1);
+    await refuse(10_000, 10_001);
+    const refused = [0, 1, 2, 9_999, 10_000].filter((i) => evictions.isRefused(`uid-v${i}`));
+    expect(refused).toEqual([0, 2, 9_999, 10_000]);
+  });
+
   it('stop when they are aborted', async () => {
     const { clock, stop, evictions, add, calls, refusals } = start();
     evictions.evict(add(victim('a')), high, 'n');

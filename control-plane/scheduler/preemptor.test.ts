@@ -108,7 +108,7 @@ describe('the preemptor', () => {
     const modest = queued(pod('modest', 9, '1', { preemptionPolicy: 'Never' }));
     const message = ' preemption: not eligible due to preemptionPolicy=Never.';
     expect(preempt(modest)).toEqual({ message, fits: false });
-    expect(modest.entry.node).toBeUndefined();
+    expect(modest.entry).toMatchObject({ node: undefined, assumed: false, reserved: false });
     index.reserve(modest.entry, node('n'));
     expect(preempt(modest)).toEqual({ message, fits: false });
     expect(modest.entry).toMatchObject({ node: node('n'), reserved: true });
@@ -264,5 +264,41 @@ describe('the preemptor', () => {
     refuse();
     await clock.advance(0);
     expect(again).toEqual([]);
+  });
+
+  it('looks for another room when the node of its own has gone, with its victims still on it', () => {
+    const placed = [preempted(onNode(pod('going', 1), 'n')), onNode(pod('other', 2), 'm')];
+    const { preempt, queued, index, node } = setUp(['n', 'm'], placed);
+    const high = queued(pod('high', 9));
+    index.reserve(high.entry, node('n'));
+    index.removeNode('n');
+    expect(preempt(high)).toEqual({ message: '', fits: false });
+    expect(high.entry.node?.name).toBe('m');
+  });
+
+  it('goes on with the next evictions when the pod that wanted the first has gone', async () => {
+    const placed = [onNode(pod('low', 1), 'n'), onNode(pod('other', 2), 'm')];
+    const { clock, preempt, queued, deleted, index } = setUp(['n', 'm'], placed);
+    const first = queued(pod('first', 9));
+    preempt(first);
+    preempt(queued(pod('second', 9)));
+    index.removePod(first.entry.key);
+    await clock.advance(0);
+    expect(deleted).toEqual(['other']);
+  });
+
+  it('goes on with the next evictions when one is refused for a pod that has gone meanwhile', async () => {
+    const placed = [onNode(pod('low', 1), 'n'), onNode(pod('other', 2), 'm')];
+    const { clock, preempt, queued, deleted, answers, again, index } = setUp(['n', 'm'], placed);
+    const first = queued(pod('first', 9));
+    let refuse = (): void => undefined;
+    answers.remove = () => new Promise((_, reject) => (refuse = () => reject(new ApiError('Forbidden', 'no'))));
+    preempt(first);
+    preempt(queued(pod('second', 9)));
+    await clock.advance(0);
+    index.removePod(first.entry.key);
+    refuse();
+    await clock.advance(0);
+    expect([deleted, again]).toEqual([['low', 'other'], []]);
   });
 });

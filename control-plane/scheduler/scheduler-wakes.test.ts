@@ -217,6 +217,23 @@ describe('a pod', () => {
 });
 
 describe('a scheduler', () => {
+  it('sends what it has decided before it decides on all of many pods that take their time', async () => {
+    const one = new SchedulerScene();
+    void one.run();
+    const sentAfter: number[] = [];
+    one.answer = async (bindings) => {
+      sentAfter.push(one.decisions);
+      return bindings.map(({ guardVersion }) => ({ ok: true, guardVersion }));
+    };
+    one.decisionMs = 1;
+    const names = Array.from({ length: 50 }, (_, i) => `p${i}`);
+    await one.show(readyNode('n', { cpu: '100' }), ...names.map((name) => labelled(name, 'a', '100m')));
+    await one.clock.advance(1_000);
+    expect([...one.bound].sort()).toEqual([...names].sort());
+    expect(sentAfter[0]).toBeLessThanOrEqual(20);
+    await one.stop();
+  });
+
   it('ends with the fault of a rule, which nothing hides', async () => {
     const prepare = (): never => {
       throw new Error('a fault');

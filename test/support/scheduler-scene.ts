@@ -1,6 +1,7 @@
 import type { SchedulerMetrics } from '../../control-plane/scheduler/metrics.ts';
 import { createScheduler, type Scheduler, type SchedulerOptions } from '../../control-plane/scheduler/scheduler.ts';
 import type { Binding, BindResult, Client, Patch } from '../../shared/client.ts';
+import type { Clock } from '../../shared/clock.ts';
 import type { EventAction, EventRecorder } from '../../shared/event-recorder.ts';
 import type { Kind, KindMap } from '../../shared/generated/types.ts';
 import type { Change, Informers, ObjectStore } from '../../shared/informer.ts';
@@ -23,6 +24,8 @@ export class SchedulerScene {
   /** The revision that the informers show. */
   revision = 1;
   decisions = 0;
+  /** How long each decision takes by the scheduler's clock. */
+  decisionMs = 0;
   readonly scheduler: Scheduler;
   readonly #objects = new Map<string, Map<string, Shown>>();
   readonly #stop = new AbortController();
@@ -56,7 +59,13 @@ export class SchedulerScene {
       run: async () => undefined,
     };
     Object.defineProperty(informers, 'revision', { get: () => this.revision });
-    const deps = { client, clock: this.clock, random: seededRandom(1), log: silentLog, informers, recorder, metrics };
+    const clock: Clock = {
+      now: () => this.clock.now(),
+      monotonic: () => this.clock.monotonic() + this.decisions * this.decisionMs,
+      sleep: (ms, signal) => this.clock.sleep(ms, signal),
+      timer: (ms, run) => this.clock.timer(ms, run),
+    };
+    const deps = { client, clock, random: seededRandom(1), log: silentLog, informers, recorder, metrics };
     this.scheduler = createScheduler(deps, options);
   }
 
