@@ -126,7 +126,7 @@ export function parseFieldSelector(text: string): FieldRequirement[] {
   if (text.length > maxText) throw new ApiError('BadRequest', 'invalid field selector: too long');
   const found: FieldRequirement[] = [];
   for (const term of splitUnescaped(text)) {
-    const match = /(.*?)(!=|==|=)(.*)/s.exec(term);
+    const match = /^(.*?)(!=|==|=)(.*)$/s.exec(term);
     if (!match) throw new ApiError('BadRequest', `invalid selector: '${text}'; can't understand '${term}'`);
     const [, path = '', operator = '', value = ''] = match;
     found.push({ path, equal: operator !== '!=', value: unescapeValue(value) });
