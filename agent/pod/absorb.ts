@@ -99,7 +99,9 @@ function withoutFuture(memory: PodMemory, now: number): PodMemory {
 function absorbContainer(before: ContainerMemory, state: ContainerState, now: number): ContainerMemory {
   let after = before;
   if (state.attempt >= after.nextAttempt) after = { ...after, nextAttempt: state.attempt + 1 };
-  if (state.state === 'running' && after.live?.id !== state.id && state.attempt >= (after.live?.attempt ?? 0)) {
+  const { live: known } = after;
+  const isKnown = known?.id === state.id && known.sandboxId !== '';
+  if (state.state === 'running' && !isKnown && state.attempt >= (known?.attempt ?? 0)) {
     const live = {
       id: state.id,
       attempt: state.attempt,
@@ -111,9 +113,18 @@ function absorbContainer(before: ContainerMemory, state: ContainerState, now: nu
     };
     after = { ...after, live };
   }
-  const newer = state.attempt > (after.exits[0]?.attempt ?? -1);
+  const [last] = after.exits;
+  const newer = state.attempt > (last?.attempt ?? -1);
   if (state.state === 'exited' && newer) after = recordExit(after, exitOf(state, now));
+  if (last?.id === state.id && last.sandboxId === '')
+    after = { ...after, exits: [withOrigin(last, state), ...after.exits.slice(1)] };
   return after;
+}
+
+/** What no status tells of an exit, and the runtime still has: without its sandbox an init container would run again. */
+function withOrigin(exit: ContainerExit, { sandboxId, labels }: ContainerState): ContainerExit {
+  const hash = labels[hashLabel];
+  return { ...exit, sandboxId, ...(hash ? { hash } : {}) };
 }
 
 function recordExit(memory: ContainerMemory, exit: ContainerExit): ContainerMemory {

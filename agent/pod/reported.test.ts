@@ -79,6 +79,18 @@ describe('what is remembered of a pod that this agent has no record of', () => {
     expect(Object.keys(memory(status).containers)).toEqual(['init', 'debug']);
   });
 
+  it('learns from the runtime which sandbox a container was in: an init container that is done does not run again', () => {
+    const states = [{ state: ended('i0', 1) }, { containerID: 'fake://i1', state: { running: { startedAt: at(2) } } }];
+    const initContainerStatuses = states.map((state, i) => container(`init${i}`, state));
+    const there = { sandboxId: 's', labels: { 'coracle.io/container-hash': 'h' }, image: 'i:1', imageId: 'fake://sha' };
+    const containers = (['exited', 'running'] as const).map((state, i) => {
+      return { ...there, id: `i${i}`, name: `init${i}`, attempt: 0, state, exitCode: 0 } as never;
+    });
+    const { init0, init1 } = absorb(memory({ initContainerStatuses }), { sandboxes: [], containers }, now).containers;
+    expect(init0?.exits).toMatchObject([{ id: 'i0', sandboxId: 's', hash: 'h', finishedAt: ms(2) }]);
+    expect(init1?.live).toMatchObject({ id: 'i1', sandboxId: 's', hash: 'h' });
+  });
+
   it('takes no absent time for the year 1970', () => {
     const bare = container('main', { state: { terminated: { exitCode: 0 } as never } });
     const running = container('other', { containerID: 'fake://o', state: { running: {} } });
