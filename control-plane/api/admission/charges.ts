@@ -23,10 +23,21 @@ export function chargesOf(core: Core, request: Admission, signal: AbortSignal): 
   const plugins = core.admission.charging(request);
   if (plugins.length === 0) return undefined;
   const known = new Known();
-  const ask = (object: KubeObject, old: KubeObject | undefined) => (states: readonly Known[]) =>
-    plugins
-      .map((plugin) => plugin.charge?.(request, object, old, known.present(core, states), core.admission.reader))
-      .filter((charge) => charge !== undefined);
+  /** All are asked before one refuses: so what each of them decides on is read anew. */
+  const ask = (object: KubeObject, old: KubeObject | undefined) => (states: readonly Known[]) => {
+    const charges: Charge[] = [];
+    const refusals: unknown[] = [];
+    for (const plugin of plugins) {
+      try {
+        const charge = plugin.charge?.(request, object, old, known.present(core, states), core.admission.reader);
+        if (charge) charges.push(charge);
+      } catch (refusal) {
+        refusals.push(refusal);
+      }
+    }
+    if (refusals.length > 0) throw refusals[0];
+    return charges;
+  };
   return {
     commit(txn, object, old) {
       const lane = laneOf(core, plugins, request);

@@ -2,8 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Container, Namespace, Pod, ServiceAccount } from '../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { seededRandom } from '../../../shared/random.ts';
-import { podOf, readerOf, refusalOf, requestOf, stored } from '../../../test/support/admission.ts';
-import type { Admission } from './plugin.ts';
+import { podOf, presentOf, readerOf, refusalOf, requestOf, stored } from '../../../test/support/admission.ts';
 import { serviceAccount, tokenMountPath } from './service-account.ts';
 
 const random = seededRandom(1);
@@ -238,11 +237,12 @@ describe('an account that lends only the secrets that it names', () => {
       ephemeralContainers: [{ name: 'e', env: env('other') }],
     } as never);
     const robot = { ...strict('true'), metadata: { ...strict('true').metadata, name: 'robot' } };
-    const validate = (request: Admission, ...objects: KubeObject[]) =>
-      refusalOf(() => plugin.validate?.(request, added, podOf(), readerOf(objects)));
+    const charge = (...objects: KubeObject[]) =>
+      refusalOf(() => plugin.charge?.(update, added, podOf(), presentOf(objects), readerOf([])));
     const update = requestOf('Pod', { verb: 'update', subresource: 'ephemeralcontainers' });
-    expect(validate(update, robot)).toMatch('ephemeral container e with envVar S');
-    expect(validate(update)).toBeUndefined();
-    expect(validate(requestOf('Pod'), robot)).toBeUndefined();
+    expect(charge(robot)).toMatch('ephemeral container e with envVar S');
+    expect(charge({ ...robot, secrets: [{ name: 'other' }] } as ServiceAccount)).toBeUndefined();
+    expect(charge()).toMatch('error looking up service account a/robot');
+    expect(plugin.charge?.(requestOf('Pod'), added, undefined, presentOf([robot]), readerOf([]))).toBeUndefined();
   });
 });

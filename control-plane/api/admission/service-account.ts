@@ -59,11 +59,19 @@ export function serviceAccount({ random, tokens }: ServiceAccountDeps): Admissio
       }
       checkSecrets(pod, account, (why) => refused(request, why));
     },
-    validate(request, object, _old, reader) {
-      if (request.verb !== 'update') return;
+    /** Of a container that is added later: by the very account that there is then, which the cache may not show yet. */
+    charge(request, object, old, present) {
+      if (!old) return undefined;
       const pod = object as Pod;
-      const account = reader.get('ServiceAccount', accountName(pod.spec), request.namespace);
-      if (account) checkSecrets(pod, account, (why) => refused(request, why));
+      const { namespace = '' } = request;
+      const name = accountName(pod.spec);
+      const account = present.get('ServiceAccount', name, namespace);
+      if (!account) throw refused(request, lookUpFault(namespace, name));
+      checkSecrets(pod, account.object as ServiceAccount, (why) => refused(request, why));
+      return {
+        guards: [{ key: present.key('ServiceAccount', name, namespace), revision: account.revision }],
+        writes: [],
+      };
     },
   };
 }

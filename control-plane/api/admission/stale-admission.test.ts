@@ -63,6 +63,54 @@ describe('a container that is added to a pod', () => {
   });
 });
 
+describe('a container that is added to a pod of an account that lends no secrets', () => {
+  const annotations = (value: string) => ({ 'kubernetes.io/enforce-mountable-secrets': value });
+  const addAccount = (value: string) =>
+    server.client.create('ServiceAccount', {
+      metadata: { name: 'strict', namespace: 'default', annotations: annotations(value) },
+    });
+  const addPod = () => server.client.create('Pod', pod('p', 'default', { serviceAccountName: 'strict' }));
+  const read = (name: string) =>
+    server.api.patch(
+      context(),
+      { entry: kindNamed('Pod'), namespace: 'default', name: 'p', subresource: 'ephemeralcontainers' },
+      {
+        type: 'strategic',
+        body: { spec: { ephemeralContainers: [{ name: 'd', image: 'i', envFrom: [{ secretRef: { name } }] }] } },
+      },
+    );
+  const refusal = { reason: 'Forbidden', message: expect.stringContaining('does not reference that secret') };
+
+  it('reads none although the cache does not show the account yet', async () => {
+    store.watches.hold();
+    await addAccount('true');
+    await addPod();
+    await expect(read('s')).rejects.toMatchObject(refusal);
+  });
+
+  it('reads none although the cache shows the account as it was before', async () => {
+    await addAccount('false');
+    await seen(await addPod());
+    store.watches.hold();
+    await server.client.patch(
+      'ServiceAccount',
+      'strict',
+      { type: 'merge', body: { metadata: { annotations: annotations('true') } } },
+      { namespace: 'default' },
+    );
+    await expect(read('s')).rejects.toMatchObject(refusal);
+  });
+
+  it('reads those that the account names since the cache saw it', async () => {
+    await addAccount('true');
+    await seen(await addPod());
+    store.watches.hold();
+    const body = { secrets: [{ name: 's' }] };
+    await server.client.patch('ServiceAccount', 'strict', { type: 'merge', body }, { namespace: 'default' });
+    await expect(read('s')).resolves.toBeDefined();
+  });
+});
+
 describe('a pod that grows', () => {
   const node = readyNode('n', { cpu: '1', memory: '1Gi' });
   const addNode = async () => {
