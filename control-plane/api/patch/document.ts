@@ -1,5 +1,5 @@
 import { deepEqual } from './equal.ts';
-import { setMember } from './merge.ts';
+import { isRecord, setMember } from './merge.ts';
 import { Pieces } from './pieces.ts';
 import { shownPath, unfit } from './refusal.ts';
 
@@ -43,8 +43,12 @@ export class PatchedDocument {
     return this.#root;
   }
 
-  has(path: string): boolean {
-    return !(this.#find(path) instanceof Missing);
+  /** Whether the path names a member that its object does not have. */
+  isAbsentMember(path: string): boolean {
+    const slash = path.lastIndexOf('/');
+    if (slash < 0) return false;
+    const parent = this.#find(path.slice(0, slash));
+    return isRecord(parent) && !(parent instanceof Missing) && !Object.hasOwn(parent, unescaped(path.slice(slash + 1)));
   }
 
   /** Whether the value at a path is this one. */

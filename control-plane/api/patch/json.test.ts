@@ -113,6 +113,16 @@ describe('a JSON patch', () => {
     expect(() => applyJsonPatch(document, patch)).toThrow(message);
   });
 
+  it('takes a member that its object does not have for null in a test, and nothing else that is missing', () => {
+    const test = (path: string) => applyJsonPatch({ ...document, 'a/b': {} }, [{ op: 'test', path, value: null }]);
+    for (const path of ['/none', '/missing', '/deep/missing', '/list~1', '/deep/a/b/0/missing', '/a~1b/x']) {
+      expect(test(path)).toStrictEqual({ ...document, 'a/b': {} });
+    }
+    const missing = ['/missing/why', '/list/2', '/list/-', '/list/x', '/text/length', '/none/x', 'missing'];
+    for (const path of missing) expect(() => test(path), path).toThrow('the server rejected our request');
+    for (const path of ['', '/deep', '/a~1b']) expect(() => test(path), path).toThrow('failed: the value is another');
+  });
+
   it('moves to where a name only begins like the source, and to where it stands', () => {
     expect(applyJsonPatch({ a: 1 }, [{ op: 'move', from: '/a', path: '/ab' }])).toStrictEqual({ ab: 1 });
     expect(applyJsonPatch({ a: 1 }, [{ op: 'move', from: '/a', path: '/a' }])).toStrictEqual({ a: 1 });
@@ -194,9 +204,9 @@ function applied(document: unknown, step: Step): unknown {
   const made: unknown = structuredClone(document);
   const { op, path, from = '' } = step;
   if (op === 'test') {
-    const there = outcome(() => read(made, path)) as { made: unknown } | 'refused';
-    const value = there === 'refused' ? null : there.made;
-    if (sortedText(value) !== sortedText(step.value)) throw new Error('test');
+    const { parent, last } = parentOf(made, path);
+    const absent = !Array.isArray(parent) && !Object.hasOwn(parent, last);
+    if (sortedText(absent ? null : read(made, path)) !== sortedText(step.value)) throw new Error('test');
     return made;
   }
   if (op === 'remove') return without(made, path);

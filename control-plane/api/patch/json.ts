@@ -52,8 +52,8 @@ function applyOperation(document: PatchedDocument, step: unknown, copied: { size
       document.add(path, copyOf(document.text(requireFrom(from)), copied));
       return;
     case 'test': {
-      // What is not there is null to a test.
-      const same = value === null && !document.has(path) ? true : document.is(path, value);
+      // A member that an object does not have is null to a test, as in Kubernetes; an item or a parent that is missing is not.
+      const same = (value === null && document.isAbsentMember(path)) || document.is(path, value);
       if (!same) throw unfit(`testing path ${shownPath(path)} failed: the value is another`);
       return;
     }

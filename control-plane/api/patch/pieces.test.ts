@@ -75,7 +75,7 @@ describe('a JSON patch of long lists', () => {
       { op: 'replace', path: '/list/0/n', value: 'first' },
       { op: 'copy', from: '/list', path: '/copy' },
       { op: 'remove', path: '/list/-1' },
-      { op: 'test', path: '/list/2999', value: null },
+      { op: 'test', path: '/list/2998', value: list[2999] },
       { op: 'move', from: '/list', path: '/moved' },
     ];
     const given = JSON.stringify(patch);
