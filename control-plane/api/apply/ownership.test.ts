@@ -120,6 +120,57 @@ describe('an update', () => {
   });
 });
 
+describe('the oldest of more than ten writers', () => {
+  const at = (second: number) => `2026-01-01T00:00:${String(second).padStart(2, '0')}Z`;
+  const crowd = (count: number, more: (i: number) => Partial<Entry>) =>
+    Array.from({ length: count }, (_, i) => ({ ...entry(`w${i}`, fields(`k${i}`)), ...more(i) }));
+  const updated = (entries: readonly Entry[], manager: string, time: string) =>
+    ownUpdated(root, map({}), map({ [manager]: '1' }), entries, writer(manager, { time }));
+  const managers = (entries: readonly Entry[]) => entries.map(({ manager }) => manager);
+
+  it('are found by their times, in whatever order the entries stand', () => {
+    const entries = crowd(10, (i) => ({ time: at((i * 7 + 5) % 10) }));
+    const after = updated(entries, 'new', at(20));
+    expect(after).toHaveLength(10);
+    expect(after[0]).toEqual(entry('ancient-changes', fields('k5', 'k8'), { time: at(1) }));
+  });
+
+  it('are found by their names among those of one second', () => {
+    const after = updated(crowd(10, () => ({ time: at(1) })).reverse(), 'new', at(2));
+    expect(after[0]).toEqual(entry('ancient-changes', fields('k0', 'k1'), { time: at(1) }));
+    expect(managers(after).slice(1)).toEqual([2, 3, 4, 5, 6, 7, 8, 9].map((i) => `w${i}`).concat('new'));
+  });
+
+  it('are those without a time first; without one in all of them the merged entry has none', () => {
+    const one = updated(
+      crowd(10, (i) => ({ time: i === 6 ? undefined : at(i + 1) })),
+      'new',
+      at(20),
+    );
+    expect(one[0]).toEqual(entry('ancient-changes', fields('k0', 'k6'), { time: at(1) }));
+    const none = updated(
+      crowd(10, () => ({ time: undefined })),
+      'new',
+      at(20),
+    );
+    const merged = none.find(({ manager }) => manager === 'ancient-changes');
+    expect(merged).toMatchObject({ time: undefined, fieldsV1: fields('k0', 'k1') });
+  });
+
+  it('join what was merged before in one entry, also when all wrote in the same second', () => {
+    const first = updated(
+      crowd(10, (i) => ({ manager: `a${i}`, time: at(1) })),
+      'new',
+      at(1),
+    );
+    const second = updated(first, 'newer', at(1));
+    expect(second.filter(({ manager }) => manager === 'ancient-changes')).toEqual([
+      entry('ancient-changes', fields('k0', 'k1', 'k2'), { time: at(1) }),
+    ]);
+    expect(second).toHaveLength(10);
+  });
+});
+
 describe('disowning', () => {
   it('takes from each what is written and what is removed, and those that are left with nothing go', () => {
     const entries = [entry('one', fields('a', 'b', 'c')), entry('two', fields('a')), entry('three', fields('d'))];
@@ -182,6 +233,7 @@ describe('the entries that an update goes out from', () => {
 
   it('are none when the client resets them', () => {
     expect([sent(), sent({}), startingEntries(undefined, [])]).toEqual([[], [], []]);
+    expect(sent({}, second)).toBe(live);
   });
 
   it('are what the client sends, in order, without empty ones', () => {

@@ -176,7 +176,9 @@ function isSame(a: ManagedFieldsEntry, b: ManagedFieldsEntry | undefined): boole
 function capped(entries: readonly Entry[]): readonly Entry[] {
   const updates = entries.filter((entry) => entry.operation === 'Update');
   if (updates.length <= maxUpdates) return entries;
+  // What was put together before is the oldest, whatever its time: each version has one such entry.
   const age = ({ time = '', manager = '', apiVersion = '', subresource = '' }: Entry): string[] => [
+    manager === ancient && subresource === '' ? 'merged' : 'single',
     time,
     manager,
     apiVersion,
