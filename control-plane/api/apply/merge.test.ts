@@ -94,6 +94,9 @@ describe('merging a configuration', () => {
     expect(names(['a', 'b'], ['c'])).toEqual(['a', 'b', 'c']);
     expect(names(['a', 'x', 'b'], ['b', 'a'])).toEqual(['x', 'b', 'a']);
     expect(names([], ['b', 'a'])).toEqual(['b', 'a']);
+    expect(names(['a', 'x'], ['a', 'n'])).toEqual(['a', 'x', 'n']);
+    expect(names(['a', 'x', 'b', 'y', 'c'], ['a', 'c', 'b'])).toEqual(['a', 'x', 'y', 'c', 'b']);
+    expect(names(['a', 'x', 'b', 'y'], ['b', 'n', 'a'])).toEqual(['x', 'b', 'y', 'n', 'a']);
   });
 
   it('law: what is wanted stands in its order, the others in theirs, each once', () => {
