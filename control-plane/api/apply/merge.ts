@@ -140,7 +140,7 @@ function mergeLists(
       next = shared[++passed];
       continue;
     }
-    if (mine !== undefined && theirs !== undefined && wanted.has(mine) && next !== undefined && next !== mine) {
+    if (mine !== undefined && wanted.has(mine) && next !== undefined && next !== mine) {
       l++;
       continue;
     }
@@ -156,7 +156,6 @@ function mergeLists(
       done.add(theirs);
       out.push(merged(r));
       r++;
-      if (next === theirs) next = shared[++passed];
     }
   }
   return out;
