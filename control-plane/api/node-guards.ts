@@ -3,7 +3,7 @@ import type { KubeObject } from '../../shared/object.ts';
 import { compareQuantities } from '../../shared/quantity.ts';
 import { objectKey } from '../store/keys.ts';
 import type { Guard, Item, Write } from '../store/store.ts';
-import { encodeObject } from './codec.ts';
+import { decodeItem, encodeObject } from './codec.ts';
 import type { Core } from './core.ts';
 
 /**
@@ -42,14 +42,29 @@ export function addGuardWrites(
   } else if (effect.type === 'create' && after) {
     const { uid, creationTimestamp } = after.metadata;
     writes.push({ type: 'put', key, value: encodeObject(guardObject(effect.node, uid, creationTimestamp)) });
-  } else if (core.cached(entry, undefined, effect.node)) {
-    writes.push(core.guardWrite(effect.node));
   } else {
-    // The cache shows no such node: either there is none, or the refusal has shown its guard.
-    const guard = refusal?.get(key);
-    guards.push({ key, revision: guard?.revision ?? 0 });
-    if (guard) writes.push({ type: 'put', key, value: guard.value });
+    const node = nodeOf(core, effect.node, after, guards, refusal);
+    if (!node) return;
+    const { uid, creationTimestamp } = node.metadata;
+    writes.push({ type: 'put', key, value: encodeObject(guardObject(effect.node, uid, creationTimestamp)) });
   }
+}
+
+/** The node whose guard is bumped, if there is one, which the transaction then guards: a node that is gone must get no new guard. */
+function nodeOf(
+  core: Core,
+  name: string,
+  after: KubeObject | undefined,
+  guards: Guard[],
+  refusal: ReadonlyMap<string, Item> | undefined,
+): KubeObject | undefined {
+  if (after?.kind === 'Node') return after;
+  const entry = core.kind('Node');
+  const key = objectKey(entry, undefined, name);
+  const item = refusal?.get(key);
+  const node = item ? decodeItem(item) : refusal ? undefined : core.cached(entry, undefined, name);
+  guards.push({ key, revision: node?.revision ?? 0 });
+  return node?.object;
 }
 
 /** The guard's object as it is stored. `uid` and `created` are those of its node. */

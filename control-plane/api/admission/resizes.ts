@@ -29,12 +29,12 @@ export const resizes: AdmissionPlugin = {
     const guard = reader.get('NodeGuard', nodeName);
     const node = reader.get('Node', nodeName);
     const key = present.key('NodeGuard', nodeName);
-    // No such node is known, so nothing can be counted: there must be none.
-    if (!guard || !node) return { guards: [{ key, revision: 0 }], writes: [] };
+    const revision = Number(guard?.metadata.resourceVersion ?? 0);
+    // No such node is known, so nothing can be counted: none must have come. A guard of a node that is gone may have been left behind.
+    if (!guard || !node) return { guards: [{ key, revision }], writes: [] };
     const used = usedOn(nodeName, before.metadata.uid, reader);
     const fault = shortage(resourcesOf(node.status?.allocatable), used, wanted, added);
     if (fault) throw forbidden(entry, name, fault);
-    const revision = Number(guard.metadata.resourceVersion);
     return { guards: [{ key, revision }], writes: [{ type: 'put', key, value: encodeObject(guard) }] };
   },
 };

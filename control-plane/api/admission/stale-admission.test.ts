@@ -157,9 +157,18 @@ describe('a pod that grows', () => {
     expect(await answer).toMatch("Node didn't have enough resource: cpu");
   });
 
-  it('is not held up where there is no such node', async () => {
+  it('is not held up where there is no such node, although a guard of it was left behind', async () => {
     await seen(await sized('p', '500m'));
     await expect(grow('2')).resolves.toBeDefined();
+    const guard = { apiVersion: 'coracle.io/v1', kind: 'NodeGuard', metadata: { name: 'n', uid: 'u' } };
+    const put = {
+      type: 'put',
+      key: '/coracle/registry/coracle.io/nodeguards/n',
+      value: JSON.stringify(guard),
+    } as const;
+    await store.txn({ guards: [], writes: [put] });
+    await eventually(() => server.cache.get('NodeGuard', 'n') !== undefined);
+    await expect(grow('3')).resolves.toBeDefined();
   });
 });
 
