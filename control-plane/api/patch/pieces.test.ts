@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { applyJsonPatch } from './json.ts';
-import { Pieces } from './pieces.ts';
+import { cutOff, Pieces } from './pieces.ts';
 
 describe('a list in pieces', () => {
   it('is the list that it would be whole, whatever goes in and out of it', () => {
@@ -44,6 +44,15 @@ describe('a list in pieces', () => {
     expect([0, 511, 599, 1_111, 1_112, 2_699].map((at) => pieces.get(at))).toEqual(
       [0, 511, 599, 1_111, 1_112, 2_699].map((at) => plain[at]),
     );
+  });
+
+  it('cuts a piece of 1,024 items in halves, and no shorter one', () => {
+    const piece = Array.from({ length: 1_023 }, (_, i) => i);
+    expect(cutOff(piece)).toBeUndefined();
+    expect(piece).toHaveLength(1_023);
+    piece.push(1_023);
+    expect(cutOff(piece)).toEqual(Array.from({ length: 512 }, (_, i) => 512 + i));
+    expect(piece).toEqual(Array.from({ length: 512 }, (_, i) => i));
   });
 
   it('has no items when it is made of none', () => {

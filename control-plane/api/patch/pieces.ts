@@ -35,7 +35,8 @@ export class Pieces {
     const { number, piece, at } = this.#find(index);
     piece.splice(at, 0, value);
     this.#length++;
-    if (piece.length >= 2 * pieceSize) this.#pieces.splice(number + 1, 0, piece.splice(pieceSize));
+    const rest = cutOff(piece);
+    if (rest) this.#pieces.splice(number + 1, 0, rest);
   }
 
   remove(index: number): void {
@@ -58,4 +59,9 @@ export class Pieces {
       at -= piece.length;
     }
   }
+}
+
+/** Takes from a piece that has grown to twice the usual size what is to be a piece of its own. */
+export function cutOff(piece: unknown[]): unknown[] | undefined {
+  return piece.length < 2 * pieceSize ? undefined : piece.splice(pieceSize);
 }
