@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { KubeObject } from '../../shared/object.ts';
 import { fits, packed, packedBytes, packedJson, withRevision } from './packed.ts';
 
@@ -19,7 +19,10 @@ const plain = {
 const text = JSON.stringify(plain);
 
 describe('a packed object', () => {
-  const object = packed(text, 7, parse);
+  let object: KubeObject;
+  beforeEach(() => {
+    object = packed(text, 7, parse);
+  });
   const expected = { ...plain, metadata: { ...plain.metadata, resourceVersion: '7' } };
 
   it('reads, copies and is written as if it had been parsed', () => {
