@@ -62,8 +62,10 @@ describe('a nomination by another', () => {
     await one.show(pod('high', '700m', 9));
     await one.clock.advance(10);
     expect(one.bound).toEqual(['high']);
+    const { decisions } = one;
     await one.show(annotated(waits, 'later'));
     await one.clock.advance(3_000);
+    expect(one.decisions).toBe(decisions);
     expect([fits('300m'), fits('400m')]).toEqual([true, false]);
   });
 
@@ -89,6 +91,17 @@ describe('a nomination by another', () => {
     await one.show({ ...waits, status: { nominatedNodeName: 'm' } });
     await one.clock.advance(1_000);
     expect([fits('400m'), one.decisions]).toEqual([false, decisions]);
+  });
+
+  it('loses its room to a more important pod, which is placed at once, and is decided again', async () => {
+    await one.show(node, leaving, pod('waits', '500m', 5, { nominatedNodeName: 'n' }));
+    await one.clock.advance(100);
+    const { decisions } = one;
+    await one.show(pod('high', '400m', 9));
+    await one.clock.advance(10);
+    expect(one.bound).toEqual(['high']);
+    // The important one twice: before the room was its, and on it.
+    expect(one.decisions - decisions).toBe(3);
   });
 
   it.each([
@@ -136,7 +149,7 @@ describe('why a pod is not placed', () => {
     await one.show(node, room);
     await one.clock.advance(1_000);
     const before = written();
-    await one.show({ ...room, status: { conditions: [unschedulable], nominatedNodeName: 'm' } });
+    await one.show({ ...room, status: { conditions: [unschedulable], nominatedNodeName: 'n' } });
     await one.clock.advance(1_000);
     expect(written()).toBe(before + 1);
   });

@@ -130,6 +130,23 @@ describe('a pod that fits nowhere', () => {
     ]);
   });
 
+  it('since there is no node is placed soon after the first one comes', async () => {
+    await one.show(picky);
+    await one.clock.advance(3_000);
+    await one.show(readyNode('ssd', {}, { labels: { disk: 'ssd' } }));
+    await one.clock.advance(3_000);
+    expect(one.bound).toEqual(['p']);
+  });
+
+  it('is not placed on a node that has gone', async () => {
+    await one.show(node);
+    await one.remove('Node', 'n');
+    await one.show(labelled('p', 'p', '100m'));
+    await one.clock.advance(1_000);
+    expect([one.bound, one.scheduler.explain(large).nodes]).toEqual([[], []]);
+    expect(one.scheduler.pending.unschedulable).toBe(1);
+  });
+
   it('is placed when a placement that took its room could not be stored', async () => {
     const first = labelled('first', 'a', '1');
     one.answer = async (bindings) =>
