@@ -169,6 +169,12 @@ describe('the oldest of more than ten writers', () => {
     ]);
     expect(second).toHaveLength(10);
   });
+
+  it('that have no time leave the merged entry the time that it has', () => {
+    const merged = entry('ancient-changes', fields('old'), { time: at(3) });
+    const after = updated([merged, ...crowd(9, (i) => ({ time: i === 0 ? undefined : at(5) }))], 'new', at(20));
+    expect(after[0]).toEqual({ ...merged, fieldsV1: fields('old', 'k0') });
+  });
 });
 
 describe('disowning', () => {

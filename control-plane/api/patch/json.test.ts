@@ -141,6 +141,7 @@ describe('a JSON patch', () => {
   it('may have ten thousand operations, and copy 3 MiB of text', () => {
     const tests = Array.from({ length: 10_000 }, () => ({ op: 'test', path: '/a', value: 1 }));
     expect(applyJsonPatch({ a: 1 }, tests)).toStrictEqual({ a: 1 });
+    expect(() => applyJsonPatch({ a: 1 }, [...tests, ...tests.slice(0, 1)])).toThrow('10000, got 10001');
     const most = 'x'.repeat(3 * 1024 * 1024 - 2);
     const copies = (text: string) => applyJsonPatch({ text }, [{ op: 'copy', from: '/text', path: '/copy' }]);
     expect(copies(most)).toStrictEqual({ text: most, copy: most });
