@@ -32,6 +32,8 @@ let room: ControllerRoom;
 /** What the controller asked about: user and subresource; and what it is answered. */
 let asked: string[];
 let allowed: readonly string[];
+/** Whether a review says anything at all. */
+let answers: boolean;
 let signing: () => void;
 let lives: number[];
 /** The common names and uids that were signed, and for which usages. */
@@ -40,6 +42,7 @@ let signed: string[];
 beforeEach(async () => {
   asked = [];
   allowed = [];
+  answers = true;
   lives = [];
   signed = [];
   signing = () => undefined;
@@ -56,7 +59,7 @@ beforeEach(async () => {
       } = (object as unknown as { spec: Record<string, never> }).spec;
       const { verb = '', group = '', resource = '', subresource = '' } = resourceAttributes ?? {};
       asked.push([user, uid, groups, Object.keys(extra ?? {}), verb, `${resource}.${group}`, subresource].join(' '));
-      return { ...object, status: { allowed: allowed.includes(subresource) } } as never;
+      return { ...object, ...(answers && { status: { allowed: allowed.includes(subresource) } }) } as never;
     };
     for (const verb of ['get', 'update', 'updateStatus', 'patch', 'delete'] as const) {
       client[verb] = ((...input: never[]) => (room.braked[verb] as (...all: never[]) => unknown)(...input)) as never;
@@ -215,7 +218,13 @@ describe('a request for a node’s client certificate', () => {
     expect(signed).toEqual([`${self} ${spec.certificateUID} digital signature client auth`]);
   });
 
-  it('that nobody may have is left to be decided', async () => {
+  it('is not approved by a review that says nothing', async () => {
+    answers = false;
+    await node('bootstrap');
+    expect([asked.length, await conditions()]).toEqual([1, []]);
+  });
+
+  it('that no one may have is left to be decided', async () => {
     await node('bootstrap');
     expect(await conditions()).toEqual([]);
     expect(asked).toHaveLength(1);
