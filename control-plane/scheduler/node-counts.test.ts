@@ -1,32 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Namespace, Pod } from '../../shared/generated/types.ts';
+import { set, term, wanting } from '../../test/support/node-index.ts';
 import { onNode, pendingPod, readyNode, terminating } from '../../test/support/scheduling.ts';
 import { NodeIndex } from './node-index.ts';
-import type { PodEntry } from './node-state.ts';
 import type { PodShape, PodTerm } from './pod-shape.ts';
 
 type Labels = Record<string, string>;
 
 const namespace = (name: string, labels?: Labels): Namespace =>
   ({ metadata: { name, ...(labels ? { labels } : {}) } }) as Namespace;
-
-const term = (app: string, more: Record<string, unknown> = {}) => ({
-  topologyKey: 'zone',
-  labelSelector: { matchLabels: { app } },
-  ...more,
-});
-
-function wanting(name: string, kind: 'podAffinity' | 'podAntiAffinity', terms: ReturnType<typeof term>[]): Pod {
-  const affinity = { [kind]: { requiredDuringSchedulingIgnoredDuringExecution: terms } };
-  return pendingPod(name, { cpu: '1m' }, { labels: { app: 'keeper' }, spec: { affinity } });
-}
-
-function set(index: NodeIndex, pod: Pod): PodEntry {
-  const entry = index.setPod(pod);
-  if (!entry) throw new Error('the pod has ended');
-  return entry;
-}
 
 const nodeNames = ['a', 'b', 'c'];
 const apps = ['x', 'y'];

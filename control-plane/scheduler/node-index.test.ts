@@ -1,27 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Namespace, Pod } from '../../shared/generated/types.ts';
+import { set, term, wanting } from '../../test/support/node-index.ts';
 import { ended, onNode, pendingPod, readyNode, terminating } from '../../test/support/scheduling.ts';
 import { ChangeLog, NodeIndex } from './node-index.ts';
-import type { PodEntry } from './node-state.ts';
 
 type Labels = Record<string, string>;
-
-const term = (app: string, more: Record<string, unknown> = {}) => ({
-  topologyKey: 'zone',
-  labelSelector: { matchLabels: { app } },
-  ...more,
-});
-
-function wanting(name: string, kind: 'podAffinity' | 'podAntiAffinity', terms: ReturnType<typeof term>[]): Pod {
-  const affinity = { [kind]: { requiredDuringSchedulingIgnoredDuringExecution: terms } };
-  return pendingPod(name, { cpu: '1m' }, { labels: { app: 'keeper' }, spec: { affinity } });
-}
-
-function set(index: NodeIndex, pod: Pod): PodEntry {
-  const entry = index.setPod(pod);
-  if (!entry) throw new Error('the pod has ended');
-  return entry;
-}
 
 describe('the index of nodes', () => {
   it('counts on hundreds of nodes, those that came after the counting began too', () => {
