@@ -99,7 +99,7 @@ describe('a peer', () => {
     );
   });
 
-  it('is told which node has its range: that before it or that behind it', () => {
+  it('learns which node has its range: that before it or that behind it', () => {
     const two = [peer('low', '192.168.0.3', '10.64.2.0/24'), peer('high', '192.168.0.4', '10.64.6.0/24')];
     const reasonOf = (podCIDR: string) =>
       acceptPeers([...two, peer('x', '192.168.0.5', podCIDR)], own).refused[0]?.reason;

@@ -4,7 +4,7 @@ import { container, HollowNode, makePod } from '../test/support/hollow-agent.ts'
 let node: HollowNode;
 afterEach(() => node.kill());
 
-it('a pod that has ended here is told of in the same words to a server whose view of it is older', async () => {
+it('a pod that has ended here is reported with the same status to a server whose view of it is older', async () => {
   node = new HollowNode();
   const agent = node.start();
   await node.until(() => node.server.connected);

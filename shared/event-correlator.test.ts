@@ -74,7 +74,7 @@ test('what is remembered is bounded', () => {
   expect(correlator.note(occurrence('x', { object: 'c' }), start).count).toBe(2);
 });
 
-test('a series is told again at once after the clock was set back, and then at its pace', () => {
+test('a series is written again at once after the clock was set back, and then at its pace', () => {
   const correlator = new EventCorrelator();
   const series = occurrence('no room', { series: true });
   const tellAt = (second: number) => correlator.note(series, start + second * 1_000).tell;
@@ -82,7 +82,7 @@ test('a series is told again at once after the clock was set back, and then at i
   expect([tellAt(-3_600), tellAt(-3_600), tellAt(-3_599)]).toEqual([true, false, true]);
 });
 
-test('a series that goes on for a day is told every five minutes, its bounds included', () => {
+test('a series that goes on for a day is written every five minutes, its bounds included', () => {
   const correlator = new EventCorrelator();
   const series = occurrence('no room', { series: true });
   correlator.note(series, start);

@@ -203,7 +203,7 @@ describe('the work queue', () => {
         const { clock, queue } = setup();
         const working: string[] = [];
         const twice: string[] = [];
-        /** Keys that somebody wants and whose work has not begun since. */
+        /** Keys that were added and whose work has not begun since. */
         const wanted = new Set<string>();
         let wishes = 0;
         let handedOut = 0;

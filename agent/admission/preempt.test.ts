@@ -55,7 +55,7 @@ describe('the pods that make way for a critical one', () => {
     expect(podsToPreempt(critical, others, shortage)).toEqual([others[0]]);
   });
 
-  it('have not to end when even all of them are not enough, and it is told what would be missing', () => {
+  it('have not to end when even all of them are not enough, and the result names what would be missing', () => {
     const others = [asking('a', { cpu: '1', memory: '1Gi', 'example.com/gpu': '2' })];
     const found = podsToPreempt(
       critical,

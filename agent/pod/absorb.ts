@@ -78,7 +78,7 @@ export function markReplacing(memory: PodMemory, name: string, id: string): PodM
 
 /**
  * Moments of the past that lie ahead were taken before the clock was set back. They count as now, for what waits from them would wait
- * for the clock to catch up. When a container ended stays as it was told.
+ * for the clock to catch up. The reported end of a container stays.
  */
 function withoutFuture(memory: PodMemory, now: number): PodMemory {
   const { deletion, terminal, containers } = memory;

@@ -30,7 +30,7 @@ test('an image that is not pulled for a while is told of as the kubelet does, by
   ]);
 });
 
-test('a container is told of by its own image and its own past, be it an init, an app or an ephemeral one', () => {
+test('a container is reported by its own image and its own past, be it an init, an app or an ephemeral one', () => {
   const many = {
     ...pod,
     spec: {
@@ -63,7 +63,7 @@ test('a container is told of by its own image and its own past, be it an init, a
   );
 });
 
-test('a container that crashed after its image could not be pulled is told of by its new reason', () => {
+test('a container that crashed after its image could not be pulled is reported with its new reason', () => {
   expect(backOffs(pod, waiting('ImagePullBackOff'), waiting('CrashLoopBackOff'))).toHaveLength(1);
   expect(
     backOffs(pod, { containerStatuses: [{ name: 'app' } as ContainerStatus] }, waiting('CrashLoopBackOff')),

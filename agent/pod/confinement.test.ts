@@ -137,7 +137,7 @@ describe('the confinement of a container', () => {
     expect(await confinementOf(other, container('app'), node)).toEqual({});
   });
 
-  it('by AppArmor is told of all containers that ask for a profile', () => {
+  it('by AppArmor names all containers that ask for a profile', () => {
     const appArmorProfile = { type: 'RuntimeDefault' as const };
     const asks = (name: string) => container(name, { securityContext: { appArmorProfile } });
     expect(appArmorProfiles(makePod('web'))).toEqual([]);

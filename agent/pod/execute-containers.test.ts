@@ -113,7 +113,7 @@ describe('a container that is created', () => {
 });
 
 describe('a container that is started', () => {
-  it('runs, and is told of once', async () => {
+  it('runs, and is reported once', async () => {
     const scene = new StepScene();
     const { id } = await scene.created();
     await scene.run('startContainer', { container: 'app', id });

@@ -37,7 +37,7 @@ describe('the image of a container', () => {
     expect(always.events).toEqual([`Normal Pulling app: Pulling image "${image}"`, pulled]);
   });
 
-  it('that is not there is pulled, which is told with the time that it took', async () => {
+  it('that is not there is pulled, and an event says how long it took', async () => {
     const scene = sceneOf('IfNotPresent');
     await pull(scene);
     expect(scene.events).toEqual([`Normal Pulling app: Pulling image "${image}"`, pulled]);

@@ -65,7 +65,7 @@ describe('a container that is stopped', () => {
     expect(stops).toEqual([[3, 0]]);
   });
 
-  it('is stopped though its hook fails, which is told of', async () => {
+  it('is stopped though its hook fails, which an event reports', async () => {
     const { scene, stops, args } = await running();
     scene.hooks = { run: () => Promise.reject(new HookError('exited with 1')) };
     await scene.run('stopContainer', { ...args(10_000), why: '' });
@@ -207,7 +207,7 @@ describe('the last words of a container', () => {
     expect(await read({ message: 'no such file' }, { file: 'x' })).toEqual({ message: 'no such file', asked: [] });
   });
 
-  it('are missing, and its end is told all the same, when they cannot be read', async () => {
+  it('are missing, and its end is reported all the same, when they cannot be read', async () => {
     expect((await read({}, { file: new Error('I/O error') })).message).toBeUndefined();
     expect((await read({}, { log: ['a', new Error('gone')], ...fallBack })).message).toBeUndefined();
     expect((await read({ name: 'unknown' }, { file: 'x' })).message).toBe('x');

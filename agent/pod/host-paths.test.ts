@@ -9,7 +9,7 @@ import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { podFacts, podInputs } from '../../test/support/pod-inputs.ts';
 
 let scene: VolumesScene;
-/** One path of each sort; `none` is made by nobody. */
+/** One path of each sort; `none` exists nowhere. */
 let places: Record<'directory' | 'file' | 'socket' | 'character' | 'block' | 'none', string>;
 const server = createServer();
 

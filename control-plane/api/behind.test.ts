@@ -143,7 +143,7 @@ describe('a server whose cache is behind', () => {
     await expect(now('gone')).rejects.toMatchObject({ reason: 'NotFound' });
   });
 
-  it('shows the object that it wrote itself, whatever it was told before', async () => {
+  it('shows the object that it wrote itself, whatever it has read before', async () => {
     const written = await behind.client.create('ConfigMap', map('own', '1'));
     const reading = behind.client.get('ConfigMap', 'own', 'default');
     release();

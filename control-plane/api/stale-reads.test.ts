@@ -54,7 +54,7 @@ const remove = (name: string) => running(server.client.delete('ConfigMap', name,
 const names = (items: readonly { metadata: { name: string } }[]) => items.map(({ metadata }) => metadata.name);
 const list = (query: object = {}) => server.api.list(context(), { entry, namespace, ...query });
 
-/** A watch that writes down what it is told, and how it ended. */
+/** A watch that records its events, and how it ended. */
 function follow(query: Partial<WatchQuery> = {}) {
   const stop = new AbortController();
   const seen: string[] = [];
@@ -117,7 +117,7 @@ describe('a read on a cache that is behind', () => {
 });
 
 describe('a watch', () => {
-  it('from a version is told all that came after it, in order, however late it comes', async () => {
+  it('from a version receives all that came after it, in order, however late it comes', async () => {
     const { metadata } = await create('a');
     await running(list());
     const watch = follow({ resourceVersion: metadata.resourceVersion });
@@ -207,7 +207,7 @@ describe('a watch', () => {
     expect([ahead.seen, ahead.state.error]).toEqual([[], expect.objectContaining({ reason: 'Timeout' })]);
   });
 
-  it('with a selector is told of what comes to be selected as added, of what no longer is as deleted', async () => {
+  it('with a selector receives what comes to be selected as added, and what no longer is as deleted', async () => {
     await create('a', { app: 'x' });
     await create('b', { app: 'y' });
     const { resourceVersion } = await running(list());

@@ -285,7 +285,7 @@ describe('a request for a node’s client certificate', () => {
 });
 
 describe('a request is forgotten', () => {
-  it('a day after it was made when nobody decides', async () => {
+  it('a day after it was made when it is neither approved nor denied', async () => {
     await create();
     await room.advance(day - 60_000);
     expect(await find()).toBeDefined();

@@ -156,7 +156,7 @@ it('a controller that is stopped ends, takes nothing more, and leaves no timer t
   expect(calls).toHaveLength(2);
 });
 
-it('its queue is told of by metrics: what was added, what waits, what failed and how long it took', async () => {
+it('its queue is shown by metrics: what was added, what waits, what failed and how long it took', async () => {
   const registry = new Registry();
   await start({ kinds: [], reconcile: async () => undefined });
   let failures = 1;

@@ -55,7 +55,7 @@ function shrinkOld(deployment: Deployment, next: ReplicaSet, old: readonly Repli
     sizes.set(set.metadata.name, size - count);
     spare -= count;
   };
-  // Pods that do not serve go first: they hold up the rollout and nobody misses them.
+  // Pods that do not serve go first: they hold up the rollout and serve no request.
   for (const set of byAge) cut(set, sizeOf(set) - servingOf(set));
   for (const set of byAge) cut(set, servingOf(set));
   return sizes;

@@ -183,7 +183,7 @@ describe('the progress of a rollout', () => {
     ['more pods are ready', counts(4, 1, 3, 2)],
     ['more pods are available', counts(4, 1, 2, 3)],
     ['nothing was said before', {}],
-  ])('is told when %s, and is looked at again at its deadline', (_what, before) => {
+  ])('is reported when %s, and is looked at again at its deadline', (_what, before) => {
     const { progress, lookAgainMs } = of(
       subject,
       { ...before, conditions: [condition('Odd', 'True', 'Odd', 5), progressing('ReplicaSetUpdated', 99)] },
@@ -212,7 +212,7 @@ describe('the progress of a rollout', () => {
     expect(lookAgainMs).toBe(60_000);
   });
 
-  it('is told when it starts and when nothing was said of it', () => {
+  it('is reported when it starts and when no condition says so yet', () => {
     expect(of(subject, same, next, [old]).progress).toMatchObject({
       reason: 'ReplicaSetUpdated',
       lastTransitionTime: ago(0),
@@ -223,7 +223,7 @@ describe('the progress of a rollout', () => {
     expect(of(subject, since(999, 'DeploymentPaused'), next, [old]).progress?.reason).toBe('ReplicaSetUpdated');
   });
 
-  it('hangs after its deadline, which is of its last progress, and is told once', () => {
+  it('hangs after its deadline, which counts from its last progress, and is reported once', () => {
     expect(of(subject, since(99), next, [old])).toMatchObject({
       lookAgainMs: 1_000,
       progress: { reason: 'ReplicaSetUpdated' },

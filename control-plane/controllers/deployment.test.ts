@@ -292,20 +292,23 @@ describe('adoption', () => {
 describe('what is refused', () => {
   const isSet = ({ verb, kind }: { verb: string; kind: string }) => verb === 'create' && kind === 'ReplicaSet';
 
-  it.each<Reason>(['Forbidden', 'InternalError'])('a ReplicaSet, with %s, is told and tried again', async (reason) => {
-    room.braked.writes.fail({ match: isSet, times: 4, error: new ApiError(reason, 'full') });
-    await create(1);
-    const told = await condition('Progressing');
-    const name = `web-${templateHash((await read()).spec.template, 0)}`;
-    expect(room.told[0]).toMatchObject({ type: 'Warning', reason: 'ReplicaSetCreateError' });
-    if (told?.reason === 'ReplicaSetCreateError') {
-      expect(told).toMatchObject({ status: 'False', message: `Failed to create new replica set "${name}": full` });
-    }
-    await room.advance(5_000);
-    expect(await sizes()).toEqual({ 'some:1': 1 });
-    expect(room.reasons('web').filter((one) => one === 'ReplicaSetCreateError')).toHaveLength(4);
-    expect(await condition('Progressing')).toMatchObject({ status: 'True' });
-  });
+  it.each<Reason>(['Forbidden', 'InternalError'])(
+    'a ReplicaSet, with %s, is reported and tried again',
+    async (reason) => {
+      room.braked.writes.fail({ match: isSet, times: 4, error: new ApiError(reason, 'full') });
+      await create(1);
+      const told = await condition('Progressing');
+      const name = `web-${templateHash((await read()).spec.template, 0)}`;
+      expect(room.told[0]).toMatchObject({ type: 'Warning', reason: 'ReplicaSetCreateError' });
+      if (told?.reason === 'ReplicaSetCreateError') {
+        expect(told).toMatchObject({ status: 'False', message: `Failed to create new replica set "${name}": full` });
+      }
+      await room.advance(5_000);
+      expect(await sizes()).toEqual({ 'some:1': 1 });
+      expect(room.reasons('web').filter((one) => one === 'ReplicaSetCreateError')).toHaveLength(4);
+      expect(await condition('Progressing')).toMatchObject({ status: 'True' });
+    },
+  );
 
   it('stays told with its time while it is refused again, beside the conditions of others', async () => {
     room.braked.writes.fail({ match: isSet, times: 100, error: new ApiError('Forbidden', 'full') });

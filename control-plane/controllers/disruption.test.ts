@@ -96,7 +96,7 @@ it.each<[string, string, string]>([
   ['of a kind that has no scale', 'Job', 'x'],
   ['that is gone', 'ReplicaSet', 'gone'],
   ['that had its name before', 'ReplicaSet', 'there'],
-])('pods of a controller %s allow no disruption, and why is told', async (_what, kind, name) => {
+])('pods of a controller %s allow no disruption, and a condition says why', async (_what, kind, name) => {
   await set('there', 3);
   await pod('a', owned({ kind, metadata: { name, uid: 'former' } }));
   await budget({ maxUnavailable: 1 });

@@ -112,7 +112,7 @@ describe('what is owned', () => {
     expect(room.told[0]).toMatchObject({ about: 'far', type: 'Warning', reason: 'OwnerRefInvalidNamespace' });
   });
 
-  it('without a namespace stays when its owner has one, and is told of', async () => {
+  it('without a namespace stays when its owner has one, and an event says so', async () => {
     const owner = await make('owner');
     const metadata = { name: 'high', ownerReferences: [ref(owner), ref(owner, { uid: 'unknown' })] };
     await room.client.create('PriorityClass', { metadata, value: 5 });

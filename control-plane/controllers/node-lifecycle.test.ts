@@ -187,7 +187,7 @@ describe('the pods of a lost node', () => {
     expect(await names()).toEqual([]);
   });
 
-  it('are kept when it is back in time, and that is told', async () => {
+  it('are kept when it is back in time, and an event says so', async () => {
     await start();
     await join();
     await place('later', [waits(30), waits(300, 'node.kubernetes.io/not-ready')]);
@@ -287,7 +287,7 @@ describe('taints that people set', () => {
     expect((await pod('later')).metadata.deletionTimestamp).toBeDefined();
   });
 
-  it('stay beside those of a cordon, which comes and goes with it and is told', async () => {
+  it('stay beside those of a cordon, which comes and goes with it, and an event says so', async () => {
     await start();
     await join();
     const set = async (unschedulable: boolean | null) => {
@@ -304,7 +304,7 @@ describe('taints that people set', () => {
 });
 
 describe('a node’s object', () => {
-  it('that is gone takes its pods along, and is told of', async () => {
+  it('that is gone takes its pods along, and an event says so', async () => {
     await start();
     await join();
     await join('m');

@@ -45,7 +45,7 @@ function refuse(verb: 'create' | 'delete' | 'patch', times: number, reason: Reas
 }
 
 it.each<Reason>(['Forbidden', 'InternalError', 'Timeout', 'Conflict'])(
-  'a pod that is refused with %s is tried again until it is made, and the failure is told and taken back',
+  'a pod that is refused with %s is tried again until it is made, and the failure is reported and taken back',
   async (reason) => {
     const refused = refuse('create', 3, reason, 'no room');
     await create(1);
@@ -125,7 +125,7 @@ it('a namespace that is being emptied is no failure and nothing to try again', a
   expect(room.reasons('web')).toEqual([]);
 });
 
-it('a deletion that is refused is told and tried again, and its pod counts until then', async () => {
+it('a deletion that is refused is reported and tried again, and its pod counts until then', async () => {
   await create(3);
   const refused = refuse('delete', 2, 'InternalError', 'no');
   await scale(1);
@@ -138,7 +138,7 @@ it('a deletion that is refused is told and tried again, and its pod counts until
   expect((await read()).status?.conditions ?? []).toEqual([]);
 });
 
-it('a pod that somebody else has deleted meanwhile is no failure', async () => {
+it('a pod that another client has deleted meanwhile is no failure', async () => {
   await create(2);
   const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'delete' });
   await room.client.patch('ReplicaSet', 'web', { type: 'merge', body: { spec: { replicas: 1 } } }, { namespace });

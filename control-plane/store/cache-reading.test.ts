@@ -157,7 +157,7 @@ describe('the cache reads', () => {
     await reader.return();
   });
 
-  it('its progress out every five seconds, or as often as it is told', async () => {
+  it('its progress out every five seconds, or as often as it is set to', async () => {
     for (const [given, everyMs] of [
       [undefined, 5_000],
       [700, 700],

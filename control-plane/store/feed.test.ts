@@ -171,7 +171,7 @@ describe('the feed', () => {
     expect(single.oldest).toBe(7);
   });
 
-  it('ends with Expired whoever falls behind by more than it may, by the window, or by 4,096 when nothing is said', async () => {
+  it('ends a reader with Expired that falls behind by more than it may, by the window, or by 4,096 when nothing is said', async () => {
     const { publish, reader } = setup(10);
     const [three, all] = [reader(['Pod'], undefined, 1, 3), reader(['Pod'], undefined, 1, 100)];
     for (let revision = 2; revision <= 4; revision++) publish(revision, 'Pod');

@@ -121,7 +121,7 @@ export class SimServerProcess {
         network.servers.set(this.name, { sessions: controlPlane.sessions, heartbeats: liveness });
       },
       () => {
-        // It could not begin: it ends, as the program does, and is started again by whoever minds it.
+        // It could not begin: it ends, as the program does, and is started again by its supervisor.
         if (this.#process?.dead === dead) this.crash();
       },
     );

@@ -181,7 +181,7 @@ describe('a lost race', () => {
   });
 });
 
-test('of what is known of a key the newest counts, whoever knows it', async () => {
+test('of several known states of a key the newest counts, whatever its source', async () => {
   const { core, see, set } = await chargingOf();
   const counter = (count: string, revision: number) => ({
     ...{ key: counterKey, revision, created: 1 },

@@ -93,7 +93,7 @@ describe('two managers on one item of a list', () => {
     expect([none.object, none.entries]).toEqual([{}, []]);
   });
 
-  it('what was set by nobody who is known in an item stays while the item does', () => {
+  it('a field of an item that has no known manager stays while the item does', () => {
     const one = byOne();
     const live = item({ image: 'a:1', stdin: true });
     const after = applied(applyConfig(pod, live, item({}), one.entries, writer('one'), false));

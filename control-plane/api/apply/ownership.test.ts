@@ -57,7 +57,7 @@ describe('an update', () => {
   const live = map({ a: '1', b: '1', c: '1' });
   const entries = [entry('one', fields('a', 'b')), entry('two', fields('c'))];
 
-  it('makes what it adds or changes its writer’s, and what it removes nobody’s', () => {
+  it('gives what it adds or changes to its writer, and takes the owner of what it removes', () => {
     const after = ownUpdated(root, live, map({ a: '2', c: '1', d: '1' }), entries, writer('three'));
     expect(owners(after)).toEqual([
       ['two', fields('c')],
@@ -78,7 +78,7 @@ describe('an update', () => {
     expect(more[0]).toBe(entries[0]);
   });
 
-  it('that changes nothing, or an object that nobody’s fields were tracked of, leaves the entries', () => {
+  it('that changes nothing, or an object without tracked fields, leaves the entries', () => {
     expect(ownUpdated(root, live, structuredClone(live), entries, writer('three'))).toBe(entries);
     const none: Entry[] = [];
     expect(ownUpdated(root, live, map({}), none, writer('three'))).toBe(none);

@@ -57,7 +57,7 @@ function containerFaults(was: ContainerStatus, is: ContainerStatus, clockSetBack
     faults.push(`${is.name}: restartCount ${was.restartCount} → ${is.restartCount}`);
   const [from, to] = [startOf(was), startOf(is)];
   if (!clockSetBack && from && to && to < from) faults.push(`${is.name}: started ${from}, and then ${to}`);
-  if (isEndRewritten(was, is)) faults.push(`${is.name}: what was told of the end of ${was.containerID} changed`);
+  if (isEndRewritten(was, is)) faults.push(`${is.name}: the reported end of ${was.containerID} changed`);
   const same = was.containerID !== undefined && was.containerID === is.containerID;
   if (same && was.state?.terminated && is.state?.running)
     faults.push(`${is.name}: container ${is.containerID} ran again`);
@@ -68,7 +68,7 @@ function startOf({ state }: ContainerStatus): string | undefined {
   return state?.running?.startedAt ?? state?.terminated?.startedAt;
 }
 
-/** How a container ended is told once: exit code, start and end stay, as its state or as its last one. */
+/** How a container ended is reported once: exit code, start and end stay, as its state or as its last one. */
 function isEndRewritten(was: ContainerStatus, is: ContainerStatus): boolean {
   const told = [was.state?.terminated, was.lastState?.terminated].filter((end) => end?.containerID);
   const now = [is.state?.terminated, is.lastState?.terminated];

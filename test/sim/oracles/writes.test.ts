@@ -113,8 +113,8 @@ describe('the oracle of statuses', () => {
   });
 
   it.each([
-    ['an end that is told otherwise', last(end('10:00'), {}), last(end('09:00'), {})],
-    ['a last end that is told otherwise', last(end('10:00'), {}), last({}, end('09:00'))],
+    ['an end that is reported otherwise', last(end('10:00'), {}), last(end('09:00'), {})],
+    ['a last end that is reported otherwise', last(end('10:00'), {}), last({}, end('09:00'))],
     ['an ended pod that runs again', { phase: 'Succeeded' }, { phase: 'Running' }],
     ['an ended pod that ends otherwise', { phase: 'Failed' }, { phase: 'Succeeded' }],
     ['another start of the pod', { startTime: '10:00' }, { startTime: '10:01' }],

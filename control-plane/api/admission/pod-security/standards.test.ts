@@ -141,7 +141,7 @@ describe.each(fields)('$level: $field', ({ level, reason, places, allowed, refus
     for (const value of refused) expect([value, reasons(level, pod(place, value))]).toEqual([value, reason]);
   });
 
-  test('is said of whoever sets it', () => {
+  test('is said of every container that sets it', () => {
     for (const place of places) {
       const who = place === 'pod' ? /^pod / : new RegExp(`^(pod or )?container "${place}" `);
       for (const value of refused) expect(detail(level, pod(place, value))[0]).toMatch(who);

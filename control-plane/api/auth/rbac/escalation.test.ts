@@ -113,7 +113,7 @@ describe('who writes a role', () => {
     expect(bindingEscalation(ann, { ...after, subjects: toAnn }, before, withOld)).toEqual(forbidden('"secrets"'));
   });
 
-  test('is told of no more than 256 rules, and that there are more', () => {
+  test('names no more than 256 rules, and says that there are more', () => {
     const verbs = Array.from({ length: 300 }, (_, i) => `v${i}`);
     const resources = verbs.map((verb) => `r-${verb}`);
     const verdict = roleEscalation(
@@ -144,7 +144,7 @@ describe('who writes a role', () => {
     }
   });
 
-  test('is told of the roles that are missing from what he holds', () => {
+  test('names the roles that are missing from what the user holds', () => {
     const gone = [binding('x', 'Role gone', toAnn, 'a'), binding('y', 'ClusterRole lost', toAnn, 'a')];
     expect(roleEscalation(ann, role('r', [readPods], 'a'), undefined, holding([], ...gone))).toEqual(
       forbidden(

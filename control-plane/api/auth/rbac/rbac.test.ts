@@ -140,7 +140,7 @@ describe('the index', () => {
     }
   });
 
-  test('asks every role that somebody holds, and names each missing one once', () => {
+  test('asks every role that the user holds, and names each missing one once', () => {
     const index = rbacIndexOf([
       view,
       role('edit', [{ apiGroups: [''], resources: ['pods'], verbs: ['delete'] }], 'default'),
