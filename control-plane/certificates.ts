@@ -8,7 +8,7 @@ import { loadOrCreateAuthority, writeFileAtomic } from '../shared/pki/files.ts';
 import { writeKubeconfig } from '../shared/pki/kubeconfig.ts';
 import type { Random } from '../shared/random.ts';
 import { clusterDomain, serverUser } from '../shared/well-known.ts';
-import { groups } from './api/identity.ts';
+import { groups } from './api/auth/identity.ts';
 
 /** How long a certificate is good by which one server asks another: it costs nothing to make another one. */
 const peerLifetimeMs = 60 * 60 * 1000;

@@ -12,16 +12,16 @@ import { systemRandom as random } from '../shared/random.ts';
 import { grpcPeers } from '../shared/rpc/peers.ts';
 import { createRpcSchema } from '../shared/rpc/schema.ts';
 import { serverUser } from '../shared/well-known.ts';
-import { type AuditOptions, createAuditor } from './api/audit/create-auditor.ts';
 import { Authenticator } from './api/auth/authenticator.ts';
 import { createEnrollment } from './api/auth/enrollment.ts';
 import { defaultIssuer, issuerDocuments, loadTokenKeys, type TokenKeys } from './api/auth/tokens/index.ts';
-import { FairGate } from './api/fairness/gate.ts';
+import { type AuditOptions, createAuditor } from './api/chain/audit/create-auditor.ts';
+import { FairGate } from './api/chain/fairness/gate.ts';
 import { grpcMetrics } from './api/grpc/metrics.ts';
 import { createGrpcServer } from './api/grpc/server.ts';
+import { storageLimits } from './api/requests/storage-quota.ts';
+import { firstAddress } from './api/resources/service/claims.ts';
 import { createRestServer } from './api/rest/server.ts';
-import { firstAddress } from './api/service-claims.ts';
-import { storageLimits } from './api/storage-quota.ts';
 import { Certificates } from './certificates.ts';
 import { createControlPlane } from './control-plane.ts';
 import { takeDataDir } from './data-dir.ts';
@@ -58,7 +58,7 @@ export interface ServerOptions extends EtcdFiles, AuditOptions {
   readonly logLevel: string;
   /** How long events are kept, in seconds; absent: an hour. */
   readonly eventTtlSeconds?: number;
-  /** What stored objects may take of memory, in bytes. Absent: what the machine allows (`api/storage-quota.ts`). */
+  /** What stored objects may take of memory, in bytes. Absent: what the machine allows (`api/requests/storage-quota.ts`). */
   readonly storageQuota?: number;
 }
 

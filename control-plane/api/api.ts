@@ -3,9 +3,9 @@ import type { DeleteOptions, Kind, Status } from '../../shared/generated/types.t
 import type { KindEntry, Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type { Connection, LogStreamParameters, StreamRequest, TunnelFrame } from '../../shared/session.ts';
-import type { AuditedCall } from './audit/calls.ts';
-import type { AuditTrail } from './audit/trail.ts';
-import type { Identity } from './identity.ts';
+import type { Identity } from './auth/identity.ts';
+import type { AuditedCall } from './chain/audit/calls.ts';
+import type { AuditTrail } from './chain/audit/trail.ts';
 
 /**
  * The request pipeline as its surfaces see it: REST, gRPC and the in-process client decode a request into one

@@ -3,7 +3,7 @@ import { kindNamed } from '../../shared/kinds/index.ts';
 import { systemPriorityClasses } from '../../shared/kinds/priority-class.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import type { Api, RequestContext } from './api.ts';
-import { apiServer } from './components.ts';
+import { apiServer } from './auth/components.ts';
 
 /** The namespaces that every cluster has. */
 export const systemNamespaces = ['default', 'kube-system', 'kube-public', nodeLeaseNamespace] as const;

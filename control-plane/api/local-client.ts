@@ -15,7 +15,7 @@ import type { DeleteOptions, Kind, KindMap, Pod } from '../../shared/generated/t
 import { kindNamed } from '../../shared/kinds/index.ts';
 import type { Draft } from '../../shared/object.ts';
 import type { Api, ListPage, RequestContext } from './api.ts';
-import type { Identity } from './identity.ts';
+import type { Identity } from './auth/identity.ts';
 
 /** A request of this process that takes longer has gone wrong. */
 const deadlineMs = 30_000;

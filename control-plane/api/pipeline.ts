@@ -20,23 +20,23 @@ import type {
   Target,
   WatchQuery,
 } from './api.ts';
-import { createToken } from './auth/tokens/token-request.ts';
-import { bindPods } from './bind.ts';
-import { type ApiDeps, Core } from './core.ts';
-import { createObject } from './create.ts';
-import { servedAs } from './decode.ts';
-import { checkDeleteOptions, deleteObject } from './delete.ts';
-import { openLogs } from './pod-logs.ts';
-import { checkPodStream, openPodStream } from './pod-streams.ts';
-import { createBinding, createEviction } from './pod-subresources.ts';
-import { openProxy } from './proxy/open.ts';
-import { authorizeSelection, getObject, listObjects } from './read.ts';
-import { badRequest, notAllowed } from './refusals.ts';
-import { scaleOf, updateScale } from './scale.ts';
-import { selectionOf } from './selection.ts';
-import { createUnstored, getUnstored, listUnstored } from './unstored.ts';
-import { askedOf, patchObject, updateObject } from './update.ts';
-import { watchKinds, watchObjects } from './watch.ts';
+import { bindPods } from './requests/bind.ts';
+import { type ApiDeps, Core } from './requests/core.ts';
+import { createObject } from './requests/create.ts';
+import { servedAs } from './requests/decode.ts';
+import { checkDeleteOptions, deleteObject } from './requests/delete.ts';
+import { authorizeSelection, getObject, listObjects } from './requests/read.ts';
+import { badRequest, notAllowed } from './requests/refusals.ts';
+import { selectionOf } from './requests/selection.ts';
+import { createUnstored, getUnstored, listUnstored } from './requests/unstored.ts';
+import { askedOf, patchObject, updateObject } from './requests/update.ts';
+import { watchKinds, watchObjects } from './requests/watch.ts';
+import { openLogs } from './resources/pod/logs.ts';
+import { checkPodStream, openPodStream } from './resources/pod/streams.ts';
+import { createBinding, createEviction } from './resources/pod/subresources.ts';
+import { openProxy } from './resources/proxy/open.ts';
+import { scaleOf, updateScale } from './resources/scale.ts';
+import { createToken } from './resources/tokens/token-request.ts';
 
 /** Objects of one deletecollection that are deleted at a time. */
 const deleteParallel = 16;

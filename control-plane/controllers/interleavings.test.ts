@@ -6,7 +6,7 @@ import { startTestApi, type TestApi } from '../../test/support/api-server.ts';
 import { ControllerRoom } from '../../test/support/controller-room.ts';
 import { startControllers } from '../../test/support/controllers.ts';
 import { eventually } from '../../test/support/eventually.ts';
-import { component } from '../api/identity.ts';
+import { component } from '../api/auth/identity.ts';
 import { LocalClient } from '../api/local-client.ts';
 import { createGarbageCollector } from './garbage-collector.ts';
 import { createNamespaceController } from './namespace.ts';

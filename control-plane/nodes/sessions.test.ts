@@ -8,8 +8,8 @@ import type { Connection, FromNode, Heartbeat, HeartbeatAck, ToNode } from '../.
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { HollowCluster } from '../../test/support/hollow-cluster.ts';
 import { connectionPair } from '../../test/support/node-session.ts';
-import { Auditor } from '../api/audit/auditor.ts';
-import { parsePolicy } from '../api/audit/policy.ts';
+import { Auditor } from '../api/chain/audit/auditor.ts';
+import { parsePolicy } from '../api/chain/audit/policy.ts';
 import { objectKey } from '../store/keys.ts';
 
 let cluster: HollowCluster;

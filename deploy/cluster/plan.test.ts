@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defaultServiceCIDR } from '../../control-plane/api/service-claims.ts';
+import { defaultServiceCIDR } from '../../control-plane/api/resources/service/claims.ts';
 import { addressSlots, clusterId, overlaps, planCluster, preferredSlot, slotNetworks } from './plan.ts';
 
 const networks = { machineCIDR: '10.130.0.0/24', podCIDR: '10.66.0.0/16' };

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { usageHandlers } from '../../control-plane/api/usage.ts';
+import { usageHandlers } from '../../control-plane/api/resources/metrics/usage.ts';
 import { writeKubeconfig } from '../../shared/pki/kubeconfig.ts';
 import type { KnownUsage } from '../../shared/session.ts';
 import { startCli } from '../support/cli.ts';

@@ -1,6 +1,6 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FairGate } from '../../control-plane/api/fairness/gate.ts';
+import { FairGate } from '../../control-plane/api/chain/fairness/gate.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { administrator, startTestGrpc, type TestGrpc } from '../support/grpc-server.ts';

@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { component } from '../../control-plane/api/identity.ts';
+import { component } from '../../control-plane/api/auth/identity.ts';
 import type { Container, PodSpec, Status } from '../../shared/generated/types.ts';
 import { kindNamed } from '../../shared/kinds/index.ts';
 import type { PodStreamRequest } from '../../shared/rpc/pod-streams.ts';

@@ -4,7 +4,7 @@ import { request } from 'node:https';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { NodeStreams } from '../../control-plane/api/api.ts';
-import { groups } from '../../control-plane/api/identity.ts';
+import { groups } from '../../control-plane/api/auth/identity.ts';
 import { ApiError } from '../../shared/errors.ts';
 import type { LogStreamParameters } from '../../shared/session.ts';
 import { eventually } from '../support/eventually.ts';

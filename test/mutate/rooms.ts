@@ -26,7 +26,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   controllers: folder('control-plane/controllers'),
   store: folder('control-plane/store', 'test/contract/store.test.ts'),
   patch: folder('control-plane/api/patch'),
-  apply: folder('control-plane/api/apply'),
+  'managed-fields': folder('control-plane/api/managed-fields'),
   rbac: folder('control-plane/api/auth/rbac'),
   admission: folder('control-plane/api/admission'),
   'agent/pod': folder('agent/pod'),

@@ -1,5 +1,5 @@
 import type { Admission, Present, Reader } from '../../control-plane/api/admission/plugin.ts';
-import type { State } from '../../control-plane/api/codec.ts';
+import type { State } from '../../control-plane/api/requests/codec.ts';
 import { objectKey } from '../../control-plane/store/keys.ts';
 import type { Container, Kind, KindMap, Pod } from '../../shared/generated/types.ts';
 import { kindNamed } from '../../shared/kinds/index.ts';

@@ -1,10 +1,10 @@
 import type { Api, NodeStreams } from '../../control-plane/api/api.ts';
+import { type Authorizer, component } from '../../control-plane/api/auth/identity.ts';
 import { ensureBootObjects } from '../../control-plane/api/boot.ts';
-import { type Authorizer, component } from '../../control-plane/api/identity.ts';
 import { LocalClient } from '../../control-plane/api/local-client.ts';
 import { createApi } from '../../control-plane/api/pipeline.ts';
-import type { StorageLimits } from '../../control-plane/api/storage-quota.ts';
-import type { KindHandlers } from '../../control-plane/api/unstored.ts';
+import type { StorageLimits } from '../../control-plane/api/requests/storage-quota.ts';
+import type { KindHandlers } from '../../control-plane/api/requests/unstored.ts';
 import { WatchCache } from '../../control-plane/store/cache.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
 import type { Store } from '../../control-plane/store/store.ts';

@@ -1,4 +1,4 @@
-import { component } from '../../control-plane/api/identity.ts';
+import { component } from '../../control-plane/api/auth/identity.ts';
 import { LocalClient } from '../../control-plane/api/local-client.ts';
 import { type Controller, type ControllerDeps, runController } from '../../control-plane/controllers/controller.ts';
 import type { EventRecorder } from '../../shared/event-recorder.ts';

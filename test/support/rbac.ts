@@ -1,8 +1,8 @@
+import type { Attributes } from '../../control-plane/api/auth/identity.ts';
 import type { AnyBinding } from '../../control-plane/api/auth/rbac/bindings.ts';
 import { bootstrapPolicy } from '../../control-plane/api/auth/rbac/bootstrap-policy.ts';
 import { type RbacIndex, rbacIndexOf } from '../../control-plane/api/auth/rbac/rbac-index.ts';
 import type { RoleSource } from '../../control-plane/api/auth/rbac/resolve.ts';
-import type { Attributes } from '../../control-plane/api/identity.ts';
 import type { ClusterRole, KindMap, PolicyRule, Role, RoleBinding, Subject } from '../../shared/generated/types.ts';
 import type { KubeObject } from '../../shared/object.ts';
 

@@ -3,7 +3,7 @@ import { kindNamed } from '../../../shared/kinds/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { createSigningRequest } from '../../../shared/pki/certificates.ts';
 import { startTestApi, type TestApi } from '../../../test/support/api-server.ts';
-import type { Attributes, Identity } from '../identity.ts';
+import type { Attributes, Identity } from '../auth/identity.ts';
 
 const entry = kindNamed('CertificateSigningRequest');
 const jane: Identity = { user: 'jane', groups: ['devs'], uid: 'u1', extra: { team: ['a', 'b'] } };

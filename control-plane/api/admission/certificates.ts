@@ -4,8 +4,8 @@ import type { CertificateSigningRequest } from '../../../shared/generated/types.
 import { type RequestedSubject, readSigningRequest } from '../../../shared/pki/signing-request.ts';
 import { invalid, invalidError } from '../../../shared/schema/causes.ts';
 import { reservedGroups } from '../../../shared/well-known.ts';
-import type { Authorizer, Identity } from '../identity.ts';
-import { forbidden } from '../refusals.ts';
+import type { Authorizer, Identity } from '../auth/identity.ts';
+import { forbidden } from '../requests/refusals.ts';
 import type { Admission, AdmissionPlugin } from './plugin.ts';
 
 /** The signer of certificates that clients show to the API server. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { ConfigMap } from '../../../shared/generated/types.ts';
 import { podOf, readerOf, requestOf, stored } from '../../../test/support/admission.ts';
 import { chargingOf, counterKey } from '../../../test/support/charging.ts';
-import type { Core } from '../core.ts';
+import type { Core } from '../requests/core.ts';
 import { chargesOf } from './charges.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 import { readerWith } from './read-missing.ts';

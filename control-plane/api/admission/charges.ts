@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../../shared/object.ts';
 import type { Guard, Item, Txn, TxnResult, Write } from '../../store/store.ts';
-import type { State } from '../codec.ts';
-import type { Core } from '../core.ts';
+import type { State } from '../requests/codec.ts';
+import type { Core } from '../requests/core.ts';
 import { isHeld, Known } from './known.ts';
 import type { Admission, AdmissionPlugin, Charge } from './plugin.ts';
 

@@ -2,7 +2,7 @@ import type { Ingress, PersistentVolumeClaim } from '../../../shared/generated/t
 import { classAnnotation, isDefaultIngressClass } from '../../../shared/kinds/ingress.ts';
 import { isDefaultClass } from '../../../shared/kinds/storage-class.ts';
 import type { KubeObject } from '../../../shared/object.ts';
-import { forbidden } from '../refusals.ts';
+import { forbidden } from '../requests/refusals.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 
 /** An Ingress that names no class is of the default one (Kubernetes' DefaultIngressClass). */

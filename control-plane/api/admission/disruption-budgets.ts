@@ -4,8 +4,8 @@ import { ApiError } from '../../../shared/errors.ts';
 import type { Pod, PodDisruptionBudget } from '../../../shared/generated/types.ts';
 import { isPodReady, isPodTerminal } from '../../../shared/pod.ts';
 import { matchesLabels, selectorOf } from '../../../shared/selector.ts';
-import { encodeObject } from '../codec.ts';
-import { forbidden } from '../refusals.ts';
+import { encodeObject } from '../requests/codec.ts';
+import { forbidden } from '../requests/refusals.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 
 /** Evictions that were granted and that the disruption controller has not seen yet. */

@@ -1,8 +1,8 @@
 import type { Kind } from '../../../shared/generated/types.ts';
 import { objectKey } from '../../store/keys.ts';
 import type { Guard, Item } from '../../store/store.ts';
-import { decodeItem, type State } from '../codec.ts';
-import type { Core } from '../core.ts';
+import { decodeItem, type State } from '../requests/codec.ts';
+import type { Core } from '../requests/core.ts';
 import type { Present } from './plugin.ts';
 
 /** What is known of some keys beyond the cache: as of a revision, an item or none. */

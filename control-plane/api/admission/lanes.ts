@@ -1,7 +1,7 @@
 import { backoffMs } from '../../../shared/backoff.ts';
 import { ApiError } from '../../../shared/errors.ts';
 import type { TxnResult } from '../../store/store.ts';
-import type { Core } from '../core.ts';
+import type { Core } from '../requests/core.ts';
 import { commitTogether, type Entry, type Settled } from './charges.ts';
 import { Known } from './known.ts';
 

@@ -9,7 +9,7 @@ import { compareQuantities, milliValue } from '../../../shared/quantity.ts';
 import type { Amounts } from '../../../shared/quota/amounts.ts';
 import { wholePod } from '../../../shared/quota/pod-usage.ts';
 import { maxValues, tooManyInObject } from '../../../shared/schema/values.ts';
-import { forbidden } from '../refusals.ts';
+import { forbidden } from '../requests/refusals.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 
 /** Says on a pod what was filled in. */

@@ -5,7 +5,7 @@ import { defaultAccount, rootCertificateMap } from '../../../shared/namespace-co
 import type { Draft, KubeObject } from '../../../shared/object.ts';
 import { type Random, uuid } from '../../../shared/random.ts';
 import type { Guard, Write } from '../../store/store.ts';
-import { encodeObject } from '../codec.ts';
+import { encodeObject } from '../requests/codec.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 
 export interface NamespaceContentsDeps {

@@ -1,6 +1,6 @@
 import type { Namespace, ObjectMeta } from '../../../shared/generated/types.ts';
 import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
-import { forbidden } from '../refusals.ts';
+import { forbidden } from '../requests/refusals.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 
 /** Namespaces that may not be deleted: those of Kubernetes' NamespaceLifecycle, and the one that nodes live by. */

@@ -6,7 +6,7 @@ import type { KubeObject } from '../../../shared/object.ts';
 import { podReferences } from '../../../shared/pod-references.ts';
 import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
 import { nodeNameOf } from '../auth/authentication.ts';
-import { forbidden, notFound } from '../refusals.ts';
+import { forbidden, notFound } from '../requests/refusals.ts';
 import { nodeReportFault, podReportFault } from './node-reports.ts';
 import type { Admission, AdmissionPlugin, Reader } from './plugin.ts';
 

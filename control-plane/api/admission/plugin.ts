@@ -3,9 +3,9 @@ import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { Guard, Write } from '../../store/store.ts';
-import type { AuditTrail } from '../audit/trail.ts';
-import type { State } from '../codec.ts';
-import type { Identity } from '../identity.ts';
+import type { Identity } from '../auth/identity.ts';
+import type { AuditTrail } from '../chain/audit/trail.ts';
+import type { State } from '../requests/codec.ts';
 
 /**
  * One rule of the cluster about what may be written (Kubernetes, "Admission Control"). All hooks throw ApiError to refuse.

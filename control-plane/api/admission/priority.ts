@@ -1,7 +1,7 @@
 import type { Pod, PriorityClass } from '../../../shared/generated/types.ts';
 import { podPriority } from '../../../shared/kinds/priority-class.ts';
 import type { KubeObject } from '../../../shared/object.ts';
-import { forbidden } from '../refusals.ts';
+import { forbidden } from '../requests/refusals.ts';
 import type { Admission, AdmissionPlugin, Reader } from './plugin.ts';
 
 /** From the name of a priority class to the number that the scheduler goes by; one default class at most (Kubernetes' Priority). */

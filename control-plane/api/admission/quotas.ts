@@ -2,8 +2,8 @@ import type { ResourceQuota } from '../../../shared/generated/types.ts';
 import { chargeQuota, concerns } from '../../../shared/quota/charge.ts';
 import { uncounted } from '../../../shared/quota/usage.ts';
 import type { Guard, Write } from '../../store/store.ts';
-import { encodeObject } from '../codec.ts';
-import { forbidden } from '../refusals.ts';
+import { encodeObject } from '../requests/codec.ts';
+import { forbidden } from '../requests/refusals.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 
 /**

@@ -4,7 +4,7 @@ import type { AnyBinding } from '../auth/rbac/bindings.ts';
 import { missingRole } from '../auth/rbac/bindings.ts';
 import { bindingEscalation, type Escalation, rbacGroup, roleEscalation } from '../auth/rbac/escalation.ts';
 import type { RoleSource } from '../auth/rbac/resolve.ts';
-import { forbidden } from '../refusals.ts';
+import { forbidden } from '../requests/refusals.ts';
 import type { AdmissionPlugin, Reader } from './plugin.ts';
 
 /**

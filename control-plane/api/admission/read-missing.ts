@@ -1,5 +1,5 @@
 import { objectKey } from '../../store/keys.ts';
-import type { Core } from '../core.ts';
+import type { Core } from '../requests/core.ts';
 import type { Needed, Reader } from './plugin.ts';
 
 /** The cache, and what the store has of the objects that the cache does not show. */

@@ -7,8 +7,8 @@ import {
   type Resources,
   resourcesOf,
 } from '../../../shared/pod.ts';
-import { encodeObject } from '../codec.ts';
-import { forbidden } from '../refusals.ts';
+import { encodeObject } from '../requests/codec.ts';
+import { forbidden } from '../requests/refusals.ts';
 import type { AdmissionPlugin, Reader } from './plugin.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Pod, RuntimeClass, Toleration } from '../../../shared/generated/types.ts';
-import { forbidden } from '../refusals.ts';
+import { forbidden } from '../requests/refusals.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 
 /** What a pod's runtime class adds to it: what the runtime itself takes, and where it may run (Kubernetes' RuntimeClass). */

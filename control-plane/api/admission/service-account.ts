@@ -2,7 +2,7 @@ import type { Container, Pod, ServiceAccount, Volume } from '../../../shared/gen
 import { mirrorAnnotation } from '../../../shared/kinds/pod-annotations.ts';
 import { rootCertificateKey, rootCertificateName } from '../../../shared/namespace-contents.ts';
 import { nameSuffix, type Random } from '../../../shared/random.ts';
-import { forbidden } from '../refusals.ts';
+import { forbidden } from '../requests/refusals.ts';
 import { checkSecrets } from './mountable-secrets.ts';
 import type { Admission, AdmissionPlugin } from './plugin.ts';
 

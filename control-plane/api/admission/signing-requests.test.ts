@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { CertificateSigningRequest } from '../../../shared/generated/types.ts';
 import { createSigningRequest } from '../../../shared/pki/certificates.ts';
 import { podOf, readerOf, refusalOf, requestOf, stored } from '../../../test/support/admission.ts';
-import type { Identity } from '../identity.ts';
+import type { Identity } from '../auth/identity.ts';
 import { certificates } from './certificates.ts';
 import { AdmissionChain } from './chain.ts';
 import type { Admission } from './plugin.ts';

@@ -1,7 +1,7 @@
 import type { PeerCertificate } from 'node:tls';
 import { userUidAttribute } from '../../../shared/pki/inspect.ts';
 import { nodeUserPrefix } from '../../../shared/well-known.ts';
-import { groups, type Identity } from '../identity.ts';
+import { groups, type Identity } from './identity.ts';
 
 /** Who has shown no certificate. */
 export const anonymous: Identity = { user: 'system:anonymous', groups: [groups.unauthenticated] };

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { Pod } from '../../../shared/generated/types.ts';
 import type { ObjectStore } from '../../../shared/informer.ts';
 import { bootstrapRbac } from '../../../test/support/rbac.ts';
-import { type Attributes, component, type Decision, type Identity } from '../identity.ts';
 import { anonymous } from './authentication.ts';
 import { createAuthorizer, forbiddenError } from './authorizer.ts';
+import { type Attributes, component, type Decision, type Identity } from './identity.ts';
 
 function pod(name: string, nodeName: string | undefined, more: Partial<Pod['metadata']> = {}): Pod {
   return {

@@ -1,8 +1,8 @@
 import { ApiError } from '../../../shared/errors.ts';
 import type { Pod } from '../../../shared/generated/types.ts';
 import type { ObjectStore } from '../../../shared/informer.ts';
-import { type Attributes, type Authorizer, type Decision, type Identity, isAboveRules } from '../identity.ts';
 import { nodeNameOf } from './authentication.ts';
+import { type Attributes, type Authorizer, type Decision, type Identity, isAboveRules } from './identity.ts';
 import { decideForNode } from './node-rules.ts';
 import { nodeRules } from './rbac/node-role.ts';
 import type { RbacIndex } from './rbac/rbac-index.ts';

@@ -8,8 +8,8 @@ import { isExpired, parseToken, secretMatches } from '../../../shared/pki/join-t
 import { enrollNode, renewEnrollment } from '../../../shared/pki/node-enrollments.ts';
 import type { SigningRequest } from '../../../shared/pki/signing-request.ts';
 import type { Random } from '../../../shared/random.ts';
-import { groups, type Identity } from '../identity.ts';
 import { nodeNameOf, nodeUser } from './authentication.ts';
+import { groups, type Identity } from './identity.ts';
 
 export interface EnrollmentDeps {
   readonly client: Pick<Client, 'get' | 'create' | 'update'>;

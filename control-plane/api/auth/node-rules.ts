@@ -3,7 +3,7 @@ import type { ObjectStore } from '../../../shared/informer.ts';
 import { keyOf } from '../../../shared/object.ts';
 import { podReferences } from '../../../shared/pod-references.ts';
 import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
-import type { Attributes, Decision } from '../identity.ts';
+import type { Attributes, Decision } from './identity.ts';
 import { ruleAllows } from './rbac/rules.ts';
 
 export interface NodeRulesDeps {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError } from '../../../shared/errors.ts';
-import { groups, type Identity } from '../identity.ts';
 import type { Requester, TokenAuthenticator } from './authenticator.ts';
+import { groups, type Identity } from './identity.ts';
 
 /** How long a token that was found good counts as good (ms), as in Kubernetes. */
 const trustMs = 10_000;

@@ -21,12 +21,12 @@ import type { RpcSchema } from '../../../shared/rpc/schema.ts';
 import { type StatusError, toStatusError } from '../../../shared/rpc/status.ts';
 import { incomingOf, writeMessage } from '../../../shared/rpc/streams.ts';
 import type { RequestContext } from '../api.ts';
-import type { Auditor } from '../audit/auditor.ts';
-import { auditRefused, type CallContext } from '../audit/calls.ts';
 import { anonymous } from '../auth/authentication.ts';
 import type { AuthenticatedCall, Authenticator, Requester } from '../auth/authenticator.ts';
 import type { LiveCredentials } from '../auth/live-credentials.ts';
-import type { FairGate } from '../fairness/gate.ts';
+import type { Auditor } from '../chain/audit/auditor.ts';
+import { auditRefused, type CallContext } from '../chain/audit/calls.ts';
+import type { FairGate } from '../chain/fairness/gate.ts';
 import type { Deliveries } from './deliveries.ts';
 
 export interface CallDeps {

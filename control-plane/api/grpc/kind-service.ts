@@ -9,7 +9,7 @@ import { checkDepth } from '../../../shared/schema/depth.ts';
 import { parseExactly } from '../../../shared/schema/exact-numbers.ts';
 import { boundValues } from '../../../shared/schema/values.ts';
 import type { Api, ListQuery, MutateOptions, RequestContext, Target } from '../api.ts';
-import { needsManager } from '../refusals.ts';
+import { needsManager } from '../requests/refusals.ts';
 import { type CallDeps, type Registered, serverStream, unary } from './calls.ts';
 import { listMessage } from './lists.ts';
 import { podStreamMethods } from './pod-streams.ts';

@@ -4,7 +4,7 @@ import { encodeObject } from '../../../shared/rpc/convert.ts';
 import type { ListResponse } from '../../../shared/rpc/messages.ts';
 import { packedBytes } from '../../store/packed.ts';
 import type { Api, ListQuery, RequestContext } from '../api.ts';
-import { tooLargeAtOnce } from '../read.ts';
+import { tooLargeAtOnce } from '../requests/read.ts';
 
 /** A page that is asked for ends behind the object with which it comes to so much: with it, it is within the 4 MiB that clients take unasked. */
 const pageBytes = 2 * 1024 * 1024;

@@ -8,7 +8,7 @@ import { usageToWire } from '../../../shared/rpc/usage.ts';
 import type { PodStream } from '../api.ts';
 import { isGood } from '../auth/authentication.ts';
 import { type AuthenticatedCall, certificateOf, type Requester } from '../auth/authenticator.ts';
-import { groups } from '../identity.ts';
+import { groups } from '../auth/identity.ts';
 import { type CallDeps, duplexStream, type Registered, serverStream } from './calls.ts';
 
 /**

@@ -16,11 +16,11 @@ import type { SessionServer } from '../../../shared/session.ts';
 import { version } from '../../../shared/version.ts';
 import { packedJson } from '../../store/packed.ts';
 import type { Api } from '../api.ts';
-import { auditedCall, type CallContext } from '../audit/calls.ts';
-import type { AuditTrail } from '../audit/trail.ts';
 import { anonymous, nodeNameOf } from '../auth/authentication.ts';
 import type { Enrollment } from '../auth/enrollment.ts';
-import type { Identity } from '../identity.ts';
+import type { Identity } from '../auth/identity.ts';
+import { auditedCall, type CallContext } from '../chain/audit/calls.ts';
+import type { AuditTrail } from '../chain/audit/trail.ts';
 import { RecentEncodings } from '../rest/recent-encodings.ts';
 import {
   type CallDeps,

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { VirtualClock } from '../../../shared/virtual-clock.ts';
-import { FairGate } from '../fairness/gate.ts';
+import { FairGate } from '../chain/fairness/gate.ts';
 import { admitRequest } from './admit.ts';
 import { RestContext } from './rest-context.ts';
 import { routeOf } from './route.ts';

@@ -1,5 +1,5 @@
 import type { Kind } from '../../../shared/generated/types.ts';
-import type { FairGate, Seat } from '../fairness/gate.ts';
+import type { FairGate, Seat } from '../chain/fairness/gate.ts';
 import { flag } from './parameters.ts';
 import { isLong } from './resources.ts';
 import type { RestContext } from './rest-context.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { Auditor } from '../audit/auditor.ts';
-import type { AuditTrail } from '../audit/trail.ts';
+import type { Auditor } from '../chain/audit/auditor.ts';
+import type { AuditTrail } from '../chain/audit/trail.ts';
 import type { RestContext } from './rest-context.ts';
 import { type Route, verbOf } from './route.ts';
 import { unservedAttributes } from './unserved.ts';

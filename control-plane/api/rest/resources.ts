@@ -5,7 +5,7 @@ import type { KubeObject } from '../../../shared/object.ts';
 import { decodeMessage } from '../../../shared/schema/decode.ts';
 import type { Api, LogQuery, RequestContext, Target } from '../api.ts';
 import { isRecord } from '../patch/merge.ts';
-import { badRequest, notAllowed } from '../refusals.ts';
+import { badRequest, notAllowed } from '../requests/refusals.ts';
 import { parseBody, readBody } from './body.ts';
 import { getCollection, listQuery, representationFor, sendPage } from './collections.ts';
 import { streamLog, withFirst } from './log-stream.ts';

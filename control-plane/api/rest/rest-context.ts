@@ -1,8 +1,8 @@
 import type { KubeObject } from '../../../shared/object.ts';
 import type { RequestContext } from '../api.ts';
-import type { AuditTrail } from '../audit/trail.ts';
 import { anonymous } from '../auth/authentication.ts';
-import type { Identity } from '../identity.ts';
+import type { Identity } from '../auth/identity.ts';
+import type { AuditTrail } from '../chain/audit/trail.ts';
 
 /**
  * One request as the pipeline sees it. Its AbortSignal is made when somebody first asks for it: most requests are over

@@ -1,7 +1,7 @@
 import type { Kind, Namespace, Pod, PodTemplateSpec } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { invalidError } from '../../../../shared/schema/causes.ts';
-import { forbidden, notFound } from '../../refusals.ts';
+import { forbidden, notFound } from '../../requests/refusals.ts';
 import type { Admission, AdmissionPlugin, Reader } from '../plugin.ts';
 import type { Subject } from './check.ts';
 import { formatDetails, formatReasons, violationsOf } from './evaluate.ts';

@@ -1,5 +1,5 @@
 import type { ClusterRoleBinding, RoleBinding, RoleRef, Subject } from '../../../../shared/generated/types.ts';
-import type { Identity } from '../../identity.ts';
+import type { Identity } from '../identity.ts';
 import { serviceAccountUser } from '../service-accounts.ts';
 
 export type AnyBinding = RoleBinding | ClusterRoleBinding;

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { ClusterRole, PolicyRule, Subject } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { binding, role, roleSourceOf } from '../../../../test/support/rbac.ts';
-import type { Identity } from '../../identity.ts';
+import type { Identity } from '../identity.ts';
 import { bindingEscalation, roleEscalation } from './escalation.ts';
 
 const ann: Identity = { user: 'ann', groups: ['devs'] };

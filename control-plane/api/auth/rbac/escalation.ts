@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterRole, PolicyRule, Role, RoleRef } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import { type HeldRules, type Identity, isAboveRules } from '../../identity.ts';
+import { type HeldRules, type Identity, isAboveRules } from '../identity.ts';
 import type { AnyBinding } from './bindings.ts';
 import { type CoverageBounds, uncoveredBy } from './coverage.ts';
 import { aggregate } from './rbac-index.ts';

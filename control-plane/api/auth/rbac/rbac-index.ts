@@ -1,7 +1,7 @@
 import type { Kind, KindMap, PolicyRule, Subject } from '../../../../shared/generated/types.ts';
 import type { Change } from '../../../../shared/informer.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import type { Attributes, Decision, HeldRules, Identity } from '../../identity.ts';
+import type { Attributes, Decision, HeldRules, Identity } from '../identity.ts';
 import { type AnyBinding, grantText, holderOf, missingRole, roleKey } from './bindings.ts';
 import { ruleAllows } from './rules.ts';
 

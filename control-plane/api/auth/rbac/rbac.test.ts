@@ -4,7 +4,7 @@ import type { PolicyRule, Subject } from '../../../../shared/generated/types.ts'
 import type { Change } from '../../../../shared/informer.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { asked, binding, role, roleSourceOf } from '../../../../test/support/rbac.ts';
-import type { Identity } from '../../identity.ts';
+import type { Identity } from '../identity.ts';
 import { unbounded, uncoveredBy } from './coverage.ts';
 import { RbacIndex, rbacIndexOf } from './rbac-index.ts';
 import { resolveRules } from './resolve.ts';

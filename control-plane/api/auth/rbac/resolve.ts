@@ -1,5 +1,5 @@
 import type { PolicyRule, RoleRef } from '../../../../shared/generated/types.ts';
-import type { HeldRules, Identity } from '../../identity.ts';
+import type { HeldRules, Identity } from '../identity.ts';
 import { type AnyBinding, appliesTo, missingRole } from './bindings.ts';
 
 /** The roles and bindings that there are, without an index. */

@@ -1,5 +1,5 @@
 import type { PolicyRule } from '../../../../shared/generated/types.ts';
-import type { Attributes } from '../../identity.ts';
+import type { Attributes } from '../identity.ts';
 import { coversPath } from './coverage.ts';
 
 /** Whether a rule allows a request (rbac/v1, "evaluation helpers"). Rules only ever allow. */

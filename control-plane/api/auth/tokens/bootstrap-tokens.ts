@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../../../shared/clock.ts';
 import type { Secret } from '../../../../shared/generated/types.ts';
 import { parseToken } from '../../../../shared/pki/join-tokens.ts';
-import { groups } from '../../identity.ts';
+import { groups } from '../identity.ts';
 import type { Objects } from './objects.ts';
 import type { Holder, TokenReviewer } from './verdict.ts';
 

@@ -1,5 +1,5 @@
 import type { Node, Pod, Secret, ServiceAccount } from '../../../../shared/generated/types.ts';
-import type { Identity } from '../../identity.ts';
+import type { Identity } from '../identity.ts';
 import { serviceAccountGroups, serviceAccountUser } from '../service-accounts.ts';
 import type { Claims } from './jwt.ts';
 

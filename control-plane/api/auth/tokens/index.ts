@@ -3,13 +3,13 @@ import type { Random } from '../../../../shared/random.ts';
 import { clusterDomain } from '../../../../shared/well-known.ts';
 import type { WatchCache } from '../../../store/cache.ts';
 import type { Store } from '../../../store/store.ts';
-import type { KindHandlers } from '../../unstored.ts';
+import type { KindHandlers } from '../../requests/unstored.ts';
+import { tokenReview } from '../../resources/tokens/token-review.ts';
 import type { TokenAuthenticator } from '../authenticator.ts';
 import { BootstrapTokens } from './bootstrap-tokens.ts';
 import type { TokenKeys } from './keys.ts';
 import { objectsOf } from './objects.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
-import { tokenReview } from './token-review.ts';
 import { authenticatorFor } from './verdict.ts';
 
 export { type IssuerDeps, issuerDocuments } from './issuer-documents.ts';

@@ -3,7 +3,7 @@ import { kindNamed } from '../../../../shared/kinds/index.ts';
 import type { WatchCache } from '../../../store/cache.ts';
 import { objectKey } from '../../../store/keys.ts';
 import type { Store } from '../../../store/store.ts';
-import { decodeItem } from '../../codec.ts';
+import { decodeItem } from '../../requests/codec.ts';
 
 /** The objects that a token depends on. */
 export interface Objects {

@@ -5,7 +5,7 @@ import { connect as tlsConnect } from 'node:tls';
 import { createDeflate, createGunzip, createGzip, createInflate } from 'node:zlib';
 import { ApiError, isApiError, messageOf } from '../../../../shared/errors.ts';
 import type { ProxyTarget, Target } from '../../api.ts';
-import { badRequest } from '../../refusals.ts';
+import { badRequest } from '../../requests/refusals.ts';
 import type { Call } from '../resources.ts';
 import { verbOf } from '../route.ts';
 import { keepAliveMs } from '../streams/limits.ts';

@@ -5,7 +5,7 @@ import type { Clock } from '../../../../shared/clock.ts';
 import { ApiError } from '../../../../shared/errors.ts';
 import type { Subresource } from '../../../../shared/kinds/table.ts';
 import type { Api, PodStream, RequestContext, Target } from '../../api.ts';
-import { badRequest, notAllowed } from '../../refusals.ts';
+import { badRequest, notAllowed } from '../../requests/refusals.ts';
 import { execOverSpdy, execVersions } from './exec-spdy.ts';
 import { execOverWebSocket, execProtocols, greeting, newestExec } from './exec-websocket.ts';
 import { type Forwarding, forwardOverSpdy, forwardProtocol } from './forward-spdy.ts';

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ConnectQuery } from '../../api.ts';
-import { badRequest } from '../../refusals.ts';
+import { badRequest } from '../../requests/refusals.ts';
 import type { Wanted } from './exec-websocket.ts';
 
 /** How a client wants to go on after the request. */

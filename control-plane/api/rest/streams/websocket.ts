@@ -4,7 +4,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock, Timer } from '../../../../shared/clock.ts';
 import { ApiError, messageOf } from '../../../../shared/errors.ts';
 import type { Connection } from '../../../../shared/session.ts';
-import { badRequest } from '../../refusals.ts';
+import { badRequest } from '../../requests/refusals.ts';
 import { FrameQueue, type WriteFrame } from './frame-queue.ts';
 import { Handoff } from './handoff.ts';
 import { heartbeat } from './heartbeat.ts';

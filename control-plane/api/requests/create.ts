@@ -1,0 +1,195 @@
+import { formatTime } from '../../../shared/clock.ts';
+import { isApiError } from '../../../shared/errors.ts';
+import type { Namespace, ObjectMeta } from '../../../shared/generated/types.ts';
+import type { KindDef } from '../../../shared/kinds/kind.ts';
+import { warningsOf } from '../../../shared/kinds/warnings/index.ts';
+import type { KubeObject } from '../../../shared/object.ts';
+import { nameSuffix, uuid } from '../../../shared/random.ts';
+import { objectKey } from '../../store/keys.ts';
+import type { Guard, Item, Write } from '../../store/store.ts';
+import { type Charges, chargesOf } from '../admission/charges.ts';
+import { labelByName } from '../admission/namespaces.ts';
+import type { Admission } from '../admission/plugin.ts';
+import { readerWith } from '../admission/read-missing.ts';
+import type { MutateOptions, RequestContext } from '../api.ts';
+import { trackNew, writerOf } from '../managed-fields/tracking.ts';
+import { addGuardWrites } from '../resources/node/guards.ts';
+import { serviceClaims } from '../resources/service/claims.ts';
+import { answerText, decodeItem, encodeObject, type State } from './codec.ts';
+import type { Core } from './core.ts';
+import { checkCreate, decodeBody } from './decode.ts';
+import { countedBy } from './generation.ts';
+import { pause } from './guarded-update.ts';
+import { dropRepeatedOwners } from './owner-references.ts';
+import { alreadyExists, badRequest, forbidden, modified, nameConflict, notFound } from './refusals.ts';
+
+/** How often a generated name is drawn again when it is taken, as in Kubernetes. */
+const nameTries = 8;
+/** A namespace or a node that changes at each of so many tries is no longer anybody's work. */
+const maxTries = 100;
+/** Letters of the given prefix that a generated name keeps, so that it stays a valid label. */
+const prefixLength = 58;
+
+/** Says who owns the fields of a new object. */
+export type Own = (draft: KubeObject) => void;
+
+/**
+ * `served`: the version that the client speaks. `namespace`: that of the URL. `own`: absent, all is the client's. Answers the
+ * stored object.
+ */
+export async function createObject(
+  core: Core,
+  context: RequestContext,
+  served: KindDef,
+  namespace: string | undefined,
+  body: unknown,
+  options: MutateOptions = {},
+  own?: Own,
+): Promise<KubeObject> {
+  const def = served.stored;
+  const draft = decodeBody(served, body, options, context.warnings);
+  const meta = draft.metadata;
+  settleNamespace(def, meta, namespace);
+  if (meta.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
+  dropRepeatedOwners(meta, context.warnings);
+  const prefix = meta.name ? undefined : meta.generateName;
+  if (prefix) meta.name = generatedName(core, prefix);
+  // What is to be made has no name yet that a rule could be for.
+  core.authorize(context, 'create', { entry: served, namespace: meta.namespace }, draft);
+
+  const now = core.deps.clock.now();
+  draft.metadata = newMeta(core, def, meta, now);
+  if (own) own(draft);
+  else trackNew(def, draft, writerOf(def, context, options, now), core.fieldSets);
+  const admission: Admission = {
+    ...{ identity: context.identity, verb: 'create', entry: def, namespace: draft.metadata.namespace },
+    ...{ name: draft.metadata.name, dryRun: options.dryRun ?? false, warnings: context.warnings, now },
+    audit: context.audit,
+  };
+  const missing = core.admission.missing(admission, draft);
+  core.admission.mutate(admission, draft, missing.length > 0 ? await readerWith(core, missing) : undefined);
+  def.strategy.prepareCreate?.(draft);
+  if (def.kind === 'Namespace') draft.status = { phase: 'Active' };
+  checkCreate(served, draft);
+  context.warnings.push(...warningsOf(def.kind, draft));
+  if (def.inert) context.warnings.push(inertWarning(def.kind, def.inert));
+  core.admission.validate(admission, draft);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const named = { ...admission, name: draft.metadata.name };
+      return await insert(core, context, def, draft, options, chargesOf(core, named, context.signal));
+    } catch (error) {
+      if (!isApiError(error, 'AlreadyExists') || !meta.generateName) throw error;
+      if (!prefix || attempt >= nameTries) throw nameConflict(def, draft.metadata.name);
+      draft.metadata.name = generatedName(core, prefix);
+      if (def.kind === 'Namespace') labelByName(draft.metadata);
+    }
+  }
+}
+
+function inertWarning(kind: string, what: string): string {
+  return `Coracle does not act on ${/^[AEIOU]/.test(kind) ? 'an' : 'a'} ${kind} yet: ${what}`;
+}
+
+/** One transaction: the key must be free, the namespace must be the one that was seen to be alive. */
+async function insert(
+  core: Core,
+  context: RequestContext,
+  def: KindDef,
+  draft: KubeObject,
+  options: MutateOptions,
+  charges: Charges | undefined,
+): Promise<KubeObject> {
+  const { name, namespace } = draft.metadata;
+  const claims = serviceClaims(core, def, draft, undefined);
+  const key = objectKey(def, namespace, name);
+  const home = namespace ? objectKey(core.kind('Namespace'), undefined, namespace) : undefined;
+  let room = namespace ? await livingNamespace(core, def, name, namespace) : undefined;
+  // The cache that plugins read may lag behind the namespace that was just made.
+  if (home && room) charges?.learn(home, room);
+  if (options.dryRun) {
+    await charges?.check(draft, undefined);
+    if (await core.fresh(key)) throw alreadyExists(def, name);
+    return draft;
+  }
+  let value = encodeObject(draft);
+  let refusal: ReadonlyMap<string, Item> | undefined;
+  for (let attempt = 0; attempt < maxTries; attempt++) {
+    if (attempt > 0) await pause(core, context, attempt);
+    const guards: Guard[] = [{ key, revision: 0 }];
+    if (home && room) guards.push({ key: home, revision: room.revision });
+    const writes: Write[] = [await core.put(context, def, key, value, draft)];
+    addGuardWrites(core, undefined, draft, writes, guards, refusal);
+    claims?.addTo(guards, writes);
+    const result = await (charges?.commit({ guards, writes }, draft, undefined) ??
+      core.deps.store.txn({ guards, writes }));
+    if (result.ok) {
+      core.wrote(result.revision);
+      draft.metadata.resourceVersion = String(result.revision);
+      context.answer = { object: draft, text: answerText(value, result.revision) };
+      return draft;
+    }
+    refusal = result.current;
+    if (refusal.has(key)) throw alreadyExists(def, name);
+    if (claims?.refused(refusal)) value = encodeObject(draft);
+    // The namespace has changed since it was seen: look at what it is now.
+    const item = home && refusal.get(home);
+    if (namespace) room = checkNamespace(def, name, namespace, item ? decodeItem(item) : undefined);
+  }
+  throw modified({ plural: 'namespaces', group: '' }, namespace ?? '');
+}
+
+async function livingNamespace(core: Core, def: KindDef, name: string, namespace: string): Promise<State> {
+  const entry = core.kind('Namespace');
+  const seen = core.cached(entry, undefined, namespace);
+  if (seen && !isTerminating(seen.object)) return seen;
+  // The cache may lag behind a namespace that was just made, or made anew.
+  return checkNamespace(def, name, namespace, await core.fresh(objectKey(entry, undefined, namespace)));
+}
+
+function checkNamespace(def: KindDef, name: string, namespace: string, state: State | undefined): State {
+  if (!state) throw notFound({ plural: 'namespaces', group: '' }, namespace);
+  if (!isTerminating(state.object)) return state;
+  const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+  const message = `namespace ${namespace} is being terminated`;
+  throw forbidden(def, name, why, { reason: 'NamespaceTerminating', field: 'metadata.namespace', message });
+}
+
+function isTerminating(object: KubeObject): boolean {
+  return object.metadata.deletionTimestamp !== undefined || (object as Namespace).status?.phase === 'Terminating';
+}
+
+/** The URL's namespace counts; a body may repeat it. */
+export function settleNamespace(def: KindDef, meta: ObjectMeta, namespace: string | undefined): void {
+  if (!def.namespaced) {
+    if (meta.namespace) delete meta.namespace;
+    return;
+  }
+  const wanted = namespace || meta.namespace;
+  if (!wanted) throw badRequest('an empty namespace may not be set during creation');
+  if (meta.namespace && meta.namespace !== wanted) {
+    throw badRequest(`the namespace of the provided object does not match the namespace sent on the request`);
+  }
+  meta.namespace = wanted;
+}
+
+/** What the server says about a new object, and what of the client's it keeps. */
+function newMeta(core: Core, def: KindDef, given: ObjectMeta, now: number): ObjectMeta {
+  const meta: ObjectMeta = {
+    name: given.name,
+    ...(given.generateName ? { generateName: given.generateName } : {}),
+    ...(def.namespaced ? { namespace: given.namespace } : {}),
+    uid: uuid(core.deps.random),
+    ...(countedBy(def) === 'none' ? {} : { generation: 1 }),
+    creationTimestamp: formatTime(now),
+  } as ObjectMeta;
+  if (given.labels) meta.labels = given.labels;
+  if (given.annotations) meta.annotations = given.annotations;
+  if (given.ownerReferences?.length) meta.ownerReferences = given.ownerReferences;
+  if (given.finalizers?.length) meta.finalizers = given.finalizers;
+  return meta;
+}
+
+function generatedName(core: Core, prefix: string): string {
+  return prefix.slice(0, prefixLength) + nameSuffix(core.deps.random);
+}

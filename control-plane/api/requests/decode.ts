@@ -1,0 +1,101 @@
+import type { ObjectMeta, StatusCause } from '../../../shared/generated/types.ts';
+import type { KindDef } from '../../../shared/kinds/kind.ts';
+import type { Subresource } from '../../../shared/kinds/table.ts';
+import type { KubeObject } from '../../../shared/object.ts';
+import { collectCauses, forbidden, invalidError } from '../../../shared/schema/causes.ts';
+import { decodeObject } from '../../../shared/schema/decode.ts';
+import { applyDefaults } from '../../../shared/schema/defaults.ts';
+import { validateImmutable, validateSchema } from '../../../shared/schema/validate.ts';
+import type { MutateOptions } from '../api.ts';
+
+/**
+ * A client's body as an object of the kind: copied, with its fields known and of the right type, and with defaults. One of a
+ * second version comes back as it is stored.
+ * Throws BadRequest, also for unknown fields when validation is Strict; else `warnings` names them. RequestEntityTooLarge for
+ * more values than an object may have, or than `present` has, which it replaces.
+ */
+export function decodeBody(
+  def: KindDef,
+  body: unknown,
+  options: MutateOptions,
+  warnings: string[],
+  present?: KubeObject,
+): KubeObject {
+  const { fieldValidation: validation, duplicates } = options;
+  const decoded = decodeObject(def, body, { validation, duplicates, present });
+  warnings.push(...decoded.warnings);
+  applyDefaults(def, decoded.object);
+  const object = def.conversion ? def.conversion.toStored(decoded.object) : decoded.object;
+  if (def.conversion) applyDefaults(def.stored, object);
+  def.strategy.default?.(object);
+  return object;
+}
+
+/** A stored object as it looks in the version that is served. */
+export function servedAs(def: KindDef, object: KubeObject): KubeObject {
+  return def.conversion ? def.conversion.fromStored(object) : object;
+}
+
+/** Throws Invalid with its causes. */
+export function checkCreate(def: KindDef, object: KubeObject): void {
+  const causes = collectCauses((found) => {
+    found.push(...validateSchema(def.stored, object));
+    def.strategy.validate?.(object, found);
+    def.conversion?.validateCreate?.(object, found);
+  });
+  refuse(def.stored, object, causes);
+}
+
+/** Throws Invalid with its causes. */
+export function checkUpdate(def: KindDef, object: KubeObject, old: KubeObject): void {
+  const causes = collectCauses((found) => {
+    found.push(...validateSchema(def.stored, object));
+    checkFinalizers(old.metadata, object.metadata, found);
+    def.strategy.validate?.(object, found);
+    def.strategy.validateUpdate?.(object, old, found);
+    found.push(...validateImmutable(def.stored, object, old));
+    def.conversion?.validateUpdate?.(object, old, found);
+  });
+  refuse(def.stored, object, causes);
+}
+
+/** Nobody may hold back a deletion that has begun. */
+function checkFinalizers(current: ObjectMeta, next: ObjectMeta, causes: StatusCause[]): void {
+  if (!current.deletionTimestamp) return;
+  const there = new Set(current.finalizers);
+  const added = (next.finalizers ?? []).filter((one) => !there.has(one));
+  if (added.length === 0) return;
+  const names = [...new Set(added)].sort().map((one) => JSON.stringify(one));
+  const why = `no new finalizers can be added if the object is being deleted, found new finalizers []string{${names.join(', ')}}`;
+  causes.push(forbidden('metadata.finalizers', why));
+}
+
+/** A status alone is written by those who observe: only its own shape is checked, not the rules of the spec again. */
+export function checkStatus(def: KindDef, object: KubeObject, old: KubeObject): void {
+  const causes = collectCauses((found) => {
+    found.push(...validateSchema(def.stored, object).filter(({ field = '' }) => /^(status|metadata)\b/.test(field)));
+    def.stored.strategy.parts?.status?.validate?.(object, old, found);
+  });
+  refuse(def, object, causes);
+}
+
+/** Any other part, whose kind says what it must be like. */
+export function checkPart(def: KindDef, part: Subresource, object: KubeObject, old: KubeObject): void {
+  const causes = collectCauses((found) => {
+    found.push(...validateSchema(def.stored, object));
+    def.stored.strategy.parts?.[part]?.validate?.(object, old, found);
+  });
+  refuse(def, object, causes);
+}
+
+function refuse(def: KindDef, object: KubeObject, causes: StatusCause[]): void {
+  if (causes.length === 0) return;
+  // What is wrong with the metadata stands first, as Kubernetes looks at it first.
+  const first = causes.filter(isAboutMetadata);
+  const rest = causes.filter((cause) => !isAboutMetadata(cause));
+  throw invalidError(def, object.metadata.name ?? '', [...first, ...rest]);
+}
+
+function isAboutMetadata({ field = '' }: StatusCause): boolean {
+  return field.startsWith('metadata.');
+}

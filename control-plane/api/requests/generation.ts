@@ -1,0 +1,27 @@
+import type { PodTemplate } from '../../../shared/generated/types.ts';
+import type { KindDef } from '../../../shared/kinds/kind.ts';
+import type { KubeObject } from '../../../shared/object.ts';
+import { deepEqual } from '../patch/equal.ts';
+
+/** What a generation of the kind is counted by. */
+export function countedBy({ kind, subresources, strategy }: KindDef): 'spec' | 'template' | 'body' | 'none' {
+  if (strategy.generation) return strategy.generation;
+  return subresources.includes('status') && kind !== 'Namespace' && kind !== 'Node' ? 'spec' : 'none';
+}
+
+/** Whether `next` is a new generation of `current`. */
+export function isNewGeneration(def: KindDef, next: KubeObject, current: KubeObject): boolean {
+  switch (countedBy(def)) {
+    case 'none':
+      return false;
+    case 'spec':
+      return !deepEqual(next.spec, current.spec);
+    case 'template':
+      return !deepEqual((next as PodTemplate).template, (current as PodTemplate).template);
+    case 'body': {
+      const { metadata, ...body } = next;
+      const { metadata: before, ...old } = current;
+      return !deepEqual(body, old) || !deepEqual(metadata.labels ?? {}, before.labels ?? {});
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import { formatTime } from '../../../../shared/clock.ts';
+import { ApiError } from '../../../../shared/errors.ts';
+import type { Kind, Node, NodeMetrics, Pod, PodMetrics } from '../../../../shared/generated/types.ts';
+import { formatGoDuration } from '../../../../shared/go-duration.ts';
+import { kindNamed } from '../../../../shared/kinds/index.ts';
+import { formatQuantity, quantityOf } from '../../../../shared/quantity.ts';
+import type { KnownUsage, Usage } from '../../../../shared/session.ts';
+import type { Core } from '../../requests/core.ts';
+import { notFound } from '../../requests/refusals.ts';
+import type { KindHandlers } from '../../requests/unstored.ts';
+
+/** The newest that is known of `nodes` (of all, when none are named) and their pods, by node. Never rejects. */
+export type UsageSource = (nodes: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, KnownUsage>>;
+
+/**
+ * metrics.k8s.io, in the words of metrics-server: what nodes and pods use. Nothing of it is stored. An object that exists and is not
+ * measured (yet) is left out of a list, and NotFound by name. A node may say what it likes of its usage, but only of pods that are
+ * bound to it.
+ */
+export function usageHandlers(source: UsageSource): KindHandlers {
+  return {
+    NodeMetrics: {
+      async list(core, { signal }) {
+        const known = await source([], signal);
+        return present(all<Node>(core, 'Node').map((node) => nodeMetrics(core, node, known)));
+      },
+      async get(core, { signal }, name) {
+        const node = core.cached(kindNamed('Node'), undefined, name)?.object as Node | undefined;
+        if (!node) throw notFound(kindNamed('Node'), name);
+        return nodeMetrics(core, node, await source([name], signal)) ?? unmeasured('nodemetrics', name);
+      },
+    },
+    PodMetrics: {
+      async list(core, { signal }, namespace) {
+        const known = await source([], signal);
+        return present(all<Pod>(core, 'Pod', namespace).map((pod) => podMetrics(core, pod, known)));
+      },
+      async get(core, { signal }, name, namespace) {
+        const pod = core.cached(kindNamed('Pod'), namespace, name)?.object as Pod | undefined;
+        if (!pod) throw notFound(kindNamed('Pod'), name);
+        const { nodeName } = pod.spec;
+        const known = nodeName ? await source([nodeName], signal) : new Map<string, KnownUsage>();
+        return podMetrics(core, pod, known) ?? unmeasured('podmetrics', `${namespace}/${name}`);
+      },
+    },
+  };
+}
+
+type Known = ReadonlyMap<string, KnownUsage>;
+
+function nodeMetrics(core: Core, { metadata }: Node, known: Known): NodeMetrics | undefined {
+  const report = known.get(metadata.name);
+  if (!report || report.node.windowMs <= 0) return undefined;
+  return {
+    apiVersion,
+    kind: 'NodeMetrics',
+    ...measured(core, metadata, report.at, report.node.windowMs),
+    usage: amounts(report.node),
+  } as NodeMetrics;
+}
+
+/** Only a pod all of whose running containers were measured: half of it would look like a pod that does little. */
+function podMetrics(core: Core, pod: Pod, known: Known): PodMetrics | undefined {
+  const { metadata, spec, status } = pod;
+  if (status?.phase !== 'Running' || !spec.nodeName) return undefined;
+  const report = known.get(spec.nodeName);
+  const usage = report?.pods.get(metadata.uid);
+  if (!report || !usage || usage.containers.length === 0) return undefined;
+  return {
+    apiVersion,
+    kind: 'PodMetrics',
+    ...measured(core, metadata, report.at, usage.windowMs),
+    containers: usage.containers.map((container) => ({ name: container.name, usage: amounts(container) })),
+  } as PodMetrics;
+}
+
+/** What both kinds have in common; `creationTimestamp` is the moment of the answer, as metrics-server has it. */
+function measured(core: Core, { name, namespace, labels }: Pod['metadata'], at: number, windowMs: number) {
+  return {
+    metadata: {
+      name,
+      ...(namespace ? { namespace } : {}),
+      creationTimestamp: formatTime(core.deps.clock.now()),
+      ...(labels ? { labels } : {}),
+    },
+    timestamp: formatTime(at),
+    window: formatGoDuration(windowMs * 1e6),
+  };
+}
+
+function amounts({ cpuNanoCores, memoryBytes }: Usage): Record<string, string> {
+  return {
+    cpu: formatQuantity({ nanos: BigInt(Math.round(cpuNanoCores)), format: 'DecimalSI' }),
+    memory: quantityOf(memoryBytes, 'BinarySI'),
+  };
+}
+
+const apiVersion = 'metrics.k8s.io/v1beta1';
+
+function all<T>(core: Core, kind: Kind, namespace?: string): T[] {
+  return [...core.deps.cache.list(kind, namespace)] as T[];
+}
+
+function present<T>(found: ReadonlyArray<T | undefined>): T[] {
+  return found.filter((each) => each !== undefined);
+}
+
+function unmeasured(resource: string, name: string): never {
+  const details = { name, group: 'metrics.k8s.io', kind: resource };
+  throw new ApiError('NotFound', `${resource}.metrics.k8s.io ${JSON.stringify(name)} not found`, details);
+}

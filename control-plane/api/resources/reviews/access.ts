@@ -1,0 +1,74 @@
+import { isApiError } from '../../../../shared/errors.ts';
+import type {
+  FieldSelectorAttributes,
+  LocalSubjectAccessReview,
+  SelfSubjectAccessReview,
+  SelfSubjectAccessReviewSpec,
+  SubjectAccessReview,
+  SubjectAccessReviewStatus,
+} from '../../../../shared/generated/types.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
+import { type FieldRequirement, parseFieldSelector } from '../../../../shared/selector.ts';
+import type { Attributes, Authorizer, Identity } from '../../auth/identity.ts';
+import type { KindHandler } from '../../requests/unstored.ts';
+
+/** Whether somebody may do a thing: asked by one who may ask for others. */
+export const subjectAccessReview: KindHandler = {
+  async create(core, _context, draft) {
+    const review = draft as SubjectAccessReview | LocalSubjectAccessReview;
+    const { user = '', groups = [], uid, extra } = review.spec;
+    const identity: Identity = { user, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) };
+    return { ...review, status: accessOf(core.deps.authorizer, identity, review.spec) } as KubeObject;
+  },
+};
+
+/** Whether one may do a thing oneself. */
+export const selfSubjectAccessReview: KindHandler = {
+  async create(core, { identity }, draft) {
+    const review = draft as SelfSubjectAccessReview;
+    return { ...review, status: accessOf(core.deps.authorizer, identity, review.spec) } as KubeObject;
+  },
+};
+
+function accessOf(
+  authorizer: Authorizer,
+  identity: Identity,
+  spec: SelfSubjectAccessReviewSpec,
+): SubjectAccessReviewStatus {
+  const { allowed, reason } = authorizer.authorize(identity, attributesOf(spec));
+  return { allowed, ...(reason ? { reason } : {}) };
+}
+
+/** Exactly one of the two is there: the kind's rules say so. */
+function attributesOf({ resourceAttributes, nonResourceAttributes }: SelfSubjectAccessReviewSpec): Attributes {
+  if (!resourceAttributes) {
+    const { path = '', verb = '' } = nonResourceAttributes ?? {};
+    return { verb, group: '', resource: '', path };
+  }
+  const { verb = '', group = '', resource = '', subresource, namespace, name, fieldSelector } = resourceAttributes;
+  const fields = fieldSelector && fieldsOf(fieldSelector);
+  return {
+    ...{ verb, group, resource, subresource: subresource || undefined, namespace: namespace || undefined, name },
+    ...(fields ? { fields } : {}),
+  };
+}
+
+/** A selector only ever narrows what is asked for: what cannot be read of it is left out, as in Kubernetes. */
+function fieldsOf({
+  rawSelector,
+  requirements = [],
+}: FieldSelectorAttributes): readonly FieldRequirement[] | undefined {
+  if (rawSelector) {
+    try {
+      return parseFieldSelector(rawSelector);
+    } catch (error) {
+      if (isApiError(error, 'BadRequest')) return undefined;
+      throw error;
+    }
+  }
+  return requirements.flatMap(({ key, operator, values = [] }) => {
+    const [value, ...more] = values;
+    if (value === undefined || more.length > 0 || (operator !== 'In' && operator !== 'NotIn')) return [];
+    return [{ path: key ?? '', equal: operator === 'In', value }];
+  });
+}

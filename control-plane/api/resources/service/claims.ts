@@ -1,0 +1,245 @@
+import ipaddr from 'ipaddr.js';
+import { ApiError } from '../../../../shared/errors.ts';
+import type { Service, ServicePort, ServiceSpec } from '../../../../shared/generated/types.ts';
+import type { KindDef } from '../../../../shared/kinds/kind.ts';
+import {
+  isHeadless,
+  wantsAddress,
+  wantsHealthCheckPort,
+  wantsNodePorts,
+} from '../../../../shared/kinds/service-needs.ts';
+import { type KubeObject, keyOf } from '../../../../shared/object.ts';
+import type { Random } from '../../../../shared/random.ts';
+import { invalid, invalidError } from '../../../../shared/schema/causes.ts';
+import { registryPrefix } from '../../../store/keys.ts';
+import type { Guard, Item, Write } from '../../../store/store.ts';
+import type { Core } from '../../requests/core.ts';
+
+/** The range that services get their addresses from, when nothing else is said. */
+export const defaultServiceCIDR = '10.68.0.0/16';
+/** The ports at every node that services are given, inclusive: Kubernetes' own range. */
+export const nodePorts = { first: 30_000, last: 32_767 } as const;
+/** The lower part of a range is left to those who name what they want, as in Kubernetes. */
+const namedAddresses = 256;
+const namedPorts = 86;
+
+/** Claims lie beside the objects, so that a cache that follows the registry's revisions sees them pass. */
+const claimPrefix = `${registryPrefix}internal/services/`;
+
+/**
+ * What one service has that no other may have: its address and its node ports. Each is a claim, a key that is made and
+ * removed in the transaction of the service itself, so that two servers never give out one twice, and none outlives its service.
+ */
+export class ServiceClaims {
+  readonly #core: Core;
+  readonly #def: KindDef;
+  readonly #service: Service | undefined;
+  readonly #old: Service | undefined;
+  /** Claims that the server chose: of these, any other is as good. */
+  readonly #chosen = new Map<string, () => void>();
+  /** What is known to be taken beyond what the cache shows. */
+  readonly #taken = new Set<string>();
+
+  /** Gives `service` what it needs and does not name. Absent: the service goes. */
+  constructor(core: Core, def: KindDef, service: Service | undefined, old: Service | undefined) {
+    this.#core = core;
+    this.#def = def;
+    this.#service = service;
+    this.#old = old;
+    this.#fill();
+  }
+
+  addTo(guards: Guard[], writes: Write[]): void {
+    const [before, after] = [claimsOf(this.#old), claimsOf(this.#service)];
+    for (const key of after) {
+      if (before.has(key) || !this.#service) continue;
+      guards.push({ key, revision: 0 });
+      writes.push({ type: 'put', key, value: JSON.stringify({ service: keyOf(this.#service) }) });
+    }
+    for (const key of before) if (!after.has(key)) writes.push({ type: 'delete', key });
+  }
+
+  /** Whether others were quicker to claim something, and the service has something else now. Throws Invalid for what was named. */
+  refused(current: ReadonlyMap<string, Item>): boolean {
+    const before = claimsOf(this.#old);
+    const lost = [...claimsOf(this.#service)].filter((key) => current.has(key) && !before.has(key));
+    for (const key of lost) {
+      const undo = this.#chosen.get(key);
+      if (!undo) throw this.#alreadyTaken(key);
+      this.#taken.add(key);
+      this.#chosen.delete(key);
+      undo();
+    }
+    if (lost.length > 0) this.#fill();
+    return lost.length > 0;
+  }
+
+  #fill(): void {
+    const spec = this.#service?.spec;
+    if (!spec) return;
+    if (wantsAddress(spec) && !isHeadless(spec)) this.#fillAddress(spec);
+    if (wantsNodePorts(spec)) this.#fillPorts(spec.ports ?? []);
+    if (wantsHealthCheckPort(spec) && !spec.healthCheckNodePort) {
+      spec.healthCheckNodePort = this.#choosePort(() => delete spec.healthCheckNodePort);
+    }
+    for (const [index, { nodePort }] of (spec.ports ?? []).entries()) {
+      if (nodePort) this.#checkPort(nodePort, `spec.ports[${index}].nodePort`);
+    }
+    if (spec.healthCheckNodePort) this.#checkPort(spec.healthCheckNodePort, 'spec.healthCheckNodePort');
+  }
+
+  #fillAddress(spec: ServiceSpec): void {
+    const range = addressRange(this.#core.deps.serviceCIDR ?? defaultServiceCIDR);
+    if (spec.clusterIP) {
+      const offset = range.offsetOf(spec.clusterIP);
+      if (offset !== undefined || claimsOf(this.#old).has(addressKey(spec.clusterIP))) return;
+      const why = `the provided IP (${spec.clusterIP}) is not in the valid range. The range of valid IPs is ${range.cidr}`;
+      throw this.#invalid('spec.clusterIPs', spec.clusterIPs, `failed to allocate IP ${spec.clusterIP}: ${why}`);
+    }
+    const used = this.#used(({ clusterIPs = [] }) => clusterIPs.map(addressKey));
+    const isFree = (offset: number): boolean => !used.has(addressKey(range.at(offset)));
+    // The last address of a range is its broadcast address, and the first two are the network's and the API server's.
+    const band = Math.min(namedAddresses, Math.max(16, Math.floor(range.size / 16)));
+    const offset = choose(this.#core.deps.random, 2, band, range.size - 1, isFree);
+    if (offset === undefined) throw full('failed to allocate a serviceIP: range is full');
+    spec.clusterIP = range.at(offset);
+    spec.clusterIPs = [spec.clusterIP];
+    this.#chosen.set(addressKey(spec.clusterIP), () => {
+      delete spec.clusterIP;
+      delete spec.clusterIPs;
+    });
+  }
+
+  /** One number serves a port for all protocols. */
+  #fillPorts(ports: readonly ServicePort[]): void {
+    for (const port of ports) {
+      if (port.nodePort) continue;
+      const twin = ports.find((one) => one !== port && one.port === port.port && one.nodePort);
+      const apart = !twin || ports.some((one) => one.protocol === port.protocol && one.nodePort === twin.nodePort);
+      port.nodePort = apart ? this.#choosePort(() => clearPorts(ports, port.nodePort)) : twin.nodePort;
+    }
+  }
+
+  #choosePort(undo: () => void): number {
+    const used = this.#used(({ ports = [], healthCheckNodePort }) =>
+      [...ports.map(({ nodePort }) => nodePort), healthCheckNodePort].map((port) => portKey(port ?? 0)),
+    );
+    for (const key of claimsOf(this.#service)) used.add(key);
+    const isFree = (port: number): boolean => !used.has(portKey(port));
+    const { first, last } = nodePorts;
+    const port = choose(this.#core.deps.random, first, first + namedPorts, last + 1, isFree);
+    if (port === undefined) throw full('failed to allocate a nodePort: range is full');
+    this.#chosen.set(portKey(port), undo);
+    return port;
+  }
+
+  #checkPort(port: number, field: string): void {
+    if (port >= nodePorts.first && port <= nodePorts.last) return;
+    if (claimsOf(this.#old).has(portKey(port))) return;
+    const why = `provided port is not in the valid range. The range of valid ports is ${nodePorts.first}-${nodePorts.last}`;
+    throw this.#invalid(field, port, why);
+  }
+
+  /** The claims of the services that the cache shows, and those that stood in the way. */
+  #used(claims: (spec: ServiceSpec) => string[]): Set<string> {
+    const services = this.#core.deps.cache.list('Service');
+    return new Set([...this.#taken, ...services.flatMap(({ spec }) => claims(spec))]);
+  }
+
+  #alreadyTaken(key: string): ApiError {
+    const { clusterIP = '', clusterIPs, ports = [], healthCheckNodePort } = this.#service?.spec ?? {};
+    if (key === addressKey(clusterIP)) {
+      const why = `failed to allocate IP ${clusterIP}: provided IP is already allocated`;
+      return this.#invalid('spec.clusterIPs', clusterIPs, why);
+    }
+    const index = ports.findIndex(({ nodePort }) => nodePort && portKey(nodePort) === key);
+    const why = 'provided port is already allocated';
+    return index < 0
+      ? this.#invalid('spec.healthCheckNodePort', healthCheckNodePort, why)
+      : this.#invalid(`spec.ports[${index}].nodePort`, ports[index]?.nodePort, why);
+  }
+
+  #invalid(field: string, value: unknown, why: string): ApiError {
+    return invalidError(this.#def, this.#service?.metadata.name ?? '', [invalid(field, value, why)]);
+  }
+}
+
+/** Undefined for kinds that claim nothing. */
+export function serviceClaims(
+  core: Core,
+  def: KindDef,
+  after: KubeObject | undefined,
+  before: KubeObject | undefined,
+): ServiceClaims | undefined {
+  if (def.kind !== 'Service') return undefined;
+  return new ServiceClaims(core, def, after as Service | undefined, before as Service | undefined);
+}
+
+function claimsOf(service: Service | undefined): Set<string> {
+  const { clusterIPs = [], ports = [], healthCheckNodePort } = service?.spec ?? {};
+  const keys = clusterIPs.filter((address) => address !== 'None').map(addressKey);
+  for (const { nodePort } of ports) if (nodePort) keys.push(portKey(nodePort));
+  if (healthCheckNodePort) keys.push(portKey(healthCheckNodePort));
+  return new Set(keys);
+}
+
+function clearPorts(ports: readonly ServicePort[], number: number | undefined): void {
+  for (const port of ports) if (port.nodePort === number) delete port.nodePort;
+}
+
+function addressKey(address: string): string {
+  return `${claimPrefix}ips/${address}`;
+}
+
+function portKey(port: number): string {
+  return `${claimPrefix}node-ports/${port}`;
+}
+
+/** The first address of the range that a service can have: that of the API server's own. */
+export function firstAddress(cidr: string): string {
+  return addressRange(cidr).at(1);
+}
+
+function addressRange(cidr: string) {
+  const [network, bits] = ipaddr.IPv4.parseCIDR(cidr);
+  const size = 2 ** (32 - bits);
+  const base = Math.floor(numberOf(network) / size) * size;
+  return {
+    cidr,
+    size,
+    at: (offset: number): string =>
+      [24, 16, 8, 0].map((shift) => Math.floor((base + offset) / 2 ** shift) % 256).join('.'),
+    /** Of an address that a service may have; undefined for others. */
+    offsetOf(address: string): number | undefined {
+      if (!ipaddr.IPv4.isValidFourPartDecimal(address)) return undefined;
+      const offset = numberOf(ipaddr.IPv4.parse(address)) - base;
+      return offset >= 1 && offset < size - 1 ? offset : undefined;
+    },
+  };
+}
+
+function numberOf(address: ipaddr.IPv4): number {
+  return address.toByteArray().reduce((sum, byte) => sum * 256 + byte, 0);
+}
+
+/** Any free number of `from` ≤ n < `to`, by chance, and from below `from` down to `least` only when there is no other. */
+function choose(
+  random: Random,
+  least: number,
+  from: number,
+  to: number,
+  isFree: (number: number) => boolean,
+): number | undefined {
+  const upper = Math.max(0, to - from);
+  const start = random.bytes(4).reduce((sum, byte) => sum * 256 + byte, 0);
+  for (let i = 0; i < upper; i++) {
+    const number = from + ((start + i) % upper);
+    if (isFree(number)) return number;
+  }
+  for (let number = Math.min(from, to) - 1; number >= least; number--) if (isFree(number)) return number;
+  return undefined;
+}
+
+function full(why: string): ApiError {
+  return new ApiError('InternalError', `Internal error occurred: ${why}`);
+}

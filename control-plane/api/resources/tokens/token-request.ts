@@ -1,0 +1,154 @@
+import { formatTime } from '../../../../shared/clock.ts';
+import type {
+  AuthenticationV1TokenRequest,
+  BoundObjectReference,
+  Kind,
+  KindMap,
+  ServiceAccount,
+  StatusCause,
+} from '../../../../shared/generated/types.ts';
+import { validateTokenRequest } from '../../../../shared/kinds/reviews.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
+import { invalid, invalidError } from '../../../../shared/schema/causes.ts';
+import { decodeMessage } from '../../../../shared/schema/decode.ts';
+import { applyMessageDefaults } from '../../../../shared/schema/defaults.ts';
+import { objectKey } from '../../../store/keys.ts';
+import type { MutateOptions, RequestContext, Target } from '../../api.ts';
+import { nodeNameOf } from '../../auth/authentication.ts';
+import type { Bound } from '../../auth/tokens/claims.ts';
+import type { ServiceAccountTokens } from '../../auth/tokens/service-account-tokens.ts';
+import { isRecord } from '../../patch/merge.ts';
+import type { Core } from '../../requests/core.ts';
+import { badRequest, conflict, forbidden, notAllowed, notFound } from '../../requests/refusals.ts';
+import { askedOf } from '../../requests/update.ts';
+
+const message = 'k8s.io.api.authentication.v1.TokenRequest';
+const kind = { kind: 'TokenRequest', group: 'authentication.k8s.io' };
+
+type TokenRequest = AuthenticationV1TokenRequest;
+
+/** `POST serviceaccounts/NAME/token` (Kubernetes, `registry/core/serviceaccount/storage/token.go`). */
+export async function createToken(
+  core: Core,
+  context: RequestContext,
+  target: Target,
+  body: unknown,
+  options: MutateOptions = {},
+): Promise<KubeObject> {
+  const def = core.kind('ServiceAccount');
+  core.authorize(context, 'create', askedOf(def, target));
+  const { tokens, clock } = core.deps;
+  if (!tokens) throw notAllowed();
+  const request = decodeRequest(body, options, context.warnings);
+  checkName(request, target);
+  const account = (await current(core, 'ServiceAccount', target.name, target.namespace)) as ServiceAccount | undefined;
+  if (!account) throw notFound(def, target.name);
+
+  const { spec } = request;
+  const audiences = spec.audiences?.length ? spec.audiences : tokens.audiences;
+  const causes: StatusCause[] = [];
+  validateTokenRequest(request, causes);
+  if (causes.length > 0) throw invalidError(kind, '', causes);
+  await checkNode(core, context, target, spec.boundObjectRef);
+  const bound = await boundBy(core, target, spec.boundObjectRef);
+
+  const life = spec.expirationSeconds ?? 0;
+  const creationTimestamp = formatTime(clock.now());
+  const { token, expires } = tokens.issue(account, bound, audiences, life);
+  return {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    metadata: { ...request.metadata, name: target.name, namespace: target.namespace, creationTimestamp },
+    spec: { ...spec, audiences: [...audiences] },
+    // Of a token that was only tried for, nobody is told.
+    status: { token: options.dryRun ? '' : token, expirationTimestamp: formatTime(expires) },
+  } as KubeObject;
+}
+
+/** What the handler needs of its request's issuer. */
+export type TokenIssuer = Pick<ServiceAccountTokens, 'audiences' | 'issue'>;
+
+function decodeRequest(body: unknown, options: MutateOptions, warnings: string[]): TokenRequest {
+  const { apiVersion = 'authentication.k8s.io/v1', kind: of = kind.kind, ...rest } = isRecord(body) ? body : {};
+  if (!isRecord(body) || of !== kind.kind || apiVersion !== 'authentication.k8s.io/v1') {
+    throw badRequest('the body must be a TokenRequest of authentication.k8s.io/v1');
+  }
+  const { fieldValidation: validation, duplicates } = options;
+  const decoded = decodeMessage(message, rest, { validation, duplicates }, { kind: kind.kind, version: 'v1' });
+  warnings.push(...decoded.warnings);
+  applyMessageDefaults(message, decoded.object);
+  return decoded.object as unknown as TokenRequest;
+}
+
+function checkName({ metadata }: TokenRequest, target: Target): void {
+  const causes: StatusCause[] = [];
+  const { name, namespace } = metadata ?? {};
+  if (name && name !== target.name) {
+    causes.push(invalid('metadata.name', name, 'must match the service account name if specified'));
+  }
+  if (namespace && namespace !== target.namespace) {
+    causes.push(invalid('metadata.namespace', namespace, 'must match the service account namespace if specified'));
+  }
+  if (causes.length > 0) throw invalidError(kind, target.name, causes);
+}
+
+/** A node asks only for its own pods (Kubernetes' NodeRestriction). That one runs as the account, the authorizer has seen. */
+async function checkNode(
+  core: Core,
+  { identity }: RequestContext,
+  target: Target,
+  ref: BoundObjectReference | undefined,
+): Promise<void> {
+  const node = nodeNameOf(identity);
+  if (node === undefined) return;
+  const refused = (why: string) => forbidden({ plural: 'serviceaccounts', group: '' }, target.name, why);
+  if (ref?.kind !== 'Pod' || ref.apiVersion !== 'v1' || !ref.name)
+    throw refused('node requested token not bound to a pod');
+  if (!ref.uid) throw refused('node requested token with a pod binding without a uid');
+  const pod = await current(core, 'Pod', ref.name, target.namespace);
+  if (!pod) throw notFound(core.kind('Pod'), ref.name);
+  if (pod.metadata.uid !== ref.uid) throw refused(otherUid(ref.uid));
+  if (pod.spec.nodeName !== node) throw refused('node requested token bound to a pod scheduled on a different node');
+}
+
+async function boundBy(core: Core, { name, namespace }: Target, ref: BoundObjectReference | undefined): Promise<Bound> {
+  if (!ref) return {};
+  const { apiVersion = '', kind: of = '', uid } = ref;
+  const what = apiVersion === 'v1' ? of : '';
+  const cluster = what === 'Node';
+  if (what !== 'Pod' && what !== 'Secret' && !cluster) {
+    const type = `${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${of}`;
+    throw badRequest(`cannot bind token to object of type ${type}`);
+  }
+  const found = await current(core, what, ref.name ?? '', cluster ? undefined : namespace);
+  if (!found) throw notFound(core.kind(what), ref.name ?? '');
+  if (found.kind === 'Pod' && found.spec.serviceAccountName !== name) {
+    throw badRequest(
+      `cannot bind token for serviceaccount ${JSON.stringify(name)} to pod running with different serviceaccount name.`,
+    );
+  }
+  if (uid && uid !== found.metadata.uid) {
+    throw conflict({ plural: what, group: '' }, ref.name ?? '', otherUid(uid));
+  }
+  if (found.kind === 'Secret') return { secret: found };
+  if (found.kind === 'Node') return { node: found };
+  const { nodeName } = found.spec;
+  if (!nodeName) return { pod: found };
+  return { pod: found, node: (await current(core, 'Node', nodeName)) ?? { metadata: { name: nodeName } } };
+}
+
+function otherUid(uid: string): string {
+  return `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`;
+}
+
+/** As it is cached, or else as the store has it. */
+async function current<K extends Kind>(
+  core: Core,
+  of: K,
+  name: string,
+  namespace?: string,
+): Promise<KindMap[K] | undefined> {
+  const found = core.deps.cache.get(of, namespace ? `${namespace}/${name}` : name);
+  if (found) return found;
+  return (await core.fresh(objectKey(core.kind(of), namespace, name)))?.object as KindMap[K] | undefined;
+}

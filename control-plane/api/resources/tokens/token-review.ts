@@ -1,0 +1,43 @@
+import type { TokenReview, TokenReviewStatus } from '../../../../shared/generated/types.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
+import { groups } from '../../auth/identity.ts';
+import { type Holder, TokenFault, type TokenReviewer } from '../../auth/tokens/verdict.ts';
+import { badRequest } from '../../requests/refusals.ts';
+import type { KindHandler } from '../../requests/unstored.ts';
+import { userInfoOf } from '../reviews/self.ts';
+
+/** Says whose a token is. `own`: the audiences that the API server itself is. */
+export function tokenReview(reviewers: readonly TokenReviewer[], own: readonly string[]): KindHandler {
+  return {
+    async create(_core, _context, draft) {
+      const { spec, ...review } = draft as TokenReview;
+      if (!spec.token) throw badRequest('token is required for TokenReview in authentication');
+      const asked = spec.audiences?.length ? spec.audiences : own;
+      return { ...review, spec, status: await statusOf(reviewers, spec.token, asked) } as KubeObject;
+    },
+  };
+}
+
+async function statusOf(
+  reviewers: readonly TokenReviewer[],
+  token: string,
+  audiences: readonly string[],
+): Promise<TokenReviewStatus> {
+  const faults = ['invalid bearer token'];
+  for (const reviewer of reviewers) {
+    try {
+      const holder = await reviewer.review(token, audiences);
+      if (holder) return good(holder);
+    } catch (error) {
+      if (!(error instanceof TokenFault)) throw error;
+      faults.push(error.message);
+    }
+  }
+  const [only] = faults;
+  return { user: {}, error: faults.length === 1 ? only : `[${faults.join(', ')}]` };
+}
+
+function good({ identity, audiences }: Holder): TokenReviewStatus {
+  const user = userInfoOf({ ...identity, groups: [...identity.groups, groups.authenticated] });
+  return { authenticated: true, user, audiences: [...audiences] };
+}
