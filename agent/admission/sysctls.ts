@@ -1,4 +1,4 @@
-import { sysctlNamespace } from '../../shared/kinds/security-validation.ts';
+import { sysctlNamespace } from '../../shared/kinds/rules/security-validation.ts';
 
 /** What any pod may set, with the first kernel that has it for each network namespace (kubelet, `safe_sysctls.go`). */
 const safe: ReadonlyMap<string, readonly [major: number, minor: number]> = new Map([

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import { ignoring } from '../../shared/errors.ts';
-import { ageOf, humanDuration } from '../../shared/kinds/age.ts';
+import { ageOf, humanDuration } from '../../shared/kinds/columns/age.ts';
 import { loadAuthorityFrom } from '../../shared/pki/files.ts';
 import { authorityHash } from '../../shared/pki/inspect.ts';
 import { createToken, isExpired, listTokens, revokeToken } from '../../shared/pki/join-tokens.ts';

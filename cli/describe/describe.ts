@@ -1,6 +1,6 @@
 import type { Client } from '../../shared/client.ts';
 import type { Deployment, Event, Node, Pod } from '../../shared/generated/types.ts';
-import { ageOf } from '../../shared/kinds/age.ts';
+import { ageOf } from '../../shared/kinds/columns/age.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import { controllerOf, isKind, type KubeObject } from '../../shared/object.ts';
 import { deploymentLines } from './deployment.ts';

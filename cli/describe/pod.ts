@@ -8,7 +8,7 @@ import type {
   Toleration,
   Volume,
 } from '../../shared/generated/types.ts';
-import { summarizePod } from '../../shared/kinds/pod-columns.ts';
+import { summarizePod } from '../../shared/kinds/columns/pod-columns.ts';
 import { pairs } from '../render/objects.ts';
 import { type Line, line, map } from './section.ts';
 

@@ -1,5 +1,5 @@
 import type { ContainerStatus, Event, Node, Pod } from '../../shared/generated/types.ts';
-import { ageOf } from '../../shared/kinds/age.ts';
+import { ageOf } from '../../shared/kinds/columns/age.ts';
 import { keyOf } from '../../shared/object.ts';
 import { isPodReady, isPodTerminal, isSidecar, podCondition, podRequests } from '../../shared/pod.ts';
 import { byTime, eventAge } from '../describe/describe.ts';

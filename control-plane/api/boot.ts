@@ -1,6 +1,6 @@
 import { isApiError } from '../../shared/errors.ts';
 import { kindNamed } from '../../shared/kinds/index.ts';
-import { systemPriorityClasses } from '../../shared/kinds/priority-class.ts';
+import { systemPriorityClasses } from '../../shared/kinds/scheduling/priority-class.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import type { Api, RequestContext } from './api.ts';
 import { apiServer } from './auth/components.ts';

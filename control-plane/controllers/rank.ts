@@ -1,6 +1,6 @@
 import { parseTime } from '../../shared/clock.ts';
 import type { ContainerStatus, Pod } from '../../shared/generated/types.ts';
-import { deletionCost } from '../../shared/kinds/pod-annotations.ts';
+import { deletionCost } from '../../shared/kinds/rules/pod-annotations.ts';
 import { isPodReady, isSidecar, podCondition } from '../../shared/pod.ts';
 
 const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };

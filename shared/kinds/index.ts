@@ -1,44 +1,46 @@
 import type { Kind, KindMap, StatusCause } from '../generated/types.ts';
 import type { KubeObject } from '../object.ts';
-import { autoscalingV1 } from './autoscaling-v1.ts';
-import { binding } from './binding.ts';
-import { certificateSigningRequest } from './certificate-signing-request.ts';
-import { componentStatus } from './component-status.ts';
-import { configMap } from './config-map.ts';
-import { controllerRevision } from './controller-revision.ts';
-import { cronJob } from './cron-job.ts';
-import { csiDriver, csiNode, csiStorageCapacity } from './csi.ts';
-import { daemonSet } from './daemon-set.ts';
-import { deployment } from './deployment.ts';
-import { endpointSlice } from './endpoint-slice.ts';
-import { endpoints } from './endpoints.ts';
-import { event } from './event.ts';
-import { eventsV1Event } from './events-v1-event.ts';
-import { horizontalPodAutoscaler } from './horizontal-pod-autoscaler.ts';
-import { ingress, ingressClass } from './ingress.ts';
-import { job } from './job.ts';
-import { joinToken } from './join-token.ts';
+import { controllerRevision } from './apps/controller-revision.ts';
+import { daemonSet } from './apps/daemon-set.ts';
+import { deployment } from './apps/deployment.ts';
+import { replicaSet } from './apps/replica-set.ts';
+import { statefulSet } from './apps/stateful-set.ts';
+import { autoscalingV1 } from './autoscaling/autoscaling-v1.ts';
+import { horizontalPodAutoscaler } from './autoscaling/horizontal-pod-autoscaler.ts';
+import { cronJob } from './batch/cron-job.ts';
+import { job } from './batch/job.ts';
+import { certificateSigningRequest } from './certificates/certificate-signing-request.ts';
+import { lease } from './coordination/lease.ts';
+import { joinToken } from './coracle/join-token.ts';
+import { nodeEnrollment } from './coracle/node-enrollment.ts';
+import { nodeGuard } from './coracle/node-guard.ts';
+import { binding } from './core/binding.ts';
+import { componentStatus } from './core/component-status.ts';
+import { configMap } from './core/config-map.ts';
+import { endpoints } from './core/endpoints.ts';
+import { event } from './core/event.ts';
+import { limitRange } from './core/limit-range.ts';
+import { namespace } from './core/namespace.ts';
+import { node } from './core/node.ts';
+import { persistentVolume } from './core/persistent-volume.ts';
+import { persistentVolumeClaim } from './core/persistent-volume-claim.ts';
+import { pod } from './core/pod.ts';
+import { podTemplate } from './core/pod-template.ts';
+import { replicationController } from './core/replication-controller.ts';
+import { resourceQuota } from './core/resource-quota.ts';
+import { secret } from './core/secret.ts';
+import { service } from './core/service.ts';
+import { serviceAccount } from './core/service-account.ts';
+import { endpointSlice } from './discovery/endpoint-slice.ts';
+import { eventsV1Event } from './events/events-v1-event.ts';
 import type { Behaviour, Conversion, KindDef, Strategy } from './kind.ts';
-import { lease } from './lease.ts';
-import { limitRange } from './limit-range.ts';
-import { validateMetadata } from './metadata.ts';
-import { nodeMetrics, podMetrics } from './metrics.ts';
+import { nodeMetrics, podMetrics } from './metrics/metrics.ts';
 import { apiVersionOf } from './names.ts';
-import { namespace } from './namespace.ts';
-import { networkPolicy } from './network-policy.ts';
-import { node } from './node.ts';
-import { nodeEnrollment } from './node-enrollment.ts';
-import { nodeGuard } from './node-guard.ts';
-import { persistentVolume } from './persistent-volume.ts';
-import { persistentVolumeClaim } from './persistent-volume-claim.ts';
-import { pod } from './pod.ts';
-import { podDisruptionBudget } from './pod-disruption-budget.ts';
-import { podTemplate } from './pod-template.ts';
-import { priorityClass } from './priority-class.ts';
-import { clusterRole, clusterRoleBinding, role, roleBinding } from './rbac.ts';
-import { replicaSet } from './replica-set.ts';
-import { replicationController } from './replication-controller.ts';
-import { resourceQuota } from './resource-quota.ts';
+import { ingress, ingressClass } from './networking/ingress.ts';
+import { networkPolicy } from './networking/network-policy.ts';
+import { runtimeClass } from './node/runtime-class.ts';
+import { podDisruptionBudget } from './policy/pod-disruption-budget.ts';
+import { clusterRole, clusterRoleBinding, role, roleBinding } from './rbac/rbac.ts';
 import {
   localSubjectAccessReview,
   selfSubjectAccessReview,
@@ -46,15 +48,13 @@ import {
   selfSubjectRulesReview,
   subjectAccessReview,
   tokenReview,
-} from './reviews.ts';
-import { runtimeClass } from './runtime-class.ts';
-import { secret } from './secret.ts';
-import { service } from './service.ts';
-import { serviceAccount } from './service-account.ts';
-import { statefulSet } from './stateful-set.ts';
-import { storageClass } from './storage-class.ts';
+} from './reviews/reviews.ts';
+import { validateMetadata } from './rules/metadata.ts';
+import { priorityClass } from './scheduling/priority-class.ts';
+import { csiDriver, csiNode, csiStorageCapacity } from './storage/csi.ts';
+import { storageClass } from './storage/storage-class.ts';
+import { volumeAttachment } from './storage/volume-attachment.ts';
 import { isStored, type KindEntry, kindTable } from './table.ts';
-import { volumeAttachment } from './volume-attachment.ts';
 
 export { apiVersionOf } from './names.ts';
 

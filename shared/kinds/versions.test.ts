@@ -4,7 +4,7 @@ import { arbitraryObject } from '../../test/support/arbitrary-objects.ts';
 import type { KubeObject } from '../object.ts';
 import { decodeObject } from '../schema/decode.ts';
 import { applyDefaults } from '../schema/defaults.ts';
-import { autoscalingV1 } from './autoscaling-v1.ts';
+import { autoscalingV1 } from './autoscaling/autoscaling-v1.ts';
 import { kindNamed, servedKinds } from './index.ts';
 import type { KindDef } from './kind.ts';
 

@@ -1,6 +1,6 @@
 import type { Ingress, PersistentVolumeClaim } from '../../../shared/generated/types.ts';
-import { classAnnotation, isDefaultIngressClass } from '../../../shared/kinds/ingress.ts';
-import { isDefaultClass } from '../../../shared/kinds/storage-class.ts';
+import { classAnnotation, isDefaultIngressClass } from '../../../shared/kinds/networking/ingress.ts';
+import { isDefaultClass } from '../../../shared/kinds/storage/storage-class.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { forbidden } from '../requests/refusals.ts';
 import type { AdmissionPlugin } from './plugin.ts';

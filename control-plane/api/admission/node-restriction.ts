@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Node, Pod } from '../../../shared/generated/types.ts';
-import { mirrorAnnotation } from '../../../shared/kinds/pod-annotations.ts';
+import { mirrorAnnotation } from '../../../shared/kinds/rules/pod-annotations.ts';
 import { forbiddenNodeLabels } from '../../../shared/node-labels.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { podReferences } from '../../../shared/pod-references.ts';

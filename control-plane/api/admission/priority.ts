@@ -1,5 +1,5 @@
 import type { Pod, PriorityClass } from '../../../shared/generated/types.ts';
-import { podPriority } from '../../../shared/kinds/priority-class.ts';
+import { podPriority } from '../../../shared/kinds/scheduling/priority-class.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { forbidden } from '../requests/refusals.ts';
 import type { Admission, AdmissionPlugin, Reader } from './plugin.ts';

@@ -1,5 +1,5 @@
 import type { Container, Pod, ServiceAccount, Volume } from '../../../shared/generated/types.ts';
-import { mirrorAnnotation } from '../../../shared/kinds/pod-annotations.ts';
+import { mirrorAnnotation } from '../../../shared/kinds/rules/pod-annotations.ts';
 import { rootCertificateKey, rootCertificateName } from '../../../shared/namespace-contents.ts';
 import { nameSuffix, type Random } from '../../../shared/random.ts';
 import { forbidden } from '../requests/refusals.ts';

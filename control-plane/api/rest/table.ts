@@ -1,4 +1,4 @@
-import { ageOf } from '../../../shared/kinds/age.ts';
+import { ageOf } from '../../../shared/kinds/columns/age.ts';
 import type { Column, KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 

@@ -7,7 +7,7 @@ import {
   wantsAddress,
   wantsHealthCheckPort,
   wantsNodePorts,
-} from '../../../../shared/kinds/service-needs.ts';
+} from '../../../../shared/kinds/rules/service-needs.ts';
 import { type KubeObject, keyOf } from '../../../../shared/object.ts';
 import type { Random } from '../../../../shared/random.ts';
 import { invalid, invalidError } from '../../../../shared/schema/causes.ts';

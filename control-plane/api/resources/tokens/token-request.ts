@@ -7,7 +7,7 @@ import type {
   ServiceAccount,
   StatusCause,
 } from '../../../../shared/generated/types.ts';
-import { validateTokenRequest } from '../../../../shared/kinds/reviews.ts';
+import { validateTokenRequest } from '../../../../shared/kinds/reviews/reviews.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { invalid, invalidError } from '../../../../shared/schema/causes.ts';
 import { decodeMessage } from '../../../../shared/schema/decode.ts';

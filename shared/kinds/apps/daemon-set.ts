@@ -1,0 +1,61 @@
+import type { DaemonSet, DaemonSetUpdateStrategy, StatusCause } from '../../generated/types.ts';
+import { invalid } from '../../schema/causes.ts';
+import { isDnsSubdomain } from '../../schema/formats.ts';
+import { formatSelector, selectorOf } from '../../selector.ts';
+import { ageColumn, count, formatLabels, nameColumn, templateColumns, text, wide } from '../columns/columns.ts';
+import type { Behaviour, Column } from '../kind.ts';
+import { defaultPodSpec } from '../rules/pod-defaults.ts';
+import { isZeroShare, validateAtMostAll, validateShare } from '../rules/share.ts';
+import { validateWorkload } from '../rules/workload.ts';
+
+export const daemonSet: Behaviour<DaemonSet> = {
+  nameFormat: isDnsSubdomain,
+  columns: [
+    nameColumn,
+    count('Desired', 'How many nodes should have its pod.', ({ status }) => status?.desiredNumberScheduled ?? 0),
+    count('Current', 'How many of them have it.', ({ status }) => status?.currentNumberScheduled ?? 0),
+    count('Ready', 'On how many of them it is ready.', ({ status }) => status?.numberReady ?? 0),
+    count('Up-to-date', 'On how many it is of the newest template.', ({ status }) => {
+      return status?.updatedNumberScheduled ?? 0;
+    }),
+    count('Available', 'On how many it has been ready for long enough.', ({ status }) => status?.numberAvailable ?? 0),
+    text('Node Selector', 'Which nodes should have it.', ({ spec }) => formatLabels(spec.template?.spec?.nodeSelector)),
+    ageColumn as Column<DaemonSet>,
+    ...templateColumns<DaemonSet>(({ spec }) => spec.template),
+    wide('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
+  ],
+  strategy: {
+    default({ spec }) {
+      if (!spec) return;
+      if (spec.template?.spec) defaultPodSpec(spec.template.spec);
+      if (spec.updateStrategy?.type === 'RollingUpdate') {
+        const { rollingUpdate } = spec.updateStrategy;
+        spec.updateStrategy.rollingUpdate = { maxUnavailable: 1, maxSurge: 0, ...rollingUpdate };
+      }
+    },
+    prepareCreate(object) {
+      object.status = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 };
+    },
+    validate({ spec }, causes) {
+      if (!spec) return;
+      if (spec.updateStrategy) validateStrategy(spec.updateStrategy, causes);
+      validateWorkload(spec, 'DaemonSet', causes);
+    },
+  },
+};
+
+function validateStrategy({ type, rollingUpdate }: DaemonSetUpdateStrategy, causes: StatusCause[]): void {
+  if (type !== 'RollingUpdate' || !rollingUpdate) return;
+  const field = 'spec.updateStrategy.rollingUpdate';
+  const { maxUnavailable, maxSurge } = rollingUpdate;
+  validateShare(maxUnavailable, `${field}.maxUnavailable`, causes);
+  validateShare(maxSurge, `${field}.maxSurge`, causes);
+  validateAtMostAll(maxUnavailable, `${field}.maxUnavailable`, causes);
+  validateAtMostAll(maxSurge, `${field}.maxSurge`, causes);
+  const [unavailable, surge] = [!isZeroShare(maxUnavailable), !isZeroShare(maxSurge)];
+  if (unavailable && surge) {
+    causes.push(invalid(`${field}.maxSurge`, maxSurge, 'may not be set when maxUnavailable is non-zero'));
+  } else if (!unavailable && !surge) {
+    causes.push(invalid(`${field}.maxUnavailable`, maxUnavailable, 'cannot be 0 when maxSurge is 0'));
+  }
+}

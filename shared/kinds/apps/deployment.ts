@@ -1,0 +1,67 @@
+import type { Deployment, DeploymentStrategy, StatusCause } from '../../generated/types.ts';
+import { forbidden, invalid } from '../../schema/causes.ts';
+import { isDnsSubdomain } from '../../schema/formats.ts';
+import { formatSelector, selectorOf } from '../../selector.ts';
+import { ageColumn, count, nameColumn, templateColumns, text, wide } from '../columns/columns.ts';
+import type { Behaviour, Column } from '../kind.ts';
+import { defaultPodSpec } from '../rules/pod-defaults.ts';
+import { isZeroShare, validateAtMostAll, validateShare } from '../rules/share.ts';
+import { validateWorkload } from '../rules/workload.ts';
+
+export const deployment: Behaviour<Deployment> = {
+  nameFormat: isDnsSubdomain,
+  columns: [
+    nameColumn,
+    text(
+      'Ready',
+      'How many of the wanted pods are ready.',
+      ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas ?? 1}`,
+    ),
+    count('Up-to-date', 'How many pods are of the newest template.', ({ status }) => status?.updatedReplicas ?? 0),
+    count(
+      'Available',
+      'How many pods have been ready for long enough.',
+      ({ status }) => status?.availableReplicas ?? 0,
+    ),
+    ageColumn as Column<Deployment>,
+    ...templateColumns<Deployment>(({ spec }) => spec.template),
+    wide('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
+  ],
+  strategy: {
+    default({ spec }) {
+      if (!spec) return;
+      if (spec.template?.spec) defaultPodSpec(spec.template.spec);
+      if (spec.strategy?.type === 'RollingUpdate') {
+        spec.strategy.rollingUpdate = { maxUnavailable: '25%', maxSurge: '25%', ...spec.strategy.rollingUpdate };
+      }
+    },
+    prepareCreate(object) {
+      object.status = {};
+    },
+    validate({ spec }, causes) {
+      if (!spec) return;
+      validateWorkload(spec, 'Deployment', causes);
+      if (spec.strategy) validateStrategy(spec.strategy, causes);
+      const { progressDeadlineSeconds: deadline, minReadySeconds = 0 } = spec;
+      if (deadline !== undefined && deadline <= minReadySeconds) {
+        causes.push(invalid('spec.progressDeadlineSeconds', deadline, 'must be greater than minReadySeconds'));
+      }
+    },
+  },
+};
+
+function validateStrategy({ type, rollingUpdate }: DeploymentStrategy, causes: StatusCause[]): void {
+  const field = 'spec.strategy.rollingUpdate';
+  if (!rollingUpdate) return;
+  if (type === 'Recreate') {
+    causes.push(forbidden(field, "may not be specified when strategy `type` is 'Recreate'"));
+    return;
+  }
+  const { maxUnavailable, maxSurge } = rollingUpdate;
+  validateShare(maxUnavailable, `${field}.maxUnavailable`, causes);
+  validateShare(maxSurge, `${field}.maxSurge`, causes);
+  if (isZeroShare(maxUnavailable) && isZeroShare(maxSurge)) {
+    causes.push(invalid(`${field}.maxUnavailable`, maxUnavailable, 'may not be 0 when `maxSurge` is 0'));
+  }
+  validateAtMostAll(maxUnavailable, `${field}.maxUnavailable`, causes);
+}

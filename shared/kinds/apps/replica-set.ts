@@ -1,0 +1,31 @@
+import type { ReplicaSet } from '../../generated/types.ts';
+import { isDnsSubdomain } from '../../schema/formats.ts';
+import { formatSelector, selectorOf } from '../../selector.ts';
+import { ageColumn, count, nameColumn, templateColumns, wide } from '../columns/columns.ts';
+import type { Behaviour, Column } from '../kind.ts';
+import { defaultPodSpec } from '../rules/pod-defaults.ts';
+import { validateWorkload } from '../rules/workload.ts';
+
+export const replicaSet: Behaviour<ReplicaSet> = {
+  nameFormat: isDnsSubdomain,
+  columns: [
+    nameColumn,
+    count('Desired', 'How many pods are wanted.', ({ spec }) => spec.replicas ?? 1),
+    count('Current', 'How many pods there are.', ({ status }) => status?.replicas ?? 0),
+    count('Ready', 'How many pods are ready.', ({ status }) => status?.readyReplicas ?? 0),
+    ageColumn as Column<ReplicaSet>,
+    ...templateColumns<ReplicaSet>(({ spec }) => spec.template),
+    wide('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
+  ],
+  strategy: {
+    default({ spec }) {
+      if (spec?.template?.spec) defaultPodSpec(spec.template.spec);
+    },
+    prepareCreate(object) {
+      object.status = { replicas: 0 };
+    },
+    validate({ spec }, causes) {
+      validateWorkload(spec, 'ReplicaSet', causes);
+    },
+  },
+};

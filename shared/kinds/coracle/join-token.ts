@@ -1,0 +1,20 @@
+import type { JoinToken } from '../../generated/types.ts';
+import { isDnsSubdomain } from '../../schema/formats.ts';
+import { humanDuration } from '../columns/age.ts';
+import { ageColumn, nameColumn, text } from '../columns/columns.ts';
+import type { Behaviour, Column } from '../kind.ts';
+
+export const joinToken: Behaviour<JoinToken> = {
+  nameFormat: isDnsSubdomain,
+  columns: [
+    nameColumn,
+    text('Expires', 'How long it still works.', ({ spec: { expirationTimestamp } }, now) => {
+      if (!expirationTimestamp) return 'never';
+      const left = Date.parse(expirationTimestamp) - now;
+      return left > 0 ? humanDuration(left) : 'expired';
+    }),
+    text('Description', 'What it is for.', ({ spec }) => spec.description ?? ''),
+    ageColumn as Column<JoinToken>,
+  ],
+  strategy: {},
+};

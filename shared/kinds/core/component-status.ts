@@ -1,0 +1,21 @@
+import type { ComponentStatus } from '../../generated/types.ts';
+import { isDnsSubdomain } from '../../schema/formats.ts';
+import { nameColumn, text } from '../columns/columns.ts';
+import type { Behaviour } from '../kind.ts';
+
+const shown: Readonly<Record<string, string>> = { True: 'Healthy', False: 'Unhealthy' };
+
+export const componentStatus: Behaviour<ComponentStatus> = {
+  nameFormat: isDnsSubdomain,
+  columns: [
+    nameColumn,
+    text('Status', 'Whether it is healthy.', (object) => shown[health(object)?.status ?? ''] ?? 'Unknown'),
+    text('Message', 'What it said.', (object) => health(object)?.message ?? ''),
+    text('Error', 'What went wrong when it was asked.', (object) => health(object)?.error ?? ''),
+  ],
+  strategy: {},
+};
+
+function health({ conditions = [] }: ComponentStatus) {
+  return conditions.find(({ type }) => type === 'Healthy');
+}

@@ -1,0 +1,87 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Node, NodeStatus, StatusCause } from '../../generated/types.ts';
+import { forbidden } from '../../schema/causes.ts';
+import { isDnsSubdomain } from '../../schema/formats.ts';
+import { ageColumn, nameColumn, text, wide } from '../columns/columns.ts';
+import type { Behaviour, Column } from '../kind.ts';
+import { validateNodeAddresses, validatePodCIDRs } from '../rules/addresses.ts';
+import { validateAmounts } from '../rules/resource-validation.ts';
+import { validateTaints } from '../rules/scheduling-validation.ts';
+
+const roleLabel = 'node-role.kubernetes.io/';
+const oldRoleLabel = 'kubernetes.io/role';
+
+export const node: Behaviour<Node> = {
+  nameFormat: isDnsSubdomain,
+  columns: [
+    nameColumn,
+    text('Status', 'Whether it is ready, and whether it takes pods.', nodeStatus),
+    text('Roles', 'What it is for, by its labels.', nodeRoles),
+    ageColumn as Column<Node>,
+    text('Version', 'The version of its agent.', ({ status }) => status?.nodeInfo?.kubeletVersion ?? ''),
+    wide('Internal-IP', 'Its address within the cluster.', (object) => addressOf(object, 'InternalIP')),
+    wide('External-IP', 'Its address from outside.', (object) => addressOf(object, 'ExternalIP')),
+    wide('OS-Image', 'The system it runs.', ({ status }) => status?.nodeInfo?.osImage || '<unknown>'),
+    wide('Kernel-Version', 'Its kernel.', ({ status }) => status?.nodeInfo?.kernelVersion || '<unknown>'),
+    wide(
+      'Container-Runtime',
+      'What runs its containers.',
+      ({ status }) => status?.nodeInfo?.containerRuntimeVersion || '<unknown>',
+    ),
+  ],
+  strategy: {
+    default({ spec }) {
+      if (spec?.podCIDR && !spec.podCIDRs?.length) spec.podCIDRs = [spec.podCIDR];
+      if (spec?.podCIDRs?.[0] && !spec.podCIDR) spec.podCIDR = spec.podCIDRs[0];
+    },
+    validate(object, causes) {
+      const { spec, status } = object;
+      if (spec?.taints) validateTaints(spec.taints, 'spec.taints', causes);
+      validatePodCIDRs(object, causes);
+      if (status) validateStatus(status, causes);
+    },
+    validateUpdate({ spec }, old, causes) {
+      for (const field of ['podCIDR', 'providerID'] as const) {
+        const before = old.spec?.[field];
+        if (before && spec?.[field] !== before) {
+          causes.push(forbidden(`spec.${field}`, `node updates may not change ${field} except from "" to valid`));
+        }
+      }
+      const [ranges = [], before = []] = [spec?.podCIDRs, old.spec?.podCIDRs];
+      if (spec?.podCIDR === old.spec?.podCIDR && before.length > 0 && !isDeepStrictEqual(ranges, before)) {
+        causes.push(forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid'));
+      }
+    },
+    parts: {
+      status: {
+        validate({ status }, _old, causes) {
+          if (status) validateStatus(status, causes);
+        },
+      },
+    },
+  },
+};
+
+function validateStatus({ capacity, allocatable, addresses }: NodeStatus, causes: StatusCause[]): void {
+  if (capacity) validateAmounts(capacity, 'status.capacity', causes);
+  if (allocatable) validateAmounts(allocatable, 'status.allocatable', causes);
+  if (addresses) validateNodeAddresses(addresses, 'status.addresses', causes);
+}
+
+function nodeStatus({ spec, status }: Node): string {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  const word = ready ? (ready.status === 'True' ? 'Ready' : 'NotReady') : 'Unknown';
+  return spec?.unschedulable ? `${word},SchedulingDisabled` : word;
+}
+
+function nodeRoles({ metadata }: Node): string {
+  const roles = Object.entries(metadata.labels ?? {}).flatMap(([key, value]) => {
+    if (key.startsWith(roleLabel)) return key.slice(roleLabel.length) || [];
+    return key === oldRoleLabel && value ? [value] : [];
+  });
+  return roles.length > 0 ? [...new Set(roles)].sort().join(',') : '<none>';
+}
+
+function addressOf({ status }: Node, type: string): string {
+  return status?.addresses?.find((address) => address.type === type)?.address ?? '<none>';
+}

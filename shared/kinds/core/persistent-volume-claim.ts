@@ -1,0 +1,72 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { PersistentVolumeClaim } from '../../generated/types.ts';
+import { compareQuantities } from '../../quantity.ts';
+import { forbidden } from '../../schema/causes.ts';
+import { isDnsSubdomain } from '../../schema/formats.ts';
+import { ageColumn, nameColumn, text, wide } from '../columns/columns.ts';
+import type { Behaviour, Column } from '../kind.ts';
+import { defaultClaimSpec, formatAccessModes, validateClaimSpec } from '../rules/claim-spec.ts';
+
+/** Names the class of claims that are older than the field for it. */
+const classAnnotation = 'volume.beta.kubernetes.io/storage-class';
+
+export const persistentVolumeClaim: Behaviour<PersistentVolumeClaim> = {
+  nameFormat: isDnsSubdomain,
+  columns: [
+    nameColumn,
+    text('Status', 'What came of it.', ({ metadata, status }) =>
+      metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? ''),
+    ),
+    text('Volume', 'Its volume.', ({ spec }) => spec.volumeName ?? ''),
+    text('Capacity', 'How large its volume is.', ({ spec, status }) =>
+      spec.volumeName ? (status?.capacity?.storage ?? '0') : '',
+    ),
+    text('Access Modes', 'How its volume can be mounted.', ({ spec, status }) =>
+      spec.volumeName ? formatAccessModes(status?.accessModes) : '',
+    ),
+    text('StorageClass', 'The class of storage wished for.', ({ metadata, spec }) => {
+      return metadata.annotations?.[classAnnotation] ?? spec.storageClassName ?? '';
+    }),
+    text('VolumeAttributesClass', 'The class of changeable attributes.', ({ spec }) => {
+      return spec.volumeAttributesClassName ?? '<unset>';
+    }),
+    ageColumn as Column<PersistentVolumeClaim>,
+    wide('VolumeMode', 'A file system, or a raw device.', ({ spec }) => spec.volumeMode ?? '<unset>'),
+  ],
+  strategy: {
+    generation: 'none',
+    default({ spec }) {
+      if (spec) defaultClaimSpec(spec);
+    },
+    prepareCreate(object) {
+      object.status = { phase: 'Pending' };
+    },
+    validate({ spec }, causes) {
+      if (spec) validateClaimSpec(spec, 'spec', causes);
+    },
+    validateUpdate({ spec, status }, { spec: old, status: was }, causes) {
+      const bound = status?.phase === 'Bound';
+      // Binding names the volume; a bound claim may grow and change its class of attributes.
+      const next = { ...spec, ...(old.volumeName ? {} : { volumeName: old.volumeName }) };
+      const { resources, volumeAttributesClassName, ...fixed } = next;
+      const { resources: had, volumeAttributesClassName: hadClass, ...fixedBefore } = old;
+      const same = (one: unknown, other: unknown): boolean => isDeepStrictEqual(plain(one), plain(other));
+      const sizes = bound ? same(resources?.limits, had?.limits) : same(resources, had);
+      if (!same(fixed, fixedBefore) || !sizes || (!bound && volumeAttributesClassName !== hadClass)) {
+        const why =
+          'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
+        causes.push(forbidden('spec', why));
+      }
+      const [size, before] = [resources?.requests?.storage, had?.requests?.storage];
+      if (size === undefined || before === undefined || compareQuantities(size, before) >= 0) return;
+      if (compareQuantities(size, was?.capacity?.storage ?? before) <= 0) {
+        causes.push(forbidden('spec.resources.requests.storage', 'field can not be less than status.capacity'));
+      }
+    },
+  },
+};
+
+/** Without fields that have no value. */
+function plain(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}

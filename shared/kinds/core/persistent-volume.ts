@@ -1,0 +1,110 @@
+import { isDeepStrictEqual } from 'node:util';
+import { formatTime } from '../../clock.ts';
+import { messages } from '../../generated/schema.ts';
+import type { PersistentVolume, PersistentVolumeSpec, StatusCause } from '../../generated/types.ts';
+import { compareQuantities } from '../../quantity.ts';
+import { forbidden, invalid, notSupported, required } from '../../schema/causes.ts';
+import { isDnsSubdomain } from '../../schema/formats.ts';
+import { ageColumn, nameColumn, text, wide } from '../columns/columns.ts';
+import type { Behaviour, Column } from '../kind.ts';
+import {
+  formatAccessModes,
+  validateAccessModes,
+  validateStorageClassName,
+  validateVolumeMode,
+} from '../rules/claim-spec.ts';
+
+const classAnnotation = 'volume.beta.kubernetes.io/storage-class';
+/** Where a volume can lie: one field each. */
+const sources = Object.keys(messages['k8s.io.api.core.v1.PersistentVolumeSource']?.fields ?? {});
+
+export const persistentVolume: Behaviour<PersistentVolume> = {
+  nameFormat: isDnsSubdomain,
+  columns: [
+    nameColumn,
+    text('Capacity', 'How large it is.', ({ spec }) => spec.capacity?.storage ?? '0'),
+    text('Access Modes', 'How it can be mounted.', ({ spec }) => formatAccessModes(spec.accessModes)),
+    text('Reclaim Policy', 'What becomes of it once its claim is gone.', ({ spec }) => {
+      return spec.persistentVolumeReclaimPolicy ?? '';
+    }),
+    text('Status', 'What has become of it.', ({ metadata, status }) =>
+      metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? ''),
+    ),
+    text('Claim', 'The claim that it belongs to.', ({ spec: { claimRef } }) =>
+      claimRef ? `${claimRef.namespace ?? ''}/${claimRef.name ?? ''}` : '',
+    ),
+    text('StorageClass', 'The class that it belongs to.', ({ metadata, spec }) => {
+      return metadata.annotations?.[classAnnotation] ?? spec.storageClassName ?? '';
+    }),
+    text('VolumeAttributesClass', 'The class of changeable attributes.', ({ spec }) => {
+      return spec.volumeAttributesClassName ?? '<unset>';
+    }),
+    text('Reason', 'Why it is so.', ({ status }) => status?.reason ?? ''),
+    ageColumn as Column<PersistentVolume>,
+    wide('VolumeMode', 'A file system, or a raw device.', ({ spec }) => spec.volumeMode ?? '<unset>'),
+  ],
+  strategy: {
+    generation: 'none',
+    prepareCreate(object) {
+      object.status = { phase: 'Pending', lastPhaseTransitionTime: object.metadata.creationTimestamp };
+    },
+    parts: {
+      status: {
+        prepare({ status }, { status: old }, now) {
+          if (!status || status.phase === old?.phase) return;
+          if (status.lastPhaseTransitionTime === old?.lastPhaseTransitionTime) {
+            status.lastPhaseTransitionTime = formatTime(now);
+          }
+        },
+      },
+    },
+    validate({ spec }, causes) {
+      if (spec) validateSpec(spec, causes);
+    },
+    validateUpdate({ spec }, { spec: old }, causes) {
+      if (!isDeepStrictEqual(sourceOf(spec), sourceOf(old))) {
+        const why = 'spec.persistentvolumesource is immutable after creation';
+        causes.push(forbidden('spec.persistentvolumesource', why));
+      }
+      if (spec.volumeMode !== old.volumeMode) {
+        causes.push(invalid('spec.volumeMode', spec.volumeMode ?? null, 'field is immutable'));
+      }
+      if (old.nodeAffinity && !isDeepStrictEqual(spec.nodeAffinity, old.nodeAffinity)) {
+        causes.push(invalid('spec.nodeAffinity', spec.nodeAffinity ?? null, 'field is immutable'));
+      }
+    },
+  },
+};
+
+function validateSpec(spec: PersistentVolumeSpec, causes: StatusCause[]): void {
+  const { accessModes = [], capacity = {}, hostPath, local, nodeAffinity, persistentVolumeReclaimPolicy } = spec;
+  if (accessModes.length === 0) causes.push(required('spec.accessModes'));
+  validateAccessModes(accessModes, 'spec.accessModes', causes);
+  const resources = Object.keys(capacity);
+  if (resources.length === 0) causes.push(required('spec.capacity'));
+  else if (resources.length > 1 || capacity.storage === undefined) {
+    causes.push(notSupported('spec.capacity', capacity, ['storage']));
+  }
+  for (const [name, amount] of Object.entries(capacity)) {
+    if (compareQuantities(amount, '0') > 0) continue;
+    causes.push(invalid(`spec.capacity[${name}]`, amount, 'must be greater than zero'));
+  }
+  const [first, ...others] = sources.filter((source) => spec[source as keyof PersistentVolumeSpec] !== undefined);
+  if (first === undefined) causes.push(required('spec', 'must specify a volume type'));
+  for (const extra of others) causes.push(forbidden(`spec.${extra}`, 'may not specify more than 1 volume type'));
+  if (hostPath?.path?.split('/').includes('..')) {
+    causes.push(invalid('spec.hostPath.path', hostPath.path, "must not contain '..'"));
+  }
+  if (hostPath?.path === '/' && persistentVolumeReclaimPolicy === 'Recycle') {
+    const why = "may not be 'recycle' for a hostPath mount of '/'";
+    causes.push(forbidden('spec.persistentVolumeReclaimPolicy', why));
+  }
+  if (local && !nodeAffinity?.required)
+    causes.push(required('spec.nodeAffinity', 'Local volume requires node affinity'));
+  validateStorageClassName(spec.storageClassName, 'spec.storageClassName', causes);
+  validateVolumeMode(spec.volumeMode, 'spec.volumeMode', causes);
+}
+
+function sourceOf(spec: PersistentVolumeSpec): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(spec).filter(([name]) => sources.includes(name)));
+}

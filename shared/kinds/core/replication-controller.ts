@@ -1,0 +1,46 @@
+import type { ReplicationController } from '../../generated/types.ts';
+import { invalid } from '../../schema/causes.ts';
+import { isDnsSubdomain } from '../../schema/formats.ts';
+import { selectorOfMap } from '../../selector.ts';
+import { ageColumn, count, formatLabels, nameColumn, templateColumns, wide } from '../columns/columns.ts';
+import type { Behaviour, Column } from '../kind.ts';
+import { validateLabels } from '../rules/metadata.ts';
+import { defaultPodSpec } from '../rules/pod-defaults.ts';
+import { validatePodTemplate } from '../rules/pod-validation.ts';
+import { validateMatch } from '../rules/workload.ts';
+
+export const replicationController: Behaviour<ReplicationController> = {
+  nameFormat: isDnsSubdomain,
+  columns: [
+    nameColumn,
+    count('Desired', 'How many pods are wanted.', ({ spec }) => spec.replicas ?? 1),
+    count('Current', 'How many pods there are.', ({ status }) => status?.replicas ?? 0),
+    count('Ready', 'How many pods are ready.', ({ status }) => status?.readyReplicas ?? 0),
+    ageColumn as Column<ReplicationController>,
+    ...templateColumns<ReplicationController>(({ spec }) => spec.template),
+    wide('Selector', 'Which pods belong to it.', ({ spec }) => formatLabels(spec.selector)),
+  ],
+  strategy: {
+    default({ metadata, spec }) {
+      if (spec?.template?.spec) defaultPodSpec(spec.template.spec);
+      const labels = spec?.template?.metadata?.labels;
+      if (!labels || Object.keys(labels).length === 0) return;
+      if (Object.keys(spec.selector ?? {}).length === 0) spec.selector = { ...labels };
+      if (Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
+    },
+    prepareCreate(object) {
+      object.status = { replicas: 0 };
+    },
+    validate({ spec }, causes) {
+      if (!spec) return;
+      const { selector, template } = spec;
+      if (selector) validateLabels(selector, 'spec.selector', causes);
+      if (Object.keys(selector ?? {}).length === 0) {
+        causes.push(invalid('spec.selector', selector ?? null, 'empty selector is invalid for ReplicationController'));
+      } else {
+        validateMatch(selectorOfMap(selector), selector, template, 'ReplicationController', causes);
+      }
+      if (template) validatePodTemplate(template, 'spec.template', 'ReplicationController', causes);
+    },
+  },
+};

@@ -1,0 +1,23 @@
+import type { RuntimeClass } from '../../generated/types.ts';
+import { isDnsSubdomain } from '../../schema/formats.ts';
+import { ageColumn, nameColumn, text } from '../columns/columns.ts';
+import type { Behaviour, Column } from '../kind.ts';
+import { validateLabels } from '../rules/metadata.ts';
+import { validateAmounts } from '../rules/resource-validation.ts';
+import { validateTolerations } from '../rules/scheduling-validation.ts';
+
+export const runtimeClass: Behaviour<RuntimeClass> = {
+  nameFormat: isDnsSubdomain,
+  columns: [
+    nameColumn,
+    text('Handler', 'What the nodes call it.', ({ handler }) => handler),
+    ageColumn as Column<RuntimeClass>,
+  ],
+  strategy: {
+    validate({ overhead, scheduling }, causes) {
+      if (overhead?.podFixed) validateAmounts(overhead.podFixed, 'overhead.limits', causes);
+      if (scheduling?.nodeSelector) validateLabels(scheduling.nodeSelector, 'scheduling.nodeSelector', causes);
+      if (scheduling?.tolerations) validateTolerations(scheduling.tolerations, 'scheduling.tolerations', causes);
+    },
+  },
+};

@@ -1,0 +1,43 @@
+import type { PodDisruptionBudget } from '../../generated/types.ts';
+import { invalid, notSupported } from '../../schema/causes.ts';
+import { isDnsSubdomain } from '../../schema/formats.ts';
+import { validateLabelSelector } from '../../selector.ts';
+import { ageColumn, count, nameColumn, text } from '../columns/columns.ts';
+import type { Behaviour, Column } from '../kind.ts';
+import { validateAtMostAll, validateShare } from '../rules/share.ts';
+
+const policies = ['AlwaysAllow', 'IfHealthyBudget'];
+
+export const podDisruptionBudget: Behaviour<PodDisruptionBudget> = {
+  nameFormat: isDnsSubdomain,
+  columns: [
+    nameColumn,
+    text('Min Available', 'How many pods must be there.', ({ spec }) => String(spec.minAvailable ?? 'N/A')),
+    text('Max Unavailable', 'How many pods may be missing.', ({ spec }) => String(spec.maxUnavailable ?? 'N/A')),
+    count(
+      'Allowed Disruptions',
+      'How many evictions are allowed now.',
+      ({ status }) => status?.disruptionsAllowed ?? 0,
+    ),
+    ageColumn as Column<PodDisruptionBudget>,
+  ],
+  strategy: {
+    prepareCreate(object) {
+      object.status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
+    },
+    validate({ spec }, causes) {
+      const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy: policy } = spec ?? {};
+      if (minAvailable !== undefined && maxUnavailable !== undefined) {
+        causes.push(invalid('spec', spec, 'minAvailable and maxUnavailable cannot be both set'));
+      }
+      for (const [part, value] of Object.entries({ minAvailable, maxUnavailable })) {
+        validateShare(value, `spec.${part}`, causes);
+        validateAtMostAll(value, `spec.${part}`, causes);
+      }
+      if (selector) validateLabelSelector(selector, 'spec.selector', causes);
+      if (policy !== undefined && !policies.includes(policy)) {
+        causes.push(notSupported('spec.unhealthyPodEvictionPolicy', policy, policies));
+      }
+    },
+  },
+};
