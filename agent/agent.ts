@@ -9,14 +9,20 @@ import { intValue, milliValue } from '../shared/quantity.ts';
 import { type Random, uuid } from '../shared/random.ts';
 import type { ApiServer, OwnNode, Peer, SessionTransport } from '../shared/session.ts';
 import type { NodeFeatures } from './admission/features.ts';
-import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoint.ts';
+import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoint/checkpoint.ts';
 import { type Dns, podDns } from './dns.ts';
-import { EventQueue } from './events.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { parseApiServers } from './network/api-service.ts';
-import { NodeEvents } from './node-events.ts';
-import { NodeNetwork, type NodeNetworkDeps } from './node-network.ts';
-import { type NodeFacts, type NodeIdentity, nodeObject, nodeStatus, type Pressure, sameStatus } from './node-status.ts';
+import { NodeEvents } from './node/node-events.ts';
+import { NodeNetwork, type NodeNetworkDeps } from './node/node-network.ts';
+import {
+  type NodeFacts,
+  type NodeIdentity,
+  nodeObject,
+  nodeStatus,
+  type Pressure,
+  sameStatus,
+} from './node/node-status.ts';
 import { createHooks } from './pod/hooks.ts';
 import { ConfigError } from './pod/inputs.ts';
 import type { TokenSource } from './pod/tokens.ts';
@@ -24,12 +30,13 @@ import type { PodVolumes } from './pod/volumes.ts';
 import { PodManager } from './pods.ts';
 import type { Dialers } from './probes/dialers.ts';
 import type { EngineInfo, ImageState, Runtime } from './runtime/runtime.ts';
-import { AgentSession } from './session.ts';
+import { EventQueue } from './session/event-queue.ts';
+import { AgentSession } from './session/session.ts';
+import { type NetworkSettings, parseSettings, parseWelcome } from './session/welcome.ts';
 import { StorageEvictor } from './storage-evictor.ts';
 import { Streams } from './streams/streams.ts';
 import { UsageMeter } from './usage/meter.ts';
 import type { MachineUsage, Sample } from './usage/report.ts';
-import { type NetworkSettings, parseSettings, parseWelcome } from './welcome.ts';
 
 export interface AgentDeps {
   readonly transport: SessionTransport;

@@ -1,5 +1,5 @@
 import type { Pod, PodStatus } from '../shared/generated/types.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import type { Checkpoint } from './checkpoint/checkpoint.ts';
 import type { PodMemory } from './pod/model.ts';
 
 /** A pod as the node remembers it. */

@@ -12,8 +12,7 @@ import type { PodStatusUpdate } from '../shared/session.ts';
 import { Admissions } from './admission/admissions.ts';
 import type { NodeView } from './admission/admit.ts';
 import { type NodeFeatures, unsupported } from './admission/features.ts';
-import { type Assigned, type AssignedChanges, applyAssignments, noChanges, nothingAssigned } from './assignments.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import type { Checkpoint } from './checkpoint/checkpoint.ts';
 import type { PodDns } from './dns.ts';
 import { AddressPool } from './network/ipam.ts';
 import { podRef } from './pod/container-spec.ts';
@@ -27,6 +26,13 @@ import { PodWorker, type WorkerDeps } from './pod/worker.ts';
 import { PodRecords } from './pod-records.ts';
 import type { Dialers } from './probes/dialers.ts';
 import type { ContainerState, Runtime, RuntimeEvent, SandboxState } from './runtime/runtime.ts';
+import {
+  type Assigned,
+  type AssignedChanges,
+  applyAssignments,
+  noChanges,
+  nothingAssigned,
+} from './session/assignments.ts';
 
 export interface PodManagerDeps {
   readonly runtime: Runtime;

@@ -109,7 +109,7 @@ export interface OwnNode {
   readonly allocatable: Readonly<Record<string, string>>;
 }
 
-/** Another node: where its pods' addresses are to be routed. Text: the reader parses it (`agent/peers.ts`). */
+/** Another node: where its pods' addresses are to be routed. Text: the reader parses it (`agent/node/peers.ts`). */
 export interface Peer {
   name: string;
   address: string;

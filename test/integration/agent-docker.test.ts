@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAgent } from '../../agent/agent.ts';
-import { fileCheckpoint } from '../../agent/checkpoint-files.ts';
+import { fileCheckpoint } from '../../agent/checkpoint/checkpoint-files.ts';
 import { RoutedNetwork } from '../../agent/network/routed.ts';
 import { fileVolumes } from '../../agent/pod/file-volumes.ts';
 import { systemMounter } from '../../agent/pod/mounter.ts';

@@ -30,7 +30,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   rbac: folder('control-plane/api/auth/rbac'),
   admission: folder('control-plane/api/admission'),
   'agent/pod': folder('agent/pod'),
-  'agent/session': files(['agent/session'], 'agent/session-traffic.test.ts'),
+  'agent/session': folder('agent/session'),
   'shared/selector': files(['shared/selector']),
   'shared/quantity': files(['shared/quantity']),
   'shared/queue': files(['shared/queue']),

@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { AgentSession } from '../../agent/session.ts';
+import { AgentSession } from '../../agent/session/session.ts';
 import type { Timer } from '../../shared/clock.ts';
 import type { Event, Node, NodeStatus } from '../../shared/generated/types.ts';
 import { seededRandom } from '../../shared/random.ts';

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAgent } from '../../agent/agent.ts';
-import { fileCheckpoint } from '../../agent/checkpoint-files.ts';
+import { fileCheckpoint } from '../../agent/checkpoint/checkpoint-files.ts';
 import { fileVolumes } from '../../agent/pod/file-volumes.ts';
 import { systemMounter } from '../../agent/pod/mounter.ts';
 import { systemDialers } from '../../agent/probes/system-dialers.ts';

@@ -1,5 +1,5 @@
 import { type AgentDeps, createAgent } from '../../agent/agent.ts';
-import { memoryCheckpoint } from '../../agent/checkpoint.ts';
+import { memoryCheckpoint } from '../../agent/checkpoint/checkpoint.ts';
 import { noVolumes } from '../../agent/pod/volumes.ts';
 import type { Dialers } from '../../agent/probes/dialers.ts';
 import { FakeRuntime } from '../../agent/runtime/fake.ts';

@@ -1,5 +1,5 @@
 import { createAgent } from '../../agent/agent.ts';
-import { memoryCheckpoint } from '../../agent/checkpoint.ts';
+import { memoryCheckpoint } from '../../agent/checkpoint/checkpoint.ts';
 import { noVolumes } from '../../agent/pod/volumes.ts';
 import { FakeRuntime } from '../../agent/runtime/fake.ts';
 import { FakeEngine } from '../../agent/runtime/fake-engine.ts';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Event, NodeStatus } from '../shared/generated/types.ts';
-import type { UsageReport } from '../shared/session.ts';
-import { AgentScene, statusOf } from '../test/support/agent-session.ts';
+import type { Event, NodeStatus } from '../../shared/generated/types.ts';
+import type { UsageReport } from '../../shared/session.ts';
+import { AgentScene, statusOf } from '../../test/support/agent-session.ts';
 
 let scene: AgentScene;
 afterEach(() => scene.stop());

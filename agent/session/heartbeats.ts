@@ -1,9 +1,16 @@
-import { backoffMs } from '../shared/backoff.ts';
-import type { Clock } from '../shared/clock.ts';
-import { ApiError, isApiError, messageOf } from '../shared/errors.ts';
-import type { Log } from '../shared/log.ts';
-import type { Random } from '../shared/random.ts';
-import type { Connection, Heartbeat, HeartbeatAck, HeartbeatTarget, SessionLine, ToNode } from '../shared/session.ts';
+import { backoffMs } from '../../shared/backoff.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Random } from '../../shared/random.ts';
+import type {
+  Connection,
+  Heartbeat,
+  HeartbeatAck,
+  HeartbeatTarget,
+  SessionLine,
+  ToNode,
+} from '../../shared/session.ts';
 
 export interface HeartbeatsDeps {
   readonly clock: Clock;

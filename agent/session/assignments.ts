@@ -1,5 +1,5 @@
-import type { ConfigMap, Pod, Secret } from '../shared/generated/types.ts';
-import type { ApiServer, Assignment, Peer, ToNode } from '../shared/session.ts';
+import type { ConfigMap, Pod, Secret } from '../../shared/generated/types.ts';
+import type { ApiServer, Assignment, Peer, ToNode } from '../../shared/session.ts';
 
 /** What the control plane wants of this node, by `namespace/name` (peers and servers by name). */
 export interface Assigned {

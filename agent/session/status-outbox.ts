@@ -1,4 +1,4 @@
-import type { PodStatusUpdate } from '../shared/session.ts';
+import type { PodStatusUpdate } from '../../shared/session.ts';
 
 /** The most updates of one report, and the most characters of JSON unless it is one update: a server takes 1 MiB at a time. */
 const maxBatch = 100;

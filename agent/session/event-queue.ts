@@ -1,8 +1,8 @@
-import { type Clock, formatTime, type Timer } from '../shared/clock.ts';
-import { EventCorrelator } from '../shared/event-correlator.ts';
-import { EventNames } from '../shared/event-names.ts';
-import type { Event, ObjectReference, Pod } from '../shared/generated/types.ts';
-import type { Random } from '../shared/random.ts';
+import { type Clock, formatTime, type Timer } from '../../shared/clock.ts';
+import { EventCorrelator } from '../../shared/event-correlator.ts';
+import { EventNames } from '../../shared/event-names.ts';
+import type { Event, ObjectReference, Pod } from '../../shared/generated/types.ts';
+import type { Random } from '../../shared/random.ts';
 
 /** Events that wait to be told at most; the oldest go first. */
 const maxWaiting = 500;

@@ -1,9 +1,9 @@
-import { backoffMs } from '../shared/backoff.ts';
-import type { Clock, Timer } from '../shared/clock.ts';
-import { messageOf } from '../shared/errors.ts';
-import type { Event, Node, NodeStatus } from '../shared/generated/types.ts';
-import type { Log } from '../shared/log.ts';
-import type { Random } from '../shared/random.ts';
+import { backoffMs } from '../../shared/backoff.ts';
+import type { Clock, Timer } from '../../shared/clock.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Event, Node, NodeStatus } from '../../shared/generated/types.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Random } from '../../shared/random.ts';
 import type {
   Connection,
   FromNode,
@@ -14,8 +14,8 @@ import type {
   StreamRequest,
   ToNode,
   UsageReport,
-} from '../shared/session.ts';
-import { Wakeup } from '../shared/wakeup.ts';
+} from '../../shared/session.ts';
+import { Wakeup } from '../../shared/wakeup.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { StatusOutbox } from './status-outbox.ts';
 

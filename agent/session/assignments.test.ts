@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { KubeObject } from '../shared/object.ts';
-import type { Assignment } from '../shared/session.ts';
+import type { KubeObject } from '../../shared/object.ts';
+import type { Assignment } from '../../shared/session.ts';
 import { type Assigned, applyAssignments, nothingAssigned } from './assignments.ts';
 
 const kinds = ['Pod', 'ConfigMap', 'Secret', 'Peer', 'ApiServer'] as const;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { NodeStatus } from '../shared/generated/types.ts';
+import type { NodeStatus } from '../../shared/generated/types.ts';
 import { NodeEvents } from './node-events.ts';
 
 const status = (ready: string, memory: string): NodeStatus => ({

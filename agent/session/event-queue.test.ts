@@ -1,8 +1,8 @@
 import { describe, expect, it, test } from 'vitest';
-import type { Event, Pod } from '../shared/generated/types.ts';
-import { seededRandom } from '../shared/random.ts';
-import { VirtualClock } from '../shared/virtual-clock.ts';
-import { EventQueue } from './events.ts';
+import type { Event, Pod } from '../../shared/generated/types.ts';
+import { seededRandom } from '../../shared/random.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
+import { EventQueue } from './event-queue.ts';
 
 const pod = { metadata: { name: 'web', namespace: 'shop', uid: 'u1' }, spec: { containers: [] } } as unknown as Pod;
 

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { ApiError, isApiError } from '../shared/errors.ts';
-import { silentLog } from '../shared/log.ts';
-import { seededRandom } from '../shared/random.ts';
-import type { Connection, Heartbeat, HeartbeatAck, HeartbeatTarget } from '../shared/session.ts';
-import { VirtualClock } from '../shared/virtual-clock.ts';
-import { connectionPair } from '../test/support/node-session.ts';
+import { ApiError, isApiError } from '../../shared/errors.ts';
+import { silentLog } from '../../shared/log.ts';
+import { seededRandom } from '../../shared/random.ts';
+import type { Connection, Heartbeat, HeartbeatAck, HeartbeatTarget } from '../../shared/session.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
+import { connectionPair } from '../../test/support/node-session.ts';
 import { Heartbeats } from './heartbeats.ts';
 
 type Server = (end: Connection<Heartbeat, HeartbeatAck>, cut: (error?: Error) => void) => Promise<void>;

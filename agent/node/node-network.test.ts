@@ -1,9 +1,9 @@
 import { afterEach, expect, it } from 'vitest';
-import { silentLog } from '../shared/log.ts';
-import { seededRandom } from '../shared/random.ts';
-import { VirtualClock } from '../shared/virtual-clock.ts';
-import { cidr, ipv4 } from '../test/support/net.ts';
-import type { Peer as Routed } from './network/network.ts';
+import { silentLog } from '../../shared/log.ts';
+import { seededRandom } from '../../shared/random.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
+import { cidr, ipv4 } from '../../test/support/net.ts';
+import type { Peer as Routed } from '../network/network.ts';
 import { NodeNetwork } from './node-network.ts';
 
 let stop = new AbortController();

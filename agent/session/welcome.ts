@@ -1,7 +1,7 @@
-import { type Cidr, type Ipv4, parseCidr, parseIpv4 } from '../shared/net/ipv4.ts';
-import { type PortNumber, parsePort } from '../shared/net/names.ts';
-import type { ToNode } from '../shared/session.ts';
-import { ownRangeFault } from './peers.ts';
+import { type Cidr, type Ipv4, parseCidr, parseIpv4 } from '../../shared/net/ipv4.ts';
+import { type PortNumber, parsePort } from '../../shared/net/names.ts';
+import type { ToNode } from '../../shared/session.ts';
+import { ownRangeFault } from '../node/peers.ts';
 
 /** What the control plane says of the node's place in the network. */
 export interface NetworkSettings {

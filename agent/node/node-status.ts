@@ -1,7 +1,7 @@
-import { formatTime } from '../shared/clock.ts';
-import type { ContainerImage, Node, NodeCondition, NodeStatus, Taint } from '../shared/generated/types.ts';
-import { quantityOf, quantityOfMillis } from '../shared/quantity.ts';
-import type { EngineInfo, ImageState } from './runtime/runtime.ts';
+import { formatTime } from '../../shared/clock.ts';
+import type { ContainerImage, Node, NodeCondition, NodeStatus, Taint } from '../../shared/generated/types.ts';
+import { quantityOf, quantityOfMillis } from '../../shared/quantity.ts';
+import type { EngineInfo, ImageState } from '../runtime/runtime.ts';
 
 /** What is fixed for the life of the process. */
 export interface NodeIdentity {

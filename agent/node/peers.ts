@@ -7,8 +7,8 @@ import {
   parseCidr,
   parseIpv4,
   toNumber,
-} from '../shared/net/ipv4.ts';
-import type { Peer } from '../shared/session.ts';
+} from '../../shared/net/ipv4.ts';
+import type { Peer } from '../../shared/session.ts';
 
 /** Another node whose range this one may route. */
 export interface KnownPeer {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { contains, isWithin, overlaps } from '../shared/net/ipv4.ts';
-import { cidr, ipv4 } from '../test/support/net.ts';
+import { contains, isWithin, overlaps } from '../../shared/net/ipv4.ts';
+import { cidr, ipv4 } from '../../test/support/net.ts';
+import { parseSettings, parseWelcome } from '../session/welcome.ts';
 import { acceptPeers, type OwnPlace, ownRangeFault } from './peers.ts';
-import { parseSettings, parseWelcome } from './welcome.ts';
 
 const own: OwnPlace = {
   address: ipv4('192.168.0.1'),

@@ -1,4 +1,4 @@
-import type { NodeStatus } from '../shared/generated/types.ts';
+import type { NodeStatus } from '../../shared/generated/types.ts';
 
 /** What the kubelet calls each state of a condition. */
 const words: Readonly<Record<string, Readonly<Record<string, string>>>> = {

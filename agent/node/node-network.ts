@@ -1,15 +1,15 @@
-import { backoffMs } from '../shared/backoff.ts';
-import type { Clock } from '../shared/clock.ts';
-import { messageOf } from '../shared/errors.ts';
-import type { Log } from '../shared/log.ts';
-import type { Cidr, Ipv4 } from '../shared/net/ipv4.ts';
-import type { Random } from '../shared/random.ts';
-import type { Peer } from '../shared/session.ts';
-import { Wakeup } from '../shared/wakeup.ts';
-import type { ApiService } from './network/api-service.ts';
-import type { PodNetwork } from './network/network.ts';
+import { backoffMs } from '../../shared/backoff.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Cidr, Ipv4 } from '../../shared/net/ipv4.ts';
+import type { Random } from '../../shared/random.ts';
+import type { Peer } from '../../shared/session.ts';
+import { Wakeup } from '../../shared/wakeup.ts';
+import type { ApiService } from '../network/api-service.ts';
+import type { PodNetwork } from '../network/network.ts';
+import type { NetworkSettings } from '../session/welcome.ts';
 import { acceptPeers, type KnownPeer } from './peers.ts';
-import type { NetworkSettings } from './welcome.ts';
 
 export interface NodeNetworkDeps {
   /** Absent on hollow nodes: addresses are only numbers there. */

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Event, Node, NodeStatus } from '../shared/generated/types.ts';
-import { AgentScene, statusOf, welcome } from '../test/support/agent-session.ts';
+import type { Event, Node, NodeStatus } from '../../shared/generated/types.ts';
+import { AgentScene, statusOf, welcome } from '../../test/support/agent-session.ts';
 
 let scene: AgentScene;
 afterEach(() => scene.stop());

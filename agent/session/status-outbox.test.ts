@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { PodStatusUpdate } from '../shared/session.ts';
+import type { PodStatusUpdate } from '../../shared/session.ts';
 import { StatusOutbox } from './status-outbox.ts';
 
 const update = (uid: string, phase: string, terminated = false): PodStatusUpdate => ({

@@ -1,6 +1,6 @@
-import type { Clock } from '../shared/clock.ts';
-import { messageOf } from '../shared/errors.ts';
-import type { Log } from '../shared/log.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
 
 /** Small documents by key (`pods/UID`), each written whole or not at all. */
 export interface CheckpointStorage {

@@ -2,8 +2,8 @@ import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { silentLog } from '../shared/log.ts';
-import { VirtualClock } from '../shared/virtual-clock.ts';
+import { silentLog } from '../../shared/log.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoint.ts';
 import { fileCheckpoint } from './checkpoint-files.ts';
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { messageOf } from '../shared/errors.ts';
-import type { Log } from '../shared/log.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Log } from '../../shared/log.ts';
 import type { CheckpointStorage } from './checkpoint.ts';
 
 const fileMode = 0o600;
