@@ -146,15 +146,15 @@ async function runtimeOf(
 ): Promise<Pick<AgentDeps, 'runtime' | 'volumes' | 'network' | 'volatile'>> {
   if (options.runtime === 'fake') {
     const [{ FakeRuntime }, { FakeEngine }, { noVolumes }] = await Promise.all([
-      import('./runtime/fake.ts'),
-      import('./runtime/fake-engine.ts'),
+      import('./runtime/fake/fake.ts'),
+      import('./runtime/fake/engine.ts'),
       import('./pod/volumes.ts'),
     ]);
     const engine = new FakeEngine({ clock: systemClock, random: systemRandom }, { images: 'all' });
     return { runtime: new FakeRuntime(engine), volumes: noVolumes };
   }
   const [{ DockerRuntime, lowestOomScore }, { RoutedNetwork }, { fileVolumes }, { systemMounter }] = await Promise.all([
-    import('./runtime/docker.ts'),
+    import('./runtime/docker/docker.ts'),
     import('./network/routed.ts'),
     import('./pod/file-volumes.ts'),
     import('./pod/mounter.ts'),

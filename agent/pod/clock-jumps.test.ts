@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { container, HollowNode, makePod } from '../../test/support/hollow-agent.ts';
-import { FakeRuntime } from '../runtime/fake.ts';
+import { FakeRuntime } from '../runtime/fake/fake.ts';
 import { noVolumes } from './volumes.ts';
 
 let node: HollowNode;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ConfigMap, Pod } from '../../shared/generated/types.ts';
 import { container, HollowNode, makePod } from '../../test/support/hollow-agent.ts';
-import { FakeRuntime } from '../runtime/fake.ts';
+import { FakeRuntime } from '../runtime/fake/fake.ts';
 import { payloadOf } from './projection.ts';
 import { noVolumes, type PodVolumes, setUpEach } from './volumes.ts';
 

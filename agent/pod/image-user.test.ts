@@ -3,8 +3,8 @@ import type { PodSecurityContext } from '../../shared/generated/types.ts';
 import { seededRandom } from '../../shared/random.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
-import { FakeRuntime } from '../runtime/fake.ts';
-import { FakeEngine } from '../runtime/fake-engine.ts';
+import { FakeEngine } from '../runtime/fake/engine.ts';
+import { FakeRuntime } from '../runtime/fake/fake.ts';
 import { lookAtImage } from './image-user.ts';
 
 /** A runtime whose only image runs as `user`, and which remembers what it was asked of images. */

@@ -6,8 +6,8 @@ import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { connectionPair } from '../../test/support/node-session.ts';
 import { plainContainer, plainSandbox } from '../../test/support/runtime-specs.ts';
-import { FakeRuntime } from '../runtime/fake.ts';
-import { FakeEngine } from '../runtime/fake-engine.ts';
+import { FakeEngine } from '../runtime/fake/engine.ts';
+import { FakeRuntime } from '../runtime/fake/fake.ts';
 import { Streams } from './streams.ts';
 
 type Tunnel = Connection<TunnelFrame, TunnelFrame>;

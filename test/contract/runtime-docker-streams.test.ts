@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { DockerRuntime } from '../../agent/runtime/docker/docker.ts';
 import { Engine } from '../../agent/runtime/docker/engine.ts';
 import { openExec } from '../../agent/runtime/docker/process-stream.ts';
-import type { DockerRuntime } from '../../agent/runtime/docker.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { dockerMissing } from '../support/docker.ts';
 import { type DockerNode, forever, makeDockerNode, shell } from '../support/docker-node.ts';

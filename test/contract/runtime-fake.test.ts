@@ -1,5 +1,5 @@
-import { FakeRuntime } from '../../agent/runtime/fake.ts';
-import { FakeEngine } from '../../agent/runtime/fake-engine.ts';
+import { FakeEngine } from '../../agent/runtime/fake/engine.ts';
+import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { seededRandom } from '../../shared/random.ts';
 import { runtimeContract } from './runtime.ts';

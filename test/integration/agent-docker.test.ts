@@ -8,7 +8,7 @@ import { RoutedNetwork } from '../../agent/network/routed.ts';
 import { fileVolumes } from '../../agent/pod/file-volumes.ts';
 import { systemMounter } from '../../agent/pod/mounter.ts';
 import { systemDialers } from '../../agent/probes/system-dialers.ts';
-import { DockerRuntime, lowestOomScore } from '../../agent/runtime/docker.ts';
+import { DockerRuntime, lowestOomScore } from '../../agent/runtime/docker/docker.ts';
 import { seccompProfiles } from '../../agent/seccomp-profiles.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { Container, PodSpec, SeccompProfile } from '../../shared/generated/types.ts';

@@ -1,8 +1,8 @@
 import type { PodMemory } from '../../agent/pod/model.ts';
 import { noVolumes, type PodVolumes } from '../../agent/pod/volumes.ts';
 import { PodWorker, type WorkerDeps } from '../../agent/pod/worker.ts';
-import { FakeRuntime } from '../../agent/runtime/fake.ts';
-import { FakeEngine } from '../../agent/runtime/fake-engine.ts';
+import { FakeEngine } from '../../agent/runtime/fake/engine.ts';
+import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
 import type { RuntimeEvent } from '../../agent/runtime/runtime.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Pod, PodStatus } from '../../shared/generated/types.ts';

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { seededRandom } from '../../shared/random.ts';
-import { VirtualClock } from '../../shared/virtual-clock.ts';
-import { plainContainer, plainSandbox } from '../../test/support/runtime-specs.ts';
+import { seededRandom } from '../../../shared/random.ts';
+import { VirtualClock } from '../../../shared/virtual-clock.ts';
+import { plainContainer, plainSandbox } from '../../../test/support/runtime-specs.ts';
+import type { ContainerSpec, SandboxSpec } from '../runtime.ts';
+import { behaviourOf, execCode } from './behaviour.ts';
+import { FakeEngine, type FakeEngineOptions } from './engine.ts';
 import { FakeRuntime } from './fake.ts';
-import { behaviourOf, execCode } from './fake-behaviour.ts';
-import { FakeEngine, type FakeEngineOptions } from './fake-engine.ts';
-import type { ContainerSpec, SandboxSpec } from './runtime.ts';
 
 const pod = { namespace: 'default', name: 'web', uid: 'uid-1' };
 

@@ -1,5 +1,5 @@
-import type { FakeEngine } from './fake-engine.ts';
-import type { ContainerStats } from './runtime.ts';
+import type { ContainerStats } from '../runtime.ts';
+import type { FakeEngine } from './engine.ts';
 
 /** What a hollow container uses when nobody says otherwise. */
 const idle = { cpuMillis: 1, memoryBytes: 4 * 2 ** 20 };

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Clock, Timer } from '../../shared/clock.ts';
-import { fraction, type Random } from '../../shared/random.ts';
-import type { EventStream } from './event-stream.ts';
-import { type Behaviour, behaviourOf } from './fake-behaviour.ts';
+import type { Clock, Timer } from '../../../shared/clock.ts';
+import { fraction, type Random } from '../../../shared/random.ts';
+import type { EventStream } from '../event-stream.ts';
 import {
   type ContainerSpec,
   type ContainerState,
@@ -13,7 +12,8 @@ import {
   type RuntimeEvent,
   type SandboxSpec,
   type SandboxState,
-} from './runtime.ts';
+} from '../runtime.ts';
+import { type Behaviour, behaviourOf } from './behaviour.ts';
 
 /** The user of the sandbox's process: no user of an image, and not root. */
 const imageUser = '65532';

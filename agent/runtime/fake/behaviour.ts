@@ -1,5 +1,5 @@
-import { intValue, milliValue, QuantityError } from '../../shared/quantity.ts';
-import type { ContainerSpec } from './runtime.ts';
+import { intValue, milliValue, QuantityError } from '../../../shared/quantity.ts';
+import type { ContainerSpec } from '../runtime.ts';
 
 /** What a hollow container does. Times in milliseconds. */
 export interface Behaviour {

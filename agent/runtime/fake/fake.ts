@@ -1,9 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { EventStream } from './event-stream.ts';
-import { execCode, execMs } from './fake-behaviour.ts';
-import { containerState, type FakeContainer, type FakeEngine, sandboxState } from './fake-engine.ts';
-import { fakeAttach, fakeDial, fakeExec } from './fake-process.ts';
-import { fakeStats } from './fake-stats.ts';
+import { EventStream } from '../event-stream.ts';
 import {
   type AccountFiles,
   type ContainerSpec,
@@ -22,14 +18,18 @@ import {
   type RuntimeEvent,
   type SandboxSpec,
   type SandboxState,
-} from './runtime.ts';
+} from '../runtime.ts';
+import { execCode, execMs } from './behaviour.ts';
+import { containerState, type FakeContainer, type FakeEngine, sandboxState } from './engine.ts';
+import { fakeAttach, fakeDial, fakeExec } from './process.ts';
+import { fakeStats } from './stats.ts';
 
 /** The exit code of a process that SIGKILL ended. */
 const killed = 137;
 
 /**
  * Hollow pods: a few hundred bytes each, on any Clock, so that thousands of nodes fit into one process. What a
- * container does is said by its spec (`fake-behaviour.ts`) or told to its engine. An agent's restart is a new
+ * container does is said by its spec (`behaviour.ts`) or told to its engine. An agent's restart is a new
  * FakeRuntime on the same FakeEngine.
  */
 export class FakeRuntime implements Runtime {

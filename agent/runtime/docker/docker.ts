@@ -2,22 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { ContainerInfo } from 'dockerode';
-import type { Clock } from '../../shared/clock.ts';
-import { messageOf } from '../../shared/errors.ts';
-import { NetnsDialer } from '../network/netns-dialer.ts';
-import { NetworkError, type PodNetwork } from '../network/network.ts';
-import { ImageAccounts } from './docker/accounts.ts';
-import type { EngineOptions } from './docker/container-config.ts';
-import { StatsReader } from './docker/container-stats.ts';
-import { containerStorage } from './docker/container-storage.ts';
-import { Containers } from './docker/containers.ts';
-import { Engine } from './docker/engine.ts';
-import { engineEvents } from './docker/events.ts';
-import { imageStatus, listImages, pullImage } from './docker/images.ts';
-import { type ContainerIdentity, identityOf, isScratch, type SandboxIdentity, scopeFilter } from './docker/labels.ts';
-import { containerLogs } from './docker/logs.ts';
-import { attach, killLeftCommands, openExec } from './docker/process-stream.ts';
-import { Sandboxes } from './docker/sandboxes.ts';
+import type { Clock } from '../../../shared/clock.ts';
+import { messageOf } from '../../../shared/errors.ts';
+import { NetnsDialer } from '../../network/netns-dialer.ts';
+import { NetworkError, type PodNetwork } from '../../network/network.ts';
 import {
   type AccountFiles,
   type ContainerSpec,
@@ -37,7 +25,19 @@ import {
   type RuntimeEvent,
   type SandboxSpec,
   type SandboxState,
-} from './runtime.ts';
+} from '../runtime.ts';
+import { ImageAccounts } from './accounts.ts';
+import type { EngineOptions } from './container-config.ts';
+import { StatsReader } from './container-stats.ts';
+import { containerStorage } from './container-storage.ts';
+import { Containers } from './containers.ts';
+import { Engine } from './engine.ts';
+import { engineEvents } from './events.ts';
+import { imageStatus, listImages, pullImage } from './images.ts';
+import { type ContainerIdentity, identityOf, isScratch, type SandboxIdentity, scopeFilter } from './labels.ts';
+import { containerLogs } from './logs.ts';
+import { attach, killLeftCommands, openExec } from './process-stream.ts';
+import { Sandboxes } from './sandboxes.ts';
 
 /** Looks at one container each: more at a time only make the engine slower. */
 const parallelInspects = 8;
@@ -61,7 +61,7 @@ export interface DockerRuntimeOptions extends Partial<EngineOptions> {
 
 /**
  * Pods on a Docker engine (20.10 or newer) of the same machine. A sandbox is a container of a few kilobytes that owns
- * the pod's namespaces; `docker/sandboxes.ts` tells how it is made so that a cut at any instant leaves nothing behind
+ * the pod's namespaces; `sandboxes.ts` tells how it is made so that a cut at any instant leaves nothing behind
  * that `list` does not show.
  */
 export class DockerRuntime implements Runtime {

@@ -1,7 +1,7 @@
 import { Duplex, PassThrough } from 'node:stream';
-import { execCode } from './fake-behaviour.ts';
-import type { FakeContainer } from './fake-engine.ts';
-import { type ProcessStream, type ProcessStreams, RuntimeError } from './runtime.ts';
+import { type ProcessStream, type ProcessStreams, RuntimeError } from '../runtime.ts';
+import { execCode } from './behaviour.ts';
+import type { FakeContainer } from './engine.ts';
 
 /** The exit code of a process that SIGKILL ended. */
 const killed = 137;
@@ -14,7 +14,7 @@ type Program = (io: {
 
 /**
  * A command in a hollow container: `echo` prints its arguments, `cat` gives back its input, `sleep` runs until it is killed,
- * anything else ends at once with the code that `fake-behaviour.ts` names.
+ * anything else ends at once with the code that `behaviour.ts` names.
  */
 export function fakeExec(container: FakeContainer, command: readonly string[]): ProcessStream {
   return new FakeProcess(programOf(container, command));
