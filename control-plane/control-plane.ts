@@ -30,7 +30,7 @@ import { createApi } from './api/pipeline.ts';
 import type { StorageLimits } from './api/requests/storage-quota.ts';
 import { type UsageSource, usageHandlers } from './api/resources/metrics/usage.ts';
 import { controllerKinds, runControllers } from './controllers/index.ts';
-import { queueMetrics } from './controllers/metrics.ts';
+import { queueMetrics } from './controllers/queue-metrics.ts';
 import { lead, requireTerm } from './leader.ts';
 import { LivenessCore } from './liveness/core.ts';
 import type { Liveness, Term } from './liveness/liveness.ts';

@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 import { ApiError } from '../../shared/errors.ts';
 import { ControllerRoom } from '../../test/support/controller-room.ts';
 import { type Controller, runController } from './controller.ts';
-import { queueMetrics } from './metrics.ts';
+import { queueMetrics } from './queue-metrics.ts';
 
 let room: ControllerRoom;
 afterEach(() => room.stop());

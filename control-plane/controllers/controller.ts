@@ -7,7 +7,7 @@ import type { Change, Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
 import { WorkQueue } from '../../shared/queue.ts';
 import type { Random } from '../../shared/random.ts';
-import type { QueueMetrics } from './metrics.ts';
+import type { QueueMetrics } from './queue-metrics.ts';
 
 /** What every controller is made with. */
 export interface ControllerDeps {

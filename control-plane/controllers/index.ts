@@ -1,19 +1,19 @@
 import type { Client } from '../../shared/client.ts';
 import type { Kind } from '../../shared/generated/types.ts';
 import type { Authority } from '../../shared/pki/certificates.ts';
-import { createCertificateController } from './certificates.ts';
-import { createClusterRoleAggregation } from './cluster-role-aggregation.ts';
+import { createCertificateController } from './certificates/controller.ts';
+import { createClusterRoleAggregation } from './cluster-role-aggregation/controller.ts';
 import { type Controller, type ControllerDeps, runController } from './controller.ts';
-import { createDeploymentController } from './deployment.ts';
-import { createDisruptionController } from './disruption.ts';
-import { collectedKinds, createGarbageCollector } from './garbage-collector.ts';
-import { createNamespaceController } from './namespace.ts';
-import { createNodeLifecycleController, type NodeLifecycleOptions } from './node-lifecycle.ts';
-import { createReplicaController } from './replica-set.ts';
-import { createQuotaController } from './resource-quota.ts';
-import { createRootCertificatePublisher } from './root-ca.ts';
-import { createServiceAccountController } from './service-account.ts';
-import { createTokenSecretController, type TokenSecretOptions } from './service-account-tokens.ts';
+import { createDeploymentController } from './deployment/controller.ts';
+import { createDisruptionController } from './disruption/controller.ts';
+import { collectedKinds, createGarbageCollector } from './garbage-collector/controller.ts';
+import { createNamespaceController } from './namespace/controller.ts';
+import { createNodeLifecycleController, type NodeLifecycleOptions } from './node-lifecycle/controller.ts';
+import { createReplicaController } from './replica-set/controller.ts';
+import { createQuotaController } from './resource-quota/controller.ts';
+import { createRootCertificatePublisher } from './root-ca/controller.ts';
+import { createServiceAccountController } from './service-account/controller.ts';
+import { createTokenSecretController, type TokenSecretOptions } from './service-account-tokens/controller.ts';
 
 export type { Controller, ControllerDeps } from './controller.ts';
 

@@ -8,9 +8,9 @@ import { startControllers } from '../../test/support/controllers.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { component } from '../api/auth/identity.ts';
 import { LocalClient } from '../api/local-client.ts';
-import { createGarbageCollector } from './garbage-collector.ts';
-import { createNamespaceController } from './namespace.ts';
-import { createNodeLifecycleController } from './node-lifecycle.ts';
+import { createGarbageCollector } from './garbage-collector/controller.ts';
+import { createNamespaceController } from './namespace/controller.ts';
+import { createNodeLifecycleController } from './node-lifecycle/controller.ts';
 
 type Slip = (verb: string, kind: Kind, name: string) => Promise<unknown> | undefined;
 

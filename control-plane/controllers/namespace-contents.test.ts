@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ApiError } from '../../shared/errors.ts';
 import { ControllerRoom } from '../../test/support/controller-room.ts';
-import { createRootCertificatePublisher } from './root-ca.ts';
-import { createServiceAccountController } from './service-account.ts';
+import { createRootCertificatePublisher } from './root-ca/controller.ts';
+import { createServiceAccountController } from './service-account/controller.ts';
 
 const namespace = 'team';
 const mapName = 'kube-root-ca.crt';

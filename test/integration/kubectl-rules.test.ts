@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDisruptionController } from '../../control-plane/controllers/disruption.ts';
-import { createGarbageCollector } from '../../control-plane/controllers/garbage-collector.ts';
-import { createNamespaceController } from '../../control-plane/controllers/namespace.ts';
-import { createQuotaController } from '../../control-plane/controllers/resource-quota.ts';
+import { createDisruptionController } from '../../control-plane/controllers/disruption/controller.ts';
+import { createGarbageCollector } from '../../control-plane/controllers/garbage-collector/controller.ts';
+import { createNamespaceController } from '../../control-plane/controllers/namespace/controller.ts';
+import { createQuotaController } from '../../control-plane/controllers/resource-quota/controller.ts';
 import { startControllers } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';
 import { hasKubectl, inWordsOf132, kubectlProgram } from '../support/kubectl-program.ts';

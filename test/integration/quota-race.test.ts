@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createQuotaController } from '../../control-plane/controllers/resource-quota.ts';
+import { createQuotaController } from '../../control-plane/controllers/resource-quota/controller.ts';
 import { isApiError } from '../../shared/errors.ts';
 import { seededRandom } from '../../shared/random.ts';
 import { startTestApi, type TestApi } from '../support/api-server.ts';

@@ -7,10 +7,10 @@ import type {
   Subject,
 } from '../../../../shared/generated/types.ts';
 import type { Draft } from '../../../../shared/object.ts';
-import { aggregatedRules } from '../../../../shared/role-aggregation.ts';
+import { aggregatedRules } from '../../../../shared/rbac/role-aggregation.ts';
+import { allow, allowPaths, events, modify, read, readWrite, write } from '../../../../shared/rbac/rule-builder.ts';
 import { controllerRules } from './controller-rules.ts';
 import { nodeRules } from './node-role.ts';
-import { allow, allowPaths, events, modify, read, readWrite, write } from './rule-builder.ts';
 
 /**
  * The roles and bindings that every cluster starts with: Kubernetes' own (its `bootstrappolicy`, as of 1.32; user guide, "Default

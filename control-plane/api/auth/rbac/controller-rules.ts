@@ -1,5 +1,5 @@
 import type { PolicyRule } from '../../../../shared/generated/types.ts';
-import { allow, events, modify, read } from './rule-builder.ts';
+import { allow, events, modify, read } from '../../../../shared/rbac/rule-builder.ts';
 
 const workloads = ['apps', 'extensions'];
 

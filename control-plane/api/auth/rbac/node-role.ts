@@ -1,5 +1,5 @@
 import type { PolicyRule } from '../../../../shared/generated/types.ts';
-import { allow, events, modify, read } from './rule-builder.ts';
+import { allow, events, modify, read } from '../../../../shared/rbac/rule-builder.ts';
 
 /** What the role `system:node` holds, and what the node authorizer allows to nodes where it has nothing more to say. */
 export const nodeRules: readonly PolicyRule[] = [

@@ -1,0 +1,325 @@
+import { X509Certificate } from 'node:crypto';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { formatTime } from '../../../shared/clock.ts';
+import { ApiError } from '../../../shared/errors.ts';
+import type { CertificateSigningRequest } from '../../../shared/generated/types.ts';
+import { createAuthority, createSigningRequest, loadAuthority } from '../../../shared/pki/certificates.ts';
+import { systemRandom } from '../../../shared/random.ts';
+import { VirtualClock } from '../../../shared/virtual-clock.ts';
+import { ControllerRoom } from '../../../test/support/controller-room.ts';
+import { LocalClient } from '../../api/local-client.ts';
+import { createCertificateController } from './controller.ts';
+import { signers } from './plan.ts';
+
+const nodeUsages = ['digital signature', 'client auth'];
+const day = 24 * 60 * 60 * 1000;
+const self = 'system:node:n1';
+
+/** What each request is answered with; signing itself is the authority's. */
+let answer: string;
+let pems: { jane: string; node: string };
+beforeAll(async () => {
+  const deps = { clock: new VirtualClock(), random: systemRandom };
+  const authority = await loadAuthority(await createAuthority('test', deps), deps);
+  answer = (await authority.issueClient({ user: 'jane', groups: [] })).certificate;
+  pems = {
+    jane: (await createSigningRequest({ user: 'jane', groups: ['devs'] })).request,
+    node: (await createSigningRequest({ user: self, groups: ['system:nodes'] })).request,
+  };
+});
+
+let room: ControllerRoom;
+/** What the controller asked about: user and subresource; and what it is answered. */
+let asked: string[];
+let allowed: readonly string[];
+/** Whether a review says anything at all. */
+let answers: boolean;
+let signing: () => void;
+let lives: number[];
+/** The common names and uids that were signed, and for which usages. */
+let signed: string[];
+
+beforeEach(async () => {
+  asked = [];
+  allowed = [];
+  answers = true;
+  lives = [];
+  signed = [];
+  signing = () => undefined;
+  room = await ControllerRoom.start((deps) => {
+    const client = Object.create(deps.client) as typeof deps.client;
+    client.create = async (kind, object, options) => {
+      if (kind !== 'SubjectAccessReview') return room.braked.create(kind, object, options);
+      const {
+        user = '',
+        uid,
+        groups,
+        extra,
+        resourceAttributes,
+      } = (object as unknown as { spec: Record<string, never> }).spec;
+      const { verb = '', group = '', resource = '', subresource = '' } = resourceAttributes ?? {};
+      asked.push([user, uid, groups, Object.keys(extra ?? {}), verb, `${resource}.${group}`, subresource].join(' '));
+      return { ...object, ...(answers && { status: { allowed: allowed.includes(subresource) } }) } as never;
+    };
+    for (const verb of ['get', 'update', 'updateStatus', 'patch', 'delete'] as const) {
+      client[verb] = ((...input: never[]) => (room.braked[verb] as (...all: never[]) => unknown)(...input)) as never;
+    }
+    return createCertificateController(
+      { ...deps, client },
+      {
+        async signRequest(request, usages, lifetimeMs, uid) {
+          signing();
+          lives.push(lifetimeMs);
+          signed.push([request.subject.commonName, uid, ...usages].join(' '));
+          return answer;
+        },
+      },
+    );
+  });
+});
+afterEach(() => room.stop());
+
+interface Wanted {
+  signer?: string;
+  pem?: string;
+  usages?: string[];
+  as?: string;
+  more?: object;
+}
+async function create({
+  signer = signers.client,
+  pem = pems.jane,
+  usages = ['client auth'],
+  as = 'someone',
+  more = {},
+}: Wanted = {}) {
+  const identity = { user: as, groups: ['g'], uid: 'u', extra: { x: ['y'] }, inProcess: true } as const;
+  const client = new LocalClient({ api: room.server.api, identity, clock: room.clock });
+  const spec = { request: Buffer.from(pem).toString('base64'), signerName: signer, usages, ...more };
+  await client.create('CertificateSigningRequest', { metadata: { name: 'csr' }, spec: spec as never });
+  await room.advance();
+}
+const find = async (): Promise<CertificateSigningRequest | undefined> =>
+  (await room.client.list('CertificateSigningRequest')).items.find(({ metadata }) => metadata.name === 'csr');
+const conditions = async () =>
+  ((await find())?.status?.conditions ?? []).map(({ type, reason }) => `${type} ${reason}`);
+async function decide(type: 'Approved' | 'Denied'): Promise<void> {
+  const now = formatTime(room.clock.now());
+  const body = { status: { conditions: [{ type, status: 'True', reason: 'Mine', lastUpdateTime: now }] } };
+  await room.client.patch('CertificateSigningRequest', 'csr', { type: 'merge', body }, { subresource: 'approval' });
+  await room.advance();
+}
+const certificate = async () => {
+  const text = (await find())?.status?.certificate;
+  return text === undefined ? undefined : new X509Certificate(Buffer.from(text, 'base64'));
+};
+
+describe('a request', () => {
+  it('that is approved is signed for the subject that it asks for, for a year where it says nothing', async () => {
+    await create();
+    expect(await certificate()).toBeUndefined();
+    await decide('Approved');
+    expect((await certificate())?.subject).toBe('CN=jane');
+    expect(signed).toEqual(['jane  client auth']);
+    expect(lives).toEqual([365 * day]);
+    expect(await conditions()).toEqual(['Approved Mine']);
+    await room.advance(60_000);
+    expect(lives).toHaveLength(1);
+  });
+
+  it.each([
+    [3_600, 3_600_000],
+    [600, 600_000],
+    [400 * 24 * 3_600, 365 * day],
+  ])('for %i seconds is signed for %i milliseconds', async (expirationSeconds, life) => {
+    await create({ more: { expirationSeconds } });
+    await decide('Approved');
+    expect(lives).toEqual([life]);
+  });
+
+  it('that is denied, or of another signer, is not signed', async () => {
+    await create();
+    await decide('Denied');
+    expect(lives).toEqual([]);
+    await room.client.delete('CertificateSigningRequest', 'csr');
+    await create({ signer: 'example.org/mine' });
+    await decide('Approved');
+    expect(lives).toEqual([]);
+    expect(asked).toEqual([]);
+  });
+
+  it('that the signer finds wrong fails, once, and is not signed', async () => {
+    await create({ usages: ['server auth'] });
+    await decide('Approved');
+    expect(await conditions()).toEqual(['Approved Mine', 'Failed SignerValidationFailure']);
+    await room.advance(60_000);
+    expect((await find())?.status?.conditions).toHaveLength(2);
+    expect(lives).toEqual([]);
+  });
+
+  it.each([new Error('odd key'), new ApiError('Forbidden', 'odd key'), new ApiError('Invalid', 'odd key')])(
+    'of which signing fails for good (%s) says so',
+    async (error) => {
+      signing = () => {
+        throw error;
+      };
+      await create();
+      await decide('Approved');
+      expect(await conditions()).toEqual(['Approved Mine', 'Failed SigningError']);
+      expect((await find())?.status?.conditions?.[1]).toMatchObject({
+        status: 'True',
+        message: 'odd key',
+        lastUpdateTime: formatTime(room.clock.now() - 100),
+      });
+    },
+  );
+
+  it('is signed later when the store or a race kept it from being signed', async () => {
+    let failures = 2;
+    signing = () => {
+      if (failures-- > 0) throw new ApiError('Conflict', 'x');
+    };
+    await create();
+    room.braked.writes.fail({ match: ({ verb }) => verb === 'updateStatus', error: new ApiError('Timeout', 'x') });
+    await decide('Approved');
+    await room.advance(1_000);
+    expect(await certificate()).toBeDefined();
+    expect(await conditions()).toEqual(['Approved Mine']);
+  });
+});
+
+describe('a request for a node’s client certificate', () => {
+  const node = (as: string, more: Partial<Wanted> = {}) =>
+    create({ signer: signers.nodeClient, pem: pems.node, usages: nodeUsages, as, ...more });
+  const about = (user: string, subresource: string) =>
+    `${user} u g x create certificatesigningrequests.certificates.k8s.io ${subresource}`;
+
+  it('is approved for the node itself when it may, and says by which right', async () => {
+    allowed = ['selfnodeclient', 'nodeclient'];
+    await room.client.create('Node', { metadata: { name: 'n1' }, spec: {} });
+    await node(self);
+    expect(asked).toEqual([about(self, 'selfnodeclient')]);
+    expect((await conditions())[0]).toBe('Approved AutoApproved');
+    expect((await find())?.status?.conditions?.[0]?.message).toContain('self kubelet');
+  });
+
+  it('is approved by the second right when the first is not held', async () => {
+    allowed = ['nodeclient'];
+    await node(self);
+    expect(asked).toEqual([about(self, 'selfnodeclient'), about(self, 'nodeclient')]);
+    expect((await conditions())[0]).toBe('Approved AutoApproved');
+  });
+
+  it('of who may ask for nodes is approved and signed with the uid of the node’s enrollment', async () => {
+    allowed = ['nodeclient'];
+    await node('bootstrap');
+    expect(asked).toEqual([about('bootstrap', 'nodeclient')]);
+    const { spec } = await room.client.get('NodeEnrollment', 'n1');
+    expect(signed).toEqual([`${self} ${spec.certificateUID} digital signature client auth`]);
+  });
+
+  it('is not approved by a review that says nothing', async () => {
+    answers = false;
+    await node('bootstrap');
+    expect([asked.length, await conditions()]).toEqual([1, []]);
+  });
+
+  it('that no one may have is left to be decided', async () => {
+    await node('bootstrap');
+    expect(await conditions()).toEqual([]);
+    expect(asked).toHaveLength(1);
+    expect(lives).toEqual([]);
+  });
+
+  it('of a node whose Node is gone is refused for good', async () => {
+    allowed = ['selfnodeclient'];
+    await node(self);
+    expect(await conditions()).toEqual(['Approved AutoApproved', 'Failed SigningError']);
+  });
+
+  it('is not approved on a state from before another’s decision', async () => {
+    allowed = ['nodeclient'];
+    const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'patch' });
+    await node('bootstrap');
+    await held.arrived;
+    await decide('Denied');
+    held.release();
+    await room.advance(1_000);
+    expect(await conditions()).toEqual(['Denied Mine']);
+    expect(lives).toEqual([]);
+  });
+
+  it('keeps the approval that another gave while the controller asked for the right', async () => {
+    allowed = ['nodeclient'];
+    const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'patch' });
+    await node('bootstrap');
+    await held.arrived;
+    await decide('Approved');
+    held.release();
+    await room.advance(1_000);
+    expect(await conditions()).toEqual(['Approved Mine']);
+    expect(await certificate()).toBeDefined();
+  });
+
+  it('that cannot be read is approved by no right, and waits for a decision until it is forgotten', async () => {
+    allowed = ['nodeclient'];
+    await node('bootstrap');
+    const made = await room.client.get('CertificateSigningRequest', 'csr');
+    // The API refuses such a request; an older version may have stored it.
+    const unreadable = { ...made, status: {}, spec: { ...made.spec, request: 'AAAA' } };
+    const informers = { of: () => ({ get: () => unreadable }) } as unknown as typeof room.deps.informers;
+    const controller = createCertificateController({ ...room.deps, informers }, { signRequest: async () => answer });
+    asked = [];
+    const left = Date.parse(made.metadata.creationTimestamp) + day - room.clock.now();
+    expect(await controller.reconcile('csr', new AbortController().signal)).toBe(left);
+    expect(asked).toEqual([]);
+  });
+
+  it('is renewed with the uid of its enrollment', async () => {
+    allowed = ['selfnodeclient'];
+    await room.client.create('Node', { metadata: { name: 'n1' }, spec: {} });
+    await room.client.create('NodeEnrollment', { metadata: { name: 'n1' }, spec: { certificateUID: 'u' } } as never);
+    await node(self);
+    expect(signed).toEqual([`${self} u digital signature client auth`]);
+  });
+});
+
+describe('a request is forgotten', () => {
+  it('a day after it was made when it is neither approved nor denied', async () => {
+    await create();
+    await room.advance(day - 60_000);
+    expect(await find()).toBeDefined();
+    await room.advance(120_000);
+    expect(await find()).toBeUndefined();
+  });
+
+  it('an hour after it was denied, and not before', async () => {
+    await create();
+    await room.advance(1_000_000);
+    await decide('Denied');
+    await room.advance(3_590_000);
+    expect(await find()).toBeDefined();
+    await room.advance(20_000);
+    expect(await find()).toBeUndefined();
+  });
+
+  it('not when it was changed since', async () => {
+    await create();
+    const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'delete' });
+    await room.advance(day + 1_000);
+    await held.arrived;
+    await decide('Approved');
+    held.release();
+    await room.advance(1_000);
+    expect(await certificate()).toBeDefined();
+  });
+
+  it('and left alone while it is being deleted', async () => {
+    await create();
+    const body = { metadata: { finalizers: ['example.org/hold'] } };
+    await room.client.patch('CertificateSigningRequest', 'csr', { type: 'merge', body });
+    await room.client.delete('CertificateSigningRequest', 'csr');
+    await decide('Approved');
+    expect(lives).toEqual([]);
+  });
+});

@@ -1,0 +1,181 @@
+import 'reflect-metadata';
+import * as x509 from '@peculiar/x509';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { formatTime } from '../../../shared/clock.ts';
+import type { CertificateSigningRequest } from '../../../shared/generated/types.ts';
+import type { RequestedSubject } from '../../../shared/pki/signing-request.ts';
+import { autoApprovals, forgetAt, hasCondition, isOurs, nodeIn, signerFault, signers } from './plan.ts';
+
+const hour = 60 * 60 * 1000;
+const created = Date.UTC(2026, 0, 1);
+const none = { dns: [], ip: [], email: [], url: [] };
+const node: RequestedSubject = { commonName: 'system:node:n1', organizations: ['system:nodes'], names: none };
+const nodeUsages = ['digital signature', 'client auth'];
+
+describe('a signer', () => {
+  it.each([
+    [nodeUsages, undefined],
+    [[...nodeUsages, 'key encipherment'], undefined],
+    [['client auth'], 'usages did not match [client auth digital signature key encipherment]'],
+    [[...nodeUsages, 'server auth'], 'usages did not match [client auth digital signature key encipherment]'],
+  ])('of nodes’ clients looks at the usages %j', (usages, fault) => {
+    expect(signerFault(signers.nodeClient, node, usages)).toBe(fault);
+  });
+
+  it.each<[Partial<RequestedSubject>, string]>([
+    [{ organizations: ['system:nodes', 'system:masters'] }, 'subject organization is not system:nodes'],
+    [{ commonName: 'admin' }, 'subject common name does not begin with system:node:'],
+    [{ names: { ...none, dns: ['a'] } }, 'DNS subjectAltNames are not allowed'],
+    [{ names: { ...none, ip: ['10.0.0.1'] } }, 'IP subjectAltNames are not allowed'],
+    [{ names: { ...none, email: ['a@b'] } }, 'Email subjectAltNames are not allowed'],
+    [{ names: { ...none, url: ['a:b'] } }, 'URI subjectAltNames are not allowed'],
+  ])('of nodes’ clients refuses %j', (change, fault) => {
+    expect(signerFault(signers.nodeClient, { ...node, ...change }, nodeUsages)).toBe(fault);
+  });
+
+  it('of nodes’ servers looks at the names, the usages and the subject', () => {
+    const usages = ['digital signature', 'server auth'];
+    const fault = (change: Partial<RequestedSubject>, asked = usages) =>
+      signerFault(signers.nodeServing, { ...node, names: { ...none, dns: ['n1'] }, ...change }, asked);
+    expect(fault({})).toBeUndefined();
+    expect(fault({ names: { ...none, ip: ['10.0.0.1'] } }, ['key encipherment', ...usages])).toBeUndefined();
+    expect(fault({ names: none })).toBe('DNS or IP subjectAltName is required');
+    expect(fault({ names: { ...none, dns: ['a'], email: ['a@b'] } })).toBe('Email subjectAltNames are not allowed');
+    expect(fault({ names: { ...none, dns: ['a'], url: ['a:b'] } })).toBe('URI subjectAltNames are not allowed');
+    expect(fault({ organizations: [] })).toBe('subject organization is not system:nodes');
+    expect(fault({ organizations: ['devs'] })).toBe('subject organization is not system:nodes');
+    expect(fault({ commonName: 'n1' })).toBe('subject common name does not begin with system:node:');
+    expect(fault({}, nodeUsages)).toBe('usages did not match [digital signature key encipherment server auth]');
+    expect(fault({}, ['server auth'])).toContain('usages did not match');
+    const { commonName: _, ...nameless } = { ...node, names: { ...none, dns: ['n1'] } };
+    expect(signerFault(signers.nodeServing, nameless, usages)).toBe(
+      'subject common name does not begin with system:node:',
+    );
+    expect(signerFault(signers.nodeClient, { ...nameless, names: none }, nodeUsages)).toContain('does not begin with');
+  });
+
+  it('of clients refuses reserved groups and usages that are no client’s', () => {
+    const fault = (organizations: string[], ...usages: string[]) =>
+      signerFault(signers.client, { commonName: 'jane', organizations, names: none }, usages);
+    expect(fault(['devs', 'system:masters'], 'client auth')).toBe(
+      'use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed',
+    );
+    expect(fault([], 'client auth', 'server auth')).toBe('invalid usage for client certificate: server auth');
+    expect(fault([], 'client auth', 'digital signature', 'key encipherment')).toBeUndefined();
+    expect(fault([])).toBe('missing required usage for client certificate: client auth');
+  });
+
+  it('of clients takes any name', () => {
+    const anybody = { commonName: 'jane', organizations: ['devs'], names: none };
+    expect(signerFault(signers.client, anybody, ['client auth', 'key encipherment'])).toBeUndefined();
+    expect(signerFault(signers.client, anybody, ['digital signature'])).toBe(
+      'missing required usage for client certificate: client auth',
+    );
+  });
+});
+
+/** Certificates by the time at which they end, as a request's status has them. */
+const made = new Map<number, string>();
+beforeAll(async () => {
+  const signingAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const keys = await crypto.subtle.generateKey(signingAlgorithm, true, ['sign', 'verify']);
+  for (const end of [2, 5.5, 900].map((count) => created + count * hour)) {
+    const notBefore = new Date(created);
+    const one = await x509.X509CertificateGenerator.createSelfSigned({
+      name: 'CN=x',
+      notBefore,
+      notAfter: new Date(end),
+      keys,
+      signingAlgorithm,
+    });
+    made.set(end, Buffer.from(one.toString('pem')).toString('base64'));
+  }
+});
+const pemUntil = (end: number): string => made.get(end) ?? '';
+
+function csr(spec: object, status: CertificateSigningRequest['status'] = {}): CertificateSigningRequest {
+  const metadata = { name: 'x', uid: 'x', resourceVersion: '1', creationTimestamp: formatTime(created) };
+  return { kind: 'CertificateSigningRequest', metadata, spec, status } as CertificateSigningRequest;
+}
+
+describe('a request for a node’s client certificate', () => {
+  it('is approved by itself for the node itself, or for whoever may ask for nodes', () => {
+    const asked = (username: string) =>
+      autoApprovals(csr({ signerName: signers.nodeClient, usages: nodeUsages, username }), node).map(
+        ({ subresource }) => subresource,
+      );
+    expect(asked('system:node:n1')).toEqual(['selfnodeclient', 'nodeclient']);
+    expect(asked('system:bootstrap:abcdef')).toEqual(['nodeclient']);
+  });
+
+  it('is not, when it is for anything else as well', () => {
+    const usages = [...nodeUsages, 'server auth'];
+    expect(autoApprovals(csr({ signerName: signers.nodeClient, usages }), node)).toEqual([]);
+    expect(autoApprovals(csr({ signerName: signers.client, usages: nodeUsages }), node)).toEqual([]);
+  });
+});
+
+describe('a request is forgotten', () => {
+  const decided = (type: 'Approved' | 'Denied' | 'Failed', at: number) =>
+    csr({}, { conditions: [{ type, status: 'True', lastUpdateTime: formatTime(at) }] });
+
+  it('after a day when nobody decides about it', () => {
+    expect(forgetAt(csr({}))).toBe(created + 24 * hour);
+  });
+
+  it('an hour after it was denied or has failed, and not while its certificate is still to come', () => {
+    const at = created + 5 * hour;
+    expect(forgetAt(decided('Denied', at))).toBe(at + hour);
+    expect(forgetAt(decided('Failed', at))).toBe(at + hour);
+    expect(forgetAt(decided('Approved', at))).toBeUndefined();
+  });
+
+  it('an hour after its certificate was there, and when that ends', () => {
+    const at = created + 5 * hour;
+    const signed = (validTo: number) => csr({}, { ...decided('Approved', at).status, certificate: pemUntil(validTo) });
+    expect(forgetAt(signed(created + 900 * hour))).toBe(at + hour);
+    expect(forgetAt(signed(at + hour / 2))).toBe(at + hour / 2);
+    expect(forgetAt(csr({}, { certificate: pemUntil(created + 2 * hour) }))).toBe(created + 2 * hour);
+  });
+
+  it('by its creation where a decision bears no date, and by the first of several ends', () => {
+    const undated = csr({}, { conditions: [{ type: 'Denied', status: 'True' }] });
+    expect(forgetAt(undated)).toBe(created + hour);
+    const both = [
+      ...(decided('Failed', created + 9 * hour).status?.conditions ?? []),
+      ...(decided('Denied', created + 3 * hour).status?.conditions ?? []),
+    ];
+    expect(forgetAt(csr({}, { conditions: both }))).toBe(created + 4 * hour);
+  });
+});
+
+it('a condition counts unless it says False', () => {
+  const of = (status?: string) =>
+    csr({}, {
+      conditions: [
+        { type: 'Odd', status: 'True' },
+        { type: 'Approved', status },
+      ],
+    } as never);
+  expect(['True', 'Unknown', 'False'].map((status) => hasCondition(of(status), 'Approved'))).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(hasCondition(csr({}, undefined), 'Approved')).toBe(false);
+  expect(hasCondition(of('True'), 'Denied')).toBe(false);
+});
+
+it('the node of a subject is that of its name, when it is a node’s', () => {
+  expect(nodeIn(node)).toBe('n1');
+  expect(nodeIn({ ...node, organizations: ['devs'] })).toBeUndefined();
+  expect(nodeIn({ ...node, organizations: ['devs', 'system:nodes'] })).toBe('n1');
+  expect(nodeIn({ ...node, commonName: 'jane' })).toBeUndefined();
+  expect(nodeIn({ ...node, commonName: 'system:node:' })).toBeUndefined();
+  expect(nodeIn({ organizations: ['system:nodes'], names: none })).toBeUndefined();
+});
+
+it('the signers are those of clients, nodes’ clients and nodes’ servers', () => {
+  expect(Object.values(signers).every(isOurs)).toBe(true);
+  expect(isOurs('example.org/mine')).toBe(false);
+});
