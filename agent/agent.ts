@@ -12,6 +12,7 @@ import type { NodeFeatures } from './admission/features.ts';
 import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoint/checkpoint.ts';
 import { type Dns, podDns } from './dns.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
+import { type MetricsScope, type MetricsSource, metricsRegistries } from './metrics.ts';
 import { parseApiServers } from './network/api-service.ts';
 import { NodeEvents } from './node/node-events.ts';
 import { NodeNetwork, type NodeNetworkDeps } from './node/node-network.ts';
@@ -36,7 +37,7 @@ import { type NetworkSettings, parseSettings, parseWelcome } from './session/wel
 import { StorageEvictor } from './storage-evictor.ts';
 import { Streams } from './streams/streams.ts';
 import { UsageMeter } from './usage/meter.ts';
-import type { MachineUsage, Sample } from './usage/report.ts';
+import type { MachineUsage } from './usage/report.ts';
 
 export interface AgentDeps {
   readonly transport: SessionTransport;
@@ -69,24 +70,10 @@ export interface AgentDeps {
   readonly clusterDns?: { readonly server: string; readonly domain: string };
 }
 
-export interface Agent {
+export interface Agent extends MetricsSource {
   /** Runs until aborted; containers run on afterwards. Never throws. */
   run(signal: AbortSignal): Promise<void>;
-  readonly stats: AgentStats;
-  /** What its pods and the machine had used at the last look. */
-  readonly usage: Sample | undefined;
-  /** What it tells Prometheus: everything, or what its machine and its pods use. */
-  metrics(which: 'all' | 'usage'): Promise<Registry>;
-}
-
-export interface AgentStats {
-  readonly pods: number;
-  readonly connected: boolean;
-  readonly sessions: number;
-  readonly unacknowledgedStatuses: number;
-  readonly droppedEvents: number;
-  readonly engineUp: boolean;
-  readonly ready: boolean;
+  metrics(scope: MetricsScope): Promise<Registry>;
 }
 
 /** Milliseconds. */
@@ -199,7 +186,7 @@ export function createAgent(deps: AgentDeps): Agent {
     logs: { runtime, hasPod: (uid) => pods.hasPod(uid), statusOf: (uid) => pods.statusOf(uid) },
     pods: () => pods.pods(),
     usage: () => ({ sample: meter.last, report: meter.report }),
-    metrics: (which) => agent.metrics(which),
+    metrics: (scope) => agent.metrics(scope),
   });
   const streams = new Streams({ transport: deps.transport, runtime, clock, log, pods, kubelet: kubelet.serve });
   const session = new AgentSession({
@@ -252,15 +239,8 @@ export function createAgent(deps: AgentDeps): Agent {
     },
   });
 
-  const registries = new Map<string, Promise<Registry>>();
   const agent: Agent = {
-    metrics(which) {
-      const known = registries.get(which);
-      if (known) return known;
-      const made = import('./metrics.ts').then(({ metricsOf }) => metricsOf(agent, which));
-      registries.set(which, made);
-      return made;
-    },
+    metrics: (scope) => metrics(scope),
     async run(signal) {
       // Every loop and every pod listens to it.
       setMaxListeners(0, signal);
@@ -299,6 +279,7 @@ export function createAgent(deps: AgentDeps): Agent {
       };
     },
   };
+  const metrics = metricsRegistries(agent);
   return agent;
 }
 

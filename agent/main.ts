@@ -97,7 +97,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   });
   if (options.metricsListen) {
     const { serveMetrics } = await import('./metrics.ts');
-    await serveMetrics(options.metricsListen, agent, log, signal);
+    await serveMetrics(options.metricsListen, await agent.metrics('all'), log, signal);
   }
   log.info(
     { component: 'agent', server: options.server, runtime: options.runtime, version: node.version },

@@ -3,17 +3,46 @@ import type { Registry } from 'prom-client';
 import { splitAddress } from '../shared/address.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
-import type { Agent, AgentStats } from './agent.ts';
+import type { Sample } from './usage/report.ts';
 
-/** Everything that there is to tell of an agent, or only what its machine and its pods use. */
-export async function metricsOf(agent: Pick<Agent, 'stats' | 'usage'>, which: 'all' | 'usage'): Promise<Registry> {
+/** `usage`: only what the machine and the pods use. */
+export type MetricsScope = 'all' | 'usage';
+
+export interface AgentStats {
+  readonly pods: number;
+  readonly connected: boolean;
+  readonly sessions: number;
+  readonly unacknowledgedStatuses: number;
+  readonly droppedEvents: number;
+  readonly engineUp: boolean;
+  readonly ready: boolean;
+}
+
+/** What the metrics are read from at each scrape. */
+export interface MetricsSource {
+  readonly stats: AgentStats;
+  /** What the pods and the machine had used at the last measurement. */
+  readonly usage: Sample | undefined;
+}
+
+/** The agent's registries: each is made, and the Prometheus client loaded, when it is first asked for. */
+export function metricsRegistries(source: MetricsSource): (scope: MetricsScope) => Promise<Registry> {
+  const registries = new Map<MetricsScope, Promise<Registry>>();
+  return (scope) => {
+    const registry = registries.get(scope) ?? createRegistry(source, scope);
+    registries.set(scope, registry);
+    return registry;
+  };
+}
+
+async function createRegistry(source: MetricsSource, scope: MetricsScope): Promise<Registry> {
   const [{ collectDefaultMetrics, Gauge, Registry }, { usageMetrics }] = await Promise.all([
     import('prom-client'),
     import('./usage/metrics.ts'),
   ]);
   const registry = new Registry();
-  usageMetrics(registry, () => agent.usage);
-  if (which === 'usage') return registry;
+  usageMetrics(registry, () => source.usage);
+  if (scope === 'usage') return registry;
   collectDefaultMetrics({ register: registry });
   const gauge = (name: string, help: string, value: (stats: AgentStats) => number): void => {
     new Gauge({
@@ -21,7 +50,7 @@ export async function metricsOf(agent: Pick<Agent, 'stats' | 'usage'>, which: 'a
       help,
       registers: [registry],
       collect() {
-        this.set(value(agent.stats));
+        this.set(value(source.stats));
       },
     });
   };
@@ -40,17 +69,11 @@ export async function metricsOf(agent: Pick<Agent, 'stats' | 'usage'>, which: 'a
 }
 
 /**
- * Serves the agent's metrics for Prometheus at `/metrics` until aborted. `listen`: `HOST:PORT` on the loopback, since they go
- * without TLS. Throws when it cannot listen.
+ * Serves a registry for Prometheus at `/metrics` until aborted. `listen`: `HOST:PORT` on the loopback, as there is no TLS. Throws
+ * when it cannot listen.
  */
-export async function serveMetrics(
-  listen: string,
-  agent: Pick<Agent, 'metrics'>,
-  log: Log,
-  signal: AbortSignal,
-): Promise<void> {
+export async function serveMetrics(listen: string, registry: Registry, log: Log, signal: AbortSignal): Promise<void> {
   const { createServer } = await import('node:http');
-  const registry = await agent.metrics('all');
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url !== '/metrics') {
       response.writeHead(404).end();
@@ -71,7 +94,7 @@ export async function serveMetrics(
 function listening(server: Server, listen: string): Promise<void> {
   const { host, port } = splitAddress(listen);
   if (!['127.0.0.1', '::1', 'localhost'].includes(host)) {
-    throw new Error(`invalid metrics address "${listen}": they are served without TLS, only on the loopback`);
+    throw new Error(`invalid metrics address "${listen}": metrics are served without TLS, only on the loopback`);
   }
   return new Promise((resolve, reject) => {
     server.once('error', reject);

@@ -1,6 +1,7 @@
 import type { Pod } from '../../shared/generated/types.ts';
-import { admitPod, type NodeView, outOf, type Refusal, type Shortage } from './admit.ts';
+import { admitPod, type NodeView, outOf, type Shortage } from './admit.ts';
 import { isCritical, type Missing, podsToPreempt } from './preempt.ts';
+import type { Refusal } from './refusal.ts';
 
 const preempted: Refusal = { reason: 'Preempting', message: 'Preempted in order to admit critical pod' };
 

@@ -3,6 +3,7 @@ import { hostPorts, portsCollide } from '../../shared/host-ports.ts';
 import { nodeFilter } from '../../shared/node-affinity.ts';
 import { addResources, noResources, podRequests, type Resources, resourcesOf, untolerated } from '../../shared/pod.ts';
 import { wrongSystem } from './features.ts';
+import type { Refusal } from './refusal.ts';
 
 /** What admission looks at of the node. */
 export interface NodeView {
@@ -19,12 +20,6 @@ export interface Shortage {
   readonly requested: number;
   readonly used: number;
   readonly capacity: number;
-}
-
-/** Why the node does not take a pod, in the kubelet's words. */
-export interface Refusal {
-  readonly reason: string;
-  readonly message: string;
 }
 
 export interface Verdict {

@@ -1,7 +1,7 @@
 import type { Pod, PodSpec } from '../../shared/generated/types.ts';
 import { appArmorProfiles } from '../pod/confinement.ts';
 import type { EngineSecurity } from '../runtime/runtime.ts';
-import type { Refusal } from './admit.ts';
+import type { Refusal } from './refusal.ts';
 import { sysctlFault } from './sysctls.ts';
 
 /** What of a pod depends on the node's kernel, its engine and its configuration. */

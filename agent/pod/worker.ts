@@ -5,7 +5,7 @@ import type { Pod, PodStatus } from '../../shared/generated/types.ts';
 import { keyOf } from '../../shared/object.ts';
 import { isPodTerminal } from '../../shared/pod.ts';
 import type { PodStatusUpdate } from '../../shared/session.ts';
-import type { Refusal } from '../admission/admit.ts';
+import type { Refusal } from '../admission/refusal.ts';
 import type { Dialers } from '../probes/dialers.ts';
 import type { ContainerState, RuntimeEvent, SandboxState } from '../runtime/runtime.ts';
 import { absorb, absorbDesired, forgetCrashes } from './absorb.ts';
