@@ -24,6 +24,7 @@ import { machineIds, outwardAddress, systemMachine } from './node/machine.ts';
 import type { Mounter } from './pod/mounter.ts';
 import type { TokenSource } from './pod/tokens.ts';
 import { systemDialers } from './probes/system-dialers.ts';
+import { type RuntimeName, runtimes } from './runtime/runtimes.ts';
 import { seccompProfiles } from './seccomp-profiles.ts';
 import { machineUsage } from './usage/machine.ts';
 
@@ -39,7 +40,7 @@ export interface AgentOptions {
   /** IPv4 address by which the other nodes reach this one; absent: the first that is not a loopback. */
   readonly nodeAddress?: string;
   readonly dataDir: string;
-  readonly runtime: 'docker' | 'fake';
+  readonly runtime: RuntimeName;
   readonly dockerSocket: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints?: readonly Taint[];
@@ -85,11 +86,9 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     ...runtime,
     checkpoint,
     transport: line.transport,
-    ...(options.runtime === 'fake' ? {} : { tokens: line.tokens }),
+    ...(runtimes[options.runtime].hollow ? {} : { tokens: line.tokens, machineUsage }),
     dialers: systemDialers(base),
     machine: systemMachine(options.dataDir),
-    // Hollow pods use nothing of the machine that they claim to be on.
-    ...(options.runtime === 'fake' ? {} : { machineUsage }),
     node,
     hostDns,
     seccompProfile: seccompProfiles(join(options.dataDir, 'seccomp')),
@@ -138,39 +137,27 @@ async function identityOf(options: AgentOptions): Promise<AgentDeps['node']> {
   };
 }
 
-/** The runtime with what belongs to it; of the others nothing is loaded. */
+/** The chosen runtime, with the network and the volumes of pods that have processes. */
 async function runtimeOf(
   options: AgentOptions,
   hostDns: () => Dns,
   log: Log,
 ): Promise<Pick<AgentDeps, 'runtime' | 'volumes' | 'network' | 'volatile'>> {
-  if (options.runtime === 'fake') {
-    const [{ FakeRuntime }, { FakeEngine }, { noVolumes }] = await Promise.all([
-      import('./runtime/fake/fake.ts'),
-      import('./runtime/fake/engine.ts'),
-      import('./pod/volumes.ts'),
-    ]);
-    const engine = new FakeEngine({ clock: systemClock, random: systemRandom }, { images: 'all' });
-    return { runtime: new FakeRuntime(engine), volumes: noVolumes };
+  const { hollow, load } = runtimes[options.runtime];
+  const deps = { clock: systemClock, random: systemRandom };
+  if (hollow) {
+    const [{ createRuntime }, { noVolumes }] = await Promise.all([load(), import('./pod/volumes.ts')]);
+    return { runtime: await createRuntime(deps, options), volumes: noVolumes };
   }
-  const [{ DockerRuntime, lowestOomScore }, { RoutedNetwork }, { fileVolumes }, { systemMounter }] = await Promise.all([
-    import('./runtime/docker/docker.ts'),
+  const [{ createRuntime }, { RoutedNetwork }, { fileVolumes }, { systemMounter }] = await Promise.all([
+    load(),
     import('./network/routed.ts'),
     import('./pod/file-volumes.ts'),
     import('./pod/mounter.ts'),
   ]);
+  const { dataDir } = options;
   const network = new RoutedNetwork({ clock: systemClock, log });
-  const { dockerSocket, dataDir, cgroupParent, runtimeName } = options;
-  const runtime = new DockerRuntime(
-    { clock: systemClock, network },
-    {
-      socketPath: dockerSocket,
-      stateDir: join(dataDir, 'runtime'),
-      minOomScoreAdj: await lowestOomScore(),
-      ...(cgroupParent ? { cgroupParent } : {}),
-      ...(runtimeName ? { runtimeName } : {}),
-    },
-  );
+  const runtime = await createRuntime({ ...deps, network }, options);
   const volumes = fileVolumes({
     dir: join(dataDir, 'pods'),
     mounter: systemMounter,

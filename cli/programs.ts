@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { Argv } from 'yargs';
+import { runtimeNames } from '../agent/runtime/runtimes.ts';
 import type { Taint } from '../shared/generated/types.ts';
 import { intValue } from '../shared/quantity.ts';
 import { parseDuration } from './duration.ts';
@@ -173,7 +174,7 @@ export function addPrograms(program: Argv, io: Io): Argv {
             describe: 'Where the agent keeps its state',
           })
           .option('runtime', {
-            choices: ['docker', 'fake'] as const,
+            choices: runtimeNames,
             default: 'docker' as const,
             describe: 'What runs the containers',
           })

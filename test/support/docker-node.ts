@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { PodNetwork } from '../../agent/network/network.ts';
 import { RoutedNetwork } from '../../agent/network/routed.ts';
-import { DockerRuntime, lowestOomScore } from '../../agent/runtime/docker/docker.ts';
+import { DockerRuntime } from '../../agent/runtime/docker/docker.ts';
+import { lowestOomScore } from '../../agent/runtime/docker/index.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import { buildTestImages, startTestDocker, type TestDocker, testImage } from './docker.ts';

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { ContainerInfo } from 'dockerode';
@@ -305,16 +304,4 @@ const architectures: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch
 
 function needsAddress(spec: SandboxSpec): boolean {
   return !spec.hostNetwork && spec.address !== undefined;
-}
-
-/**
- * The lowest `oom_score_adj` that this machine's engine can give: without CAP_SYS_RESOURCE a process cannot go below
- * where it is. For `minOomScoreAdj`.
- */
-export async function lowestOomScore(): Promise<number> {
-  const sysResource = 24n;
-  const status = await readFile('/proc/self/status', 'utf8');
-  const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
-  if ((capabilities >> sysResource) & 1n) return -1000;
-  return Number((await readFile('/proc/self/oom_score_adj', 'utf8')).trim());
 }
