@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { protobufType } from '../../control-plane/api/rest/negotiate.ts';
-import { decodeProtobuf } from '../../control-plane/api/rest/protobuf.ts';
+import { protobufType } from '../../control-plane/api/rest/encoding/negotiate.ts';
+import { decodeProtobuf } from '../../control-plane/api/rest/encoding/protobuf.ts';
 import { apiVersionOf, servedKinds } from '../../shared/kinds/index.ts';
 import { type KindEntry, verbsOf } from '../../shared/kinds/table.ts';
 import { createSigningRequest } from '../../shared/pki/certificates.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { healthText } from '../../control-plane/api/rest/health.ts';
+import { healthText } from '../../control-plane/api/rest/handlers/health.ts';
 import { servedKinds } from '../../shared/kinds/index.ts';
 import { startTestRest, type TestRest } from './rest-server.ts';
 

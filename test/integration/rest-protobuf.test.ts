@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import fc from 'fast-check';
 import protobuf from 'protobufjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeProtobuf, encodeProtobuf } from '../../control-plane/api/rest/protobuf.ts';
+import { decodeProtobuf, encodeProtobuf } from '../../control-plane/api/rest/encoding/protobuf.ts';
 import { isApiError } from '../../shared/errors.ts';
 import { servedKinds } from '../../shared/kinds/index.ts';
 import { decodeObject } from '../../shared/rpc/convert.ts';

@@ -21,7 +21,7 @@ import type { Enrollment } from '../auth/enrollment.ts';
 import type { Identity } from '../auth/identity.ts';
 import { auditedCall, type CallContext } from '../chain/audit/calls.ts';
 import type { AuditTrail } from '../chain/audit/trail.ts';
-import { RecentEncodings } from '../rest/recent-encodings.ts';
+import { RecentEncodings } from '../rest/encoding/recent-encodings.ts';
 import {
   type CallDeps,
   callId,

@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import { VirtualClock } from '../../../shared/virtual-clock.ts';
 import { FairGate } from '../chain/fairness/gate.ts';
 import { admitRequest } from './admit.ts';
+import { routeOf } from './request-info/route.ts';
 import { RestContext } from './rest-context.ts';
-import { routeOf } from './route.ts';
 
 const pods = '/api/v1/namespaces/default/pods';
 

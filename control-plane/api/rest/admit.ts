@@ -1,9 +1,9 @@
 import type { Kind } from '../../../shared/generated/types.ts';
 import type { FairGate, Seat } from '../chain/fairness/gate.ts';
-import { flag } from './parameters.ts';
-import { isLong } from './resources.ts';
+import { isLong } from './handlers/resource.ts';
+import { flag } from './request-info/parameters.ts';
+import type { Route } from './request-info/route.ts';
 import type { RestContext } from './rest-context.ts';
-import type { Route } from './route.ts';
 
 /** A request that was let in. */
 export interface Admitted {

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Auditor } from '../chain/audit/auditor.ts';
 import type { AuditTrail } from '../chain/audit/trail.ts';
+import { type Route, verbOf } from './request-info/route.ts';
+import { unservedAttributes } from './request-info/unserved.ts';
 import type { RestContext } from './rest-context.ts';
-import { type Route, verbOf } from './route.ts';
-import { unservedAttributes } from './unserved.ts';
 
 /** The longest URL that is written. */
 const maxUri = 4096;

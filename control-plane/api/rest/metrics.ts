@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { flag } from './parameters.ts';
-import { isLong } from './resources.ts';
-import type { ResourceRoute, Route } from './route.ts';
+import { isLong } from './handlers/resource.ts';
+import { flag } from './request-info/parameters.ts';
+import type { ResourceRoute, Route } from './request-info/route.ts';
 import { isStream } from './streams/connect.ts';
 
 const labelNames = [

@@ -17,18 +17,18 @@ import type { FairGate } from '../chain/fairness/gate.ts';
 import { type Admitted, admitRequest } from './admit.ts';
 import { beginTrail } from './audit.ts';
 import { ClientErrors } from './client-errors.ts';
-import type { Check } from './health.ts';
+import { formatFor, isPretty } from './encoding/negotiate.ts';
+import { RecentEncodings } from './encoding/recent-encodings.ts';
+import type { Check } from './handlers/health.ts';
+import { Paths } from './handlers/non-resource.ts';
+import { isLong, serveResource } from './handlers/resource.ts';
 import { RequestMetrics } from './metrics.ts';
-import { formatFor, isPretty } from './negotiate.ts';
-import { Paths } from './paths.ts';
-import { RecentEncodings } from './recent-encodings.ts';
-import { isLong, serveResource } from './resources.ts';
-import { type Reply, sendError, toApiError } from './respond.ts';
+import { hasTable, type Route, routeOf } from './request-info/route.ts';
+import { unservedAttributes } from './request-info/unserved.ts';
+import { type Reply, sendError, toApiError } from './responses/respond.ts';
 import { RestContext } from './rest-context.ts';
-import { hasTable, type Route, routeOf } from './route.ts';
 import type { Upgrade } from './streams/connect.ts';
 import { refuseBody, takeOver } from './streams/take-over.ts';
-import { unservedAttributes } from './unserved.ts';
 
 /** A request that is no watch and no log ends by then. */
 const requestMs = 60_000;

@@ -2,8 +2,8 @@ import { messages } from '../../../../shared/generated/schema.ts';
 import type { KindDef } from '../../../../shared/kinds/kind.ts';
 import { apiVersionOf } from '../../../../shared/kinds/names.ts';
 import { type Subresource, verbsOf } from '../../../../shared/kinds/table.ts';
-import { subresourceInfo } from '../discovery.ts';
-import { contentTypes } from '../negotiate.ts';
+import { subresourceInfo } from '../discovery/discovery.ts';
+import { contentTypes } from '../encoding/negotiate.ts';
 import { gvkOf, meta, reference, type Version } from './schemas.ts';
 
 /** What can be done with a kind, as the paths of an OpenAPI document. */

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { ResourceRoute } from '../route.ts';
+import type { ResourceRoute } from '../request-info/route.ts';
 
 /** A decoded path as Go escapes it in a URL: what may stand in a path stands there as it is. */
 export function escapedPath(path: string): string {

@@ -6,8 +6,8 @@ import { createDeflate, createGunzip, createGzip, createInflate } from 'node:zli
 import { ApiError, isApiError, messageOf } from '../../../../shared/errors.ts';
 import type { ProxyTarget, Target } from '../../api.ts';
 import { badRequest } from '../../requests/refusals.ts';
-import type { Call } from '../resources.ts';
-import { verbOf } from '../route.ts';
+import type { Call } from '../handlers/resource.ts';
+import { verbOf } from '../request-info/route.ts';
 import { keepAliveMs } from '../streams/limits.ts';
 import { requestHeaders, responseHeaders } from './headers.ts';
 import { rewriteLinks } from './html.ts';

@@ -1,7 +1,7 @@
 import { ApiError } from '../../../../shared/errors.ts';
 import type { Connection, TunnelFrame } from '../../../../shared/session.ts';
 import type { PodStream } from '../../api.ts';
-import { toApiError } from '../respond.ts';
+import { toApiError } from '../responses/respond.ts';
 import { channels, statusFrame } from './channels.ts';
 import { maxFrame } from './limits.ts';
 

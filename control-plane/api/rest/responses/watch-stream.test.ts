@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { ApiError } from '../../../shared/errors.ts';
-import type { KubeObject } from '../../../shared/object.ts';
-import { VirtualClock } from '../../../shared/virtual-clock.ts';
-import type { ApiWatchEvent } from '../api.ts';
+import { ApiError } from '../../../../shared/errors.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
+import { VirtualClock } from '../../../../shared/virtual-clock.ts';
+import type { ApiWatchEvent } from '../../api.ts';
 import { streamWatch, type WatchStream } from './watch-stream.ts';
 
 /** A client that takes only so many writes. */

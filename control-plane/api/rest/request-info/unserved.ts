@@ -1,4 +1,4 @@
-import type { Attributes } from '../auth/identity.ts';
+import type { Attributes } from '../../auth/identity.ts';
 
 /** What is done by a method to one object, and to a collection. */
 export const verbsOfMethods: Readonly<Record<string, readonly [object: string, collection: string] | undefined>> = {

@@ -1,4 +1,4 @@
-import { messageOf } from '../../../shared/errors.ts';
+import { messageOf } from '../../../../shared/errors.ts';
 
 /** Throws, or returns false, when it does not hold. */
 export type Check = () => boolean | undefined | Promise<boolean | undefined>;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { formatFor } from './negotiate.ts';
-import { escapedPath, forwardedUri, prefixOf } from './proxy/paths.ts';
+import { formatFor } from '../encoding/negotiate.ts';
+import { escapedPath, forwardedUri, prefixOf } from '../proxy/paths.ts';
 import { hasTable, type ResourceRoute, routeOf, verbOf } from './route.ts';
 
 function resource(url: string): ResourceRoute {

@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
-import { aside } from '../../../shared/aside.ts';
-import type { Clock } from '../../../shared/clock.ts';
-import type { ApiWatchEvent } from '../api.ts';
+import { aside } from '../../../../shared/aside.ts';
+import type { Clock } from '../../../../shared/clock.ts';
+import type { ApiWatchEvent } from '../../api.ts';
+import { type Chunk, joined } from '../encoding/texts.ts';
+import { drained, finished } from './drain.ts';
 import { toApiError } from './respond.ts';
-import { type Chunk, joined } from './texts.ts';
-import { drained, finished } from './writing.ts';
 
 /** Text or bytes that wait to be written in one go. */
 const bufferLength = 64 * 1024;

@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { constants, gzipSync } from 'node:zlib';
-import { ApiError, messageOf, reasons } from '../../../shared/errors.ts';
-import type { RequestContext } from '../api.ts';
-import { contentTypes, type Format } from './negotiate.ts';
-import { PageNotFound } from './route.ts';
-import { encoded } from './texts.ts';
+import { ApiError, messageOf, reasons } from '../../../../shared/errors.ts';
+import type { RequestContext } from '../../api.ts';
+import { contentTypes, type Format } from '../encoding/negotiate.ts';
+import { encoded } from '../encoding/texts.ts';
+import { PageNotFound } from '../request-info/route.ts';
 
 /** Answers shorter than this (bytes) cost more to compress than to send. */
 const gzipFrom = 128 * 1024;

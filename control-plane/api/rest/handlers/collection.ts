@@ -1,13 +1,13 @@
-import type { KubeObject } from '../../../shared/object.ts';
-import type { ApiWatchEvent, ListPage, ListQuery } from '../api.ts';
-import { contentTypes, notAcceptable } from './negotiate.ts';
-import { flag, integer } from './parameters.ts';
-import { encodeFrame, encodeProtobuf } from './protobuf.ts';
-import { includeOf, pageForm, type Representation, representEvent } from './representation.ts';
-import type { Call } from './resources.ts';
-import { sendList } from './send-list.ts';
-import { type Chunk, joined, jsonParts } from './texts.ts';
-import { streamWatch } from './watch-stream.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
+import type { ApiWatchEvent, ListPage, ListQuery } from '../../api.ts';
+import { contentTypes, notAcceptable } from '../encoding/negotiate.ts';
+import { encodeFrame, encodeProtobuf } from '../encoding/protobuf.ts';
+import { includeOf, pageForm, type Representation, representEvent } from '../encoding/representation.ts';
+import { type Chunk, joined, jsonParts } from '../encoding/texts.ts';
+import { flag, integer } from '../request-info/parameters.ts';
+import { sendList } from '../responses/send-list.ts';
+import { streamWatch } from '../responses/watch-stream.ts';
+import type { Call } from './resource.ts';
 
 /** A watch ends by itself after this at the latest, and after half of it when it asks for nothing, so that clients spread anew over the servers. */
 const longestWatchSeconds = 3600;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { apiVersionOf, servedKinds } from '../../../shared/kinds/index.ts';
-import type { KindDef } from '../../../shared/kinds/kind.ts';
-import { type Subresource, verbsOf } from '../../../shared/kinds/table.ts';
+import { apiVersionOf, servedKinds } from '../../../../shared/kinds/index.ts';
+import type { KindDef } from '../../../../shared/kinds/kind.ts';
+import { type Subresource, verbsOf } from '../../../../shared/kinds/table.ts';
 
 /** What discovery says is served, derived from the kind table. The first version of a group there is its preferred one. */
 

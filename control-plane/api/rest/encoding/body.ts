@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { ApiError, messageOf } from '../../../shared/errors.ts';
-import { parseExactly } from '../../../shared/schema/exact-numbers.ts';
-import { boundValues } from '../../../shared/schema/values.ts';
-import { readYaml } from '../../../shared/schema/yaml.ts';
+import { ApiError, messageOf } from '../../../../shared/errors.ts';
+import { parseExactly } from '../../../../shared/schema/exact-numbers.ts';
+import { boundValues } from '../../../../shared/schema/values.ts';
+import { readYaml } from '../../../../shared/schema/yaml.ts';
 import { isYaml, mediaTypes, protobufType } from './negotiate.ts';
 import { decodeProtobuf } from './protobuf.ts';
 

@@ -1,4 +1,4 @@
-import { ApiError } from '../../../shared/errors.ts';
+import { ApiError } from '../../../../shared/errors.ts';
 
 /** How an answer is to be written. */
 export interface Format {

@@ -1,8 +1,8 @@
-import { ApiError } from '../../../shared/errors.ts';
-import type { KindDef } from '../../../shared/kinds/kind.ts';
-import { apiVersionOf } from '../../../shared/kinds/names.ts';
-import type { KubeObject } from '../../../shared/object.ts';
-import { badRequest } from '../requests/refusals.ts';
+import { ApiError } from '../../../../shared/errors.ts';
+import type { KindDef } from '../../../../shared/kinds/kind.ts';
+import { apiVersionOf } from '../../../../shared/kinds/names.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
+import { badRequest } from '../../requests/refusals.ts';
 import type { Format } from './negotiate.ts';
 import { type Include, partialOf, rowOf, shownAs, tableHead, tableOf } from './table.ts';
 

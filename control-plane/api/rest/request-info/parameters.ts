@@ -1,4 +1,4 @@
-import { badRequest } from '../requests/refusals.ts';
+import { badRequest } from '../../requests/refusals.ts';
 
 /** A parameter of a URL that is on or off; there without a value it is on. */
 export function flag(query: URLSearchParams, name: string): boolean {

@@ -1,24 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '../../../shared/clock.ts';
-import type { DeleteOptions, Status } from '../../../shared/generated/types.ts';
-import type { KubeObject } from '../../../shared/object.ts';
-import { decodeMessage } from '../../../shared/schema/decode.ts';
-import type { Api, LogQuery, RequestContext, Target } from '../api.ts';
-import { isRecord } from '../patch/merge.ts';
-import { badRequest, notAllowed } from '../requests/refusals.ts';
-import { parseBody, readBody } from './body.ts';
-import { getCollection, listQuery, representationFor, sendPage } from './collections.ts';
-import { streamLog, withFirst } from './log-stream.ts';
-import { count, flag, integer } from './parameters.ts';
-import { serveProxy } from './proxy/serve.ts';
-import type { RecentEncodings } from './recent-encodings.ts';
-import { representObject } from './representation.ts';
-import { type Reply, sendBody, sendObject } from './respond.ts';
-import type { ResourceRoute } from './route.ts';
-import { isStream, serveStream, type Upgrade } from './streams/connect.ts';
-import { logOverWebSocket } from './streams/log-websocket.ts';
-import { wayOf } from './streams/options.ts';
-import { readPatch, readWriting } from './writes.ts';
+import type { Clock } from '../../../../shared/clock.ts';
+import type { DeleteOptions, Status } from '../../../../shared/generated/types.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
+import { decodeMessage } from '../../../../shared/schema/decode.ts';
+import type { Api, LogQuery, RequestContext, Target } from '../../api.ts';
+import { isRecord } from '../../patch/merge.ts';
+import { badRequest, notAllowed } from '../../requests/refusals.ts';
+import { parseBody, readBody } from '../encoding/body.ts';
+import type { RecentEncodings } from '../encoding/recent-encodings.ts';
+import { representObject } from '../encoding/representation.ts';
+import { serveProxy } from '../proxy/serve.ts';
+import { count, flag, integer } from '../request-info/parameters.ts';
+import type { ResourceRoute } from '../request-info/route.ts';
+import { streamLog, withFirst } from '../responses/log-stream.ts';
+import { type Reply, sendBody, sendObject } from '../responses/respond.ts';
+import { isStream, serveStream, type Upgrade } from '../streams/connect.ts';
+import { logOverWebSocket } from '../streams/log-websocket.ts';
+import { wayOf } from '../streams/options.ts';
+import { getCollection, listQuery, representationFor, sendPage } from './collection.ts';
+import { readPatch, readWriting } from './write-body.ts';
 
 /** One request for a resource. */
 export interface Call {

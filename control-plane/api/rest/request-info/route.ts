@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
-import { ApiError } from '../../../shared/errors.ts';
-import { kindForResource } from '../../../shared/kinds/index.ts';
-import type { KindDef } from '../../../shared/kinds/kind.ts';
-import { type Subresource, verbsOf } from '../../../shared/kinds/table.ts';
-import { badRequest, notAllowed } from '../requests/refusals.ts';
-import { addedKindsPath, isServedGroup, subresourceInfo } from './discovery.ts';
+import { ApiError } from '../../../../shared/errors.ts';
+import { kindForResource } from '../../../../shared/kinds/index.ts';
+import type { KindDef } from '../../../../shared/kinds/kind.ts';
+import { type Subresource, verbsOf } from '../../../../shared/kinds/table.ts';
+import { badRequest, notAllowed } from '../../requests/refusals.ts';
+import { addedKindsPath, isServedGroup, subresourceInfo } from '../discovery/discovery.ts';
 import { flag } from './parameters.ts';
 import { verbsOfMethods } from './unserved.ts';
 

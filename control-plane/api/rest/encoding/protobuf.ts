@@ -1,8 +1,8 @@
 import protobuf from 'protobufjs/minimal.js';
-import { ApiError, messageOf } from '../../../shared/errors.ts';
-import { kindOf } from '../../../shared/kinds/index.ts';
-import { decodeObject, encodeWhole, isMessage } from '../../../shared/rpc/convert.ts';
-import { maxBodyValues } from '../../../shared/schema/values.ts';
+import { ApiError, messageOf } from '../../../../shared/errors.ts';
+import { kindOf } from '../../../../shared/kinds/index.ts';
+import { decodeObject, encodeWhole, isMessage } from '../../../../shared/rpc/convert.ts';
+import { maxBodyValues } from '../../../../shared/schema/values.ts';
 
 /**
  * Kubernetes' protobuf (apimachinery, `runtime/serializer/protobuf`): four magic bytes, then an envelope, runtime.Unknown,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
-import type { Clock } from '../../../shared/clock.ts';
+import type { Clock } from '../../../../shared/clock.ts';
 
 /** A client that takes nothing for so long is cut off. */
 const stalledMs = 30_000;

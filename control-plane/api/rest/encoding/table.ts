@@ -1,6 +1,6 @@
-import { ageOf } from '../../../shared/kinds/columns/age.ts';
-import type { Column, KindDef } from '../../../shared/kinds/kind.ts';
-import type { KubeObject } from '../../../shared/object.ts';
+import { ageOf } from '../../../../shared/kinds/columns/age.ts';
+import type { Column, KindDef } from '../../../../shared/kinds/kind.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
 
 /** What each row carries of its object (`includeObject`). */
 export type Include = 'None' | 'Metadata' | 'Object';

@@ -1,14 +1,14 @@
 import { createGzip } from 'node:zlib';
 import { stringify as toYaml } from 'yaml';
-import { aside } from '../../../shared/aside.ts';
-import type { Clock } from '../../../shared/clock.ts';
-import type { KubeObject } from '../../../shared/object.ts';
-import { packedBytes } from '../../store/packed.ts';
-import { contentTypes, type Encoding } from './negotiate.ts';
-import { encodeItem, frameList } from './protobuf.ts';
+import { aside } from '../../../../shared/aside.ts';
+import type { Clock } from '../../../../shared/clock.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
+import { packedBytes } from '../../../store/packed.ts';
+import { contentTypes, type Encoding } from '../encoding/negotiate.ts';
+import { encodeItem, frameList } from '../encoding/protobuf.ts';
+import { type Chunk, joined, jsonParts, jsonText, yamlText } from '../encoding/texts.ts';
+import { drained } from './drain.ts';
 import { gzipOptions, headersOf, type Reply, sendBody, sendObject } from './respond.ts';
-import { type Chunk, joined, jsonParts, jsonText, yamlText } from './texts.ts';
-import { drained } from './writing.ts';
 
 /** What is written at a time, in characters or bytes, before others' requests are served; block YAML is slow. */
 const pieceLength: Readonly<Record<Encoding, number>> = { json: 128 * 1024, yaml: 32 * 1024, protobuf: 128 * 1024 };

@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http';
-import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
-import type { StatusCause } from '../../../shared/generated/types.ts';
-import { forbidden, invalid, invalidError, notSupported, required, tooLong } from '../../../shared/schema/causes.ts';
-import { checkDepth } from '../../../shared/schema/depth.ts';
-import { duplicateFields } from '../../../shared/schema/duplicates.ts';
-import { readYaml } from '../../../shared/schema/yaml.ts';
-import type { MutateOptions, PatchBody } from '../api.ts';
-import { parseBody, readBody, typeOf } from './body.ts';
-import { isYaml } from './negotiate.ts';
+import { ApiError, isApiError, messageOf } from '../../../../shared/errors.ts';
+import type { StatusCause } from '../../../../shared/generated/types.ts';
+import { forbidden, invalid, invalidError, notSupported, required, tooLong } from '../../../../shared/schema/causes.ts';
+import { checkDepth } from '../../../../shared/schema/depth.ts';
+import { duplicateFields } from '../../../../shared/schema/duplicates.ts';
+import { readYaml } from '../../../../shared/schema/yaml.ts';
+import type { MutateOptions, PatchBody } from '../../api.ts';
+import { parseBody, readBody, typeOf } from '../encoding/body.ts';
+import { isYaml } from '../encoding/negotiate.ts';
 
 /** What a client wants to be written, and how. */
 export interface Writing<Body> {
