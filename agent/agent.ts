@@ -36,6 +36,7 @@ import { AgentSession } from './session/session.ts';
 import { type NetworkSettings, parseSettings, parseWelcome } from './session/welcome.ts';
 import { StorageEvictor } from './storage-evictor.ts';
 import { Streams } from './streams/streams.ts';
+import { runTicker } from './ticker.ts';
 import { UsageMeter } from './usage/meter.ts';
 import type { MachineUsage } from './usage/report.ts';
 
@@ -224,11 +225,6 @@ export function createAgent(deps: AgentDeps): Agent {
       },
       takeUsage: () => meter.take(),
       forgotten: () => pods.unsettle(),
-      tick: () => {
-        pods.tick();
-        meter.tick();
-        if (watch.tick()) session.nudge();
-      },
       connected: (connected) => {
         if (connected) {
           sessions++;
@@ -238,6 +234,12 @@ export function createAgent(deps: AgentDeps): Agent {
       },
     },
   });
+
+  const tick = (): void => {
+    pods.tick();
+    meter.tick();
+    if (watch.tick()) session.nudge();
+  };
 
   const agent: Agent = {
     metrics: (scope) => metrics(scope),
@@ -260,7 +262,13 @@ export function createAgent(deps: AgentDeps): Agent {
       const networking = network.run(signal);
       const following = pods.run(documents, signal);
       await watch.first(signal);
-      await Promise.all([networking, following, evictor.run(signal), session.run(signal)]);
+      await Promise.all([
+        networking,
+        following,
+        evictor.run(signal),
+        session.run(signal),
+        runTicker(clock, tick, signal),
+      ]);
       checkpoint.close();
       volatile.close();
     },

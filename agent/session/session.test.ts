@@ -242,17 +242,16 @@ describe('the next session', () => {
     scene.refuse = true;
     scene.start();
     await scene.clock.advance(50);
-    const ticks = scene.ticks;
     scene.stop();
     await scene.clock.advance(10_000);
-    expect([scene.sessions.length, scene.ticks, scene.over]).toEqual([1, ticks, true]);
+    expect([scene.sessions.length, scene.over]).toEqual([1, true]);
 
     scene = new AgentScene();
     scene.start();
     await scene.clock.advance(50);
     scene.stop();
     await scene.clock.advance(10_000);
-    expect([scene.sessions.length, scene.ticks, scene.over]).toEqual([1, 0, true]);
+    expect([scene.sessions.length, scene.over]).toEqual([1, true]);
   });
 
   it('comes whatever ended the one before: a closed line, a broken one, a dial or a hello that failed', async () => {
@@ -324,16 +323,4 @@ describe('the next session', () => {
     await scene.clock.advance(5_000);
     expect(scene.heard).toEqual([]);
   });
-});
-
-it('the agent is ticked about once a second, with a session and without, and after each pause', async () => {
-  scene = new AgentScene();
-  scene.start();
-  await scene.established();
-  await scene.clock.advance(10_000);
-  expect(scene.ticks).toBe(10);
-  scene.refuse = true;
-  scene.newest.cut();
-  await scene.clock.advance(10_000);
-  within([15, 30], scene.ticks);
 });

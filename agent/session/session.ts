@@ -48,8 +48,6 @@ export interface SessionHandlers {
   takeNodeStatus(): NodeStatus | undefined;
   /** What the node uses, when there is news of it. */
   takeUsage(): UsageReport | undefined;
-  /** About once a second, whether there is a session or not. */
-  tick(): void;
   /** A session has begun (after its welcome) or ended. */
   connected(connected: boolean): void;
   /** Before a hello: the control plane has not heard of this node for so long that it may have given its pods away. */
@@ -57,7 +55,7 @@ export interface SessionHandlers {
 }
 
 /** Milliseconds. */
-const tickMs = 1_000;
+const welcomeCheckMs = 1_000;
 const welcomeWithinMs = 5_000;
 /** Between two status reports: a burst of changes becomes one. */
 const statusEveryMs = 50;
@@ -114,12 +112,11 @@ export class AgentSession {
 
   /** Keeps a session up until aborted. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, random, handlers } = this.#deps;
+    const { clock, random } = this.#deps;
     for (let attempt = 0; !signal.aborted; attempt++) {
       const { established, lastedMs } = await this.#session(signal);
       if (established && lastedMs >= goodSessionMs) attempt = 0;
       await clock.sleep(backoffMs(attempt, reconnect, random), signal).catch(() => undefined);
-      if (!signal.aborted) handlers.tick();
     }
   }
 
@@ -129,20 +126,20 @@ export class AgentSession {
     const end = new AbortController();
     const signal = AbortSignal.any([outer, end.signal]);
     const state = new SessionState(begun);
-    let tick: Timer | undefined;
-    const schedule = (): void => {
-      const due = clock.monotonic() + tickMs;
-      tick = clock.timer(tickMs, () => {
-        // What this process was late itself is not the server's silence: its welcome may be waiting to be read.
+    let timer: Timer | undefined;
+    const checkWelcome = (): void => {
+      const due = clock.monotonic() + welcomeCheckMs;
+      timer = clock.timer(welcomeCheckMs, () => {
+        if (state.welcomed) return;
+        // A delay of this process is not the server's silence: its welcome may be waiting to be read.
         state.excuse(clock.monotonic() - due);
-        handlers.tick();
-        if (state.overdue(clock.monotonic())) return end.abort(new Error('no welcome in time'));
-        schedule();
+        if (state.overdue(clock.monotonic())) end.abort(new Error('no welcome in time'));
+        else checkWelcome();
       });
     };
     let connection: SessionLine | undefined;
     try {
-      schedule();
+      checkWelcome();
       const live = transport.connect(signal);
       connection = live;
       const { nodeName, instance } = this.#deps;
@@ -165,7 +162,7 @@ export class AgentSession {
       }
     } finally {
       end.abort();
-      tick?.cancel();
+      timer?.cancel();
       connection?.close();
       if (this.#connected) {
         this.#connected = false;
@@ -290,7 +287,7 @@ class SessionState {
   }
 
   excuse(lateMs: number): void {
-    if (lateMs > tickMs / 2) this.#begun += lateMs;
+    if (lateMs > welcomeCheckMs / 2) this.#begun += lateMs;
   }
 
   /** Whether the welcome is. */

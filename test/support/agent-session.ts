@@ -63,7 +63,6 @@ export class AgentScene {
   readonly usages: UsageReport[] = [];
   statuses: PodStatusUpdate[] = [];
   node = { metadata: { name: 'node-1' } } as Node;
-  ticks = 0;
   /** The loop of sessions has ended. */
   over = false;
   /** Dials are refused. */
@@ -118,9 +117,6 @@ export class AgentScene {
         takeEvent: () => this.events.shift(),
         takeNodeStatus: () => this.nodeStatuses.shift(),
         takeUsage: () => this.usages.shift(),
-        tick: () => {
-          this.ticks++;
-        },
         connected: (connected) => this.heard.push(connected ? 'connected' : 'disconnected'),
         forgotten: () => this.heard.push('forgotten'),
       },
