@@ -13,6 +13,7 @@ import type {
   ListQuery,
   LogQuery,
   MutateOptions,
+  NodeStreams,
   PatchBody,
   PodStream,
   ProxyTarget,
@@ -20,50 +21,49 @@ import type {
   Target,
   WatchQuery,
 } from './api.ts';
+import { attributesOf } from './requests/attributes.ts';
 import { bindPods } from './requests/bind.ts';
-import { type ApiDeps, Core } from './requests/core.ts';
 import { createObject } from './requests/create.ts';
 import { servedAs } from './requests/decode.ts';
 import { checkDeleteOptions, deleteObject } from './requests/delete.ts';
 import { authorizeSelection, getObject, listObjects } from './requests/read.ts';
 import { badRequest, notAllowed } from './requests/refusals.ts';
 import { selectionOf } from './requests/selection.ts';
-import { createUnstored, getUnstored, listUnstored } from './requests/unstored.ts';
-import { askedOf, patchObject, updateObject } from './requests/update.ts';
+import { createUnstored, getUnstored, type KindHandlers, listUnstored } from './requests/unstored.ts';
+import { patchObject, updateObject } from './requests/update.ts';
 import { watchKinds, watchObjects } from './requests/watch.ts';
+import type { WriteCore } from './requests/write-core.ts';
 import { openLogs } from './resources/pod/logs.ts';
 import { checkPodStream, openPodStream } from './resources/pod/streams.ts';
 import { createBinding, createEviction } from './resources/pod/subresources.ts';
 import { openProxy } from './resources/proxy/open.ts';
 import { scaleOf, updateScale } from './resources/scale.ts';
-import { createToken } from './resources/tokens/token-request.ts';
+import { createToken, type TokenIssuer } from './resources/tokens/token-request.ts';
 
 /** Objects of one deletecollection that are deleted at a time. */
 const deleteParallel = 16;
 
-/**
- * The request pipeline:
- *
- *     authorize → decode → default → admit → prepare → validate → one guarded transaction → answer
- *     └ reads: authorize → wait until the cache has caught up → select ┘
- *
- * It keeps no state of any request or client.
- */
-export function createApi(deps: ApiDeps): Api {
-  return new Pipeline(new Core(deps));
+export interface PipelineDeps {
+  readonly core: WriteCore;
+  readonly handlers: KindHandlers;
+  readonly nodeStreams: NodeStreams;
+  readonly tokens: TokenIssuer | undefined;
 }
 
-class Pipeline implements Api {
-  readonly #core: Core;
+/** Finds what carries out a request: by its verb, its kind and its subresource. */
+export class Pipeline implements Api {
+  readonly #core: WriteCore;
+  readonly #deps: PipelineDeps;
 
-  constructor(core: Core) {
-    this.#core = core;
+  constructor(deps: PipelineDeps) {
+    this.#deps = deps;
+    this.#core = deps.core;
   }
 
   async get(context: RequestContext, target: Target): Promise<KubeObject> {
     const def = defOf(target.entry);
-    this.#core.authorize(context, 'get', askedOf(def, target));
-    if (def.verbs) return getUnstored(this.#core, context, def, target);
+    this.#core.authorize(context, 'get', attributesOf(def, target));
+    if (def.verbs) return getUnstored(this.#core, this.#deps.handlers, context, def, target);
     const object = await getObject(this.#core, context, def, target);
     switch (target.subresource) {
       case undefined:
@@ -79,7 +79,7 @@ class Pipeline implements Api {
 
   async list(context: RequestContext, query: ListQuery): Promise<ListPage> {
     const def = defOf(query.entry);
-    if (def.verbs) return listUnstored(this.#core, context, def, query);
+    if (def.verbs) return listUnstored(this.#core, this.#deps.handlers, context, def, query);
     return pageAs(def, await listObjects(this.#core, context, def, query));
   }
 
@@ -99,7 +99,10 @@ class Pipeline implements Api {
     const def = defOf(target.entry);
     const { namespace, name, subresource } = target;
     if (!subresource) {
-      if (def.verbs) return createUnstored(this.#core, context, def, namespace, object, options);
+      if (def.verbs) {
+        const { handlers } = this.#deps;
+        return createUnstored(this.#core, handlers, context, { entry: def, namespace }, { body: object, options });
+      }
       return servedAs(def, await createObject(this.#core, context, def, namespace, object, options));
     }
     if (!name) throw badRequest(`a name is needed to create a ${subresource}`);
@@ -111,7 +114,7 @@ class Pipeline implements Api {
     if (subresource === 'eviction') {
       return (await createEviction(this.#core, context, whole, object, options)) as unknown as KubeObject;
     }
-    if (subresource === 'token') return createToken(this.#core, context, whole, object, options);
+    if (subresource === 'token') return createToken(this.#deps, context, whole, object, options);
     throw notAllowed();
   }
 
@@ -136,7 +139,7 @@ class Pipeline implements Api {
   async delete(context: RequestContext, target: Target, options?: DeleteOptions): Promise<KubeObject | Status> {
     const def = defOf(target.entry);
     if (target.subresource) throw notAllowed();
-    this.#core.authorize(context, 'delete', askedOf(def, target));
+    this.#core.authorize(context, 'delete', attributesOf(def, target));
     if (def.verbs) throw notAllowed();
     const answer = await deleteObject(this.#core, context, def.stored, target, options);
     return 'metadata' in answer && 'uid' in (answer.metadata ?? {}) ? servedAs(def, answer as KubeObject) : answer;
@@ -174,19 +177,19 @@ class Pipeline implements Api {
   }
 
   logs(context: RequestContext, target: Target, options: LogQuery): Promise<AsyncIterable<Uint8Array>> {
-    return openLogs(this.#core, context, target, options);
+    return openLogs(this.#deps, context, target, options);
   }
 
   connect(context: RequestContext, target: Target, query: ConnectQuery, verb?: 'create' | 'get'): Promise<PodStream> {
-    return openPodStream(this.#core, context, target, query, verb);
+    return openPodStream(this.#deps, context, target, query, verb);
   }
 
   checkConnect(context: RequestContext, target: Target, verb?: 'create' | 'get'): Promise<void> {
-    return checkPodStream(this.#core, context, target, verb);
+    return checkPodStream(this.#deps, context, target, verb);
   }
 
   proxy(context: RequestContext, target: Target, verb: string): Promise<ProxyTarget> {
-    return openProxy(this.#core, context, target, verb);
+    return openProxy(this.#deps, context, target, verb);
   }
 }
 

@@ -3,7 +3,7 @@ import { Known } from '../../control-plane/api/admission/known.ts';
 import { Lanes } from '../../control-plane/api/admission/lanes.ts';
 import type { Charge } from '../../control-plane/api/admission/plugin.ts';
 import type { State } from '../../control-plane/api/requests/codec.ts';
-import type { Core } from '../../control-plane/api/requests/core.ts';
+import type { WriteCore } from '../../control-plane/api/requests/write-core.ts';
 import { objectKey } from '../../control-plane/store/keys.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
 import type { Txn } from '../../control-plane/store/store.ts';
@@ -39,7 +39,9 @@ export async function chargingOf({ limit = Number.POSITIVE_INFINITY } = {}) {
   let cached: KubeObject[] = [];
   const lanes = new Lanes();
   const core = {
-    deps: { store: counting, clock, random: systemRandom },
+    store: counting,
+    clock,
+    random: systemRandom,
     lanes,
     admission: {
       get reader() {
@@ -51,7 +53,7 @@ export async function chargingOf({ limit = Number.POSITIVE_INFINITY } = {}) {
       const object = readerOf(cached).get(entry.kind as Kind, name, namespace) as KubeObject | undefined;
       return object && { object, revision: Number(object.metadata.resourceVersion) };
     },
-  } as unknown as Core;
+  } as unknown as WriteCore;
 
   const write = (key: string, object: object) =>
     store.txn({ guards: [], writes: [{ type: 'put', key, value: JSON.stringify(object) }] });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { ConfigMap } from '../../../shared/generated/types.ts';
 import { podOf, readerOf, requestOf, stored } from '../../../test/support/admission.ts';
 import { chargingOf, counterKey } from '../../../test/support/charging.ts';
-import type { Core } from '../requests/core.ts';
+import type { WriteCore } from '../requests/write-core.ts';
 import { chargesOf } from './charges.ts';
 import type { AdmissionPlugin } from './plugin.ts';
 import { readerWith } from './read-missing.ts';
@@ -42,7 +42,7 @@ function chargesWith({ core }: Charging, ...plugins: AdmissionPlugin[]) {
     },
     charging: () => plugins,
   };
-  const whole = { ...core, lanes: core.lanes, admission: admitting } as unknown as Core;
+  const whole = { ...core, lanes: core.lanes, admission: admitting } as unknown as WriteCore;
   return chargesOf(whole, request, signal);
 }
 
@@ -81,8 +81,8 @@ describe('the charges of a request', () => {
         reader: core.admission.reader,
         charging: () => [counting(9), lane(undefined), lane('one'), lane('two')],
       },
-      lanes: { commit: async (_core: Core, name: string) => void lanes.push(name), pause: async () => undefined },
-    } as unknown as Core;
+      lanes: { commit: async (_core: WriteCore, name: string) => void lanes.push(name), pause: async () => undefined },
+    } as unknown as WriteCore;
     await chargesOf(watched, request, signal)?.commit(txn('/x/a'), podOf(), undefined);
     expect(lanes).toEqual(['p-one one']);
   });
@@ -146,10 +146,10 @@ describe('a reader with what the cache does not show', () => {
       ...core,
       admission: { reader: cached },
       fresh: async (key: string) => {
-        const { item } = await core.deps.store.get(key);
+        const { item } = await core.store.get(key);
         return item && { object: JSON.parse(item.value), revision: item.revision };
       },
-    } as unknown as Core;
+    } as unknown as WriteCore;
     const reader = await readerWith(whole, [wanted, { ...wanted, name: 'gone' }]);
     expect(reader.get('ConfigMap', 'counter', 'a')?.data).toEqual({ count: '3' });
     for (const [kind, name, namespace] of [
@@ -163,7 +163,9 @@ describe('a reader with what the cache does not show', () => {
     expect(reader.list('ConfigMap')).toEqual([]);
     await see();
     const own = stored('ConfigMap', 'counter', { data: { count: 'own' } });
-    const both = await readerWith({ ...whole, admission: { reader: readerOf([own]) } } as unknown as Core, [wanted]);
+    const both = await readerWith({ ...whole, admission: { reader: readerOf([own]) } } as unknown as WriteCore, [
+      wanted,
+    ]);
     expect(both.get('ConfigMap', 'counter', 'a')).toBe(own);
   });
 });

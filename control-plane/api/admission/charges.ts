@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../../shared/object.ts';
 import type { Guard, Item, Txn, TxnResult, Write } from '../../store/store.ts';
 import type { State } from '../requests/codec.ts';
-import type { Core } from '../requests/core.ts';
+import type { WriteCore } from '../requests/write-core.ts';
 import { isHeld, Known } from './known.ts';
 import type { Admission, AdmissionPlugin, Charge } from './plugin.ts';
 
@@ -19,7 +19,7 @@ export interface Charges {
 }
 
 /** Undefined where no plugin has anything to add: most requests. */
-export function chargesOf(core: Core, request: Admission, signal: AbortSignal): Charges | undefined {
+export function chargesOf(core: WriteCore, request: Admission, signal: AbortSignal): Charges | undefined {
   const plugins = core.admission.charging(request);
   if (plugins.length === 0) return undefined;
   const known = new Known();
@@ -68,14 +68,14 @@ export interface Entry {
 
 export type Settled = TxnResult | { readonly error: unknown };
 
-async function commitAlone(core: Core, entry: Entry): Promise<TxnResult> {
+async function commitAlone(core: WriteCore, entry: Entry): Promise<TxnResult> {
   const [settled] = await commitTogether(core, [entry], new Known());
   if (!settled) throw new Error('a transaction was not settled');
   if ('error' in settled) throw settled.error;
   return settled;
 }
 
-function laneOf(core: Core, plugins: readonly AdmissionPlugin[], request: Admission): string | undefined {
+function laneOf(core: WriteCore, plugins: readonly AdmissionPlugin[], request: Admission): string | undefined {
   for (const plugin of plugins) {
     const lane = plugin.lane?.(request, core.admission.reader);
     if (lane !== undefined) return `${plugin.name} ${lane}`;
@@ -90,7 +90,7 @@ const maxTries = 200;
  * Stores many transactions as one, with all that their plugins add: each is decided on what the ones before it leave. One that its own guards
  * fail, or that a plugin refuses, is settled by itself, and the others are tried again. `shared`: what is known of what they all charge.
  */
-export async function commitTogether(core: Core, entries: readonly Entry[], shared: Known): Promise<Settled[]> {
+export async function commitTogether(core: WriteCore, entries: readonly Entry[], shared: Known): Promise<Settled[]> {
   const settled = new Map<Entry, Settled>();
   let fresh = false;
   for (let attempt = 0; settled.size < entries.length; attempt++) {
@@ -109,7 +109,7 @@ export async function commitTogether(core: Core, entries: readonly Entry[], shar
     if (round.taken.length === 0) continue;
     let result: TxnResult;
     try {
-      result = await core.deps.store.txn({ guards: [...round.guards.values()], writes: [...round.writes.values()] });
+      result = await core.store.txn({ guards: [...round.guards.values()], writes: [...round.writes.values()] });
     } catch (thrown) {
       for (const entry of round.taken) settled.set(entry, { error: thrown });
       continue;

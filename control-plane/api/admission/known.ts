@@ -2,7 +2,7 @@ import type { Kind } from '../../../shared/generated/types.ts';
 import { objectKey } from '../../store/keys.ts';
 import type { Guard, Item } from '../../store/store.ts';
 import { decodeItem, type State } from '../requests/codec.ts';
-import type { Core } from '../requests/core.ts';
+import type { WriteCore } from '../requests/write-core.ts';
 import type { Present } from './plugin.ts';
 
 /** What is known of some keys beyond the cache: as of a revision, an item or none. */
@@ -21,15 +21,15 @@ export class Known {
   }
 
   /** Reads anew what was asked for. */
-  async refresh(core: Core): Promise<void> {
+  async refresh(core: WriteCore): Promise<void> {
     for (const key of this.#asked) {
-      const { item, revision } = await core.deps.store.get(key);
+      const { item, revision } = await core.store.get(key);
       this.learn(key, item, revision);
     }
   }
 
   /** What plugins see: the newest of what is known here, in `others` and in the cache. The first of `others` counts before all else. */
-  present(core: Core, others: readonly Known[]): Present {
+  present(core: WriteCore, others: readonly Known[]): Present {
     const get = (kind: Kind, name: string, namespace?: string): State | undefined => {
       const def = core.kind(kind);
       const key = objectKey(def, namespace, name);

@@ -78,7 +78,7 @@ describe('a lane', () => {
     const charging = await chargingOf({ limit: 1 });
     await charging.set(1);
     await charging.see();
-    const { store } = charging.core.deps as { store: { get: unknown } };
+    const { store } = charging.core as unknown as { store: { get: unknown } };
     const { get } = store;
     store.get = () => Promise.reject(new Error('out of reach'));
     const answers = ['a', 'b'].map((name) =>

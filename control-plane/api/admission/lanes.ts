@@ -1,7 +1,7 @@
 import { backoffMs } from '../../../shared/backoff.ts';
 import { ApiError } from '../../../shared/errors.ts';
 import type { TxnResult } from '../../store/store.ts';
-import type { Core } from '../requests/core.ts';
+import type { WriteCore } from '../requests/write-core.ts';
 import { commitTogether, type Entry, type Settled } from './charges.ts';
 import { Known } from './known.ts';
 
@@ -28,7 +28,7 @@ interface Waiting {
 export class Lanes {
   readonly #lanes = new Map<string, Waiting[]>();
 
-  async commit(core: Core, name: string, entry: Entry): Promise<TxnResult> {
+  async commit(core: WriteCore, name: string, entry: Entry): Promise<TxnResult> {
     entry.signal.throwIfAborted();
     const settled = await new Promise<Settled>((settle) => {
       const lane = this.#lanes.get(name);
@@ -48,12 +48,12 @@ export class Lanes {
   }
 
   /** Before another try: none at first, then a little, more and more. */
-  async pause({ deps }: Core, attempt: number): Promise<void> {
-    if (attempt >= eagerTries) await deps.clock.sleep(backoffMs(attempt - eagerTries, wait, deps.random));
+  async pause({ clock, random }: WriteCore, attempt: number): Promise<void> {
+    if (attempt >= eagerTries) await clock.sleep(backoffMs(attempt - eagerTries, wait, random));
   }
 
   /** Until nobody waits. */
-  async #run(core: Core, name: string, waiting: Waiting[]): Promise<void> {
+  async #run(core: WriteCore, name: string, waiting: Waiting[]): Promise<void> {
     // What the last transactions left behind: newer than the cache can show it.
     const known = new Known();
     while (waiting.length > 0) {

@@ -1,9 +1,9 @@
 import { objectKey } from '../../store/keys.ts';
-import type { Core } from '../requests/core.ts';
+import type { WriteCore } from '../requests/write-core.ts';
 import type { Needed, Reader } from './plugin.ts';
 
 /** The cache, and what the store has of the objects that the cache does not show. */
-export async function readerWith(core: Core, missing: readonly Needed[]): Promise<Reader> {
+export async function readerWith(core: WriteCore, missing: readonly Needed[]): Promise<Reader> {
   const { reader } = core.admission;
   const found = await Promise.all(
     missing.map(async ({ kind, name, namespace }) => {

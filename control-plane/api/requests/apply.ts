@@ -13,12 +13,13 @@ import { rootShape } from '../managed-fields/shapes.ts';
 import { beforeFirstApply, resetOf, setEntries, writerOf } from '../managed-fields/tracking.ts';
 import { typedFaults } from '../managed-fields/typed-faults.ts';
 import { isRecord } from '../patch/merge.ts';
-import type { Core } from './core.ts';
+import { attributesOf } from './attributes.ts';
 import { createObject } from './create.ts';
 import { decodeBody } from './decode.ts';
 import { guardedUpdate } from './guarded-update.ts';
 import { applyConflict, badRequest, conflict, modified } from './refusals.ts';
-import { askedOf, checkPreconditions, placeOf, replacement, statusMetadata } from './update.ts';
+import { checkPreconditions, placeOf, replacement, statusMetadata } from './update.ts';
+import type { WriteCore } from './write-core.ts';
 
 /** An object that comes and goes between looking and making as often as this is not worth more tries. */
 const maxTries = 8;
@@ -38,21 +39,21 @@ export interface Config {
  * each field that another manager owns, unless the options force it.
  */
 export async function applyObject(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   target: Target,
   body: unknown,
   options: MutateOptions,
 ): Promise<KubeObject> {
-  core.authorize(context, 'patch', askedOf(def, target));
+  core.authorize(context, 'patch', attributesOf(def, target));
   const config = readConfig(def, target, body);
   const strict = options.duplicates ?? [];
   if (strict.length > 0 && options.fieldValidation === 'Strict') {
     throw badRequest(`error strict decoding YAML: ${strict.join(', ')}`);
   }
   if (options.fieldValidation !== 'Ignore') context.warnings.push(...strict.flatMap(warningsOf));
-  const writer = writerOf(def, context, options, core.deps.clock.now(), target.subresource, 'Apply');
+  const writer = writerOf(def, context, options, core.clock.now(), target.subresource, 'Apply');
   for (let attempt = 1; ; attempt++) {
     try {
       return await applyToPresent(core, context, def, target, config, writer, options);
@@ -70,19 +71,19 @@ export async function applyObject(
 
 /** The same to the number of replicas alone. `config`: of the object, not of the Scale. Answers the object. */
 export function applyReplicas(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   target: Target,
   config: Config,
   options: MutateOptions,
 ): Promise<KubeObject> {
-  const writer = writerOf(def, context, options, core.deps.clock.now(), 'scale', 'Apply');
+  const writer = writerOf(def, context, options, core.clock.now(), 'scale', 'Apply');
   return applyToPresent(core, context, def, { ...target, subresource: undefined }, config, writer, options);
 }
 
 async function applyToPresent(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   target: Target,
@@ -98,15 +99,8 @@ async function applyToPresent(
       checkPreconditions(def, current.metadata, config);
       const { object, entries } = merged(core, def, target, current, config, writer, options.force ?? false);
       const next = decodeBody(def.stored, object, { fieldValidation: 'Ignore' }, [], current);
-      core.authorize(context, 'patch', askedOf(def, target), next);
-      return replacement(
-        def,
-        target,
-        current,
-        next,
-        (_live, draft) => setEntries(draft, entries),
-        core.deps.clock.now(),
-      );
+      core.authorize(context, 'patch', attributesOf(def, target), next);
+      return replacement(def, target, current, next, (_live, draft) => setEntries(draft, entries), core.clock.now());
     },
     options.dryRun,
   );
@@ -114,7 +108,7 @@ async function applyToPresent(
 }
 
 async function applyAsNew(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   target: Target,
@@ -139,7 +133,7 @@ async function applyAsNew(
 }
 
 function merged(
-  core: Core,
+  core: WriteCore,
   def: KindDef,
   target: Target,
   current: KubeObject,
@@ -221,7 +215,7 @@ function readConfig(def: KindDef, target: Target, body: unknown): Config {
   return { sent: body, object: own, uid, resourceVersion };
 }
 
-async function exists(core: Core, def: KindDef, { namespace, name }: Target): Promise<boolean> {
+async function exists(core: WriteCore, def: KindDef, { namespace, name }: Target): Promise<boolean> {
   return (await core.fresh(objectKey(def.stored, namespace, name))) !== undefined;
 }
 

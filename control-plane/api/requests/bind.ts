@@ -5,6 +5,7 @@ import type { Pod } from '../../../shared/generated/types.ts';
 import { objectKey } from '../../store/keys.ts';
 import type { Txn, TxnResult } from '../../store/store.ts';
 import type { RequestContext } from '../api.ts';
+import { bumpOf } from '../resources/node/guards.ts';
 import { encodeObject } from './codec.ts';
 import type { Core } from './core.ts';
 import { conflict, modified, notFound } from './refusals.ts';
@@ -52,7 +53,7 @@ export async function bindPods(
   while (groups.length > 0) {
     context.signal.throwIfAborted();
     const round = nextRound(groups);
-    const outcomes = await core.deps.store.txns(round.map(({ group, chunk }) => transaction(core, group, chunk)));
+    const outcomes = await core.store.txns(round.map(({ group, chunk }) => transaction(core, group, chunk)));
     for (const [at, { group, chunk }] of round.entries()) {
       const outcome = outcomes[at];
       if (outcome) settle(core, group, chunk, outcome, results);
@@ -104,7 +105,7 @@ async function prepare(core: Core, binding: Binding, index: number): Promise<Pla
   const fault = unbindable(pod, binding.uid);
   if (fault) return failure(fault);
   if (state.revision !== wanted) return failure(modified(entry, binding.name));
-  const text = encodeObject(boundPod(pod, binding.node, core.deps.clock.now()));
+  const text = encodeObject(boundPod(pod, binding.node, core.clock.now()));
   return { index, binding, key, revision: state.revision, text };
 }
 
@@ -145,7 +146,7 @@ function nextRound(groups: readonly Group[]): { group: Group; chunk: Placement[]
 }
 
 function transaction(core: Core, group: Group, chunk: readonly Placement[]): Txn {
-  const guard = core.guardWrite(group.node);
+  const guard = bumpOf(core, group.node);
   return {
     guards: [{ key: guard.key, revision: group.guard }, ...chunk.map(({ key, revision }) => ({ key, revision }))],
     writes: [guard, ...chunk.map(({ key, text }) => ({ type: 'put', key, value: text }) as const)],
@@ -160,14 +161,14 @@ function settle(
   results: BindResult[],
 ): void {
   if (outcome.ok) {
-    core.wrote(outcome.revision);
+    core.reads.atLeast(outcome.revision);
     const guardVersion = String(outcome.revision);
     for (const { index } of chunk) results[index] = { ok: true, guardVersion };
     group.guard = outcome.revision;
     group.waiting = group.waiting.slice(chunk.length);
     return;
   }
-  const guardKey = core.guardWrite(group.node).key;
+  const guardKey = bumpOf(core, group.node).key;
   if (outcome.current.get(guardKey)?.revision !== group.guard || group.guard === 0) {
     for (const { index } of group.waiting) results[index] = failure(guardMoved(core, group.node));
     group.waiting = [];

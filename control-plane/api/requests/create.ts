@@ -16,12 +16,13 @@ import { trackNew, writerOf } from '../managed-fields/tracking.ts';
 import { addGuardWrites } from '../resources/node/guards.ts';
 import { serviceClaims } from '../resources/service/claims.ts';
 import { answerText, decodeItem, encodeObject, type State } from './codec.ts';
-import type { Core } from './core.ts';
 import { checkCreate, decodeBody } from './decode.ts';
 import { countedBy } from './generation.ts';
 import { pause } from './guarded-update.ts';
 import { dropRepeatedOwners } from './owner-references.ts';
 import { alreadyExists, badRequest, forbidden, modified, nameConflict, notFound } from './refusals.ts';
+import { settleNamespace } from './settle-namespace.ts';
+import type { WriteCore } from './write-core.ts';
 
 /** How often a generated name is drawn again when it is taken, as in Kubernetes. */
 const nameTries = 8;
@@ -38,7 +39,7 @@ export type Own = (draft: KubeObject) => void;
  * stored object.
  */
 export async function createObject(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   served: KindDef,
   namespace: string | undefined,
@@ -57,7 +58,7 @@ export async function createObject(
   // What is to be made has no name yet that a rule could be for.
   core.authorize(context, 'create', { entry: served, namespace: meta.namespace }, draft);
 
-  const now = core.deps.clock.now();
+  const now = core.clock.now();
   draft.metadata = newMeta(core, def, meta, now);
   if (own) own(draft);
   else trackNew(def, draft, writerOf(def, context, options, now), core.fieldSets);
@@ -93,7 +94,7 @@ function inertWarning(kind: string, what: string): string {
 
 /** One transaction: the key must be free, the namespace must be the one that was seen to be alive. */
 async function insert(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   draft: KubeObject,
@@ -121,10 +122,9 @@ async function insert(
     const writes: Write[] = [await core.put(context, def, key, value, draft)];
     addGuardWrites(core, undefined, draft, writes, guards, refusal);
     claims?.addTo(guards, writes);
-    const result = await (charges?.commit({ guards, writes }, draft, undefined) ??
-      core.deps.store.txn({ guards, writes }));
+    const result = await (charges?.commit({ guards, writes }, draft, undefined) ?? core.store.txn({ guards, writes }));
     if (result.ok) {
-      core.wrote(result.revision);
+      core.reads.atLeast(result.revision);
       draft.metadata.resourceVersion = String(result.revision);
       context.answer = { object: draft, text: answerText(value, result.revision) };
       return draft;
@@ -139,7 +139,7 @@ async function insert(
   throw modified({ plural: 'namespaces', group: '' }, namespace ?? '');
 }
 
-async function livingNamespace(core: Core, def: KindDef, name: string, namespace: string): Promise<State> {
+async function livingNamespace(core: WriteCore, def: KindDef, name: string, namespace: string): Promise<State> {
   const entry = core.kind('Namespace');
   const seen = core.cached(entry, undefined, namespace);
   if (seen && !isTerminating(seen.object)) return seen;
@@ -159,27 +159,13 @@ function isTerminating(object: KubeObject): boolean {
   return object.metadata.deletionTimestamp !== undefined || (object as Namespace).status?.phase === 'Terminating';
 }
 
-/** The URL's namespace counts; a body may repeat it. */
-export function settleNamespace(def: KindDef, meta: ObjectMeta, namespace: string | undefined): void {
-  if (!def.namespaced) {
-    if (meta.namespace) delete meta.namespace;
-    return;
-  }
-  const wanted = namespace || meta.namespace;
-  if (!wanted) throw badRequest('an empty namespace may not be set during creation');
-  if (meta.namespace && meta.namespace !== wanted) {
-    throw badRequest(`the namespace of the provided object does not match the namespace sent on the request`);
-  }
-  meta.namespace = wanted;
-}
-
 /** What the server says about a new object, and what of the client's it keeps. */
-function newMeta(core: Core, def: KindDef, given: ObjectMeta, now: number): ObjectMeta {
+function newMeta(core: WriteCore, def: KindDef, given: ObjectMeta, now: number): ObjectMeta {
   const meta: ObjectMeta = {
     name: given.name,
     ...(given.generateName ? { generateName: given.generateName } : {}),
     ...(def.namespaced ? { namespace: given.namespace } : {}),
-    uid: uuid(core.deps.random),
+    uid: uuid(core.random),
     ...(countedBy(def) === 'none' ? {} : { generation: 1 }),
     creationTimestamp: formatTime(now),
   } as ObjectMeta;
@@ -190,6 +176,6 @@ function newMeta(core: Core, def: KindDef, given: ObjectMeta, now: number): Obje
   return meta;
 }
 
-function generatedName(core: Core, prefix: string): string {
-  return prefix.slice(0, prefixLength) + nameSuffix(core.deps.random);
+function generatedName(core: WriteCore, prefix: string): string {
+  return prefix.slice(0, prefixLength) + nameSuffix(core.random);
 }

@@ -4,10 +4,10 @@ import type { KubeObject } from '../../../shared/object.ts';
 import { invalid, invalidError, notSupported } from '../../../shared/schema/causes.ts';
 import type { Admission } from '../admission/plugin.ts';
 import type { RequestContext, Target } from '../api.ts';
-import type { Core } from './core.ts';
 import { type DeletionStep, planDeletion } from './deletion.ts';
 import { guardedUpdate } from './guarded-update.ts';
 import { conflict } from './refusals.ts';
+import type { WriteCore } from './write-core.ts';
 
 const policies = ['Orphan', 'Background', 'Foreground'];
 
@@ -22,7 +22,7 @@ const answered: ReadonlySet<string> = new Set([
  * creation is the deletion, with its own rules.
  */
 export async function deleteObject(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   target: Pick<Target, 'namespace' | 'name'>,
@@ -30,7 +30,7 @@ export async function deleteObject(
   asked: { readonly as?: 'eviction' } = {},
 ): Promise<KubeObject | Status> {
   checkDeleteOptions(options);
-  const now = core.deps.clock.now();
+  const now = core.clock.now();
   const dryRun = (options.dryRun?.length ?? 0) > 0;
   const admission: Admission = {
     ...{ identity: context.identity, entry: def, namespace: target.namespace, name: target.name },

@@ -11,9 +11,9 @@ import type { RequestContext } from '../api.ts';
 import { addGuardWrites } from '../resources/node/guards.ts';
 import { serviceClaims } from '../resources/service/claims.ts';
 import { decodeItem, encodeObject, type State } from './codec.ts';
-import type { Core } from './core.ts';
 import { isReadyToGo } from './deletion.ts';
 import { modified, notFound } from './refusals.ts';
+import type { WriteCore } from './write-core.ts';
 
 /** After this many lost races in a row a writer begins to wait between its tries. */
 const eagerTries = 3;
@@ -48,7 +48,7 @@ export interface Place {
  * state says the same. An object that is being deleted and waits for nothing more is removed by the write.
  */
 export async function guardedUpdate(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   place: Place,
   decide: (object: KubeObject) => Change,
@@ -58,7 +58,7 @@ export async function guardedUpdate(
   if (!admit) return decideAndWrite(core, context, place, decide, dryRun, undefined, undefined);
   const admission: Admission = {
     ...{ identity: context.identity, verb: admit, entry: def, subresource, namespace, name },
-    ...{ dryRun, warnings: context.warnings, now: core.deps.clock.now() },
+    ...{ dryRun, warnings: context.warnings, now: core.clock.now() },
     audit: context.audit,
   };
   const charges = chargesOf(core, admission, context.signal);
@@ -66,7 +66,7 @@ export async function guardedUpdate(
 }
 
 async function decideAndWrite(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   place: Place,
   decide: (object: KubeObject) => Change,
@@ -114,7 +114,7 @@ async function decideAndWrite(
     }
     const written = await write(core, context, def, key, state, after, charges, refusal);
     if (typeof written === 'number') {
-      core.wrote(written);
+      core.reads.atLeast(written);
       warn();
       if (!after) return { object: answered, removed: true };
       // Its metadata may still be that of the object it came from, which is shared.
@@ -132,14 +132,14 @@ async function decideAndWrite(
 }
 
 /** Before a try after a lost race: none at first, then a little, more and more. */
-export async function pause({ deps }: Core, { signal }: RequestContext, attempt: number): Promise<void> {
+export async function pause({ clock, random }: WriteCore, { signal }: RequestContext, attempt: number): Promise<void> {
   signal.throwIfAborted();
-  if (attempt >= eagerTries) await deps.clock.sleep(backoffMs(attempt - eagerTries, wait, deps.random), signal);
+  if (attempt >= eagerTries) await clock.sleep(backoffMs(attempt - eagerTries, wait, random), signal);
 }
 
 /** The revision of the write, or what stood in its way. `refusal`: what stood in the way of the last try. */
 async function write(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   key: string,
@@ -156,7 +156,7 @@ async function write(
   addGuardWrites(core, state.object, after, writes, guards, refusal);
   claims?.addTo(guards, writes);
   const txn = { guards, writes };
-  const result = await (charges?.commit(txn, after ?? state.object, state.object) ?? core.deps.store.txn(txn));
+  const result = await (charges?.commit(txn, after ?? state.object, state.object) ?? core.store.txn(txn));
   if (result.ok) return result.revision;
   if (result.current.get(key)?.revision === state.revision) claims?.refused(result.current);
   return result.current;

@@ -116,7 +116,7 @@ async function pageOfCache(
   context: RequestContext,
   { def, selection, limit, size }: PageQuery,
 ): Promise<ListPage> {
-  const { cache } = core.deps;
+  const { cache } = core;
   const { revision } = cache;
   const resourceVersion = String(revision);
   const { namespace, name } = selection;
@@ -188,7 +188,7 @@ async function pageOfStore(
 async function listStore(core: Core, prefix: string, limit: number, after: string, from: Continuation) {
   const { revision } = from;
   try {
-    return await core.deps.store.list(prefix, { limit, size: storeSize, revision, ...(after ? { after } : {}) });
+    return await core.store.list(prefix, { limit, size: storeSize, revision, ...(after ? { after } : {}) });
   } catch (error) {
     if (!isApiError(error, 'Expired')) throw error;
     throw from.after ? continueExpired(error, after.slice(prefix.length)) : expired(error);

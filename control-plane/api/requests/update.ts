@@ -12,20 +12,22 @@ import { applyMergePatch, isRecord } from '../patch/merge.ts';
 import { invalidPatch } from '../patch/refusal.ts';
 import { applyStrategicPatch } from '../patch/strategic.ts';
 import { applyObject } from './apply.ts';
-import type { Core } from './core.ts';
-import { createObject, settleNamespace } from './create.ts';
+import { attributesOf } from './attributes.ts';
+import { createObject } from './create.ts';
 import { checkPart, checkStatus, checkUpdate, decodeBody, servedAs } from './decode.ts';
 import { isNewGeneration } from './generation.ts';
 import { type Change, guardedUpdate, type Place } from './guarded-update.ts';
 import { dropRepeatedOwners } from './owner-references.ts';
 import { badRequest, conflict, modified, notAllowed, unversioned } from './refusals.ts';
+import { settleNamespace } from './settle-namespace.ts';
+import type { WriteCore } from './write-core.ts';
 
 /** An object that comes and goes between looking and making as often as this is not worth more tries. */
 const maxTries = 8;
 
 /** Replaces an object, or with a subresource the part of it that the subresource stands for. `def`: the version that the client speaks. */
 export async function updateObject(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   target: Target,
@@ -51,7 +53,7 @@ export async function updateObject(
 }
 
 async function updatePresent(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   target: Target,
@@ -61,7 +63,7 @@ async function updatePresent(
   const place = placeOf(def, target);
   const present = core.cached(def.stored, target.namespace, target.name)?.object;
   let incoming = decodeIncoming(def, target, body, options, context.warnings, 'object', present);
-  core.authorize(context, 'update', askedOf(def, target), incoming);
+  core.authorize(context, 'update', attributesOf(def, target), incoming);
   const own = ownedBy(core, context, def, options, target.subresource);
   let used = false;
   const outcome = await guardedUpdate(
@@ -75,7 +77,7 @@ async function updatePresent(
       if (def.updatedByVersion && (incoming.metadata.resourceVersion ?? '0') === '0') {
         throw unversioned(def, target.name);
       }
-      return replacement(def, target, current, incoming, own, core.deps.clock.now());
+      return replacement(def, target, current, incoming, own, core.clock.now());
     },
     options.dryRun,
   );
@@ -84,7 +86,7 @@ async function updatePresent(
 
 /** Makes what an update has not found, of the kinds that Kubernetes does so for. */
 async function createByUpdate(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   target: Target,
@@ -103,7 +105,7 @@ async function createByUpdate(
 }
 
 export async function patchObject(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   target: Target,
@@ -112,7 +114,7 @@ export async function patchObject(
 ): Promise<KubeObject> {
   if (patch.type === 'apply') return applyObject(core, context, def, target, patch.body, options);
   const place = placeOf(def, target);
-  core.authorize(context, 'patch', askedOf(def, target));
+  core.authorize(context, 'patch', attributesOf(def, target));
   const own = ownedBy(core, context, def, options, target.subresource);
   let warned = false;
   const outcome = await guardedUpdate(
@@ -123,8 +125,8 @@ export async function patchObject(
       const patched = applyPatch(def, servedAs(def, current), patch);
       const incoming = decodePatched(def, target, patch, patched, options, warned ? [] : context.warnings, current);
       warned = true;
-      core.authorize(context, 'patch', askedOf(def, target), incoming);
-      return replacement(def, target, current, incoming, own, core.deps.clock.now());
+      core.authorize(context, 'patch', attributesOf(def, target), incoming);
+      return replacement(def, target, current, incoming, own, core.clock.now());
     },
     options.dryRun,
   );
@@ -136,13 +138,13 @@ export type OwnUpdated = (live: KubeObject, next: KubeObject, given: ObjectMeta[
 
 /** What an update or a patch changes becomes the client's. */
 export function ownedBy(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   options: MutateOptions,
   subresource: Subresource | undefined,
 ): OwnUpdated {
-  const writer = writerOf(def, context, options, core.deps.clock.now(), subresource);
+  const writer = writerOf(def, context, options, core.clock.now(), subresource);
   return (live, next, given) => trackUpdate(def.stored, live, next, given, writer);
 }
 
@@ -165,10 +167,6 @@ function ofSameKind(current: unknown, patched: unknown): unknown {
   if (!isRecord(current) || !isRecord(patched)) return patched;
   const { apiVersion, kind } = current;
   return { ...patched, apiVersion, kind };
-}
-
-export function askedOf(def: KindDef, { namespace, name, subresource }: Target) {
-  return { entry: def, subresource, name, namespace: def.namespaced ? namespace : undefined };
 }
 
 function decodeIncoming(

@@ -41,7 +41,7 @@ async function* follow(
   selection: Selection,
   wanted: number | undefined,
 ): AsyncGenerator<ApiWatchEvent, void, void> {
-  const { clock, cache } = core.deps;
+  const { clock, cache } = core;
   const initial = query.sendInitialEvents ?? (wanted === undefined || wanted === 0);
   if (wanted === undefined) await core.reads.catchUp(context.signal);
   else if (wanted > 0) await core.reads.waitFor(wanted, context.signal);
@@ -103,7 +103,7 @@ export async function* watchKinds(
   if (kinds.length === 0) throw new ApiError('BadRequest', 'a watch must name at least one kind');
   await core.reads.catchUp(context.signal);
   const options = { maxBuffered: batchBuffer };
-  yield* core.deps.cache.subscribe({ kinds, from: 'initial' }, options, context.signal);
+  yield* core.cache.subscribe({ kinds, from: 'initial' }, options, context.signal);
 }
 
 /** What a change is to a reader who sees only what is selected. */

@@ -7,11 +7,12 @@ import { formatSelector, selectorOf, selectorOfMap } from '../../../shared/selec
 import type { MutateOptions, PatchBody, RequestContext, Target } from '../api.ts';
 import { isRecord } from '../patch/merge.ts';
 import { applyReplicas, type Config } from '../requests/apply.ts';
-import type { Core } from '../requests/core.ts';
+import { attributesOf } from '../requests/attributes.ts';
 import { decodeBody } from '../requests/decode.ts';
 import { type Change, guardedUpdate } from '../requests/guarded-update.ts';
 import { badRequest } from '../requests/refusals.ts';
-import { applyPatch, askedOf, checkPreconditions, mainUpdate, ownedBy } from '../requests/update.ts';
+import { applyPatch, checkPreconditions, mainUpdate, ownedBy } from '../requests/update.ts';
+import type { WriteCore } from '../requests/write-core.ts';
 
 type ScaleObject = KubeObject & Scale;
 
@@ -38,7 +39,7 @@ export function scaleOf(def: KindDef, object: KubeObject): ScaleObject {
 
 /** Sets the number of replicas. `change`: what the client wants the Scale to be, given what it is. */
 export async function updateScale(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   def: KindDef,
   target: Target,
@@ -46,7 +47,7 @@ export async function updateScale(
   body: unknown,
   options: MutateOptions = {},
 ): Promise<KubeObject> {
-  core.authorize(context, verb, askedOf(def, target));
+  core.authorize(context, verb, attributesOf(def, target));
   if (verb === 'patch' && (body as PatchBody).type === 'apply') {
     const config = replicasConfig(def, target.name, (body as PatchBody).body);
     return scaleOf(def, await applyReplicas(core, context, def, target, config, options));

@@ -80,7 +80,7 @@ function measured(core: Core, { name, namespace, labels }: Pod['metadata'], at: 
     metadata: {
       name,
       ...(namespace ? { namespace } : {}),
-      creationTimestamp: formatTime(core.deps.clock.now()),
+      creationTimestamp: formatTime(core.clock.now()),
       ...(labels ? { labels } : {}),
     },
     timestamp: formatTime(at),
@@ -98,7 +98,7 @@ function amounts({ cpuNanoCores, memoryBytes }: Usage): Record<string, string> {
 const apiVersion = 'metrics.k8s.io/v1beta1';
 
 function all<T>(core: Core, kind: Kind, namespace?: string): T[] {
-  return [...core.deps.cache.list(kind, namespace)] as T[];
+  return [...core.cache.list(kind, namespace)] as T[];
 }
 
 function present<T>(found: ReadonlyArray<T | undefined>): T[] {

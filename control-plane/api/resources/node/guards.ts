@@ -67,6 +67,15 @@ function nodeOf(
   return node?.object;
 }
 
+/** The write that bumps a node's guard, whatever its revision. */
+export function bumpOf(core: Core, node: string): Write & { type: 'put' } {
+  const entry = core.kind('NodeGuard');
+  const guard = core.cached(entry, undefined, node)?.object;
+  const meta = guard?.metadata ?? core.cached(core.kind('Node'), undefined, node)?.object.metadata;
+  const value = encodeObject(guardObject(node, meta?.uid ?? '', meta?.creationTimestamp ?? ''));
+  return { type: 'put', key: objectKey(entry, undefined, node), value };
+}
+
 /** The guard's object as it is stored. `uid` and `created` are those of its node. */
 export function guardObject(node: string, uid: string, created: string): NodeGuard {
   return {

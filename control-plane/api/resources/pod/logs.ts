@@ -2,28 +2,27 @@ import type { Pod, StatusCause } from '../../../../shared/generated/types.ts';
 import { forbidden, invalid, invalidError } from '../../../../shared/schema/causes.ts';
 import type { LogStreamParameters } from '../../../../shared/session.ts';
 import type { LogQuery, RequestContext, Target } from '../../api.ts';
-import type { Core } from '../../requests/core.ts';
+import { attributesOf } from '../../requests/attributes.ts';
 import { getObject } from '../../requests/read.ts';
 import { badRequest } from '../../requests/refusals.ts';
-import { askedOf } from '../../requests/update.ts';
 import { containerOf } from './containers.ts';
-import { nodeStreamsOf } from './streams.ts';
+import type { NodeDeps } from './streams.ts';
 
 /** A container's log from its node, which knows whether there is one. A pod that has no node yet has an empty one. */
 export async function openLogs(
-  core: Core,
+  { core, nodeStreams }: NodeDeps,
   context: RequestContext,
   target: Target,
   query: LogQuery,
 ): Promise<AsyncIterable<Uint8Array>> {
   const def = core.kind('Pod');
-  core.authorize(context, 'get', askedOf(def, { ...target, subresource: 'log' }));
+  core.authorize(context, 'get', attributesOf(def, { ...target, subresource: 'log' }));
   checkLogQuery(target.name, query);
   const pod = (await getObject(core, context, def, target)) as Pod;
-  const parameters = logParameters(pod, query, core.deps.clock.now());
+  const parameters = logParameters(pod, query, core.clock.now());
   const node = pod.spec.nodeName;
   if (!node) return nothing();
-  return nodeStreamsOf(core).logs(node, parameters, context.signal);
+  return nodeStreams.logs(node, parameters, context.signal);
 }
 
 /** Kubernetes' `ValidatePodLogOptions`. */

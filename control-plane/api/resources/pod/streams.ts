@@ -3,10 +3,10 @@ import type { Pod } from '../../../../shared/generated/types.ts';
 import type { Subresource } from '../../../../shared/kinds/table.ts';
 import type { StreamRequest } from '../../../../shared/session.ts';
 import type { ConnectQuery, NodeStreams, PodStream, RequestContext, Target } from '../../api.ts';
+import { attributesOf } from '../../requests/attributes.ts';
 import type { Core } from '../../requests/core.ts';
 import { getObject } from '../../requests/read.ts';
 import { badRequest } from '../../requests/refusals.ts';
-import { askedOf } from '../../requests/update.ts';
 import { containerOf } from './containers.ts';
 
 const subresources = {
@@ -15,9 +15,15 @@ const subresources = {
   portforward: 'portforward',
 } as const satisfies Record<ConnectQuery['type'], Subresource>;
 
+/** What a request that reaches into a node needs. */
+export interface NodeDeps {
+  readonly core: Core;
+  readonly nodeStreams: NodeStreams;
+}
+
 /** Authorizes, checks that the pod can do what is asked, and opens the stream on its node. */
 export async function openPodStream(
-  core: Core,
+  { core, nodeStreams }: NodeDeps,
   context: RequestContext,
   target: Target,
   query: ConnectQuery,
@@ -26,29 +32,30 @@ export async function openPodStream(
   const pod = await authorizedPod(core, context, { ...target, subresource: subresources[query.type] }, verb);
   const request = streamRequest(pod, query);
   const node = nodeOf(pod);
-  return nodeStreamsOf(core).open(node, request, context.signal);
+  return nodeStreams.open(node, request, context.signal);
 }
 
 /** Checks what `openPodStream` checks whatever the query. */
 export async function checkPodStream(
-  core: Core,
+  { core, nodeStreams }: NodeDeps,
   context: RequestContext,
   target: Target,
   verb: 'create' | 'get' = 'create',
 ): Promise<void> {
   const node = nodeOf(await authorizedPod(core, context, target, verb));
-  await nodeStreamsOf(core).reach(node, context.signal);
+  await nodeStreams.reach(node, context.signal);
 }
 
-/** Throws ServiceUnavailable when this server has none. */
-export function nodeStreamsOf({ deps: { nodeStreams } }: Core): NodeStreams {
-  if (!nodeStreams) throw new ApiError('ServiceUnavailable', 'this server has no connections to nodes');
-  return nodeStreams;
+/** Those of a server without connections to nodes. */
+export const noNodeStreams: NodeStreams = { logs: refuse, open: refuse, reach: refuse };
+
+async function refuse(): Promise<never> {
+  throw new ApiError('ServiceUnavailable', 'this server has no connections to nodes');
 }
 
 async function authorizedPod(core: Core, context: RequestContext, target: Target, verb: string): Promise<Pod> {
   const def = core.kind('Pod');
-  core.authorize(context, verb, askedOf(def, target));
+  core.authorize(context, verb, attributesOf(def, target));
   return (await getObject(core, context, def, target)) as Pod;
 }
 

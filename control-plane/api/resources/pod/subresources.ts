@@ -2,33 +2,33 @@ import type { Binding, DeleteOptions, Pod, Status } from '../../../../shared/gen
 import { decodeMessage } from '../../../../shared/schema/decode.ts';
 import type { MutateOptions, RequestContext, Target } from '../../api.ts';
 import { isRecord } from '../../patch/merge.ts';
+import { attributesOf } from '../../requests/attributes.ts';
 import { boundPod, unbindable } from '../../requests/bind.ts';
-import type { Core } from '../../requests/core.ts';
 import { decodeBody } from '../../requests/decode.ts';
 import { deleteObject, success } from '../../requests/delete.ts';
 import { guardedUpdate } from '../../requests/guarded-update.ts';
 import { badRequest } from '../../requests/refusals.ts';
-import { askedOf } from '../../requests/update.ts';
+import type { WriteCore } from '../../requests/write-core.ts';
 
 /**
  * A single binding as Kubernetes' schedulers ask for it: it names no guard, so it is taken without a look at what the
  * node has left; the guard is bumped, so that decisions made before do not overcommit the node.
  */
 export async function createBinding(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   target: Target,
   body: unknown,
   options: MutateOptions = {},
 ): Promise<Status> {
-  core.authorize(context, 'create', askedOf(core.kind('Pod'), target));
+  core.authorize(context, 'create', attributesOf(core.kind('Pod'), target));
   const binding = decodeBody(core.kind('Binding'), body, options, context.warnings) as unknown as Binding;
   return placePod(core, context, target, binding, options);
 }
 
 /** Who asks has been authorized before. The binding's annotations go to the pod, as in Kubernetes. */
 export async function placePod(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   target: Pick<Target, 'namespace' | 'name'>,
   binding: Binding,
@@ -48,7 +48,7 @@ export async function placePod(
     (current) => {
       const fault = unbindable(current as Pod, uid);
       if (fault) throw fault;
-      const bound = boundPod(current as Pod, node, core.deps.clock.now());
+      const bound = boundPod(current as Pod, node, core.clock.now());
       return { type: 'put', object: annotations ? annotated(bound, annotations) : bound };
     },
     options.dryRun,
@@ -62,14 +62,14 @@ function annotated(pod: Pod, more: Record<string, string>): Pod {
 
 /** Deletes the pod on behalf of whoever empties its node, as far as its disruption budget allows. */
 export async function createEviction(
-  core: Core,
+  core: WriteCore,
   context: RequestContext,
   target: Target,
   body: unknown,
   options: MutateOptions = {},
 ): Promise<Status> {
   const def = core.kind('Pod');
-  core.authorize(context, 'create', askedOf(def, target));
+  core.authorize(context, 'create', attributesOf(def, target));
   const eviction = isRecord(body) ? body : {};
   const { kind, metadata } = eviction;
   if (kind !== undefined && kind !== 'Eviction') throw badRequest(`not a Eviction object: ${kind}`);

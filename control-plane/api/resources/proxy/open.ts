@@ -5,11 +5,10 @@ import { fraction } from '../../../../shared/random.ts';
 import { matchesLabels, selectorOfMap } from '../../../../shared/selector.ts';
 import type { StreamRequest } from '../../../../shared/session.ts';
 import type { ProxyTarget, RequestContext, Target } from '../../api.ts';
-import type { Core } from '../../requests/core.ts';
+import { attributesOf } from '../../requests/attributes.ts';
 import { getObject } from '../../requests/read.ts';
 import { badRequest, notFound } from '../../requests/refusals.ts';
-import { askedOf } from '../../requests/update.ts';
-import { nodeStreamsOf } from '../pod/streams.ts';
+import type { NodeDeps } from '../pod/streams.ts';
 import {
   firstPort,
   type PodPort,
@@ -26,24 +25,26 @@ const kubeletPort = 10_250;
 
 /** Authorizes and finds out what a pod's, service's or node's name leads to. Nothing is connected yet. */
 export async function openProxy(
-  core: Core,
+  deps: NodeDeps,
   context: RequestContext,
   target: Target,
   verb: string,
 ): Promise<ProxyTarget> {
+  const { core } = deps;
   const def = core.kind(target.entry.kind as 'Pod' | 'Service' | 'Node');
-  core.authorize(context, verb, askedOf(def, target));
+  core.authorize(context, verb, attributesOf(def, target));
   switch (def.kind) {
     case 'Pod':
-      return proxyOfPod(core, context, target);
+      return proxyOfPod(deps, context, target);
     case 'Service':
-      return proxyOfService(core, context, target);
+      return proxyOfService(deps, context, target);
     default:
-      return proxyOfNode(core, context, target);
+      return proxyOfNode(deps, context, target);
   }
 }
 
-async function proxyOfPod(core: Core, context: RequestContext, target: Target): Promise<ProxyTarget> {
+async function proxyOfPod(deps: NodeDeps, context: RequestContext, target: Target): Promise<ProxyTarget> {
+  const { core } = deps;
   const { scheme, name, port } = parseProxyName(target.name, 'pod');
   const pod = (await getObject(core, context, core.kind('Pod'), { ...target, name })) as Pod;
   const address = proxyableAddress(pod);
@@ -56,17 +57,18 @@ async function proxyOfPod(core: Core, context: RequestContext, target: Target): 
     ...{ scheme, host },
     // Go finds out when it dials.
     connect: known
-      ? connector(core, context, pod.spec.nodeName ?? '', podStream({ pod, address, port: number }))
+      ? connector(deps, context, pod.spec.nodeName ?? '', podStream({ pod, address, port: number }))
       : () => Promise.reject(new ApiError('ServiceUnavailable', `dial tcp: ${why}`)),
   };
 }
 
-async function proxyOfService(core: Core, context: RequestContext, target: Target): Promise<ProxyTarget> {
+async function proxyOfService(deps: NodeDeps, context: RequestContext, target: Target): Promise<ProxyTarget> {
+  const { core } = deps;
   const { scheme, name, port } = parseProxyName(target.name, 'service');
   const { namespace } = target;
   const numbered = /^[+-]?\d+$/.test(port);
   await core.reads.catchUp(context.signal);
-  const { cache } = core.deps;
+  const { cache } = core;
   const key = `${namespace}/${name}`;
   const service = cache.get('Service', key);
   const endpoints = cache.get('Endpoints', key);
@@ -88,18 +90,18 @@ async function proxyOfService(core: Core, context: RequestContext, target: Targe
     if (pods.length === 0) throw unavailable(`no endpoints available for service ${JSON.stringify(name)}`);
     found = service ? portsOfPods(service, portName, pods) : [];
   }
-  const chosen = found[Math.floor(fraction(core.deps.random) * found.length)];
+  const chosen = found[Math.floor(fraction(core.random) * found.length)];
   if (!chosen) throw unavailable(`no endpoints available for service ${JSON.stringify(target.name)}`);
   return {
     scheme,
     host: `${bracketed(chosen.address)}:${chosen.port}`,
-    connect: connector(core, context, chosen.pod.spec.nodeName ?? '', podStream(chosen)),
+    connect: connector(deps, context, chosen.pod.spec.nodeName ?? '', podStream(chosen)),
   };
 }
 
-async function proxyOfNode(core: Core, context: RequestContext, target: Target): Promise<ProxyTarget> {
+async function proxyOfNode(deps: NodeDeps, context: RequestContext, target: Target): Promise<ProxyTarget> {
   const { name, port } = parseProxyName(target.name, 'node');
-  const node = (await getObject(core, context, core.kind('Node'), { name })) as Node;
+  const node = (await getObject(deps.core, context, deps.core.kind('Node'), { name })) as Node;
   if (port !== '' && port !== String(kubeletPort)) {
     throw badRequest(`port ${port} of node ${name} cannot be reached: a node's agent is reached without a port`);
   }
@@ -107,7 +109,7 @@ async function proxyOfNode(core: Core, context: RequestContext, target: Target):
   return {
     scheme: 'http',
     host: `${bracketed(address)}:${kubeletPort}`,
-    connect: connector(core, context, name, { stream: 'kubelet', parameters: {} }),
+    connect: connector(deps, context, name, { stream: 'kubelet', parameters: {} }),
   };
 }
 
@@ -125,8 +127,13 @@ function podStream({ pod, address, port }: PodPort): StreamRequest {
   return { stream: 'portForward', parameters: { namespace, pod: name, uid, port, address } };
 }
 
-function connector(core: Core, context: RequestContext, node: string, request: StreamRequest): ProxyTarget['connect'] {
-  return async () => nodeStreamsOf(core).open(node, request, context.signal);
+function connector(
+  { nodeStreams }: NodeDeps,
+  context: RequestContext,
+  node: string,
+  request: StreamRequest,
+): ProxyTarget['connect'] {
+  return async () => nodeStreams.open(node, request, context.signal);
 }
 
 function unavailable(message: string): ApiError {

@@ -16,7 +16,7 @@ it('asks about what a review selects, as far as it can be read', async () => {
   };
   const ask = async (fieldSelector: FieldSelectorAttributes): Promise<Attributes['fields']> => {
     const spec = { user: 'ann', resourceAttributes: { verb: 'list', resource: 'pods', fieldSelector } };
-    const core = { deps: { authorizer } } as unknown as Core;
+    const core = { authorizer } as unknown as Core;
     await subjectAccessReview.create?.(core, {} as RequestContext, admitted('SubjectAccessReview', { spec }), {});
     return asked.at(-1)?.fields;
   };

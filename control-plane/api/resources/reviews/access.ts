@@ -18,7 +18,7 @@ export const subjectAccessReview: KindHandler = {
     const review = draft as SubjectAccessReview | LocalSubjectAccessReview;
     const { user = '', groups = [], uid, extra } = review.spec;
     const identity: Identity = { user, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) };
-    return { ...review, status: accessOf(core.deps.authorizer, identity, review.spec) } as KubeObject;
+    return { ...review, status: accessOf(core.authorizer, identity, review.spec) } as KubeObject;
   },
 };
 
@@ -26,7 +26,7 @@ export const subjectAccessReview: KindHandler = {
 export const selfSubjectAccessReview: KindHandler = {
   async create(core, { identity }, draft) {
     const review = draft as SelfSubjectAccessReview;
-    return { ...review, status: accessOf(core.deps.authorizer, identity, review.spec) } as KubeObject;
+    return { ...review, status: accessOf(core.authorizer, identity, review.spec) } as KubeObject;
   },
 };
 

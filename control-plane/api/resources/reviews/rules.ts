@@ -15,7 +15,7 @@ export const selfSubjectRulesReview: KindHandler = {
   async create(core, { identity }, draft) {
     const { namespace } = (draft as SelfSubjectRulesReview).spec;
     if (!namespace) throw badRequest('no namespace on request');
-    const held = core.deps.authorizer.rulesOf?.(identity, namespace);
+    const held = core.authorizer.rulesOf?.(identity, namespace);
     const resourceRules: ResourceRule[] = [];
     const nonResourceRules: NonResourceRule[] = [];
     let values = 0;

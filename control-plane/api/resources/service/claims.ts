@@ -13,7 +13,7 @@ import type { Random } from '../../../../shared/random.ts';
 import { invalid, invalidError } from '../../../../shared/schema/causes.ts';
 import { registryPrefix } from '../../../store/keys.ts';
 import type { Guard, Item, Write } from '../../../store/store.ts';
-import type { Core } from '../../requests/core.ts';
+import type { WriteCore } from '../../requests/write-core.ts';
 
 /** The range that services get their addresses from, when nothing else is said. */
 export const defaultServiceCIDR = '10.68.0.0/16';
@@ -31,7 +31,7 @@ const claimPrefix = `${registryPrefix}internal/services/`;
  * removed in the transaction of the service itself, so that two servers never give out one twice, and none outlives its service.
  */
 export class ServiceClaims {
-  readonly #core: Core;
+  readonly #core: WriteCore;
   readonly #def: KindDef;
   readonly #service: Service | undefined;
   readonly #old: Service | undefined;
@@ -41,7 +41,7 @@ export class ServiceClaims {
   readonly #taken = new Set<string>();
 
   /** Gives `service` what it needs and does not name. Absent: the service goes. */
-  constructor(core: Core, def: KindDef, service: Service | undefined, old: Service | undefined) {
+  constructor(core: WriteCore, def: KindDef, service: Service | undefined, old: Service | undefined) {
     this.#core = core;
     this.#def = def;
     this.#service = service;
@@ -89,7 +89,7 @@ export class ServiceClaims {
   }
 
   #fillAddress(spec: ServiceSpec): void {
-    const range = addressRange(this.#core.deps.serviceCIDR ?? defaultServiceCIDR);
+    const range = addressRange(this.#core.serviceCIDR ?? defaultServiceCIDR);
     if (spec.clusterIP) {
       const offset = range.offsetOf(spec.clusterIP);
       if (offset !== undefined || claimsOf(this.#old).has(addressKey(spec.clusterIP))) return;
@@ -100,7 +100,7 @@ export class ServiceClaims {
     const isFree = (offset: number): boolean => !used.has(addressKey(range.at(offset)));
     // The last address of a range is its broadcast address, and the first two are the network's and the API server's.
     const band = Math.min(namedAddresses, Math.max(16, Math.floor(range.size / 16)));
-    const offset = choose(this.#core.deps.random, 2, band, range.size - 1, isFree);
+    const offset = choose(this.#core.random, 2, band, range.size - 1, isFree);
     if (offset === undefined) throw full('failed to allocate a serviceIP: range is full');
     spec.clusterIP = range.at(offset);
     spec.clusterIPs = [spec.clusterIP];
@@ -127,7 +127,7 @@ export class ServiceClaims {
     for (const key of claimsOf(this.#service)) used.add(key);
     const isFree = (port: number): boolean => !used.has(portKey(port));
     const { first, last } = nodePorts;
-    const port = choose(this.#core.deps.random, first, first + namedPorts, last + 1, isFree);
+    const port = choose(this.#core.random, first, first + namedPorts, last + 1, isFree);
     if (port === undefined) throw full('failed to allocate a nodePort: range is full');
     this.#chosen.set(portKey(port), undo);
     return port;
@@ -142,7 +142,7 @@ export class ServiceClaims {
 
   /** The claims of the services that the cache shows, and those that stood in the way. */
   #used(claims: (spec: ServiceSpec) => string[]): Set<string> {
-    const services = this.#core.deps.cache.list('Service');
+    const services = this.#core.cache.list('Service');
     return new Set([...this.#taken, ...services.flatMap(({ spec }) => claims(spec))]);
   }
 
@@ -166,7 +166,7 @@ export class ServiceClaims {
 
 /** Undefined for kinds that claim nothing. */
 export function serviceClaims(
-  core: Core,
+  core: WriteCore,
   def: KindDef,
   after: KubeObject | undefined,
   before: KubeObject | undefined,

@@ -18,26 +18,31 @@ import { nodeNameOf } from '../../auth/authentication.ts';
 import type { Bound } from '../../auth/tokens/claims.ts';
 import type { ServiceAccountTokens } from '../../auth/tokens/service-account-tokens.ts';
 import { isRecord } from '../../patch/merge.ts';
+import { attributesOf } from '../../requests/attributes.ts';
 import type { Core } from '../../requests/core.ts';
 import { badRequest, conflict, forbidden, notAllowed, notFound } from '../../requests/refusals.ts';
-import { askedOf } from '../../requests/update.ts';
 
 const message = 'k8s.io.api.authentication.v1.TokenRequest';
 const kind = { kind: 'TokenRequest', group: 'authentication.k8s.io' };
 
 type TokenRequest = AuthenticationV1TokenRequest;
 
+/** `tokens`: absent, the server issues none. */
+export interface TokenDeps {
+  readonly core: Core;
+  readonly tokens?: TokenIssuer | undefined;
+}
+
 /** `POST serviceaccounts/NAME/token` (Kubernetes, `registry/core/serviceaccount/storage/token.go`). */
 export async function createToken(
-  core: Core,
+  { core, tokens }: TokenDeps,
   context: RequestContext,
   target: Target,
   body: unknown,
   options: MutateOptions = {},
 ): Promise<KubeObject> {
   const def = core.kind('ServiceAccount');
-  core.authorize(context, 'create', askedOf(def, target));
-  const { tokens, clock } = core.deps;
+  core.authorize(context, 'create', attributesOf(def, target));
   if (!tokens) throw notAllowed();
   const request = decodeRequest(body, options, context.warnings);
   checkName(request, target);
@@ -53,7 +58,7 @@ export async function createToken(
   const bound = await boundBy(core, target, spec.boundObjectRef);
 
   const life = spec.expirationSeconds ?? 0;
-  const creationTimestamp = formatTime(clock.now());
+  const creationTimestamp = formatTime(core.clock.now());
   const { token, expires } = tokens.issue(account, bound, audiences, life);
   return {
     apiVersion: 'authentication.k8s.io/v1',
@@ -148,7 +153,7 @@ async function current<K extends Kind>(
   name: string,
   namespace?: string,
 ): Promise<KindMap[K] | undefined> {
-  const found = core.deps.cache.get(of, namespace ? `${namespace}/${name}` : name);
+  const found = core.cache.get(of, namespace ? `${namespace}/${name}` : name);
   if (found) return found;
   return (await core.fresh(objectKey(core.kind(of), namespace, name)))?.object as KindMap[K] | undefined;
 }

@@ -1,0 +1,57 @@
+import type { Log } from '../../shared/log.ts';
+import { certificates } from './admission/certificates.ts';
+import { plugins } from './admission/index.ts';
+import { namespaceContents } from './admission/namespace-contents.ts';
+import { nodeRestriction } from './admission/node-restriction.ts';
+import { serviceAccount } from './admission/service-account.ts';
+import type { Api, NodeStreams } from './api.ts';
+import { Pipeline } from './pipeline.ts';
+import type { CoreDeps } from './requests/core.ts';
+import type { KindHandlers } from './requests/unstored.ts';
+import { WriteCore, type WriteCoreDeps } from './requests/write-core.ts';
+import { componentStatuses } from './resources/component-status.ts';
+import { bindings } from './resources/pod/bindings.ts';
+import { noNodeStreams } from './resources/pod/streams.ts';
+import { reviews } from './resources/reviews/index.ts';
+import type { TokenIssuer } from './resources/tokens/token-request.ts';
+
+export interface ApiDeps extends CoreDeps, Omit<WriteCoreDeps, 'plugins'> {
+  readonly log: Log;
+  /** Absent: logs answer ServiceUnavailable. */
+  readonly nodeStreams?: NodeStreams;
+  /** Issues tokens of service accounts. Absent: there are none, and pods are given none. */
+  readonly tokens?: TokenIssuer;
+  /** The CA that signed the API server's certificate, PEM: it is published in every namespace. */
+  readonly rootCertificate?: string;
+  /** For the kinds that are not stored, besides those that the API itself answers. */
+  readonly handlers?: KindHandlers;
+}
+
+/**
+ * The request pipeline:
+ *
+ *     authorize → decode → default → admit → prepare → validate → one guarded transaction → answer
+ *     └ reads: authorize → wait until the cache has caught up → select ┘
+ *
+ * It keeps no state of any request or client.
+ */
+export function createApi(deps: ApiDeps): Api {
+  const { random, authorizer, rootCertificate, tokens, nodeStreams = noNodeStreams } = deps;
+  const core = new WriteCore({
+    ...deps,
+    plugins: [
+      nodeRestriction,
+      namespaceContents({ random, rootCertificate }),
+      serviceAccount({ random, tokens: !!tokens }),
+      ...plugins,
+      certificates(authorizer),
+    ],
+  });
+  const handlers: KindHandlers = {
+    Binding: bindings(core),
+    ComponentStatus: componentStatuses,
+    ...reviews,
+    ...deps.handlers,
+  };
+  return new Pipeline({ core, handlers, nodeStreams, tokens });
+}
