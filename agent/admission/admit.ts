@@ -1,7 +1,7 @@
 import type { Pod, Taint } from '../../shared/generated/types.ts';
-import { hostPorts, portsCollide } from '../../shared/host-ports.ts';
-import { nodeFilter } from '../../shared/node-affinity.ts';
 import { addResources, noResources, podRequests, type Resources, resourcesOf, untolerated } from '../../shared/pod.ts';
+import { hostPorts, portsCollide } from '../../shared/scheduling/host-ports.ts';
+import { nodeFilter } from '../../shared/scheduling/node-affinity.ts';
 import { wrongSystem } from './features.ts';
 import type { Refusal } from './refusal.ts';
 

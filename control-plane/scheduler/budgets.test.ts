@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PodDisruptionBudget } from '../../shared/generated/types.ts';
+import type { PodInfo } from '../../shared/scheduling/node-info.ts';
 import { Budgets } from './budgets.ts';
-import type { PodEntry } from './node-state.ts';
 
 function budget(
   name: string,
@@ -17,9 +17,9 @@ function budget(
   } as unknown as PodDisruptionBudget;
 }
 
-function pod(name: string, app: string, more: { namespace?: string; deleting?: boolean } = {}): PodEntry {
+function pod(name: string, app: string, more: { namespace?: string; deleting?: boolean } = {}): PodInfo {
   const { namespace = 'default', deleting = false } = more;
-  return { key: `${namespace}/${name}`, deleting, shape: { namespace, labels: { app } } } as unknown as PodEntry;
+  return { key: `${namespace}/${name}`, deleting, shape: { namespace, labels: { app } } } as unknown as PodInfo;
 }
 
 function budgetsOf(...all: PodDisruptionBudget[]): Budgets {
@@ -28,7 +28,7 @@ function budgetsOf(...all: PodDisruptionBudget[]): Budgets {
   return budgets;
 }
 
-const names = (pods: Iterable<PodEntry>): string[] => [...pods].map(({ key }) => key.slice(key.indexOf('/') + 1));
+const names = (pods: Iterable<PodInfo>): string[] => [...pods].map(({ key }) => key.slice(key.indexOf('/') + 1));
 
 describe('disruption budgets', () => {
   const [a, b, c] = [pod('a', 'db'), pod('b', 'db'), pod('c', 'db')];

@@ -1,7 +1,7 @@
 import type { PodDisruptionBudget } from '../../shared/generated/types.ts';
 import { keyOf } from '../../shared/object.ts';
+import type { PodInfo } from '../../shared/scheduling/node-info.ts';
 import { matchesLabels, type Selector, selectorOf } from '../../shared/selector.ts';
-import type { PodEntry } from './node-state.ts';
 
 interface Budget {
   readonly selector: Selector;
@@ -36,8 +36,8 @@ export class Budgets {
    * Those of `pods` whose removal would violate a budget, when `underway` and the pods before them go too (Kubernetes,
    * "Supported PodDisruptionBudget, not guaranteed"). Pods that are being deleted have been counted by the disruption controller.
    */
-  violating(pods: readonly PodEntry[], underway: Iterable<PodEntry>): Set<PodEntry> {
-    const violating = new Set<PodEntry>();
+  violating(pods: readonly PodInfo[], underway: Iterable<PodInfo>): Set<PodInfo> {
+    const violating = new Set<PodInfo>();
     if (!pods.some(({ shape }) => this.#namespaces.has(shape.namespace))) return violating;
     const left = new Map<Budget, number>();
     const going = new Set(underway);
@@ -47,7 +47,7 @@ export class Budgets {
   }
 
   /** Returns whether every budget of the pod allows it. */
-  #take({ key, shape, deleting }: PodEntry, left: Map<Budget, number>): boolean {
+  #take({ key, shape, deleting }: PodInfo, left: Map<Budget, number>): boolean {
     let allowed = true;
     if (deleting) return allowed;
     const name = key.slice(key.indexOf('/') + 1);

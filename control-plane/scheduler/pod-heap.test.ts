@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PodEntry } from './node-state.ts';
+import type { PodInfo } from '../../shared/scheduling/node-info.ts';
 import { PodHeap } from './pod-heap.ts';
 import type { QueuedPod } from './queue.ts';
 
 const queued = (key: string, priority = 0, created = 0): QueuedPod =>
-  ({ entry: { key, priority, created } as PodEntry }) as QueuedPod;
+  ({ entry: { key, priority, created } as PodInfo }) as QueuedPod;
 
 function drain(heap: PodHeap): string[] {
   const keys: string[] = [];

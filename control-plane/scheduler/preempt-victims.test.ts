@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod, PodDisruptionBudget } from '../../shared/generated/types.ts';
+import { Decider } from '../../shared/scheduling/decide.ts';
+import { NodeIndex } from '../../shared/scheduling/node-index.ts';
+import type { PodInfo } from '../../shared/scheduling/node-info.ts';
+import { defaultPlugins } from '../../shared/scheduling/plugins/index.ts';
 import { ended, onNode, pendingPod, readyNode, terminating } from '../../test/support/scheduling.ts';
 import { Budgets } from './budgets.ts';
-import { Decider } from './decide.ts';
-import { NodeIndex } from './node-index.ts';
-import type { PodEntry } from './node-state.ts';
-import { defaultPlugins } from './plugins/index.ts';
 import { findPreemption, type PreemptionInput } from './preempt.ts';
 
 type Requests = Record<string, string>;
@@ -26,7 +26,7 @@ function indexOf(nodes: Record<string, Requests>, placed: readonly Pod[]): NodeI
   return index;
 }
 
-function entryOf(index: NodeIndex, wanted: Pod): PodEntry {
+function entryOf(index: NodeIndex, wanted: Pod): PodInfo {
   const entry = index.setPod(wanted);
   if (!entry) throw new Error('the pod has ended');
   return entry;
@@ -43,7 +43,7 @@ function preempt(index: NodeIndex, wanted: Pod, more: Partial<PreemptionInput> =
   return findPreemption(entry, rejections, { ...input, ...more });
 }
 
-const nameOf = ({ key }: PodEntry) => key.slice('default/'.length);
+const nameOf = ({ key }: PodInfo) => key.slice('default/'.length);
 
 function chosen(index: NodeIndex, wanted: Pod, more?: Partial<PreemptionInput>) {
   const found = preempt(index, wanted, more);

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Pod, PodDisruptionBudget } from '../../shared/generated/types.ts';
+import { Decider } from '../../shared/scheduling/decide.ts';
+import { NodeIndex } from '../../shared/scheduling/node-index.ts';
+import type { PodInfo } from '../../shared/scheduling/node-info.ts';
+import { defaultPlugins } from '../../shared/scheduling/plugins/index.ts';
 import { onNode, pendingPod, readyNode } from '../../test/support/scheduling.ts';
 import { Budgets } from './budgets.ts';
-import { Decider } from './decide.ts';
-import { NodeIndex } from './node-index.ts';
-import type { PodEntry } from './node-state.ts';
-import { defaultPlugins } from './plugins/index.ts';
 import { findPreemption } from './preempt.ts';
 
 const pod = (name: string, cpu: number, priority: number): Pod =>
@@ -25,7 +25,7 @@ function cluster(nodes: readonly (readonly (readonly [number, number])[])[]): No
 
 interface Others {
   budgets?: Budgets;
-  isRefused?: (pod: PodEntry) => boolean;
+  isRefused?: (pod: PodInfo) => boolean;
 }
 
 function preempt(index: NodeIndex, wanted: Pod, { budgets = new Budgets(), isRefused = () => false }: Others = {}) {
@@ -132,7 +132,7 @@ describe('preemption', () => {
 
   it('passes over a pod whose eviction was refused a short time ago', () => {
     const index = cluster([[[900, 1]], [[900, 5]]]);
-    const isRefused = ({ key }: PodEntry): boolean => key === 'default/p0-0';
+    const isRefused = ({ key }: PodInfo): boolean => key === 'default/p0-0';
     expect(chosen(index, pod('p', 500, 9), { isRefused })).toEqual(['n1', ['p1-0']]);
   });
 

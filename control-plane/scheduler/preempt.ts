@@ -1,8 +1,8 @@
+import { firstRejection, prepare } from '../../shared/scheduling/checks.ts';
+import type { NodeIndex } from '../../shared/scheduling/node-index.ts';
+import type { NodeInfo, PodInfo } from '../../shared/scheduling/node-info.ts';
+import type { Check, Plugin, Rejection } from '../../shared/scheduling/plugin.ts';
 import type { Budgets } from './budgets.ts';
-import { firstRejection, prepare } from './checks.ts';
-import type { NodeIndex } from './node-index.ts';
-import type { NodeState, PodEntry } from './node-state.ts';
-import type { Check, Plugin, Rejection } from './types.ts';
 
 /** Rules that look at the whole cluster cost a pass over it for every node that is tried: of these so many are. */
 const mostTriedTogether = 100;
@@ -13,16 +13,16 @@ export interface PreemptionInput {
   readonly plugins: readonly Plugin[];
   readonly budgets: Budgets;
   /** Pods whose eviction has been decided and not been done yet. */
-  underway(): readonly PodEntry[];
+  underway(): readonly PodInfo[];
   /** Whether the pod's eviction was refused a short time ago: it is no victim until that time is over. */
-  isRefused(pod: PodEntry): boolean;
+  isRefused(pod: PodInfo): boolean;
 }
 
 /** A node that would take the pod if the victims went. */
 export interface Preemption {
-  readonly node: NodeState;
+  readonly node: NodeInfo;
   /** Of lower priority, each of them needed. */
-  readonly victims: readonly PodEntry[];
+  readonly victims: readonly PodInfo[];
   /** How many of the victims' removals violate a disruption budget. */
   readonly violations: number;
 }
@@ -42,8 +42,8 @@ const notHelpful = ['Preemption is not helpful for scheduling'];
  * priorities, with the fewest victims, and whose most important victims started last. The index is as it was when it returns.
  */
 export function findPreemption(
-  entry: PodEntry,
-  rejections: readonly (readonly [NodeState, Rejection])[],
+  entry: PodInfo,
+  rejections: readonly (readonly [NodeInfo, Rejection])[],
   input: PreemptionInput,
 ): Preemption | NoPreemption {
   const { index, plugins } = input;
@@ -71,10 +71,10 @@ export function findPreemption(
   return best ?? { reasons };
 }
 
-type RejectionOf = (node: NodeState) => Rejection | undefined;
+type RejectionOf = (node: NodeInfo) => Rejection | undefined;
 
 /** A pod on its way to being stored is left alone; one that only has a place kept for it is not. */
-function isVictim(pod: PodEntry, by: PodEntry): boolean {
+function isVictim(pod: PodInfo, by: PodInfo): boolean {
   return pod.priority < by.priority && (!pod.assumed || pod.reserved);
 }
 
@@ -83,8 +83,8 @@ function isVictim(pod: PodEntry, by: PodEntry): boolean {
  * the most important first, and last what costs nothing to remove. Else says why it does not fit.
  */
 function neededVictims(
-  node: NodeState,
-  candidates: readonly PodEntry[],
+  node: NodeInfo,
+  candidates: readonly PodInfo[],
   { index, budgets, underway }: PreemptionInput,
   rejectionOf: RejectionOf,
 ): Preemption | Rejection {
@@ -98,7 +98,7 @@ function neededVictims(
     for (const pod of ordered) index.putBack(pod, node);
     return inVain;
   }
-  const victims: PodEntry[] = [];
+  const victims: PodInfo[] = [];
   for (const pod of [...violating, ...costly.filter((pod) => !violating.has(pod)), ...free]) {
     index.putBack(pod, node);
     if (!rejectionOf(node)) continue;
@@ -111,12 +111,12 @@ function neededVictims(
 }
 
 /** Pods that are going anyway, and places that are only kept, cost nothing. */
-function isCostly({ deleting, reserved }: PodEntry): boolean {
+function isCostly({ deleting, reserved }: PodInfo): boolean {
   return !deleting && !reserved;
 }
 
 /** By priority, then the longest running; a pod that has not started is the youngest. */
-function moreImportantFirst(a: PodEntry, b: PodEntry): number {
+function moreImportantFirst(a: PodInfo, b: PodInfo): number {
   return b.priority - a.priority || order(startOf(a), startOf(b)) || order(a.created, b.created) || order(a.key, b.key);
 }
 
@@ -124,7 +124,7 @@ function order<T extends number | string>(a: T, b: T): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function startOf({ started = Number.POSITIVE_INFINITY }: PodEntry): number {
+function startOf({ started = Number.POSITIVE_INFINITY }: PodInfo): number {
   return started;
 }
 

@@ -5,13 +5,13 @@ import type { Pod, PodDisruptionBudget } from '../../shared/generated/types.ts';
 import { silentLog } from '../../shared/log.ts';
 import { keyOf } from '../../shared/object.ts';
 import { seededRandom } from '../../shared/random.ts';
+import { Decider } from '../../shared/scheduling/decide.ts';
+import { NodeIndex } from '../../shared/scheduling/node-index.ts';
+import type { NodeInfo, PodInfo } from '../../shared/scheduling/node-info.ts';
+import { defaultPlugins } from '../../shared/scheduling/plugins/index.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { onNode, pendingPod, readyNode, terminating } from '../../test/support/scheduling.ts';
 import { Budgets } from './budgets.ts';
-import { Decider } from './decide.ts';
-import { NodeIndex } from './node-index.ts';
-import type { NodeState, PodEntry } from './node-state.ts';
-import { defaultPlugins } from './plugins/index.ts';
 import { Preemptor } from './preemptor.ts';
 import type { QueuedPod } from './queue.ts';
 
@@ -30,7 +30,7 @@ function setUp(nodes: readonly string[], placed: readonly Pod[], budgets = new B
   const again: string[] = [];
   const answers: { remove?: () => Promise<void> } = {};
   for (const name of nodes) index.setNode(readyNode(name, { cpu: '1' }));
-  const set = (pod: Pod): PodEntry => {
+  const set = (pod: Pod): PodInfo => {
     pods.set(keyOf(pod), pod);
     const entry = index.setPod(pod);
     if (!entry) throw new Error('the pod has ended');
@@ -63,7 +63,7 @@ function setUp(nodes: readonly string[], placed: readonly Pod[], budgets = new B
     if (decision.node) throw new Error(`${entry.key} fits`);
     return preemptor.preempt({ entry, pod } as QueuedPod, decision.rejections, kept);
   };
-  const node = (name: string): NodeState => {
+  const node = (name: string): NodeInfo => {
     const state = index.node(name);
     if (!state) throw new Error(`no node ${name}`);
     return state;
@@ -217,7 +217,7 @@ describe('the preemptor', () => {
   });
 
   it('evicts nothing for a pod that has lost its room, found a node or gone before the eviction’s turn', async () => {
-    const changes: ((one: ReturnType<typeof setUp>, entry: PodEntry) => void)[] = [
+    const changes: ((one: ReturnType<typeof setUp>, entry: PodInfo) => void)[] = [
       ({ index }, entry) => index.forget(entry),
       ({ index, node }, entry) => index.assume(entry, node('n')),
       ({ index, node }, entry) => index.reserve(entry, node('m')),

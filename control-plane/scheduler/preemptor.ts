@@ -1,13 +1,13 @@
 import type { Pod } from '../../shared/generated/types.ts';
+import { unschedulableMessage } from '../../shared/scheduling/explain.ts';
+import type { NodeIndex } from '../../shared/scheduling/node-index.ts';
+import type { NodeInfo, PodInfo } from '../../shared/scheduling/node-info.ts';
+import type { Plugin, Rejection } from '../../shared/scheduling/plugin.ts';
 import type { Budgets } from './budgets.ts';
 import type { EvictionDeps } from './evictions.ts';
 import { Evictions } from './evictions.ts';
-import { unschedulableMessage } from './explain.ts';
-import type { NodeIndex } from './node-index.ts';
-import type { NodeState, PodEntry } from './node-state.ts';
 import { findPreemption, type PreemptionInput } from './preempt.ts';
 import type { QueuedPod } from './queue.ts';
-import type { Plugin, Rejection } from './types.ts';
 
 export interface PreemptorDeps extends Omit<EvictionDeps, 'waits' | 'refused'> {
   readonly index: NodeIndex;
@@ -34,7 +34,7 @@ export class Preemptor {
   constructor(deps: PreemptorDeps, signal: AbortSignal) {
     this.#deps = deps;
     const { index } = deps;
-    const kept = (by: Pod): PodEntry | undefined => {
+    const kept = (by: Pod): PodInfo | undefined => {
       const entry = index.pod(`${by.metadata.namespace}/${by.metadata.name}`);
       return entry?.uid === by.metadata.uid && entry.reserved ? entry : undefined;
     };
@@ -63,8 +63,8 @@ export class Preemptor {
    */
   preempt(
     { entry, pod }: QueuedPod,
-    rejections: readonly (readonly [NodeState, Rejection])[],
-    kept: NodeState | undefined,
+    rejections: readonly (readonly [NodeInfo, Rejection])[],
+    kept: NodeInfo | undefined,
   ): PreemptionResult {
     const { index, again } = this.#deps;
     const no = (why: string): PreemptionResult => ({ message: ` preemption: ${why}`, fits: false });
@@ -90,11 +90,7 @@ export class Preemptor {
   }
 
   /** Kubernetes' `PodEligibleToPreemptOthers`: victims of an earlier preemption are on their way out. */
-  #mayWaitOn(
-    kept: NodeState,
-    { priority }: PodEntry,
-    rejections: readonly (readonly [NodeState, Rejection])[],
-  ): boolean {
+  #mayWaitOn(kept: NodeInfo, { priority }: PodInfo, rejections: readonly (readonly [NodeInfo, Rejection])[]): boolean {
     const rejection = rejections.find(([node]) => node === kept)?.[1];
     if (!rejection?.resolvable) return false;
     for (const pod of kept.pods) {

@@ -2,13 +2,13 @@ import { backoffMs } from '../../shared/backoff.ts';
 import type { Clock, Timer } from '../../shared/clock.ts';
 import type { Pod } from '../../shared/generated/types.ts';
 import type { Random } from '../../shared/random.ts';
-import type { PodEntry } from './node-state.ts';
+import type { PodInfo } from '../../shared/scheduling/node-info.ts';
+import type { PodShape } from '../../shared/scheduling/pod-shape.ts';
 import { PodHeap } from './pod-heap.ts';
-import type { PodShape } from './pod-shape.ts';
 
 /** A pod that waits for a node. */
 export interface QueuedPod {
-  readonly entry: PodEntry;
+  readonly entry: PodInfo;
   /** As last seen. */
   pod: Pod;
   /** Failed tries in a row that were nobody's fault but time's: lost races, an API that was away. */
@@ -73,7 +73,7 @@ export class SchedulingQueue {
     return this.#pods.values();
   }
 
-  add(entry: PodEntry, pod: Pod): QueuedPod {
+  add(entry: PodInfo, pod: Pod): QueuedPod {
     const queued: QueuedPod = { entry, pod, attempts: 0, since: this.#clock.monotonic(), state: 'active' };
     this.#pods.set(entry.key, queued);
     this.#activate(queued);
@@ -224,7 +224,7 @@ export class SchedulingQueue {
 }
 
 /** Pods of one shape fit where any of them does, but one for which room is kept: it has a group of its own. */
-type GroupKey = PodShape | PodEntry;
+type GroupKey = PodShape | PodInfo;
 
 /** The parked pods of one shape, or one for which room is kept. */
 export interface Group {

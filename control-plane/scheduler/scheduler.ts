@@ -8,19 +8,19 @@ import { createInformers } from '../../shared/informers.ts';
 import type { Log } from '../../shared/log.ts';
 import { podCondition } from '../../shared/pod.ts';
 import { type Random, randomInt } from '../../shared/random.ts';
+import { Decider } from '../../shared/scheduling/decide.ts';
+import { type Explanation, explain, unschedulableMessage } from '../../shared/scheduling/explain.ts';
+import { NodeIndex } from '../../shared/scheduling/node-index.ts';
+import type { NodeInfo, PodInfo } from '../../shared/scheduling/node-info.ts';
+import type { Decision, Plugin } from '../../shared/scheduling/plugin.ts';
+import { defaultPlugins } from '../../shared/scheduling/plugins/index.ts';
 import { Wakeup } from '../../shared/wakeup.ts';
 import { Binder, type BinderLimits, defaultBinderLimits, type Placement } from './binder.ts';
 import { Budgets } from './budgets.ts';
-import { Decider } from './decide.ts';
-import { type Explanation, explain, unschedulableMessage } from './explain.ts';
 import type { SchedulerMetrics } from './metrics.ts';
-import { NodeIndex } from './node-index.ts';
-import type { NodeState, PodEntry } from './node-state.ts';
-import { defaultPlugins } from './plugins/index.ts';
 import { Preemptor } from './preemptor.ts';
 import { type Occasion, type QueuedPod, SchedulingQueue } from './queue.ts';
 import { nominatedNode, StatusWriter } from './status-writer.ts';
-import type { Decision, Plugin } from './types.ts';
 
 /** What a scheduler decides on. Informers that are handed in must hold these. */
 export const schedulerKinds = [
@@ -196,7 +196,7 @@ class RunningScheduler implements Scheduler {
   }
 
   /** `kept`: the node that it preempted others on before. */
-  #park(queued: QueuedPod, rejections: Rejections, kept: NodeState | undefined): void {
+  #park(queued: QueuedPod, rejections: Rejections, kept: NodeInfo | undefined): void {
     const preemption = this.#preemptor?.preempt(queued, rejections, kept);
     if (preemption?.fits) {
       this.#queue.again(queued);
@@ -242,7 +242,7 @@ class RunningScheduler implements Scheduler {
   }
 
   /** Takes the assumption back, which makes room for others. */
-  #giveBack(entry: PodEntry): void {
+  #giveBack(entry: PodInfo): void {
     if (!entry.assumed) return;
     this.#index.forget(entry);
     this.#queue.wake(roomFreed);
@@ -301,7 +301,7 @@ class RunningScheduler implements Scheduler {
   }
 
   /** Sees to it that the pod waits exactly when it wants a node from us. */
-  #queuePod(entry: PodEntry, pod: Pod, before: Pod | undefined, reshaped: boolean): void {
+  #queuePod(entry: PodInfo, pod: Pod, before: Pod | undefined, reshaped: boolean): void {
     const wanted =
       !pod.spec.nodeName &&
       !entry.deleting &&
@@ -336,7 +336,7 @@ class RunningScheduler implements Scheduler {
   }
 
   /** A nomination by an earlier scheduler, or by others, keeps room as well, unless this one keeps it elsewhere. Returns whether it does now. */
-  #keepPlace(entry: PodEntry, pod: Pod): boolean {
+  #keepPlace(entry: PodInfo, pod: Pod): boolean {
     const node = nominatedNode(pod);
     if (!node || entry.node) return false;
     this.#index.nominate(entry, node);
@@ -380,7 +380,7 @@ const helpfulTo: Readonly<Record<string, readonly Occasion[]>> = {
 };
 
 /** The node on which room is kept for a pod. */
-function keptNode({ reserved, node }: PodEntry): string | undefined {
+function keptNode({ reserved, node }: PodInfo): string | undefined {
   return reserved ? node?.name : undefined;
 }
 

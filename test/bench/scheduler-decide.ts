@@ -1,10 +1,11 @@
 /**
  * How many placements a second the scheduler decides, with no API around it: `npx tsx test/bench/scheduler-decide.ts`.
  */
-import { Decider } from '../../control-plane/scheduler/decide.ts';
-import { NodeIndex } from '../../control-plane/scheduler/node-index.ts';
-import { defaultPlugins } from '../../control-plane/scheduler/plugins/index.ts';
+
 import type { Pod } from '../../shared/generated/types.ts';
+import { Decider } from '../../shared/scheduling/decide.ts';
+import { NodeIndex } from '../../shared/scheduling/node-index.ts';
+import { defaultPlugins } from '../../shared/scheduling/plugins/index.ts';
 import { pendingPod, readyNode } from '../support/scheduling.ts';
 
 const rounds = 20_000;

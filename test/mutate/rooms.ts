@@ -23,6 +23,7 @@ function files(paths: readonly string[], ...furtherTests: string[]): Room {
 /** The rooms that decide: a fault there is a pod too many, an update lost, a right too wide. */
 export const rooms: Readonly<Record<string, Room>> = {
   scheduler: folder('control-plane/scheduler'),
+  scheduling: folder('shared/scheduling', 'control-plane/scheduler/**/*.test.ts'),
   controllers: folder('control-plane/controllers'),
   store: folder('control-plane/store', 'test/contract/store.test.ts'),
   patch: folder('control-plane/api/patch'),

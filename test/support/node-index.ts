@@ -1,6 +1,6 @@
-import type { NodeIndex } from '../../control-plane/scheduler/node-index.ts';
-import type { PodEntry } from '../../control-plane/scheduler/node-state.ts';
 import type { Pod } from '../../shared/generated/types.ts';
+import type { NodeIndex } from '../../shared/scheduling/node-index.ts';
+import type { PodInfo } from '../../shared/scheduling/node-info.ts';
 import { pendingPod } from './scheduling.ts';
 
 /** A term of pod affinity by the label `app`, over the key `zone`. */
@@ -17,7 +17,7 @@ export function wanting(name: string, kind: 'podAffinity' | 'podAntiAffinity', t
 }
 
 /** What the index keeps of a pod, which must not have ended. */
-export function set(index: NodeIndex, pod: Pod): PodEntry {
+export function set(index: NodeIndex, pod: Pod): PodInfo {
   const entry = index.setPod(pod);
   if (!entry) throw new Error('the pod has ended');
   return entry;

@@ -1,9 +1,9 @@
 import { Binder, type BinderLimits, defaultBinderLimits } from '../../control-plane/scheduler/binder.ts';
-import { NodeIndex } from '../../control-plane/scheduler/node-index.ts';
 import { type QueuedPod, SchedulingQueue } from '../../control-plane/scheduler/queue.ts';
 import type { Binding, BindResult } from '../../shared/client.ts';
 import { silentLog } from '../../shared/log.ts';
 import { seededRandom } from '../../shared/random.ts';
+import { NodeIndex } from '../../shared/scheduling/node-index.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { pendingPod, readyNode } from './scheduling.ts';
 

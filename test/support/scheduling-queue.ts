@@ -1,7 +1,7 @@
-import type { PodEntry } from '../../control-plane/scheduler/node-state.ts';
-import type { PodShape } from '../../control-plane/scheduler/pod-shape.ts';
 import { type Occasion, type QueuedPod, SchedulingQueue } from '../../control-plane/scheduler/queue.ts';
 import { seededRandom } from '../../shared/random.ts';
+import type { PodInfo } from '../../shared/scheduling/node-info.ts';
+import type { PodShape } from '../../shared/scheduling/pod-shape.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 
 export const removed: ReadonlySet<Occasion> = new Set(['pod-removed']);
@@ -19,7 +19,7 @@ export function queueOf() {
     return shape;
   };
   const add = (name: string, shape = 'shape', priority = 0): QueuedPod => {
-    const entry = { key: `default/${name}`, shape: shapeOf(shape), priority, created: 0 } as PodEntry;
+    const entry = { key: `default/${name}`, shape: shapeOf(shape), priority, created: 0 } as PodInfo;
     return queue.add(entry, {} as QueuedPod['pod']);
   };
   const name = (queued: QueuedPod | undefined) => queued?.entry.key.slice('default/'.length);

@@ -34,7 +34,7 @@ const groups: readonly (readonly [name: string, fits: (frame: Frame) => boolean]
   ['store and watch cache', ({ url }) => url.includes('/control-plane/store/')],
   ['REST', ({ url }) => url.includes('/api/rest/')],
   ['request pipeline', ({ url }) => url.includes('/control-plane/api/')],
-  ['scheduler', ({ url }) => url.includes('/control-plane/scheduler/')],
+  ['scheduler', ({ url }) => /\/(scheduler|scheduling)\//.test(url)],
   ['controllers', ({ url }) => url.includes('/control-plane/controllers/')],
   ['informers and what else is shared', ({ url }) => url.includes('/shared/')],
 ];

@@ -1,0 +1,110 @@
+import type { Pod } from '../generated/types.ts';
+import { prepare } from './checks.ts';
+import type { NodeIndex } from './node-index.ts';
+import type { NodeInfo } from './node-info.ts';
+import type { Check, Plugin } from './plugin.ts';
+import type { PodShape } from './pod-shape.ts';
+
+/** Why a pod can or can't go to each node, as of now. */
+export interface Explanation {
+  readonly nodes: readonly NodeExplanation[];
+  /** As in the pod's condition; absent when it fits somewhere. */
+  readonly message?: string;
+}
+
+export interface NodeExplanation {
+  readonly node: string;
+  readonly fits: boolean;
+  /** Every rule that stands against it, not only the first. */
+  readonly reasons: readonly { readonly plugin: string; readonly reason: string }[];
+  /** What the pod asks for and what is free, in the resource's unit: cpu in thousandths, memory in bytes, pieces. */
+  readonly resources: readonly ResourceExplanation[];
+  /** Weighted, by plugin. */
+  readonly scores: Readonly<Record<string, number>>;
+  readonly total: number;
+}
+
+export interface ResourceExplanation {
+  readonly resource: string;
+  readonly asked: number;
+  readonly free: number;
+  readonly allocatable: number;
+}
+
+/** Asks every rule about every node.. */
+export function explain(pod: Pod, index: NodeIndex, plugins: readonly Plugin[]): Explanation {
+  return index.withShape(pod, (shape) => {
+    const nodes = index.slots.filter((node): node is NodeInfo => node?.node !== undefined);
+    const checks = plugins.map((plugin) => ({ plugin, check: prepareOne(plugin, shape, index) }));
+    const explained = nodes.sort((a, b) => (a.name < b.name ? -1 : 1)).map((node) => explainNode(node, shape, checks));
+    const fitting = explained.flatMap((one, at) => (one.fits ? [{ at, node: nodes[at] as NodeInfo }] : []));
+    const compared = new Map<number, Record<string, number>>(fitting.map(({ at }) => [at, {}]));
+    for (const { plugin, check } of checks) {
+      const scores = check?.scores?.(fitting.map(({ node }) => node));
+      for (const [i, { at }] of fitting.entries()) {
+        const into = compared.get(at);
+        if (scores && into) into[plugin.name] = (check?.weight ?? 1) * (scores[i] ?? 0);
+      }
+    }
+    const result = explained.map((one, at) => {
+      const scores = { ...one.scores, ...compared.get(at) };
+      return { ...one, scores, total: Object.values(scores).reduce((sum, score) => sum + score, 0) };
+    });
+    const message = unschedulableMessage(result.map(({ reasons }) => firstPlugin(reasons)));
+    return result.some((one) => one.fits) ? { nodes: result } : { nodes: result, message };
+  });
+}
+
+/** Kubernetes' sentence: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had …`. One list of reasons a node. */
+export function unschedulableMessage(reasonsOfNodes: readonly (readonly string[])[]): string {
+  if (reasonsOfNodes.length === 0) return 'no nodes available to schedule pods';
+  const counts = new Map<string, number>();
+  for (const reasons of reasonsOfNodes) for (const one of reasons) counts.set(one, (counts.get(one) ?? 0) + 1);
+  const parts = [...counts].map(([reason, count]) => `${count} ${reason}`).sort();
+  return `0/${reasonsOfNodes.length} nodes are available: ${parts.join(', ')}.`;
+}
+
+function firstPlugin(reasons: NodeExplanation['reasons']): string[] {
+  return reasons.filter(({ plugin }) => plugin === reasons[0]?.plugin).map(({ reason }) => reason);
+}
+
+function prepareOne(plugin: Plugin, shape: PodShape, index: NodeIndex): Check | undefined {
+  return prepare([plugin], plugin.scope, shape, index)[0];
+}
+
+function explainNode(
+  node: NodeInfo,
+  shape: PodShape,
+  checks: readonly { plugin: Plugin; check: Check | undefined }[],
+): Omit<NodeExplanation, 'total'> {
+  const reasons: { plugin: string; reason: string }[] = [];
+  const scores: Record<string, number> = {};
+  for (const { plugin, check } of checks) {
+    for (const reason of check?.filter?.(node)?.reasons ?? []) reasons.push({ plugin: plugin.name, reason });
+    if (check?.score) scores[plugin.name] = (check.weight ?? 1) * check.score(node);
+  }
+  const fits = reasons.length === 0;
+  return { node: node.name, fits, reasons, resources: resourcesOf(shape, node), scores: fits ? scores : {} };
+}
+
+function resourcesOf(
+  { requests }: PodShape,
+  { allocatable, used, allocatablePods, pods }: NodeInfo,
+): ResourceExplanation[] {
+  const of = (resource: string, asked: number, has: number, taken: number): ResourceExplanation => ({
+    resource,
+    asked,
+    free: has - taken,
+    allocatable: has,
+  });
+  const ephemeral = of('ephemeral-storage', requests.ephemeralBytes, allocatable.ephemeralBytes, used.ephemeralBytes);
+  return [
+    of('cpu', requests.cpuMillis, allocatable.cpuMillis, used.cpuMillis),
+    of('memory', requests.memoryBytes, allocatable.memoryBytes, used.memoryBytes),
+    ...(requests.ephemeralBytes > 0 ? [ephemeral] : []),
+    of('pods', 1, allocatablePods, pods.size),
+    ...[...requests.other].map(([name, asked]) =>
+      of(name, asked, allocatable.other.get(name) ?? 0, used.other.get(name) ?? 0),
+    ),
+  ];
+}

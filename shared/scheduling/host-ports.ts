@@ -1,0 +1,31 @@
+import type { PodSpec } from '../generated/types.ts';
+
+/** A port of the node that a pod takes. */
+export interface HostPort {
+  readonly ip: string;
+  readonly protocol: string;
+  readonly port: number;
+}
+
+/** The node's ports that the pod's containers and sidecars take. */
+export function hostPorts(spec: PodSpec): HostPort[] {
+  const containers = [
+    ...spec.containers,
+    ...(spec.initContainers ?? []).filter((one) => one.restartPolicy === 'Always'),
+  ];
+  return containers.flatMap(({ ports = [] }) =>
+    ports.flatMap(({ hostPort, containerPort, hostIP, protocol }) => {
+      const port = hostPort || (spec.hostNetwork ? containerPort : 0);
+      return port ? [{ ip: hostIP || '0.0.0.0', protocol: protocol ?? 'TCP', port }] : [];
+    }),
+  );
+}
+
+export function portsCollide(a: HostPort, b: HostPort): boolean {
+  if (a.port !== b.port || a.protocol !== b.protocol) return false;
+  return a.ip === b.ip || isAny(a.ip) || isAny(b.ip);
+}
+
+function isAny(ip: string): boolean {
+  return ip === '0.0.0.0' || ip === '::';
+}

@@ -1,0 +1,25 @@
+import type { Plugin } from '../plugin.ts';
+import { balancedAllocation } from './balanced-allocation.ts';
+import { defaultSpread } from './default-spread.ts';
+import { imageLocality } from './image-locality.ts';
+import { interPodAffinity } from './inter-pod-affinity.ts';
+import { nodeAffinity } from './node-affinity.ts';
+import { nodePorts } from './node-ports.ts';
+import { nodeUnschedulable } from './node-unschedulable.ts';
+import { resourcesFit } from './resources-fit.ts';
+import { taintToleration } from './taint-toleration.ts';
+import { topologySpread } from './topology-spread.ts';
+
+/** In the order that they are asked: the first that rejects a node gives the reason. */
+export const defaultPlugins: readonly Plugin[] = [
+  nodeUnschedulable,
+  taintToleration,
+  nodeAffinity,
+  imageLocality,
+  nodePorts,
+  resourcesFit,
+  balancedAllocation,
+  defaultSpread,
+  topologySpread,
+  interPodAffinity,
+];

@@ -1,0 +1,26 @@
+import { portsCollide } from '../host-ports.ts';
+import type { Plugin, Rejection } from '../plugin.ts';
+
+const name = 'NodePorts';
+const rejection: Rejection = {
+  plugin: name,
+  reasons: ["node(s) didn't have free ports for the requested pod ports"],
+  resolvable: true,
+};
+
+/** A port of the node serves one pod. */
+export const nodePorts: Plugin = {
+  name,
+  scope: 'local',
+  prepare({ ports }) {
+    if (ports.length === 0) return undefined;
+    return {
+      filter(node) {
+        for (const taken of node.ports.values()) {
+          if (ports.some((wanted) => portsCollide(wanted, taken.port))) return rejection;
+        }
+        return undefined;
+      },
+    };
+  },
+};

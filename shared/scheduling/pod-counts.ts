@@ -1,0 +1,177 @@
+import type { NodeInfo, PodInfo } from './node-info.ts';
+import type { CarriedTerm, PodCount } from './plugin.ts';
+import type { PodShape, PodTerm } from './pod-shape.ts';
+
+/** What a pod's required affinity to others is worth to a pod that they would be together with (Kubernetes' default). */
+const requiredAffinityWeight = 1;
+
+/**
+ * How many pods match a term on each node, and which terms the placed pods carry themselves. Kept up with every pod
+ * that comes or goes; whether a term speaks of a pod is worked out once a shape.
+ */
+export class PodCounts {
+  readonly #matches: (term: PodTerm, shape: PodShape) => boolean;
+  readonly #counters = new Map<string, Counter>();
+  readonly #carried = new Map<string, Carried>();
+  readonly #carriedFor = new Map<PodShape, { version: number; terms: readonly CarriedTerm[] }>();
+  /** The terms that pods of a shape carry. */
+  readonly #terms = new WeakMap<PodShape, readonly Bearing[]>();
+  #carriedVersion = 0;
+  #slots = 0;
+
+  constructor(matches: (term: PodTerm, shape: PodShape) => boolean) {
+    this.#matches = matches;
+  }
+
+  count(
+    terms: readonly PodTerm[],
+    user: PodShape,
+    among: 'all' | 'staying',
+    slots: readonly (NodeInfo | undefined)[],
+  ): PodCount {
+    const key = `${among} ${terms.length === 1 ? terms[0]?.key : JSON.stringify(terms.map((term) => term.key))}`;
+    let counter = this.#counters.get(key);
+    if (!counter) {
+      counter = new Counter((shape) => terms.every((term) => this.#matches(term, shape)), among, slots);
+      this.#counters.set(key, counter);
+    }
+    counter.users.add(user);
+    return counter;
+  }
+
+  carried(shape: PodShape): readonly CarriedTerm[] {
+    if (this.#carried.size === 0) return [];
+    let known = this.#carriedFor.get(shape);
+    if (known?.version !== this.#carriedVersion) {
+      const terms = [...this.#carried.values()].filter((one) => this.#matches(one.term, shape));
+      known = { version: this.#carriedVersion, terms };
+      this.#carriedFor.set(shape, known);
+    }
+    return known.terms;
+  }
+
+  /** A pod has come to (1) or gone from (-1) a node. */
+  change({ shape, deleting }: Pick<PodInfo, 'shape' | 'deleting'>, slot: number, sign: 1 | -1): void {
+    for (const counter of this.#counters.values()) {
+      if (!deleting || counter.among === 'all') counter.change(shape, slot, sign);
+    }
+    for (const { key, term, weight } of this.#bearings(shape)) {
+      let carried = this.#carried.get(key);
+      if (!carried) {
+        carried = { term, weight, perNode: new Int32Array(this.#slots), total: 0 };
+        this.#carried.set(key, carried);
+        this.#carriedVersion++;
+      }
+      carried.perNode[slot] = (carried.perNode[slot] ?? 0) + sign;
+      carried.total += sign;
+      if (carried.total > 0) continue;
+      this.#carried.delete(key);
+      this.#carriedVersion++;
+    }
+  }
+
+  /** No pod has this shape any more. */
+  release(shape: PodShape): void {
+    this.#carriedFor.delete(shape);
+    for (const [key, counter] of this.#counters) {
+      counter.known.delete(shape);
+      if (counter.users.delete(shape) && counter.users.size === 0) this.#counters.delete(key);
+    }
+  }
+
+  cover(slots: number): void {
+    this.#slots = Math.max(this.#slots, slots);
+    for (const counter of this.#counters.values()) counter.perNode = grown(counter.perNode, slots);
+    for (const carried of this.#carried.values()) carried.perNode = grown(carried.perNode, slots);
+  }
+
+  /** What is known of matches no longer holds: it is worked out anew when it is asked for. */
+  clear(): void {
+    this.#counters.clear();
+    this.#carriedFor.clear();
+  }
+
+  #bearings(shape: PodShape): readonly Bearing[] {
+    let known = this.#terms.get(shape);
+    if (!known) {
+      known = bearingsOf(shape);
+      this.#terms.set(shape, known);
+    }
+    return known;
+  }
+}
+
+interface Bearing {
+  readonly key: string;
+  readonly term: PodTerm;
+  readonly weight: number | 'required';
+}
+
+interface Carried extends CarriedTerm {
+  perNode: Int32Array;
+  total: number;
+}
+
+class Counter implements PodCount {
+  perNode: Int32Array;
+  total = 0;
+  readonly users = new Set<PodShape>();
+  readonly known = new Map<PodShape, boolean>();
+  readonly among: 'all' | 'staying';
+  readonly #matches: (shape: PodShape) => boolean;
+
+  constructor(
+    matches: (shape: PodShape) => boolean,
+    among: 'all' | 'staying',
+    slots: readonly (NodeInfo | undefined)[],
+  ) {
+    this.#matches = matches;
+    this.among = among;
+    this.perNode = new Int32Array(slots.length);
+    for (const node of slots) {
+      if (!node) continue;
+      for (const [shape, all] of node.shapes) {
+        if (!this.#covers(shape)) continue;
+        const pods = among === 'all' ? all : all - (node.leaving.get(shape) ?? 0);
+        this.perNode[node.slot] = (this.perNode[node.slot] ?? 0) + pods;
+        this.total += pods;
+      }
+    }
+  }
+
+  change(shape: PodShape, slot: number, sign: 1 | -1): void {
+    if (!this.#covers(shape)) return;
+    this.perNode[slot] = (this.perNode[slot] ?? 0) + sign;
+    this.total += sign;
+  }
+
+  #covers(shape: PodShape): boolean {
+    let covers = this.known.get(shape);
+    if (covers === undefined) {
+      covers = this.#matches(shape);
+      this.known.set(shape, covers);
+    }
+    return covers;
+  }
+}
+
+function bearingsOf(shape: PodShape): Bearing[] {
+  const bearing = (term: PodTerm, weight: number | 'required'): Bearing => ({
+    key: `${weight} ${term.key}`,
+    term,
+    weight,
+  });
+  return [
+    ...shape.antiAffinity.required.map((term) => bearing(term, 'required')),
+    ...shape.antiAffinity.preferred.map(({ term, weight }) => bearing(term, -weight)),
+    ...shape.affinity.required.map((term) => bearing(term, requiredAffinityWeight)),
+    ...shape.affinity.preferred.map(({ term, weight }) => bearing(term, weight)),
+  ];
+}
+
+function grown(array: Int32Array, slots: number): Int32Array {
+  if (slots <= array.length) return array;
+  const next = new Int32Array(Math.max(64, slots * 2));
+  next.set(array);
+  return next;
+}
