@@ -6,7 +6,6 @@ import type { Log } from '../../shared/log.ts';
 import type { Random } from '../../shared/random.ts';
 import type { PodDns } from '../dns.ts';
 import { type ContainerState, type Runtime, RuntimeError, type SandboxState } from '../runtime/runtime.ts';
-import { markReplacing } from './absorb.ts';
 import { type Confiners, confinementOf } from './confinement.ts';
 import { cgroupResources, containerSpec, podRef, sandboxSpec } from './container-spec.ts';
 import { containersOf } from './containers.ts';
@@ -14,6 +13,7 @@ import { HookError, type Hooks } from './hooks.ts';
 import { lookAtImage } from './image-user.ts';
 import { credentialsFor, isImageName, pullPolicy } from './images.ts';
 import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
+import { markReplacing } from './memory.ts';
 import type {
   ContainerMemory,
   ContainerProgress,

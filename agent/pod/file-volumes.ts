@@ -9,13 +9,13 @@ import { isWritten, writeProjected } from './atomic-writer.ts';
 import { makeEmptyDir, mountTmpfs } from './empty-dir.ts';
 import { containerEnv, expandSubPath, newExpansion } from './env.ts';
 import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
+import { KeyedMutex } from './keyed-mutex.ts';
 import type { Mounter } from './mounter.ts';
 import { ownFiles, terminationMessage } from './own-files.ts';
 import { pathPart } from './path-part.ts';
 import { isSecret, payloadOf } from './projection.ts';
 import { removeTree } from './remove-tree.ts';
 import { bindSubPath, checkSubPath } from './sub-path.ts';
-import { Turns } from './turns.ts';
 import { type PodVolumes, setUpEach } from './volumes.ts';
 
 export interface FileVolumesDeps {
@@ -32,7 +32,7 @@ export interface FileVolumesDeps {
 export function fileVolumes(deps: FileVolumesDeps): PodVolumes {
   const podDir = (uid: string): string => join(deps.dir, pathPart(uid));
   /** By volume: a directory that one container has just made must have its permissions before another makes one in it. */
-  const turns = new Turns();
+  const mutex = new KeyedMutex();
   return {
     async prepare(pod, inputs, facts) {
       const dir = podDir(pod.metadata.uid);
@@ -55,7 +55,7 @@ export function fileVolumes(deps: FileVolumesDeps): PodVolumes {
         if (!volume) throw new ConfigError(`volume "${mount.name}" not found`);
         const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, variables, expansion) : mount.subPath;
         const source = subPath
-          ? await turns.take(rootOf(dir, volume), () => subPathSource(deps, dir, volume, container.name, i, subPath))
+          ? await mutex.run(rootOf(dir, volume), () => subPathSource(deps, dir, volume, container.name, i, subPath))
           : rootOf(dir, volume);
         mounts.push(mountOf(mount, volume, source));
       }

@@ -8,12 +8,12 @@ import type { PodStatusUpdate } from '../../shared/session.ts';
 import type { Refusal } from '../admission/refusal.ts';
 import type { Dialers } from '../probes/dialers.ts';
 import type { ContainerState, RuntimeEvent, SandboxState } from '../runtime/runtime.ts';
-import { absorb, absorbDesired, forgetCrashes } from './absorb.ts';
-import { backOffs } from './back-offs.ts';
+import { backOffEvents } from './back-off-events.ts';
 import { podRef } from './container-spec.ts';
 import { currentSandbox, newestContainer } from './containers.ts';
 import { type ExecutorDeps, executors, type PodContext, startFailureReason, withMessage } from './execute.ts';
-import { admitStep, canBeLeft, laneOf } from './lanes.ts';
+import { recordDeletion, recordObserved, resetCrashBackOff } from './memory.ts';
+import { memoryFromStatus } from './memory-from-status.ts';
 import {
   emptyProgress,
   firstInputs,
@@ -24,8 +24,8 @@ import {
 } from './model.ts';
 import { planPod } from './plan.ts';
 import { PodProbers, type ProbedPod } from './probers.ts';
-import { memoryOfReported } from './reported.ts';
 import { failedAt, freshFailureMs, podStatus, type StatusContext } from './status.ts';
+import { isCancellable, lockOf, tryStart } from './step-locks.ts';
 import type { Action, Step, StepArgs } from './steps.ts';
 
 export interface WorkerDeps extends ExecutorDeps {
@@ -93,7 +93,7 @@ export class PodWorker {
     this.#deps = deps;
     this.#probers = new PodProbers(deps, () => this.wake());
     this.#pod = pod;
-    this.#memory = memory ?? memoryOfReported(pod, deps.clock.now());
+    this.#memory = memory ?? memoryFromStatus(pod, deps.clock.now());
     this.#reported = pod.status;
     const phase = pod.status?.phase;
     if (!this.#memory.terminal && (phase === 'Succeeded' || phase === 'Failed')) {
@@ -149,7 +149,7 @@ export class PodWorker {
     const changed = pod !== undefined && !isSamePod(this.#pod, pod);
     if (pod) this.#pod = pod;
     if (changed) this.#inputs = { ...this.#inputs, pod: this.#inputs.pod + 1 };
-    const memory = absorbDesired(this.#memory, pod, this.#deps.clock.now());
+    const memory = recordDeletion(this.#memory, pod, this.#deps.clock.now());
     if (memory !== this.#memory) this.#setMemory(memory);
     else if (changed) this.#deps.remember(pod, memory, this.#reported);
     this.wake();
@@ -157,7 +157,7 @@ export class PodWorker {
 
   /** A ConfigMap or Secret that the pod names has changed: what failed for it, or crashed, gets a fresh try. */
   inputsChanged(): void {
-    this.#setMemory(forgetCrashes(this.#memory));
+    this.#setMemory(resetCrashBackOff(this.#memory));
     this.#retries.clear();
     this.#inputs = { ...this.#inputs, objects: this.#inputs.objects + 1 };
     this.wake();
@@ -244,7 +244,7 @@ export class PodWorker {
 
   #step(): void {
     const now = this.#deps.clock.now();
-    this.#setMemory(absorb(this.#memory, this.#observed(), now));
+    this.#setMemory(recordObserved(this.#memory, this.#observed(), now));
     this.#probers.sync(this.#probed());
     const view = this.#view();
     const plan = planPod(view, now);
@@ -265,16 +265,16 @@ export class PodWorker {
 
   /** Starts a step unless it is under way or has to wait for another; returns when to look again. */
   #launch(step: Step, now: number): number {
-    const key = laneOf(step);
-    const { starts, leaves } = admitStep(
+    const key = lockOf(step);
+    const { starts, cancels } = tryStart(
       step,
       [...this.#running.values()].map((each) => each.step),
     );
-    for (const other of leaves) this.#running.get(laneOf(other))?.abort?.abort();
+    for (const other of cancels) this.#running.get(lockOf(other))?.abort?.abort();
     if (!starts) return Number.POSITIVE_INFINITY;
     const retryMs = (this.#retries.get(key)?.at ?? 0) - this.#deps.clock.monotonic();
     if (retryMs > 0) return now + retryMs;
-    const abort = canBeLeft(step) ? new AbortController() : undefined;
+    const abort = isCancellable(step) ? new AbortController() : undefined;
     this.#running.set(key, { step, ...(abort ? { abort } : {}) });
     this.#version++;
     this.#deps.log.debug({ key: keyOf(this.#pod), ...step }, 'step');
@@ -347,7 +347,7 @@ export class PodWorker {
     const same = this.#reportedText ? text === this.#reportedText : isDeepStrictEqual(status, this.#reported);
     this.#reportedText = text;
     if (same && !this.#done) return;
-    for (const { type, reason, text, container } of backOffs(this.#pod, this.#reported, status)) {
+    for (const { type, reason, text, container } of backOffEvents(this.#pod, this.#reported, status)) {
       this.#deps.event(this.#pod, type, reason, text, container);
     }
     this.#reported = status;

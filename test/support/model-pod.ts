@@ -1,5 +1,5 @@
-import { absorb, absorbDesired, markReplacing } from '../../agent/pod/absorb.ts';
 import { containerHash, containersOf, hashLabel } from '../../agent/pod/containers.ts';
+import { markReplacing, recordDeletion, recordObserved } from '../../agent/pod/memory.ts';
 import {
   emptyProgress,
   firstInputs,
@@ -49,7 +49,7 @@ export class ModelPod {
   }
 
   plan(): Step[] {
-    this.memory = absorb(this.memory, { sandboxes: this.sandboxes, containers: this.containers }, this.now);
+    this.memory = recordObserved(this.memory, { sandboxes: this.sandboxes, containers: this.containers }, this.now);
     return planPod(this.view(), this.now);
   }
 
@@ -207,7 +207,7 @@ export class ModelPod {
   delete(graceSeconds = 30): void {
     const metadata = { ...this.pod.metadata, deletionTimestamp: 'x', deletionGracePeriodSeconds: graceSeconds };
     this.pod = { ...this.pod, metadata };
-    this.memory = absorbDesired(this.memory, this.pod, this.now);
+    this.memory = recordDeletion(this.memory, this.pod, this.now);
   }
 
   #change(id: string, change: Partial<ContainerState>): void {

@@ -1,4 +1,4 @@
-import { absorb } from '../../agent/pod/absorb.ts';
+import { recordObserved } from '../../agent/pod/memory.ts';
 import {
   type ContainerExit,
   emptyProgress,
@@ -84,7 +84,7 @@ export function viewOf(given: GivenView): PodView {
   return {
     pod: given.status ? { ...pod, status: given.status } : pod,
     observed,
-    memory: { ...absorb(newMemory(viewStart), observed, viewStart + (given.at ?? 5_000)), ...given.memory },
+    memory: { ...recordObserved(newMemory(viewStart), observed, viewStart + (given.at ?? 5_000)), ...given.memory },
     progress: { ...emptyProgress, ...given.progress },
     inputs: firstInputs,
     probes: new Map(given.probes),

@@ -3,19 +3,19 @@ import type { ContainerState } from '../runtime/runtime.ts';
 import { countedFrom, gracePeriodSeconds, hashLabel } from './containers.ts';
 import type { ContainerExit, ContainerMemory, ObservedPod, PodMemory } from './model.ts';
 
-/** A run of this length clears the count of crashes, as in the kubelet. */
+/** A container that has run this long starts its crash count anew, as in the kubelet. */
 export const crashResetMs = 600_000;
 
-/** Grace of a pod that was removed from the cluster without a graceful deletion. */
+/** Grace period of a pod whose object was removed without a graceful deletion. */
 const removedGraceSeconds = 1;
 
 const fresh: ContainerMemory = { nextAttempt: 0, crashes: 0, exits: [] };
 
 /**
- * The memory after seeing what the runtime has: counts attempts, records each exit once, and takes a running container
- * that is gone for one that ended in an unknown way. Returns the same object when there was nothing new.
+ * The memory after a look at the runtime: counts attempts, records each exit once, and records an unknown exit for a running container
+ * that is gone. Returns the same object when nothing changed.
  */
-export function absorb(before: PodMemory, observed: ObservedPod, now: number): PodMemory {
+export function recordObserved(before: PodMemory, observed: ObservedPod, now: number): PodMemory {
   const memory = withoutFuture(before, now);
   const containers: Record<string, ContainerMemory> = { ...memory.containers };
   let changed = false;
@@ -25,7 +25,7 @@ export function absorb(before: PodMemory, observed: ObservedPod, now: number): P
   };
   for (const state of [...observed.containers].sort((a, b) => a.attempt - b.attempt)) {
     const known = containers[state.name] ?? fresh;
-    const after = absorbContainer(known, state, now);
+    const after = recordContainer(known, state, now);
     if (after !== known) keep(state.name, after);
   }
   for (const [name, known] of Object.entries(containers)) {
@@ -41,10 +41,10 @@ export function absorb(before: PodMemory, observed: ObservedPod, now: number): P
 }
 
 /**
- * The memory after hearing what is wanted: `pod` undefined means it was removed from the cluster. A deletion's time
- * counts from when the node first heard of it, for clocks of machines differ; a later, shorter grace shortens it.
+ * The memory after a newer object of the pod; `pod` undefined: it was removed from the cluster. The grace period counts from when the
+ * node first saw the deletion, because machines' clocks differ; a later, shorter one replaces it.
  */
-export function absorbDesired(memory: PodMemory, pod: Pod | undefined, now: number): PodMemory {
+export function recordDeletion(memory: PodMemory, pod: Pod | undefined, now: number): PodMemory {
   const graceSeconds = pod
     ? pod.metadata.deletionTimestamp === undefined
       ? undefined
@@ -60,8 +60,8 @@ export function absorbDesired(memory: PodMemory, pod: Pod | undefined, now: numb
   return graceSeconds < deletion.graceSeconds ? { ...memory, deletion: { ...deletion, graceSeconds } } : memory;
 }
 
-/** The memory with crashes forgotten: what a container reads has changed, so it deserves a fresh try. */
-export function forgetCrashes(memory: PodMemory): PodMemory {
+/** The memory without crash counts: a ConfigMap or Secret has changed, so containers are started again at once. */
+export function resetCrashBackOff(memory: PodMemory): PodMemory {
   if (Object.values(memory.containers).every((container) => container.crashes === 0)) return memory;
   const containers = Object.fromEntries(
     Object.entries(memory.containers).map(([name, container]) => [name, { ...container, crashes: 0 }]),
@@ -69,7 +69,7 @@ export function forgetCrashes(memory: PodMemory): PodMemory {
   return { ...memory, containers };
 }
 
-/** The memory before a container is stopped to make way for one of another definition: its exit is then no end. */
+/** Marks a container that is stopped because its definition changed: its exit does not count for the restart policy. */
 export function markReplacing(memory: PodMemory, name: string, id: string): PodMemory {
   const known = memory.containers[name];
   if (!known || known.replacing === id) return memory;
@@ -77,8 +77,8 @@ export function markReplacing(memory: PodMemory, name: string, id: string): PodM
 }
 
 /**
- * Moments of the past that lie ahead were taken before the clock was set back. They count as now, for what waits from them would wait
- * for the clock to catch up. The reported end of a container stays.
+ * Times in the future were recorded before the clock was set back. They are moved to now, so that grace periods and back-offs do not
+ * wait for the clock to catch up. The reported end of a container stays.
  */
 function withoutFuture(memory: PodMemory, now: number): PodMemory {
   const { deletion, terminal, containers } = memory;
@@ -96,7 +96,7 @@ function withoutFuture(memory: PodMemory, now: number): PodMemory {
   };
 }
 
-function absorbContainer(before: ContainerMemory, state: ContainerState, now: number): ContainerMemory {
+function recordContainer(before: ContainerMemory, state: ContainerState, now: number): ContainerMemory {
   let after = before;
   if (state.attempt >= after.nextAttempt) after = { ...after, nextAttempt: state.attempt + 1 };
   const { live: known } = after;
@@ -121,7 +121,7 @@ function absorbContainer(before: ContainerMemory, state: ContainerState, now: nu
   return after;
 }
 
-/** What no status tells of an exit, and the runtime still has: without its sandbox an init container would run again. */
+/** Adds what a status does not hold and the runtime still has: without its sandbox an init container would run again. */
 function withOrigin(exit: ContainerExit, { sandboxId, labels }: ContainerState): ContainerExit {
   const hash = labels[hashLabel];
   return { ...exit, sandboxId, ...(hash ? { hash } : {}) };
@@ -157,12 +157,12 @@ function exitOf(state: ContainerState, now: number): ContainerExit {
     reason: state.reason ?? (exitCode === 0 ? 'Completed' : 'Error'),
     ...(state.message ? { message: state.message } : {}),
     ...(state.startedAt ? { startedAt: state.startedAt } : {}),
-    // An engine that lost power knows no time of the end.
+    // After a power loss the engine has no time of the exit.
     finishedAt: finishedAt > 0 ? Math.min(finishedAt, now) : now,
   };
 }
 
-/** What the kubelet says of a container that it cannot find any more. */
+/** The exit that the kubelet reports for a container that it cannot find any more. */
 function lostExit(live: NonNullable<ContainerMemory['live']>, now: number): ContainerExit {
   return {
     id: live.id,

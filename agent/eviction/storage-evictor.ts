@@ -1,11 +1,11 @@
-import type { Clock } from '../shared/clock.ts';
-import { messageOf } from '../shared/errors.ts';
-import type { Pod } from '../shared/generated/types.ts';
-import type { Log } from '../shared/log.ts';
-import { keyOf } from '../shared/object.ts';
-import { exceededLimit, type StorageUsage, type StorageWatch, storageWatch } from './pod/storage-limits.ts';
-import type { PodVolumes } from './pod/volumes.ts';
-import type { ContainerState, Runtime } from './runtime/runtime.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { Pod } from '../../shared/generated/types.ts';
+import type { Log } from '../../shared/log.ts';
+import { keyOf } from '../../shared/object.ts';
+import type { PodVolumes } from '../pod/volumes.ts';
+import type { ContainerState, Runtime } from '../runtime/runtime.ts';
+import { exceededLimit, type StorageUsage, type StorageWatch, storageWatch } from './storage-limits.ts';
 
 export interface StorageEvictorDeps {
   readonly runtime: Pick<Runtime, 'storage'>;

@@ -1,9 +1,9 @@
-/** Runs the work of one key one after the other, in the order asked for; work that failed holds up no other. */
-export class Turns {
+/** Runs the work of one key one at a time, in the order of the calls; a failure does not hold up what waits behind it. */
+export class KeyedMutex {
   readonly #last = new Map<string, Promise<unknown>>();
 
   /** What `work` returns or throws. */
-  async take<T>(key: string, work: () => Promise<T>): Promise<T> {
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const mine = (this.#last.get(key) ?? Promise.resolve()).then(work, work);
     this.#last.set(key, mine);
     try {

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { container, HollowNode, makePod } from '../test/support/hollow-agent.ts';
+import { container, HollowNode, makePod } from '../../test/support/hollow-agent.ts';
 
 let node: HollowNode;
 afterEach(() => node.kill());

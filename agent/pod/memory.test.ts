@@ -3,8 +3,8 @@ import { makePod } from '../../test/support/hollow-agent.ts';
 import { ModelPod, podOf, start } from '../../test/support/model-pod.ts';
 import { containerState, exitedState, sandboxState, viewStart } from '../../test/support/pod-view.ts';
 import type { ContainerState } from '../runtime/runtime.ts';
-import { absorb, absorbDesired, forgetCrashes, markReplacing } from './absorb.ts';
 import { hashLabel } from './containers.ts';
+import { markReplacing, recordDeletion, recordObserved, resetCrashBackOff } from './memory.ts';
 import { newMemory, type PodMemory } from './model.ts';
 import { resourcesLabel, resourcesText } from './resources.ts';
 
@@ -46,7 +46,7 @@ describe('the memory', () => {
     expect(model.memory.containers.a0?.resized).toBeUndefined();
   });
 
-  it('is the same object when there is nothing new', () => {
+  it('is the same object when nothing changed', () => {
     const model = new ModelPod(podOf({ inits: [], apps: 2, policy: 'Always' }));
     model.settle();
     const before = model.memory;
@@ -75,7 +75,7 @@ const minute = 60_000;
 /** What is remembered after each of these looks at the runtime, one after another. */
 function seen(...looks: ContainerState[][]): PodMemory {
   return looks.reduce(
-    (memory, containers) => absorb(memory, { sandboxes: [sandboxState()], containers }, now),
+    (memory, containers) => recordObserved(memory, { sandboxes: [sandboxState()], containers }, now),
     newMemory(viewStart),
   );
 }
@@ -169,7 +169,7 @@ describe('of a container that has ended', () => {
       const last = { id: 'c1', attempt: 1, startedAt: viewStart, finishedAt: viewStart + ms };
       const containers = [exitedState('app', 1, { id: 'c0' }), exitedState('app', 1, last)];
       const observed = { sandboxes: [], containers };
-      return absorb(newMemory(viewStart), observed, viewStart + 20 * minute).containers.app?.crashes;
+      return recordObserved(newMemory(viewStart), observed, viewStart + 20 * minute).containers.app?.crashes;
     };
     expect(ran(10 * minute)).toBe(1);
     expect(ran(10 * minute - 1)).toBe(2);
@@ -228,7 +228,7 @@ describe('of a container that vanished', () => {
 
 describe('of sandboxes', () => {
   const lookAt = (...sandboxes: Array<ReturnType<typeof sandboxState>>) =>
-    absorb({ ...newMemory(viewStart), nextSandbox: 1 }, { sandboxes, containers: [] }, now);
+    recordObserved({ ...newMemory(viewStart), nextSandbox: 1 }, { sandboxes, containers: [] }, now);
 
   it('the next has a number that none has had, and numbers are not given again when sandboxes are gone', () => {
     expect(lookAt(sandboxState({ attempt: 4 }), sandboxState({ attempt: 2 })).nextSandbox).toBe(5);
@@ -239,19 +239,19 @@ describe('of sandboxes', () => {
     const dead = sandboxState({ id: 'dead', running: false, address: '10.64.3.9' });
     expect(lookAt(dead, sandboxState()).address).toBe('10.64.3.2');
     const known = lookAt(sandboxState());
-    expect(absorb(known, { sandboxes: [dead], containers: [] }, now).address).toBe('10.64.3.2');
+    expect(recordObserved(known, { sandboxes: [dead], containers: [] }, now).address).toBe('10.64.3.2');
     const moved = sandboxState({ address: '10.64.3.7' });
-    expect(absorb(known, { sandboxes: [moved], containers: [] }, now).address).toBe('10.64.3.7');
+    expect(recordObserved(known, { sandboxes: [moved], containers: [] }, now).address).toBe('10.64.3.7');
   });
 });
 
 it('the number of the next sandbox is news by itself', () => {
   const memory = { ...newMemory(viewStart), nextSandbox: 1, address: '10.64.3.2' };
   const sandboxes = [sandboxState({ attempt: 1 })];
-  expect(absorb(memory, { sandboxes, containers: [] }, now).nextSandbox).toBe(2);
+  expect(recordObserved(memory, { sandboxes, containers: [] }, now).nextSandbox).toBe(2);
 });
 
-describe('what is wanted', () => {
+describe('a newer object of the pod', () => {
   const memory = newMemory(viewStart);
   const deleted = (graceSeconds?: number) =>
     makePod(
@@ -264,33 +264,33 @@ describe('what is wanted', () => {
     );
 
   it('is no deletion for a pod that is not being deleted', () => {
-    expect(absorbDesired(memory, makePod('web'), now)).toBe(memory);
+    expect(recordDeletion(memory, makePod('web'), now)).toBe(memory);
   });
 
   it('has the grace of the deletion, or else of the pod', () => {
-    expect(absorbDesired(memory, deleted(7), now).deletion).toEqual({ since: now, graceSeconds: 7 });
-    expect(absorbDesired(memory, deleted(), now).deletion).toEqual({ since: now, graceSeconds: 45 });
+    expect(recordDeletion(memory, deleted(7), now).deletion).toEqual({ since: now, graceSeconds: 7 });
+    expect(recordDeletion(memory, deleted(), now).deletion).toEqual({ since: now, graceSeconds: 45 });
   });
 
   it('has a later grace of the deletion that is shorter, from the same moment', () => {
-    const going = { ...absorbDesired(memory, deleted(30), now), address: '10.64.3.2' };
-    expect(absorbDesired(going, deleted(3), now + 1_000)).toEqual({
+    const going = { ...recordDeletion(memory, deleted(30), now), address: '10.64.3.2' };
+    expect(recordDeletion(going, deleted(3), now + 1_000)).toEqual({
       ...going,
       deletion: { since: now, graceSeconds: 3 },
     });
   });
 
-  it('is the same object when a deletion is heard of again', () => {
-    const going = absorbDesired(memory, deleted(7), now);
-    expect(absorbDesired(going, deleted(7), now + 1_000)).toBe(going);
-    expect(absorbDesired(going, deleted(8), now + 1_000)).toBe(going);
+  it('is the same object when a deletion is seen again', () => {
+    const going = recordDeletion(memory, deleted(7), now);
+    expect(recordDeletion(going, deleted(7), now + 1_000)).toBe(going);
+    expect(recordDeletion(going, deleted(8), now + 1_000)).toBe(going);
   });
 
   it('leaves a pod that was removed from the cluster one second, and no more than it had', () => {
-    expect(absorbDesired(memory, undefined, now).deletion).toEqual({ since: now, graceSeconds: 1 });
-    const going = absorbDesired(memory, deleted(30), now);
+    expect(recordDeletion(memory, undefined, now).deletion).toEqual({ since: now, graceSeconds: 1 });
+    const going = recordDeletion(memory, deleted(30), now);
     const endsAt = (at: number) => {
-      const { since, graceSeconds } = absorbDesired(going, undefined, at).deletion ?? { since: 0, graceSeconds: 0 };
+      const { since, graceSeconds } = recordDeletion(going, undefined, at).deletion ?? { since: 0, graceSeconds: 0 };
       return since + graceSeconds * 1000 - now;
     };
     expect(endsAt(now + 10_000)).toBe(11_000);
@@ -299,24 +299,24 @@ describe('what is wanted', () => {
   });
 
   it('never ends a deletion before it began, though the clock was set back', () => {
-    const going = absorbDesired(memory, deleted(30), now);
-    expect(absorbDesired(going, undefined, now - 3_600_000).deletion).toEqual({ since: now, graceSeconds: 0 });
+    const going = recordDeletion(memory, deleted(30), now);
+    expect(recordDeletion(going, undefined, now - 3_600_000).deletion).toEqual({ since: now, graceSeconds: 0 });
   });
 });
 
 describe('crashes', () => {
   it('are forgotten of every container, and nothing else is', () => {
     const memory = seen([exitedState('app', 1), exitedState('other', 1)]);
-    const { app, other } = forgetCrashes(memory).containers;
+    const { app, other } = resetCrashBackOff(memory).containers;
     expect(app).toEqual({ ...memory.containers.app, crashes: 0 });
     expect(other).toEqual({ ...memory.containers.other, crashes: 0 });
   });
 
   it('are forgotten when only one of two has crashed; where none has, the memory is the same object', () => {
     const one = seen([containerState('app'), exitedState('other', 1)]);
-    expect(forgetCrashes(one).containers.other?.crashes).toBe(0);
+    expect(resetCrashBackOff(one).containers.other?.crashes).toBe(0);
     const none = seen([containerState('app')]);
-    expect(forgetCrashes(none)).toBe(none);
+    expect(resetCrashBackOff(none)).toBe(none);
   });
 });
 
@@ -324,7 +324,8 @@ describe('a container that makes way for one of another definition', () => {
   it('ends as a replaced one, whether its exit was seen or it vanished', () => {
     const running = containerState('app');
     const marked = markReplacing(seen([running]), 'app', 'id-app');
-    const look = (containers: ContainerState[]) => absorb(marked, { sandboxes: [sandboxState()], containers }, now);
+    const look = (containers: ContainerState[]) =>
+      recordObserved(marked, { sandboxes: [sandboxState()], containers }, now);
     expect(look([exitedState('app', 143)]).containers.app?.exits[0]?.replaced).toBe(true);
     expect(look([]).containers.app?.exits[0]?.replaced).toBe(true);
   });
@@ -335,7 +336,9 @@ describe('a container that makes way for one of another definition', () => {
     expect(markReplacing(marked, 'app', 'id-app')).toBe(marked);
     expect(markReplacing(memory, 'unknown', 'id')).toBe(memory);
     const other = markReplacing(memory, 'app', 'another');
-    expect(absorb(other, { sandboxes: [], containers: [] }, now).containers.app?.exits[0]?.replaced).toBeUndefined();
+    expect(
+      recordObserved(other, { sandboxes: [], containers: [] }, now).containers.app?.exits[0]?.replaced,
+    ).toBeUndefined();
   });
 });
 
@@ -348,7 +351,11 @@ describe('after the clock was set back', () => {
     const ended = seen([exitedState('app', 1, { finishedAt: now }), containerState('other')]);
     const terminal = { phase: 'Failed' as const, since: now, graceSeconds: 5 };
     const before: PodMemory = { ...ended, terminal, deletion: { since: now, graceSeconds: 30 } };
-    const memory = absorb(before, { sandboxes: [sandboxState()], containers: [containerState('other')] }, earlier);
+    const memory = recordObserved(
+      before,
+      { sandboxes: [sandboxState()], containers: [containerState('other')] },
+      earlier,
+    );
     expect(memory.containers.app?.exits[0]?.countedFrom).toBe(earlier);
     // What was reported of the end stays as it was.
     expect(memory.containers.app?.exits[0]?.finishedAt).toBe(now);
@@ -362,9 +369,9 @@ describe('after the clock was set back', () => {
     ['a deletion', { deletion: { since: now, graceSeconds: 30 } }, { deletion: { since: earlier, graceSeconds: 30 } }],
     ['an end', { terminal: { phase: 'Failed', since: now } }, { terminal: { phase: 'Failed', since: earlier } }],
   ] as const)('%s alone is enough', (_, before, after) => {
-    expect(absorb({ ...newMemory(viewStart), ...before }, empty, earlier)).toMatchObject(after);
+    expect(recordObserved({ ...newMemory(viewStart), ...before }, empty, earlier)).toMatchObject(after);
     const same = { ...newMemory(viewStart), ...before };
-    expect(absorb(same, empty, now)).toBe(same);
+    expect(recordObserved(same, empty, now)).toBe(same);
   });
 
   it('an end without a time stays without one', () => {
@@ -373,12 +380,12 @@ describe('after the clock was set back', () => {
       terminal: { phase: 'Succeeded' },
       deletion: { since: now, graceSeconds: 30 },
     };
-    expect(absorb(before, empty, earlier).terminal).toEqual({ phase: 'Succeeded' });
+    expect(recordObserved(before, empty, earlier).terminal).toEqual({ phase: 'Succeeded' });
   });
 
   it('the end of a single container is enough', () => {
     const ended = seen([exitedState('app', 1), exitedState('other', 1, { finishedAt: now })]);
-    const { app, other } = absorb(ended, empty, now - 1_000).containers;
+    const { app, other } = recordObserved(ended, empty, now - 1_000).containers;
     expect(other?.exits[0]).toMatchObject({ countedFrom: now - 1_000, finishedAt: now });
     expect(app).toEqual(ended.containers.app);
   });

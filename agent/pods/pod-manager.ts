@@ -1,38 +1,38 @@
-import { backoffMs } from '../shared/backoff.ts';
-import type { Clock } from '../shared/clock.ts';
-import { messageOf } from '../shared/errors.ts';
-import type { ConfigMap, Pod, PodStatus, Secret } from '../shared/generated/types.ts';
-import type { Log } from '../shared/log.ts';
-import type { Cidr } from '../shared/net/ipv4.ts';
-import { keyOf } from '../shared/object.ts';
-import { isPodTerminal } from '../shared/pod.ts';
-import { podReferences } from '../shared/pod-references.ts';
-import type { Random } from '../shared/random.ts';
-import type { PodStatusUpdate } from '../shared/session.ts';
-import { Admissions } from './admission/admissions.ts';
-import type { NodeView } from './admission/admit.ts';
-import { type NodeFeatures, unsupported } from './admission/features.ts';
-import type { Checkpoint } from './checkpoint/checkpoint.ts';
-import type { PodDns } from './dns.ts';
-import { AddressPool } from './network/ipam.ts';
-import { podRef } from './pod/container-spec.ts';
-import type { Hooks } from './pod/hooks.ts';
-import type { PodFacts, PodInputs } from './pod/inputs.ts';
-import { newMemory, type PodMemory } from './pod/model.ts';
-import type { StatusContext } from './pod/status.ts';
-import type { TokenSource } from './pod/tokens.ts';
-import type { PodVolumes } from './pod/volumes.ts';
-import { PodWorker, type WorkerDeps } from './pod/worker.ts';
-import { PodRecords } from './pod-records.ts';
-import type { Dialers } from './probes/dialers.ts';
-import type { ContainerState, Runtime, RuntimeEvent, SandboxState } from './runtime/runtime.ts';
+import { backoffMs } from '../../shared/backoff.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { messageOf } from '../../shared/errors.ts';
+import type { ConfigMap, Pod, PodStatus, Secret } from '../../shared/generated/types.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Cidr } from '../../shared/net/ipv4.ts';
+import { keyOf } from '../../shared/object.ts';
+import { isPodTerminal } from '../../shared/pod.ts';
+import { podReferences } from '../../shared/pod-references.ts';
+import type { Random } from '../../shared/random.ts';
+import type { PodStatusUpdate } from '../../shared/session.ts';
+import { Admissions } from '../admission/admissions.ts';
+import type { NodeView } from '../admission/admit.ts';
+import { type NodeFeatures, unsupported } from '../admission/features.ts';
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { PodDns } from '../dns.ts';
+import { AddressPool } from '../network/ipam.ts';
+import { podRef } from '../pod/container-spec.ts';
+import type { Hooks } from '../pod/hooks.ts';
+import type { PodFacts, PodInputs } from '../pod/inputs.ts';
+import { newMemory, type PodMemory } from '../pod/model.ts';
+import type { StatusContext } from '../pod/status.ts';
+import type { TokenSource } from '../pod/tokens.ts';
+import type { PodVolumes } from '../pod/volumes.ts';
+import { PodWorker, type WorkerDeps } from '../pod/worker.ts';
+import type { Dialers } from '../probes/dialers.ts';
+import type { ContainerState, Runtime, RuntimeEvent, SandboxState } from '../runtime/runtime.ts';
 import {
   type Assigned,
   type AssignedChanges,
   applyAssignments,
   noChanges,
   nothingAssigned,
-} from './session/assignments.ts';
+} from '../session/assignments.ts';
+import { PodCheckpoints } from './pod-checkpoints.ts';
 
 export interface PodManagerDeps {
   readonly runtime: Runtime;
@@ -99,7 +99,7 @@ export class PodManager {
   /** Pods that are gone from the node while the cluster still has their objects, with what was last reported of them. */
   readonly #finished = new Map<string, PodStatusUpdate>();
   readonly #admissions: Admissions;
-  readonly #records: PodRecords;
+  readonly #records: PodCheckpoints;
   #listed = false;
   /** The control plane has said what it wants, at least once in this process. */
   #authoritative = false;
@@ -118,7 +118,7 @@ export class PodManager {
   constructor(deps: PodManagerDeps) {
     this.#deps = deps;
     this.#log = deps.log.child({ component: 'pods' });
-    this.#records = new PodRecords(deps.checkpoint, deps.volatile);
+    this.#records = new PodCheckpoints(deps.checkpoint, deps.volatile);
     this.#admissions = new Admissions({
       node: deps.nodeView,
       event: deps.event,
@@ -265,7 +265,7 @@ export class PodManager {
       const [kind] = key.split('/', 1);
       if (kind === 'configmaps') this.#assigned.configMaps.set(keyOf(document as ConfigMap), document as ConfigMap);
       else if (kind === 'secrets') this.#assigned.secrets.set(keyOf(document as Secret), document as Secret);
-      const record = PodRecords.restored(key, documents);
+      const record = PodCheckpoints.restored(key, documents);
       if (record) {
         const { pod, memory } = record;
         this.#assigned.pods.set(keyOf(pod), pod);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ContainerStatus, Pod, PodStatus } from '../../shared/generated/types.ts';
-import { absorb } from './absorb.ts';
-import { memoryOfReported } from './reported.ts';
+import { recordObserved } from './memory.ts';
+import { memoryFromStatus } from './memory-from-status.ts';
 
 const now = Date.UTC(2026, 0, 2);
 const at = (second: number) => `2026-01-01T00:00:0${second}Z`;
@@ -12,7 +12,7 @@ function container(name: string, status: Partial<ContainerStatus>): ContainerSta
 }
 
 function memory(status: Partial<PodStatus> | undefined) {
-  return memoryOfReported({ status } as Pod, now);
+  return memoryFromStatus({ status } as Pod, now);
 }
 
 const ended = (id: string, from: number) => ({
@@ -48,7 +48,7 @@ describe('what is remembered of a pod that this agent has no record of', () => {
       live: { id: 'c2', attempt: 2, startedAt: ms(4), image: 'i:1', imageId: 'fake://sha' },
       exits: [{ id: 'c1', attempt: 1, exitCode: 3, startedAt: ms(1), finishedAt: ms(2) }],
     });
-    const [lost, first] = absorb(before, { sandboxes: [], containers: [] }, now).containers.main?.exits ?? [];
+    const [lost, first] = recordObserved(before, { sandboxes: [], containers: [] }, now).containers.main?.exits ?? [];
     expect([lost?.reason, lost?.attempt, first?.id]).toEqual(['ContainerStatusUnknown', 2, 'c1']);
   });
 
@@ -86,7 +86,11 @@ describe('what is remembered of a pod that this agent has no record of', () => {
     const containers = (['exited', 'running'] as const).map((state, i) => {
       return { ...there, id: `i${i}`, name: `init${i}`, attempt: 0, state, exitCode: 0 } as never;
     });
-    const { init0, init1 } = absorb(memory({ initContainerStatuses }), { sandboxes: [], containers }, now).containers;
+    const { init0, init1 } = recordObserved(
+      memory({ initContainerStatuses }),
+      { sandboxes: [], containers },
+      now,
+    ).containers;
     expect(init0?.exits).toMatchObject([{ id: 'i0', sandboxId: 's', hash: 'h', finishedAt: ms(2) }]);
     expect(init1?.live).toMatchObject({ id: 'i1', sandboxId: 's', hash: 'h' });
   });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ContainerStatus, Pod } from '../../shared/generated/types.ts';
-import { backOffs } from './back-offs.ts';
+import { backOffEvents } from './back-off-events.ts';
 
 const pod = {
   metadata: { name: 'web', namespace: 'shop', uid: 'u1' },
@@ -18,13 +18,13 @@ test('a container that waits for its restart is told of once a restart, in the w
     text: 'Back-off restarting failed container app in pod web_shop(u1)',
     container: 'app',
   };
-  expect(backOffs(pod, undefined, waiting('CrashLoopBackOff', 1))).toEqual([told]);
-  expect(backOffs(pod, waiting('CrashLoopBackOff', 1), waiting('CrashLoopBackOff', 1))).toEqual([]);
-  expect(backOffs(pod, waiting('CrashLoopBackOff', 1), waiting('CrashLoopBackOff', 2))).toEqual([told]);
+  expect(backOffEvents(pod, undefined, waiting('CrashLoopBackOff', 1))).toEqual([told]);
+  expect(backOffEvents(pod, waiting('CrashLoopBackOff', 1), waiting('CrashLoopBackOff', 1))).toEqual([]);
+  expect(backOffEvents(pod, waiting('CrashLoopBackOff', 1), waiting('CrashLoopBackOff', 2))).toEqual([told]);
 });
 
 test('an image that is not pulled for a while is told of as the kubelet does, by two events', () => {
-  expect(backOffs(pod, waiting('ErrImagePull'), waiting('ImagePullBackOff'))).toEqual([
+  expect(backOffEvents(pod, waiting('ErrImagePull'), waiting('ImagePullBackOff'))).toEqual([
     { type: 'Normal', reason: 'BackOff', text: 'Back-off pulling image "app:1"', container: 'app' },
     { type: 'Warning', reason: 'Failed', text: 'Error: ImagePullBackOff', container: 'app' },
   ]);
@@ -50,26 +50,26 @@ test('a container is reported by its own image and its own past, be it an init, 
     containerStatuses: [stateOf('app', 'ImagePullBackOff'), stateOf('other', 'ImagePullBackOff')],
     ephemeralContainerStatuses: [stateOf('debug', 'ImagePullBackOff')],
   };
-  const told = backOffs(many, before, now).filter(({ type }) => type === 'Normal');
+  const told = backOffEvents(many, before, now).filter(({ type }) => type === 'Normal');
   expect(told.map(({ container, text }) => [container, text])).toEqual([
     ['one', 'Back-off pulling image "one:1"'],
     ['other', 'Back-off pulling image "other:1"'],
     ['debug', 'Back-off pulling image "debug:9"'],
   ]);
-  expect(backOffs(many, now, now)).toEqual([]);
-  expect(backOffs(many, now, {})).toEqual([]);
-  expect(backOffs(many, now, { containerStatuses: [stateOf('app'), { name: 'other' } as ContainerStatus] })).toEqual(
-    [],
-  );
+  expect(backOffEvents(many, now, now)).toEqual([]);
+  expect(backOffEvents(many, now, {})).toEqual([]);
+  expect(
+    backOffEvents(many, now, { containerStatuses: [stateOf('app'), { name: 'other' } as ContainerStatus] }),
+  ).toEqual([]);
 });
 
 test('a container that crashed after its image could not be pulled is reported with its new reason', () => {
-  expect(backOffs(pod, waiting('ImagePullBackOff'), waiting('CrashLoopBackOff'))).toHaveLength(1);
+  expect(backOffEvents(pod, waiting('ImagePullBackOff'), waiting('CrashLoopBackOff'))).toHaveLength(1);
   expect(
-    backOffs(pod, { containerStatuses: [{ name: 'app' } as ContainerStatus] }, waiting('CrashLoopBackOff')),
+    backOffEvents(pod, { containerStatuses: [{ name: 'app' } as ContainerStatus] }, waiting('CrashLoopBackOff')),
   ).toHaveLength(1);
 });
 
 test('a container that waits for its first start backs off from nothing', () => {
-  expect(backOffs(pod, undefined, waiting('ContainerCreating'))).toEqual([]);
+  expect(backOffEvents(pod, undefined, waiting('ContainerCreating'))).toEqual([]);
 });

@@ -5,11 +5,10 @@ import { type ContainerExit, type ContainerMemory, newMemory, type PodMemory } f
 type Ended = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>;
 
 /**
- * What is remembered of a pod of which this agent has no record: what its stored status tells, as in the kubelet. So its start, its
- * restarts and its exits do not begin anew after the checkpoint was lost or the pod was forgotten. A container that was reported as running
- * counts as one that ended in an unknown way, unless the runtime has it.
+ * The memory of a pod that has no checkpoint, from its stored status, as in the kubelet: start time, restart counts and exits are kept.
+ * A container that was reported as running counts as lost, unless the runtime has it.
  */
-export function memoryOfReported({ status }: Pod, now: number): PodMemory {
+export function memoryFromStatus({ status }: Pod, now: number): PodMemory {
   const {
     startTime,
     initContainerStatuses = [],
@@ -67,7 +66,7 @@ function exitOf(
   };
 }
 
-/** No status tells the sandbox that a container was in: it is none of those that are there. */
+/** A status does not name the container's sandbox: an empty id matches none. */
 function containerOf(id: string, { image, imageID }: Pick<ContainerStatus, 'image' | 'imageID'>) {
   return { id: id.replace(/^[^/]*:\/\//, ''), sandboxId: '', image, imageId: imageID };
 }

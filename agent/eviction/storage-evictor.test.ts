@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Pod } from '../shared/generated/types.ts';
-import { silentLog } from '../shared/log.ts';
-import { VirtualClock } from '../shared/virtual-clock.ts';
-import { container, makePod } from '../test/support/hollow-agent.ts';
-import { containerState } from '../test/support/pod-view.ts';
-import type { ContainerState } from './runtime/runtime.ts';
+import type { Pod } from '../../shared/generated/types.ts';
+import { silentLog } from '../../shared/log.ts';
+import { VirtualClock } from '../../shared/virtual-clock.ts';
+import { container, makePod } from '../../test/support/hollow-agent.ts';
+import { containerState } from '../../test/support/pod-view.ts';
+import type { ContainerState } from '../runtime/runtime.ts';
 import { StorageEvictor } from './storage-evictor.ts';
 
 const mib = 2 ** 20;

@@ -7,8 +7,8 @@ export interface BackOffEvent {
   readonly container: string;
 }
 
-/** What is to be told of containers that have begun to wait for another try since the status before. */
-export function backOffs(pod: Pod, before: PodStatus | undefined, now: PodStatus): BackOffEvent[] {
+/** The events of containers that have entered a back-off since the status before. */
+export function backOffEvents(pod: Pod, before: PodStatus | undefined, now: PodStatus): BackOffEvent[] {
   const { name: podName, namespace, uid } = pod.metadata;
   const events: BackOffEvent[] = [];
   for (const { name, image, state, restartCount } of containers(now)) {
@@ -20,8 +20,8 @@ export function backOffs(pod: Pod, before: PodStatus | undefined, now: PodStatus
       const text = `Back-off restarting failed container ${name} in pod ${podName}_${namespace}(${uid})`;
       events.push({ type: 'Warning', reason: 'BackOff', text, container: name });
     } else {
-      const asked = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((each) => each.name === name);
-      const text = `Back-off pulling image "${asked?.image ?? image ?? ''}"`;
+      const spec = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((each) => each.name === name);
+      const text = `Back-off pulling image "${spec?.image ?? image ?? ''}"`;
       events.push({ type: 'Normal', reason: 'BackOff', text, container: name });
       events.push({ type: 'Warning', reason: 'Failed', text: 'Error: ImagePullBackOff', container: name });
     }

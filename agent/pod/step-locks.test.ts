@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { admitStep, canBeLeft } from './lanes.ts';
+import { isCancellable, tryStart } from './step-locks.ts';
 import type { Step } from './steps.ts';
 
 const deadline = 5_000;
@@ -17,13 +17,13 @@ const finish: Step = { action: 'finish', phase: 'Failed' };
 const cleanup: Step = { action: 'cleanup' };
 
 const ofOther = (step: Step): Step => ({ ...step, container: 'other' }) as Step;
-const starts = (step: Step, ...running: Step[]) => admitStep(step, running).starts;
-const leaves = (step: Step, ...running: Step[]) => admitStep(step, running).leaves;
+const starts = (step: Step, ...running: Step[]) => tryStart(step, running).starts;
+const cancels = (step: Step, ...running: Step[]) => tryStart(step, running).cancels;
 
-describe('a step begins', () => {
-  it('when nothing is under way', () => {
+describe('a step starts', () => {
+  it('when nothing runs', () => {
     for (const step of [pull, create, start, stop, hook, update, remove, volumes, sandbox, finish, cleanup]) {
-      expect(admitStep(step, [])).toEqual({ starts: true, leaves: [] });
+      expect(tryStart(step, [])).toEqual({ starts: true, cancels: [] });
     }
   });
 
@@ -42,7 +42,7 @@ describe('a step begins', () => {
     expect(starts(volumes, volumes)).toBe(false);
   });
 
-  it('for the whole pod only alone, and nothing begins beside it', () => {
+  it('for the whole pod only alone, and nothing starts beside it', () => {
     for (const whole of [removeSandbox, finish, cleanup, { action: 'releaseVolumes' } as Step]) {
       for (const step of [pull, create, start, stop, hook, update, remove, volumes]) {
         expect(starts(whole, step)).toBe(false);
@@ -53,7 +53,7 @@ describe('a step begins', () => {
     }
   });
 
-  it('beside the making of a sandbox when it pulls an image or makes a container, and not else', () => {
+  it('while a sandbox is made only when it pulls an image or creates a container', () => {
     for (const step of [pull, create]) {
       expect(starts(step, sandbox)).toBe(true);
       expect(starts(sandbox, step)).toBe(true);
@@ -65,33 +65,33 @@ describe('a step begins', () => {
   });
 });
 
-describe('a step under way is left in the middle', () => {
-  it('when its container is to stop: pulls and starts, not what has to be whole', () => {
-    expect(leaves(stop, pull)).toEqual([pull]);
-    expect(leaves(stop, start)).toEqual([start]);
-    for (const step of [create, update]) expect(leaves(stop, step)).toEqual([]);
-    expect(leaves(start, pull)).toEqual([]);
-    expect(leaves(stop, ofOther(pull))).toEqual([]);
+describe('a running step is cancelled', () => {
+  it('when its container is to stop: pulls and starts, not what must not end halfway', () => {
+    expect(cancels(stop, pull)).toEqual([pull]);
+    expect(cancels(stop, start)).toEqual([start]);
+    for (const step of [create, update]) expect(cancels(stop, step)).toEqual([]);
+    expect(cancels(start, pull)).toEqual([]);
+    expect(cancels(stop, ofOther(pull))).toEqual([]);
   });
 
-  it('when it stops the same container and there is less time now', () => {
+  it('when it stops the same container and the deadline has moved forward', () => {
     const sooner = { ...stop, deadline: deadline - 1 };
-    expect(leaves(sooner, stop)).toEqual([stop]);
-    expect(leaves(sooner, hook)).toEqual([hook]);
-    expect(leaves({ ...hook, deadline: deadline - 1 }, stop)).toEqual([stop]);
-    expect(leaves(stop, stop)).toEqual([]);
-    expect(leaves(stop, sooner)).toEqual([]);
-    expect(leaves({ ...sooner, id: 'another' }, stop)).toEqual([]);
+    expect(cancels(sooner, stop)).toEqual([stop]);
+    expect(cancels(sooner, hook)).toEqual([hook]);
+    expect(cancels({ ...hook, deadline: deadline - 1 }, stop)).toEqual([stop]);
+    expect(cancels(stop, stop)).toEqual([]);
+    expect(cancels(stop, sooner)).toEqual([]);
+    expect(cancels({ ...sooner, id: 'another' }, stop)).toEqual([]);
   });
 
-  it('when the whole pod is waited for: pulls and starts of all containers, and no stop', () => {
-    expect(leaves(finish, pull, ofOther(start), stop, volumes, create)).toEqual([pull, ofOther(start)]);
-    expect(leaves(sandbox, pull)).toEqual([]);
-    expect(leaves(volumes, sandbox, pull)).toEqual([]);
+  it('when a step for the whole pod waits: pulls and starts of all containers, and no stop', () => {
+    expect(cancels(finish, pull, ofOther(start), stop, volumes, create)).toEqual([pull, ofOther(start)]);
+    expect(cancels(sandbox, pull)).toEqual([]);
+    expect(cancels(volumes, sandbox, pull)).toEqual([]);
   });
 
-  it('by a signal that pulls, starts, hooks and stops have, and nothing else', () => {
-    expect([pull, start, hook, stop].every(canBeLeft)).toBe(true);
-    expect([create, update, remove, volumes, sandbox, removeSandbox, finish, cleanup].some(canBeLeft)).toBe(false);
+  it('by a signal that only pulls, starts, hooks and stops have', () => {
+    expect([pull, start, hook, stop].every(isCancellable)).toBe(true);
+    expect([create, update, remove, volumes, sandbox, removeSandbox, finish, cleanup].some(isCancellable)).toBe(false);
   });
 });

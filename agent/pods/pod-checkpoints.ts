@@ -1,6 +1,6 @@
-import type { Pod, PodStatus } from '../shared/generated/types.ts';
-import type { Checkpoint } from './checkpoint/checkpoint.ts';
-import type { PodMemory } from './pod/model.ts';
+import type { Pod, PodStatus } from '../../shared/generated/types.ts';
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { PodMemory } from '../pod/model.ts';
 
 /** A pod as the node remembers it. */
 export interface PodRecord {
@@ -14,7 +14,7 @@ type Tokens = NonNullable<PodMemory['tokens']>;
  * What the agent remembers of its pods: in the checkpoint on the disk, but for their tokens, which survive the agent in memory and do
  * not survive the machine.
  */
-export class PodRecords {
+export class PodCheckpoints {
   readonly #disk: Checkpoint;
   readonly #memory: Checkpoint;
   /** The tokens that were put last, by uid. */
