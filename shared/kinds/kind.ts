@@ -45,6 +45,11 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   default?(object: T): void;
   /** Clears what a client may not set (status), sets what a new object starts with. */
   prepareCreate?(object: T): void;
+  /**
+   * Sets what follows from a generated name. Runs before `prepareCreate`, and again with the `previous` name when that was taken and another
+   * one is generated.
+   */
+  nameGenerated?(object: T, previous?: string): void;
   /** The same for an update; generation is bumped by the pipeline when spec has changed. */
   prepareUpdate?(object: T, old: T): void;
   /** Cross-field rules. Push one cause a fault: `{ field, reason, message }`, in Kubernetes' words. */
@@ -57,12 +62,31 @@ export interface Strategy<T extends KubeObject = KubeObject> {
    * status to observe it; other kinds have no generation.
    */
   readonly generation?: 'spec' | 'template' | 'body' | 'none';
-  /** Seconds that a deletion waits for whoever runs the object (pods), unless the client says how many. Absent: nobody does, it is removed at once. */
+  readonly deletion?: DeletionStrategy<T>;
+  /** The store removes an object by itself some time after its last write (`ApiDeps.eventTtlSeconds`). */
+  readonly expires?: true;
+}
+
+/** What a deletion of an object waits for, marks and answers. Absent fields: the object is removed at once, the answer is a Status. */
+export interface DeletionStrategy<T extends KubeObject = KubeObject> {
+  /** Seconds in which the object's node stops it, if the client names no other number. Undefined: nothing runs, no grace period. */
   gracePeriod?(object: T): number | undefined;
+  /** Finalizers outside of the metadata that must be gone as well: a namespace's `spec.finalizers`. */
+  finalizers?(object: T): readonly string[];
+  /** Changes an object that is being deleted, beyond the times in its metadata: a namespace's phase. */
+  mark?(object: T): void;
+  /** Dependents are orphaned if the client names no propagation policy, as by the oldest API versions of Kubernetes. */
+  readonly orphans?: true;
+  /** The warning for a client that names no propagation policy. */
+  readonly warning?: string;
+  /** What a client gets once the object is gone. Absent: a Status. */
+  readonly answer?: 'object';
 }
 
 export interface PartStrategy<T extends KubeObject = KubeObject> {
-  /** Keeps in `object` what this part does not cover. For `status`, the pipeline has done so. `now`: milliseconds since the epoch. */
+  /** A write of the status changes the labels too. Annotations it always changes. */
+  readonly labels?: true;
+  /** Restores in `object` what this part does not cover; for `status` that is done already. `now`: milliseconds since the epoch. */
   prepare?(object: T, old: T, now: number): void;
   validate?(object: T, old: T, causes: StatusCause[]): void;
 }

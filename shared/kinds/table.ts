@@ -20,6 +20,8 @@ export interface KindEntry {
   readonly singular: string;
   readonly shortNames: readonly string[];
   readonly namespaced: boolean;
+  /** An object of the kind is a namespace: who may do something within it may do it to the object itself. */
+  readonly isNamespace?: true;
   /** Full name of its protobuf message. */
   readonly message: string;
   /** Members of `kubectl get all` and the like. */
@@ -106,6 +108,7 @@ export const kindTable: readonly KindEntry[] = [
   entry('Namespace', 'v1', 'namespaces', core, {
     shortNames: ['ns'],
     namespaced: false,
+    isNamespace: true,
     subresources: ['status', 'finalize'],
     selectableFields: ['status.phase'],
     without: 'deletecollection',

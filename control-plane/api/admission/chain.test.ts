@@ -99,24 +99,6 @@ describe('a request', () => {
 });
 
 describe('a namespace', () => {
-  const born = (body: object = {}, metadata: object = {}) => {
-    const namespace = stored('Namespace', 'a', body, metadata);
-    namespaces.mutate?.(requestOf('Namespace'), namespace, undefined, readerOf([]));
-    return namespace;
-  };
-
-  test('is born with the finalizer that holds it until it is empty, once, and a label of its name', () => {
-    expect(born()).toMatchObject({
-      metadata: { labels: { 'kubernetes.io/metadata.name': 'a' } },
-      spec: { finalizers: ['kubernetes'] },
-    });
-    expect(born({ spec: { finalizers: ['own', 'kubernetes'] } }).spec).toEqual({ finalizers: ['own', 'kubernetes'] });
-    expect(born({ spec: { finalizers: ['own'] } }).spec?.finalizers).toEqual(['own', 'kubernetes']);
-    const labels = { app: 'x', 'kubernetes.io/metadata.name': 'other' };
-    expect(born({}, { labels }).metadata.labels).toEqual({ app: 'x', 'kubernetes.io/metadata.name': 'a' });
-    expect(born({}, { name: '' }).metadata.labels).toBeUndefined();
-  });
-
   test('that the cluster lives by may not be deleted; any other may', () => {
     const remove = (name: string) =>
       refusalOf(() =>

@@ -5,7 +5,7 @@ import type { Target } from '../api.ts';
 
 /** What a request is for, as the authorizer needs it: Kubernetes' ResourceAttributes, without the verb. */
 export interface ResourceAttributes {
-  readonly entry: Pick<KindEntry, 'group' | 'plural'>;
+  readonly entry: Pick<KindEntry, 'group' | 'plural' | 'isNamespace'>;
   readonly subresource?: Subresource;
   readonly namespace?: string;
   readonly name?: string;

@@ -54,7 +54,7 @@ export class Core {
   authorize(context: RequestContext, verb: string, requested: ResourceAttributes, object?: unknown): void {
     const { entry, subresource, name, fields } = requested;
     // The namespace of a Namespace is itself: a RoleBinding in it may grant access to it.
-    const itself = entry.plural === 'namespaces' && entry.group === '' && !collectionVerbs.has(verb);
+    const itself = entry.isNamespace && !collectionVerbs.has(verb);
     const namespace = itself ? name || undefined : requested.namespace;
     const attributes = { verb, group: entry.group, resource: entry.plural, subresource, namespace, name, fields };
     const decision = this.authorizer.authorize(context.identity, attributes, object);

@@ -38,6 +38,21 @@ describe('a generated name', () => {
     }
   });
 
+  it('is the one that the pods of a job are labelled with, also when the first was taken', async () => {
+    const containers = [{ name: 'c', image: 'i' }];
+    const make = () =>
+      server.client.create('Job', {
+        metadata: { generateName: 'j-', namespace: 'default' },
+        spec: { template: { spec: { containers, restartPolicy: 'Never' as const } } },
+      });
+    repeated = 3;
+    for (const { metadata, spec } of [await make(), await make()]) {
+      const named = { 'batch.kubernetes.io/job-name': metadata.name, 'job-name': metadata.name };
+      expect(spec.template.metadata?.labels).toMatchObject(named);
+      expect(metadata.labels).toMatchObject(named);
+    }
+  });
+
   it('that is taken again and again ends in an error that asks to come again', async () => {
     const make = () => server.client.create('ConfigMap', { metadata: { generateName: 'x-', namespace: 'default' } });
     repeated = 1;

@@ -8,7 +8,6 @@ import { nameSuffix, uuid } from '../../../shared/random.ts';
 import { objectKey } from '../../store/keys.ts';
 import type { Guard, Item, Write } from '../../store/store.ts';
 import { type Charges, chargesOf } from '../admission/charges.ts';
-import { labelByName } from '../admission/namespaces.ts';
 import type { Admission } from '../admission/plugin.ts';
 import { readerWith } from '../admission/read-missing.ts';
 import type { MutateOptions, RequestContext } from '../api.ts';
@@ -69,8 +68,8 @@ export async function createObject(
   };
   const missing = core.admission.missing(admission, draft);
   core.admission.mutate(admission, draft, missing.length > 0 ? await readerWith(core, missing) : undefined);
+  if (prefix) def.strategy.nameGenerated?.(draft);
   def.strategy.prepareCreate?.(draft);
-  if (def.kind === 'Namespace') draft.status = { phase: 'Active' };
   checkCreate(served, draft);
   context.warnings.push(...warningsOf(def.kind, draft));
   if (def.inert) context.warnings.push(inertWarning(def.kind, def.inert));
@@ -82,8 +81,9 @@ export async function createObject(
     } catch (error) {
       if (!isApiError(error, 'AlreadyExists') || !meta.generateName) throw error;
       if (!prefix || attempt >= nameTries) throw nameConflict(def, draft.metadata.name);
+      const taken = draft.metadata.name;
       draft.metadata.name = generatedName(core, prefix);
-      if (def.kind === 'Namespace') labelByName(draft.metadata);
+      def.strategy.nameGenerated?.(draft, taken);
     }
   }
 }

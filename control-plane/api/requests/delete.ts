@@ -11,12 +11,6 @@ import type { WriteCore } from './write-core.ts';
 
 const policies = ['Orphan', 'Background', 'Foreground'];
 
-/** Kinds whose deletion answers the object that was deleted; all others answer a Status, as in Kubernetes. */
-const answered: ReadonlySet<string> = new Set([
-  ...['Pod', 'PodTemplate', 'ResourceQuota', 'Service', 'ServiceAccount', 'PersistentVolume', 'PersistentVolumeClaim'],
-  ...['StorageClass', 'VolumeAttachment', 'CSIDriver', 'CSINode'],
-]);
-
 /**
  * The object while something is still to be waited for, a Status (or the object that was) once it is gone. `asked.as`: the subresource whose
  * creation is the deletion, with its own rules.
@@ -37,7 +31,7 @@ export async function deleteObject(
     ...(asked.as ? { verb: 'create', subresource: asked.as } : { verb: 'delete' }),
     ...{ dryRun, warnings: context.warnings, now },
   };
-  warnOfOrphans(def, options, context.warnings);
+  warnOfPropagation(def, options, context.warnings);
   // A route's target brings more along than its type says.
   const place = { def, namespace: target.namespace, name: target.name };
   const outcome = await guardedUpdate(
@@ -51,7 +45,9 @@ export async function deleteObject(
     },
     dryRun,
   );
-  if (outcome.removed) return answered.has(def.kind) ? outcome.object : goneStatus(def, outcome.object);
+  if (outcome.removed) {
+    return def.strategy.deletion?.answer === 'object' ? outcome.object : goneStatus(def, outcome.object);
+  }
   const { propagationPolicy, orphanDependents } = options;
   if (propagationPolicy === 'Foreground' || orphanDependents === false) context.accepted = true;
   return outcome.object;
@@ -96,9 +92,8 @@ function checkDeletePreconditions(def: KindDef, { metadata }: KubeObject, { prec
   }
 }
 
-function warnOfOrphans(def: KindDef, options: DeleteOptions, warnings: string[]): void {
-  if (def.kind !== 'Job' || options.propagationPolicy !== undefined || options.orphanDependents !== undefined) return;
-  const text =
-    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning';
-  if (!warnings.includes(text)) warnings.push(text);
+function warnOfPropagation(def: KindDef, options: DeleteOptions, warnings: string[]): void {
+  const warning = def.strategy.deletion?.warning;
+  if (!warning || options.propagationPolicy !== undefined || options.orphanDependents !== undefined) return;
+  if (!warnings.includes(warning)) warnings.push(warning);
 }

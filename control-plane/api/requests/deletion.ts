@@ -1,5 +1,5 @@
 import { formatTime, lastTime } from '../../../shared/clock.ts';
-import type { DeleteOptions, Namespace } from '../../../shared/generated/types.ts';
+import type { DeleteOptions } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 
@@ -12,49 +12,46 @@ export type DeletionStep =
 /** Finalizers that stand for a propagation policy; the garbage collector takes them off. */
 const orphan = 'orphan';
 const foreground = 'foregroundDeletion';
-/** Kinds that let go of what they own unless told otherwise: as Kubernetes' oldest API versions of them do. */
-const orphaning: ReadonlySet<string> = new Set(['ReplicationController', 'Job']);
 
 /**
- * Decides a deletion: the object goes at once when nobody has to act before. It is marked with a time of deletion
- * when finalizers wait, when it is a namespace (whose content goes first), or for as long as its grace period lasts.
+ * Decides a deletion. An object with finalizers or a grace period gets a deletionTimestamp; any other is removed at once.
  * Repeating a deletion may shorten the grace period, never lengthen it.
  */
 export function planDeletion(object: KubeObject, def: KindDef, options: DeleteOptions, now: number): DeletionStep {
-  const finalizers = propagated(object, options);
-  const pending = finalizers.length > 0 || namespaceFinalizers(object).length > 0;
+  const finalizers = propagated(object, def, options);
+  const pending = finalizers.length > 0 || hasOtherFinalizers(object, def);
   const { deletionTimestamp, deletionGracePeriodSeconds: running } = object.metadata;
   if (deletionTimestamp === undefined) {
     const grace = graceOf(object, def, options);
     if (!pending && grace === 0) return { type: 'remove' };
-    return { type: 'put', object: marked(object, finalizers, grace, now + grace * 1000) };
+    return { type: 'put', object: marked(object, def, finalizers, grace, now + grace * 1000) };
   }
   const wanted = wantedGrace(options);
   const remaining = running ?? 0;
   if (remaining > 0 && wanted !== undefined && wanted < remaining) {
     if (wanted === 0 && !pending) return { type: 'remove' };
     const asked = Date.parse(deletionTimestamp) - remaining * 1000;
-    return { type: 'put', object: marked(object, finalizers, wanted, asked + wanted * 1000) };
+    return { type: 'put', object: marked(object, def, finalizers, wanted, asked + wanted * 1000) };
   }
   if (remaining === 0 && !pending) return { type: 'remove' };
   if (finalizers.join() === (object.metadata.finalizers ?? []).join()) return { type: 'none' };
   return { type: 'put', object: { ...object, metadata: { ...object.metadata, finalizers } } };
 }
 
-/** Whether an object that is being deleted has nothing left to wait for. */
-export function isReadyToGo(object: KubeObject): boolean {
+/** Whether an object is being deleted and has no finalizer and no grace period left. */
+export function isReadyToGo(object: KubeObject, def: KindDef): boolean {
   const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = object.metadata;
   return (
     deletionTimestamp !== undefined &&
     (deletionGracePeriodSeconds ?? 0) === 0 &&
     (finalizers?.length ?? 0) === 0 &&
-    namespaceFinalizers(object).length === 0
+    !hasOtherFinalizers(object, def)
   );
 }
 
 function graceOf(object: KubeObject, def: KindDef, options: DeleteOptions): number {
-  const own = def.strategy.gracePeriod?.(object);
-  // An object that nobody has to stop has no grace period, whatever the client asks for.
+  const own = def.strategy.deletion?.gracePeriod?.(object);
+  // An object that nothing runs has no grace period, whatever the client asks for.
   return own === undefined ? 0 : (wantedGrace(options) ?? own);
 }
 
@@ -63,7 +60,7 @@ function wantedGrace({ gracePeriodSeconds }: DeleteOptions): number | undefined 
   return gracePeriodSeconds !== undefined && gracePeriodSeconds < 0 ? 1 : gracePeriodSeconds;
 }
 
-function marked(object: KubeObject, finalizers: string[], grace: number, at: number): KubeObject {
+function marked(object: KubeObject, def: KindDef, finalizers: string[], grace: number, at: number): KubeObject {
   const { generation } = object.metadata;
   const result: KubeObject = {
     ...object,
@@ -75,19 +72,16 @@ function marked(object: KubeObject, finalizers: string[], grace: number, at: num
       finalizers: finalizers.length > 0 ? finalizers : undefined,
     },
   };
-  if (object.kind === 'Namespace') {
-    result.status = { ...(object as Namespace).status, phase: 'Terminating' };
-    delete result.metadata.deletionGracePeriodSeconds;
-  }
+  def.strategy.deletion?.mark?.(result);
   return result;
 }
 
-function propagated(object: KubeObject, options: DeleteOptions): string[] {
+function propagated(object: KubeObject, def: KindDef, options: DeleteOptions): string[] {
   const { finalizers = [], deletionTimestamp } = object.metadata;
   const policy = policyOf(options);
   if (policy === undefined) {
     const decided = deletionTimestamp || finalizers.includes(orphan) || finalizers.includes(foreground);
-    return !decided && orphaning.has(object.kind) ? [...finalizers, orphan] : [...finalizers];
+    return !decided && def.strategy.deletion?.orphans ? [...finalizers, orphan] : [...finalizers];
   }
   const kept = finalizers.filter((one) => one !== orphan && one !== foreground);
   if (policy === 'Orphan') kept.push(orphan);
@@ -100,6 +94,6 @@ function policyOf({ propagationPolicy, orphanDependents }: DeleteOptions): strin
   return orphanDependents ? 'Orphan' : 'Background';
 }
 
-function namespaceFinalizers(object: KubeObject): readonly string[] {
-  return object.kind === 'Namespace' ? ((object as Namespace).spec?.finalizers ?? []) : [];
+function hasOtherFinalizers(object: KubeObject, def: KindDef): boolean {
+  return (def.strategy.deletion?.finalizers?.(object).length ?? 0) > 0;
 }

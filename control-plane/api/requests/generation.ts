@@ -4,9 +4,8 @@ import type { KubeObject } from '../../../shared/object.ts';
 import { deepEqual } from '../patch/equal.ts';
 
 /** What a generation of the kind is counted by. */
-export function countedBy({ kind, subresources, strategy }: KindDef): 'spec' | 'template' | 'body' | 'none' {
-  if (strategy.generation) return strategy.generation;
-  return subresources.includes('status') && kind !== 'Namespace' && kind !== 'Node' ? 'spec' : 'none';
+export function countedBy({ subresources, strategy }: KindDef): 'spec' | 'template' | 'body' | 'none' {
+  return strategy.generation ?? (subresources.includes('status') ? 'spec' : 'none');
 }
 
 /** Whether `next` is a new generation of `current`. */

@@ -102,7 +102,7 @@ async function decideAndWrite(
     }
     // Who takes the last finalizer off is answered the object as it was asked for, as in Kubernetes.
     const answered = change.type === 'put' ? change.object : state.object;
-    const after = change.type === 'put' && !isReadyToGo(change.object) ? change.object : undefined;
+    const after = change.type === 'put' && !isReadyToGo(change.object, def) ? change.object : undefined;
     const warn = (): void => {
       if (!after || place.admit !== 'update' || place.subresource) return;
       context.warnings.push(...warningsOf(def.kind, after, state?.object));

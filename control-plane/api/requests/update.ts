@@ -1,6 +1,6 @@
 import { isApiError } from '../../../shared/errors.ts';
 import { messages } from '../../../shared/generated/schema.ts';
-import type { Namespace, ObjectMeta } from '../../../shared/generated/types.ts';
+import type { ObjectMeta } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
@@ -232,8 +232,6 @@ export function replacement(
       return mainUpdate(def, current, incoming, own);
     case 'status':
       return statusUpdate(def, current, incoming, own, now);
-    case 'finalize':
-      return finalizeUpdate(current as Namespace, incoming as Namespace, own);
     default:
       return partUpdate(def, target.subresource, current, incoming, own, now);
   }
@@ -247,7 +245,6 @@ export function mainUpdate(def: KindDef, current: KubeObject, incoming: KubeObje
     if (current.status === undefined) delete next.status;
     else next.status = current.status;
   }
-  if (def.kind === 'Namespace') keepNamespaceFinalizers(current as Namespace, next as Namespace);
   own(current, next, given);
   def.strategy.prepareUpdate?.(next, current);
   if (isNewGeneration(def, next, current)) {
@@ -259,9 +256,8 @@ export function mainUpdate(def: KindDef, current: KubeObject, incoming: KubeObje
 
 /** What of an object's metadata is written along with its status. */
 export function statusMetadata(def: KindDef, { labels, annotations }: Partial<ObjectMeta>): Partial<ObjectMeta> {
-  // Whoever reports on a node or a pod may mark it as well; everybody else only reports.
-  const marks = def.kind === 'Node' || def.kind === 'Pod';
-  return { ...(marks && labels ? { labels } : {}), ...(annotations ? { annotations } : {}) };
+  const withLabels = labels && def.stored.strategy.parts?.status?.labels;
+  return { ...(withLabels ? { labels } : {}), ...(annotations ? { annotations } : {}) };
 }
 
 function statusUpdate(def: KindDef, current: KubeObject, incoming: KubeObject, own: OwnUpdated, now: number): Change {
@@ -288,13 +284,6 @@ function partUpdate(
   strategy.prepare?.(next, current, now);
   own(current, next, incoming.metadata.managedFields);
   checkPart(def, part, next, current);
-  return changed(current, next);
-}
-
-function finalizeUpdate(current: Namespace, incoming: Namespace, own: OwnUpdated): Change {
-  const finalizers = incoming.spec?.finalizers ?? [];
-  const next: Namespace = { ...current, metadata: { ...current.metadata }, spec: { ...current.spec, finalizers } };
-  own(current, next, undefined);
   return changed(current, next);
 }
 
@@ -328,10 +317,4 @@ function carriedMeta(current: ObjectMeta, incoming: ObjectMeta): ObjectMeta {
 function setOrDelete<K extends keyof ObjectMeta>(meta: ObjectMeta, name: K, value: ObjectMeta[K] | undefined): void {
   if (value === undefined) delete meta[name];
   else meta[name] = value;
-}
-
-/** They are taken off by the `finalize` subresource only. */
-function keepNamespaceFinalizers(current: Namespace, next: Namespace): void {
-  if (current.spec === undefined) delete next.spec;
-  else next.spec = { ...next.spec, finalizers: current.spec.finalizers };
 }

@@ -1,4 +1,4 @@
-import type { KindEntry } from '../../../shared/kinds/table.ts';
+import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { SharedFieldSets } from '../../store/field-sets.ts';
 import type { Write } from '../../store/store.ts';
@@ -46,14 +46,14 @@ export class WriteCore extends Core {
    */
   async put(
     context: RequestContext,
-    def: Pick<KindEntry, 'kind'>,
+    def: KindDef,
     key: string,
     value: string,
     after: KubeObject,
     present?: KubeObject,
   ): Promise<Write> {
     this.#quota?.check(context, { kind: def.kind, text: value, after, present });
-    if (def.kind === 'Event') return { type: 'put', key, value, lease: await this.#events.get() };
+    if (def.strategy.expires) return { type: 'put', key, value, lease: await this.#events.get() };
     return present ? { type: 'put', key, value, keepLease: true } : { type: 'put', key, value };
   }
 }

@@ -33,9 +33,20 @@ export const job: Behaviour<Job> = {
     wide('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
   ],
   strategy: {
+    deletion: {
+      orphans: true,
+      warning:
+        'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
+    },
     default(object) {
       if (object.spec) defaultSpec(object.spec);
       defaultLabels(object);
+    },
+    nameGenerated({ metadata, spec }, previous) {
+      if (previous === undefined) return;
+      for (const labels of [metadata.labels, spec?.template?.metadata?.labels]) {
+        for (const label of nameLabels) if (labels && labels[label] === previous) labels[label] = metadata.name;
+      }
     },
     prepareCreate(object) {
       object.status = {};

@@ -30,6 +30,7 @@ export const node: Behaviour<Node> = {
     ),
   ],
   strategy: {
+    generation: 'none',
     default({ spec }) {
       if (spec?.podCIDR && !spec.podCIDRs?.length) spec.podCIDRs = [spec.podCIDR];
       if (spec?.podCIDRs?.[0] && !spec.podCIDR) spec.podCIDR = spec.podCIDRs[0];
@@ -54,6 +55,7 @@ export const node: Behaviour<Node> = {
     },
     parts: {
       status: {
+        labels: true,
         validate({ status }, _old, causes) {
           if (status) validateStatus(status, causes);
         },

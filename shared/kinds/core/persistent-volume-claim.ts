@@ -35,6 +35,7 @@ export const persistentVolumeClaim: Behaviour<PersistentVolumeClaim> = {
   ],
   strategy: {
     generation: 'none',
+    deletion: { answer: 'object' },
     default({ spec }) {
       if (spec) defaultClaimSpec(spec);
     },

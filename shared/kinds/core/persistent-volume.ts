@@ -45,6 +45,7 @@ export const persistentVolume: Behaviour<PersistentVolume> = {
   ],
   strategy: {
     generation: 'none',
+    deletion: { answer: 'object' },
     prepareCreate(object) {
       object.status = { phase: 'Pending', lastPhaseTransitionTime: object.metadata.creationTimestamp };
     },

@@ -16,6 +16,7 @@ export const podTemplate: Behaviour<PodTemplate> = {
   ],
   strategy: {
     generation: 'template',
+    deletion: { answer: 'object' },
     default({ template }) {
       if (template?.spec) defaultPodSpec(template.spec);
     },

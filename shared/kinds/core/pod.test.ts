@@ -416,10 +416,10 @@ describe('a pod that exists', () => {
 
   it('is given time to stop only where it runs', () => {
     const pod = admitted(spec);
-    expect(kind.strategy.gracePeriod?.(pod)).toBeUndefined();
+    expect(kind.strategy.deletion?.gracePeriod?.(pod)).toBeUndefined();
     pod.spec.nodeName = 'n1';
-    expect(kind.strategy.gracePeriod?.(pod)).toBe(30);
+    expect(kind.strategy.deletion?.gracePeriod?.(pod)).toBe(30);
     pod.status = { phase: 'Succeeded' };
-    expect(kind.strategy.gracePeriod?.(pod)).toBeUndefined();
+    expect(kind.strategy.deletion?.gracePeriod?.(pod)).toBeUndefined();
   });
 });

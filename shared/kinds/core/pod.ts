@@ -43,6 +43,7 @@ export const pod: Behaviour<Pod> = {
       ephemeralcontainers: ephemeralContainers,
       resize,
       status: {
+        labels: true,
         prepare({ status }) {
           if (status) settlePodIPs(status);
         },
@@ -51,10 +52,13 @@ export const pod: Behaviour<Pod> = {
         },
       },
     },
-    /** The node stops a pod that it was given; before and after that there is nothing to wait for. */
-    gracePeriod(object) {
-      if (!object.spec.nodeName || isPodTerminal(object)) return undefined;
-      return Math.max(0, object.spec.terminationGracePeriodSeconds ?? 30);
+    deletion: {
+      answer: 'object',
+      /** Only a pod that is bound and has not ended has containers to stop. */
+      gracePeriod(object) {
+        if (!object.spec.nodeName || isPodTerminal(object)) return undefined;
+        return Math.max(0, object.spec.terminationGracePeriodSeconds ?? 30);
+      },
     },
   },
 };

@@ -21,6 +21,7 @@ export const replicationController: Behaviour<ReplicationController> = {
     wide('Selector', 'Which pods belong to it.', ({ spec }) => formatLabels(spec.selector)),
   ],
   strategy: {
+    deletion: { orphans: true },
     default({ metadata, spec }) {
       if (spec?.template?.spec) defaultPodSpec(spec.template.spec);
       const labels = spec?.template?.metadata?.labels;

@@ -64,6 +64,7 @@ export const resourceQuota: Behaviour<ResourceQuota> = {
   ],
   strategy: {
     generation: 'none',
+    deletion: { answer: 'object' },
     prepareCreate(object) {
       object.status = {};
     },

@@ -10,5 +10,5 @@ export const serviceAccount: Behaviour<ServiceAccount> = {
     count('Secrets', 'How many secrets its pods may use.', ({ secrets }) => secrets?.length ?? 0),
     ageColumn as Column<ServiceAccount>,
   ],
-  strategy: {},
+  strategy: { deletion: { answer: 'object' } },
 };

@@ -30,6 +30,7 @@ export const service: Behaviour<Service> = {
   ],
   strategy: {
     generation: 'none',
+    deletion: { answer: 'object' },
     parts: {
       status: {
         validate({ spec, status }, _old, causes) {

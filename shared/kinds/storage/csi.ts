@@ -38,6 +38,7 @@ export const csiDriver: Behaviour<CSIDriver> = {
     ageColumn as Column<CSIDriver>,
   ],
   strategy: {
+    deletion: { answer: 'object' },
     default({ spec }) {
       if (spec && !spec.volumeLifecycleModes?.length) spec.volumeLifecycleModes = ['Persistent'];
     },
@@ -76,6 +77,7 @@ export const csiNode: Behaviour<CSINode> = {
     ageColumn as Column<CSINode>,
   ],
   strategy: {
+    deletion: { answer: 'object' },
     validate({ spec: { drivers = [] } }, causes) {
       for (const [index, driver] of drivers.entries()) validateDriver(driver, `spec.drivers[${index}]`, causes);
     },

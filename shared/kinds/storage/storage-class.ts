@@ -34,6 +34,7 @@ export const storageClass: Behaviour<StorageClass> = {
     ageColumn as Column<StorageClass>,
   ],
   strategy: {
+    deletion: { answer: 'object' },
     validate({ provisioner, parameters = {}, allowedTopologies = [] }, causes) {
       const fault = provisioner && isQualifiedName(provisioner.toLowerCase());
       if (fault) causes.push(invalid('provisioner', provisioner.toLowerCase(), fault));

@@ -21,6 +21,7 @@ export const volumeAttachment: Behaviour<VolumeAttachment> = {
   ],
   strategy: {
     generation: 'none',
+    deletion: { answer: 'object' },
     prepareCreate(object) {
       object.status = { attached: false };
     },
