@@ -3,6 +3,7 @@ import { closingLine } from './test/support/closing-line.ts';
 
 /** They measure memory, pauses or shares of the processor, or look at all that an engine or the kernel holds. */
 const alone = [
+  'contract/runtime',
   'contract/runtime-docker',
   'contract/runtime-docker-streams',
   'integration/agent-docker',

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 
 /**
  * What a node needs of a container engine. `docker/` is the default, `fake/` holds hollow pods; both pass
- * `test/contract/runtime.ts`. A pod is one sandbox, which owns the namespaces, and containers that join it. Everything
+ * `test/contract/runtime/`. A pod is one sandbox, which owns the namespaces, and containers that join it. Everything
  * that the agent must know after a restart is in the labels and comes back from `list`.
  * All operations are idempotent where that has a meaning: stopping what has stopped and removing what is gone succeed.
  * Errors are RuntimeError.

@@ -8,8 +8,8 @@ import { systemClock } from '../../shared/clock.ts';
 import { dockerMissing } from '../support/docker.ts';
 import { type DockerNode, forever, makeDockerNode, shell } from '../support/docker-node.ts';
 import { eventually } from '../support/eventually.ts';
-import { containerOf, exited, runPod, sandboxOf } from './runtime.ts';
-import { allStreams, outputOf, patient, textOf } from './runtime-streams.ts';
+import { allStreams, outputOf, patient, textOf } from './runtime/streams.ts';
+import { containerOf, exited, runPod, sandboxOf } from './runtime/subject.ts';
 
 const missing = await dockerMissing();
 

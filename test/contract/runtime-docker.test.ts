@@ -12,45 +12,10 @@ import { randomInt, seededRandom } from '../../shared/random.ts';
 import { dockerMissing, testImage } from '../support/docker.ts';
 import { type DockerNode, forever, makeDockerNode, shell } from '../support/docker-node.ts';
 import { eventually } from '../support/eventually.ts';
-import { containerOf, exited, runPod, runtimeContract, sandboxOf } from './runtime.ts';
+import { containerOf, exited, runPod, sandboxOf } from './runtime/subject.ts';
 
 const missing = await dockerMissing();
 const options = { timeoutMs: 10_000, maxBytes: 100_000 };
-
-if (!missing) {
-  runtimeContract('the Docker runtime', async () => {
-    const node = await makeDockerNode();
-    return {
-      runtime: node.runtime(),
-      again: () => node.runtime(),
-      does: {
-        run: forever,
-        stubborn: shell('trap "" TERM; while true; do sleep 1; done'),
-        exit: (code) => shell(`exit ${code}`),
-        endWith: (code) => shell(`trap "exit ${code}" TERM; sleep 1000 & wait`),
-        oom: { ...shell('exec tail /dev/zero'), resources: { memoryLimitBytes: 16 * 2 ** 20 } },
-        print: (lines) => shell(`printf '%s\\n' ${lines.join(' ')}; trap "exit 0" TERM; sleep 1000 & wait`),
-        refused: { image: testImage, command: ['no-such-program'] },
-      },
-      exec: { succeed: ['true'], fail: (code) => ['sh', '-c', `exit ${code}`] },
-      streams: {
-        echo: (word) => ['echo', word],
-        cat: ['cat'],
-        hang: ['sleep', '1000'],
-        echoServer: shell('trap "exit 0" TERM; nc -ll -p 7 -e cat & wait'),
-      },
-      kill: (id) => new Docker({ socketPath: node.docker.socket }).getContainer(id).kill(),
-      resourcesOf: async (id) => {
-        const { HostConfig } = await new Docker({ socketPath: node.docker.socket }).getContainer(id).inspect();
-        const { CpuShares, CpuQuota, Memory } = HostConfig;
-        const quota = CpuQuota && CpuQuota > 0 ? { cpuLimitMillis: CpuQuota / 100 } : {};
-        return { cpuShares: CpuShares, ...quota, memoryLimitBytes: Memory };
-      },
-      missingImage: '127.0.0.1:1/missing:1',
-      close: () => node.close(),
-    };
-  });
-}
 
 describe.skipIf(missing)('pods on Docker', () => {
   let node: DockerNode;

@@ -1,10 +1,10 @@
-import { FakeEngine } from '../../agent/runtime/fake/engine.ts';
-import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
-import { systemClock } from '../../shared/clock.ts';
-import { seededRandom } from '../../shared/random.ts';
-import { runtimeContract } from './runtime.ts';
+import { FakeEngine } from '../../../agent/runtime/fake/engine.ts';
+import { FakeRuntime } from '../../../agent/runtime/fake/fake.ts';
+import { systemClock } from '../../../shared/clock.ts';
+import { seededRandom } from '../../../shared/random.ts';
+import type { RuntimeSubject } from './subject.ts';
 
-runtimeContract('the fake runtime', async () => {
+export async function fakeSubject(): Promise<RuntimeSubject> {
   const engine = new FakeEngine(
     { clock: systemClock, random: seededRandom(1) },
     {
@@ -41,4 +41,4 @@ runtimeContract('the fake runtime', async () => {
     missingImage: 'missing:1',
     close: async () => undefined,
   };
-});
+}

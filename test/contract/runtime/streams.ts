@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import type { ProcessStream, ProcessStreams } from '../../agent/runtime/runtime.ts';
-import { exited, type RuntimeSubject, runPod } from './runtime.ts';
+import type { ProcessStream, ProcessStreams } from '../../../agent/runtime/runtime.ts';
+import { exited, type RuntimeSubject, runPod } from './subject.ts';
 
 export const allStreams: ProcessStreams = { stdin: true, stdout: true, stderr: true, tty: false };
 export const patient = (): AbortSignal => AbortSignal.timeout(30_000);
