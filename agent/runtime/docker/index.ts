@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RuntimeDeps, RuntimeOptions } from '../runtimes.ts';
+import type { RuntimeDeps, RuntimeOptions } from '../module.ts';
 import { DockerRuntime } from './docker.ts';
 
 export async function createRuntime(

@@ -1,4 +1,4 @@
-import type { RuntimeDeps } from '../runtimes.ts';
+import type { RuntimeDeps } from '../module.ts';
 import { FakeEngine } from './engine.ts';
 import { FakeRuntime } from './fake.ts';
 
