@@ -2,8 +2,9 @@ import type { PeerCertificate } from 'node:tls';
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../../shared/virtual-clock.ts';
-import { Authenticator, type TokenAuthenticator } from './authenticator.ts';
+import { Authenticator } from './authenticator.ts';
 import type { Attributes, Authorizer, Identity } from './identity.ts';
+import type { TokenAuthenticator } from './token-cache.ts';
 
 const clock = new VirtualClock(Date.parse('2026-06-01T00:00:00Z'));
 const nobodyMay: Authorizer = { authorize: () => ({ allowed: false, reason: 'no' }) };

@@ -5,20 +5,11 @@ import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context.js';
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError } from '../../../shared/errors.ts';
 import { anonymous, type ClientCertificate, isGood, nodeNameOf, readCertificate } from './authentication.ts';
-import type { Authorizer, Identity } from './identity.ts';
+import type { Authorizer } from './identity.ts';
 import { impersonate, unescaped, wishesOf } from './impersonation.ts';
-import type { Credential } from './live-credentials.ts';
 import type { NodeCertificates } from './node-certificates.ts';
-import { TokenCache } from './token-cache.ts';
-
-/** Knows the holders of one sort of tokens. */
-export interface TokenAuthenticator {
-  /**
-   * Who holds the token, all groups but system:authenticated included, which is added. Undefined when it is none of
-   * this sort, or is not good (any more): the next one is asked. Throws when it cannot be told.
-   */
-  authenticate(token: string): Promise<Identity | undefined>;
-}
+import type { Requester } from './requester.ts';
+import { type TokenAuthenticator, TokenCache } from './token-cache.ts';
 
 export interface AuthenticatorDeps {
   readonly clock: Pick<Clock, 'now' | 'monotonic'>;
@@ -28,16 +19,6 @@ export interface AuthenticatorDeps {
   readonly tokens?: readonly TokenAuthenticator[];
   /** Asked about each certificate of a node. Absent: all that are within their time count. */
   readonly nodes?: Pick<NodeCertificates, 'isGood'>;
-}
-
-/** Who a request comes from. */
-export interface Requester {
-  /** Who it is to be carried out as. */
-  readonly identity: Identity;
-  /** Who sent it, when that is somebody else. */
-  readonly impersonator?: Identity;
-  /** By what, as far as streams must end with it. */
-  readonly credential?: Credential;
 }
 
 /** The parts of a gRPC call that say who calls. */

@@ -1,8 +1,8 @@
 import { ApiError } from '../../../shared/errors.ts';
 import { anonymous } from './authentication.ts';
-import type { Requester } from './authenticator.ts';
 import { forbiddenError } from './authorizer.ts';
 import { type Attributes, type Authorizer, groups } from './identity.ts';
+import type { Requester } from './requester.ts';
 import { serviceAccountGroups, serviceAccountOf } from './service-accounts.ts';
 
 /** As whom a request wants to be carried out. */

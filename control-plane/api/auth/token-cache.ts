@@ -1,7 +1,7 @@
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError } from '../../../shared/errors.ts';
-import type { Requester, TokenAuthenticator } from './authenticator.ts';
 import { groups, type Identity } from './identity.ts';
+import type { Requester } from './requester.ts';
 
 /** How long a token that was found good counts as good (ms), as in Kubernetes. */
 const trustMs = 10_000;
@@ -9,6 +9,15 @@ const trustMs = 10_000;
 const maxTokens = 4_096;
 /** The longest that is looked at: a token with the claims of a service account has about 1,300 characters. */
 const maxTokenLength = 16 * 1024;
+
+/** Knows the holders of one type of tokens. */
+export interface TokenAuthenticator {
+  /**
+   * The holder of the token, with all groups but system:authenticated, which is added. Undefined when the token is not of
+   * this type, or no longer valid: the next one is asked. Throws when the answer cannot be found out.
+   */
+  authenticate(token: string): Promise<Identity | undefined>;
+}
 
 export interface TokenCacheDeps {
   readonly clock: Pick<Clock, 'monotonic'>;

@@ -8,11 +8,12 @@ import type { KindService } from '../../../shared/rpc/schema.ts';
 import { checkDepth } from '../../../shared/schema/depth.ts';
 import { parseExactly } from '../../../shared/schema/exact-numbers.ts';
 import { boundValues } from '../../../shared/schema/values.ts';
-import type { Api, ListQuery, MutateOptions, RequestContext, Target } from '../api.ts';
+import type { Api, ListQuery, MutateOptions, RequestContext } from '../api.ts';
 import { needsManager } from '../requests/refusals.ts';
 import { type CallDeps, type Registered, serverStream, unary } from './calls.ts';
 import { listMessage } from './lists.ts';
 import { podStreamMethods } from './pod-streams.ts';
+import { required, targetOf } from './targets.ts';
 
 /** The one implementation of all kinds' services: each method decodes to a call of the Api. */
 export function kindMethods(deps: CallDeps & { api: Api }, service: KindService): Registered[] {
@@ -160,19 +161,6 @@ async function* logChunks(
   for await (const data of chunks) yield { data };
 }
 
-export function targetOf(
-  entry: KindEntry,
-  { namespace, name }: { namespace?: string; name?: string },
-  subresource?: Subresource,
-): Target {
-  return {
-    entry,
-    name: required(name || undefined, 'name'),
-    ...(entry.namespaced ? { namespace: required(namespace || undefined, 'namespace') } : {}),
-    ...(subresource ? { subresource } : {}),
-  };
-}
-
 function listQuery(entry: KindEntry, request: wire.ListRequest): ListQuery {
   return {
     entry,
@@ -242,9 +230,4 @@ function asStatus(entry: KindEntry, name: string | undefined, result: KubeObject
     status: 'Success',
     details: { name, kind: entry.plural, ...(entry.group ? { group: entry.group } : {}), ...(uid ? { uid } : {}) },
   };
-}
-
-function required<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new ApiError('BadRequest', `${what} is required`);
-  return value;
 }

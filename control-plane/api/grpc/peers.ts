@@ -7,8 +7,9 @@ import { frameFromWire, streamRequestFromWire } from '../../../shared/rpc/sessio
 import { usageToWire } from '../../../shared/rpc/usage.ts';
 import type { PodStream } from '../api.ts';
 import { isGood } from '../auth/authentication.ts';
-import { type AuthenticatedCall, certificateOf, type Requester } from '../auth/authenticator.ts';
+import { type AuthenticatedCall, certificateOf } from '../auth/authenticator.ts';
 import { groups } from '../auth/identity.ts';
+import type { Requester } from '../auth/requester.ts';
 import { type CallDeps, duplexStream, type Registered, serverStream } from './calls.ts';
 
 /**

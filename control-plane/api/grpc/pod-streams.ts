@@ -5,7 +5,7 @@ import type { KindService } from '../../../shared/rpc/schema.ts';
 import type { TunnelFrame } from '../../../shared/session.ts';
 import type { Api, ConnectQuery, PodStream, RequestContext } from '../api.ts';
 import { type CallDeps, duplexStream, type Registered } from './calls.ts';
-import { targetOf } from './kind-service.ts';
+import { targetOf } from './targets.ts';
 
 const nothing = new Uint8Array();
 

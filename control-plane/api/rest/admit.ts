@@ -1,8 +1,7 @@
 import type { Kind } from '../../../shared/generated/types.ts';
 import type { FairGate, Seat } from '../chain/fairness/gate.ts';
-import { isLong } from './handlers/resource.ts';
 import { flag } from './request-info/parameters.ts';
-import type { Route } from './request-info/route.ts';
+import { isLongRunning, type Route } from './request-info/route.ts';
 import type { RestContext } from './rest-context.ts';
 
 /** A request that was let in. */
@@ -26,7 +25,7 @@ export function admitRequest(
 ): Admitted | Promise<Admitted> | undefined {
   if (route.type === 'path' && exempt.has(route.parts[0])) return undefined;
   const entered = gate.enter(context.identity, widthOf(gate, method, route), () => context.signal);
-  const long = route.type === 'resource' && isLong(route.resource, route.query);
+  const long = route.type === 'resource' && isLongRunning(route.resource, route.query);
   const admit = (seat: Seat): Admitted => {
     if (!long) return { end: () => gate.leave(seat) };
     gate.leave(seat);

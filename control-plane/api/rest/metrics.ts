@@ -1,9 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { isLong } from './handlers/resource.ts';
 import { flag } from './request-info/parameters.ts';
-import type { ResourceRoute, Route } from './request-info/route.ts';
-import { isStream } from './streams/connect.ts';
+import { isLongRunning, isStream, type ResourceRoute, type Route } from './request-info/route.ts';
 
 const labelNames = [
   'verb',
@@ -70,7 +68,7 @@ export class RequestMetrics {
   /** A request has come; what is returned is called when it has been answered. `ms`: how long that took, in milliseconds. */
   begin(request: IncomingMessage, route: Route | undefined): (code: number, ms: number) => void {
     const known = route?.type === 'resource' ? route : undefined;
-    const long = known !== undefined && isLong(known.resource, known.query);
+    const long = known !== undefined && isLongRunning(known.resource, known.query);
     const kind = long ? 'long' : request.method === 'GET' || request.method === 'HEAD' ? 'readOnly' : 'mutating';
     this.#now[kind]++;
     return (code, ms) => {

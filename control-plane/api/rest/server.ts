@@ -21,9 +21,9 @@ import { formatFor, isPretty } from './encoding/negotiate.ts';
 import { RecentEncodings } from './encoding/recent-encodings.ts';
 import type { Check } from './handlers/health.ts';
 import { Paths } from './handlers/non-resource.ts';
-import { isLong, serveResource } from './handlers/resource.ts';
+import { serveResource } from './handlers/resource.ts';
 import { RequestMetrics } from './metrics.ts';
-import { hasTable, type Route, routeOf } from './request-info/route.ts';
+import { hasTable, isLongRunning, type Route, routeOf } from './request-info/route.ts';
 import { unservedAttributes } from './request-info/unserved.ts';
 import { type Reply, sendError, toApiError } from './responses/respond.ts';
 import { RestContext } from './rest-context.ts';
@@ -202,7 +202,7 @@ class Handler {
         admitted = entered instanceof Promise ? await entered : entered;
       }
       if (route.type === 'path') return await this.#paths.serve(request, route, context.identity, reply);
-      if (isLong(route.resource, route.query)) {
+      if (isLongRunning(route.resource, route.query)) {
         this.clientErrors.lasts(request);
         if (this.#closing.aborted) onClosing();
         this.#closing.addEventListener('abort', onClosing, { once: true });

@@ -5,7 +5,7 @@ import type { WatchCache } from '../../../store/cache.ts';
 import type { Store } from '../../../store/store.ts';
 import type { KindHandlers } from '../../requests/unstored.ts';
 import { tokenReview } from '../../resources/tokens/token-review.ts';
-import type { TokenAuthenticator } from '../authenticator.ts';
+import type { TokenAuthenticator } from '../token-cache.ts';
 import { BootstrapTokens } from './bootstrap-tokens.ts';
 import type { TokenKeys } from './keys.ts';
 import { objectsOf } from './objects.ts';

@@ -1,5 +1,5 @@
-import type { TokenAuthenticator } from '../authenticator.ts';
 import type { Identity } from '../identity.ts';
+import type { TokenAuthenticator } from '../token-cache.ts';
 
 /** Whose token it is, and for which of those who asked it is good. */
 export interface Holder {

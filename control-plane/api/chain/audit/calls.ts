@@ -1,6 +1,6 @@
 import { ApiError } from '../../../../shared/errors.ts';
 import type { KindEntry } from '../../../../shared/kinds/table.ts';
-import type { RequestContext } from '../../api.ts';
+import type { Identity } from '../../auth/identity.ts';
 import type { Auditor } from './auditor.ts';
 import type { AuditedRequest } from './policy.ts';
 import { type AuditTrail, codeOf } from './trail.ts';
@@ -18,10 +18,13 @@ export interface AuditedCall {
 }
 
 /** What is known of who called. */
-export type CallContext = Pick<RequestContext, 'identity' | 'impersonator' | 'userAgent'> & {
+export interface CallContext {
+  readonly identity: Identity;
+  readonly impersonator?: Identity | undefined;
+  readonly userAgent?: string | undefined;
   readonly call?: AuditedCall;
   audit?: AuditTrail | undefined;
-};
+}
 
 export type Asked = Omit<AuditedRequest, 'identity'> & { readonly version?: string; readonly uri?: string };
 

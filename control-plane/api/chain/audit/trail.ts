@@ -1,7 +1,7 @@
 import { formatMicroTime } from '../../../../shared/clock.ts';
 import { type ApiError, reasons } from '../../../../shared/errors.ts';
+import type { KubeObject } from '../../../../shared/object.ts';
 import { fits } from '../../../store/packed.ts';
-import type { ListPage } from '../../api.ts';
 import type { Decision, Identity } from '../../auth/identity.ts';
 import type { AuditDecision, AuditedRequest, AuditStage } from './policy.ts';
 
@@ -170,9 +170,15 @@ function userInfo({ user, uid, groups, extra }: Identity): object {
   };
 }
 
+/** As much of a list's page as is looked at. */
+interface Page {
+  readonly items: readonly KubeObject[];
+  readonly served: (object: KubeObject) => KubeObject;
+}
+
 /** A page in the version that its client is shown, unless it is too large to be written at all. */
 function asServed(object: unknown): unknown {
-  const { items, served, ...rest } = (object ?? {}) as Partial<ListPage>;
+  const { items, served, ...rest } = (object ?? {}) as Partial<Page>;
   if (!items || !served) return object;
   return { ...rest, items: items.length <= maxItems && fits(items, maxLength) ? items.map(served) : items };
 }

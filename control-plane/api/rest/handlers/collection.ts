@@ -7,7 +7,7 @@ import { type Chunk, joined, jsonParts } from '../encoding/texts.ts';
 import { flag, integer } from '../request-info/parameters.ts';
 import { sendList } from '../responses/send-list.ts';
 import { streamWatch } from '../responses/watch-stream.ts';
-import type { Call } from './resource.ts';
+import type { Call } from './call.ts';
 
 /** A watch ends by itself after this at the latest, and after half of it when it asks for nothing, so that clients spread anew over the servers. */
 const longestWatchSeconds = 3600;

@@ -1,50 +1,22 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '../../../../shared/clock.ts';
 import type { DeleteOptions, Status } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { decodeMessage } from '../../../../shared/schema/decode.ts';
-import type { Api, LogQuery, RequestContext, Target } from '../../api.ts';
+import type { LogQuery, Target } from '../../api.ts';
 import { isRecord } from '../../patch/merge.ts';
 import { badRequest, notAllowed } from '../../requests/refusals.ts';
 import { parseBody, readBody } from '../encoding/body.ts';
-import type { RecentEncodings } from '../encoding/recent-encodings.ts';
 import { representObject } from '../encoding/representation.ts';
 import { serveProxy } from '../proxy/serve.ts';
 import { count, flag, integer } from '../request-info/parameters.ts';
-import type { ResourceRoute } from '../request-info/route.ts';
+import { isStream } from '../request-info/route.ts';
 import { streamLog, withFirst } from '../responses/log-stream.ts';
-import { type Reply, sendBody, sendObject } from '../responses/respond.ts';
-import { isStream, serveStream, type Upgrade } from '../streams/connect.ts';
+import { sendBody, sendObject } from '../responses/respond.ts';
+import { serveStream } from '../streams/connect.ts';
 import { logOverWebSocket } from '../streams/log-websocket.ts';
 import { wayOf } from '../streams/options.ts';
+import type { Call } from './call.ts';
 import { getCollection, listQuery, representationFor, sendPage } from './collection.ts';
 import { readPatch, readWriting } from './write-body.ts';
-
-/** One request for a resource. */
-export interface Call {
-  readonly api: Api;
-  readonly clock: Clock;
-  readonly context: RequestContext;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly route: ResourceRoute;
-  readonly query: URLSearchParams;
-  readonly reply: Reply;
-  /** Shared by all watches. */
-  readonly encodings: RecentEncodings;
-  /** Present when the client wants to go on with another protocol. */
-  readonly upgrade?: Upgrade | undefined;
-}
-
-/** Whether the request may last: its answer is a stream. */
-export function isLong({ name, subresource }: ResourceRoute, query: URLSearchParams): boolean {
-  return (
-    subresource === 'log' ||
-    subresource === 'proxy' ||
-    isStream(subresource) ||
-    (name === undefined && flag(query, 'watch'))
-  );
-}
 
 /** Answers one request, by its method and by whether the URL names an object or a collection. */
 export async function serveResource(call: Call): Promise<void> {

@@ -6,7 +6,7 @@ import { createDeflate, createGunzip, createGzip, createInflate } from 'node:zli
 import { ApiError, isApiError, messageOf } from '../../../../shared/errors.ts';
 import type { ProxyTarget, Target } from '../../api.ts';
 import { badRequest } from '../../requests/refusals.ts';
-import type { Call } from '../handlers/resource.ts';
+import type { Call } from '../handlers/call.ts';
 import { verbOf } from '../request-info/route.ts';
 import { keepAliveMs } from '../streams/limits.ts';
 import { requestHeaders, responseHeaders } from './headers.ts';

@@ -48,10 +48,10 @@ export function routeOf(url: string, method: string): Route {
   for (const [index, part] of parts.entries()) if (part.includes('%')) parts[index] = decoded(part);
   const [root, first, second] = parts;
   if (root === 'api' && parts.length > 2 && first !== undefined) {
-    return resourceRoute(method, '', first, parts.slice(2), { path, query });
+    return resourceRoute(method, { group: '', version: first, rest: parts.slice(2), path }, query);
   }
   if (root === 'apis' && parts.length > 3 && first !== undefined && second !== undefined && path !== addedKindsPath) {
-    return resourceRoute(method, first, second, parts.slice(3), { path, query });
+    return resourceRoute(method, { group: first, version: second, rest: parts.slice(3), path }, query);
   }
   if (path === addedKindsPath && method !== 'GET' && method !== 'HEAD') throw noCustomResources();
   // What is authorized is what is served: decoded, and without double slashes.
@@ -66,28 +66,27 @@ function noCustomResources(): ApiError {
   );
 }
 
-function resourceRoute(
-  method: string,
-  group: string,
-  version: string,
-  rest: readonly string[],
-  { path, query }: { readonly path: string; readonly query: URLSearchParams },
-): Route {
-  if (rest[0] === 'watch' && rest.length > 1) return watchRoute(method, group, version, rest.slice(1), query);
-  const resource = resourceOf(group, version, rest, path);
+/** A path of a group's version. `rest`: its decoded parts after the version; `path`: all of it as it was sent. */
+interface VersionedPath {
+  readonly group: string;
+  readonly version: string;
+  readonly rest: readonly string[];
+  readonly path: string;
+}
+
+function resourceRoute(method: string, at: VersionedPath, query: URLSearchParams): Route {
+  const { rest } = at;
+  if (rest[0] === 'watch' && rest.length > 1) {
+    return watchRoute(method, { ...at, rest: rest.slice(1), path: '' }, query);
+  }
+  const resource = resourceOf(at);
   if (!isAllowed(resource, method)) throw notAllowed();
   return { type: 'resource', resource, query };
 }
 
 /** `watch/PLURAL`, `watch/namespaces/NS/PLURAL[/NAME]`: how watches were asked for before there was a parameter for it. */
-function watchRoute(
-  method: string,
-  group: string,
-  version: string,
-  rest: readonly string[],
-  given: URLSearchParams,
-): Route {
-  const { name, ...resource } = resourceOf(group, version, rest, '');
+function watchRoute(method: string, at: VersionedPath, given: URLSearchParams): Route {
+  const { name, ...resource } = resourceOf(at);
   if (resource.subresource || !verbsOf(resource.def).includes('watch')) throw notServed();
   if (method !== 'GET') throw notAllowed();
   const query = new URLSearchParams(given);
@@ -122,6 +121,17 @@ export function verbOf(method: string, route: Route): string {
   return onCollection === 'list' && flag(route.query, 'watch') ? 'watch' : onCollection;
 }
 
+/** Exec, attach and port-forward take the connection over. */
+export function isStream(subresource: Subresource | undefined): boolean {
+  return subresource === 'exec' || subresource === 'attach' || subresource === 'portforward';
+}
+
+/** Whether the answer is a stream (apiserver, `BasicLongRunningRequestCheck`): no deadline, and no seat while it lasts. */
+export function isLongRunning({ name, subresource }: ResourceRoute, query: URLSearchParams): boolean {
+  if (subresource === 'log' || subresource === 'proxy' || isStream(subresource)) return true;
+  return name === undefined && flag(query, 'watch');
+}
+
 /** Whether what is asked for has a Table: an object that is only a request has none, as in Kubernetes. */
 export function hasTable({ def, subresource }: ResourceRoute): boolean {
   if (subresource !== undefined) return !requests.has(subresource);
@@ -131,21 +141,21 @@ export function hasTable({ def, subresource }: ResourceRoute): boolean {
 const requests: ReadonlySet<Subresource> = new Set(['token', 'binding', 'eviction']);
 
 /** `rest`: `PLURAL[/NAME[/SUB]]` or `namespaces/NS/PLURAL[/NAME[/SUB]]`. */
-function resourceOf(group: string, version: string, rest: readonly string[], path: string): ResourceRoute {
-  const [first = '', second, third] = rest;
-  if (first === 'namespaces' && third !== undefined && !(group === '' && isNamespaceSubresource(third, rest))) {
-    return named(group, version, third, rest.slice(3), second, path);
+function resourceOf(at: VersionedPath): ResourceRoute {
+  const [first = '', second, third] = at.rest;
+  const isNamespaced = first === 'namespaces' && third !== undefined;
+  if (isNamespaced && !(at.group === '' && isNamespaceSubresource(third, at.rest))) {
+    return resourceAt(at, third, at.rest.slice(3), second);
   }
-  return named(group, version, first, rest.slice(1), undefined, path);
+  return resourceAt(at, first, at.rest.slice(1));
 }
 
-function named(
-  group: string,
-  version: string,
+/** `rest`: `[NAME[/SUBRESOURCE]]` */
+function resourceAt(
+  { group, version, path }: VersionedPath,
   plural: string,
   rest: readonly string[],
-  namespace: string | undefined,
-  path: string,
+  namespace?: string,
 ): ResourceRoute {
   const def = kindForResource(group, version, plural);
   const [name, subresource, ...more] = rest;

@@ -3,7 +3,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../../../shared/clock.ts';
 import { ApiError } from '../../../../shared/errors.ts';
-import type { Subresource } from '../../../../shared/kinds/table.ts';
 import type { Api, PodStream, RequestContext, Target } from '../../api.ts';
 import { badRequest, notAllowed } from '../../requests/refusals.ts';
 import { execOverSpdy, execVersions } from './exec-spdy.ts';
@@ -38,10 +37,6 @@ export interface StreamCall {
 
 /** Begins the WebSocket subprotocols by which a WebSocket's messages carry SPDY. */
 const tunnelPrefix = 'SPDY/3.1+';
-
-export function isStream(subresource: Subresource | undefined): boolean {
-  return subresource === 'exec' || subresource === 'attach' || subresource === 'portforward';
-}
 
 /**
  * Serves exec, attach or port-forward until it is over. Whatever is wrong before the upgrade is thrown, to be answered as of any request;
