@@ -1,23 +1,23 @@
 import { describe, expect, it } from 'vitest';
+import type { ClusterEvent } from '../../shared/scheduling/plugin.ts';
 import { node, queueOf, removed } from '../../test/support/scheduling-queue.ts';
-import type { Occasion } from './queue.ts';
 
 describe('the parked pods of the scheduling queue', () => {
   it('tries nothing parked on what does not help it', async () => {
     const { clock, queue, add, parkReady } = queueOf();
     add('a');
     parkReady(removed);
-    queue.wake(new Set<Occasion>(['node', 'pod-added', 'pod-leaving']));
+    queue.wake(new Set<ClusterEvent>(['NodeChange', 'AssignedPodAdd', 'AssignedPodTerminating']));
     await clock.advance(59_000);
     expect(queue.pop()).toBeUndefined();
   });
 
-  it('tries what is parked on one of several occasions', async () => {
+  it('tries what is parked on one of several events', async () => {
     const { clock, queue, add, name, parkReady } = queueOf();
     add('a');
-    parkReady(new Set<Occasion>(['node', 'pod-removed']));
+    parkReady(new Set<ClusterEvent>(['NodeChange', 'AssignedPodDelete']));
     await clock.advance(100);
-    queue.wake(new Set<Occasion>(['pod-added', 'pod-removed']));
+    queue.wake(new Set<ClusterEvent>(['AssignedPodAdd', 'AssignedPodDelete']));
     expect(name(queue.pop())).toBe('a');
   });
 

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../shared/clock.ts';
 import type { Pod } from '../../shared/generated/types.ts';
 import type { Random } from '../../shared/random.ts';
 import type { PodInfo } from '../../shared/scheduling/node-info.ts';
+import type { ClusterEvent } from '../../shared/scheduling/plugin.ts';
 import type { PodShape } from '../../shared/scheduling/pod-shape.ts';
 import { PodHeap } from './pod-heap.ts';
 
@@ -21,12 +22,6 @@ export interface QueuedPod {
   /** Those of its shape that it waits with, or is tried for. */
   group?: Group;
 }
-
-/**
- * What happened in the cluster, as far as it may help a pod that fitted nowhere: a node came or changed; a namespace
- * got other labels; a pod came, changed, is being deleted or went.
- */
-export type Occasion = 'node' | 'namespace' | 'pod-added' | 'pod-leaving' | 'pod-removed';
 
 /** How soon a pod whose placement could not be stored is decided again. */
 const retry = { firstMs: 5, capMs: 5_000 };
@@ -117,13 +112,13 @@ export class SchedulingQueue {
     });
   }
 
-  /** It fits nowhere: it waits for one of `occasions`. */
-  park(queued: QueuedPod, occasions: ReadonlySet<Occasion>): void {
+  /** It fits nowhere: it waits for one of `events`. */
+  park(queued: QueuedPod, events: ReadonlySet<ClusterEvent>): void {
     if (this.#pods.get(queued.entry.key) !== queued) return;
     const key = queued.entry.reserved ? queued.entry : queued.entry.shape;
     let group = this.#groups.get(key);
     if (!group) {
-      group = { key, pods: new PodHeap(), occasions, tries: 0, notBefore: 0, woken: false, trying: undefined };
+      group = { key, pods: new PodHeap(), events, tries: 0, notBefore: 0, woken: false, trying: undefined };
       this.#groups.set(key, group);
     }
     if (queued.group !== group) this.#leave(queued);
@@ -132,7 +127,7 @@ export class SchedulingQueue {
     queued.state = 'parked';
     queued.group = group;
     group.pods.push(queued);
-    group.occasions = occasions;
+    group.events = events;
     const now = this.#clock.monotonic();
     if (tried || group.notBefore <= now) {
       group.notBefore = now + backoffMs(group.tries++, parkedRetry, this.#random);
@@ -156,10 +151,10 @@ export class SchedulingQueue {
   }
 
   /** Something happened: the shapes that waited for it are tried, each as soon as its backoff allows. */
-  wake(occasions: ReadonlySet<Occasion>): void {
+  wake(events: ReadonlySet<ClusterEvent>): void {
     for (const group of this.#groups.values()) {
       let relevant = false;
-      for (const one of occasions) if (group.occasions.has(one)) relevant = true;
+      for (const one of events) if (group.events.has(one)) relevant = true;
       if (!relevant || group.woken) continue;
       group.woken = true;
       this.#plan(group);
@@ -230,7 +225,7 @@ type GroupKey = PodShape | PodInfo;
 export interface Group {
   readonly key: GroupKey;
   readonly pods: PodHeap;
-  occasions: ReadonlySet<Occasion>;
+  events: ReadonlySet<ClusterEvent>;
   tries: number;
   notBefore: number;
   /** Something relevant has happened since the last try. */

@@ -255,7 +255,7 @@ describe('a scheduler', () => {
     const prepare = (): never => {
       throw new Error('a fault');
     };
-    const one = new SchedulerScene({ plugins: [{ name: 'Broken', scope: 'node', prepare }] });
+    const one = new SchedulerScene({ plugins: [{ name: 'Broken', scope: 'node', events: [], prepare }] });
     const running = one.run();
     const ends = expect(running).rejects.toThrow('a fault');
     await one.show(node, labelled('a', 'a', '100m'));

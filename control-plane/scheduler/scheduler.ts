@@ -8,18 +8,19 @@ import { createInformers } from '../../shared/informers.ts';
 import type { Log } from '../../shared/log.ts';
 import { podCondition } from '../../shared/pod.ts';
 import { type Random, randomInt } from '../../shared/random.ts';
-import { Decider } from '../../shared/scheduling/decide.ts';
+import { eventsThatHelp } from '../../shared/scheduling/checks.ts';
+import { Decider, type Decision } from '../../shared/scheduling/decide.ts';
 import { type Explanation, explain, unschedulableMessage } from '../../shared/scheduling/explain.ts';
 import { NodeIndex } from '../../shared/scheduling/node-index.ts';
 import type { NodeInfo, PodInfo } from '../../shared/scheduling/node-info.ts';
-import type { Decision, Plugin } from '../../shared/scheduling/plugin.ts';
+import type { ClusterEvent, Plugin, Rejections } from '../../shared/scheduling/plugin.ts';
 import { defaultPlugins } from '../../shared/scheduling/plugins/index.ts';
 import { Wakeup } from '../../shared/wakeup.ts';
 import { Binder, type BinderLimits, defaultBinderLimits, type Placement } from './binder.ts';
 import { Budgets } from './budgets.ts';
 import type { SchedulerMetrics } from './metrics.ts';
 import { Preemptor } from './preemptor.ts';
-import { type Occasion, type QueuedPod, SchedulingQueue } from './queue.ts';
+import { type QueuedPod, SchedulingQueue } from './queue.ts';
 import { nominatedNode, StatusWriter } from './status-writer.ts';
 
 /** What a scheduler decides on. Informers that are handed in must hold these. */
@@ -203,11 +204,9 @@ class RunningScheduler implements Scheduler {
       return;
     }
     const message = unschedulableMessage(rejections.map(([, { reasons }]) => reasons)) + (preemption?.message ?? '');
-    const occasions = new Set<Occasion>(['node']);
-    for (const [, { plugin }] of rejections) for (const one of helpfulTo[plugin] ?? allOccasions) occasions.add(one);
     const repeated = queued.message === message;
     queued.message = message;
-    this.#queue.park(queued, occasions);
+    this.#queue.park(queued, eventsThatHelp(this.#plugins, rejections));
     this.#status?.unschedulable(queued.pod, message, keptNode(queued.entry));
     this.#recorder?.event(queued.pod, 'Warning', 'FailedScheduling', message, {
       action: 'Scheduling',
@@ -250,53 +249,53 @@ class RunningScheduler implements Scheduler {
 
   /** Takes in one batch of the informers: all of it, before anything is decided. */
   #apply(changes: readonly Change[]): void {
-    const occasions = new Set<Occasion>();
+    const events = new Set<ClusterEvent>();
     const guards: NodeGuard[] = [];
     for (const { kind, key, before, after } of changes) {
-      if (kind === 'Pod') this.#applyPod(key, before as Pod | undefined, after as Pod | undefined, occasions);
-      else if (kind === 'Node') this.#applyNode(key, after as Node | undefined, occasions);
+      if (kind === 'Pod') this.#applyPod(key, before as Pod | undefined, after as Pod | undefined, events);
+      else if (kind === 'Node') this.#applyNode(key, after as Node | undefined, events);
       else if (kind === 'NodeGuard' && after) guards.push(after as NodeGuard);
       else if (kind === 'NodeGuard') this.#binder.guardGone(key);
       else if (kind === 'PodDisruptionBudget' && after) this.#budgets.set(after as PodDisruptionBudget);
       else if (kind === 'PodDisruptionBudget') this.#budgets.remove(key);
-      else if (kind === 'Namespace') this.#applyNamespace(key, after as Namespace | undefined, occasions);
+      else if (kind === 'Namespace') this.#applyNamespace(key, after as Namespace | undefined, events);
     }
     // Last: with a guard's version goes that everything up to it has been taken in.
     for (const { metadata } of guards) this.#binder.guardSeen(metadata.name, Number(metadata.resourceVersion));
-    if (occasions.size > 0) this.#queue.wake(occasions);
+    if (events.size > 0) this.#queue.wake(events);
     this.#work.ring();
   }
 
-  #applyNode(name: string, node: Node | undefined, occasions: Set<Occasion>): void {
+  #applyNode(name: string, node: Node | undefined, events: Set<ClusterEvent>): void {
     if (node) {
       if (!this.#index.setNode(node)) return;
     } else {
       this.#index.removeNode(name);
     }
     this.#binder.nodeChanged(name);
-    occasions.add('node');
+    events.add('NodeChange');
   }
 
-  #applyNamespace(name: string, namespace: Namespace | undefined, occasions: Set<Occasion>): void {
+  #applyNamespace(name: string, namespace: Namespace | undefined, events: Set<ClusterEvent>): void {
     const changed = namespace ? this.#index.setNamespace(namespace) : this.#index.removeNamespace(name);
-    if (changed) occasions.add('namespace');
+    if (changed) events.add('NamespaceChange');
   }
 
-  #applyPod(key: string, before: Pod | undefined, after: Pod | undefined, occasions: Set<Occasion>): void {
+  #applyPod(key: string, before: Pod | undefined, after: Pod | undefined, events: Set<ClusterEvent>): void {
     const replaced = before !== undefined && after !== undefined && before.metadata.uid !== after.metadata.uid;
-    if (before && (!after || replaced)) this.#removePod(key, occasions);
+    if (before && (!after || replaced)) this.#removePod(key, events);
     if (!after) return;
     const known = this.#index.pod(key);
     const [shape, place, wasDeleting] = [known?.shape, known?.node, known?.deleting];
     const entry = this.#index.setPod(after);
     if (!entry) {
-      if (place) occasions.add('pod-removed');
+      if (place) events.add('AssignedPodDelete');
       this.#unqueue(key);
       return;
     }
-    if (entry.node && (entry.shape !== shape || entry.node !== place)) occasions.add('pod-added');
-    if (entry.node && place && entry.shape !== shape) occasions.add('pod-removed');
-    if (entry.node && entry.deleting && !wasDeleting) occasions.add('pod-leaving');
+    if (entry.node && (entry.shape !== shape || entry.node !== place)) events.add('AssignedPodAdd');
+    if (entry.node && place && entry.shape !== shape) events.add('AssignedPodDelete');
+    if (entry.node && entry.deleting && !wasDeleting) events.add('AssignedPodTerminating');
     this.#queuePod(entry, after, before, shape !== undefined && shape !== entry.shape);
   }
 
@@ -343,11 +342,11 @@ class RunningScheduler implements Scheduler {
     return true;
   }
 
-  #removePod(key: string, occasions: Set<Occasion>): void {
+  #removePod(key: string, events: Set<ClusterEvent>): void {
     const entry = this.#index.pod(key);
     if (!entry) return;
     this.#unqueue(key);
-    if (entry.node) occasions.add('pod-removed');
+    if (entry.node) events.add('AssignedPodDelete');
     this.#index.removePod(key);
   }
 
@@ -363,21 +362,8 @@ class RunningScheduler implements Scheduler {
   }
 }
 
-type Rejections = Extract<Decision, { node?: undefined }>['rejections'];
-
-const allOccasions: readonly Occasion[] = ['node', 'namespace', 'pod-added', 'pod-leaving', 'pod-removed'];
-const roomFreed: ReadonlySet<Occasion> = new Set(['pod-removed']);
-const podPlaced: ReadonlySet<Occasion> = new Set(['pod-added']);
-
-/** What may help a pod that a plugin found no node for. */
-const helpfulTo: Readonly<Record<string, readonly Occasion[]>> = {
-  NodeUnschedulable: ['node'],
-  TaintToleration: ['node'],
-  NodeAffinity: ['node'],
-  NodePorts: ['node', 'pod-removed'],
-  NodeResourcesFit: ['node', 'pod-removed'],
-  InterPodAffinity: ['node', 'namespace', 'pod-added', 'pod-removed'],
-};
+const roomFreed: ReadonlySet<ClusterEvent> = new Set(['AssignedPodDelete']);
+const podPlaced: ReadonlySet<ClusterEvent> = new Set(['AssignedPodAdd']);
 
 /** The node on which room is kept for a pod. */
 function keptNode({ reserved, node }: PodInfo): string | undefined {

@@ -1,8 +1,9 @@
 import type { NodeInfo } from './node-info.ts';
-import type { Check, Plugin, Rejection, Snapshot } from './plugin.ts';
+import type { Check, ClusterEvent, Plugin, Rejection, Rejections } from './plugin.ts';
 import type { PodShape } from './pod-shape.ts';
+import type { Snapshot } from './snapshot.ts';
 
-/** The checks that plugins of one scope make for pods of a shape. */
+/** The checks that the plugins of one scope make for pods of a shape. */
 export function prepare(
   plugins: readonly Plugin[],
   scope: Plugin['scope'],
@@ -36,11 +37,22 @@ export function sumScores(checks: readonly Check[], node: NodeInfo): number {
   return sum;
 }
 
-/** Adds to `totals` what checks that compare nodes say of them. */
+/** Adds to `totals` the scores of the checks that compare nodes with each other. */
 export function addScores(totals: number[], checks: readonly Check[], nodes: readonly NodeInfo[]): void {
   for (const check of checks) {
     const scores = check.scores?.(nodes);
     if (!scores) continue;
     for (let at = 0; at < totals.length; at++) totals[at] = (totals[at] ?? 0) + (check.weight ?? 1) * (scores[at] ?? 0);
   }
+}
+
+/** The events after which a pod with these rejections may fit: those that the plugins that rejected it declare, and a new node. */
+export function eventsThatHelp(plugins: readonly Plugin[], rejections: Rejections): ReadonlySet<ClusterEvent> {
+  const rejecting = new Set<string>();
+  for (const [, { plugin }] of rejections) rejecting.add(plugin);
+  const events = new Set<ClusterEvent>(['NodeChange']);
+  for (const { name, events: declared } of plugins) {
+    if (rejecting.has(name)) for (const event of declared) events.add(event);
+  }
+  return events;
 }

@@ -1,33 +1,37 @@
 import { addScores, firstRejection, prepare } from './checks.ts';
 import type { NodeIndex } from './node-index.ts';
 import type { NodeInfo } from './node-info.ts';
-import type { Check, Decision, Plugin, Rejection } from './plugin.ts';
+import type { Check, Plugin, Rejection, Rejections } from './plugin.ts';
 import type { PodShape } from './pod-shape.ts';
 import { ShapeResults } from './shape-results.ts';
 
-/** Shapes whose results are kept. Each costs some 50 bytes a node. */
-const keptShapes = 256;
+/** Shapes whose results are cached. Each costs some 50 bytes a node. */
+const cachedShapes = 256;
+
+export type Decision =
+  | { readonly node: NodeInfo; readonly score: number }
+  /** `rejections`: of all existing nodes. */
+  | { readonly node?: undefined; readonly rejections: Rejections };
 
 /**
- * Decides where pods go: every node is considered, the best is taken, equals are told apart by a fixed order of
- * chance that differs from shape to shape. What is known of equal pods is kept, and brought up to date only for the
- * nodes that changed since, so that the next of them costs a few steps whatever the number of nodes. Rules that look
- * at more than one node cost one pass over the nodes.
+ * The scheduling algorithm: filters and scores every node and takes the best; ties are broken by a pseudo-random order that differs from
+ * shape to shape. Results are cached by shape and updated only for the nodes that changed, so a further pod of a shape costs a few steps
+ * whatever the number of nodes. Plugins of scope `cluster` cost one pass over the nodes.
  */
 export class Decider {
   readonly #index: NodeIndex;
   readonly #plugins: readonly Plugin[];
   readonly #seed: number;
-  readonly #kept = new Map<PodShape, ShapeResults>();
+  readonly #cached = new Map<PodShape, ShapeResults>();
 
-  /** `seed`: a whole number that the order of equals follows from. */
+  /** `seed`: an integer; the same seed breaks ties in the same way. */
   constructor(index: NodeIndex, plugins: readonly Plugin[], seed: number) {
     this.#index = index;
     this.#plugins = plugins;
     this.#seed = seed;
   }
 
-  /** Pure over the index as it is: it changes nothing but what it remembers. */
+  /** Changes nothing but the cached results. */
   decide(shape: PodShape): Decision {
     const results = this.#results(shape);
     results.refresh();
@@ -35,10 +39,10 @@ export class Decider {
     const node = checks.length === 0 ? results.best() : undefined;
     if (node) return { node, score: results.score(node) };
     if (checks.length === 0) return { rejections: results.rejections() };
-    return this.#decideTogether(results, checks);
+    return this.#compareNodes(results, checks);
   }
 
-  /** Whether the node takes a pod of the shape, as the index is. */
+  /** Whether the node takes a pod of the shape now. */
   fits(shape: PodShape, node: NodeInfo): boolean {
     if (!node.node) return false;
     const results = this.#results(shape);
@@ -46,8 +50,8 @@ export class Decider {
     return !results.rejection(node) && !firstRejection(prepare(this.#plugins, 'cluster', shape, this.#index), node);
   }
 
-  /** With rules that look at the whole cluster: one pass over the nodes that the others leave. */
-  #decideTogether(results: ShapeResults, checks: readonly Check[]): Decision {
+  /** One pass of the checks of scope `cluster` over the nodes that the others accept. */
+  #compareNodes(results: ShapeResults, checks: readonly Check[]): Decision {
     const feasible: NodeInfo[] = [];
     const totals: number[] = [];
     for (const node of this.#index.slots) {
@@ -68,7 +72,7 @@ export class Decider {
     return best ? { node: best, score: bestScore } : { rejections: [] };
   }
 
-  #allRejections(results: ShapeResults, checks: readonly Check[]): (readonly [NodeInfo, Rejection])[] {
+  #allRejections(results: ShapeResults, checks: readonly Check[]): Rejections {
     const rejections: (readonly [NodeInfo, Rejection])[] = [];
     for (const node of this.#index.slots) {
       const rejection = node?.node && (results.rejection(node) ?? firstRejection(checks, node));
@@ -78,18 +82,18 @@ export class Decider {
   }
 
   #results(shape: PodShape): ShapeResults {
-    let results = this.#kept.get(shape);
+    let results = this.#cached.get(shape);
     if (results) {
-      this.#kept.delete(shape);
+      this.#cached.delete(shape);
     } else {
       const nodeChecks = prepare(this.#plugins, 'node', shape, this.#index);
       const localChecks = prepare(this.#plugins, 'local', shape, this.#index);
       results = new ShapeResults(this.#index, shape, nodeChecks, localChecks, this.#seed);
     }
-    this.#kept.set(shape, results);
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= keptShapes) break;
-      this.#kept.delete(oldest);
+    this.#cached.set(shape, results);
+    for (const oldest of this.#cached.keys()) {
+      if (this.#cached.size <= cachedShapes) break;
+      this.#cached.delete(oldest);
     }
     return results;
   }

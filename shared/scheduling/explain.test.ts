@@ -18,6 +18,7 @@ function indexOf(nodes: readonly Node[], placed: readonly Pod[] = []): NodeIndex
 const rule = (name: string, rejects: Record<string, string[]>, check: Partial<Check> = {}): Plugin => ({
   name,
   scope: check.scores ? 'cluster' : 'local',
+  events: [],
   prepare: () => ({
     filter(node: NodeInfo) {
       const reasons = rejects[node.name];
@@ -89,7 +90,7 @@ describe('an explanation', () => {
         },
       ),
       rule('even', {}, { scores: (fitting) => fitting.map(() => 5) }),
-      { name: 'silent', scope: 'local', prepare: () => undefined } satisfies Plugin,
+      { name: 'silent', scope: 'local', events: [], prepare: () => undefined } satisfies Plugin,
     ];
     const { nodes: explained } = explain(pendingPod('p'), indexOf(nodes), plugins);
     expect(explained.map(({ node, scores, total }) => [node, scores, total])).toEqual([

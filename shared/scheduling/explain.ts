@@ -17,6 +17,8 @@ export interface NodeExplanation {
   readonly fits: boolean;
   /** Every rule that stands against it, not only the first. */
   readonly reasons: readonly { readonly plugin: string; readonly reason: string }[];
+  /** The same with the node's labels, taints and amounts, where a plugin gives them; each text once. */
+  readonly details: readonly string[];
   /** What the pod asks for and what is free, in the resource's unit: cpu in thousandths, memory in bytes, pieces. */
   readonly resources: readonly ResourceExplanation[];
   /** Weighted, by plugin. */
@@ -78,13 +80,25 @@ function explainNode(
   checks: readonly { plugin: Plugin; check: Check | undefined }[],
 ): Omit<NodeExplanation, 'total'> {
   const reasons: { plugin: string; reason: string }[] = [];
+  const details = new Set<string>();
   const scores: Record<string, number> = {};
   for (const { plugin, check } of checks) {
-    for (const reason of check?.filter?.(node)?.reasons ?? []) reasons.push({ plugin: plugin.name, reason });
+    const rejection = check?.filter?.(node);
+    if (rejection) {
+      for (const reason of rejection.reasons) reasons.push({ plugin: plugin.name, reason });
+      for (const detail of check?.details?.(node) ?? rejection.reasons) details.add(detail);
+    }
     if (check?.score) scores[plugin.name] = (check.weight ?? 1) * check.score(node);
   }
   const fits = reasons.length === 0;
-  return { node: node.name, fits, reasons, resources: resourcesOf(shape, node), scores: fits ? scores : {} };
+  return {
+    node: node.name,
+    fits,
+    reasons,
+    details: [...details],
+    resources: resourcesOf(shape, node),
+    scores: fits ? scores : {},
+  };
 }
 
 function resourcesOf(

@@ -199,7 +199,7 @@ class Pair {
       expect(state.used.cpuMillis).toBe(100 * here.length);
     }
     this.#checkCounts(placed);
-    this.#checkCarried(placed);
+    this.#checkExistingTerms(placed);
     this.#checkDomains();
   }
 
@@ -229,7 +229,7 @@ class Pair {
     );
   }
 
-  #checkCarried(placed: readonly Modelled[]): void {
+  #checkExistingTerms(placed: readonly Modelled[]): void {
     for (const [app, ofNamespace] of [
       ['x', 'default'],
       ['x', 'other'],
@@ -237,7 +237,7 @@ class Pair {
     ] as const) {
       this.index.withShape(pendingPod('probe', {}, { namespace: ofNamespace, labels: { app } }), (shape) => {
         const shy = placed.filter((pod) => pod.shy && pod.namespace === ofNamespace && app === 'x');
-        const terms = this.index.carried(shape);
+        const terms = this.index.existingTerms(shape);
         expect(terms.map(({ weight }) => weight)).toEqual(shy.length > 0 ? ['required'] : []);
         for (const { perNode } of terms) {
           this.#checkPerNode(perNode, shy);

@@ -20,13 +20,13 @@ describe('the index of nodes', () => {
       set(index, onNode({ ...shy, metadata: { ...shy.metadata, labels: { app: 'x' } } }, `n${i}`));
     }
     const { of, count } = index.domains('zone');
-    const [carried] = index.carried(probe.shape);
+    const [existing] = index.existingTerms(probe.shape);
     expect(count).toBe(100);
     expect(index.count(wanted, shape).total).toBe(200);
     for (const state of index.slots) {
       const slot = state?.slot ?? -1;
       expect(index.count(wanted, shape).perNode[slot]).toBe(1);
-      expect(carried?.perNode[slot]).toBe(1);
+      expect(existing?.perNode[slot]).toBe(1);
       expect(of[slot]).toBe(slot % 100);
     }
     // A counter that is asked for only now knows them as well.

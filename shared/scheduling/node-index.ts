@@ -3,9 +3,9 @@ import type { Namespace, Node, Pod } from '../generated/types.ts';
 import { keyOf } from '../object.ts';
 import { isPodTerminal, isPreempted } from '../pod.ts';
 import { NodeInfo, type PodInfo } from './node-info.ts';
-import type { CarriedTerm, Domains, PodCount, Snapshot } from './plugin.ts';
 import { PodCounts } from './pod-counts.ts';
 import { type PodShape, type PodTerm, shapeKey, shapeOf, termMatches } from './pod-shape.ts';
+import type { Domains, ExistingTerm, PodCount, Snapshot } from './snapshot.ts';
 
 /**
  * The nodes and what is on them, updated in place:
@@ -161,8 +161,8 @@ export class NodeIndex implements Snapshot {
     return this.#counts.count(terms, user, among, this.slots);
   }
 
-  carried(shape: PodShape): readonly CarriedTerm[] {
-    return this.#counts.carried(shape);
+  existingTerms(shape: PodShape): readonly ExistingTerm[] {
+    return this.#counts.existingTerms(shape);
   }
 
   matches(term: PodTerm, shape: PodShape): boolean {

@@ -1,6 +1,6 @@
 import type { NodeInfo, PodInfo } from './node-info.ts';
-import type { CarriedTerm, PodCount } from './plugin.ts';
 import type { PodShape, PodTerm } from './pod-shape.ts';
+import type { ExistingTerm, PodCount } from './snapshot.ts';
 
 /** What a pod's required affinity to others is worth to a pod that they would be together with (Kubernetes' default). */
 const requiredAffinityWeight = 1;
@@ -12,11 +12,11 @@ const requiredAffinityWeight = 1;
 export class PodCounts {
   readonly #matches: (term: PodTerm, shape: PodShape) => boolean;
   readonly #counters = new Map<string, Counter>();
-  readonly #carried = new Map<string, Carried>();
-  readonly #carriedFor = new Map<PodShape, { version: number; terms: readonly CarriedTerm[] }>();
+  readonly #existing = new Map<string, CountedTerm>();
+  readonly #matching = new Map<PodShape, { version: number; terms: readonly ExistingTerm[] }>();
   /** The terms that pods of a shape carry. */
-  readonly #terms = new WeakMap<PodShape, readonly Bearing[]>();
-  #carriedVersion = 0;
+  readonly #terms = new WeakMap<PodShape, readonly PodOwnTerm[]>();
+  #version = 0;
   #slots = 0;
 
   constructor(matches: (term: PodTerm, shape: PodShape) => boolean) {
@@ -39,13 +39,13 @@ export class PodCounts {
     return counter;
   }
 
-  carried(shape: PodShape): readonly CarriedTerm[] {
-    if (this.#carried.size === 0) return [];
-    let known = this.#carriedFor.get(shape);
-    if (known?.version !== this.#carriedVersion) {
-      const terms = [...this.#carried.values()].filter((one) => this.#matches(one.term, shape));
-      known = { version: this.#carriedVersion, terms };
-      this.#carriedFor.set(shape, known);
+  existingTerms(shape: PodShape): readonly ExistingTerm[] {
+    if (this.#existing.size === 0) return [];
+    let known = this.#matching.get(shape);
+    if (known?.version !== this.#version) {
+      const terms = [...this.#existing.values()].filter((one) => this.#matches(one.term, shape));
+      known = { version: this.#version, terms };
+      this.#matching.set(shape, known);
     }
     return known.terms;
   }
@@ -55,24 +55,24 @@ export class PodCounts {
     for (const counter of this.#counters.values()) {
       if (!deleting || counter.among === 'all') counter.change(shape, slot, sign);
     }
-    for (const { key, term, weight } of this.#bearings(shape)) {
-      let carried = this.#carried.get(key);
-      if (!carried) {
-        carried = { term, weight, perNode: new Int32Array(this.#slots), total: 0 };
-        this.#carried.set(key, carried);
-        this.#carriedVersion++;
+    for (const { key, term, weight } of this.#termsOf(shape)) {
+      let existing = this.#existing.get(key);
+      if (!existing) {
+        existing = { term, weight, perNode: new Int32Array(this.#slots), total: 0 };
+        this.#existing.set(key, existing);
+        this.#version++;
       }
-      carried.perNode[slot] = (carried.perNode[slot] ?? 0) + sign;
-      carried.total += sign;
-      if (carried.total > 0) continue;
-      this.#carried.delete(key);
-      this.#carriedVersion++;
+      existing.perNode[slot] = (existing.perNode[slot] ?? 0) + sign;
+      existing.total += sign;
+      if (existing.total > 0) continue;
+      this.#existing.delete(key);
+      this.#version++;
     }
   }
 
   /** No pod has this shape any more. */
   release(shape: PodShape): void {
-    this.#carriedFor.delete(shape);
+    this.#matching.delete(shape);
     for (const [key, counter] of this.#counters) {
       counter.known.delete(shape);
       if (counter.users.delete(shape) && counter.users.size === 0) this.#counters.delete(key);
@@ -82,32 +82,32 @@ export class PodCounts {
   cover(slots: number): void {
     this.#slots = Math.max(this.#slots, slots);
     for (const counter of this.#counters.values()) counter.perNode = grown(counter.perNode, slots);
-    for (const carried of this.#carried.values()) carried.perNode = grown(carried.perNode, slots);
+    for (const existing of this.#existing.values()) existing.perNode = grown(existing.perNode, slots);
   }
 
   /** What is known of matches no longer holds: it is worked out anew when it is asked for. */
   clear(): void {
     this.#counters.clear();
-    this.#carriedFor.clear();
+    this.#matching.clear();
   }
 
-  #bearings(shape: PodShape): readonly Bearing[] {
+  #termsOf(shape: PodShape): readonly PodOwnTerm[] {
     let known = this.#terms.get(shape);
     if (!known) {
-      known = bearingsOf(shape);
+      known = weightedTerms(shape);
       this.#terms.set(shape, known);
     }
     return known;
   }
 }
 
-interface Bearing {
+interface PodOwnTerm {
   readonly key: string;
   readonly term: PodTerm;
   readonly weight: number | 'required';
 }
 
-interface Carried extends CarriedTerm {
+interface CountedTerm extends ExistingTerm {
   perNode: Int32Array;
   total: number;
 }
@@ -155,8 +155,8 @@ class Counter implements PodCount {
   }
 }
 
-function bearingsOf(shape: PodShape): Bearing[] {
-  const bearing = (term: PodTerm, weight: number | 'required'): Bearing => ({
+function weightedTerms(shape: PodShape): PodOwnTerm[] {
+  const bearing = (term: PodTerm, weight: number | 'required'): PodOwnTerm => ({
     key: `${weight} ${term.key}`,
     term,
     weight,

@@ -217,6 +217,7 @@ describe('the shapes whose results are kept', () => {
     const plugin: Plugin = {
       name: 'counts',
       scope: 'node',
+      events: [],
       prepare() {
         prepared++;
         return {};
@@ -249,6 +250,7 @@ describe('a decision that compares nodes', () => {
   const rejecting = (scope: Plugin['scope'], name: string, nodes: string[], check: Partial<Check> = {}): Plugin => ({
     name,
     scope,
+    events: [],
     prepare: () => ({
       filter: (node) => (nodes.includes(node.name) ? { plugin: name, reasons: [name], resolvable: true } : undefined),
       ...check,

@@ -1,11 +1,12 @@
-import { type Occasion, type QueuedPod, SchedulingQueue } from '../../control-plane/scheduler/queue.ts';
+import { type QueuedPod, SchedulingQueue } from '../../control-plane/scheduler/queue.ts';
 import { seededRandom } from '../../shared/random.ts';
 import type { PodInfo } from '../../shared/scheduling/node-info.ts';
+import type { ClusterEvent } from '../../shared/scheduling/plugin.ts';
 import type { PodShape } from '../../shared/scheduling/pod-shape.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 
-export const removed: ReadonlySet<Occasion> = new Set(['pod-removed']);
-export const node: ReadonlySet<Occasion> = new Set(['node']);
+export const removed: ReadonlySet<ClusterEvent> = new Set(['AssignedPodDelete']);
+export const node: ReadonlySet<ClusterEvent> = new Set(['NodeChange']);
 
 /** A queue on a virtual clock, with pods that have a name, a shape and a priority. */
 export function queueOf() {
@@ -23,12 +24,12 @@ export function queueOf() {
     return queue.add(entry, {} as QueuedPod['pod']);
   };
   const name = (queued: QueuedPod | undefined) => queued?.entry.key.slice('default/'.length);
-  /** Takes all that are ready, and parks them until `occasions`. */
-  const parkReady = (occasions = removed): (string | undefined)[] => {
+  /** Takes all that are ready, and parks them until `events`. */
+  const parkReady = (events = removed): (string | undefined)[] => {
     const taken: (string | undefined)[] = [];
     for (let next = queue.pop(); next; next = queue.pop()) {
       taken.push(name(next));
-      queue.park(next, occasions);
+      queue.park(next, events);
     }
     return taken;
   };

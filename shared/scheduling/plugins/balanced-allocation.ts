@@ -4,6 +4,7 @@ import type { Plugin } from '../plugin.ts';
 export const balancedAllocation: Plugin = {
   name: 'NodeResourcesBalancedAllocation',
   scope: 'local',
+  events: [],
   prepare: ({ requests }) => ({
     score(node) {
       const cpu = share(node.used.cpuMillis + requests.cpuMillis, node.allocatable.cpuMillis);

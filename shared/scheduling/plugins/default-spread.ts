@@ -7,6 +7,7 @@ import type { Plugin } from '../plugin.ts';
 export const defaultSpread: Plugin = {
   name: 'DefaultSpread',
   scope: 'local',
+  events: [],
   prepare({ spreadGroup }) {
     if (spreadGroup === undefined) return undefined;
     return { weight: 2, score: (node) => 100 / (1 + (node.groups.get(spreadGroup) ?? 0)) };

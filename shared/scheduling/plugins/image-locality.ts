@@ -8,6 +8,7 @@ const largestBytes = 1000 * 1024 * 1024;
 export const imageLocality: Plugin = {
   name: 'ImageLocality',
   scope: 'node',
+  events: [],
   prepare({ images }) {
     if (images.length === 0) return undefined;
     const names = images.map(normalized);

@@ -1,6 +1,7 @@
 import type { NodeInfo } from '../node-info.ts';
-import type { CarriedTerm, Check, Plugin, Rejection, Snapshot } from '../plugin.ts';
+import type { Check, Plugin, Rejection } from '../plugin.ts';
 import type { PodShape, PodTerm } from '../pod-shape.ts';
+import type { ExistingTerm, Snapshot } from '../snapshot.ts';
 
 const name = 'InterPodAffinity';
 const reject = (reason: string): Rejection => ({ plugin: name, reasons: [reason], resolvable: true });
@@ -15,13 +16,14 @@ const existingAntiAffinity = reject("node(s) didn't satisfy existing pods anti-a
 export const interPodAffinity: Plugin = {
   name,
   scope: 'cluster',
+  events: ['NodeChange', 'NamespaceChange', 'AssignedPodAdd', 'AssignedPodDelete'],
   prepare(shape, snapshot) {
     const { affinity, antiAffinity: anti } = shape;
-    const carried = snapshot.carried(shape);
+    const existing = snapshot.existingTerms(shape);
     const own = affinity.required.length + affinity.preferred.length + anti.required.length + anti.preferred.length;
-    if (own + carried.length === 0) return undefined;
-    const filter = filterOf(shape, snapshot, carried);
-    return { weight: 2, filter, ...scorerOf(shape, snapshot, carried) } satisfies Check;
+    if (own + existing.length === 0) return undefined;
+    const filter = filterOf(shape, snapshot, existing);
+    return { weight: 2, filter, ...scorerOf(shape, snapshot, existing) } satisfies Check;
   },
 };
 
@@ -31,7 +33,7 @@ type InDomain = (node: NodeInfo) => number;
 function filterOf(
   shape: PodShape,
   snapshot: Snapshot,
-  carried: readonly CarriedTerm[],
+  existing: readonly ExistingTerm[],
 ): (node: NodeInfo) => Rejection | undefined {
   const { required } = shape.affinity;
   const near = required.length > 0 ? snapshot.count(required, shape) : undefined;
@@ -41,7 +43,7 @@ function filterOf(
   const away = shape.antiAffinity.required.map((term) =>
     inDomain(snapshot, term, snapshot.count([term], shape).perNode),
   );
-  const unwelcome = carried.flatMap(({ term, weight, perNode }) =>
+  const unwelcome = existing.flatMap(({ term, weight, perNode }) =>
     weight === 'required' ? [inDomain(snapshot, term, perNode)] : [],
   );
   return (node) => {
@@ -55,14 +57,14 @@ function filterOf(
   };
 }
 
-function scorerOf(shape: PodShape, snapshot: Snapshot, carried: readonly CarriedTerm[]): Pick<Check, 'scores'> {
+function scorerOf(shape: PodShape, snapshot: Snapshot, existing: readonly ExistingTerm[]): Pick<Check, 'scores'> {
   const parts: { weight: number; pods: InDomain }[] = [];
   const add = (term: PodTerm, weight: number): void => {
     parts.push({ weight, pods: inDomain(snapshot, term, snapshot.count([term], shape).perNode) });
   };
   for (const { term, weight } of shape.affinity.preferred) add(term, weight);
   for (const { term, weight } of shape.antiAffinity.preferred) add(term, -weight);
-  for (const { term, weight, perNode } of carried) {
+  for (const { term, weight, perNode } of existing) {
     if (weight !== 'required') parts.push({ weight, pods: inDomain(snapshot, term, perNode) });
   }
   if (parts.length === 0) return {};

@@ -14,6 +14,7 @@ const rejection: Rejection = {
 export const nodeAffinity: Plugin = {
   name,
   scope: 'node',
+  events: ['NodeChange'],
   prepare(shape) {
     const selects = nodeFilter(shape.spec);
     const preferred = shape.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];

@@ -12,6 +12,7 @@ const rejection: Rejection = {
 export const nodePorts: Plugin = {
   name,
   scope: 'local',
+  events: ['NodeChange', 'AssignedPodDelete'],
   prepare({ ports }) {
     if (ports.length === 0) return undefined;
     return {

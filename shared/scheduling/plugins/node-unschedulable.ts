@@ -9,6 +9,7 @@ const rejection: Rejection = { plugin: name, reasons: ['node(s) were unschedulab
 export const nodeUnschedulable: Plugin = {
   name,
   scope: 'node',
+  events: ['NodeChange'],
   prepare({ spec }) {
     const taint: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
     if (spec.tolerations?.some((toleration) => tolerates(toleration, taint))) return undefined;

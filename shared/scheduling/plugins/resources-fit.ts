@@ -8,6 +8,7 @@ const name = 'NodeResourcesFit';
 export const resourcesFit: Plugin = {
   name,
   scope: 'local',
+  events: ['NodeChange', 'AssignedPodDelete'],
   prepare(shape) {
     // A pod that finds no room is told so by one object for each set of reasons, and for whether removals help: nodes differ in that.
     const rejections = new Map<string, Rejection>();

@@ -7,6 +7,7 @@ const name = 'TaintToleration';
 export const taintToleration: Plugin = {
   name,
   scope: 'node',
+  events: ['NodeChange'],
   prepare: ({ spec: { tolerations } }) => ({
     weight: 3,
     filter(node) {

@@ -1,8 +1,9 @@
 import { untolerated } from '../../pod.ts';
 import { nodeFilter } from '../node-affinity.ts';
 import type { NodeInfo } from '../node-info.ts';
-import type { Check, Plugin, Rejection, Snapshot } from '../plugin.ts';
+import type { Check, Plugin, Rejection } from '../plugin.ts';
 import type { PodShape, SpreadTerm } from '../pod-shape.ts';
+import type { Snapshot } from '../snapshot.ts';
 
 const name = 'PodTopologySpread';
 const skewed: Rejection = {
@@ -20,6 +21,7 @@ const unlabelled: Rejection = {
 export const topologySpread: Plugin = {
   name,
   scope: 'cluster',
+  events: ['NodeChange', 'NamespaceChange', 'AssignedPodAdd', 'AssignedPodTerminating', 'AssignedPodDelete'],
   prepare(shape, snapshot) {
     if (shape.spread.length === 0) return undefined;
     const hard = shape.spread.filter((one) => one.hard);
