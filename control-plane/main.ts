@@ -12,6 +12,7 @@ import { systemRandom as random } from '../shared/random.ts';
 import { grpcPeers } from '../shared/rpc/peers.ts';
 import { createRpcSchema } from '../shared/rpc/schema.ts';
 import { serverUser } from '../shared/well-known.ts';
+import { storageLimits } from './api/admission/storage-quota.ts';
 import { Authenticator } from './api/auth/authenticator.ts';
 import { createEnrollment } from './api/auth/enrollment.ts';
 import { defaultIssuer, issuerDocuments, loadTokenKeys, type TokenKeys } from './api/auth/tokens/index.ts';
@@ -19,7 +20,6 @@ import { type AuditOptions, createAuditor } from './api/chain/audit/create-audit
 import { FairGate } from './api/chain/fairness/gate.ts';
 import { grpcMetrics } from './api/grpc/metrics.ts';
 import { createGrpcServer } from './api/grpc/server.ts';
-import { storageLimits } from './api/requests/storage-quota.ts';
 import { firstAddress } from './api/resources/service/claims.ts';
 import { createRestServer } from './api/rest/server.ts';
 import { Certificates } from './certificates.ts';
@@ -58,7 +58,7 @@ export interface ServerOptions extends EtcdFiles, AuditOptions {
   readonly logLevel: string;
   /** How long events are kept, in seconds; absent: an hour. */
   readonly eventTtlSeconds?: number;
-  /** What stored objects may take of memory, in bytes. Absent: what the machine allows (`api/requests/storage-quota.ts`). */
+  /** What stored objects may take of memory, in bytes. Absent: what the machine allows (`api/admission/storage-quota.ts`). */
   readonly storageQuota?: number;
 }
 

@@ -6,16 +6,16 @@ import { nodeRestriction } from './admission/node-restriction.ts';
 import { serviceAccount } from './admission/service-account.ts';
 import type { Api, NodeStreams } from './api.ts';
 import { Pipeline } from './pipeline.ts';
-import type { CoreDeps } from './requests/core.ts';
 import type { KindHandlers } from './requests/unstored.ts';
-import { WriteCore, type WriteCoreDeps } from './requests/write-core.ts';
+import { WriteCore } from './requests/write-core.ts';
 import { componentStatuses } from './resources/component-status.ts';
 import { bindings } from './resources/pod/bindings.ts';
 import { noNodeStreams } from './resources/pod/streams.ts';
 import { reviews } from './resources/reviews/index.ts';
 import type { TokenIssuer } from './resources/tokens/token-request.ts';
+import { type WriteHookDeps, writeHooks } from './resources/write-hooks.ts';
 
-export interface ApiDeps extends CoreDeps, Omit<WriteCoreDeps, 'plugins'> {
+export interface ApiDeps extends WriteHookDeps {
   readonly log: Log;
   /** Absent: logs answer ServiceUnavailable. */
   readonly nodeStreams?: NodeStreams;
@@ -46,6 +46,7 @@ export function createApi(deps: ApiDeps): Api {
       ...plugins,
       certificates(authorizer),
     ],
+    writeHooks: writeHooks(deps),
   });
   const handlers: KindHandlers = {
     Binding: bindings(core),

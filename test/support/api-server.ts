@@ -1,9 +1,9 @@
+import type { StorageLimits } from '../../control-plane/api/admission/storage-quota.ts';
 import type { Api, NodeStreams } from '../../control-plane/api/api.ts';
 import { type Authorizer, component } from '../../control-plane/api/auth/identity.ts';
 import { ensureBootObjects } from '../../control-plane/api/boot.ts';
 import { createApi } from '../../control-plane/api/create-api.ts';
 import { LocalClient } from '../../control-plane/api/local-client.ts';
-import type { StorageLimits } from '../../control-plane/api/requests/storage-quota.ts';
 import type { KindHandlers } from '../../control-plane/api/requests/unstored.ts';
 import { WatchCache } from '../../control-plane/store/cache.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';

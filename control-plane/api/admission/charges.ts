@@ -12,8 +12,6 @@ export interface Charges {
    * until it holds. Throws their refusals, which count on the store's own state only.
    */
   commit(txn: Txn, object: KubeObject, old: KubeObject | undefined): Promise<TxnResult>;
-  /** Only throws the refusals. */
-  check(object: KubeObject, old: KubeObject | undefined): Promise<void>;
   /** What the caller has read of the store, and guards. */
   learn(key: string, state: State): void;
 }
@@ -30,7 +28,7 @@ export function chargesOf(core: WriteCore, request: Admission, signal: AbortSign
     for (const plugin of plugins) {
       try {
         const charge = plugin.charge?.(request, object, old, known.present(core, states), core.admission.reader);
-        if (charge) charges.push(charge);
+        if (charge) charges.push(request.dryRun ? { ...charge, writes: [] } : charge);
       } catch (refusal) {
         refusals.push(refusal);
       }
@@ -40,17 +38,9 @@ export function chargesOf(core: WriteCore, request: Admission, signal: AbortSign
   };
   return {
     commit(txn, object, old) {
-      const lane = laneOf(core, plugins, request);
+      const lane = request.dryRun ? undefined : laneOf(core, plugins, request);
       const entry: Entry = { txn, known, signal, ask: ask(object, old) };
       return lane === undefined ? commitAlone(core, entry) : core.lanes.commit(core, lane, entry);
-    },
-    async check(object, old) {
-      try {
-        ask(object, old)([]);
-      } catch (_refusal) {
-        await known.refresh(core);
-        ask(object, old)([]);
-      }
     },
     learn: (key, state) => known.learnState(key, state),
   };

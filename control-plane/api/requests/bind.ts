@@ -5,8 +5,9 @@ import type { Pod } from '../../../shared/generated/types.ts';
 import { objectKey } from '../../store/keys.ts';
 import type { Txn, TxnResult } from '../../store/store.ts';
 import type { RequestContext } from '../api.ts';
-import { bumpOf } from '../resources/node/guards.ts';
+import { guardBump } from '../resources/node/guards.ts';
 import { encodeObject } from './codec.ts';
+import { commitEach } from './commit.ts';
 import type { Core } from './core.ts';
 import { conflict, modified, notFound } from './refusals.ts';
 
@@ -53,7 +54,10 @@ export async function bindPods(
   while (groups.length > 0) {
     context.signal.throwIfAborted();
     const round = nextRound(groups);
-    const outcomes = await core.store.txns(round.map(({ group, chunk }) => transaction(core, group, chunk)));
+    const outcomes = await commitEach(
+      core,
+      round.map(({ group, chunk }) => transaction(core, group, chunk)),
+    );
     for (const [at, { group, chunk }] of round.entries()) {
       const outcome = outcomes[at];
       if (outcome) settle(core, group, chunk, outcome, results);
@@ -146,7 +150,7 @@ function nextRound(groups: readonly Group[]): { group: Group; chunk: Placement[]
 }
 
 function transaction(core: Core, group: Group, chunk: readonly Placement[]): Txn {
-  const guard = bumpOf(core, group.node);
+  const guard = guardBump(core.cache, group.node);
   return {
     guards: [{ key: guard.key, revision: group.guard }, ...chunk.map(({ key, revision }) => ({ key, revision }))],
     writes: [guard, ...chunk.map(({ key, text }) => ({ type: 'put', key, value: text }) as const)],
@@ -161,14 +165,13 @@ function settle(
   results: BindResult[],
 ): void {
   if (outcome.ok) {
-    core.reads.atLeast(outcome.revision);
     const guardVersion = String(outcome.revision);
     for (const { index } of chunk) results[index] = { ok: true, guardVersion };
     group.guard = outcome.revision;
     group.waiting = group.waiting.slice(chunk.length);
     return;
   }
-  const guardKey = bumpOf(core, group.node).key;
+  const guardKey = guardBump(core.cache, group.node).key;
   if (outcome.current.get(guardKey)?.revision !== group.guard || group.guard === 0) {
     for (const { index } of group.waiting) results[index] = failure(guardMoved(core, group.node));
     group.waiting = [];

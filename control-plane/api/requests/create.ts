@@ -6,18 +6,16 @@ import { warningsOf } from '../../../shared/kinds/warnings/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { nameSuffix, uuid } from '../../../shared/random.ts';
 import { objectKey } from '../../store/keys.ts';
-import type { Guard, Item, Write } from '../../store/store.ts';
+import type { Guard, Item } from '../../store/store.ts';
 import { type Charges, chargesOf } from '../admission/charges.ts';
 import type { Admission } from '../admission/plugin.ts';
 import { readerWith } from '../admission/read-missing.ts';
 import type { MutateOptions, RequestContext } from '../api.ts';
 import { trackNew, writerOf } from '../managed-fields/tracking.ts';
-import { addGuardWrites } from '../resources/node/guards.ts';
-import { serviceClaims } from '../resources/service/claims.ts';
-import { answerText, decodeItem, encodeObject, type State } from './codec.ts';
+import { answerText, decodeItem, type State } from './codec.ts';
+import { backOff, commit } from './commit.ts';
 import { checkCreate, decodeBody } from './decode.ts';
 import { countedBy } from './generation.ts';
-import { pause } from './guarded-update.ts';
 import { dropRepeatedOwners } from './owner-references.ts';
 import { alreadyExists, badRequest, forbidden, modified, nameConflict, notFound } from './refusals.ts';
 import { settleNamespace } from './settle-namespace.ts';
@@ -102,39 +100,28 @@ async function insert(
   charges: Charges | undefined,
 ): Promise<KubeObject> {
   const { name, namespace } = draft.metadata;
-  const claims = serviceClaims(core, def, draft, undefined);
   const key = objectKey(def, namespace, name);
   const home = namespace ? objectKey(core.kind('Namespace'), undefined, namespace) : undefined;
   let room = namespace ? await livingNamespace(core, def, name, namespace) : undefined;
   // The cache that plugins read may lag behind the namespace that was just made.
   if (home && room) charges?.learn(home, room);
-  if (options.dryRun) {
-    await charges?.check(draft, undefined);
-    if (await core.fresh(key)) throw alreadyExists(def, name);
-    return draft;
-  }
-  let value = encodeObject(draft);
-  let refusal: ReadonlyMap<string, Item> | undefined;
+  const dryRun = options.dryRun ?? false;
+  const observed = new Map<string, Item | undefined>();
   for (let attempt = 0; attempt < maxTries; attempt++) {
-    if (attempt > 0) await pause(core, context, attempt);
-    const guards: Guard[] = [{ key, revision: 0 }];
-    if (home && room) guards.push({ key: home, revision: room.revision });
-    const writes: Write[] = [await core.put(context, def, key, value, draft)];
-    addGuardWrites(core, undefined, draft, writes, guards, refusal);
-    claims?.addTo(guards, writes);
-    const result = await (charges?.commit({ guards, writes }, draft, undefined) ?? core.store.txn({ guards, writes }));
-    if (result.ok) {
-      core.reads.atLeast(result.revision);
-      draft.metadata.resourceVersion = String(result.revision);
-      context.answer = { object: draft, text: answerText(value, result.revision) };
-      return draft;
+    if (attempt > 0) await backOff(core, context, attempt);
+    const guards: Guard[] = home && room ? [{ key: home, revision: room.revision }] : [];
+    const committed = await commit(core, context, { def, key, after: draft, guards, charges, dryRun, observed });
+    if (committed.ok) {
+      const { object = draft, revision, text } = committed;
+      if (dryRun) return object;
+      object.metadata.resourceVersion = String(revision);
+      context.answer = { object, text: answerText(text, revision) };
+      return object;
     }
-    refusal = result.current;
-    if (refusal.has(key)) throw alreadyExists(def, name);
-    if (claims?.refused(refusal)) value = encodeObject(draft);
-    // The namespace has changed since it was seen: look at what it is now.
-    const item = home && refusal.get(home);
-    if (namespace) room = checkNamespace(def, name, namespace, item ? decodeItem(item) : undefined);
+    if (observed.get(key)) throw alreadyExists(def, name);
+    // The namespace may have changed since it was read.
+    const item = home ? observed.get(home) : undefined;
+    if (namespace) room = checkNamespace(def, name, namespace, item && decodeItem(item));
   }
   throw modified({ plural: 'namespaces', group: '' }, namespace ?? '');
 }

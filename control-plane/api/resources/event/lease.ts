@@ -1,11 +1,12 @@
 import type { Clock } from '../../../../shared/clock.ts';
 import type { Store } from '../../../store/store.ts';
+import type { WriteHook } from '../../requests/write-hook.ts';
 
-/** How long an event is kept after it was last written, unless it is said otherwise; as in Kubernetes. */
+/** How long an event is kept after its last write by default, as in Kubernetes. */
 const keepSeconds = 3600;
 /**
- * Events written within this time share a lease: one lease an event would be most of the store's leases. So much longer than asked an
- * event may be kept: a minute, but no more than a twentieth, as in Kubernetes.
+ * Events written within this time share a lease, so that the store has few leases; an event may be kept longer by as much. A minute,
+ * but at most a twentieth of the time that events are kept, as in Kubernetes.
  */
 const share = { mostSeconds: 60, part: 0.05 };
 
@@ -16,7 +17,14 @@ export interface EventLeaseDeps {
   readonly eventTtlSeconds?: number;
 }
 
-/** Events tell of the recent past: the store forgets them by itself, through a lease that nobody renews. */
+/** Each write of an object that expires, an event, puts it on a lease: the store deletes it when the lease has expired. */
+export function eventLease(deps: EventLeaseDeps): WriteHook {
+  const events = new EventLease(deps);
+  const onLease = { lease: () => events.get() };
+  return { contribute: ({ def, after }) => (after && def.strategy.expires ? onLease : undefined) };
+}
+
+/** The lease that events are written with now: never renewed, and shared by the events of a short time. */
 export class EventLease {
   readonly #deps: EventLeaseDeps;
   #current: Promise<string> | undefined;

@@ -1,10 +1,12 @@
-import type { Node, NodeGuard, Pod } from '../../../../shared/generated/types.ts';
+import type { Node, NodeGuard, ObjectMeta, Pod } from '../../../../shared/generated/types.ts';
+import { kindNamed } from '../../../../shared/kinds/index.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { compareQuantities } from '../../../../shared/quantity.ts';
+import type { WatchCache } from '../../../store/cache.ts';
 import { objectKey } from '../../../store/keys.ts';
-import type { Guard, Item, Write } from '../../../store/store.ts';
+import type { Write } from '../../../store/store.ts';
 import { decodeItem, encodeObject } from '../../requests/codec.ts';
-import type { Core } from '../../requests/core.ts';
+import type { Observed, WriteHook } from '../../requests/write-hook.ts';
 
 /**
  * Which guard an object's change must touch. A node's guard is written by whatever takes room on the node, so that a
@@ -12,72 +14,61 @@ import type { Core } from '../../requests/core.ts';
  *
  *   create  made with the node      remove  goes with the node      bump  something took room
  */
-export type GuardEffect = { readonly type: 'create' | 'remove' | 'bump'; readonly node: string };
+type GuardEffect = { readonly type: 'create' | 'remove' | 'bump'; readonly node: string };
 
-export function guardEffect(before: KubeObject | undefined, after: KubeObject | undefined): GuardEffect | undefined {
+function guardEffect(before: KubeObject | undefined, after: KubeObject | undefined): GuardEffect | undefined {
   const kind = (after ?? before)?.kind;
   if (kind === 'Node') return nodeEffect(before as Node | undefined, after as Node | undefined);
   if (kind === 'Pod') return podEffect(before as Pod | undefined, after as Pod | undefined);
   return undefined;
 }
 
-/**
- * The writes on node guards that a change brings along, in its own transaction. `refusal`: what stood there when the last try was
- * refused.
- */
-export function addGuardWrites(
-  core: Core,
-  before: KubeObject | undefined,
-  after: KubeObject | undefined,
-  writes: Write[],
-  guards: Guard[],
-  refusal?: ReadonlyMap<string, Item>,
-): void {
-  const effect = guardEffect(before, after);
-  if (!effect) return;
-  const entry = core.kind('NodeGuard');
-  const key = objectKey(entry, undefined, effect.node);
-  if (effect.type === 'remove') {
-    writes.push({ type: 'delete', key });
-  } else if (effect.type === 'create' && after) {
-    const { uid, creationTimestamp } = after.metadata;
-    writes.push({ type: 'put', key, value: encodeObject(guardObject(effect.node, uid, creationTimestamp)) });
-  } else {
-    const node = nodeOf(core, effect.node, after, guards, refusal);
-    if (!node) return;
-    const { uid, creationTimestamp } = node.metadata;
-    writes.push({ type: 'put', key, value: encodeObject(guardObject(effect.node, uid, creationTimestamp)) });
-  }
+/** Writes the guards of nodes in the transactions of nodes and pods. */
+export function nodeGuards(cache: Pick<WatchCache, 'get'>): WriteHook {
+  return {
+    kinds: ['Node', 'Pod'],
+    contribute({ before, after }, observed) {
+      const effect = guardEffect(before, after);
+      if (!effect) return undefined;
+      if (effect.type === 'remove') return { writes: [{ type: 'delete', key: keyOfGuard(effect.node) }] };
+      if (after?.kind === 'Node') return { writes: [putGuard(effect.node, after.metadata)] };
+      // The transaction guards the node as well: a node that is gone must get no new guard.
+      const { key, node } = nodeOf(cache, effect.node, observed);
+      const guards = [{ key, revision: Number(node?.metadata.resourceVersion ?? 0) }];
+      return { guards, writes: node ? [putGuard(effect.node, node.metadata)] : [] };
+    },
+  };
 }
 
-/** The node whose guard is bumped, if there is one, which the transaction then guards: a node that is gone must get no new guard. */
-function nodeOf(
-  core: Core,
-  name: string,
-  after: KubeObject | undefined,
-  guards: Guard[],
-  refusal: ReadonlyMap<string, Item> | undefined,
-): KubeObject | undefined {
-  if (after?.kind === 'Node') return after;
-  const entry = core.kind('Node');
-  const key = objectKey(entry, undefined, name);
-  const item = refusal?.get(key);
-  const node = item ? decodeItem(item) : refusal ? undefined : core.cached(entry, undefined, name);
-  guards.push({ key, revision: node?.revision ?? 0 });
-  return node?.object;
+/** The write that gives a node's guard a new revision, whatever revision it has. */
+export function guardBump(cache: Pick<WatchCache, 'get'>, node: string): Write & { type: 'put' } {
+  const { metadata } = cache.get('NodeGuard', node) ?? cache.get('Node', node) ?? {};
+  return putGuard(node, metadata);
 }
 
-/** The write that bumps a node's guard, whatever its revision. */
-export function bumpOf(core: Core, node: string): Write & { type: 'put' } {
-  const entry = core.kind('NodeGuard');
-  const guard = core.cached(entry, undefined, node)?.object;
-  const meta = guard?.metadata ?? core.cached(core.kind('Node'), undefined, node)?.object.metadata;
-  const value = encodeObject(guardObject(node, meta?.uid ?? '', meta?.creationTimestamp ?? ''));
-  return { type: 'put', key: objectKey(entry, undefined, node), value };
+/** The node as the store showed it last, else as the cache shows it. */
+function nodeOf(cache: Pick<WatchCache, 'get'>, name: string, observed: Observed) {
+  const key = objectKey(kindNamed('Node'), undefined, name);
+  if (!observed.has(key)) return { key, node: cache.get('Node', name) };
+  const item = observed.get(key);
+  return { key, node: item && decodeItem(item).object };
+}
+
+function keyOfGuard(node: string): string {
+  return objectKey(kindNamed('NodeGuard'), undefined, node);
+}
+
+/** `of`: the metadata of the node. */
+function putGuard(
+  node: string,
+  of: Pick<ObjectMeta, 'uid' | 'creationTimestamp'> | undefined,
+): Write & { type: 'put' } {
+  const value = encodeObject(guardObject(node, of?.uid ?? '', of?.creationTimestamp ?? ''));
+  return { type: 'put', key: keyOfGuard(node), value };
 }
 
 /** The guard's object as it is stored. `uid` and `created` are those of its node. */
-export function guardObject(node: string, uid: string, created: string): NodeGuard {
+function guardObject(node: string, uid: string, created: string): NodeGuard {
   return {
     apiVersion: 'coracle.io/v1',
     kind: 'NodeGuard',

@@ -1,19 +1,19 @@
 import ipaddr from 'ipaddr.js';
 import { ApiError } from '../../../../shared/errors.ts';
 import type { Service, ServicePort, ServiceSpec } from '../../../../shared/generated/types.ts';
-import type { KindDef } from '../../../../shared/kinds/kind.ts';
 import {
   isHeadless,
   wantsAddress,
   wantsHealthCheckPort,
   wantsNodePorts,
 } from '../../../../shared/kinds/rules/service-needs.ts';
-import { type KubeObject, keyOf } from '../../../../shared/object.ts';
+import { keyOf } from '../../../../shared/object.ts';
 import type { Random } from '../../../../shared/random.ts';
 import { invalid, invalidError } from '../../../../shared/schema/causes.ts';
+import type { WatchCache } from '../../../store/cache.ts';
 import { registryPrefix } from '../../../store/keys.ts';
 import type { Guard, Item, Write } from '../../../store/store.ts';
-import type { WriteCore } from '../../requests/write-core.ts';
+import type { Contribution, ObjectChange, Observed, WriteHook } from '../../requests/write-hook.ts';
 
 /** The range that services get their addresses from, when nothing else is said. */
 export const defaultServiceCIDR = '10.68.0.0/16';
@@ -26,52 +26,61 @@ const namedPorts = 86;
 /** Claims lie beside the objects, so that a cache that follows the registry's revisions sees them pass. */
 const claimPrefix = `${registryPrefix}internal/services/`;
 
-/**
- * What one service has that no other may have: its address and its node ports. Each is a claim, a key that is made and
- * removed in the transaction of the service itself, so that two servers never give out one twice, and none outlives its service.
- */
-export class ServiceClaims {
-  readonly #core: WriteCore;
-  readonly #def: KindDef;
-  readonly #service: Service | undefined;
-  readonly #old: Service | undefined;
-  /** Claims that the server chose: of these, any other is as good. */
-  readonly #chosen = new Map<string, () => void>();
-  /** What is known to be taken beyond what the cache shows. */
-  readonly #taken = new Set<string>();
+export interface ServiceClaimsDeps {
+  readonly cache: Pick<WatchCache, 'list'>;
+  readonly random: Random;
+  /** The range that services get their addresses from; IPv4. Absent: `defaultServiceCIDR`. */
+  readonly serviceCIDR?: string;
+}
 
-  /** Gives `service` what it needs and does not name. Absent: the service goes. */
-  constructor(core: WriteCore, def: KindDef, service: Service | undefined, old: Service | undefined) {
-    this.#core = core;
-    this.#def = def;
-    this.#service = service;
-    this.#old = old;
+/**
+ * Gives a service the address and the node ports that it needs and does not name. Each is a claim: a key that is created and deleted in
+ * the transaction of its service, so that no two servers assign one address or port twice, and none outlives its service.
+ */
+export function serviceClaims(deps: ServiceClaimsDeps): WriteHook {
+  return {
+    kinds: ['Service'],
+    contribute: (change, observed) => new ServiceClaims(deps, change, observed).contribution(),
+  };
+}
+
+class ServiceClaims {
+  readonly #deps: ServiceClaimsDeps;
+  readonly #change: ObjectChange;
+  /** A copy, to be filled in. Undefined: the service is removed. */
+  readonly #service: Service | undefined;
+  /** The claims that the service has already. */
+  readonly #held: ReadonlySet<string>;
+  /** The claims that were chosen here: another one will do as well. */
+  readonly #chosen = new Set<string>();
+  /** The claims that the cache may not show yet. */
+  readonly #taken: readonly string[];
+
+  constructor(deps: ServiceClaimsDeps, change: ObjectChange, observed: Observed) {
+    this.#deps = deps;
+    this.#change = change;
+    this.#service = change.after && copyOf(change.after as Service);
+    this.#held = claimsOf(change.before as Service | undefined);
+    this.#taken = [...observed.keys()].filter((key) => key.startsWith(claimPrefix) && observed.get(key));
     this.#fill();
   }
 
-  addTo(guards: Guard[], writes: Write[]): void {
-    const [before, after] = [claimsOf(this.#old), claimsOf(this.#service)];
-    for (const key of after) {
-      if (before.has(key) || !this.#service) continue;
+  contribution(): Contribution {
+    const wanted = claimsOf(this.#service);
+    const guards: Guard[] = [];
+    const writes: Write[] = [];
+    for (const key of wanted) {
+      if (this.#held.has(key) || !this.#service) continue;
       guards.push({ key, revision: 0 });
       writes.push({ type: 'put', key, value: JSON.stringify({ service: keyOf(this.#service) }) });
     }
-    for (const key of before) if (!after.has(key)) writes.push({ type: 'delete', key });
+    for (const key of this.#held) if (!wanted.has(key)) writes.push({ type: 'delete', key });
+    return { object: this.#service, guards, writes, refused: (current) => this.#refused(guards, current) };
   }
 
-  /** Whether others were quicker to claim something, and the service has something else now. Throws Invalid for what was named. */
-  refused(current: ReadonlyMap<string, Item>): boolean {
-    const before = claimsOf(this.#old);
-    const lost = [...claimsOf(this.#service)].filter((key) => current.has(key) && !before.has(key));
-    for (const key of lost) {
-      const undo = this.#chosen.get(key);
-      if (!undo) throw this.#alreadyTaken(key);
-      this.#taken.add(key);
-      this.#chosen.delete(key);
-      undo();
-    }
-    if (lost.length > 0) this.#fill();
-    return lost.length > 0;
+  /** Throws Invalid when the service names what another service has. */
+  #refused(guards: readonly Guard[], current: ReadonlyMap<string, Item>): void {
+    for (const { key } of guards) if (current.has(key) && !this.#chosen.has(key)) throw this.#alreadyTaken(key);
   }
 
   #fill(): void {
@@ -80,7 +89,7 @@ export class ServiceClaims {
     if (wantsAddress(spec) && !isHeadless(spec)) this.#fillAddress(spec);
     if (wantsNodePorts(spec)) this.#fillPorts(spec.ports ?? []);
     if (wantsHealthCheckPort(spec) && !spec.healthCheckNodePort) {
-      spec.healthCheckNodePort = this.#choosePort(() => delete spec.healthCheckNodePort);
+      spec.healthCheckNodePort = this.#choosePort();
     }
     for (const [index, { nodePort }] of (spec.ports ?? []).entries()) {
       if (nodePort) this.#checkPort(nodePort, `spec.ports[${index}].nodePort`);
@@ -89,10 +98,10 @@ export class ServiceClaims {
   }
 
   #fillAddress(spec: ServiceSpec): void {
-    const range = addressRange(this.#core.serviceCIDR ?? defaultServiceCIDR);
+    const range = addressRange(this.#deps.serviceCIDR ?? defaultServiceCIDR);
     if (spec.clusterIP) {
       const offset = range.offsetOf(spec.clusterIP);
-      if (offset !== undefined || claimsOf(this.#old).has(addressKey(spec.clusterIP))) return;
+      if (offset !== undefined || this.#held.has(addressKey(spec.clusterIP))) return;
       const why = `the provided IP (${spec.clusterIP}) is not in the valid range. The range of valid IPs is ${range.cidr}`;
       throw this.#invalid('spec.clusterIPs', spec.clusterIPs, `failed to allocate IP ${spec.clusterIP}: ${why}`);
     }
@@ -100,14 +109,11 @@ export class ServiceClaims {
     const isFree = (offset: number): boolean => !used.has(addressKey(range.at(offset)));
     // The last address of a range is its broadcast address, and the first two are the network's and the API server's.
     const band = Math.min(namedAddresses, Math.max(16, Math.floor(range.size / 16)));
-    const offset = choose(this.#core.random, 2, band, range.size - 1, isFree);
+    const offset = choose(this.#deps.random, 2, band, range.size - 1, isFree);
     if (offset === undefined) throw full('failed to allocate a serviceIP: range is full');
     spec.clusterIP = range.at(offset);
     spec.clusterIPs = [spec.clusterIP];
-    this.#chosen.set(addressKey(spec.clusterIP), () => {
-      delete spec.clusterIP;
-      delete spec.clusterIPs;
-    });
+    this.#chosen.add(addressKey(spec.clusterIP));
   }
 
   /** One number serves a port for all protocols. */
@@ -116,33 +122,33 @@ export class ServiceClaims {
       if (port.nodePort) continue;
       const twin = ports.find((one) => one !== port && one.port === port.port && one.nodePort);
       const apart = !twin || ports.some((one) => one.protocol === port.protocol && one.nodePort === twin.nodePort);
-      port.nodePort = apart ? this.#choosePort(() => clearPorts(ports, port.nodePort)) : twin.nodePort;
+      port.nodePort = apart ? this.#choosePort() : twin.nodePort;
     }
   }
 
-  #choosePort(undo: () => void): number {
+  #choosePort(): number {
     const used = this.#used(({ ports = [], healthCheckNodePort }) =>
       [...ports.map(({ nodePort }) => nodePort), healthCheckNodePort].map((port) => portKey(port ?? 0)),
     );
     for (const key of claimsOf(this.#service)) used.add(key);
     const isFree = (port: number): boolean => !used.has(portKey(port));
     const { first, last } = nodePorts;
-    const port = choose(this.#core.random, first, first + namedPorts, last + 1, isFree);
+    const port = choose(this.#deps.random, first, first + namedPorts, last + 1, isFree);
     if (port === undefined) throw full('failed to allocate a nodePort: range is full');
-    this.#chosen.set(portKey(port), undo);
+    this.#chosen.add(portKey(port));
     return port;
   }
 
   #checkPort(port: number, field: string): void {
     if (port >= nodePorts.first && port <= nodePorts.last) return;
-    if (claimsOf(this.#old).has(portKey(port))) return;
+    if (this.#held.has(portKey(port))) return;
     const why = `provided port is not in the valid range. The range of valid ports is ${nodePorts.first}-${nodePorts.last}`;
     throw this.#invalid(field, port, why);
   }
 
-  /** The claims of the services that the cache shows, and those that stood in the way. */
+  /** The claims of all services, as far as they are known. */
   #used(claims: (spec: ServiceSpec) => string[]): Set<string> {
-    const services = this.#core.cache.list('Service');
+    const services = this.#deps.cache.list('Service');
     return new Set([...this.#taken, ...services.flatMap(({ spec }) => claims(spec))]);
   }
 
@@ -160,19 +166,13 @@ export class ServiceClaims {
   }
 
   #invalid(field: string, value: unknown, why: string): ApiError {
-    return invalidError(this.#def, this.#service?.metadata.name ?? '', [invalid(field, value, why)]);
+    return invalidError(this.#change.def, this.#service?.metadata.name ?? '', [invalid(field, value, why)]);
   }
 }
 
-/** Undefined for kinds that claim nothing. */
-export function serviceClaims(
-  core: WriteCore,
-  def: KindDef,
-  after: KubeObject | undefined,
-  before: KubeObject | undefined,
-): ServiceClaims | undefined {
-  if (def.kind !== 'Service') return undefined;
-  return new ServiceClaims(core, def, after as Service | undefined, before as Service | undefined);
+/** Its own in all that is filled in. */
+function copyOf({ spec, ...service }: Service): Service {
+  return { ...service, spec: spec && { ...spec, ports: spec.ports?.map((port) => ({ ...port })) } } as Service;
 }
 
 function claimsOf(service: Service | undefined): Set<string> {
@@ -181,10 +181,6 @@ function claimsOf(service: Service | undefined): Set<string> {
   for (const { nodePort } of ports) if (nodePort) keys.push(portKey(nodePort));
   if (healthCheckNodePort) keys.push(portKey(healthCheckNodePort));
   return new Set(keys);
-}
-
-function clearPorts(ports: readonly ServicePort[], number: number | undefined): void {
-  for (const port of ports) if (port.nodePort === number) delete port.nodePort;
 }
 
 function addressKey(address: string): string {
