@@ -29,7 +29,7 @@ import type { Auditor } from './api/chain/audit/auditor.ts';
 import { createApi } from './api/create-api.ts';
 import { LocalClient } from './api/local-client.ts';
 import { type UsageSource, usageHandlers } from './api/resources/metrics/usage.ts';
-import { controllerKinds, runControllers } from './controllers/index.ts';
+import { controllerAccounts, controllerKinds, runControllers } from './controllers/index.ts';
 import { queueMetrics } from './controllers/queue-metrics.ts';
 import { lead, requireTerm } from './leader.ts';
 import { LivenessCore } from './liveness/core.ts';
@@ -245,7 +245,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     async ready(signal) {
       await cache.ready(signal);
       await ensureBootObjects(bare, signal);
-      const revision = await ensureBootstrapPolicy(clientOf(apiServer), bootstrapPolicy());
+      const revision = await ensureBootstrapPolicy(clientOf(apiServer), bootstrapPolicy(controllerAccounts));
       await informers.synced(signal);
       // What was just written is what requests are decided by.
       while (informers.revision < revision) await clock.sleep(1, signal);

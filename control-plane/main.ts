@@ -105,7 +105,7 @@ interface Parts {
   readonly store: EncryptedStore;
   readonly log: Log;
   readonly metrics: Registry;
-  /** Told of each call to etcd. */
+  /** RecordedEvent of each call to etcd. */
   readonly observe: ObserveStore;
   /** Of etcd. */
   readonly endpoints: readonly string[];

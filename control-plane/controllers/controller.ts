@@ -17,27 +17,27 @@ export interface ControllerDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Absent: nothing is told of the queues. */
+  /** Absent: the queues are not measured. */
   readonly metrics?: QueueMetrics;
 }
 
 /**
- * Level-based: `reconcile` looks at the state as it is now and does what is missing, whatever happened before. It may be called
- * at any time for any key, and is never called twice at once for one key.
+ * Level-based: `reconcile` reads the present state and does what is missing, whatever happened before. It may be called
+ * at any time for any key, and never twice at once for one key.
  */
 export interface Controller {
   readonly name: string;
-  /** The kinds it decides on. */
+  /** The kinds whose changes are passed to `keysOf`. */
   readonly kinds: readonly Kind[];
-  /** How many keys are worked on at the same time. */
+  /** How many keys are reconciled at the same time. */
   readonly workers: number;
-  /** The keys that a change concerns. */
+  /** The keys that a change affects. */
   keysOf(change: Change): Iterable<string>;
-  /** Resolves with the milliseconds after which to look again, if time alone can change something. Throws to be called again. */
+  /** Resolves with the milliseconds after which the key is queued again, undefined for never. Throws to be retried with a backoff. */
   reconcile(key: string, signal: AbortSignal): Promise<number | undefined>;
 }
 
-/** Runs a controller until aborted. The informers must be run by someone. */
+/** Runs a controller until aborted. The caller runs the informers. */
 export async function runController(controller: Controller, deps: ControllerDeps, signal: AbortSignal): Promise<void> {
   const { informers, clock, metrics } = deps;
   const { name } = controller;
@@ -62,13 +62,13 @@ export async function runController(controller: Controller, deps: ControllerDeps
     for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
       const started = clock.monotonic();
       try {
-        const again = await controller.reconcile(key, signal);
-        if (again !== undefined) queue.addAfter(key, Math.max(0, again));
+        const requeueAfterMs = await controller.reconcile(key, signal);
+        if (requeueAfterMs !== undefined) queue.addAfter(key, Math.max(0, requeueAfterMs));
         queue.done(key);
         log.debug({ key, rev: informers.revision, ms: Math.round(clock.monotonic() - started) }, 'reconciled');
       } catch (error) {
         if (signal.aborted) return;
-        // Someone else was faster: the informers are about to tell.
+        // Another client wrote first: the informers are about to show it.
         const level = isApiError(error, 'Conflict', 'NotFound', 'AlreadyExists') ? 'debug' : 'warn';
         log[level]({ key, err: messageOf(error) }, 'reconcile failed, will be tried again');
         queue.retry(key);

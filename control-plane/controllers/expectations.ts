@@ -1,15 +1,14 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { KubeObject } from '../../shared/object.ts';
 
-/** A deletion that the informers have not shown by then is forgotten: the next look decides anew. */
-const forgetMs = 30_000;
+/** A deletion that the informers do not show within this time is no longer expected. */
+const deletionTimeoutMs = 30_000;
 
 /**
- * What a controller has written and its informers may not show yet. To decide on a state from before one's own writes
- * is to do them twice: a key is looked at again only once the informers have come to its last write, and what was
- * deleted counts as gone.
+ * The writes of a controller that its informers have yet to show (client-go's ControllerExpectations, by revision instead of by count).
+ * A key is reconciled again once the informers show its last write; an object that the controller deleted counts as gone.
  */
-export class OwnWrites {
+export class Expectations {
   readonly #clock: Clock;
   readonly #revisions = new Map<string, number>();
   readonly #deleted = new Map<string, number>();
@@ -18,34 +17,32 @@ export class OwnWrites {
     this.#clock = clock;
   }
 
-  /** `object`: as it came back from a write for `key`. */
-  wrote(key: string, object: KubeObject): void {
+  /** `object`: the result of a write for `key`. */
+  expect(key: string, object: KubeObject): void {
     const revision = Number(object.metadata.resourceVersion);
     if (revision > (this.#revisions.get(key) ?? 0)) this.#revisions.set(key, revision);
   }
 
-  deleted(uid: string): void {
-    this.#deleted.set(uid, this.#clock.monotonic());
-  }
-
-  /** Whether informers at `revision` show all that was written for `key`. */
-  seen(key: string, revision: number): boolean {
+  /** Whether informers at `revision` show all writes for `key`. */
+  satisfied(key: string, revision: number): boolean {
     if (revision < (this.#revisions.get(key) ?? 0)) return false;
     this.#revisions.delete(key);
     return true;
   }
 
-  /** Whether the object with this uid was deleted by us a short while ago. */
-  isDeleted(uid: string): boolean {
+  expectDeletion(uid: string): void {
+    this.#deleted.set(uid, this.#clock.monotonic());
+  }
+
+  isDeletionExpected(uid: string): boolean {
     const at = this.#deleted.get(uid);
     if (at === undefined) return false;
-    if (this.#clock.monotonic() - at < forgetMs) return true;
+    if (this.#clock.monotonic() - at < deletionTimeoutMs) return true;
     this.#deleted.delete(uid);
     return false;
   }
 
-  /** The informers have shown that it is gone. */
-  gone(uid: string): void {
+  deletionObserved(uid: string): void {
     this.#deleted.delete(uid);
   }
 }

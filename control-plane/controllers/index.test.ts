@@ -15,11 +15,11 @@ afterEach(() => room.stop());
 
 function create(options: Partial<ControllerOptions> = {}) {
   const acted: string[] = [];
-  const told: string[] = [];
+  const reported: string[] = [];
   const events: EventRecorder = {
     ...room.deps.events,
     of: (component, client) => {
-      told.push(`${component} ${client === undefined ? 'without' : 'with'} a client`);
+      reported.push(`${component} ${client === undefined ? 'without' : 'with'} a client`);
       return events;
     },
   };
@@ -28,11 +28,11 @@ function create(options: Partial<ControllerOptions> = {}) {
     return room.braked;
   };
   const controllers = createControllers({ ...room.deps, events, clientOf }, { ...timing, ...options });
-  return { acted, told, controllers };
+  return { acted, reported, controllers };
 }
 
 it('each controller acts as the service account that it has in Kubernetes, and tells its events under its own name', () => {
-  const { acted, told } = create({ authority });
+  const { acted, reported } = create({ authority });
   expect(acted).toEqual(
     expect.arrayContaining([
       'replicaset-controller',
@@ -41,8 +41,8 @@ it('each controller acts as the service account that it has in Kubernetes, and t
       'disruption-controller',
     ]),
   );
-  expect(told).toContain('deployment-controller with a client');
-  expect(told).toContain('controllermanager with a client');
+  expect(reported).toContain('deployment-controller with a client');
+  expect(reported).toContain('controllermanager with a client');
   expect(new Set(acted).size).toBe(acted.length);
 });
 

@@ -1,63 +1,61 @@
 import type { Client } from '../../shared/client.ts';
 import type { Kind } from '../../shared/generated/types.ts';
-import type { Authority } from '../../shared/pki/certificates.ts';
-import { createCertificateController } from './certificates/controller.ts';
-import { createClusterRoleAggregation } from './cluster-role-aggregation/controller.ts';
+import { certificates } from './certificates/index.ts';
+import { clusterRoleAggregation } from './cluster-role-aggregation/index.ts';
 import { type Controller, type ControllerDeps, runController } from './controller.ts';
-import { createDeploymentController } from './deployment/controller.ts';
-import { createDisruptionController } from './disruption/controller.ts';
-import { collectedKinds, createGarbageCollector } from './garbage-collector/controller.ts';
-import { createNamespaceController } from './namespace/controller.ts';
-import { createNodeLifecycleController, type NodeLifecycleOptions } from './node-lifecycle/controller.ts';
-import { createReplicaController } from './replica-set/controller.ts';
-import { createQuotaController } from './resource-quota/controller.ts';
-import { createRootCertificatePublisher } from './root-ca/controller.ts';
-import { createServiceAccountController } from './service-account/controller.ts';
-import { createTokenSecretController, type TokenSecretOptions } from './service-account-tokens/controller.ts';
+import type { ControllerAccount, ControllerDefinition, ControllerOptions } from './definition.ts';
+import { deployment } from './deployment/index.ts';
+import { disruption } from './disruption/index.ts';
+import { collectedKinds } from './garbage-collector/controller.ts';
+import { garbageCollector } from './garbage-collector/index.ts';
+import { namespace } from './namespace/index.ts';
+import { nodeLifecycle } from './node-lifecycle/index.ts';
+import { replicaSet, replicationController } from './replica-set/index.ts';
+import { resourceQuota } from './resource-quota/index.ts';
+import { rootCa } from './root-ca/index.ts';
+import { serviceAccount } from './service-account/index.ts';
+import { serviceAccountTokens } from './service-account-tokens/index.ts';
 
-export type { Controller, ControllerDeps } from './controller.ts';
+export type { ControllerDeps } from './controller.ts';
+export type { ControllerOptions } from './definition.ts';
 
-/** The kinds that the informers given to the controllers must hold. */
+/** All controllers. Adding one is a folder, and a line here. */
+const definitions: readonly ControllerDefinition[] = [
+  replicaSet,
+  replicationController,
+  deployment,
+  nodeLifecycle,
+  garbageCollector,
+  namespace,
+  resourceQuota,
+  disruption,
+  clusterRoleAggregation,
+  serviceAccount,
+  rootCa,
+  certificates,
+  serviceAccountTokens,
+];
+
+/** The accounts that the bootstrap policy gives roles to. */
+export const controllerAccounts: readonly ControllerAccount[] = definitions.flatMap(({ account }) => account ?? []);
+
+/** The kinds that the controllers' informers must hold. */
 export const controllerKinds: readonly Kind[] = [...new Set<Kind>([...collectedKinds, 'Lease'])];
 
-export interface ControllerOptions extends NodeLifecycleOptions {
-  /** Signs certificates. Absent: nobody is told of it, and no request is signed. */
-  readonly authority?: Pick<Authority, 'certificate' | 'signRequest'>;
-  /** Absent: there are no tokens. */
-  readonly issueToken?: TokenSecretOptions['issue'];
-}
-
 export interface AllControllerDeps extends ControllerDeps {
-  /** The API as the service account of a controller sees it. Absent: all are the one `client`. */
+  /** A client with the identity of a controller's service account. Absent: all use `client`. */
   readonly clientOf?: (account: string) => Client;
 }
 
+/** Those controllers whose needs the options meet. Each acts as its own account, and reports events under its own name. */
 export function createControllers(deps: AllControllerDeps, options: ControllerOptions): Controller[] {
-  const { authority, issueToken: issue } = options;
-  /** Each acts, and tells its events, under the names that it has in Kubernetes. */
-  const as = (account: string, component = account): ControllerDeps => {
-    const client = deps.clientOf?.(account) ?? deps.client;
-    return { ...deps, client, events: deps.events.of(component, client) };
-  };
-  return [
-    createReplicaController('ReplicaSet', as('replicaset-controller')),
-    createReplicaController('ReplicationController', as('replication-controller')),
-    createDeploymentController(as('deployment-controller')),
-    createNodeLifecycleController(as('node-controller'), options),
-    createGarbageCollector(as('generic-garbage-collector')),
-    createNamespaceController(as('namespace-controller')),
-    createQuotaController(as('resourcequota-controller')),
-    createDisruptionController(as('disruption-controller', 'controllermanager')),
-    createClusterRoleAggregation(as('clusterrole-aggregation-controller')),
-    createServiceAccountController(as('service-account-controller')),
-    ...(authority
-      ? [
-          createRootCertificatePublisher(as('root-ca-cert-publisher'), authority.certificate),
-          createCertificateController(as('certificate-controller'), authority),
-        ]
-      : []),
-    ...(authority && issue ? [createTokenSecretController(deps, { certificate: authority.certificate, issue })] : []),
-  ];
+  return definitions.flatMap((definition) => definition.create(depsOf(definition, deps), options) ?? []);
+}
+
+function depsOf({ account, eventSource }: ControllerDefinition, deps: AllControllerDeps): ControllerDeps {
+  if (!account) return deps;
+  const client = deps.clientOf?.(account.name) ?? deps.client;
+  return { ...deps, client, events: deps.events.of(eventSource ?? account.name, client) };
 }
 
 /** Runs all controllers until aborted. */

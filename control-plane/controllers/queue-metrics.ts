@@ -1,12 +1,12 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-/** What a controller's queue tells, under the names of client-go's workqueue. `name`: the controller. */
+/** Metrics of the controllers' queues, with the names of client-go's workqueue. `name`: the controller. */
 export interface QueueMetrics {
-  /** A queue to be looked at whenever somebody asks how full it is; the newest of a name counts. */
+  /** Registers a queue, whose depth is read at each scrape; replaces one of the same name. */
   queue(name: string, depth: () => number): void;
   added(name: string): void;
   retried(name: string): void;
-  /** A key was worked on for so long. */
+  /** A reconciliation has ended. */
   worked(name: string, seconds: number): void;
 }
 
@@ -17,20 +17,20 @@ export function queueMetrics(registry: Registry): QueueMetrics {
   const adds = new Counter({ name: 'workqueue_adds_total', help: 'Keys that were added.', labelNames, registers });
   const retries = new Counter({
     name: 'workqueue_retries_total',
-    help: 'Keys that failed and are to come again.',
+    help: 'Keys that failed and are retried.',
     labelNames,
     registers,
   });
   const seconds = new Histogram({
     name: 'workqueue_work_duration_seconds',
-    help: 'How long one key was worked on.',
+    help: 'Duration of a reconciliation.',
     labelNames,
     buckets: [0.0001, 0.001, 0.01, 0.1, 1, 10],
     registers,
   });
   new Gauge({
     name: 'workqueue_depth',
-    help: 'Keys that wait.',
+    help: 'Keys that wait for a worker.',
     labelNames,
     registers,
     collect() {

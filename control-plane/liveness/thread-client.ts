@@ -14,7 +14,7 @@ export interface ThreadClientDeps {
   readonly clock: Clock;
   /** Called once when the thread has died, or does not run any more. */
   readonly failed: (error: Error) => void;
-  /** Told of each call to etcd that the thread has made. */
+  /** RecordedEvent of each call to etcd that the thread has made. */
   readonly observe?: ObserveStore;
 }
 

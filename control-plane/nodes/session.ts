@@ -29,7 +29,7 @@ export interface SessionDeps {
   readonly informers: Informers;
   readonly clock: Clock;
   readonly log: Log;
-  /** Told what the node and its pods use. */
+  /** RecordedEvent what the node and its pods use. */
   readonly usage: Pick<NodeUsage, 'put'>;
 }
 

@@ -3,7 +3,7 @@ import type { Kind } from '../../shared/generated/types.ts';
 import { kinds } from '../../shared/kinds/index.ts';
 import type { WatchCache } from './cache.ts';
 
-/** Told of every call to etcd when it has ended, its tries included. */
+/** RecordedEvent of every call to etcd when it has ended, its tries included. */
 export type ObserveStore = (operation: string, ok: boolean, seconds: number) => void;
 
 /** The same as Prometheus metrics, under the names that Kubernetes' API server has for them. */

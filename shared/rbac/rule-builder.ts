@@ -5,6 +5,9 @@ export const write = ['create', 'delete', 'deletecollection', 'patch', 'update']
 export const readWrite = [...read, ...write] as const;
 export const modify = ['patch', 'update'] as const;
 
+/** The groups of Deployments, ReplicaSets and DaemonSets in Kubernetes' own roles. */
+export const workloadGroups = ['apps', 'extensions'] as const;
+
 /** A rule for resources of a group or several, each list in order; last, when it is for some objects only, their names. */
 export function allow(
   verbs: readonly string[],
@@ -20,10 +23,10 @@ export function allow(
   };
 }
 
-/** A rule for paths that are no resources. */
+/** A rule for non-resource paths. */
 export function allowPaths(verbs: readonly string[], ...paths: readonly string[]): PolicyRule {
   return { nonResourceURLs: [...paths].sort(), verbs: [...verbs].sort() };
 }
 
-/** To tell what happens. */
+/** Writes events. */
 export const events: PolicyRule = allow(['create', ...modify], ['', 'events.k8s.io'], 'events');

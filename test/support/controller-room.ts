@@ -13,8 +13,8 @@ import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { startTestApi, type TestApi } from './api-server.ts';
 import { BrakedClient } from './braked-client.ts';
 
-/** One event that a controller told. */
-export interface Told {
+/** One event that a controller recorded. */
+export interface RecordedEvent {
   readonly about: string;
   readonly type: string;
   readonly reason: string;
@@ -33,7 +33,7 @@ export class ControllerRoom {
   /** The controllers' client. */
   readonly braked: BrakedClient;
   readonly informers: Informers;
-  readonly told: Told[] = [];
+  readonly events: RecordedEvent[] = [];
   readonly #stop = new AbortController();
   #running: Promise<unknown> | undefined;
 
@@ -57,7 +57,7 @@ export class ControllerRoom {
 
   /** What its controllers are made with. */
   get deps(): ControllerDeps {
-    return { ...this.#base, informers: this.informers, events: recorder(this.told) };
+    return { ...this.#base, informers: this.informers, events: recorder(this.events) };
   }
 
   get #base() {
@@ -93,7 +93,7 @@ export class ControllerRoom {
 
   /** The reasons of the events about an object, in order. */
   reasons(about: string): string[] {
-    return this.told.filter((one) => one.about === about).map(({ reason }) => reason);
+    return this.events.filter((one) => one.about === about).map(({ reason }) => reason);
   }
 
   async stop(): Promise<void> {
@@ -104,7 +104,7 @@ export class ControllerRoom {
   }
 }
 
-function recorder(told: Told[]): EventRecorder {
+function recorder(told: RecordedEvent[]): EventRecorder {
   const all: EventRecorder = {
     event: (object: KubeObject, type: string, reason: string, message: string) =>
       void told.push({ about: object.metadata.name, type, reason, message }),

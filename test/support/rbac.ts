@@ -3,12 +3,13 @@ import type { AnyBinding } from '../../control-plane/api/auth/rbac/bindings.ts';
 import { bootstrapPolicy } from '../../control-plane/api/auth/rbac/bootstrap-policy.ts';
 import { type RbacIndex, rbacIndexOf } from '../../control-plane/api/auth/rbac/rbac-index.ts';
 import type { RoleSource } from '../../control-plane/api/auth/rbac/resolve.ts';
+import { controllerAccounts } from '../../control-plane/controllers/index.ts';
 import type { ClusterRole, KindMap, PolicyRule, Role, RoleBinding, Subject } from '../../shared/generated/types.ts';
 import type { KubeObject } from '../../shared/object.ts';
 
 /** The roles that every cluster starts with, and nothing else. */
 export function bootstrapRbac(): RbacIndex {
-  const { clusterRoles, clusterRoleBindings, roles, roleBindings } = bootstrapPolicy();
+  const { clusterRoles, clusterRoleBindings, roles, roleBindings } = bootstrapPolicy(controllerAccounts);
   const all = {
     ClusterRole: clusterRoles,
     ClusterRoleBinding: clusterRoleBindings,

@@ -43,7 +43,7 @@ export interface CallDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly schema: Pick<RpcSchema, 'rpcStatus' | 'status'>;
-  /** Told of every call when it has ended: method path, gRPC code, seconds. For metrics. */
+  /** RecordedEvent of every call when it has ended: method path, gRPC code, seconds. For metrics. */
   readonly observe?: (path: string, code: number, seconds: number) => void;
 }
 

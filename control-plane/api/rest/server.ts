@@ -52,7 +52,7 @@ export interface TlsMaterial {
 
 export interface RestServerDeps {
   readonly api: Api;
-  /** Told of each verified connection, then asked who sends each request on it: a connection may outlive a certificate. */
+  /** RecordedEvent of each verified connection, then asked who sends each request on it: a connection may outlive a certificate. */
   readonly authenticator: Pick<Authenticator, 'connected' | 'ofRequest'>;
   /** Ends streams with the certificates that they were opened with. Absent: they last. */
   readonly live?: Pick<LiveCredentials, 'follow'>;

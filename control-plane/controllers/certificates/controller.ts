@@ -6,15 +6,15 @@ import type { Authority } from '../../../shared/pki/certificates.ts';
 import { enrollmentOf, renewEnrollment } from '../../../shared/pki/node-enrollments.ts';
 import { type RequestedSubject, readSigningRequest } from '../../../shared/pki/signing-request.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
-import { autoApprovals, forgetAt, hasCondition, isOurs, nodeIn, signerFault } from './plan.ts';
+import { autoApprovals, expiresAt, hasCondition, isOurs, nodeIn, signerFault } from './plan.ts';
 
-/** The longest life of what is signed here, and what is signed when nobody says how long; the shortest (ms). */
+/** The longest validity, also the default, and the shortest (ms). */
 const longestMs = 365 * 24 * 60 * 60 * 1000;
 const shortestMs = 10 * 60 * 1000;
 
 /**
- * Requests for certificates: approves those of nodes for themselves, when they may have them; signs what is approved with the
- * cluster's CA; forgets what has been settled for a while (Kubernetes' csrapproving, csrsigning and csrcleaner).
+ * Approves the signing requests of nodes for themselves where RBAC allows it, signs approved ones with the cluster's CA, and deletes old
+ * ones (Kubernetes' csrapproving, csrsigning and csrcleaner).
  */
 export function createCertificateController(
   deps: ControllerDeps,
@@ -29,7 +29,7 @@ export function createCertificateController(
   async function reconcile(name: string): Promise<number | undefined> {
     const csr = informers.of('CertificateSigningRequest').get(name);
     if (!csr || csr.metadata.deletionTimestamp) return undefined;
-    const end = forgetAt(csr);
+    const end = expiresAt(csr);
     if (end !== undefined && end <= clock.now()) {
       const { uid, resourceVersion } = csr.metadata;
       await client
@@ -90,7 +90,7 @@ export function createCertificateController(
       const uid = await uidFor(csr, request.subject);
       certificate = await authority.signRequest(request, usages, lifeOf(spec.expirationSeconds), uid);
     } catch (error) {
-      // What the store or a race is the cause of is tried again.
+      // A failure of the store and a conflict are retried.
       if (isApiError(error) && !isApiError(error, 'Forbidden', 'Invalid')) throw error;
       await fail(csr, 'SigningError', messageOf(error));
       return;
@@ -101,7 +101,7 @@ export function createCertificateController(
     });
   }
 
-  /** A node's certificate counts as long as its enrollment, however it was asked for: from the node itself, this is a renewal. */
+  /** The uid of a node's enrollment, which its certificate ends with; a request of the node itself renews the enrollment. */
   async function uidFor({ spec }: CertificateSigningRequest, subject: RequestedSubject): Promise<string | undefined> {
     const node = spec.usages?.includes('client auth') ? nodeIn(subject) : undefined;
     if (node === undefined) return undefined;
@@ -136,7 +136,7 @@ function mayBeSigned(csr: CertificateSigningRequest): boolean {
   return open && isOurs(csr.spec.signerName);
 }
 
-/** Undefined when the request cannot be read: it is not approved. */
+/** Undefined when the request cannot be parsed: it is not approved. */
 function subjectOf(csr: CertificateSigningRequest): RequestedSubject | undefined {
   try {
     return readSigningRequest(pemOf(csr)).subject;

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { formatTime } from '../../../shared/clock.ts';
 import type { CertificateSigningRequest } from '../../../shared/generated/types.ts';
 import type { RequestedSubject } from '../../../shared/pki/signing-request.ts';
-import { autoApprovals, forgetAt, hasCondition, isOurs, nodeIn, signerFault, signers } from './plan.ts';
+import { autoApprovals, expiresAt, hasCondition, isOurs, nodeIn, signerFault, signers } from './plan.ts';
 
 const hour = 60 * 60 * 1000;
 const created = Date.UTC(2026, 0, 1);
@@ -120,32 +120,32 @@ describe('a request is forgotten', () => {
     csr({}, { conditions: [{ type, status: 'True', lastUpdateTime: formatTime(at) }] });
 
   it('after a day when nobody decides about it', () => {
-    expect(forgetAt(csr({}))).toBe(created + 24 * hour);
+    expect(expiresAt(csr({}))).toBe(created + 24 * hour);
   });
 
   it('an hour after it was denied or has failed, and not while its certificate is still to come', () => {
     const at = created + 5 * hour;
-    expect(forgetAt(decided('Denied', at))).toBe(at + hour);
-    expect(forgetAt(decided('Failed', at))).toBe(at + hour);
-    expect(forgetAt(decided('Approved', at))).toBeUndefined();
+    expect(expiresAt(decided('Denied', at))).toBe(at + hour);
+    expect(expiresAt(decided('Failed', at))).toBe(at + hour);
+    expect(expiresAt(decided('Approved', at))).toBeUndefined();
   });
 
   it('an hour after its certificate was there, and when that ends', () => {
     const at = created + 5 * hour;
     const signed = (validTo: number) => csr({}, { ...decided('Approved', at).status, certificate: pemUntil(validTo) });
-    expect(forgetAt(signed(created + 900 * hour))).toBe(at + hour);
-    expect(forgetAt(signed(at + hour / 2))).toBe(at + hour / 2);
-    expect(forgetAt(csr({}, { certificate: pemUntil(created + 2 * hour) }))).toBe(created + 2 * hour);
+    expect(expiresAt(signed(created + 900 * hour))).toBe(at + hour);
+    expect(expiresAt(signed(at + hour / 2))).toBe(at + hour / 2);
+    expect(expiresAt(csr({}, { certificate: pemUntil(created + 2 * hour) }))).toBe(created + 2 * hour);
   });
 
   it('by its creation where a decision bears no date, and by the first of several ends', () => {
     const undated = csr({}, { conditions: [{ type: 'Denied', status: 'True' }] });
-    expect(forgetAt(undated)).toBe(created + hour);
+    expect(expiresAt(undated)).toBe(created + hour);
     const both = [
       ...(decided('Failed', created + 9 * hour).status?.conditions ?? []),
       ...(decided('Denied', created + 3 * hour).status?.conditions ?? []),
     ];
-    expect(forgetAt(csr({}, { conditions: both }))).toBe(created + 4 * hour);
+    expect(expiresAt(csr({}, { conditions: both }))).toBe(created + 4 * hour);
   });
 });
 

@@ -83,7 +83,7 @@ function usagesFault(usages: readonly string[], main: string): string | undefine
   return `usages did not match [${['key encipherment', ...wanted].sort().join(' ')}]`;
 }
 
-/** By which permission a request for a node's client certificate may be approved without anybody's look. */
+/** The permission by which a request for a node's client certificate is approved without a person. */
 export interface AutoApproval {
   readonly subresource: 'selfnodeclient' | 'nodeclient';
   readonly message: string;
@@ -104,12 +104,12 @@ export function autoApprovals({ spec }: CertificateSigningRequest, subject: Requ
 }
 
 const hourMs = 60 * 60 * 1000;
-/** How long a request stays when nobody decides about it, and after it was decided. */
+/** How long a request is kept without a decision, and after one. */
 const pendingMs = 24 * hourMs;
 const settledMs = hourMs;
 
-/** When a request may be forgotten (milliseconds since the epoch); undefined while nothing says so. */
-export function forgetAt({ metadata, status = {} }: CertificateSigningRequest): number | undefined {
+/** When a request is deleted (milliseconds since the epoch); undefined while it has no time to count from. */
+export function expiresAt({ metadata, status = {} }: CertificateSigningRequest): number | undefined {
   const { conditions = [], certificate } = status;
   const ends: number[] = [];
   if (conditions.length === 0) ends.push(Date.parse(metadata.creationTimestamp) + pendingMs);

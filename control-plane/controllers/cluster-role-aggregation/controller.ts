@@ -3,12 +3,12 @@ import type { Change } from '../../../shared/informer.ts';
 import { aggregatedRules } from '../../../shared/rbac/role-aggregation.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 
-/** Writes the rules of the ClusterRoles that are made of others. */
+/** Writes the rules of aggregated ClusterRoles. */
 export function createClusterRoleAggregation(deps: Pick<ControllerDeps, 'client' | 'informers'>): Controller {
   const { client, informers } = deps;
   const roles = informers.of('ClusterRole');
 
-  /** Any role may be a part of any other: all aggregated ones are looked at. There are few. */
+  /** Any role may match any aggregation rule; aggregated roles are few. */
   function* keysOf(_change: Change): Generator<string> {
     for (const { metadata, aggregationRule } of roles.values()) if (aggregationRule) yield metadata.name;
   }

@@ -87,7 +87,7 @@ describe('a Deployment', () => {
     });
     expect((await pods()).every(({ metadata }) => metadata.labels?.['pod-template-hash'] === hash)).toBe(true);
     expect((await read()).metadata.annotations?.[revision]).toBe('1');
-    expect(room.told.find(({ reason }) => reason === 'ScalingReplicaSet')?.message).toBe(
+    expect(room.events.find(({ reason }) => reason === 'ScalingReplicaSet')?.message).toBe(
       `Scaled up replica set web-${hash} from 0 to 3`,
     );
   });
@@ -127,7 +127,7 @@ describe('a Deployment', () => {
     await change({ replicas: 1 });
     expect(await pods()).toHaveLength(1);
     expect(
-      room.told
+      room.events
         .filter(({ reason }) => reason === 'ScalingReplicaSet')
         .map(({ message }) => message.replace(/web-\w+/, 'X')),
     ).toEqual([
@@ -299,7 +299,7 @@ describe('what is refused', () => {
       await create(1);
       const told = await condition('Progressing');
       const name = `web-${templateHash((await read()).spec.template, 0)}`;
-      expect(room.told[0]).toMatchObject({ type: 'Warning', reason: 'ReplicaSetCreateError' });
+      expect(room.events[0]).toMatchObject({ type: 'Warning', reason: 'ReplicaSetCreateError' });
       if (told?.reason === 'ReplicaSetCreateError') {
         expect(told).toMatchObject({ status: 'False', message: `Failed to create new replica set "${name}": full` });
       }

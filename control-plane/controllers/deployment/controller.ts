@@ -1,22 +1,19 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatTime } from '../../../shared/clock.ts';
 import { hasCause, ignoring, isApiError, messageOf } from '../../../shared/errors.ts';
-import type { Deployment, ObjectMeta, OwnerReference, Pod, ReplicaSet } from '../../../shared/generated/types.ts';
+import type { Deployment, ReplicaSet } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
-import { unowned } from '../../../shared/informers.ts';
 import { controllerOf, keyOf } from '../../../shared/object.ts';
 import { isPodTerminal } from '../../../shared/pod.ts';
 import { nextRevision } from '../../../shared/revision.ts';
 import { matchesLabels, selectorOf } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
-import { OwnWrites } from '../expectations.ts';
-import { mayAdopt } from '../owned-pods/adoption.ts';
+import { Expectations } from '../expectations.ts';
+import { claimDependents } from '../owned-pods/claims.ts';
 import { statusPatch } from '../status-patch.ts';
 import {
   annotations,
-  bounds,
-  findNext,
-  hashLabel,
+  findNewReplicaSet,
   initialSize,
   planRollout,
   planScale,
@@ -26,9 +23,9 @@ import {
   surplusHistory,
   templateHash,
   total,
-  wanted,
   wasResized,
 } from './plan.ts';
+import { inheritedAnnotations, newReplicaSet, sizeAnnotations } from './replica-sets.ts';
 import { deploymentStatus, isComplete } from './status.ts';
 
 /** Rolls a Deployment's template out over ReplicaSets, one a template, and keeps the old ones as its history. */
@@ -37,7 +34,7 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
   const deployments = informers.of('Deployment');
   const replicaSets = informers.of('ReplicaSet');
   const pods = informers.of('Pod');
-  const ownWrites = new OwnWrites(clock);
+  const expectations = new Expectations(clock);
 
   function* keysOf(change: Change): Iterable<string> {
     if (change.kind === 'Deployment') yield change.key;
@@ -63,15 +60,19 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
   async function reconcile(key: string): Promise<number | undefined> {
     const deployment = deployments.get(key);
     if (!deployment) return undefined;
-    if (!ownWrites.seen(key, informers.revision)) return 20;
-    const sets = await claim(deployment);
-    const next = findNext(deployment, sets);
+    if (!expectations.satisfied(key, informers.revision)) return 20;
+    const sets = await claimDependents(deps, expectations, 'ReplicaSet', {
+      owner: deployment,
+      selects: (set) => selects(deployment, set),
+      isActive: ({ metadata }) => !metadata.deletionTimestamp,
+    });
+    const next = findNewReplicaSet(deployment, sets);
     const old = sets.filter((set) => set !== next);
     let created: string | undefined;
-    /** The Deployment as it is after the writes of this look. */
+    /** The Deployment after the writes of this reconciliation. */
     let latest = deployment;
     if (!deployment.metadata.deletionTimestamp) {
-      if (next) await passOnAnnotations(deployment, next);
+      if (next) await inheritAnnotations(deployment, next);
       if (wasResized(deployment, sets)) await resize(deployment, sets, planScale(deployment, next, old));
       else if (deployment.spec.paused) await resize(deployment, sets, planScale(deployment, next, old));
       else if (next) latest = await rollOut(deployment, next, old);
@@ -118,50 +119,54 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
     return old.every((set) => ![...pods.by('owner', set.metadata.uid)].some((pod) => !isPodTerminal(pod)));
   }
 
-  /** The name says which template it is: two controllers, or one that crashed in between, make one ReplicaSet. */
+  /** The name is a hash of the template: two controllers, or one that crashed in between, make one ReplicaSet. */
   async function createNext(deployment: Deployment, old: readonly ReplicaSet[]): Promise<ReplicaSet> {
     const hash = templateHash(deployment.spec.template, deployment.status?.collisionCount ?? 0);
     const replicas = initialSize(deployment, 0, total(old, sizeOf));
-    const set = cutReplicaSet(deployment, hash, replicas, nextRevision(old.map(revisionOf)));
+    const set = newReplicaSet(deployment, hash, replicas, nextRevision(old.map(revisionOf)));
     try {
       const made = await client.create('ReplicaSet', set);
-      ownWrites.wrote(keyOf(deployment), made);
+      expectations.expect(keyOf(deployment), made);
       if (replicas > 0) scaled(deployment, 'up', made.metadata.name, 0, replicas);
       return made;
     } catch (error) {
       const message = `Failed to create new replica set "${set.metadata.name}": ${messageOf(error)}`;
       if (isApiError(error, 'AlreadyExists')) await collide(deployment, set.metadata.name);
-      else if (!hasCause(error, 'NamespaceTerminating')) await sayNotCreated(deployment, message);
+      else if (!hasCause(error, 'NamespaceTerminating')) await reportCreateFailure(deployment, message);
       throw error;
     }
   }
 
-  /** A quota, say, is full: whoever asks what the rollout waits for is told. */
-  async function sayNotCreated(deployment: Deployment, message: string): Promise<void> {
+  /** The condition Progressing shows why a rollout does not start, such as an exceeded quota. */
+  async function reportCreateFailure(deployment: Deployment, message: string): Promise<void> {
     events.event(deployment, 'Warning', 'ReplicaSetCreateError', message);
     const time = formatTime(clock.now());
-    const said = deployment.status?.conditions?.find(({ type }) => type === 'Progressing');
-    if (said?.reason === 'ReplicaSetCreateError' && said.message === message) return;
+    const before = deployment.status?.conditions?.find(({ type }) => type === 'Progressing');
+    if (before?.reason === 'ReplicaSetCreateError' && before.message === message) return;
     const condition = {
-      ...{ type: 'Progressing', status: 'False', reason: 'ReplicaSetCreateError', message },
-      ...{ lastUpdateTime: time, lastTransitionTime: said?.status === 'False' ? said.lastTransitionTime : time },
+      type: 'Progressing',
+      status: 'False',
+      reason: 'ReplicaSetCreateError',
+      message,
+      lastUpdateTime: time,
+      lastTransitionTime: before?.status === 'False' ? before.lastTransitionTime : time,
     };
-    const conditions = [...(deployment.status?.conditions ?? []).filter((each) => each !== said), condition];
+    const conditions = [...(deployment.status?.conditions ?? []).filter((each) => each !== before), condition];
     const status = { ...deployment.status, conditions };
-    ownWrites.wrote(keyOf(deployment), await client.updateStatus('Deployment', { ...deployment, status }));
+    expectations.expect(keyOf(deployment), await client.updateStatus('Deployment', { ...deployment, status }));
   }
 
-  /** Another template, or another owner, has the name: the next try hashes with a higher count. */
+  /** Another template or another owner has the name: the next attempt hashes with a higher collision count. */
   async function collide(deployment: Deployment, name: string): Promise<void> {
     const { namespace } = deployment.metadata;
-    const there = await client.get('ReplicaSet', name, namespace);
-    const ours = controllerOf(there)?.uid === deployment.metadata.uid;
-    if (ours && findNext(deployment, [there])) {
-      ownWrites.wrote(keyOf(deployment), there);
+    const present = await client.get('ReplicaSet', name, namespace);
+    const isOurs = controllerOf(present)?.uid === deployment.metadata.uid;
+    if (isOurs && findNewReplicaSet(deployment, [present])) {
+      expectations.expect(keyOf(deployment), present);
       return;
     }
     const status = { ...deployment.status, collisionCount: (deployment.status?.collisionCount ?? 0) + 1 };
-    ownWrites.wrote(keyOf(deployment), await client.updateStatus('Deployment', { ...deployment, status }));
+    expectations.expect(keyOf(deployment), await client.updateStatus('Deployment', { ...deployment, status }));
   }
 
   /** A template that comes back, by a rollback, becomes the newest revision again. */
@@ -178,18 +183,18 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
     return revision === revisionOf(deployment) ? deployment : setRevision(deployment, revision);
   }
 
-  /** What a person says of the deployment, the cause of a change above all, stays with the newest ReplicaSet. */
-  async function passOnAnnotations(deployment: Deployment, next: ReplicaSet): Promise<void> {
-    const there = next.metadata.annotations ?? {};
-    const said = Object.entries(inheritedAnnotations(deployment)).filter(([name, value]) => there[name] !== value);
-    if (said.length > 0) await patchSet(deployment, next, { annotations: Object.fromEntries(said) });
+  /** Annotations such as kubernetes.io/change-cause are copied to the new ReplicaSet: `rollout history` shows them. */
+  async function inheritAnnotations(deployment: Deployment, next: ReplicaSet): Promise<void> {
+    const present = next.metadata.annotations ?? {};
+    const changed = Object.entries(inheritedAnnotations(deployment)).filter(([name, value]) => present[name] !== value);
+    if (changed.length > 0) await patchSet(deployment, next, { annotations: Object.fromEntries(changed) });
   }
 
   async function setRevision(deployment: Deployment, revision: bigint): Promise<Deployment> {
     const { name, namespace, resourceVersion } = deployment.metadata;
     const body = { metadata: { resourceVersion, annotations: { [annotations.revision]: `${revision}` } } };
     const patched = await client.patch('Deployment', name, { type: 'merge', body }, { namespace });
-    ownWrites.wrote(keyOf(deployment), patched);
+    expectations.expect(keyOf(deployment), patched);
     return patched;
   }
 
@@ -209,41 +214,11 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
     const { name, namespace } = set.metadata;
     const body = { metadata, ...(replicas === undefined ? {} : { spec: { replicas } }) };
     const patched = await client.patch('ReplicaSet', name, { type: 'merge', body }, { namespace });
-    ownWrites.wrote(keyOf(deployment), patched);
+    expectations.expect(keyOf(deployment), patched);
   }
 
   function scaled(deployment: Deployment, way: 'up' | 'down', set: string, from: number, to: number): void {
     events.event(deployment, 'Normal', 'ScalingReplicaSet', `Scaled ${way} replica set ${set} from ${from} to ${to}`);
-  }
-
-  /** As with pods: orphans that match are adopted, own ReplicaSets that no longer match are released, while the Deployment lives. */
-  async function claim(deployment: Deployment): Promise<ReplicaSet[]> {
-    const claimed: ReplicaSet[] = [];
-    const { deletionTimestamp, namespace, uid } = deployment.metadata;
-    const setOwners = async (set: ReplicaSet, ownerReferences: OwnerReference[]): Promise<ReplicaSet> => {
-      const { name, resourceVersion } = set.metadata;
-      const body = { metadata: { resourceVersion, ownerReferences } };
-      const changed = await client.patch('ReplicaSet', name, { type: 'merge', body }, { namespace });
-      ownWrites.wrote(keyOf(deployment), changed);
-      return changed;
-    };
-    for (const set of [...replicaSets.by('owner', uid)]) {
-      const { ownerReferences = [] } = set.metadata;
-      if (selects(deployment, set)) claimed.push(set);
-      else if (!deletionTimestamp && !set.metadata.deletionTimestamp)
-        await setOwners(
-          set,
-          ownerReferences.filter((owner) => owner.uid !== uid),
-        );
-    }
-    const orphans = [...replicaSets.by('owner', unowned(namespace))].filter(
-      (set) => selects(deployment, set) && !set.metadata.deletionTimestamp,
-    );
-    if (orphans.length === 0 || !(await mayAdopt(client, 'Deployment', deployment))) return claimed;
-    for (const set of orphans) {
-      claimed.push(await setOwners(set, [...(set.metadata.ownerReferences ?? []), referenceTo(deployment)]));
-    }
-    return claimed;
   }
 
   async function writeStatus(
@@ -252,63 +227,19 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
     sets: readonly ReplicaSet[],
     created: string | undefined,
   ): Promise<number | undefined> {
-    const { status, lookAgainMs } = deploymentStatus({ deployment, next, sets, created, now: clock.now() });
+    const { status, requeueAfterMs } = deploymentStatus({ deployment, next, sets, created, now: clock.now() });
     if (!isDeepStrictEqual(status, deployment.status)) {
       const { name, namespace, resourceVersion } = deployment.metadata;
       const body = { metadata: { resourceVersion }, ...statusPatch(deployment.status, status) };
       const options = { namespace, subresource: 'status' } as const;
-      ownWrites.wrote(keyOf(deployment), await client.patch('Deployment', name, { type: 'merge', body }, options));
+      expectations.expect(keyOf(deployment), await client.patch('Deployment', name, { type: 'merge', body }, options));
     }
-    return lookAgainMs;
+    return requeueAfterMs;
   }
 
   return { name: 'deployment-controller', kinds: ['Deployment', 'ReplicaSet', 'Pod'], workers: 4, keysOf, reconcile };
 }
 
-function cutReplicaSet(deployment: Deployment, hash: string, replicas: number, revision: bigint) {
-  const { template, selector, minReadySeconds } = deployment.spec;
-  const labels = { ...template.metadata?.labels, [hashLabel]: hash };
-  return {
-    metadata: {
-      name: `${deployment.metadata.name}-${hash}`,
-      namespace: deployment.metadata.namespace,
-      labels,
-      annotations: {
-        ...inheritedAnnotations(deployment),
-        ...sizeAnnotations(deployment),
-        [annotations.revision]: `${revision}`,
-      },
-      ownerReferences: [referenceTo(deployment)],
-    },
-    spec: {
-      replicas,
-      minReadySeconds,
-      selector: { ...selector, matchLabels: { ...selector.matchLabels, [hashLabel]: hash } },
-      template: structuredClone({ ...template, metadata: { ...template.metadata, labels } as ObjectMeta }),
-    },
-  };
-}
-
-/** Not those that are about the object itself. */
-function inheritedAnnotations({ metadata }: Deployment): Record<string, string> {
-  return Object.fromEntries(Object.entries(metadata.annotations ?? {}).filter(([name]) => !ownAnnotations.has(name)));
-}
-
-const ownAnnotations: ReadonlySet<string> = new Set([
-  ...Object.values(annotations),
-  'kubectl.kubernetes.io/last-applied-configuration',
-]);
-
-function sizeAnnotations(deployment: Deployment): Record<string, string> {
-  const max = wanted(deployment) + bounds(deployment).maxSurge;
-  return { [annotations.desired]: `${wanted(deployment)}`, [annotations.max]: `${max}` };
-}
-
-function referenceTo(deployment: Deployment): OwnerReference {
-  const { name, uid } = deployment.metadata;
-  return { apiVersion: 'apps/v1', kind: 'Deployment', name, uid, controller: true, blockOwnerDeletion: true };
-}
-
-function selects(deployment: Deployment, object: ReplicaSet | Pod): boolean {
-  return matchesLabels(selectorOf(deployment.spec.selector), object.metadata.labels ?? {});
+function selects({ spec }: Deployment, { metadata }: ReplicaSet): boolean {
+  return matchesLabels(selectorOf(spec.selector), metadata.labels ?? {});
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ReplicaSet } from '../../../shared/generated/types.ts';
 import { deployment, replicaSet } from '../../../test/support/deployments.ts';
-import { findNext, sizeOf, surplusHistory, templateHash, wanted } from './plan.ts';
+import { findNewReplicaSet, sizeOf, surplusHistory, templateHash, wanted } from './plan.ts';
 
 describe('templates', () => {
   it('of one content have one hash, whatever the order of their fields', () => {
@@ -23,10 +23,10 @@ describe('templates', () => {
   it('find their ReplicaSet by content, not by the label that names it', () => {
     const labelled = replicaSet('new', 1);
     (labelled.spec.template?.metadata?.labels ?? {})['pod-template-hash'] = 'x';
-    expect(findNext(deployment(1), [replicaSet('old', 1), labelled])).toBe(labelled);
+    expect(findNewReplicaSet(deployment(1), [replicaSet('old', 1), labelled])).toBe(labelled);
     const other = replicaSet('new', 1);
     (other.spec.template?.metadata?.labels ?? {}).tier = 'x';
-    expect(findNext(deployment(1), [other])).toBeUndefined();
+    expect(findNewReplicaSet(deployment(1), [other])).toBeUndefined();
   });
 
   it('find the oldest of several ReplicaSets, the first by name of one age, and none that has no template', () => {
@@ -36,8 +36,8 @@ describe('templates', () => {
     };
     const bare = { ...replicaSet('bare', 1), spec: { replicas: 1 } } as ReplicaSet;
     const sets = [bare, named('young', 9), named('b', 3), named('a', 3)];
-    expect(findNext(deployment(1), sets)?.metadata.name).toBe('a');
-    expect(findNext(deployment(1), sets.toReversed())?.metadata.name).toBe('a');
+    expect(findNewReplicaSet(deployment(1), sets)?.metadata.name).toBe('a');
+    expect(findNewReplicaSet(deployment(1), sets.toReversed())?.metadata.name).toBe('a');
     expect(sets[0]).toBe(bare);
   });
 
@@ -49,7 +49,7 @@ describe('templates', () => {
       ...set,
       spec: { ...set.spec, template: { metadata: { labels: { 'pod-template-hash': 'x' } }, spec } },
     };
-    expect(findNext(subject, [cut as ReplicaSet])).toBe(cut);
+    expect(findNewReplicaSet(subject, [cut as ReplicaSet])).toBe(cut);
   });
 });
 

@@ -14,7 +14,7 @@ export type Sizes = ReadonlyMap<string, number>;
 
 /**
  * One step of a rollout: which ReplicaSets get which size now. Never more pods than replicas + maxSurge, never fewer available than
- * replicas - maxUnavailable by our doing (Kubernetes, "Rolling Update Deployment"). `next` is the ReplicaSet of the present
+ * replicas - maxUnavailable because of this controller (Kubernetes, "Rolling Update Deployment"). `next` is the ReplicaSet of the present
  * template, `old` are the others.
  */
 export function planRollout(deployment: Deployment, next: ReplicaSet, old: readonly ReplicaSet[]): Sizes {
@@ -23,7 +23,7 @@ export function planRollout(deployment: Deployment, next: ReplicaSet, old: reado
   return grown.size > 0 ? grown : shrinkOld(deployment, next, old);
 }
 
-/** Recreate: the old pods are gone for good before the first new one is made. */
+/** Recreate: no old pod is left when the first new one is made. */
 function planRecreate(deployment: Deployment, next: ReplicaSet, old: readonly ReplicaSet[]): Sizes {
   const running = old.filter((set) => sizeOf(set) > 0);
   if (running.length > 0) return new Map(running.map((set) => [set.metadata.name, 0]));
@@ -55,7 +55,7 @@ function shrinkOld(deployment: Deployment, next: ReplicaSet, old: readonly Repli
     sizes.set(set.metadata.name, size - count);
     spare -= count;
   };
-  // Pods that do not serve go first: they hold up the rollout and serve no request.
+  // Pods that are not available go first: they serve no request.
   for (const set of byAge) cut(set, sizeOf(set) - servingOf(set));
   for (const set of byAge) cut(set, servingOf(set));
   return sizes;
@@ -73,7 +73,7 @@ function servingOf(set: ReplicaSet): number {
 export function planScale(deployment: Deployment, next: ReplicaSet | undefined, old: readonly ReplicaSet[]): Sizes {
   const all = next ? [next, ...old] : [...old];
   const active = all.filter((set) => sizeOf(set) > 0);
-  // Without pods, and without a set of the present template, which only a paused Deployment lacks, it is the latest one's turn.
+  // Without pods, and without a set of the present template, which only a paused Deployment lacks, the latest one is scaled.
   const only = active.length <= 1 ? (active[0] ?? next ?? [...old].sort(byCreation).at(-1)) : undefined;
   if (only)
     return sizeOf(only) === wanted(deployment) ? new Map() : new Map([[only.metadata.name, wanted(deployment)]]);
@@ -116,7 +116,7 @@ export function wasResized(deployment: Deployment, sets: readonly ReplicaSet[]):
   });
 }
 
-/** The old ReplicaSets to forget: empty, and beyond the history that is kept. */
+/** The old ReplicaSets to delete: empty, and beyond `revisionHistoryLimit`. */
 export function surplusHistory(deployment: Deployment, old: readonly ReplicaSet[]): ReplicaSet[] {
   const limit = deployment.spec.revisionHistoryLimit ?? 10;
   const empty = old.filter(
@@ -136,7 +136,7 @@ export function bounds(deployment: Deployment): { maxSurge: number; maxUnavailab
   const rolling = deployment.spec.strategy?.rollingUpdate;
   const maxSurge = resolve(rolling?.maxSurge ?? '25%', wanted(deployment), Math.ceil);
   const maxUnavailable = resolve(rolling?.maxUnavailable ?? '25%', wanted(deployment), Math.floor);
-  // Both 0 could not move at all.
+  // With both 0 no rollout could start.
   return maxSurge === 0 && maxUnavailable === 0 ? { maxSurge, maxUnavailable: 1 } : { maxSurge, maxUnavailable };
 }
 
@@ -144,8 +144,8 @@ function resolve(value: number | string, of: number, round: (n: number) => numbe
   return typeof value === 'number' ? value : round((Number.parseInt(value, 10) * of) / 100);
 }
 
-/** The ReplicaSet that was cut from the Deployment's present template, the oldest when there are several. */
-export function findNext(deployment: Deployment, sets: readonly ReplicaSet[]): ReplicaSet | undefined {
+/** The ReplicaSet that has the Deployment's present template, the oldest when there are several. */
+export function findNewReplicaSet(deployment: Deployment, sets: readonly ReplicaSet[]): ReplicaSet | undefined {
   const template = canonical(deployment.spec.template);
   return [...sets].sort(byCreation).find((set) => set.spec.template && canonical(set.spec.template) === template);
 }
@@ -162,7 +162,7 @@ export function templateHash(template: PodTemplateSpec, collisionCount: number):
   return out;
 }
 
-/** The template without the label that tells its ReplicaSets apart, as text with sorted keys. */
+/** The template without its hash label, as text with sorted keys. */
 function canonical(template: PodTemplateSpec): string {
   const { [hashLabel]: _hash, ...labels } = template.metadata?.labels ?? {};
   return JSON.stringify({ ...template, metadata: { ...template.metadata, labels } }, (_key, value) =>

@@ -21,11 +21,11 @@ function of(
 ) {
   const sets = next ? [next, ...others] : others;
   const input = { deployment: { ...subject, status: old } as Deployment, next, sets, now };
-  const { status, lookAgainMs } = deploymentStatus({ ...input, ...(created ? { created } : {}) });
+  const { status, requeueAfterMs } = deploymentStatus({ ...input, ...(created ? { created } : {}) });
   const find = (type: string) => status.conditions?.find((one) => one.type === type);
   return {
     status,
-    lookAgainMs,
+    requeueAfterMs,
     progress: find('Progressing'),
     available: find('Available'),
     failure: find('ReplicaFailure'),
@@ -168,13 +168,13 @@ describe('the progress of a rollout', () => {
   });
 
   it('begins with its ReplicaSet', () => {
-    const { progress, lookAgainMs } = of(subject, since(9), next, [old], 'new');
+    const { progress, requeueAfterMs } = of(subject, since(9), next, [old], 'new');
     expect(progress).toMatchObject({
       status: 'True',
       reason: 'NewReplicaSetCreated',
       message: 'Created new replica set "new"',
     });
-    expect(lookAgainMs).toBeUndefined();
+    expect(requeueAfterMs).toBeUndefined();
   });
 
   it.each<[string, object]>([
@@ -184,7 +184,7 @@ describe('the progress of a rollout', () => {
     ['more pods are available', counts(4, 1, 2, 3)],
     ['nothing was said before', {}],
   ])('is reported when %s, and is looked at again at its deadline', (_what, before) => {
-    const { progress, lookAgainMs } = of(
+    const { progress, requeueAfterMs } = of(
       subject,
       { ...before, conditions: [condition('Odd', 'True', 'Odd', 5), progressing('ReplicaSetUpdated', 99)] },
       next,
@@ -197,7 +197,7 @@ describe('the progress of a rollout', () => {
       lastTransitionTime: ago(99),
     });
     expect(progress?.message).toBe('ReplicaSet "new" is progressing.');
-    expect(lookAgainMs).toBe(100_000);
+    expect(requeueAfterMs).toBe(100_000);
   });
 
   it.each<[string, object]>([
@@ -207,9 +207,9 @@ describe('the progress of a rollout', () => {
     ['fewer available pods', counts(4, 1, 4, 3)],
   ])('is not: %s', (_what, before) => {
     const conditions = [progressing('ReplicaSetUpdated', 40)];
-    const { progress, lookAgainMs } = of(subject, { ...before, conditions }, next, [old]);
+    const { progress, requeueAfterMs } = of(subject, { ...before, conditions }, next, [old]);
     expect(progress).toEqual(conditions[0]);
-    expect(lookAgainMs).toBe(60_000);
+    expect(requeueAfterMs).toBe(60_000);
   });
 
   it('is reported when it starts and when no condition says so yet', () => {
@@ -225,22 +225,22 @@ describe('the progress of a rollout', () => {
 
   it('hangs after its deadline, which counts from its last progress, and is reported once', () => {
     expect(of(subject, since(99), next, [old])).toMatchObject({
-      lookAgainMs: 1_000,
+      requeueAfterMs: 1_000,
       progress: { reason: 'ReplicaSetUpdated' },
     });
-    const { progress, lookAgainMs } = of(subject, since(100), next, [old]);
+    const { progress, requeueAfterMs } = of(subject, since(100), next, [old]);
     expect(progress).toMatchObject({
       ...{ status: 'False', reason: 'ProgressDeadlineExceeded', lastTransitionTime: ago(0) },
       message: 'ReplicaSet "new" has timed out progressing.',
     });
-    expect(lookAgainMs).toBeUndefined();
+    expect(requeueAfterMs).toBeUndefined();
     const said = [progressing('ProgressDeadlineExceeded', 500, 'x')];
     const again = of(subject, { ...same, conditions: said }, next, [old]);
-    expect([again.progress, again.lookAgainMs]).toEqual([said[0], undefined]);
+    expect([again.progress, again.requeueAfterMs]).toEqual([said[0], undefined]);
   });
 
   it('has ten minutes where no deadline is said', () => {
-    expect(of(deployment(4), since(590), next, [old]).lookAgainMs).toBe(10_000);
+    expect(of(deployment(4), since(590), next, [old]).requeueAfterMs).toBe(10_000);
     expect(of(deployment(4), since(600), next, [old]).progress?.reason).toBe('ProgressDeadlineExceeded');
   });
 
@@ -248,7 +248,7 @@ describe('the progress of a rollout', () => {
     const { lastUpdateTime: _, ...bare } = progressing('ReplicaSetUpdated', 100);
     expect(of(subject, { ...same, conditions: [bare] }, next, [old]).progress?.reason).toBe('ProgressDeadlineExceeded');
     const { lastTransitionTime: _t, ...undated } = bare;
-    expect(of(subject, { ...same, conditions: [undated as never] }, next, [old]).lookAgainMs).toBe(100_000);
+    expect(of(subject, { ...same, conditions: [undated as never] }, next, [old]).requeueAfterMs).toBe(100_000);
   });
 
   it('goes on after its deadline when pods move', () => {
@@ -267,11 +267,11 @@ describe('the progress of a rollout', () => {
       ...{ status: 'True', reason: 'NewReplicaSetAvailable', lastTransitionTime: ago(500), lastUpdateTime: ago(0) },
       message: 'ReplicaSet "new" has successfully progressed.',
     });
-    expect(done.lookAgainMs).toBeUndefined();
+    expect(done.requeueAfterMs).toBeUndefined();
     const said = [progressing('NewReplicaSetAvailable', 900, 'ReplicaSet "new" has successfully progressed.')];
     expect(of(subject, { conditions: said }, replicaSet('new', 4)).progress).toEqual(said[0]);
     const lost = of(subject, { ...counts(4, 4, 4), conditions: said }, replicaSet('new', 4, 3));
-    expect([lost.progress, lost.lookAgainMs]).toEqual([said[0], undefined]);
+    expect([lost.progress, lost.requeueAfterMs]).toEqual([said[0], undefined]);
     const older = [progressing('NewReplicaSetAvailable', 900, 'ReplicaSet "old" has successfully progressed.')];
     expect(of(subject, { conditions: older }, replicaSet('new', 4)).progress?.message).toContain('"new"');
   });
@@ -282,7 +282,7 @@ describe('the progress of a rollout', () => {
     expect(first).toMatchObject({
       progress: { status: 'Unknown', reason: 'DeploymentPaused', lastTransitionTime: ago(0) },
     });
-    expect(first.lookAgainMs).toBeUndefined();
+    expect(first.requeueAfterMs).toBeUndefined();
     const said = [condition('Progressing', 'Unknown', 'DeploymentPaused', 60, 'Deployment is paused')];
     expect(of(paused, { conditions: said }, next, [old]).progress).toEqual(said[0]);
     expect(of(paused, since(5), replicaSet('new', 4)).progress?.reason).toBe('DeploymentPaused');

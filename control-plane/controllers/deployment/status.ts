@@ -15,7 +15,7 @@ export function deploymentStatus(input: {
   created?: string;
   /** Milliseconds since the epoch. */
   now: number;
-}): { status: DeploymentStatus; lookAgainMs?: number } {
+}): { status: DeploymentStatus; requeueAfterMs?: number } {
   const { deployment, next, sets, now } = input;
   const old = deployment.status ?? {};
   const replicas = total(sets, (set) => set.status?.replicas ?? 0);
@@ -47,7 +47,7 @@ export function deploymentStatus(input: {
     ...(collisionCount ? { collisionCount } : {}),
     conditions: [...kept, ...conditions],
   };
-  return { status, ...(progress.lookAgainMs === undefined ? {} : { lookAgainMs: progress.lookAgainMs }) };
+  return { status, ...(progress.requeueAfterMs === undefined ? {} : { requeueAfterMs: progress.requeueAfterMs }) };
 }
 
 interface Counts {
@@ -70,7 +70,7 @@ function progressing(input: {
   old: DeploymentStatus;
   counts: Counts;
   now: number;
-}): { condition?: DeploymentCondition; lookAgainMs?: number } {
+}): { condition?: DeploymentCondition; requeueAfterMs?: number } {
   const { deployment, next, old, counts, now } = input;
   const last = old.conditions?.find(({ type }) => type === 'Progressing');
   const deadlineMs = (deployment.spec.progressDeadlineSeconds ?? 600) * 1000;
@@ -104,14 +104,14 @@ function progressing(input: {
   if (moved || !last || last.reason === 'DeploymentPaused') {
     return {
       condition: say('True', 'ReplicaSetUpdated', `ReplicaSet "${name}" is progressing.`),
-      lookAgainMs: deadlineMs,
+      requeueAfterMs: deadlineMs,
     };
   }
   // A rollout that had come to its end and lost pods since is no rollout that hangs.
   if (last.reason === 'NewReplicaSetAvailable' || last.reason === 'ProgressDeadlineExceeded')
     return { condition: last };
   const leftMs = Date.parse(last.lastUpdateTime ?? last.lastTransitionTime ?? time) + deadlineMs - now;
-  if (leftMs > 0) return { condition: last, lookAgainMs: leftMs };
+  if (leftMs > 0) return { condition: last, requeueAfterMs: leftMs };
   return { condition: say('False', 'ProgressDeadlineExceeded', `ReplicaSet "${name}" has timed out progressing.`) };
 }
 

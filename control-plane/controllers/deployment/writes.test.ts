@@ -127,7 +127,7 @@ it('a scaling in the middle of a rollout marks each ReplicaSet that has pods, an
   await change({ template: webTemplate('some:2') });
   await change({ template: webTemplate('some:3') });
   expect(await sizes()).toEqual({ 'some:1': 1, 'some:2': 0, 'some:3': 1 });
-  room.told.length = 0;
+  room.events.length = 0;
   await change({ replicas: 2 });
   expect(await sizes()).toEqual({ 'some:1': 1, 'some:2': 0, 'some:3': 2 });
   const marks = async (image: string) => {
@@ -139,7 +139,7 @@ it('a scaling in the middle of a rollout marks each ReplicaSet that has pods, an
   expect(await marks('some:3')).toEqual(['2', '3']);
   expect(await marks('some:2')).toEqual(['1', '2']);
   const grown = (await setOf('some:3')).metadata.name;
-  expect(room.told.filter(({ about }) => about === 'web').map(({ message }) => message)).toEqual([
+  expect(room.events.filter(({ about }) => about === 'web').map(({ message }) => message)).toEqual([
     `Scaled up replica set ${grown} from 1 to 2`,
   ]);
 });

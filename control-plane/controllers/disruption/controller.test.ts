@@ -58,14 +58,14 @@ it('a budget follows the pods that it selects, and tells when there are none', a
   await pod('b');
   await pod('other', { labels: { app: 'x' } });
   expect(await status()).toMatchObject({ expectedPods: 2, currentHealthy: 2, disruptionsAllowed: 1 });
-  const told = room.told.length;
+  const told = room.events.length;
   await room.client.delete('Pod', 'a', { namespace });
   await room.advance();
   expect(await status()).toMatchObject({ expectedPods: 1, disruptionsAllowed: 0 });
   await room.client.patch('Pod', 'b', { type: 'merge', body: { metadata: { labels: { app: 'x' } } } }, { namespace });
   await room.advance();
   expect(await status()).toMatchObject({ expectedPods: 0 });
-  expect(room.told.slice(told).every(({ reason }) => reason === 'NoPods')).toBe(true);
+  expect(room.events.slice(told).every(({ reason }) => reason === 'NoPods')).toBe(true);
 });
 
 it('a budget of a share counts what the Deployment above its pods’ ReplicaSets wants, and follows it', async () => {
@@ -102,7 +102,7 @@ it.each<[string, string, string]>([
   await budget({ maxUnavailable: 1 });
   expect(await status()).toMatchObject({ disruptionsAllowed: 0 });
   expect((await status())?.conditions?.[0]).toMatchObject({ status: 'False', reason: 'SyncFailed' });
-  expect(room.told.find(({ reason }) => reason === 'CalculateExpectedPodCountFailed')).toMatchObject({
+  expect(room.events.find(({ reason }) => reason === 'CalculateExpectedPodCountFailed')).toMatchObject({
     ...{
       type: 'Warning',
       message: 'Failed to calculate the number of expected pods: found no controllers for pod "a"',

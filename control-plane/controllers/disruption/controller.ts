@@ -6,12 +6,12 @@ import { matchesLabels, selectorOf } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 import { planDisruptions, type ScaleOf } from './plan.ts';
 
-/** What may own pods and says how many it wants. */
+/** The owners of pods with a desired number of replicas. */
 const scalable: readonly Kind[] = ['Deployment', 'ReplicaSet', 'ReplicationController', 'StatefulSet'];
 
 /**
- * Says what each disruption budget allows. As with quotas, the status is stored only on the version of the budget that belongs to the state it
- * was decided on: an eviction that was granted since makes it a conflict.
+ * Computes what each disruption budget allows. The status is stored only on the version of the budget that it was computed from: an
+ * eviction that was granted since causes a conflict.
  */
 export function createDisruptionController(deps: ControllerDeps): Controller {
   const { client, informers, clock, events } = deps;
@@ -27,8 +27,8 @@ export function createDisruptionController(deps: ControllerDeps): Controller {
     if (!isPod && replicasOf(before) === replicasOf(after)) return;
     for (const budget of budgets.by('namespace', namespace)) {
       const selector = selectorOf(budget.spec.selector);
-      const concerns = [before, after].some((pod) => pod && matchesLabels(selector, pod.metadata.labels));
-      if (!isPod || concerns) yield keyOf(budget);
+      const isSelected = [before, after].some((pod) => pod && matchesLabels(selector, pod.metadata.labels));
+      if (!isPod || isSelected) yield keyOf(budget);
     }
   }
 
@@ -53,7 +53,7 @@ export function createDisruptionController(deps: ControllerDeps): Controller {
 
   const scaleOf: ScaleOf = (pod: Pod) => {
     const owner = ownerOf(pod);
-    // A ReplicaSet that is a Deployment's is one of several: the Deployment says how many there should be.
+    // A ReplicaSet of a Deployment is one of several: the Deployment's replicas count.
     const top = owner && (ownerOf(owner) ?? owner);
     const replicas = replicasOf(top);
     if (!top || replicas === undefined) return `found no controllers for pod ${JSON.stringify(pod.metadata.name)}`;
@@ -81,7 +81,7 @@ function replicasOf(object: KubeObject | undefined): number | undefined {
   return (object as { spec?: { replicas?: number } } | undefined)?.spec?.replicas;
 }
 
-/** Without fields that are there but undefined. */
+/** Without fields of the value undefined. */
 function plain(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }

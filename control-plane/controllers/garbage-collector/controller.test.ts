@@ -55,7 +55,7 @@ describe('what is owned', () => {
     await make('b', [ref(there, { name: 'never', uid: 'never' })]);
     await room.advance();
     expect(await names()).toEqual(['there']);
-    expect(room.told).toEqual([]);
+    expect(room.events).toEqual([]);
   });
 
   it('stays while one of its owners lives, and forgets those that are gone', async () => {
@@ -109,7 +109,7 @@ describe('what is owned', () => {
     });
     await room.advance();
     await expect(room.client.get('ConfigMap', 'far', 'other')).rejects.toThrow(/not found/);
-    expect(room.told[0]).toMatchObject({ about: 'far', type: 'Warning', reason: 'OwnerRefInvalidNamespace' });
+    expect(room.events[0]).toMatchObject({ about: 'far', type: 'Warning', reason: 'OwnerRefInvalidNamespace' });
   });
 
   it('without a namespace stays when its owner has one, and an event says so', async () => {
@@ -119,14 +119,14 @@ describe('what is owned', () => {
     await room.advance(1_000);
     expect((await room.client.get('PriorityClass', 'high')).metadata.deletionTimestamp).toBeUndefined();
     expect(new Set(room.reasons('high'))).toEqual(new Set(['OwnerRefInvalidNamespace']));
-    expect(room.told.some(({ message }) => message.includes('uid: unknown'))).toBe(true);
+    expect(room.events.some(({ message }) => message.includes('uid: unknown'))).toBe(true);
   });
 
   it('by an owner that lives is not told of', async () => {
     const owner = await make('owner');
     await make('a', [ref(owner)]);
     await room.advance();
-    expect(room.told).toEqual([]);
+    expect(room.events).toEqual([]);
   });
 });
 

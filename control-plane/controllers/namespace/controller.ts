@@ -12,13 +12,13 @@ import { type Leftover, namespaceConditions } from './conditions.ts';
 /** How many objects of a namespace are deleted at the same time, and read at once. */
 const parallel = 16;
 const page = 500;
-/** Pods take their grace: look again so often until the last is gone. */
-const lookAgainMs = 500;
+/** Until the last pod has ended its grace period. */
+const requeueAfterMs = 500;
 
-/** The finalizer in a namespace's spec that is this controller's; others are somebody else's to take off. */
+/** The finalizer in a namespace's spec that this controller removes. */
 const ownFinalizer = 'kubernetes';
 
-/** Empties namespaces that are being deleted and lets them go; says by name what still holds one. */
+/** Deletes the contents of namespaces that are being deleted, then their finalizer; conditions name what is left. */
 export function createNamespaceController(deps: ControllerDeps): Controller {
   const { client, informers, clock } = deps;
   const namespaces = informers.of('Namespace');
@@ -30,7 +30,7 @@ export function createNamespaceController(deps: ControllerDeps): Controller {
 
   async function reconcile(name: string, signal: AbortSignal): Promise<number | undefined> {
     if (!namespaces.get(name)?.metadata.deletionTimestamp) return undefined;
-    // As it is now: informers that are behind may show one that is gone, and what is there is of another one of its name.
+    // Informers may show a namespace that is gone: its contents would be those of a new one with its name.
     const namespace = await client.get('Namespace', name).catch(ignoring('NotFound'));
     if (!namespace?.metadata.deletionTimestamp) return undefined;
     if (!namespace.spec?.finalizers?.includes(ownFinalizer)) return undefined;
@@ -42,12 +42,12 @@ export function createNamespaceController(deps: ControllerDeps): Controller {
         const items = await empty(def.kind as Kind, name, signal);
         if (items.length > 0) left.push({ def, items });
       } catch (error) {
-        // What one kind's deletion fails of must not keep the others.
+        // The failure of one kind does not keep the others.
         failures.push(messageOf(error));
       }
     }
     const reported = await report(namespace, left, failures);
-    if (left.length > 0 || failures.length > 0) return lookAgainMs;
+    if (left.length > 0 || failures.length > 0) return requeueAfterMs;
     await release(reported);
     return undefined;
   }
@@ -88,7 +88,7 @@ export function createNamespaceController(deps: ControllerDeps): Controller {
     return client.updateStatus('Namespace', { ...namespace, status });
   }
 
-  /** With the version: a finalizer that was added meanwhile stays. */
+  /** Guarded by the version: a finalizer that was added meanwhile stays. */
   async function release({ metadata: { name, resourceVersion }, spec }: Namespace): Promise<void> {
     const finalizers = (spec?.finalizers ?? []).filter((one) => one !== ownFinalizer);
     const body = { metadata: { resourceVersion }, spec: { finalizers } };

@@ -136,7 +136,9 @@ describe('the pods of a lost node', () => {
     expect(await ready('serving')).toMatchObject({ status: 'False', reason: 'NodeNotReady' });
     expect((await ready('waiting'))?.reason).toBeUndefined();
     expect(
-      room.told.filter(({ reason, type }) => reason === 'NodeNotReady' && type === 'Warning').map(({ about }) => about),
+      room.events
+        .filter(({ reason, type }) => reason === 'NodeNotReady' && type === 'Warning')
+        .map(({ about }) => about),
     ).toEqual(['serving']);
   });
 
@@ -196,7 +198,7 @@ describe('the pods of a lost node', () => {
     await setReady('True');
     await room.advance(60_000);
     expect(await names()).toEqual(['later']);
-    expect(room.told.find(({ reason }) => reason === 'TaintManagerEviction')?.message).toBe(
+    expect(room.events.find(({ reason }) => reason === 'TaintManagerEviction')?.message).toBe(
       'Cancelling deletion of Pod default/later',
     );
   });
@@ -356,7 +358,7 @@ describe('a node’s object', () => {
     await info('one');
     expect(room.reasons('n')).toEqual(['RegisteredNode']);
     await info('two');
-    expect(room.told.at(-1)).toMatchObject({
+    expect(room.events.at(-1)).toMatchObject({
       type: 'Warning',
       reason: 'Rebooted',
       message: 'Node n has been rebooted, boot id: two',

@@ -7,6 +7,8 @@ import { keyOf } from '../../../shared/object.ts';
 import { isPodTerminal, withCondition } from '../../../shared/pod.ts';
 import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
+import type { ControllerOptions } from '../definition.ts';
+import { inBatches } from '../owned-pods/in-batches.ts';
 import {
   evictAt,
   lostConditions,
@@ -17,55 +19,44 @@ import {
   type TaintDates,
 } from './plan.ts';
 
-/** A lease that is gone only for this long may just be changing hands: a session that ends as the next one starts. */
-const confirmMs = 300;
-/** After a write that came too late, milliseconds. */
-const againMs = 50;
-/** How many pods leave a node at the same time. */
-const parallel = 16;
-
-export interface NodeLifecycleOptions {
-  /** How long a node's lease lives without heartbeats. */
-  readonly leaseMs: number;
-  /**
-   * How long after this controller's start a node without a lease is given to come back: its agent may have had no server to
-   * renew it with.
-   */
-  readonly startupMs: number;
-}
+/** A lease that is absent for less than this may be between two sessions of its node. */
+const leaseGraceMs = 300;
+/** After a conflict, milliseconds. */
+const conflictRetryMs = 50;
 
 /**
- * Watches over nodes: says that a silent one is unknown, taints it, and sends its pods away after their toleration. The pods of a
- * node that is lost are deleted for good, since nobody is there to confirm their end; the node removes what is left of them when it is back.
+ * Reports nodes without a lease as unknown, taints them, and evicts their pods after their toleration. The pods of a lost node are
+ * deleted with no grace period, as no agent can confirm their end; the agent removes their containers when the node is back.
  */
-export function createNodeLifecycleController(deps: ControllerDeps, options: NodeLifecycleOptions): Controller {
+export function createNodeLifecycleController(
+  deps: ControllerDeps,
+  options: Pick<ControllerOptions, 'leaseMs' | 'startupMs'>,
+): Controller {
   const { client, informers, clock, events } = deps;
   const log = deps.log.child({ component: 'node-lifecycle-controller' });
   const nodes = informers.of('Node');
   const leases = informers.of('Lease');
   const pods = informers.of('Pod');
   const started = clock.monotonic();
-  /** Node → when its lease was seen to vanish: by the wall clock, and by the one that does not jump. */
+  /** Node → when its lease vanished: by the wall clock, and by the monotonic one. */
   const vanished = new Map<string, { at: number; monotonic: number }>();
-
-  /** Nodes that this controller has greeted. */
+  /** Nodes with the event RegisteredNode. */
   const registered = new Set<string>();
-  /** Node → uids of the pods that will have to leave it when their toleration ends. */
-  const leaving = new Map<string, Set<string>>();
-  /** Node → since when it has the taints that bear no date. */
+  /** Node → uids of the pods that are evicted when their toleration ends. */
+  const pendingEvictions = new Map<string, Set<string>>();
+  /** Node → when its taints without `timeAdded` were first seen. */
   const tainted = new Map<string, TaintDates>();
 
   function* keysOf({ kind, key, before, after }: Change): Iterable<string> {
     if (kind === 'Node') {
       if (!after) {
         vanished.delete(key);
-        leaving.delete(key);
+        pendingEvictions.delete(key);
         tainted.delete(key);
-        if (registered.delete(key)) tellOf(before as Node, 'RemovingNode', `Removing Node ${key} from Controller`);
+        if (registered.delete(key)) nodeEvent(before as Node, 'RemovingNode', `Removing Node ${key} from Controller`);
       }
-      if (before && after) tellChanges(before as Node, after as Node);
+      if (before && after) reportChanges(before as Node, after as Node);
       yield key;
-      // A node that was removed takes its pods along.
       return;
     }
     if (kind === 'Lease' && key.startsWith(`${nodeLeaseNamespace}/`)) {
@@ -82,20 +73,20 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
 
   async function reconcile(name: string, signal: AbortSignal): Promise<number | undefined> {
     const node = nodes.get(name);
-    if (!node) return removeOrphans(name, signal);
+    if (!node) return deleteOrphanedPods(name, signal);
     if (!registered.has(name)) {
       registered.add(name);
-      tellOf(node, 'RegisteredNode', `Registered Node ${name} in Controller`);
+      nodeEvent(node, 'RegisteredNode', `Registered Node ${name} in Controller`);
     }
-    const silence = silenceOf(name);
-    if (silence.state === 'waiting') return silence.forMs;
-    const health = nodeHealth(node, silence.state === 'silent' ? silence.since : undefined, clock.now());
+    const lease = leaseState(name);
+    if (lease.state === 'waiting') return lease.forMs;
+    const health = nodeHealth(node, lease.state === 'expired' ? lease.since : undefined, clock.now());
     await report(node, health);
-    return sendAway(node, health, signal);
+    return evictPods(node, health, signal);
   }
 
-  /** What a kubelet tells of its node, which our agent does not hear of or has forgotten. */
-  function tellChanges(before: Node, after: Node): void {
+  /** The kubelet's events about its node that Coracle's agent does not send: it learns of neither. */
+  function reportChanges(before: Node, after: Node): void {
     const kubelet = events.of('kubelet');
     const { name } = after.metadata;
     const [was, is] = [before, after].map(({ status }) => status?.nodeInfo?.bootID ?? '');
@@ -107,22 +98,22 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
     kubelet.event(after, 'Normal', reason, `Node ${name} status is now: ${reason}`);
   }
 
-  function tellOf(node: Node, reason: string, what: string): void {
+  function nodeEvent(node: Node, reason: string, what: string): void {
     events.event(node, 'Normal', reason, `Node ${node.metadata.name} event: ${what}`);
   }
 
-  /** Whether the node's lease is there, and since when it is not. */
-  function silenceOf(
+  /** Whether the node has a lease; without one, since when (milliseconds since the epoch), or how long it may still come back. */
+  function leaseState(
     name: string,
-  ): { state: 'heard' } | { state: 'waiting'; forMs: number } | { state: 'silent'; since: number } {
-    if (leases.get(`${nodeLeaseNamespace}/${name}`)) return { state: 'heard' };
+  ): { state: 'held' } | { state: 'waiting'; forMs: number } | { state: 'expired'; since: number } {
+    if (leases.get(`${nodeLeaseNamespace}/${name}`)) return { state: 'held' };
     const seen = vanished.get(name);
     const sinceStart = clock.monotonic() - started;
     if (sinceStart < options.startupMs) return { state: 'waiting', forMs: options.startupMs - sinceStart };
     const gone = seen ?? { at: clock.now(), monotonic: clock.monotonic() };
     if (!seen) vanished.set(name, gone);
-    const forMs = confirmMs - (clock.monotonic() - gone.monotonic);
-    return forMs > 0 ? { state: 'waiting', forMs } : { state: 'silent', since: gone.at - options.leaseMs };
+    const forMs = leaseGraceMs - (clock.monotonic() - gone.monotonic);
+    return forMs > 0 ? { state: 'waiting', forMs } : { state: 'expired', since: gone.at - options.leaseMs };
   }
 
   async function report(node: Node, health: NodeHealth): Promise<void> {
@@ -143,8 +134,8 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
     await client.patch('Node', name, { type: 'merge', body });
   }
 
-  /** Returns when the next pod's time comes. */
-  async function sendAway(node: Node, health: NodeHealth, signal: AbortSignal): Promise<number | undefined> {
+  /** Evicts the pods whose time has come. Returns the milliseconds until the next one's. */
+  async function evictPods(node: Node, health: NodeHealth, signal: AbortSignal): Promise<number | undefined> {
     const taints = plannedTaints(node, health);
     const now = clock.now();
     let next = Number.POSITIVE_INFINITY;
@@ -153,64 +144,69 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
     const seen = seenTaints(taints, tainted.get(name), now);
     if (seen.size > 0) tainted.set(name, seen);
     else tainted.delete(name);
-    const [before, after] = [leaving.get(name), new Set<string>()];
+    const [before, after] = [pendingEvictions.get(name), new Set<string>()];
     for (const pod of pods.by('node', name)) {
       const { uid } = pod.metadata;
-      const leaves = evictAt(pod, taints, seen);
-      if (leaves > now && Number.isFinite(leaves)) after.add(uid);
-      else if (before?.has(uid) && leaves > now) tellEviction(pod, 'Cancelling deletion of');
-      const at = Math.min(leaves, health.state === 'lost' ? endOfGrace(pod) : Number.POSITIVE_INFINITY);
+      const evictionAt = evictAt(pod, taints, seen);
+      if (evictionAt > now && Number.isFinite(evictionAt)) after.add(uid);
+      else if (before?.has(uid) && evictionAt > now) evictionEvent(pod, 'Cancelling deletion of');
+      const at = Math.min(evictionAt, health.state === 'lost' ? endOfGrace(pod) : Number.POSITIVE_INFINITY);
       if (at > now) next = Math.min(next, at);
       else if (isPodTerminal(pod) ? pod.metadata.deletionTimestamp : true) due.push(pod);
     }
-    if (after.size > 0) leaving.set(name, after);
-    else leaving.delete(name);
-    if (health.state === 'lost' && !(await sayUnready(node, signal))) next = Math.min(next, now + againMs);
-    await inParallel(due, signal, (pod) => evict(pod, health));
+    if (after.size > 0) pendingEvictions.set(name, after);
+    else pendingEvictions.delete(name);
+    if (health.state === 'lost' && !(await markPodsNotReady(node, signal)))
+      next = Math.min(next, now + conflictRetryMs);
+    await inBatches(due, (pod) => evict(pod, health), signal);
     return Number.isFinite(next) ? next - now : undefined;
   }
 
   async function evict(pod: Pod, health: NodeHealth): Promise<void> {
-    const forGood = health.state === 'lost';
-    if (!forGood && pod.metadata.deletionTimestamp) return;
-    tellEviction(pod, 'Marking for deletion');
-    await remove(pod, forGood);
+    const isLost = health.state === 'lost';
+    if (!isLost && pod.metadata.deletionTimestamp) return;
+    evictionEvent(pod, 'Marking for deletion');
+    await deletePod(pod, isLost);
   }
 
-  function tellEviction(pod: Pod, what: string): void {
+  function evictionEvent(pod: Pod, what: string): void {
     const evictions = events.of('taint-eviction-controller');
     evictions.event(pod, 'Normal', 'TaintManagerEviction', `${what} Pod ${keyOf(pod)}`);
   }
 
-  /** Whoever counts on these pods must know at once that they do not serve. False: some have changed meanwhile, and are not told of. */
-  async function sayUnready(node: Node, signal: AbortSignal): Promise<boolean> {
+  /** Marks the node's pods as not ready, for endpoints and budgets. False when some changed meanwhile and are left to the next try. */
+  async function markPodsNotReady(node: Node, signal: AbortSignal): Promise<boolean> {
     let all = true;
     const serving = [...pods.by('node', node.metadata.name)].filter((pod) =>
       pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
     );
-    await inParallel(serving, signal, async (pod) => {
-      const lastTransitionTime = formatTime(clock.now());
-      const ready = { type: 'Ready', status: 'False', reason: 'NodeNotReady', lastTransitionTime } as const;
-      const status = { ...pod.status, conditions: withCondition(pod.status?.conditions, ready) };
-      events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
-      await client.updateStatus('Pod', { ...pod, status }).catch((error: unknown) => {
-        if (isApiError(error, 'Conflict')) all = false;
-        else if (!isApiError(error, 'NotFound')) throw error;
-      });
-    });
+    await inBatches(
+      serving,
+      async (pod) => {
+        const lastTransitionTime = formatTime(clock.now());
+        const ready = { type: 'Ready', status: 'False', reason: 'NodeNotReady', lastTransitionTime } as const;
+        const status = { ...pod.status, conditions: withCondition(pod.status?.conditions, ready) };
+        events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
+        await client.updateStatus('Pod', { ...pod, status }).catch((error: unknown) => {
+          if (isApiError(error, 'Conflict')) all = false;
+          else if (!isApiError(error, 'NotFound')) throw error;
+        });
+      },
+      signal,
+    );
     return all;
   }
 
-  /** A node's object is gone: nothing runs its pods any more. */
-  async function removeOrphans(name: string, signal: AbortSignal): Promise<undefined> {
+  /** Deletes the pods of a node that has no object any more (Kubernetes' pod garbage collector). */
+  async function deleteOrphanedPods(name: string, signal: AbortSignal): Promise<undefined> {
     const orphans = [...pods.by('node', name)];
     if (orphans.length === 0) return;
-    const there = await client.get('Node', name).catch(ignoring('NotFound', 'Conflict'));
-    if (!there) await inParallel(orphans, signal, (pod) => remove(pod, true));
+    const present = await client.get('Node', name).catch(ignoring('NotFound', 'Conflict'));
+    if (!present) await inBatches(orphans, (pod) => deletePod(pod, true), signal);
   }
 
-  async function remove({ metadata: { name, namespace, uid } }: Pod, forGood: boolean): Promise<void> {
-    const grace = forGood ? { gracePeriodSeconds: 0 } : {};
+  async function deletePod({ metadata: { name, namespace, uid } }: Pod, force: boolean): Promise<void> {
+    const grace = force ? { gracePeriodSeconds: 0 } : {};
     await client
       .delete('Pod', name, { namespace, preconditions: { uid }, ...grace })
       .catch(ignoring('NotFound', 'Conflict'));
@@ -223,14 +219,4 @@ export function createNodeLifecycleController(deps: ControllerDeps, options: Nod
 function endOfGrace(pod: Pod): number {
   const { deletionTimestamp } = pod.metadata;
   return deletionTimestamp ? Date.parse(deletionTimestamp) : Number.POSITIVE_INFINITY;
-}
-
-async function inParallel<T>(
-  items: readonly T[],
-  signal: AbortSignal,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  for (let start = 0; start < items.length && !signal.aborted; start += parallel) {
-    await Promise.all(items.slice(start, start + parallel).map(work));
-  }
 }

@@ -8,7 +8,7 @@ export const taintKeys = {
   unschedulable: 'node.kubernetes.io/unschedulable',
 } as const;
 
-/** The conditions that an agent reports, and that nobody knows any more once it is silent. */
+/** The conditions that an agent reports, and that are unknown once its lease is gone. */
 const reported = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'];
 
 /**
@@ -28,8 +28,8 @@ export function nodeHealth(node: Node, lostSince: number | undefined, now: numbe
 }
 
 /**
- * The taints that a node should have: ours by its health and its cordon, the others as they are. `timeAdded` is when the node was last
- * heard of: a toleration's seconds count from the failure, not from our noticing it.
+ * The taints that a node should have: those by health and cordon, and all others unchanged. `timeAdded` is the time of the last
+ * heartbeat: a toleration's seconds count from the failure, not from its detection.
  */
 export function plannedTaints(node: Node, health: NodeHealth): Taint[] {
   const ours: readonly string[] = Object.values(taintKeys);
@@ -44,7 +44,7 @@ export function plannedTaints(node: Node, health: NodeHealth): Taint[] {
   return taints;
 }
 
-/** The conditions of a node that is lost: unknown, all that its agent reported. */
+/** The conditions of a lost node: those that its agent reported become Unknown. */
 export function lostConditions(node: Node, now: number): NodeCondition[] {
   const time = formatTime(now);
   const before = node.status?.conditions ?? [];
@@ -63,14 +63,14 @@ export function lostConditions(node: Node, now: number): NodeCondition[] {
   });
 }
 
-/** When taints of a node that bear no date were first seen: by key, value and effect, in milliseconds since the epoch. */
+/** When a node's taints without `timeAdded` were first seen: by key, value and effect, in milliseconds since the epoch. */
 export type TaintDates = ReadonlyMap<string, number>;
 
 export function taintId({ key, value = '', effect }: Taint): string {
   return `${key}=${value}:${effect}`;
 }
 
-/** The dates of the taints that a node has now: a taint that was there before keeps its date, another is new. */
+/** The dates of the taints that a node has now: a taint of `before` keeps its date. */
 export function seenTaints(taints: readonly Taint[], before: TaintDates | undefined, now: number): TaintDates {
   const undated = taints.filter(
     ({ effect, timeAdded }) => effect === 'NoExecute' && parseTime(timeAdded) === undefined,
@@ -79,9 +79,9 @@ export function seenTaints(taints: readonly Taint[], before: TaintDates | undefi
 }
 
 /**
- * When a pod has to leave a node with these taints, in milliseconds since the epoch: Infinity when it may stay for ever. A taint that
- * is not tolerated sends it away at once; else the shortest toleration counts, from when both the taint and the pod were there
- * (Kubernetes, "Taint based Evictions"). `seen`: of the taints that bear no date, as those that people set.
+ * When a pod is evicted from a node with these taints, in milliseconds since the epoch; Infinity for never. A taint without a toleration
+ * evicts at once; otherwise the shortest toleration counts, from when both the taint and the pod were there
+ * (Kubernetes, "Taint based Evictions"). `seen`: the dates of taints without `timeAdded`, as kubectl sets them.
  */
 export function evictAt(pod: Pod, taints: readonly Taint[], seen: TaintDates): number {
   let at = Number.POSITIVE_INFINITY;
@@ -97,7 +97,7 @@ export function evictAt(pod: Pod, taints: readonly Taint[], seen: TaintDates): n
   return at;
 }
 
-/** When the pod came to its node. */
+/** When the pod was bound to its node. */
 function boundAt(pod: Pod): number | undefined {
   const scheduled = podCondition(pod, 'PodScheduled');
   const bound = scheduled?.status === 'True' ? parseTime(scheduled.lastTransitionTime) : undefined;

@@ -6,8 +6,8 @@ import { isPodReady, isSidecar, podCondition } from '../../../shared/pod.ts';
 const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };
 
 /**
- * The pods to do without first, first: those that serve least (Kubernetes' order for scaling a ReplicaSet down:
- * unassigned, pending, not ready, cheap, doubled up on a node, young, its containers or else its sidecars restarted often).
+ * Pods in the order in which a scale-down deletes them (Kubernetes' ActivePodsWithRanks: unassigned, pending, not ready, lower deletion
+ * cost, more siblings on the node, ready for less time, more restarts of containers, then of sidecars, younger).
  */
 export function rankForDeletion(pods: readonly Pod[]): Pod[] {
   const onNode = new Map<string, number>();
@@ -16,7 +16,7 @@ export function rankForDeletion(pods: readonly Pod[]): Pod[] {
     pod.spec.nodeName ? 1 : 0,
     phaseRank[pod.status?.phase ?? 'Pending'] ?? 0,
     isPodReady(pod) ? 1 : 0,
-    // A cost that was stored before it was checked counts as none.
+    // An invalid cost counts as 0.
     deletionCost(pod.metadata.annotations) ?? 0,
     -(onNode.get(pod.spec.nodeName ?? '') ?? 0),
     -readySince(pod),

@@ -110,12 +110,12 @@ describe('a pod is available', () => {
   it('once it has been ready for minReadySeconds, and is looked at again then', () => {
     expect(available(5, 14, 10)).toMatchObject({
       counts: { readyReplicas: 1, availableReplicas: 0 },
-      lookAgainMs: 1_000,
+      requeueAfterMs: 1_000,
     });
     expect(available(5, 15, 10)).toEqual(
       expect.objectContaining({ counts: expect.objectContaining({ availableReplicas: 1 }) }),
     );
-    expect(available(5, 15, 10).lookAgainMs).toBeUndefined();
+    expect(available(5, 15, 10).requeueAfterMs).toBeUndefined();
   });
 
   it('at once when it is ready and no minimum is asked for, whatever its clock says', () => {
@@ -125,15 +125,15 @@ describe('a pod is available', () => {
 
   it('never while it is not ready, or does not say since when it is', () => {
     for (const ready of [false, true]) {
-      const { counts, lookAgainMs } = available(ready, 1_000, 10);
+      const { counts, requeueAfterMs } = available(ready, 1_000, 10);
       expect(counts.availableReplicas).toBe(0);
-      expect(lookAgainMs).toBeUndefined();
+      expect(requeueAfterMs).toBeUndefined();
     }
   });
 
   it('and the first of several that will be sets when to look again', () => {
     const pods = [pod('a', { ready: 3 }), pod('b', { ready: 1 }), pod('c', { ready: 2 })];
-    expect(plan(pods, 4, { replicas: 3, minReadySeconds: 10 }).lookAgainMs).toBe(7_000);
+    expect(plan(pods, 4, { replicas: 3, minReadySeconds: 10 }).requeueAfterMs).toBe(7_000);
   });
 });
 
@@ -145,31 +145,31 @@ describe('pods that nodes refuse', () => {
     for (let round = 0; round < 9; round++) {
       expect(plan(pods, at).create).toBe(2);
       pods.push(refused(`a-${round}`, at), refused(`b-${round}`, at));
-      const { create, lookAgainMs = 0 } = plan(pods, at);
+      const { create, requeueAfterMs = 0 } = plan(pods, at);
       expect(create).toBe(0);
-      gaps.push(lookAgainMs / 1000);
-      at += lookAgainMs / 1000;
+      gaps.push(requeueAfterMs / 1000);
+      at += requeueAfterMs / 1000;
     }
     expect(gaps).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
   });
 
   it('of longer than an hour ago hold up nothing, nor do pods that failed after their start', () => {
     const early = Array.from({ length: 12 }, (_, index) => refused(`r${index}`, index));
-    expect(plan([...early, refused('last', 3_599)], 3_600).lookAgainMs).toBe(59_000);
-    expect(plan([...early, refused('last', 3_611)], 3_611).lookAgainMs).toBe(1_000);
+    expect(plan([...early, refused('last', 3_599)], 3_600).requeueAfterMs).toBe(59_000);
+    expect(plan([...early, refused('last', 3_611)], 3_611).requeueAfterMs).toBe(1_000);
     const failed = { ...refused('a', 0), status: { phase: 'Failed', reason: 'Evicted', message: 'x' } } as Pod;
     expect(plan([failed], 0).create).toBe(2);
   });
 
   it('hold up nothing when no pod is missing', () => {
-    const { create, lookAgainMs } = plan([pod('a'), pod('b'), refused('r', 0)], 0);
-    expect([create, lookAgainMs]).toEqual([0, undefined]);
+    const { create, requeueAfterMs } = plan([pod('a'), pod('b'), refused('r', 0)], 0);
+    expect([create, requeueAfterMs]).toEqual([0, undefined]);
   });
 
   it('do not keep surplus pods, nor those that become available, from being seen', () => {
     expect(plan([pod('a'), pod('b'), pod('c'), refused('r', 0)], 0).delete).toHaveLength(1);
     const soon = plan([pod('a', { ready: 0 }), refused('r', 9)], 9, { minReadySeconds: 9.5 });
-    expect([soon.create, soon.lookAgainMs]).toEqual([0, 500]);
+    expect([soon.create, soon.requeueAfterMs]).toEqual([0, 500]);
   });
 
   it('without a time of creation hold up nothing', () => {
@@ -181,6 +181,6 @@ describe('pods that nodes refuse', () => {
     const tries = Array.from({ length: 10 }, (_, index) => refused(`r${index}`, 7_200 + index));
     expect(plan(tries, 0).create).toBe(2);
     expect(plan([refused('r', 61)], 0).create).toBe(2);
-    expect(plan([refused('r', 60)], 0)).toMatchObject({ create: 0, lookAgainMs: 61_000 });
+    expect(plan([refused('r', 60)], 0)).toMatchObject({ create: 0, requeueAfterMs: 61_000 });
   });
 });

@@ -3,14 +3,14 @@ import type { Pod } from '../../../shared/generated/types.ts';
 import { isPodReady, isPodRefused, isPodTerminal, podCondition } from '../../../shared/pod.ts';
 import { rankForDeletion } from '../owned-pods/deletion-order.ts';
 
-/** What a replicating controller should do next for one owner. */
+/** The next step for one owner. */
 export interface ReplicaPlan {
-  /** How many pods to cut from the template. */
+  /** How many pods to create from the template. */
   readonly create: number;
   readonly delete: readonly Pod[];
   readonly counts: ReplicaCounts;
-  /** When, in milliseconds from now, a ready pod becomes available or pods may be made again, if one of them is about to be. */
-  readonly lookAgainMs?: number;
+  /** Milliseconds until a ready pod becomes available or the backoff of rejected pods ends. */
+  readonly requeueAfterMs?: number;
 }
 
 export interface ReplicaCounts {
@@ -20,17 +20,17 @@ export interface ReplicaCounts {
   readonly availableReplicas: number;
 }
 
-/** Between two tries of a template that nodes refuse: doubling from first to cap; tries of longer ago do not count. */
-const refusedFirstMs = 1_000;
-const refusedCapMs = 60_000;
-const refusedMemoryMs = 3_600_000;
+/** Backoff of a template that nodes reject: doubling from first to cap; older rejections do not count. */
+const rejectedFirstMs = 1_000;
+const rejectedCapMs = 60_000;
+const rejectedWindowMs = 3_600_000;
 
-/** One reconciliation makes or removes no more than this many pods; the next one goes on. */
+/** The most pods that one reconciliation creates or deletes, as in Kubernetes; the next one continues. */
 export const burst = 500;
 
 /**
- * Decides for an owner that wants `replicas` pods and has `pods` (its own, none of them deleted by it). Pods that have ended or are
- * being deleted do not count: they are replaced, with a backoff where nodes refuse them.
+ * Decides for an owner with `pods` (without those that it deleted). Pods that have ended or are being deleted do not count: they are
+ * replaced, with a backoff where nodes reject them.
  */
 export function planReplicas(input: {
   replicas: number;
@@ -43,12 +43,12 @@ export function planReplicas(input: {
   const { replicas, minReadySeconds, now } = input;
   const active = input.pods.filter((pod) => !isPodTerminal(pod) && !pod.metadata.deletionTimestamp);
   const missing = replicas - active.length;
-  const heldMs = missing > 0 ? refusedForMs(input.pods, now) : 0;
+  const backoffMs = missing > 0 ? rejectionBackoffMs(input.pods, now) : 0;
   const waits = active.map((pod) => availableInMs(pod, minReadySeconds, now));
-  const soon = [...waits, heldMs].filter((ms) => ms > 0 && Number.isFinite(ms));
+  const soon = [...waits, backoffMs].filter((ms) => ms > 0 && Number.isFinite(ms));
   const labels = Object.entries(input.templateLabels);
   return {
-    create: heldMs > 0 ? 0 : Math.min(Math.max(0, missing), burst),
+    create: backoffMs > 0 ? 0 : Math.min(Math.max(0, missing), burst),
     delete: missing < 0 ? rankForDeletion(active).slice(0, Math.min(-missing, burst)) : [],
     counts: {
       replicas: active.length,
@@ -56,7 +56,7 @@ export function planReplicas(input: {
       readyReplicas: active.filter(isPodReady).length,
       availableReplicas: waits.filter((ms) => ms <= 0).length,
     },
-    ...(soon.length > 0 ? { lookAgainMs: Math.min(...soon) } : {}),
+    ...(soon.length > 0 ? { requeueAfterMs: Math.min(...soon) } : {}),
   };
 }
 
@@ -69,17 +69,17 @@ function availableInMs(pod: Pod, minReadySeconds: number, now: number): number {
 }
 
 /**
- * How long no pods are made because nodes refused the last ones: a template that names its node is refused at once, as often as it is
- * tried. Counted from the pods, so that it outlives the controller; those that were made in one second are one try. Milliseconds.
+ * Milliseconds until pods may be created again after nodes rejected the last ones. Computed from the pods, so that it survives a change
+ * of leader; pods of one second count as one attempt.
  */
-function refusedForMs(pods: readonly Pod[], now: number): number {
+function rejectionBackoffMs(pods: readonly Pod[], now: number): number {
   const tries = new Set<number>();
   for (const pod of pods) {
     const created = parseTime(pod.metadata.creationTimestamp);
-    if (!isPodRefused(pod) || created === undefined || created <= now - refusedMemoryMs) continue;
-    // One from after now is of a clock that was put back since: it says nothing of how long ago it was.
-    if (created <= now + refusedCapMs) tries.add(created);
+    if (!isPodRefused(pod) || created === undefined || created <= now - rejectedWindowMs) continue;
+    // A time in the future comes from a clock that was set back since.
+    if (created <= now + rejectedCapMs) tries.add(created);
   }
-  const delay = Math.min(refusedCapMs, refusedFirstMs * 2 ** (tries.size - 1));
+  const delay = Math.min(rejectedCapMs, rejectedFirstMs * 2 ** (tries.size - 1));
   return Math.max(0, Math.max(...tries) + delay - now);
 }

@@ -54,7 +54,7 @@ it.each<Reason>(['Forbidden', 'InternalError', 'Timeout', 'Conflict'])(
     expect(refused).toHaveLength(3);
     expect(await pods()).toHaveLength(1);
     expect((await read()).status?.conditions ?? []).toEqual([]);
-    expect(room.told.filter((one) => one.reason === 'FailedCreate')[0]?.message).toBe('Error creating: no room');
+    expect(room.events.filter((one) => one.reason === 'FailedCreate')[0]?.message).toBe('Error creating: no room');
   },
 );
 
@@ -198,8 +198,8 @@ it('says once why its pods are refused by pod security, and goes on trying with 
   await room.advance();
   const first = await strict();
   expect(first.status?.conditions?.[0]).toMatchObject({ type: 'ReplicaFailure', reason: 'FailedCreate' });
-  const before = room.told.length;
+  const before = room.events.length;
   await room.advance(10_000);
-  expect(room.told.length).toBeGreaterThan(before + 3);
+  expect(room.events.length).toBeGreaterThan(before + 3);
   expect((await strict()).metadata.resourceVersion).toBe(first.metadata.resourceVersion);
 });

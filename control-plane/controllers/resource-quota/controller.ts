@@ -10,17 +10,16 @@ import { graceEnd } from '../../../shared/quota/pod-usage.ts';
 import { counts, isCounted, uncounted, usageOf } from '../../../shared/quota/usage.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 
-/** A quota is counted at most so often: many deletions are one count. */
-const restMs = 200;
+/** A quota is counted at most this often: many deletions are one count. */
+const minIntervalMs = 200;
 
-/** What quotas count, by kind. */
+/** The kinds that quotas count. */
 const countedDefs: readonly KindDef[] = kinds.filter(({ kind, namespaced }) => namespaced && !uncounted.has(kind));
 const countedKinds: readonly Kind[] = countedDefs.map(({ kind }) => kind as Kind);
 
 /**
- * Counts what a namespace's quotas have been charged for: when a quota comes or changes, and when something that it counts goes, ends or
- * shrinks. A count is of one revision of everything, and is stored only on the quota of that revision: a create that was charged
- * since then makes it a conflict, never a lost charge.
+ * Computes the usage of quotas: when a quota is created or changed, and when an object that it counts is deleted, ends or shrinks. A count is
+ * of one revision of everything, and is stored only on the quota of that revision: a create since then causes a conflict.
  */
 export function createQuotaController(deps: ControllerDeps): Controller {
   const { client, informers, clock } = deps;
@@ -32,14 +31,14 @@ export function createQuotaController(deps: ControllerDeps): Controller {
       if (!after) counted.delete(key);
     }
     const namespace = (after ?? before)?.metadata.namespace;
-    if (!namespace || !matters(kind, before, after)) return;
+    if (!namespace || !changesUsage(kind, before, after)) return;
     for (const quota of informers.of('ResourceQuota').by('namespace', namespace)) yield keyOf(quota);
   }
 
   async function reconcile(key: string): Promise<number | undefined> {
     const quota = informers.of('ResourceQuota').get(key);
     if (!quota) return undefined;
-    const rest = restMs - (clock.monotonic() - (counted.get(key) ?? Number.NEGATIVE_INFINITY));
+    const rest = minIntervalMs - (clock.monotonic() - (counted.get(key) ?? Number.NEGATIVE_INFINITY));
     if (rest > 0) return rest;
     counted.set(key, clock.monotonic());
     const now = clock.now();
@@ -53,7 +52,7 @@ export function createQuotaController(deps: ControllerDeps): Controller {
     return again === undefined ? undefined : Math.max(0, again - now) + 1;
   }
 
-  /** The usage as the informers show it, and when time alone changes it. */
+  /** The usage as the informers show it, and when it changes by time alone (milliseconds since the epoch). */
   function count(quota: ResourceQuota, now: number): { used: Amounts; again: number | undefined } {
     const { namespace } = splitKey(keyOf(quota));
     const names = Object.keys(quota.spec?.hard ?? {});
@@ -82,11 +81,11 @@ export function createQuotaController(deps: ControllerDeps): Controller {
   };
 }
 
-/** Kinds whose objects take more or less as they change. */
+/** Kinds whose usage an update may change. */
 const resized: ReadonlySet<string> = new Set(['Service', 'PersistentVolumeClaim']);
 
-/** Whether a change may alter what is used. */
-function matters(kind: Kind, before: KubeObject | undefined, after: KubeObject | undefined): boolean {
+/** Whether a change may alter the usage. */
+function changesUsage(kind: Kind, before: KubeObject | undefined, after: KubeObject | undefined): boolean {
   if (uncounted.has(kind)) return false;
   if (!before || !after) return true;
   if (resized.has(kind)) return true;

@@ -4,7 +4,7 @@ import type { Change } from '../../../shared/informer.ts';
 import { rootCertificateMap, rootCertificateName } from '../../../shared/namespace-contents.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 
-/** Keeps the CA's certificate in every living namespace: the ConfigMap comes back when it is deleted or changed. */
+/** Keeps the CA's certificate in a ConfigMap of every namespace, and restores it after a change or deletion. */
 export function createRootCertificatePublisher(deps: ControllerDeps, certificate: string): Controller {
   const { client, informers } = deps;
 

@@ -49,17 +49,17 @@ export function createTokenSecretController(deps: ControllerDeps, options: Token
     if (filled) await client.update('Secret', filled);
   }
 
-  /** The API says that there is none; the informers, which may be behind, only that there is one. */
+  /** Informers may be behind: that there is no account is read from the API. */
   async function accountOf(namespace: string, annotations: Readonly<Record<string, string>>) {
     const { [nameAnnotation]: name = '', [uidAnnotation]: uid } = annotations;
     const isIt = (account: ServiceAccount | undefined) => account && (!uid || uid === account.metadata.uid);
     const shown = informers.of('ServiceAccount').get(`${namespace}/${name}`);
     if (isIt(shown)) return shown;
-    const there = await client.get('ServiceAccount', name, namespace).catch(ignoring('NotFound'));
-    return isIt(there) ? there : undefined;
+    const present = await client.get('ServiceAccount', name, namespace).catch(ignoring('NotFound'));
+    return isIt(present) ? present : undefined;
   }
 
-  /** Undefined when nothing is missing. */
+  /** Undefined when the Secret is complete. */
   function fill(secret: Secret, account: ServiceAccount): Secret | undefined {
     const { data = {}, metadata } = secret;
     const { uid, namespace = '' } = account.metadata;

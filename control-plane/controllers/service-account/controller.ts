@@ -3,7 +3,7 @@ import type { Change } from '../../../shared/informer.ts';
 import { defaultAccount, defaultAccountName } from '../../../shared/namespace-contents.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 
-/** Gives each living namespace its default account anew when somebody has deleted it. */
+/** Creates each namespace's default service account again after its deletion. */
 export function createServiceAccountController(deps: ControllerDeps): Controller {
   const { client, informers } = deps;
 
@@ -19,7 +19,7 @@ export function createServiceAccountController(deps: ControllerDeps): Controller
     const namespace = informers.of('Namespace').get(name);
     if (!namespace || namespace.metadata.deletionTimestamp) return;
     if (informers.of('ServiceAccount').get(`${name}/${defaultAccountName}`)) return;
-    // Whoever is faster, and a namespace that goes meanwhile, leave nothing to do.
+    // Another server created it, or the namespace is being deleted.
     await client
       .create('ServiceAccount', defaultAccount(name))
       .catch(ignoring('AlreadyExists', 'Forbidden', 'NotFound'));

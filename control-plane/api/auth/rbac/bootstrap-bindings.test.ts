@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Subject } from '../../../../shared/generated/types.ts';
 import { asked, bootstrapRbac } from '../../../../test/support/rbac.ts';
+import { controllerAccounts } from '../../../controllers/index.ts';
 import { bootstrapPolicy } from './bootstrap-policy.ts';
 
 function bindings() {
-  const { clusterRoleBindings, roleBindings } = bootstrapPolicy();
+  const { clusterRoleBindings, roleBindings } = bootstrapPolicy(controllerAccounts);
   return [...clusterRoleBindings, ...roleBindings];
 }
 
@@ -47,12 +48,12 @@ describe('who has the default roles', () => {
   });
 
   test('roles of a namespace are bound in kube-system', () => {
-    const { roles, roleBindings } = bootstrapPolicy();
+    const { roles, roleBindings } = bootstrapPolicy(controllerAccounts);
     for (const { metadata } of [...roles, ...roleBindings]) expect(metadata.namespace).toBe('kube-system');
   });
 
   test('each binding names a role that there is', () => {
-    const { clusterRoles, roles } = bootstrapPolicy();
+    const { clusterRoles, roles } = bootstrapPolicy(controllerAccounts);
     const names = [...clusterRoles, ...roles].map(({ metadata }) => metadata.name);
     for (const { roleRef } of bindings()) expect(names).toContain(roleRef.name);
   });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { PolicyRule } from '../../../../shared/generated/types.ts';
 import { asked } from '../../../../test/support/rbac.ts';
+import { controllerAccounts } from '../../../controllers/index.ts';
 import { bootstrapPolicy } from './bootstrap-policy.ts';
 import { ruleAllows } from './rules.ts';
 
@@ -8,7 +9,7 @@ import { ruleAllows } from './rules.ts';
 // what each of its components asks for.
 
 function rulesOf(name: string): readonly PolicyRule[] {
-  const { clusterRoles, roles } = bootstrapPolicy();
+  const { clusterRoles, roles } = bootstrapPolicy(controllerAccounts);
   const found = [...clusterRoles, ...roles].find(({ metadata }) => metadata.name === name);
   if (!found) throw new Error(`no role ${name}`);
   return found.rules ?? [];
@@ -110,20 +111,23 @@ describe('what people are given', () => {
 
   test('admin, edit and view gather the rules of whatever is labelled for them', () => {
     for (const name of ['admin', 'edit', 'view']) {
-      const found = bootstrapPolicy().clusterRoles.find(({ metadata }) => metadata.name === name);
+      const found = bootstrapPolicy(controllerAccounts).clusterRoles.find(({ metadata }) => metadata.name === name);
       const label = { [`rbac.authorization.k8s.io/aggregate-to-${name}`]: 'true' };
       expect(found?.aggregationRule).toEqual({ clusterRoleSelectors: [{ matchLabels: label }] });
     }
   });
 
   test('lists of rules are in order, so that two versions of a role are easily compared', () => {
-    for (const { rules = [] } of [...bootstrapPolicy().clusterRoles, ...bootstrapPolicy().roles]) {
+    for (const { rules = [] } of [
+      ...bootstrapPolicy(controllerAccounts).clusterRoles,
+      ...bootstrapPolicy(controllerAccounts).roles,
+    ]) {
       for (const list of rules.flatMap((rule) => Object.values(rule))) expect(list).toEqual([...list].sort());
     }
   });
 
   test('every role and binding says that it is a default, and is kept up to date', () => {
-    const { clusterRoles, clusterRoleBindings, roles, roleBindings } = bootstrapPolicy();
+    const { clusterRoles, clusterRoleBindings, roles, roleBindings } = bootstrapPolicy(controllerAccounts);
     const all = [...clusterRoles, ...clusterRoleBindings, ...roles, ...roleBindings];
     for (const { metadata } of all) {
       expect(metadata.labels).toMatchObject({ 'kubernetes.io/bootstrapping': 'rbac-defaults' });
@@ -365,7 +369,7 @@ test.each(rights)('%s has what it needs and nothing beside', (role, allowed, not
 
 test('no default role is left unlooked at here', () => {
   const known = new Set([...rights.map(([role]) => role), 'cluster-admin', 'admin', 'edit', 'view']);
-  const { clusterRoles, roles } = bootstrapPolicy();
+  const { clusterRoles, roles } = bootstrapPolicy(controllerAccounts);
   const all = [...clusterRoles, ...roles].map(({ metadata }) => metadata.name ?? '');
   // Their rules are those of admin, edit and view.
   expect(all.filter((name) => !known.has(name) && !name.startsWith('system:aggregate-to-'))).toEqual([]);

@@ -9,12 +9,11 @@ import type {
 import type { Draft } from '../../../../shared/object.ts';
 import { aggregatedRules } from '../../../../shared/rbac/role-aggregation.ts';
 import { allow, allowPaths, events, modify, read, readWrite, write } from '../../../../shared/rbac/rule-builder.ts';
-import { controllerRules } from './controller-rules.ts';
 import { nodeRules } from './node-role.ts';
 
 /**
  * The roles and bindings that every cluster starts with: Kubernetes' own (its `bootstrappolicy`, as of 1.32; user guide, "Default
- * roles and role bindings"), for the resources that there can be. Whoever is used to `view`, `edit` and `admin` finds them.
+ * roles and role bindings"), for the resources that Coracle serves.
  */
 export interface BootstrapPolicy {
   readonly clusterRoles: readonly Draft<ClusterRole>[];
@@ -28,35 +27,41 @@ const rbacGroup = 'rbac.authorization.k8s.io';
 const bootstrapped = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
 const annotations = { [autoUpdate]: 'true' };
 
-export function bootstrapPolicy(): BootstrapPolicy {
-  let clusterRoles = [...userRoles(), ...systemRoles(), ...controllerRoles()];
-  // Their rules are the aggregation controller's to write, but nobody should have to wait for it: view, then edit, then admin.
+/** A service account in kube-system, and the rules of its ClusterRole `system:controller:NAME`. */
+interface ControllerAccount {
+  readonly name: string;
+  readonly rules: readonly PolicyRule[];
+}
+
+export function bootstrapPolicy(controllers: readonly ControllerAccount[]): BootstrapPolicy {
+  let clusterRoles = [...userRoles(), ...systemRoles(), ...controllers.map(controllerRole)];
+  // The aggregation controller keeps these rules up to date; a new cluster has them at once: view, then edit, then admin.
   for (let round = 0; round < 3; round++) {
-    const known = clusterRoles;
-    clusterRoles = known.map((role) =>
-      role.aggregationRule ? { ...role, rules: aggregatedRules(role, known) } : role,
+    const roles = clusterRoles;
+    clusterRoles = roles.map((role) =>
+      role.aggregationRule ? { ...role, rules: aggregatedRules(role, roles) } : role,
     );
   }
   return {
     clusterRoles,
-    clusterRoleBindings: [...clusterBindings(), ...controllerBindings()],
+    clusterRoleBindings: [...clusterBindings(), ...controllers.map(controllerBinding)],
     roles: namespacedRoles(),
     roleBindings: namespacedBindings(),
   };
 }
 
-/** What people are given: admin takes the rules of edit, edit those of view, and all of them whatever is labelled so. */
+/** The roles for people. Aggregation: admin has the rules of edit, edit those of view, each those of the roles with its label. */
 function userRoles(): Draft<ClusterRole>[] {
   const label = (role: string) => ({ [`${rbacGroup}/aggregate-to-${role}`]: 'true' });
-  const gathering = (name: string, labels: Record<string, string> = {}): Draft<ClusterRole> => ({
+  const aggregated = (name: string, labels: Record<string, string> = {}): Draft<ClusterRole> => ({
     ...clusterRole(name, [], labels),
     aggregationRule: { clusterRoleSelectors: [{ matchLabels: label(name) }] },
   });
   return [
     clusterRole('cluster-admin', [allow(['*'], '*', '*'), allowPaths(['*'], '*')]),
-    gathering('admin'),
-    gathering('edit', label('admin')),
-    gathering('view', label('edit')),
+    aggregated('admin'),
+    aggregated('edit', label('admin')),
+    aggregated('view', label('edit')),
     clusterRole('system:aggregate-to-admin', adminRules(), label('admin')),
     clusterRole('system:aggregate-to-edit', editRules(), label('edit')),
     clusterRole('system:aggregate-to-view', viewRules(), label('view')),
@@ -301,12 +306,12 @@ function namespacedBindings(): Draft<RoleBinding>[] {
   ];
 }
 
-function controllerRoles(): Draft<ClusterRole>[] {
-  return Object.entries(controllerRules()).map(([name, rules]) => clusterRole(`system:controller:${name}`, rules));
+function controllerRole({ name, rules }: ControllerAccount): Draft<ClusterRole> {
+  return clusterRole(`system:controller:${name}`, rules);
 }
 
-function controllerBindings(): Draft<ClusterRoleBinding>[] {
-  return Object.keys(controllerRules()).map((name) => clusterBinding(`system:controller:${name}`, [account(name)]));
+function controllerBinding({ name }: ControllerAccount): Draft<ClusterRoleBinding> {
+  return clusterBinding(`system:controller:${name}`, [account(name)]);
 }
 
 function clusterRole(

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ClusterRole, ClusterRoleBinding } from '../../../../shared/generated/types.ts';
 import { startTestApi, type TestApi } from '../../../../test/support/api-server.ts';
+import { controllerAccounts } from '../../../controllers/index.ts';
 import { autoUpdate, bootstrapPolicy } from './bootstrap-policy.ts';
 import { ensureBootstrapPolicy } from './ensure-policy.ts';
 
@@ -10,13 +11,13 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 
-const ensure = () => ensureBootstrapPolicy(api.client, bootstrapPolicy());
+const ensure = () => ensureBootstrapPolicy(api.client, bootstrapPolicy(controllerAccounts));
 const role = (name: string): Promise<ClusterRole> => api.client.get('ClusterRole', name);
 const binding = (name: string): Promise<ClusterRoleBinding> => api.client.get('ClusterRoleBinding', name);
 
 test('makes every role and binding once, also when several servers start at a time', async () => {
   await Promise.all([ensure(), ensure()]);
-  const { clusterRoles, roles } = bootstrapPolicy();
+  const { clusterRoles, roles } = bootstrapPolicy(controllerAccounts);
   expect((await api.client.list('ClusterRole')).items).toHaveLength(clusterRoles.length);
   expect((await api.client.list('Role')).items).toHaveLength(roles.length);
   expect(await ensure()).toBe(0);

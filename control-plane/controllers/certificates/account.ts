@@ -1,0 +1,26 @@
+import { allow, events, read } from '../../../shared/rbac/rule-builder.ts';
+import type { ControllerAccount } from '../definition.ts';
+
+export const certificatesAccount: ControllerAccount = {
+  name: 'certificate-controller',
+  rules: [
+    allow(['delete', ...read], 'certificates.k8s.io', 'certificatesigningrequests'),
+    allow(
+      ['update'],
+      'certificates.k8s.io',
+      'certificatesigningrequests/approval',
+      'certificatesigningrequests/status',
+    ),
+    allow(['approve'], 'certificates.k8s.io', 'signers', { names: ['kubernetes.io/kube-apiserver-client-kubelet'] }),
+    allow(['sign'], 'certificates.k8s.io', 'signers', {
+      names: [
+        'kubernetes.io/kube-apiserver-client',
+        'kubernetes.io/kube-apiserver-client-kubelet',
+        'kubernetes.io/kubelet-serving',
+        'kubernetes.io/legacy-unknown',
+      ],
+    }),
+    allow(['create'], 'authorization.k8s.io', 'subjectaccessreviews'),
+    events,
+  ],
+};
