@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PodSpec } from '../shared/generated/types.ts';
 import { container, HollowNode, makePod } from '../test/support/hollow-agent.ts';
-import { noVolumes } from './pod/volumes.ts';
+import { noVolumes } from './volumes/pod-volumes.ts';
 
 let node: HollowNode;
 afterEach(() => node.kill());

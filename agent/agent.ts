@@ -28,7 +28,6 @@ import {
 import { createHooks } from './pod/hooks.ts';
 import { ConfigError } from './pod/inputs.ts';
 import type { TokenSource } from './pod/tokens.ts';
-import type { PodVolumes } from './pod/volumes.ts';
 import { PodManager } from './pods/pod-manager.ts';
 import type { Dialers } from './probes/dialers.ts';
 import type { EngineInfo, ImageState, Runtime } from './runtime/runtime.ts';
@@ -39,6 +38,7 @@ import { Streams } from './streams/streams.ts';
 import { runTicker } from './ticker.ts';
 import { UsageMeter } from './usage/meter.ts';
 import type { MachineUsage } from './usage/report.ts';
+import type { PodVolumes } from './volumes/pod-volumes.ts';
 
 export interface AgentDeps {
   readonly transport: SessionTransport;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { diskUsage } from './disk-usage.ts';
-import { systemMounter } from './pod/mounter.ts';
+import { systemMounter } from './volumes/mounter.ts';
 
 const mib = 2 ** 20;
 const never = new AbortController().signal;

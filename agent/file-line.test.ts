@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { formatResolvConf } from './dns.ts';
 import { fileLine } from './file-line.ts';
-import { hostsFile } from './pod/hosts-file.ts';
+import { hostsFile } from './volumes/hosts-file.ts';
 
 const hostile = fc.oneof(
   fc.string({ unit: 'binary' }),

@@ -21,12 +21,12 @@ import { type Dns, isLoopback, podDns } from './dns.ts';
 import { hostResolver } from './host-resolver.ts';
 import { readTokenFile } from './node/join-token.ts';
 import { machineIds, outwardAddress, systemMachine } from './node/machine.ts';
-import type { Mounter } from './pod/mounter.ts';
 import type { TokenSource } from './pod/tokens.ts';
 import { systemDialers } from './probes/system-dialers.ts';
 import { type RuntimeName, runtimes } from './runtime/runtimes.ts';
 import { seccompProfiles } from './seccomp-profiles.ts';
 import { machineUsage } from './usage/machine.ts';
+import type { Mounter } from './volumes/mounter.ts';
 
 export interface AgentOptions {
   /** `host:port` of the control plane's gRPC API. */
@@ -146,14 +146,14 @@ async function runtimeOf(
   const { hollow, load } = runtimes[options.runtime];
   const deps = { clock: systemClock, random: systemRandom };
   if (hollow) {
-    const [{ createRuntime }, { noVolumes }] = await Promise.all([load(), import('./pod/volumes.ts')]);
+    const [{ createRuntime }, { noVolumes }] = await Promise.all([load(), import('./volumes/pod-volumes.ts')]);
     return { runtime: await createRuntime(deps, options), volumes: noVolumes };
   }
   const [{ createRuntime }, { RoutedNetwork }, { fileVolumes }, { systemMounter }] = await Promise.all([
     load(),
     import('./network/routed.ts'),
-    import('./pod/file-volumes.ts'),
-    import('./pod/mounter.ts'),
+    import('./volumes/file-volumes.ts'),
+    import('./volumes/mounter.ts'),
   ]);
   const { dataDir } = options;
   const network = new RoutedNetwork({ clock: systemClock, log });

@@ -3,8 +3,8 @@ import { messageOf } from '../../shared/errors.ts';
 import type { Pod } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
 import { keyOf } from '../../shared/object.ts';
-import type { PodVolumes } from '../pod/volumes.ts';
 import type { ContainerState, Runtime } from '../runtime/runtime.ts';
+import type { PodVolumes } from '../volumes/pod-volumes.ts';
 import { exceededLimit, type StorageUsage, type StorageWatch, storageWatch } from './storage-limits.ts';
 
 export interface StorageEvictorDeps {

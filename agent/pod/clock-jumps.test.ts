@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { container, HollowNode, makePod } from '../../test/support/hollow-agent.ts';
 import { FakeRuntime } from '../runtime/fake/fake.ts';
-import { noVolumes } from './volumes.ts';
+import { noVolumes } from '../volumes/pod-volumes.ts';
 
 let node: HollowNode;
 afterEach(() => node.kill());

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { StepScene } from '../../test/support/pod-step.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
+import { noVolumes, type PodVolumes, type VolumeFailure } from '../volumes/pod-volumes.ts';
 import type { InputVersions } from './model.ts';
 import { resourcesText } from './resources.ts';
-import { noVolumes, type PodVolumes, type VolumeFailure } from './volumes.ts';
 
 const second = (ms: number | undefined) => (ms ?? Number.NaN) / 1000;
 

@@ -4,9 +4,9 @@ import { silentLog } from '../../shared/log.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { StepScene } from '../../test/support/pod-step.ts';
 import type { ContainerState, Runtime } from '../runtime/runtime.ts';
+import { noVolumes } from '../volumes/pod-volumes.ts';
 import { withMessage } from './execute.ts';
 import { HookError } from './hooks.ts';
-import { noVolumes } from './volumes.ts';
 
 const lifecycle = { preStop: { exec: { command: ['drain'] } } };
 

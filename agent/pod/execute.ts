@@ -6,6 +6,7 @@ import type { Log } from '../../shared/log.ts';
 import type { Random } from '../../shared/random.ts';
 import type { PodDns } from '../dns.ts';
 import { type ContainerState, type Runtime, RuntimeError, type SandboxState } from '../runtime/runtime.ts';
+import type { PodVolumes, VolumeFailure } from '../volumes/pod-volumes.ts';
 import { type Confiners, confinementOf } from './confinement.ts';
 import { cgroupResources, containerSpec, podRef, sandboxSpec } from './container-spec.ts';
 import { containersOf } from './containers.ts';
@@ -23,11 +24,9 @@ import type {
   PodMemory,
   PodProgress,
 } from './model.ts';
-
 import { resourcesText } from './resources.ts';
 import type { Action, StepArgs } from './steps.ts';
 import { type TokenSource, withTokens } from './tokens.ts';
-import type { PodVolumes, VolumeFailure } from './volumes.ts';
 
 /** What the executors of all pods share. */
 export interface ExecutorDeps {

@@ -3,8 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ConfigMap, Pod } from '../../shared/generated/types.ts';
 import { container, HollowNode, makePod } from '../../test/support/hollow-agent.ts';
 import { FakeRuntime } from '../runtime/fake/fake.ts';
-import { payloadOf } from './projection.ts';
-import { noVolumes, type PodVolumes, setUpEach } from './volumes.ts';
+import { noVolumes, type PodVolumes, setUpEach } from '../volumes/pod-volumes.ts';
+import { payloadOf } from '../volumes/projection.ts';
 
 let node: HollowNode;
 afterEach(() => node.kill());

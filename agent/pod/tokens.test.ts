@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PodToken, PodTokenRequest } from '../../shared/rpc/tokens.ts';
 import { container, HollowNode, makePod } from '../../test/support/hollow-agent.ts';
-import { noVolumes, type PodVolumes } from './volumes.ts';
+import { noVolumes, type PodVolumes } from '../volumes/pod-volumes.ts';
 
 const minute = 60_000;
 const wish = { audience: 'vault', expirationSeconds: 3600, path: 'token' };

@@ -3,7 +3,7 @@ import type { Pod, PodStatus } from '../../shared/generated/types.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { containerState, sandboxState } from '../../test/support/pod-view.ts';
 import { WorkerScene } from '../../test/support/worker-scene.ts';
-import { noVolumes } from './volumes.ts';
+import { noVolumes } from '../volumes/pod-volumes.ts';
 
 const app = (...command: string[]) => makePod('web', { containers: [container('app', { command })] });
 const appStatus = (scene: WorkerScene) => scene.status?.containerStatuses?.[0];

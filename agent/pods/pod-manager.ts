@@ -21,7 +21,6 @@ import type { PodFacts, PodInputs } from '../pod/inputs.ts';
 import { newMemory, type PodMemory } from '../pod/model.ts';
 import type { StatusContext } from '../pod/status.ts';
 import type { TokenSource } from '../pod/tokens.ts';
-import type { PodVolumes } from '../pod/volumes.ts';
 import { PodWorker, type WorkerDeps } from '../pod/worker.ts';
 import type { Dialers } from '../probes/dialers.ts';
 import type { ContainerState, Runtime, RuntimeEvent, SandboxState } from '../runtime/runtime.ts';
@@ -32,6 +31,7 @@ import {
   noChanges,
   nothingAssigned,
 } from '../session/assignments.ts';
+import type { PodVolumes } from '../volumes/pod-volumes.ts';
 import { PodCheckpoints } from './pod-checkpoints.ts';
 
 export interface PodManagerDeps {

@@ -31,6 +31,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   rbac: folder('control-plane/api/auth/rbac'),
   admission: folder('control-plane/api/admission'),
   'agent/pod': folder('agent/pod'),
+  'agent/volumes': folder('agent/volumes'),
   'agent/session': folder('agent/session'),
   'shared/selector': files(['shared/selector']),
   'shared/quantity': files(['shared/quantity']),

@@ -1,8 +1,8 @@
 import { createAgent } from '../../agent/agent.ts';
 import { memoryCheckpoint } from '../../agent/checkpoint/checkpoint.ts';
-import { noVolumes } from '../../agent/pod/volumes.ts';
 import { FakeEngine } from '../../agent/runtime/fake/engine.ts';
 import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
+import { noVolumes } from '../../agent/volumes/pod-volumes.ts';
 import { type Clock, sleepOn, type Timer } from '../../shared/clock.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Random } from '../../shared/random.ts';

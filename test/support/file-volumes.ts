@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileVolumes } from '../../agent/pod/file-volumes.ts';
-import type { Mounter } from '../../agent/pod/mounter.ts';
-import type { PodVolumes } from '../../agent/pod/volumes.ts';
+import { fileVolumes } from '../../agent/volumes/file-volumes.ts';
+import type { Mounter } from '../../agent/volumes/mounter.ts';
+import type { PodVolumes } from '../../agent/volumes/pod-volumes.ts';
 import { guardedMounter, unmountBelow } from './guarded-mounter.ts';
 
 /** A node's directory of pods' files, with the real mounts unless others are given. */

@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os';
-import { type Mounter, systemMounter } from '../../agent/pod/mounter.ts';
+import { type Mounter, systemMounter } from '../../agent/volumes/mounter.ts';
 
 /**
  * The machine's mounts, of which a test unmounts none but those of its own directory of temporary files: a fault in the code that

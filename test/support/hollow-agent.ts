@@ -1,9 +1,9 @@
 import { type AgentDeps, createAgent } from '../../agent/agent.ts';
 import { memoryCheckpoint } from '../../agent/checkpoint/checkpoint.ts';
-import { noVolumes } from '../../agent/pod/volumes.ts';
 import type { Dialers } from '../../agent/probes/dialers.ts';
 import { FakeEngine, type FakeEngineOptions } from '../../agent/runtime/fake/engine.ts';
 import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
+import { noVolumes } from '../../agent/volumes/pod-volumes.ts';
 import type { Container, Pod, PodSpec } from '../../shared/generated/types.ts';
 import { silentLog } from '../../shared/log.ts';
 import { seededRandom } from '../../shared/random.ts';

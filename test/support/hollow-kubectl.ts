@@ -1,8 +1,8 @@
 import { createAgent } from '../../agent/agent.ts';
 import { memoryCheckpoint } from '../../agent/checkpoint/checkpoint.ts';
-import { noVolumes } from '../../agent/pod/volumes.ts';
 import { FakeEngine } from '../../agent/runtime/fake/engine.ts';
 import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
+import { noVolumes } from '../../agent/volumes/pod-volumes.ts';
 import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
 import { LivenessCore } from '../../control-plane/liveness/core.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';

@@ -8,10 +8,10 @@ import {
   type PodProgress,
 } from '../../agent/pod/model.ts';
 import type { Action, StepArgs } from '../../agent/pod/steps.ts';
-import { noVolumes, type PodVolumes } from '../../agent/pod/volumes.ts';
 import { FakeEngine, type FakeEngineOptions } from '../../agent/runtime/fake/engine.ts';
 import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
 import type { ContainerState, Runtime, SandboxState } from '../../agent/runtime/runtime.ts';
+import { noVolumes, type PodVolumes } from '../../agent/volumes/pod-volumes.ts';
 import type { ConfigMap, Pod, Secret } from '../../shared/generated/types.ts';
 import { silentLog } from '../../shared/log.ts';
 import { seededRandom } from '../../shared/random.ts';

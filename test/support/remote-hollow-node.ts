@@ -1,9 +1,9 @@
 import { createAgent } from '../../agent/agent.ts';
 import { memoryCheckpoint } from '../../agent/checkpoint/checkpoint.ts';
-import { noVolumes } from '../../agent/pod/volumes.ts';
 import { FakeEngine } from '../../agent/runtime/fake/engine.ts';
 import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
 import type { ProcessStream } from '../../agent/runtime/runtime.ts';
+import { noVolumes } from '../../agent/volumes/pod-volumes.ts';
 import { systemClock as clock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import type { Authority, KeyPair } from '../../shared/pki/certificates.ts';

@@ -1,9 +1,9 @@
 import type { PodMemory } from '../../agent/pod/model.ts';
-import { noVolumes, type PodVolumes } from '../../agent/pod/volumes.ts';
 import { PodWorker, type WorkerDeps } from '../../agent/pod/worker.ts';
 import { FakeEngine } from '../../agent/runtime/fake/engine.ts';
 import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
 import type { RuntimeEvent } from '../../agent/runtime/runtime.ts';
+import { noVolumes, type PodVolumes } from '../../agent/volumes/pod-volumes.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Pod, PodStatus } from '../../shared/generated/types.ts';
 import { silentLog } from '../../shared/log.ts';

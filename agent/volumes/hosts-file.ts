@@ -1,7 +1,7 @@
 import type { Pod } from '../../shared/generated/types.ts';
 import { fileLine } from '../file-line.ts';
+import { fullNameOf, hostnameOf } from '../pod/container-spec.ts';
 import { readBounded } from '../read-bounded.ts';
-import { fullNameOf, hostnameOf } from './container-spec.ts';
 
 const maxHostsBytes = 2 ** 20;
 

@@ -2,10 +2,10 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat, statfs, writeFile } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { PodSpec } from '../../shared/generated/types.ts';
-import { guardedMounter, unmountBelow } from '../../test/support/guarded-mounter.ts';
+import type { PodSpec } from '../../../shared/generated/types.ts';
+import { guardedMounter, unmountBelow } from '../../../test/support/guarded-mounter.ts';
+import type { Mounter } from '../mounter.ts';
 import { makeEmptyDir, memoryBytes, mountTmpfs } from './empty-dir.ts';
-import type { Mounter } from './mounter.ts';
 
 let dir: string;
 const mounter = guardedMounter(() => dir);

@@ -3,10 +3,10 @@ import { chmod, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container, Pod } from '../../shared/generated/types.ts';
 import { type Dns, formatResolvConf } from '../dns.ts';
+import type { PodFacts } from '../pod/inputs.ts';
 import { readBounded } from '../read-bounded.ts';
 import type { Mount } from '../runtime/runtime.ts';
 import { hostsFile } from './hosts-file.ts';
-import type { PodFacts } from './inputs.ts';
 import { pathPart } from './path-part.ts';
 
 /** What a terminationMessagePath may hold at most, as in the kubelet. */

@@ -7,9 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ConfigMap, Pod, Secret, VolumeMount } from '../../shared/generated/types.ts';
 import { guardedMounter } from '../../test/support/guarded-mounter.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
+import type { PodFacts, PodInputs } from '../pod/inputs.ts';
 import { fileVolumes } from './file-volumes.ts';
-import type { PodFacts, PodInputs } from './inputs.ts';
-import type { PodVolumes } from './volumes.ts';
+import type { PodVolumes } from './pod-volumes.ts';
 
 const facts: PodFacts = {
   nodeName: 'node-1',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { makePod } from '../../test/support/hollow-agent.ts';
 import { configMap, podFacts, podInputs } from '../../test/support/pod-inputs.ts';
-import { ConfigError, type PodInputs, TokenError } from './inputs.ts';
-import { noVolumes, setUpEach } from './volumes.ts';
+import { ConfigError, type PodInputs, TokenError } from '../pod/inputs.ts';
+import { noVolumes, setUpEach } from './pod-volumes.ts';
 
 const pod = makePod('web', { volumes: ['a', 'b', 'c'].map((name) => ({ name, emptyDir: {} })) });
 const without = podInputs();

@@ -1,4 +1,4 @@
-import { ConfigError } from './inputs.ts';
+import { ConfigError } from '../pod/inputs.ts';
 
 /** A uid or name as a part of a path. Throws ConfigError for what could lead elsewhere. */
 export function pathPart(name: string): string {

@@ -4,9 +4,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { VolumesScene } from '../../test/support/file-volumes.ts';
-import { container, makePod } from '../../test/support/hollow-agent.ts';
-import { podFacts, podInputs } from '../../test/support/pod-inputs.ts';
+import { VolumesScene } from '../../../test/support/file-volumes.ts';
+import { container, makePod } from '../../../test/support/hollow-agent.ts';
+import { podFacts, podInputs } from '../../../test/support/pod-inputs.ts';
 
 let scene: VolumesScene;
 /** One path of each sort; `none` exists nowhere. */

@@ -1,9 +1,9 @@
 import { chmod, chown, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { EmptyDirVolumeSource, PodSpec } from '../../shared/generated/types.ts';
-import { allContainers, podLimits } from '../../shared/pod.ts';
-import { intValue } from '../../shared/quantity.ts';
-import type { Mounter } from './mounter.ts';
+import type { EmptyDirVolumeSource, PodSpec } from '../../../shared/generated/types.ts';
+import { allContainers, podLimits } from '../../../shared/pod.ts';
+import { intValue } from '../../../shared/quantity.ts';
+import type { Mounter } from '../mounter.ts';
 
 /**
  * Makes an emptyDir at `place`, open to all and to the pod's fsGroup; what is there already is left as it is. One in memory is

@@ -4,19 +4,19 @@ import { dirname, join, normalize } from 'node:path';
 import type { HostPathVolumeSource, Pod, Volume, VolumeMount } from '../../shared/generated/types.ts';
 import { diskUsage } from '../disk-usage.ts';
 import type { Dns } from '../dns.ts';
+import { containerEnv, expandSubPath, newExpansion } from '../pod/env.ts';
+import { ConfigError, type PodFacts, type PodInputs } from '../pod/inputs.ts';
+import { KeyedMutex } from '../pod/keyed-mutex.ts';
 import type { Mount } from '../runtime/runtime.ts';
 import { isWritten, writeProjected } from './atomic-writer.ts';
-import { makeEmptyDir, mountTmpfs } from './empty-dir.ts';
-import { containerEnv, expandSubPath, newExpansion } from './env.ts';
-import { ConfigError, type PodFacts, type PodInputs } from './inputs.ts';
-import { KeyedMutex } from './keyed-mutex.ts';
+import { ownFiles, terminationMessage } from './managed-files.ts';
 import type { Mounter } from './mounter.ts';
-import { ownFiles, terminationMessage } from './own-files.ts';
 import { pathPart } from './path-part.ts';
+import { type PodVolumes, setUpEach } from './pod-volumes.ts';
 import { isSecret, payloadOf } from './projection.ts';
 import { removeTree } from './remove-tree.ts';
+import { makeEmptyDir, mountTmpfs } from './sources/empty-dir.ts';
 import { bindSubPath, checkSubPath } from './sub-path.ts';
-import { type PodVolumes, setUpEach } from './volumes.ts';
 
 export interface FileVolumesDeps {
   /** The directory of all pods' files; the engine sees it under the same path. */

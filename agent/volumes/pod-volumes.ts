@@ -1,7 +1,7 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { Container, Pod, Volume } from '../../shared/generated/types.ts';
+import { type PodFacts, type PodInputs, TokenError } from '../pod/inputs.ts';
 import type { Mount } from '../runtime/runtime.ts';
-import { type PodFacts, type PodInputs, TokenError } from './inputs.ts';
 import { payloadOf } from './projection.ts';
 
 /** A volume that does not show what the pod's inputs say now. */

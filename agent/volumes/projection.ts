@@ -1,5 +1,5 @@
 import type { KeyToPath, Pod, Volume, VolumeProjection } from '../../shared/generated/types.ts';
-import { ConfigError, fieldValue, type PodFacts, type PodInputs, resourceValue } from './inputs.ts';
+import { ConfigError, fieldValue, type PodFacts, type PodInputs, resourceValue } from '../pod/inputs.ts';
 
 /** One file of a projected volume. */
 export interface ProjectedFile {

@@ -19,9 +19,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Container } from '../../shared/generated/types.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { openBelow } from '../../test/support/open-files.ts';
+import type { PodFacts } from '../pod/inputs.ts';
 import { readBounded } from '../read-bounded.ts';
-import type { PodFacts } from './inputs.ts';
-import { ownFiles, terminationMessage } from './own-files.ts';
+import { ownFiles, terminationMessage } from './managed-files.ts';
 
 const facts: PodFacts = {
   nodeName: 'node-1',

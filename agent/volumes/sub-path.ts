@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, opendir, writeFile } from 'node:fs/promises';
-import { ConfigError } from './inputs.ts';
+import { ConfigError } from '../pod/inputs.ts';
 import type { Mounter } from './mounter.ts';
 
 /** O_PATH of Linux: a place, without reading or touching what is there. */

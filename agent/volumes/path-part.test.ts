@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ConfigError } from './inputs.ts';
+import { ConfigError } from '../pod/inputs.ts';
 import { pathPart } from './path-part.ts';
 
 it.each(['a', '0', 'web-1', 'a.b_c-d', 'A0', 'a..b', '8f14e45f-ceea-4671-9a2b-4d1c4b1d9a3e'])(

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ConfigMap, PodSpec, Secret, Volume, VolumeProjection } from '../../shared/generated/types.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { configMap, podFacts, podInputs, secret } from '../../test/support/pod-inputs.ts';
-import { ConfigError, type PodInputs } from './inputs.ts';
+import { ConfigError, type PodInputs } from '../pod/inputs.ts';
 import { isSecret, payloadOf } from './projection.ts';
 
 type Source = Partial<Volume>;
