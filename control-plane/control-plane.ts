@@ -39,7 +39,7 @@ import { NodeStreams } from './nodes/node-streams.ts';
 import { assignmentKinds, createNodeSessions, type NodeSessions } from './nodes/sessions.ts';
 import { schedulerMetrics } from './scheduler/metrics.ts';
 import { createScheduler, schedulerKinds } from './scheduler/scheduler.ts';
-import { WatchCache } from './store/cache.ts';
+import { WatchCache } from './store/cache/watch-cache.ts';
 import { runCompactor } from './store/compactor.ts';
 import { cacheMetrics } from './store/metrics.ts';
 import type { Store } from './store/store.ts';

@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../shared/pki/files.ts';
 import { type Random, uuid } from '../shared/random.ts';
-import { takeOwnership } from './store/owner-lock.ts';
+import { takeOwnership } from './store/etcd/owner-lock.ts';
 
 export interface DataDir {
   /** The server's own name, the same after every restart on this directory. */

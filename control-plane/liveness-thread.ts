@@ -8,7 +8,7 @@ import { LivenessCore } from './liveness/core.ts';
 import { maxStallMs } from './liveness/liveness.ts';
 import { hostLiveness } from './liveness/thread-host.ts';
 import { beatMs, type FromThread, type ObservedCall, SharedTimes } from './liveness/thread-messages.ts';
-import { EtcdStore } from './store/etcd.ts';
+import { EtcdStore } from './store/etcd/etcd-store.ts';
 
 /** What the thread is started with. */
 export interface LivenessThreadData {

@@ -30,10 +30,10 @@ import { requireClusterCIDR } from './nodes/pod-cidr.ts';
 import { encrypted } from './secrets.ts';
 import { startLiveness } from './start-liveness.ts';
 import type { EncryptedStore } from './store/encryption/index.ts';
-import { EtcdStore } from './store/etcd.ts';
-import { type EtcdFiles, etcdTls } from './store/etcd-files.ts';
-import { EtcdProcess, etcdQuota } from './store/etcd-process.ts';
-import { keepEtcdSpace } from './store/etcd-space.ts';
+import { EtcdStore } from './store/etcd/etcd-store.ts';
+import { type EtcdFiles, etcdTls } from './store/etcd/files.ts';
+import { EtcdProcess, etcdQuota } from './store/etcd/process.ts';
+import { keepEtcdSpace } from './store/etcd/space.ts';
 import { type ObserveStore, storeMetrics } from './store/metrics.ts';
 
 export interface ServerOptions extends EtcdFiles, AuditOptions {

@@ -4,9 +4,9 @@ import { systemClock as clock } from '../shared/clock.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { systemRandom as random } from '../shared/random.ts';
 import { EncryptedStore, rootKeysIn, sealedPrefixes } from './store/encryption/index.ts';
-import { EtcdStore } from './store/etcd.ts';
-import { type EtcdFiles, etcdTls } from './store/etcd-files.ts';
-import { ownEndpoint } from './store/etcd-process.ts';
+import { EtcdStore } from './store/etcd/etcd-store.ts';
+import { type EtcdFiles, etcdTls } from './store/etcd/files.ts';
+import { ownEndpoint } from './store/etcd/process.ts';
 import type { Store } from './store/store.ts';
 
 export interface SecretsOptions extends EtcdFiles {

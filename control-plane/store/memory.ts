@@ -1,7 +1,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError } from '../../shared/errors.ts';
-import { Bell } from './bell.ts';
 import { checkTxn, chunkTxns, closed, compacted, tooLarge } from './limits.ts';
+import { Signal } from './signal.ts';
 import { lowerBound, SortedMap } from './sorted-map.ts';
 import type { Item, ListOptions, Page, Store, StoreBatch, StoreEvent, Txn, TxnResult, Write } from './store.ts';
 
@@ -30,7 +30,7 @@ export class MemoryStore implements Store {
   readonly #history = new SortedMap<Version[]>();
   readonly #leases = new Map<string, Lease>();
   readonly #leaseOf = new Map<string, string>();
-  readonly #bell = new Bell();
+  readonly #changed = new Signal();
   /** One entry a revision, in order, from just after `#compacted`. */
   #log: StoreBatch[] = [];
   #revision = 1;
@@ -88,7 +88,7 @@ export class MemoryStore implements Store {
       this.#check();
       if (position < this.#compacted) throw compacted(position);
       if (position >= this.#revision) {
-        await this.#bell.wait(signal);
+        await this.#changed.wait(signal);
         continue;
       }
       const events: StoreEvent[] = [];
@@ -140,13 +140,13 @@ export class MemoryStore implements Store {
       const only = versions.length === 1 ? versions[0] : undefined;
       if (only && !only.item && only.revision <= revision) this.#history.delete(key);
     }
-    this.#bell.ring();
+    this.#changed.broadcast();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#leases.clear();
-    this.#bell.ring();
+    this.#changed.broadcast();
   }
 
   #check(): void {
@@ -205,7 +205,7 @@ export class MemoryStore implements Store {
     if (events.length === 0) return;
     this.#revision = revision;
     this.#log.push({ revision, events });
-    this.#bell.ring();
+    this.#changed.broadcast();
   }
 
   #record(key: string, version: Version): void {

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Kind } from '../../shared/generated/types.ts';
 import { kinds } from '../../shared/kinds/index.ts';
-import type { WatchCache } from './cache.ts';
+import type { WatchCache } from './cache/watch-cache.ts';
 
 /** RecordedEvent of every call to etcd when it has ended, its tries included. */
 export type ObserveStore = (operation: string, ok: boolean, seconds: number) => void;

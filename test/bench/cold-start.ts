@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EtcdProcess } from '../../control-plane/store/etcd-process.ts';
+import { EtcdProcess } from '../../control-plane/store/etcd/process.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import { systemRandom } from '../../shared/random.ts';

@@ -8,7 +8,7 @@ import { runServer } from '../../control-plane/main.ts';
 import { rotateSecretsKey } from '../../control-plane/secrets.ts';
 import { sealedWith } from '../../control-plane/store/encryption/cipher.ts';
 import { sealedPrefixes } from '../../control-plane/store/encryption/index.ts';
-import type { EtcdStore } from '../../control-plane/store/etcd.ts';
+import type { EtcdStore } from '../../control-plane/store/etcd/etcd-store.ts';
 import { hasEtcd, startTestEtcd, type TestEtcd } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 import { hasKubectl, kubectlProgram } from '../support/kubectl-program.ts';

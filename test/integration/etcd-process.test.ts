@@ -3,9 +3,9 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { EtcdStore } from '../../control-plane/store/etcd.ts';
-import { EtcdProcess } from '../../control-plane/store/etcd-process.ts';
-import { findByArgument, findProcess } from '../../control-plane/store/process-table.ts';
+import { EtcdStore } from '../../control-plane/store/etcd/etcd-store.ts';
+import { EtcdProcess } from '../../control-plane/store/etcd/process.ts';
+import { findByArgument, findProcess } from '../../control-plane/store/etcd/process-table.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import { systemRandom } from '../../shared/random.ts';
@@ -164,7 +164,7 @@ function serverProcess(dataDir: string): { child: ChildProcess; endpoint: Promis
   const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
   const code = `
     import { spawn } from 'node:child_process';
-    import { EtcdProcess } from ${url('../../control-plane/store/etcd-process.ts')};
+    import { EtcdProcess } from ${url('../../control-plane/store/etcd/process.ts')};
     import { systemClock as clock } from ${url('../../shared/clock.ts')};
     import { silentLog as log } from ${url('../../shared/log.ts')};
     import { systemRandom as random } from ${url('../../shared/random.ts')};

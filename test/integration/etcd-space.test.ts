@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EtcdStore } from '../../control-plane/store/etcd.ts';
-import { keepEtcdSpace } from '../../control-plane/store/etcd-space.ts';
+import type { EtcdStore } from '../../control-plane/store/etcd/etcd-store.ts';
+import { keepEtcdSpace } from '../../control-plane/store/etcd/space.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import { hasEtcd, startTestEtcd, type TestEtcd } from '../support/etcd.ts';

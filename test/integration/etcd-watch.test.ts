@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { EtcdStore } from '../../control-plane/store/etcd.ts';
+import type { EtcdStore } from '../../control-plane/store/etcd/etcd-store.ts';
 import type { StoreBatch, StoreEvent, Txn } from '../../control-plane/store/store.ts';
 import { isApiError } from '../../shared/errors.ts';
 import { randomInt, seededRandom } from '../../shared/random.ts';

@@ -5,7 +5,7 @@ import { ensureBootObjects } from '../../control-plane/api/boot.ts';
 import { createApi } from '../../control-plane/api/create-api.ts';
 import { LocalClient } from '../../control-plane/api/local-client.ts';
 import type { KindHandlers } from '../../control-plane/api/requests/unstored.ts';
-import { WatchCache } from '../../control-plane/store/cache.ts';
+import { WatchCache } from '../../control-plane/store/cache/watch-cache.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
 import type { Store } from '../../control-plane/store/store.ts';
 import { type Clock, systemClock } from '../../shared/clock.ts';

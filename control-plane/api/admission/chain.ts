@@ -1,7 +1,7 @@
 import type { Kind } from '../../../shared/generated/types.ts';
 import type { Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
-import type { WatchCache } from '../../store/cache.ts';
+import type { WatchCache } from '../../store/cache/watch-cache.ts';
 import type { Admission, AdmissionPlugin, AdmissionVerb, Needed, Reader, Rule } from './plugin.ts';
 
 /** The plugins that one sort of request concerns, by hook. */

@@ -1,8 +1,8 @@
 import { getHeapStatistics } from 'node:v8';
 import { ApiError } from '../../../shared/errors.ts';
 import type { KubeObject } from '../../../shared/object.ts';
-import type { Memory } from '../../store/cache-state.ts';
-import { packedBytes } from '../../store/packed.ts';
+import { packedBytes } from '../../store/cache/packed.ts';
+import type { Memory } from '../../store/cache/state.ts';
 import { groups, type Identity } from '../auth/identity.ts';
 import { encodeObject } from '../requests/codec.ts';
 import type { WriteHook } from '../requests/write-hook.ts';

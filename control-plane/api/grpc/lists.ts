@@ -2,7 +2,7 @@ import { aside } from '../../../shared/aside.ts';
 import type { KindEntry } from '../../../shared/kinds/table.ts';
 import { encodeObject } from '../../../shared/rpc/convert.ts';
 import type { ListResponse } from '../../../shared/rpc/messages.ts';
-import { packedBytes } from '../../store/packed.ts';
+import { packedBytes } from '../../store/cache/packed.ts';
 import type { Api, ListQuery, RequestContext } from '../api.ts';
 import { tooLargeAtOnce } from '../requests/read.ts';
 

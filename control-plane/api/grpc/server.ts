@@ -14,7 +14,7 @@ import { ReplaceableCredentials, type ServerTls } from '../../../shared/rpc/serv
 import { serverSession, serverTunnel } from '../../../shared/rpc/session.ts';
 import type { SessionServer } from '../../../shared/session.ts';
 import { version } from '../../../shared/version.ts';
-import { packedJson } from '../../store/packed.ts';
+import { packedJson } from '../../store/cache/packed.ts';
 import type { Api } from '../api.ts';
 import { anonymous, nodeNameOf } from '../auth/authentication.ts';
 import type { Enrollment } from '../auth/enrollment.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { messages } from '../../../shared/generated/schema.ts';
 import { kinds } from '../../../shared/kinds/index.ts';
 import { arbitraryObject } from '../../../test/support/arbitrary-objects.ts';
-import { SharedFieldSets } from '../../store/field-sets.ts';
+import { SharedFieldSets } from '../../store/cache/field-sets.ts';
 import { addedText } from './added-text.ts';
 import { applyConfig } from './apply.ts';
 import { addedFields, compare } from './compare.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ManagedFieldsEntry } from '../../../shared/generated/types.ts';
-import { SharedFieldSets } from '../../store/field-sets.ts';
+import { SharedFieldSets } from '../../store/cache/field-sets.ts';
 import type { FieldSet } from './field-set.ts';
 import {
   disown,

@@ -1,5 +1,5 @@
 import type { ManagedFieldsEntry } from '../../../shared/generated/types.ts';
-import type { SharedFieldSets } from '../../store/field-sets.ts';
+import type { SharedFieldSets } from '../../store/cache/field-sets.ts';
 import { addedText } from './added-text.ts';
 import { compare, type Difference } from './compare.ts';
 import { difference, type FieldSet, intersection, isEmpty, readFieldSet, union, unionOf } from './field-set.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ManagedFieldsEntry } from '../../../shared/generated/types.ts';
 import { kindNamed } from '../../../shared/kinds/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
-import { SharedFieldSets } from '../../store/field-sets.ts';
+import { SharedFieldSets } from '../../store/cache/field-sets.ts';
 import type { MutateOptions, RequestContext } from '../api.ts';
 import { beforeFirstApply, resetOf, setEntries, timed, trackNew, trackUpdate, writerOf } from './tracking.ts';
 

@@ -4,7 +4,7 @@ import { apiVersionOf } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
-import type { SharedFieldSets } from '../../store/field-sets.ts';
+import type { SharedFieldSets } from '../../store/cache/field-sets.ts';
 import type { MutateOptions, RequestContext } from '../api.ts';
 import { deepEqual } from '../patch/equal.ts';
 import { type Entry, ownNew, ownUpdated, startingEntries, type Writer } from './ownership.ts';

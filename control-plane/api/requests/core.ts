@@ -6,7 +6,7 @@ import type { KindEntry } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { Random } from '../../../shared/random.ts';
 import { isPathSegment } from '../../../shared/schema/formats.ts';
-import type { WatchCache } from '../../store/cache.ts';
+import type { WatchCache } from '../../store/cache/watch-cache.ts';
 import type { Store } from '../../store/store.ts';
 import type { RequestContext } from '../api.ts';
 import { forbiddenError } from '../auth/authorizer.ts';

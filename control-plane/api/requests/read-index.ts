@@ -1,5 +1,5 @@
 import { ApiError } from '../../../shared/errors.ts';
-import type { WatchCache } from '../../store/cache.ts';
+import type { WatchCache } from '../../store/cache/watch-cache.ts';
 import { tickKey } from '../../store/keys.ts';
 import type { Store } from '../../store/store.ts';
 

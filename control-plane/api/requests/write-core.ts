@@ -1,4 +1,4 @@
-import { SharedFieldSets } from '../../store/field-sets.ts';
+import { SharedFieldSets } from '../../store/cache/field-sets.ts';
 import { AdmissionChain } from '../admission/chain.ts';
 import { Lanes } from '../admission/lanes.ts';
 import type { AdmissionPlugin } from '../admission/plugin.ts';

@@ -4,8 +4,8 @@ import { isDnsSubdomain } from '../../schema/formats.ts';
 import { formatSelector, selectorOf } from '../../selector.ts';
 import { ageColumn, count, formatLabels, nameColumn, templateColumns, text, wide } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
+import { isZero, validateAtMost100Percent, validateIntOrPercent } from '../rules/int-or-percent.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
-import { isZeroShare, validateAtMostAll, validateShare } from '../rules/share.ts';
 import { validateWorkload } from '../rules/workload.ts';
 
 export const daemonSet: Behaviour<DaemonSet> = {
@@ -48,11 +48,11 @@ function validateStrategy({ type, rollingUpdate }: DaemonSetUpdateStrategy, caus
   if (type !== 'RollingUpdate' || !rollingUpdate) return;
   const field = 'spec.updateStrategy.rollingUpdate';
   const { maxUnavailable, maxSurge } = rollingUpdate;
-  validateShare(maxUnavailable, `${field}.maxUnavailable`, causes);
-  validateShare(maxSurge, `${field}.maxSurge`, causes);
-  validateAtMostAll(maxUnavailable, `${field}.maxUnavailable`, causes);
-  validateAtMostAll(maxSurge, `${field}.maxSurge`, causes);
-  const [unavailable, surge] = [!isZeroShare(maxUnavailable), !isZeroShare(maxSurge)];
+  validateIntOrPercent(maxUnavailable, `${field}.maxUnavailable`, causes);
+  validateIntOrPercent(maxSurge, `${field}.maxSurge`, causes);
+  validateAtMost100Percent(maxUnavailable, `${field}.maxUnavailable`, causes);
+  validateAtMost100Percent(maxSurge, `${field}.maxSurge`, causes);
+  const [unavailable, surge] = [!isZero(maxUnavailable), !isZero(maxSurge)];
   if (unavailable && surge) {
     causes.push(invalid(`${field}.maxSurge`, maxSurge, 'may not be set when maxUnavailable is non-zero'));
   } else if (!unavailable && !surge) {

@@ -4,8 +4,8 @@ import { isDnsSubdomain } from '../../schema/formats.ts';
 import { formatSelector, selectorOf } from '../../selector.ts';
 import { ageColumn, count, nameColumn, templateColumns, text, wide } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
+import { isZero, validateAtMost100Percent, validateIntOrPercent } from '../rules/int-or-percent.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
-import { isZeroShare, validateAtMostAll, validateShare } from '../rules/share.ts';
 import { validateWorkload } from '../rules/workload.ts';
 
 export const deployment: Behaviour<Deployment> = {
@@ -58,10 +58,10 @@ function validateStrategy({ type, rollingUpdate }: DeploymentStrategy, causes: S
     return;
   }
   const { maxUnavailable, maxSurge } = rollingUpdate;
-  validateShare(maxUnavailable, `${field}.maxUnavailable`, causes);
-  validateShare(maxSurge, `${field}.maxSurge`, causes);
-  if (isZeroShare(maxUnavailable) && isZeroShare(maxSurge)) {
+  validateIntOrPercent(maxUnavailable, `${field}.maxUnavailable`, causes);
+  validateIntOrPercent(maxSurge, `${field}.maxSurge`, causes);
+  if (isZero(maxUnavailable) && isZero(maxSurge)) {
     causes.push(invalid(`${field}.maxUnavailable`, maxUnavailable, 'may not be 0 when `maxSurge` is 0'));
   }
-  validateAtMostAll(maxUnavailable, `${field}.maxUnavailable`, causes);
+  validateAtMost100Percent(maxUnavailable, `${field}.maxUnavailable`, causes);
 }

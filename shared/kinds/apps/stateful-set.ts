@@ -11,10 +11,10 @@ import { isDnsSubdomain } from '../../schema/formats.ts';
 import { ageColumn, nameColumn, templateColumns, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { defaultClaimSpec } from '../rules/claim-spec.ts';
+import { validateIntOrPercent } from '../rules/int-or-percent.ts';
 import { validateAnnotations, validateLabels } from '../rules/metadata.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
 import { validateRunsForEver } from '../rules/pod-validation.ts';
-import { validateShare } from '../rules/share.ts';
 import { validateSelector } from '../rules/workload.ts';
 
 const retentions = ['Delete', 'Retain'];
@@ -107,7 +107,7 @@ function validateStrategy({ type, rollingUpdate }: StatefulSetUpdateStrategy, ca
   if (partition < 0) {
     causes.push(invalid(`${field}.rollingUpdate.partition`, partition, 'must be greater than or equal to 0'));
   }
-  validateShare(maxUnavailable, `${field}.rollingUpdate.maxUnavailable`, causes);
+  validateIntOrPercent(maxUnavailable, `${field}.rollingUpdate.maxUnavailable`, causes);
 }
 
 function fixedPart(spec: StatefulSetSpec): Partial<StatefulSetSpec> {

@@ -4,7 +4,7 @@ import { isDnsSubdomain } from '../../schema/formats.ts';
 import { validateLabelSelector } from '../../selector.ts';
 import { ageColumn, count, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
-import { validateAtMostAll, validateShare } from '../rules/share.ts';
+import { validateAtMost100Percent, validateIntOrPercent } from '../rules/int-or-percent.ts';
 
 const policies = ['AlwaysAllow', 'IfHealthyBudget'];
 
@@ -31,8 +31,8 @@ export const podDisruptionBudget: Behaviour<PodDisruptionBudget> = {
         causes.push(invalid('spec', spec, 'minAvailable and maxUnavailable cannot be both set'));
       }
       for (const [part, value] of Object.entries({ minAvailable, maxUnavailable })) {
-        validateShare(value, `spec.${part}`, causes);
-        validateAtMostAll(value, `spec.${part}`, causes);
+        validateIntOrPercent(value, `spec.${part}`, causes);
+        validateAtMost100Percent(value, `spec.${part}`, causes);
       }
       if (selector) validateLabelSelector(selector, 'spec.selector', causes);
       if (policy !== undefined && !policies.includes(policy)) {

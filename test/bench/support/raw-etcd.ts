@@ -1,5 +1,5 @@
 import type { Etcd3 } from 'etcd3';
-import { createEtcdClient } from '../../../control-plane/store/etcd-client.ts';
+import { createEtcdClient } from '../../../control-plane/store/etcd/client.ts';
 import type { BenchContext } from './bench.ts';
 import type { LoadResult } from './rest.ts';
 

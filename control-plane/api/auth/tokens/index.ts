@@ -1,7 +1,7 @@
 import type { Clock } from '../../../../shared/clock.ts';
 import type { Random } from '../../../../shared/random.ts';
 import { clusterDomain } from '../../../../shared/well-known.ts';
-import type { WatchCache } from '../../../store/cache.ts';
+import type { WatchCache } from '../../../store/cache/watch-cache.ts';
 import type { Store } from '../../../store/store.ts';
 import type { KindHandlers } from '../../requests/unstored.ts';
 import { tokenReview } from '../../resources/tokens/token-review.ts';

@@ -1,6 +1,6 @@
 import type { Kind, KindMap } from '../../../../shared/generated/types.ts';
 import { kindNamed } from '../../../../shared/kinds/index.ts';
-import type { WatchCache } from '../../../store/cache.ts';
+import type { WatchCache } from '../../../store/cache/watch-cache.ts';
 import { objectKey } from '../../../store/keys.ts';
 import type { Store } from '../../../store/store.ts';
 import { decodeItem } from '../../requests/codec.ts';

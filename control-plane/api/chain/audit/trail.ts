@@ -1,7 +1,7 @@
 import { formatMicroTime } from '../../../../shared/clock.ts';
 import { type ApiError, reasons } from '../../../../shared/errors.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import { fits } from '../../../store/packed.ts';
+import { fits } from '../../../store/cache/packed.ts';
 import type { Decision, Identity } from '../../auth/identity.ts';
 import type { AuditDecision, AuditedRequest, AuditStage } from './policy.ts';
 

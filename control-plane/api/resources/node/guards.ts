@@ -2,7 +2,7 @@ import type { Node, NodeGuard, ObjectMeta, Pod } from '../../../../shared/genera
 import { kindNamed } from '../../../../shared/kinds/index.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { compareQuantities } from '../../../../shared/quantity.ts';
-import type { WatchCache } from '../../../store/cache.ts';
+import type { WatchCache } from '../../../store/cache/watch-cache.ts';
 import { objectKey } from '../../../store/keys.ts';
 import type { Write } from '../../../store/store.ts';
 import { decodeItem, encodeObject } from '../../requests/codec.ts';

@@ -10,7 +10,7 @@ import {
 import { keyOf } from '../../../../shared/object.ts';
 import type { Random } from '../../../../shared/random.ts';
 import { invalid, invalidError } from '../../../../shared/schema/causes.ts';
-import type { WatchCache } from '../../../store/cache.ts';
+import type { WatchCache } from '../../../store/cache/watch-cache.ts';
 import { registryPrefix } from '../../../store/keys.ts';
 import type { Guard, Item, Write } from '../../../store/store.ts';
 import type { Contribution, ObjectChange, Observed, WriteHook } from '../../requests/write-hook.ts';

@@ -1,6 +1,6 @@
 import { stringify as toYaml } from 'yaml';
 import type { KubeObject } from '../../../../shared/object.ts';
-import { packedJson } from '../../../store/packed.ts';
+import { packedJson } from '../../../store/cache/packed.ts';
 import type { Encoding } from './negotiate.ts';
 import { encodeProtobuf } from './protobuf.ts';
 

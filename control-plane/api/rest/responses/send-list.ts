@@ -3,7 +3,7 @@ import { stringify as toYaml } from 'yaml';
 import { aside } from '../../../../shared/aside.ts';
 import type { Clock } from '../../../../shared/clock.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import { packedBytes } from '../../../store/packed.ts';
+import { packedBytes } from '../../../store/cache/packed.ts';
 import { contentTypes, type Encoding } from '../encoding/negotiate.ts';
 import { encodeItem, frameList } from '../encoding/protobuf.ts';
 import { type Chunk, joined, jsonParts, jsonText, yamlText } from '../encoding/texts.ts';

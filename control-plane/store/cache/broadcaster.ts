@@ -1,0 +1,270 @@
+import { ApiError } from '../../../shared/errors.ts';
+import type { Kind } from '../../../shared/generated/types.ts';
+import type { KubeObject } from '../../../shared/object.ts';
+import { packedBytes } from './packed.ts';
+import { Ring } from './ring.ts';
+
+/** The most events that may wait for a subscriber that names no bound. */
+const defaultMaxBuffered = 4096;
+/** What the recent events may take of memory, in bytes: as much as 8,000 pods. */
+const maxHeld = 64 * 1024 * 1024;
+/** What a subscriber takes at a time, in bytes: the rest waits in the ring, where it is bounded. */
+const takeBytes = 1024 * 1024;
+
+/** One object's change. */
+export interface CacheEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly kind: Kind;
+  /** `namespace/name`, or `name`. */
+  readonly key: string;
+  /** What it was; absent for ADDED, and for the newest changes after a load, when it is not known. */
+  readonly before?: KubeObject;
+  /** What it is; for DELETED what it was, with the revision of the deletion. */
+  readonly object: KubeObject;
+  readonly revision: number;
+  /** What the object takes of the heap, about, in bytes. */
+  readonly cost: number;
+}
+
+export interface CacheBatch {
+  /** Everything up to this revision has been told. */
+  readonly revision: number;
+  /** A part of the first state. */
+  readonly initial: boolean;
+  /** The first state is complete with this batch; true on every batch after it. */
+  readonly synced: boolean;
+  readonly events: readonly CacheEvent[];
+}
+
+interface Entry {
+  readonly event: CacheEvent;
+  /** Whether its transaction changed other objects as well. */
+  readonly shared: boolean;
+}
+
+interface Subscriber {
+  readonly kinds: ReadonlySet<Kind>;
+  readonly maxBuffered: number;
+  /** Where in the ring the first event that waits for it may lie. Means nothing when none waits. */
+  position: number;
+  /** How many events wait for it. */
+  pending: number;
+  /** The revision that it has been told. */
+  told: number;
+  /** It is to be told the revision though nothing waits. */
+  progress: boolean;
+  ended?: ApiError;
+  /** Set while it waits. */
+  wake?: () => void;
+}
+
+export interface Subscription {
+  /** To be read once. Ends quietly by the signal, or throws Expired. */
+  batches(): AsyncGenerator<CacheBatch, void, void>;
+  close(): void;
+}
+
+/**
+ * Fans recent events out. There is one ring of them; a subscriber is no more than a position in it and a count, so it costs nothing
+ * while others' kinds change, and the slowest holds back no memory: it is ended when what it needs has left the ring. The ring is
+ * bounded by the number of its events and by what they take of memory.
+ */
+export class Broadcaster {
+  readonly #ring: Ring<Entry>;
+  readonly #subscribers = new Map<Kind, Set<Subscriber>>();
+  readonly #all = new Set<Subscriber>();
+  #revision = 0;
+  #oldest = 0;
+  #held = 0;
+
+  constructor(window: number) {
+    this.#ring = new Ring(window);
+  }
+
+  /** The oldest revision that can be followed from. */
+  get oldest(): number {
+    return this.#oldest;
+  }
+
+  /** Forgets everything and ends all subscribers. `newest`: the objects whose last change was at `revision` itself. */
+  restart(revision: number, newest: readonly CacheEvent[]): void {
+    this.#ring.clear();
+    this.#held = 0;
+    this.#revision = revision;
+    this.#oldest = revision;
+    const shared = newest.length > 1;
+    for (const event of newest) this.#push({ event, shared });
+    for (const subscriber of this.#all) this.#end(subscriber, tooOld(subscriber.told, revision));
+  }
+
+  /** Takes the events of whole revisions, in order. */
+  publish(events: readonly CacheEvent[], revision: number): void {
+    const woken: Subscriber[] = [];
+    for (let i = 0; i < events.length; i++) {
+      const event = events[i] as CacheEvent;
+      const shared = events[i - 1]?.revision === event.revision || events[i + 1]?.revision === event.revision;
+      this.#push({ event, shared });
+      for (const subscriber of this.#subscribers.get(event.kind) ?? []) {
+        if (subscriber.pending++ > 0) continue;
+        subscriber.position = this.#ring.head - 1;
+        woken.push(subscriber);
+      }
+    }
+    this.#revision = revision;
+    for (const subscriber of woken) subscriber.wake?.();
+  }
+
+  /** Has those who have seen nothing since the revision moved on be told of it. */
+  sendProgress(revision: number): void {
+    for (const subscriber of this.#all) {
+      if (subscriber.told >= revision || subscriber.pending > 0) continue;
+      subscriber.progress = true;
+      subscriber.wake?.();
+    }
+  }
+
+  /**
+   * What comes after `from` (or only what is published from now on), by which the state at `now` is known. The
+   * subscription begins with this call and lasts until `close` or the signal. Throws Expired when `from` is too old.
+   */
+  follow(
+    kinds: readonly Kind[],
+    from: number | undefined,
+    now: number,
+    options: { readonly maxBuffered?: number },
+    signal: AbortSignal,
+  ): Subscription {
+    const { maxBuffered = defaultMaxBuffered } = options;
+    const subscriber: Subscriber = {
+      kinds: new Set(kinds),
+      maxBuffered,
+      position: this.#ring.head,
+      pending: 0,
+      told: from ?? now,
+      progress: false,
+    };
+    if (from !== undefined) this.#rewind(subscriber, from, now);
+    this.#all.add(subscriber);
+    for (const kind of subscriber.kinds) {
+      const set = this.#subscribers.get(kind);
+      if (set) set.add(subscriber);
+      else this.#subscribers.set(kind, new Set([subscriber]));
+    }
+    const wake = (): void => subscriber.wake?.();
+    signal.addEventListener('abort', wake, { once: true });
+    return {
+      batches: () => this.#batches(subscriber, signal),
+      close: () => {
+        signal.removeEventListener('abort', wake);
+        this.#drop(subscriber);
+      },
+    };
+  }
+
+  async *#batches(subscriber: Subscriber, signal: AbortSignal): AsyncGenerator<CacheBatch, void, void> {
+    while (!signal.aborted) {
+      if (subscriber.ended) throw subscriber.ended;
+      if (subscriber.pending === 0 && !subscriber.progress) {
+        await new Promise<void>((resolve) => {
+          subscriber.wake = resolve;
+        });
+        subscriber.wake = undefined;
+        continue;
+      }
+      const events = this.#take(subscriber);
+      yield { revision: subscriber.told, initial: false, synced: true, events };
+    }
+  }
+
+  /** What waits for the subscriber; Expired when that is too much, or partly gone. */
+  #take(subscriber: Subscriber): CacheEvent[] {
+    const { pending, maxBuffered, kinds } = subscriber;
+    let { position } = subscriber;
+    if (pending > 0 && (pending > maxBuffered || position < this.#ring.tail)) {
+      throw tooOld(subscriber.told, this.#oldest);
+    }
+    const events: CacheEvent[] = [];
+    let bytes = 0;
+    for (; events.length < pending; position++) {
+      const event = this.#ring.at(position)?.event;
+      if (!event) break;
+      if (!kinds.has(event.kind)) continue;
+      // Only whole revisions are sent.
+      const last = events.at(-1);
+      if (last && bytes > takeBytes && last.revision < event.revision) {
+        subscriber.position = position;
+        subscriber.pending -= events.length;
+        subscriber.told = last.revision;
+        return events;
+      }
+      events.push(event);
+      bytes += memoryOf(event);
+    }
+    subscriber.pending = 0;
+    subscriber.progress = false;
+    subscriber.told = this.#revision;
+    return events;
+  }
+
+  /** Places the subscriber before the first event after `from`, or before those of `from` itself (see WatchCache.subscribe). */
+  #rewind(subscriber: Subscriber, from: number, now: number): void {
+    if (from < this.#oldest) throw tooOld(from, this.#oldest);
+    if (from < now) subscriber.progress = true;
+    const ring = this.#ring;
+    let low = ring.tail;
+    let high = ring.head;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((ring.at(middle)?.event.revision ?? 0) < from) low = middle + 1;
+      else high = middle;
+    }
+    let sameRevision = 0;
+    let after = 0;
+    for (let i = low; i < ring.head; i++) {
+      const entry = ring.at(i);
+      if (!entry || !subscriber.kinds.has(entry.event.kind)) continue;
+      if (entry.event.revision === from) sameRevision++;
+      else after++;
+    }
+    const again = sameRevision > 1;
+    const first = again ? from : from + 1;
+    for (let entry = ring.at(low); entry; entry = ring.at(++low)) {
+      if (entry.event.revision >= first && subscriber.kinds.has(entry.event.kind)) break;
+    }
+    subscriber.position = low;
+    subscriber.pending = after + (again ? sameRevision : 0);
+  }
+
+  /** A revision that lost one of several events can't be resumed from any more; one that had a single event can. */
+  #push(entry: Entry): void {
+    this.#held += memoryOf(entry.event);
+    this.#evict(this.#ring.push(entry));
+    while (this.#held > maxHeld && this.#ring.head - this.#ring.tail > 1) this.#evict(this.#ring.shift());
+  }
+
+  #evict(evicted: Entry | undefined): void {
+    if (!evicted) return;
+    this.#held -= memoryOf(evicted.event);
+    this.#oldest = Math.max(this.#oldest, evicted.event.revision + (evicted.shared ? 1 : 0));
+  }
+
+  #end(subscriber: Subscriber, error: ApiError): void {
+    subscriber.ended = error;
+    this.#drop(subscriber);
+    subscriber.wake?.();
+  }
+
+  #drop(subscriber: Subscriber): void {
+    this.#all.delete(subscriber);
+    for (const kind of subscriber.kinds) this.#subscribers.get(kind)?.delete(subscriber);
+  }
+}
+
+function memoryOf({ object, cost }: CacheEvent): number {
+  return cost + packedBytes(object);
+}
+
+/** Kubernetes' wording (apiserver, watch cache). */
+function tooOld(revision: number, oldest: number): ApiError {
+  return new ApiError('Expired', `too old resource version: ${revision} (${oldest})`);
+}
