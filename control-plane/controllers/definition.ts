@@ -26,5 +26,5 @@ export interface ControllerOptions {
   /** Signs certificates. Absent: no request is signed, and no namespace gets the CA's certificate. */
   readonly authority?: Pick<Authority, 'certificate' | 'signRequest'>;
   /** The token that a Secret of this name gives to the account's holders. Absent: no Secret is filled. */
-  readonly issueToken?: (account: ServiceAccount, secret: string) => string;
+  readonly issueToken?: (account: ServiceAccount, secret: string) => Promise<string>;
 }

@@ -48,7 +48,7 @@ it('each controller acts as the service account that it has in Kubernetes, and t
 
 it('certificates and tokens are made only with an authority, tokens only with an issuer', () => {
   const names = (options: Partial<ControllerOptions>) => create(options).controllers.map(({ name }) => name);
-  const issueToken = () => 'token';
+  const issueToken = async () => 'token';
   const bare = names({});
   expect(names({ issueToken })).toEqual(bare);
   expect(names({ authority }).filter((name) => !bare.includes(name))).toEqual([
@@ -59,7 +59,7 @@ it('certificates and tokens are made only with an authority, tokens only with an
 });
 
 it('each has a name of its own, and decides on kinds that the informers are given', () => {
-  const { controllers } = create({ authority, issueToken: () => 'token' });
+  const { controllers } = create({ authority, issueToken: async () => 'token' });
   const names = controllers.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
   expect(controllers.flatMap(({ kinds }) => kinds.filter((kind) => !controllerKinds.includes(kind)))).toEqual([]);

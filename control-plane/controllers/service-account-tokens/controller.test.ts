@@ -10,7 +10,7 @@ const text = (secret: Secret, name: string) => Buffer.from(secret.data?.[name] ?
 
 let room: ControllerRoom;
 beforeEach(async () => {
-  const issue = ({ metadata }: { metadata: { name: string; uid: string } }, secret: string) =>
+  const issue = async ({ metadata }: { metadata: { name: string; uid: string } }, secret: string) =>
     `token of ${metadata.name} ${metadata.uid} in ${secret}`;
   room = await ControllerRoom.start((deps) => createTokenSecretController(deps, { certificate: 'CA', issue }));
 });

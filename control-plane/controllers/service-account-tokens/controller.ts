@@ -10,7 +10,7 @@ const uidAnnotation = 'kubernetes.io/service-account.uid';
 
 export interface TokenSecretOptions {
   /** The token that a Secret of this name gives to the account's holders. */
-  issue(account: ServiceAccount, secret: string): string;
+  issue(account: ServiceAccount, secret: string): Promise<string>;
   /** The CA's certificate, PEM. */
   readonly certificate: string;
 }
@@ -45,7 +45,7 @@ export function createTokenSecretController(deps: ControllerDeps, options: Token
       await client.delete('Secret', name, { namespace, preconditions }).catch(ignoring('NotFound'));
       return;
     }
-    const filled = fill(secret, account);
+    const filled = await fill(secret, account);
     if (filled) await client.update('Secret', filled);
   }
 
@@ -60,14 +60,14 @@ export function createTokenSecretController(deps: ControllerDeps, options: Token
   }
 
   /** Undefined when the Secret is complete. */
-  function fill(secret: Secret, account: ServiceAccount): Secret | undefined {
+  async function fill(secret: Secret, account: ServiceAccount): Promise<Secret | undefined> {
     const { data = {}, metadata } = secret;
     const { uid, namespace = '' } = account.metadata;
     const encode = (text: string): string => Buffer.from(text).toString('base64');
     const wanted = {
       'ca.crt': encode(options.certificate),
       namespace: encode(namespace),
-      token: data.token || encode(options.issue(account, metadata.name)),
+      token: data.token || encode(await options.issue(account, metadata.name)),
     };
     const same = Object.entries(wanted).every(([name, value]) => data[name] === value);
     if (same && metadata.annotations?.[uidAnnotation] === uid) return undefined;

@@ -1,8 +1,12 @@
-import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { decodeProtectedHeader } from 'jose/decode/protected_header';
+import { compactVerify } from 'jose/jws/compact/verify';
+import { decodeJwt } from 'jose/jwt/decode';
+import { SignJWT } from 'jose/jwt/sign';
 
-/** A key that signs tokens, or did so once. */
+/** A key pair that signs and verifies tokens. */
 export interface TokenKey {
-  /** Names the key in the tokens that it signed: the hash of its public half. */
+  /** The `kid` of the tokens that it signs: the hash of its public half. */
   readonly id: string;
   readonly algorithm: Algorithm;
   readonly private: KeyObject;
@@ -11,10 +15,13 @@ export interface TokenKey {
 
 export type Algorithm = 'ES256' | 'RS256';
 
-/** A token whose signature is good. What it claims is still to be checked. */
+/** The claims of a token with a valid signature. Their values are still to be checked. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** Throws Error for a key that is neither RSA nor ECDSA P-256. */
+/** The fewest bits of an RSA key for RS256 (RFC 7518, 3.3). */
+const minRsaBits = 2048;
+
+/** Throws Error for a key that is neither ECDSA P-256 nor RSA of at least 2048 bits. */
 export function tokenKey(privateKey: KeyObject): TokenKey {
   const publicKey = createPublicKey(privateKey);
   const id = createHash('sha256')
@@ -23,41 +30,30 @@ export function tokenKey(privateKey: KeyObject): TokenKey {
   return { id, algorithm: algorithmOf(privateKey), private: privateKey, public: publicKey };
 }
 
-/** A JSON Web Token in its compact form (RFC 7519, RFC 7515). */
-export function signToken(key: TokenKey, claims: object): string {
-  const head = part({ alg: key.algorithm, kid: key.id });
-  const signed = `${head}.${part(claims)}`;
-  const signature = sign('sha256', Buffer.from(signed), { key: key.private, dsaEncoding: 'ieee-p1363' });
-  return `${signed}.${signature.toString('base64url')}`;
+/** A JSON Web Token in its compact form (RFC 7519, RFC 7515). `claims`: JSON. */
+export function signToken(key: TokenKey, claims: object): Promise<string> {
+  return new SignJWT({ ...claims }).setProtectedHeader({ alg: key.algorithm, kid: key.id }).sign(key.private);
 }
 
-/** What a token says of its issuer, unchecked; undefined when it has not the form of a token. */
+/** The issuer that a token names, unverified; undefined when it is no JSON Web Token. */
 export function issuerOf(token: string): string | undefined {
-  const [, body, , ...more] = token.split('.');
-  const issuer = body === undefined || more.length > 0 ? undefined : parsed(body)?.iss;
+  const issuer: unknown = decoded(() => decodeJwt(token).iss);
   return typeof issuer === 'string' ? issuer : undefined;
 }
 
-/** The id of the key that a token says it was signed with. */
+/** The id of the key that a token names, unverified. */
 export function keyIdOf(token: string): string | undefined {
-  const id = parsed(token.slice(0, token.indexOf('.')))?.kid;
+  const id: unknown = decoded(() => decodeProtectedHeader(token).kid);
   return typeof id === 'string' ? id : undefined;
 }
 
-/**
- * The claims of a token that one of the keys has signed; undefined when none has. The key says which algorithm it must be: what
- * the token says of it only has to agree.
- */
-export function verifiedClaims(token: string, keys: readonly TokenKey[]): Claims | undefined {
-  const [head = '', body = '', signature = '', ...more] = token.split('.');
-  if (more.length > 0) return undefined;
-  const { kid, alg, crit } = parsed(head) ?? {};
-  if (crit !== undefined) return undefined;
-  const signed = Buffer.from(`${head}.${body}`);
-  const bytes = Buffer.from(signature, 'base64url');
+/** The claims of a token that one of the keys has signed by its own algorithm; undefined when none has. */
+export async function verifiedClaims(token: string, keys: readonly TokenKey[]): Promise<Claims | undefined> {
+  const kid = decoded(() => decodeProtectedHeader(token).kid);
   for (const key of keys) {
-    if (alg !== key.algorithm || (kid !== undefined && kid !== key.id)) continue;
-    if (verify('sha256', signed, { key: key.public, dsaEncoding: 'ieee-p1363' }, bytes)) return parsed(body);
+    if (kid !== undefined && kid !== key.id) continue;
+    const verified = await compactVerify(token, key.public, { algorithms: [key.algorithm] }).catch(invalid);
+    if (verified) return decoded(() => decodeJwt(token));
   }
   return undefined;
 }
@@ -69,23 +65,20 @@ export function publicJwk({ id, algorithm, public: key }: TokenKey): Record<stri
 
 function algorithmOf(key: KeyObject): Algorithm {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
-  if (type === 'rsa') return 'RS256';
+  if (type === 'rsa' && (details?.modulusLength ?? 0) >= minRsaBits) return 'RS256';
   if (type === 'ec' && details?.namedCurve === 'prime256v1') return 'ES256';
-  throw new Error('a key for tokens must be ECDSA P-256 or RSA');
+  throw new Error(`a key for tokens must be ECDSA P-256 or RSA (of at least ${minRsaBits} bits)`);
 }
 
-function part(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
-}
-
-function parsed(text: string): Record<string, unknown> | undefined {
+/** Undefined where a token is malformed: clients send what they like. */
+function decoded<T>(read: () => T): T | undefined {
   try {
-    const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
-  } catch {
-    // Anybody may send anything as a token.
-    return undefined;
+    return read();
+  } catch (error) {
+    return invalid(error);
   }
+}
+
+function invalid(error: unknown): undefined {
+  if (!(error instanceof Error)) throw error;
 }

@@ -39,15 +39,15 @@ beforeEach(() => {
   tokens = new ServiceAccountTokens({ keys, issuer, objects, clock, random: seededRandom(1) });
 });
 
-function issue(bound = {}, life = 600): string {
-  return tokens.issue(account, bound, [issuer], life).token;
+async function issue(bound = {}, life = 600): Promise<string> {
+  return (await tokens.issue(account, bound, [issuer], life)).token;
 }
 
 const check = (token: string) => tokens.review(token, [issuer]);
 
 describe('a token of a service account', () => {
   it('holds for as long as it says, give or take what clocks may differ by', async () => {
-    const token = issue();
+    const token = await issue();
     await clock.advance(10 * minute + 59_000);
     expect((await check(token))?.identity.user).toBe('system:serviceaccount:default:x');
     await clock.advance(2_000);
@@ -56,7 +56,7 @@ describe('a token of a service account', () => {
 
   it('is believed when its pod is too new for the cache, and not when its pod was made anew', async () => {
     const pod = put({ kind: 'Pod' }) as Pod;
-    const token = issue({ pod });
+    const token = await issue({ pod });
     stored.set('Pod x', pod);
     expect((await check(token))?.identity.extra).toMatchObject({
       'authentication.kubernetes.io/pod-name': ['x'],
@@ -73,16 +73,16 @@ describe('a token of a service account', () => {
   it('of a pod tells of its node and does not end with that; one of a node does', async () => {
     const [pod, node] = [put({ kind: 'Pod' }) as Pod, put({ kind: 'Node' }) as Node];
     stored.set('Pod x', pod);
-    const identity = (await check(issue({ pod, node })))?.identity;
+    const identity = (await check(await issue({ pod, node })))?.identity;
     expect(identity?.extra?.['authentication.kubernetes.io/node-name']).toEqual(['x']);
-    await expect(check(issue({ node }))).rejects.toThrow('service account token has been invalidated');
+    await expect(check(await issue({ node }))).rejects.toThrow('service account token has been invalidated');
   });
 
   it('holds for a minute after the deletion of its object was asked for', async () => {
     const pod = put({ kind: 'Pod' }) as Pod;
     pod.metadata.deletionTimestamp = new Date(clock.now()).toISOString();
     stored.set('Pod x', pod);
-    const token = issue({ pod });
+    const token = await issue({ pod });
     await clock.advance(59_000);
     expect(await check(token)).toBeDefined();
     await clock.advance(2_000);
@@ -90,7 +90,7 @@ describe('a token of a service account', () => {
   });
 
   it('is nobody’s when it was changed, signed by another key, or says another algorithm', async () => {
-    const token = issue();
+    const token = await issue();
     const [head = '', body = '', signature = ''] = token.split('.');
     const claims = JSON.parse(Buffer.from(body, 'base64url').toString());
     const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -98,7 +98,7 @@ describe('a token of a service account', () => {
       `${head}.${encode({ ...claims, sub: 'system:serviceaccount:kube-system:root' })}.${signature}`,
       `${encode({ alg: 'none' })}.${body}.`,
       `${encode({ alg: 'HS256', kid: keys.newest.id })}.${body}.${signature}`,
-      signToken(tokenKeysOf().newest, claims),
+      await signToken(tokenKeysOf().newest, claims),
       `${token}.${signature}`,
       `${head}.${body}.`,
     ];
@@ -107,8 +107,8 @@ describe('a token of a service account', () => {
   });
 
   it('claims of which are not about its account is nobody’s', async () => {
-    const claims = verifiedClaims(issue(), keys.all);
-    const other = signToken(keys.newest, { ...claims, sub: 'system:serviceaccount:kube-system:root' });
+    const claims = await verifiedClaims(await issue(), keys.all);
+    const other = await signToken(keys.newest, { ...claims, sub: 'system:serviceaccount:kube-system:root' });
     expect(await check(other)).toBeUndefined();
   });
 });
@@ -123,24 +123,26 @@ describe('the keys', () => {
       expect(again.newest.id).toBe(first.newest.id);
       const [file = ''] = await readdir(dir);
       expect((await stat(join(dir, file))).mode & 0o777).toBe(0o600);
-      const old = signToken(first.newest, { a: 1 });
+      const old = await signToken(first.newest, { a: 1 });
       await writeFile(join(dir, '99990101T000000Z.key'), newKey());
       const next = await loadTokenKeys(dir, deps);
       expect(next.newest.id).not.toBe(first.newest.id);
-      expect(verifiedClaims(old, next.all)).toEqual({ a: 1 });
+      expect(await verifiedClaims(old, next.all)).toEqual({ a: 1 });
       await first.reload();
-      expect(verifiedClaims(signToken(next.newest, { a: 2 }), first.all)).toEqual({ a: 2 });
+      expect(await verifiedClaims(await signToken(next.newest, { a: 2 }), first.all)).toEqual({ a: 2 });
       expect(first.newest.id).toBe((await loadTokenKeys(dir, deps)).all[0]?.id);
     } finally {
       await rm(dir, { recursive: true, force: true });
     }
   });
 
-  it('may be RSA as well, and nothing that is too weak or unknown to us', () => {
+  it('may be RSA as well, and nothing that is too weak or unknown to us', async () => {
     const rsa = tokenKey(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey);
     expect(rsa.algorithm).toBe('RS256');
-    expect(verifiedClaims(signToken(rsa, { a: 1 }), [rsa])).toEqual({ a: 1 });
+    expect(await verifiedClaims(await signToken(rsa, { a: 1 }), [rsa])).toEqual({ a: 1 });
     const { privateKey } = generateKeyPairSync('ed25519');
+    const { privateKey: weak } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    expect(() => tokenKey(weak)).toThrow('of at least 2048 bits');
     expect(() => tokenKey(privateKey)).toThrow('must be ECDSA P-256 or RSA');
   });
 });

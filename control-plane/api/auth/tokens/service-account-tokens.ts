@@ -64,15 +64,15 @@ export class ServiceAccountTokens implements TokenReviewer {
   }
 
   /** `life`: seconds. */
-  issue(account: ServiceAccount, bound: Bound, audiences: readonly string[], life: number): IssuedToken {
+  async issue(account: ServiceAccount, bound: Bound, audiences: readonly string[], life: number): Promise<IssuedToken> {
     const { clock, random, keys } = this.#deps;
     const now = Math.floor(clock.now() / 1000);
     const claims = boundClaims(account, bound, { issuer: this.issuer, audiences, now, life, id: uuid(random) });
-    return { token: signToken(keys.newest, claims), expires: claims.exp * 1000 };
+    return { token: await signToken(keys.newest, claims), expires: claims.exp * 1000 };
   }
 
   /** The token that a Secret of this name gives to the account's holders. */
-  issueLegacy(account: ServiceAccount, secret: string): string {
+  issueLegacy(account: ServiceAccount, secret: string): Promise<string> {
     return signToken(this.#deps.keys.newest, legacyClaims(account, secret));
   }
 

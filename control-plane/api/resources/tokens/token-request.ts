@@ -59,7 +59,7 @@ export async function createToken(
 
   const life = spec.expirationSeconds ?? 0;
   const creationTimestamp = formatTime(core.clock.now());
-  const { token, expires } = tokens.issue(account, bound, audiences, life);
+  const { token, expires } = await tokens.issue(account, bound, audiences, life);
   return {
     apiVersion: 'authentication.k8s.io/v1',
     kind: 'TokenRequest',
