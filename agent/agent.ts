@@ -7,14 +7,13 @@ import type { Log } from '../shared/log.ts';
 import { parseIpv4 } from '../shared/net/ipv4.ts';
 import { intValue, milliValue } from '../shared/quantity.ts';
 import { type Random, uuid } from '../shared/random.ts';
-import type { ApiServer, OwnNode, Peer, SessionTransport } from '../shared/session.ts';
+import type { OwnNode, SessionTransport } from '../shared/session.ts';
 import type { NodeFeatures } from './admission/features.ts';
 import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoint/checkpoint.ts';
 import { type Dns, podDns } from './dns.ts';
 import { StorageEvictor } from './eviction/storage-evictor.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { type MetricsScope, type MetricsSource, metricsRegistries } from './metrics.ts';
-import { parseApiServers } from './network/api-service.ts';
 import { NodeEvents } from './node/node-events.ts';
 import { NodeNetwork, type NodeNetworkDeps } from './node/node-network.ts';
 import {
@@ -31,9 +30,11 @@ import type { TokenSource } from './pod/tokens.ts';
 import { PodManager } from './pods/pod-manager.ts';
 import type { Dialers } from './probes/dialers.ts';
 import type { EngineInfo, ImageState, Runtime } from './runtime/runtime.ts';
+import { Assigned } from './session/assigned.ts';
+import { assignedKinds, type NodeAssigned } from './session/assigned-kinds.ts';
 import { EventQueue } from './session/event-queue.ts';
 import { AgentSession } from './session/session.ts';
-import { type NetworkSettings, parseSettings, parseWelcome } from './session/welcome.ts';
+import { parseWelcome } from './session/welcome.ts';
 import { Streams } from './streams/streams.ts';
 import { runTicker } from './ticker.ts';
 import { UsageMeter } from './usage/meter.ts';
@@ -105,26 +106,23 @@ export function createAgent(deps: AgentDeps): Agent {
   const hooks = createHooks({ runtime, dialers: deps.dialers, clock, hostIP: () => node.address });
   const events = new EventQueue({ clock, random, nodeName: node.name, ready: () => session.nudge() });
   const nodeEvents = new NodeEvents(node.name, (reason, message) => events.node('Normal', reason, message));
+  const assigned: NodeAssigned = new Assigned(assignedKinds, { checkpoint, log });
   const network = new NodeNetwork({
     network: deps.network,
-    address,
+    node: { name: node.name, address },
+    assigned,
+    checkpoint,
     clock,
     random,
     log,
     ready: (podCIDR) => pods.setPodCIDR(podCIDR),
   });
   let sessions = 0;
+  /** The last state that the control plane sent: it stays while the Node object is away. */
   let own: OwnNode | undefined;
-  let kubernetes: NetworkSettings['kubernetes'];
-
-  let apiServers: ApiServer[] = [];
-
-  const saveNode = (): void =>
-    checkpoint.put('node', { ...network.settings, kubernetes, peers: network.peers, apiServers });
-  const leadToApi = (): void => {
-    const service = kubernetes && { address: kubernetes.host, port: kubernetes.port };
-    network.setApi(service && { service, servers: parseApiServers(apiServers) });
-  };
+  assigned.subscribe(['OwnNode'], () => {
+    own = assigned.of('OwnNode').get(node.name) ?? own;
+  });
 
   const pods = new PodManager({
     runtime,
@@ -132,12 +130,13 @@ export function createAgent(deps: AgentDeps): Agent {
     hooks,
     dialers: deps.dialers,
     tokens: deps.tokens,
+    assigned,
     checkpoint,
     volatile,
     clock,
     random,
     log,
-    node: () => ({ ...watch.podFacts(), kubernetes }),
+    node: () => ({ ...watch.podFacts(), kubernetes: network.settings?.kubernetes }),
     // What is the agent's own is newer here than what the cluster knows.
     nodeView: () =>
       own && { ...own, name: node.name, allocatable: { ...own.allocatable, ...watch.status().allocatable } },
@@ -150,15 +149,6 @@ export function createAgent(deps: AgentDeps): Agent {
     changed: () => {
       watch.touch();
       session.nudge();
-    },
-    peersChanged: (assigned) => {
-      network.setPeers([...assigned.peers.values()].filter(({ name }) => name !== node.name));
-      saveNode();
-    },
-    apiServersChanged: (assigned) => {
-      apiServers = [...assigned.apiServers.values()];
-      leadToApi();
-      saveNode();
     },
     listed: (uids) => network.setPods(uids),
   });
@@ -203,17 +193,8 @@ export function createAgent(deps: AgentDeps): Agent {
         nodeEvents.note(status);
         return nodeObject(node, status);
       },
-      welcome: (message) => {
-        const settings = parseWelcome(message, address);
-        kubernetes = settings.kubernetes ?? kubernetes;
-        network.setSettings(settings);
-        leadToApi();
-        saveNode();
-      },
-      ownNode: (known) => {
-        own = known;
-      },
-      assignments: (message) => pods.assign(message),
+      welcome: (message) => network.welcome(parseWelcome(message, address)),
+      assignments: (message) => assigned.apply(message),
       openStream: (id, request, signal) => streams.open(id, request, signal),
       closeStream: (id) => streams.close(id),
       statuses: () => pods.statuses(),
@@ -247,18 +228,8 @@ export function createAgent(deps: AgentDeps): Agent {
       // Every loop and every pod listens to it.
       setMaxListeners(0, signal);
       const documents = new Map([...(await loadDocuments(checkpoint, log)), ...(await loadDocuments(volatile, log))]);
-      const known = documents.get('node');
-      const settings = parseSettings(known);
-      kubernetes = settings?.kubernetes;
-      if (settings) {
-        network.setSettings(settings);
-        // Refused again, where they should never have been taken.
-        const { peers = [], apiServers: servers = [] } = known as { peers?: Peer[]; apiServers?: ApiServer[] };
-        // An earlier version's checkpoint does not say which ranges there can be.
-        if ('clusterCIDR' in (known as object)) network.setPeers(peers);
-        apiServers = servers;
-        leadToApi();
-      }
+      network.restore(documents.get('node'));
+      assigned.restore(documents);
       const networking = network.run(signal);
       const following = pods.run(documents, signal);
       await watch.first(signal);

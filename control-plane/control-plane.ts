@@ -36,7 +36,7 @@ import { LivenessCore } from './liveness/core.ts';
 import type { Liveness, Term } from './liveness/liveness.ts';
 import { clusterUsage } from './nodes/cluster-usage.ts';
 import { NodeStreams } from './nodes/node-streams.ts';
-import { assignmentKinds, createNodeSessions, type NodeSessions } from './nodes/sessions.ts';
+import { createNodeSessions, type NodeSessions, sessionKinds } from './nodes/sessions.ts';
 import { schedulerMetrics } from './scheduler/metrics.ts';
 import { createScheduler, schedulerKinds } from './scheduler/scheduler.ts';
 import { WatchCache } from './store/cache/watch-cache.ts';
@@ -162,7 +162,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
         ...(mayWrite ? { mayWrite } : {}),
       });
   const clientOf = clients();
-  const kinds = new Set<Kind>([...assignmentKinds, ...schedulerKinds, ...controllerKinds]);
+  const kinds = new Set<Kind>([...sessionKinds, ...schedulerKinds, ...controllerKinds]);
   const watched: Kind[] = [...kinds, 'NodeEnrollment'];
   const informers: Informers = createInformers({ client: clientOf(apiServer), clock, random, log }, watched);
   informers.onChange((changes) => rbac.apply(changes));

@@ -3,7 +3,6 @@
  * gRPC edge (`shared/rpc/session.ts`) converts; simulations pass these objects as they are.
  */
 import type { Event, Node, NodeStatus, PodStatus, Taint } from './generated/types.ts';
-import type { KubeObject } from './object.ts';
 
 export type FromNode =
   | { type: 'hello'; nodeName: string; node: Node; instance: string }
@@ -71,7 +70,6 @@ export type ToNode =
       changes: Assignment[];
     }
   | { type: 'statusAck'; sequence: number }
-  | { type: 'ownNode'; node: OwnNode }
   | ({ type: 'openStream'; id: string } & StreamRequest)
   /** The stream is no longer wanted, even if its tunnel is too full for its end to be seen. */
   | { type: 'closeStream'; id: string };
@@ -85,23 +83,26 @@ export type StreamRequest =
   /** A connection to the agent's own HTTP server, the part of the kubelet's API that it has: bytes as of a port-forward. */
   | { stream: 'kubelet'; parameters: Record<string, never> };
 
+/** An object that the control plane assigns to a node, or takes away. */
 export interface Assignment {
-  kind: 'Pod' | 'ConfigMap' | 'Secret' | 'Peer' | 'ApiServer';
+  /** A kind of the API, or one made for nodes: OwnNode, Peer, ApiServer. An agent ignores kinds that it does not know. */
+  kind: string;
+  /** Empty for what has none. */
   namespace: string;
   name: string;
   removed: boolean;
-  /** Absent when removed. */
-  object?: KubeObject | Peer | ApiServer;
+  /** As JSON has it: the agent parses it by its kind (`agent/session/assigned-kinds.ts`). Absent when removed. */
+  object?: object;
 }
 
 /** A server of the API, to which the service default/kubernetes leads. */
 export interface ApiServer {
-  name: string;
-  address: string;
-  port: number;
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
 }
 
-/** What the cluster knows of a node that decides which pods it admits. */
+/** The part of a node's own Node object that decides which pods the node admits. */
 export interface OwnNode {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
@@ -109,11 +110,11 @@ export interface OwnNode {
   readonly allocatable: Readonly<Record<string, string>>;
 }
 
-/** Another node: where its pods' addresses are to be routed. Text: the reader parses it (`agent/node/peers.ts`). */
+/** Another node: where its pods' addresses are to be routed. */
 export interface Peer {
-  name: string;
-  address: string;
-  podCIDR: string;
+  readonly name: string;
+  readonly address: string;
+  readonly podCIDR: string;
 }
 
 export interface LogStreamParameters {

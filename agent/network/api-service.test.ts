@@ -1,5 +1,19 @@
 import { expect, it } from 'vitest';
-import { parseApiServers } from './api-service.ts';
+import { Unusable } from '../session/unusable.ts';
+import { distinctServers, type Endpoint, parseApiServer } from './api-service.ts';
+
+/** As a node does: what cannot be parsed is left out. */
+function parseApiServers(named: readonly object[]): Endpoint[] {
+  const servers = named.flatMap((one) => {
+    try {
+      return [parseApiServer(one)];
+    } catch (error) {
+      if (!(error instanceof Unusable)) throw error;
+      return [];
+    }
+  });
+  return distinctServers(servers);
+}
 
 it('takes each server once, in order, and leaves out what a pod cannot reach or a rule cannot hold', () => {
   const told = [

@@ -1,6 +1,6 @@
 import { type Ipv4, isHostAddress, parseIpv4 } from '../../shared/net/ipv4.ts';
 import { type PortNumber, parsePort } from '../../shared/net/names.ts';
-import type { ApiServer } from '../../shared/session.ts';
+import { Unusable } from '../session/unusable.ts';
 
 /** An address and port that a connection can be made to. */
 export interface Endpoint {
@@ -17,13 +17,17 @@ export interface ApiService {
 /** Servers that a node spreads connections over; no cluster has as many. */
 const maxServers = 64;
 
-/** The servers that pods can be led to, each once and in order: those at a machine's loopback are left out. */
-export function parseApiServers(told: readonly ApiServer[]): Endpoint[] {
-  const found = new Map<string, Endpoint>();
-  for (const { address, port } of told) {
-    const [at, number] = [parseIpv4(address), parsePort(port)];
-    if (at && number && isHostAddress(at)) found.set(`${at}:${number}`, { address: at, port: number });
-  }
+/** Where a server of the API listens. Throws Unusable, also for one at a machine's loopback, which no pod reaches. */
+export function parseApiServer(value: unknown): Endpoint {
+  const { address, port } = (value ?? {}) as Record<string, unknown>;
+  const [at, number] = [parseIpv4(address), parsePort(port)];
+  if (at && number && isHostAddress(at)) return { address: at, port: number };
+  throw new Unusable('it is not the address and port of a server');
+}
+
+/** The servers that connections are spread over: each once, in order. */
+export function distinctServers(servers: Iterable<Endpoint>): Endpoint[] {
+  const found = new Map([...servers].map((server) => [`${server.address}:${server.port}`, server]));
   return [...found.keys()]
     .sort()
     .flatMap((key) => found.get(key) ?? [])

@@ -4,18 +4,21 @@ import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Cidr, Ipv4 } from '../../shared/net/ipv4.ts';
 import type { Random } from '../../shared/random.ts';
-import type { Peer } from '../../shared/session.ts';
 import { Wakeup } from '../../shared/wakeup.ts';
-import type { ApiService } from '../network/api-service.ts';
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { distinctServers, type Endpoint, parseApiServer } from '../network/api-service.ts';
 import type { PodNetwork } from '../network/network.ts';
-import type { NetworkSettings } from '../session/welcome.ts';
-import { acceptPeers, type KnownPeer } from './peers.ts';
+import type { NodeAssigned } from '../session/assigned-kinds.ts';
+import { Unusable } from '../session/unusable.ts';
+import { type NetworkSettings, parseSettings } from '../session/welcome.ts';
+import { acceptPeers, type Peer, parsePeer } from './peers.ts';
 
 export interface NodeNetworkDeps {
-  /** Absent on hollow nodes: addresses are only numbers there. */
+  /** Absent on hollow nodes, whose pods have addresses that are not routed. */
   readonly network: Pick<PodNetwork, 'setup' | 'setPeers' | 'setApi' | 'cleanup'> | undefined;
-  /** This node's own. */
-  readonly address: Ipv4;
+  readonly node: { readonly name: string; readonly address: Ipv4 };
+  readonly assigned: Pick<NodeAssigned, 'of' | 'subscribe'>;
+  readonly checkpoint: Pick<Checkpoint, 'put'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -25,25 +28,38 @@ export interface NodeNetworkDeps {
 
 const retry = { firstMs: 200, capMs: 10_000 };
 
-/** Brings the node's pod network to the newest settings and peers that it was given, and tries again until it is. */
+/**
+ * Brings the node's pod network to the newest settings, peers and servers of the API, with retries. What was in use is kept in the
+ * checkpoint as the document `node`.
+ */
 export class NodeNetwork {
   readonly #deps: NodeNetworkDeps;
   readonly #wakeup = new Wakeup();
   #settings: NetworkSettings | undefined;
   #prepared: NetworkSettings | undefined;
-  /** Undefined until the control plane, or a checkpoint, names them: the routes that there are stay. */
-  #told: readonly Peer[] | undefined;
-  #accepted: readonly KnownPeer[] = [];
+  /** Undefined until the control plane or the checkpoint names them: existing routes stay. */
+  #named: readonly Peer[] | undefined;
+  #accepted: readonly Peer[] = [];
   /** Reasons that were logged, by peer. */
   #refused: ReadonlyMap<string, string> = new Map();
   /** Accepted, and not applied yet. */
-  #peers: readonly KnownPeer[] | undefined;
-  /** Not applied yet: what connections to the service of the API are led to. */
-  #api: { readonly wanted: ApiService | undefined } | undefined;
+  #peers: readonly Peer[] | undefined;
+  #apiServers: readonly Endpoint[] = [];
+  /** The servers, or the address of their service, have changed and are not applied yet. */
+  #apiChanged = false;
   #pods: readonly string[] | undefined;
 
   constructor(deps: NodeNetworkDeps) {
     this.#deps = deps;
+    const { assigned, node } = deps;
+    assigned.subscribe(['Peer'], () => {
+      this.#setPeers([...assigned.of('Peer').values()].filter(({ name }) => name !== node.name));
+      this.#save();
+    });
+    assigned.subscribe(['ApiServer'], () => {
+      this.#setApiServers([...assigned.of('ApiServer').values()]);
+      this.#save();
+    });
   }
 
   get settings(): NetworkSettings | undefined {
@@ -51,27 +67,26 @@ export class NodeNetwork {
   }
 
   /** The peers whose ranges are routed. */
-  get peers(): readonly KnownPeer[] {
+  get peers(): readonly Peer[] {
     return this.#accepted;
   }
 
-  setSettings(settings: NetworkSettings): void {
-    this.#settings = settings;
-    this.#choosePeers();
-    this.#wakeup.ring();
+  /** Takes over the document `node` of the checkpoint. */
+  restore(document: unknown): void {
+    const settings = parseSettings(document);
+    if (!settings) return;
+    this.#setSettings(settings);
+    const { clusterCIDR, peers, apiServers } = document as Record<string, unknown>;
+    // A checkpoint of an earlier version does not name the range that peers must be in.
+    if (clusterCIDR !== undefined) this.#setPeers(usable(peers, parsePeer));
+    this.#setApiServers(usable(apiServers, parseApiServer));
   }
 
-  /** Those that may not be routed are left out, with a line in the log. */
-  setPeers(told: readonly Peer[]): void {
-    this.#told = told;
-    this.#choosePeers();
-    this.#wakeup.ring();
-  }
-
-  /** Undefined: the service's address leads nowhere. */
-  setApi(wanted: ApiService | undefined): void {
-    this.#api = { wanted };
-    this.#wakeup.ring();
+  /** What a welcome says. The service of the API stays if it names none. */
+  welcome(settings: NetworkSettings): void {
+    const kubernetes = settings.kubernetes ?? this.#settings?.kubernetes;
+    this.#setSettings({ ...settings, ...(kubernetes ? { kubernetes } : {}) });
+    this.#save();
   }
 
   /** The pods that were on the node before this process: what belongs to others is removed. */
@@ -89,16 +104,42 @@ export class NodeNetwork {
         attempt = 0;
       } catch (error) {
         if (signal.aborted) return;
-        log.warn({ component: 'network', err: messageOf(error) }, 'the pod network is not as it should be yet');
+        log.warn({ component: 'network', err: messageOf(error) }, 'the pod network is not set up yet');
         await clock.sleep(backoffMs(attempt++, retry, random), signal).catch(() => undefined);
       }
     }
   }
 
+  #setSettings(settings: NetworkSettings): void {
+    this.#settings = settings;
+    this.#apiChanged = true;
+    this.#choosePeers();
+    this.#wakeup.ring();
+  }
+
+  #setPeers(peers: readonly Peer[]): void {
+    this.#named = peers;
+    this.#choosePeers();
+    this.#wakeup.ring();
+  }
+
+  #setApiServers(servers: readonly Endpoint[]): void {
+    this.#apiServers = servers;
+    this.#apiChanged = true;
+    this.#wakeup.ring();
+  }
+
+  #save(): void {
+    const { checkpoint } = this.#deps;
+    checkpoint.put('node', { ...this.#settings, peers: this.#accepted, apiServers: this.#apiServers });
+  }
+
+  /** Refused peers are left out, with a line in the log. */
   #choosePeers(): void {
-    const { address, log, network } = this.#deps;
-    if (!network || !this.#settings || !this.#told) return;
-    const { accepted, refused } = acceptPeers(this.#told, { ...this.#settings, address }, this.#accepted);
+    const { node, log, network } = this.#deps;
+    if (!network || !this.#settings || !this.#named) return;
+    const own = { ...this.#settings, address: node.address };
+    const { accepted, refused } = acceptPeers(this.#named, own, this.#accepted);
     for (const { name, reason } of refused) {
       if (this.#refused.get(name) !== reason)
         log.warn({ component: 'network', peer: name, reason }, 'a node is not routed');
@@ -116,7 +157,7 @@ export class NodeNetwork {
     const before = this.#prepared;
     if (podCIDR !== before?.podCIDR || clusterCIDR !== before.clusterCIDR) {
       await network?.setup({ podCIDR, clusterCIDR }, signal);
-      // Only before the first pod of this process: later there may be pods that the list does not have.
+      // Only before the first pod of this process: the list does not name later ones.
       if (!before) await network?.cleanup(this.#pods, signal);
       this.#prepared = settings;
       ready(podCIDR);
@@ -124,8 +165,30 @@ export class NodeNetwork {
     const peers = this.#peers;
     if (peers) await network?.setPeers(peers, signal);
     if (this.#peers === peers) this.#peers = undefined;
-    const api = this.#api;
-    if (api) await network?.setApi(api.wanted, signal);
-    if (this.#api === api) this.#api = undefined;
+    if (this.#apiChanged) await this.#applyApi(signal);
   }
+
+  async #applyApi(signal: AbortSignal): Promise<void> {
+    const kubernetes = this.#settings?.kubernetes;
+    const service = kubernetes && { address: kubernetes.host, port: kubernetes.port };
+    this.#apiChanged = false;
+    try {
+      await this.#deps.network?.setApi(service && { service, servers: distinctServers(this.#apiServers) }, signal);
+    } catch (error) {
+      this.#apiChanged = true;
+      throw error;
+    }
+  }
+}
+
+/** The values of a list of the checkpoint that can still be used. */
+function usable<T>(list: unknown, parse: (value: unknown) => T): T[] {
+  return (Array.isArray(list) ? list : []).flatMap((value) => {
+    try {
+      return [parse(value)];
+    } catch (error) {
+      if (error instanceof Unusable) return [];
+      throw error;
+    }
+  });
 }

@@ -8,16 +8,16 @@ import {
   parseIpv4,
   toNumber,
 } from '../../shared/net/ipv4.ts';
-import type { Peer } from '../../shared/session.ts';
+import { Unusable } from '../session/unusable.ts';
 
-/** Another node whose range this one may route. */
-export interface KnownPeer {
+/** Another node: its address, and the range of its pods, which this node may route to it. */
+export interface Peer {
   readonly name: string;
   readonly address: Ipv4;
   readonly podCIDR: Cidr;
 }
 
-/** What this node knows of the network without asking a peer. */
+/** This node's place in the network. */
 export interface OwnPlace {
   readonly address: Ipv4;
   readonly podCIDR: Cidr;
@@ -27,17 +27,20 @@ export interface OwnPlace {
   readonly servers: readonly Ipv4[];
 }
 
+/** The longest name of a node. */
+const maxName = 253;
+
 export interface RefusedPeer {
   readonly name: string;
   readonly reason: string;
 }
 
-/** A peer with its numbers, which are looked at many times. */
-interface Measured extends KnownPeer, Bounds {
+/** A peer with its numbers, which are compared many times. */
+interface Measured extends Peer, Bounds {
   readonly number: number;
 }
 
-/** The same of this node's place. */
+/** This node's place with its numbers. */
 interface MeasuredPlace {
   readonly address: Ipv4;
   readonly own: Bounds;
@@ -47,31 +50,36 @@ interface MeasuredPlace {
   readonly kept: readonly { readonly number: number; readonly what: string }[];
 }
 
+/** A peer as the control plane or the checkpoint names it. Throws Unusable. */
+export function parsePeer(value: unknown): Peer {
+  const { name, address, podCIDR } = (value ?? {}) as Record<string, unknown>;
+  const [at, range] = [parseIpv4(address), parseCidr(podCIDR)];
+  if (at === undefined) throw new Unusable('its address is not an IPv4 address');
+  if (range === undefined) throw new Unusable('its pod range is not an IPv4 range');
+  return { name: String(name).slice(0, maxName), address: at, podCIDR: range };
+}
+
 /**
- * Which peers are routed: a range outside the cluster's, one that takes addresses from this node, a server or another peer, and an
- * address that is no other machine's are refused. Of two peers whose ranges overlap the one that was accepted before stays (`before`).
+ * Which peers are routed. Refused are a range outside the cluster's, a range that takes addresses from this node, a server or
+ * another peer, and an address that is not another machine's. Of two peers with overlapping ranges the one in `before` stays.
  */
 export function acceptPeers(
-  told: readonly Peer[],
+  peers: readonly Peer[],
   own: OwnPlace,
-  before: readonly KnownPeer[] = [],
-): { accepted: KnownPeer[]; refused: RefusedPeer[] } {
-  const accepted: KnownPeer[] = [];
+  before: readonly Peer[] = [],
+): { accepted: Peer[]; refused: RefusedPeer[] } {
+  const accepted: Peer[] = [];
   const refused: RefusedPeer[] = [];
   const place = measuredPlace(own);
   const taken = new Ranges();
   const known = new Set(before.map(({ name, podCIDR }) => `${name} ${podCIDR}`));
   const [first, second]: [Peer[], Peer[]] = [[], []];
-  for (const peer of told) (known.has(`${peer.name} ${peer.podCIDR}`) ? first : second).push(peer);
+  for (const peer of peers) (known.has(`${peer.name} ${peer.podCIDR}`) ? first : second).push(peer);
   for (const peer of [...first, ...second]) {
-    const found = measured(peer);
-    const reason = typeof found === 'string' ? found : (fault(found, place) ?? taken.add(found));
-    if (typeof found === 'string' || reason !== undefined) {
-      refused.push({ name: String(peer.name).slice(0, 253), reason: reason ?? '' });
-    } else {
-      const { name, address, podCIDR } = found;
-      accepted.push({ name, address, podCIDR });
-    }
+    const measured = { ...peer, number: toNumber(peer.address), ...boundsOf(peer.podCIDR) };
+    const reason = fault(measured, place) ?? taken.add(measured);
+    if (reason === undefined) accepted.push(peer);
+    else refused.push({ name: peer.name, reason });
   }
   return { accepted, refused };
 }
@@ -79,13 +87,6 @@ export function acceptPeers(
 /** Why a range may not be this node's own; undefined when it may. */
 export function ownRangeFault(own: OwnPlace): string | undefined {
   return rangeFault({ podCIDR: own.podCIDR, ...boundsOf(own.podCIDR) }, measuredPlace(own));
-}
-
-function measured({ name, address, podCIDR }: Peer): Measured | string {
-  const [at, range] = [parseIpv4(address), parseCidr(podCIDR)];
-  if (at === undefined) return 'its address is not an IPv4 address';
-  if (range === undefined) return 'its pod range is not an IPv4 range';
-  return { name, address: at, podCIDR: range, number: toNumber(at), ...boundsOf(range) };
 }
 
 function measuredPlace({ address, podCIDR, clusterCIDR, servers }: OwnPlace): MeasuredPlace {
@@ -119,7 +120,7 @@ function isIn(number: number, { first, last }: Bounds): boolean {
   return number >= first && number <= last;
 }
 
-/** Ranges that share no address, in their order: what overlaps a new one is beside it. */
+/** Ranges that share no address, sorted: only the neighbours of a new range can overlap it. */
 class Ranges {
   readonly #sorted: Measured[] = [];
 

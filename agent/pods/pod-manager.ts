@@ -1,7 +1,7 @@
 import { backoffMs } from '../../shared/backoff.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
-import type { ConfigMap, Pod, PodStatus, Secret } from '../../shared/generated/types.ts';
+import type { Pod, PodStatus } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Cidr } from '../../shared/net/ipv4.ts';
 import { keyOf } from '../../shared/object.ts';
@@ -24,13 +24,8 @@ import type { TokenSource } from '../pod/tokens.ts';
 import { PodWorker, type WorkerDeps } from '../pod/worker.ts';
 import type { Dialers } from '../probes/dialers.ts';
 import type { ContainerState, Runtime, RuntimeEvent, SandboxState } from '../runtime/runtime.ts';
-import {
-  type Assigned,
-  type AssignedChanges,
-  applyAssignments,
-  noChanges,
-  nothingAssigned,
-} from '../session/assignments.ts';
+import type { AssignedChanges } from '../session/assigned.ts';
+import type { NodeAssigned } from '../session/assigned-kinds.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
 import { PodCheckpoints } from './pod-checkpoints.ts';
 
@@ -40,6 +35,7 @@ export interface PodManagerDeps {
   readonly hooks: Hooks;
   readonly dialers: Dialers;
   readonly tokens?: TokenSource | undefined;
+  readonly assigned: NodeAssigned;
   readonly checkpoint: Checkpoint;
   /** Survives the agent and not the machine: for what must not lie on a disk. */
   readonly volatile: Checkpoint;
@@ -58,8 +54,6 @@ export interface PodManagerDeps {
   report(update: PodStatusUpdate): void;
   /** The engine came or went, or the last orphan did: the node's conditions may have changed. */
   changed(): void;
-  peersChanged(assigned: Assigned): void;
-  apiServersChanged(assigned: Assigned): void;
   /** The first look at the runtime is done: these pods have something in it, or are restored. */
   listed(uids: readonly string[]): void;
 }
@@ -90,7 +84,6 @@ export class PodManager {
   #addresses: AddressPool | undefined;
   /** Addresses found in use, by pod. */
   readonly #known = new Map<string, string>();
-  #assigned: Assigned = nothingAssigned();
   /** What the last list of the runtime's showed of pods without a worker. */
   #unclaimed = new Map<string, Unclaimed>();
   readonly #removing = new Set<string>();
@@ -124,6 +117,7 @@ export class PodManager {
       event: deps.event,
       fail: (pod, refusal) => this.#workers.get(pod.metadata.uid)?.fail(refusal),
     });
+    deps.assigned.subscribe(['Pod', 'ConfigMap', 'Secret'], (changes) => this.#assign(changes));
   }
 
   get engineUp(): boolean {
@@ -183,16 +177,14 @@ export class PodManager {
     for (const worker of this.#workers.values()) worker.addressesChanged();
   }
 
-  assign(message: Parameters<typeof applyAssignments>[1]): void {
-    const changes = applyAssignments(this.#assigned, message);
-    if (message.mode === 'COMPLETE') {
+  #assign(changes: AssignedChanges<'Pod' | 'ConfigMap' | 'Secret'>): void {
+    if (changes.complete) {
       this.#authoritative = true;
       this.#outdated = false;
     }
-    this.#saveInputs(changes);
-    if (this.#listed) this.#reconcile(changes, message.mode === 'COMPLETE');
-    if (changes.peers) this.#deps.peersChanged(this.#assigned);
-    if (changes.apiServers) this.#deps.apiServersChanged(this.#assigned);
+    if (!this.#listed) return;
+    this.#reconcile(changes.of('Pod'), changes.complete);
+    this.#inputsChanged(changes.of('ConfigMap'), changes.of('Secret'));
   }
 
   /** The control plane may have replaced pods of this node: it is not ready until those have ended. */
@@ -261,14 +253,12 @@ export class PodManager {
   }
 
   #restore(documents: ReadonlyMap<string, unknown>): void {
-    for (const [key, document] of documents) {
-      const [kind] = key.split('/', 1);
-      if (kind === 'configmaps') this.#assigned.configMaps.set(keyOf(document as ConfigMap), document as ConfigMap);
-      else if (kind === 'secrets') this.#assigned.secrets.set(keyOf(document as Secret), document as Secret);
+    const { assigned } = this.#deps;
+    for (const key of documents.keys()) {
       const record = PodCheckpoints.restored(key, documents);
       if (record) {
         const { pod, memory } = record;
-        this.#assigned.pods.set(keyOf(pod), pod);
+        assigned.put('Pod', keyOf(pod), pod);
         if (memory.address) this.#reserve(pod.metadata.uid, memory.address);
         this.#workers.set(pod.metadata.uid, new PodWorker(this.#workerDeps(), pod, memory));
       }
@@ -360,16 +350,15 @@ export class PodManager {
     this.#listed = true;
     this.#deps.listed([...new Set([...this.#workers.keys(), ...byPod.keys()])]);
     const everything = new Set([
-      ...this.#assigned.pods.keys(),
+      ...this.#deps.assigned.of('Pod').keys(),
       ...[...this.#workers.values()].map(({ pod }) => keyOf(pod)),
     ]);
-    this.#reconcile({ ...noChanges(), pods: everything }, this.#authoritative);
+    this.#reconcile(everything, this.#authoritative);
   }
 
   /** Brings the workers to what is assigned. */
-  #reconcile(changes: AssignedChanges, complete: boolean): void {
+  #reconcile(keys: ReadonlySet<string>, complete: boolean): void {
     const wanted = this.#wanted();
-    const keys = changes.pods;
     for (const [uid, report] of this.#finished) {
       const deleted = wanted.get(uid)?.metadata.deletionTimestamp !== undefined;
       // A control plane that starts afresh is told again, in the same words: the status that it has may be older.
@@ -388,7 +377,6 @@ export class PodManager {
       worker.assign(undefined);
     }
     this.#adopt(wanted);
-    this.#inputsChanged(changes);
     if (this.#authoritative) this.#removeOrphans();
     this.#settle();
   }
@@ -427,10 +415,10 @@ export class PodManager {
   }
 
   #wanted(): Map<string, Pod> {
-    return new Map([...this.#assigned.pods.values()].map((pod) => [pod.metadata.uid, pod]));
+    return new Map([...this.#deps.assigned.of('Pod').values()].map((pod) => [pod.metadata.uid, pod]));
   }
 
-  #inputsChanged({ configMaps, secrets }: AssignedChanges): void {
+  #inputsChanged(configMaps: ReadonlySet<string>, secrets: ReadonlySet<string>): void {
     if (configMaps.size === 0 && secrets.size === 0) return;
     for (const worker of this.#workers.values()) {
       const namespace = worker.pod.metadata.namespace ?? '';
@@ -528,12 +516,6 @@ export class PodManager {
     this.#addresses?.release(uid);
   }
 
-  #saveInputs({ configMaps, secrets }: AssignedChanges): void {
-    const { checkpoint } = this.#deps;
-    for (const key of configMaps) save(checkpoint, `configmaps/${key}`, this.#assigned.configMaps.get(key));
-    for (const key of secrets) save(checkpoint, `secrets/${key}`, this.#assigned.secrets.get(key));
-  }
-
   #setEngine(up: boolean): void {
     if (this.#engineUp === up) return;
     this.#engineUp = up;
@@ -545,8 +527,8 @@ export class PodManager {
   }
 
   #inputs: PodInputs = {
-    configMap: (namespace, name) => this.#assigned.configMaps.get(`${namespace}/${name}`),
-    secret: (namespace, name) => this.#assigned.secrets.get(`${namespace}/${name}`),
+    configMap: (namespace, name) => this.#deps.assigned.of('ConfigMap').get(`${namespace}/${name}`),
+    secret: (namespace, name) => this.#deps.assigned.of('Secret').get(`${namespace}/${name}`),
   };
 
   #shared: WorkerDeps | undefined;
@@ -592,11 +574,6 @@ export class PodManager {
     };
     return this.#shared;
   }
-}
-
-function save(checkpoint: Checkpoint, key: string, document: object | undefined): void {
-  if (document) checkpoint.put(key, document);
-  else checkpoint.remove(key);
 }
 
 /** The older first, as the kubelet admits them. */

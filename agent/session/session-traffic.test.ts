@@ -174,14 +174,12 @@ describe('what else a node has to send', () => {
 });
 
 describe('what the server asks', () => {
-  it('is handed to the agent: its node, streams that open and streams that close', async () => {
+  it('is handed to the agent: streams that open and streams that close', async () => {
     await begun();
-    await scene.newest.send({ type: 'ownNode', node: { labels: { zone: 'a' }, taints: [], allocatable: {} } });
     await scene.newest.send({ type: 'openStream', id: 'x', stream: 'kubelet', parameters: {} });
     await scene.newest.send({ type: 'openStream', id: 'y', stream: 'kubelet', parameters: {} });
     await scene.newest.send({ type: 'closeStream', id: 'x' });
     await scene.clock.advance(1);
-    expect(scene.heard).toContain('own node {"zone":"a"}');
     expect(scene.streams).toEqual(['open x kubelet', 'open y kubelet', 'close x']);
   });
 

@@ -7,7 +7,6 @@ import type { Random } from '../../shared/random.ts';
 import type {
   Connection,
   FromNode,
-  OwnNode,
   PodStatusUpdate,
   SessionLine,
   SessionTransport,
@@ -35,8 +34,6 @@ export interface SessionHandlers {
   /** The Node object of the hello. */
   node(): Node;
   welcome(message: Welcome): void;
-  /** What the cluster knows of the node: before the first assignments, and when it changes. */
-  ownNode(node: OwnNode): void;
   assignments(message: Extract<ToNode, { type: 'assignments' }>): void;
   openStream(id: string, request: StreamRequest, signal: AbortSignal): void;
   closeStream(id: string): void;
@@ -211,9 +208,6 @@ export class AgentSession {
       case 'assignments':
         state.chain(message);
         handlers.assignments(message);
-        return;
-      case 'ownNode':
-        handlers.ownNode(message.node);
         return;
       case 'statusAck':
         this.#outbox.acknowledge(message.sequence);

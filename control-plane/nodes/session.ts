@@ -10,7 +10,8 @@ import type { Connection, FromNode, PodStatusUpdate, ToNode, UsageReport } from 
 import { TokenBucket } from '../../shared/token-bucket.ts';
 import { Wakeup } from '../../shared/wakeup.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
-import { AssignmentChain } from './assignments.ts';
+import { AssignmentChain } from './assigned/assignment-chain.ts';
+import { assignedKinds } from './assigned/kinds.ts';
 import { NodeEventWriter } from './node-events.ts';
 import { writeNodeStatus } from './node-status.ts';
 import type { NodeUsage } from './usage.ts';
@@ -69,7 +70,7 @@ export class Session {
     setMaxListeners(0, this.#ended.signal);
     this.#reports = new TokenBucket(deps.clock, reportRate);
     this.#events = new NodeEventWriter(deps, node);
-    this.#chain = new AssignmentChain(node, deps.informers);
+    this.#chain = new AssignmentChain(node, deps.informers, assignedKinds);
     this.#assign.ring();
   }
 
@@ -165,8 +166,6 @@ export class Session {
   async #sendAssignments(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#assign.wait(signal);
-      const own = this.#chain.ownNode();
-      if (own) await this.#connection.send(own);
       const message = this.#chain.next();
       if (message) await this.#connection.send(message);
     }

@@ -307,31 +307,32 @@ describe('assignments', () => {
     await createPod('theirs', 'b');
     await createPod('mine', 'a', { containers: [{ name: 'main', image: 'x', env }] });
     await cluster.clock.advance(200);
-    expect([...a.assigned().keys()].sort()).toEqual(['Pod|default/mine']);
+    expect([...a.assigned().keys()].sort()).toEqual(['OwnNode|/a', 'Pod|default/mine']);
     await cluster.settle(
       cluster.client.create('ConfigMap', { metadata: { name: 'settings', namespace: 'default' }, data: { k: '1' } }),
     );
     await cluster.settle(cluster.client.create('ConfigMap', { metadata: { name: 'other', namespace: 'default' } }));
     await cluster.clock.advance(200);
-    expect([...a.assigned().keys()].sort()).toEqual(['ConfigMap|default/settings', 'Pod|default/mine']);
+    expect([...a.assigned().keys()].sort()).toEqual(['ConfigMap|default/settings', 'OwnNode|/a', 'Pod|default/mine']);
     await cluster.settle(cluster.client.delete('Pod', 'mine', { namespace: 'default', gracePeriodSeconds: 0 }));
     await cluster.clock.advance(200);
-    expect([...a.assigned().keys()]).toEqual([]);
+    expect([...a.assigned().keys()]).toEqual(['OwnNode|/a']);
   });
 
   it('come after what the cluster knows of the node itself, which is sent again when it changes', async () => {
     const agent = await joined('a');
     const order = agent.received.map(({ type }) => type);
-    expect(order.slice(0, 3)).toEqual(['welcome', 'ownNode', 'assignments']);
+    expect(order.slice(0, 2)).toEqual(['welcome', 'assignments']);
+    expect(agent.of('assignments')[0]?.changes[0]).toMatchObject({ kind: 'OwnNode', name: 'a', removed: false });
     const taints = [{ key: 'k', effect: 'NoExecute' as const }];
     const body = { metadata: { labels: { disk: 'ssd' } }, spec: { taints } };
     await cluster.settle(cluster.client.patch('Node', 'a', { type: 'merge', body }));
     await createPod('mine', 'a', { tolerations: [{ operator: 'Exists' }] });
     await cluster.clock.advance(200);
-    const last = agent.of('ownNode').at(-1);
-    expect(last?.node).toMatchObject({ labels: { disk: 'ssd' }, taints: expect.arrayContaining(taints) });
-    const at = (message: ToNode | undefined) => agent.received.indexOf(message as ToNode);
-    expect(at(last)).toBeLessThan(at(agent.of('assignments').at(-1)));
+    const changes = agent.of('assignments').flatMap((message) => message.changes);
+    const own = changes.findLastIndex(({ kind }) => kind === 'OwnNode');
+    expect(changes[own]?.object).toMatchObject({ labels: { disk: 'ssd' }, taints: expect.arrayContaining(taints) });
+    expect(own).toBeLessThan(changes.findIndex(({ kind }) => kind === 'Pod'));
   });
 
   it('are not sent again for a change of status, which the node itself reported', async () => {

@@ -1,7 +1,7 @@
 import type { Client } from '../../shared/client.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError, messageOf } from '../../shared/errors.ts';
-import type { Service } from '../../shared/generated/types.ts';
+import type { Kind, Service } from '../../shared/generated/types.ts';
 import type { Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
 import { type Ipv4, parseIpv4 } from '../../shared/net/ipv4.ts';
@@ -22,13 +22,12 @@ import { nodesGroup, nodeUserPrefix } from '../../shared/well-known.ts';
 import type { Liveness } from '../liveness/liveness.ts';
 import { serverLeaseNamespace, serverOf } from '../liveness/server-lease.ts';
 import type { Store } from '../store/store.ts';
+import { assignedKinds } from './assigned/kinds.ts';
 import { releasePodCIDR } from './pod-cidr.ts';
 import { registerNode } from './registration.ts';
 import { Session } from './session.ts';
 import { type Tunnel, Tunnels } from './tunnels.ts';
 import { NodeUsage } from './usage.ts';
-
-export { assignmentKinds } from './assignments.ts';
 
 /** A connection that has not said hello by then is closed. */
 const helloMs = 10_000;
@@ -37,13 +36,22 @@ const startRate = { burst: 20, perSecond: 2 };
 /** How far behind the store the informers may be before a session is refused. */
 const catchUpMs = 5_000;
 
+/** The kinds that the informers must hold: what nodes are assigned, and what sessions read themselves. */
+export const sessionKinds: readonly Kind[] = [
+  'Node',
+  'Pod',
+  'Lease',
+  'Service',
+  ...assignedKinds.map(({ source }) => source),
+];
+
 export interface NodeSessionsDeps {
   readonly store: Store;
   /** The API under the caller's own identity: it may do what the caller may do over REST, and is audited as that. */
   readonly clientOf: (caller: SessionCaller) => Client;
   /** The API under the identity that gives nodes their ranges. */
   readonly ranges: Pick<Client, 'patch'>;
-  /** Over at least `assignmentKinds`. */
+  /** Over at least `sessionKinds`. */
   readonly informers: Informers;
   /** Keeps which Node the machine of a certificate has registered. */
   readonly enrollments: Pick<Client, 'get' | 'create' | 'update'>;

@@ -231,7 +231,6 @@ export interface WireToNode {
   status_ack?: { sequence?: number };
   open_stream?: WireStreamRequest & { id?: string };
   close_stream?: { id?: string };
-  own_node?: { node?: Uint8Array };
 }
 
 /** What a node is asked for; `parameters`: JSON. */

@@ -2,17 +2,8 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Clock } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import type { Event, Node, NodeStatus, PodStatus } from '../generated/types.ts';
-import { parseOwnNode } from '../own-node.ts';
 import { boundValues } from '../schema/values.ts';
-import type {
-  Assignment,
-  Connection,
-  FromNode,
-  SessionTransport,
-  StreamRequest,
-  ToNode,
-  TunnelFrame,
-} from '../session.ts';
+import type { Connection, FromNode, SessionTransport, StreamRequest, ToNode, TunnelFrame } from '../session.ts';
 import { TokenBucket } from '../token-bucket.ts';
 import type { RpcChannel } from './channel.ts';
 import { connectionOver } from './connection.ts';
@@ -210,8 +201,6 @@ function plainToWire(message: Exclude<ToNode, { type: 'assignments' }>): WireToN
     }
     case 'statusAck':
       return { status_ack: { sequence: message.sequence } };
-    case 'ownNode':
-      return { own_node: { node: toJson(message.node) } };
     case 'openStream':
       return { open_stream: { id: message.id, ...streamRequestToWire(message) } };
     case 'closeStream':
@@ -239,17 +228,16 @@ export function toNodeFromWire(wire: WireToNode): ToNode | undefined {
       mode: type === 'COMPLETE' ? 'COMPLETE' : 'INCREMENTAL',
       appliesTo: applies_to,
       resultsIn: results_in,
-      changes: changes.map(({ kind, namespace = '', name = '', removed = false, object }) => ({
-        kind: kind as Assignment['kind'],
+      changes: changes.map(({ kind = '', namespace = '', name = '', removed = false, object }) => ({
+        kind,
         namespace,
         name,
         removed,
-        ...(object?.length ? { object: fromJson<NonNullable<Assignment['object']>>(object) } : {}),
+        ...(object?.length ? { object: fromJson(object) } : {}),
       })),
     };
   }
   if (wire.status_ack) return { type: 'statusAck', sequence: wire.status_ack.sequence ?? 0 };
-  if (wire.own_node) return { type: 'ownNode', node: parseOwnNode(fromJson(wire.own_node.node)) };
   if (wire.open_stream) {
     const request = streamRequestFromWire(wire.open_stream);
     return request && { type: 'openStream', id: wire.open_stream.id ?? '', ...request };

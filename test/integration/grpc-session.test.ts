@@ -57,10 +57,6 @@ const fromNode: FromNode[] = [
 const ranges = { clusterCIDR: '10.64.0.0/14', servers: ['192.168.0.1', '192.168.0.2'] };
 const toNode: ToNode[] = [
   {
-    type: 'ownNode',
-    node: { labels: { a: 'b' }, taints: [{ key: 'k', effect: 'NoExecute' }], allocatable: { cpu: '2' } },
-  },
-  {
     ...{ type: 'welcome', sessionId: 's-1', heartbeatMs: 1000, leaseMs: 5000, podCIDR: '10.64.3.0/24', ...ranges },
     heartbeats: { port: 6445 },
   },

@@ -106,7 +106,6 @@ export class AgentScene {
       handlers: {
         node: () => this.node,
         welcome: ({ sessionId }) => this.heard.push(`welcome ${sessionId}`),
-        ownNode: ({ labels }) => this.heard.push(`own node ${JSON.stringify(labels)}`),
         assignments: ({ resultsIn }) => this.assigned.push(resultsIn),
         openStream: (id, { stream }, signal) => {
           this.streams.push(`open ${id} ${stream}`);

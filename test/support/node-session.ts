@@ -209,6 +209,10 @@ export class ScriptedControlPlane {
     return agent;
   }
 
+  #ownNode(name: string): Assignment[] {
+    return this.ownNode ? [{ kind: 'OwnNode', namespace: '', name, removed: false, object: this.ownNode }] : [];
+  }
+
   async #serve(connection: Connection<FromNode, ToNode>, cut: (error?: Error) => void): Promise<void> {
     const session: ServedSession = { connection, cuts: [cut], version: 1 };
     try {
@@ -236,13 +240,16 @@ export class ScriptedControlPlane {
           clusterCIDR: '10.64.0.0/10',
           servers: [],
         });
-        if (this.ownNode) await connection.send({ type: 'ownNode', node: this.ownNode });
         await connection.send({
           type: 'assignments',
           mode: 'COMPLETE',
           appliesTo: 0,
           resultsIn: session.version,
-          changes: [...this.#inputs.values(), ...[...this.pods.values()].map(assignmentOf)],
+          changes: [
+            ...this.#ownNode(message.nodeName),
+            ...this.#inputs.values(),
+            ...[...this.pods.values()].map(assignmentOf),
+          ],
         });
         return;
       case 'podStatus':

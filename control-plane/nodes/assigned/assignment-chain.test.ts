@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ConfigMap, Kind, Lease, Node, Pod, Secret } from '../../shared/generated/types.ts';
-import type { Change, Informers } from '../../shared/informer.ts';
-import { type KubeObject, keyOf } from '../../shared/object.ts';
-import type { Assignment } from '../../shared/session.ts';
-import { AssignmentChain, peerOf } from './assignments.ts';
+import type { ConfigMap, Kind, Lease, Node, Pod, Secret } from '../../../shared/generated/types.ts';
+import type { Change, Informers } from '../../../shared/informer.ts';
+import { type KubeObject, keyOf } from '../../../shared/object.ts';
+import type { Assignment } from '../../../shared/session.ts';
+import type { AssignedKind } from './assigned-kind.ts';
+import { AssignmentChain } from './assignment-chain.ts';
+import { assignedKinds } from './kinds.ts';
+import { peerOf } from './nodes.ts';
 
 /** What informers hold, written by hand: each step is one batch, of which the chain is notified at once or not at all. */
 class Held {
@@ -106,9 +109,9 @@ const configMap = (name: string, text = ''): ConfigMap =>
   ({ metadata: { name, namespace: 'default' }, data: { text } }) as unknown as ConfigMap;
 const secret = (name: string): Secret => ({ metadata: { name, namespace: 'default' } }) as unknown as Secret;
 
-function setup() {
+function setup(table: readonly AssignedKind[] = assignedKinds) {
   const held = new Held();
-  const chain = new AssignmentChain('mine', held.informers());
+  const chain = new AssignmentChain('mine', held.informers(), table);
   const agent = new Agent();
   const exchange = (...changes: Change[]) => {
     const worth = chain.note(changes);
@@ -119,7 +122,7 @@ function setup() {
 }
 
 describe('the assignments of a node', () => {
-  it('begin with its own pods, what they name, its peers and the servers, and nothing else', () => {
+  it('begin with its own node and pods, what they name, its peers and the servers, and nothing else', () => {
     const { held, exchange } = setup();
     held.put('Pod', pod('own', 'mine', { configMap: 'named', secret: 'named' }));
     held.put('Pod', pod('other', 'theirs', { configMap: 'foreign' }));
@@ -136,6 +139,7 @@ describe('the assignments of a node', () => {
     expect(exchange().taken.sort()).toEqual([
       '+ApiServer apiserver-one',
       '+ConfigMap named',
+      '+OwnNode mine',
       '+Peer theirs',
       '+Pod own',
       '+Secret named',
@@ -225,16 +229,16 @@ describe('the assignments of a node', () => {
     expect(peerOf(node('theirs', 'fe80::1', '10.64.1.0/24'))).toBeUndefined();
   });
 
-  it('carry no peer for the node itself, whose own part comes by itself and only when it changed', () => {
-    const { held, chain, exchange } = setup();
-    expect(chain.ownNode()).toBeUndefined();
+  it('carry no peer for the node itself, whose own part comes first and again only when it changed', () => {
+    const { held, exchange } = setup();
+    exchange();
+    held.put('Pod', pod('a', 'mine'));
     const own = held.put('Node', node('mine', '192.0.2.1', '10.64.0.0/24'));
-    expect(exchange(own)).toEqual({ worth: true, taken: [] });
-    expect(chain.ownNode()).toMatchObject({ type: 'ownNode' });
-    expect(chain.ownNode()).toBeUndefined();
+    expect(exchange(own)).toEqual({ worth: true, taken: ['+OwnNode mine'] });
+    expect(exchange(held.put('Node', node('mine', '192.0.2.2'))).taken).toEqual([]);
     const labelled = { ...node('mine', '192.0.2.1'), metadata: { name: 'mine', labels: { disk: 'ssd' } } };
-    held.put('Node', labelled as unknown as Node);
-    expect(chain.ownNode()).toMatchObject({ node: { labels: { disk: 'ssd' } } });
+    const changes = [held.put('Pod', pod('b', 'mine')), held.put('Node', labelled as unknown as Node)];
+    expect(exchange(...changes).taken).toEqual(['+OwnNode mine', '+Pod b']);
   });
 
   it('lead to just what the informers hold for the node, however changes are gathered', () => {
@@ -269,6 +273,38 @@ describe('the assignments of a node', () => {
       }),
       { numRuns: 100 },
     );
+  });
+});
+
+describe('a further kind', () => {
+  /** Namespaces in which the node has pods, and a kind that those refer to in turn. */
+  const quotas: AssignedKind<'ResourceQuota'> = {
+    kind: 'Quota',
+    source: 'ResourceQuota',
+    wantedBy: (_node, quota) => quota,
+    fingerprint: (sent) => JSON.stringify(sent),
+  };
+  const zones: AssignedKind<'ConfigMap', { readonly size: string }> = {
+    kind: 'Zone',
+    source: 'ConfigMap',
+    candidates: (configMaps) => configMaps.values(),
+    wantedBy: (node, { data }) => (data?.node === node && data.size ? { size: data.size } : undefined),
+    fingerprint: ({ size }) => size,
+    references: () => [{ kind: 'Quota', key: 'default/q' }],
+  };
+  const zone = (on: string, size: string): ConfigMap =>
+    ({ metadata: { name: 'z', namespace: 'default' }, data: { node: on, size } }) as unknown as ConfigMap;
+
+  it('is one entry of the table', () => {
+    const { held, agent, exchange } = setup([...assignedKinds, quotas, zones]);
+    exchange();
+    const quota = held.put('ResourceQuota', configMap('q') as unknown as KubeObject);
+    expect(exchange(quota)).toEqual({ worth: false, taken: [] });
+    expect(exchange(held.put('ConfigMap', zone('mine', '1'))).taken).toEqual(['+Quota q', '+Zone z']);
+    expect(agent.holds.get('Zone|default/z')).toEqual({ size: '1' });
+    expect(exchange(held.put('ConfigMap', zone('mine', '1'))).taken).toEqual([]);
+    expect(exchange(held.put('ConfigMap', zone('mine', '2'))).taken).toEqual(['+Zone z']);
+    expect(exchange(held.put('ConfigMap', zone('theirs', '2'))).taken).toEqual(['-Quota q', '-Zone z']);
   });
 });
 
