@@ -20,12 +20,23 @@ export interface Resources {
 
 type Amounts = Readonly<Record<string, string>>;
 
+interface AmountsOfContainer extends Pick<Container, 'restartPolicy'> {
+  readonly resources?: Pick<ResourceRequirements, 'requests' | 'limits'>;
+}
+
+/** The part of a PodSpec that says what the pod takes from its node. */
+interface AmountsOfPod extends Pick<PodSpec, 'overhead'> {
+  readonly resources?: Pick<ResourceRequirements, 'requests' | 'limits'>;
+  readonly containers: readonly AmountsOfContainer[];
+  readonly initContainers?: readonly AmountsOfContainer[];
+}
+
 /**
  * The requests the scheduler counts (Kubernetes, "Pod overhead" and "Sidecar containers"): the larger of what the containers
  * with all sidecars need together and what the start's worst moment needs, plus the overhead. Requests of the
  * pod as a whole take the place of its containers'.
  */
-export function podRequests(spec: PodSpec): Resources {
+export function podRequests(spec: AmountsOfPod): Resources {
   return effective(spec, (resources) => resources?.requests);
 }
 
@@ -156,7 +167,10 @@ export function untolerated(
   );
 }
 
-function effective(spec: PodSpec, amountsOf: (resources?: ResourceRequirements) => Amounts | undefined): Resources {
+function effective(
+  spec: AmountsOfPod,
+  amountsOf: (resources?: AmountsOfPod['resources']) => Amounts | undefined,
+): Resources {
   const total = noResources();
   for (const container of spec.containers) addAmounts(total, amountsOf(container.resources));
   const sidecars = noResources();

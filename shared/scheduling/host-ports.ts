@@ -1,4 +1,4 @@
-import type { PodSpec } from '../generated/types.ts';
+import type { Container, ContainerPort, PodSpec } from '../generated/types.ts';
 
 /** A port of the node that a pod takes. */
 export interface HostPort {
@@ -7,8 +7,17 @@ export interface HostPort {
   readonly port: number;
 }
 
+interface PortsOfContainer extends Pick<Container, 'restartPolicy'> {
+  readonly ports?: readonly ContainerPort[];
+}
+
+interface PortsOfPod extends Pick<PodSpec, 'hostNetwork'> {
+  readonly containers: readonly PortsOfContainer[];
+  readonly initContainers?: readonly PortsOfContainer[];
+}
+
 /** The node's ports that the pod's containers and sidecars take. */
-export function hostPorts(spec: PodSpec): HostPort[] {
+export function hostPorts(spec: PortsOfPod): HostPort[] {
   const containers = [
     ...spec.containers,
     ...(spec.initContainers ?? []).filter((one) => one.restartPolicy === 'Always'),

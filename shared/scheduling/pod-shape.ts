@@ -1,33 +1,66 @@
-import type { LabelSelector, Pod, PodAffinityTerm, TopologySpreadConstraint } from '../generated/types.ts';
+import type {
+  Container,
+  ContainerPort,
+  LabelSelector,
+  Pod,
+  PodAffinityTerm,
+  PodSpec,
+  TopologySpreadConstraint,
+} from '../generated/types.ts';
 import { controllerOf } from '../object.ts';
-import { allContainers, podRequests, type Resources } from '../pod.ts';
+import { podRequests, type Resources } from '../pod.ts';
 import { matchesLabels, type Selector, selectorOf } from '../selector.ts';
 import { type HostPort, hostPorts } from './host-ports.ts';
 
 /**
- * What scheduling sees of a pod. Pods of one template have one shape between them, so that what is worked out for
- * one of them holds for all.
+ * An equivalence class of pods: those with equal values in all fields that scheduling reads. A verdict for one pod of a shape holds for
+ * all. The pods of one template have one shape.
  */
 export interface PodShape {
-  /** Equal for pods that no plugin can tell apart. */
+  /** Holds every field that the shape is made of. */
   readonly key: string;
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly spec: Pod['spec'];
+  readonly spec: ShapeSpec;
   readonly requests: Resources;
-  /** For scoring: a pod that asks for nothing still takes something (Kubernetes' 100m and 200 MB). */
+  /** For scores: a pod without requests counts as 100m cpu and 200Mi memory, as in Kubernetes. */
   readonly likelyCpuMillis: number;
   readonly likelyMemoryBytes: number;
   readonly ports: readonly HostPort[];
   readonly images: readonly string[];
-  /** Pods of one group are spread over the nodes: those of one controller, or else of the same labels. */
+  /** The pods of one group are spread over the nodes: those of one controller, else those of the same labels. */
   readonly spreadGroup: string | undefined;
   readonly affinity: PodTerms;
   readonly antiAffinity: PodTerms;
   readonly spread: readonly SpreadTerm[];
 }
 
-/** Terms on other pods. */
+/** The fields of a pod's spec that scheduling reads. A plugin that needs another one adds it here, and so to the key. */
+export interface ShapeSpec
+  extends Pick<
+    PodSpec,
+    | 'nodeSelector'
+    | 'affinity'
+    | 'tolerations'
+    | 'topologySpreadConstraints'
+    | 'overhead'
+    | 'hostNetwork'
+    | 'priority'
+    | 'preemptionPolicy'
+  > {
+  /** Requests only, as in the containers. */
+  readonly resources?: Pick<NonNullable<PodSpec['resources']>, 'requests'>;
+  readonly containers: readonly ShapeContainer[];
+  readonly initContainers?: readonly ShapeContainer[];
+}
+
+interface ShapeContainer extends Pick<Container, 'image' | 'restartPolicy'> {
+  readonly resources?: Pick<NonNullable<Container['resources']>, 'requests'>;
+  /** Only those that may be ports of the node. */
+  readonly ports?: readonly ContainerPort[];
+}
+
+/** Affinity or anti-affinity to other pods. */
 export interface PodTerms {
   readonly required: readonly PodTerm[];
   readonly preferred: readonly WeightedTerm[];
@@ -38,11 +71,11 @@ export interface WeightedTerm {
   readonly term: PodTerm;
 }
 
-/** Pods by namespace and labels, looked for in the domains of a node label. */
+/** Pods selected by namespace and labels, counted in the domains of a node label. */
 export interface PodTerm {
   readonly key: string;
   readonly topologyKey: string;
-  /** Names; a selector over the labels of namespaces adds to them. */
+  /** Names; those that `namespaceSelector` selects are added. */
   readonly namespaces: ReadonlySet<string>;
   readonly namespaceSelector: Selector | undefined;
   readonly selector: Selector;
@@ -53,7 +86,7 @@ export interface SpreadTerm {
   readonly maxSkew: number;
   readonly minDomains: number;
   readonly hard: boolean;
-  /** Whether only nodes that the pod's node selector and affinity select are counted. */
+  /** Whether only nodes count that the pod's node selector and node affinity select. */
   readonly honorAffinity: boolean;
   readonly honorTaints: boolean;
 }
@@ -61,33 +94,55 @@ export interface SpreadTerm {
 const likelyCpuMillis = 100;
 const likelyMemoryBytes = 200 * 1024 * 1024;
 
-/** The key alone: cheap, made for every pod that is seen. */
+/** The key alone, which is computed for every new pod. */
 export function shapeKey(pod: Pod): string {
-  const { metadata, spec } = pod;
-  return JSON.stringify([
-    metadata.namespace,
-    metadata.labels,
-    controllerOf(pod)?.uid,
-    spec.nodeSelector,
-    spec.affinity,
-    spec.tolerations,
-    spec.topologySpreadConstraints,
-    spec.resources?.requests,
-    spec.overhead,
-    spec.containers.map((one) => [one.resources?.requests, one.image, one.ports?.filter((port) => port.hostPort)]),
-    spec.initContainers?.map((one) => [one.resources?.requests, one.image, one.restartPolicy, one.ports]),
-    spec.hostNetwork && spec.containers.map((one) => one.ports),
-    spec.priority,
-    spec.preemptionPolicy,
-  ]);
+  return JSON.stringify(fieldsOf(pod));
 }
 
 export function shapeOf(pod: Pod, key = shapeKey(pod)): PodShape {
+  return makeShape(fieldsOf(pod), key);
+}
+
+/** All that scheduling reads of a pod. */
+interface ShapeFields {
+  readonly namespace: string | undefined;
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  /** The uid of its controller. */
+  readonly controller: string | undefined;
+  readonly spec: ShapeSpec;
+}
+
+function fieldsOf(pod: Pod): ShapeFields {
   const { metadata, spec } = pod;
-  const namespace = metadata.namespace ?? '';
-  const labels = metadata.labels ?? {};
+  const container = ({ resources, image, restartPolicy, ports }: Container): ShapeContainer => ({
+    resources: resources?.requests && { requests: resources.requests },
+    image,
+    restartPolicy,
+    ports: spec.hostNetwork ? ports : ports?.filter(({ hostPort }) => hostPort),
+  });
+  return {
+    namespace: metadata.namespace,
+    labels: metadata.labels,
+    controller: controllerOf(pod)?.uid,
+    spec: {
+      nodeSelector: spec.nodeSelector,
+      affinity: spec.affinity,
+      tolerations: spec.tolerations,
+      topologySpreadConstraints: spec.topologySpreadConstraints,
+      resources: spec.resources?.requests && { requests: spec.resources.requests },
+      overhead: spec.overhead,
+      hostNetwork: spec.hostNetwork || undefined,
+      priority: spec.priority,
+      preemptionPolicy: spec.preemptionPolicy,
+      containers: spec.containers.map(container),
+      initContainers: spec.initContainers?.map(container),
+    },
+  };
+}
+
+/** Takes the fields and not the pod, so that the key covers all that a shape exposes. */
+function makeShape({ namespace = '', labels = {}, controller, spec }: ShapeFields, key: string): PodShape {
   const requests = podRequests(spec);
-  const owner = controllerOf(pod)?.uid;
   const labelled = Object.keys(labels).length > 0;
   const { podAffinity, podAntiAffinity } = spec.affinity ?? {};
   const compile = (term: PodAffinityTerm): PodTerm => compileTerm(term, namespace, labels);
@@ -108,15 +163,15 @@ export function shapeOf(pod: Pod, key = shapeKey(pod)): PodShape {
     likelyCpuMillis: requests.cpuMillis || likelyCpuMillis,
     likelyMemoryBytes: requests.memoryBytes || likelyMemoryBytes,
     ports: hostPorts(spec),
-    images: allContainers(spec).flatMap(({ image }) => (image ? [image] : [])),
-    spreadGroup: owner ?? (labelled ? `${namespace}/${JSON.stringify(sorted(labels))}` : undefined),
+    images: [...(spec.initContainers ?? []), ...spec.containers].flatMap(({ image }) => (image ? [image] : [])),
+    spreadGroup: controller ?? (labelled ? `${namespace}/${JSON.stringify(sorted(labels))}` : undefined),
     affinity: terms(podAffinity),
     antiAffinity: terms(podAntiAffinity),
     spread: (spec.topologySpreadConstraints ?? []).map((one) => compileSpread(one, namespace, labels)),
   };
 }
 
-/** Whether pods of `shape` are among those that the term speaks of. */
+/** Whether the term selects pods of `shape`. */
 export function termMatches(
   term: PodTerm,
   shape: PodShape,
@@ -164,7 +219,7 @@ function compileSpread(
   };
 }
 
-/** The selector, narrowed to (or away from) the pod's own values of some labels. */
+/** The selector with the pod's own values of `match` required and those of `mismatch` excluded. */
 function withLabelKeys(
   labelSelector: LabelSelector | undefined,
   labels: Readonly<Record<string, string>>,
