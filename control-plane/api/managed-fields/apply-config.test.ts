@@ -35,49 +35,49 @@ describe('the examples of Kubernetes’ documentation', () => {
   };
   const { replicas: _replicas, ...withoutReplicas } = config.spec;
   const replicas = (count: number) => ({ spec: { replicas: count } });
-  const byUser = () => applied(applyConfig(deployment, {}, config, [], writer('kubectl'), false));
+  const byUser = () => applied(applyConfig(deployment, { object: {}, entries: [] }, config, writer('kubectl'), false));
 
   it('a value that another manager set is a conflict, which names the manager and the field', () => {
     const user = byUser();
-    const other = applyConfig(deployment, user.object, replicas(5), user.entries, writer('hpa'), false);
+    const other = applyConfig(deployment, user, replicas(5), writer('hpa'), false);
     expect(conflicts(other)).toEqual([['kubectl', '.spec.replicas']]);
   });
 
   it('the same value is shared, and stays when one of both gives it up', () => {
     const user = byUser();
-    const shared = applied(applyConfig(deployment, user.object, replicas(3), user.entries, writer('hpa'), false));
+    const shared = applied(applyConfig(deployment, user, replicas(3), writer('hpa'), false));
     expect(managers(shared.entries)).toEqual(['hpa Apply', 'kubectl Apply']);
     const given = { ...config, spec: withoutReplicas };
-    const after = applied(applyConfig(deployment, shared.object, given, shared.entries, writer('kubectl'), false));
+    const after = applied(applyConfig(deployment, shared, given, writer('kubectl'), false));
     expect(after.object).toEqual(config);
-    const free = applied(applyConfig(deployment, after.object, replicas(5), after.entries, writer('hpa'), false));
+    const free = applied(applyConfig(deployment, after, replicas(5), writer('hpa'), false));
     expect(free.object).toEqual({ ...config, spec: { ...config.spec, replicas: 5 } });
   });
 
   it('forced, the field is the new manager’s alone, and the old one then conflicts', () => {
     const user = byUser();
-    const forced = applied(applyConfig(deployment, user.object, replicas(5), user.entries, writer('hpa'), true));
+    const forced = applied(applyConfig(deployment, user, replicas(5), writer('hpa'), true));
     expect(forced.object).toEqual({ ...config, spec: { ...config.spec, replicas: 5 } });
     expect(forced.entries.find(({ manager }) => manager === 'hpa')?.fieldsV1).toEqual({
       'f:spec': { 'f:replicas': {} },
     });
-    const again = applyConfig(deployment, forced.object, config, forced.entries, writer('kubectl'), false);
+    const again = applyConfig(deployment, forced, config, writer('kubectl'), false);
     expect(conflicts(again)).toEqual([['hpa', '.spec.replicas']]);
   });
 
   it('a field that its sole manager leaves out goes', () => {
     const user = byUser();
     const given = { ...config, spec: withoutReplicas };
-    const after = applied(applyConfig(deployment, user.object, given, user.entries, writer('kubectl'), false));
+    const after = applied(applyConfig(deployment, user, given, writer('kubectl'), false));
     expect(after.object).toEqual(given);
   });
 });
 
 describe('two managers on one item of a list', () => {
   const item = (more: object) => ({ spec: { containers: [{ name: 'a', ...more }] } });
-  const byOne = () => applied(applyConfig(pod, {}, item({ image: 'a:1' }), [], writer('one'), false));
-  const byBoth = () =>
-    applied(applyConfig(pod, byOne().object, item({ tty: true }), byOne().entries, writer('two'), false));
+  const byOne = () =>
+    applied(applyConfig(pod, { object: {}, entries: [] }, item({ image: 'a:1' }), writer('one'), false));
+  const byBoth = () => applied(applyConfig(pod, byOne(), item({ tty: true }), writer('two'), false));
 
   it('have both of their fields in it', () => {
     const both = byBoth();
@@ -87,16 +87,16 @@ describe('two managers on one item of a list', () => {
 
   it('each take their own with them; the item goes with the last', () => {
     const both = byBoth();
-    const left = applied(applyConfig(pod, both.object, {}, both.entries, writer('one'), false));
+    const left = applied(applyConfig(pod, both, {}, writer('one'), false));
     expect([left.object, managers(left.entries)]).toEqual([item({ tty: true }), ['two Apply']]);
-    const none = applied(applyConfig(pod, left.object, {}, left.entries, writer('two'), false));
+    const none = applied(applyConfig(pod, left, {}, writer('two'), false));
     expect([none.object, none.entries]).toEqual([{}, []]);
   });
 
   it('a field of an item that has no known manager stays while the item does', () => {
     const one = byOne();
     const live = item({ image: 'a:1', stdin: true });
-    const after = applied(applyConfig(pod, live, item({}), one.entries, writer('one'), false));
+    const after = applied(applyConfig(pod, { object: live, entries: one.entries }, item({}), writer('one'), false));
     expect(after.object).toEqual(item({ stdin: true }));
   });
 
@@ -110,30 +110,40 @@ describe('two managers on one item of a list', () => {
       fieldsV1: { 'f:spec': { 'f:containers': { 'k:{"name":"a"}': { 'f:stdin': {} } } } },
     };
     const live = item({ image: 'a:1', stdin: true });
-    const after = applied(applyConfig(pod, live, {}, [...one.entries, updater], writer('one'), false));
+    const after = applied(
+      applyConfig(pod, { object: live, entries: [...one.entries, updater] }, {}, writer('one'), false),
+    );
     expect([after.object, after.entries]).toEqual([{}, []]);
   });
 });
 
 describe('an apply', () => {
   const data = (values: Record<string, string>) => ({ data: values });
-  const byFirst = () => applied(applyConfig(map, {}, data({ a: '1' }), [], writer('one'), false));
+  const byFirst = () => applied(applyConfig(map, { object: {}, entries: [] }, data({ a: '1' }), writer('one'), false));
 
   it('of the same again changes nothing, not even the time; of another version it does', () => {
     const first = byFirst();
     const later = writer('one', { time: '2026-02-02T00:00:00Z' });
-    const again = applied(applyConfig(map, first.object, data({ a: '1' }), first.entries, later, false));
+    const again = applied(applyConfig(map, first, data({ a: '1' }), later, false));
     expect(again.entries[0]).toBe(first.entries[0]);
     const other = { ...later, apiVersion: 'v2' };
-    expect(applied(applyConfig(map, first.object, data({ a: '1' }), first.entries, other, false)).entries).toEqual([
+    expect(applied(applyConfig(map, first, data({ a: '1' }), other, false)).entries).toEqual([
       { ...first.entries[0], apiVersion: 'v2', time: later.time },
     ]);
-    const changed = applied(applyConfig(map, first.object, data({ a: '2' }), first.entries, later, false));
+    const changed = applied(applyConfig(map, first, data({ a: '2' }), later, false));
     expect(changed.entries[0]?.time).toBe(later.time);
-    const fewer = applied(applyConfig(map, data({ a: '1' }), data({}), first.entries, later, false));
+    const fewer = applied(
+      applyConfig(map, { object: data({ a: '1' }), entries: first.entries }, data({}), later, false),
+    );
     expect(fewer.entries[0]).toMatchObject({ time: later.time, fieldsV1: { 'f:data': {} } });
     const more = applied(
-      applyConfig(map, data({ a: '1', b: '1' }), data({ a: '1', b: '1' }), first.entries, later, false),
+      applyConfig(
+        map,
+        { object: data({ a: '1', b: '1' }), entries: first.entries },
+        data({ a: '1', b: '1' }),
+        later,
+        false,
+      ),
     );
     expect(more.entries[0]?.time).toBe(later.time);
   });
@@ -142,23 +152,22 @@ describe('an apply', () => {
     const first = byFirst();
     const update = { ...writer('one'), operation: 'Update' as const };
     const entries = [...first.entries].map((entry): Entry => ({ ...entry, operation: update.operation }));
-    const outcome = applyConfig(map, first.object, data({ a: '2' }), entries, writer('one'), false);
-    expect(conflicts(outcome)).toEqual([['one', '.data.a']]);
-    const status = applyConfig(
+    const outcome = applyConfig(
       map,
-      first.object,
+      { object: first.object, entries: entries },
       data({ a: '2' }),
-      first.entries,
-      writer('one', { subresource: 'status' }),
+      writer('one'),
       false,
     );
+    expect(conflicts(outcome)).toEqual([['one', '.data.a']]);
+    const status = applyConfig(map, first, data({ a: '2' }), writer('one', { subresource: 'status' }), false);
     expect(conflicts(status)).toEqual([['one', '.data.a']]);
   });
 
   it('names every conflict, with each manager', () => {
     const first = byFirst();
-    const two = applied(applyConfig(map, first.object, data({ a: '1', b: '1' }), first.entries, writer('two'), false));
-    const outcome = applyConfig(map, two.object, data({ a: '2', b: '2' }), two.entries, writer('three'), false);
+    const two = applied(applyConfig(map, first, data({ a: '1', b: '1' }), writer('two'), false));
+    const outcome = applyConfig(map, two, data({ a: '2', b: '2' }), writer('three'), false);
     expect(conflicts(outcome)).toEqual([
       ['one', '.data.a'],
       ['two', '.data.a'],
@@ -168,7 +177,7 @@ describe('an apply', () => {
 
   it('takes an absent field that another manager owns for a conflict when it sets it', () => {
     const first = byFirst();
-    const outcome = applyConfig(map, {}, data({ a: '2' }), first.entries, writer('two'), false);
+    const outcome = applyConfig(map, { object: {}, entries: first.entries }, data({ a: '2' }), writer('two'), false);
     expect(conflicts(outcome)).toEqual(
       [
         ['one', '.data'],
@@ -185,7 +194,7 @@ describe('an apply', () => {
       metadata: { labels: Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, ''])) },
     });
     const merged = (below: number, config: object) => () =>
-      applied(applyConfig(revision, state(below), config, [], writer('one'), false)).object;
+      applied(applyConfig(revision, { object: state(below), entries: [] }, config, writer('one'), false)).object;
     expect(merged(20_000 - 3 - 2 - 10, labels(10))()).toEqual({ ...state(20_000 - 15), ...labels(10) });
     expect(merged(20_000 - 3 - 2 - 10, labels(11))).toThrow(/values/);
     expect(merged(20_010, { revision: 1 })()).toEqual(state(20_010));
@@ -203,7 +212,7 @@ describe('taking over from client-side apply', () => {
     fieldsV1: { 'f:data': { 'f:a': {}, 'f:b': {}, 'f:c': {} } },
   };
   const over = (config: object, previous: object | undefined, force = false) =>
-    applyOver(map, live, config, [owner], writer('kubectl'), force, () => previous);
+    applyOver(map, { object: live, entries: [owner] }, config, { writer: writer('kubectl'), force }, () => previous);
 
   it('what was applied before and is unchanged since is no conflict', () => {
     const outcome = applied(over({ data: { a: '9' } }, { data: { a: '1', b: '2' } }));
@@ -227,7 +236,23 @@ describe('taking over from client-side apply', () => {
     const never = (): never => {
       throw new Error('asked');
     };
-    expect(applyOver(map, live, { data: { a: '1' } }, [owner], writer('kubectl'), false, never).type).toBe('applied');
-    expect(applyOver(map, live, { data: { a: '9' } }, [owner], writer('kubectl'), true, never).type).toBe('applied');
+    expect(
+      applyOver(
+        map,
+        { object: live, entries: [owner] },
+        { data: { a: '1' } },
+        { writer: writer('kubectl'), force: false },
+        never,
+      ).type,
+    ).toBe('applied');
+    expect(
+      applyOver(
+        map,
+        { object: live, entries: [owner] },
+        { data: { a: '9' } },
+        { writer: writer('kubectl'), force: true },
+        never,
+      ).type,
+    ).toBe('applied');
   });
 });

@@ -11,53 +11,29 @@ export interface Conflict {
   readonly path: readonly string[];
 }
 
-/**
- * The same for a client that takes an object over from client-side apply: what it applied before by that means, and nobody has
- * changed since, is no conflict. `previous`: asked only when there are conflicts.
- */
-export function applyOver(
-  root: Struct,
-  live: object,
-  config: object,
-  entries: readonly Entry[],
-  writer: Writer,
-  force: boolean,
-  previous: () => object | undefined,
-): Applied {
-  const outcome = applyConfig(root, live, config, entries, writer, force);
-  if (outcome.type === 'applied') return outcome;
-  const before = previous();
-  if (!before) return outcome;
-  const { added = {}, modified = {}, removed = {} } = compare(root, before, live) ?? {};
-  const own = difference(fieldsOf(root, before) ?? {}, union(union(added, modified), removed));
-  const conflicts = outcome.conflicts.filter(({ path }) => !hasPath(own, path));
-  if (conflicts.length > 0) return { type: 'conflicts', conflicts };
-  return applyConfig(root, live, config, entries, writer, true);
+/** An object with its managed fields. */
+export interface Tracked {
+  readonly object: object;
+  readonly entries: readonly Entry[];
 }
 
 export type Applied =
-  | { readonly type: 'applied'; readonly object: object; readonly entries: readonly Entry[] }
+  | ({ readonly type: 'applied' } & Tracked)
   | { readonly type: 'conflicts'; readonly conflicts: readonly Conflict[] };
 
 /**
- * Server-side apply (structured-merge-diff, `merge/update.go`): the live object with the configuration merged in, without
- * what the writer applied before, left out now, and nobody else owns. The writer then owns just what the configuration says.
- * What others own and would get another value is a conflict, unless `force`d: then it becomes the writer's. Throws
- * RequestEntityTooLarge when both together have more values than an object may have.
+ * Server-side apply (structured-merge-diff, `merge/update.go`): merges the configuration into the live object, and removes the fields
+ * that the writer applied before, omits now, and alone owns. Afterwards the writer owns the fields of the configuration. A field with
+ * another owner and another value is a conflict; with `force` it becomes the writer's. Throws RequestEntityTooLarge when the merged
+ * object has more values than an object may have.
  */
-export function applyConfig(
-  root: Struct,
-  live: object,
-  config: object,
-  entries: readonly Entry[],
-  writer: Writer,
-  force: boolean,
-): Applied {
+export function applyConfig(root: Struct, tracked: Tracked, config: object, writer: Writer, force: boolean): Applied {
+  const { object: live, entries } = tracked;
   const claimed = fieldsOf(root, config) ?? {};
   const own = entries.find((entry) => isOf(entry, writer));
   const others = entries.filter((entry) => entry !== own);
   const merged = merge(root, live, config) as object;
-  // What it takes to find out what goes grows with all that is there.
+  // The cost of pruning grows with the size of the whole object.
   const most = Math.max(maxValues, countValues(live));
   if (countValues(merged, most) > most) throw tooManyInObject();
   const object = own ? pruned(root, merged, own.fieldsV1, claimed, others) : merged;
@@ -68,7 +44,7 @@ export function applyConfig(
   }
   const left = disown(others, diff);
   if (isEmpty(claimed)) return { type: 'applied', object, entries: left };
-  // Applying the same again is no change, also not of the time.
+  // Applying the same configuration again changes nothing, not even the time.
   const same =
     own && own.apiVersion === writer.apiVersion && isEmptyDifference(diff) && equalSets(own.fieldsV1, claimed);
   return { type: 'applied', object, entries: inOrder([...left, same ? own : entryOf(writer, claimed)]) };
@@ -80,7 +56,7 @@ function conflictsOf(others: readonly Entry[], changed: FieldSet): Conflict[] {
   );
 }
 
-/** Takes away what the writer owned and now leaves out, but not what somebody else owns. */
+/** Removes the fields that the writer owned and omits now, except those with other owners. */
 function pruned(root: Struct, merged: object, last: FieldSet, claimed: FieldSet, others: readonly Entry[]): object {
   if (isEmpty(difference(last, claimed))) return merged;
   const lastWide = withStructs(root, last);
@@ -88,10 +64,10 @@ function pruned(root: Struct, merged: object, last: FieldSet, claimed: FieldSet,
   const owned = unionOf([claimed, ...others.map(({ fieldsV1 }) => fieldsV1)]);
   const bare = removeFields(root, merged, lastWide) ?? {};
   const bareWide = withStructs(root, fieldsOf(root, bare, false) ?? {});
-  // What others own comes back …
+  // Fields of other owners are kept …
   const kept = removeFields(root, merged, difference(mergedWide, union(bareWide, withStructs(root, owned)))) ?? {};
   const keptWide = withStructs(root, fieldsOf(root, kept, false) ?? {});
-  // … and so does what was no field of the writer's, such as what somebody else set in an item that the writer added.
+  // … and so are fields that the writer never owned, such as those another manager set in an item of the writer's.
   const gone = intersection(difference(mergedWide, keptWide), lastWide);
   return (removeFields(root, merged, gone) ?? {}) as object;
 }
@@ -102,4 +78,26 @@ function equalSets(a: FieldSet, b: FieldSet): boolean {
 
 function isEmptyDifference(diff: object): boolean {
   return Object.keys(diff).length === 0;
+}
+
+/**
+ * The same for a client that migrates from client-side apply: the fields of its last configuration that still have their values are no
+ * conflict. `previous`: that configuration, called only on a conflict.
+ */
+export function applyOver(
+  root: Struct,
+  tracked: Tracked,
+  config: object,
+  { writer, force }: { readonly writer: Writer; readonly force: boolean },
+  previous: () => object | undefined,
+): Applied {
+  const outcome = applyConfig(root, tracked, config, writer, force);
+  if (outcome.type === 'applied') return outcome;
+  const before = previous();
+  if (!before) return outcome;
+  const { added = {}, modified = {}, removed = {} } = compare(root, before, tracked.object) ?? {};
+  const unchanged = difference(fieldsOf(root, before) ?? {}, union(union(added, modified), removed));
+  const conflicts = outcome.conflicts.filter(({ path }) => !hasPath(unchanged, path));
+  if (conflicts.length > 0) return { type: 'conflicts', conflicts };
+  return applyConfig(root, tracked, config, writer, true);
 }

@@ -40,7 +40,7 @@ function configOf(root: Struct, object: Record<string, unknown>): object {
 }
 
 function apply(root: Struct, live: object, config: object, entries: readonly Entry[], who: Writer, force = true) {
-  const outcome = applyConfig(root, live, config, entries, who, force);
+  const outcome = applyConfig(root, { object: live, entries }, config, who, force);
   if (outcome.type !== 'applied') throw new Error('refused');
   return outcome;
 }
@@ -119,7 +119,7 @@ describe('server-side apply, for objects of any kind', () => {
     fc.assert(
       fc.property(objects, ({ root, a, b }) => {
         const one = apply(root, {}, a, [], writer('one'));
-        const plain = applyConfig(root, one.object, b, one.entries, writer('two'), false);
+        const plain = applyConfig(root, one, b, writer('two'), false);
         const forced = apply(root, one.object, b, one.entries, writer('two'));
         const diff = compare(root, one.object, forced.object) ?? {};
         const changed = union(diff.modified ?? {}, diff.added ?? {});

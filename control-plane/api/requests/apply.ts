@@ -147,7 +147,9 @@ function merged(
     beforeFirstApply(def.stored, current, writer, core.fieldSets);
   const wanted = partOf(def, target, config.object);
   const handover = writer.manager === 'kubectl' ? current.metadata.annotations?.[lastApplied] : undefined;
-  const outcome = applyOver(root, current, wanted, entries, writer, force, () => previously(def, handover));
+  const outcome = applyOver(root, { object: current, entries }, wanted, { writer, force }, () =>
+    previously(def, handover),
+  );
   if (outcome.type === 'conflicts') throw applyConflict(outcome.conflicts);
   const object = outcome.object as KubeObject;
   const synced = writer.manager === 'kubectl' ? withLastApplied(object, config.sent) : object;
