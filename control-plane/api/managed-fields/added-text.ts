@@ -2,8 +2,8 @@ import type { Shape, Struct } from './shapes.ts';
 import { elementOf, inOrder, type Json } from './values.ts';
 
 /**
- * The fields of a new object as the JSON text of their set; empty when there are none. The same as `addedFields` gives: a text
- * is put together in a fraction of the time that a tree takes, and equal objects' texts find the tree that is there already.
+ * The fields of a new object as the JSON text of their set; empty when there are none. The same set as `addedFields` gives, in a
+ * fraction of the time: equal texts share one tree.
  * `skip`: without these fields of the root.
  */
 export function addedText(root: Struct, object: object, skip: ReadonlySet<string>): string {
@@ -37,7 +37,7 @@ function textOf(shape: Shape, value: unknown, within: boolean, skip?: ReadonlySe
       const items = inOrder(shape, value as unknown[]);
       const elements = items.map((item) => elementOf(shape, item));
       for (const [index, element] of elements.entries()) {
-        // What stands there twice is owned as one; in order, equals stand together.
+        // Duplicates are one element; in order, they are neighbours.
         if (element === elements[index - 1]) continue;
         const whole = shape.type === 'set' || element === elements[index + 1];
         out += `,${JSON.stringify(element)}:${whole ? member : textOf(shape.item, items[index], false)}`;

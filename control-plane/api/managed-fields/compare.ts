@@ -1,16 +1,16 @@
 import { deepEqual } from '../patch/equal.ts';
-import { type FieldSet, type Growing, member, sorted } from './field-set.ts';
+import { type FieldSet, type MutableSet, member, sorted } from './field-set.ts';
 import type { KeyedList, ScalarSet, Shape, Struct } from './shapes.ts';
 import { elementOf, fieldValue, inOrder, isEmptyValue, itemsOf, type Json } from './values.ts';
 
-/** Which fields differ between two objects; none is in two of the sets. Absent: none. */
+/** The fields that differ between two objects, each in one of the sets. Absent: none. */
 export interface Difference {
   readonly added?: FieldSet;
   readonly modified?: FieldSet;
   readonly removed?: FieldSet;
 }
 
-/** What writing `next` over `live` does to fields. Either may be absent. */
+/** The changes from `live` to `next`; undefined for none. Either value may be absent. */
 export function compare(shape: Shape, live: unknown, next: unknown): Difference | undefined {
   if (live === next) return undefined;
   if (live === undefined) {
@@ -22,17 +22,17 @@ export function compare(shape: Shape, live: unknown, next: unknown): Difference 
     return removed && { removed };
   }
   if (shape.type === 'leaf') return deepEqual(live, next) ? undefined : { modified: member };
-  // An empty list or map is a value of its own: the same as nothing to what it holds, but not to who set it.
+  // Two empty values do not differ.
   if (isEmptyValue(live) && isEmptyValue(next)) return undefined;
   switch (shape.type) {
     case 'struct':
       return compareStructs(shape, live as Json, next as Json);
     case 'map': {
-      const found = new Gathered();
+      const found = new DifferenceBuilder();
       for (const name of sortedNames(live as Json, next as Json)) {
-        found.take(`f:${name}`, compare(shape.value, (live as Json)[name], (next as Json)[name]));
+        found.add(`f:${name}`, compare(shape.value, (live as Json)[name], (next as Json)[name]));
       }
-      return found.whole();
+      return found.build();
     }
     default:
       return compareLists(shape, live as unknown[], next as unknown[]);
@@ -40,8 +40,8 @@ export function compare(shape: Shape, live: unknown, next: unknown): Difference 
 }
 
 /**
- * All fields of a value that was not there before: those that it holds, and everything above them. Of a struct that
- * is there in any case (`within`), only what it holds; `skip`: without these of its fields.
+ * All fields of an added value: its leaves and their parents. `within`: the value is a struct that is always present, and itself no
+ * member. `skip`: fields of the root to omit.
  */
 export function addedFields(
   shape: Shape,
@@ -51,8 +51,8 @@ export function addedFields(
 ): FieldSet | undefined {
   if (value === undefined) return undefined;
   if (shape.type === 'leaf') return member;
-  // The node comes first in the order of its elements: it is put in at once, and taken back when it stands alone.
-  const out: Growing = within ? {} : { '.': member };
+  // The node itself comes first in the order of elements.
+  const out: MutableSet = within ? {} : { '.': member };
   let some = false;
   switch (shape.type) {
     case 'struct':
@@ -78,7 +78,7 @@ export function addedFields(
     default:
       for (const item of inOrder(shape, value as unknown[])) {
         const element = elementOf(shape, item);
-        // What stands there twice is owned as one.
+        // Duplicates are one element.
         const once = shape.type === 'list' && !(element in out);
         out[element] = (once && addedFields(shape.item, item)) || member;
         some = true;
@@ -89,13 +89,13 @@ export function addedFields(
 }
 
 function compareStructs(shape: Struct, live: Json, next: Json): Difference | undefined {
-  const found = new Gathered();
+  const found = new DifferenceBuilder();
   for (const field of shape.fields) {
     const [before, after] = [live[field.name], next[field.name]];
     if (before === after) continue;
-    found.take(field.element, compare(field.shape, fieldValue(live, field), fieldValue(next, field)));
+    found.add(field.element, compare(field.shape, fieldValue(live, field), fieldValue(next, field)));
   }
-  return found.whole();
+  return found.build();
 }
 
 function compareLists(
@@ -111,12 +111,12 @@ function compareLists(
     const part = compareItems(item, left.get(element) ?? [], right.get(element) ?? []);
     if (part) parts.set(element, part);
   }
-  const found = new Gathered();
-  for (const element of sorted([...parts.keys()])) found.take(element, parts.get(element));
-  return found.whole();
+  const found = new DifferenceBuilder();
+  for (const element of sorted([...parts.keys()])) found.add(element, parts.get(element));
+  return found.build();
 }
 
-/** What stands in a list under one element: mostly one item, before and after. */
+/** Compares the items with one element: mostly one before and one after. */
 function compareItems(item: Shape, before: readonly unknown[], after: readonly unknown[]): Difference | undefined {
   if (before.length < 2 && after.length < 2) return compare(item, before[0], after[0]);
   if (before.length > 1 && after.length > 1) return deepEqual(before, after) ? undefined : { modified: member };
@@ -124,13 +124,13 @@ function compareItems(item: Shape, before: readonly unknown[], after: readonly u
   return { ...compare(item, before[0], undefined), added: member };
 }
 
-/** Differences of a value's parts, on their way to be one of the value. */
-class Gathered {
-  #added: Growing | undefined;
-  #modified: Growing | undefined;
-  #removed: Growing | undefined;
+/** Collects the differences of a value's parts. */
+class DifferenceBuilder {
+  #added: MutableSet | undefined;
+  #modified: MutableSet | undefined;
+  #removed: MutableSet | undefined;
 
-  take(element: string, part: Difference | undefined): void {
+  add(element: string, part: Difference | undefined): void {
     if (!part) return;
     const { added, modified, removed } = part;
     if (added) {
@@ -147,7 +147,7 @@ class Gathered {
     }
   }
 
-  whole(): Difference | undefined {
+  build(): Difference | undefined {
     if (!this.#added && !this.#modified && !this.#removed) return undefined;
     return {
       ...(this.#added ? { added: this.#added } : {}),

@@ -1,18 +1,18 @@
 /**
- * A set of fields in the form in which it stands in `managedFields[].fieldsV1` (structured-merge-diff, `fieldpath`): a tree
- * of path elements. A node without children is a member; a node with children is one only when it has the child `.`.
+ * A set of fields in the form of `managedFields[].fieldsV1` (structured-merge-diff, `fieldpath`): a tree of path elements. A node
+ * without children is a member; a node with children is a member only when it has the child `.`.
  *
  *   f:NAME  a field or a map's entry      k:{…}  the item of a list with these keys
  *   v:JSON  the item of a set             i:N    the item at an index
  *
- * Sets are never changed once made, so that parts of them may be shared. Their elements stand in Kubernetes' order.
+ * Sets are immutable, so that they share parts. Their elements are in Kubernetes' order.
  */
 export interface FieldSet {
   readonly [element: string]: FieldSet;
 }
 
-/** While one is being made. */
-export type Growing = Record<string, FieldSet>;
+/** A set under construction. */
+export type MutableSet = Record<string, FieldSet>;
 
 /** A member without children. */
 export const member: FieldSet = Object.freeze({});
@@ -24,7 +24,7 @@ export function isEmpty(set: FieldSet): boolean {
   return true;
 }
 
-/** Whether the node stands for a field of its own, and not only for some below it. */
+/** Whether the node is a field itself, not only the parent of some. */
 export function isMember(node: FieldSet): boolean {
   return self in node || isEmpty(node);
 }
@@ -35,7 +35,7 @@ export function hasChildren(node: FieldSet): boolean {
   return false;
 }
 
-/** A node of its parts; undefined when nothing of it is in the set. */
+/** A node with these children; undefined when neither it nor a child is a member. */
 export function nodeOf(isSelf: boolean, children: FieldSet | undefined): FieldSet | undefined {
   if (!children || isEmpty(children)) return isSelf ? member : undefined;
   return isSelf ? { [self]: member, ...children } : children;
@@ -46,7 +46,7 @@ export function union(a: FieldSet, b: FieldSet): FieldSet {
   return a === b ? a : unionOf([a, b]);
 }
 
-/** Members of any, however many: each element is looked at once for each set that has it. */
+/** Members of any; linear in the sizes of the sets. */
 export function unionOf(sets: readonly FieldSet[]): FieldSet {
   const [only] = sets;
   if (sets.length < 2) return only ?? {};
@@ -55,12 +55,12 @@ export function unionOf(sets: readonly FieldSet[]): FieldSet {
     for (const element in set) {
       const node = set[element];
       if (element === self || !node) continue;
-      const there = nodes.get(element);
-      if (there) there.push(node);
+      const same = nodes.get(element);
+      if (same) same.push(node);
       else nodes.set(element, [node]);
     }
   }
-  const out: Growing = {};
+  const out: MutableSet = {};
   for (const element of sorted([...nodes.keys()])) {
     const found = nodes.get(element) ?? [];
     const [first = member] = found;
@@ -70,9 +70,9 @@ export function unionOf(sets: readonly FieldSet[]): FieldSet {
   return out;
 }
 
-/** Members of `a` that are not in `b`. A member does not take with it what lies below. */
+/** Members of `a` that are not in `b`. Removing a member keeps its children. */
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
-  const out: Growing = {};
+  const out: MutableSet = {};
   for (const element in a) {
     const [left, right] = [a[element], b[element]];
     if (element === self || !left || left === right) continue;
@@ -84,7 +84,7 @@ export function difference(a: FieldSet, b: FieldSet): FieldSet {
 
 /** Members of both. */
 export function intersection(a: FieldSet, b: FieldSet): FieldSet {
-  const out: Growing = {};
+  const out: MutableSet = {};
   for (const element in a) {
     const [left, right] = [a[element], b[element]];
     if (element === self || !left || !right) continue;
@@ -146,7 +146,7 @@ export function valueElement(value: unknown): string {
   return `v:${goJson(value)}`;
 }
 
-/** JSON as Go's encoder writes it: with what could end a script escaped. */
+/** JSON as Go's encoder writes it, with HTML characters escaped. */
 function goJson(value: unknown): string {
   const text = JSON.stringify(value);
   return /[<>&\u2028\u2029]/.test(text)
@@ -154,7 +154,7 @@ function goJson(value: unknown): string {
     : text;
 }
 
-/** Elements in Kubernetes' order, each once. What they say as JSON is read once. */
+/** Elements in Kubernetes' order, without duplicates. Each is parsed once. */
 export function sorted(elements: readonly string[]): string[] {
   const once = [...new Set(elements)];
   if (once.every((element) => element.startsWith('f:'))) return once.sort();
@@ -168,7 +168,7 @@ const kinds = 'fkvi';
 
 interface Ranked {
   readonly element: string;
-  /** What stands after the colon; of keys and values, what it says. */
+  /** The text after the colon; of keys and values, parsed. */
   readonly value: unknown;
 }
 
@@ -197,7 +197,7 @@ function compareKeys(a: Record<string, unknown>, b: Record<string, unknown>): nu
   return left.length - right.length;
 }
 
-/** Numbers before texts before truths, as structured-merge-diff orders values. */
+/** Numbers before strings before booleans, as structured-merge-diff orders values. */
 export function compareValues(a: unknown, b: unknown): number {
   if (typeof a !== typeof b) return rankOf(a) - rankOf(b);
   const [left, right] = [a as string, b as string];
@@ -209,11 +209,10 @@ function rankOf(value: unknown): number {
 }
 
 /**
- * A set that a client sent, in our order and without what is no path element. Throws SyntaxError when a key of a list is not
- * JSON.
+ * A set that a client sent, in Kubernetes' order and without invalid path elements. Throws SyntaxError when a key of a list is no JSON.
  */
 export function readFieldSet(value: unknown, depth = 0): FieldSet {
-  const out: Growing = {};
+  const out: MutableSet = {};
   if (typeof value !== 'object' || value === null || depth > maxDepth) return out;
   const found = new Map<string, unknown>();
   let isSelf = false;

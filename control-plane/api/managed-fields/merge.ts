@@ -1,11 +1,11 @@
 import { setMember } from '../patch/merge.ts';
-import { type FieldSet, type Growing, hasChildren, isEmpty, isMember, member, nodeOf, sorted } from './field-set.ts';
+import { type FieldSet, hasChildren, isEmpty, isMember, type MutableSet, member, nodeOf, sorted } from './field-set.ts';
 import type { KeyedList, ScalarSet, Shape } from './shapes.ts';
 import { elementOf, isEmptyValue, itemsOf, type Json } from './values.ts';
 
 /**
- * The live value with what a configuration says of it: scalars and whatever is owned as a whole are replaced, structs and
- * maps merge, list items merge by their keys. Shares what it does not change with both, and changes neither.
+ * The live value merged with a configuration: scalars and atomic values are replaced, structs and maps merge, list items merge by their
+ * keys. The result shares unchanged parts with both, and changes neither.
  */
 export function merge(shape: Shape, live: unknown, config: unknown): unknown {
   if (config === undefined) return live;
@@ -24,13 +24,13 @@ export function merge(shape: Shape, live: unknown, config: unknown): unknown {
 }
 
 /**
- * The fields that a configuration sets, and so claims: what it holds as a whole, and the list items and map entries that it
- * names. The structs around them have no owner. `inOrder`: false for a set that is only looked up in.
+ * The fields that a configuration sets, and so claims: its leaves, and its list items and map entries. The structs around them have no
+ * owner. `inOrder`: false for a set that is only used for look-ups.
  */
 export function fieldsOf(shape: Shape, value: unknown, inOrder = true): FieldSet | undefined {
   if (value === undefined) return undefined;
   if (shape.type === 'leaf') return member;
-  const children: Growing = {};
+  const children: MutableSet = {};
   switch (shape.type) {
     case 'struct':
       for (const field of shape.fields) {
@@ -57,7 +57,7 @@ export function fieldsOf(shape: Shape, value: unknown, inOrder = true): FieldSet
   return isEmpty(children) ? undefined : children;
 }
 
-/** The value without the fields of a set; undefined when nothing of it is left. Changes nothing. */
+/** A copy of the value without the fields of a set; undefined when nothing is left. */
 export function removeFields(shape: Shape, value: unknown, fields: FieldSet): unknown {
   if (shape.type === 'leaf' || value === undefined) return value;
   if (shape.type === 'struct' || shape.type === 'map') {
@@ -87,7 +87,7 @@ export function removeFields(shape: Shape, value: unknown, fields: FieldSet): un
 export function withStructs(shape: Shape | undefined, set: FieldSet, asMember = false): FieldSet {
   // No struct is below these.
   if (shape?.type === 'set' || (shape?.type === 'map' && shape.value.type === 'leaf')) return set;
-  const out: Growing = asMember ? { '.': member } : {};
+  const out: MutableSet = asMember ? { '.': member } : {};
   for (const element in set) {
     const node = set[element] ?? member;
     if (element === '.' || !hasChildren(node)) {

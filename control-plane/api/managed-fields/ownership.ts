@@ -7,25 +7,25 @@ import { withText } from './set-text.ts';
 import type { Struct } from './shapes.ts';
 
 /**
- * Who owns which fields of an object: `metadata.managedFields`, as Kubernetes keeps it (apimachinery,
- * `util/managedfields`). One entry a writer and way of writing; a field that an update changes is its writer's alone.
+ * The manager of a write, by which `metadata.managedFields` has its entry (apimachinery, `util/managedfields`): one entry per manager,
+ * operation, version and subresource. An update takes the fields that it changes from all other managers.
  */
 export interface Writer {
   readonly manager: string;
   readonly operation: 'Apply' | 'Update';
   readonly apiVersion: string;
   readonly subresource?: string;
-  /** RFC 3339: of entries that this write changes. */
+  /** RFC 3339: the time of entries that this write changes. */
   readonly time: string;
 }
 
 export type Entry = ManagedFieldsEntry & { readonly fieldsV1: FieldSet };
 
-/** The most entries of updates; the oldest of more are thrown together. */
+/** The most entries of updates; the oldest of more are merged. */
 const maxUpdates = 10;
 const ancient = 'ancient-changes';
 
-/** The entries of a new object. `skip`: fields of the root that the server makes, whatever the client sent. */
+/** The entries of a new object. `skip`: fields of the root that the server sets, whatever the client sends. */
 export function ownNew(
   root: Struct,
   object: object,
@@ -38,8 +38,8 @@ export function ownNew(
 }
 
 /**
- * The entries after an update: what it adds or changes is the writer's, what it removes is nobody's. The same array when
- * no field changed hands. An object whose fields were never tracked stays so.
+ * The entries after an update: added and changed fields are the writer's, removed fields have no owner. Returns the same array when no
+ * owner changes. An untracked object stays untracked.
  */
 export function ownUpdated(
   root: Struct,
@@ -60,7 +60,7 @@ export function ownUpdated(
   return inOrder(capped(before ? left.with(at, mine) : [...left, mine]));
 }
 
-/** The entries without what a write takes from them; those that are left with nothing are gone. */
+/** The entries without the fields that a write takes from them, and without entries that lose all fields. */
 export function disown(
   entries: readonly Entry[],
   { added = {}, modified = {}, removed = {} }: Difference,
@@ -94,7 +94,7 @@ export function entryOf({ manager, operation, apiVersion, subresource, time }: W
   };
 }
 
-/** Whether the entry is the writer's own: who applies is the same in every version. */
+/** Whether the entry is the writer's; for an apply in any version. */
 export function isOf(entry: Entry, writer: Writer): boolean {
   return (
     entry.manager === writer.manager &&
@@ -117,22 +117,22 @@ export function inOrder(entries: readonly Entry[]): Entry[] {
 }
 
 /**
- * The entries that an update goes out from: those that the client sends, when they are whole, else those there are. None when
- * the client sends an empty list, or one with an empty entry: that is how all of them are reset.
+ * The entries that an update starts from: those that the client sends, if they are valid, otherwise the present ones. An empty list, or
+ * one with an empty entry, resets them.
  */
 export function startingEntries(
   live: readonly ManagedFieldsEntry[] | undefined,
   given: readonly ManagedFieldsEntry[] | undefined,
 ): readonly Entry[] {
-  const there = (live ?? []) as readonly Entry[];
-  if (given === undefined || given === live) return there;
+  const present = (live ?? []) as readonly Entry[];
+  if (given === undefined || given === live) return present;
   const [first] = given;
   if (first === undefined || (given.length === 1 && Object.keys(first).length === 0)) return [];
-  if (sameEntries(given, there)) return there;
-  return readEntries(given) ?? there;
+  if (sameEntries(given, present)) return present;
+  return readEntries(given) ?? present;
 }
 
-/** Undefined when one of them is no entry of ours. */
+/** Undefined when an entry is invalid. */
 function readEntries(given: readonly ManagedFieldsEntry[]): Entry[] | undefined {
   const read = new Map<string, Entry>();
   for (const entry of given) {
@@ -153,11 +153,11 @@ function readEntries(given: readonly ManagedFieldsEntry[]): Entry[] | undefined 
   return inOrder([...read.values()].filter((entry) => !isEmpty(entry.fieldsV1)));
 }
 
-/** Clients mostly send back what they have read. */
-function sameEntries(given: readonly ManagedFieldsEntry[], there: readonly Entry[]): boolean {
+/** Clients mostly send back the entries that they have read. */
+function sameEntries(given: readonly ManagedFieldsEntry[], present: readonly Entry[]): boolean {
   return (
-    given.length === there.length &&
-    given.every((entry, i) => entry.fieldsV1 === there[i]?.fieldsV1 && isSame(entry, there[i]))
+    given.length === present.length &&
+    given.every((entry, i) => entry.fieldsV1 === present[i]?.fieldsV1 && isSame(entry, present[i]))
   );
 }
 
@@ -172,11 +172,11 @@ function isSame(a: ManagedFieldsEntry, b: ManagedFieldsEntry | undefined): boole
   );
 }
 
-/** At most so many updates: the oldest are put together, those of each version by themselves. */
+/** At most `maxUpdates` entries of updates: the oldest are merged, one per version. */
 function capped(entries: readonly Entry[]): readonly Entry[] {
   const updates = entries.filter((entry) => entry.operation === 'Update');
   if (updates.length <= maxUpdates) return entries;
-  // What was put together before is the oldest, whatever its time: each version has one such entry.
+  // Merged entries count as the oldest, whatever their time: each version has one.
   const age = ({ time = '', manager = '', apiVersion = '', subresource = '' }: Entry): string[] => [
     manager === ancient && subresource === '' ? 'merged' : 'single',
     time,

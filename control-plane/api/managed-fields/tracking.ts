@@ -11,15 +11,15 @@ import { type Entry, ownNew, ownUpdated, startingEntries, type Writer } from './
 import { rootShape } from './shapes.ts';
 
 /**
- * Kinds whose objects are tracked only from their first apply on: they are written by programs, often, and nobody shares
- * them. An apply to one begins with a manager of what was there (`before-first-apply`), as Kubernetes does for old objects.
+ * Kinds whose objects are tracked from their first apply on: programs write them often and do not share them. Their first apply adds an
+ * entry of the manager `before-first-apply`, as Kubernetes does for untracked objects.
  */
 const untracked: ReadonlySet<string> = new Set(['Event', 'Lease', 'NodeGuard', 'JoinToken', 'NodeEnrollment']);
 
-/** Letters of a manager's name. */
+/** The longest name of a manager, in characters. */
 const longestManager = 128;
 
-/** Who writes, by the request: its field manager, or the program's name. */
+/** The writer of a request: its field manager, otherwise the program's name. */
 export function writerOf(
   def: KindDef,
   context: RequestContext,
@@ -37,7 +37,7 @@ export function writerOf(
   };
 }
 
-/** Sets the owners of a new object: all that the client or a default set is the writer's. */
+/** Sets the managed fields of a new object: the writer owns all fields that the client or a default set. */
 export function trackNew(def: KindDef, draft: KubeObject, writer: Writer, sets: SharedFieldSets): void {
   if (untracked.has(def.kind)) return;
   const entries = ownNew(rootShape(def.message), draft, writer, resetOf(def), sets);
@@ -52,14 +52,14 @@ export function trackUpdate(
   given: readonly ManagedFieldsEntry[] | undefined,
   writer: Writer,
 ): void {
-  const there = live.metadata.managedFields;
-  // Through a subresource nobody says who owns what.
-  const entries = writer.subresource ? startingEntries(there, undefined) : startingEntries(there, given);
+  const present = live.metadata.managedFields;
+  // A write to a subresource cannot set managed fields.
+  const entries = writer.subresource ? startingEntries(present, undefined) : startingEntries(present, given);
   const owned = ownUpdated(rootShape(def.message), live, next, entries, writer);
-  if (owned.length === 0 ? there !== undefined : owned !== there) setEntries(next, owned);
+  if (owned.length === 0 ? present !== undefined : owned !== present) setEntries(next, owned);
 }
 
-/** The entries of an object that was not tracked before somebody applied to it: all that it has belongs to those before. */
+/** The entries of an untracked object at its first apply: one entry that owns all of its fields. */
 export function beforeFirstApply(
   def: KindDef,
   live: KubeObject,
@@ -79,16 +79,16 @@ export function setEntries(
     entries && entries.length > 0 ? { ...metadata, managedFields: entries as ManagedFieldsEntry[] } : metadata;
 }
 
-/** `next` with the times of `live`'s owners, if nothing else about the owners is new: a time alone is no change. */
+/** `next` with the times of `live`'s managed fields, where only the times differ: a time alone is no change. */
 export function timed(live: KubeObject, next: KubeObject): KubeObject {
-  const [there, given] = [live.metadata.managedFields ?? [], next.metadata.managedFields ?? []];
-  if (there === given || there.length !== given.length) return next;
+  const [before, after] = [live.metadata.managedFields ?? [], next.metadata.managedFields ?? []];
+  if (before === after || before.length !== after.length) return next;
   const untimed = (entries: readonly ManagedFieldsEntry[]) => entries.map(({ time: _time, ...entry }) => entry);
-  if (!deepEqual(untimed(there), untimed(given))) return next;
-  return { ...next, metadata: { ...next.metadata, managedFields: there } };
+  if (!deepEqual(untimed(before), untimed(after))) return next;
+  return { ...next, metadata: { ...next.metadata, managedFields: before } };
 }
 
-/** What a write to the object itself leaves as it is. */
+/** The fields that a write to the main resource resets. */
 export function resetOf(def: KindDef): ReadonlySet<string> {
   return def.subresources.includes('status') ? statusOnly : nothing;
 }
@@ -96,7 +96,7 @@ export function resetOf(def: KindDef): ReadonlySet<string> {
 const statusOnly: ReadonlySet<string> = new Set(['status']);
 const nothing: ReadonlySet<string> = new Set();
 
-/** What stands before the first slash of a user agent, as far as it can be printed. */
+/** The part of a user agent before its first slash, without characters that cannot be printed. */
 function managerOfAgent(agent: string): string {
   const end = agent.indexOf('/');
   const name = end < 0 ? agent : agent.slice(0, end);

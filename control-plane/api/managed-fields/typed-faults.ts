@@ -7,9 +7,9 @@ import { keyElement, printElement, valueElement } from './field-set.ts';
 import { fieldsOf, listKeys } from './shapes.ts';
 
 /**
- * What of a configuration does not fit its kind, each with its path, in the words of Kubernetes' structured merge: unknown fields, values of
- * another type, list items without their key or with one that another has (structured-merge-diff, `typed/validate.go`).
- * `message`: the full name of the object's message. Empty: it fits.
+ * The faults of a configuration, each with its path, in the words of Kubernetes' structured merge: unknown fields, values of another type,
+ * list items without their key or with a duplicate one (structured-merge-diff, `typed/validate.go`). `message`: the full name of the
+ * object's message. Empty: none.
  */
 export function typedFaults(message: string, value: unknown): string[] {
   const faults: string[] = [];
@@ -22,12 +22,12 @@ interface At {
   readonly faults: string[];
 }
 
-/** More faults than these tell a person nothing new. */
+/** The most faults that one refusal lists. */
 const maxFaults = 32;
-/** Letters of a value's JSON that a fault repeats. */
+/** The longest value that a fault repeats, in characters of JSON. */
 const longestValue = 4_096;
 
-/** An object may stand in another, and say what it is: a claim in a stateful set. */
+/** Objects may be embedded in others with apiVersion and kind: a claim template in a StatefulSet. */
 const objects: ReadonlySet<string> = new Set(kindTable.map(({ message }) => message));
 
 const numeric: ReadonlySet<string> = new Set(['int32', 'uint32', 'int64', 'uint64', 'double']);
@@ -80,7 +80,7 @@ function checkList(field: FieldSchema, value: unknown, at: At): void {
       continue;
     }
     const fault = keys.length > 0 ? keyedFault(keys, item) : setFault(item);
-    // Without its key an item has no path, and nothing more can be said of it.
+    // An item without its key has no path: its other faults cannot be named.
     if (fault) {
       report(at, `element ${index}: ${fault}`);
       return;
@@ -145,7 +145,7 @@ function goType(value: unknown): string {
   return typeof value === 'string' ? 'string' : 'map[string]interface {}';
 }
 
-/** A JSON value as Go writes it in its own syntax; what is large, by its kind alone. */
+/** A JSON value in Go syntax (%#v); of a large one only the type. */
 function goValue(value: unknown): string {
   const text = JSON.stringify(value);
   if (text.length > longestValue) return `${goType(value)}{…}`;

@@ -3,19 +3,19 @@ import type { KeyedList, ScalarSet, StructField } from './shapes.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** The value of a field, also where our JSON leaves out what Kubernetes' type always has. */
+/** The value of a field, including the empty one that Kubernetes' Go type always has. */
 export function fieldValue(object: Json, field: StructField): unknown {
   const value = object[field.name];
   return value === undefined ? field.always : value;
 }
 
-/** A list's items by their elements in a field set; what stands there several times comes as several. In no order. */
+/** A list's items by their elements in a field set, duplicates included. Unordered. */
 export function itemsOf(shape: KeyedList | ScalarSet, list: readonly unknown[] | undefined): Map<string, unknown[]> {
   const items = new Map<string, unknown[]>();
   for (const item of list ?? []) {
     const element = elementOf(shape, item);
-    const there = items.get(element);
-    if (there) there.push(item);
+    const same = items.get(element);
+    if (same) same.push(item);
     else items.set(element, [item]);
   }
   return items;
@@ -36,7 +36,7 @@ export function elementOf(shape: KeyedList | ScalarSet, item: unknown): string {
   return keyElement(pairs);
 }
 
-/** A list's elements in the order that field sets have. Most lists have one key, or few items. */
+/** A list's items in the order of field sets. */
 export function inOrder(shape: KeyedList | ScalarSet, list: readonly unknown[]): readonly unknown[] {
   if (list.length < 2) return list;
   if (shape.type === 'set') return [...list].sort(compareValues);

@@ -1,6 +1,6 @@
 /**
- * Equality of JSON values; the order of an object's members does not matter. `listOf`: the items of a list of `a`, when they are not
- * in the array itself.
+ * Equality of JSON values in any order of members; a member that is undefined counts as absent. `listOf`: the items of a list of `a`, for
+ * lists whose items are kept elsewhere.
  */
 export function deepEqual(a: unknown, b: unknown, listOf?: (list: readonly unknown[]) => readonly unknown[]): boolean {
   if (a === b) return true;

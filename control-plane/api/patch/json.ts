@@ -4,13 +4,13 @@ import { shownPath, unfit } from './refusal.ts';
 
 /** The most operations of one patch, as in Kubernetes (`maxJSONPatchOperations`). */
 const maxOperations = 10_000;
-/** What `copy` may add, in characters of JSON: it can double a document each time. Kubernetes allows as much as a body may have. */
+/** The most that `copy` may add, in characters of JSON, as each can double a document. Kubernetes allows the size of a body. */
 const maxCopied = 3 * 1024 * 1024;
 
 /**
- * Applies a JSON Patch (RFC 6902). Shares what it does not change with `document`, and what it adds with the patch; changes
- * neither. Throws BadRequest for a malformed patch, Invalid for one that does not fit the document (a path that is not
- * there, a `test` that fails), RequestEntityTooLarge for too many operations or copies.
+ * Applies a JSON Patch (RFC 6902). The result shares unchanged parts with `document` and added ones with the patch; changes neither.
+ * Throws BadRequest for a malformed patch, Invalid for one that does not fit the document (an absent path, a `test` that fails),
+ * RequestEntityTooLarge for too many operations or copies.
  */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw new ApiError('BadRequest', 'a JSON patch must be a list of operations');
@@ -52,7 +52,7 @@ function applyOperation(document: PatchedDocument, step: unknown, copied: { size
       document.add(path, copyOf(document.text(requireFrom(from)), copied));
       return;
     case 'test': {
-      // A member that an object does not have is null to a test, as in Kubernetes; an item or a parent that is missing is not.
+      // As in Kubernetes a test takes an absent member as null, but not an absent item or parent.
       const same = (value === null && document.isAbsentMember(path)) || document.is(path, value);
       if (!same) throw unfit(`testing path ${shownPath(path)} failed: the value is another`);
       return;

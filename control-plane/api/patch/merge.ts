@@ -1,6 +1,6 @@
 /**
- * Applies a JSON Merge Patch (RFC 7386): objects merge, null removes, everything else replaces. Shares what
- * it does not change with `target`, and changes neither.
+ * Applies a JSON Merge Patch (RFC 7386): objects merge, null removes, everything else replaces. The result shares unchanged parts with
+ * `target`; changes neither.
  */
 export function applyMergePatch(target: unknown, patch: unknown): unknown {
   if (!isRecord(patch)) return patch;

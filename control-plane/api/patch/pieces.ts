@@ -1,12 +1,9 @@
-/** Items of a piece; one that grows to twice as many is cut in two. */
+/** The items of a piece; a piece of twice as many is split. */
 const pieceSize = 512;
 
-/**
- * A long list that many operations change: an item goes in or out anywhere without moving all that stand behind it.
- * Indexes must be within the list.
- */
+/** A long list that many operations change: inserting or removing an item moves only the items of its piece. Indexes must be in range. */
 export class Pieces {
-  /** At least one; those that have been emptied stay. */
+  /** At least one; empty pieces stay. */
   readonly #pieces: unknown[][] = [];
   #length: number;
 
@@ -30,7 +27,7 @@ export class Pieces {
     piece[at] = value;
   }
 
-  /** Before the item at `index`; at the length of the list: as its last. */
+  /** Inserts before the item at `index`; at the length of the list: appends. */
   insert(index: number, value: unknown): void {
     const { number, piece, at } = this.#find(index);
     piece.splice(at, 0, value);
@@ -45,7 +42,7 @@ export class Pieces {
     this.#length--;
   }
 
-  /** The list as it is now, as a plain array. */
+  /** The present list as an array. */
   whole(): unknown[] {
     return this.#pieces.flat();
   }
@@ -61,7 +58,7 @@ export class Pieces {
   }
 }
 
-/** Takes from a piece that has grown to twice the usual size what is to be a piece of its own. */
+/** Removes the second half of a piece of twice the usual size; undefined for a shorter one. */
 export function cutOff(piece: unknown[]): unknown[] | undefined {
   return piece.length < 2 * pieceSize ? undefined : piece.splice(pieceSize);
 }

@@ -2,10 +2,10 @@ import { ApiError } from '../../../shared/errors.ts';
 import type { PatchBody } from '../api.ts';
 import { isRecord } from './merge.ts';
 
-/** Letters of the patch, or of what it made, that an error repeats. */
+/** The longest part of a patch or its result that an error repeats, in characters. */
 const longestValue = 4_096;
 
-/** Characters of a path that an error repeats. */
+/** The longest part of a path that an error repeats, in characters. */
 const longestPath = 1_024;
 
 /** A path as errors show it. */
@@ -13,7 +13,7 @@ export function shownPath(path: string): string {
   return path.length > longestPath ? `${path.slice(0, longestPath)}…` : path;
 }
 
-/** What came out of a patch is no object of the kind. */
+/** The result of a patch is no valid object of its kind. */
 export function invalidPatch(patch: PatchBody, patched: unknown, why: string): ApiError {
   const value = patch.type === 'strategic' ? printedMap(patch.body) : cut(JSON.stringify(patched));
   const message = `Invalid value: ${JSON.stringify(value)}: ${why}`;
@@ -22,14 +22,14 @@ export function invalidPatch(patch: PatchBody, patched: unknown, why: string): A
   });
 }
 
-/** As Go prints it: `map[spec:map[replicas:2]]`; of a long one the beginning. */
+/** As Go prints a value: `map[spec:map[replicas:2]]`; of a long one the beginning. */
 export function printedMap(value: unknown): string {
   const out = { text: '' };
   print(value, out);
   return cut(out.text);
 }
 
-/** Stops when there is enough. */
+/** Stops at the longest value that an error repeats. */
 function print(value: unknown, out: { text: string }): void {
   const open = Array.isArray(value) ? '[' : isRecord(value) ? 'map[' : undefined;
   if (open === undefined) {
@@ -48,7 +48,7 @@ function print(value: unknown, out: { text: string }): void {
   out.text += ']';
 }
 
-/** An object's members by their names; a list's items have none. */
+/** An object's members in the order of their names; a list's items without names. */
 function* membersOf(value: object): Generator<readonly [name: string | undefined, value: unknown]> {
   if (Array.isArray(value)) {
     for (const item of value) yield [undefined, item];
@@ -61,10 +61,7 @@ function cut(text: string): string {
   return text.length > longestValue ? `${text.slice(0, longestValue)}…` : text;
 }
 
-/**
- * A patch that does not fit the object, as Kubernetes answers it, and what does not fit. Its own answer ends before the
- * colon.
- */
+/** A patch that does not fit the object, in Kubernetes' words, with the reason appended. */
 export function unfit(why: string): ApiError {
   return new ApiError('Invalid', `the server rejected our request due to an error in our request: ${why}`);
 }
