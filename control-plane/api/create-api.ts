@@ -1,9 +1,5 @@
 import type { Log } from '../../shared/log.ts';
-import { certificates } from './admission/certificates.ts';
-import { plugins } from './admission/index.ts';
-import { namespaceContents } from './admission/namespace-contents.ts';
-import { nodeRestriction } from './admission/node-restriction.ts';
-import { serviceAccount } from './admission/service-account.ts';
+import { admissionPlugins } from './admission/index.ts';
 import type { Api, NodeStreams } from './api.ts';
 import { Pipeline } from './pipeline.ts';
 import type { KindHandlers } from './requests/unstored.ts';
@@ -39,13 +35,7 @@ export function createApi(deps: ApiDeps): Api {
   const { random, authorizer, rootCertificate, tokens, nodeStreams = noNodeStreams } = deps;
   const core = new WriteCore({
     ...deps,
-    plugins: [
-      nodeRestriction,
-      namespaceContents({ random, rootCertificate }),
-      serviceAccount({ random, tokens: !!tokens }),
-      ...plugins,
-      certificates(authorizer),
-    ],
+    plugins: admissionPlugins({ random, authorizer, rootCertificate, tokens: !!tokens }),
     writeHooks: writeHooks(deps),
   });
   const handlers: KindHandlers = {

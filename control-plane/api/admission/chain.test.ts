@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { Kind } from '../../../shared/generated/types.ts';
 import { podOf, readerOf, refusalOf, requestOf, stored } from '../../../test/support/admission.ts';
 import { AdmissionChain } from './chain.ts';
-import { namespaces } from './namespaces.ts';
 import type { AdmissionPlugin, Rule } from './plugin.ts';
+import { namespaceLifecycle } from './plugins/namespace-lifecycle.ts';
 
 const nothing = { get: () => undefined, list: () => [], count: () => 0 } as never;
 
@@ -102,13 +102,13 @@ describe('a namespace', () => {
   test('that the cluster lives by may not be deleted; any other may', () => {
     const remove = (name: string) =>
       refusalOf(() =>
-        namespaces.validate?.(requestOf('Namespace', { verb: 'delete', name }), undefined, undefined, nothing),
+        namespaceLifecycle.validate?.(requestOf('Namespace', { verb: 'delete', name }), undefined, undefined, nothing),
       );
     for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease']) {
       expect(remove(name)).toMatch('this namespace may not be deleted');
     }
     expect(remove('mine')).toBeUndefined();
     const create = requestOf('Namespace', { name: 'default' });
-    expect(refusalOf(() => namespaces.validate?.(create, undefined, undefined, nothing))).toBeUndefined();
+    expect(refusalOf(() => namespaceLifecycle.validate?.(create, undefined, undefined, nothing))).toBeUndefined();
   });
 });

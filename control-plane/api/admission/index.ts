@@ -1,27 +1,50 @@
-import { defaultIngressClass, defaultStorageClass } from './default-classes.ts';
-import { disruptionBudgets } from './disruption-budgets.ts';
-import { limitRanges } from './limit-ranges.ts';
-import { namespaces } from './namespaces.ts';
+import type { Random } from '../../../shared/random.ts';
+import type { Authorizer } from '../auth/identity.ts';
 import type { AdmissionPlugin } from './plugin.ts';
-import { podSecurity, podSecurityWarnings } from './pod-security/plugin.ts';
-import { priority } from './priority.ts';
-import { quotas } from './quotas.ts';
-import { rbacEscalation } from './rbac-escalation.ts';
-import { resizes } from './resizes.ts';
-import { runtimeClass } from './runtime-class.ts';
+import { certificates } from './plugins/certificates.ts';
+import { defaultIngressClass } from './plugins/default-ingress-class.ts';
+import { defaultStorageClass } from './plugins/default-storage-class.ts';
+import { limitRanger } from './plugins/limit-ranger.ts';
+import { namespaceContents } from './plugins/namespace-contents.ts';
+import { namespaceLifecycle } from './plugins/namespace-lifecycle.ts';
+import { nodeRestriction } from './plugins/node-restriction/plugin.ts';
+import { podDisruptionBudget } from './plugins/pod-disruption-budget.ts';
+import { podResize } from './plugins/pod-resize.ts';
+import { podSecurity, podSecurityWarnings } from './plugins/pod-security/plugin.ts';
+import { priority } from './plugins/priority.ts';
+import { rbacEscalation } from './plugins/rbac-escalation.ts';
+import { resourceQuota } from './plugins/resource-quota.ts';
+import { runtimeClass } from './plugins/runtime-class.ts';
+import { serviceAccount } from './plugins/service-account/plugin.ts';
 
-/** The plugins that need nothing of the server, in the order in which they are asked. */
-export const plugins: readonly AdmissionPlugin[] = [
-  namespaces,
-  priority,
-  defaultIngressClass,
-  defaultStorageClass,
-  runtimeClass,
-  limitRanges,
-  podSecurityWarnings,
-  podSecurity,
-  rbacEscalation,
-  quotas,
-  disruptionBudgets,
-  resizes,
-];
+export interface AdmissionPluginDeps {
+  readonly random: Random;
+  readonly authorizer: Authorizer;
+  /** The CA that signed the API server's certificate, PEM. Absent: it is not published. */
+  readonly rootCertificate?: string | undefined;
+  /** Whether pods are given tokens of their service accounts. */
+  readonly tokens: boolean;
+}
+
+/** All admission plugins, in the order in which they are called. */
+export function admissionPlugins(deps: AdmissionPluginDeps): readonly AdmissionPlugin[] {
+  return [
+    // Before service accounts, which no pod of a node may name.
+    nodeRestriction,
+    namespaceContents(deps),
+    serviceAccount(deps),
+    namespaceLifecycle,
+    priority,
+    defaultIngressClass,
+    defaultStorageClass,
+    runtimeClass,
+    limitRanger,
+    podSecurityWarnings,
+    podSecurity,
+    rbacEscalation,
+    resourceQuota,
+    podDisruptionBudget,
+    podResize,
+    certificates(deps.authorizer),
+  ];
+}

@@ -28,7 +28,7 @@ const smallGrowth = 1024;
 
 /** Kinds without which nodes are lost or do not come back. */
 const vital: ReadonlySet<string> = new Set(['CertificateSigningRequest', 'Lease', 'Node', 'NodeGuard']);
-/** Of which a node has a bounded number, each of a bounded size (`admission/node-restriction.ts`, `admission/node-reports.ts`). */
+/** Of which a node has a bounded number, each of a bounded size (`admission/plugins/node-restriction/plugin.ts`, `admission/plugins/node-restriction/reports.ts`). */
 const ofNodes: ReadonlySet<string> = new Set(['Lease', 'Node', 'Pod']);
 
 /** `total`: absent, what the machine allows. `machine`: bytes of its memory. */

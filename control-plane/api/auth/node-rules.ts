@@ -17,7 +17,7 @@ const allowed: Decision = { allowed: true };
 /**
  * The node authorizer (Kubernetes, "Using Node Authorization", `plugin/pkg/auth/authorizer/node`): what only belongs to some nodes is allowed to
  * those that have to do with it. It does not know what is written: that a node writes its own Node and its own pods only, and what of
- * them, `admission/node-restriction.ts` looks at.
+ * them, `admission/plugins/node-restriction/plugin.ts` looks at.
  */
 export function decideForNode(node: string, attributes: Attributes, { pods, rules }: NodeRulesDeps): Decision {
   const { group, resource } = attributes;

@@ -1,0 +1,43 @@
+import { formatTime } from '../../../../shared/clock.ts';
+import type { Kind } from '../../../../shared/generated/types.ts';
+import { apiVersionOf, kindNamed } from '../../../../shared/kinds/index.ts';
+import { defaultAccount, rootCertificateMap } from '../../../../shared/namespace-contents.ts';
+import type { Draft, KubeObject } from '../../../../shared/object.ts';
+import { type Random, uuid } from '../../../../shared/random.ts';
+import type { Guard, Write } from '../../../store/store.ts';
+import { encodeObject } from '../../requests/codec.ts';
+import type { AdmissionPlugin } from '../plugin.ts';
+
+export interface NamespaceContentsDeps {
+  readonly random: Random;
+  /** PEM. Absent: nobody is told of it. */
+  readonly rootCertificate?: string | undefined;
+}
+
+/**
+ * A namespace is made together with its default account and the CA's certificate, in one transaction: a pod may be made in it at once.
+ * The controllers see to it that they stay.
+ */
+export function namespaceContents({ random, rootCertificate }: NamespaceContentsDeps): AdmissionPlugin {
+  return {
+    name: 'NamespaceContents',
+    rules: [{ verbs: ['create'], kinds: ['Namespace'] }],
+    charge({ now }, { metadata: { name: namespace } }, _old, present) {
+      const guards: Guard[] = [];
+      const writes: Write[] = [];
+      const add = (kind: Kind, draft: Draft<KubeObject>): void => {
+        const { name = '' } = draft.metadata;
+        if (present.get(kind, name, namespace)) return;
+        const key = present.key(kind, name, namespace);
+        const { metadata, ...body } = draft;
+        const born = { ...metadata, uid: uuid(random), creationTimestamp: formatTime(now) };
+        const object = { apiVersion: apiVersionOf(kindNamed(kind)), kind, metadata: born, ...body };
+        guards.push({ key, revision: 0 });
+        writes.push({ type: 'put', key, value: encodeObject(object as KubeObject) });
+      };
+      add('ServiceAccount', defaultAccount(namespace));
+      if (rootCertificate) add('ConfigMap', rootCertificateMap(namespace, rootCertificate));
+      return { guards, writes };
+    },
+  };
+}

@@ -1,0 +1,15 @@
+import { nodeLeaseNamespace } from '../../../../shared/well-known.ts';
+import { forbidden } from '../../requests/refusals.ts';
+import type { AdmissionPlugin } from '../plugin.ts';
+
+/** Namespaces that may not be deleted: those of Kubernetes' NamespaceLifecycle, and the one that nodes live by. */
+const immortal: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public', nodeLeaseNamespace]);
+
+/** Refuses to delete the namespaces that the cluster needs. (A create checks by itself that its namespace is not being deleted.) */
+export const namespaceLifecycle: AdmissionPlugin = {
+  name: 'NamespaceLifecycle',
+  rules: [{ verbs: ['delete'], kinds: ['Namespace'] }],
+  validate({ verb, entry, name }) {
+    if (verb === 'delete' && immortal.has(name)) throw forbidden(entry, name, 'this namespace may not be deleted');
+  },
+};

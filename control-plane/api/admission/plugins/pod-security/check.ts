@@ -1,0 +1,33 @@
+import type { Container, ObjectMeta, PodSpec, SecurityContext } from '../../../../../shared/generated/types.ts';
+
+/** Why a pod does not meet a check: the rule in few words, and who breaks it. */
+export interface Violation {
+  readonly reason: string;
+  readonly detail: string;
+}
+
+/** A pod, or the pods that a template makes. */
+export interface Subject {
+  readonly metadata: Pick<ObjectMeta, 'annotations'>;
+  readonly spec: PodSpec;
+}
+
+/** One rule of a level (Kubernetes, "Pod Security Standards"). */
+export interface Check {
+  readonly id: string;
+  /** The first minor version that has it. */
+  readonly since: number;
+  /** The first minor version that does not have it any more. */
+  readonly until?: number;
+  /** The baseline check that it makes needless. */
+  readonly overrides?: string;
+  readonly find: (subject: Subject, minor: number) => Violation | undefined;
+}
+
+/** A container of any sort, as far as security goes. */
+export type AnyContainer = Pick<Container, 'name' | 'ports'> & { securityContext?: SecurityContext };
+
+export function containersOf({ initContainers = [], containers = [], ...spec }: PodSpec): AnyContainer[] {
+  const { ephemeralContainers = [] } = spec as { ephemeralContainers?: AnyContainer[] };
+  return [...initContainers, ...containers, ...ephemeralContainers];
+}

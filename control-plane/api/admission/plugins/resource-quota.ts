@@ -1,0 +1,43 @@
+import type { ResourceQuota } from '../../../../shared/generated/types.ts';
+import { chargeQuota, concerns } from '../../../../shared/quota/charge.ts';
+import { uncounted } from '../../../../shared/quota/usage.ts';
+import type { Guard, Write } from '../../../store/store.ts';
+import { encodeObject } from '../../requests/codec.ts';
+import { forbidden } from '../../requests/refusals.ts';
+import type { AdmissionPlugin } from '../plugin.ts';
+
+/**
+ * What all objects of a namespace may take together (Kubernetes' ResourceQuota). The quotas' usage is written in the object's own
+ * transaction, on the very version that allowed it: two creates never both take the last place, whichever servers they come by.
+ * Giving back is the quota controller's.
+ */
+export const resourceQuota: AdmissionPlugin = {
+  name: 'ResourceQuota',
+  rules: [
+    { verbs: ['create'] },
+    { verbs: ['update'], kinds: ['Service', 'PersistentVolumeClaim'] },
+    { verbs: ['update'], kinds: ['Pod'], subresources: ['resize'] },
+  ],
+  lane({ entry, namespace }, reader) {
+    if (!namespace || reader.count('ResourceQuota', namespace) === 0) return undefined;
+    return reader.list('ResourceQuota', namespace).some((quota) => concerns(quota, entry)) ? namespace : undefined;
+  },
+  charge({ entry, name, namespace, now }, object, old, present) {
+    if (!namespace || uncounted.has(entry.kind)) return undefined;
+    const states = present.list('ResourceQuota', namespace);
+    if (states.length === 0) return undefined;
+    const guards: Guard[] = [];
+    const writes: Write[] = [];
+    for (const state of states) {
+      const quota = state.object as ResourceQuota;
+      const verdict = chargeQuota(quota, entry, object, old, now);
+      if (verdict.type === 'refused') throw forbidden(entry, name, verdict.why);
+      if (verdict.type === 'free') continue;
+      const key = present.key('ResourceQuota', quota.metadata.name, namespace);
+      const next: ResourceQuota = { ...quota, status: { ...quota.status, used: { ...verdict.used } } };
+      guards.push({ key, revision: state.revision });
+      writes.push({ type: 'put', key, value: encodeObject(next) });
+    }
+    return { guards, writes };
+  },
+};

@@ -1,0 +1,140 @@
+import type { Container, Pod, ServiceAccount, Volume } from '../../../../../shared/generated/types.ts';
+import { mirrorAnnotation } from '../../../../../shared/kinds/rules/pod-annotations.ts';
+import { rootCertificateKey, rootCertificateName } from '../../../../../shared/namespace-contents.ts';
+import { nameSuffix, type Random } from '../../../../../shared/random.ts';
+import { forbidden } from '../../../requests/refusals.ts';
+import type { Admission, AdmissionPlugin } from '../../plugin.ts';
+import { checkSecrets } from './mountable-secrets.ts';
+
+export interface ServiceAccountDeps {
+  readonly random: Random;
+  /** Whether there are tokens to be had. */
+  readonly tokens: boolean;
+}
+
+const volumePrefix = 'kube-api-access-';
+/** Where clients look for the token of the account that they run as. */
+export const tokenMountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
+/** Kubernetes' hour and seven seconds: by them it knows the tokens that pods did not ask for themselves. */
+const tokenLife = 60 * 60 + 7;
+const fileMode = 0o644;
+
+/** As whom a pod's processes speak to the API, and how they prove it (Kubernetes' ServiceAccount). */
+export function serviceAccount({ random, tokens }: ServiceAccountDeps): AdmissionPlugin {
+  return {
+    name: 'ServiceAccount',
+    rules: [
+      { verbs: ['create'], kinds: ['Pod'] },
+      { verbs: ['update'], kinds: ['Pod'], subresources: ['ephemeralcontainers'] },
+    ],
+    needs({ namespace = '' }, object) {
+      const { spec } = object as Pod;
+      if (!isObject(spec)) return [];
+      return [
+        { kind: 'ServiceAccount', name: accountName(spec), namespace },
+        { kind: 'Namespace', name: namespace },
+      ];
+    },
+    mutate(request, object, _old, reader) {
+      const pod = object as Pod;
+      const { spec, metadata } = pod;
+      if (!isObject(spec)) return;
+      if (metadata.annotations?.[mirrorAnnotation] !== undefined) {
+        checkMirror(request, pod);
+        return;
+      }
+      spec.serviceAccountName = accountName(spec);
+      spec.serviceAccount = spec.serviceAccountName;
+      const { namespace = '' } = request;
+      const account = reader.get('ServiceAccount', spec.serviceAccountName, namespace);
+      if (!account) {
+        const home = reader.get('Namespace', namespace);
+        // That there is no such namespace, or will be none, is said before anything that is in it.
+        if (!home || home.metadata.deletionTimestamp) return;
+        throw refused(request, lookUpFault(namespace, spec.serviceAccountName));
+      }
+      if (tokens && mounts(spec, account)) mountToken(spec, random);
+      if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length) {
+        spec.imagePullSecrets = account.imagePullSecrets.map((secret) => ({ ...secret }));
+      }
+      checkSecrets(pod, account, (why) => refused(request, why));
+    },
+    /** Of a container that is added later: by the very account that there is then, which the cache may not show yet. */
+    charge(request, object, old, present) {
+      if (!old) return undefined;
+      const pod = object as Pod;
+      const { namespace = '' } = request;
+      const name = accountName(pod.spec);
+      const account = present.get('ServiceAccount', name, namespace);
+      if (!account) throw refused(request, lookUpFault(namespace, name));
+      checkSecrets(pod, account.object as ServiceAccount, (why) => refused(request, why));
+      return {
+        guards: [{ key: present.key('ServiceAccount', name, namespace), revision: account.revision }],
+        writes: [],
+      };
+    },
+  };
+}
+
+function accountName({ serviceAccountName, serviceAccount }: Pod['spec']): string {
+  return serviceAccountName || serviceAccount || 'default';
+}
+
+function lookUpFault(namespace: string, name: string): string {
+  return `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`;
+}
+
+/** What the pod says wins over what its account says; who says nothing wants the token. */
+function mounts({ automountServiceAccountToken: own }: Pod['spec'], account: ServiceAccount): boolean {
+  return own ?? account.automountServiceAccountToken ?? true;
+}
+
+function mountToken(spec: Pod['spec'], random: Random): void {
+  const known = spec.volumes?.find(({ name }) => name?.startsWith(volumePrefix))?.name;
+  const name = known ?? volumePrefix + nameSuffix(random);
+  let needed = false;
+  const mountIn = (container: Container): void => {
+    if (!isObject(container)) return;
+    const present = container.volumeMounts ?? [];
+    if (present.some(({ mountPath }) => mountPath === tokenMountPath)) return;
+    container.volumeMounts = [...present, { name, readOnly: true, mountPath: tokenMountPath }];
+    needed = true;
+  };
+  spec.initContainers?.forEach(mountIn);
+  spec.containers?.forEach(mountIn);
+  if (needed && known === undefined) spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)];
+}
+
+function tokenVolume(name: string): Volume {
+  return {
+    name,
+    projected: {
+      defaultMode: fileMode,
+      sources: [
+        { serviceAccountToken: { expirationSeconds: tokenLife, path: 'token' } },
+        { configMap: { name: rootCertificateName, items: [{ key: rootCertificateKey, path: rootCertificateKey }] } },
+        {
+          downwardAPI: {
+            items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
+          },
+        },
+      ],
+    },
+  };
+}
+
+function checkMirror(request: Admission, { spec }: Pod): void {
+  if (spec.serviceAccountName || spec.serviceAccount) {
+    throw refused(request, 'a mirror pod may not reference service accounts');
+  }
+  const asks = spec.volumes?.some(({ projected }) => projected?.sources?.some((source) => source.serviceAccountToken));
+  if (asks) throw refused(request, 'a mirror pod may not use ServiceAccountToken volume projections');
+}
+
+function refused({ entry, name }: Admission, why: string): Error {
+  return forbidden(entry, name, why);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
