@@ -1,5 +1,6 @@
 import type { Pod } from '../../shared/generated/types.ts';
-import { admitPod, type NodeView, outOf, type Shortage } from './admit.ts';
+import type { InsufficientResource } from '../../shared/scheduling/insufficient-resources.ts';
+import { admitPod, type NodeView, outOf } from './admit.ts';
 import { isCritical, type Missing, podsToPreempt } from './preempt.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -58,7 +59,7 @@ export class Admissions {
   }
 
   /** Why no room can be made for a critical pod. */
-  #makeRoom(pod: Pod, others: readonly Pod[], shortages: readonly Shortage[]): Refusal | undefined {
+  #makeRoom(pod: Pod, others: readonly Pod[], shortages: readonly InsufficientResource[]): Refusal | undefined {
     if (shortages.length === 0) return undefined;
     const victims = podsToPreempt(pod, others, shortages);
     if (!Array.isArray(victims)) return unrecoverable(victims);

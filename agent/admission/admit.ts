@@ -1,6 +1,11 @@
 import type { Pod, Taint } from '../../shared/generated/types.ts';
-import { addResources, noResources, podRequests, type Resources, resourcesOf, untolerated } from '../../shared/pod.ts';
+import { addResources, noResources, podRequests, type Resources, untolerated } from '../../shared/pod.ts';
 import { hostPorts, portsCollide } from '../../shared/scheduling/host-ports.ts';
+import {
+  allocatableOf,
+  type InsufficientResource,
+  insufficientResources,
+} from '../../shared/scheduling/insufficient-resources.ts';
 import { nodeFilter } from '../../shared/scheduling/node-affinity.ts';
 import { wrongSystem } from './features.ts';
 import type { Refusal } from './refusal.ts';
@@ -14,17 +19,9 @@ export interface NodeView {
   readonly allocatable: Readonly<Record<string, string>>;
 }
 
-/** A resource of which the node has too little: cpu in thousandths, others in whole units. */
-export interface Shortage {
-  readonly resource: string;
-  readonly requested: number;
-  readonly used: number;
-  readonly capacity: number;
-}
-
 export interface Verdict {
   /** In the order in which the kubelet finds them. */
-  readonly shortages: readonly Shortage[];
+  readonly shortages: readonly InsufficientResource[];
   /** Reasons that no preemption helps against. */
   readonly refusals: readonly Refusal[];
 }
@@ -53,29 +50,18 @@ export function admitPod({ spec }: Pod, others: readonly Pod[], node: NodeView):
 }
 
 /** The refusal for what is short, in the kubelet's words. */
-export function outOf({ resource, requested, used, capacity }: Shortage): Refusal {
+export function outOf({ resource, requested, used, capacity }: InsufficientResource): Refusal {
   return {
     reason: `OutOf${resource}`,
     message: `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used}, capacity: ${capacity}`,
   };
 }
 
-function shortagesOf(requests: Resources, others: readonly Pod[], { allocatable }: NodeView): Shortage[] {
-  const { pods = '0', ...amounts } = allocatable;
-  const has = resourcesOf(amounts);
+function shortagesOf(requests: Resources, others: readonly Pod[], node: NodeView): InsufficientResource[] {
   const used = noResources();
   for (const { spec } of others) addResources(used, podRequests(spec));
-  const found: Shortage[] = [];
-  const check = (resource: string, requested: number, taken: number, capacity: number): void => {
-    if (requested > 0 && requested > capacity - taken) found.push({ resource, requested, used: taken, capacity });
-  };
-  check('pods', 1, others.length, resourcesOf({ pods }).other.get('pods') ?? 0);
-  check('cpu', requests.cpuMillis, used.cpuMillis, has.cpuMillis);
-  check('memory', requests.memoryBytes, used.memoryBytes, has.memoryBytes);
-  check('ephemeral-storage', requests.ephemeralBytes, used.ephemeralBytes, has.ephemeralBytes);
-  for (const [resource, requested] of requests.other) {
-    const capacity = has.other.get(resource);
-    if (capacity !== undefined) check(resource, requested, used.other.get(resource) ?? 0, capacity);
-  }
-  return found;
+  const allocatable = allocatableOf(node.allocatable);
+  const has = allocatable.allocatable.other;
+  const other = new Map([...requests.other].filter(([resource]) => has.has(resource)));
+  return insufficientResources({ ...requests, other }, { ...allocatable, used, pods: { size: others.length } });
 }

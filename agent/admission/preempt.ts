@@ -1,6 +1,6 @@
 import type { Pod } from '../../shared/generated/types.ts';
 import { podRequests, type QosClass, qosClass } from '../../shared/pod.ts';
-import type { Shortage } from './admit.ts';
+import type { InsufficientResource } from '../../shared/scheduling/insufficient-resources.ts';
 
 /** From this priority on a pod is critical (Kubernetes, `SystemCriticalPriority`). */
 const criticalPriority = 2_000_000_000;
@@ -13,7 +13,11 @@ export function isCritical({ spec }: Pod): boolean {
  * The pods that make way for a critical one (the kubelet's `preemption.go`): of each class of service the fewest, and guaranteed ones only
  * where all others together are not enough. Else what they would leave missing, by resource.
  */
-export function podsToPreempt(pod: Pod, others: readonly Pod[], shortages: readonly Shortage[]): Pod[] | Missing {
+export function podsToPreempt(
+  pod: Pod,
+  others: readonly Pod[],
+  shortages: readonly InsufficientResource[],
+): Pod[] | Missing {
   const missing: Missing = new Map(
     shortages.map(({ resource, requested, used, capacity }) => [resource, requested - (capacity - used)]),
   );

@@ -1,3 +1,4 @@
+import { formatBytes, formatCpu } from '../../shared/amounts.ts';
 import type { Node, Pod } from '../../shared/generated/types.ts';
 import {
   addResources,
@@ -48,7 +49,7 @@ export function nodeLines(node: Node, pods: readonly Pod[]): Array<Line | undefi
         headers: ['Namespace', 'Name', 'CPU Requests', 'Memory Requests'],
         rows: live.map((pod) => {
           const { cpuMillis, memoryBytes } = podRequests(pod.spec);
-          return [pod.metadata.namespace ?? '', pod.metadata.name, cpu(cpuMillis), memory(memoryBytes)];
+          return [pod.metadata.namespace ?? '', pod.metadata.name, formatCpu(cpuMillis), formatBytes(memoryBytes)];
         }),
       },
     },
@@ -59,13 +60,13 @@ export function nodeLines(node: Node, pods: readonly Pod[]): Array<Line | undefi
         rows: [
           [
             'cpu',
-            share(requests.cpuMillis, allocatable.cpuMillis, cpu),
-            share(limits.cpuMillis, allocatable.cpuMillis, cpu),
+            share(requests.cpuMillis, allocatable.cpuMillis, formatCpu),
+            share(limits.cpuMillis, allocatable.cpuMillis, formatCpu),
           ],
           [
             'memory',
-            share(requests.memoryBytes, allocatable.memoryBytes, memory),
-            share(limits.memoryBytes, allocatable.memoryBytes, memory),
+            share(requests.memoryBytes, allocatable.memoryBytes, formatBytes),
+            share(limits.memoryBytes, allocatable.memoryBytes, formatBytes),
           ],
         ],
       },
@@ -81,14 +82,4 @@ function total(pods: readonly Pod[], of: (spec: Pod['spec']) => Resources): Reso
 
 function share(part: number, whole: number, show: (amount: number) => string): string {
   return `${show(part)} (${whole > 0 ? Math.floor((part / whole) * 100) : 0}%)`;
-}
-
-export function cpu(millis: number): string {
-  return millis % 1000 === 0 ? String(millis / 1000) : `${millis}m`;
-}
-
-export function memory(bytes: number): string {
-  if (bytes === 0) return '0';
-  const mebi = bytes / 2 ** 20;
-  return mebi < 1 ? `${Math.round(bytes / 1024)}Ki` : `${Math.round(mebi)}Mi`;
 }

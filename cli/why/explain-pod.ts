@@ -1,9 +1,9 @@
+import { formatCpu as cpu, formatBytes as memory } from '../../shared/amounts.ts';
 import type { ContainerStatus, Event, Node, Pod } from '../../shared/generated/types.ts';
 import { ageOf } from '../../shared/kinds/columns/age.ts';
 import { keyOf } from '../../shared/object.ts';
 import { isPodReady, isPodTerminal, isSidecar, podCondition, podRequests } from '../../shared/pod.ts';
 import { byTime, eventAge } from '../describe/describe.ts';
-import { cpu, memory } from '../describe/node.ts';
 import { renderTable } from '../render/table.ts';
 import { nodeVerdict } from './node-verdict.ts';
 

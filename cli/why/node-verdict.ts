@@ -1,3 +1,4 @@
+import { formatCpu as cpu, formatBytes as memory } from '../../shared/amounts.ts';
 import type { Node, Pod } from '../../shared/generated/types.ts';
 import {
   addResources,
@@ -8,7 +9,6 @@ import {
   untolerated,
 } from '../../shared/pod.ts';
 import { matchesLabels, matchesNodeSelector, selectorOfMap } from '../../shared/selector.ts';
-import { cpu, memory } from '../describe/node.ts';
 
 /** One node as a place for the pod. */
 export interface NodeVerdict {

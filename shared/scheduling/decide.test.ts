@@ -5,10 +5,10 @@ import type { Node, Pod } from '../generated/types.ts';
 import { keyOf } from '../object.ts';
 import { Decider } from './decide.ts';
 import { unschedulableMessage } from './explain.ts';
+import { insufficientResources } from './insufficient-resources.ts';
 import { NodeIndex } from './node-index.ts';
 import type { PodInfo } from './node-info.ts';
 import { defaultPlugins } from './plugins/index.ts';
-import { shortages } from './plugins/resources-fit.ts';
 
 const nodeNames = ['a', 'b', 'c', 'd', 'e'];
 const podNames = Array.from({ length: 14 }, (_, i) => `p${i}`);
@@ -318,9 +318,9 @@ describe('a decision', () => {
     const node = cluster.index.node('n1');
     if (!node) throw new Error('no node');
     cluster.index.withShape(pendingPod('p', { cpu: '1500m', memory: '512Mi', 'example.com/gpu': '1' }), (shape) => {
-      expect(shortages(shape, node)).toEqual([
-        { resource: 'cpu', reason: 'Insufficient cpu', asked: 1500, free: 1000, allocatable: 1000 },
-        { resource: 'example.com/gpu', reason: 'Insufficient example.com/gpu', asked: 1, free: 0, allocatable: 0 },
+      expect(insufficientResources(shape.requests, node)).toEqual([
+        { resource: 'cpu', requested: 1500, used: 0, capacity: 1000 },
+        { resource: 'example.com/gpu', requested: 1, used: 0, capacity: 0 },
       ]);
     });
   });

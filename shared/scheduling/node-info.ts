@@ -1,6 +1,7 @@
 import type { Node, Taint } from '../generated/types.ts';
-import { addResources, noResources, type Resources, resourcesOf } from '../pod.ts';
+import { addResources, noResources, type Resources } from '../pod.ts';
 import type { HostPort } from './host-ports.ts';
+import { allocatableOf } from './insufficient-resources.ts';
 import type { PodShape } from './pod-shape.ts';
 
 /** A pod as the index keeps it. */
@@ -72,9 +73,9 @@ export class NodeInfo {
     this.unschedulable = node?.spec?.unschedulable === true;
     this.taints = node ? taintsOf(node) : [];
     this.images = node ? imagesOf(node) : new Map();
-    const { pods = '0', ...amounts } = node?.status?.allocatable ?? {};
-    this.allocatable = resourcesOf(amounts);
-    this.allocatablePods = Number(pods) || resourcesOf({ pods }).other.get('pods') || 0;
+    const { allocatable, allocatablePods } = allocatableOf(node?.status?.allocatable);
+    this.allocatable = allocatable;
+    this.allocatablePods = allocatablePods;
     this.objectVersion++;
     this.version++;
     return true;

@@ -1,4 +1,5 @@
 import { portsCollide } from '../host-ports.ts';
+import type { NodeInfo } from '../node-info.ts';
 import type { Plugin, Rejection } from '../plugin.ts';
 
 const name = 'NodePorts';
@@ -22,6 +23,10 @@ export const nodePorts: Plugin = {
         }
         return undefined;
       },
+      details: (node: NodeInfo) =>
+        [...node.ports.values()]
+          .filter((taken) => ports.some((wanted) => portsCollide(wanted, taken.port)))
+          .map(({ port }) => `port ${port.port}/${port.protocol} is in use`),
     };
   },
 };

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ended, onNode, pendingPod, readyNode, terminating } from '../../../test/support/scheduling.ts';
+import { insufficientResources } from '../insufficient-resources.ts';
 import { NodeIndex } from '../node-index.ts';
 import type { Rejection } from '../plugin.ts';
-import { resourcesFit, shortages } from './resources-fit.ts';
+import { resourcesFit } from './resources-fit.ts';
 
 const requestable = ['cpu', 'memory', 'ephemeral-storage', 'example.com/gpu'] as const;
 
@@ -60,7 +61,10 @@ describe('room on a node', () => {
     const node = index.node('n');
     const pod = (name: string) => onNode(pendingPod(name, { cpu: '1' }), 'n');
     const fits = () =>
-      index.withShape(pendingPod('p', { cpu: '1' }), (shape) => node && shortages(shape, node).length === 0);
+      index.withShape(
+        pendingPod('p', { cpu: '1' }),
+        (shape) => node && insufficientResources(shape.requests, node).length === 0,
+      );
     index.setPod(ended(pod('a'), 'Succeeded'));
     index.setPod(ended(pod('b'), 'Failed'));
     expect(fits()).toBe(true);
@@ -108,11 +112,10 @@ describe('room on a node', () => {
           const short = requestable.filter(
             (name) => asked[name] !== '0' && Number(asked[name]) > Number(has[name]) - Number(taken[name]),
           );
-          const expected = [
-            ...(Number(pods) < 2 ? ['Too many pods'] : []),
-            ...short.map((name) => `Insufficient ${name}`),
-          ];
-          expect(shortages(shape, node).map(({ reason }) => reason)).toEqual(expected);
+          const full = Number(pods) < 2;
+          const expected = [...(full ? ['Too many pods'] : []), ...short.map((name) => `Insufficient ${name}`)];
+          const insufficient = insufficientResources(shape.requests, node).map(({ resource }) => resource);
+          expect(insufficient).toEqual([...(full ? ['pods'] : []), ...short]);
           expect(resourcesFit.prepare(shape, index)?.filter?.(node)?.reasons ?? []).toEqual(expected);
         });
       }),

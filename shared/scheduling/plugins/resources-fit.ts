@@ -1,65 +1,58 @@
+import { formatBytes, formatCpu } from '../../amounts.ts';
+import { type InsufficientResource, insufficientResources } from '../insufficient-resources.ts';
 import type { NodeInfo } from '../node-info.ts';
 import type { Check, Plugin, Rejection } from '../plugin.ts';
 import type { PodShape } from '../pod-shape.ts';
 
 const name = 'NodeResourcesFit';
 
-/** What all pods on a node request never exceeds what it has; of those it fits on, the emptier node is the better. */
+/** The requests of all pods on a node never exceed its allocatable amounts; among nodes with room, emptier ones are better. */
 export const resourcesFit: Plugin = {
   name,
   scope: 'local',
   events: ['NodeChange', 'AssignedPodDelete'],
   prepare(shape) {
-    // A pod that finds no room is told so by one object for each set of reasons, and for whether removals help: nodes differ in that.
+    // Nodes with the same reasons share one object, so that a large cluster without room costs little memory.
     const rejections = new Map<string, Rejection>();
     return {
       filter(node) {
         if (fits(shape, node)) return undefined;
-        const short = shortages(shape, node);
-        const resolvable = short.every((one) => one.asked <= one.allocatable);
-        const key = `${resolvable} ${short.map((one) => one.reason).join()}`;
+        const insufficient = insufficientResources(shape.requests, node);
+        const resolvable = insufficient.every(({ requested, capacity }) => requested <= capacity);
+        const reasons = insufficient.map(reasonOf);
+        const key = `${resolvable} ${reasons.join()}`;
         let rejection = rejections.get(key);
         if (!rejection) {
-          rejection = { plugin: name, reasons: short.map((one) => one.reason), resolvable };
+          rejection = { plugin: name, reasons, resolvable };
           rejections.set(key, rejection);
         }
         return rejection;
       },
+      details: (node) => insufficientResources(shape.requests, node).map(detailOf),
       score: leastAllocated(shape),
     } satisfies Check;
   },
 };
 
-export interface Shortage {
-  readonly resource: string;
-  readonly reason: string;
-  /** In the resource's unit: thousandths of a cpu, bytes, or pieces. */
-  readonly asked: number;
-  readonly free: number;
-  readonly allocatable: number;
+function reasonOf({ resource }: InsufficientResource): string {
+  return resource === 'pods' ? 'Too many pods' : `Insufficient ${resource}`;
 }
 
-/** Every resource of which the node has too little left for the pod. */
-export function shortages(shape: PodShape, node: NodeInfo): Shortage[] {
-  const found: Shortage[] = [];
-  const check = (resource: string, asked: number, allocatable: number, used: number, reason?: string): void => {
-    const free = allocatable - used;
-    if (asked <= 0 || asked <= free) return;
-    found.push({ resource, reason: reason ?? `Insufficient ${resource}`, asked, free, allocatable });
-  };
-  const { requests } = shape;
-  const { allocatable, used } = node;
-  check('pods', 1, node.allocatablePods, node.pods.size, 'Too many pods');
-  check('cpu', requests.cpuMillis, allocatable.cpuMillis, used.cpuMillis);
-  check('memory', requests.memoryBytes, allocatable.memoryBytes, used.memoryBytes);
-  check('ephemeral-storage', requests.ephemeralBytes, allocatable.ephemeralBytes, used.ephemeralBytes);
-  for (const [resource, asked] of requests.other) {
-    check(resource, asked, allocatable.other.get(resource) ?? 0, used.other.get(resource) ?? 0);
-  }
-  return found;
+/** In the words of `coracle why`. */
+function detailOf({ resource, requested, used, capacity }: InsufficientResource): string {
+  if (resource === 'pods') return `full: it runs ${used} pods, the most it may`;
+  const show = formats[resource] ?? String;
+  if (requested > capacity) return `too small: asks ${show(requested)} ${resource}, has ${show(capacity)} in all`;
+  return `${resource}: asks ${show(requested)}, free ${show(Math.max(0, capacity - used))} of ${show(capacity)}`;
 }
 
-/** The same question as `shortages` with a yes or no for an answer: this one is asked for every placement. */
+const formats: Readonly<Record<string, (amount: number) => string>> = {
+  cpu: formatCpu,
+  memory: formatBytes,
+  'ephemeral-storage': formatBytes,
+};
+
+/** Whether `insufficientResources` is empty, without allocating: it is called for every node and pod. */
 function fits({ requests }: PodShape, { allocatable, used, allocatablePods, pods }: NodeInfo): boolean {
   if (pods.size >= allocatablePods) return false;
   if (requests.cpuMillis > 0 && requests.cpuMillis > allocatable.cpuMillis - used.cpuMillis) return false;
@@ -67,9 +60,9 @@ function fits({ requests }: PodShape, { allocatable, used, allocatablePods, pods
   if (requests.ephemeralBytes > 0 && requests.ephemeralBytes > allocatable.ephemeralBytes - used.ephemeralBytes) {
     return false;
   }
-  for (const [resource, asked] of requests.other) {
+  for (const [resource, requested] of requests.other) {
     const free = (allocatable.other.get(resource) ?? 0) - (used.other.get(resource) ?? 0);
-    if (asked > 0 && asked > free) return false;
+    if (requested > 0 && requested > free) return false;
   }
   return true;
 }

@@ -1,9 +1,11 @@
+import type { Taint } from '../../generated/types.ts';
 import { tolerates, untolerated } from '../../pod.ts';
+import type { NodeInfo } from '../node-info.ts';
 import type { Plugin } from '../plugin.ts';
 
 const name = 'TaintToleration';
 
-/** NoSchedule and NoExecute taints keep away whoever doesn't tolerate them; PreferNoSchedule taints make a node worse. */
+/** A node with NoSchedule or NoExecute taints takes only pods that tolerate them; PreferNoSchedule taints make it worse. */
 export const taintToleration: Plugin = {
   name,
   scope: 'node',
@@ -16,6 +18,8 @@ export const taintToleration: Plugin = {
       const reason = `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`;
       return { plugin: name, reasons: [reason], resolvable: false };
     },
+    details: (node) =>
+      node.taints.filter((taint) => untolerated([taint], tolerations)).map((taint) => detailOf(taint, node)),
     score(node) {
       let disliked = 0;
       for (const taint of node.taints) {
@@ -25,3 +29,12 @@ export const taintToleration: Plugin = {
     },
   }),
 };
+
+function detailOf({ key, value, effect }: Taint, { node }: NodeInfo): string {
+  if (key === 'node.kubernetes.io/unschedulable') return 'cordoned';
+  if (key === 'node.kubernetes.io/not-ready' || key === 'node.kubernetes.io/unreachable') {
+    const message = node?.status?.conditions?.find(({ type }) => type === 'Ready')?.message;
+    return `not ready${message ? ` (${message})` : ''}`;
+  }
+  return `taint ${key}${value ? `=${value}` : ''}:${effect} is not tolerated`;
+}
