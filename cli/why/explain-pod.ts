@@ -1,18 +1,19 @@
-import { formatCpu as cpu, formatBytes as memory } from '../../shared/amounts.ts';
-import type { ContainerStatus, Event, Node, Pod } from '../../shared/generated/types.ts';
+import { formatBytes, formatCpu } from '../../shared/amounts.ts';
+import type { ContainerStatus, Event, Namespace, Node, Pod } from '../../shared/generated/types.ts';
 import { ageOf } from '../../shared/kinds/columns/age.ts';
 import { keyOf } from '../../shared/object.ts';
 import { isPodReady, isPodTerminal, isSidecar, podCondition, podRequests } from '../../shared/pod.ts';
 import { byTime, eventAge } from '../describe/describe.ts';
 import { renderTable } from '../render/table.ts';
-import { nodeVerdict } from './node-verdict.ts';
+import { nodeVerdicts } from './node-verdicts.ts';
 
 export interface PodFacts {
   readonly pod: Pod;
   readonly events: readonly Event[];
-  /** Absent: the asker may not see them. */
+  /** Absent: the user may not list them. */
   readonly nodes?: readonly Node[];
   readonly pods?: readonly Pod[];
+  readonly namespaces?: readonly Namespace[];
 }
 
 /** A pod's story in a few lines: where it is and why, or what it waits for and what would help. `now`: ms since the epoch. */
@@ -52,7 +53,7 @@ function explainPlaced({ pod, events, nodes }: PodFacts, now: number): string[] 
 }
 
 function explainWaiting(facts: PodFacts, now: number): string[] {
-  const { pod, nodes, pods } = facts;
+  const { pod, nodes, pods, namespaces } = facts;
   const lines = [`${keyOf(pod)} waits for a node (for ${ageOf(pod.metadata.creationTimestamp, now)}).`];
   const gates = pod.spec.schedulingGates ?? [];
   if (gates.length > 0)
@@ -64,16 +65,17 @@ function explainWaiting(facts: PodFacts, now: number): string[] {
     lines.push(`No scheduler has said anything of it yet; it asks for "${schedulerName}".`);
   }
   const { cpuMillis, memoryBytes } = podRequests(pod.spec);
-  lines.push(`It asks for ${cpu(cpuMillis)} cpu and ${memory(memoryBytes)} memory${wishSuffix(pod)}.`);
+  lines.push(`It asks for ${formatCpu(cpuMillis)} cpu and ${formatBytes(memoryBytes)} memory${wishSuffix(pod)}.`);
   if (!nodes) return lines;
   if (nodes.length === 0) return [...lines, 'The cluster has no nodes.'];
-  const verdicts = nodes.map((node) => nodeVerdict(pod, node, pods ?? []));
-  const rows = verdicts.map(({ node, free, allocatable, obstacles }) => [
-    node,
-    `${cpu(Math.max(0, free.cpuMillis))}/${cpu(allocatable.cpuMillis)}`,
-    `${memory(Math.max(0, free.memoryBytes))}/${memory(allocatable.memoryBytes)}`,
-    obstacles.join('; ') || 'fits, as far as can be seen from here',
-  ]);
+  const rows = nodeVerdicts(pod, { nodes, pods, namespaces }).map(({ node, details, resources }) => {
+    const free = (name: string, show: (amount: number) => string): string => {
+      const { free = 0, allocatable = 0 } = resources.find(({ resource }) => resource === name) ?? {};
+      return `${show(Math.max(0, free))}/${show(allocatable)}`;
+    };
+    const obstacles = details.join('; ') || 'fits, as far as can be seen from here';
+    return [node, free('cpu', formatCpu), free('memory', formatBytes), obstacles];
+  });
   lines.push('', renderTable(['NODE', 'CPU FREE', 'MEMORY FREE', 'WHAT KEEPS IT OFF'], rows).trimEnd());
   return lines;
 }

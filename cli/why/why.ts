@@ -2,19 +2,26 @@ import { isApiError } from '../../shared/errors.ts';
 import type { Cluster } from '../cluster.ts';
 import { explainPod } from './explain-pod.ts';
 
-/** Asks for all that bears on where a pod is, and says it. */
+/** Prints why a pod is on its node, or why it is on none. */
 export async function why({ client, namespace, io }: Cluster, word: string): Promise<void> {
   const name = word.replace(/^(po|pod|pods)\//, '');
   const pod = await client.get('Pod', name, namespace);
   const fieldSelector = `involvedObject.kind=Pod,involvedObject.name=${name}`;
-  const [events, nodes, pods] = await Promise.all([
+  const [events, nodes, pods, namespaces] = await Promise.all([
     client.list('Event', { namespace, fieldSelector }),
-    // Who may not look at the nodes still learns the rest.
+    // A user without the right to list one of these still gets the rest.
     orNone(client.list('Node')),
     orNone(client.list('Pod')),
+    orNone(client.list('Namespace')),
   ]);
-  const own = events.items.filter(({ involvedObject: { uid } }) => !uid || uid === pod.metadata.uid);
-  io.out(explainPod({ pod, events: own, nodes: nodes?.items, pods: pods?.items }, io.clock.now()));
+  const facts = {
+    pod,
+    events: events.items.filter(({ involvedObject: { uid } }) => !uid || uid === pod.metadata.uid),
+    nodes: nodes?.items,
+    pods: pods?.items,
+    namespaces: namespaces?.items,
+  };
+  io.out(explainPod(facts, io.clock.now()));
 }
 
 async function orNone<T>(answer: Promise<T>): Promise<T | undefined> {
