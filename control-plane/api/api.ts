@@ -23,11 +23,11 @@ export interface Api {
     target: Partial<Target> & Pick<Target, 'entry'>,
     object: unknown,
     options?: MutateOptions,
-  ): Promise<KubeObject>;
-  update(context: RequestContext, target: Target, object: unknown, options?: MutateOptions): Promise<KubeObject>;
-  patch(context: RequestContext, target: Target, patch: PatchBody, options?: MutateOptions): Promise<KubeObject>;
-  /** The object when it is being deleted but still there (`accepted`), a Status when it is gone. */
-  delete(context: RequestContext, target: Target, options?: DeleteOptions): Promise<KubeObject | Status>;
+  ): Promise<WriteResult>;
+  update(context: RequestContext, target: Target, object: unknown, options?: MutateOptions): Promise<WriteResult>;
+  patch(context: RequestContext, target: Target, patch: PatchBody, options?: MutateOptions): Promise<WriteResult>;
+  /** A Status, or for some kinds the object, when it is gone; the object while it is being deleted. */
+  delete(context: RequestContext, target: Target, options?: DeleteOptions): Promise<WriteResult>;
   deleteCollection(context: RequestContext, query: ListQuery, options?: DeleteOptions): Promise<ListPage>;
   /** The result at i belongs to the binding at i; each holds or fails by itself. */
   bind(context: RequestContext, bindings: readonly Binding[]): Promise<BindResult[]>;
@@ -86,10 +86,6 @@ export interface RequestContext {
   readonly warnings: string[];
   /** Filled by the pipeline when it has the answer's JSON text at hand anyway. */
   answer?: { readonly object: KubeObject; readonly text: string };
-  /** Filled by the pipeline when an apply or an update has made the object. */
-  created?: boolean;
-  /** Set by the pipeline when what was asked for has only begun: HTTP's Accepted. */
-  accepted?: boolean;
   /** Where what is decided and done is written, when it is to be. */
   audit?: AuditTrail | undefined;
   /** Set where requests are audited that do not come over REST. */
@@ -150,6 +146,17 @@ export interface MutateOptions {
   readonly force?: boolean;
   /** What the body's text says twice, in Kubernetes' words: the surface saw it, the value no longer tells. */
   readonly duplicates?: readonly string[];
+}
+
+/** What a write answers. */
+export interface WriteResult {
+  /** A Status for what makes no object, and for most deletions. */
+  readonly object: KubeObject | Status;
+  /**
+   * `deleting`: the object is there until its finalizers are gone or its node has stopped it. `accepted`: the same, and the client
+   * wants to wait for the objects that it owns.
+   */
+  readonly outcome: 'created' | 'updated' | 'deleting' | 'accepted' | 'deleted';
 }
 
 export interface PatchBody {

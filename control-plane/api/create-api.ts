@@ -4,10 +4,9 @@ import type { Api, NodeStreams } from './api.ts';
 import { Pipeline } from './pipeline.ts';
 import type { KindHandlers } from './requests/unstored.ts';
 import { WriteCore } from './requests/write-core.ts';
-import { componentStatuses } from './resources/component-status.ts';
-import { bindings } from './resources/pod/bindings.ts';
+import { handlers } from './resources/handlers.ts';
 import { noNodeStreams } from './resources/pod/streams.ts';
-import { reviews } from './resources/reviews/index.ts';
+import { subresources } from './resources/subresources.ts';
 import type { TokenIssuer } from './resources/tokens/token-request.ts';
 import { type WriteHookDeps, writeHooks } from './resources/write-hooks.ts';
 
@@ -38,11 +37,9 @@ export function createApi(deps: ApiDeps): Api {
     plugins: admissionPlugins({ random, authorizer, rootCertificate, tokens: !!tokens }),
     writeHooks: writeHooks(deps),
   });
-  const handlers: KindHandlers = {
-    Binding: bindings(core),
-    ComponentStatus: componentStatuses,
-    ...reviews,
-    ...deps.handlers,
-  };
-  return new Pipeline({ core, handlers, nodeStreams, tokens });
+  return new Pipeline({
+    core,
+    handlers: { ...handlers, ...deps.handlers },
+    subresources: subresources({ nodeStreams, tokens }),
+  });
 }

@@ -14,7 +14,7 @@ import { ApiError } from '../../shared/errors.ts';
 import type { DeleteOptions, Kind, KindMap, Pod } from '../../shared/generated/types.ts';
 import { kindNamed } from '../../shared/kinds/index.ts';
 import type { Draft } from '../../shared/object.ts';
-import type { Api, ListPage, RequestContext } from './api.ts';
+import type { Api, ListPage, RequestContext, WriteResult } from './api.ts';
 import type { Identity } from './auth/identity.ts';
 
 /** A request of this process that takes longer has gone wrong. */
@@ -87,8 +87,9 @@ export class LocalClient implements Client {
     await this.#write((context) => this.#deps.api.delete(context, target, rest));
   }
 
-  bind(bindings: readonly Binding[]): Promise<BindResult[]> {
-    return this.#write((context) => this.#deps.api.bind(context, bindings));
+  async bind(bindings: readonly Binding[]): Promise<BindResult[]> {
+    this.#deps.mayWrite?.();
+    return this.#ask((context) => this.#deps.api.bind(context, bindings));
   }
 
   async evict(pod: Pod, options?: DeleteOptions): Promise<void> {
@@ -102,9 +103,10 @@ export class LocalClient implements Client {
     return this.#deps.api.watchKinds(this.#context(signal), kinds);
   }
 
-  async #write<T>(request: (context: RequestContext) => Promise<unknown>): Promise<T> {
+  /** `T`: what the caller knows the object to be. */
+  async #write<T>(request: (context: RequestContext) => Promise<WriteResult>): Promise<T> {
     this.#deps.mayWrite?.();
-    return this.#ask(request);
+    return (await this.#ask<WriteResult>(request)).object as T;
   }
 
   /** Runs one request under a deadline. `T`: what the caller knows the answer to be. */

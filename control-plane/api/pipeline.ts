@@ -1,9 +1,8 @@
 import type { Binding, BindResult, WatchBatch } from '../../shared/client.ts';
-import { isApiError } from '../../shared/errors.ts';
 import type { DeleteOptions, Kind, Status } from '../../shared/generated/types.ts';
 import { defOf as defNamed } from '../../shared/kinds/index.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
-import { type KindEntry, verbsOf } from '../../shared/kinds/table.ts';
+import type { KindEntry, Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type {
   Api,
@@ -13,73 +12,71 @@ import type {
   ListQuery,
   LogQuery,
   MutateOptions,
-  NodeStreams,
   PatchBody,
   PodStream,
   ProxyTarget,
   RequestContext,
   Target,
   WatchQuery,
+  WriteResult,
 } from './api.ts';
 import { attributesOf } from './requests/attributes.ts';
 import { bindPods } from './requests/bind.ts';
 import { createObject } from './requests/create.ts';
 import { servedAs } from './requests/decode.ts';
-import { checkDeleteOptions, deleteObject } from './requests/delete.ts';
-import { authorizeSelection, getObject, listObjects } from './requests/read.ts';
+import { deleteObject } from './requests/delete.ts';
+import { deleteCollection } from './requests/delete-collection.ts';
+import { patchObject } from './requests/patch.ts';
+import { getObject, listObjects } from './requests/read.ts';
 import { badRequest, notAllowed } from './requests/refusals.ts';
-import { selectionOf } from './requests/selection.ts';
+import type { KindRequest, WriteRequest } from './requests/request.ts';
+import type { ConnectVerb, SubresourceHandler, SubresourceTable } from './requests/subresource.ts';
 import { createUnstored, getUnstored, type KindHandlers, listUnstored } from './requests/unstored.ts';
-import { patchObject, updateObject } from './requests/update.ts';
+import { updateObject } from './requests/update.ts';
 import { watchKinds, watchObjects } from './requests/watch.ts';
 import type { WriteCore } from './requests/write-core.ts';
-import { openLogs } from './resources/pod/logs.ts';
-import { checkPodStream, openPodStream } from './resources/pod/streams.ts';
-import { createBinding, createEviction } from './resources/pod/subresources.ts';
-import { openProxy } from './resources/proxy/open.ts';
-import { scaleOf, updateScale } from './resources/scale.ts';
-import { createToken, type TokenIssuer } from './resources/tokens/token-request.ts';
-
-/** Objects of one deletecollection that are deleted at a time. */
-const deleteParallel = 16;
 
 export interface PipelineDeps {
   readonly core: WriteCore;
+  /** For the kinds that are not stored. */
   readonly handlers: KindHandlers;
-  readonly nodeStreams: NodeStreams;
-  readonly tokens: TokenIssuer | undefined;
+  readonly subresources: SubresourceTable;
 }
 
-/** Finds what carries out a request: by its verb, its kind and its subresource. */
+/** Passes each request on to what answers it, found by its verb, its kind and its subresource. */
 export class Pipeline implements Api {
   readonly #core: WriteCore;
-  readonly #deps: PipelineDeps;
+  readonly #handlers: KindHandlers;
+  readonly #subresources: SubresourceTable;
 
-  constructor(deps: PipelineDeps) {
-    this.#deps = deps;
-    this.#core = deps.core;
+  constructor({ core, handlers, subresources }: PipelineDeps) {
+    this.#core = core;
+    this.#handlers = handlers;
+    this.#subresources = subresources;
   }
 
   async get(context: RequestContext, target: Target): Promise<KubeObject> {
-    const def = defOf(target.entry);
-    this.#core.authorize(context, 'get', attributesOf(def, target));
-    if (def.verbs) return getUnstored(this.#core, this.#deps.handlers, context, def, target);
-    const object = await getObject(this.#core, context, def, target);
-    switch (target.subresource) {
-      case undefined:
-      case 'status':
-        return servedAs(def, object);
-      case 'scale':
-        return scaleOf(def, object);
-      default:
-        if (!def.stored.strategy.parts?.[target.subresource]) throw notAllowed();
-        return servedAs(def, object);
+    const request = this.#request(context, target);
+    const { def } = request;
+    this.#core.authorize(context, 'get', attributesOf(request));
+    if (def.verbs) return getUnstored(request, this.#handlers[def.kind as Kind]);
+    const object = await getObject(request, target.resourceVersion);
+    const { subresource } = target;
+    const handler = this.#handler(def, subresource);
+    if (handler) {
+      if (!handler.get) throw notAllowed();
+      return handler.get(def, object);
     }
+    if (subresource && !isPart(def, subresource)) throw notAllowed();
+    return servedAs(def, object);
   }
 
   async list(context: RequestContext, query: ListQuery): Promise<ListPage> {
     const def = defOf(query.entry);
-    if (def.verbs) return listUnstored(this.#core, this.#deps.handlers, context, def, query);
+    if (def.verbs) {
+      const request: KindRequest = { core: this.#core, context, def, namespace: query.namespace };
+      return listUnstored(request, this.#handlers[def.kind as Kind], query);
+    }
     return pageAs(def, await listObjects(this.#core, context, def, query));
   }
 
@@ -95,77 +92,61 @@ export class Pipeline implements Api {
     target: Partial<Target> & Pick<Target, 'entry'>,
     object: unknown,
     options?: MutateOptions,
-  ): Promise<KubeObject> {
-    const def = defOf(target.entry);
-    const { namespace, name, subresource } = target;
+  ): Promise<WriteResult> {
+    const request = this.#request(context, target, options);
+    const { def, subresource } = request;
     if (!subresource) {
-      if (def.verbs) {
-        const { handlers } = this.#deps;
-        return createUnstored(this.#core, handlers, context, { entry: def, namespace }, { body: object, options });
-      }
-      return servedAs(def, await createObject(this.#core, context, def, namespace, object, options));
+      if (def.verbs) return createUnstored(request, this.#handlers[def.kind as Kind], object);
+      return resultAs(def, await createObject(request, object));
     }
-    if (!name) throw badRequest(`a name is needed to create a ${subresource}`);
-    const whole: Target = { ...target, name };
-    // A Status is all that these answer; it has the shape of an object as far as its readers go.
-    if (subresource === 'binding') {
-      return (await createBinding(this.#core, context, whole, object, options)) as unknown as KubeObject;
-    }
-    if (subresource === 'eviction') {
-      return (await createEviction(this.#core, context, whole, object, options)) as unknown as KubeObject;
-    }
-    if (subresource === 'token') return createToken(this.#deps, context, whole, object, options);
-    throw notAllowed();
+    if (!target.name) throw badRequest(`a name is needed to create a ${subresource}`);
+    const handler = this.#handler(def, subresource);
+    if (!handler?.create) throw notAllowed();
+    return handler.create(request, object);
   }
 
-  async update(context: RequestContext, target: Target, object: unknown, options?: MutateOptions): Promise<KubeObject> {
-    const def = defOf(target.entry);
-    if (target.subresource === 'scale') {
-      return updateScale(this.#core, context, def, target, 'update', object, options);
-    }
-    if (def.verbs) throw notAllowed();
-    return servedAs(def, await updateObject(this.#core, context, def, target, object, options));
+  async update(
+    context: RequestContext,
+    target: Target,
+    object: unknown,
+    options?: MutateOptions,
+  ): Promise<WriteResult> {
+    const request = this.#request(context, target, options);
+    const { def, subresource } = request;
+    const handler = this.#handler(def, subresource);
+    if (handler?.update) return handler.update(request, object);
+    if (handler) this.#core.authorize(context, 'update', attributesOf(request));
+    if (def.verbs || handler) throw notAllowed();
+    return resultAs(def, await updateObject(request, object));
   }
 
-  async patch(context: RequestContext, target: Target, patch: PatchBody, options?: MutateOptions): Promise<KubeObject> {
-    const def = defOf(target.entry);
-    if (target.subresource === 'scale') {
-      return updateScale(this.#core, context, def, target, 'patch', patch, options);
-    }
-    if (def.verbs) throw notAllowed();
-    return servedAs(def, await patchObject(this.#core, context, def, target, patch, options));
+  async patch(
+    context: RequestContext,
+    target: Target,
+    patch: PatchBody,
+    options?: MutateOptions,
+  ): Promise<WriteResult> {
+    const request = this.#request(context, target, options);
+    const { def, subresource } = request;
+    const handler = this.#handler(def, subresource);
+    if (handler?.patch) return handler.patch(request, patch);
+    if (handler) this.#core.authorize(context, 'patch', attributesOf(request));
+    if (def.verbs || handler) throw notAllowed();
+    return resultAs(def, await patchObject(request, patch));
   }
 
-  async delete(context: RequestContext, target: Target, options?: DeleteOptions): Promise<KubeObject | Status> {
-    const def = defOf(target.entry);
+  async delete(context: RequestContext, target: Target, options?: DeleteOptions): Promise<WriteResult> {
+    const request = this.#request(context, target);
+    const { def } = request;
     if (target.subresource) throw notAllowed();
-    this.#core.authorize(context, 'delete', attributesOf(def, target));
+    this.#core.authorize(context, 'delete', attributesOf(request));
     if (def.verbs) throw notAllowed();
-    const answer = await deleteObject(this.#core, context, def.stored, target, options);
-    return 'metadata' in answer && 'uid' in (answer.metadata ?? {}) ? servedAs(def, answer as KubeObject) : answer;
+    return resultAs(def, await deleteObject(request, options));
   }
 
   async deleteCollection(context: RequestContext, query: ListQuery, options?: DeleteOptions): Promise<ListPage> {
-    const def = defOf(query.entry);
-    authorizeSelection(this.#core, context, 'deletecollection', def, selectionOf(def, query));
-    if (def.verbs || !verbsOf(def).includes('deletecollection')) throw notAllowed();
-    checkDeleteOptions(options ?? {});
-    const page = await listObjects(this.#core, context, def, query);
-    const waiting = page.items.values();
-    const worker = async (): Promise<void> => {
-      for (const { metadata } of waiting) {
-        const { name, namespace, uid } = metadata;
-        const preconditions = { uid, ...options?.preconditions };
-        try {
-          await deleteObject(this.#core, context, def.stored, { name, namespace }, { ...options, preconditions });
-        } catch (error) {
-          // Gone, or gone and made anew: either way what was selected is no more.
-          if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: deleteParallel }, worker));
-    return pageAs(def, page);
+    const request = this.#request(context, query);
+    return pageAs(request.def, await deleteCollection(request, query, options));
   }
 
   bind(context: RequestContext, bindings: readonly Binding[]): Promise<BindResult[]> {
@@ -176,26 +157,74 @@ export class Pipeline implements Api {
     return watchKinds(this.#core, context, kinds);
   }
 
-  logs(context: RequestContext, target: Target, options: LogQuery): Promise<AsyncIterable<Uint8Array>> {
-    return openLogs(this.#deps, context, target, options);
+  async logs(context: RequestContext, target: Target, query: LogQuery): Promise<AsyncIterable<Uint8Array>> {
+    const request = this.#request(context, { ...target, subresource: 'log' });
+    const handler = this.#handler(request.def, 'log');
+    if (!handler?.logs) throw notAllowed();
+    return handler.logs(request, query);
   }
 
-  connect(context: RequestContext, target: Target, query: ConnectQuery, verb?: 'create' | 'get'): Promise<PodStream> {
-    return openPodStream(this.#deps, context, target, query, verb);
+  async connect(
+    context: RequestContext,
+    target: Target,
+    query: ConnectQuery,
+    verb: ConnectVerb = 'create',
+  ): Promise<PodStream> {
+    const request = this.#request(context, { ...target, subresource: query.type });
+    const handler = this.#handler(request.def, query.type);
+    if (!handler?.connect) throw notAllowed();
+    return handler.connect(request, query, verb);
   }
 
-  checkConnect(context: RequestContext, target: Target, verb?: 'create' | 'get'): Promise<void> {
-    return checkPodStream(this.#deps, context, target, verb);
+  async checkConnect(context: RequestContext, target: Target, verb: ConnectVerb = 'create'): Promise<void> {
+    const request = this.#request(context, target);
+    const handler = this.#handler(request.def, request.subresource);
+    if (!handler?.checkConnect) throw notAllowed();
+    return handler.checkConnect(request, verb);
   }
 
-  proxy(context: RequestContext, target: Target, verb: string): Promise<ProxyTarget> {
-    return openProxy(this.#deps, context, target, verb);
+  async proxy(context: RequestContext, target: Target, verb: string): Promise<ProxyTarget> {
+    const request = this.#request(context, { ...target, subresource: 'proxy' });
+    const handler = this.#handler(request.def, 'proxy');
+    if (!handler?.proxy) throw notAllowed();
+    return handler.proxy(request, verb);
+  }
+
+  #request(
+    context: RequestContext,
+    target: Partial<Target> & Pick<Target, 'entry'>,
+    options: MutateOptions = {},
+  ): WriteRequest {
+    const { entry, namespace, name = '', subresource } = target;
+    return { core: this.#core, context, def: defOf(entry), namespace, name, subresource, options };
+  }
+
+  /** Undefined for the object itself, and for its parts. */
+  #handler(def: KindDef, subresource: Subresource | undefined): SubresourceHandler | undefined {
+    return subresource && this.#subresources[def.kind as Kind]?.[subresource];
   }
 }
 
-/** A kind's behaviour; surfaces may hold only its data. */
+/** Whether a subresource is a part of the stored object. */
+function isPart(def: KindDef, subresource: Subresource): boolean {
+  return subresource === 'status' || def.stored.strategy.parts?.[subresource] !== undefined;
+}
+
+/** A kind's behaviour; surfaces may have only its data. */
 function defOf(entry: KindEntry): KindDef {
   return 'strategy' in entry ? (entry as KindDef) : defNamed(entry);
+}
+
+/** A result in the version that is served. */
+function resultAs(def: KindDef, result: WriteResult): WriteResult {
+  const { object, outcome } = result;
+  if (!def.conversion || !isStored(object)) return result;
+  return { object: servedAs(def, object), outcome };
+}
+
+/** Whether an answer is the object, and no Status. */
+function isStored(answer: KubeObject | Status): answer is KubeObject {
+  return 'uid' in (answer.metadata ?? {});
 }
 
 /** A page in the version that is served. */

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import type { Api } from '../../control-plane/api/api.ts';
+import type { Api, WriteResult } from '../../control-plane/api/api.ts';
 import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
 import { createGrpcServer, type GrpcServer } from '../../control-plane/api/grpc/server.ts';
 import { type Clock, systemClock } from '../../shared/clock.ts';
@@ -105,7 +105,7 @@ test('a client that gives up is noticed at once', async () => {
 });
 
 test('a server that closes lets running requests end', async () => {
-  let finish: (object: KubeObject) => void = () => undefined;
+  let finish: (result: WriteResult) => void = () => undefined;
   let running = false;
   const { server, client } = await serve({
     create: () => {
@@ -118,7 +118,7 @@ test('a server that closes lets running requests end', async () => {
   const asked = client.create('ConfigMap', draft);
   await eventually(() => running);
   const closed = server.close(10_000);
-  finish(object);
+  finish({ object, outcome: 'created' });
   await expect(asked).resolves.toMatchObject({ metadata: { uid: 'u' } });
   await closed;
 });
@@ -139,7 +139,7 @@ test('reads are tried again while the server is not ready; writes are not, unles
     },
     update: async () => {
       if (++updates < 2) throw new ApiError('TooManyRequests', 'later');
-      return object;
+      return { object, outcome: 'updated' };
     },
   });
   await expect(client.get('ConfigMap', 'a', 'default')).resolves.toBeDefined();
@@ -156,7 +156,7 @@ test('a failure of ours tells the client nothing of our insides; warnings reach 
     },
     create: async (context) => {
       context.warnings.push('unknown field "ünknown"');
-      return object;
+      return { object, outcome: 'created' };
     },
   });
   await expect(client.get('ConfigMap', 'a', 'default')).rejects.toMatchObject({

@@ -8,7 +8,7 @@ import type { KindService } from '../../../shared/rpc/schema.ts';
 import { checkDepth } from '../../../shared/schema/depth.ts';
 import { parseExactly } from '../../../shared/schema/exact-numbers.ts';
 import { boundValues } from '../../../shared/schema/values.ts';
-import type { Api, ListQuery, MutateOptions, RequestContext } from '../api.ts';
+import type { Api, ListQuery, MutateOptions, RequestContext, WriteResult } from '../api.ts';
 import { needsManager } from '../requests/refusals.ts';
 import { type CallDeps, type Registered, serverStream, unary } from './calls.ts';
 import { listMessage } from './lists.ts';
@@ -21,19 +21,20 @@ export function kindMethods(deps: CallDeps & { api: Api }, service: KindService)
   const { entry, methods } = service;
   const update =
     (subresource?: Subresource) =>
-    (context: RequestContext, { object, options }: wire.WriteRequest): Promise<KubeObject> => {
+    async (context: RequestContext, { object, options }: wire.WriteRequest): Promise<KubeObject> => {
       const named = required(object, 'object');
       const { namespace, name } = named.metadata ?? {};
       const target = targetOf(entry, { namespace, name }, subresource);
-      return api.update(context, target, named, mutateOptions(options));
+      return objectOf(await api.update(context, target, named, mutateOptions(options)));
     };
 
   const registered: Registered[] = [];
   if (methods.Create) {
     registered.push(
-      unary(deps, methods.Create, (context, { object, options }) => {
+      unary(deps, methods.Create, async (context, { object, options }) => {
         const named = required(object, 'object');
-        return api.create(context, { entry, namespace: named.metadata?.namespace }, named, mutateOptions(options));
+        const target = { entry, namespace: named.metadata?.namespace };
+        return objectOf(await api.create(context, target, named, mutateOptions(options)));
       }),
     );
   }
@@ -67,11 +68,11 @@ export function kindMethods(deps: CallDeps & { api: Api }, service: KindService)
   if (methods.Update) registered.push(unary(deps, methods.Update, update()));
   if (methods.Patch) {
     registered.push(
-      unary(deps, methods.Patch, (context, request) => {
+      unary(deps, methods.Patch, async (context, request) => {
         const target = targetOf(entry, request, subresourceOf(entry, request.subresource));
         const options = mutateOptions(request.options);
         if (request.type === 'apply' && !options.fieldManager) throw needsManager();
-        return api.patch(context, target, patchBody(request), options);
+        return objectOf(await api.patch(context, target, patchBody(request), options));
       }),
     );
   }
@@ -135,8 +136,8 @@ function createToken(api: Api, entry: KindEntry) {
       ...(expirationSeconds ? { expirationSeconds } : {}),
       ...(kind ? { boundObjectRef: { apiVersion: 'v1', kind, name, ...(uid ? { uid } : {}) } } : {}),
     };
-    const answer = await api.create(context, targetOf(entry, request, 'token'), { spec });
-    const { token, expirationTimestamp } = (answer as unknown as AuthenticationV1TokenRequest).status ?? {};
+    const { object } = await api.create(context, targetOf(entry, request, 'token'), { spec });
+    const { token, expirationTimestamp } = (object as unknown as AuthenticationV1TokenRequest).status ?? {};
     return { token, expiration_timestamp: expirationTimestamp };
   };
 }
@@ -218,9 +219,14 @@ function bindingOf(binding: wire.PodBinding): Binding {
   };
 }
 
+/** The result of a write that answers an object. */
+function objectOf({ object }: WriteResult): KubeObject {
+  return object as KubeObject;
+}
+
 /** What a deletion answers: a Status, also when the object is still there, on its way out. */
-function asStatus(entry: KindEntry, name: string | undefined, result: KubeObject | Status): Status {
-  const status = result as Status & { kind?: string; metadata?: { uid?: string } };
+function asStatus(entry: KindEntry, name: string | undefined, { object }: WriteResult): Status {
+  const status = object as Status & { kind?: string; metadata?: { uid?: string } };
   if (status.kind === 'Status') {
     const { kind: _kind, apiVersion: _version, ...rest } = status as Status & { kind?: string; apiVersion?: string };
     return rest;

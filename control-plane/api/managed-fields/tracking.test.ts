@@ -3,19 +3,15 @@ import type { ManagedFieldsEntry } from '../../../shared/generated/types.ts';
 import { kindNamed } from '../../../shared/kinds/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { SharedFieldSets } from '../../store/cache/field-sets.ts';
-import type { MutateOptions, RequestContext } from '../api.ts';
+import type { MutateOptions } from '../api.ts';
 import { beforeFirstApply, resetOf, setEntries, timed, trackNew, trackUpdate, writerOf } from './tracking.ts';
 
 const configMap = kindNamed('ConfigMap');
 const pod = kindNamed('Pod');
 const now = Date.parse('2026-01-01T00:00:00.900Z');
 
-function asking(userAgent?: string): RequestContext {
-  return { userAgent, warnings: [] } as unknown as RequestContext;
-}
-
 function writer(manager: string, subresource?: 'status') {
-  return writerOf(configMap, asking(), { fieldManager: manager }, now, subresource);
+  return writerOf({ def: configMap, context: {}, options: { fieldManager: manager }, subresource }, now);
 }
 
 function object(data: Record<string, string>, managedFields?: readonly ManagedFieldsEntry[]): KubeObject {
@@ -28,7 +24,7 @@ const ownersOf = (one: KubeObject) => entriesOf(one)?.map(({ manager, fieldsV1 }
 
 describe('the writer of a request', () => {
   const managerOf = (agent: string | undefined, options: MutateOptions = {}) =>
-    writerOf(configMap, asking(agent), options, now).manager;
+    writerOf({ def: configMap, context: { userAgent: agent }, options }, now).manager;
 
   it('is its field manager, or else the program that asks, as far as it can be printed, or unknown', () => {
     expect(managerOf('kubectl/v1.32.4 (linux/amd64)', { fieldManager: 'mine' })).toBe('mine');
@@ -44,7 +40,9 @@ describe('the writer of a request', () => {
   });
 
   it('writes in the stored version, in whole seconds, and through the subresource that it names', () => {
-    expect(writerOf(kindNamed('Deployment'), asking('a'), {}, now, 'status', 'Apply')).toEqual({
+    const def = kindNamed('Deployment');
+    const source = { def, context: { userAgent: 'a' }, options: {}, subresource: 'status' } as const;
+    expect(writerOf(source, now, 'Apply')).toEqual({
       manager: 'a',
       operation: 'Apply',
       apiVersion: 'apps/v1',

@@ -19,13 +19,18 @@ const untracked: ReadonlySet<string> = new Set(['Event', 'Lease', 'NodeGuard', '
 /** The longest name of a manager, in characters. */
 const longestManager = 128;
 
+/** The fields of a request that identify its writer. */
+export interface WriterSource {
+  readonly def: KindDef;
+  readonly context: Pick<RequestContext, 'userAgent'>;
+  readonly options: Pick<MutateOptions, 'fieldManager'>;
+  readonly subresource?: Subresource | undefined;
+}
+
 /** The writer of a request: its field manager, otherwise the program's name. */
 export function writerOf(
-  def: KindDef,
-  context: RequestContext,
-  options: MutateOptions,
+  { def, context, options, subresource }: WriterSource,
   now: number,
-  subresource?: Subresource,
   operation: Writer['operation'] = 'Update',
 ): Writer {
   return {

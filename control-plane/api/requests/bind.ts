@@ -1,11 +1,11 @@
 import type { Binding, BindResult } from '../../../shared/client.ts';
-import { formatTime } from '../../../shared/clock.ts';
 import { ApiError, isApiError } from '../../../shared/errors.ts';
 import type { Pod } from '../../../shared/generated/types.ts';
 import { objectKey } from '../../store/keys.ts';
 import type { Txn, TxnResult } from '../../store/store.ts';
 import type { RequestContext } from '../api.ts';
 import { guardBump } from '../resources/node/guards.ts';
+import { boundPod, unbindable } from '../resources/pod/bound-pod.ts';
 import { encodeObject } from './codec.ts';
 import { commitEach } from './commit.ts';
 import type { Core } from './core.ts';
@@ -111,30 +111,6 @@ async function prepare(core: Core, binding: Binding, index: number): Promise<Pla
   if (state.revision !== wanted) return failure(modified(entry, binding.name));
   const text = encodeObject(boundPod(pod, binding.node, core.clock.now()));
   return { index, binding, key, revision: state.revision, text };
-}
-
-/** Why a pod can't be bound, if so, in the words of Kubernetes' `pods/binding`. */
-export function unbindable(pod: Pod, uid: string | undefined): ApiError | undefined {
-  const { name } = pod.metadata;
-  const refused = (why: string): ApiError => conflict({ plural: 'pods/binding', group: '' }, name, why);
-  if (uid && uid !== pod.metadata.uid) {
-    return refused(`Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
-  }
-  if (pod.metadata.deletionTimestamp) return refused(`pod ${name} is being deleted, cannot be assigned to a host`);
-  if (pod.spec.nodeName) return refused(`pod ${name} is already assigned to node "${pod.spec.nodeName}"`);
-  if (pod.spec.schedulingGates?.length) return refused(`pod ${name} has non-empty .spec.schedulingGates`);
-  return undefined;
-}
-
-/** The pod on its node. */
-export function boundPod(pod: Pod, node: string, now: number): Pod {
-  const conditions = (pod.status?.conditions ?? []).filter((condition) => condition.type !== 'PodScheduled');
-  conditions.push({ type: 'PodScheduled', status: 'True', lastTransitionTime: formatTime(now) });
-  return {
-    ...pod,
-    spec: { ...pod.spec, nodeName: node },
-    status: { ...pod.status, conditions, nominatedNodeName: undefined },
-  };
 }
 
 /** One transaction a node: a node's second group, and what does not fit into its first, waits for the next round. */

@@ -10,7 +10,7 @@ import type { Guard, Item } from '../../store/store.ts';
 import { type Charges, chargesOf } from '../admission/charges.ts';
 import type { Admission } from '../admission/plugin.ts';
 import { readerWith } from '../admission/read-missing.ts';
-import type { MutateOptions, RequestContext } from '../api.ts';
+import type { MutateOptions, RequestContext, WriteResult } from '../api.ts';
 import { trackNew, writerOf } from '../managed-fields/tracking.ts';
 import { answerText, decodeItem, type State } from './codec.ts';
 import { backOff, commit } from './commit.ts';
@@ -18,50 +18,52 @@ import { checkCreate, decodeBody } from './decode.ts';
 import { countedBy } from './generation.ts';
 import { dropRepeatedOwners } from './owner-references.ts';
 import { alreadyExists, badRequest, forbidden, modified, nameConflict, notFound } from './refusals.ts';
+import type { WriteRequest } from './request.ts';
 import { settleNamespace } from './settle-namespace.ts';
 import type { WriteCore } from './write-core.ts';
 
 /** How often a generated name is drawn again when it is taken, as in Kubernetes. */
 const nameTries = 8;
-/** A namespace or a node that changes at each of so many tries is no longer anybody's work. */
+/** How often a create tries again when its namespace, or the node that it takes room on, changes. */
 const maxTries = 100;
 /** Letters of the given prefix that a generated name keeps, so that it stays a valid label. */
 const prefixLength = 58;
 
-/** Says who owns the fields of a new object. */
-export type Own = (draft: KubeObject) => void;
-
 /**
- * `served`: the version that the client speaks. `namespace`: that of the URL. `own`: absent, all is the client's. Answers the
- * stored object.
+ * Creates an object. `track`: sets the managed fields; absent, the client manages all of them. The result has the object as it is
+ * stored.
  */
 export async function createObject(
-  core: WriteCore,
-  context: RequestContext,
-  served: KindDef,
-  namespace: string | undefined,
+  request: WriteRequest,
   body: unknown,
-  options: MutateOptions = {},
-  own?: Own,
-): Promise<KubeObject> {
+  track?: (draft: KubeObject) => void,
+): Promise<WriteResult> {
+  const { core, context, def: served, namespace, options } = request;
+  const { warnings } = context;
   const def = served.stored;
-  const draft = decodeBody(served, body, options, context.warnings);
+  const draft = decodeBody(served, body, options, warnings);
   const meta = draft.metadata;
   settleNamespace(def, meta, namespace);
   if (meta.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
-  dropRepeatedOwners(meta, context.warnings);
+  dropRepeatedOwners(meta, warnings);
   const prefix = meta.name ? undefined : meta.generateName;
   if (prefix) meta.name = generatedName(core, prefix);
-  // What is to be made has no name yet that a rule could be for.
+  // Authorization rules for single names do not apply to a create.
   core.authorize(context, 'create', { entry: served, namespace: meta.namespace }, draft);
 
   const now = core.clock.now();
   draft.metadata = newMeta(core, def, meta, now);
-  if (own) own(draft);
-  else trackNew(def, draft, writerOf(def, context, options, now), core.fieldSets);
+  if (track) track(draft);
+  else trackNew(def, draft, writerOf({ def, context, options }, now), core.fieldSets);
   const admission: Admission = {
-    ...{ identity: context.identity, verb: 'create', entry: def, namespace: draft.metadata.namespace },
-    ...{ name: draft.metadata.name, dryRun: options.dryRun ?? false, warnings: context.warnings, now },
+    identity: context.identity,
+    verb: 'create',
+    entry: def,
+    namespace: draft.metadata.namespace,
+    name: draft.metadata.name,
+    dryRun: options.dryRun ?? false,
+    warnings,
+    now,
     audit: context.audit,
   };
   const missing = core.admission.missing(admission, draft);
@@ -69,13 +71,14 @@ export async function createObject(
   if (prefix) def.strategy.nameGenerated?.(draft);
   def.strategy.prepareCreate?.(draft);
   checkCreate(served, draft);
-  context.warnings.push(...warningsOf(def.kind, draft));
-  if (def.inert) context.warnings.push(inertWarning(def.kind, def.inert));
+  warnings.push(...warningsOf(def.kind, draft));
+  if (def.inert) warnings.push(inertWarning(def.kind, def.inert));
   core.admission.validate(admission, draft);
   for (let attempt = 1; ; attempt++) {
     try {
       const named = { ...admission, name: draft.metadata.name };
-      return await insert(core, context, def, draft, options, chargesOf(core, named, context.signal));
+      const object = await insert(core, context, def, draft, options, chargesOf(core, named, context.signal));
+      return { object, outcome: 'created' };
     } catch (error) {
       if (!isApiError(error, 'AlreadyExists') || !meta.generateName) throw error;
       if (!prefix || attempt >= nameTries) throw nameConflict(def, draft.metadata.name);

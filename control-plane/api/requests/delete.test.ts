@@ -12,13 +12,14 @@ beforeEach(async () => {
 afterEach(() => server.stop());
 
 const contextOf = (): RequestContext => ({
-  ...{ identity: { user: 'u', groups: [] }, signal: new AbortController().signal, warnings: [] },
+  identity: { user: 'u', groups: [] },
+  signal: new AbortController().signal,
+  warnings: [],
 });
-const remove = (
-  kind: 'Pod' | 'ConfigMap' | 'Deployment' | 'ReplicationController',
-  options?: DeleteOptions,
-  context = contextOf(),
-) => server.api.delete(context, { entry: kindNamed(kind), namespace: 'default', name: 'x' }, options);
+type DeletedKind = 'Pod' | 'ConfigMap' | 'Deployment' | 'ReplicationController';
+const deletion = (kind: DeletedKind, options?: DeleteOptions) =>
+  server.api.delete(contextOf(), { entry: kindNamed(kind), namespace: 'default', name: 'x' }, options);
+const remove = async (kind: DeletedKind, options?: DeleteOptions) => (await deletion(kind, options)).object;
 const metadata = (more: object = {}) => ({ name: 'x', namespace: 'default', ...more });
 const configMap = (more?: object) => server.client.create('ConfigMap', { metadata: metadata(more) });
 const container = { name: 'c', image: 'a' };
@@ -82,10 +83,8 @@ describe('a deletion', () => {
   it('says that it has only begun when it was asked to wait for dependents', async () => {
     const finalizers = ['example.com/a'];
     await configMap({ finalizers });
-    const [context, plain] = [contextOf(), contextOf()];
-    await remove('ConfigMap', { propagationPolicy: 'Background' }, plain);
-    await remove('ConfigMap', { propagationPolicy: 'Foreground' }, context);
-    expect([plain.accepted, context.accepted]).toEqual([undefined, true]);
+    expect((await deletion('ConfigMap', { propagationPolicy: 'Background' })).outcome).toBe('deleting');
+    expect((await deletion('ConfigMap', { propagationPolicy: 'Foreground' })).outcome).toBe('accepted');
     const { metadata: now } = await server.client.get('ConfigMap', 'x', 'default');
     expect(now.finalizers).toEqual(['example.com/a', 'foregroundDeletion']);
   });

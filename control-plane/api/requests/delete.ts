@@ -1,43 +1,42 @@
-import type { DeleteOptions, Status, StatusCause } from '../../../shared/generated/types.ts';
+import type { DeleteOptions, StatusCause } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
-import type { KubeObject } from '../../../shared/object.ts';
 import { invalid, invalidError, notSupported } from '../../../shared/schema/causes.ts';
 import type { Admission } from '../admission/plugin.ts';
-import type { RequestContext, Target } from '../api.ts';
+import type { WriteResult } from '../api.ts';
 import { type DeletionStep, planDeletion } from './deletion.ts';
 import { guardedUpdate } from './guarded-update.ts';
-import { conflict } from './refusals.ts';
-import type { WriteCore } from './write-core.ts';
+import { checkDeletePreconditions } from './preconditions.ts';
+import type { WriteRequest } from './request.ts';
+import { deletedStatus } from './status.ts';
 
 const policies = ['Orphan', 'Background', 'Foreground'];
 
 /**
- * The object while something is still to be waited for, a Status (or the object that was) once it is gone. `asked.as`: the subresource whose
- * creation is the deletion, with its own rules.
+ * Deletes an object, or marks it as being deleted. With a subresource the deletion is a create of that: an eviction, with its own
+ * admission rules.
  */
-export async function deleteObject(
-  core: WriteCore,
-  context: RequestContext,
-  def: KindDef,
-  target: Pick<Target, 'namespace' | 'name'>,
-  options: DeleteOptions = {},
-  asked: { readonly as?: 'eviction' } = {},
-): Promise<KubeObject | Status> {
+export async function deleteObject(request: WriteRequest, options: DeleteOptions = {}): Promise<WriteResult> {
   checkDeleteOptions(options);
+  const { core, context, namespace, name, subresource } = request;
+  const def = request.def.stored;
   const now = core.clock.now();
   const dryRun = (options.dryRun?.length ?? 0) > 0;
   const admission: Admission = {
-    ...{ identity: context.identity, entry: def, namespace: target.namespace, name: target.name },
-    ...(asked.as ? { verb: 'create', subresource: asked.as } : { verb: 'delete' }),
-    ...{ dryRun, warnings: context.warnings, now },
+    identity: context.identity,
+    entry: def,
+    namespace,
+    name,
+    verb: subresource ? 'create' : 'delete',
+    subresource,
+    dryRun,
+    warnings: context.warnings,
+    now,
   };
   warnOfPropagation(def, options, context.warnings);
-  // A route's target brings more along than its type says.
-  const place = { def, namespace: target.namespace, name: target.name };
-  const outcome = await guardedUpdate(
+  const { object, removed } = await guardedUpdate(
     core,
     context,
-    asked.as ? { ...place, subresource: asked.as, admit: 'create' } : place,
+    { def, namespace, name, subresource, admit: subresource ? 'create' : undefined },
     (current): DeletionStep => {
       core.admission.validate(admission, undefined, current);
       checkDeletePreconditions(def, current, options);
@@ -45,22 +44,14 @@ export async function deleteObject(
     },
     dryRun,
   );
-  if (outcome.removed) {
-    return def.strategy.deletion?.answer === 'object' ? outcome.object : goneStatus(def, outcome.object);
+  if (!removed) {
+    const waits = options.propagationPolicy === 'Foreground' || options.orphanDependents === false;
+    return { object, outcome: waits ? 'accepted' : 'deleting' };
   }
-  const { propagationPolicy, orphanDependents } = options;
-  if (propagationPolicy === 'Foreground' || orphanDependents === false) context.accepted = true;
-  return outcome.object;
-}
-
-export function goneStatus(def: KindDef, { metadata: { name, uid } }: KubeObject): Status {
-  const group = def.group ? { group: def.group } : {};
-  return success({ name, ...group, kind: def.plural, uid });
-}
-
-export function success(details?: Status['details']): Status {
-  const head = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
-  return details ? { ...head, details } : head;
+  return {
+    object: def.strategy.deletion?.answer === 'object' ? object : deletedStatus(def, object),
+    outcome: 'deleted',
+  };
 }
 
 /** Throws Invalid (apimachinery, `ValidateDeleteOptions`). */
@@ -76,20 +67,6 @@ export function checkDeleteOptions(options: DeleteOptions): void {
   }
   if (dryRun?.some((one) => one !== 'All')) causes.push(notSupported('dryRun', dryRun, ['All']));
   if (causes.length > 0) throw invalidError({ kind: 'DeleteOptions', group: 'meta.k8s.io' }, '', causes);
-}
-
-/** Throws Conflict. */
-function checkDeletePreconditions(def: KindDef, { metadata }: KubeObject, { preconditions }: DeleteOptions): void {
-  const { uid, resourceVersion } = preconditions ?? {};
-  const resource = { plural: def.kind, group: def.group };
-  if (uid !== undefined && uid !== metadata.uid) {
-    const why = `the UID in the precondition (${uid}) does not match the UID in record (${metadata.uid}). The object might have been deleted and then recreated`;
-    throw conflict(resource, metadata.name, why);
-  }
-  if (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion) {
-    const why = `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`;
-    throw conflict(resource, metadata.name, why);
-  }
 }
 
 function warnOfPropagation(def: KindDef, options: DeleteOptions, warnings: string[]): void {

@@ -8,11 +8,12 @@ import { invalid, invalidError } from '../../../shared/schema/causes.ts';
 import { packed, packedBytes, packFrom } from '../../store/cache/packed.ts';
 import { kindPrefix, objectKey } from '../../store/keys.ts';
 import type { Item } from '../../store/store.ts';
-import type { ListPage, ListQuery, RequestContext, Target } from '../api.ts';
+import type { ListPage, ListQuery, RequestContext } from '../api.ts';
 import { decodeItem } from './codec.ts';
 import type { Core } from './core.ts';
 import { checkListOptions } from './list-options.ts';
 import { badRequest, notFound } from './refusals.ts';
+import type { ObjectRequest } from './request.ts';
 import { type Selection, selectionOf } from './selection.ts';
 
 /** Items, and characters of them, that are read from the store at a time while a page of matching ones is gathered. */
@@ -35,18 +36,14 @@ interface Continuation {
   readonly after: string;
 }
 
-/** The object as of a moment after the call. */
-export async function getObject(
-  core: Core,
-  context: RequestContext,
-  def: KindDef,
-  target: Pick<Target, 'namespace' | 'name' | 'resourceVersion'>,
-): Promise<KubeObject> {
+/** The object as of a moment after the call, and no older than `resourceVersion`. */
+export async function getObject(request: ObjectRequest, resourceVersion?: string): Promise<KubeObject> {
+  const { core, context, def, namespace, name } = request;
   await core.reads.catchUp(context.signal);
-  const notOlder = versionOf(target.resourceVersion, def);
+  const notOlder = versionOf(resourceVersion, def);
   if (notOlder !== undefined) await core.reads.waitFor(notOlder, context.signal);
-  const state = core.cached(def, target.namespace, target.name);
-  if (!state) throw notFound(def, target.name);
+  const state = core.cached(def, namespace, name);
+  if (!state) throw notFound(def, name);
   return state.object;
 }
 

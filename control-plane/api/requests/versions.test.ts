@@ -50,7 +50,7 @@ const autoscaler = (name: string) => ({
 describe('a kind in its second version', () => {
   it('is created, read, listed and deleted in either', async () => {
     const { api, client } = server;
-    const made = await api.create(context(), { entry: events, namespace }, event('a'));
+    const { object: made } = await api.create(context(), { entry: events, namespace }, event('a'));
     expect(made).toMatchObject({ apiVersion: 'events.k8s.io/v1', note: 'hello', regarding: { name: 'p' } });
     const stored = await client.get('Event', 'a', namespace);
     expect(stored).toMatchObject({ apiVersion: 'v1', message: 'hello', involvedObject: { name: 'p' } });
@@ -90,16 +90,16 @@ describe('a kind in its second version', () => {
 
   it('is updated and patched by the fields of the version that is spoken', async () => {
     const { api, client } = server;
-    const made = await api.create(context(), { entry: older, namespace }, autoscaler('a'));
+    const { object: made } = await api.create(context(), { entry: older, namespace }, autoscaler('a'));
     const target = { entry: older, namespace, name: 'a' };
-    const patched = await api.patch(context(), target, {
+    const { object: patched } = await api.patch(context(), target, {
       type: 'strategic',
       body: { spec: { targetCPUUtilizationPercentage: 33 } },
     });
     expect(patched).toMatchObject({ apiVersion: 'autoscaling/v1', spec: { targetCPUUtilizationPercentage: 33 } });
-    const spec = { ...(made.spec as object), maxReplicas: 8 };
+    const spec = { ...((made as KubeObject).spec as object), maxReplicas: 8 };
     const body = { ...made, metadata: { name: 'a', namespace }, spec } as unknown as KubeObject;
-    expect(await api.update(context(), target, body)).toMatchObject({ spec: { maxReplicas: 8 } });
+    expect((await api.update(context(), target, body)).object).toMatchObject({ spec: { maxReplicas: 8 } });
     expect((await client.get('HorizontalPodAutoscaler', 'a', namespace)).spec).toMatchObject({
       maxReplicas: 8,
       metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { averageUtilization: 70 } } }],
@@ -134,7 +134,7 @@ describe('a kind in its second version', () => {
       'reason: Invalid value: "Other": field is immutable',
     );
     const note = { type: 'strategic', body: { note: 'other' } } as const;
-    expect(await api.patch(context(), target, note)).toMatchObject({ note: 'other' });
+    expect((await api.patch(context(), target, note)).object).toMatchObject({ note: 'other' });
   });
 });
 

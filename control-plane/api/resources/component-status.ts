@@ -6,7 +6,7 @@ import type { KindHandler } from '../requests/unstored.ts';
 
 /** The parts of the control plane that can fail by themselves: the store. All others are this process. */
 export const componentStatuses: KindHandler = {
-  async list(core, context) {
+  async list({ core, context }) {
     context.warnings.push('v1 ComponentStatus is deprecated in v1.19+');
     return [await storeStatus(core)];
   },

@@ -4,15 +4,19 @@ import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { invalid, invalidError } from '../../../shared/schema/causes.ts';
 import { formatSelector, selectorOf, selectorOfMap } from '../../../shared/selector.ts';
-import type { MutateOptions, PatchBody, RequestContext, Target } from '../api.ts';
+import type { WriteResult } from '../api.ts';
+import { applyPatch } from '../patch/apply-patch.ts';
 import { isRecord } from '../patch/merge.ts';
-import { applyReplicas, type Config } from '../requests/apply.ts';
+import { applyReplicas } from '../requests/apply.ts';
+import type { ApplyConfig } from '../requests/apply-config.ts';
 import { attributesOf } from '../requests/attributes.ts';
 import { decodeBody } from '../requests/decode.ts';
 import { type Change, guardedUpdate } from '../requests/guarded-update.ts';
+import { checkPreconditions } from '../requests/preconditions.ts';
 import { badRequest } from '../requests/refusals.ts';
-import { applyPatch, checkPreconditions, mainUpdate, ownedBy } from '../requests/update.ts';
-import type { WriteCore } from '../requests/write-core.ts';
+import { objectUpdate, trackerOf } from '../requests/replacement.ts';
+import type { WriteRequest } from '../requests/request.ts';
+import type { SubresourceHandler } from '../requests/subresource.ts';
 
 type ScaleObject = KubeObject & Scale;
 
@@ -37,61 +41,68 @@ export function scaleOf(def: KindDef, object: KubeObject): ScaleObject {
   };
 }
 
-/** Sets the number of replicas. `change`: what the client wants the Scale to be, given what it is. */
-export async function updateScale(
-  core: WriteCore,
-  context: RequestContext,
-  def: KindDef,
-  target: Target,
+export const scale: SubresourceHandler = {
+  get: scaleOf,
+  update: (request, body) => setReplicas(request, 'update', () => body),
+  async patch(request, patch) {
+    if (patch.type !== 'apply') {
+      const patched = (current: ScaleObject): unknown => applyPatch({ message: scaleMessage }, current, patch);
+      return setReplicas(request, 'patch', patched);
+    }
+    const { core, context, def } = request;
+    core.authorize(context, 'patch', attributesOf(request));
+    const object = await applyReplicas(request, replicasConfig(request, patch.body));
+    return { object: scaleOf(def, object), outcome: 'updated' };
+  },
+};
+
+/** Sets the number of replicas. `wantedOf`: the Scale that the client wants, given the present one. */
+async function setReplicas(
+  request: WriteRequest,
   verb: 'update' | 'patch',
-  body: unknown,
-  options: MutateOptions = {},
-): Promise<KubeObject> {
-  core.authorize(context, verb, attributesOf(def, target));
-  if (verb === 'patch' && (body as PatchBody).type === 'apply') {
-    const config = replicasConfig(def, target.name, (body as PatchBody).body);
-    return scaleOf(def, await applyReplicas(core, context, def, target, config, options));
-  }
-  const own = ownedBy(core, context, def, options, 'scale');
-  const outcome = await guardedUpdate(
+  wantedOf: (current: ScaleObject) => unknown,
+): Promise<WriteResult> {
+  const { core, context, def, name, options } = request;
+  core.authorize(context, verb, attributesOf(request));
+  const track = trackerOf(request);
+  const { object } = await guardedUpdate(
     core,
     context,
-    { def, namespace: target.namespace, name: target.name, subresource: 'scale', admit: 'update' },
+    { ...request, admit: 'update' },
     (current): Change => {
-      const scale = scaleOf(def, current);
-      const wanted = verb === 'update' ? body : applyPatch({ message: scaleMessage }, scale, body as PatchBody);
-      const replicas = readReplicas(wanted, target.name);
+      const wanted = wantedOf(scaleOf(def, current));
+      const replicas = readReplicas(wanted, name);
       checkPreconditions(def, current.metadata, (wanted as ScaleObject).metadata ?? {});
       const { spec } = current as Scalable;
       const incoming = decodeBody(def, { ...current, spec: { ...spec, replicas } }, {}, []);
-      return mainUpdate(def, current, incoming, own);
+      return objectUpdate(def, current, incoming, track);
     },
     options.dryRun,
   );
-  return scaleOf(def, outcome.object);
+  return { object: scaleOf(def, object), outcome: 'updated' };
 }
 
 const scaleMessage = 'k8s.io.api.autoscaling.v1.Scale';
 
-/** What applying a Scale says of the object that it stands for. */
-function replicasConfig(def: KindDef, name: string, scale: unknown): Config {
-  const replicas = readReplicas(scale, name);
-  const { metadata = {} } = scale as Partial<ScaleObject>;
-  const spec = isRecord(scale) && isRecord(scale.spec) && scale.spec.replicas !== undefined ? { replicas } : {};
+/** A Scale that is applied, as a configuration of the object that it belongs to. */
+function replicasConfig({ def, name }: WriteRequest, body: unknown): ApplyConfig {
+  const replicas = readReplicas(body, name);
+  const { metadata = {} } = body as Partial<ScaleObject>;
+  const spec = isRecord(body) && isRecord(body.spec) && body.spec.replicas !== undefined ? { replicas } : {};
   const object = { apiVersion: apiVersionOf(def), kind: def.kind, metadata: {}, spec } as unknown as KubeObject;
   const { uid, resourceVersion } = metadata as Partial<ScaleObject['metadata']>;
   return { sent: {}, object, uid, resourceVersion };
 }
 
-function readReplicas(scale: unknown, name: string): number {
-  if (!isRecord(scale) || (scale.kind !== undefined && scale.kind !== 'Scale')) {
+function readReplicas(body: unknown, name: string): number {
+  if (!isRecord(body) || (body.kind !== undefined && body.kind !== 'Scale')) {
     throw badRequest('the body must be a Scale of autoscaling/v1');
   }
-  const { metadata } = scale;
+  const { metadata } = body;
   if (isRecord(metadata) && metadata.name !== undefined && metadata.name !== name) {
     throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
   }
-  const replicas = isRecord(scale.spec) ? (scale.spec.replicas ?? 0) : 0;
+  const replicas = isRecord(body.spec) ? (body.spec.replicas ?? 0) : 0;
   if (!Number.isSafeInteger(replicas)) throw badRequest('spec.replicas: must be an integer');
   if ((replicas as number) < 0) {
     const cause = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');

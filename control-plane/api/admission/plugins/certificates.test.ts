@@ -37,11 +37,13 @@ async function request(groups: readonly string[] = []): Promise<string> {
 
 async function create(spec: object): Promise<KubeObject> {
   const body = { metadata: { name: 'a' }, spec: { signerName: 'example.com/one', usages: ['client auth'], ...spec } };
-  return server.api.create(as(jane), { entry }, body);
+  return (await server.api.create(as(jane), { entry }, body)).object as KubeObject;
 }
 
-function write(identity: Identity, subresource: 'approval' | 'status', object: KubeObject, conditions: object[]) {
-  return server.api.update(as(identity), { entry, name: 'a', subresource }, { ...object, status: { conditions } });
+async function write(identity: Identity, subresource: 'approval' | 'status', object: KubeObject, conditions: object[]) {
+  const body = { ...object, status: { conditions } };
+  const written = await server.api.update(as(identity), { entry, name: 'a', subresource }, body);
+  return written.object as KubeObject;
 }
 
 describe('a request for a certificate', () => {

@@ -1,7 +1,7 @@
 import type { Binding, BindResult } from '../../../../shared/client.ts';
 import { ApiError, type Reason, reasons } from '../../../../shared/errors.ts';
 import { kindNamed } from '../../../../shared/kinds/index.ts';
-import type { Api, RequestContext } from '../../api.ts';
+import type { Api, RequestContext, WriteResult } from '../../api.ts';
 import type { Auditor } from './auditor.ts';
 import { type Asked, askedOf, auditedCall, beginCall, endFailed } from './calls.ts';
 import type { AuditTrail } from './trail.ts';
@@ -13,12 +13,18 @@ import type { AuditTrail } from './trail.ts';
 export function auditedApi(api: Api, auditor: Auditor): Api {
   if (!auditor.on) return api;
 
-  /** One call. `body`: what the client sent. */
-  async function told<T>(context: RequestContext, asked: Asked, body: unknown, run: () => Promise<T>): Promise<T> {
+  /** One call. `body`: what the client sent. `shown`: what of the result it is answered. */
+  async function told<T>(
+    context: RequestContext,
+    asked: Asked,
+    body: unknown,
+    run: () => Promise<T>,
+    shown: (result: T) => unknown = (result) => result,
+  ): Promise<T> {
     return auditedCall(auditor, context, asked, asked.verb === 'create' ? 201 : 200, async (trail) => {
       if (body !== undefined) trail?.request(body);
       const answer = await run();
-      trail?.response(answer);
+      trail?.response(shown(answer));
       return answer;
     });
   }
@@ -81,13 +87,19 @@ export function auditedApi(api: Api, auditor: Auditor): Api {
     list: (context, query) => told(context, askedOf('list', query), undefined, () => api.list(context, query)),
     watch: (context, query) => streamed(context, [askedOf('watch', query)], () => api.watch(context, query)),
     create: (context, target, object, options) =>
-      told(context, askedOf('create', target, object), object, () => api.create(context, target, object, options)),
+      told(
+        context,
+        askedOf('create', target, object),
+        object,
+        () => api.create(context, target, object, options),
+        objectOf,
+      ),
     update: (context, target, object, options) =>
-      told(context, askedOf('update', target), object, () => api.update(context, target, object, options)),
+      told(context, askedOf('update', target), object, () => api.update(context, target, object, options), objectOf),
     patch: (context, target, patch, options) =>
-      told(context, askedOf('patch', target), patch.body, () => api.patch(context, target, patch, options)),
+      told(context, askedOf('patch', target), patch.body, () => api.patch(context, target, patch, options), objectOf),
     delete: (context, target, options) =>
-      told(context, askedOf('delete', target), options, () => api.delete(context, target, options)),
+      told(context, askedOf('delete', target), options, () => api.delete(context, target, options), objectOf),
     deleteCollection: (context, query, options) =>
       told(context, askedOf('deletecollection', query), options, () => api.deleteCollection(context, query, options)),
     bind: bound,
@@ -113,6 +125,10 @@ export function auditedApi(api: Api, auditor: Auditor): Api {
     proxy: (context, target, verb) => api.proxy(context, target, verb),
     checkConnect: (context, target, verb) => api.checkConnect(context, target, verb),
   };
+}
+
+function objectOf({ object }: WriteResult): unknown {
+  return object;
 }
 
 function endBound(trail: AuditTrail, result: BindResult | undefined): void {

@@ -20,22 +20,22 @@ export type UsageSource = (nodes: readonly string[], signal: AbortSignal) => Pro
 export function usageHandlers(source: UsageSource): KindHandlers {
   return {
     NodeMetrics: {
-      async list(core, { signal }) {
+      async list({ core, context: { signal } }) {
         const known = await source([], signal);
         return present(all<Node>(core, 'Node').map((node) => nodeMetrics(core, node, known)));
       },
-      async get(core, { signal }, name) {
+      async get({ core, context: { signal }, name }) {
         const node = core.cached(kindNamed('Node'), undefined, name)?.object as Node | undefined;
         if (!node) throw notFound(kindNamed('Node'), name);
         return nodeMetrics(core, node, await source([name], signal)) ?? unmeasured('nodemetrics', name);
       },
     },
     PodMetrics: {
-      async list(core, { signal }, namespace) {
+      async list({ core, context: { signal }, namespace }) {
         const known = await source([], signal);
         return present(all<Pod>(core, 'Pod', namespace).map((pod) => podMetrics(core, pod, known)));
       },
-      async get(core, { signal }, name, namespace) {
+      async get({ core, context: { signal }, name, namespace }) {
         const pod = core.cached(kindNamed('Pod'), namespace, name)?.object as Pod | undefined;
         if (!pod) throw notFound(kindNamed('Pod'), name);
         const { nodeName } = pod.spec;

@@ -17,8 +17,10 @@ describe('pods/ephemeralcontainers', () => {
   const target = () =>
     ({ entry: kindNamed('Pod'), namespace: 'default', name: 'p', subresource: 'ephemeralcontainers' }) as const;
   const context = () => ({ identity: { user: 'u', groups: [] }, signal: new AbortController().signal, warnings: [] });
-  const add = (...containers: object[]) =>
-    server.api.patch(context(), target(), { type: 'strategic', body: { spec: { ephemeralContainers: containers } } });
+  const add = async (...containers: object[]) => {
+    const body = { spec: { ephemeralContainers: containers } };
+    return (await server.api.patch(context(), target(), { type: 'strategic', body })).object;
+  };
 
   it('adds containers to a pod and leaves all else', async () => {
     const body = { metadata: { labels: { a: 'c' } }, spec: { nodeName: 'x', ephemeralContainers: [debug('d1')] } };

@@ -26,7 +26,7 @@ describe('pods/resize', () => {
     const body = {
       spec: { nodeSelector: { not: 'this' }, containers: [{ name: 'c', image: 'other', resources, ...more }] },
     };
-    return (await server.api.patch(context(), target(name), { type: 'strategic', body })) as unknown as Pod;
+    return (await server.api.patch(context(), target(name), { type: 'strategic', body })).object as Pod;
   };
   const guard = async () => (await server.client.get('NodeGuard', 'n')).metadata.resourceVersion;
 

@@ -1,62 +1,39 @@
 import { ApiError } from '../../../../shared/errors.ts';
 import type { Pod } from '../../../../shared/generated/types.ts';
-import type { Subresource } from '../../../../shared/kinds/table.ts';
 import type { StreamRequest } from '../../../../shared/session.ts';
-import type { ConnectQuery, NodeStreams, PodStream, RequestContext, Target } from '../../api.ts';
+import type { ConnectQuery, NodeStreams } from '../../api.ts';
 import { attributesOf } from '../../requests/attributes.ts';
-import type { Core } from '../../requests/core.ts';
 import { getObject } from '../../requests/read.ts';
 import { badRequest } from '../../requests/refusals.ts';
+import type { ObjectRequest } from '../../requests/request.ts';
+import type { SubresourceHandler } from '../../requests/subresource.ts';
 import { containerOf } from './containers.ts';
 
-const subresources = {
-  exec: 'exec',
-  attach: 'attach',
-  portforward: 'portforward',
-} as const satisfies Record<ConnectQuery['type'], Subresource>;
-
-/** What a request that reaches into a node needs. */
-export interface NodeDeps {
-  readonly core: Core;
-  readonly nodeStreams: NodeStreams;
-}
-
-/** Authorizes, checks that the pod can do what is asked, and opens the stream on its node. */
-export async function openPodStream(
-  { core, nodeStreams }: NodeDeps,
-  context: RequestContext,
-  target: Target,
-  query: ConnectQuery,
-  verb: 'create' | 'get' = 'create',
-): Promise<PodStream> {
-  const pod = await authorizedPod(core, context, { ...target, subresource: subresources[query.type] }, verb);
-  const request = streamRequest(pod, query);
-  const node = nodeOf(pod);
-  return nodeStreams.open(node, request, context.signal);
-}
-
-/** Checks what `openPodStream` checks whatever the query. */
-export async function checkPodStream(
-  { core, nodeStreams }: NodeDeps,
-  context: RequestContext,
-  target: Target,
-  verb: 'create' | 'get' = 'create',
-): Promise<void> {
-  const node = nodeOf(await authorizedPod(core, context, target, verb));
-  await nodeStreams.reach(node, context.signal);
+/** `pods/NAME/exec`, `attach` and `portforward`: streams on the pod's node. */
+export function podStream(nodeStreams: NodeStreams): SubresourceHandler {
+  return {
+    async connect(request, query, verb) {
+      const pod = await authorizedPod(request, verb);
+      const stream = streamRequest(pod, query);
+      return nodeStreams.open(nodeOf(pod), stream, request.context.signal);
+    },
+    async checkConnect(request, verb) {
+      const pod = await authorizedPod(request, verb);
+      await nodeStreams.reach(nodeOf(pod), request.context.signal);
+    },
+  };
 }
 
 /** Those of a server without connections to nodes. */
-export const noNodeStreams: NodeStreams = { logs: refuse, open: refuse, reach: refuse };
+export const noNodeStreams: NodeStreams = { logs: unreachable, open: unreachable, reach: unreachable };
 
-async function refuse(): Promise<never> {
+async function unreachable(): Promise<never> {
   throw new ApiError('ServiceUnavailable', 'this server has no connections to nodes');
 }
 
-async function authorizedPod(core: Core, context: RequestContext, target: Target, verb: string): Promise<Pod> {
-  const def = core.kind('Pod');
-  core.authorize(context, verb, attributesOf(def, target));
-  return (await getObject(core, context, def, target)) as Pod;
+async function authorizedPod(request: ObjectRequest, verb: string): Promise<Pod> {
+  request.core.authorize(request.context, verb, attributesOf(request));
+  return (await getObject(request)) as Pod;
 }
 
 function nodeOf({ metadata, spec }: Pod): string {

@@ -4,11 +4,12 @@ import type { Node, Pod, Service } from '../../../../shared/generated/types.ts';
 import { fraction } from '../../../../shared/random.ts';
 import { matchesLabels, selectorOfMap } from '../../../../shared/selector.ts';
 import type { StreamRequest } from '../../../../shared/session.ts';
-import type { ProxyTarget, RequestContext, Target } from '../../api.ts';
+import type { NodeStreams, PodStream } from '../../api.ts';
 import { attributesOf } from '../../requests/attributes.ts';
 import { getObject } from '../../requests/read.ts';
 import { badRequest, notFound } from '../../requests/refusals.ts';
-import type { NodeDeps } from '../pod/streams.ts';
+import type { ObjectRequest } from '../../requests/request.ts';
+import type { SubresourceHandler } from '../../requests/subresource.ts';
 import {
   firstPort,
   type PodPort,
@@ -23,30 +24,45 @@ import {
 /** What the kubelet listens on, by which people may name it. */
 const kubeletPort = 10_250;
 
-/** Authorizes and finds out what a pod's, service's or node's name leads to. Nothing is connected yet. */
-export async function openProxy(
-  deps: NodeDeps,
-  context: RequestContext,
-  target: Target,
-  verb: string,
-): Promise<ProxyTarget> {
-  const { core } = deps;
-  const def = core.kind(target.entry.kind as 'Pod' | 'Service' | 'Node');
-  core.authorize(context, verb, attributesOf(def, target));
-  switch (def.kind) {
-    case 'Pod':
-      return proxyOfPod(deps, context, target);
-    case 'Service':
-      return proxyOfService(deps, context, target);
-    default:
-      return proxyOfNode(deps, context, target);
-  }
+/** `pods/NAME/proxy`. NAME may hold a scheme and a port. */
+export const podProxy = (nodeStreams: NodeStreams): SubresourceHandler => proxyTo(nodeStreams, proxyOfPod);
+
+/** `services/NAME/proxy`: one of the pods behind the service. */
+export const serviceProxy = (nodeStreams: NodeStreams): SubresourceHandler => proxyTo(nodeStreams, proxyOfService);
+
+/** `nodes/NAME/proxy`: the node's agent. */
+export const nodeProxy = (nodeStreams: NodeStreams): SubresourceHandler => proxyTo(nodeStreams, proxyOfNode);
+
+/** What a proxied request is passed on to. Nothing is connected yet. */
+interface Backend {
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly node: string;
+  /** Or why nothing can be connected, which Kubernetes finds out when it dials. */
+  readonly stream: StreamRequest | ApiError;
 }
 
-async function proxyOfPod(deps: NodeDeps, context: RequestContext, target: Target): Promise<ProxyTarget> {
-  const { core } = deps;
-  const { scheme, name, port } = parseProxyName(target.name, 'pod');
-  const pod = (await getObject(core, context, core.kind('Pod'), { ...target, name })) as Pod;
+function proxyTo(
+  nodeStreams: NodeStreams,
+  backendOf: (request: ObjectRequest) => Promise<Backend>,
+): SubresourceHandler {
+  return {
+    async proxy(request, verb) {
+      const { core, context } = request;
+      core.authorize(context, verb, attributesOf(request));
+      const { scheme, host, node, stream } = await backendOf(request);
+      const connect = async (): Promise<PodStream> => {
+        if (stream instanceof ApiError) throw stream;
+        return nodeStreams.open(node, stream, context.signal);
+      };
+      return { scheme, host, connect };
+    },
+  };
+}
+
+async function proxyOfPod(request: ObjectRequest): Promise<Backend> {
+  const { scheme, name, port } = parseProxyName(request.name, 'pod');
+  const pod = (await getObject({ ...request, name })) as Pod;
   const address = proxyableAddress(pod);
   const said = port || String(firstPort(pod) ?? '');
   const host = said === '' ? bracketed(address) : `${bracketed(address)}:${said}`;
@@ -54,18 +70,16 @@ async function proxyOfPod(deps: NodeDeps, context: RequestContext, target: Targe
   const known = Number.isInteger(number) && number > 0 && number < 65_536;
   const why = /^\d+$/.test(said) ? `address ${said}: invalid port` : `lookup tcp/${said}: unknown port`;
   return {
-    ...{ scheme, host },
-    // Go finds out when it dials.
-    connect: known
-      ? connector(deps, context, pod.spec.nodeName ?? '', podStream({ pod, address, port: number }))
-      : () => Promise.reject(new ApiError('ServiceUnavailable', `dial tcp: ${why}`)),
+    scheme,
+    host,
+    node: pod.spec.nodeName ?? '',
+    stream: known ? forwardTo({ pod, address, port: number }) : unavailable(`dial tcp: ${why}`),
   };
 }
 
-async function proxyOfService(deps: NodeDeps, context: RequestContext, target: Target): Promise<ProxyTarget> {
-  const { core } = deps;
-  const { scheme, name, port } = parseProxyName(target.name, 'service');
-  const { namespace } = target;
+async function proxyOfService(request: ObjectRequest): Promise<Backend> {
+  const { core, context, namespace } = request;
+  const { scheme, name, port } = parseProxyName(request.name, 'service');
   const numbered = /^[+-]?\d+$/.test(port);
   await core.reads.catchUp(context.signal);
   const { cache } = core;
@@ -91,17 +105,18 @@ async function proxyOfService(deps: NodeDeps, context: RequestContext, target: T
     found = service ? portsOfPods(service, portName, pods) : [];
   }
   const chosen = found[Math.floor(fraction(core.random) * found.length)];
-  if (!chosen) throw unavailable(`no endpoints available for service ${JSON.stringify(target.name)}`);
+  if (!chosen) throw unavailable(`no endpoints available for service ${JSON.stringify(request.name)}`);
   return {
     scheme,
     host: `${bracketed(chosen.address)}:${chosen.port}`,
-    connect: connector(deps, context, chosen.pod.spec.nodeName ?? '', podStream(chosen)),
+    node: chosen.pod.spec.nodeName ?? '',
+    stream: forwardTo(chosen),
   };
 }
 
-async function proxyOfNode(deps: NodeDeps, context: RequestContext, target: Target): Promise<ProxyTarget> {
-  const { name, port } = parseProxyName(target.name, 'node');
-  const node = (await getObject(deps.core, context, deps.core.kind('Node'), { name })) as Node;
+async function proxyOfNode(request: ObjectRequest): Promise<Backend> {
+  const { name, port } = parseProxyName(request.name, 'node');
+  const node = (await getObject({ ...request, name })) as Node;
   if (port !== '' && port !== String(kubeletPort)) {
     throw badRequest(`port ${port} of node ${name} cannot be reached: a node's agent is reached without a port`);
   }
@@ -109,7 +124,8 @@ async function proxyOfNode(deps: NodeDeps, context: RequestContext, target: Targ
   return {
     scheme: 'http',
     host: `${bracketed(address)}:${kubeletPort}`,
-    connect: connector(deps, context, name, { stream: 'kubelet', parameters: {} }),
+    node: name,
+    stream: { stream: 'kubelet', parameters: {} },
   };
 }
 
@@ -122,18 +138,9 @@ function podsBehind(service: Service, pods: readonly Pod[]): Pod[] {
   return pods.filter((pod) => matchesLabels(selector, pod.metadata.labels) && serves(service, pod));
 }
 
-function podStream({ pod, address, port }: PodPort): StreamRequest {
+function forwardTo({ pod, address, port }: PodPort): StreamRequest {
   const { namespace = '', name, uid } = pod.metadata;
   return { stream: 'portForward', parameters: { namespace, pod: name, uid, port, address } };
-}
-
-function connector(
-  { nodeStreams }: NodeDeps,
-  context: RequestContext,
-  node: string,
-  request: StreamRequest,
-): ProxyTarget['connect'] {
-  return async () => nodeStreams.open(node, request, context.signal);
 }
 
 function unavailable(message: string): ApiError {

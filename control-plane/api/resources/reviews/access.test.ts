@@ -1,9 +1,8 @@
 import { expect, it } from 'vitest';
 import type { FieldSelectorAttributes } from '../../../../shared/generated/types.ts';
 import { admitted } from '../../../../test/support/kind-rules.ts';
-import type { RequestContext } from '../../api.ts';
 import type { Attributes } from '../../auth/identity.ts';
-import type { Core } from '../../requests/core.ts';
+import type { WriteRequest } from '../../requests/request.ts';
 import { subjectAccessReview } from './access.ts';
 
 it('asks about what a review selects, as far as it can be read', async () => {
@@ -16,8 +15,8 @@ it('asks about what a review selects, as far as it can be read', async () => {
   };
   const ask = async (fieldSelector: FieldSelectorAttributes): Promise<Attributes['fields']> => {
     const spec = { user: 'ann', resourceAttributes: { verb: 'list', resource: 'pods', fieldSelector } };
-    const core = { authorizer } as unknown as Core;
-    await subjectAccessReview.create?.(core, {} as RequestContext, admitted('SubjectAccessReview', { spec }), {});
+    const core = { authorizer } as unknown as WriteRequest['core'];
+    await subjectAccessReview.create?.({ core } as WriteRequest, admitted('SubjectAccessReview', { spec }));
     return asked.at(-1)?.fields;
   };
   const mine = [{ path: 'spec.nodeName', equal: true, value: 'n1' }];

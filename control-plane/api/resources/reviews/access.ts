@@ -12,9 +12,9 @@ import { type FieldRequirement, parseFieldSelector } from '../../../../shared/se
 import type { Attributes, Authorizer, Identity } from '../../auth/identity.ts';
 import type { KindHandler } from '../../requests/unstored.ts';
 
-/** Whether somebody may do a thing: asked by one who may ask for others. */
+/** Whether a user may do a thing; the client needs the right to create such reviews. */
 export const subjectAccessReview: KindHandler = {
-  async create(core, _context, draft) {
+  async create({ core }, draft) {
     const review = draft as SubjectAccessReview | LocalSubjectAccessReview;
     const { user = '', groups = [], uid, extra } = review.spec;
     const identity: Identity = { user, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) };
@@ -22,9 +22,9 @@ export const subjectAccessReview: KindHandler = {
   },
 };
 
-/** Whether one may do a thing oneself. */
+/** Whether the client itself may do a thing. */
 export const selfSubjectAccessReview: KindHandler = {
-  async create(core, { identity }, draft) {
+  async create({ core, context: { identity } }, draft) {
     const review = draft as SelfSubjectAccessReview;
     return { ...review, status: accessOf(core.authorizer, identity, review.spec) } as KubeObject;
   },

@@ -10,9 +10,9 @@ import { aggregate } from '../../auth/rbac/rbac-index.ts';
 import { badRequest } from '../../requests/refusals.ts';
 import type { KindHandler } from '../../requests/unstored.ts';
 
-/** What one may do in a namespace. */
+/** What the client may do in a namespace. */
 export const selfSubjectRulesReview: KindHandler = {
-  async create(core, { identity }, draft) {
+  async create({ core, context: { identity } }, draft) {
     const { namespace } = (draft as SelfSubjectRulesReview).spec;
     if (!namespace) throw badRequest('no namespace on request');
     const held = core.authorizer.rulesOf?.(identity, namespace);

@@ -3,9 +3,9 @@ import type { KubeObject } from '../../../../shared/object.ts';
 import type { Identity } from '../../auth/identity.ts';
 import type { KindHandler } from '../../requests/unstored.ts';
 
-/** Who one is. */
+/** Who the client is. */
 export const selfSubjectReview: KindHandler = {
-  async create(_core, { identity }, draft) {
+  async create({ context: { identity } }, draft) {
     const review = draft as SelfSubjectReview;
     return { ...review, status: { userInfo: userInfoOf(identity) } } as KubeObject;
   },

@@ -13,7 +13,7 @@ import { invalid, invalidError } from '../../../../shared/schema/causes.ts';
 import { decodeMessage } from '../../../../shared/schema/decode.ts';
 import { applyMessageDefaults } from '../../../../shared/schema/defaults.ts';
 import { objectKey } from '../../../store/keys.ts';
-import type { MutateOptions, RequestContext, Target } from '../../api.ts';
+import type { MutateOptions } from '../../api.ts';
 import { nodeNameOf } from '../../auth/authentication.ts';
 import type { Bound } from '../../auth/tokens/claims.ts';
 import type { ServiceAccountTokens } from '../../auth/tokens/service-account-tokens.ts';
@@ -21,41 +21,40 @@ import { isRecord } from '../../patch/merge.ts';
 import { attributesOf } from '../../requests/attributes.ts';
 import type { Core } from '../../requests/core.ts';
 import { badRequest, conflict, forbidden, notAllowed, notFound } from '../../requests/refusals.ts';
+import type { ObjectRequest, WriteRequest } from '../../requests/request.ts';
+import type { SubresourceHandler } from '../../requests/subresource.ts';
 
 const message = 'k8s.io.api.authentication.v1.TokenRequest';
 const kind = { kind: 'TokenRequest', group: 'authentication.k8s.io' };
 
 type TokenRequest = AuthenticationV1TokenRequest;
 
-/** `tokens`: absent, the server issues none. */
-export interface TokenDeps {
-  readonly core: Core;
-  readonly tokens?: TokenIssuer | undefined;
+/** `POST serviceaccounts/NAME/token` (Kubernetes, `registry/core/serviceaccount/storage/token.go`). */
+export function serviceAccountToken(tokens: TokenIssuer | undefined): SubresourceHandler {
+  return {
+    async create(request, body) {
+      const { core, context } = request;
+      core.authorize(context, 'create', attributesOf(request));
+      if (!tokens) throw notAllowed();
+      return { object: await issue(tokens, request, body), outcome: 'created' };
+    },
+  };
 }
 
-/** `POST serviceaccounts/NAME/token` (Kubernetes, `registry/core/serviceaccount/storage/token.go`). */
-export async function createToken(
-  { core, tokens }: TokenDeps,
-  context: RequestContext,
-  target: Target,
-  body: unknown,
-  options: MutateOptions = {},
-): Promise<KubeObject> {
-  const def = core.kind('ServiceAccount');
-  core.authorize(context, 'create', attributesOf(def, target));
-  if (!tokens) throw notAllowed();
-  const request = decodeRequest(body, options, context.warnings);
-  checkName(request, target);
-  const account = (await current(core, 'ServiceAccount', target.name, target.namespace)) as ServiceAccount | undefined;
-  if (!account) throw notFound(def, target.name);
+async function issue(tokens: TokenIssuer, request: WriteRequest, body: unknown): Promise<KubeObject> {
+  const { core, context, def, namespace, name, options } = request;
+  const wanted = decodeRequest(body, options, context.warnings);
+  checkName(wanted, request);
+  const account = (await current(core, 'ServiceAccount', name, namespace)) as ServiceAccount | undefined;
+  if (!account) throw notFound(def, name);
 
-  const { spec } = request;
+  const { spec, metadata } = wanted;
   const audiences = spec.audiences?.length ? spec.audiences : tokens.audiences;
   const causes: StatusCause[] = [];
-  validateTokenRequest(request, causes);
+  validateTokenRequest(wanted, causes);
   if (causes.length > 0) throw invalidError(kind, '', causes);
-  await checkNode(core, context, target, spec.boundObjectRef);
-  const bound = await boundBy(core, target, spec.boundObjectRef);
+  await checkNode(request, spec.boundObjectRef);
+  const bound = await boundBy(request, spec.boundObjectRef);
 
   const life = spec.expirationSeconds ?? 0;
   const creationTimestamp = formatTime(core.clock.now());
@@ -63,14 +62,14 @@ export async function createToken(
   return {
     apiVersion: 'authentication.k8s.io/v1',
     kind: 'TokenRequest',
-    metadata: { ...request.metadata, name: target.name, namespace: target.namespace, creationTimestamp },
+    metadata: { ...metadata, name, namespace, creationTimestamp },
     spec: { ...spec, audiences: [...audiences] },
-    // Of a token that was only tried for, nobody is told.
+    // A dry run issues no token.
     status: { token: options.dryRun ? '' : token, expirationTimestamp: formatTime(expires) },
   } as KubeObject;
 }
 
-/** What the handler needs of its request's issuer. */
+/** What the handler needs of the issuer of tokens. */
 export type TokenIssuer = Pick<ServiceAccountTokens, 'audiences' | 'issue'>;
 
 function decodeRequest(body: unknown, options: MutateOptions, warnings: string[]): TokenRequest {
@@ -85,7 +84,7 @@ function decodeRequest(body: unknown, options: MutateOptions, warnings: string[]
   return decoded.object as unknown as TokenRequest;
 }
 
-function checkName({ metadata }: TokenRequest, target: Target): void {
+function checkName({ metadata }: TokenRequest, target: ObjectRequest): void {
   const causes: StatusCause[] = [];
   const { name, namespace } = metadata ?? {};
   if (name && name !== target.name) {
@@ -97,26 +96,26 @@ function checkName({ metadata }: TokenRequest, target: Target): void {
   if (causes.length > 0) throw invalidError(kind, target.name, causes);
 }
 
-/** A node asks only for its own pods (Kubernetes' NodeRestriction). That one runs as the account, the authorizer has seen. */
-async function checkNode(
-  core: Core,
-  { identity }: RequestContext,
-  target: Target,
-  ref: BoundObjectReference | undefined,
-): Promise<void> {
-  const node = nodeNameOf(identity);
+/**
+ * A node may request tokens only for its own pods (Kubernetes' NodeRestriction). The authorizer has checked that one of them runs
+ * as the account.
+ */
+async function checkNode(request: ObjectRequest, ref: BoundObjectReference | undefined): Promise<void> {
+  const { core, context, namespace, name } = request;
+  const node = nodeNameOf(context.identity);
   if (node === undefined) return;
-  const refused = (why: string) => forbidden({ plural: 'serviceaccounts', group: '' }, target.name, why);
+  const refused = (why: string) => forbidden({ plural: 'serviceaccounts', group: '' }, name, why);
   if (ref?.kind !== 'Pod' || ref.apiVersion !== 'v1' || !ref.name)
     throw refused('node requested token not bound to a pod');
   if (!ref.uid) throw refused('node requested token with a pod binding without a uid');
-  const pod = await current(core, 'Pod', ref.name, target.namespace);
+  const pod = await current(core, 'Pod', ref.name, namespace);
   if (!pod) throw notFound(core.kind('Pod'), ref.name);
   if (pod.metadata.uid !== ref.uid) throw refused(otherUid(ref.uid));
   if (pod.spec.nodeName !== node) throw refused('node requested token bound to a pod scheduled on a different node');
 }
 
-async function boundBy(core: Core, { name, namespace }: Target, ref: BoundObjectReference | undefined): Promise<Bound> {
+async function boundBy(request: ObjectRequest, ref: BoundObjectReference | undefined): Promise<Bound> {
+  const { core, namespace, name } = request;
   if (!ref) return {};
   const { apiVersion = '', kind: of = '', uid } = ref;
   const what = apiVersion === 'v1' ? of : '';

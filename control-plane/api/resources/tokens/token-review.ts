@@ -9,7 +9,7 @@ import { userInfoOf } from '../reviews/self.ts';
 /** Says whose a token is. `own`: the audiences that the API server itself is. */
 export function tokenReview(reviewers: readonly TokenReviewer[], own: readonly string[]): KindHandler {
   return {
-    async create(_core, _context, draft) {
+    async create(_request, draft) {
       const { spec, ...review } = draft as TokenReview;
       if (!spec.token) throw badRequest('token is required for TokenReview in authentication');
       const asked = spec.audiences?.length ? spec.audiences : own;

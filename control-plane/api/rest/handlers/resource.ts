@@ -1,7 +1,7 @@
 import type { DeleteOptions, Status } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { decodeMessage } from '../../../../shared/schema/decode.ts';
-import type { LogQuery, Target } from '../../api.ts';
+import type { LogQuery, Target, WriteResult } from '../../api.ts';
 import { isRecord } from '../../patch/merge.ts';
 import { badRequest, notAllowed } from '../../requests/refusals.ts';
 import { parseBody, readBody } from '../encoding/body.ts';
@@ -69,37 +69,39 @@ async function getObject(call: Call, target: Target): Promise<void> {
 async function createObject(call: Call): Promise<void> {
   const { def, namespace } = call.route;
   const { body, options } = await readWriting(call.request, call.query, 'CreateOptions');
-  const object = await call.api.create(call.context, { entry: def, namespace }, body, options);
-  send(call, 201, object);
+  sendResult(call, await call.api.create(call.context, { entry: def, namespace }, body, options));
 }
 
 async function createSubresource(call: Call, target: Target): Promise<void> {
   const { body, options } = await readWriting(call.request, call.query, 'CreateOptions');
-  send(call, 201, await call.api.create(call.context, target, body, options));
+  sendResult(call, await call.api.create(call.context, target, body, options));
 }
 
 async function putObject(call: Call, target: Target): Promise<void> {
   const { body, options } = await readWriting(call.request, call.query, 'UpdateOptions');
-  const object = await call.api.update(call.context, target, body, options);
-  send(call, call.context.created ? 201 : 200, object);
+  sendResult(call, await call.api.update(call.context, target, body, options));
 }
 
 async function patchObject(call: Call, target: Target): Promise<void> {
   const { body, options } = await readPatch(call.request, call.query);
-  const object = await call.api.patch(call.context, target, body, options);
-  send(call, call.context.created ? 201 : 200, object);
+  sendResult(call, await call.api.patch(call.context, target, body, options));
 }
 
 async function deleteObject(call: Call, target: Target): Promise<void> {
   const options = await deleteOptions(call);
-  const answer = await call.api.delete(call.context, target, options);
-  send(call, call.context.accepted ? 202 : 200, answer);
+  sendResult(call, await call.api.delete(call.context, target, options));
 }
 
 async function deleteCollection(call: Call): Promise<void> {
   const options = await deleteOptions(call);
   const page = await call.api.deleteCollection(call.context, listQuery(call.query, call.route), options);
   await sendPage(call, page, { resourceVersion: page.resourceVersion });
+}
+
+const codes = { created: 201, updated: 200, deleting: 200, accepted: 202, deleted: 200 } as const;
+
+function sendResult(call: Call, { object, outcome }: WriteResult): void {
+  send(call, codes[outcome], object);
 }
 
 /** An object or a Status, in the form that the client asked for. */

@@ -1,28 +1,27 @@
 import type { Pod, StatusCause } from '../../../../shared/generated/types.ts';
 import { forbidden, invalid, invalidError } from '../../../../shared/schema/causes.ts';
 import type { LogStreamParameters } from '../../../../shared/session.ts';
-import type { LogQuery, RequestContext, Target } from '../../api.ts';
+import type { LogQuery, NodeStreams } from '../../api.ts';
 import { attributesOf } from '../../requests/attributes.ts';
 import { getObject } from '../../requests/read.ts';
 import { badRequest } from '../../requests/refusals.ts';
+import type { SubresourceHandler } from '../../requests/subresource.ts';
 import { containerOf } from './containers.ts';
-import type { NodeDeps } from './streams.ts';
 
-/** A container's log from its node, which knows whether there is one. A pod that has no node yet has an empty one. */
-export async function openLogs(
-  { core, nodeStreams }: NodeDeps,
-  context: RequestContext,
-  target: Target,
-  query: LogQuery,
-): Promise<AsyncIterable<Uint8Array>> {
-  const def = core.kind('Pod');
-  core.authorize(context, 'get', attributesOf(def, { ...target, subresource: 'log' }));
-  checkLogQuery(target.name, query);
-  const pod = (await getObject(core, context, def, target)) as Pod;
-  const parameters = logParameters(pod, query, core.clock.now());
-  const node = pod.spec.nodeName;
-  if (!node) return nothing();
-  return nodeStreams.logs(node, parameters, context.signal);
+/** `GET pods/NAME/log`: a container's log from its node. A pod that has no node yet has an empty one. */
+export function podLog(nodeStreams: NodeStreams): SubresourceHandler {
+  return {
+    async logs(request, query) {
+      const { core, context, name } = request;
+      core.authorize(context, 'get', attributesOf(request));
+      checkLogQuery(name, query);
+      const pod = (await getObject(request)) as Pod;
+      const parameters = logParameters(pod, query, core.clock.now());
+      const node = pod.spec.nodeName;
+      if (!node) return emptyLog();
+      return nodeStreams.logs(node, parameters, context.signal);
+    },
+  };
 }
 
 /** Kubernetes' `ValidatePodLogOptions`. */
@@ -65,6 +64,6 @@ function sinceOf({ sinceSeconds, sinceTime }: LogQuery, now: number): { since?: 
   return { since };
 }
 
-async function* nothing(): AsyncGenerator<Uint8Array> {
+async function* emptyLog(): AsyncGenerator<Uint8Array> {
   // Nothing has been written yet.
 }
