@@ -2,6 +2,14 @@ import { parseTime } from '../../shared/clock.ts';
 import type { ContainerStatus, Pod } from '../../shared/generated/types.ts';
 import { type ContainerExit, type ContainerMemory, newMemory, type PodMemory } from './model.ts';
 
+/** The memory that a worker starts with. `memory`: from the checkpoint. A pod that was reported as ended does not run again. */
+export function initialMemory(pod: Pod, memory: PodMemory | undefined, now: number): PodMemory {
+  const initial = memory ?? memoryFromStatus(pod, now);
+  const { phase, reason, message } = pod.status ?? {};
+  if (initial.terminal || (phase !== 'Succeeded' && phase !== 'Failed')) return initial;
+  return { ...initial, terminal: { phase, ...(reason ? { reason } : {}), ...(message ? { message } : {}) } };
+}
+
 type Ended = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>;
 
 /**

@@ -38,7 +38,7 @@ class Scene {
   sync(specs: Container[], containers: ContainerState[], more: Partial<ProbedPod> = {}): void {
     this.probers.sync({
       ...{ pod: makePod('web', { containers: specs }), containers, progress: emptyProgress },
-      ...{ address: '10.64.3.2', going: false, reported: undefined },
+      ...{ address: '10.64.3.2', terminating: false, reported: undefined },
       ...more,
     });
   }
@@ -131,19 +131,19 @@ describe('a container that has just been seen', () => {
   });
 });
 
-describe('a pod that is going', () => {
+describe('a pod that is terminating', () => {
   it('is asked for its readiness and no longer for its liveness', async () => {
     scene = new Scene();
     const states = [containerState('app')];
     scene.sync([app], states);
     await scene.within(2_000);
-    scene.sync([app], states, { going: true });
+    scene.sync([app], states, { terminating: true });
     expect(await scene.within(3_000)).toEqual(['10.64.3.2:1']);
   });
 
   it('is asked so from the beginning, when the agent finds it like that', async () => {
     scene = new Scene();
-    scene.sync([app], [containerState('app')], { going: true });
+    scene.sync([app], [containerState('app')], { terminating: true });
     expect(await scene.within(3_000)).toEqual(['10.64.3.2:1']);
   });
 });

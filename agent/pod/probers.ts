@@ -4,19 +4,19 @@ import type { ContainerState } from '../runtime/runtime.ts';
 import { containersOf } from './containers.ts';
 import type { PodProgress, ProbeVerdict } from './model.ts';
 
-/** What decides which containers of a pod are probed. */
+/** What the choice of the containers to probe depends on. */
 export interface ProbedPod {
   readonly pod: Pod;
   readonly containers: Iterable<ContainerState>;
   readonly progress: PodProgress;
-  /** Where the pod is reached; undefined while it is not. */
+  /** The pod's address; undefined while it has none. */
   readonly address: string | undefined;
-  /** It has ended, or is being deleted. */
-  readonly going: boolean;
+  /** The pod has ended, or is being deleted. */
+  readonly terminating: boolean;
   readonly reported: PodStatus | undefined;
 }
 
-/** The probers of one pod: of what runs, and only that. Of a pod that is going only the readiness is of interest, to its end. */
+/** The probers of one pod's running containers. Of a terminating pod only the readiness is probed, as in the kubelet. */
 export class PodProbers {
   readonly #deps: ProberDeps;
   readonly #changed: () => void;
@@ -32,10 +32,10 @@ export class PodProbers {
     return new Map([...this.#probers].map(([id, prober]) => [id, prober.verdict]));
   }
 
-  sync({ pod, containers, progress, address, going, reported }: ProbedPod): void {
+  sync({ pod, containers, progress, address, terminating, reported }: ProbedPod): void {
     const running = [...containers].filter(({ state }) => state === 'running');
     for (const [id, prober] of this.#probers) {
-      if (going) prober.stopAllButReadiness();
+      if (terminating) prober.stopAllButReadiness();
       if (running.some((state) => state.id === id)) continue;
       prober.stop();
       this.#probers.delete(id);
@@ -47,8 +47,8 @@ export class PodProbers {
       if (progress.containers.get(state.name)?.hookPending) continue;
       const startedAt = state.startedAt ?? this.#deps.clock.now();
       const subject = { pod, container, containerId: state.id, startedAt, address };
-      const prober = new ContainerProber(this.#deps, subject, knownVerdict(reported, state), this.#changed);
-      if (going) prober.stopAllButReadiness();
+      const prober = new ContainerProber(this.#deps, subject, reportedVerdict(reported, state), this.#changed);
+      if (terminating) prober.stopAllButReadiness();
       this.#probers.set(state.id, prober);
     }
   }
@@ -58,8 +58,8 @@ export class PodProbers {
   }
 }
 
-/** What the last reported status says of this very container. */
-function knownVerdict(reported: PodStatus | undefined, { id }: ContainerState): ProbeVerdict | undefined {
+/** The verdict of the last reported status, if it is of the same container. */
+function reportedVerdict(reported: PodStatus | undefined, { id }: ContainerState): ProbeVerdict | undefined {
   const all = [...(reported?.initContainerStatuses ?? []), ...(reported?.containerStatuses ?? [])];
   const known = all.find(({ containerID }) => containerID?.endsWith(`://${id}`));
   return known && { started: known.started ?? false, ready: known.ready };

@@ -20,7 +20,7 @@ describe('a pod that had ended before the agent knew it', () => {
     await scene.clock.advance(5_000);
     expect(scene.engine.sandboxes.size).toBe(0);
     expect(scene.worker.memory.terminal).toEqual({ phase, reason: 'Evicted', message: 'too much' });
-    expect(scene.worker.takesRoom).toBe(false);
+    expect(scene.worker.active).toBe(false);
     expect(scene.status).toMatchObject({ phase, reason: 'Evicted', message: 'too much' });
   });
 
@@ -89,7 +89,7 @@ describe('what ends a pod from outside', () => {
   it('as a deletion removes all of it, says so in the last report, and is remembered no more', async () => {
     const scene = new WorkerScene(app());
     await scene.settle();
-    expect(scene.worker.takesRoom).toBe(true);
+    expect(scene.worker.active).toBe(true);
     scene.worker.assign(changed(app(), { deletionTimestamp: 'x', deletionGracePeriodSeconds: 2 }));
     await scene.until(() => scene.gone.length > 0);
     expect([scene.engine.sandboxes.size, scene.engine.containers.size]).toEqual([0, 0]);
@@ -98,7 +98,7 @@ describe('what ends a pod from outside', () => {
       true,
     ]);
     expect(scene.status?.phase).toBe('Succeeded');
-    expect(scene.worker.takesRoom).toBe(false);
+    expect(scene.worker.active).toBe(false);
     expect(scene.worker.currentReport().terminated).toBe(true);
     const { length } = scene.remembered;
     scene.worker.inputsChanged();
@@ -123,10 +123,10 @@ describe('what ends a pod from outside', () => {
 
   it('takes no room for a pod that was refused, or whose end was reported', () => {
     const refused = { ...newMemory(0), terminal: { phase: 'Failed' as const, refused: true } };
-    expect(new WorkerScene(app(), refused).worker.takesRoom).toBe(false);
-    expect(new WorkerScene({ ...app(), status: { phase: 'Succeeded' } }).worker.takesRoom).toBe(false);
-    expect(new WorkerScene({ ...app(), status: { phase: 'Running' } }).worker.takesRoom).toBe(true);
+    expect(new WorkerScene(app(), refused).worker.active).toBe(false);
+    expect(new WorkerScene({ ...app(), status: { phase: 'Succeeded' } }).worker.active).toBe(false);
+    expect(new WorkerScene({ ...app(), status: { phase: 'Running' } }).worker.active).toBe(true);
     const ending = { ...newMemory(0), terminal: { phase: 'Failed' as const } };
-    expect(new WorkerScene(app(), ending).worker.takesRoom).toBe(true);
+    expect(new WorkerScene(app(), ending).worker.active).toBe(true);
   });
 });

@@ -402,7 +402,7 @@ export class PodManager {
   /** The memory of a pod that the node does not admit; undefined for one that it does. */
   #refused(pod: Pod): PodMemory | undefined {
     if (this.#isAdmitted(pod)) return undefined;
-    const others = [...this.#workers.values()].filter((worker) => worker.takesRoom).map((worker) => worker.pod);
+    const others = [...this.#workers.values()].filter((worker) => worker.active).map((worker) => worker.pod);
     const refusal = this.#admissions.refusal(pod, others);
     if (!refusal) return undefined;
     this.#log.info({ key: keyOf(pod), ...refusal }, 'pod refused');
@@ -552,7 +552,7 @@ export class PodManager {
         this.#admissions.hasRoom(uid),
       report: (update) => {
         deps.report(update);
-        if (update.terminated || !this.#workers.get(update.uid)?.takesRoom) this.#ended(update.uid);
+        if (update.terminated || !this.#workers.get(update.uid)?.active) this.#ended(update.uid);
       },
       remember: (pod, memory, status) => {
         this.#records.put(pod, memory, status);
