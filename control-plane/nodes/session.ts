@@ -213,6 +213,8 @@ export class Session {
         if (!isApiError(error, 'Conflict') || attempt >= statusTries) throw error;
       }
       pod = this.#ownPod(update, await client.get('Pod', name, namespace));
+      // A newer session may have reported a newer status, which this one must not replace.
+      this.ended.throwIfAborted();
     }
     return undefined;
   }
