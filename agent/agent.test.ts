@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PodSpec } from '../shared/generated/types.ts';
 import { container, HollowNode, makePod } from '../test/support/hollow-agent.ts';
-import { noVolumes } from './volumes/pod-volumes.ts';
+import { hollowVolumes } from './volumes/hollow-volumes.ts';
 
 let node: HollowNode;
 afterEach(() => node.kill());
@@ -343,7 +343,7 @@ describe('a pod that takes more of the disk than it may', () => {
   it('is evicted for an emptyDir as well, and another that keeps within its limits stays', async () => {
     const usage = async (uid: string, names: readonly string[]) =>
       new Map(names.map((name) => [name, (uid === 'uid-web' ? 11 : 9) * 2 ** 20]));
-    fresh().start({ volumes: { ...noVolumes, usage } });
+    fresh().start({ volumes: { ...hollowVolumes, usage } });
     const volumes = [{ name: 'data', emptyDir: { sizeLimit: '10Mi' } }];
     for (const name of ['web', 'good']) node.server.assign(makePod(name, { volumes }));
     await node.until(() => node.status('default/web')?.phase === 'Failed', 12_000);

@@ -146,8 +146,8 @@ async function runtimeOf(
   const { hollow, load } = runtimes[options.runtime];
   const deps = { clock: systemClock, random: systemRandom };
   if (hollow) {
-    const [{ createRuntime }, { noVolumes }] = await Promise.all([load(), import('./volumes/pod-volumes.ts')]);
-    return { runtime: await createRuntime(deps, options), volumes: noVolumes };
+    const [{ createRuntime }, { hollowVolumes }] = await Promise.all([load(), import('./volumes/hollow-volumes.ts')]);
+    return { runtime: await createRuntime(deps, options), volumes: hollowVolumes };
   }
   const [{ createRuntime }, { RoutedNetwork }, { fileVolumes }, { systemMounter }] = await Promise.all([
     load(),

@@ -1,6 +1,7 @@
 import type { Pod, Volume } from '../../shared/generated/types.ts';
 import { canonicalQuantity, compareQuantities, intValue } from '../../shared/quantity.ts';
 import { wholePod } from '../../shared/quota/pod-usage.ts';
+import { ephemeralStorageOf } from '../volumes/sources.ts';
 
 const resource = 'ephemeral-storage';
 /** From this priority on a pod is not evicted (Kubernetes, system-cluster-critical). */
@@ -56,14 +57,14 @@ export function exceededLimit({ spec }: Pod, usage: StorageUsage): string | unde
 }
 
 /** A limit of zero is none, as in Kubernetes. */
-function sizeLimitOf({ emptyDir }: Volume): string | undefined {
-  const limit = emptyDir?.sizeLimit;
+function sizeLimitOf(volume: Volume): string | undefined {
+  const limit = ephemeralStorageOf(volume)?.sizeLimit;
   return limit !== undefined && compareQuantities(limit, '0') > 0 ? limit : undefined;
 }
 
 /** Whether the volume lies on the node's disk and goes with the pod (pkg/volume/util, `IsLocalEphemeralVolume`). */
-function isLocal({ emptyDir, configMap }: Volume): boolean {
-  return configMap !== undefined || (emptyDir !== undefined && emptyDir.medium !== 'Memory');
+function isLocal(volume: Volume): boolean {
+  return ephemeralStorageOf(volume)?.onDisk === true;
 }
 
 function totalOf(volumes: readonly Volume[], usage: StorageUsage): number {

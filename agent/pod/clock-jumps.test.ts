@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { container, HollowNode, makePod } from '../../test/support/hollow-agent.ts';
 import { FakeRuntime } from '../runtime/fake/fake.ts';
-import { noVolumes } from '../volumes/pod-volumes.ts';
+import { hollowVolumes } from '../volumes/hollow-volumes.ts';
 
 let node: HollowNode;
 afterEach(() => node.kill());
@@ -57,10 +57,10 @@ describe('when the clock is set back by an hour', () => {
     node = new HollowNode();
     let broken = true;
     const volumes = {
-      ...noVolumes,
-      prepare: async (...args: Parameters<typeof noVolumes.prepare>) => {
+      ...hollowVolumes,
+      prepare: async (...args: Parameters<typeof hollowVolumes.prepare>) => {
         if (broken) throw new Error('no disk');
-        return noVolumes.prepare(...args);
+        return hollowVolumes.prepare(...args);
       },
     };
     node.start({ volumes });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { StepScene } from '../../test/support/pod-step.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
-import { noVolumes } from '../volumes/pod-volumes.ts';
+import { hollowVolumes } from '../volumes/hollow-volumes.ts';
 import { HookError } from './hooks.ts';
 import { ConfigError } from './inputs.ts';
 
@@ -17,10 +17,10 @@ describe('a container that is created', () => {
   it('is known at once, of its attempt and sandbox, and its failures are over', async () => {
     const scene = new StepScene();
     const sandboxId = await sandboxOf(scene);
-    scene.volumes = { ...noVolumes, mounts: () => Promise.reject(new ConfigError('not yet')) };
+    scene.volumes = { ...hollowVolumes, mounts: () => Promise.reject(new ConfigError('not yet')) };
     await scene.run('createContainer', { container: 'app', attempt: 2, sandboxId });
     expect(progress(scene)?.failure).toBeDefined();
-    scene.volumes = { ...noVolumes, mounts: async () => [{ source: '/a', target: '/b', readOnly: true }] };
+    scene.volumes = { ...hollowVolumes, mounts: async () => [{ source: '/a', target: '/b', readOnly: true }] };
     scene.events.length = 0;
     await scene.run('createContainer', { container: 'app', attempt: 2, sandboxId });
     const [state] = scene.containers.values();
@@ -137,7 +137,7 @@ describe('a container that is started', () => {
   it('is what the runtime has seen of it: one that ended at once keeps its code and its last words', async () => {
     const scene = new StepScene();
     scene.pod = makePod('web', { containers: [container('app', { args: ['fake.exit=3'] })] });
-    scene.volumes = { ...noVolumes, terminationMessage: async () => 'it broke' };
+    scene.volumes = { ...hollowVolumes, terminationMessage: async () => 'it broke' };
     const { id } = await scene.created();
     const inspectContainer = async () => {
       scene.engine.exit(id, 3);

@@ -2,14 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { StepScene } from '../../test/support/pod-step.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
-import { noVolumes, type PodVolumes, type VolumeFailure } from '../volumes/pod-volumes.ts';
+import { hollowVolumes } from '../volumes/hollow-volumes.ts';
+import type { PodVolumes, VolumeFailure } from '../volumes/pod-volumes.ts';
 import type { InputVersions } from './model.ts';
 import { resourcesText } from './resources.ts';
 
 const second = (ms: number | undefined) => (ms ?? Number.NaN) / 1000;
 
 describe('the volumes of a pod', () => {
-  const failing = (...failures: VolumeFailure[]): PodVolumes => ({ ...noVolumes, prepare: async () => failures });
+  const failing = (...failures: VolumeFailure[]): PodVolumes => ({ ...hollowVolumes, prepare: async () => failures });
   const [lost, stale] = [
     { message: 'lost', mounted: false },
     { message: 'stale', mounted: true },
@@ -23,7 +24,7 @@ describe('the volumes of a pod', () => {
       scene.inputs = { objects: 2, pod: 2 };
       return [];
     };
-    scene.volumes = { ...noVolumes, prepare };
+    scene.volumes = { ...hollowVolumes, prepare };
     await scene.run('prepareVolumes', {});
     expect(scene.progress).toMatchObject({ mounted: true, volumes: before, volumesFailure: undefined });
   });
@@ -47,7 +48,7 @@ describe('the volumes of a pod', () => {
     scene.inputs = { objects: 2, pod: 1 };
     await prepare(scene);
     expect(scene.progress.volumesFailure?.count).toBe(1);
-    scene.volumes = noVolumes;
+    scene.volumes = hollowVolumes;
     await prepare(scene);
     expect(scene.progress.volumesFailure).toBeUndefined();
   });
@@ -67,7 +68,7 @@ describe('the volumes of a pod', () => {
 
   it('that cannot be looked at are a failure too', async () => {
     const scene = new StepScene();
-    scene.volumes = { ...noVolumes, prepare: () => Promise.reject(new Error('disk full')) };
+    scene.volumes = { ...hollowVolumes, prepare: () => Promise.reject(new Error('disk full')) };
     await prepare(scene);
     expect(scene.events).toEqual(['Warning FailedMount: disk full']);
     expect(scene.progress).toMatchObject({ mounted: false, volumesFailure: { message: 'disk full' } });
@@ -274,11 +275,11 @@ describe('the end of a pod', () => {
   it('gives back the address and the records only when its files are gone', async () => {
     const scene = new StepScene();
     const removed: string[] = [];
-    scene.volumes = { ...noVolumes, remove: () => Promise.reject(new Error('busy')) };
+    scene.volumes = { ...hollowVolumes, remove: () => Promise.reject(new Error('busy')) };
     await expect(scene.run('releaseVolumes', {})).rejects.toThrow('busy');
     await expect(scene.run('cleanup', {})).rejects.toThrow('busy');
     expect([scene.calls, scene.progress.volumesReleased]).toEqual([[], undefined]);
-    scene.volumes = { ...noVolumes, remove: async (uid) => void removed.push(uid) };
+    scene.volumes = { ...hollowVolumes, remove: async (uid) => void removed.push(uid) };
     await scene.run('releaseVolumes', {});
     expect(scene.progress.volumesReleased).toBe(true);
     await scene.run('cleanup', {});
@@ -299,7 +300,7 @@ it('the versions that a step was tried with are those of its beginning', async (
     scene.inputs = { objects: 9, pod: 9 };
     throw new Error('late');
   };
-  scene.volumes = { ...noVolumes, mounts };
+  scene.volumes = { ...hollowVolumes, mounts };
   await scene.run('createContainer', { container: 'app', attempt: 1, sandboxId });
   expect(scene.progress.containers.get('app')?.failure?.inputs).toEqual(begun);
 });

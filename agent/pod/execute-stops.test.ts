@@ -4,7 +4,7 @@ import { silentLog } from '../../shared/log.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { StepScene } from '../../test/support/pod-step.ts';
 import type { ContainerState, Runtime } from '../runtime/runtime.ts';
-import { noVolumes } from '../volumes/pod-volumes.ts';
+import { hollowVolumes } from '../volumes/hollow-volumes.ts';
 import { withMessage } from './execute.ts';
 import { HookError } from './hooks.ts';
 
@@ -123,7 +123,7 @@ describe('a container that is stopped', () => {
 
   it('keeps its last words, and is forgotten when the engine knows no more of it', async () => {
     const { scene, id, args } = await running({});
-    scene.volumes = { ...noVolumes, terminationMessage: async () => 'bye' };
+    scene.volumes = { ...hollowVolumes, terminationMessage: async () => 'bye' };
     await scene.run('stopContainer', { ...args(10_000), why: '' });
     expect(scene.containers.get(id)).toMatchObject({ state: 'exited', message: 'bye' });
     const gone = await running({});
@@ -173,7 +173,7 @@ describe('the last words of a container', () => {
       }
     };
     const runtime = { logs } as Runtime;
-    const deps = { volumes: { ...noVolumes, terminationMessage }, runtime, log: silentLog };
+    const deps = { volumes: { ...hollowVolumes, terminationMessage }, runtime, log: silentLog };
     return withMessage(deps, pod, { ...exited, ...state }).then(({ message }) => ({ message, asked }));
   };
   const fallBack = { policy: 'FallbackToLogsOnError' };

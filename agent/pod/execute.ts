@@ -108,7 +108,8 @@ export const executors: Executors = {
     let failures: readonly VolumeFailure[];
     try {
       const readable = await withTokens(deps, context, signal);
-      failures = await deps.volumes.prepare(context.pod, readable, factsOf(deps, context));
+      const setUp = context.progress.mounted ? 'refresh' : 'prepare';
+      failures = await deps.volumes[setUp](context.pod, readable, factsOf(deps, context));
     } catch (error) {
       failures = [{ message: messageOf(error), mounted: false }];
     }

@@ -3,8 +3,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ConfigMap, Pod } from '../../shared/generated/types.ts';
 import { container, HollowNode, makePod } from '../../test/support/hollow-agent.ts';
 import { FakeRuntime } from '../runtime/fake/fake.ts';
-import { noVolumes, type PodVolumes, setUpEach } from '../volumes/pod-volumes.ts';
-import { payloadOf } from '../volumes/projection.ts';
+import { hollowVolumes } from '../volumes/hollow-volumes.ts';
+import { type PodVolumes, setUpEach } from '../volumes/pod-volumes.ts';
+import { contentOf } from '../volumes/sources.ts';
 
 let node: HollowNode;
 afterEach(() => node.kill());
@@ -51,20 +52,18 @@ class SlowDisk {
   delays: readonly number[] = [];
   #writes = 0;
 
-  readonly volumes: PodVolumes = {
-    ...noVolumes,
-    prepare: (pod, inputs, facts) =>
-      setUpEach(
-        pod,
-        inputs,
-        async (volume, from) => {
-          const files = payloadOf(pod, volume, from, facts) ?? new Map();
-          await node.clock.sleep(this.delays[this.#writes++ % this.delays.length] ?? 0);
-          for (const [path, { data }] of files) this.shown.set(`${volume.name}/${path}`, data.toString());
-        },
-        async ({ name }) => this.shown.has(`${name}/value`),
-      ),
-  };
+  readonly #setUp: PodVolumes['prepare'] = (pod, inputs, facts) =>
+    setUpEach(
+      { pod, inputs, facts },
+      async (volume, environment) => {
+        const files = contentOf(volume, environment) ?? new Map();
+        await node.clock.sleep(this.delays[this.#writes++ % this.delays.length] ?? 0);
+        for (const [path, { data }] of files) this.shown.set(`${volume.name}/${path}`, data.toString());
+      },
+      async ({ name }) => this.shown.has(`${name}/value`),
+    );
+
+  readonly volumes: PodVolumes = { ...hollowVolumes, prepare: this.#setUp, refresh: this.#setUp };
 }
 
 describe('what a pod shows of its inputs', () => {
@@ -281,10 +280,10 @@ it('a pod that is assigned while what is left of it is removed keeps its files a
   node.server.pods.clear();
   const done: string[] = [];
   const volumes: PodVolumes = {
-    ...noVolumes,
+    ...hollowVolumes,
     prepare(...args) {
       done.push('prepared');
-      return noVolumes.prepare(...args);
+      return hollowVolumes.prepare(...args);
     },
     remove: async () => void done.push('removed'),
   };

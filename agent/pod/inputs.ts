@@ -24,6 +24,13 @@ export interface PodFacts {
   readonly allocatable: { readonly cpuMillis: number; readonly memoryBytes: number; readonly ephemeralBytes: number };
 }
 
+/** A pod with the objects and facts that it may read. */
+export interface PodEnvironment {
+  readonly pod: Pod;
+  readonly inputs: PodInputs;
+  readonly facts: PodFacts;
+}
+
 /** Something a pod refers to is missing or wrong: shown as CreateContainerConfigError, or as FailedMount. */
 export class ConfigError extends Error {
   constructor(message: string) {

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ContainerStatus, PodSpec } from '../../shared/generated/types.ts';
 import { container, HollowNode, makePod } from '../../test/support/hollow-agent.ts';
 import { FakeRuntime } from '../runtime/fake/fake.ts';
-import { noVolumes } from '../volumes/pod-volumes.ts';
+import { hollowVolumes } from '../volumes/hollow-volumes.ts';
 
 let node: HollowNode;
 afterEach(() => node.kill());
@@ -166,7 +166,7 @@ describe('the readiness of a pod under deletion', () => {
 it('a pod that has ended gives its volumes back, and keeps its status', async () => {
   node = new HollowNode();
   const removed: string[] = [];
-  node.start({ volumes: { ...noVolumes, remove: async (uid) => void removed.push(uid) } });
+  node.start({ volumes: { ...hollowVolumes, remove: async (uid) => void removed.push(uid) } });
   await node.until(() => node.server.connected);
   const containers = [container('app', { command: ['fake.exit=0', 'after=1s'] })];
   node.server.assign(makePod('web', { restartPolicy: 'Never', containers }));

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PodToken, PodTokenRequest } from '../../shared/rpc/tokens.ts';
 import { container, HollowNode, makePod } from '../../test/support/hollow-agent.ts';
-import { noVolumes, type PodVolumes } from '../volumes/pod-volumes.ts';
+import { hollowVolumes } from '../volumes/hollow-volumes.ts';
+import type { PodVolumes } from '../volumes/pod-volumes.ts';
 
 const minute = 60_000;
 const wish = { audience: 'vault', expirationSeconds: 3600, path: 'token' };
@@ -33,16 +34,14 @@ class Scene {
       this.asked.push(one);
       return { token: `token-${this.asked.length}`, expires: node.clock.now() + 60 * minute };
     };
-    const volumes: PodVolumes = {
-      ...noVolumes,
-      prepare: async (pod, inputs, facts) => {
-        const failures = await noVolumes.prepare(pod, inputs, facts);
-        if (failures.length > 0) return failures;
-        this.shown = (inputs.withoutTokens ?? inputs).token?.(wish);
-        this.prepared.push(this.shown);
-        return [];
-      },
+    const setUp: PodVolumes['prepare'] = async (pod, inputs, facts) => {
+      const failures = await hollowVolumes.prepare(pod, inputs, facts);
+      if (failures.length > 0) return failures;
+      this.shown = (inputs.withoutTokens ?? inputs).token?.(wish);
+      this.prepared.push(this.shown);
+      return [];
     };
+    const volumes: PodVolumes = { ...hollowVolumes, prepare: setUp, refresh: setUp };
     node.start({ tokens: { request }, volumes });
   }
 

@@ -5,6 +5,7 @@ import type { Log } from '../../shared/log.ts';
 import { keyOf } from '../../shared/object.ts';
 import { fraction, type Random } from '../../shared/random.ts';
 import type { PodToken, PodTokenRequest } from '../../shared/rpc/tokens.ts';
+import { tokensOf } from '../volumes/sources.ts';
 import { type PodInputs, TokenError } from './inputs.ts';
 import type { HeldToken, PodMemory, PodProgress } from './model.ts';
 
@@ -39,19 +40,16 @@ interface TokenContext {
 }
 
 /** The tokens that the pod's volumes show, each once. */
-function tokenWishes(pod: Pod): Map<string, ServiceAccountTokenProjection> {
-  const wishes = new Map<string, ServiceAccountTokenProjection>();
-  for (const { projected } of pod.spec.volumes ?? []) {
-    for (const { serviceAccountToken: wish } of projected?.sources ?? []) if (wish) wishes.set(idOf(wish), wish);
-  }
-  return wishes;
+function tokenProjections({ spec }: Pod): Map<string, ServiceAccountTokenProjection> {
+  const projections = (spec.volumes ?? []).flatMap(tokensOf);
+  return new Map(projections.map((projection) => [idOf(projection), projection]));
 }
 
 /** When the first of the tokens that the pod holds is to be renewed; undefined when it holds none. */
 export function tokenRenewal(pod: Pod, { tokens }: PodMemory): number | undefined {
   if (!tokens) return undefined;
   let first: number | undefined;
-  for (const id of tokenWishes(pod).keys()) {
+  for (const id of tokenProjections(pod).keys()) {
     const at = tokens[id]?.renewAt;
     if (at !== undefined && (first === undefined || at < first)) first = at;
   }
@@ -65,7 +63,7 @@ export function tokenRenewal(pod: Pod, { tokens }: PodMemory): number | undefine
  */
 export async function withTokens(deps: TokenDeps, context: TokenContext, signal: AbortSignal): Promise<PodInputs> {
   const { inputs, tokens: source, clock } = deps;
-  const wishes = tokenWishes(context.pod);
+  const wishes = tokenProjections(context.pod);
   if (wishes.size === 0) return inputs;
   if (!source) return { ...inputs, token: () => '' };
   const known = context.memory.tokens ?? {};

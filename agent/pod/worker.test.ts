@@ -3,7 +3,7 @@ import type { Pod, PodStatus } from '../../shared/generated/types.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { containerState, sandboxState } from '../../test/support/pod-view.ts';
 import { WorkerScene } from '../../test/support/worker-scene.ts';
-import { noVolumes } from '../volumes/pod-volumes.ts';
+import { hollowVolumes } from '../volumes/hollow-volumes.ts';
 
 const app = (...command: string[]) => makePod('web', { containers: [container('app', { command })] });
 const appStatus = (scene: WorkerScene) => scene.status?.containerStatuses?.[0];
@@ -65,7 +65,7 @@ describe('a worker', () => {
 
   it('stopped while a step waits for its retry lets go of the wait', async () => {
     const scene = new WorkerScene(app());
-    scene.volumes = { ...noVolumes, prepare: () => Promise.reject(new Error('no disk')) };
+    scene.volumes = { ...hollowVolumes, prepare: () => Promise.reject(new Error('no disk')) };
     await scene.look();
     await scene.clock.advance(50);
     scene.worker.stop();
@@ -101,7 +101,7 @@ describe('reports', () => {
 
   it('wait no longer than twenty milliseconds while steps are under way', async () => {
     const scene = new WorkerScene(app());
-    scene.volumes = { ...noVolumes, prepare: () => new Promise(() => undefined) };
+    scene.volumes = { ...hollowVolumes, prepare: () => new Promise(() => undefined) };
     await scene.look();
     await scene.clock.advance(19);
     expect(scene.reports).toEqual([]);
@@ -112,16 +112,16 @@ describe('reports', () => {
   it('say at once that all runs, though a step is still under way', async () => {
     const scene = new WorkerScene(app());
     await scene.settle();
-    let prepared = 0;
+    let refreshed = 0;
     scene.volumes = {
-      ...noVolumes,
-      prepare: () => {
-        prepared++;
+      ...hollowVolumes,
+      refresh: () => {
+        refreshed++;
         return new Promise(() => undefined);
       },
     };
     scene.worker.inputsChanged();
-    await scene.until(() => prepared > 0);
+    await scene.until(() => refreshed > 0);
     await scene.clock.advance(100);
     const { length } = scene.reports;
     const spec = scene.worker.pod.spec;
@@ -170,7 +170,7 @@ describe('a step that throws', () => {
     const scene = new WorkerScene(app());
     let tried = 0;
     scene.volumes = {
-      ...noVolumes,
+      ...hollowVolumes,
       prepare: () => {
         tried++;
         return Promise.reject(new Error('no disk'));
@@ -244,13 +244,13 @@ describe('crashes', () => {
 });
 
 describe('a newer object of the pod', () => {
-  const prepared = async (scene: WorkerScene, act: () => void): Promise<number> => {
+  const refreshed = async (scene: WorkerScene, act: () => void): Promise<number> => {
     let count = 0;
     scene.volumes = {
-      ...noVolumes,
-      prepare: (...args) => {
+      ...hollowVolumes,
+      refresh: (...args) => {
         count++;
-        return noVolumes.prepare(...args);
+        return hollowVolumes.refresh(...args);
       },
     };
     act();
@@ -263,17 +263,17 @@ describe('a newer object of the pod', () => {
     await scene.settle();
     const { pod } = scene.worker;
     const remembered = scene.remembered.length;
-    expect(await prepared(scene, () => scene.worker.assign({ ...changed(pod, {}), status: { phase: 'x' } }))).toBe(0);
+    expect(await refreshed(scene, () => scene.worker.assign({ ...changed(pod, {}), status: { phase: 'x' } }))).toBe(0);
     expect(scene.remembered).toHaveLength(remembered);
     expect(scene.worker.pod.status).toEqual({ phase: 'x' });
     const labelled = changed(pod, { labels: { a: 'b' } });
-    expect(await prepared(scene, () => scene.worker.assign(labelled))).toBe(1);
+    expect(await refreshed(scene, () => scene.worker.assign(labelled))).toBe(1);
     expect(scene.remembered).toHaveLength(remembered + 1);
     const noted = changed(labelled, { annotations: { a: 'b' } });
-    expect(await prepared(scene, () => scene.worker.assign(noted))).toBe(1);
+    expect(await refreshed(scene, () => scene.worker.assign(noted))).toBe(1);
     const spec = { ...noted.spec, terminationGracePeriodSeconds: 3 };
-    expect(await prepared(scene, () => scene.worker.assign({ ...noted, spec }))).toBe(1);
-    expect(await prepared(scene, () => scene.worker.assign({ ...noted, spec }))).toBe(0);
+    expect(await refreshed(scene, () => scene.worker.assign({ ...noted, spec }))).toBe(1);
+    expect(await refreshed(scene, () => scene.worker.assign({ ...noted, spec }))).toBe(0);
   });
 
   it('of an image that is being pulled is pulled as well, and the container is made of it', async () => {

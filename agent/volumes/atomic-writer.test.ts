@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isWritten, writeProjected } from './atomic-writer.ts';
-import type { Payload, ProjectedFile } from './projection.ts';
+import type { Payload, ProjectedFile } from './payload.ts';
 
 let dir: string;
 beforeEach(async () => {

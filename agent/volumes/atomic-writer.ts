@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { chmod, chown, lstat, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Payload } from './projection.ts';
+import { ifMissing } from './missing.ts';
+import type { Payload } from './payload.ts';
 
-const current = '..data';
+/** Names the directory of the files that are shown now. */
+export const currentLink = '..data';
 
 /**
  * Brings a projected volume to what `payload` says, all at once: the files lie in a directory named after their content, `..data`
@@ -12,29 +14,29 @@ const current = '..data';
  */
 export async function writeProjected(dir: string, payload: Payload, group: number | undefined): Promise<void> {
   const target = `..${sumOf(payload, group)}`;
-  if ((await linkOf(join(dir, current))) !== target) {
+  if ((await linkOf(join(dir, currentLink))) !== target) {
     await writeFiles(dir, target, payload, group);
     const link = join(dir, '..data_tmp');
     await rm(link, { force: true });
     await symlink(target, link);
-    await rename(link, join(dir, current));
+    await rename(link, join(dir, currentLink));
   }
   const names = new Set([...payload.keys()].map((path) => path.split('/')[0] ?? ''));
   for (const name of names) {
     const place = join(dir, name);
-    if ((await linkOf(place)) === join(current, name)) continue;
+    if ((await linkOf(place)) === join(currentLink, name)) continue;
     await rm(place, { recursive: true, force: true });
-    await symlink(join(current, name), place);
+    await symlink(join(currentLink, name), place);
   }
   for (const name of await readdir(dir)) {
-    if (name === current || name === target || names.has(name)) continue;
+    if (name === currentLink || name === target || names.has(name)) continue;
     await rm(join(dir, name), { recursive: true });
   }
 }
 
 /** Whether the directory holds the whole content of some payload. */
 export async function isWritten(dir: string): Promise<boolean> {
-  const target = await linkOf(join(dir, current));
+  const target = await linkOf(join(dir, currentLink));
   return target !== undefined && (await readdir(join(dir, target)).catch(() => undefined)) !== undefined;
 }
 
@@ -71,10 +73,6 @@ function sumOf(payload: Payload, group: number | undefined): string {
 
 /** Where the link leads; undefined when there is none, or something else. */
 async function linkOf(path: string): Promise<string | undefined> {
-  try {
-    return (await lstat(path)).isSymbolicLink() ? await readlink(path) : undefined;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const found = await lstat(path).catch(ifMissing(undefined));
+  return found?.isSymbolicLink() ? readlink(path) : undefined;
 }

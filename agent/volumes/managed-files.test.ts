@@ -19,28 +19,22 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Container } from '../../shared/generated/types.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { openBelow } from '../../test/support/open-files.ts';
-import type { PodFacts } from '../pod/inputs.ts';
 import { readBounded } from '../read-bounded.ts';
-import { ownFiles, terminationMessage } from './managed-files.ts';
+import { managedFiles, terminationMessage } from './managed-files.ts';
 
-const facts: PodFacts = {
-  nodeName: 'node-1',
-  hostIP: '192.0.2.1',
-  podIP: '10.64.3.9',
-  allocatable: { cpuMillis: 4000, memoryBytes: 2 ** 30, ephemeralBytes: 2 ** 30 },
-};
+const podIP = '10.64.3.9';
 const dns = { servers: ['192.0.2.53'], searches: [], options: [] };
 const huge = 2 ** 40;
 
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'coracle-own-files-'));
+  dir = await mkdtemp(join(tmpdir(), 'coracle-managed-files-'));
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
 describe('the files of a pod that its containers can write to', () => {
   it('are written anew without being read whole, however much was put into them', async () => {
-    const make = () => ownFiles(makePod('web', {}), container('app'), 0, dir, dns, facts);
+    const make = () => managedFiles(dir, { pod: makePod('web', {}), podIP, dns }, container('app'), 0);
     await make();
     const before = await readFile(join(dir, 'hosts'), 'utf8');
     for (const name of ['hosts', 'resolv.conf']) await truncate(join(dir, name), huge);
@@ -64,8 +58,8 @@ describe('the files of a pod that its containers can write to', () => {
 });
 
 describe('the files that a container gets from its agent', () => {
-  const make = (attempt: number, more: Partial<Container> = {}, podIP = facts.podIP) =>
-    ownFiles(makePod('web', {}), container('app', more), attempt, dir, dns, { ...facts, podIP });
+  const make = (attempt: number, more: Partial<Container> = {}, ip = podIP) =>
+    managedFiles(dir, { pod: makePod('web', {}), podIP: ip, dns }, container('app', more), attempt);
   const messages = () => readdir(join(dir, 'containers', 'app'));
   const mode = async (...path: string[]) => (await stat(join(dir, ...path))).mode & 0o777;
 

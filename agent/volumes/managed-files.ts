@@ -3,24 +3,29 @@ import { chmod, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container, Pod } from '../../shared/generated/types.ts';
 import { type Dns, formatResolvConf } from '../dns.ts';
-import type { PodFacts } from '../pod/inputs.ts';
 import { readBounded } from '../read-bounded.ts';
 import type { Mount } from '../runtime/runtime.ts';
 import { hostsFile } from './hosts-file.ts';
+import { ifMissing } from './missing.ts';
 import { pathPart } from './path-part.ts';
 
 /** What a terminationMessagePath may hold at most, as in the kubelet. */
 const maxMessageBytes = 4_096;
 const defaultMessagePath = '/dev/termination-log';
 
+/** What the files of one pod are made of. */
+export interface ManagedPod {
+  readonly pod: Pod;
+  readonly podIP: string;
+  readonly dns: Dns;
+}
+
 /** The hosts and resolver files and the termination message in the pod's directory `dir`, as mounts of a container. */
-export async function ownFiles(
-  pod: Pod,
+export async function managedFiles(
+  dir: string,
+  { pod, podIP, dns }: ManagedPod,
   container: Container,
   attempt: number,
-  dir: string,
-  dns: Dns,
-  facts: PodFacts,
 ): Promise<Mount[]> {
   const messages = join(dir, 'containers', pathPart(container.name));
   await mkdir(messages, { recursive: true, mode: 0o750 });
@@ -31,7 +36,7 @@ export async function ownFiles(
     if (Number(name) < attempt - 1) await rm(join(messages, name));
   }
   const hosts = join(dir, 'hosts');
-  await writeIfDifferent(hosts, await hostsFile(pod, facts.podIP));
+  await writeIfDifferent(hosts, await hostsFile(pod, podIP));
   const resolver = join(dir, 'resolv.conf');
   await writeIfDifferent(resolver, formatResolvConf(dns));
   return [
@@ -41,27 +46,24 @@ export async function ownFiles(
   ];
 }
 
-/** The end of what a container left at its terminationMessagePath; undefined when that is empty. `dir`: the pod's. */
+/** The end of what a container wrote to its terminationMessagePath; undefined when it is empty. `dir`: the pod's directory. */
 export async function terminationMessage(dir: string, container: string, attempt: number): Promise<string | undefined> {
+  const path = join(dir, 'containers', pathPart(container), String(attempt));
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(path, flags).catch(ifMissing(undefined));
+  if (!file) return undefined;
   try {
-    const path = join(dir, 'containers', pathPart(container), String(attempt));
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const status = await file.stat();
-      if (!status.isFile()) return undefined;
-      const length = Math.min(status.size, maxMessageBytes);
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, status.size - length);
-      return buffer.subarray(0, bytesRead).toString('utf8') || undefined;
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    const status = await file.stat();
+    if (!status.isFile()) return undefined;
+    const length = Math.min(status.size, maxMessageBytes);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, status.size - length);
+    return buffer.subarray(0, bytesRead).toString('utf8') || undefined;
+  } finally {
+    await file.close();
   }
 }
 
-/** In place: containers have the file itself mounted, and may have written any amount into it. */
+/** Writes in place, as containers have the file itself mounted; they may have written any amount into it. */
 async function writeIfDifferent(path: string, text: string): Promise<void> {
   if ((await readBounded(path, Buffer.byteLength(text))) === text) return;
   await writeFile(path, text);

@@ -257,7 +257,10 @@ describe('the files of a pod', () => {
     ];
     const failures = await scene.volumes.prepare(makePod('web', { volumes }), inputs, podFacts);
     expect(failures.map(({ message, mounted }) => [message, mounted])).toEqual([
-      ['MountVolume.SetUp failed for volume "claim" : this kind of volume is not supported', false],
+      [
+        'MountVolume.SetUp failed for volume "claim" : this kind of volume is not supported: persistentVolumeClaim',
+        false,
+      ],
       ['MountVolume.SetUp failed for volume "huge" : emptyDir: the medium HugePages is not supported', false],
     ]);
     expect(await readdir(join(scene.dir, 'pods', 'uid-web', 'volumes'))).toEqual(['data']);

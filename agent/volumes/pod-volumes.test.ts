@@ -1,19 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { makePod } from '../../test/support/hollow-agent.ts';
 import { configMap, podFacts, podInputs } from '../../test/support/pod-inputs.ts';
-import { ConfigError, type PodInputs, TokenError } from '../pod/inputs.ts';
-import { noVolumes, setUpEach } from './pod-volumes.ts';
+import { ConfigError, type PodEnvironment, type PodInputs, TokenError } from '../pod/inputs.ts';
+import { hollowVolumes } from './hollow-volumes.ts';
+import { setUpEach } from './pod-volumes.ts';
 
 const pod = makePod('web', { volumes: ['a', 'b', 'c'].map((name) => ({ name, emptyDir: {} })) });
 const without = podInputs();
 const inputs: PodInputs = { ...podInputs(), withoutTokens: without };
+const environment: PodEnvironment = { pod, inputs, facts: podFacts };
 
 describe('setting up the volumes of a pod', () => {
   it('goes on with the others when one fails, and tells of each that failed whether it has content', async () => {
     const done: string[] = [];
     const failures = await setUpEach(
-      pod,
-      inputs,
+      environment,
       async ({ name }) => {
         done.push(name);
         if (name !== 'b') throw new ConfigError(`no ${name}`);
@@ -31,15 +32,14 @@ describe('setting up the volumes of a pod', () => {
     const fail = async () => {
       throw new Error('called');
     };
-    expect(await setUpEach(makePod('web'), inputs, fail, fail)).toEqual([]);
+    expect(await setUpEach({ ...environment, pod: makePod('web') }, fail, fail)).toEqual([]);
   });
 
   it('leaves the token out of a volume without content where the pod can go without, once', async () => {
     const tried: Array<[string, boolean]> = [];
     const failures = await setUpEach(
-      pod,
-      inputs,
-      async ({ name }, from) => {
+      environment,
+      async ({ name }, { inputs: from }) => {
         tried.push([name, from === without]);
         if (name === 'b' && from === without) throw new TokenError('and still none');
         if (from === inputs) throw name === 'c' ? new ConfigError('wrong') : new TokenError('no token');
@@ -63,9 +63,9 @@ describe('setting up the volumes of a pod', () => {
     const fail = async () => {
       throw new TokenError('no token');
     };
-    const kept = await setUpEach(pod, inputs, fail, async () => true);
+    const kept = await setUpEach(environment, fail, async () => true);
     expect(kept.map(({ mounted }) => mounted)).toEqual([true, true, true]);
-    const waiting = await setUpEach(pod, without, fail, async () => false);
+    const waiting = await setUpEach({ ...environment, inputs: without }, fail, async () => false);
     expect(waiting.map(({ mounted }) => mounted)).toEqual([false, false, false]);
   });
 });
@@ -77,11 +77,11 @@ it('a hollow pod waits for the objects that it shows, as a real one does', async
       { name: 'data', emptyDir: {} },
     ],
   });
-  expect(await noVolumes.prepare(shows, podInputs(), podFacts)).toEqual([
+  expect(await hollowVolumes.prepare(shows, podInputs(), podFacts)).toEqual([
     { message: 'MountVolume.SetUp failed for volume "conf" : configmap "settings" not found', mounted: false },
   ]);
-  expect(await noVolumes.prepare(shows, podInputs(configMap('settings', {})), podFacts)).toEqual([]);
-  expect(await noVolumes.mounts(shows, { name: 'app' }, 0, podInputs(), podFacts)).toEqual([]);
-  expect(await noVolumes.usage('uid', ['data'], new AbortController().signal)).toEqual(new Map());
-  expect(await noVolumes.list()).toEqual([]);
+  expect(await hollowVolumes.prepare(shows, podInputs(configMap('settings', {})), podFacts)).toEqual([]);
+  expect(await hollowVolumes.mounts(shows, { name: 'app' }, 0, podInputs(), podFacts)).toEqual([]);
+  expect(await hollowVolumes.usage('uid', ['data'], new AbortController().signal)).toEqual(new Map());
+  expect(await hollowVolumes.list()).toEqual([]);
 });

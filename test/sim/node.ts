@@ -2,7 +2,7 @@ import { createAgent } from '../../agent/agent.ts';
 import { memoryCheckpoint } from '../../agent/checkpoint/checkpoint.ts';
 import { FakeEngine } from '../../agent/runtime/fake/engine.ts';
 import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
-import { noVolumes } from '../../agent/volumes/pod-volumes.ts';
+import { hollowVolumes } from '../../agent/volumes/hollow-volumes.ts';
 import { type Clock, sleepOn, type Timer } from '../../shared/clock.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Random } from '../../shared/random.ts';
@@ -89,7 +89,7 @@ export class SimNode {
     const agent = createAgent({
       transport: network.transportOf(this.name),
       runtime: new FakeRuntime(this.engine),
-      volumes: noVolumes,
+      volumes: hollowVolumes,
       checkpoint: memoryCheckpoint(this.#disk),
       dialers: { http: refuse, tcp: refuse, grpc: refuse },
       clock: this.clock,

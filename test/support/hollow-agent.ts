@@ -3,7 +3,7 @@ import { memoryCheckpoint } from '../../agent/checkpoint/checkpoint.ts';
 import type { Dialers } from '../../agent/probes/dialers.ts';
 import { FakeEngine, type FakeEngineOptions } from '../../agent/runtime/fake/engine.ts';
 import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
-import { noVolumes } from '../../agent/volumes/pod-volumes.ts';
+import { hollowVolumes } from '../../agent/volumes/hollow-volumes.ts';
 import type { Container, Pod, PodSpec } from '../../shared/generated/types.ts';
 import { silentLog } from '../../shared/log.ts';
 import { seededRandom } from '../../shared/random.ts';
@@ -36,7 +36,7 @@ export class HollowNode {
     const agent = createAgent({
       transport: this.server.transport,
       runtime: new FakeRuntime(this.engine),
-      volumes: noVolumes,
+      volumes: hollowVolumes,
       checkpoint: memoryCheckpoint(this.checkpoint),
       volatile: memoryCheckpoint(this.volatile),
       dialers: this.#dialers,

@@ -2,7 +2,7 @@ import { createAgent } from '../../agent/agent.ts';
 import { memoryCheckpoint } from '../../agent/checkpoint/checkpoint.ts';
 import { FakeEngine } from '../../agent/runtime/fake/engine.ts';
 import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
-import { noVolumes } from '../../agent/volumes/pod-volumes.ts';
+import { hollowVolumes } from '../../agent/volumes/hollow-volumes.ts';
 import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
 import { LivenessCore } from '../../control-plane/liveness/core.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
@@ -43,7 +43,7 @@ export async function startHollowKubectl(): Promise<HollowKubectl> {
     ...base,
     transport: network.transportOf('node-1'),
     runtime: new FakeRuntime(new FakeEngine({ clock, random }, { images: 'all' })),
-    volumes: noVolumes,
+    volumes: hollowVolumes,
     checkpoint: memoryCheckpoint(new Map()),
     dialers: { http: refuse, tcp: refuse, grpc: refuse },
     usageEveryMs: 1_100,

@@ -11,7 +11,8 @@ import type { Action, StepArgs } from '../../agent/pod/steps.ts';
 import { FakeEngine, type FakeEngineOptions } from '../../agent/runtime/fake/engine.ts';
 import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
 import type { ContainerState, Runtime, SandboxState } from '../../agent/runtime/runtime.ts';
-import { noVolumes, type PodVolumes } from '../../agent/volumes/pod-volumes.ts';
+import { hollowVolumes } from '../../agent/volumes/hollow-volumes.ts';
+import type { PodVolumes } from '../../agent/volumes/pod-volumes.ts';
 import type { ConfigMap, Pod, Secret } from '../../shared/generated/types.ts';
 import { silentLog } from '../../shared/log.ts';
 import { seededRandom } from '../../shared/random.ts';
@@ -35,7 +36,7 @@ export class StepScene {
   progress: PodProgress = emptyProgress;
   inputs: InputVersions = { objects: 1, pod: 1 };
   objects: ReadonlyArray<ConfigMap | Secret> = [];
-  volumes: PodVolumes = noVolumes;
+  volumes: PodVolumes = hollowVolumes;
   hooks: Hooks = { run: async () => undefined };
   /** Methods of the runtime that answer otherwise. */
   overrides: Partial<Runtime> = {};

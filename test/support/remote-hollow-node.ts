@@ -3,7 +3,7 @@ import { memoryCheckpoint } from '../../agent/checkpoint/checkpoint.ts';
 import { FakeEngine } from '../../agent/runtime/fake/engine.ts';
 import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
 import type { ProcessStream } from '../../agent/runtime/runtime.ts';
-import { noVolumes } from '../../agent/volumes/pod-volumes.ts';
+import { hollowVolumes } from '../../agent/volumes/hollow-volumes.ts';
 import { systemClock as clock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import type { Authority, KeyPair } from '../../shared/pki/certificates.ts';
@@ -51,7 +51,7 @@ export async function startRemoteHollowNode(
       tunnel: (id, signal) => line.tunnel(id, signal),
     },
     runtime: watched(new FakeRuntime(new FakeEngine({ clock, random }, { images: 'all' })), commands),
-    volumes: noVolumes,
+    volumes: hollowVolumes,
     checkpoint: memoryCheckpoint(new Map()),
     dialers: { http: refuse, tcp: refuse, grpc: refuse },
     usageEveryMs: 1_000,

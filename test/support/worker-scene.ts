@@ -3,7 +3,8 @@ import { PodWorker, type WorkerDeps } from '../../agent/pod/worker.ts';
 import { FakeEngine } from '../../agent/runtime/fake/engine.ts';
 import { FakeRuntime } from '../../agent/runtime/fake/fake.ts';
 import type { RuntimeEvent } from '../../agent/runtime/runtime.ts';
-import { noVolumes, type PodVolumes } from '../../agent/volumes/pod-volumes.ts';
+import { hollowVolumes } from '../../agent/volumes/hollow-volumes.ts';
+import type { PodVolumes } from '../../agent/volumes/pod-volumes.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Pod, PodStatus } from '../../shared/generated/types.ts';
 import { silentLog } from '../../shared/log.ts';
@@ -26,7 +27,7 @@ export class WorkerScene {
   mayStart = true;
   /** How often the worker has looked at its pod. */
   views = 0;
-  volumes: PodVolumes = noVolumes;
+  volumes: PodVolumes = hollowVolumes;
   readonly worker: PodWorker;
 
   constructor(pod: Pod, memory?: PodMemory) {
@@ -107,8 +108,9 @@ export class WorkerScene {
     return {
       runtime: this.runtime,
       volumes: {
-        ...noVolumes,
+        ...hollowVolumes,
         prepare: (...args) => this.volumes.prepare(...args),
+        refresh: (...args) => this.volumes.refresh(...args),
         remove: (uid) => this.volumes.remove(uid),
       },
       inputs: { configMap: () => undefined, secret: () => undefined },

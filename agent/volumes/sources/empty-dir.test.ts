@@ -2,12 +2,19 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat, statfs, writeFile } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { PodSpec } from '../../../shared/generated/types.ts';
+import type { EmptyDirVolumeSource, PodSpec } from '../../../shared/generated/types.ts';
 import { guardedMounter, unmountBelow } from '../../../test/support/guarded-mounter.ts';
+import { makePod } from '../../../test/support/hollow-agent.ts';
+import { podFacts, podInputs } from '../../../test/support/pod-inputs.ts';
 import type { Mounter } from '../mounter.ts';
-import { makeEmptyDir, memoryBytes, mountTmpfs } from './empty-dir.ts';
+import { mountTmpfs } from '../tmpfs.ts';
+import { emptyDir, memoryBytes } from './empty-dir.ts';
 
 let dir: string;
+const prepare = (mounter: Mounter, path: string, spec: PodSpec, source: EmptyDirVolumeSource): Promise<void> => {
+  const facts = { ...podFacts, allocatable: { ...podFacts.allocatable, memoryBytes: allocatable } };
+  return emptyDir.prepare(source, { pod: makePod('web', spec), inputs: podInputs(), facts, path, mounter });
+};
 const mounter = guardedMounter(() => dir);
 const mib = 2 ** 20;
 const allocatable = 512 * mib;
@@ -30,7 +37,7 @@ describe('an emptyDir in memory', () => {
 
   it('has its fsGroup from the first moment on, and again after a reboot', async () => {
     const spec: PodSpec = { containers: [container()], securityContext: { fsGroup: 4242 } };
-    const make = () => makeEmptyDir(mounter, place, spec, { medium: 'Memory', sizeLimit: '1Mi' }, allocatable);
+    const make = () => prepare(mounter, place, spec, { medium: 'Memory', sizeLimit: '1Mi' });
     const look = async () => {
       const { mode, gid } = await stat(place);
       return [mode & 0o7777, gid];
@@ -83,24 +90,24 @@ describe('an emptyDir', () => {
   };
 
   it('is open to all, on the disk unless it asks for memory', async () => {
-    await makeEmptyDir(noted, place, spec, {}, allocatable);
+    await prepare(noted, place, spec, {});
     expect(await look()).toEqual([0o777, 0, 0]);
-    await makeEmptyDir(noted, place, spec, { medium: '' }, allocatable);
+    await prepare(noted, place, spec, { medium: '' });
     expect(mounted).toEqual([]);
-    await makeEmptyDir(noted, place, spec, { medium: 'Memory', sizeLimit: '1Mi' }, allocatable);
+    await prepare(noted, place, spec, { medium: 'Memory', sizeLimit: '1Mi' });
     expect(mounted).toEqual([[place, { sizeBytes: mib, mode: '777', group: undefined }]]);
   });
 
   it('has the root group where that is the pod’s, with all its files', async () => {
     const grouped = { ...spec, securityContext: { fsGroup: 0 } };
-    await makeEmptyDir(noted, place, grouped, { medium: 'Memory' }, allocatable);
+    await prepare(noted, place, grouped, { medium: 'Memory' });
     expect(await look()).toEqual([0o2777, 0, 0]);
     expect(mounted).toEqual([[place, { sizeBytes: allocatable, mode: '2777', group: 0 }]]);
   });
 
   it('is made whole after a write that was cut off, and shows nothing of that', async () => {
     await mkdir(join(dir, '.data', 'half'), { recursive: true });
-    await makeEmptyDir(noted, place, spec, {}, allocatable);
+    await prepare(noted, place, spec, {});
     expect(await readdir(place)).toEqual([]);
     expect(await readdir(dir)).toEqual(['data']);
   });
@@ -118,7 +125,7 @@ describe('an emptyDir', () => {
 
   it('cannot be made where its directory’s own is a file', async () => {
     await writeFile(place, '');
-    await expect(makeEmptyDir(noted, join(place, 'below'), spec, {}, allocatable)).rejects.toThrow('ENOTDIR');
+    await expect(prepare(noted, join(place, 'below'), spec, {})).rejects.toThrow('ENOTDIR');
   });
 });
 
@@ -128,12 +135,12 @@ describe('an emptyDir on disk', () => {
     try {
       const place = join(dir, 'data');
       const spec: PodSpec = { containers: [container()], securityContext: { fsGroup: 4242 } };
-      await makeEmptyDir(mounter, place, spec, {}, allocatable);
+      await prepare(mounter, place, spec, {});
       const made = await stat(place);
       expect([made.mode & 0o7777, made.gid]).toEqual([0o2777, 4242]);
       await chmod(place, 0o2700);
       await writeFile(join(place, 'kept'), '');
-      await makeEmptyDir(mounter, place, spec, {}, allocatable);
+      await prepare(mounter, place, spec, {});
       expect((await stat(place)).mode & 0o7777).toBe(0o2700);
       await stat(join(place, 'kept'));
     } finally {

@@ -1,11 +1,19 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ConfigMap, PodSpec, Secret, Volume, VolumeProjection } from '../../shared/generated/types.ts';
+import type { ConfigMap, Pod, PodSpec, Secret, Volume, VolumeProjection } from '../../shared/generated/types.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { configMap, podFacts, podInputs, secret } from '../../test/support/pod-inputs.ts';
 import { ConfigError, type PodInputs } from '../pod/inputs.ts';
-import { isSecret, payloadOf } from './projection.ts';
+import { type Mounter, systemMounter } from './mounter.ts';
+import type { Payload } from './payload.ts';
+import { contentOf, sourceOf } from './sources.ts';
 
 type Source = Partial<Volume>;
+
+const payloadOf = (pod: Pod, volume: Volume, inputs: PodInputs): Payload | undefined =>
+  contentOf(volume, { pod, inputs, facts: podFacts });
 
 /** Path → text and mode. */
 function filesOf(
@@ -15,7 +23,7 @@ function filesOf(
   more: Partial<PodInputs> = {},
 ): Record<string, [string, string, number?]> | undefined {
   const pod = makePod('web', spec, { labels: { tier: 'a' } });
-  const payload = payloadOf(pod, { name: 'it', ...volume }, { ...podInputs(...objects), ...more }, podFacts);
+  const payload = payloadOf(pod, { name: 'it', ...volume }, { ...podInputs(...objects), ...more });
   const files = [...(payload ?? [])].map(([path, { data, mode, owner }]) => [
     path,
     [data.toString(), mode.toString(8), ...(owner === undefined ? [] : [owner])],
@@ -42,11 +50,11 @@ describe('the files of a volume', () => {
   it('are the bytes of a ConfigMap’s binary keys beside its texts', () => {
     const binaryData = { raw: Buffer.from([0, 255, 128]).toString('base64') };
     const volume = { name: 'it', configMap: { name: 'settings' } };
-    const payload = payloadOf(makePod('web'), volume, podInputs({ ...settings, binaryData }), podFacts);
+    const payload = payloadOf(makePod('web'), volume, podInputs({ ...settings, binaryData }));
     expect([...(payload ?? []).keys()]).toEqual(['a', 'b', 'raw']);
     expect([...(payload?.get('raw')?.data ?? [])]).toEqual([0, 255, 128]);
     const { data: _, ...binary } = { ...settings, binaryData };
-    expect([...(payloadOf(makePod('web'), volume, podInputs(binary), podFacts) ?? []).keys()]).toEqual(['raw']);
+    expect([...(payloadOf(makePod('web'), volume, podInputs(binary)) ?? []).keys()]).toEqual(['raw']);
   });
 
   it('are only the items that are named, at their paths and with their modes', () => {
@@ -193,8 +201,36 @@ describe('a token in a volume', () => {
   });
 });
 
-it('secrets and projected volumes belong into memory, ConfigMaps and fields do not', () => {
-  const of = (volume: Source) => isSecret({ name: 'it', ...volume });
-  expect([of({ secret: {} }), of({ projected: {} })]).toEqual([true, true]);
-  expect([of({ configMap: {} }), of({ downwardAPI: {} }), of({ emptyDir: {} })]).toEqual([false, false, false]);
+it('secrets and projected volumes belong into memory, ConfigMaps and fields do not', async () => {
+  const path = await mkdtemp(join(tmpdir(), 'coracle-sources-'));
+  try {
+    const of = async (source: Source) => {
+      const mounted: string[] = [];
+      const mounter: Mounter = {
+        ...systemMounter,
+        below: async () => [],
+        tmpfs: async (point) => void mounted.push(point),
+        unmount: () => Promise.reject(new Error('nothing is mounted')),
+      };
+      const volume: Volume = { name: 'it', ...source };
+      const { kind, source: given } = sourceOf(volume);
+      const inputs = podInputs(configMap('settings', {}), secret('keys', {}));
+      await kind.prepare(given, { pod: makePod('web'), inputs, facts: podFacts, path: join(path, 'it'), mounter });
+      await rm(join(path, 'it'), { recursive: true });
+      return mounted.length > 0;
+    };
+    expect([await of({ secret: { secretName: 'keys' } }), await of({ projected: {} })]).toEqual([true, true]);
+    expect([
+      await of({ configMap: { name: 'settings' } }),
+      await of({ downwardAPI: {} }),
+      await of({ emptyDir: {} }),
+    ]).toEqual([false, false, false]);
+  } finally {
+    await rm(path, { recursive: true, force: true });
+  }
+});
+
+it('a source that the agent does not have is named', () => {
+  expect(() => sourceOf({ name: 'it', persistentVolumeClaim: { claimName: 'x' } })).toThrow('persistentVolumeClaim');
+  expect(() => sourceOf({ name: 'it' })).toThrow('not supported: none');
 });

@@ -1,0 +1,23 @@
+import type { Pod } from '../../shared/generated/types.ts';
+import type { PodFacts, PodInputs } from '../pod/inputs.ts';
+import { type PodVolumes, setUpEach, type VolumeFailure } from './pod-volumes.ts';
+import { contentOf } from './sources.ts';
+
+/** For hollow nodes: checks what the pod refers to, and keeps no files. */
+export const hollowVolumes: PodVolumes = {
+  prepare: check,
+  refresh: check,
+  mounts: async () => [],
+  terminationMessage: async () => undefined,
+  usage: async () => new Map(),
+  remove: async () => undefined,
+  list: async () => [],
+};
+
+function check(pod: Pod, inputs: PodInputs, facts: PodFacts): Promise<VolumeFailure[]> {
+  return setUpEach(
+    { pod, inputs, facts },
+    async (volume, environment) => void contentOf(volume, environment),
+    async () => false,
+  );
+}

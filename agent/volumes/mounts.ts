@@ -1,0 +1,89 @@
+import { lstat, mkdir, rmdir, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Container, VolumeMount } from '../../shared/generated/types.ts';
+import { containerEnv, expandSubPath, newExpansion } from '../pod/env.ts';
+import { ConfigError, type PodEnvironment } from '../pod/inputs.ts';
+import type { KeyedMutex } from '../pod/keyed-mutex.ts';
+import type { Mount } from '../runtime/runtime.ts';
+import { ifMissing } from './missing.ts';
+import type { Mounter } from './mounter.ts';
+import { pathPart } from './path-part.ts';
+import { type FoundSource, sourceOf } from './sources.ts';
+import { bindSubPath, checkSubPath } from './sub-path.ts';
+
+export interface MountsDeps {
+  readonly mounter: Mounter;
+  /** By volume: a directory that one container has just made must have its permissions before another makes one in it. */
+  readonly locks: KeyedMutex;
+}
+
+/** The volumes of a container, in the order of its `volumeMounts`. `dir`: the pod's directory. Throws ConfigError. */
+export async function volumeMounts(
+  deps: MountsDeps,
+  { pod, inputs, facts }: PodEnvironment,
+  container: Container,
+  dir: string,
+): Promise<Mount[]> {
+  const variables = new Map(containerEnv(pod, container, inputs, facts).map(({ name, value }) => [name, value]));
+  const expansion = newExpansion();
+  const mounts: Mount[] = [];
+  for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
+    const volume = pod.spec.volumes?.find(({ name }) => name === mount.name);
+    if (!volume) throw new ConfigError(`volume "${mount.name}" not found`);
+    const found = sourceOf(volume);
+    const path = volumePath(dir, volume.name, found);
+    const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, variables, expansion) : mount.subPath;
+    if (!subPath) {
+      mounts.push(mountOf(mount, found, path));
+      continue;
+    }
+    const target = join(dir, 'sub-paths', pathPart(container.name), String(i));
+    await deps.locks.run(path, () => mountSubPath(deps.mounter, found, { path, subPath, target }));
+    mounts.push(mountOf(mount, found, target));
+  }
+  return mounts;
+}
+
+/** Where a volume lies on the node. `dir`: the pod's directory. Throws ConfigError. */
+export function volumePath(dir: string, name: string, { kind, source }: FoundSource): string {
+  return kind.location?.(source) ?? join(dir, 'volumes', pathPart(name));
+}
+
+function mountOf(mount: VolumeMount, { kind }: FoundSource, source: string): Mount {
+  if (mount.recursiveReadOnly === 'Enabled') {
+    const what = `volume ${JSON.stringify(mount.name)} requested recursive read-only mode`;
+    throw new ConfigError(`${what}, but it is not supported by the runtime`);
+  }
+  const propagation = propagations.get(mount.mountPropagation);
+  return {
+    source,
+    target: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
+    readOnly: mount.readOnly === true || kind.readOnly === true,
+    ...(propagation ? { propagation } : {}),
+  };
+}
+
+const propagations: ReadonlyMap<string | undefined, Mount['propagation']> = new Map([
+  ['HostToContainer', 'rslave'],
+  ['Bidirectional', 'rshared'],
+]);
+
+/** Shows at `target`, in the pod's directory, what the subPath leads to. Throws ConfigError. */
+async function mountSubPath(
+  mounter: Mounter,
+  { kind }: FoundSource,
+  { path, subPath, target }: { readonly path: string; readonly subPath: string; readonly target: string },
+): Promise<void> {
+  checkSubPath(subPath);
+  await clearMountPoint(mounter, target);
+  const inside = kind.resolveSubPath ? await kind.resolveSubPath(path, subPath) : subPath;
+  await bindSubPath(mounter, path, inside, target);
+}
+
+/** Removes the empty file or directory that a former container's sub path was mounted on, and nothing of what it showed. */
+async function clearMountPoint(mounter: Mounter, target: string): Promise<void> {
+  await mkdir(dirname(target), { recursive: true, mode: 0o750 });
+  for (const point of await mounter.below(target)) await mounter.unmount(point);
+  const found = await lstat(target).catch(ifMissing(undefined));
+  if (found) await (found.isDirectory() ? rmdir(target) : unlink(target));
+}

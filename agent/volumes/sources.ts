@@ -1,0 +1,65 @@
+import type { ServiceAccountTokenProjection, Volume } from '../../shared/generated/types.ts';
+import { ConfigError, type PodEnvironment } from '../pod/inputs.ts';
+import type { Payload } from './payload.ts';
+import type { EphemeralStorage, VolumeSource } from './source.ts';
+import { configMap } from './sources/config-map.ts';
+import { downwardAPI } from './sources/downward-api.ts';
+import { emptyDir } from './sources/empty-dir.ts';
+import { hostPath } from './sources/host-path.ts';
+import { projected } from './sources/projected.ts';
+import { secret } from './sources/secret.ts';
+
+type SourceName = 'configMap' | 'downwardAPI' | 'emptyDir' | 'hostPath' | 'projected' | 'secret';
+
+/** Every source that this agent has; a volume of another one is refused by its name. */
+const volumeSources: { readonly [N in SourceName]: VolumeSource<NonNullable<Volume[N]>> } = {
+  configMap,
+  downwardAPI,
+  emptyDir,
+  hostPath,
+  projected,
+  secret,
+};
+
+const names = Object.keys(volumeSources) as SourceName[];
+
+/** A volume's source and what the agent does for its kind. */
+export interface FoundSource {
+  readonly kind: VolumeSource<unknown>;
+  readonly source: unknown;
+}
+
+/** Throws ConfigError when the agent has no such source. */
+export function sourceOf(volume: Volume): FoundSource {
+  const found = findSource(volume);
+  if (found) return found;
+  const name = Object.keys(volume).find((field) => field !== 'name') ?? 'none';
+  throw new ConfigError(`this kind of volume is not supported: ${name}`);
+}
+
+/** Undefined when the agent has no such source. */
+export function findSource(volume: Volume): FoundSource | undefined {
+  for (const name of names) {
+    const source = volume[name];
+    if (source) return { kind: volumeSources[name] as VolumeSource<unknown>, source };
+  }
+  return undefined;
+}
+
+/** The files that a volume shows; undefined for one that shows none. Throws ConfigError. */
+export function contentOf(volume: Volume, environment: PodEnvironment): Payload | undefined {
+  const found = findSource(volume);
+  return found?.kind.content?.(found.source, environment);
+}
+
+/** The service account tokens that a volume shows. */
+export function tokensOf(volume: Volume): ServiceAccountTokenProjection[] {
+  const found = findSource(volume);
+  return found?.kind.tokens?.(found.source) ?? [];
+}
+
+/** What a volume takes of the pod's `ephemeral-storage`; undefined: nothing. */
+export function ephemeralStorageOf(volume: Volume): EphemeralStorage | undefined {
+  const found = findSource(volume);
+  return found?.kind.ephemeralStorage?.(found.source);
+}

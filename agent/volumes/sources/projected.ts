@@ -1,0 +1,55 @@
+import type {
+  Pod,
+  ProjectedVolumeSource,
+  ServiceAccountTokenProjection,
+  VolumeProjection,
+} from '../../../shared/generated/types.ts';
+import { ConfigError, type PodEnvironment } from '../../pod/inputs.ts';
+import { defaultFileMode, type PayloadEntry, safePath } from '../payload.ts';
+import { projectedSource } from '../projected-source.ts';
+import type { VolumeSource } from '../source.ts';
+import { configMapFiles } from './config-map.ts';
+import { downwardApiFiles } from './downward-api.ts';
+import { secretFiles } from './secret.ts';
+
+export const projected: VolumeSource<ProjectedVolumeSource> = projectedSource({
+  inMemory: true,
+  content: ({ sources = [], defaultMode = defaultFileMode }, environment) =>
+    new Map(sources.flatMap((source) => filesOf(source, defaultMode, environment))),
+  tokens: ({ sources = [] }) => sources.flatMap(({ serviceAccountToken }) => serviceAccountToken ?? []),
+});
+
+function filesOf(
+  { configMap, secret, serviceAccountToken, downwardAPI }: VolumeProjection,
+  mode: number,
+  environment: PodEnvironment,
+): PayloadEntry[] {
+  return [
+    ...(configMap ? configMapFiles(configMap, mode, environment) : []),
+    ...(secret ? secretFiles(secret, mode, environment) : []),
+    ...(serviceAccountToken ? tokenFile(serviceAccountToken, mode, environment) : []),
+    ...(downwardAPI ? downwardApiFiles(downwardAPI, mode, environment) : []),
+  ];
+}
+
+/** No file where the pod goes without the token. Throws ConfigError when the node gives pods no tokens, and TokenError. */
+function tokenFile(
+  projection: ServiceAccountTokenProjection,
+  mode: number,
+  { pod, inputs }: PodEnvironment,
+): PayloadEntry[] {
+  if (!inputs.token) throw new ConfigError('failed to fetch token: this node has none for the pod');
+  const token = inputs.token(projection);
+  if (token === undefined) return [];
+  return [[safePath(projection.path), { data: Buffer.from(token), ...tokenAccess(pod, mode) }]];
+}
+
+/** As with the kubelet, a token is readable only by the user that all containers run as, or by the pod's group. */
+function tokenAccess({ spec }: Pod, mode: number): { mode: number; owner?: number | undefined } {
+  const containers = [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])];
+  const users = containers.map(({ securityContext }) => securityContext?.runAsUser ?? spec.securityContext?.runAsUser);
+  const [owner] = users;
+  const isShared = owner !== undefined && users.every((user) => user === owner);
+  if (!isShared && spec.securityContext?.fsGroup === undefined) return { mode };
+  return { mode: 0o600, ...(isShared ? { owner } : {}) };
+}
