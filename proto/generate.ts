@@ -206,7 +206,7 @@ function schemaSource(messages: protobuf.Type[]): string {
   }
   return [
     '// Generated from proto/ by proto/generate.ts. Not to be edited.',
-    "import type { MessageSchema } from '../schema/schema.ts';",
+    "import type { MessageSchema } from '../schema/proto/message.ts';",
     '',
     `export const messages: Record<string, MessageSchema> = JSON.parse(${JSON.stringify(JSON.stringify(schema))});`,
     '',

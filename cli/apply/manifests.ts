@@ -5,7 +5,6 @@ import { messageOf } from '../../shared/errors.ts';
 import { kindOf } from '../../shared/kinds/index.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
-import { decodeObject } from '../../shared/schema/decode.ts';
 import { checkYamlNumbers } from '../../shared/schema/yaml-numbers.ts';
 import { type Io, readUserFile, UsageError } from '../io.ts';
 
@@ -60,7 +59,7 @@ function objectsIn(value: unknown, source: string): Manifest[] {
   if (!def) throw new UsageError(`${source}: no matches for kind "${kind}" in version "${apiVersion}"`);
   if (!metadata?.name && !metadata?.generateName) throw new UsageError(`${source}: a ${kind} has no metadata.name`);
   try {
-    return [{ def, object: decodeObject(def, value, { validation: 'Strict' }).object, source }];
+    return [{ def, object: def.schema.decode(value, { validation: 'Strict' }).object, source }];
   } catch (error) {
     throw new UsageError(`${source}: ${messageOf(error)}`);
   }

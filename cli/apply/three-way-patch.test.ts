@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { applyStrategicPatch } from '../../control-plane/api/patch/strategic.ts';
 import { messages } from '../../shared/generated/schema.ts';
 import { kinds } from '../../shared/kinds/index.ts';
-import type { FieldSchema } from '../../shared/schema/schema.ts';
+import type { FieldSchema } from '../../shared/schema/proto/message.ts';
+import { patchTypeOf } from '../../shared/schema/proto/patch-types.ts';
 import { arbitraryObject } from '../../test/support/arbitrary-objects.ts';
 import { threeWayPatch } from './three-way-patch.ts';
 
@@ -14,7 +15,7 @@ type Json = Record<string, unknown>;
 /** What the server holds after an apply. */
 function apply(original: Json | undefined, modified: Json, current: Json): Json {
   const patch = threeWayPatch(original, modified, current, type);
-  return (patch ? applyStrategicPatch(current, patch, type, messages) : current) as Json;
+  return (patch ? applyStrategicPatch(current, patch, patchTypeOf(type) ?? new Map()) : current) as Json;
 }
 
 const container = (name: string, more: Json = {}): Json => ({ name, ...more });
@@ -109,9 +110,9 @@ describe('the patch of an apply', () => {
     fc.assert(
       fc.property(pairs, ({ type, a, b }) => {
         const patch = threeWayPatch(a, b, a, type);
-        const after = patch ? (applyStrategicPatch(a, patch, type, messages) as Json) : a;
+        const after = patch ? (applyStrategicPatch(a, patch, patchTypeOf(type) ?? new Map()) as Json) : a;
         expect(normal(after, type)).toEqual(normal(b, type));
-        const again = patch ? (applyStrategicPatch(after, patch, type, messages) as Json) : after;
+        const again = patch ? (applyStrategicPatch(after, patch, patchTypeOf(type) ?? new Map()) as Json) : after;
         expect(normal(again, type)).toEqual(normal(b, type));
       }),
       { numRuns: 300 },

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { messages } from '../../shared/generated/schema.ts';
-import type { FieldSchema } from '../../shared/schema/schema.ts';
+import type { FieldSchema } from '../../shared/schema/proto/message.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
 import { messages } from '../../shared/generated/schema.ts';
 import type { KubeObject } from '../../shared/object.ts';
-import type { FieldSchema } from '../../shared/schema/schema.ts';
+import type { FieldSchema } from '../../shared/schema/proto/message.ts';
 import { type Line, line } from './section.ts';
 
 /** Below that the names say more than the values. */

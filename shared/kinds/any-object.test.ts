@@ -2,14 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arbitraryObject } from '../../test/support/arbitrary-objects.ts';
 import type { KubeObject } from '../object.ts';
-import { applyDefaults } from '../schema/defaults.ts';
-import { validateImmutable, validateSchema } from '../schema/validate.ts';
 import { servedKinds } from './index.ts';
 import type { KindDef } from './kind.ts';
 
 function defaulted(kind: KindDef, object: KubeObject): KubeObject {
   const draft = structuredClone(object);
-  applyDefaults(kind, draft);
+  kind.schema.applyDefaults(draft);
   kind.strategy.default?.(draft);
   return draft;
 }
@@ -22,7 +20,7 @@ describe.each(onceEach.map((kind) => [kind.kind, kind] as const))('any %s', (_na
       fc.property(arbitraryObject(kind), arbitraryObject(kind), (one, other) => {
         const [object, old] = [defaulted(kind, one), defaulted(kind, other)];
         kind.strategy.prepareUpdate?.(object, old);
-        const causes = [...validateSchema(kind, object), ...validateImmutable(kind, object, old)];
+        const causes = [...kind.schema.validate(object), ...kind.schema.validateImmutable(object, old)];
         kind.strategy.validate?.(object, causes);
         // An update is only compared with what had been accepted before.
         const before = structuredClone(object);

@@ -1,5 +1,6 @@
 import type { Kind, KindMap, StatusCause } from '../generated/types.ts';
 import type { KubeObject } from '../object.ts';
+import { ProtoSchema } from '../schema/proto/proto-schema.ts';
 import { controllerRevision } from './apps/controller-revision.ts';
 import { daemonSet } from './apps/daemon-set.ts';
 import { deployment } from './apps/deployment.ts';
@@ -186,7 +187,7 @@ function secondVersion(entry: KindEntry, stored: KindDef): KindDef {
     value: (object: KubeObject, now: number) => column.value(conversion.toStored(object), now),
   }));
   const { inert, strategy } = stored;
-  return { ...entry, inert, columns, strategy, stored, conversion };
+  return { ...entry, schema: new ProtoSchema(entry), inert, columns, strategy, stored, conversion };
 }
 
 function define(entry: KindEntry): KindDef {
@@ -200,8 +201,8 @@ function define(entry: KindEntry): KindDef {
       strategy.validate?.(object, causes);
     },
   };
-  const def = { ...entry, columns, strategy: whole };
-  return Object.assign(def, { stored: def as KindDef });
+  const def = { ...entry, schema: new ProtoSchema(entry), columns, strategy: whole };
+  return Object.assign(def, { stored: def as unknown as KindDef });
 }
 
 function indexWords(all: readonly KindDef[]): Map<string, KindDef> {

@@ -1,10 +1,13 @@
 import type { StatusCause } from '../generated/types.ts';
 import type { KubeObject } from '../object.ts';
 import type { Format } from '../schema/formats.ts';
+import type { ObjectSchema } from '../schema/object-schema.ts';
 import type { KindEntry, Subresource } from './table.ts';
 
 /** One entry of the kind table, whole: its data and its behaviour. */
 export interface KindDef<T extends KubeObject = KubeObject> extends KindEntry {
+  /** The fields of the objects, in the version that is served. */
+  readonly schema: ObjectSchema;
   /** Of objects as they are stored. */
   readonly strategy: Strategy<T>;
   readonly columns: readonly Column<T>[];

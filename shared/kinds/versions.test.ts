@@ -2,8 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arbitraryObject } from '../../test/support/arbitrary-objects.ts';
 import type { KubeObject } from '../object.ts';
-import { decodeObject } from '../schema/decode.ts';
-import { applyDefaults } from '../schema/defaults.ts';
 import { autoscalingV1 } from './autoscaling/autoscaling-v1.ts';
 import { kindNamed, servedKinds } from './index.ts';
 import type { KindDef } from './kind.ts';
@@ -111,7 +109,7 @@ describe.each(secondVersions)('%s', (_name, def, conversion) => {
     fc.assert(
       fc.property(arbitraryStored(def), (object) => {
         const served = conversion.fromStored(object);
-        expect(decodeObject(def, served, { validation: 'Strict' }).object).toEqual(served);
+        expect(def.schema.decode(served, { validation: 'Strict' }).object).toEqual(served);
       }),
     );
   });
@@ -138,7 +136,7 @@ describe('an autoscaler of version 1', () => {
   const draft = (spec: object, annotations?: Record<string, string>): KubeObject => {
     const object = { apiVersion: 'autoscaling/v1', kind: 'HorizontalPodAutoscaler', metadata: { annotations }, spec };
     const stored = autoscalingV1.toStored(object as never);
-    applyDefaults(kindNamed('HorizontalPodAutoscaler'), stored);
+    kindNamed('HorizontalPodAutoscaler').schema.applyDefaults(stored);
     return stored;
   };
 

@@ -4,7 +4,7 @@ import { messages } from '../generated/schema.ts';
 import { apiVersionOf } from '../kinds/names.ts';
 import type { KindEntry } from '../kinds/table.ts';
 import type { KubeObject } from '../object.ts';
-import type { FieldSchema } from '../schema/schema.ts';
+import type { FieldSchema } from '../schema/proto/message.ts';
 import { tooManyInBody } from '../schema/values.ts';
 import {
   type Bounded,

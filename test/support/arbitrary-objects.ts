@@ -5,7 +5,7 @@ import { apiVersionOf } from '../../shared/kinds/index.ts';
 import type { KindEntry } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { canonicalQuantity } from '../../shared/quantity.ts';
-import type { FieldSchema } from '../../shared/schema/schema.ts';
+import type { FieldSchema } from '../../shared/schema/proto/message.ts';
 
 /**
  * Objects of a kind with any of its fields, each of the right type and in the form in which the API stores it; the

@@ -2,16 +2,13 @@ import type { Kind, StatusCause } from '../../shared/generated/types.ts';
 import { kindNamed } from '../../shared/kinds/index.ts';
 import type { Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
-import { decodeObject } from '../../shared/schema/decode.ts';
-import { applyDefaults } from '../../shared/schema/defaults.ts';
-import { validateImmutable, validateSchema } from '../../shared/schema/validate.ts';
 
 /** What the API makes of an object that a client sends. */
 export function admitted(kind: Kind, body: object): KubeObject {
   const def = kindNamed(kind);
   const metadata = { name: 'a', ...(def.namespaced ? { namespace: 'default' } : {}) };
-  const { object } = decodeObject(def, { metadata, ...body }, { validation: 'Strict' });
-  applyDefaults(def, object);
+  const { object } = def.schema.decode({ metadata, ...body }, { validation: 'Strict' });
+  def.schema.applyDefaults(object);
   def.strategy.default?.(object);
   def.strategy.prepareCreate?.(object);
   return object;
@@ -21,7 +18,7 @@ export function admitted(kind: Kind, body: object): KubeObject {
 export function faults(kind: Kind, body: object): string[] {
   const def = kindNamed(kind);
   const object = admitted(kind, body);
-  const causes = validateSchema(def, object);
+  const causes = def.schema.validate(object);
   def.strategy.validate?.(object, causes);
   return texts(causes);
 }
@@ -31,7 +28,7 @@ export function updateFaults(kind: Kind, before: object, after: object): string[
   const def = kindNamed(kind);
   const [old, next] = [admitted(kind, before), admitted(kind, after)];
   def.strategy.prepareUpdate?.(next, old);
-  const causes = validateImmutable(def, next, old);
+  const causes = def.schema.validateImmutable(next, old);
   def.strategy.validateUpdate?.(next, old, causes);
   return texts(causes);
 }

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { ownedShapeOf } from '../../../shared/schema/proto/shapes.ts';
 import { addedText } from './added-text.ts';
 import { addedFields } from './compare.ts';
-import { rootShape } from './shapes.ts';
 
 const none: ReadonlySet<string> = new Set();
-const pod = rootShape('k8s.io.api.core.v1.Pod');
+const pod = ownedShapeOf('k8s.io.api.core.v1.Pod');
 
 /** What apimachinery's field manager says of a new pod: structs of its Go type that are always there, and everything above a field. */
 const object = {

@@ -1,4 +1,4 @@
-import type { Shape, Struct } from './shapes.ts';
+import type { Shape, Struct } from '../../../shared/schema/shape.ts';
 import { elementOf, inOrder, type Json } from './values.ts';
 
 /**

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { ownedShapeOf } from '../../../shared/schema/proto/shapes.ts';
 import { type Applied, applyConfig, applyOver } from './apply.ts';
 import { printPath } from './field-set.ts';
 import type { Entry, Writer } from './ownership.ts';
-import { rootShape } from './shapes.ts';
 
-const deployment = rootShape('k8s.io.api.apps.v1.Deployment');
-const pod = rootShape('k8s.io.api.core.v1.Pod');
-const map = rootShape('k8s.io.api.core.v1.ConfigMap');
+const deployment = ownedShapeOf('k8s.io.api.apps.v1.Deployment');
+const pod = ownedShapeOf('k8s.io.api.core.v1.Pod');
+const map = ownedShapeOf('k8s.io.api.core.v1.ConfigMap');
 const writer = (manager: string, more: Partial<Writer> = {}): Writer => ({
   manager,
   operation: 'Apply',
@@ -187,7 +187,7 @@ describe('an apply', () => {
   });
 
   it('is refused when both together have too many values, but not for what was too many before', () => {
-    const revision = rootShape('k8s.io.api.apps.v1.ControllerRevision');
+    const revision = ownedShapeOf('k8s.io.api.apps.v1.ControllerRevision');
     // One value that is owned as a whole and has many below it, and labels beside it.
     const state = (below: number) => ({ data: { list: new Array<number>(below).fill(0) }, revision: 1 });
     const labels = (count: number) => ({

@@ -1,9 +1,9 @@
+import type { Struct } from '../../../shared/schema/shape.ts';
 import { countValues, maxValues, tooManyInObject } from '../../../shared/schema/values.ts';
 import { compare } from './compare.ts';
 import { difference, type FieldSet, hasPath, intersection, isEmpty, pathsOf, union, unionOf } from './field-set.ts';
 import { fieldsOf, merge, removeFields, withStructs } from './merge.ts';
 import { disown, type Entry, entryOf, inOrder, isOf, type Writer } from './ownership.ts';
-import type { Struct } from './shapes.ts';
 
 /** A field that another manager owns and to which this apply would give another value. */
 export interface Conflict {

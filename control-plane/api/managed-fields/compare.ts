@@ -1,6 +1,6 @@
+import type { KeyedList, ScalarSet, Shape, Struct } from '../../../shared/schema/shape.ts';
 import { deepEqual } from '../patch/equal.ts';
 import { type FieldSet, type MutableSet, member, sorted } from './field-set.ts';
-import type { KeyedList, ScalarSet, Shape, Struct } from './shapes.ts';
 import { elementOf, fieldValue, inOrder, isEmptyValue, itemsOf, type Json } from './values.ts';
 
 /** The fields that differ between two objects, each in one of the sets. Absent: none. */

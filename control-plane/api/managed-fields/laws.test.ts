@@ -2,16 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { messages } from '../../../shared/generated/schema.ts';
 import { kinds } from '../../../shared/kinds/index.ts';
+import { goTypes } from '../../../shared/schema/proto/go-types.ts';
+import { ownedShapeOf } from '../../../shared/schema/proto/shapes.ts';
+import type { Shape, Struct } from '../../../shared/schema/shape.ts';
 import { arbitraryObject } from '../../../test/support/arbitrary-objects.ts';
 import { SharedFieldSets } from '../../store/cache/field-sets.ts';
 import { addedText } from './added-text.ts';
 import { applyConfig } from './apply.ts';
 import { addedFields, compare } from './compare.ts';
 import { difference, type FieldSet, intersection, isEmpty, pathsOf, readFieldSet, union } from './field-set.ts';
-import { goTypes } from './go-types.ts';
 import { fieldsOf, merge, removeFields } from './merge.ts';
 import { type Entry, ownNew, ownUpdated, type Writer } from './ownership.ts';
-import { rootShape, type Shape, type Struct } from './shapes.ts';
 import { typedFaults } from './typed-faults.ts';
 import { elementOf, fieldValue, type Json } from './values.ts';
 
@@ -25,10 +26,10 @@ const nothing: ReadonlySet<string> = new Set();
 
 /** Objects of any kind whose lists name nothing twice, as an apply demands; without what the server says. */
 const objects = fc.constantFrom(...kinds.filter((kind) => kind.stored === kind)).chain((kind) => {
-  const root = rootShape(kind.message);
+  const root = kind.schema.ownedShape;
   const one = arbitraryObject(kind)
     .map((object) => configOf(root, object as unknown as Record<string, unknown>))
-    .filter((object) => typedFaults(kind.message, object).length === 0);
+    .filter((object) => typedFaults(kind.schema.shape, object).length === 0);
   return fc.record({ root: fc.constant(root), a: one, b: one, c: one });
 });
 
@@ -136,7 +137,7 @@ describe('server-side apply, for objects of any kind', () => {
         fc.uniqueArray(fc.constantFrom<string>('a', 'b', 'c', 'd', 'e', 'f')),
         fc.uniqueArray(fc.constantFrom<string>('a', 'b', 'c', 'd', 'e', 'f')),
         (live, wanted) => {
-          const root = rootShape('k8s.io.api.core.v1.Pod');
+          const root = ownedShapeOf('k8s.io.api.core.v1.Pod');
           const pod = (names: readonly string[]): object => ({ spec: { containers: names.map((name) => ({ name })) } });
           const merged = merge(root, pod(live), pod(wanted)) as { spec: { containers: { name: string }[] } };
           const names = merged.spec.containers.map(({ name }) => name);
@@ -202,7 +203,7 @@ describe('ownership of updates, for objects of any kind', () => {
   });
 
   it('keeps the oldest of more than ten writers under one name', () => {
-    const root = rootShape('k8s.io.api.core.v1.ConfigMap');
+    const root = ownedShapeOf('k8s.io.api.core.v1.ConfigMap');
     let live: object = { data: { k0: '0' } };
     let entries: readonly Entry[] = ownNew(root, live, writer('w0', 'Update'), nothing, new SharedFieldSets()) ?? [];
     for (let i = 1; i < 15; i++) {

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ownedShapeOf } from '../../../shared/schema/proto/shapes.ts';
+import type { Struct } from '../../../shared/schema/shape.ts';
 import { compare } from './compare.ts';
 import { fieldsOf, merge, removeFields, withStructs } from './merge.ts';
-import { rootShape, type Struct } from './shapes.ts';
 
-const pod = rootShape('k8s.io.api.core.v1.Pod');
-const service = rootShape('k8s.io.api.core.v1.Service');
-const config = rootShape('k8s.io.api.core.v1.ConfigMap');
+const pod = ownedShapeOf('k8s.io.api.core.v1.Pod');
+const service = ownedShapeOf('k8s.io.api.core.v1.Service');
+const config = ownedShapeOf('k8s.io.api.core.v1.ConfigMap');
 const containers = (...items: object[]) => ({ spec: { containers: items } });
 const finalizers = (...names: string[]) => ({ metadata: { finalizers: names } });
 

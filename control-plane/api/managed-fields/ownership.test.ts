@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ManagedFieldsEntry } from '../../../shared/generated/types.ts';
+import { ownedShapeOf } from '../../../shared/schema/proto/shapes.ts';
 import { SharedFieldSets } from '../../store/cache/field-sets.ts';
 import type { FieldSet } from './field-set.ts';
 import {
@@ -13,9 +14,8 @@ import {
   startingEntries,
   type Writer,
 } from './ownership.ts';
-import { rootShape } from './shapes.ts';
 
-const root = rootShape('k8s.io.api.core.v1.ConfigMap');
+const root = ownedShapeOf('k8s.io.api.core.v1.ConfigMap');
 const map = (data: Record<string, string>) => ({ data });
 const fields = (...names: string[]): FieldSet => ({
   'f:data': Object.fromEntries(names.map((name) => [`f:${name}`, {}])),
@@ -34,7 +34,7 @@ const owners = (entries: readonly Entry[]) => entries.map(({ manager, fieldsV1 }
 describe('the owner of a new object', () => {
   it('is its writer, of all that was sent but what the server makes', () => {
     const sets = new SharedFieldSets();
-    const pod = rootShape('k8s.io.api.core.v1.Pod');
+    const pod = ownedShapeOf('k8s.io.api.core.v1.Pod');
     const object = { metadata: { labels: { a: '1' } }, status: { phase: 'Running' } };
     const labels = { 'f:metadata': { 'f:labels': { '.': {}, 'f:a': {} } } };
     expect(ownNew(pod, object, writer('w'), new Set(['status']), sets)).toEqual([entryOf(writer('w'), labels)]);

@@ -1,10 +1,10 @@
 import type { ManagedFieldsEntry } from '../../../shared/generated/types.ts';
+import type { Struct } from '../../../shared/schema/shape.ts';
 import type { SharedFieldSets } from '../../store/cache/field-sets.ts';
 import { addedText } from './added-text.ts';
 import { compare, type Difference } from './compare.ts';
 import { difference, type FieldSet, intersection, isEmpty, readFieldSet, union, unionOf } from './field-set.ts';
 import { withText } from './set-text.ts';
-import type { Struct } from './shapes.ts';
 
 /**
  * The manager of a write, by which `metadata.managedFields` has its entry (apimachinery, `util/managedfields`): one entry per manager,

@@ -8,7 +8,6 @@ import type { SharedFieldSets } from '../../store/cache/field-sets.ts';
 import type { MutateOptions, RequestContext } from '../api.ts';
 import { deepEqual } from '../patch/equal.ts';
 import { type Entry, ownNew, ownUpdated, startingEntries, type Writer } from './ownership.ts';
-import { rootShape } from './shapes.ts';
 
 /**
  * Kinds whose objects are tracked from their first apply on: programs write them often and do not share them. Their first apply adds an
@@ -45,7 +44,7 @@ export function writerOf(
 /** Sets the managed fields of a new object: the writer owns all fields that the client or a default set. */
 export function trackNew(def: KindDef, draft: KubeObject, writer: Writer, sets: SharedFieldSets): void {
   if (untracked.has(def.kind)) return;
-  const entries = ownNew(rootShape(def.message), draft, writer, resetOf(def), sets);
+  const entries = ownNew(def.schema.ownedShape, draft, writer, resetOf(def), sets);
   if (entries) draft.metadata.managedFields = entries;
 }
 
@@ -60,7 +59,7 @@ export function trackUpdate(
   const present = live.metadata.managedFields;
   // A write to a subresource cannot set managed fields.
   const entries = writer.subresource ? startingEntries(present, undefined) : startingEntries(present, given);
-  const owned = ownUpdated(rootShape(def.message), live, next, entries, writer);
+  const owned = ownUpdated(def.schema.ownedShape, live, next, entries, writer);
   if (owned.length === 0 ? present !== undefined : owned !== present) setEntries(next, owned);
 }
 
@@ -72,7 +71,7 @@ export function beforeFirstApply(
   sets: SharedFieldSets,
 ): readonly Entry[] {
   const before: Writer = { ...writer, manager: 'before-first-apply', operation: 'Update' };
-  return ownNew(rootShape(def.message), live, before, resetOf(def), sets) ?? [];
+  return ownNew(def.schema.ownedShape, live, before, resetOf(def), sets) ?? [];
 }
 
 export function setEntries(

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { objectShape } from '../../../shared/schema/proto/shapes.ts';
 import { typedFaults } from './typed-faults.ts';
 
-const podFaults = (spec: unknown) => typedFaults('k8s.io.api.core.v1.Pod', { spec });
+const podFaults = (spec: unknown) => typedFaults(objectShape('k8s.io.api.core.v1.Pod'), { spec });
 const container = (more: object) => podFaults({ containers: [{ name: 'a', ...more }] });
 const at = '.spec.containers[name="a"]';
 
@@ -23,14 +24,17 @@ describe('what of a configuration does not fit its kind', () => {
       },
       status: null,
     };
-    expect(typedFaults('k8s.io.api.core.v1.Pod', object)).toEqual([]);
+    expect(typedFaults(objectShape('k8s.io.api.core.v1.Pod'), object)).toEqual([]);
     const claims = [{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'a' } }];
     const set = { spec: { volumeClaimTemplates: claims, serviceName: 'a' } };
-    expect(typedFaults('k8s.io.api.apps.v1.StatefulSet', set)).toEqual([]);
+    expect(typedFaults(objectShape('k8s.io.api.apps.v1.StatefulSet'), set)).toEqual([]);
+    const request = { spec: { request: 'eA==', signerName: 'a/b', extra: { scopes: ['a'] } } };
+    const signing = objectShape('k8s.io.api.certificates.v1.CertificateSigningRequest');
+    expect(typedFaults(signing, request)).toEqual([]);
     const raw = { data: { any: [{ thing: 1 }] }, revision: 1 };
-    expect(typedFaults('k8s.io.api.apps.v1.ControllerRevision', raw)).toEqual([]);
+    expect(typedFaults(objectShape('k8s.io.api.apps.v1.ControllerRevision'), raw)).toEqual([]);
     const owned = { metadata: { managedFields: [{ fieldsV1: { 'f:a': {} } }] } };
-    expect(typedFaults('k8s.io.api.core.v1.Pod', owned)).toEqual([]);
+    expect(typedFaults(objectShape('k8s.io.api.core.v1.Pod'), owned)).toEqual([]);
   });
 
   it.each<[string, () => string[], string[]]>([
@@ -90,12 +94,12 @@ describe('what of a configuration does not fit its kind', () => {
     ['a list for a struct', () => podFaults([1]), ['.spec: expected map, got &{[1]}']],
     [
       'a text for a map',
-      () => typedFaults('k8s.io.api.core.v1.ConfigMap', { data: 'x' }),
+      () => typedFaults(objectShape('k8s.io.api.core.v1.ConfigMap'), { data: 'x' }),
       ['.data: expected map, got &{x}'],
     ],
     [
       'a number in a map of texts',
-      () => typedFaults('k8s.io.api.core.v1.ConfigMap', { data: { a: 1 } }),
+      () => typedFaults(objectShape('k8s.io.api.core.v1.ConfigMap'), { data: { a: 1 } }),
       ['.data.a: expected string, got &value.valueUnstructured{Value:1}'],
     ],
     [
@@ -143,7 +147,7 @@ describe('what of a configuration does not fit its kind', () => {
     ],
     [
       'the same twice in a set',
-      () => typedFaults('k8s.io.api.core.v1.Pod', { metadata: { finalizers: ['x', 'y', 'x'] } }),
+      () => typedFaults(objectShape('k8s.io.api.core.v1.Pod'), { metadata: { finalizers: ['x', 'y', 'x'] } }),
       ['.metadata.finalizers: duplicate entries for key [="x"]'],
     ],
   ])('names %s', (_what, faults, expected) => {
@@ -155,19 +159,19 @@ describe('what of a configuration does not fit its kind', () => {
     ['a list', [], 'not supported: associative list with lists as elements'],
     ['an object', {}, "associative list without keys has an element that's a map type"],
   ])('names %s in a set of scalars', (_what, item, message) => {
-    expect(typedFaults('k8s.io.api.core.v1.Pod', { metadata: { finalizers: ['x', item] } })).toEqual([
+    expect(typedFaults(objectShape('k8s.io.api.core.v1.Pod'), { metadata: { finalizers: ['x', item] } })).toEqual([
       `.metadata.finalizers: element 1: ${message}`,
     ]);
   });
 
   it('is named without a path when it is the whole', () => {
-    expect(typedFaults('k8s.io.api.core.v1.Pod', 'x')).toEqual(['expected map, got &{x}']);
-    expect(typedFaults('k8s.io.api.core.v1.Pod', null)).toEqual([]);
+    expect(typedFaults(objectShape('k8s.io.api.core.v1.Pod'), 'x')).toEqual(['expected map, got &{x}']);
+    expect(typedFaults(objectShape('k8s.io.api.core.v1.Pod'), null)).toEqual([]);
   });
 
   it('is named up to 32 times', () => {
     const data = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`k${i}`, i]));
-    expect(typedFaults('k8s.io.api.core.v1.ConfigMap', { data })).toHaveLength(32);
+    expect(typedFaults(objectShape('k8s.io.api.core.v1.ConfigMap'), { data })).toHaveLength(32);
     const args = Array.from({ length: 40 }, (_, i) => i);
     expect(container({ args })).toHaveLength(32);
   });

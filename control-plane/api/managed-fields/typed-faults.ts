@@ -1,19 +1,15 @@
-import { messages } from '../../../shared/generated/schema.ts';
-import { kindTable } from '../../../shared/kinds/table.ts';
-import type { FieldSchema } from '../../../shared/schema/schema.ts';
+import type { KeyedList, ListKey, Scalar, ScalarSet, Shape, Struct } from '../../../shared/schema/shape.ts';
 import { isRecord } from '../patch/merge.ts';
 import { printedMap } from '../patch/refusal.ts';
 import { keyElement, printElement, valueElement } from './field-set.ts';
-import { fieldsOf, listKeys } from './shapes.ts';
 
 /**
  * The faults of a configuration, each with its path, in the words of Kubernetes' structured merge: unknown fields, values of another type,
- * list items without their key or with a duplicate one (structured-merge-diff, `typed/validate.go`). `message`: the full name of the
- * object's message. Empty: none.
+ * list items without their key or with a duplicate one (structured-merge-diff, `typed/validate.go`). `shape`: of the kind's objects.
  */
-export function typedFaults(message: string, value: unknown): string[] {
+export function typedFaults(shape: Struct, value: unknown): string[] {
   const faults: string[] = [];
-  checkStruct(message, value, { path: '', faults });
+  checkStruct(shape, value, { path: '', faults });
   return faults;
 }
 
@@ -27,73 +23,72 @@ const maxFaults = 32;
 /** The longest value that a fault repeats, in characters of JSON. */
 const longestValue = 4_096;
 
-/** Objects may be embedded in others with apiVersion and kind: a claim template in a StatefulSet. */
-const objects: ReadonlySet<string> = new Set(kindTable.map(({ message }) => message));
+type Inner = NonNullable<Extract<Shape, { type: 'leaf' }>['of']> | Shape;
 
-const numeric: ReadonlySet<string> = new Set(['int32', 'uint32', 'int64', 'uint64', 'double']);
-const texts: ReadonlySet<string> = new Set([...['string', 'bytes'], 'k8s.io.apimachinery.pkg.apis.meta.v1.Duration']);
-const anyScalar: ReadonlySet<string> = new Set([
-  'k8s.io.apimachinery.pkg.util.intstr.IntOrString',
-  'k8s.io.apimachinery.pkg.api.resource.Quantity',
-  'k8s.io.apimachinery.pkg.apis.meta.v1.Time',
-  'k8s.io.apimachinery.pkg.apis.meta.v1.MicroTime',
-]);
-const freeForm: ReadonlySet<string> = new Set([
-  'k8s.io.apimachinery.pkg.apis.meta.v1.FieldsV1',
-  'k8s.io.apimachinery.pkg.runtime.RawExtension',
-]);
+function check(shape: Inner, value: unknown, at: At): void {
+  if (typeof shape === 'string') {
+    checkScalar(shape, value, at);
+    return;
+  }
+  switch (shape.type) {
+    case 'leaf':
+      if (shape.of) check(shape.of, value, at);
+      return;
+    case 'struct':
+      checkStruct(shape, value, at);
+      return;
+    case 'map':
+      for (const [name, inner] of membersOf(value, at)) {
+        check(shape.value, inner, { ...at, path: `${at.path}.${name}` });
+      }
+      return;
+    case 'items':
+      for (const [index, item] of itemsOf(value, at).entries()) {
+        if (at.faults.length >= maxFaults) return;
+        check(shape.item, item, { ...at, path: `${at.path}[${index}]` });
+      }
+      return;
+    default:
+      checkKeyed(shape, value, at);
+  }
+}
 
-function checkStruct(message: string, value: unknown, at: At): void {
-  const fields = fieldsOf(message);
+function checkStruct({ byName }: Struct, value: unknown, at: At): void {
   for (const [name, inner] of membersOf(value, at)) {
     const below = { ...at, path: `${at.path}.${name}` };
-    const field = fields.get(name);
-    if (field) checkField(field, inner, below);
-    else if (objects.has(message) && (name === 'apiVersion' || name === 'kind')) checkOne('string', inner, below);
+    const field = byName.get(name);
+    if (field) check(field.shape, inner, below);
     else report(below, 'field not declared in schema');
   }
 }
 
-function checkField(field: FieldSchema, value: unknown, at: At): void {
-  if (field.map) {
-    for (const [name, inner] of membersOf(value, at))
-      checkOne(field.type, inner, { ...at, path: `${at.path}.${name}` });
-  } else if (field.repeated) {
-    checkList(field, value, at);
-  } else {
-    checkOne(field.type, value, at);
-  }
-}
-
-function checkList(field: FieldSchema, value: unknown, at: At): void {
-  if (value === null) return;
-  if (!Array.isArray(value)) {
-    report(at, `expected list, got &{${printedMap(value)}}`);
-    return;
-  }
-  const keys = listKeys(field);
+/** A list whose items are identified: by their keys, or each by its own value. */
+function checkKeyed(shape: KeyedList | ScalarSet, value: unknown, at: At): void {
   const seen = new Set<string>();
-  for (const [index, item] of value.entries()) {
+  for (const [index, item] of itemsOf(value, at).entries()) {
     if (at.faults.length >= maxFaults) return;
-    if (keys.length === 0 && field.listType !== 'set') {
-      checkOne(field.type, item, { ...at, path: `${at.path}[${index}]` });
-      continue;
-    }
-    const fault = keys.length > 0 ? keyedFault(keys, item) : setFault(item);
-    // An item without its key has no path: its other faults cannot be named.
+    const fault = shape.type === 'list' ? keyedFault(shape.keys, item) : setFault(item);
+    // Without its key an item has no path: nothing below it can be checked.
     if (fault) {
       report(at, `element ${index}: ${fault}`);
       return;
     }
-    const element = keys.length > 0 ? keyElement(pairsOf(keys, item as Record<string, unknown>)) : valueElement(item);
+    const element =
+      shape.type === 'list' ? keyElement(pairsOf(shape.keys, item as Record<string, unknown>)) : valueElement(item);
     const printed = printElement(element);
     if (seen.has(element)) report(at, `duplicate entries for key ${printed}`);
     seen.add(element);
-    checkOne(field.type, item, { ...at, path: `${at.path}${printed}` });
+    check(shape.item, item, { ...at, path: `${at.path}${printed}` });
   }
 }
 
-type Keys = ReturnType<typeof listKeys>;
+function itemsOf(value: unknown, at: At): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  if (value !== null) report(at, `expected list, got &{${printedMap(value)}}`);
+  return [];
+}
+
+type Keys = readonly ListKey[];
 
 function keyedFault(keys: Keys, item: unknown): string | undefined {
   if (item === null) return 'associative list with keys may not have a null element';
@@ -113,18 +108,16 @@ function pairsOf(keys: Keys, item: Record<string, unknown>): Array<[string, unkn
   return keys.map(({ name, default: otherwise }) => [name, Object.hasOwn(item, name) ? item[name] : otherwise]);
 }
 
-function checkOne(type: string, value: unknown, at: At): void {
-  if (value === null || freeForm.has(type)) return;
-  if (numeric.has(type)) {
+function checkScalar(type: Scalar, value: unknown, at: At): void {
+  if (value === null) return;
+  if (type === 'number') {
     if (typeof value !== 'number') report(at, `expected numeric (int or float), got ${goType(value)}`);
-  } else if (texts.has(type)) {
+  } else if (type === 'string') {
     if (typeof value !== 'string') report(at, `expected string, got &value.valueUnstructured{Value:${goValue(value)}}`);
-  } else if (type === 'bool') {
+  } else if (type === 'boolean') {
     if (typeof value !== 'boolean') report(at, `expected boolean, got &{${printedMap(value)}}`);
-  } else if (anyScalar.has(type)) {
-    if (typeof value === 'object') report(at, `expected any scalar, got &{${printedMap(value)}}`);
-  } else if (type in messages) {
-    checkStruct(type, value, at);
+  } else if (typeof value === 'object') {
+    report(at, `expected any scalar, got &{${printedMap(value)}}`);
   }
 }
 
@@ -145,7 +138,7 @@ function goType(value: unknown): string {
   return typeof value === 'string' ? 'string' : 'map[string]interface {}';
 }
 
-/** A JSON value in Go syntax (%#v); of a large one only the type. */
+/** A JSON value as Go writes it in its own syntax; what is large, by its kind alone. */
 function goValue(value: unknown): string {
   const text = JSON.stringify(value);
   if (text.length > longestValue) return `${goType(value)}{…}`;

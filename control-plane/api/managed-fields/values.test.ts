@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { rootShape, type ScalarSet, type Shape, type Struct, type StructField } from './shapes.ts';
+import { ownedShapeOf } from '../../../shared/schema/proto/shapes.ts';
+import type { ScalarSet, Shape, Struct, StructField } from '../../../shared/schema/shape.ts';
 import { elementOf, fieldValue, inOrder, isEmptyValue, itemsOf } from './values.ts';
 
 /** The shape at a path of fields: of a list's items, behind the list. */
 function shapeAt(message: string, ...path: string[]): Shape {
-  let shape: Shape = rootShape(message);
+  let shape: Shape = ownedShapeOf(message);
   for (const name of path) {
     const within: Shape = shape.type === 'list' ? shape.item : shape;
     const field: StructField | undefined = within.type === 'struct' ? within.byName.get(name) : undefined;
@@ -20,7 +21,7 @@ function listAt(message: string, ...path: string[]) {
 }
 
 const pod = 'k8s.io.api.core.v1.Pod';
-const set: ScalarSet = { type: 'set' };
+const set: ScalarSet = { type: 'set', item: { type: 'leaf' } };
 const ports = listAt('k8s.io.api.core.v1.Service', 'spec', 'ports');
 const containers = listAt(pod, 'spec', 'containers');
 
@@ -54,7 +55,7 @@ describe('how values are owned and merged, by Kubernetes’ API reference', () =
       true,
       true,
     ]);
-    expect(() => rootShape('k8s.io.api.core.v1.PodSpec')).toThrow('no object k8s.io.api.core.v1.PodSpec');
+    expect(() => ownedShapeOf('k8s.io.api.core.v1.PodSpec')).toThrow('no object k8s.io.api.core.v1.PodSpec');
   });
 
   it('with the fields of each struct in the order of their names', () => {

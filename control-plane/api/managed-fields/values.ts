@@ -1,5 +1,5 @@
+import type { KeyedList, ScalarSet, StructField } from '../../../shared/schema/shape.ts';
 import { compareValues, keyElement, valueElement } from './field-set.ts';
-import type { KeyedList, ScalarSet, StructField } from './shapes.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 

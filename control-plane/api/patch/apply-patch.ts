@@ -1,16 +1,17 @@
-import { messages } from '../../../shared/generated/schema.ts';
+import type { PatchType } from '../../../shared/schema/object-schema.ts';
 import type { PatchBody } from '../api.ts';
-import { badRequest } from '../requests/refusals.ts';
+import { badRequest, noStrategicPatch } from '../requests/refusals.ts';
 import { applyJsonPatch } from './json.ts';
 import { applyMergePatch, isRecord } from './merge.ts';
 import { applyStrategicPatch } from './strategic.ts';
 
-/** The value that the patch makes of `current`. `message`: the protobuf message of both. */
-export function applyPatch({ message }: { readonly message: string }, current: unknown, patch: PatchBody): unknown {
+/** The value that the patch makes of `current`. `patchType`: of its fields. Throws UnsupportedMediaType for a strategic merge patch without one. */
+export function applyPatch(patchType: PatchType | undefined, current: unknown, patch: PatchBody): unknown {
   if (patch.type === 'json') return applyJsonPatch(current, patch.body);
   if (patch.type === 'merge') return applyMergePatch(current, patch.body);
   if (patch.type === 'apply') throw badRequest('an apply is not supported here');
-  return ofSameKind(current, applyStrategicPatch(current, patch.body, message, messages));
+  if (!patchType) throw noStrategicPatch();
+  return ofSameKind(current, applyStrategicPatch(current, patch.body, patchType));
 }
 
 /**

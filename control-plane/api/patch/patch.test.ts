@@ -1,15 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { messages } from '../../../shared/generated/schema.ts';
+import type { MessageSchema } from '../../../shared/schema/proto/message.ts';
+import { patchTypes } from '../../../shared/schema/proto/patch-types.ts';
 import { deepEqual } from './equal.ts';
 import { applyJsonPatch } from './json.ts';
 import { applyMergePatch } from './merge.ts';
-import { applyStrategicPatch, type Schema } from './strategic.ts';
+import { applyStrategicPatch } from './strategic.ts';
+
+type Schema = Readonly<Record<string, MessageSchema>>;
 
 const pod = 'k8s.io.api.core.v1.Pod';
 const containers = (...items: object[]) => ({ spec: { containers: items } });
 const strategic = (target: unknown, patch: unknown, type = pod, schema: Schema = messages) =>
-  applyStrategicPatch(target, patch, type, schema);
+  applyStrategicPatch(target, patch, patchTypes(schema)(type) ?? new Map());
 
 const schema: Schema = {
   thing: {

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { messages } from '../../../shared/generated/schema.ts';
-import { applyStrategicPatch, type Schema } from './strategic.ts';
+import type { MessageSchema } from '../../../shared/schema/proto/message.ts';
+import { patchTypeOf, patchTypes } from '../../../shared/schema/proto/patch-types.ts';
+import { applyStrategicPatch } from './strategic.ts';
 
 /** Types with each of the ways in which a field merges. */
-const schema: Schema = {
+const schema: Readonly<Record<string, MessageSchema>> = {
   thing: {
     fields: {
       names: { number: 1, type: 'string', repeated: true, patchStrategy: ['merge'] },
@@ -26,9 +27,10 @@ const schema: Schema = {
     fields: { inlined: { number: 1, type: 'item', repeated: true, patchStrategy: ['merge'], patchMergeKey: 'name' } },
   },
 };
-const thing = (target: unknown, patch: unknown) => applyStrategicPatch(target, patch, 'thing', schema);
+const thing = (target: unknown, patch: unknown) =>
+  applyStrategicPatch(target, patch, patchTypes(schema)('thing') ?? new Map());
 const kind = (name: string) => (target: object, patch: object) =>
-  applyStrategicPatch(target, patch, `k8s.io.api.${name}`, messages);
+  applyStrategicPatch(target, patch, patchTypeOf(`k8s.io.api.${name}`) ?? new Map());
 const pod = kind('core.v1.Pod');
 const named = (...names: string[]) => names.map((name) => ({ name }));
 

@@ -1,5 +1,5 @@
 import { ApiError } from '../../../shared/errors.ts';
-import type { FieldSchema, MessageSchema } from '../../../shared/schema/schema.ts';
+import type { PatchField, PatchType } from '../../../shared/schema/object-schema.ts';
 import { isRecord, setMember } from './merge.ts';
 import { printedMap } from './refusal.ts';
 
@@ -12,25 +12,22 @@ import { printedMap } from './refusal.ts';
  *   $setElementOrder/list: […]           the order that the merged list's items are to have; else that of the patch
  *   $deleteFromPrimitiveList/list: […]   values to take out of a list of scalars
  */
-export type Schema = Readonly<Record<string, MessageSchema>>;
-
 const order = '$setElementOrder/';
 const removal = '$deleteFromPrimitiveList/';
 
 /**
- * Applies `patch` to an object of the message type `type`. Shares what it does not change with `target`, and changes
+ * Applies `patch` to an object of the type. Shares what it does not change with `target`, and changes
  * neither. Throws BadRequest when the patch is malformed.
  */
-export function applyStrategicPatch(target: unknown, patch: unknown, type: string, schema: Schema): unknown {
+export function applyStrategicPatch(target: unknown, patch: unknown, type: PatchType): unknown {
   if (!isRecord(patch)) throw new ApiError('BadRequest', 'a strategic merge patch must be an object');
-  return mergeObject(isRecord(target) ? target : {}, patch, type, schema);
+  return mergeObject(isRecord(target) ? target : {}, patch, type);
 }
 
 function mergeObject(
   target: Record<string, unknown>,
   patch: Record<string, unknown>,
-  type: string | undefined,
-  schema: Schema,
+  type: PatchType | undefined,
 ): Record<string, unknown> {
   const directive = patch.$patch;
   if (directive === 'replace') return plainMembers(without(patch, '$patch'));
@@ -45,8 +42,8 @@ function mergeObject(
       if (!Object.hasOwn(patch, list) && Array.isArray(merged[list])) merged[list] = withoutValues(merged[list], value);
       continue;
     }
-    const field = fieldOf(type, name, schema);
-    const after = value === null ? undefined : mergeField(merged, name, value, patch, field, schema);
+    const field = type?.get(name);
+    const after = value === null ? undefined : mergeField(merged, name, value, patch, field);
     if (after === undefined) delete merged[name];
     else setMember(merged, name, after);
   }
@@ -55,7 +52,7 @@ function mergeObject(
     const list = name.slice(order.length);
     // An order without its list only sorts what is there.
     if (!Object.hasOwn(patch, list) && Array.isArray(merged[list])) {
-      const key = fieldOf(type, list, schema)?.patchMergeKey;
+      const key = type?.get(list)?.mergeKey;
       merged[list] = ordered(merged[list], listOf(patch[name]), merged[list], key);
     }
   }
@@ -68,27 +65,24 @@ function mergeField(
   name: string,
   value: unknown,
   patch: Record<string, unknown>,
-  field: FieldSchema | undefined,
-  schema: Schema,
+  field: PatchField | undefined,
 ): unknown {
   const before = Object.hasOwn(merged, name) ? merged[name] : undefined;
   if (Array.isArray(value)) {
-    if (!field?.patchStrategy?.includes('merge')) return plain(value);
+    if (!field?.strategies.includes('merge')) return plain(value);
     const removed = patch[`${removal}${name}`];
     const kept = removed === undefined ? before : withoutValues(before, removed);
-    return mergeList(kept, value, patch[`${order}${name}`], field.patchMergeKey, field.type, schema);
+    return mergeList(kept, value, patch[`${order}${name}`], field);
   }
-  if (!isRecord(value) || field?.patchStrategy?.includes('replace') || !isRecord(before)) return plain(value);
-  return mergeObject(before, value, field?.map ? undefined : field?.type, schema);
+  if (!isRecord(value) || field?.strategies.includes('replace') || !isRecord(before)) return plain(value);
+  return mergeObject(before, value, field?.type);
 }
 
 function mergeList(
   target: unknown,
   patch: readonly unknown[],
   wanted: unknown,
-  key: string | undefined,
-  type: string | undefined,
-  schema: Schema,
+  { mergeKey: key, type }: PatchField,
 ): unknown[] {
   const order = wanted === undefined ? undefined : listOf(wanted);
   if (order) checkOrder(patch, order, key);
@@ -96,7 +90,7 @@ function mergeList(
     const added = plain(patch) as unknown[];
     return order ? ordered(added, order, [], key) : added;
   }
-  const { list, place } = key ? mergeItems(target, patch, key, type, schema) : mergeScalars(target, patch);
+  const { list, place } = key ? mergeItems(target, patch, key, type) : mergeScalars(target, patch);
   const asPatched = ordered(list, patch, target, key);
   return order ? ordered(asPatched, order, place, key) : asPatched;
 }
@@ -111,8 +105,7 @@ function mergeItems(
   target: readonly unknown[],
   patch: readonly unknown[],
   key: string,
-  type: string | undefined,
-  schema: Schema,
+  type: PatchType | undefined,
 ): Merged {
   const asked: Record<string, unknown>[] = [];
   const deleted = new Set<string>();
@@ -133,7 +126,7 @@ function mergeItems(
     const at = places.get(id) ?? merged.length;
     const before = merged[at];
     places.set(id, at);
-    merged[at] = isRecord(before) ? mergeObject(before, item, type, schema) : plainMembers(item);
+    merged[at] = isRecord(before) ? mergeObject(before, item, type) : plainMembers(item);
   }
   // What is new counts as having stood where what is deleted left places free, as in Kubernetes.
   return { list: merged, place: merged.slice(0, target.length) };
@@ -269,16 +262,4 @@ function badPatch(why: string): ApiError {
 function without(object: Record<string, unknown>, name: string): Record<string, unknown> {
   const { [name]: _dropped, ...rest } = object;
   return rest;
-}
-
-function fieldOf(type: string | undefined, name: string, schema: Schema): FieldSchema | undefined {
-  const message = type === undefined ? undefined : schema[type];
-  if (!message) return undefined;
-  const own = message.fields[name];
-  if (own && !own.inline) return own;
-  for (const field of Object.values(message.fields)) {
-    const inlined = field.inline ? fieldOf(field.type, name, schema) : undefined;
-    if (inlined) return inlined;
-  }
-  return undefined;
 }

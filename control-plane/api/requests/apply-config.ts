@@ -2,7 +2,6 @@ import { isApiError } from '../../../shared/errors.ts';
 import { apiVersionOf } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
-import { decodeObject } from '../../../shared/schema/decode.ts';
 import { typedFaults } from '../managed-fields/typed-faults.ts';
 import { isRecord } from '../patch/merge.ts';
 import { badRequest } from './refusals.ts';
@@ -35,12 +34,12 @@ export function readConfig({ def, namespace, name: named }: WriteRequest, body: 
   if (namespace && metadata.namespace && metadata.namespace !== namespace) {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
-  const faults = typedFaults(def.message, body);
+  const faults = typedFaults(def.schema.shape, body);
   if (faults.length > 0) {
     const what = `${namespace ?? ''}/${named}; ${wanted}`;
     throw badRequest(`failed to create typed patch object (${what}): ${listed(faults)}`);
   }
-  const { object } = decodeObject(def, body, { validation: 'Ignore' });
+  const { object } = def.schema.decode(body, { validation: 'Ignore' });
   const stored = def.conversion ? def.conversion.toStored(object) : object;
   const {
     uid,
@@ -59,7 +58,7 @@ export function readConfig({ def, namespace, name: named }: WriteRequest, body: 
 export function lastConfig(def: KindDef, text: string | undefined): KubeObject | undefined {
   if (!text) return undefined;
   try {
-    const { object } = decodeObject(def, JSON.parse(text), { validation: 'Ignore' });
+    const { object } = def.schema.decode(JSON.parse(text), { validation: 'Ignore' });
     return def.conversion ? def.conversion.toStored(object) : object;
   } catch (error) {
     if (error instanceof SyntaxError || isApiError(error)) return undefined;

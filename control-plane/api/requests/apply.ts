@@ -1,13 +1,12 @@
 import { isApiError } from '../../../shared/errors.ts';
 import type { ManagedFieldsEntry } from '../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../shared/object.ts';
-import { warningsOf } from '../../../shared/schema/decode.ts';
+import { warningsOf } from '../../../shared/schema/proto/decode.ts';
 import { objectKey } from '../../store/keys.ts';
 import type { WriteResult } from '../api.ts';
 import { applyOver } from '../managed-fields/apply.ts';
 import { lastApplied, withLastApplied } from '../managed-fields/last-applied.ts';
 import type { Entry, Writer } from '../managed-fields/ownership.ts';
-import { rootShape } from '../managed-fields/shapes.ts';
 import { beforeFirstApply, resetOf, setEntries, writerOf } from '../managed-fields/tracking.ts';
 import { type ApplyConfig, lastConfig, readConfig } from './apply-config.ts';
 import { attributesOf } from './attributes.ts';
@@ -97,7 +96,7 @@ function merged(
   writer: Writer,
 ): { object: KubeObject; entries: readonly ManagedFieldsEntry[] } {
   const { core, def, options } = request;
-  const root = rootShape(def.stored.message);
+  const root = def.stored.schema.ownedShape;
   const entries =
     (current.metadata.managedFields as readonly Entry[] | undefined) ??
     beforeFirstApply(def.stored, current, writer, core.fieldSets);

@@ -3,9 +3,6 @@ import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { collectCauses, forbidden, invalidError } from '../../../shared/schema/causes.ts';
-import { decodeObject } from '../../../shared/schema/decode.ts';
-import { applyDefaults } from '../../../shared/schema/defaults.ts';
-import { validateImmutable, validateSchema } from '../../../shared/schema/validate.ts';
 import type { MutateOptions } from '../api.ts';
 
 /**
@@ -22,11 +19,11 @@ export function decodeBody(
   present?: KubeObject,
 ): KubeObject {
   const { fieldValidation: validation, duplicates } = options;
-  const decoded = decodeObject(def, body, { validation, duplicates, present });
+  const decoded = def.schema.decode(body, { validation, duplicates, present });
   warnings.push(...decoded.warnings);
-  applyDefaults(def, decoded.object);
+  def.schema.applyDefaults(decoded.object);
   const object = def.conversion ? def.conversion.toStored(decoded.object) : decoded.object;
-  if (def.conversion) applyDefaults(def.stored, object);
+  if (def.conversion) def.stored.schema.applyDefaults(object);
   def.strategy.default?.(object);
   return object;
 }
@@ -39,7 +36,7 @@ export function servedAs(def: KindDef, object: KubeObject): KubeObject {
 /** Throws Invalid with its causes. */
 export function checkCreate(def: KindDef, object: KubeObject): void {
   const causes = collectCauses((found) => {
-    found.push(...validateSchema(def.stored, object));
+    found.push(...def.stored.schema.validate(object));
     def.strategy.validate?.(object, found);
     def.conversion?.validateCreate?.(object, found);
   });
@@ -49,11 +46,11 @@ export function checkCreate(def: KindDef, object: KubeObject): void {
 /** Throws Invalid with its causes. */
 export function checkUpdate(def: KindDef, object: KubeObject, old: KubeObject): void {
   const causes = collectCauses((found) => {
-    found.push(...validateSchema(def.stored, object));
+    found.push(...def.stored.schema.validate(object));
     checkFinalizers(old.metadata, object.metadata, found);
     def.strategy.validate?.(object, found);
     def.strategy.validateUpdate?.(object, old, found);
-    found.push(...validateImmutable(def.stored, object, old));
+    found.push(...def.stored.schema.validateImmutable(object, old));
     def.conversion?.validateUpdate?.(object, old, found);
   });
   refuse(def.stored, object, causes);
@@ -73,7 +70,7 @@ function checkFinalizers(current: ObjectMeta, next: ObjectMeta, causes: StatusCa
 /** A status alone is written by those who observe: only its own shape is checked, not the rules of the spec again. */
 export function checkStatus(def: KindDef, object: KubeObject, old: KubeObject): void {
   const causes = collectCauses((found) => {
-    found.push(...validateSchema(def.stored, object).filter(({ field = '' }) => /^(status|metadata)\b/.test(field)));
+    found.push(...def.stored.schema.validate(object).filter(({ field = '' }) => /^(status|metadata)\b/.test(field)));
     def.stored.strategy.parts?.status?.validate?.(object, old, found);
   });
   refuse(def, object, causes);
@@ -82,7 +79,7 @@ export function checkStatus(def: KindDef, object: KubeObject, old: KubeObject): 
 /** Any other part, whose kind says what it must be like. */
 export function checkPart(def: KindDef, part: Subresource, object: KubeObject, old: KubeObject): void {
   const causes = collectCauses((found) => {
-    found.push(...validateSchema(def.stored, object));
+    found.push(...def.stored.schema.validate(object));
     def.stored.strategy.parts?.[part]?.validate?.(object, old, found);
   });
   refuse(def, object, causes);

@@ -20,7 +20,7 @@ export async function patchObject(request: WriteRequest, patch: PatchBody): Prom
     context,
     { ...request, def: def.stored, admit: 'update' },
     (current) => {
-      const patched = applyPatch(def, servedAs(def, current), patch);
+      const patched = applyPatch(def.schema.patchType, servedAs(def, current), patch);
       const incoming = decodePatched(request, patch, patched, warned ? [] : context.warnings, current);
       warned = true;
       core.authorize(context, 'patch', attributesOf(request), incoming);

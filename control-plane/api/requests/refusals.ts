@@ -123,6 +123,13 @@ export function notAllowed(): ApiError {
   return new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
 }
 
+/** Of a kind whose schema has no strategic merge patches. */
+export function noStrategicPatch(): ApiError {
+  const types = 'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml';
+  const why = `the body of the request was in an unknown format - accepted media types include: ${types}`;
+  return new ApiError('UnsupportedMediaType', why);
+}
+
 /** `pods`, `deployments.apps`. */
 export function resourceName({ plural, group }: Resource): string {
   return group ? `${plural}.${group}` : plural;

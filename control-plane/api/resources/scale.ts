@@ -3,6 +3,7 @@ import { apiVersionOf } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { invalid, invalidError } from '../../../shared/schema/causes.ts';
+import { patchTypeOf } from '../../../shared/schema/proto/patch-types.ts';
 import { formatSelector, selectorOf, selectorOfMap } from '../../../shared/selector.ts';
 import type { WriteResult } from '../api.ts';
 import { applyPatch } from '../patch/apply-patch.ts';
@@ -46,7 +47,7 @@ export const scale: SubresourceHandler = {
   update: (request, body) => setReplicas(request, 'update', () => body),
   async patch(request, patch) {
     if (patch.type !== 'apply') {
-      const patched = (current: ScaleObject): unknown => applyPatch({ message: scaleMessage }, current, patch);
+      const patched = (current: ScaleObject): unknown => applyPatch(patchTypeOf(scaleMessage), current, patch);
       return setReplicas(request, 'patch', patched);
     }
     const { core, context, def } = request;

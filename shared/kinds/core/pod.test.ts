@@ -1,8 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod, StatusCause } from '../../generated/types.ts';
-import { decodeObject } from '../../schema/decode.ts';
-import { applyDefaults } from '../../schema/defaults.ts';
-import { validateImmutable, validateSchema } from '../../schema/validate.ts';
 import { kindNamed } from '../index.ts';
 
 const kind = kindNamed('Pod');
@@ -10,8 +7,8 @@ const metadata = { name: 'web', namespace: 'default' };
 
 /** What the API makes of a pod that a client sends. */
 function admitted(spec: object, meta: object = metadata): Pod {
-  const { object } = decodeObject(kind, { metadata: meta, spec }, { validation: 'Strict' });
-  applyDefaults(kind, object);
+  const { object } = kind.schema.decode({ metadata: meta, spec }, { validation: 'Strict' });
+  kind.schema.applyDefaults(object);
   kind.strategy.default?.(object);
   kind.strategy.prepareCreate?.(object);
   return object as Pod;
@@ -19,7 +16,7 @@ function admitted(spec: object, meta: object = metadata): Pod {
 
 function faults(spec: object, meta: object = metadata): string[] {
   const pod = admitted(spec, meta);
-  const causes = validateSchema(kind, pod);
+  const causes = kind.schema.validate(pod);
   kind.strategy.validate?.(pod, causes);
   return causes.map(({ field, message }) => `${field}: ${message}`);
 }
@@ -127,7 +124,7 @@ describe('a new pod', () => {
   });
 
   it('may not bring a status of its own', () => {
-    const { object } = decodeObject(kind, { metadata, spec: { containers: [app] }, status: { phase: 'Running' } });
+    const { object } = kind.schema.decode({ metadata, spec: { containers: [app] }, status: { phase: 'Running' } });
     kind.strategy.prepareCreate?.(object);
     expect((object as Pod).status).toEqual({ phase: 'Pending', qosClass: 'BestEffort' });
   });
@@ -359,7 +356,7 @@ describe('a pod that exists', () => {
     const old = admitted(spec);
     const next = structuredClone(old);
     change(next);
-    const causes: StatusCause[] = validateImmutable(kind, next, old);
+    const causes: StatusCause[] = kind.schema.validateImmutable(next, old);
     kind.strategy.validate?.(next, causes);
     kind.strategy.validateUpdate?.(next, old, causes);
     return causes.map(({ field, message }) => `${field}: ${message}`);

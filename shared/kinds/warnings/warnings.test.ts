@@ -1,8 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { KubeObject } from '../../object.ts';
-import { decodeObject } from '../../schema/decode.ts';
-import { applyDefaults } from '../../schema/defaults.ts';
 import { kindNamed } from '../index.ts';
 import { warningsOf } from './index.ts';
 import { keyPairFault } from './key-pair.ts';
@@ -11,8 +9,8 @@ import { keyPairFault } from './key-pair.ts';
 function object(kind: Parameters<typeof kindNamed>[0], body: object): KubeObject {
   const def = kindNamed(kind);
   const whole = { apiVersion: def.group ? `${def.group}/${def.version}` : def.version, kind, ...body };
-  const made = decodeObject(def, whole, { validation: 'Ignore' }).object;
-  applyDefaults(def, made);
+  const made = def.schema.decode(whole, { validation: 'Ignore' }).object;
+  def.schema.applyDefaults(made);
   def.strategy.default?.(made);
   return made;
 }

@@ -1,5 +1,5 @@
 import type { DeleteOptions } from '../../../../shared/generated/types.ts';
-import { decodeMessage } from '../../../../shared/schema/decode.ts';
+import { decodeMessage } from '../../../../shared/schema/proto/decode.ts';
 import { isRecord } from '../../patch/merge.ts';
 import { attributesOf } from '../../requests/attributes.ts';
 import { deleteObject } from '../../requests/delete.ts';

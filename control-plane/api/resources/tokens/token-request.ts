@@ -10,8 +10,8 @@ import type {
 import { validateTokenRequest } from '../../../../shared/kinds/reviews/reviews.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { invalid, invalidError } from '../../../../shared/schema/causes.ts';
-import { decodeMessage } from '../../../../shared/schema/decode.ts';
-import { applyMessageDefaults } from '../../../../shared/schema/defaults.ts';
+import { decodeMessage } from '../../../../shared/schema/proto/decode.ts';
+import { applyDefaults } from '../../../../shared/schema/proto/defaults.ts';
 import { objectKey } from '../../../store/keys.ts';
 import type { MutateOptions } from '../../api.ts';
 import { nodeNameOf } from '../../auth/authentication.ts';
@@ -80,7 +80,7 @@ function decodeRequest(body: unknown, options: MutateOptions, warnings: string[]
   const { fieldValidation: validation, duplicates } = options;
   const decoded = decodeMessage(message, rest, { validation, duplicates }, { kind: kind.kind, version: 'v1' });
   warnings.push(...decoded.warnings);
-  applyMessageDefaults(message, decoded.object);
+  applyDefaults(message, decoded.object);
   return decoded.object as unknown as TokenRequest;
 }
 

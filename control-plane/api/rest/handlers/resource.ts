@@ -1,6 +1,6 @@
 import type { DeleteOptions, Status } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import { decodeMessage } from '../../../../shared/schema/decode.ts';
+import { decodeMessage } from '../../../../shared/schema/proto/decode.ts';
 import type { LogQuery, Target, WriteResult } from '../../api.ts';
 import { isRecord } from '../../patch/merge.ts';
 import { badRequest, notAllowed } from '../../requests/refusals.ts';

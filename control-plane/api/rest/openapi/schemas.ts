@@ -1,8 +1,8 @@
 import { messages } from '../../../../shared/generated/schema.ts';
 import { servedKinds } from '../../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../../shared/kinds/kind.ts';
-import type { FieldSchema, MessageSchema } from '../../../../shared/schema/schema.ts';
-import { goTypes } from '../../managed-fields/go-types.ts';
+import { goTypes } from '../../../../shared/schema/proto/go-types.ts';
+import type { FieldSchema, MessageSchema } from '../../../../shared/schema/proto/message.ts';
 import { documented } from './documented.ts';
 
 /** The types of OpenAPI documents, derived from the schema table. Version 2 is Swagger, version 3 what came after it. */

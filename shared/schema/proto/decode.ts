@@ -1,37 +1,25 @@
-import { ApiError } from '../errors.ts';
-import { messages } from '../generated/schema.ts';
-import type { StatusCause } from '../generated/types.ts';
-import { apiVersionOf } from '../kinds/names.ts';
-import { type KindEntry, kindTable } from '../kinds/table.ts';
-import type { KubeObject } from '../object.ts';
-import { typeInvalid } from './causes.ts';
-import { Path } from './path.ts';
-import { type ReadValue, scalarReaders } from './scalars.ts';
-import type { FieldSchema } from './schema.ts';
-import { countValues, maxValues, tooManyInObject } from './values.ts';
+import { ApiError } from '../../errors.ts';
+import { messages } from '../../generated/schema.ts';
+import type { StatusCause } from '../../generated/types.ts';
+import { apiVersionOf } from '../../kinds/names.ts';
+import { type KindEntry, kindTable } from '../../kinds/table.ts';
+import type { KubeObject } from '../../object.ts';
+import { typeInvalid } from '../causes.ts';
+import type { Decoded, DecodeOptions } from '../object-schema.ts';
+import { Path } from '../path.ts';
+import { type ReadValue, scalarReaders } from '../scalars.ts';
+import { countValues, maxValues, tooManyInObject } from '../values.ts';
+import type { FieldSchema } from './message.ts';
 
-export interface DecodeOptions {
-  /** Unknown fields: refused (Strict), dropped with a warning (Warn), dropped (Ignore). Absent: Warn. */
-  readonly validation?: 'Strict' | 'Warn' | 'Ignore';
-  /** What the text that the value was read from says twice (`duplicates.ts`): treated as unknown fields are. */
-  readonly duplicates?: readonly string[] | undefined;
-  /** What stands where the object is to go: as many values as that has are let through, however many they are. */
-  readonly present?: KubeObject | undefined;
-}
-
-export interface Decoded<T> {
-  /** A copy: nothing of it is shared with the value that was decoded, but for the trees of fieldsV1, which nobody changes. */
-  readonly object: T;
-  /** One for each unknown field, in Kubernetes' words. */
-  readonly warnings: string[];
-}
+/** A kind whose objects are a message. */
+export type ObjectType = Pick<KindEntry, 'group' | 'version' | 'kind' | 'message'>;
 
 /**
  * JSON from a client as an object of the kind: every field known, of its type and in its normal form (quantities
  * canonical, times in UTC, no nulls). Throws ApiError BadRequest with a cause for each field of a wrong type, and
  * in Strict mode for unknown fields; RequestEntityTooLarge for more than `maxValues`.
  */
-export function decodeObject(entry: KindEntry, value: unknown, options: DecodeOptions = {}): Decoded<KubeObject> {
+export function decodeObject(entry: ObjectType, value: unknown, options: DecodeOptions = {}): Decoded<KubeObject> {
   const apiVersion = apiVersionOf(entry);
   const whole = isJson(value) ? value : {};
   const { apiVersion: givenVersion = apiVersion, kind: givenKind = entry.kind, ...rest } = whole;

@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { arbitraryObject } from '../../test/support/arbitrary-objects.ts';
-import { ApiError } from '../errors.ts';
-import { kindNamed, kinds } from '../kinds/index.ts';
-import { type DecodeOptions, decodeMessage, decodeObject } from './decode.ts';
-import { applyDefaults } from './defaults.ts';
-import { validateImmutable, validateSchema } from './validate.ts';
+import { arbitraryObject } from '../../../test/support/arbitrary-objects.ts';
+import { ApiError } from '../../errors.ts';
+import { kindNamed, kinds } from '../../kinds/index.ts';
+import type { DecodeOptions } from '../object-schema.ts';
+import { decodeMessage } from './decode.ts';
 
 const pod = kindNamed('Pod');
 const deployment = kindNamed('Deployment');
@@ -14,7 +13,7 @@ describe('decodeObject', () => {
   it.each(kinds.map((kind) => [kind.kind, kind] as const))('copies any well-formed %s as it is', (_name, kind) => {
     fc.assert(
       fc.property(arbitraryObject(kind), (object) => {
-        const { object: copy, warnings } = decodeObject(kind, object, { validation: 'Strict' });
+        const { object: copy, warnings } = kind.schema.decode(object, { validation: 'Strict' });
         expect(copy).toEqual(object);
         expect(copy).not.toBe(object);
         expect(warnings).toEqual([]);
@@ -36,7 +35,7 @@ describe('decodeObject', () => {
     ['spec.overhead[example.com/gpu]', { overhead: { 'example.com/gpu': 'x' } }, 'must be a quantity'],
     ['spec.terminationGracePeriodSeconds', { terminationGracePeriodSeconds: 1.5 }, 'must be an integer'],
   ])('names the place of a wrong type: %s', (field, spec, expected) => {
-    const error = refusal(() => decodeObject(pod, { apiVersion: 'v1', kind: 'Pod', metadata: {}, spec }));
+    const error = refusal(() => pod.schema.decode({ apiVersion: 'v1', kind: 'Pod', metadata: {}, spec }));
     expect(error.reason).toBe('BadRequest');
     expect(error.details.causes).toMatchObject([{ reason: 'FieldValueTypeInvalid', field }]);
     expect(error.message).toContain(`Pod in version "v1" cannot be handled as a Pod: ${field}: Invalid value:`);
@@ -44,7 +43,7 @@ describe('decodeObject', () => {
   });
 
   const stranger = { spec: { replicas: 1, foo: 1, template: { spec: { containers: [{ name: 'a', imagee: 'b' }] } } } };
-  const decode = (options: DecodeOptions) => decodeObject(deployment, stranger, options);
+  const decode = (options: DecodeOptions) => deployment.schema.decode(stranger, options);
 
   it('refuses unknown fields in Strict mode, naming all of them', () => {
     expect(refusal(() => decode({ validation: 'Strict' })).message).toBe(
@@ -64,7 +63,7 @@ describe('decodeObject', () => {
   });
 
   it('brings quantities, times and absent values into their normal form', () => {
-    const { object } = decodeObject(pod, {
+    const { object } = pod.schema.decode({
       metadata: {
         name: 'a',
         creationTimestamp: null,
@@ -83,40 +82,40 @@ describe('decodeObject', () => {
       metadata: { name: 'a', labels: { empty: '' }, deletionTimestamp: '2026-01-01T00:00:00Z' },
       spec: { containers: [{ name: 'a', resources: { requests: { cpu: '500m', memory: '1Gi' } } }] },
     });
-    const lease = decodeObject(kindNamed('Lease'), { spec: { renewTime: '2026-01-01T00:00:00Z' } });
+    const lease = kindNamed('Lease').schema.decode({ spec: { renewTime: '2026-01-01T00:00:00Z' } });
     expect(lease.object.spec).toEqual({ renewTime: '2026-01-01T00:00:00.000000Z' });
   });
 
   it.each([[null], [[]], ['text'], [7]])('refuses %j for an object', (value) => {
-    expect(refusal(() => decodeObject(pod, value)).reason).toBe('BadRequest');
+    expect(refusal(() => pod.schema.decode(value)).reason).toBe('BadRequest');
   });
 
   it('refuses an object of another kind', () => {
-    expect(refusal(() => decodeObject(pod, { apiVersion: 'v1', kind: 'Node' })).message).toContain('not Pod of v1');
+    expect(refusal(() => pod.schema.decode({ apiVersion: 'v1', kind: 'Node' })).message).toContain('not Pod of v1');
   });
 
   it('bounds how deep a free-form field nests', () => {
     let deep: unknown = {};
     for (let level = 0; level < 100; level++) deep = { f: deep };
     const value = { metadata: { managedFields: [{ fieldsV1: deep }] } };
-    expect(refusal(() => decodeObject(pod, value)).details.causes?.[0]?.field).toBe(
+    expect(refusal(() => pod.schema.decode(value)).details.causes?.[0]?.field).toBe(
       'metadata.managedFields[0].fieldsV1',
     );
   });
 
   it('bounds how many faults one answer holds', () => {
     const spec = { containers: Array.from({ length: 1000 }, () => ({ name: 1, unknown: 1 })) };
-    expect(refusal(() => decodeObject(pod, { spec })).details.causes?.length).toBeLessThan(100);
+    expect(refusal(() => pod.schema.decode({ spec })).details.causes?.length).toBeLessThan(100);
   });
 
   it('takes no half of a letter, which protobuf could not show', () => {
     const given = { metadata: { name: 'a' }, data: { a: 'x\ud800y', b: '\u{1f600}\u0000' } };
-    const { object } = decodeObject(kindNamed('ConfigMap'), given);
+    const { object } = kindNamed('ConfigMap').schema.decode(given);
     expect(object).toMatchObject({ data: { a: 'x\ufffdy', b: '\u{1f600}\u0000' } });
   });
 
   it('keeps a label called __proto__ a label', () => {
-    const { object } = decodeObject(pod, JSON.parse('{"metadata": {"labels": {"__proto__": "x"}}}'));
+    const { object } = pod.schema.decode(JSON.parse('{"metadata": {"labels": {"__proto__": "x"}}}'));
     expect(Object.keys(object.metadata.labels ?? {})).toEqual(['__proto__']);
   });
 
@@ -133,7 +132,7 @@ describe('applyDefaults', () => {
         template: { spec: { containers: [{ name: 'a', ports: [{ containerPort: 1 }] }], restartPolicy: 'Never' } },
       },
     };
-    applyDefaults(deployment, object);
+    deployment.schema.applyDefaults(object);
     expect(object.spec).toEqual({
       replicas: 1,
       revisionHistoryLimit: 10,
@@ -159,8 +158,8 @@ describe('applyDefaults', () => {
       },
     });
     const [one, two] = [{ spec: {} as { strategy?: object } }, { spec: {} as { strategy?: object } }];
-    applyDefaults(deployment, one);
-    applyDefaults(deployment, two);
+    deployment.schema.applyDefaults(one);
+    deployment.schema.applyDefaults(two);
     expect(one.spec.strategy).not.toBe(two.spec.strategy);
   });
 });
@@ -190,12 +189,12 @@ describe('validateSchema', () => {
     ],
     [{ spec: { containers: [{ name: 'a' }, { name: 'a' }] } }, 'spec.containers[1].name: Duplicate value: "a"'],
   ])('%j: %s', (object, expected) => {
-    expect(validateSchema(pod, object).map(({ field, message }) => `${field}: ${message}`)).toEqual([expected]);
+    expect(pod.schema.validate(object).map(({ field, message }) => `${field}: ${message}`)).toEqual([expected]);
   });
 
   it('lets a status have empty texts where the API has none to show', () => {
     const status = { containerStatuses: [{ name: 'a', ready: false, restartCount: 0, image: '', imageID: '' }] };
-    expect(validateSchema(pod, { spec: { containers: [{ name: 'a' }] }, status })).toEqual([]);
+    expect(pod.schema.validate({ spec: { containers: [{ name: 'a' }] }, status })).toEqual([]);
   });
 
   it('bears a variable that is set twice', () => {
@@ -203,15 +202,15 @@ describe('validateSchema', () => {
       { name: 'A', value: '1' },
       { name: 'A', value: '2' },
     ];
-    expect(validateSchema(pod, { spec: { containers: [{ name: 'a', env }] } })).toEqual([]);
+    expect(pod.schema.validate({ spec: { containers: [{ name: 'a', env }] } })).toEqual([]);
   });
 });
 
 describe('validateImmutable', () => {
   it('names a field that may not change, whole', () => {
     const old = { spec: { selector: { matchLabels: { a: 'b' } } } };
-    expect(validateImmutable(deployment, structuredClone(old), old)).toEqual([]);
-    expect(validateImmutable(deployment, { spec: { selector: { matchLabels: { a: 'c' } } } }, old)).toEqual([
+    expect(deployment.schema.validateImmutable(structuredClone(old), old)).toEqual([]);
+    expect(deployment.schema.validateImmutable({ spec: { selector: { matchLabels: { a: 'c' } } } }, old)).toEqual([
       {
         reason: 'FieldValueInvalid',
         field: 'spec.selector',

@@ -1,26 +1,25 @@
 import { isDeepStrictEqual } from 'node:util';
-import { messages } from '../generated/schema.ts';
-import type { StatusCause } from '../generated/types.ts';
-import type { KindEntry } from '../kinds/table.ts';
-import { duplicate, invalid, notSupported, required, tooLong, tooMany } from './causes.ts';
-import { type Format, formats, rangeFault } from './formats.ts';
-import { Path } from './path.ts';
-import type { FieldSchema } from './schema.ts';
+import { messages } from '../../generated/schema.ts';
+import type { StatusCause } from '../../generated/types.ts';
+import { duplicate, invalid, notSupported, required, tooLong, tooMany } from '../causes.ts';
+import { type Format, formats, rangeFault } from '../formats.ts';
+import { Path } from '../path.ts';
+import type { FieldSchema } from './message.ts';
 
 /**
  * The faults of a decoded object by the field options: required, enum, format, min, max, max_length, unique. What a client
  * writes (all but `status`) may not leave a required text or list empty; in a status it need only be there.
  */
-export function validateSchema(entry: KindEntry, object: object): StatusCause[] {
+export function validateMessage(message: string, object: object): StatusCause[] {
   const walk: Walk = { path: new Path(), causes: [] };
-  checkers.get(entry.message)?.check(object as Json, walk);
+  checkers.get(message)?.check(object as Json, walk);
   return walk.causes;
 }
 
 /** A fault for each field that may not change and did. */
-export function validateImmutable(entry: KindEntry, object: object, old: object): StatusCause[] {
+export function validateImmutable(message: string, object: object, old: object): StatusCause[] {
   const causes: StatusCause[] = [];
-  compareFixed(entry.message, '', object as Json, old as Json, causes);
+  compareFixed(message, '', object as Json, old as Json, causes);
   return causes;
 }
 

@@ -1,17 +1,11 @@
-import { messages } from '../generated/schema.ts';
-import type { KindEntry } from '../kinds/table.ts';
-import type { FieldSchema } from './schema.ts';
+import { messages } from '../../generated/schema.ts';
+import type { FieldSchema } from './message.ts';
 
 /**
- * Fills in the `default` options, in place: each wherever the message that holds the field is present. Defaults that
- * depend on other fields are the strategy's, which runs after.
+ * Sets the `default` options of a message, by its full name, in place: each wherever the message that holds the field is present.
+ * The kind's strategy sets defaults that depend on other fields, later.
  */
-export function applyDefaults(entry: KindEntry, object: object): void {
-  fillers.get(entry.message)?.fill(object as Json);
-}
-
-/** The same for a message by its full name. */
-export function applyMessageDefaults(message: string, object: object): void {
+export function applyDefaults(message: string, object: object): void {
   fillers.get(message)?.fill(object as Json);
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { listKeys, rootShape } from './shapes.ts';
+import { listKeys, objectShape } from './shapes.ts';
 
 it('the keys of a list stand in the order of their names, with the defaults that the schema has for them', () => {
   const ports = { type: 'k8s.io.api.core.v1.ServicePort', listMapKey: ['protocol', 'port'] } as const;
@@ -12,5 +12,5 @@ it('the keys of a list stand in the order of their names, with the defaults that
 });
 
 it('a message that is no object has no shape of a root', () => {
-  expect(() => rootShape('k8s.io.api.core.v1.Container')).toThrow('no object k8s.io.api.core.v1.Container');
+  expect(() => objectShape('k8s.io.api.core.v1.Container')).toThrow('no object k8s.io.api.core.v1.Container');
 });
