@@ -82,10 +82,8 @@ export interface RequestContext {
   readonly userAgent?: string | undefined;
   /** Aborted when the client has gone or the request's deadline has passed. */
   readonly signal: AbortSignal;
-  /** Filled by the pipeline: sent to the client as warnings. */
+  /** Collects the warnings for the client. */
   readonly warnings: string[];
-  /** Filled by the pipeline when it has the answer's JSON text at hand anyway. */
-  answer?: { readonly object: KubeObject; readonly text: string };
   /** Where what is decided and done is written, when it is to be. */
   audit?: AuditTrail | undefined;
   /** Set where requests are audited that do not come over REST. */
@@ -157,6 +155,8 @@ export interface WriteResult {
    * wants to wait for the objects that it owns.
    */
   readonly outcome: 'created' | 'updated' | 'deleting' | 'accepted' | 'deleted';
+  /** The object's JSON text, where it is known. */
+  readonly text?: string;
 }
 
 export interface PatchBody {

@@ -57,11 +57,9 @@ export function applyReplicas(request: WriteRequest, config: ApplyConfig): Promi
 }
 
 async function applyToPresent(request: WriteRequest, config: ApplyConfig, writer: Writer): Promise<KubeObject> {
-  const { core, context, def, options } = request;
+  const { core, context, def } = request;
   const { object } = await guardedUpdate(
-    core,
-    context,
-    { ...request, def: def.stored, admit: 'update' },
+    request,
     (current) => {
       checkPreconditions(def, current.metadata, config);
       const { object: wanted, entries } = merged(request, current, config, writer);
@@ -69,7 +67,7 @@ async function applyToPresent(request: WriteRequest, config: ApplyConfig, writer
       core.authorize(context, 'patch', attributesOf(request), next);
       return replacement(request, current, next, (_live, draft) => setEntries(draft, entries));
     },
-    options.dryRun,
+    'update',
   );
   return object;
 }

@@ -1,6 +1,6 @@
 import { formatTime } from '../../../shared/clock.ts';
 import { isApiError } from '../../../shared/errors.ts';
-import type { Namespace, ObjectMeta } from '../../../shared/generated/types.ts';
+import type { ObjectMeta } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import { warningsOf } from '../../../shared/kinds/warnings/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
@@ -8,16 +8,17 @@ import { nameSuffix, uuid } from '../../../shared/random.ts';
 import { objectKey } from '../../store/keys.ts';
 import type { Guard, Item } from '../../store/store.ts';
 import { type Charges, chargesOf } from '../admission/charges.ts';
-import type { Admission } from '../admission/plugin.ts';
 import { readerWith } from '../admission/read-missing.ts';
-import type { MutateOptions, RequestContext, WriteResult } from '../api.ts';
+import type { WriteResult } from '../api.ts';
 import { trackNew, writerOf } from '../managed-fields/tracking.ts';
-import { answerText, decodeItem, type State } from './codec.ts';
+import { admissionOf } from './admission.ts';
+import { answerText, decodeItem } from './codec.ts';
 import { backOff, commit } from './commit.ts';
 import { checkCreate, decodeBody } from './decode.ts';
 import { countedBy } from './generation.ts';
+import { checkNamespace, liveNamespace } from './live-namespace.ts';
 import { dropRepeatedOwners } from './owner-references.ts';
-import { alreadyExists, badRequest, forbidden, modified, nameConflict, notFound } from './refusals.ts';
+import { alreadyExists, badRequest, modified, nameConflict } from './refusals.ts';
 import type { WriteRequest } from './request.ts';
 import { settleNamespace } from './settle-namespace.ts';
 import type { WriteCore } from './write-core.ts';
@@ -55,17 +56,7 @@ export async function createObject(
   draft.metadata = newMeta(core, def, meta, now);
   if (track) track(draft);
   else trackNew(def, draft, writerOf({ def, context, options }, now), core.fieldSets);
-  const admission: Admission = {
-    identity: context.identity,
-    verb: 'create',
-    entry: def,
-    namespace: draft.metadata.namespace,
-    name: draft.metadata.name,
-    dryRun: options.dryRun ?? false,
-    warnings,
-    now,
-    audit: context.audit,
-  };
+  const admission = admissionOf({ ...request, namespace: meta.namespace, name: meta.name }, 'create', now);
   const missing = core.admission.missing(admission, draft);
   core.admission.mutate(admission, draft, missing.length > 0 ? await readerWith(core, missing) : undefined);
   if (prefix) def.strategy.nameGenerated?.(draft);
@@ -76,9 +67,8 @@ export async function createObject(
   core.admission.validate(admission, draft);
   for (let attempt = 1; ; attempt++) {
     try {
-      const named = { ...admission, name: draft.metadata.name };
-      const object = await insert(core, context, def, draft, options, chargesOf(core, named, context.signal));
-      return { object, outcome: 'created' };
+      const charges = chargesOf(core, { ...admission, name: draft.metadata.name }, context.signal);
+      return await insert(request, draft, charges);
     } catch (error) {
       if (!isApiError(error, 'AlreadyExists') || !meta.generateName) throw error;
       if (!prefix || attempt >= nameTries) throw nameConflict(def, draft.metadata.name);
@@ -93,63 +83,37 @@ function inertWarning(kind: string, what: string): string {
   return `Coracle does not act on ${/^[AEIOU]/.test(kind) ? 'an' : 'a'} ${kind} yet: ${what}`;
 }
 
-/** One transaction: the key must be free, the namespace must be the one that was seen to be alive. */
-async function insert(
-  core: WriteCore,
-  context: RequestContext,
-  def: KindDef,
-  draft: KubeObject,
-  options: MutateOptions,
-  charges: Charges | undefined,
-): Promise<KubeObject> {
+/** Stores a new object: its key must be free, and its namespace must still be the one that was found alive. */
+async function insert(request: WriteRequest, draft: KubeObject, charges: Charges | undefined): Promise<WriteResult> {
+  const { core, context, options } = request;
+  const def = request.def.stored;
   const { name, namespace } = draft.metadata;
   const key = objectKey(def, namespace, name);
-  const home = namespace ? objectKey(core.kind('Namespace'), undefined, namespace) : undefined;
-  let room = namespace ? await livingNamespace(core, def, name, namespace) : undefined;
-  // The cache that plugins read may lag behind the namespace that was just made.
-  if (home && room) charges?.learn(home, room);
+  const namespaceKey = objectKey(core.kind('Namespace'), undefined, namespace ?? '');
+  let namespaceState = await liveNamespace(core, def, draft);
+  // The cache that plugins read may not show the namespace yet.
+  if (namespaceState) charges?.learn(namespaceKey, namespaceState);
   const dryRun = options.dryRun ?? false;
   const observed = new Map<string, Item | undefined>();
   for (let attempt = 0; attempt < maxTries; attempt++) {
     if (attempt > 0) await backOff(core, context, attempt);
-    const guards: Guard[] = home && room ? [{ key: home, revision: room.revision }] : [];
+    const guards: Guard[] = namespaceState ? [{ key: namespaceKey, revision: namespaceState.revision }] : [];
     const committed = await commit(core, context, { def, key, after: draft, guards, charges, dryRun, observed });
     if (committed.ok) {
       const { object = draft, revision, text } = committed;
-      if (dryRun) return object;
+      if (dryRun) return { object, outcome: 'created' };
       object.metadata.resourceVersion = String(revision);
-      context.answer = { object, text: answerText(text, revision) };
-      return object;
+      return { object, outcome: 'created', text: answerText(text, revision) };
     }
     if (observed.get(key)) throw alreadyExists(def, name);
     // The namespace may have changed since it was read.
-    const item = home ? observed.get(home) : undefined;
-    if (namespace) room = checkNamespace(def, name, namespace, item && decodeItem(item));
+    const item = observed.get(namespaceKey);
+    if (namespace) namespaceState = checkNamespace(def, name, namespace, item && decodeItem(item));
   }
   throw modified({ plural: 'namespaces', group: '' }, namespace ?? '');
 }
 
-async function livingNamespace(core: WriteCore, def: KindDef, name: string, namespace: string): Promise<State> {
-  const entry = core.kind('Namespace');
-  const seen = core.cached(entry, undefined, namespace);
-  if (seen && !isTerminating(seen.object)) return seen;
-  // The cache may lag behind a namespace that was just made, or made anew.
-  return checkNamespace(def, name, namespace, await core.fresh(objectKey(entry, undefined, namespace)));
-}
-
-function checkNamespace(def: KindDef, name: string, namespace: string, state: State | undefined): State {
-  if (!state) throw notFound({ plural: 'namespaces', group: '' }, namespace);
-  if (!isTerminating(state.object)) return state;
-  const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
-  const message = `namespace ${namespace} is being terminated`;
-  throw forbidden(def, name, why, { reason: 'NamespaceTerminating', field: 'metadata.namespace', message });
-}
-
-function isTerminating(object: KubeObject): boolean {
-  return object.metadata.deletionTimestamp !== undefined || (object as Namespace).status?.phase === 'Terminating';
-}
-
-/** What the server says about a new object, and what of the client's it keeps. */
+/** The metadata that the server sets on a new object, and that of the client's which it keeps. */
 function newMeta(core: WriteCore, def: KindDef, given: ObjectMeta, now: number): ObjectMeta {
   const meta: ObjectMeta = {
     name: given.name,

@@ -1,8 +1,8 @@
 import type { DeleteOptions, StatusCause } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import { invalid, invalidError, notSupported } from '../../../shared/schema/causes.ts';
-import type { Admission } from '../admission/plugin.ts';
 import type { WriteResult } from '../api.ts';
+import { admissionOf } from './admission.ts';
 import { type DeletionStep, planDeletion } from './deletion.ts';
 import { guardedUpdate } from './guarded-update.ts';
 import { checkDeletePreconditions } from './preconditions.ts';
@@ -17,32 +17,20 @@ const policies = ['Orphan', 'Background', 'Foreground'];
  */
 export async function deleteObject(request: WriteRequest, options: DeleteOptions = {}): Promise<WriteResult> {
   checkDeleteOptions(options);
-  const { core, context, namespace, name, subresource } = request;
+  const { core, context, subresource } = request;
   const def = request.def.stored;
   const now = core.clock.now();
-  const dryRun = (options.dryRun?.length ?? 0) > 0;
-  const admission: Admission = {
-    identity: context.identity,
-    entry: def,
-    namespace,
-    name,
-    verb: subresource ? 'create' : 'delete',
-    subresource,
-    dryRun,
-    warnings: context.warnings,
-    now,
-  };
+  const deletion: WriteRequest = { ...request, options: { dryRun: (options.dryRun?.length ?? 0) > 0 } };
+  const admission = admissionOf(deletion, subresource ? 'create' : 'delete', now);
   warnOfPropagation(def, options, context.warnings);
   const { object, removed } = await guardedUpdate(
-    core,
-    context,
-    { def, namespace, name, subresource, admit: subresource ? 'create' : undefined },
+    deletion,
     (current): DeletionStep => {
       core.admission.validate(admission, undefined, current);
       checkDeletePreconditions(def, current, options);
       return planDeletion(current, def, options, now);
     },
-    dryRun,
+    subresource ? 'create' : undefined,
   );
   if (!removed) {
     const waits = options.propagationPolicy === 'Foreground' || options.orphanDependents === false;

@@ -1,17 +1,14 @@
-import type { KindDef } from '../../../shared/kinds/kind.ts';
-import type { Subresource } from '../../../shared/kinds/table.ts';
 import { warningsOf } from '../../../shared/kinds/warnings/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { objectKey } from '../../store/keys.ts';
 import type { Item } from '../../store/store.ts';
-import { type Charges, chargesOf } from '../admission/charges.ts';
-import type { Admission } from '../admission/plugin.ts';
-import type { RequestContext } from '../api.ts';
+import { chargesOf } from '../admission/charges.ts';
+import { admissionOf } from './admission.ts';
 import { decodeItem } from './codec.ts';
 import { backOff, commit } from './commit.ts';
 import { isReadyToGo } from './deletion.ts';
 import { modified, notFound } from './refusals.ts';
-import type { WriteCore } from './write-core.ts';
+import type { WriteRequest } from './request.ts';
 
 const maxTries = 1_000;
 
@@ -26,50 +23,23 @@ export interface Outcome {
   readonly removed: boolean;
 }
 
-export interface Place {
-  readonly def: KindDef;
-  readonly namespace?: string;
-  readonly name: string;
-  /** What of the object is written. Absent: the object itself. */
-  readonly subresource?: Subresource;
-  /** Absent: none of admission's business, as a deletion's mark. `create`: of a subresource, as an eviction. */
-  readonly admit?: 'create' | 'update';
-}
-
 /**
- * The one way in which a stored object is changed. `decide` gets the present state and says what is to become of it; the
- * store takes that only if the state is still the present one, else `decide` is asked again. It may be asked with a
- * state from the cache, which may be old: a refusal, or finding nothing to do, then counts only when the store's own
- * state says the same. An object that is being deleted and waits for nothing more is removed by the write.
+ * The one way in which a stored object is changed. `decide` gets the present state and returns what is to become of it; the store
+ * takes that only if the state is still the present one, else `decide` is called again. The first state may be that of the cache,
+ * which may be old: a refusal, or finding nothing to do, then counts only when the store's own state gives the same. A write that
+ * leaves an object being deleted without finalizers and grace period removes it. `admit`: the verb that admission plugins are
+ * called with; absent: not at all.
  */
 export async function guardedUpdate(
-  core: WriteCore,
-  context: RequestContext,
-  place: Place,
+  request: WriteRequest,
   decide: (object: KubeObject) => Change,
-  dryRun = false,
+  admit?: 'create' | 'update',
 ): Promise<Outcome> {
-  const { def, namespace, name, subresource, admit } = place;
-  if (!admit) return decideAndWrite(core, context, place, decide, dryRun, undefined, undefined);
-  const admission: Admission = {
-    ...{ identity: context.identity, verb: admit, entry: def, subresource, namespace, name },
-    ...{ dryRun, warnings: context.warnings, now: core.clock.now() },
-    audit: context.audit,
-  };
-  const charges = chargesOf(core, admission, context.signal);
-  return decideAndWrite(core, context, place, decide, dryRun, admission, charges);
-}
-
-async function decideAndWrite(
-  core: WriteCore,
-  context: RequestContext,
-  place: Place,
-  decide: (object: KubeObject) => Change,
-  dryRun: boolean,
-  admission: Admission | undefined,
-  charges: Charges | undefined,
-): Promise<Outcome> {
-  const { def, namespace, name } = place;
+  const { core, context, namespace, name, subresource, options } = request;
+  const def = request.def.stored;
+  const dryRun = options.dryRun ?? false;
+  const admission = admit && admissionOf(request, admit, core.clock.now());
+  const charges = admission && chargesOf(core, admission, context.signal);
   const key = objectKey(def, namespace, name);
   let state = core.cached(def, namespace, name);
   let current = false;
@@ -102,7 +72,7 @@ async function decideAndWrite(
       const { object, revision } = committed;
       // A write that takes the last finalizer off answers the object without it, as in Kubernetes.
       if (!object) return { object: change.type === 'put' ? change.object : state.object, removed: true };
-      if (place.admit === 'update' && !place.subresource) {
+      if (admit === 'update' && !subresource) {
         context.warnings.push(...warningsOf(def.kind, object, state.object));
       }
       // Its metadata may still be that of the object it came from, which is shared.

@@ -11,14 +11,12 @@ import type { WriteRequest } from './request.ts';
 /** Patches an object, or with a subresource the part of the object that the subresource is. */
 export async function patchObject(request: WriteRequest, patch: PatchBody): Promise<WriteResult> {
   if (patch.type === 'apply') return applyObject(request, patch.body);
-  const { core, context, def, options } = request;
+  const { core, context, def } = request;
   core.authorize(context, 'patch', attributesOf(request));
   const track = trackerOf(request);
   let warned = false;
   const { object } = await guardedUpdate(
-    core,
-    context,
-    { ...request, def: def.stored, admit: 'update' },
+    request,
     (current) => {
       const patched = applyPatch(def.schema.patchType, servedAs(def, current), patch);
       const incoming = decodePatched(request, patch, patched, warned ? [] : context.warnings, current);
@@ -26,7 +24,7 @@ export async function patchObject(request: WriteRequest, patch: PatchBody): Prom
       core.authorize(context, 'patch', attributesOf(request), incoming);
       return replacement(request, current, incoming, track);
     },
-    options.dryRun,
+    'update',
   );
   return { object, outcome: 'updated' };
 }

@@ -36,16 +36,14 @@ export async function updateObject(request: WriteRequest, body: unknown): Promis
 }
 
 async function updatePresent(request: WriteRequest, body: unknown): Promise<KubeObject> {
-  const { core, context, def, namespace, name, options } = request;
+  const { core, context, def, namespace, name } = request;
   const present = core.cached(def.stored, namespace, name)?.object;
   let incoming = decodeIncoming(request, body, context.warnings, present);
   core.authorize(context, 'update', attributesOf(request), incoming);
   const track = trackerOf(request);
   let used = false;
   const { object } = await guardedUpdate(
-    core,
-    context,
-    { ...request, def: def.stored, admit: 'update' },
+    request,
     (current) => {
       // `replacement` changes the draft; another try needs a new one.
       if (used) incoming = decodeIncoming(request, body, [], current);
@@ -53,7 +51,7 @@ async function updatePresent(request: WriteRequest, body: unknown): Promise<Kube
       if (def.updatedByVersion && (incoming.metadata.resourceVersion ?? '0') === '0') throw unversioned(def, name);
       return replacement(request, current, incoming, track);
     },
-    options.dryRun,
+    'update',
   );
   return object;
 }

@@ -63,13 +63,11 @@ async function setReplicas(
   verb: 'update' | 'patch',
   wantedOf: (current: ScaleObject) => unknown,
 ): Promise<WriteResult> {
-  const { core, context, def, name, options } = request;
+  const { core, context, def, name } = request;
   core.authorize(context, verb, attributesOf(request));
   const track = trackerOf(request);
   const { object } = await guardedUpdate(
-    core,
-    context,
-    { ...request, admit: 'update' },
+    request,
     (current): Change => {
       const wanted = wantedOf(scaleOf(def, current));
       const replicas = readReplicas(wanted, name);
@@ -78,7 +76,7 @@ async function setReplicas(
       const incoming = decodeBody(def, { ...current, spec: { ...spec, replicas } }, {}, []);
       return objectUpdate(def, current, incoming, track);
     },
-    options.dryRun,
+    'update',
   );
   return { object: scaleOf(def, object), outcome: 'updated' };
 }

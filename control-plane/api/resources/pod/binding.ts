@@ -35,7 +35,7 @@ export const bindings: KindHandler = {
 
 /** The request has been authorized. The binding's annotations go to the pod, as in Kubernetes. */
 async function bindOne(request: WriteRequest, { metadata, target }: KubeObject & Binding): Promise<Status> {
-  const { core, context, def, namespace, options } = request;
+  const { core } = request;
   const { name, uid, annotations } = metadata;
   if (name !== request.name) throw badRequest('name in URL does not match name in Binding object');
   const { name: node, kind } = target ?? {};
@@ -43,18 +43,12 @@ async function bindOne(request: WriteRequest, { metadata, target }: KubeObject &
   if (kind !== undefined && kind !== '' && kind !== 'Node') {
     throw badRequest(`target.kind: Unsupported value: "${kind}": supported values: "Node"`);
   }
-  await guardedUpdate(
-    core,
-    context,
-    { def, namespace, name },
-    (current) => {
-      const fault = unbindable(current as Pod, uid);
-      if (fault) throw fault;
-      const bound = boundPod(current as Pod, node, core.clock.now());
-      return { type: 'put', object: annotations ? annotated(bound, annotations) : bound };
-    },
-    options.dryRun,
-  );
+  await guardedUpdate(request, (current) => {
+    const fault = unbindable(current as Pod, uid);
+    if (fault) throw fault;
+    const bound = boundPod(current as Pod, node, core.clock.now());
+    return { type: 'put', object: annotations ? annotated(bound, annotations) : bound };
+  });
   return createdStatus();
 }
 

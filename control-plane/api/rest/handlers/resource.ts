@@ -100,19 +100,18 @@ async function deleteCollection(call: Call): Promise<void> {
 
 const codes = { created: 201, updated: 200, deleting: 200, accepted: 202, deleted: 200 } as const;
 
-function sendResult(call: Call, { object, outcome }: WriteResult): void {
-  send(call, codes[outcome], object);
+function sendResult(call: Call, { object, outcome, text }: WriteResult): void {
+  const { format, pretty } = call.reply;
+  if (text !== undefined && format.as === undefined && format.encoding === 'json' && !pretty) {
+    sendBody(call.reply, codes[outcome], 'application/json', text);
+  } else {
+    send(call, codes[outcome], object);
+  }
 }
 
 /** An object or a Status, in the form that the client asked for. */
 function send(call: Call, status: number, answer: KubeObject | Status): void {
-  const { format, pretty } = call.reply;
-  const made = call.context.answer;
-  if (made?.object === answer && format.as === undefined && format.encoding === 'json' && !pretty) {
-    sendBody(call.reply, status, 'application/json', made.text);
-  } else {
-    sendObject(call.reply, status, representObject(representationFor(call), answer as KubeObject));
-  }
+  sendObject(call.reply, status, representObject(representationFor(call), answer as KubeObject));
 }
 
 /** From the body, when there is one, else from the URL, as in Kubernetes. */
