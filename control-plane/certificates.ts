@@ -50,7 +50,7 @@ export class Certificates {
     return this.#server;
   }
 
-  /** What says to other servers that we are the server `id`: the same pair until it is time for another. */
+  /** The client certificate of the server `id` for calls to other servers; renewed in time. */
   async peer(id: string): Promise<KeyPair> {
     if (this.#peer && !shouldRenew(validityOf(this.#peer.certificate), this.#deps.clock.now())) return this.#peer;
     const subject = { user: `coracle:server:${id}`, groups: [groups.servers] };
@@ -58,7 +58,7 @@ export class Certificates {
     return this.#peer;
   }
 
-  /** Writes `admin.kubeconfig` into the data directory: access for whoever may read it there. */
+  /** Writes `admin.kubeconfig` into the data directory: access for all who may read the file. */
   async writeAdminKubeconfig(rest: string, grpc: string): Promise<string> {
     const { dataDir, random } = this.#deps;
     const user = 'kubernetes-admin';

@@ -51,7 +51,7 @@ export interface ControlPlaneDeps {
   readonly log: Log;
   /** Who this control plane is among several on one store; stable over its restarts. */
   readonly holder: string;
-  /** The name of its machine, which the scheduler's events tell. */
+  /** The name of its machine, for the scheduler's events. */
   readonly hostname?: string;
   /** The range that nodes get their pods' addresses from. */
   readonly clusterCIDR: string;
@@ -66,15 +66,15 @@ export interface ControlPlaneDeps {
   readonly heartbeatMs?: number;
   readonly leaseMs?: number;
   readonly metrics?: Registry;
-  /** Writes down what is asked of the API. Absent: nobody does. */
+  /** The audit log. Absent: requests are not audited. */
   readonly auditor?: Auditor;
   /** What tokens of service accounts are signed with. Absent: there are none, and pods are given none. */
   readonly tokenKeys?: TokenKeys;
-  /** Whom these tokens say they are from. */
+  /** The issuer of these tokens. */
   readonly tokenIssuer?: string;
-  /** What signs the certificates of the cluster. Absent: no namespace is told of it, and no request is signed. */
+  /** Signs the cluster's certificates. Absent: no namespace gets the CA's certificate, and no request is signed. */
   readonly authority?: Authority;
-  /** How other servers on the same store are asked for the nodes that have their session there. Absent: nobody is asked. */
+  /** Calls to the other servers on the same store, for nodes with a session there. Absent: none are made. */
   readonly peers?: PeerTransport;
   /** Keeps the leases of this server and its nodes, and who leads. Absent: in this thread. */
   readonly liveness?: Liveness;

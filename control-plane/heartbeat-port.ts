@@ -7,7 +7,7 @@ import {
   type HeartbeatListenerDeps,
 } from './liveness/heartbeat-listener.ts';
 
-/** The port of the heartbeats, with the cluster's own rule of who is a node. */
+/** The port of the heartbeats, with the cluster's rule for nodes' certificates. */
 export function createHeartbeatPort(deps: Omit<HeartbeatListenerDeps, 'nodeOf'>): HeartbeatListener {
   return createHeartbeatListener({ ...deps, nodeOf });
 }

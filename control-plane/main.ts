@@ -53,7 +53,7 @@ export interface ServerOptions extends EtcdFiles, AuditOptions {
   readonly podCIDR: string;
   /** The range that services get their addresses from. */
   readonly serviceCIDR: string;
-  /** Whom the tokens of service accounts say they are from: a URL. Absent: the API server's name in the cluster. */
+  /** The issuer of service account tokens, a URL. Absent: the API server's name in the cluster. */
   readonly tokenIssuer?: string;
   readonly logLevel: string;
   /** How long events are kept, in seconds; absent: an hour. */

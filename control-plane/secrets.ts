@@ -21,7 +21,7 @@ export function encrypted(store: Store, dataDir: string, log: Log): Promise<Encr
   return EncryptedStore.open(store, { roots, prefixes: sealedPrefixes, random, log });
 }
 
-/** `coracle secrets rotate-key`: beside servers that run, which need not be told. Resolves with how many values were encrypted anew. */
+/** `coracle secrets rotate-key`, while servers may run. Resolves with the number of values that were encrypted again. */
 export async function rotateSecretsKey(options: SecretsOptions, signal: AbortSignal): Promise<number> {
   const log = createLog('warn', { program: 'secrets' });
   const endpoints = options.etcdEndpoints?.length

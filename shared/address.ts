@@ -8,7 +8,7 @@ export function splitAddress(address: string): { host: string; port: number } {
   return { host, port: Number(match[3]) };
 }
 
-/** The host as it stands before a port. */
+/** The host of an address with a port; IPv6 in brackets. */
 export function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }

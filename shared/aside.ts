@@ -1,4 +1,4 @@
-/** Lets what waits in the event loop run first. */
+/** Yields to the event loop. */
 export function aside(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

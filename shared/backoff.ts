@@ -10,7 +10,7 @@ export interface BackoffOptions {
 
 /**
  * The wait before try `attempt` + 1 (attempt counts from 0): exponential, capped, with "equal jitter" — half of it
- * fixed, half by chance — so that those who failed together do not come back together.
+ * fixed, half by chance — so that clients that failed together retry at different times.
  */
 export function backoffMs(attempt: number, options: BackoffOptions, random: Random): number {
   const full = Math.min(options.capMs, options.firstMs * (options.factor ?? 2) ** Math.min(attempt, 64));

@@ -1,6 +1,5 @@
 /**
- * Time as an input. Nothing in Coracle reads the clock or sets a timer on its own: it is given a Clock,
- * so that a whole cluster can run on a virtual one.
+ * Time as an input: all code gets a Clock instead of reading the system's, so that a whole cluster can run on a virtual one.
  */
 export interface Clock {
   /** Wall-clock time, milliseconds since the epoch. For timestamps only: it may jump. */

@@ -2,7 +2,7 @@ import type { Status, StatusCause } from './generated/types.ts';
 
 /**
  * The one table of what can go wrong with a request: Kubernetes' reason, its HTTP code (API conventions,
- * "Response Status Kind"), and the gRPC code that says the same.
+ * "Response Status Kind"), and the corresponding gRPC code.
  */
 export const reasons = {
   BadRequest: { http: 400, grpc: 3 },
@@ -21,9 +21,9 @@ export const reasons = {
   InternalError: { http: 500, grpc: 13 },
   ServiceUnavailable: { http: 503, grpc: 14 },
   Timeout: { http: 504, grpc: 4 },
-  /** Kubernetes has no reason for it: its server answers what etcd says of a full database as an internal error. */
+  /** Kubernetes has no reason for a full database: its server answers an internal error. */
   InsufficientStorage: { http: 507, grpc: 8 },
-  /** What Kubernetes' server gives no reason for; such a Status has none. */
+  /** Errors to which Kubernetes' server gives no reason. */
   Unknown: { http: 500, grpc: 2 },
 } as const;
 
@@ -37,11 +37,11 @@ export interface ErrorDetails {
   readonly uid?: string;
   readonly causes?: readonly StatusCause[];
   readonly retryAfterSeconds?: number;
-  /** Of a list that can't be continued as it was: with this token it can, as things are now. */
+  /** Of an expired list: a token that continues it at the present revision. */
   readonly continue?: string;
 }
 
-/** Every refusal, at every joint: thrown by the store and the pipeline, carried by gRPC and REST, caught by clients. */
+/** Every error of a request: thrown by the store and the API, encoded by gRPC and REST, caught by clients. */
 export class ApiError extends Error {
   readonly reason: Reason;
   readonly details: ErrorDetails;
@@ -56,7 +56,7 @@ export class ApiError extends Error {
   /** As Kubernetes' `Status` object. */
   toStatus(): Status & { apiVersion: 'v1'; kind: 'Status' } {
     const { causes, continue: token, ...details } = this.details;
-    // Kubernetes says of a path that it does not serve so that it is no object's affair: by details without any.
+    // As in Kubernetes, the Status of an unknown path has empty details.
     const some = Object.keys(this.details).length > (token === undefined ? 0 : 1) || aboutPaths.has(this.reason);
     return {
       apiVersion: 'v1',
@@ -86,7 +86,7 @@ export function isApiError(error: unknown, ...wanted: Reason[]): error is ApiErr
   return error instanceof ApiError && (wanted.length === 0 || wanted.includes(error.reason));
 }
 
-/** Whether it is refused for this among other reasons: `NamespaceTerminating`. */
+/** Whether one of its causes has this reason: `NamespaceTerminating`. */
 export function hasCause(error: unknown, reason: string): boolean {
   return isApiError(error) && error.details.causes?.some((one) => one.reason === reason) === true;
 }
@@ -99,7 +99,7 @@ export function ignoring(...reasons: Reason[]): (error: unknown) => undefined {
   };
 }
 
-/** What a person should read of anything that was thrown. */
+/** The message of anything that was thrown, for people. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

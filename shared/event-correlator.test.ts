@@ -11,7 +11,7 @@ test('the same again is one event, which counts from its first time on', () => {
   const correlator = new EventCorrelator();
   correlator.note(occurrence('no image'), start);
   const again = correlator.note(occurrence('no image'), start + 5_000);
-  expect(again).toMatchObject({ message: 'no image', count: 2, first: start, tell: true });
+  expect(again).toMatchObject({ message: 'no image', count: 2, first: start, write: true });
 });
 
 test('other words, another part of the object, or another source are another event', () => {
@@ -38,7 +38,7 @@ test('from the tenth different message on, similar events are combined into one 
   expect(new Set(notes.slice(9).map(({ key }) => key)).size).toBe(1);
 });
 
-test('after ten minutes without any, similar events are told apart again', () => {
+test('after ten minutes without any, similar events are writes apart again', () => {
   const correlator = new EventCorrelator();
   for (let index = 0; index < 12; index++) correlator.note(occurrence(`try ${index}`), start);
   expect(correlator.note(occurrence('try again'), start + 600_001)).toMatchObject({ message: 'try again', count: 1 });
@@ -46,25 +46,25 @@ test('after ten minutes without any, similar events are told apart again', () =>
 
 test('one object gets 25 events at once and then one in five minutes; those between are counted', () => {
   const correlator = new EventCorrelator();
-  const told = Array.from({ length: 30 }, () => correlator.note(occurrence('again'), start).tell);
-  expect(told.filter((each) => each).length).toBe(25);
-  expect(correlator.note(occurrence('else', { object: 'Pod/shop/other/u2' }), start).tell).toBe(true);
-  expect(correlator.note(occurrence('again'), start + 299_000).tell).toBe(false);
-  expect(correlator.note(occurrence('again'), start + 301_000)).toMatchObject({ tell: true, count: 32 });
+  const writes = Array.from({ length: 30 }, () => correlator.note(occurrence('again'), start).write);
+  expect(writes.filter((each) => each).length).toBe(25);
+  expect(correlator.note(occurrence('else', { object: 'Pod/shop/other/u2' }), start).write).toBe(true);
+  expect(correlator.note(occurrence('again'), start + 299_000).write).toBe(false);
+  expect(correlator.note(occurrence('again'), start + 301_000)).toMatchObject({ write: true, count: 32 });
 });
 
-test('a series is told when it begins, then the more seldom the longer it goes on, and takes nothing from other events', () => {
+test('a series is written when it begins, then the more seldom the longer it goes on, and takes nothing from other events', () => {
   const correlator = new EventCorrelator();
   const series = occurrence('no room', { series: true });
-  const told: [second: number, count: number][] = [];
+  const writes: [second: number, count: number][] = [];
   for (let second = 0; second <= 3_600; second++) {
-    const { tell, count } = correlator.note(series, start + second * 1_000);
-    if (tell) told.push([second, count]);
+    const { write, count } = correlator.note(series, start + second * 1_000);
+    if (write) writes.push([second, count]);
   }
-  expect(told.slice(0, 8).map(([second]) => second)).toEqual([0, 1, 2, 3, 4, 6, 8, 11]);
-  expect(told.every(([second, count]) => count === second + 1)).toBe(true);
-  expect(told.length).toBeLessThan(40);
-  expect(correlator.note(occurrence('placed', { reason: 'Scheduled' }), start).tell).toBe(true);
+  expect(writes.slice(0, 8).map(([second]) => second)).toEqual([0, 1, 2, 3, 4, 6, 8, 11]);
+  expect(writes.every(([second, count]) => count === second + 1)).toBe(true);
+  expect(writes.length).toBeLessThan(40);
+  expect(correlator.note(occurrence('placed', { reason: 'Scheduled' }), start).write).toBe(true);
 });
 
 test('what is remembered is bounded', () => {
@@ -77,9 +77,9 @@ test('what is remembered is bounded', () => {
 test('a series is written again at once after the clock was set back, and then at its pace', () => {
   const correlator = new EventCorrelator();
   const series = occurrence('no room', { series: true });
-  const tellAt = (second: number) => correlator.note(series, start + second * 1_000).tell;
-  for (let second = 0; second < 100; second++) tellAt(second);
-  expect([tellAt(-3_600), tellAt(-3_600), tellAt(-3_599)]).toEqual([true, false, true]);
+  const writtenAt = (second: number) => correlator.note(series, start + second * 1_000).write;
+  for (let second = 0; second < 100; second++) writtenAt(second);
+  expect([writtenAt(-3_600), writtenAt(-3_600), writtenAt(-3_599)]).toEqual([true, false, true]);
 });
 
 test('a series that goes on for a day is written every five minutes, its bounds included', () => {
@@ -87,7 +87,7 @@ test('a series that goes on for a day is written every five minutes, its bounds 
   const series = occurrence('no room', { series: true });
   correlator.note(series, start);
   correlator.note(series, start);
-  const at = (ms: number) => correlator.note(series, start + ms).tell;
+  const at = (ms: number) => correlator.note(series, start + ms).write;
   expect([at(999), at(1_000)]).toEqual([false, true]);
   expect(at(86_400_000)).toBe(true);
   expect([at(86_400_000 + 299_999), at(86_400_000 + 300_000)]).toEqual([false, true]);
@@ -101,12 +101,12 @@ test('what was written and is gone is counted anew from what it is restarted wit
   expect(correlator.note(occurrence('again', { series: true }), start + 6_000)).toMatchObject({
     count: 2,
     first: start + 5_000,
-    tell: true,
+    write: true,
   });
   correlator.restart(key, 9, start + 10_000);
   expect(correlator.note(occurrence('again', { series: true }), start + 10_500)).toMatchObject({
     count: 10,
-    tell: false,
+    write: false,
   });
 });
 
@@ -128,10 +128,10 @@ test('similar events are combined up to ten minutes after the last of them', () 
 
 test('the right to tell of an object comes back one in five minutes, and no more than 25 of them', () => {
   const correlator = new EventCorrelator();
-  const tellAt = (second: number) => correlator.note(occurrence('again'), start + second * 1_000).tell;
-  for (let index = 0; index < 25; index++) tellAt(0);
-  expect([tellAt(299), tellAt(300), tellAt(301)]).toEqual([false, true, false]);
-  expect(tellAt(100)).toBe(false);
-  const after = Array.from({ length: 30 }, () => tellAt(1_000_000));
-  expect(after.filter((told) => told)).toHaveLength(25);
+  const writtenAt = (second: number) => correlator.note(occurrence('again'), start + second * 1_000).write;
+  for (let index = 0; index < 25; index++) writtenAt(0);
+  expect([writtenAt(299), writtenAt(300), writtenAt(301)]).toEqual([false, true, false]);
+  expect(writtenAt(100)).toBe(false);
+  const after = Array.from({ length: 30 }, () => writtenAt(1_000_000));
+  expect(after.filter((writes) => writes)).toHaveLength(25);
 });

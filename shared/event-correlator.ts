@@ -1,51 +1,51 @@
 /**
- * What becomes of an event that is like earlier ones, by the rules of client-go's recorder (`tools/record/events_cache.go`):
+ * Aggregation, counting and spam filtering of events, by the rules of client-go's recorder (`tools/record/events_cache.go`):
  *
- *     the same again            one event, which counts
- *     the tenth of its kind     from there on one event, "(combined from similar events): " and the newest message, which counts
- *     too many of one object    counted, and not written: 25 at once, then one in five minutes
- *     again, in a series        counted, and written when it is the second time, then the more seldom the longer it goes on
+ *     repeated event            one Event object with a count
+ *     tenth similar event       from then on one Event object: "(combined from similar events): " and the newest message
+ *     many of one object        counted, but not written: a burst of 25, then one per five minutes
+ *     repeated in a series      counted; written the second time, then at growing intervals
  *
- * A kind of event is what one source says of one object for one reason, whatever its words.
+ * Events are similar when they have one source, object and reason.
  */
 
 export interface Occurrence {
-  /** Who tells: component, and the host it is on. */
+  /** Component and host. */
   readonly source: string;
-  /** What it happened to, down to its uid. */
+  /** The object, including its uid. */
   readonly object: string;
-  /** The part of the object. */
+  /** The part of the object that it is about. */
   readonly fieldPath?: string;
   readonly type: string;
   readonly reason: string;
   readonly message: string;
-  /** Told in the newer form, as client-go's `tools/events` does: its repetitions are one series, and no other event pays for them. */
+  /** In the form of events.k8s.io (client-go's `tools/events`): repetitions are one series, outside the spam filter. */
   readonly series?: boolean;
 }
 
 export interface Correlated {
-  /** Equal for all occurrences that are one event. */
+  /** Equal for all occurrences of one Event object. */
   readonly key: string;
   readonly message: string;
-  /** How often it has happened, this time included, and when first: milliseconds since the epoch. */
+  /** The occurrences up to and including this one, and the time of the first: milliseconds since the epoch. */
   readonly count: number;
   readonly first: number;
-  /** False: it is not worth a write. */
-  readonly tell: boolean;
+  /** Whether it is to be written. */
+  readonly write: boolean;
 }
 
 export interface CorrelatorLimits {
-  /** Things remembered of each sort; those that were longest not heard of are forgotten. */
+  /** The size of each cache; least recently used entries are dropped. */
   readonly remembered: number;
-  /** Events of one source on one object: at once, and a second in the long run. */
+  /** Events of one source on one object: a burst, and a rate per second. */
   readonly burst: number;
   readonly perSecond: number;
-  /** From how many different messages within how many seconds they are combined. */
+  /** This many different messages within this many seconds are combined. */
   readonly similar: number;
   readonly similarSeconds: number;
 }
 
-/** A series is written again after a quarter of the time that it has gone on, but within these bounds: milliseconds. */
+/** A series is written again after a quarter of its duration, within these bounds (milliseconds). */
 const seriesPause = { shortest: 1_000, longest: 300_000 };
 
 export const kubernetesLimits: CorrelatorLimits = {
@@ -61,7 +61,7 @@ const combined = '(combined from similar events): ';
 interface Seen {
   count: number;
   readonly first: number;
-  told: number;
+  written: number;
 }
 
 interface Similar {
@@ -69,7 +69,7 @@ interface Similar {
   last: number;
 }
 
-/** Remembers a bounded number of events. `now`: milliseconds since the epoch. */
+/** Keeps a bounded number of events. `now`: milliseconds since the epoch. */
 export class EventCorrelator {
   readonly #limits: CorrelatorLimits;
   readonly #similar = new Map<string, Similar>();
@@ -83,23 +83,23 @@ export class EventCorrelator {
   note(occurrence: Occurrence, now: number): Correlated {
     const { source, object, fieldPath = '', type, reason } = occurrence;
     const kind = join(source, object, type, reason);
-    const together = this.#isOneOfMany(kind, occurrence.message, now);
-    const message = together ? `${combined}${occurrence.message}` : occurrence.message;
-    const key = together ? kind : join(kind, fieldPath, message);
-    const seen = this.#seen.get(key) ?? { count: 0, first: now, told: now };
+    const isCombined = this.#isSimilar(kind, occurrence.message, now);
+    const message = isCombined ? `${combined}${occurrence.message}` : occurrence.message;
+    const key = isCombined ? kind : join(kind, fieldPath, message);
+    const seen = this.#seen.get(key) ?? { count: 0, first: now, written: now };
     seen.count++;
-    const tell = occurrence.series ? isNews(seen, now) : this.#mayTell(join(source, object), now);
-    if (tell) seen.told = now;
+    const write = occurrence.series ? isDue(seen, now) : this.#takeToken(join(source, object), now);
+    if (write) seen.written = now;
     remember(this.#seen, key, seen, this.#limits.remembered);
-    return { key, message, count: seen.count, first: seen.first, tell };
+    return { key, message, count: seen.count, first: seen.first, write };
   }
 
-  /** What was written of the event is no more: it is counted anew, from here. */
+  /** The Event object has been deleted: it is counted from here. */
   restart(key: string, count: number, first: number): void {
-    remember(this.#seen, key, { count, first, told: first }, this.#limits.remembered);
+    remember(this.#seen, key, { count, first, written: first }, this.#limits.remembered);
   }
 
-  #isOneOfMany(kind: string, message: string, now: number): boolean {
+  #isSimilar(kind: string, message: string, now: number): boolean {
     const { similar, similarSeconds, remembered } = this.#limits;
     const known = this.#similar.get(kind);
     const recent =
@@ -108,7 +108,7 @@ export class EventCorrelator {
     recent.messages.add(message);
     remember(this.#similar, kind, recent, remembered);
     if (recent.messages.size < similar) return false;
-    // One makes room, so that the set stays as small as it is.
+    // Dropping one keeps the size of the set.
     for (const one of recent.messages) {
       recent.messages.delete(one);
       break;
@@ -116,7 +116,7 @@ export class EventCorrelator {
     return true;
   }
 
-  #mayTell(of: string, now: number): boolean {
+  #takeToken(of: string, now: number): boolean {
     const { burst, perSecond, remembered } = this.#limits;
     const bucket = this.#buckets.get(of) ?? { tokens: burst, at: now };
     bucket.tokens = Math.min(burst, bucket.tokens + (Math.max(0, now - bucket.at) / 1000) * perSecond);
@@ -128,17 +128,17 @@ export class EventCorrelator {
   }
 }
 
-function isNews({ count, first, told }: Seen, now: number): boolean {
+function isDue({ count, first, written }: Seen, now: number): boolean {
   const { shortest, longest } = seriesPause;
-  // A clock that was set back would keep a series untold until it is as late again.
-  return count <= 2 || now < told || now - told >= Math.max(shortest, Math.min((now - first) / 4, longest));
+  // After the clock was set back, a series is due at once.
+  return count <= 2 || now < written || now - written >= Math.max(shortest, Math.min((now - first) / 4, longest));
 }
 
 function join(...parts: readonly string[]): string {
   return parts.join('\0');
 }
 
-/** Puts it last; the first go when there are too many. */
+/** Appends the entry; drops the oldest ones beyond `most`. */
 function remember<T>(map: Map<string, T>, key: string, value: T, most: number): void {
   map.delete(key);
   map.set(key, value);

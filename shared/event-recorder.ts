@@ -10,30 +10,29 @@ import type { Draft, KubeObject } from './object.ts';
 import type { Random } from './random.ts';
 
 /**
- * Tells people what happened to an object, as Kubernetes' events. Telling is never worth waiting for: `event` returns
- * at once, a repetition only raises the count of the event that is already there, similar ones are combined
- * (`event-correlator.ts`), writes are limited in rate, and what does not fit into the buffer is dropped.
+ * Records Kubernetes' events about objects. `event` returns at once and never fails: repetitions raise the count of one Event object,
+ * similar events are combined (`event-correlator.ts`), writes are rate-limited, and events beyond the buffer are dropped.
  */
 export interface EventRecorder {
-  /** Notes one occurrence. `type`: Normal or Warning; `reason`: CamelCase, for machines; `message`: for people. */
+  /** Records one occurrence. `reason`: CamelCase, for programs; `message`: for people. */
   event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, action?: EventAction): void;
-  /** The same under another component's name, and by its `client` if it has one; what it remembers and its limits are shared. */
+  /** A recorder for another component, with its `client` if given; buffer and limits are shared. */
   of(component: string, client?: EventClient): EventRecorder;
-  /** Resolves when nothing waits to be written, or when the recorder's signal is aborted. */
+  /** Resolves when all events are written, or when the recorder's signal is aborted. */
   idle(): Promise<void>;
-  /** How many occurrences were not written, since the start. */
+  /** The occurrences that were not written, since the start. */
   readonly dropped: number;
 }
 
 export type EventClient = Pick<Client, 'create' | 'patch'>;
 
-/** What was being done. An event with it is told in the form of events.k8s.io: with the moment, and a series for repetitions. */
+/** The action that failed or succeeded. An event with one has the form of events.k8s.io: eventTime, and a series for repetitions. */
 export interface EventAction {
-  /** CamelCase, for machines: `Binding`. */
+  /** CamelCase, for programs: `Binding`. */
   readonly action: string;
-  /** Who else had a part in it. */
+  /** A second object that took part. */
   readonly related?: KubeObject;
-  /** As at the last try: it counts, and is nothing new when the recorder remembers none before. */
+  /** A repetition: it is counted, and ignored when the recorder has no earlier one. */
   readonly again?: boolean;
 }
 
@@ -42,43 +41,43 @@ export interface EventRecorderDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Who tells: `scheduler`, `kubelet` … */
+  /** The reporting component: `scheduler`, `kubelet` … */
   readonly component: string;
-  /** The machine of the one who tells; of an event without an action, the node that it happened on. */
+  /** The component's host; of an event without an action, the node of the object. */
   readonly host?: string;
-  /** Stops the writing; what still waits is dropped. */
+  /** Stops writing; events in the buffer are dropped. */
   readonly signal?: AbortSignal;
   readonly limits?: Partial<EventLimits>;
   readonly correlation?: Partial<CorrelatorLimits>;
 }
 
 export interface EventLimits {
-  /** Distinct events that may wait to be written. */
+  /** The size of the buffer, in distinct events. */
   readonly waiting: number;
-  /** Events remembered for their repetitions. */
+  /** The number of Event objects whose repetitions are counted. */
   readonly remembered: number;
-  /** Writes a second, in the long run. */
+  /** Writes per second. */
   readonly perSecond: number;
-  /** Writes at once after a quiet time. */
+  /** Writes in a burst. */
   readonly burst: number;
 }
 
 const defaultLimits: EventLimits = { waiting: 1_000, remembered: 2_000, perSecond: 50, burst: 300 };
-/** After these failures in a row the event that waits first is dropped. */
+/** After this many failures in a row the first event of the buffer is dropped. */
 const maxAttempts = 4;
 const retryBackoff = { firstMs: 200, capMs: 5_000 };
 /** Kubernetes' own bound of Event.message. */
 const maxMessage = 1_024;
 
-/** Who tells, and by what. */
-interface Teller {
+/** The reporting component and its client. */
+interface Reporter {
   readonly component: string;
   readonly client: EventClient;
 }
 
 interface Waiting {
   readonly key: string;
-  readonly teller: Teller;
+  readonly reporter: Reporter;
   readonly object: KubeObject;
   readonly type: string;
   readonly reason: string;
@@ -86,9 +85,9 @@ interface Waiting {
   message: string;
   first: number;
   last: number;
-  /** How often it has happened in all. */
+  /** All occurrences. */
   count: number;
-  /** Of these, those that nobody was told of. */
+  /** Occurrences since the last write. */
   times: number;
 }
 
@@ -109,43 +108,47 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
   let tokens = limits.burst;
   let refilledAt = clock.monotonic();
 
-  function note(
-    teller: Teller,
-    object: KubeObject,
-    type: 'Normal' | 'Warning',
-    reason: string,
-    message: string,
-    action?: EventAction,
+  function record(
+    reporter: Reporter,
+    [object, type, reason, message, action]: Parameters<EventRecorder['event']>,
   ): void {
     if (signal?.aborted) return;
     const { kind, apiVersion, metadata } = object;
     const now = clock.now();
-    const said = correlator.note(
+    const correlated = correlator.note(
       {
-        source: `${teller.component}, ${deps.host ?? ''}`,
+        source: `${reporter.component}, ${deps.host ?? ''}`,
         object: [kind, metadata.namespace, metadata.name, metadata.uid, apiVersion].join('/'),
-        ...{ type, reason },
+        type,
+        reason,
         message: message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message,
         series: action !== undefined,
       },
       now,
     );
-    if (action?.again && said.count === 1) return;
-    if (!said.tell) {
+    if (action?.again && correlated.count === 1) return;
+    if (!correlated.write) {
       dropped++;
       return;
     }
-    const text = said.message.slice(0, maxMessage);
-    const same = waiting.get(said.key);
+    const text = correlated.message.slice(0, maxMessage);
+    const same = waiting.get(correlated.key);
     if (same) {
-      Object.assign(same, { last: now, count: said.count, times: same.times + 1, message: text });
+      Object.assign(same, { last: now, count: correlated.count, times: same.times + 1, message: text });
     } else if (waiting.size >= limits.waiting) {
       dropped++;
       return;
     } else {
-      const { key, count, first } = said;
+      const { key, count, first } = correlated;
       waiting.set(key, {
-        ...{ key, teller, object, type, reason, action, count, first },
+        key,
+        reporter,
+        object,
+        type,
+        reason,
+        action,
+        count,
+        first,
         message: text,
         last: now,
         times: 1,
@@ -158,7 +161,7 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
 
   async function drain(): Promise<void> {
     let failures = 0;
-    // Yields first, so that occurrences of one moment become one write.
+    // Yields first: synchronous repetitions become one write.
     await Promise.resolve();
     try {
       for (;;) {
@@ -202,7 +205,7 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
   }
 
   async function write(entry: Waiting): Promise<void> {
-    const { client } = entry.teller;
+    const { client } = entry.reporter;
     const known = written.get(entry.key);
     if (known) {
       try {
@@ -212,12 +215,12 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
         written.set(entry.key, known);
         return;
       } catch (error) {
-        // It has been removed since: it is told anew.
+        // The Event object has been deleted: another one is created.
         if (!isApiError(error, 'NotFound')) throw error;
         written.delete(entry.key);
-        const anew = { count: entry.times, first: entry.last };
-        correlator.restart(entry.key, anew.count, anew.first);
-        Object.assign(entry, anew);
+        const restarted = { count: entry.times, first: entry.last };
+        correlator.restart(entry.key, restarted.count, restarted.first);
+        Object.assign(entry, restarted);
       }
     }
     const made = draft(entry);
@@ -230,10 +233,10 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
   }
 
   function draft(entry: Waiting) {
-    const { object, action, teller } = entry;
-    const { component } = teller;
+    const { object, action, reporter } = entry;
+    const { component } = reporter;
     const { host } = deps;
-    // Kubernetes keeps the events of what has no namespace in `default`.
+    // Kubernetes keeps events of cluster-scoped objects in `default`.
     const namespace = object.metadata.namespace || 'default';
     return {
       metadata: { name: names.next(object.metadata.name, entry.first), namespace },
@@ -258,9 +261,9 @@ export function createEventRecorder(deps: EventRecorderDeps): EventRecorder {
     } satisfies Draft<Event>;
   }
 
-  const recorderOf = (teller: Teller): EventRecorder => ({
-    event: (...told) => note(teller, ...told),
-    of: (component, client = teller.client) => recorderOf({ component, client }),
+  const recorderOf = (reporter: Reporter): EventRecorder => ({
+    event: (...event) => record(reporter, event),
+    of: (component, client = reporter.client) => recorderOf({ component, client }),
     async idle() {
       while (draining) await draining;
     },

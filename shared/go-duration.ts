@@ -1,4 +1,4 @@
-/** Lengths of time as Go writes them, which is how `metav1.Duration` stands in JSON: `15.02s`, `1h30m0s`, `250ms`. */
+/** Durations in Go's form, as `metav1.Duration` has in JSON: `15.02s`, `1h30m0s`, `250ms`. */
 
 const units: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
 
@@ -20,10 +20,10 @@ export function formatGoDuration(nanoseconds: number): string {
   return `${sign}${hours > 0 ? `${hours}h` : ''}${hours > 0 || minutes > 0 ? `${minutes}m` : ''}${seconds}`;
 }
 
-/** Characters; no length of time needs more, and the pattern's depth grows with the text. */
+/** The longest text, in characters; the pattern's depth grows with the text. */
 const maxText = 256;
 
-/** Nanoseconds; undefined for what is no such text. */
+/** Nanoseconds; undefined for an invalid text. */
 export function parseGoDuration(text: string): number | undefined {
   if (text.length > maxText) return undefined;
   const match = /^([-+]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|ms|s|m|h))+|0)$/.exec(text);

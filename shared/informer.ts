@@ -5,8 +5,8 @@ import type { Log } from './log.ts';
 import type { Random } from './random.ts';
 
 /**
- * A live, read-only copy of some kinds, kept by one ordered watch: what controllers and the scheduler decide
- * on. Its state after a batch is the state of the whole cluster at that revision.
+ * A live, read-only copy of some kinds, kept by one ordered watch. Controllers and the scheduler decide on it. Its state after a batch is
+ * the state of the cluster at that revision.
  */
 export interface Informers {
   /** The copy of one kind; the kind must be among those the informers were made for. */

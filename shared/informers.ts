@@ -5,7 +5,7 @@ import type { Kind, KindMap } from './generated/types.ts';
 import type { Change, InformerDeps, Informers, ObjectStore } from './informer.ts';
 import { controllerOf, isKind, type KubeObject, keyOf } from './object.ts';
 
-/** A broken watch is taken up again quickly at first: until then decisions are made on old state. */
+/** A broken watch is resumed quickly at first: until then decisions are made on old state. */
 const restart = { firstMs: 50, capMs: 5_000 };
 /** A watch that lived this long was healthy: its end starts the backoff anew. */
 const healthyMs = 10_000;
@@ -77,7 +77,7 @@ class WatchInformers implements Informers {
     }
   }
 
-  /** One watch from its first state to its end. The first state replaces all that was known, as one change. */
+  /** One watch from its first state to its end. The first state replaces the present one, as one change. */
   async #follow(signal: AbortSignal): Promise<void> {
     let initial: WatchEvent[] | undefined = [];
     for await (const batch of this.#deps.client.watch(this.#kinds, signal)) {
@@ -100,10 +100,10 @@ class WatchInformers implements Informers {
       if (change) changes.push(change);
     }
     this.#revision = revision;
-    if (changes.length > 0) this.#tell(changes);
+    if (changes.length > 0) this.#notify(changes);
   }
 
-  /** What a first state no longer has was deleted meanwhile. */
+  /** Objects that the first state lacks were deleted meanwhile. */
   #replace(present: readonly WatchEvent[], revision: number): void {
     if (revision < this.#revision) {
       throw new ApiError('ServiceUnavailable', `the server is behind: at ${revision}, seen was ${this.#revision}`);
@@ -131,7 +131,7 @@ class WatchInformers implements Informers {
     return before && { kind, key, before: before as KindMap[Kind] };
   }
 
-  #tell(changes: readonly Change[]): void {
+  #notify(changes: readonly Change[]): void {
     for (const handler of this.#handlers) handler(changes);
   }
 
@@ -169,7 +169,7 @@ class IndexedStore implements ObjectStore<KubeObject> {
     return this.#indices[index].get(value)?.values() ?? [];
   }
 
-  /** Returns what stood there before. */
+  /** Returns the previous object. */
   set(key: string, object: KubeObject): KubeObject | undefined {
     const before = this.delete(key);
     this.#objects.set(key, object);
@@ -194,7 +194,7 @@ class IndexedStore implements ObjectStore<KubeObject> {
   }
 }
 
-/** The value of the index `owner` for what nothing manages. */
+/** The value of the index `owner` for objects without a controller. */
 export function unowned(namespace = ''): string {
   return `none/${namespace}`;
 }

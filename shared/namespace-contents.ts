@@ -1,15 +1,15 @@
 import type { ConfigMap, ServiceAccount } from './generated/types.ts';
 import type { Draft } from './object.ts';
 
-/** What every namespace has from its beginning, and gets anew when somebody deletes it. */
+/** The objects that every namespace gets at its creation, and again after their deletion. */
 
-/** As whom pods run that do not say it. */
+/** The service account of pods that name none. */
 export const defaultAccountName = 'default';
-/** The ConfigMap that tells pods which CA the API server's certificate comes from, and its key. */
+/** The ConfigMap with the CA of the API server's certificate, for pods, and its key. */
 export const rootCertificateName = 'kube-root-ca.crt';
 export const rootCertificateKey = 'ca.crt';
 
-/** Kubernetes' note for whoever finds the ConfigMap. */
+/** Kubernetes' description of the ConfigMap. */
 const description =
   'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.';
 

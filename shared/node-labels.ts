@@ -1,6 +1,6 @@
 type Labels = Readonly<Record<string, string>>;
 
-/** The labels that differ and are not a node's to write, as Kubernetes lists them; undefined when there are none. */
+/** The changed labels that a node must not write, as Kubernetes lists them; undefined for none. */
 export function forbiddenNodeLabels(next: Labels = {}, old: Labels = {}): string | undefined {
   const changed = [...new Set([...Object.keys(next), ...Object.keys(old)])].filter((key) => next[key] !== old[key]);
   const found = changed.filter((key) => {
@@ -11,7 +11,7 @@ export function forbiddenNodeLabels(next: Labels = {}, old: Labels = {}): string
   return found.length > 0 ? found.sort().join(', ') : undefined;
 }
 
-/** What a node knows best about itself (`kubelet/pkg/apis/well_known_labels.go`). */
+/** The labels that a kubelet reports (`kubelet/pkg/apis/well_known_labels.go`). */
 const kubeletLabels: ReadonlySet<string> = new Set([
   ...['hostname', 'os', 'arch'].map((name) => `kubernetes.io/${name}`),
   ...['os', 'arch', 'instance-type'].map((name) => `beta.kubernetes.io/${name}`),

@@ -9,7 +9,7 @@ export interface KubeObject {
   status?: unknown;
 }
 
-/** An object that a client sends: what the server sets may be left out. */
+/** An object that a client sends: without the fields that the server sets. */
 export type Draft<T extends KubeObject> = Omit<T, 'metadata' | 'apiVersion' | 'kind'> & {
   apiVersion?: T['apiVersion'];
   kind?: T['kind'];

@@ -1,4 +1,4 @@
-/** What the servers of one cluster do for each other: `proto/coracle/peers.proto` in TypeScript, as `session.ts` has the nodes' sessions. */
+/** Calls between the servers of one cluster: `proto/coracle/peers.proto` in TypeScript. */
 import type { Connection, StreamRequest, TunnelFrame, UsageReport } from './session.ts';
 
 /** Another server. */
@@ -17,9 +17,9 @@ export interface NodeReport {
 /** How a server asks others. */
 export interface PeerTransport {
   /**
-   * A node's stream by the server that holds the node's session. Undefined when that server cannot be reached, or does not hold
-   * it (any more): nothing was begun then. Whatever else goes wrong is thrown: the node may have been asked already. Closing the
-   * stream, or aborting the signal, ends at once what it runs on the node.
+   * Opens a stream to a node through the server that has the node's session. Undefined when that server cannot be reached or has no such
+   * session: nothing was started. Other errors are thrown: the node may have been called. Closing the stream, or aborting the signal,
+   * ends what it runs on the node.
    */
   open(
     peer: PeerAddress,
@@ -27,11 +27,11 @@ export interface PeerTransport {
     request: StreamRequest,
     signal: AbortSignal,
   ): Promise<Connection<TunnelFrame, TunnelFrame> | undefined>;
-  /** What that server has heard lately of `nodes`; of all, when none are named. */
+  /** The last usage reports of `nodes` that that server has; of all nodes when none are named. */
   usage(peer: PeerAddress, nodes: readonly string[], signal: AbortSignal): AsyncIterable<NodeReport>;
 }
 
-/** What a server answers others, from the sessions that it has itself. */
+/** What a server answers other servers, from its own sessions. */
 export interface PeerServer {
   /** Undefined when this is not `server`, or the node has no session here. */
   open(

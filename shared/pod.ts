@@ -24,7 +24,7 @@ interface AmountsOfContainer extends Pick<Container, 'restartPolicy'> {
   readonly resources?: Pick<ResourceRequirements, 'requests' | 'limits'>;
 }
 
-/** The part of a PodSpec that says what the pod takes from its node. */
+/** The part of a PodSpec that defines its resource requests. */
 interface AmountsOfPod extends Pick<PodSpec, 'overhead'> {
   readonly resources?: Pick<ResourceRequirements, 'requests' | 'limits'>;
   readonly containers: readonly AmountsOfContainer[];
@@ -139,7 +139,7 @@ export function withCondition<
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 
-/** Who is to give way first when a node runs out (Kubernetes, "Pod Quality of Service Classes"). */
+/** Kubernetes, "Pod Quality of Service Classes": BestEffort pods are evicted first. */
 export function qosClass(spec: PodSpec): QosClass {
   if (spec.resources && hasCpuOrMemory(spec.resources))
     return isGuaranteed(spec.resources) ? 'Guaranteed' : 'Burstable';

@@ -3,19 +3,18 @@ import type { Clock, Timer } from './clock.ts';
 import type { Random } from './random.ts';
 
 /**
- * Keys that want work, each at most once, never worked on twice at the same time: a key that is added while it is
- * being worked on is handed out again when that work is done (client-go's workqueue: dirty and processing sets).
- * A key that failed comes back after a backoff.
+ * A work queue (client-go's workqueue): each key is queued at most once, and never processed twice at the same time. A key that is added
+ * while it is processed is queued again when that ends. A failed key is retried after a backoff.
  */
 export class WorkQueue {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #backoff: BackoffOptions;
-  /** Wanted and not handed out, in the order they came. */
+  /** Queued, in order. */
   readonly #ready = new Set<string>();
-  /** Handed out. */
+  /** Being processed. */
   readonly #working = new Set<string>();
-  /** Wanted again while handed out. */
+  /** Added again while being processed. */
   readonly #again = new Set<string>();
   readonly #later = new Map<string, { at: number; timer: Timer }>();
   readonly #failures = new Map<string, number>();
@@ -28,7 +27,7 @@ export class WorkQueue {
     this.#backoff = backoff;
   }
 
-  /** How many keys wait to be handed out. */
+  /** The number of queued keys. */
   get depth(): number {
     return this.#ready.size;
   }
@@ -48,7 +47,7 @@ export class WorkQueue {
     taker(key);
   }
 
-  /** Adds the key after `ms`; an earlier appointment stays. */
+  /** Adds the key after `ms` milliseconds; an earlier time for it stays. */
   addAfter(key: string, ms: number): void {
     if (this.#closed) return;
     const at = this.#clock.monotonic() + ms;
@@ -62,7 +61,7 @@ export class WorkQueue {
     this.#later.set(key, { at, timer });
   }
 
-  /** The next key, or undefined once the queue is closed. Give it back with `done` or `retry`. */
+  /** The next key, or undefined once the queue is closed. The caller returns it with `done` or `retry`. */
   take(): Promise<string | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
     for (const key of this.#ready) {
@@ -79,7 +78,7 @@ export class WorkQueue {
     this.#release(key);
   }
 
-  /** The work failed: the key comes back after a backoff that grows with its failures in a row. */
+  /** The work failed: the key is queued again after a backoff that grows with its failures in a row. */
   retry(key: string): void {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** Chance as an input: nothing in Coracle draws a number on its own. */
+/** Randomness as an input: all code gets a Random instead of the system's generator. */
 export interface Random {
   /** `count` random bytes. */
   bytes(count: number): Uint8Array;

@@ -6,7 +6,7 @@ import { isLabelValue, isQualifiedName } from './schema/formats.ts';
 /** Labels are matched when all requirements are; a selector without requirements matches everything. */
 export interface Selector {
   readonly requirements: readonly Requirement[];
-  /** Matches no object at all, whatever the requirements. */
+  /** Matches no object, regardless of the requirements. */
   readonly nothing?: true;
 }
 
@@ -24,7 +24,7 @@ type Labels = Readonly<Record<string, string>> | undefined;
 export const everything: Selector = { requirements: [] };
 export const nothing: Selector = { requirements: [], nothing: true };
 
-/** Most characters of a selector's text: beyond it nobody wrote it by hand, and matching costs. */
+/** The longest text of a selector, in characters: it bounds the cost of matching. */
 const maxText = 64 * 1024;
 
 /** kubectl's -l: `app=web,tier in (a,b),!canary`. Throws ApiError BadRequest in Kubernetes' words. */

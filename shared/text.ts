@@ -1,4 +1,4 @@
-/** A text without a character as often as it stands at the end. A pattern such as `/-+$/` looks at each run of it again and again. */
+/** A text without the trailing repetitions of a character; linear, where a pattern such as `/-+$/` is quadratic. */
 export function withoutEnding(text: string, character: string): string {
   let end = text.length;
   while (end > 0 && text[end - 1] === character) end--;

@@ -1,13 +1,13 @@
 import type { Clock } from './clock.ts';
 
 export interface Rate {
-  /** What may be taken at once, after a rest. */
+  /** The most that can be taken at once. */
   readonly burst: number;
-  /** What comes back in a second. */
+  /** The refill per second. */
   readonly perSecond: number;
 }
 
-/** Bounds a rate: what is taken comes back with time. */
+/** Bounds a rate by a token bucket. */
 export class TokenBucket {
   readonly #clock: Pick<Clock, 'monotonic' | 'sleep'>;
   readonly #rate: Rate;
@@ -21,7 +21,7 @@ export class TokenBucket {
     this.#countedAt = clock.monotonic();
   }
 
-  /** False when there is not enough: nothing is taken then. */
+  /** False when there are too few tokens; then none is taken. */
   tryTake(amount = 1): boolean {
     this.#refill();
     if (this.#left < amount) return false;
@@ -29,7 +29,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Takes it, and waits as long as what was taken beyond the rate takes to come back. Rejects when aborted. */
+  /** Takes tokens, and waits until those beyond the rate are refilled. Rejects when aborted. */
   async take(amount: number, signal?: AbortSignal): Promise<void> {
     this.#refill();
     this.#left -= amount;

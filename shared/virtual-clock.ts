@@ -10,8 +10,8 @@ interface Pending {
 const shortestMs = 0.001;
 
 /**
- * A clock that moves only when told to. Timers fire in the order of their times, and of their making
- * when those are equal; between two timers all promises and immediates that are ready run to their end.
+ * A clock that moves only by `advance`. Timers fire in the order of their times, equal ones in the order of their creation; all ready
+ * promises and immediates run between two timers.
  */
 export class VirtualClock implements Clock {
   #start: number;
@@ -32,13 +32,13 @@ export class VirtualClock implements Clock {
     return this.#elapsed;
   }
 
-  /** Sets the wall clock on, or back, by `ms`; timers and `monotonic` take no notice. */
+  /** Moves the wall clock by `ms`, also back; timers and `monotonic` are unaffected. */
   jump(ms: number): void {
     this.#start += ms;
   }
 
   timer(ms: number, fire: () => void): Timer {
-    // What is left of a wait may be smaller than a number can show: it must pass all the same.
+    // The rest of a wait may be below the precision of a number.
     const wait = ms > 0 ? Math.max(ms, shortestMs) : 0;
     const pending: Pending = { at: this.#elapsed + wait, order: this.#order++, fire };
     let low = 0;
@@ -62,7 +62,7 @@ export class VirtualClock implements Clock {
     return sleepOn(this, ms, signal);
   }
 
-  /** Moves on by `ms` milliseconds, firing what falls due on the way. */
+  /** Moves on by `ms` milliseconds, and fires the timers that are due. */
   async advance(ms: number): Promise<void> {
     const end = this.#elapsed + ms;
     await settle();
@@ -85,7 +85,7 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** Lets everything that is ready run: promises chained on promises, and immediates they set. */
+/** Runs all ready promises and immediates, including those that they create. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }

@@ -15,12 +15,12 @@ async function isDone(promise: Promise<unknown>): Promise<boolean> {
 
 it('a ring before the wait is not lost, and many are one', async () => {
   const bell = new Wakeup();
-  bell.ring();
-  bell.ring();
+  bell.wake();
+  bell.wake();
   expect(await isDone(bell.wait(never))).toBe(true);
   const second = bell.wait(never);
   expect(await isDone(second)).toBe(false);
-  bell.ring();
+  bell.wake();
   expect(await isDone(second)).toBe(true);
   expect(await isDone(bell.wait(never))).toBe(false);
 });
@@ -32,7 +32,7 @@ it('a wait that is aborted rejects with the reason and loses no ring', async () 
   stop.abort(new Error('over'));
   await expect(waiting).rejects.toThrow('over');
   await expect(bell.wait(stop.signal)).rejects.toThrow('over');
-  bell.ring();
+  bell.wake();
   await expect(bell.wait(stop.signal)).rejects.toThrow('over');
   expect(await isDone(bell.wait(never))).toBe(true);
 });
@@ -47,7 +47,7 @@ it('waits leave nothing behind on the signal', async () => {
   } as unknown as AbortSignal;
   const waiting = bell.wait(signal);
   expect(listeners.size).toBe(1);
-  bell.ring();
+  bell.wake();
   await waiting;
   expect(listeners.size).toBe(0);
 });

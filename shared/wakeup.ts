@@ -1,17 +1,17 @@
-/** A bell that one loop waits for and anyone rings; rings before the wait are not lost, and many count as one. */
+/** Wakes one loop that waits. A wake-up before the wait is kept, and several count as one. */
 export class Wakeup {
-  #rung = false;
+  #pending = false;
   #resolve: (() => void) | undefined;
 
-  ring(): void {
-    this.#rung = true;
+  wake(): void {
+    this.#pending = true;
     this.#resolve?.();
   }
 
-  /** Resolves at once when it has been rung since the last wait. Rejects with the signal's reason. */
+  /** Resolves at once after a wake-up since the last wait. Rejects with the signal's reason. */
   async wait(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (!this.#rung) {
+    if (!this.#pending) {
       let onAbort = (): void => undefined;
       await new Promise<void>((resolve, reject) => {
         this.#resolve = resolve;
@@ -22,6 +22,6 @@ export class Wakeup {
         signal.removeEventListener('abort', onAbort);
       });
     }
-    this.#rung = false;
+    this.#pending = false;
   }
 }

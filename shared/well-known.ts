@@ -1,17 +1,17 @@
-/** Names that Kubernetes has given, and that more than one part goes by. */
+/** Kubernetes' names that several parts use. */
 
-/** A node's user is this and its name; its group says that it is a node. */
+/** A node's user is this prefix with its name, in the group of nodes. */
 export const nodeUserPrefix = 'system:node:';
 export const nodesGroup = 'system:nodes';
 /** Its members may do everything. */
 export const mastersGroup = 'system:masters';
-/** Whose the certificates of the servers are (CN): no node and no person is given one that serves under this name. */
+/** The common name of the servers' certificates. No node or user gets a serving certificate with it. */
 export const serverUser = 'coracle';
-/** The servers of the cluster, among themselves. */
+/** The group of the cluster's servers, for calls between them. */
 export const serversGroup = 'coracle:servers';
-/** Groups that no certificate request makes anybody a member of. */
+/** Groups that a signing request cannot ask for. */
 export const reservedGroups: readonly string[] = [mastersGroup, serversGroup];
-/** Where the leases of nodes live. */
+/** The namespace of the nodes' leases. */
 export const nodeLeaseNamespace = 'kube-node-lease';
-/** Ends the names of services: Kubernetes' default. */
+/** The domain of services: Kubernetes' default. */
 export const clusterDomain = 'cluster.local';

@@ -92,7 +92,7 @@ export class NodeNetwork {
   /** The pods that were on the node before this process: what belongs to others is removed. */
   setPods(uids: readonly string[]): void {
     this.#pods = uids;
-    this.#wakeup.ring();
+    this.#wakeup.wake();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -114,19 +114,19 @@ export class NodeNetwork {
     this.#settings = settings;
     this.#apiChanged = true;
     this.#choosePeers();
-    this.#wakeup.ring();
+    this.#wakeup.wake();
   }
 
   #setPeers(peers: readonly Peer[]): void {
     this.#named = peers;
     this.#choosePeers();
-    this.#wakeup.ring();
+    this.#wakeup.wake();
   }
 
   #setApiServers(servers: readonly Endpoint[]): void {
     this.#apiServers = servers;
     this.#apiChanged = true;
-    this.#wakeup.ring();
+    this.#wakeup.wake();
   }
 
   #save(): void {

@@ -90,13 +90,13 @@ export class EventQueue {
     const words = { message: said.message.slice(0, maxMessage), count: said.count, lastTimestamp: formatTime(now) };
     const event = { ...(known?.event ?? this.#create(type, reason, involved, said.first)), ...words };
     const soon = known !== undefined && now - known.toldAt < repeatEveryMs;
-    const quiet = !said.tell || soon;
+    const quiet = !said.write || soon;
     const toldAt = quiet ? (known?.toldAt ?? Number.NEGATIVE_INFINITY) : now;
     this.#known.delete(said.key);
-    this.#known.set(said.key, { event, toldAt, due: quiet && (said.tell || known?.due === true) });
+    this.#known.set(said.key, { event, toldAt, due: quiet && (said.write || known?.due === true) });
     trim(this.#known, maxRemembered);
     if (quiet && !this.#waiting.has(said.key)) {
-      if (said.tell) this.#timer ??= this.#deps.clock.timer(repeatEveryMs, () => this.#tellDue());
+      if (said.write) this.#timer ??= this.#deps.clock.timer(repeatEveryMs, () => this.#tellDue());
       return;
     }
     this.#tell(said.key, event);

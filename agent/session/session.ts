@@ -99,12 +99,12 @@ export class AgentSession {
 
   report(update: PodStatusUpdate): void {
     this.#outbox.put(update);
-    this.#wakeup.ring();
+    this.#wakeup.wake();
   }
 
   /** There may be an event or a node status to send. */
   nudge(): void {
-    this.#wakeup.ring();
+    this.#wakeup.wake();
   }
 
   /** Keeps a session up until aborted. Never throws. */
@@ -177,7 +177,7 @@ export class AgentSession {
     this.#connected = true;
     handlers.welcome(message);
     handlers.connected(true);
-    this.#wakeup.ring();
+    this.#wakeup.wake();
   }
 
   async #beat(line: SessionLine, welcome: Welcome, signal: AbortSignal): Promise<void> {
@@ -243,7 +243,7 @@ export class AgentSession {
           timer = undefined;
           statusAt = clock.monotonic() + statusEveryMs;
           state.statusDue = true;
-          this.#wakeup.ring();
+          this.#wakeup.wake();
         });
       }
     } finally {

@@ -58,7 +58,7 @@ export class NodeEventWriter {
       return;
     }
     this.#waiting.push(event);
-    this.#wakeup.ring();
+    this.#wakeup.wake();
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -71,7 +71,7 @@ export class Session {
     this.#reports = new TokenBucket(deps.clock, reportRate);
     this.#events = new NodeEventWriter(deps, node);
     this.#chain = new AssignmentChain(node, deps.informers, assignedKinds);
-    this.#assign.ring();
+    this.#assign.wake();
   }
 
   /** The status of the hello, which has been written. */
@@ -84,9 +84,9 @@ export class Session {
     const lease = `${nodeLeaseNamespace}/${this.node}`;
     if (changes.some(({ kind, key, after }) => kind === 'Lease' && key === lease && !after)) this.#lease.deleted();
     this.#events.note(changes);
-    if (this.#chain.note(changes)) this.#assign.ring();
+    if (this.#chain.note(changes)) this.#assign.wake();
     if (changes.some((change) => change.kind === 'Node' && change.key === this.node && hasOtherCapacity(change))) {
-      this.#capacity.ring();
+      this.#capacity.wake();
     }
   }
 

@@ -94,14 +94,14 @@ class RunningScheduler implements Scheduler {
     this.#name = options.name ?? 'default-scheduler';
     this.#plugins = options.plugins ?? defaultPlugins;
     this.#decider = new Decider(this.#index, this.#plugins, randomInt(deps.random, 2 ** 31));
-    this.#queue = new SchedulingQueue(deps, () => this.#work.ring());
+    this.#queue = new SchedulingQueue(deps, () => this.#work.wake());
     this.#binder = new Binder(
       { client: deps.client, clock: deps.clock, log: this.#log },
       {
         bound: (placement) => this.#bound(placement),
         lost: (placement, reason, message) => this.#lost(placement, reason, message),
         outdated: (placement) => this.#outdated(placement),
-        settled: () => this.#work.ring(),
+        settled: () => this.#work.wake(),
       },
       { ...defaultBinderLimits, ...options.limits },
     );
@@ -263,7 +263,7 @@ class RunningScheduler implements Scheduler {
     // Last: with a guard's version goes that everything up to it has been taken in.
     for (const { metadata } of guards) this.#binder.guardSeen(metadata.name, Number(metadata.resourceVersion));
     if (events.size > 0) this.#queue.wake(events);
-    this.#work.ring();
+    this.#work.wake();
   }
 
   #applyNode(name: string, node: Node | undefined, events: Set<ClusterEvent>): void {

@@ -26,7 +26,7 @@ export interface PkiDeps {
 
 export interface ServerSubject {
   readonly commonName: string;
-  /** What clients dial: DNS names and IP addresses, each told apart by its form. */
+  /** The DNS names and IP addresses that clients dial. */
   readonly names: readonly string[];
 }
 
@@ -35,7 +35,7 @@ export interface ClientSubject {
   readonly user: string;
   /** The groups: one O each. */
   readonly groups: readonly string[];
-  /** Tells apart users of one name over time: the subject attribute that Kubernetes reads as a user's uid. */
+  /** The user's uid: the subject attribute that Kubernetes reads. */
   readonly uid?: string;
 }
 
@@ -44,12 +44,12 @@ const day = 24 * 60 * 60 * 1000;
 /** Lifetimes in milliseconds. kubeadm's: ten years for the CA, one year for what it signs. */
 export const lifetimes = { authority: 3650 * day, server: 365 * day, client: 365 * day } as const;
 
-/** How far a certificate's start lies in the past, for peers whose clock is behind ours. */
+/** How far a certificate's start lies in the past, for peers whose clock is behind. */
 const clockSkewMs = 5 * 60 * 1000;
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
-/** What signs the cluster's certificates. */
+/** Signs the cluster's certificates. */
 export interface Authority {
   /** The CA's own certificate, PEM. */
   readonly certificate: string;
@@ -159,7 +159,7 @@ export async function loadAuthority(pair: KeyPair, deps: PkiDeps): Promise<Autho
   };
 }
 
-/** What Kubernetes calls the uses of a key, as far as our signers know them. */
+/** Kubernetes' names of the key usages that the signers support. */
 const plainUsages: Readonly<Record<string, number | undefined>> = {
   'digital signature': x509.KeyUsageFlags.digitalSignature,
   'key encipherment': x509.KeyUsageFlags.keyEncipherment,
@@ -179,7 +179,7 @@ export async function createSigningRequest(subject: ClientSubject): Promise<{ re
   return { request: request.toString('pem'), key: await exportKey(keys.privateKey) };
 }
 
-/** Reads a request for a node's certificate, whose key must be of our kind. Throws Error that says what is wrong with it. */
+/** Reads a request for a node's certificate, whose key must be of our kind. Throws Error with the fault. */
 export function readNodeRequest(pem: string): SigningRequest {
   const request = readSigningRequest(pem);
   const { name, namedCurve } = request.publicKey.algorithm as { name: string; namedCurve?: string };

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { type Random, uuid } from '../random.ts';
 import type { Authority, KeyPair, PkiDeps } from './certificates.ts';
 
-/** Writes a file that is either whole or as it was, whatever happens meanwhile; synced to disk. `mode`: 0600 by default. */
+/** Writes a file atomically and durably. `mode`: 0600 by default. */
 export async function writeFileAtomic(path: string, text: string, random: Random, mode = 0o600): Promise<void> {
   const temporary = await writeBeside(path, text, random, mode);
   await rename(temporary, path);
@@ -17,7 +17,7 @@ export async function readKeyPair(dir: string, name: string): Promise<KeyPair | 
   return certificate === undefined || key === undefined ? undefined : { certificate, key };
 }
 
-/** The key first: a certificate that is there has its key beside it. */
+/** Writes the key first: a certificate never lacks its key. */
 export async function writeKeyPair(dir: string, name: string, pair: KeyPair, random: Random): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await writeFileAtomic(join(dir, `${name}.key`), pair.key, random);
@@ -25,8 +25,8 @@ export async function writeKeyPair(dir: string, name: string, pair: KeyPair, ran
 }
 
 /**
- * The CA that lives in `dir` as `ca.pem` (certificate and key in one file, so that it is never there by half); made at the
- * first call. Two processes that start at once agree on one. `ca.crt` beside it is for whoever wants to trust it.
+ * The CA of `dir`: `ca.pem` (certificate and key in one file, for atomicity), created by the first call; processes that start at the same
+ * time agree on one. `ca.crt` beside it is for clients that trust it.
  */
 export async function loadOrCreateAuthority(dir: string, commonName: string, deps: PkiDeps): Promise<Authority> {
   const { createAuthority, loadAuthority } = await import('./certificates.ts');

@@ -1,8 +1,8 @@
 import { createHash, X509Certificate } from 'node:crypto';
 
 /**
- * What can be told of a certificate with the platform's own means. Making certificates takes a library that costs a
- * third of a second and tens of megabytes to load (`certificates.ts`): who only looks at them does without.
+ * Reads certificates by the platform's own means. Creating them takes a library that costs a third of a second and tens of megabytes to
+ * load (`certificates.ts`).
  */
 export interface Validity {
   /** Milliseconds since the epoch. */
@@ -19,7 +19,7 @@ export function validityOf(certificate: string): Validity {
   return { notBefore: Date.parse(validFrom), notAfter: Date.parse(validTo) };
 }
 
-/** When a certificate is to be renewed: after two thirds of its life. Milliseconds since the epoch. */
+/** The time to renew a certificate: after two thirds of its lifetime. Milliseconds since the epoch. */
 export function renewalTime({ notBefore, notAfter }: Validity): number {
   return notBefore + ((notAfter - notBefore) * 2) / 3;
 }

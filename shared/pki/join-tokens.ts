@@ -13,7 +13,7 @@ export interface ParsedToken {
   readonly secret: string;
 }
 
-/** Undefined when it has not the form of a token. */
+/** Undefined when it does not have the form of a token. */
 export function parseToken(token: string): ParsedToken | undefined {
   const match = /^([a-z0-9]{6})\.([a-z0-9]{16})$/.exec(token);
   return match?.[1] && match[2] ? { id: match[1], secret: match[2] } : undefined;

@@ -12,7 +12,7 @@ export interface ClusterAccess {
   /** The CA's certificate, PEM. */
   readonly ca: string;
   readonly credentials?: KeyPair;
-  /** A bearer token, for who has no certificate. */
+  /** A bearer token, instead of a certificate. */
   readonly token?: string;
   readonly namespace?: string;
 }

@@ -1,7 +1,7 @@
 export interface PemBlock {
   /** Such as `CERTIFICATE`. */
   readonly type: string;
-  /** What stands between its first and its last line. */
+  /** The text between its first and its last line. */
   readonly content: string;
   /** All of it, with both lines. */
   readonly text: string;
@@ -12,8 +12,8 @@ const end = '-----END ';
 const dashes = '-----';
 
 /**
- * The blocks of a PEM text (RFC 7468), in order; between them anything may stand. A first line whose next last line is of
- * another type begins no block. Each character is looked at a few times, whatever the text is.
+ * The blocks of a PEM text (RFC 7468), in order; other text between them is ignored. A BEGIN line whose next END line has another type
+ * starts no block. Linear in the length of the text.
  */
 export function* pemBlocks(text: string): Generator<PemBlock> {
   let close = -1;

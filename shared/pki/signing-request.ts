@@ -45,7 +45,7 @@ const maxValues = 256;
 
 /**
  * Reads a PKCS#10 request in PEM of any common kind of key, and checks that its sender holds the key. This is the only reading:
- * what signs the request takes its result. Throws Error that says what is wrong with the request.
+ * what signs the request takes its result. Throws Error with the fault of the request.
  */
 export function readSigningRequest(pem: string): SigningRequest {
   const asn = parse(derOf(pem));

@@ -5,7 +5,7 @@ import { compareQuantities } from '../quantity.ts';
 import { type Amounts, addInto, formatAmounts, increaseOf, pick } from './amounts.ts';
 import { constraintOf, counts, isCounted, usageOf } from './usage.ts';
 
-/** What a quota says to an object: nothing, its usage with the object, or why not (in Kubernetes' words). */
+/** The result of a quota for an object: no match, the new usage, or the reason of a refusal (in Kubernetes' words). */
 export type Verdict =
   | { readonly type: 'free' }
   | { readonly type: 'charged'; readonly used: Amounts }
@@ -13,7 +13,7 @@ export type Verdict =
 
 type Kind = Pick<KindEntry, 'kind' | 'group' | 'plural'>;
 
-/** Whether a quota as its controller last wrote it counts objects of the kind at all. */
+/** Whether a quota, as its controller last wrote it, counts objects of the kind. */
 export function concerns({ status }: ResourceQuota, kind: Kind): boolean {
   for (const name in status?.hard) if (counts(name, kind)) return true;
   return false;

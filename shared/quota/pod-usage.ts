@@ -2,7 +2,7 @@ import type { Container, Pod, PodSpec } from '../generated/types.ts';
 import { isPodTerminal, isSidecar } from '../pod.ts';
 import { type Amounts, addInto, raiseInto } from './amounts.ts';
 
-/** What a quota must be told of each container before it can count cpu and memory. */
+/** The resources that each container must specify under a quota on cpu or memory. */
 const mustBeSpecified: ReadonlySet<string> = new Set([
   ...['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory'],
 ]);
@@ -23,8 +23,8 @@ export function countsPods(name: string): boolean {
 }
 
 /**
- * What a pod takes from a quota (Kubernetes' pod evaluator): `count/pods` while it is stored, everything else until it has ended or
- * its grace is over. `now`: milliseconds since the epoch.
+ * A pod's usage of a quota (Kubernetes' pod evaluator): `count/pods` while it is stored, everything else until it has ended or its grace
+ * period is over. `now`: milliseconds since the epoch.
  */
 export function podUsage(pod: Pod, now: number): Amounts {
   const usage: Record<string, string> = { 'count/pods': '1' };
@@ -34,7 +34,7 @@ export function podUsage(pod: Pod, now: number): Amounts {
   return usage;
 }
 
-/** When the pod stops counting by time alone; undefined when it does not. */
+/** When the pod stops counting by time alone; undefined for never. */
 export function graceEnd({ metadata }: Pod): number | undefined {
   const { deletionTimestamp, deletionGracePeriodSeconds } = metadata;
   if (!deletionTimestamp || deletionGracePeriodSeconds === undefined) return undefined;
@@ -81,13 +81,13 @@ function addNames(usage: Record<string, string>, requests: Amounts, limits: Amou
 function withOverhead(spec: PodSpec, part: 'requests' | 'limits'): Record<string, string> {
   const total = wholePod(spec, part);
   for (const name in spec.overhead) {
-    // A limit that nobody set stays open.
+    // A limit that is not set stays open.
     if (part === 'requests' || total[name] !== undefined) addInto(total, { [name]: spec.overhead[name] ?? '0' });
   }
   return total;
 }
 
-/** What all containers have together: the larger of what runs at once and of what the start needs at its worst moment. */
+/** The sum of all containers: the larger of the running ones and of the highest need during initialization. */
 export function wholePod(spec: PodSpec, part: 'requests' | 'limits'): Record<string, string> {
   const total: Record<string, string> = {};
   for (const { resources } of spec.containers) addInto(total, resources?.[part]);

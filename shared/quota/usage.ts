@@ -8,7 +8,7 @@ import { hasScopes, inScope } from './scopes.ts';
 
 type Counted = Pick<KindEntry, 'kind' | 'group' | 'plural'>;
 
-/** Kinds that no quota counts: they go by themselves. */
+/** Kinds that no quota counts: short-lived ones. */
 export const uncounted: ReadonlySet<string> = new Set(['Event']);
 
 /** Kinds of the core group that quotas also know by their bare name. */
@@ -43,7 +43,7 @@ export function isCounted(quota: ResourceQuota, kind: Counted, object: KubeObjec
   return kind.kind === 'Pod' ? inScope(quota, object as Pod) : !hasScopes(quota);
 }
 
-/** What one object takes, under all names that quotas have for it. `now`: milliseconds since the epoch. */
+/** The usage of one object, under all names that quotas have for it. `now`: milliseconds since the epoch. */
 export function usageOf(kind: Counted, object: KubeObject, now: number): Amounts {
   if (kind.kind === 'Pod' && kind.group === '') return podUsage(object as Pod, now);
   const usage: Record<string, string> = { [countName(kind)]: '1' };

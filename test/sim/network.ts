@@ -30,17 +30,17 @@ class Pipe<T> implements AsyncIterable<T> {
   push(item: T): void {
     const last = this.#items.at(-1)?.at ?? 0;
     this.#items.push({ at: Math.max(last, this.#network.arrival()), item });
-    this.#wake.ring();
+    this.#wake.wake();
   }
 
   close(): void {
     this.#closed = true;
-    this.#wake.ring();
+    this.#wake.wake();
   }
 
   kill(): void {
     this.#dead = true;
-    this.#wake.ring();
+    this.#wake.wake();
   }
 
   get open(): boolean {
@@ -112,7 +112,7 @@ export class SimNetwork {
 
   heal(node: string): void {
     this.#cut.delete(node);
-    for (const wake of this.#waiting.get(node) ?? []) wake.ring();
+    for (const wake of this.#waiting.get(node) ?? []) wake.wake();
     this.#waiting.delete(node);
   }
 
