@@ -17,6 +17,7 @@ import { Authenticator } from './api/auth/authenticator.ts';
 import { createEnrollment } from './api/auth/enrollment.ts';
 import { defaultIssuer, issuerDocuments, loadTokenKeys, type TokenKeys } from './api/auth/tokens/index.ts';
 import { type AuditOptions, createAuditor } from './api/chain/audit/create-auditor.ts';
+import { Chain } from './api/chain/chain.ts';
 import { FairGate } from './api/chain/fairness/gate.ts';
 import { grpcMetrics } from './api/grpc/metrics.ts';
 import { createGrpcServer } from './api/grpc/server.ts';
@@ -163,16 +164,17 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     ...{ clock, registry: metrics },
     sizeOf: (kind, namespace) => controlPlane.cache.count(kind, namespace),
   });
+  const chain = new Chain({ clock, log: log.child({ component: 'chain' }), auditor, gate, live });
   let restUrl = '';
   const rest = createRestServer({
-    ...{ api, authenticator, authorizer, gate, live, auditor, clock, registry: metrics },
+    ...{ api, authenticator, authorizer, chain, clock, registry: metrics },
     issuer: issuerDocuments({ issuer, keys: tokenKeys, url: () => restUrl }),
     log: log.child({ component: 'rest' }),
     tls: restTls(certificates),
     checks: { ready: { etcd: async () => void (await store.get('/')) } },
   });
   const grpc = createGrpcServer({
-    ...{ api, auditor, authenticator, enrollment, gate, live, clock, schema },
+    ...{ api, authenticator, chain, enrollment, clock, schema },
     ...{ sessions: controlPlane.sessions, peers: controlPlane.peerServer },
     log: log.child({ component: 'grpc' }),
     observe: grpcMetrics(metrics),

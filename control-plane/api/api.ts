@@ -4,7 +4,7 @@ import type { KindEntry, Subresource } from '../../shared/kinds/table.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import type { Connection, LogStreamParameters, StreamRequest, TunnelFrame } from '../../shared/session.ts';
 import type { Identity } from './auth/identity.ts';
-import type { AuditedCall } from './chain/audit/calls.ts';
+import type { AuditSource } from './chain/audit/audited-call.ts';
 import type { AuditTrail } from './chain/audit/trail.ts';
 
 /**
@@ -86,8 +86,8 @@ export interface RequestContext {
   readonly warnings: string[];
   /** Where what is decided and done is written, when it is to be. */
   audit?: AuditTrail | undefined;
-  /** Set where requests are audited that do not come over REST. */
-  readonly call?: AuditedCall;
+  /** Where the request comes from. Absent: it is not audited. */
+  readonly auditSource?: AuditSource;
 }
 
 export interface Target {

@@ -16,6 +16,7 @@ import { kindNamed } from '../../shared/kinds/index.ts';
 import type { Draft } from '../../shared/object.ts';
 import type { Api, ListPage, RequestContext, WriteResult } from './api.ts';
 import type { Identity } from './auth/identity.ts';
+import { ipOfPeer } from './chain/audit/audited-call.ts';
 
 /** A request of this process that takes longer has gone wrong. */
 const deadlineMs = 30_000;
@@ -125,6 +126,6 @@ export class LocalClient implements Client {
   #context(signal: AbortSignal): RequestContext {
     const { identity, audited, peer = '127.0.0.1', userAgent = identity.user.replace(/^system:/, '') } = this.#deps;
     const context = { identity, userAgent, signal, warnings: [] };
-    return audited ? { ...context, call: { peer } } : context;
+    return audited ? { ...context, auditSource: { ip: ipOfPeer(peer) } } : context;
   }
 }

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import type { Api, WriteResult } from '../../control-plane/api/api.ts';
 import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
+import { Chain } from '../../control-plane/api/chain/chain.ts';
 import { createGrpcServer, type GrpcServer } from '../../control-plane/api/grpc/server.ts';
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
@@ -26,6 +27,7 @@ async function serve(
   const observed: Array<[string, number]> = [];
   const server = createGrpcServer({
     api: api as Api,
+    chain: new Chain({ clock, log: silentLog }),
     authenticator: new Authenticator({ clock, authorizer: { authorize: () => ({ allowed: true }) } }),
     enrollment: {
       holderOf: () => Promise.reject(new Error('none')),

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
 import type { TokenAuthenticator } from '../../control-plane/api/auth/token-cache.ts';
+import { Chain } from '../../control-plane/api/chain/chain.ts';
 import { createGrpcServer } from '../../control-plane/api/grpc/server.ts';
 import { createRestServer } from '../../control-plane/api/rest/server.ts';
 import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
@@ -66,13 +67,14 @@ async function startServer(): Promise<Server> {
   const controlPlane = createControlPlane({ ...parts, holder: 'test', clusterCIDR: '10.64.0.0/16' });
   const { api, authorizer } = controlPlane;
   const authenticator = new Authenticator({ clock, authorizer, tokens: [robots] });
+  const chain = new Chain({ clock, log: silentLog });
   const rest = createRestServer({
-    ...{ api, authorizer, clock, log: silentLog },
+    ...{ api, authorizer, chain, clock, log: silentLog },
     authenticator,
     tls: { cert: serverPair.certificate, key: serverPair.key, ca: authority.certificate },
   });
   const grpc = createGrpcServer({
-    ...{ api, authenticator, clock, log: silentLog, sessions: controlPlane.sessions },
+    ...{ api, authenticator, chain, clock, log: silentLog, sessions: controlPlane.sessions },
     enrollment: {
       holderOf: () => Promise.reject(new Error('none')),
       enroll: () => Promise.reject(new Error('none')),

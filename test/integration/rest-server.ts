@@ -7,6 +7,7 @@ import type { NodeStreams } from '../../control-plane/api/api.ts';
 import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
 import { createAuthorizer } from '../../control-plane/api/auth/authorizer.ts';
 import { groups } from '../../control-plane/api/auth/identity.ts';
+import { Chain } from '../../control-plane/api/chain/chain.ts';
 import { FairGate } from '../../control-plane/api/chain/fairness/gate.ts';
 import { createRestServer, type RestServer } from '../../control-plane/api/rest/server.ts';
 import type { Store } from '../../control-plane/store/store.ts';
@@ -56,7 +57,11 @@ export async function startTestRest(parts: { store?: Store; nodeStreams?: NodeSt
   const authenticator = new Authenticator({ clock, authorizer });
   const rest = createRestServer({
     api: server.api,
-    gate: new FairGate({ clock, sizeOf: (kind, namespace) => server.cache.count(kind, namespace) }),
+    chain: new Chain({
+      clock,
+      log: silentLog,
+      gate: new FairGate({ clock, sizeOf: (kind, namespace) => server.cache.count(kind, namespace) }),
+    }),
     authenticator,
     authorizer,
     clock,

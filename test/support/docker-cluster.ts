@@ -9,6 +9,7 @@ import { systemMounter } from '../../agent/volumes/mounter.ts';
 import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
 import { createEnrollment } from '../../control-plane/api/auth/enrollment.ts';
 import { tokenKeysOf } from '../../control-plane/api/auth/tokens/index.ts';
+import { Chain } from '../../control-plane/api/chain/chain.ts';
 import { createGrpcServer } from '../../control-plane/api/grpc/server.ts';
 import { type ControlPlane, createControlPlane } from '../../control-plane/control-plane.ts';
 import { createHeartbeatPort } from '../../control-plane/heartbeat-port.ts';
@@ -83,7 +84,7 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
       tokens: controlPlane.tokens?.authenticators,
       nodes: controlPlane.nodeCertificates,
     }),
-    live: controlPlane.liveCredentials,
+    chain: new Chain({ clock: systemClock, log: silentLog, live: controlPlane.liveCredentials }),
     enrollment: createEnrollment({ client: controlPlane.client, authority, ...deps, log: silentLog }),
     sessions: controlPlane.sessions,
     tls,

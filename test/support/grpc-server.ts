@@ -5,6 +5,7 @@ import { createEnrollment } from '../../control-plane/api/auth/enrollment.ts';
 import { LiveCredentials } from '../../control-plane/api/auth/live-credentials.ts';
 import { NodeCertificates } from '../../control-plane/api/auth/node-certificates.ts';
 import { objectsOf } from '../../control-plane/api/auth/tokens/objects.ts';
+import { Chain } from '../../control-plane/api/chain/chain.ts';
 import type { FairGate } from '../../control-plane/api/chain/fairness/gate.ts';
 import { createGrpcServer, type GrpcServer } from '../../control-plane/api/grpc/server.ts';
 import type { KindHandlers } from '../../control-plane/api/requests/unstored.ts';
@@ -66,14 +67,13 @@ export async function startTestGrpc(
   const server = createGrpcServer({
     api: core.api,
     authenticator: new Authenticator({ clock: systemClock, authorizer, nodes }),
-    live,
+    chain: new Chain({ clock: systemClock, log: silentLog, live, ...(parts.gate ? { gate: parts.gate } : {}) }),
     enrollment: createEnrollment({ client: core.client, authority, ...deps, log: silentLog }),
     sessions: parts.sessions ?? { serve: async () => undefined, tunnel: async () => undefined },
     tls: {
       ca: authority.certificate,
       server: await authority.issueServer({ commonName: 'coracle', names: ['localhost', '127.0.0.1'] }),
     },
-    ...(parts.gate ? { gate: parts.gate } : {}),
     ...(parts.takenWithinMs ? { takenWithinMs: parts.takenWithinMs } : {}),
     clock: systemClock,
     log: silentLog,

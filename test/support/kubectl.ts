@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
 import { groups } from '../../control-plane/api/auth/identity.ts';
 import { issuerDocuments } from '../../control-plane/api/auth/tokens/index.ts';
+import { Chain } from '../../control-plane/api/chain/chain.ts';
 import { createRestServer } from '../../control-plane/api/rest/server.ts';
 import type { ControlPlane } from '../../control-plane/control-plane.ts';
 import { systemClock } from '../../shared/clock.ts';
@@ -58,6 +59,7 @@ export async function serveKubectl(parts: {
   const tokens = controlPlane.tokens?.accounts;
   const rest = createRestServer({
     ...{ api, authorizer, clock },
+    chain: new Chain({ clock, log: silentLog }),
     ...(tokens
       ? {
           issuer: issuerDocuments({ issuer: tokens.issuer, keys: tokens.keys, url: () => `https://127.0.0.1:${port}` }),

@@ -10,9 +10,10 @@ import { parseExactly } from '../../../shared/schema/exact-numbers.ts';
 import { boundValues } from '../../../shared/schema/values.ts';
 import type { Api, ListQuery, MutateOptions, RequestContext, WriteResult } from '../api.ts';
 import { needsManager } from '../requests/refusals.ts';
-import { type CallDeps, type Registered, serverStream, unary } from './calls.ts';
+import { type Registered, serverStream, unary } from './calls.ts';
 import { listMessage } from './lists.ts';
 import { podStreamMethods } from './pod-streams.ts';
+import type { CallDeps } from './request.ts';
 import { required, targetOf } from './targets.ts';
 
 /** The one implementation of all kinds' services: each method decodes to a call of the Api. */
@@ -47,7 +48,7 @@ export function kindMethods(deps: CallDeps & { api: Api }, service: KindService)
     registered.push(
       unary(deps, methods.List, (context, request) => listMessage(api, context, entry, listQuery(entry, request)), {
         large: true,
-        widthOf: (gate, { namespace, limit }) =>
+        seatsOf: (gate, { namespace, limit }) =>
           gate.listWidth(entry.kind as Kind, namespace || undefined, Number(limit) > 0 ? Number(limit) : undefined),
       }),
     );

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { Counter, Histogram, type Registry } from 'prom-client';
-import type { CallDeps } from './calls.ts';
+import type { CallDeps } from './request.ts';
 
 /** What the gRPC surface tells of its calls, by the names that gRPC's Prometheus middleware has given them. */
 export function grpcMetrics(registry: Registry): NonNullable<CallDeps['observe']> {

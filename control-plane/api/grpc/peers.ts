@@ -10,15 +10,15 @@ import { isGood } from '../auth/authentication.ts';
 import { type AuthenticatedCall, certificateOf } from '../auth/authenticator.ts';
 import { groups } from '../auth/identity.ts';
 import type { Requester } from '../auth/requester.ts';
-import { type CallDeps, duplexStream, type Registered, serverStream } from './calls.ts';
+import { duplexStream, type Registered, serverStream } from './calls.ts';
+import type { CallDeps } from './request.ts';
 
 /**
  * What servers ask of each other. Only the holder of a server's certificate may: no token and no impersonation makes one. It does
  * not pass the gate: the request did, at the server that asks.
  */
 export function peerMethods(deps: CallDeps & { schema: RpcSchema }, peers: PeerServer): Registered[] {
-  const { gate: _gate, ...rest } = deps;
-  const own: CallDeps = { ...rest, authenticator: { ofCall: (call) => serverOf(call, deps.clock) } };
+  const own: CallDeps = { ...deps, exempt: true, authenticator: { ofCall: (call) => serverOf(call, deps.clock) } };
   const { Stream, Usage } = deps.schema.peers;
   return [
     duplexStream(own, Stream, ({ signal }, messages) => relay(peers, messages, signal)),

@@ -4,7 +4,8 @@ import type * as wire from '../../../shared/rpc/messages.ts';
 import type { KindService } from '../../../shared/rpc/schema.ts';
 import type { TunnelFrame } from '../../../shared/session.ts';
 import type { Api, ConnectQuery, PodStream, RequestContext } from '../api.ts';
-import { type CallDeps, duplexStream, type Registered } from './calls.ts';
+import { duplexStream, type Registered } from './calls.ts';
+import type { CallDeps } from './request.ts';
 import { targetOf } from './targets.ts';
 
 const nothing = new Uint8Array();

@@ -1,4 +1,4 @@
-import { type handleBidiStreamingCall, type MethodDefinition, Server, type ServerDuplexStream } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
@@ -8,34 +8,22 @@ import type { Kind } from '../../../shared/generated/types.ts';
 import { isKind } from '../../../shared/kinds/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { PeerServer } from '../../../shared/peers.ts';
-import type { WireFromNode, WireToNode, WireTunnelFrame } from '../../../shared/rpc/messages.ts';
 import { createRpcSchema, hiddenPackage, type RpcSchema } from '../../../shared/rpc/schema.ts';
 import { ReplaceableCredentials, type ServerTls } from '../../../shared/rpc/server-credentials.ts';
-import { serverSession, serverTunnel } from '../../../shared/rpc/session.ts';
 import type { SessionServer } from '../../../shared/session.ts';
 import { version } from '../../../shared/version.ts';
 import { packedJson } from '../../store/cache/packed.ts';
 import type { Api } from '../api.ts';
-import { anonymous, nodeNameOf } from '../auth/authentication.ts';
 import type { Enrollment } from '../auth/enrollment.ts';
-import type { Identity } from '../auth/identity.ts';
-import { auditedCall, type CallContext } from '../chain/audit/calls.ts';
-import type { AuditTrail } from '../chain/audit/trail.ts';
 import { RecentEncodings } from '../rest/encoding/recent-encodings.ts';
-import {
-  type CallDeps,
-  callId,
-  idMetadata,
-  type Registered,
-  serverStream,
-  tellRefused,
-  toStatus,
-  unary,
-} from './calls.ts';
+import { auditedMethod } from './audited-method.ts';
+import { type Registered, serverStream, unary } from './calls.ts';
 import { Deliveries } from './deliveries.ts';
 import { fileDescriptors } from './file-descriptors.ts';
 import { kindMethods } from './kind-service.ts';
+import { enrollmentMethods, sessionMethods } from './node-methods.ts';
 import { peerMethods } from './peers.ts';
+import type { CallDeps } from './request.ts';
 
 export interface GrpcServerDeps extends Omit<CallDeps, 'schema' | 'deliveries'> {
   readonly api: Api;
@@ -74,16 +62,6 @@ const settings = {
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 20_000,
 };
-
-/** Says in the audit log which node is meant. */
-const nodeNote = 'coracle.io/node';
-const maxNodeName = 253;
-
-/** One message of a node's session. */
-const maxSessionBytes = 1024 * 1024;
-
-/** How long a tunnel may take to say which it is, in milliseconds. */
-const tunnelNameMs = 10_000;
 
 export function createGrpcServer(given: GrpcServerDeps): GrpcServer {
   const schema = given.schema ?? createRpcSchema();
@@ -154,130 +132,9 @@ function cachedJson(): (object: KubeObject) => Uint8Array {
 
 function versionMethod(deps: Deps): Registered {
   const { Version } = deps.schema.servers;
-  return unary(deps, Version, (context) => told(deps, context, Version.path, undefined, async () => ({ version })));
-}
-
-function enrollmentMethods(deps: Deps): Registered[] {
-  const { Enroll, Renew } = deps.schema.enrollment;
-  return [
-    unary(deps, Enroll, async (context, { token = '', node_name = '', csr = '' }) => {
-      const identity = await deps.enrollment.holderOf(token);
-      return told(deps, { ...context, identity }, Enroll.path, node_name, () =>
-        deps.enrollment.enroll({ token, nodeName: node_name, csr }),
-      );
-    }),
-    unary(deps, Renew, (context, { node_name = '', csr = '' }) =>
-      told(deps, context, Renew.path, node_name, async () => {
-        requireOwn(context);
-        return deps.enrollment.renew(context.identity, { nodeName: node_name, csr });
-      }),
-    ),
-  ];
-}
-
-/** To be a node takes its own certificate: who acts as one has its rights, but not its session, and gets no certificate. */
-function requireOwn({ impersonator, identity }: { impersonator?: Identity; identity: Identity }): void {
-  if (!impersonator) return;
-  throw new ApiError(
-    'Forbidden',
-    `User "${impersonator.user}" is not "${identity.user}": only the node itself may do this`,
+  return unary(deps, Version, (context) =>
+    auditedMethod(deps.chain, context, { path: Version.path }, async () => ({ version })),
   );
-}
-
-/** What comes to no Api is audited here. Of what is sent only the node's name is written. */
-function told<T>(
-  { auditor }: Deps,
-  context: CallContext,
-  path: string,
-  node: string | undefined,
-  run: (trail?: AuditTrail) => Promise<T>,
-): Promise<T> {
-  if (!auditor) return run();
-  return auditedCall(auditor, context, { verb: 'post', path }, 200, (trail) => {
-    if (node !== undefined) trail?.note(nodeNote, node.slice(0, maxNodeName));
-    return run(trail);
-  });
-}
-
-function sessionMethods(deps: Deps): Registered[] {
-  const { Connect, Tunnel } = deps.schema.sessions;
-  const connect = nodeStream<WireFromNode, WireToNode>(deps, Connect.path, (stream, identity, signal) =>
-    deps.sessions.serve(serverSession(stream, deps.clock, signal), { ...identity, peer: stream.getPeer() }),
-  );
-  const tunnel = nodeStream<WireTunnelFrame, WireTunnelFrame>(deps, Tunnel.path, async (stream, identity, signal) => {
-    const { id, connection } = await new Promise<Awaited<ReturnType<typeof serverTunnel>>>((resolve, reject) => {
-      const refuse = (): void => reject(new ApiError('Timeout', 'the tunnel did not say which it is'));
-      const timer = deps.clock.timer(tunnelNameMs, refuse);
-      serverTunnel(stream, signal)
-        .finally(() => timer.cancel())
-        .then(resolve, reject);
-    });
-    await deps.sessions.tunnel(id, connection, identity);
-  });
-  return [
-    { definition: bounded(Connect, maxSessionBytes), handler: connect },
-    { definition: Tunnel, handler: tunnel },
-  ];
-}
-
-/** The same method, with messages of at most so many bytes: of more not even the parts are counted. */
-function bounded<In, Out>(definition: MethodDefinition<In, Out>, maxBytes: number): MethodDefinition<In, Out> {
-  return {
-    ...definition,
-    requestDeserialize(bytes) {
-      if (bytes.length > maxBytes) throw new Error(`a message of ${bytes.length} bytes: at most ${maxBytes} are taken`);
-      return definition.requestDeserialize(bytes);
-    },
-  };
-}
-
-/** A stream that only a node may open; it ends when the session server is done with it, or with the node's certificate. */
-function nodeStream<In, Out>(
-  deps: Deps,
-  path: string,
-  serve: (stream: ServerDuplexStream<In, Out>, identity: Identity, signal: AbortSignal) => Promise<void>,
-): handleBidiStreamingCall<In, Out> {
-  const run = async (stream: ServerDuplexStream<In, Out>): Promise<void> => {
-    const { auditor } = deps;
-    const id = callId(auditor, stream);
-    if (id) stream.sendMetadata(idMetadata(id));
-    const [userAgent] = stream.metadata.get('user-agent');
-    const context: CallContext = {
-      ...{ identity: anonymous, userAgent: userAgent?.toString() },
-      ...(auditor?.on ? { call: { path, peer: stream.getPeer(), id } } : {}),
-    };
-    const ended = new AbortController();
-    let unfollow: (() => void) | undefined;
-    try {
-      const requester = await deps.authenticator.ofCall(stream);
-      const { identity, credential } = Object.assign(context, requester);
-      requireOwn(requester);
-      unfollow = deps.live?.follow(credential, (error) => ended.abort(error));
-      const node = nodeNameOf(identity);
-      if (node === undefined) {
-        throw new ApiError('Forbidden', `User "${identity.user}" is not a node: only nodes may open sessions`);
-      }
-      await told(deps, context, path, node, (trail) => {
-        trail?.started(200);
-        return serve(stream, identity, ended.signal);
-      });
-    } catch (error) {
-      await tellRefused(deps, context, error);
-      throw error;
-    } finally {
-      unfollow?.();
-    }
-  };
-  return (stream) => {
-    run(stream).then(
-      () => {
-        if (!stream.destroyed) stream.end();
-      },
-      (error: unknown) => {
-        if (!stream.destroyed) stream.emit('error', toStatus(deps, path, error));
-      },
-    );
-  };
 }
 
 /** Our files, and the health service's under the name that its own clients know. */

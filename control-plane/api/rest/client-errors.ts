@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-/** What is answered where no request can be read, by Node's codes. */
+/** The answers to what cannot be read as a request, by Node's error codes. */
 const answers: Readonly<Record<string, string | undefined>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
@@ -9,8 +9,8 @@ const answers: Readonly<Record<string, string | undefined>> = {
 };
 
 /**
- * Answers what is no HTTP, and requests that take too long to come, as Node does by itself; but lets requests take their time whose bodies are
- * streams. Node has one time for all requests of a server, and asks nobody which.
+ * Answers what is not HTTP, and requests that take too long to arrive, as Node itself does; but not requests whose bodies are streams.
+ * Node has one timeout for all requests of a server.
  */
 export class ClientErrors {
   readonly #answering = new WeakMap<Duplex, ServerResponse>();
@@ -20,12 +20,14 @@ export class ClientErrors {
     this.#answering.set(socket, response);
   }
 
-  /** The request that is under way on this connection may last. */
-  lasts({ socket }: IncomingMessage): void {
+  /** The request under way on this connection is long-running. */
+  longRunning({ socket }: IncomingMessage): void {
     this.#lasting.add(socket);
   }
 
-  end({ socket }: IncomingMessage): void {
+  end({ socket }: IncomingMessage, response: ServerResponse): void {
+    // The next request of the connection may have begun.
+    if (this.#answering.get(socket) !== response) return;
     this.#answering.delete(socket);
     this.#lasting.delete(socket);
   }

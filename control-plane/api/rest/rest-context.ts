@@ -2,33 +2,40 @@ import type { KubeObject } from '../../../shared/object.ts';
 import type { RequestContext } from '../api.ts';
 import { anonymous } from '../auth/authentication.ts';
 import type { Identity } from '../auth/identity.ts';
+import type { AuditSource } from '../chain/audit/audited-call.ts';
 import type { AuditTrail } from '../chain/audit/trail.ts';
+import type { ChainContext } from '../chain/request.ts';
 
 /**
- * One request as the pipeline sees it. Its AbortSignal is made when somebody first asks for it: most requests are over
- * before anything waits, and a signal costs more than all the rest of a small request's bookkeeping.
+ * A REST request's context. Its AbortSignal is made when it is first read: most requests end before anything waits, and a signal costs
+ * more than the rest of a small request's bookkeeping.
  */
-export class RestContext implements RequestContext {
+export class RestContext implements RequestContext, ChainContext {
   identity: Identity = anonymous;
   impersonator: Identity | undefined;
-  userAgent: string | undefined;
+  audit: AuditTrail | undefined;
+  readonly userAgent: string | undefined;
+  readonly auditSource?: AuditSource;
   readonly warnings: string[] = [];
   answer?: { readonly object: KubeObject; readonly text: string };
-  created?: boolean;
-  audit: AuditTrail | undefined;
   #controller: AbortController | undefined;
-  #reason: Error | undefined;
+  #reason: unknown;
+
+  constructor(userAgent?: string, auditSource?: AuditSource) {
+    this.userAgent = userAgent;
+    this.auditSource = auditSource;
+  }
 
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
-      if (this.#reason) this.#controller.abort(this.#reason);
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
   }
 
-  abort(reason: Error): void {
-    if (this.#reason) return;
+  abort(reason: unknown): void {
+    if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#controller?.abort(reason);
   }

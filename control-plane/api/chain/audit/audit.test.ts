@@ -102,14 +102,11 @@ class Lines implements AuditSink {
 
 describe('a trail', () => {
   const received = (more: Partial<Received> = {}): Received => ({
-    ...{
-      request: pods,
-      version: 'v1',
-      uri: '/api/v1/x',
-      sourceIPs: ['10.0.0.1'],
-      auditID: 'id-1',
-      userAgent: 'kubectl',
-    },
+    request: { ...pods, version: 'v1' },
+    uri: '/api/v1/x',
+    sourceIPs: ['10.0.0.1'],
+    auditID: 'id-1',
+    userAgent: 'kubectl',
     ...more,
   });
   const auditorOf = (rules: string, sink: AuditSink, strict = false, registry?: Registry): Auditor =>

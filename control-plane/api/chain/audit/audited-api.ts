@@ -1,72 +1,83 @@
 import type { Binding, BindResult } from '../../../../shared/client.ts';
 import { ApiError, type Reason, reasons } from '../../../../shared/errors.ts';
 import { kindNamed } from '../../../../shared/kinds/index.ts';
-import type { Api, RequestContext, WriteResult } from '../../api.ts';
+import type { Api, ListPage, RequestContext, WriteResult } from '../../api.ts';
+import { infoOfCall, type RequestInfo } from '../request-info.ts';
+import { auditedCall, beginTrail, endFailed, unauditedSource } from './audited-call.ts';
 import type { Auditor } from './auditor.ts';
-import { type Asked, askedOf, auditedCall, beginCall, endFailed } from './calls.ts';
 import type { AuditTrail } from './trail.ts';
 
 /**
- * The same Api, with what goes in and out written into the trail of the request. REST begins and ends its trails itself, since it also knows of
- * requests that never come here; those of gRPC calls, and of this process' own components, begin and end here.
+ * The same Api, which writes into the trail of each request what it sent and was answered. A request that comes without a trail (a
+ * gRPC call, one of a component in this process) gets one here, since only here is known what it asks for.
  */
 export function auditedApi(api: Api, auditor: Auditor): Api {
   if (!auditor.on) return api;
 
-  /** One call. `body`: what the client sent. `shown`: what of the result it is answered. */
-  async function told<T>(
-    context: RequestContext,
-    asked: Asked,
-    body: unknown,
-    run: () => Promise<T>,
-    shown: (result: T) => unknown = (result) => result,
+  function auditedRead<T>(
+    given: RequestContext,
+    info: RequestInfo,
+    run: (context: RequestContext) => Promise<T>,
   ): Promise<T> {
-    return auditedCall(auditor, context, asked, asked.verb === 'create' ? 201 : 200, async (trail) => {
-      if (body !== undefined) trail?.request(body);
-      const answer = await run();
-      trail?.response(shown(answer));
+    return auditedCall(auditor, given, info, 200, async (context) => {
+      const answer = await run(context);
+      context.audit?.response(answer);
       return answer;
     });
   }
 
-  /** A watch, of one kind or of several at once: each is told of by itself, as the policy may care for one and not for another. */
-  async function* streamed<T>(
-    context: RequestContext,
-    asked: readonly Asked[],
-    events: () => AsyncIterable<T>,
+  /** `body`: what the client sent. */
+  function auditedWrite<T extends WriteResult | ListPage>(
+    given: RequestContext,
+    info: RequestInfo,
+    body: unknown,
+    run: (context: RequestContext) => Promise<T>,
+  ): Promise<T> {
+    return auditedCall(auditor, given, info, info.verb === 'create' ? 201 : 200, async (context) => {
+      if (body !== undefined) context.audit?.request(body);
+      const result = await run(context);
+      context.audit?.response('object' in result ? result.object : result);
+      return result;
+    });
+  }
+
+  /** A watch of one kind or of several: each kind has a trail of its own, as the policy may want some of them only. */
+  async function* auditedWatch<T>(
+    given: RequestContext,
+    infos: readonly RequestInfo[],
+    watch: (context: RequestContext) => AsyncIterable<T>,
   ): AsyncGenerator<T> {
-    const { call } = context;
-    const own = !context.audit && call ? await begun(context, asked) : [];
-    if (own.length === 1) [context.audit] = own;
-    for (const trail of own.length > 0 ? own : [context.audit]) trail?.started(200);
+    const trails = await beginTrails(given, infos);
+    const context = trails.length === 1 ? { ...given, audit: trails[0] } : given;
+    for (const trail of trails.length > 0 ? trails : [given.audit]) trail?.started(200);
     let failed = false;
     try {
-      yield* events();
+      yield* watch(context);
     } catch (error) {
       failed = true;
-      for (const trail of own) endFailed(trail, error);
+      for (const trail of trails) endFailed(trail, error);
       throw error;
     } finally {
-      // Also when whoever listened has left.
-      if (!failed) for (const trail of own) trail.complete(200);
+      // Also when the client has left.
+      if (!failed) for (const trail of trails) trail.complete(200);
     }
   }
 
-  async function begun(context: RequestContext, asked: readonly Asked[]): Promise<AuditTrail[]> {
-    const { call } = context;
-    if (!call) return [];
-    const trails = await Promise.all(asked.map((one) => beginCall(auditor, context, call, one)));
+  async function beginTrails(context: RequestContext, infos: readonly RequestInfo[]): Promise<AuditTrail[]> {
+    const source = unauditedSource(auditor, context);
+    if (!source) return [];
+    const trails = await Promise.all(infos.map((info) => beginTrail(auditor, context, source, info)));
     return trails.filter((trail) => trail !== undefined);
   }
 
-  /** Placements come in batches; each is told of as the one request that it would be in Kubernetes. */
-  async function bound(context: RequestContext, bindings: readonly Binding[]): Promise<BindResult[]> {
-    const { call } = context;
-    if (context.audit || !call) return api.bind(context, bindings);
-    const pods = kindNamed('Pod');
+  /** Each binding of a batch is audited as the one request that it would be in Kubernetes. */
+  async function bind(context: RequestContext, bindings: readonly Binding[]): Promise<BindResult[]> {
+    const source = unauditedSource(auditor, context);
+    if (!source) return api.bind(context, bindings);
+    const entry = kindNamed('Pod');
     const trails = await Promise.all(
       bindings.map(({ namespace, name }) =>
-        beginCall(auditor, context, call, askedOf('create', { entry: pods, namespace, name, subresource: 'binding' })),
+        beginTrail(auditor, context, source, infoOfCall('create', { entry, namespace, name, subresource: 'binding' })),
       ),
     );
     for (const [index, { namespace, name, uid, node }] of bindings.entries()) {
@@ -83,52 +94,50 @@ export function auditedApi(api: Api, auditor: Auditor): Api {
   }
 
   return {
-    get: (context, target) => told(context, askedOf('get', target), undefined, () => api.get(context, target)),
-    list: (context, query) => told(context, askedOf('list', query), undefined, () => api.list(context, query)),
-    watch: (context, query) => streamed(context, [askedOf('watch', query)], () => api.watch(context, query)),
-    create: (context, target, object, options) =>
-      told(
-        context,
-        askedOf('create', target, object),
-        object,
-        () => api.create(context, target, object, options),
-        objectOf,
+    get: (given, target) => auditedRead(given, infoOfCall('get', target), (context) => api.get(context, target)),
+    list: (given, query) => auditedRead(given, infoOfCall('list', query), (context) => api.list(context, query)),
+    watch: (given, query) => auditedWatch(given, [infoOfCall('watch', query)], (context) => api.watch(context, query)),
+    create: (given, target, object, options) =>
+      auditedWrite(given, infoOfCall('create', target, object), object, (context) =>
+        api.create(context, target, object, options),
       ),
-    update: (context, target, object, options) =>
-      told(context, askedOf('update', target), object, () => api.update(context, target, object, options), objectOf),
-    patch: (context, target, patch, options) =>
-      told(context, askedOf('patch', target), patch.body, () => api.patch(context, target, patch, options), objectOf),
-    delete: (context, target, options) =>
-      told(context, askedOf('delete', target), options, () => api.delete(context, target, options), objectOf),
-    deleteCollection: (context, query, options) =>
-      told(context, askedOf('deletecollection', query), options, () => api.deleteCollection(context, query, options)),
-    bind: bound,
-    watchKinds: (context, kinds) =>
-      streamed(
-        context,
-        kinds.map((kind) => askedOf('watch', { entry: kindNamed(kind) })),
-        () => api.watchKinds(context, kinds),
+    update: (given, target, object, options) =>
+      auditedWrite(given, infoOfCall('update', target), object, (context) =>
+        api.update(context, target, object, options),
       ),
-    logs: (context, target, options) =>
-      auditedCall(auditor, context, askedOf('get', { ...target, subresource: 'log' }), 200, async (trail) => {
+    patch: (given, target, patch, options) =>
+      auditedWrite(given, infoOfCall('patch', target), patch.body, (context) =>
+        api.patch(context, target, patch, options),
+      ),
+    delete: (given, target, options) =>
+      auditedWrite(given, infoOfCall('delete', target), options, (context) => api.delete(context, target, options)),
+    deleteCollection: (given, query, options) =>
+      auditedWrite(given, infoOfCall('deletecollection', query), options, (context) =>
+        api.deleteCollection(context, query, options),
+      ),
+    bind,
+    watchKinds: (given, kinds) =>
+      auditedWatch(
+        given,
+        kinds.map((kind) => infoOfCall('watch', { entry: kindNamed(kind) })),
+        (context) => api.watchKinds(context, kinds),
+      ),
+    logs: (given, target, options) =>
+      auditedCall(auditor, given, infoOfCall('get', { ...target, subresource: 'log' }), 200, async (context) => {
         const chunks = await api.logs(context, target, options);
-        trail?.started(200);
+        context.audit?.started(200);
         return chunks;
       }),
-    connect: (context, target, query, verb = 'create') =>
-      auditedCall(auditor, context, askedOf(verb, target), 101, async (trail) => {
+    connect: (given, target, query, verb = 'create') =>
+      auditedCall(auditor, given, infoOfCall(verb, target), 101, async (context) => {
         const stream = await api.connect(context, target, query, verb);
-        trail?.started(101);
+        context.audit?.started(101);
         return stream;
       }),
-    // Only REST has it, whose trails are its own.
+    // Only REST has them, whose requests come with a trail.
     proxy: (context, target, verb) => api.proxy(context, target, verb),
     checkConnect: (context, target, verb) => api.checkConnect(context, target, verb),
   };
-}
-
-function objectOf({ object }: WriteResult): unknown {
-  return object;
 }
 
 function endBound(trail: AuditTrail, result: BindResult | undefined): void {

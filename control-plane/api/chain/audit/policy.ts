@@ -3,6 +3,7 @@ import { messageOf } from '../../../../shared/errors.ts';
 import { isDnsSubdomain } from '../../../../shared/schema/formats.ts';
 import { withoutEnding } from '../../../../shared/text.ts';
 import type { Identity } from '../../auth/identity.ts';
+import type { RequestInfo } from '../request-info.ts';
 
 /** How much is written of a request, from little to much. */
 export const auditLevels = ['None', 'Metadata', 'Request', 'RequestResponse'] as const;
@@ -36,16 +37,9 @@ export interface AuditPolicy {
   readonly omitManagedFields: boolean;
 }
 
-/** What rules look at. `path` of what is no resource. */
-export interface AuditedRequest {
+/** What rules look at. */
+export interface AuditedRequest extends RequestInfo {
   readonly identity: Identity;
-  readonly verb: string;
-  readonly group?: string;
-  readonly resource?: string;
-  readonly subresource?: string;
-  readonly namespace?: string;
-  readonly name?: string;
-  readonly path?: string;
 }
 
 /** What is to be written of one request. */

@@ -14,7 +14,6 @@ const maxUserAgent = 1024;
 /** What is known of a request when it comes. */
 export interface Received {
   readonly request: AuditedRequest;
-  readonly version?: string;
   readonly impersonator?: Identity | undefined;
   readonly uri: string;
   readonly userAgent?: string | undefined;
@@ -124,8 +123,8 @@ export class AuditTrail {
   }
 
   #event(stage: AuditStage): object {
-    const { request, version, impersonator, uri, userAgent, sourceIPs, auditID } = this.#received;
-    const { identity, verb, group, resource, subresource, namespace, name } = request;
+    const { request, impersonator, uri, userAgent, sourceIPs, auditID } = this.#received;
+    const { identity, verb, group, version, resource, subresource, namespace, name } = request;
     const asUser = impersonator ? { impersonatedUser: userInfo(identity) } : {};
     return {
       ...{ kind: 'Event', apiVersion: 'audit.k8s.io/v1', level: this.#decision.level, auditID, stage },

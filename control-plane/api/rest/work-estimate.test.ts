@@ -1,17 +1,18 @@
 import { expect, it } from 'vitest';
 import { VirtualClock } from '../../../shared/virtual-clock.ts';
+import { anonymous } from '../auth/authentication.ts';
 import { FairGate } from '../chain/fairness/gate.ts';
-import { admitRequest } from './admit.ts';
 import { routeOf } from './request-info/route.ts';
-import { RestContext } from './rest-context.ts';
+import { seatsOf } from './work-estimate.ts';
 
 const pods = '/api/v1/namespaces/default/pods';
 
 /** How many requests of one user are let in at once where there are 10,000 pods. */
 function atOnce(method: string, url: string): number {
   const gate = new FairGate({ clock: new VirtualClock(), sizeOf: () => 10_000 });
+  const seats = seatsOf(gate, method, routeOf(url, method));
   let count = 0;
-  while (!(admitRequest(gate, new RestContext(), method, routeOf(url, method)) instanceof Promise)) count++;
+  while (!(gate.enter(anonymous, seats, () => new AbortController().signal) instanceof Promise)) count++;
   return count;
 }
 

@@ -1,0 +1,50 @@
+import type { KindEntry } from '../../../shared/kinds/table.ts';
+
+/** What a request asks for (apiserver, `request.RequestInfo`): a resource, or a path that is none. */
+export interface RequestInfo {
+  /** get, list, watch, create, update, patch, delete or deletecollection; for a path its method in lower case. */
+  readonly verb: string;
+  readonly group?: string;
+  readonly version?: string;
+  /** The plural; absent for a path. */
+  readonly resource?: string;
+  readonly subresource?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  /** Only of what is no resource. */
+  readonly path?: string;
+}
+
+/** A call of the API: its kind, and what it names of it. */
+interface Called {
+  readonly entry: Pick<KindEntry, 'group' | 'version' | 'plural'>;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly subresource?: string;
+}
+
+/** The info of a call of the API. `object`: the one to create, which may hold its name. */
+export function infoOfCall(verb: string, called: Called, object?: unknown): RequestInfo {
+  const { entry, namespace, name, subresource } = called;
+  const given = (object as { metadata?: { name?: unknown } } | undefined)?.metadata?.name;
+  const { group, version, plural: resource } = entry;
+  return {
+    verb,
+    group,
+    version,
+    resource,
+    subresource,
+    namespace,
+    name: name ?? (typeof given === 'string' ? given : undefined),
+  };
+}
+
+/** The path that REST has for a request: for requests that came without one. */
+export function restPath(info: RequestInfo): string {
+  const { verb, group, version, resource, subresource, namespace, name } = info;
+  if (info.path !== undefined) return info.path;
+  const root = group ? `/apis/${group}/${version}` : `/api/${version}`;
+  // An object that does not exist yet has no path.
+  const named = verb === 'create' && !subresource ? undefined : name;
+  return [root, namespace && `namespaces/${namespace}`, resource, named, subresource].filter(Boolean).join('/');
+}

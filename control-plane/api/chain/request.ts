@@ -1,0 +1,55 @@
+import type { ApiError } from '../../../shared/errors.ts';
+import type { Identity } from '../auth/identity.ts';
+import type { Requester } from '../auth/requester.ts';
+import type { AuditSource } from './audit/audited-call.ts';
+import type { AuditTrail } from './audit/trail.ts';
+import type { FairGate } from './fairness/gate.ts';
+import type { RequestInfo } from './request-info.ts';
+
+/** A request's context, as the stages fill it in. What handles the request reads it as an Api's `RequestContext`. */
+export interface ChainContext {
+  /** Anonymous until the request has been authenticated. */
+  identity: Identity;
+  impersonator?: Identity | undefined;
+  audit?: AuditTrail | undefined;
+  readonly auditSource?: AuditSource;
+  readonly userAgent?: string | undefined;
+  readonly signal: AbortSignal;
+  readonly warnings: string[];
+}
+
+/** What a request was answered, for the audit log. */
+export interface Outcome {
+  /** The HTTP code. */
+  readonly code: number;
+  readonly error?: ApiError | undefined;
+}
+
+/** One request, as the adapter of its wire describes it to the chain. */
+export interface WireRequest {
+  readonly context: ChainContext;
+  /** What it asks for. */
+  readonly info: RequestInfo;
+  /** Only the Api learns from the message what is asked for, and begins the trail. Then `info` is for requests refused before. */
+  readonly auditedByApi?: boolean;
+  /** Its answer is a stream: it holds no seat while it lasts, and ends with the credential of its sender. */
+  readonly longRunning: boolean;
+  /** From its arrival, in milliseconds; Infinity: it has no deadline. */
+  readonly timeoutMs: number;
+  /** When it aborts, the request is refused at once, even if its handler does not end. Absent: the handler ends it. */
+  readonly cutOff?: AbortSignal;
+
+  /** Who sends it, and as whom it is to be carried out. Throws or rejects with Unauthorized, Forbidden or BadRequest. */
+  authenticate(): Requester | Promise<Requester>;
+  /** How many seats it takes; 0: it is exempt from priority and fairness. */
+  seats(gate: FairGate): number;
+  /** Aborts the context's signal. */
+  abort(reason: unknown): void;
+  /** Answers a failure, in the form of the wire. */
+  refuse(error: unknown): void;
+  /** Called when the handler has ended. A promise: the client has yet to take the answer, which stands in memory until it resolves. */
+  untaken(): Promise<void> | undefined;
+  outcome(failure: unknown): Outcome;
+  /** Called when it has been answered. `ms`: since its arrival. */
+  measured(ms: number): void;
+}

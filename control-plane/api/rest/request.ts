@@ -1,0 +1,165 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../../../shared/clock.ts';
+import type { Log } from '../../../shared/log.ts';
+import type { Authenticator } from '../auth/authenticator.ts';
+import type { Attributes } from '../auth/identity.ts';
+import type { Requester } from '../auth/requester.ts';
+import type { Auditor } from '../chain/audit/auditor.ts';
+import type { FairGate } from '../chain/fairness/gate.ts';
+import type { MeasuredRequest, RequestMetrics } from '../chain/metrics.ts';
+import type { Outcome, WireRequest } from '../chain/request.ts';
+import type { RequestInfo } from '../chain/request-info.ts';
+import { formatFor, isPretty } from './encoding/negotiate.ts';
+import { hasTable, isLongRunning, type Route, routeOf, verbOf } from './request-info/route.ts';
+import { unservedAttributes } from './request-info/unserved.ts';
+import { type Reply, sendError, toApiError } from './responses/respond.ts';
+import { RestContext } from './rest-context.ts';
+import { seatsOf } from './work-estimate.ts';
+
+/** The deadline of a request whose answer is no stream; and how long its answer may stand in memory before it is taken. */
+const requestMs = 60_000;
+/** An answer of which less than this (bytes) is untaken may stay so for as long as its connection. */
+const maxUntaken = 64 * 1024;
+/** The longest URL in the audit log. */
+const maxUri = 4096;
+
+export interface RestRequestDeps {
+  readonly authenticator: Pick<Authenticator, 'ofRequest'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly auditor: Auditor | undefined;
+  readonly metrics: RequestMetrics | undefined;
+}
+
+/** An HTTP request as the chain sees it. */
+export class RestRequest implements WireRequest, MeasuredRequest {
+  readonly context: RestContext;
+  readonly method: string;
+  /** Undefined: there is no such path or resource, or the method is not for it. */
+  readonly route: Route | undefined;
+  /** Why it cannot be served: to be thrown once the chain has let it through. */
+  readonly fault: unknown;
+  readonly info: RequestInfo;
+  readonly longRunning: boolean;
+  readonly timeoutMs: number;
+  readonly reply: Reply;
+  readonly #deps: RestRequestDeps;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+
+  constructor(deps: RestRequestDeps, request: IncomingMessage, response: ServerResponse) {
+    this.#deps = deps;
+    this.#request = request;
+    this.#response = response;
+    const { auditor } = deps;
+    const { method = 'GET', url = '/', headers } = request;
+    const auditID = auditor?.idOf(headers['audit-id']);
+    if (auditID) response.setHeader('Audit-Id', auditID);
+    const ip = request.socket.remoteAddress?.replace(/^::ffff:/, '');
+    const source = auditor?.on ? { uri: url.slice(0, maxUri), ip, auditID } : undefined;
+    this.context = new RestContext(headers['user-agent'], source);
+    this.method = method;
+    let reply: Reply = {
+      response,
+      context: this.context,
+      format: { encoding: 'json' },
+      pretty: false,
+      gzip: false,
+    };
+    try {
+      this.route = routeOf(url, method);
+      reply = replyTo(request, this.route, reply);
+    } catch (error) {
+      this.fault = error;
+    }
+    this.reply = reply;
+    this.info = this.route ? infoOf(method, this.route) : unservedInfo(method, url);
+    this.longRunning = this.route?.type === 'resource' && isLongRunning(this.route.resource, this.route.query);
+    this.timeoutMs = this.longRunning ? Number.POSITIVE_INFINITY : requestMs;
+    deps.metrics?.begin(this);
+  }
+
+  get resource(): RequestInfo | undefined {
+    return this.route?.type === 'resource' ? this.info : undefined;
+  }
+
+  get applies(): boolean {
+    return this.#request.headers['content-type']?.startsWith('application/apply-patch') ?? false;
+  }
+
+  get dryRun(): boolean {
+    return this.resource !== undefined && this.route !== undefined && this.route.query.has('dryRun');
+  }
+
+  authenticate(): Requester | Promise<Requester> {
+    return this.#deps.authenticator.ofRequest(this.#request);
+  }
+
+  seats(gate: FairGate): number {
+    return this.route ? seatsOf(gate, this.method, this.route) : 1;
+  }
+
+  abort(reason: unknown): void {
+    this.context.abort(reason);
+  }
+
+  refuse(error: unknown): void {
+    const known = toApiError(error);
+    // What breaks off because the client has gone is no failure of the server.
+    if (known.reason === 'InternalError' && !this.#response.destroyed) {
+      const { method, url } = this.#request;
+      this.#deps.log.error({ method, url, err: known.cause ?? known }, 'a request failed');
+    }
+    sendError(this.reply, error);
+  }
+
+  /** A large answer is kept for a client that does not read it no longer than a request may last. */
+  untaken(): Promise<void> | undefined {
+    const response = this.#response;
+    if (response.writableLength <= maxUntaken || response.closed || response.destroyed) return undefined;
+    const late = this.#deps.clock.timer(requestMs, () => response.destroy());
+    return new Promise((resolve) => {
+      response.once('close', () => {
+        late.cancel();
+        resolve();
+      });
+    });
+  }
+
+  outcome(failure: unknown): Outcome {
+    const code = this.#response.statusCode;
+    return failure === undefined || this.context.signal.aborted ? { code } : { code, error: toApiError(failure) };
+  }
+
+  measured(ms: number): void {
+    this.#deps.metrics?.end(this, this.#response.statusCode, ms);
+  }
+}
+
+/** Throws NotAcceptable. */
+function replyTo({ headers }: IncomingMessage, route: Route, before: Reply): Reply {
+  const { accept, 'accept-encoding': encodings = '', 'user-agent': agent } = headers;
+  // Documents and discovery have media types of their own, and so have logs and what is behind a proxy.
+  const isObject = route.type === 'resource' && !['log', 'proxy'].includes(route.resource.subresource ?? '');
+  const format = isObject ? formatFor(accept, hasTable(route.resource)) : before.format;
+  return {
+    ...before,
+    format,
+    pretty: format.pretty === true || isPretty(route.query, agent),
+    gzip: encodings.includes('gzip'),
+  };
+}
+
+/** Of the route that is served: the URL as it was sent could lead an audit policy past its rules. */
+function infoOf(method: string, route: Route): RequestInfo {
+  const verb = verbOf(method, route);
+  if (route.type === 'path') return { verb, path: route.path };
+  const { def, namespace, name, subresource } = route.resource;
+  return { verb, group: def.group, version: def.version, resource: def.plural, namespace, name, subresource };
+}
+
+function unservedInfo(method: string, url: string): RequestInfo {
+  const attributes: Attributes = unservedAttributes(method, url);
+  const { path, verb } = attributes;
+  return path === undefined ? attributes : { verb, path };
+}
