@@ -2,13 +2,10 @@ import { setMaxListeners } from 'node:events';
 import type { Registry } from 'prom-client';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
-import type { NodeStatus } from '../shared/generated/types.ts';
 import type { Log } from '../shared/log.ts';
 import { parseIpv4 } from '../shared/net/ipv4.ts';
-import { intValue, milliValue } from '../shared/quantity.ts';
 import { type Random, uuid } from '../shared/random.ts';
 import type { OwnNode, SessionTransport } from '../shared/session.ts';
-import type { NodeFeatures } from './admission/features.ts';
 import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoint/checkpoint.ts';
 import { type Dns, podDns } from './dns.ts';
 import { StorageEvictor } from './eviction/storage-evictor.ts';
@@ -16,20 +13,14 @@ import { Kubelet } from './kubelet/kubelet.ts';
 import { type MetricsScope, type MetricsSource, metricsRegistries } from './metrics.ts';
 import { NodeEvents } from './node/node-events.ts';
 import { NodeNetwork, type NodeNetworkDeps } from './node/node-network.ts';
-import {
-  type NodeFacts,
-  type NodeIdentity,
-  nodeObject,
-  nodeStatus,
-  type Pressure,
-  sameStatus,
-} from './node/node-status.ts';
+import { type NodeIdentity, nodeObject, type Pressure } from './node/node-status.ts';
+import { NodeStatusReporter } from './node/node-status-reporter.ts';
 import { createHooks } from './pod/hooks.ts';
 import { ConfigError } from './pod/inputs.ts';
 import type { TokenSource } from './pod/tokens.ts';
 import { PodManager } from './pods/pod-manager.ts';
 import type { Dialers } from './probes/dialers.ts';
-import type { EngineInfo, ImageState, Runtime } from './runtime/runtime.ts';
+import type { Runtime } from './runtime/runtime.ts';
 import { Assigned } from './session/assigned.ts';
 import { assignedKinds, type NodeAssigned } from './session/assigned-kinds.ts';
 import { EventQueue } from './session/event-queue.ts';
@@ -78,16 +69,9 @@ export interface Agent extends MetricsSource {
   metrics(scope: MetricsScope): Promise<Registry>;
 }
 
-/** Milliseconds. */
-const engineWithinMs = 3_000;
-const lookEveryMs = 10_000;
-const imagesEveryMs = 60_000;
-const nodeStatusEveryMs = 60_000;
-
 const noDns: Dns = { servers: [], searches: [], options: [] };
 const noSeccompProfiles = (name: string): Promise<string> =>
   Promise.reject(new ConfigError(`cannot load seccomp profile ${JSON.stringify(name)}: this node has none`));
-const noPressure: Pressure = { memory: false, disk: false, pid: false };
 
 /**
  * A node's agent, put together from what it is given: real ones in `main.ts`, hollow ones in simulations.
@@ -102,7 +86,15 @@ export function createAgent(deps: AgentDeps): Agent {
   if (!address) throw new Error(`${JSON.stringify(node.address)} is not an IPv4 address of a node`);
   const checkpoint = new Checkpoint({ storage: deps.checkpoint, clock, log });
   const volatile = new Checkpoint({ storage: deps.volatile ?? memoryCheckpoint(), clock, log });
-  const watch = new NodeWatch(deps, () => ({ engineUp: pods.engineUp, settled: pods.settled }));
+  const nodeStatus = new NodeStatusReporter({
+    node,
+    runtime,
+    machine: deps.machine,
+    clock,
+    log,
+    pods: () => ({ engineUp: pods.engineUp, clean: pods.clean }),
+    capacityKnown: () => pods.capacityKnown(),
+  });
   const hooks = createHooks({ runtime, dialers: deps.dialers, clock, hostIP: () => node.address });
   const events = new EventQueue({ clock, random, nodeName: node.name, ready: () => session.nudge() });
   const nodeEvents = new NodeEvents(node.name, (reason, message) => events.node('Normal', reason, message));
@@ -136,18 +128,18 @@ export function createAgent(deps: AgentDeps): Agent {
     clock,
     random,
     log,
-    node: () => ({ ...watch.podFacts(), kubernetes: network.settings?.kubernetes }),
+    node: () => ({ ...nodeStatus.podFacts(), kubernetes: network.settings?.kubernetes }),
     // What is the agent's own is newer here than what the cluster knows.
     nodeView: () =>
-      own && { ...own, name: node.name, allocatable: { ...own.allocatable, ...watch.status().allocatable } },
-    features: () => watch.features(deps.allowedUnsafeSysctls ?? []),
+      own && { ...own, name: node.name, allocatable: { ...own.allocatable, ...nodeStatus.status().allocatable } },
+    features: () => nodeStatus.features(deps.allowedUnsafeSysctls ?? []),
     seccompProfile: deps.seccompProfile ?? noSeccompProfiles,
     status: () => ({ hostIP: node.address, runtimeName: runtime.name }),
     dnsOf: (pod) => podDns(pod, deps.hostDns?.() ?? noDns, deps.clusterDns),
     event: (...args) => events.pod(...args),
     report: (update) => session.report(update),
     changed: () => {
-      watch.touch();
+      nodeStatus.podsChanged();
       session.nudge();
     },
     listed: (uids) => network.setPods(uids),
@@ -158,7 +150,7 @@ export function createAgent(deps: AgentDeps): Agent {
     volumes: deps.volumes,
     clock,
     log,
-    pods: () => pods.active(),
+    pods: () => pods.lister.active(),
     evict: (uid, message) => pods.evict(uid, message),
   });
   const meter = new UsageMeter({
@@ -167,19 +159,26 @@ export function createAgent(deps: AgentDeps): Agent {
     log,
     ...(deps.machineUsage ? { machine: deps.machineUsage } : {}),
     ...(deps.usageEveryMs ? { everyMs: deps.usageEveryMs } : {}),
-    running: () => pods.running(),
+    running: () => pods.lister.runningContainers(),
     ready: () => session.nudge(),
   });
   const kubelet = new Kubelet({
     nodeName: node.name,
     clock,
     log,
-    logs: { runtime, hasPod: (uid) => pods.hasPod(uid), statusOf: (uid) => pods.statusOf(uid) },
-    pods: () => pods.pods(),
+    logs: { runtime, hasPod: (uid) => pods.lister.hasPod(uid), statusOf: (uid) => pods.lister.statusOf(uid) },
+    pods: () => pods.lister.pods(),
     usage: () => ({ sample: meter.last, report: meter.report }),
     metrics: (scope) => agent.metrics(scope),
   });
-  const streams = new Streams({ transport: deps.transport, runtime, clock, log, pods, kubelet: kubelet.serve });
+  const streams = new Streams({
+    transport: deps.transport,
+    runtime,
+    clock,
+    log,
+    pods: pods.lister,
+    kubelet: kubelet.serve,
+  });
   const session = new AgentSession({
     transport: deps.transport,
     clock,
@@ -189,7 +188,7 @@ export function createAgent(deps: AgentDeps): Agent {
     instance: uuid(random),
     handlers: {
       node: () => {
-        const status = watch.hello();
+        const status = nodeStatus.register();
         nodeEvents.note(status);
         return nodeObject(node, status);
       },
@@ -197,20 +196,20 @@ export function createAgent(deps: AgentDeps): Agent {
       assignments: (message) => assigned.apply(message),
       openStream: (id, request, signal) => streams.open(id, request, signal),
       closeStream: (id) => streams.close(id),
-      statuses: () => pods.statuses(),
+      statuses: () => pods.lister.reports(),
       takeEvent: () => events.take(),
       takeNodeStatus: () => {
-        const status = watch.take();
+        const status = nodeStatus.take();
         if (status) nodeEvents.note(status);
         return status;
       },
       takeUsage: () => meter.take(),
-      forgotten: () => pods.unsettle(),
+      forgotten: () => pods.leaseExpired(),
       connected: (connected) => {
         if (connected) {
           sessions++;
           meter.again();
-          watch.sent();
+          nodeStatus.registered();
         }
       },
     },
@@ -219,7 +218,7 @@ export function createAgent(deps: AgentDeps): Agent {
   const tick = (): void => {
     pods.tick();
     meter.tick();
-    if (watch.tick()) session.nudge();
+    if (nodeStatus.tick()) session.nudge();
   };
 
   const agent: Agent = {
@@ -232,7 +231,7 @@ export function createAgent(deps: AgentDeps): Agent {
       assigned.restore(documents);
       const networking = network.run(signal);
       const following = pods.run(documents, signal);
-      await watch.first(signal);
+      await nodeStatus.firstLook(signal);
       await Promise.all([
         networking,
         following,
@@ -248,13 +247,13 @@ export function createAgent(deps: AgentDeps): Agent {
     },
     get stats() {
       return {
-        pods: pods.size,
+        pods: pods.lister.size,
         connected: session.connected,
         sessions,
         unacknowledgedStatuses: session.unacknowledged,
         droppedEvents: events.dropped,
         engineUp: pods.engineUp,
-        ready: pods.engineUp && pods.settled,
+        ready: pods.engineUp && pods.clean,
       };
     },
   };
@@ -268,129 +267,5 @@ async function loadDocuments(checkpoint: Checkpoint, log: Log): Promise<Map<stri
   } catch (error) {
     log.error({ component: 'checkpoint', err: messageOf(error) }, 'checkpoint not loaded: starting without');
     return new Map();
-  }
-}
-
-/** What the node reports of itself: looks at the engine and the machine now and then, and tells what has changed. */
-class NodeWatch {
-  readonly #deps: AgentDeps;
-  readonly #state: () => { engineUp: boolean; settled: boolean };
-  #engine: EngineInfo | undefined;
-  #images: readonly ImageState[] = [];
-  #pressure: Pressure = noPressure;
-  #diskBytes = 0;
-  #previous: NodeStatus | undefined;
-  #greeting: NodeStatus | undefined;
-  #dirty = true;
-  #sentAt = Number.NEGATIVE_INFINITY;
-  #lookAt = 0;
-  #imagesAt = 0;
-  #looking = false;
-
-  constructor(deps: AgentDeps, state: () => { engineUp: boolean; settled: boolean }) {
-    this.#deps = deps;
-    this.#state = state;
-  }
-
-  /** The first look, so that the node says what it has from its first word on; given up after a few seconds. */
-  async first(signal: AbortSignal): Promise<void> {
-    const waited = new AbortController();
-    const give = AbortSignal.any([signal, waited.signal]);
-    await Promise.race([this.#look(), this.#deps.clock.sleep(engineWithinMs, give).catch(() => undefined)]);
-    waited.abort();
-  }
-
-  touch(): void {
-    this.#dirty = true;
-    this.#lookAt = 0;
-  }
-
-  /** The status as it is now. */
-  status(): NodeStatus {
-    const facts: NodeFacts = {
-      engine: this.#engine,
-      ...this.#state(),
-      images: this.#images,
-      pressure: this.#pressure,
-      diskBytes: this.#diskBytes,
-    };
-    return nodeStatus(this.#deps.node, facts, this.#previous, this.#deps.clock.now());
-  }
-
-  /** The status for a hello. */
-  hello(): NodeStatus {
-    this.#greeting = this.status();
-    return this.#greeting;
-  }
-
-  /** The hello was heard: what differs from it is to be told. */
-  sent(): void {
-    this.#previous = this.#greeting;
-    this.#dirty = true;
-  }
-
-  /** The status when it has changed, or was last told a while ago. */
-  take(): NodeStatus | undefined {
-    const now = this.#deps.clock.monotonic();
-    const due = now - this.#sentAt >= nodeStatusEveryMs;
-    if (!this.#dirty && !due) return undefined;
-    this.#dirty = false;
-    const status = this.status();
-    if (!due && sameStatus(this.#previous, status)) return undefined;
-    this.#previous = status;
-    this.#sentAt = now;
-    return status;
-  }
-
-  /** Begins what is due; true when there is a status to send. */
-  tick(): boolean {
-    const now = this.#deps.clock.monotonic();
-    if (now >= this.#lookAt) void this.#look();
-    return this.#dirty || now - this.#sentAt >= nodeStatusEveryMs;
-  }
-
-  features(allowedUnsafeSysctls: readonly string[]): NodeFeatures | undefined {
-    const engine = this.#engine;
-    return engine && { kernelVersion: engine.kernelVersion, security: engine.security, allowedUnsafeSysctls };
-  }
-
-  podFacts() {
-    const { name, address } = this.#deps.node;
-    const { allocatable = {} } = this.#previous ?? this.status();
-    return {
-      nodeName: name,
-      hostIP: address,
-      allocatable: {
-        cpuMillis: milliValue(allocatable.cpu ?? '0'),
-        memoryBytes: intValue(allocatable.memory ?? '0'),
-        ephemeralBytes: intValue(allocatable['ephemeral-storage'] ?? '0'),
-      },
-      memoryCapacity: this.#engine?.memoryBytes ?? 0,
-    };
-  }
-
-  async #look(): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
-    const { clock, runtime, machine, log } = this.#deps;
-    const now = clock.monotonic();
-    this.#lookAt = now + lookEveryMs;
-    try {
-      if (machine) {
-        const { pressure, diskBytes } = await machine.look();
-        this.#pressure = pressure;
-        this.#diskBytes = diskBytes;
-      }
-      if (!this.#engine || now >= this.#imagesAt) {
-        this.#engine = await runtime.info();
-        this.#images = await runtime.listImages();
-        this.#imagesAt = now + imagesEveryMs;
-      }
-    } catch (error) {
-      log.debug({ component: 'node', err: messageOf(error) }, 'the node could not be looked at');
-    } finally {
-      this.#looking = false;
-      this.#dirty = true;
-    }
   }
 }

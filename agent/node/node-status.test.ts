@@ -14,7 +14,7 @@ const identity = {
   },
   reserved: { cpuMillis: 0, memoryBytes: 0 },
 };
-const facts = { engine: undefined, engineUp: true, settled: true, images: [], diskBytes: 0 };
+const facts = { engine: undefined, engineUp: true, clean: true, images: [], diskBytes: 0 };
 
 test('a node says in the words of the kubelet what it is short of', () => {
   const said = (short: boolean) => {

@@ -24,7 +24,8 @@ export interface NodeIdentity {
 export interface NodeFacts {
   readonly engine: EngineInfo | undefined;
   readonly engineUp: boolean;
-  readonly settled: boolean;
+  /** The node has no pods that it should not have. */
+  readonly clean: boolean;
   readonly images: readonly ImageState[];
   readonly pressure: Pressure;
   /** Bytes of the file system that holds pods; 0 when unknown. */
@@ -157,11 +158,11 @@ function pressured(type: keyof typeof pressureWords, has: boolean): Verdict {
   return { type, status, reason: `KubeletHas${reason}`, message: `kubelet has ${message}` };
 }
 
-function readiness({ engineUp, settled }: NodeFacts): Verdict {
+function readiness({ engineUp, clean }: NodeFacts): Verdict {
   if (!engineUp) {
     return { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: 'container runtime is down' };
   }
-  if (!settled) {
+  if (!clean) {
     const message = 'pods of an earlier time are being removed';
     return { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message };
   }
