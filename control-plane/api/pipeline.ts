@@ -20,7 +20,6 @@ import type {
   WatchQuery,
   WriteResult,
 } from './api.ts';
-import { attributesOf } from './requests/attributes.ts';
 import { bindPods } from './requests/bind.ts';
 import { createObject } from './requests/create.ts';
 import { servedAs } from './requests/decode.ts';
@@ -29,7 +28,7 @@ import { deleteCollection } from './requests/delete-collection.ts';
 import { patchObject } from './requests/patch.ts';
 import { getObject, listObjects } from './requests/read.ts';
 import { badRequest, notAllowed } from './requests/refusals.ts';
-import type { KindRequest, WriteRequest } from './requests/request.ts';
+import { attributesOf, type WriteRequest } from './requests/request.ts';
 import type { ConnectVerb, SubresourceHandler, SubresourceTable } from './requests/subresource.ts';
 import { createUnstored, getUnstored, type KindHandlers, listUnstored } from './requests/unstored.ts';
 import { updateObject } from './requests/update.ts';
@@ -72,18 +71,17 @@ export class Pipeline implements Api {
   }
 
   async list(context: RequestContext, query: ListQuery): Promise<ListPage> {
-    const def = defOf(query.entry);
-    if (def.verbs) {
-      const request: KindRequest = { core: this.#core, context, def, namespace: query.namespace };
-      return listUnstored(request, this.#handlers[def.kind as Kind], query);
-    }
-    return pageAs(def, await listObjects(this.#core, context, def, query));
+    const request = this.#request(context, query);
+    const { def } = request;
+    if (def.verbs) return listUnstored(request, this.#handlers[def.kind as Kind], query);
+    return pageAs(def, await listObjects(request, query));
   }
 
   watch(context: RequestContext, query: WatchQuery): AsyncIterable<ApiWatchEvent> {
-    const def = defOf(query.entry);
+    const request = this.#request(context, query);
+    const { def } = request;
     if (def.verbs) throw notAllowed();
-    const events = watchObjects(this.#core, context, def, query);
+    const events = watchObjects(request, query);
     return def.conversion ? eventsAs(def, events) : events;
   }
 

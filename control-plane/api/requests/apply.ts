@@ -9,14 +9,13 @@ import { lastApplied, withLastApplied } from '../managed-fields/last-applied.ts'
 import type { Entry, Writer } from '../managed-fields/ownership.ts';
 import { beforeFirstApply, resetOf, setEntries, writerOf } from '../managed-fields/tracking.ts';
 import { type ApplyConfig, lastConfig, readConfig } from './apply-config.ts';
-import { attributesOf } from './attributes.ts';
 import { createObject } from './create.ts';
 import { decodeBody } from './decode.ts';
 import { guardedUpdate } from './guarded-update.ts';
 import { checkPreconditions } from './preconditions.ts';
 import { applyConflict, badRequest, conflict, modified } from './refusals.ts';
 import { replacement, statusMetadata } from './replacement.ts';
-import type { WriteRequest } from './request.ts';
+import { attributesOf, type WriteRequest } from './request.ts';
 
 /** How often an apply tries again when the object is created and deleted meanwhile. */
 const maxTries = 8;

@@ -2,16 +2,16 @@ import type { Clock } from '../../../shared/clock.ts';
 import type { Kind } from '../../../shared/generated/types.ts';
 import { kindNamed } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
-import type { KindEntry } from '../../../shared/kinds/table.ts';
+import type { KindEntry, Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { Random } from '../../../shared/random.ts';
 import { isPathSegment } from '../../../shared/schema/formats.ts';
+import type { FieldRequirement } from '../../../shared/selector.ts';
 import type { WatchCache } from '../../store/cache/watch-cache.ts';
 import type { Store } from '../../store/store.ts';
 import type { RequestContext } from '../api.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
 import type { Authorizer } from '../auth/identity.ts';
-import type { ResourceAttributes } from './attributes.ts';
 import { decodeItem, type State } from './codec.ts';
 import { ReadIndex } from './read-index.ts';
 import { badRequest } from './refusals.ts';
@@ -23,6 +23,15 @@ export interface CoreDeps {
   readonly authorizer: Authorizer;
   readonly clock: Clock;
   readonly random: Random;
+}
+
+/** What a request is for, as the authorizer needs it: Kubernetes' ResourceAttributes, without the verb. */
+export interface ResourceAttributes {
+  readonly entry: Pick<KindEntry, 'group' | 'plural' | 'isNamespace'>;
+  readonly subresource?: Subresource | undefined;
+  readonly namespace?: string | undefined;
+  readonly name?: string;
+  readonly fields?: readonly FieldRequirement[];
 }
 
 /** The verbs whose target has no name, or has one only by a selector. */

@@ -17,11 +17,11 @@ export async function deleteCollection(
   query: ListQuery,
   options: DeleteOptions = {},
 ): Promise<ListPage> {
-  const { core, context, def } = request;
-  authorizeSelection(core, context, 'deletecollection', def, selectionOf(def, query));
+  const { def } = request;
+  authorizeSelection(request, 'deletecollection', selectionOf(def, query));
   if (def.verbs || !verbsOf(def).includes('deletecollection')) throw notAllowed();
   checkDeleteOptions(options);
-  const page = await listObjects(core, context, def, query);
+  const page = await listObjects(request, query);
   const waiting = page.items.values();
   const worker = async (): Promise<void> => {
     for (const { metadata } of waiting) {

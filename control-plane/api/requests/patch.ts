@@ -1,12 +1,11 @@
 import type { PatchBody, WriteResult } from '../api.ts';
 import { applyPatch } from '../patch/apply-patch.ts';
 import { applyObject } from './apply.ts';
-import { attributesOf } from './attributes.ts';
 import { servedAs } from './decode.ts';
 import { guardedUpdate } from './guarded-update.ts';
 import { decodePatched } from './incoming.ts';
 import { replacement, trackerOf } from './replacement.ts';
-import type { WriteRequest } from './request.ts';
+import { attributesOf, type WriteRequest } from './request.ts';
 
 /** Patches an object, or with a subresource the part of the object that the subresource is. */
 export async function patchObject(request: WriteRequest, patch: PatchBody): Promise<WriteResult> {

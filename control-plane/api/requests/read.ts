@@ -13,21 +13,21 @@ import { decodeItem } from './codec.ts';
 import type { Core } from './core.ts';
 import { checkListOptions } from './list-options.ts';
 import { badRequest, notFound } from './refusals.ts';
-import type { ObjectRequest } from './request.ts';
+import type { KindRequest, ObjectRequest } from './request.ts';
 import { type Selection, selectionOf } from './selection.ts';
 
-/** Items, and characters of them, that are read from the store at a time while a page of matching ones is gathered. */
+/** Items, and their characters, that are read from the store at a time. */
 const storePage = 500;
 const storeSize = 4 * 1024 * 1024;
-/** A page that is asked for ends early when its objects come to about so many bytes. */
+/** A page with a limit ends early when its objects have about so many bytes. */
 const pageBytes = 32 * 1024 * 1024;
-/** The most of a list of a past revision for which no page is asked, in bytes: it is gathered before it is answered. */
+/** The largest list of a past revision without a limit, in bytes: all of it is read before it is answered. */
 const wholeBytes = 128 * 1024 * 1024;
-/** Bytes of large objects that are looked into before others' requests go first. */
-const lookBytes = 2 * 1024 * 1024;
-/** The most that are read at a time, however long a page the client wants. */
+/** Bytes of large objects that are filtered before other requests are served. */
+const filterBytes = 2 * 1024 * 1024;
+/** The most items that are read at a time, whatever the limit. */
 const maxStorePage = 5_000;
-/** In a continue token: the revision of the moment at which it is used. */
+/** The revision in a continue token that continues in the present state. */
 const present = -1;
 
 /** A list's next page: everything after `after`, as it was at `revision`. */
@@ -47,7 +47,7 @@ export async function getObject(request: ObjectRequest, resourceVersion?: string
   return state.object;
 }
 
-/** What a page is made of. `limit`: objects, absent for all; `size`: bytes after which a limited page ends early. */
+/** `limit`: objects, absent for all; `size`: bytes after which a page with a limit ends early. */
 interface PageQuery {
   readonly def: KindDef;
   readonly selection: Selection;
@@ -56,49 +56,43 @@ interface PageQuery {
 }
 
 /** A page may have less than its `limit` when its objects are large. */
-export async function listObjects(
-  core: Core,
-  context: RequestContext,
-  served: KindDef,
-  query: ListQuery,
-): Promise<ListPage> {
+export async function listObjects(request: KindRequest, query: ListQuery): Promise<ListPage> {
+  const { core, context, def: served } = request;
   const def = served.stored;
   checkListOptions(query, false);
   const selection = selectionOf(served, query);
-  authorizeSelection(core, context, 'list', served, selection);
+  authorizeSelection(request, 'list', selection);
   const limit = query.limit && query.limit > 0 ? query.limit : undefined;
-  const asked: PageQuery = { def, selection, limit, size: query.pageBytes ?? pageBytes };
+  const page: PageQuery = { def, selection, limit, size: query.pageBytes ?? pageBytes };
   if (query.continue) {
     if (query.resourceVersion && query.resourceVersion !== '0') {
       throw badRequest('specifying resource version is not allowed when using continue');
     }
     const from = readContinuation(query.continue);
-    // A token that was given out for an expired one: it goes on in the present state.
+    // The token of a continueExpired error: it continues in the present state.
     const revision = from.revision === present ? await core.reads.catchUp(context.signal) : from.revision;
-    return pageOfStore(core, context, asked, { ...from, revision });
+    return pageOfStore(core, context, page, { ...from, revision });
   }
   const wanted = versionOf(query.resourceVersion, served);
   if (query.resourceVersionMatch === 'Exact' && wanted) {
     await core.reads.waitFor(wanted, context.signal);
-    return pageOfStore(core, context, asked, { revision: wanted, after: '' });
+    return pageOfStore(core, context, page, { revision: wanted, after: '' });
   }
   if (wanted === undefined) await core.reads.catchUp(context.signal);
   else await core.reads.waitFor(wanted, context.signal);
-  return pageOfCache(core, context, asked);
+  return pageOfCache(core, context, page);
 }
 
-/** A list or watch of a single name is asked for by that name, so that rules for one object can allow it. */
+/** A selection of a single name is authorized with that name, so that a rule for one object can allow it. */
 export function authorizeSelection(
-  core: Core,
-  context: RequestContext,
+  { core, context, def }: KindRequest,
   verb: 'list' | 'watch' | 'deletecollection',
-  def: KindDef,
   { namespace, name, fields }: Selection,
 ): void {
   core.authorize(context, verb, { entry: def, namespace, name, fields });
 }
 
-/** The revision that a client asks for; undefined: the newest. Throws Invalid, which names the resource. */
+/** The revision that a client names; undefined: the newest. Throws Invalid, which names the resource. */
 export function versionOf(resourceVersion: string | undefined, { plural, group }: KindEntry): number | undefined {
   if (resourceVersion === undefined || resourceVersion === '') return undefined;
   const revision = Number(resourceVersion);
@@ -125,11 +119,11 @@ async function pageOfCache(
   if (limit === undefined && !selection.selects) return { items: all, resourceVersion };
   const items: KubeObject[] = [];
   let bytes = 0;
-  let looked = 0;
+  let filtered = 0;
   for (const [index, object] of all.entries()) {
-    looked += selection.fields.length > 0 ? packedBytes(object) : 0;
-    if (looked > lookBytes) {
-      looked = 0;
+    filtered += selection.fields.length > 0 ? packedBytes(object) : 0;
+    if (filtered > filterBytes) {
+      filtered = 0;
       await aside();
       context.signal.throwIfAborted();
     }
@@ -192,7 +186,7 @@ async function listStore(core: Core, prefix: string, limit: number, after: strin
   }
 }
 
-/** Kubernetes' words (apiserver, `handleCompactedErrorForPaging`); with a token that goes on in the present state. */
+/** Kubernetes' words (apiserver, `handleCompactedErrorForPaging`); with a token that continues in the present state. */
 function continueExpired(cause: unknown, after: string): ApiError {
   return new ApiError(
     'Expired',

@@ -1,7 +1,7 @@
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { Subresource } from '../../../shared/kinds/table.ts';
 import type { MutateOptions, RequestContext } from '../api.ts';
-import type { Core } from './core.ts';
+import type { Core, ResourceAttributes } from './core.ts';
 import type { WriteCore } from './write-core.ts';
 
 /** One request for a kind's objects, as the surfaces' call is passed on to what answers it. */
@@ -25,4 +25,9 @@ export interface ObjectRequest extends KindRequest {
 export interface WriteRequest extends ObjectRequest {
   readonly core: WriteCore;
   readonly options: MutateOptions;
+}
+
+export function attributesOf(request: Omit<ObjectRequest, 'core' | 'context'>): ResourceAttributes {
+  const { def, namespace, name, subresource } = request;
+  return { entry: def, subresource, name, namespace: def.namespaced ? namespace : undefined };
 }

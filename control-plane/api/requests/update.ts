@@ -2,13 +2,12 @@ import { isApiError } from '../../../shared/errors.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { WriteResult } from '../api.ts';
 import { isRecord } from '../patch/merge.ts';
-import { attributesOf } from './attributes.ts';
 import { createObject } from './create.ts';
 import { guardedUpdate } from './guarded-update.ts';
 import { decodeIncoming } from './incoming.ts';
 import { conflict, unversioned } from './refusals.ts';
 import { replacement, trackerOf } from './replacement.ts';
-import type { WriteRequest } from './request.ts';
+import { attributesOf, type WriteRequest } from './request.ts';
 
 /** How often an update that may create tries again when the object is created and deleted meanwhile. */
 const maxTries = 8;

@@ -11,32 +11,27 @@ import type { ApiWatchEvent, RequestContext, WatchQuery } from '../api.ts';
 import type { Core } from './core.ts';
 import { checkListOptions } from './list-options.ts';
 import { authorizeSelection, versionOf } from './read.ts';
+import type { KindRequest } from './request.ts';
 import { type Selection, selectionOf } from './selection.ts';
 
-/** A watch that sees nothing is told how far the revision has moved no more often than this. */
+/** The shortest time between two bookmarks of a watch without events. */
 const bookmarkMs = 10_000;
-/** Bytes of large objects that are looked into before others' requests go first. */
-const lookBytes = 2 * 1024 * 1024;
+/** Bytes of large objects that are filtered before other requests are served. */
+const filterBytes = 2 * 1024 * 1024;
 /** Batches feed a reader in this process that applies them at once: only the cache's window bounds it. */
 const batchBuffer = 1_000_000;
 
-/** What may be refused is refused by the call itself; what comes later, by the iteration. */
-export function watchObjects(
-  core: Core,
-  context: RequestContext,
-  def: KindDef,
-  query: WatchQuery,
-): AsyncGenerator<ApiWatchEvent, void, void> {
+/** Throws what is wrong with the request at once; what goes wrong later is thrown by the iteration. */
+export function watchObjects(request: KindRequest, query: WatchQuery): AsyncGenerator<ApiWatchEvent, void, void> {
   checkListOptions(query, true);
+  const { def } = request;
   const selection = selectionOf(def, query);
-  authorizeSelection(core, context, 'watch', def, selection);
-  return follow(core, context, def, query, selection, versionOf(query.resourceVersion, def));
+  authorizeSelection(request, 'watch', selection);
+  return follow(request, query, selection, versionOf(query.resourceVersion, def));
 }
 
 async function* follow(
-  core: Core,
-  context: RequestContext,
-  def: KindDef,
+  { core, context, def }: KindRequest,
   query: WatchQuery,
   selection: Selection,
   wanted: number | undefined,
@@ -52,39 +47,39 @@ async function* follow(
   const signal = AbortSignal.any([context.signal, end.signal]);
   let bookmarked = clock.monotonic();
   let synced = !initial;
-  let looked = 0;
-  let told = 0;
-  let known = from === 'initial' ? 0 : from;
+  let filtered = 0;
+  let seen = 0;
+  let sent = from === 'initial' ? 0 : from;
   try {
     for await (const batch of cache.subscribe({ kinds: [def.kind as Kind], from }, {}, signal)) {
-      if (looked > lookBytes) {
-        looked = 0;
+      if (filtered > filterBytes) {
+        filtered = 0;
         await aside();
       }
-      let seen = false;
+      let matched = false;
       for (const event of batch.events) {
-        looked += packedBytes(event.object);
+        filtered += packedBytes(event.object);
         const change = select(event, selection);
         if (!change) continue;
-        seen = true;
-        known = event.revision;
+        matched = true;
+        sent = event.revision;
         yield change;
       }
-      told = batch.revision;
+      seen = batch.revision;
       if (!query.allowBookmarks) continue;
       if (!synced && batch.synced) {
         synced = true;
         if (!query.sendInitialEvents) continue;
-        known = batch.revision;
+        sent = batch.revision;
         yield bookmark(def, batch.revision, true);
-      } else if (!seen && clock.monotonic() - bookmarked >= bookmarkMs) {
+      } else if (!matched && clock.monotonic() - bookmarked >= bookmarkMs) {
         bookmarked = clock.monotonic();
-        known = batch.revision;
+        sent = batch.revision;
         yield bookmark(def, batch.revision, false);
       }
     }
-    // At the end of its time, so that the next watch need not go through again what this one has passed over.
-    if (query.allowBookmarks && synced && told > known && !context.signal.aborted) yield bookmark(def, told, false);
+    // A last bookmark, so that the next watch does not filter the same events again.
+    if (query.allowBookmarks && synced && seen > sent && !context.signal.aborted) yield bookmark(def, seen, false);
   } finally {
     timer?.cancel();
     end.abort();
@@ -106,16 +101,15 @@ export async function* watchKinds(
   yield* core.cache.subscribe({ kinds, from: 'initial' }, options, context.signal);
 }
 
-/** What a change is to a reader who sees only what is selected. */
+/** A change as a watch with a selection sees it; undefined when nothing selected has changed. */
 function select(event: CacheEvent, selection: Selection): ApiWatchEvent | undefined {
   const { type, object, before } = event;
   if (type === 'ADDED') return selection.matches(object) ? { type, object } : undefined;
   if (type === 'DELETED') return selection.matches(object) ? { type, object } : undefined;
-  const did = before !== undefined && selection.matches(before);
-  const does = selection.matches(object);
-  if (does) return { type: did ? 'MODIFIED' : 'ADDED', object };
-  // The last state that was seen, at the revision of its disappearance.
-  return did ? { type: 'DELETED', object: withRevision(before, event.revision) } : undefined;
+  const matchedBefore = before !== undefined && selection.matches(before);
+  if (selection.matches(object)) return { type: matchedBefore ? 'MODIFIED' : 'ADDED', object };
+  // The last state that the watch has shown, at the revision of the change.
+  return matchedBefore ? { type: 'DELETED', object: withRevision(before, event.revision) } : undefined;
 }
 
 function bookmark(def: KindDef, revision: number, initialEnd: boolean): ApiWatchEvent {

@@ -10,13 +10,12 @@ import { applyPatch } from '../patch/apply-patch.ts';
 import { isRecord } from '../patch/merge.ts';
 import { applyReplicas } from '../requests/apply.ts';
 import type { ApplyConfig } from '../requests/apply-config.ts';
-import { attributesOf } from '../requests/attributes.ts';
 import { decodeBody } from '../requests/decode.ts';
 import { type Change, guardedUpdate } from '../requests/guarded-update.ts';
 import { checkPreconditions } from '../requests/preconditions.ts';
 import { badRequest } from '../requests/refusals.ts';
 import { objectUpdate, trackerOf } from '../requests/replacement.ts';
-import type { WriteRequest } from '../requests/request.ts';
+import { attributesOf, type WriteRequest } from '../requests/request.ts';
 import type { SubresourceHandler } from '../requests/subresource.ts';
 
 type ScaleObject = KubeObject & Scale;

@@ -1,10 +1,9 @@
 import type { Binding, Pod, Status } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import { attributesOf } from '../../requests/attributes.ts';
 import { decodeBody } from '../../requests/decode.ts';
 import { guardedUpdate } from '../../requests/guarded-update.ts';
 import { badRequest } from '../../requests/refusals.ts';
-import type { WriteRequest } from '../../requests/request.ts';
+import { attributesOf, type WriteRequest } from '../../requests/request.ts';
 import { createdStatus } from '../../requests/status.ts';
 import type { SubresourceHandler } from '../../requests/subresource.ts';
 import type { KindHandler } from '../../requests/unstored.ts';

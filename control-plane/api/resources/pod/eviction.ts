@@ -1,9 +1,9 @@
 import type { DeleteOptions } from '../../../../shared/generated/types.ts';
 import { decodeMessage } from '../../../../shared/schema/proto/decode.ts';
 import { isRecord } from '../../patch/merge.ts';
-import { attributesOf } from '../../requests/attributes.ts';
 import { deleteObject } from '../../requests/delete.ts';
 import { badRequest } from '../../requests/refusals.ts';
+import { attributesOf } from '../../requests/request.ts';
 import { createdStatus } from '../../requests/status.ts';
 import type { SubresourceHandler } from '../../requests/subresource.ts';
 

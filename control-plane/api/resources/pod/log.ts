@@ -2,9 +2,9 @@ import type { Pod, StatusCause } from '../../../../shared/generated/types.ts';
 import { forbidden, invalid, invalidError } from '../../../../shared/schema/causes.ts';
 import type { LogStreamParameters } from '../../../../shared/session.ts';
 import type { LogQuery, NodeStreams } from '../../api.ts';
-import { attributesOf } from '../../requests/attributes.ts';
 import { getObject } from '../../requests/read.ts';
 import { badRequest } from '../../requests/refusals.ts';
+import { attributesOf } from '../../requests/request.ts';
 import type { SubresourceHandler } from '../../requests/subresource.ts';
 import { containerOf } from './containers.ts';
 

@@ -2,10 +2,9 @@ import { ApiError } from '../../../../shared/errors.ts';
 import type { Pod } from '../../../../shared/generated/types.ts';
 import type { StreamRequest } from '../../../../shared/session.ts';
 import type { ConnectQuery, NodeStreams } from '../../api.ts';
-import { attributesOf } from '../../requests/attributes.ts';
 import { getObject } from '../../requests/read.ts';
 import { badRequest } from '../../requests/refusals.ts';
-import type { ObjectRequest } from '../../requests/request.ts';
+import { attributesOf, type ObjectRequest } from '../../requests/request.ts';
 import type { SubresourceHandler } from '../../requests/subresource.ts';
 import { containerOf } from './containers.ts';
 

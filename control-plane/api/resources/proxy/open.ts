@@ -5,10 +5,9 @@ import { fraction } from '../../../../shared/random.ts';
 import { matchesLabels, selectorOfMap } from '../../../../shared/selector.ts';
 import type { StreamRequest } from '../../../../shared/session.ts';
 import type { NodeStreams, PodStream } from '../../api.ts';
-import { attributesOf } from '../../requests/attributes.ts';
 import { getObject } from '../../requests/read.ts';
 import { badRequest, notFound } from '../../requests/refusals.ts';
-import type { ObjectRequest } from '../../requests/request.ts';
+import { attributesOf, type ObjectRequest } from '../../requests/request.ts';
 import type { SubresourceHandler } from '../../requests/subresource.ts';
 import {
   firstPort,

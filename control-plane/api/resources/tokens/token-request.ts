@@ -18,10 +18,9 @@ import { nodeNameOf } from '../../auth/authentication.ts';
 import type { Bound } from '../../auth/tokens/claims.ts';
 import type { ServiceAccountTokens } from '../../auth/tokens/service-account-tokens.ts';
 import { isRecord } from '../../patch/merge.ts';
-import { attributesOf } from '../../requests/attributes.ts';
 import type { Core } from '../../requests/core.ts';
 import { badRequest, conflict, forbidden, notAllowed, notFound } from '../../requests/refusals.ts';
-import type { ObjectRequest, WriteRequest } from '../../requests/request.ts';
+import { attributesOf, type ObjectRequest, type WriteRequest } from '../../requests/request.ts';
 import type { SubresourceHandler } from '../../requests/subresource.ts';
 
 const message = 'k8s.io.api.authentication.v1.TokenRequest';
