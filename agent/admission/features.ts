@@ -1,5 +1,5 @@
 import type { Pod, PodSpec } from '../../shared/generated/types.ts';
-import { appArmorProfiles } from '../pod/confinement.ts';
+import { appArmorProfiles } from '../pod/spec/confinement.ts';
 import type { EngineSecurity } from '../runtime/runtime.ts';
 import type { Refusal } from './refusal.ts';
 import { sysctlFault } from './sysctls.ts';

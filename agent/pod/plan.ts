@@ -33,7 +33,7 @@ import { tokenRenewal } from './tokens.ts';
  * Ephemeral containers are started in whatever sandbox there is when they come, and never again.
  *
  * A plan holds what should be going on now, at most one step for each container; the worker does what it is not
- * doing yet and plans again whenever anything has changed. Steps are data, `execute.ts` has their executors.
+ * doing yet and plans again whenever anything has changed. Steps are data, `executors/` has their executors.
  */
 export function planPod(view: PodView, now: number): Step[] {
   const { memory } = view;

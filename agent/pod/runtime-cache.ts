@@ -1,7 +1,9 @@
 import type { Pod } from '../../shared/generated/types.ts';
 import type { ContainerState, RuntimeEvent, SandboxState } from '../runtime/runtime.ts';
 import { currentSandbox, newestContainer } from './containers.ts';
-import { type ExecutorDeps, startFailureReason, withMessage } from './execute.ts';
+import type { ExecutorDeps } from './executors/context.ts';
+import { startFailureReason } from './executors/start-container.ts';
+import { withTerminationMessage } from './executors/termination-message.ts';
 import type { ObservedPod } from './model.ts';
 
 /** What the runtime has of one pod, from lists, events and the steps that the worker has run. */
@@ -46,7 +48,7 @@ export class RuntimeCache {
 
   /** Replaces everything by a list that was requested at `version`; false when it is stale. */
   async replace(pod: Pod, { sandboxes, containers }: ObservedPod, version: number): Promise<boolean> {
-    const states = await Promise.all(containers.map((state) => this.#withMessage(pod, state)));
+    const states = await Promise.all(containers.map((state) => this.#withTerminationMessage(pod, state)));
     if (version !== this.#version) return false;
     this.#listed = true;
     this.#sandboxes.clear();
@@ -69,7 +71,7 @@ export class RuntimeCache {
     const cached = this.#containers.get(containerId);
     if (!cached || (type === 'started' && cached.state === 'running')) return false;
     const state = type === 'removed' ? undefined : await this.#deps.runtime.inspectContainer(containerId);
-    if (state) this.putContainer(await this.#withMessage(pod, state));
+    if (state) this.putContainer(await this.#withTerminationMessage(pod, state));
     else this.#containers.delete(containerId);
     this.#version++;
     return true;
@@ -108,10 +110,10 @@ export class RuntimeCache {
   }
 
   /** The state with its termination message; an exit that is cached already stays as it is. */
-  async #withMessage(pod: Pod, state: ContainerState): Promise<ContainerState> {
+  async #withTerminationMessage(pod: Pod, state: ContainerState): Promise<ContainerState> {
     const cached = this.#containers.get(state.id);
     if (cached?.state === 'exited' && (hasExited(cached) || state.state !== 'running')) return cached;
-    return withMessage(this.#deps, pod, state);
+    return withTerminationMessage(this.#deps, pod, state);
   }
 }
 

@@ -3,8 +3,8 @@ import type { Clock, Timer } from '../../shared/clock.ts';
 import type { Pod, PodStatus } from '../../shared/generated/types.ts';
 import type { PodStatusUpdate } from '../../shared/session.ts';
 import { backOffEvents } from './back-off-events.ts';
-import { podRef } from './container-spec.ts';
 import type { PodView } from './model.ts';
+import { podRef } from './pod-ref.ts';
 import { podStatus, type StatusContext } from './status.ts';
 
 export interface StatusReporterDeps {

@@ -1,6 +1,7 @@
 import { messageOf } from '../../shared/errors.ts';
 import { keyOf } from '../../shared/object.ts';
-import { type ExecutorDeps, executors, type PodContext } from './execute.ts';
+import type { ExecutorDeps, PodContext } from './executors/context.ts';
+import { executors } from './executors/executors.ts';
 import type { InputVersions } from './model.ts';
 import { isCancellable, lockOf, tryStart } from './step-locks.ts';
 import type { Action, Step, StepArgs } from './steps.ts';

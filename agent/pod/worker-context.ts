@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Pod } from '../../shared/generated/types.ts';
 import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
-import type { PodContext } from './execute.ts';
+import type { PodContext } from './executors/context.ts';
 import {
   type ContainerProgress,
   emptyProgress,

@@ -1,6 +1,6 @@
 import type { Pod } from '../../shared/generated/types.ts';
 import { fileLine } from '../file-line.ts';
-import { fullNameOf, hostnameOf } from '../pod/container-spec.ts';
+import { fullNameOf, hostnameOf } from '../pod/spec/hostname.ts';
 import { readBounded } from '../read-bounded.ts';
 
 const maxHostsBytes = 2 ** 20;

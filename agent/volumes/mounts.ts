@@ -1,9 +1,9 @@
 import { lstat, mkdir, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Container, VolumeMount } from '../../shared/generated/types.ts';
-import { containerEnv, expandSubPath, newExpansion } from '../pod/env.ts';
 import { ConfigError, type PodEnvironment } from '../pod/inputs.ts';
 import type { KeyedMutex } from '../pod/keyed-mutex.ts';
+import { containerEnv, expandSubPath, newExpansion } from '../pod/spec/env.ts';
 import type { Mount } from '../runtime/runtime.ts';
 import { ifMissing } from './missing.ts';
 import type { Mounter } from './mounter.ts';
@@ -20,11 +20,12 @@ export interface MountsDeps {
 /** The volumes of a container, in the order of its `volumeMounts`. `dir`: the pod's directory. Throws ConfigError. */
 export async function volumeMounts(
   deps: MountsDeps,
-  { pod, inputs, facts }: PodEnvironment,
+  environment: PodEnvironment,
   container: Container,
   dir: string,
 ): Promise<Mount[]> {
-  const variables = new Map(containerEnv(pod, container, inputs, facts).map(({ name, value }) => [name, value]));
+  const { pod } = environment;
+  const variables = new Map(containerEnv(environment, container).map(({ name, value }) => [name, value]));
   const expansion = newExpansion();
   const mounts: Mount[] = [];
   for (const [i, mount] of (container.volumeMounts ?? []).entries()) {

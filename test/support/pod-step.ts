@@ -1,4 +1,5 @@
-import { type ExecutorDeps, executors, type PodContext } from '../../agent/pod/execute.ts';
+import type { ExecutorDeps, PodContext } from '../../agent/pod/executors/context.ts';
+import { executors } from '../../agent/pod/executors/executors.ts';
 import type { Hooks } from '../../agent/pod/hooks.ts';
 import {
   emptyProgress,

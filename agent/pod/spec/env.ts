@@ -1,5 +1,12 @@
-import type { Container, EnvVarSource, Pod } from '../../shared/generated/types.ts';
-import { ConfigError, fieldValue, type PodFacts, type PodInputs, resourceValue } from './inputs.ts';
+import type { Container, EnvVarSource } from '../../../shared/generated/types.ts';
+import {
+  ConfigError,
+  fieldValue,
+  type PodEnvironment,
+  type PodFacts,
+  type PodInputs,
+  resourceValue,
+} from '../inputs.ts';
 
 /**
  * Characters that the variables of one container may expand to: more than the kernel takes of a program's arguments and environment
@@ -21,11 +28,10 @@ export function newExpansion(): Expansion {
  * Throws ConfigError for what is missing and not optional.
  */
 export function containerEnv(
-  pod: Pod,
+  environment: PodEnvironment,
   container: Container,
-  inputs: PodInputs,
-  facts: PodFacts,
 ): Array<{ name: string; value: string }> {
+  const { pod, inputs, facts } = environment;
   const env = new Map<string, string>(apiVariables(facts));
   const expansion = newExpansion();
   const namespace = pod.metadata.namespace ?? '';
@@ -37,7 +43,7 @@ export function containerEnv(
   }
   for (const variable of container.env ?? []) {
     const value = variable.valueFrom
-      ? sourceValue(pod, container, variable.valueFrom, inputs, facts)
+      ? sourceValue(environment, container, variable.valueFrom)
       : expand(variable.value ?? '', env, expansion);
     if (value !== undefined) env.set(variable.name, value);
   }
@@ -118,11 +124,9 @@ function envFromValues(
 }
 
 function sourceValue(
-  pod: Pod,
+  { pod, inputs, facts }: PodEnvironment,
   container: Container,
   source: EnvVarSource,
-  inputs: PodInputs,
-  facts: PodFacts,
 ): string | undefined {
   const namespace = pod.metadata.namespace ?? '';
   if (source.fieldRef) return fieldValue(pod, source.fieldRef.fieldPath, facts);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Container } from '../../shared/generated/types.ts';
-import { silentLog } from '../../shared/log.ts';
-import { container, makePod } from '../../test/support/hollow-agent.ts';
-import { StepScene } from '../../test/support/pod-step.ts';
-import type { ContainerState, Runtime } from '../runtime/runtime.ts';
-import { hollowVolumes } from '../volumes/hollow-volumes.ts';
-import { withMessage } from './execute.ts';
-import { HookError } from './hooks.ts';
+import type { Container } from '../../../shared/generated/types.ts';
+import { silentLog } from '../../../shared/log.ts';
+import { container, makePod } from '../../../test/support/hollow-agent.ts';
+import { StepScene } from '../../../test/support/pod-step.ts';
+import type { ContainerState, Runtime } from '../../runtime/runtime.ts';
+import { hollowVolumes } from '../../volumes/hollow-volumes.ts';
+import { HookError } from '../hooks.ts';
+import { withTerminationMessage } from './termination-message.ts';
 
 const lifecycle = { preStop: { exec: { command: ['drain'] } } };
 
@@ -174,7 +174,7 @@ describe('the last words of a container', () => {
     };
     const runtime = { logs } as Runtime;
     const deps = { volumes: { ...hollowVolumes, terminationMessage }, runtime, log: silentLog };
-    return withMessage(deps, pod, { ...exited, ...state }).then(({ message }) => ({ message, asked }));
+    return withTerminationMessage(deps, pod, { ...exited, ...state }).then(({ message }) => ({ message, asked }));
   };
   const fallBack = { policy: 'FallbackToLogsOnError' };
 

@@ -1,5 +1,5 @@
-import type { Container, Secret } from '../../shared/generated/types.ts';
-import type { RegistryAuth } from '../runtime/runtime.ts';
+import type { Container, Secret } from '../../../shared/generated/types.ts';
+import type { RegistryAuth } from '../../runtime/runtime.ts';
 
 const defaultServer = 'docker.io';
 const part = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';

@@ -1,7 +1,7 @@
-import type { AppArmorProfile, Container, Pod, SELinuxOptions } from '../../shared/generated/types.ts';
-import type { Confinement, EngineSecurity } from '../runtime/runtime.ts';
-import { containersOf } from './containers.ts';
-import { ConfigError } from './inputs.ts';
+import type { AppArmorProfile, Container, Pod, SELinuxOptions } from '../../../shared/generated/types.ts';
+import type { Confinement, EngineSecurity } from '../../runtime/runtime.ts';
+import { containersOf } from '../containers.ts';
+import { ConfigError } from '../inputs.ts';
 
 const appArmorAnnotation = 'container.apparmor.security.beta.kubernetes.io/';
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { container, makePod } from '../../test/support/hollow-agent.ts';
-import { StepScene } from '../../test/support/pod-step.ts';
-import { RuntimeError } from '../runtime/runtime.ts';
-import { hollowVolumes } from '../volumes/hollow-volumes.ts';
-import { HookError } from './hooks.ts';
-import { ConfigError } from './inputs.ts';
+import { container, makePod } from '../../../test/support/hollow-agent.ts';
+import { StepScene } from '../../../test/support/pod-step.ts';
+import { RuntimeError } from '../../runtime/runtime.ts';
+import { hollowVolumes } from '../../volumes/hollow-volumes.ts';
+import { HookError } from '../hooks.ts';
+import { ConfigError } from '../inputs.ts';
 
 const progress = (scene: StepScene) => scene.progress.containers.get('app');
 const sandboxOf = async (scene: StepScene): Promise<string> => {

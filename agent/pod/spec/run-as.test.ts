@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { PodSecurityContext, SecurityContext } from '../../shared/generated/types.ts';
-import { container, makePod } from '../../test/support/hollow-agent.ts';
+import type { PodSecurityContext, SecurityContext } from '../../../shared/generated/types.ts';
+import { container, makePod } from '../../../test/support/hollow-agent.ts';
 import { checkNonRoot, neededOfImage, runAs } from './run-as.ts';
 
 const accounts = {

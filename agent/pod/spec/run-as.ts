@@ -1,6 +1,6 @@
-import type { Container, Pod } from '../../shared/generated/types.ts';
-import type { AccountFiles } from '../runtime/runtime.ts';
-import { ConfigError } from './inputs.ts';
+import type { Container, Pod } from '../../../shared/generated/types.ts';
+import type { AccountFiles } from '../../runtime/runtime.ts';
+import { ConfigError } from '../inputs.ts';
 
 /** Who a container's process is. */
 export interface RunAs {

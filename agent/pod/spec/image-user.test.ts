@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { PodSecurityContext } from '../../shared/generated/types.ts';
-import { seededRandom } from '../../shared/random.ts';
-import { VirtualClock } from '../../shared/virtual-clock.ts';
-import { container, makePod } from '../../test/support/hollow-agent.ts';
-import { FakeEngine } from '../runtime/fake/engine.ts';
-import { FakeRuntime } from '../runtime/fake/fake.ts';
-import { lookAtImage } from './image-user.ts';
+import type { PodSecurityContext } from '../../../shared/generated/types.ts';
+import { seededRandom } from '../../../shared/random.ts';
+import { VirtualClock } from '../../../shared/virtual-clock.ts';
+import { container, makePod } from '../../../test/support/hollow-agent.ts';
+import { FakeEngine } from '../../runtime/fake/engine.ts';
+import { FakeRuntime } from '../../runtime/fake/fake.ts';
+import { resolveRunAs } from './image-user.ts';
 
 /** A runtime whose only image runs as `user`, and which remembers what it was asked of images. */
 class Looking extends FakeRuntime {
@@ -30,15 +30,15 @@ class Looking extends FakeRuntime {
 
 const look = (runtime: FakeRuntime, securityContext: PodSecurityContext, image?: string) => {
   const spec = container('app', image === undefined ? {} : { image });
-  return lookAtImage(runtime, makePod('web', { securityContext }), spec, new AbortController().signal);
+  return resolveRunAs(runtime, makePod('web', { securityContext }), spec, new AbortController().signal);
 };
 
 describe('who a container runs as', () => {
   it('is not asked of the image where the pod says it, or nothing', async () => {
     const runtime = new Looking('app');
-    expect(await look(runtime, {})).toEqual({ who: { supplementalGroups: [] } });
+    expect(await look(runtime, {})).toEqual({ runAs: { supplementalGroups: [] } });
     expect(await look(runtime, { runAsUser: 5, runAsNonRoot: true })).toEqual({
-      who: { user: '5', supplementalGroups: [] },
+      runAs: { user: '5', supplementalGroups: [] },
     });
     await expect(look(runtime, { runAsUser: 0, runAsNonRoot: true })).rejects.toThrow('breaks non-root policy');
     expect(runtime.asked).toEqual([]);
@@ -47,7 +47,7 @@ describe('who a container runs as', () => {
   it('is checked against the image where the container must not be root, and that very image is started', async () => {
     const runtime = new Looking('5');
     expect(await look(runtime, { runAsNonRoot: true })).toEqual({
-      ...{ who: { supplementalGroups: [] }, imageId: 'sha256:1' },
+      ...{ runAs: { supplementalGroups: [] }, imageId: 'sha256:1' },
     });
     expect(runtime.asked).toEqual(['status example/app:1']);
     for (const root of [new Looking('0'), new Looking()]) {
@@ -58,7 +58,7 @@ describe('who a container runs as', () => {
   it('is read from the account files of the very image whose user was read', async () => {
     const runtime = new Looking('app');
     expect(await look(runtime, { runAsGroup: 3 })).toEqual({
-      ...{ who: { user: '7:3', supplementalGroups: [9] }, imageId: 'sha256:1' },
+      ...{ runAs: { user: '7:3', supplementalGroups: [9] }, imageId: 'sha256:1' },
     });
     expect(runtime.asked).toEqual(['status example/app:1', 'accounts sha256:1']);
     const root = new Looking('0');

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { ConfigMap, Container, EnvVar, Secret } from '../../shared/generated/types.ts';
-import { container, makePod } from '../../test/support/hollow-agent.ts';
-import { configMap, podFacts, podInputs, secret } from '../../test/support/pod-inputs.ts';
+import type { ConfigMap, Container, EnvVar, Secret } from '../../../shared/generated/types.ts';
+import { container, makePod } from '../../../test/support/hollow-agent.ts';
+import { configMap, podFacts, podInputs, secret } from '../../../test/support/pod-inputs.ts';
+import type { PodFacts } from '../inputs.ts';
 import { containerSpec } from './container-spec.ts';
 import { containerEnv, expand, expandSubPath, newExpansion } from './env.ts';
-import type { PodFacts } from './inputs.ts';
 
 const kubernetes = { host: '10.68.0.1', port: 443 };
 const pod = makePod('web', {}, { labels: { tier: 'front' } });
@@ -14,7 +14,7 @@ function envOf(
   objects: ReadonlyArray<ConfigMap | Secret> = [],
   known: PodFacts = podFacts,
 ): Record<string, string> {
-  const variables = containerEnv(pod, container('app', more), podInputs(...objects), known);
+  const variables = containerEnv({ pod, inputs: podInputs(...objects), facts: known }, container('app', more));
   expect(new Set(variables.map(({ name }) => name)).size).toBe(variables.length);
   return Object.fromEntries(variables.map(({ name, value }) => [name, value]));
 }
@@ -119,7 +119,7 @@ describe('the environment of a container', () => {
       pod.metadata,
     );
     const [app = container('app')] = both.spec.containers;
-    const found = containerEnv(both, app, podInputs(...objects), podFacts);
+    const found = containerEnv({ pod: both, inputs: podInputs(...objects), facts: podFacts }, app);
     expect(Object.fromEntries(found.map(({ name, value }) => [name, value]))).toEqual({
       ...{ NAME: 'web', TIER: 'front', IP: '10.64.3.9', CPU: '1500', MEMORY: String(64 * 2 ** 20), NODE: '4' },
       ...{ MODE: 'fast', TOKEN: 'hidden' },
@@ -179,10 +179,9 @@ describe('the environment of a container', () => {
     );
     const words = Array.from({ length: 1_000 }, () => '$(LONG)');
     const spec = container('app', { env: [{ name: 'LONG', value: 'x'.repeat(100_000) }], args: words });
-    const node = { ...podFacts, memoryCapacity: 2 ** 30 };
-    expect(() => containerSpec(pod, spec, 0, [], podInputs(), node, { supplementalGroups: [] })).toThrow(
-      'the variables expand to more than',
-    );
+    const environment = { pod, inputs: podInputs(), facts: podFacts };
+    const attempt = { attempt: 0, mounts: [], runAs: { supplementalGroups: [] }, memoryCapacity: 2 ** 30 };
+    expect(() => containerSpec(environment, spec, attempt)).toThrow('the variables expand to more than');
     const twice = [
       { name: 'A', value: 'x'.repeat(2 ** 20) },
       { name: 'B', value: '$(A)$(A)' },

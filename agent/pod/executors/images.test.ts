@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Secret } from '../../shared/generated/types.ts';
-import { container } from '../../test/support/hollow-agent.ts';
+import type { Secret } from '../../../shared/generated/types.ts';
+import { container } from '../../../test/support/hollow-agent.ts';
 import { credentialsFor, isImageName, pullPolicy, serverOf } from './images.ts';
 
 const digest = `sha256:${'0a'.repeat(32)}`;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { container, makePod } from '../../test/support/hollow-agent.ts';
-import { configMap } from '../../test/support/pod-inputs.ts';
-import { StepScene } from '../../test/support/pod-step.ts';
-import type { RegistryAuth } from '../runtime/runtime.ts';
+import { container, makePod } from '../../../test/support/hollow-agent.ts';
+import { configMap } from '../../../test/support/pod-inputs.ts';
+import { StepScene } from '../../../test/support/pod-step.ts';
+import type { RegistryAuth } from '../../runtime/runtime.ts';
 
 const image = 'registry.example/app:1';
 

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Container, PodSpec } from '../../shared/generated/types.ts';
-import { container, makePod } from '../../test/support/hollow-agent.ts';
-import { podFacts, podInputs } from '../../test/support/pod-inputs.ts';
-import { cgroupResources, containerSpec, hostnameOf, sandboxSpec } from './container-spec.ts';
+import type { Container, PodSpec } from '../../../shared/generated/types.ts';
+import { container, makePod } from '../../../test/support/hollow-agent.ts';
+import { podFacts, podInputs } from '../../../test/support/pod-inputs.ts';
+import { cgroupResources, containerSpec } from './container-spec.ts';
+import { hostnameOf } from './hostname.ts';
+import { sandboxSpec } from './sandbox-spec.ts';
 
 const dns = { servers: [], searches: [], options: [] };
 const sandboxOf = (spec: Partial<PodSpec>, address: string | undefined = '10.64.0.9') =>
@@ -85,11 +87,12 @@ describe('the sandbox of a pod', () => {
 });
 
 describe('what the runtime is to make of a container', () => {
-  const node = { ...podFacts, memoryCapacity: 1000 * mib };
   const of = (more: Partial<Container>, annotations?: Record<string, string>) => {
     const spec = container('app', more);
     const pod = makePod('web', { containers: [spec] }, annotations ? { annotations } : {});
-    return containerSpec(pod, spec, 3, [], podInputs(), node, { user: '7:8', supplementalGroups: [9] });
+    const runAs = { user: '7:8', supplementalGroups: [9] };
+    const environment = { pod, inputs: podInputs(), facts: podFacts };
+    return containerSpec(environment, spec, { attempt: 3, mounts: [], runAs, memoryCapacity: 1000 * mib });
   };
 
   it('is nothing but a process with the least rights where nothing is asked for', () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { container, makePod } from '../../test/support/hollow-agent.ts';
-import { StepScene } from '../../test/support/pod-step.ts';
-import { RuntimeError } from '../runtime/runtime.ts';
-import { hollowVolumes } from '../volumes/hollow-volumes.ts';
-import type { PodVolumes, VolumeFailure } from '../volumes/pod-volumes.ts';
-import type { InputVersions } from './model.ts';
-import { resourcesText } from './resources.ts';
+import { container, makePod } from '../../../test/support/hollow-agent.ts';
+import { StepScene } from '../../../test/support/pod-step.ts';
+import { RuntimeError } from '../../runtime/runtime.ts';
+import { hollowVolumes } from '../../volumes/hollow-volumes.ts';
+import type { PodVolumes, VolumeFailure } from '../../volumes/pod-volumes.ts';
+import type { InputVersions } from '../model.ts';
+import { resourcesText } from '../resources.ts';
 
 const second = (ms: number | undefined) => (ms ?? Number.NaN) / 1000;
 
@@ -288,7 +288,7 @@ describe('the end of a pod', () => {
   });
 
   it('is never waited for by a step', async () => {
-    await expect(new StepScene().run('wait', { until: 0 })).rejects.toThrow('the worker’s own');
+    await expect(new StepScene().run('wait', { until: 0 })).rejects.toThrow('only the worker waits');
   });
 });
 
