@@ -430,7 +430,7 @@ describe('an agent that restarts', () => {
     const seen = node.server.reports.length;
     node.dialMs = 700;
     node.start();
-    await node.until(() => node.server.hellos.length === 2);
+    await node.until(() => node.server.registrations.length === 2);
     await node.clock.advance(60_000);
     expect([...node.engine.containers.keys()].sort()).toEqual(ids);
     expect(node.status('default/web')).toEqual(before);
@@ -489,7 +489,7 @@ describe('an agent that was cut off', () => {
     node.server.nodeStatus = undefined;
     node.server.up = true;
     await node.until(() => node.server.connected, 3_000);
-    expect(ready(node.server.hellos.at(-1)?.node.status)).toBe('False');
+    expect(ready(node.server.registrations.at(-1)?.node.status)).toBe('False');
     await node.until(() => {
       const left = [...node.engine.sandboxes.values()].some(({ spec }) => spec.pod.name === 'lost');
       if (ready() === 'True') expect(left).toBe(false);
@@ -505,7 +505,7 @@ describe('an agent that was cut off', () => {
     await node.clock.advance(1_000);
     node.server.up = true;
     await node.until(() => node.server.connected, 3_000);
-    expect(ready(node.server.hellos.at(-1)?.node.status)).toBe('True');
+    expect(ready(node.server.registrations.at(-1)?.node.status)).toBe('True');
   });
 });
 
@@ -513,14 +513,14 @@ describe('the session', () => {
   it('is built anew after a gap in the assignments', async () => {
     await withRunningPod();
     node.server.send([], 5);
-    await node.until(() => node.server.hellos.length === 2, 2_000);
+    await node.until(() => node.server.registrations.length === 2, 2_000);
     expect(node.running()).toEqual(['app']);
   });
 
   it('is built anew when heartbeats are not acknowledged for the lease’s time', async () => {
     await withRunningPod();
     node.server.acknowledgeHeartbeats = false;
-    await node.until(() => node.server.hellos.length >= 2, 8_000);
+    await node.until(() => node.server.registrations.length >= 2, 8_000);
   });
 
   it('comes back within about a second of a control plane’s return', async () => {

@@ -11,6 +11,7 @@ import { type Dns, podDns } from './dns.ts';
 import { StorageEvictor } from './eviction/storage-evictor.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { type MetricsScope, type MetricsSource, metricsRegistries } from './metrics.ts';
+import { parseNetworkSettings } from './node/network-settings.ts';
 import { NodeEvents } from './node/node-events.ts';
 import { NodeNetwork, type NodeNetworkDeps } from './node/node-network.ts';
 import { type NodeIdentity, nodeObject, type Pressure } from './node/node-status.ts';
@@ -25,7 +26,6 @@ import { Assigned } from './session/assigned.ts';
 import { assignedKinds, type NodeAssigned } from './session/assigned-kinds.ts';
 import { EventQueue } from './session/event-queue.ts';
 import { AgentSession } from './session/session.ts';
-import { parseWelcome } from './session/welcome.ts';
 import { Streams } from './streams/streams.ts';
 import { runTicker } from './ticker.ts';
 import { UsageMeter } from './usage/meter.ts';
@@ -96,7 +96,7 @@ export function createAgent(deps: AgentDeps): Agent {
     capacityKnown: () => pods.capacityKnown(),
   });
   const hooks = createHooks({ runtime, dialers: deps.dialers, clock, hostIP: () => node.address });
-  const events = new EventQueue({ clock, random, nodeName: node.name, ready: () => session.nudge() });
+  const events = new EventQueue({ clock, random, nodeName: node.name, ready: () => session.notify() });
   const nodeEvents = new NodeEvents(node.name, (reason, message) => events.node('Normal', reason, message));
   const assigned: NodeAssigned = new Assigned(assignedKinds, { checkpoint, log });
   const network = new NodeNetwork({
@@ -140,7 +140,7 @@ export function createAgent(deps: AgentDeps): Agent {
     report: (update) => session.report(update),
     changed: () => {
       nodeStatus.podsChanged();
-      session.nudge();
+      session.notify();
     },
     listed: (uids) => network.setPods(uids),
   });
@@ -160,7 +160,7 @@ export function createAgent(deps: AgentDeps): Agent {
     ...(deps.machineUsage ? { machine: deps.machineUsage } : {}),
     ...(deps.usageEveryMs ? { everyMs: deps.usageEveryMs } : {}),
     running: () => pods.lister.runningContainers(),
-    ready: () => session.nudge(),
+    ready: () => session.notify(),
   });
   const kubelet = new Kubelet({
     nodeName: node.name,
@@ -192,7 +192,7 @@ export function createAgent(deps: AgentDeps): Agent {
         nodeEvents.note(status);
         return nodeObject(node, status);
       },
-      welcome: (message) => network.welcome(parseWelcome(message, address)),
+      registered: (message) => network.registered(parseNetworkSettings(message, address)),
       assignments: (message) => assigned.apply(message),
       openStream: (id, request, signal) => streams.open(id, request, signal),
       closeStream: (id) => streams.close(id),
@@ -204,7 +204,7 @@ export function createAgent(deps: AgentDeps): Agent {
         return status;
       },
       takeUsage: () => meter.take(),
-      forgotten: () => pods.leaseExpired(),
+      leaseExpired: () => pods.leaseExpired(),
       connected: (connected) => {
         if (connected) {
           sessions++;
@@ -218,7 +218,7 @@ export function createAgent(deps: AgentDeps): Agent {
   const tick = (): void => {
     pods.tick();
     meter.tick();
-    if (nodeStatus.tick()) session.nudge();
+    if (nodeStatus.tick()) session.notify();
   };
 
   const agent: Agent = {

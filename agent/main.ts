@@ -9,7 +9,7 @@ import { forbiddenNodeLabels } from '../shared/node-labels.ts';
 import { systemRandom } from '../shared/random.ts';
 import { createRpcChannel, type RpcChannel } from '../shared/rpc/channel.ts';
 import { keepRenewed, loadOrJoin, type NodeCredentials } from '../shared/rpc/enroll.ts';
-import { grpcSessionTransport } from '../shared/rpc/session.ts';
+import { grpcSessionTransport } from '../shared/rpc/session-client.ts';
 import { requestToken } from '../shared/rpc/tokens.ts';
 import type { SessionTransport } from '../shared/session.ts';
 import { version } from '../shared/version.ts';

@@ -7,7 +7,8 @@ import { VirtualClock } from '../shared/virtual-clock.ts';
 import { createControlPlane } from './control-plane.ts';
 import { lead, requireTerm } from './leader.ts';
 import { LivenessCore } from './liveness/core.ts';
-import type { LeaseStore, Liveness, Term } from './liveness/liveness.ts';
+import type { LeaseStore } from './liveness/lease-store.ts';
+import type { Liveness, Term } from './liveness/liveness.ts';
 import { objectKey } from './store/keys.ts';
 import { MemoryStore } from './store/memory.ts';
 
@@ -35,7 +36,12 @@ class Server {
 
   constructor(readonly name: string) {
     const deps = { clock, random: seededRandom(servers.length + 1), log: silentLog };
-    const liveness = new LivenessCore({ ...deps, store: this.#store(), server: name, mainLives: () => this.lives });
+    const liveness = new LivenessCore({
+      ...deps,
+      store: this.#store(),
+      server: name,
+      mainThreadAlive: () => this.lives,
+    });
     const signal = AbortSignal.any([stop.signal, this.stop.signal]);
     this.running = lead({ ...deps, liveness, holder: name }, (term, working) => this.#work(term, working), signal);
     servers.push(this);

@@ -6,9 +6,9 @@ import type { Log } from '../shared/log.ts';
 import type { Random } from '../shared/random.ts';
 import type { Liveness, Term } from './liveness/liveness.ts';
 
-/** How often a leader looks whether its term still holds, in milliseconds; most ends reach it earlier, as events. */
+/** How often a leader checks that its term holds, in milliseconds. Most terms end by an event before that. */
 const lookMs = 500;
-/** After work that failed. */
+/** The backoff after failed work. */
 const retry = { firstMs: 200, capMs: 1_500 };
 
 export interface LeaderDeps {
@@ -17,15 +17,15 @@ export interface LeaderDeps {
   readonly random: Random;
   readonly log: Log;
   /**
-   * Who we are. The same after a restart on the same data directory, which only one process uses at a time: so a restarted
-   * server leads on at once.
+   * This server's name, the same after a restart on the same data directory, which only one process uses at a time: a restarted
+   * server leads again at once.
    */
   readonly holder: string;
 }
 
 /**
- * Runs `work` while this process is the one leader, again and again, until aborted. `work`'s signal is aborted when the term is
- * over, which a busy thread sees late: what only a leader may write is checked against the term before it is sent (requireTerm).
+ * Runs `work` in each term of this server as the leader, until aborted. `work`'s signal is aborted at the end of the term, which a
+ * busy thread sees late: each write of the leader is checked against the term before it is sent (requireTerm).
  */
 export async function lead(
   deps: LeaderDeps,
@@ -57,7 +57,7 @@ export async function lead(
     } finally {
       signal.removeEventListener('abort', stop);
       leading.abort(new Error('no longer the leader'));
-      // The work ends before another may begin.
+      // The work ends before another server may begin.
       await done.finally(() => term.resign());
       log.info({ holder }, 'no longer leading');
     }

@@ -7,10 +7,10 @@ import { createHeartbeatPort } from './heartbeat-port.ts';
 import { LivenessCore } from './liveness/core.ts';
 import { maxStallMs } from './liveness/liveness.ts';
 import { hostLiveness } from './liveness/thread-host.ts';
-import { beatMs, type FromThread, type ObservedCall, SharedTimes } from './liveness/thread-messages.ts';
+import { aliveIntervalMs, type FromThread, type ObservedCall, SharedTimes } from './liveness/thread-messages.ts';
 import { EtcdStore } from './store/etcd/etcd-store.ts';
 
-/** What the thread is started with. */
+/** The data that the thread is started with. */
 export interface LivenessThreadData {
   readonly server: string;
   readonly logLevel: string;
@@ -19,14 +19,14 @@ export interface LivenessThreadData {
     readonly tls?: { readonly ca: Uint8Array; readonly cert?: Uint8Array; readonly key?: Uint8Array };
   };
   readonly tls: ServerTls;
-  /** Of SharedTimes. */
+  /** The buffer of SharedTimes. */
   readonly times: SharedArrayBuffer;
 }
 
-/** The liveness thread: an etcd client, the leases, and the port of the heartbeats. It loads as little as that takes. */
+/** The liveness thread: an etcd client, the leases, and the heartbeat listener. It loads no other code. */
 function run(data: LivenessThreadData): void {
   const port = parentPort;
-  if (!port) throw new Error('this is no thread');
+  if (!port) throw new Error('not run in a thread');
   const log = createLog(data.logLevel, { program: 'server', thread: 'liveness' });
   const times = new SharedTimes(data.times);
   let calls: ObservedCall[] = [];
@@ -38,7 +38,7 @@ function run(data: LivenessThreadData): void {
   });
   const core = new LivenessCore({
     ...{ store, clock, random, log, server: data.server },
-    mainLives: () => processMonotonic() - times.mainRan < maxStallMs,
+    mainThreadAlive: () => processMonotonic() - times.mainAliveAt < maxStallMs,
     cell: {
       get until() {
         return times.leadsUntil - processMonotonic() + clock.monotonic();
@@ -49,17 +49,17 @@ function run(data: LivenessThreadData): void {
     },
   });
   const listener = createHeartbeatPort({ heartbeats: core, tls: data.tls, clock, log });
-  const beat = (): void => {
-    times.threadRan = processMonotonic();
+  const recordAlive = (): void => {
+    times.livenessAliveAt = processMonotonic();
     if (calls.length > 0) port.postMessage({ type: 'observed', calls } satisfies FromThread);
     calls = [];
-    clock.timer(beatMs, beat);
+    clock.timer(aliveIntervalMs, recordAlive);
   };
-  beat();
+  recordAlive();
   hostLiveness({ port, core, listener, log, stopped: () => void store.close() });
 }
 
-/** Buffers arrive as plain bytes. */
+/** Buffers are passed between threads as plain bytes. */
 function buffers({ ca, cert, key }: NonNullable<LivenessThreadData['etcd']['tls']>) {
   return {
     ca: Buffer.from(ca),

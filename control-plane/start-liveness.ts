@@ -9,30 +9,29 @@ import { SharedTimes } from './liveness/thread-messages.ts';
 import type { LivenessThreadData } from './liveness-thread.ts';
 import type { ObserveStore } from './store/metrics.ts';
 
-/** Megabytes; some hundred nodes take a tenth of it. */
+/** Megabytes; several hundred nodes use a tenth of it. */
 const resourceLimits = { maxOldGenerationSizeMb: 128 };
-/** The thread makes little garbage. V8 reads the flag when a heap is made: that of this thread stays as it is. */
+/** The thread makes little garbage. V8 reads the flag when it creates a heap, so the main thread's is not affected. */
 const smallNursery = '--max-semi-space-size=1';
 
 export interface LivenessThread extends ThreadClient {
-  /** Stops what it does, then ends it. */
+  /** Stops the leases, then ends the thread. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts the liveness thread. `failed` is called when it dies: without it this server keeps no leases, so it has to end and to be
- * started again.
+ * Starts the liveness thread. `failed` is called if it exits: without it this server has no leases, so it must be restarted.
  */
 export function startLiveness(
   data: Omit<LivenessThreadData, 'times'>,
   { failed, observe }: { failed: (error: Error) => void; observe: ObserveStore },
 ): LivenessThread {
   const times = new SharedTimes();
-  times.mainRan = processMonotonic();
+  times.mainAliveAt = processMonotonic();
   setFlagsFromString(smallNursery);
   const workerData: LivenessThreadData = { ...data, times: times.buffer };
   const worker = startWorker('liveness-thread', { name: 'liveness', workerData, resourceLimits });
-  // What ends this process does not wait for the thread.
+  // The thread does not keep the process running.
   worker.unref();
   let stopping = false;
   const client = new ThreadClient({ port: worker, times, now: processMonotonic, clock, failed, observe });
@@ -58,7 +57,7 @@ function startWorker(module: string, options: WorkerOptions): Worker {
   const extension = extname(fileURLToPath(import.meta.url));
   const url = new URL(`./${module}${extension}`, import.meta.url);
   if (extension !== '.ts') return new Worker(url, options);
-  // From sources, as tests run it: Node 20 takes no loader for the first module of a thread.
+  // From sources, as in tests: Node 20 accepts no loader for the first module of a thread.
   const loader = createRequire(import.meta.url)
     .resolve('tsx/esm/api')
     .replace(/\.cjs$/, '.mjs');

@@ -1,17 +1,17 @@
 /**
- * The node session's messages in TypeScript: `proto/coracle/session.proto` with JSON already parsed. The
- * gRPC edge (`shared/rpc/session.ts`) converts; simulations pass these objects as they are.
+ * The messages of a node's session: `proto/coracle/session.proto` with the JSON parsed. `shared/rpc/session-messages.ts` converts
+ * them from and to the wire; simulations pass these objects as they are.
  */
 import type { Event, Node, NodeStatus, PodStatus, Taint } from './generated/types.ts';
 
 export type FromNode =
-  | { type: 'hello'; nodeName: string; node: Node; instance: string }
+  | { type: 'register'; nodeName: string; node: Node; instance: string }
   | { type: 'podStatus'; sequence: number; updates: PodStatusUpdate[] }
   | { type: 'nodeStatus'; status: NodeStatus }
   | { type: 'event'; event: Event }
   | { type: 'metrics'; report: UsageReport };
 
-/** What a node and its pods use. `cpuNanoCores`: billionths of a core, over the window that ended with the report. */
+/** What a node and its pods use. `windowMs`: the time before the report that the CPU usage is measured over. */
 export interface UsageReport {
   /** Milliseconds since the epoch, by the node's clock. */
   readonly at: number;
@@ -19,22 +19,23 @@ export interface UsageReport {
   readonly pods: readonly PodUsage[];
 }
 
-/** The newest report of a node as the control plane keeps it. */
-export interface KnownUsage extends Pick<UsageReport, 'at' | 'node'> {
+/** The latest report of a node. */
+export interface LatestUsage extends Pick<UsageReport, 'at' | 'node'> {
   /** By uid. */
   readonly pods: ReadonlyMap<string, PodUsage>;
 }
 
 export interface PodUsage {
   readonly uid: string;
-  /** Less than the node's for a pod that has begun since. */
+  /** Shorter than the node's for a pod that has started since. */
   readonly windowMs: number;
   readonly containers: ReadonlyArray<Usage & { readonly name: string }>;
 }
 
 export interface Usage {
+  /** Billionths of a core. */
   readonly cpuNanoCores: number;
-  /** Without the pages of files that are not in use: what would be missing if there were no more. */
+  /** The working set: without pages of files that are not in use. */
   readonly memoryBytes: number;
 }
 
@@ -43,22 +44,22 @@ export interface PodStatusUpdate {
   name: string;
   uid: string;
   status?: PodStatus;
-  /** Everything of the pod has been stopped and removed from the node: an object that is being deleted may go. */
+  /** All of the pod has been stopped and removed from the node: an object that is being deleted may be removed. */
   terminated: boolean;
 }
 
 export type ToNode =
   | {
-      type: 'welcome';
+      type: 'registered';
       sessionId: string;
       heartbeatMs: number;
       leaseMs: number;
       podCIDR: string;
-      /** The range that all nodes' ranges are taken from. */
+      /** The range that contains the ranges of all nodes. */
       clusterCIDR: string;
-      /** Addresses of the servers, which no node's range may cover. */
+      /** Addresses of the servers. No node's range may contain one. */
       servers: string[];
-      /** The service default/kubernetes; absent while there is none. */
+      /** The address and port of the service default/kubernetes; absent while it does not exist. */
       kubernetes?: { host: string; port: number };
       heartbeats: HeartbeatTarget;
     }
@@ -71,16 +72,16 @@ export type ToNode =
     }
   | { type: 'statusAck'; sequence: number }
   | ({ type: 'openStream'; id: string } & StreamRequest)
-  /** The stream is no longer wanted, even if its tunnel is too full for its end to be seen. */
+  /** Ends the stream at once, even if its tunnel is full. */
   | { type: 'closeStream'; id: string };
 
-/** What a tunnel is asked for. */
+/** The stream that a tunnel carries. */
 export type StreamRequest =
   | { stream: 'logs'; parameters: LogStreamParameters }
   | { stream: 'exec'; parameters: ExecStreamParameters }
   | { stream: 'attach'; parameters: AttachStreamParameters }
   | { stream: 'portForward'; parameters: PortForwardStreamParameters }
-  /** A connection to the agent's own HTTP server, the part of the kubelet's API that it has: bytes as of a port-forward. */
+  /** A connection to the agent's HTTP server, which serves a part of the kubelet's API: bytes as in a port-forward. */
   | { stream: 'kubelet'; parameters: Record<string, never> };
 
 /** An object that the control plane assigns to a node, or takes away. */
@@ -91,11 +92,11 @@ export interface Assignment {
   namespace: string;
   name: string;
   removed: boolean;
-  /** As JSON has it: the agent parses it by its kind (`agent/session/assigned-kinds.ts`). Absent when removed. */
+  /** As parsed from JSON: the agent parses it further by its kind (`agent/session/assigned-kinds.ts`). Absent when removed. */
   object?: object;
 }
 
-/** A server of the API, to which the service default/kubernetes leads. */
+/** A server of the API, an endpoint of the service default/kubernetes. */
 export interface ApiServer {
   readonly name: string;
   readonly address: string;
@@ -147,21 +148,21 @@ export interface ExecStreamParameters extends AttachStreamParameters {
   command: string[];
 }
 
-/** One connection to one port in the pod's network namespace: its bytes travel on channels 0 (in) and 1 (out). */
+/** One connection to one port in the pod's network namespace: channel 0 carries its input, channel 1 its output. */
 export interface PortForwardStreamParameters {
   namespace: string;
   pod: string;
   uid: string;
   port: number;
-  /** The pod's address, when the connection is to be made to that; absent: to the pod's loopback. */
+  /** The pod's address, to connect to that; absent: the pod's loopback. */
   address?: string;
 }
 
-/** One side's end of a session or tunnel: ordered messages both ways, with an end. */
+/** One end of a session or tunnel: ordered messages in both directions. */
 export interface Connection<In, Out> {
-  /** Resolves when the message has been handed on (back-pressure); rejects when the connection is gone. */
+  /** Resolves when the connection takes more (back-pressure); rejects when the connection is closed. */
   send(message: Out): Promise<void>;
-  /** The other side's messages; ends when it closed, throws when the connection broke. */
+  /** The peer's messages: ends when the peer has closed, throws when the connection broke. */
   readonly incoming: AsyncIterable<In>;
   close(): void;
 }
@@ -177,68 +178,68 @@ export interface TunnelFrame {
 }
 
 /**
- * Where a server takes the heartbeats of its sessions: at the address that the session was dialled at, which a balancer may lead
- * to another server, or at `host`, its own.
+ * Where a server receives the heartbeats of its sessions: at the address at which the session was dialled, behind which a load
+ * balancer may choose another server, or at `host`, the server's own.
  */
 export interface HeartbeatTarget {
   readonly host?: string;
   readonly port: number;
 }
 
-/** `sessionId`: in the first of a stream. */
+/** `sessionId`: in the first message of a stream. */
 export interface Heartbeat {
   readonly sequence: number;
   readonly sessionId?: string;
 }
 
-/** The node's lease has been renewed since the heartbeat of that sequence was received. */
+/** The node's lease has been renewed after the heartbeat with this sequence was received. */
 export interface HeartbeatAck {
   readonly sequence: number;
 }
 
-/** A session's connection, and the way to the same server for its heartbeats, which wait for nothing else there. */
-export interface SessionLine extends Connection<ToNode, FromNode> {
-  /** A connection of its own; to be dialled after the welcome, and again when it breaks. No host: where the session is. */
+/** A session's connection. Its heartbeats have a connection of their own to the same server. */
+export interface SessionConnection extends Connection<ToNode, FromNode> {
+  /** Dials a connection for heartbeats, after the registration and again when it breaks. Without a host: at the session's address. */
   heartbeats(target: HeartbeatTarget, signal: AbortSignal): Connection<HeartbeatAck, Heartbeat>;
 }
 
 /** How an agent reaches the control plane. */
 export interface SessionTransport {
-  connect(signal: AbortSignal): SessionLine;
-  /** Dials the tunnel that an `openStream` asked for. */
+  connect(signal: AbortSignal): SessionConnection;
+  /** Dials the tunnel of an `openStream`. */
   tunnel(id: string, signal: AbortSignal): Connection<TunnelFrame, TunnelFrame>;
 }
 
-/** Who a connection has proved to be by its certificate (`system:node:NAME`), taken once, when it was verified. */
+/** The identity in a connection's verified certificate (`system:node:NAME`). */
 export interface SessionCaller {
   readonly user: string;
   readonly groups: readonly string[];
   readonly uid?: string;
   readonly extra?: Readonly<Record<string, readonly string[]>>;
-  /** Where the connection comes from, for the audit log: `1.2.3.4:5`. */
+  /** The connection's remote address, for the audit log: `1.2.3.4:5`. */
   readonly peer?: string;
 }
 
-/** What the control plane does with an agent's connections; the gRPC server and the simulation call it. */
+/** The control plane's handlers of agents' connections, called by the gRPC server and the simulation. */
 export interface SessionServer {
   /** Serves one session until it ends. */
   serve(connection: Connection<FromNode, ToNode>, caller: SessionCaller): Promise<void>;
-  /** Pairs an agent's tunnel with the request that waits for it; serves until it ends. */
+  /** Serves a tunnel, for the request that waits for it, until it ends. */
   tunnel(id: string, connection: Connection<TunnelFrame, TunnelFrame>, caller: SessionCaller): Promise<void>;
 }
 
-/** A node on a connection, as its certificate says. */
+/** The node in a connection's certificate. */
 export interface CertifiedNode {
   readonly node: string;
-  /** When the certificate ends, milliseconds since the epoch. */
+  /** When the certificate expires, milliseconds since the epoch. */
   readonly until: number;
 }
 
-/** What a server does with the heartbeats of its sessions. */
+/** A server's handler of heartbeats. */
 export interface HeartbeatServer {
   /**
-   * Serves one stream of heartbeats until it ends. Throws NotFound when the node has no such session here, Unauthorized when
-   * the certificate has ended: the session is over. Others are of the moment: the agent may dial again.
+   * Serves one stream of heartbeats until it ends. Throws NotFound if the node has no such session here, Unauthorized if the
+   * certificate has expired: the session ends. After any other error the agent may dial again.
    */
-  beats(connection: Connection<Heartbeat, HeartbeatAck>, caller: CertifiedNode): Promise<void>;
+  serveHeartbeats(connection: Connection<Heartbeat, HeartbeatAck>, caller: CertifiedNode): Promise<void>;
 }

@@ -14,40 +14,40 @@ async function isDone(promise: Promise<unknown>): Promise<boolean> {
 }
 
 it('a ring before the wait is not lost, and many are one', async () => {
-  const bell = new Wakeup();
-  bell.wake();
-  bell.wake();
-  expect(await isDone(bell.wait(never))).toBe(true);
-  const second = bell.wait(never);
+  const wakeup = new Wakeup();
+  wakeup.wake();
+  wakeup.wake();
+  expect(await isDone(wakeup.wait(never))).toBe(true);
+  const second = wakeup.wait(never);
   expect(await isDone(second)).toBe(false);
-  bell.wake();
+  wakeup.wake();
   expect(await isDone(second)).toBe(true);
-  expect(await isDone(bell.wait(never))).toBe(false);
+  expect(await isDone(wakeup.wait(never))).toBe(false);
 });
 
 it('a wait that is aborted rejects with the reason and loses no ring', async () => {
-  const bell = new Wakeup();
+  const wakeup = new Wakeup();
   const stop = new AbortController();
-  const waiting = bell.wait(stop.signal);
+  const waiting = wakeup.wait(stop.signal);
   stop.abort(new Error('over'));
   await expect(waiting).rejects.toThrow('over');
-  await expect(bell.wait(stop.signal)).rejects.toThrow('over');
-  bell.wake();
-  await expect(bell.wait(stop.signal)).rejects.toThrow('over');
-  expect(await isDone(bell.wait(never))).toBe(true);
+  await expect(wakeup.wait(stop.signal)).rejects.toThrow('over');
+  wakeup.wake();
+  await expect(wakeup.wait(stop.signal)).rejects.toThrow('over');
+  expect(await isDone(wakeup.wait(never))).toBe(true);
 });
 
 it('waits leave nothing behind on the signal', async () => {
-  const bell = new Wakeup();
+  const wakeup = new Wakeup();
   const listeners = new Set<unknown>();
   const signal = {
     throwIfAborted: () => undefined,
     addEventListener: (_type: string, listener: unknown) => listeners.add(listener),
     removeEventListener: (_type: string, listener: unknown) => listeners.delete(listener),
   } as unknown as AbortSignal;
-  const waiting = bell.wait(signal);
+  const waiting = wakeup.wait(signal);
   expect(listeners.size).toBe(1);
-  bell.wake();
+  wakeup.wake();
   await waiting;
   expect(listeners.size).toBe(0);
 });

@@ -54,7 +54,7 @@ function start() {
 
 it('the routes that there are stay until somebody names the peers', async () => {
   const { node, name, routed, settle } = start();
-  node.welcome(settings);
+  node.registered(settings);
   await settle();
   expect(routed).toEqual([]);
   name('Peer', [good]);
@@ -83,10 +83,10 @@ it('a COMPLETE message without peers takes their routes away, and the node itsel
 it('what was in use is kept in the checkpoint, and used after a restart', async () => {
   const before = start();
   const kubernetes = { host: ipv4('10.68.0.1'), port: port(443) };
-  before.node.welcome({ ...settings, kubernetes });
+  before.node.registered({ ...settings, kubernetes });
   before.name('Peer', [good, { ...good, name: 'overlapping', address: '192.168.0.4' }]);
   before.name('ApiServer', [{ name: 's', address: '192.168.0.9', port: 6443 }]);
-  before.node.welcome(settings);
+  before.node.registered(settings);
   const { node, routed, services, settle } = start();
   node.restore(JSON.parse(JSON.stringify(before.documents.get('node'))));
   await settle();
@@ -99,10 +99,10 @@ it('what was in use is kept in the checkpoint, and used after a restart', async 
 
 it('a peer is looked at again when the node gets another range', async () => {
   const { node, name, routed, settle } = start();
-  node.welcome(settings);
+  node.registered(settings);
   name('Peer', [good]);
   await settle();
-  node.welcome({ ...settings, podCIDR: cidr('10.64.1.0/24') });
+  node.registered({ ...settings, podCIDR: cidr('10.64.1.0/24') });
   await settle();
   expect(routed.at(-1)).toEqual([]);
   expect(node.peers).toEqual([]);

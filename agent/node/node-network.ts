@@ -10,7 +10,7 @@ import { distinctServers, type Endpoint, parseApiServer } from '../network/api-s
 import type { PodNetwork } from '../network/network.ts';
 import type { NodeAssigned } from '../session/assigned-kinds.ts';
 import { Unusable } from '../session/unusable.ts';
-import { type NetworkSettings, parseSettings } from '../session/welcome.ts';
+import { type NetworkSettings, parseSettings } from './network-settings.ts';
 import { acceptPeers, type Peer, parsePeer } from './peers.ts';
 
 export interface NodeNetworkDeps {
@@ -83,7 +83,7 @@ export class NodeNetwork {
   }
 
   /** What a welcome says. The service of the API stays if it names none. */
-  welcome(settings: NetworkSettings): void {
+  registered(settings: NetworkSettings): void {
     const kubernetes = settings.kubernetes ?? this.#settings?.kubernetes;
     this.#setSettings({ ...settings, ...(kubernetes ? { kubernetes } : {}) });
     this.#save();

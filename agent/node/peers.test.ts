@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { contains, isWithin, overlaps } from '../../shared/net/ipv4.ts';
 import { cidr, ipv4 } from '../../test/support/net.ts';
 import { Unusable } from '../session/unusable.ts';
-import { parseSettings, parseWelcome } from '../session/welcome.ts';
+import { parseNetworkSettings, parseSettings } from './network-settings.ts';
 import {
   acceptPeers as acceptParsed,
   type OwnPlace,
@@ -174,7 +174,7 @@ it('the range of this node lies within the cluster’s, and covers neither the n
   expect(ownRangeFault(inside)).toBe('10.64.0.0/24 covers this node at 10.64.0.7');
 });
 
-describe('a welcome', () => {
+describe('network settings', () => {
   const said = {
     sessionId: 's',
     heartbeatMs: 1,
@@ -185,7 +185,7 @@ describe('a welcome', () => {
   };
 
   it('is taken with the ranges that it gives', () => {
-    expect(parseWelcome(said, own.address)).toEqual({
+    expect(parseNetworkSettings(said, own.address)).toEqual({
       podCIDR: '10.64.1.0/24',
       clusterCIDR: '10.64.0.0/14',
       servers: ['192.168.0.9'],
@@ -198,13 +198,13 @@ describe('a welcome', () => {
     [{ podCIDR: '10.128.1.0/24' }, /outside the cluster/],
     [{ podCIDR: '192.168.0.0/24', clusterCIDR: '192.168.0.0/16' }, /covers this node/],
   ])('with %j is refused', (wrong, reason) => {
-    expect(() => parseWelcome({ ...said, ...wrong }, own.address)).toThrow(reason);
+    expect(() => parseNetworkSettings({ ...said, ...wrong }, own.address)).toThrow(reason);
   });
 
   it('of an earlier version, in a checkpoint, lets the node go on with its own pods', () => {
     const settings = parseSettings({ podCIDR: '10.64.1.0/24' });
     expect(settings).toMatchObject({ podCIDR: '10.64.1.0/24', clusterCIDR: '10.64.1.0/24' });
-    expect(() => parseWelcome({ ...said, clusterCIDR: '' }, own.address)).toThrow('no usable pod range');
+    expect(() => parseNetworkSettings({ ...said, clusterCIDR: '' }, own.address)).toThrow('no usable pod range');
   });
 
   it.each([undefined, null, 7, 'x', [], { clusterCIDR: '10.64.0.0/14' }, { podCIDR: {}, clusterCIDR: [] }])(

@@ -9,19 +9,19 @@ import { Heartbeats } from './heartbeats.ts';
 
 type Server = (end: Connection<Heartbeat, HeartbeatAck>, cut: (error?: Error) => void) => Promise<void>;
 
-/** Heartbeats to whatever `answer` makes of each target. */
+/** Heartbeats to the server that `answer` gives for each target. */
 function start(heartbeats: HeartbeatTarget, answer: (target: HeartbeatTarget) => Server | undefined) {
   const clock = new VirtualClock();
   const dialled: Array<HeartbeatTarget & { at: number }> = [];
-  const confirmed: number[] = [];
+  const acknowledged: number[] = [];
   let ended: { at: number; error: unknown } | undefined;
   const stop = new AbortController();
   const begun = clock.monotonic();
-  const beats = new Heartbeats(
+  const sender = new Heartbeats(
     {
       ...{ clock, random: seededRandom(1), log: silentLog },
-      confirmed: (sentAt) => confirmed.push(sentAt - begun),
-      line: {
+      acknowledged: (sentAt) => acknowledged.push(sentAt - begun),
+      connection: {
         heartbeats(target) {
           dialled.push({ ...target, at: clock.monotonic() - begun });
           const [agent, server, cut] = connectionPair<HeartbeatAck, Heartbeat>();
@@ -32,7 +32,7 @@ function start(heartbeats: HeartbeatTarget, answer: (target: HeartbeatTarget) =>
       },
     },
     {
-      type: 'welcome',
+      type: 'registered',
       sessionId: 's',
       heartbeatMs: 1_000,
       leaseMs: 5_000,
@@ -42,10 +42,10 @@ function start(heartbeats: HeartbeatTarget, answer: (target: HeartbeatTarget) =>
       heartbeats,
     },
   );
-  beats.run(stop.signal).catch((error) => {
+  sender.run(stop.signal).catch((error) => {
     ended = { at: clock.monotonic() - begun, error };
   });
-  return { clock, dialled, confirmed, ended: () => ended, stop: () => stop.abort() };
+  return { clock, dialled, acknowledged, ended: () => ended, stop: () => stop.abort() };
 }
 
 const acknowledging: Server = async (end) => {
@@ -59,7 +59,7 @@ it('heartbeats go to the server’s own address where another server answers at 
   const run = start({ host: '192.0.2.7', port: 6445 }, ({ host }) => (host ? acknowledging : refusing));
   await run.clock.advance(10_500);
   expect(run.dialled.map(({ host }) => host)).toEqual([undefined, '192.0.2.7']);
-  expect(run.confirmed.length).toBe(11);
+  expect(run.acknowledged.length).toBe(11);
   expect(run.ended()).toBeUndefined();
   run.stop();
 });
@@ -91,7 +91,7 @@ it('a session is over the lease’s time after the last acknowledged heartbeat w
   const run = start({ port: 6445 }, () => late);
   await run.clock.advance(20_000);
   // Sent at 2 s, acknowledged at 4 s.
-  expect(run.confirmed.map(Math.round)).toEqual([0, 2_000]);
+  expect(run.acknowledged.map(Math.round)).toEqual([0, 2_000]);
   expect(Math.round(run.ended()?.at ?? 0)).toBe(7_000);
   expect(isApiError(run.ended()?.error, 'Timeout')).toBe(true);
 });

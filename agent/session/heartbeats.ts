@@ -8,7 +8,7 @@ import type {
   Heartbeat,
   HeartbeatAck,
   HeartbeatTarget,
-  SessionLine,
+  SessionConnection,
   ToNode,
 } from '../../shared/session.ts';
 
@@ -16,41 +16,42 @@ export interface HeartbeatsDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly line: Pick<SessionLine, 'heartbeats'>;
-  /** Called with the monotonic time at which a heartbeat was sent that has been acknowledged: from then on the lease was good. */
-  readonly confirmed: (sentAt: number) => void;
+  /** The session's. */
+  readonly connection: Pick<SessionConnection, 'heartbeats'>;
+  /** Called when a heartbeat is acknowledged, with the monotonic time at which it was sent: the lease was renewed after that. */
+  readonly acknowledged: (sentAt: number) => void;
 }
 
-/** A stream that broke is dialled again, as long as the lease lasts. */
+/** The backoff between two streams. */
 const redial = { firstMs: 100, capMs: 1_000 };
-/** A stream whose first heartbeat is not acknowledged within this share of the lease's time is given up for another. */
-const answerShare = 0.3;
-/** A timer that is this late (ms) shows that this process was busy: acknowledgements may be waiting to be read. */
+/** The share of the lease's duration within which the first heartbeat of a stream must be acknowledged. */
+const firstAckShare = 0.3;
+/** A timer that fires this many milliseconds late shows that this process was busy: acknowledgements may be waiting to be read. */
 const lateMs = 200;
 
 /**
- * The heartbeats of one session, on a connection of their own. The session is over when the server says so, or when no
- * acknowledged heartbeat was sent within the lease's time, by this process' monotonic clock.
+ * The heartbeats of one session, on a connection of their own. The session ends if the server refuses them, or if none that was sent
+ * within the lease's duration has been acknowledged, by the monotonic clock.
  */
 export class Heartbeats {
   readonly #deps: HeartbeatsDeps;
-  readonly #welcome: Extract<ToNode, { type: 'welcome' }>;
-  /** When heartbeats were sent that are not acknowledged yet, by their sequence. */
+  readonly #registered: Extract<ToNode, { type: 'registered' }>;
+  /** Sequence → the time at which the heartbeat was sent, while it is not acknowledged. */
   readonly #sent = new Map<number, number>();
   #sequence = 0;
-  #confirmedAt: number;
+  #renewedAt: number;
 
-  constructor(deps: HeartbeatsDeps, welcome: Extract<ToNode, { type: 'welcome' }>) {
+  constructor(deps: HeartbeatsDeps, registered: Extract<ToNode, { type: 'registered' }>) {
     this.#deps = deps;
-    this.#welcome = welcome;
-    this.#confirmedAt = deps.clock.monotonic();
+    this.#registered = registered;
+    this.#renewedAt = deps.clock.monotonic();
   }
 
-  /** Until the signal is aborted. Rejects when the session is over. */
+  /** Runs until the signal is aborted. Rejects when the session has ended. */
   async run(signal: AbortSignal): Promise<void> {
     const stop = new AbortController();
     const either = AbortSignal.any([signal, stop.signal]);
-    const loops = [this.#beat(either), this.#watch(either)];
+    const loops = [this.#send(either), this.#watch(either)];
     try {
       await Promise.race(loops);
     } finally {
@@ -59,15 +60,15 @@ export class Heartbeats {
     }
   }
 
-  async #beat(signal: AbortSignal): Promise<void> {
+  async #send(signal: AbortSignal): Promise<void> {
     const { clock, random, log } = this.#deps;
-    const { host, port } = this.#welcome.heartbeats;
-    // Behind a balancer another server may answer where the session was dialled: then the server's own address is tried.
+    const { host, port } = this.#registered.heartbeats;
+    // Behind a load balancer another server may answer at the session's address: then the server's own address is tried.
     const targets: HeartbeatTarget[] = [{ port }, ...(host === undefined ? [] : [{ host, port }])];
     let refusals = 0;
     for (let attempt = 0, at = 0; ; attempt++) {
       const target = targets[at % targets.length] ?? { port };
-      const before = this.#confirmedAt;
+      const before = this.#renewedAt;
       let refused = false;
       try {
         await this.#stream(target, signal);
@@ -76,22 +77,22 @@ export class Heartbeats {
         if (isApiError(error, 'Unauthorized', 'Forbidden')) throw error;
         refused = isApiError(error, 'NotFound');
         if (refused && ++refusals >= targets.length) throw error;
-        log.debug({ component: 'session', ...target, err: messageOf(error) }, 'the heartbeats broke off');
+        log.debug({ component: 'session', ...target, err: messageOf(error) }, 'the stream of heartbeats broke');
       }
       if (!refused) refusals = 0;
-      if (this.#confirmedAt > before) attempt = 0;
+      if (this.#renewedAt > before) attempt = 0;
       else at++;
       if (!refused) await clock.sleep(backoffMs(attempt, redial, random), signal);
     }
   }
 
   async #stream(target: HeartbeatTarget, signal: AbortSignal): Promise<void> {
-    const { clock, line } = this.#deps;
+    const { clock } = this.#deps;
     const stop = new AbortController();
     const either = AbortSignal.any([signal, stop.signal]);
-    const connection = line.heartbeats(target, either);
-    const patience = this.#welcome.leaseMs * answerShare;
-    const first = clock.timer(patience, () => stop.abort(new ApiError('Timeout', `no answer within ${patience} ms`)));
+    const connection = this.#deps.connection.heartbeats(target, either);
+    const ackMs = this.#registered.leaseMs * firstAckShare;
+    const first = clock.timer(ackMs, () => stop.abort(new ApiError('Timeout', `no answer within ${ackMs} ms`)));
     const loops = [this.#read(connection, () => first.cancel()), this.#write(connection, either)];
     try {
       await Promise.race(loops);
@@ -103,20 +104,20 @@ export class Heartbeats {
     }
   }
 
-  async #read(connection: Connection<HeartbeatAck, Heartbeat>, answered: () => void): Promise<void> {
+  async #read(connection: Connection<HeartbeatAck, Heartbeat>, acknowledged: () => void): Promise<void> {
     for await (const { sequence } of connection.incoming) {
-      answered();
+      acknowledged();
       const sentAt = this.#sent.get(sequence);
       if (sentAt === undefined) continue;
-      for (const known of this.#sent.keys()) if (known <= sequence) this.#sent.delete(known);
-      this.#confirmedAt = Math.max(this.#confirmedAt, sentAt);
-      this.#deps.confirmed(sentAt);
+      for (const earlier of this.#sent.keys()) if (earlier <= sequence) this.#sent.delete(earlier);
+      this.#renewedAt = Math.max(this.#renewedAt, sentAt);
+      this.#deps.acknowledged(sentAt);
     }
   }
 
   async #write(connection: Connection<HeartbeatAck, Heartbeat>, signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
-    const { heartbeatMs, sessionId } = this.#welcome;
+    const { heartbeatMs, sessionId } = this.#registered;
     for (let first = true; ; first = false) {
       const sequence = ++this.#sequence;
       this.#sent.set(sequence, clock.monotonic());
@@ -127,12 +128,12 @@ export class Heartbeats {
 
   async #watch(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
-    const { leaseMs } = this.#welcome;
+    const { leaseMs } = this.#registered;
     for (;;) {
-      const due = Math.max(this.#confirmedAt + leaseMs, clock.monotonic() + 1);
+      const due = Math.max(this.#renewedAt + leaseMs, clock.monotonic() + 1);
       await clock.sleep(due - clock.monotonic(), signal);
       if (clock.monotonic() - due > lateMs) await clock.sleep(lateMs, signal);
-      if (clock.monotonic() - this.#confirmedAt < leaseMs) continue;
+      if (clock.monotonic() - this.#renewedAt < leaseMs) continue;
       throw new ApiError('Timeout', `no heartbeat was acknowledged for ${leaseMs} ms`);
     }
   }

@@ -12,7 +12,7 @@ async function begun(more: Parameters<AgentScene['established']>[0] = {}): Promi
   await scene.established(more);
 }
 
-/** Ends the session and welcomes the next one. */
+/** Ends the session and registers in the next one. */
 async function reconnect(): Promise<void> {
   const known = scene.sessions.length;
   scene.newest.cut();
@@ -113,14 +113,14 @@ describe('what else a node has to send', () => {
   const event = (reason: string) => ({ reason }) as Event;
   const types = () => scene.newest.received.map(({ type }) => type);
 
-  it('goes when it is nudged: events in their order, the node’s status and its usage', async () => {
+  it('goes when the session is notified: events in their order, the node’s status and its usage', async () => {
     await begun();
     scene.events.push(event('one'), event('two'));
     scene.nodeStatuses.push({ phase: 'first' } as NodeStatus);
     scene.usages.push({ at: 7 } as UsageReport);
     await scene.clock.advance(10);
-    expect(types()).toEqual(['hello']);
-    scene.session.nudge();
+    expect(types()).toEqual(['register']);
+    scene.session.notify();
     await scene.clock.advance(1);
     expect(scene.newest.received.slice(1)).toEqual([
       { type: 'event', event: event('one') },
@@ -130,12 +130,12 @@ describe('what else a node has to send', () => {
     ]);
   });
 
-  it('that waited for the session goes when it begins, without a nudge', async () => {
+  it('that waited for the session goes when it begins, without a notification', async () => {
     scene = new AgentScene();
     scene.events.push(event('one'));
     scene.start();
     await scene.established();
-    expect(types()).toEqual(['hello', 'event']);
+    expect(types()).toEqual(['register', 'event']);
   });
 
   it('waits until what was sent before it has been taken', async () => {
@@ -145,14 +145,14 @@ describe('what else a node has to send', () => {
       take = resolve;
     });
     scene.events.push(event('one'), event('two'));
-    scene.session.nudge();
+    scene.session.notify();
     await scene.clock.advance(1_000);
-    expect(types()).toEqual(['hello', 'event']);
+    expect(types()).toEqual(['register', 'event']);
     expect(scene.events).toHaveLength(1);
     scene.taken = undefined;
     take();
     await scene.clock.advance(1);
-    expect(types()).toEqual(['hello', 'event', 'event']);
+    expect(types()).toEqual(['register', 'event', 'event']);
   });
 
   it('is not taken from the agent once the session has ended', async () => {
@@ -162,7 +162,7 @@ describe('what else a node has to send', () => {
       take = resolve;
     });
     scene.events.push(event('one'), event('two'));
-    scene.session.nudge();
+    scene.session.notify();
     await scene.clock.advance(1);
     scene.newest.cut();
     scene.taken = undefined;
@@ -208,39 +208,39 @@ describe('the node’s lease', () => {
     await begun();
     await scene.clock.advance(10_000);
     expect(scene.sessions).toHaveLength(1);
-    scene.beating = false;
+    scene.acknowledging = false;
     await scene.clock.advance(3_900);
     expect(scene.newest.closed).toBe(false);
     await scene.clock.advance(1_200);
     expect(scene.sessions[0]?.closed).toBe(true);
-    expect(scene.heard).toContain('disconnected');
+    expect(scene.notified).toContain('disconnected');
   });
 
-  const forgotten = () => scene.heard.filter((each) => each === 'forgotten').length;
+  const expired = () => scene.notified.filter((each) => each === 'lease expired').length;
 
-  it('that may be over is reported to the agent before the hello of each dial, until there is a session again', async () => {
+  it('that may be over is reported to the agent before the registration of each dial, until there is a session again', async () => {
     await begun();
     await scene.clock.advance(10_000);
     scene.refuse = true;
     scene.newest.cut();
     const cutAt = scene.clock.monotonic();
-    await scene.clock.advanceUntil(() => forgotten() > 0, 20_000, 1);
+    await scene.clock.advanceUntil(() => expired() > 0, 20_000, 1);
     const after = scene.clock.monotonic() - cutAt;
     expect(after).toBeGreaterThanOrEqual(4_000);
     expect(after).toBeLessThan(5_000 + 2_100);
     await scene.clock.advance(10_000);
-    expect(forgotten()).toBeGreaterThan(2);
+    expect(expired()).toBeGreaterThan(2);
     scene.refuse = false;
     await scene.clock.advance(2_100);
     await scene.established();
-    const known = forgotten();
+    const known = expired();
     await reconnect();
-    expect(forgotten()).toBe(known);
+    expect(expired()).toBe(known);
   });
 
-  it('counts from the hello when no heartbeat was ever acknowledged', async () => {
+  it('counts from the registration when no heartbeat was ever acknowledged', async () => {
     scene = new AgentScene();
-    scene.beating = false;
+    scene.acknowledging = false;
     scene.start();
     await scene.clock.advance(3_000);
     await scene.established({ leaseMs: 20_000 });
@@ -248,7 +248,7 @@ describe('the node’s lease', () => {
     scene.newest.cut();
     scene.refuse = true;
     const begunAt = scene.sessions[0]?.at ?? 0;
-    await scene.clock.advanceUntil(() => forgotten() > 0, 20_000, 1);
+    await scene.clock.advanceUntil(() => expired() > 0, 20_000, 1);
     expect(scene.clock.monotonic() - begunAt).toBeGreaterThanOrEqual(20_000);
     expect(scene.clock.monotonic() - begunAt).toBeLessThan(22_100);
   });
@@ -258,16 +258,16 @@ describe('the node’s lease', () => {
     scene.refuse = true;
     scene.start();
     await scene.clock.advance(60_000);
-    expect(scene.heard).toEqual([]);
+    expect(scene.notified).toEqual([]);
   });
 
   it('that is shorter than the pause is over at the next dial', async () => {
     scene = new AgentScene();
-    scene.beating = false;
+    scene.acknowledging = false;
     scene.start();
     await scene.established({ leaseMs: 100 });
     scene.newest.cut();
     await scene.clock.advanceUntil(() => scene.sessions.length > 1, 1_000, 1);
-    expect(forgotten()).toBe(1);
+    expect(expired()).toBe(1);
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Event, Node, NodeStatus } from '../../shared/generated/types.ts';
-import { AgentScene, statusOf, welcome } from '../../test/support/agent-session.ts';
+import { AgentScene, registered, statusOf } from '../../test/support/agent-session.ts';
 
 let scene: AgentScene;
 afterEach(() => scene.stop());
@@ -27,29 +27,29 @@ const growth = [
 ] as const;
 
 describe('the beginning of a session', () => {
-  it('is a hello with what the node is now; nothing else is sent before the welcome', async () => {
+  it('is the registration of the node as it is now; nothing else is sent before the answer', async () => {
     scene = new AgentScene();
     scene.session.report(statusOf('a'));
     scene.events.push({ reason: 'Started' } as Event);
     scene.nodeStatuses.push({} as NodeStatus);
-    scene.session.nudge();
+    scene.session.notify();
     scene.node = { metadata: { name: 'node-1', labels: { zone: 'a' } } } as unknown as Node;
     scene.start();
     await scene.clock.advance(4_000);
     const { received } = scene.newest;
-    expect(received).toEqual([{ type: 'hello', nodeName: 'node-1', node: scene.node, instance: 'instance-1' }]);
+    expect(received).toEqual([{ type: 'register', nodeName: 'node-1', node: scene.node, instance: 'instance-1' }]);
     expect(scene.session.connected).toBe(false);
-    expect(scene.heard).toEqual([]);
-    await scene.newest.send(welcome());
+    expect(scene.notified).toEqual([]);
+    await scene.newest.send(registered());
     await scene.clock.advance(100);
-    expect(received.map(({ type }) => type).sort()).toEqual(['event', 'hello', 'nodeStatus', 'podStatus']);
+    expect(received.map(({ type }) => type).sort()).toEqual(['event', 'nodeStatus', 'podStatus', 'register']);
   });
 
-  it('reaches the agent as a welcome, then as a session that is up', async () => {
+  it('reaches the agent as a registration, then as a session that is up', async () => {
     scene = new AgentScene();
     scene.start();
     await scene.established();
-    expect(scene.heard).toEqual(['welcome 1', 'connected']);
+    expect(scene.notified).toEqual(['registered 1', 'connected']);
     expect(scene.session.connected).toBe(true);
   });
 
@@ -64,7 +64,7 @@ describe('the beginning of a session', () => {
     expect(scene.newest.statuses().sort()).toEqual(['a1', 'b2', 'c1']);
   });
 
-  it.each([4_900, 0])('may take almost five seconds: a welcome after %i ms is good', async (ms) => {
+  it.each([4_900, 0])('may take almost five seconds: an answer after %i ms is good', async (ms) => {
     scene = new AgentScene();
     scene.start();
     await scene.clock.advance(ms);
@@ -73,7 +73,7 @@ describe('the beginning of a session', () => {
     expect(scene.sessions).toHaveLength(1);
   });
 
-  it('that brings no welcome within five seconds is given up for another', async () => {
+  it('that does not register within five seconds is given up for another', async () => {
     scene = new AgentScene();
     scene.start();
     await scene.clock.advance(4_990);
@@ -82,7 +82,7 @@ describe('the beginning of a session', () => {
     expect(scene.newest.closed).toBe(true);
     await scene.clock.advance(200);
     expect(scene.sessions).toHaveLength(2);
-    expect(scene.heard).toEqual([]);
+    expect(scene.notified).toEqual([]);
   });
 
   it('does not count against the server what this process was late itself', async () => {
@@ -107,7 +107,7 @@ describe('the beginning of a session', () => {
     expect(scene.newest.closed).toBe(false);
   });
 
-  it('that cannot even be said hello to is given up as well', async () => {
+  it('that cannot even be asked to register is given up as well', async () => {
     scene = new AgentScene();
     scene.taken = new Promise(() => undefined);
     scene.start();
@@ -128,15 +128,15 @@ describe('the beginning of a session', () => {
     expect(scene.newest.closed).toBe(true);
   });
 
-  it('with two welcomes is none', async () => {
+  it('that registers twice is ended', async () => {
     scene = new AgentScene();
     scene.start();
     await scene.established();
     const first = scene.newest;
-    await first.send(welcome('again'));
+    await first.send(registered('again'));
     await scene.clock.advance(10);
     expect(first.closed).toBe(true);
-    expect(scene.heard).toEqual(['welcome 1', 'connected', 'disconnected']);
+    expect(scene.notified).toEqual(['registered 1', 'connected', 'disconnected']);
   });
 });
 
@@ -220,7 +220,7 @@ describe('the next session', () => {
     within([200, 400], pauses().at(-1));
   });
 
-  it('does not come quicker after one that lasted long but brought no welcome', async () => {
+  it('does not come quicker after one that lasted long but did not register', async () => {
     scene = new AgentScene();
     scene.start();
     await scene.clock.advance(40_000);
@@ -235,7 +235,7 @@ describe('the next session', () => {
     await scene.clock.advance(10_000);
     expect(scene.sessions).toHaveLength(1);
     expect(scene.newest.closed).toBe(true);
-    expect(scene.heard.at(-1)).toBe('disconnected');
+    expect(scene.notified.at(-1)).toBe('disconnected');
     expect(scene.over).toBe(true);
 
     scene = new AgentScene();
@@ -254,10 +254,10 @@ describe('the next session', () => {
     expect([scene.sessions.length, scene.over]).toEqual([1, true]);
   });
 
-  it('comes whatever ended the one before: a closed line, a broken one, a dial or a hello that failed', async () => {
-    for (const end of ['close', 'cut', 'dial', 'hello'] as const) {
+  it('comes whatever ended the one before: a closed connection, a broken one, a dial or a registration that failed', async () => {
+    for (const end of ['close', 'cut', 'dial', 'register'] as const) {
       scene = new AgentScene();
-      scene.failing = end === 'dial' || end === 'hello' ? end : undefined;
+      scene.failing = end === 'dial' || end === 'register' ? end : undefined;
       scene.start();
       await scene.clock.advance(10);
       if (end === 'close' || end === 'cut') await scene.established();
@@ -292,7 +292,7 @@ describe('the next session', () => {
     scene.refuse = true;
     scene.newest.cut();
     await scene.clock.advance(10_000);
-    expect(scene.heard.filter((each) => each === 'disconnected')).toHaveLength(1);
+    expect(scene.notified.filter((each) => each === 'disconnected')).toHaveLength(1);
   });
 
   it('warns why a good one has ended, not of dials that fail, and not when the agent stops', async () => {
@@ -304,10 +304,10 @@ describe('the next session', () => {
     expect(scene.warnings).toEqual(['connection reset']);
     await scene.clock.advance(400);
     await scene.established();
-    await scene.newest.send(welcome('again'));
+    await scene.newest.send(registered('again'));
     scene.refuse = true;
     await scene.clock.advance(5_000);
-    expect(scene.warnings).toEqual(['connection reset', 'a second welcome']);
+    expect(scene.warnings).toEqual(['connection reset', 'registered twice']);
     scene.refuse = false;
     await scene.clock.advance(2_100);
     await scene.established();
@@ -321,6 +321,6 @@ describe('the next session', () => {
     scene.refuse = true;
     scene.start();
     await scene.clock.advance(5_000);
-    expect(scene.heard).toEqual([]);
+    expect(scene.notified).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ import type {
   Connection,
   FromNode,
   PodStatusUpdate,
-  SessionLine,
+  SessionConnection,
   SessionTransport,
   StreamRequest,
   ToNode,
@@ -29,50 +29,50 @@ export interface SessionDeps {
   readonly handlers: SessionHandlers;
 }
 
-/** What the session needs of the agent, and tells it. */
+/** The agent as its session needs it. */
 export interface SessionHandlers {
-  /** The Node object of the hello. */
+  /** The Node object to register. */
   node(): Node;
-  welcome(message: Welcome): void;
+  registered(message: Registered): void;
   assignments(message: Extract<ToNode, { type: 'assignments' }>): void;
   openStream(id: string, request: StreamRequest, signal: AbortSignal): void;
   closeStream(id: string): void;
-  /** All pods' statuses, for the beginning of a session. */
+  /** The statuses of all pods, sent at the beginning of a session. */
   statuses(): PodStatusUpdate[];
-  /** The next event to tell, if there is one. */
+  /** The next event to send, if there is one. */
   takeEvent(): Event | undefined;
-  /** The node's status when it is to be sent now. */
+  /** The node's status if it is to be sent now. */
   takeNodeStatus(): NodeStatus | undefined;
-  /** What the node uses, when there is news of it. */
+  /** What the node uses, if it was measured since the last call. */
   takeUsage(): UsageReport | undefined;
-  /** A session has begun (after its welcome) or ended. */
+  /** A session has begun (the node is registered) or ended. */
   connected(connected: boolean): void;
-  /** Before a hello: the control plane has not heard of this node for so long that it may have given its pods away. */
-  forgotten(): void;
+  /** Called before a registration: the node's lease may have expired, and its pods may have been replaced. */
+  leaseExpired(): void;
 }
 
-/** Milliseconds. */
-const welcomeCheckMs = 1_000;
-const welcomeWithinMs = 5_000;
-/** Between two status reports: a burst of changes becomes one. */
+/** How often the registration's deadline is checked, and the deadline. Milliseconds. */
+const registrationCheckMs = 1_000;
+const registrationMs = 5_000;
+/** The least time between two status reports, and how long a first change waits for others. */
 const statusEveryMs = 50;
 const statusGatherMs = 2;
 const reconnect = { firstMs: 200, capMs: 2_000 };
-/** A session of this length was a good one: the next try is quick again. */
+/** After a session that lasted this long the backoff starts anew. */
 const goodSessionMs = 3_000;
 
-type Welcome = Extract<ToNode, { type: 'welcome' }>;
+type Registered = Extract<ToNode, { type: 'registered' }>;
 type Ending = { readonly established: boolean; readonly lastedMs: number };
 
 /**
- * The agent's line to the control plane, one disposable session after another:
+ * The agent's sessions with the control plane, one after another:
  *
- *     connect ─▶ hello ─▶ welcome ─▶ COMPLETE ─▶ INCREMENTAL … ─▶ end ─▶ backoff ─▶ connect
- *                            │       statuses, events ─▶
- *                            └─▶ heartbeats, on a connection of their own
+ *     connect ─▶ register ─▶ registered ─▶ COMPLETE ─▶ INCREMENTAL … ─▶ end ─▶ backoff ─▶ connect
+ *                                │         statuses, events ─▶
+ *                                └─▶ heartbeats, on a connection of their own
  *
- * Whatever goes wrong (no welcome in time, no acknowledged heartbeat for the lease's time, a gap in the assignments, a broken
- * connection) ends the session whole. Statuses are kept until acknowledged, across sessions.
+ * Any failure (no registration in time, no acknowledged heartbeat within the lease's duration, a gap in the assignments, a broken
+ * connection) ends the whole session. Statuses are kept across sessions until they are acknowledged.
  */
 export class AgentSession {
   readonly #deps: SessionDeps;
@@ -80,8 +80,8 @@ export class AgentSession {
   readonly #outbox = new StatusOutbox();
   readonly #wakeup = new Wakeup();
   #connected = false;
-  /** From when on the node's lease was surely good, by the monotonic clock, and for how long at least. */
-  #held: { at: number; readonly leaseMs: number } | undefined;
+  /** When the heartbeat that last renewed the node's lease was sent, by the monotonic clock, and the lease's duration. */
+  #lease: { renewedAt: number; readonly leaseMs: number } | undefined;
 
   constructor(deps: SessionDeps) {
     this.#deps = deps;
@@ -92,7 +92,7 @@ export class AgentSession {
     return this.#connected;
   }
 
-  /** How many status reports the control plane has not stored yet. */
+  /** How many status reports the control plane has not acknowledged. */
   get unacknowledged(): number {
     return this.#outbox.unacknowledged;
   }
@@ -102,8 +102,8 @@ export class AgentSession {
     this.#wakeup.wake();
   }
 
-  /** There may be an event or a node status to send. */
-  nudge(): void {
+  /** There may be an event, a node status or a usage report to send. */
+  notify(): void {
     this.#wakeup.wake();
   }
 
@@ -124,38 +124,39 @@ export class AgentSession {
     const signal = AbortSignal.any([outer, end.signal]);
     const state = new SessionState(begun);
     let timer: Timer | undefined;
-    const checkWelcome = (): void => {
-      const due = clock.monotonic() + welcomeCheckMs;
-      timer = clock.timer(welcomeCheckMs, () => {
-        if (state.welcomed) return;
-        // A delay of this process is not the server's silence: its welcome may be waiting to be read.
-        state.excuse(clock.monotonic() - due);
-        if (state.overdue(clock.monotonic())) end.abort(new Error('no welcome in time'));
-        else checkWelcome();
+    const checkRegistration = (): void => {
+      const due = clock.monotonic() + registrationCheckMs;
+      timer = clock.timer(registrationCheckMs, () => {
+        if (state.registered) return;
+        // This process may have been late itself: the server's answer may be waiting to be read.
+        state.addDelay(clock.monotonic() - due);
+        if (state.isOverdue(clock.monotonic())) end.abort(new Error('not registered in time'));
+        else checkRegistration();
       });
     };
-    let connection: SessionLine | undefined;
+    let connection: SessionConnection | undefined;
     try {
-      checkWelcome();
+      checkRegistration();
       const live = transport.connect(signal);
       connection = live;
       const { nodeName, instance } = this.#deps;
-      if (this.#held && clock.monotonic() - this.#held.at >= this.#held.leaseMs) handlers.forgotten();
-      const helloAt = clock.monotonic();
-      const hello = connection.send({ type: 'hello', nodeName, node: handlers.node(), instance });
-      const welcomed = (message: Welcome): void => {
-        // The lease was made after the hello was sent.
-        this.#held = { at: helloAt, leaseMs: message.leaseMs };
-        this.#welcome(message, state);
-        this.#beat(live, message, signal).catch((error) => end.abort(error));
+      const lease = this.#lease;
+      if (lease && clock.monotonic() - lease.renewedAt >= lease.leaseMs) handlers.leaseExpired();
+      const sentAt = clock.monotonic();
+      const sent = connection.send({ type: 'register', nodeName, node: handlers.node(), instance });
+      const registered = (message: Registered): void => {
+        // The lease was granted after the message was sent.
+        this.#lease = { renewedAt: sentAt, leaseMs: message.leaseMs };
+        this.#begin(message, state);
+        this.#sendHeartbeats(live, message, signal).catch((error) => end.abort(error));
       };
-      const reading = this.#read(live, state, welcomed, signal);
-      const writing = hello.then(() => this.#write(live, state, signal));
+      const reading = this.#read(live, state, registered, signal);
+      const writing = sent.then(() => this.#write(live, state, signal));
       await Promise.race([reading, writing, aborted(signal)]);
     } catch (error) {
       if (!outer.aborted) {
         const reason = messageOf(end.signal.reason ?? error);
-        this.#log[state.welcomed ? 'warn' : 'debug']({ err: messageOf(error), reason }, 'session ended');
+        this.#log[state.registered ? 'warn' : 'debug']({ err: messageOf(error), reason }, 'session ended');
       }
     } finally {
       end.abort();
@@ -166,47 +167,47 @@ export class AgentSession {
         handlers.connected(false);
       }
     }
-    return { established: state.welcomed, lastedMs: clock.monotonic() - begun };
+    return { established: state.registered, lastedMs: clock.monotonic() - begun };
   }
 
-  #welcome(message: Welcome, state: SessionState): void {
+  #begin(message: Registered, state: SessionState): void {
     const { handlers } = this.#deps;
-    state.welcome();
+    state.register();
     this.#log.info({ session: message.sessionId }, 'session begun');
     this.#outbox.restart(handlers.statuses());
     this.#connected = true;
-    handlers.welcome(message);
+    handlers.registered(message);
     handlers.connected(true);
     this.#wakeup.wake();
   }
 
-  async #beat(line: SessionLine, welcome: Welcome, signal: AbortSignal): Promise<void> {
+  async #sendHeartbeats(connection: SessionConnection, registered: Registered, signal: AbortSignal): Promise<void> {
     const { clock, random, log } = this.#deps;
-    const confirmed = (sentAt: number): void => {
-      if (this.#held) this.#held.at = sentAt;
+    const acknowledged = (sentAt: number): void => {
+      if (this.#lease) this.#lease.renewedAt = sentAt;
     };
-    await new Heartbeats({ clock, random, log, line, confirmed }, welcome).run(signal);
+    await new Heartbeats({ clock, random, log, connection, acknowledged }, registered).run(signal);
   }
 
   async #read(
     connection: Connection<ToNode, FromNode>,
     state: SessionState,
-    welcomed: (message: Welcome) => void,
+    registered: (message: Registered) => void,
     signal: AbortSignal,
   ): Promise<void> {
     for await (const message of connection.incoming) {
       if (signal.aborted) return;
-      if (message.type === 'welcome') welcomed(message);
+      if (message.type === 'registered') registered(message);
       else this.#take(message, state, signal);
     }
     throw new Error('the control plane has closed the session');
   }
 
-  #take(message: Exclude<ToNode, Welcome>, state: SessionState, signal: AbortSignal): void {
+  #take(message: Exclude<ToNode, Registered>, state: SessionState, signal: AbortSignal): void {
     const { handlers } = this.#deps;
     switch (message.type) {
       case 'assignments':
-        state.chain(message);
+        state.follow(message);
         handlers.assignments(message);
         return;
       case 'statusAck':
@@ -228,7 +229,7 @@ export class AgentSession {
     try {
       for (;;) {
         await this.#wakeup.wait(signal);
-        if (!state.welcomed) continue;
+        if (!state.registered) continue;
         for (let message = this.#next(state); message; message = this.#next(state)) {
           await connection.send(message);
           signal.throwIfAborted();
@@ -262,11 +263,11 @@ export class AgentSession {
   }
 }
 
-/** What one session knows of itself. */
+/** The state of one session. */
 class SessionState {
   statusDue = false;
-  welcomed = false;
-  /** When the session was begun, later by what this process was late since. */
+  registered = false;
+  /** When the session was begun, plus the delays of this process since then. */
   #begun: number;
   /** What the next INCREMENTAL must apply to; undefined before the first COMPLETE. */
   #applied: number | undefined;
@@ -275,22 +276,22 @@ class SessionState {
     this.#begun = now;
   }
 
-  welcome(): void {
-    if (this.welcomed) throw new Error('a second welcome');
-    this.welcomed = true;
+  register(): void {
+    if (this.registered) throw new Error('registered twice');
+    this.registered = true;
   }
 
-  excuse(lateMs: number): void {
-    if (lateMs > welcomeCheckMs / 2) this.#begun += lateMs;
+  /** Counts a delay of this process out of the registration's time. */
+  addDelay(lateMs: number): void {
+    if (lateMs > registrationCheckMs / 2) this.#begun += lateMs;
   }
 
-  /** Whether the welcome is. */
-  overdue(now: number): boolean {
-    return !this.welcomed && now - this.#begun >= welcomeWithinMs;
+  isOverdue(now: number): boolean {
+    return !this.registered && now - this.#begun >= registrationMs;
   }
 
-  /** Throws on a gap: assignments hold only for the state they name. */
-  chain({ mode, appliesTo, resultsIn }: Extract<ToNode, { type: 'assignments' }>): void {
+  /** Throws on a gap: changes hold only for the state that they name. */
+  follow({ mode, appliesTo, resultsIn }: Extract<ToNode, { type: 'assignments' }>): void {
     if (mode === 'INCREMENTAL' && appliesTo !== this.#applied) {
       throw new Error(`a gap in the assignments: at ${this.#applied ?? 'nothing'}, got changes to ${appliesTo}`);
     }

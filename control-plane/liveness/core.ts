@@ -3,7 +3,8 @@ import type { Log } from '../../shared/log.ts';
 import type { Random } from '../../shared/random.ts';
 import type { CertifiedNode, Connection, Heartbeat, HeartbeatAck, HeartbeatServer } from '../../shared/session.ts';
 import { LeaderLease } from './leader-lease.ts';
-import type { LeadershipCell, LeaseStore, Liveness, NodeSessionLease, Term } from './liveness.ts';
+import type { LeaseStore } from './lease-store.ts';
+import type { LeadershipCell, Liveness, NodeSessionLease, Term } from './liveness.ts';
 import { NodeLeases } from './node-leases.ts';
 import { type ServerIdentity, ServerLease } from './server-lease.ts';
 
@@ -14,29 +15,29 @@ export interface LivenessCoreDeps {
   readonly log: Log;
   /** This server's own name. */
   readonly server: string;
-  /** Whether the thread that serves requests has shown a sign of life within maxStallMs. Absent: it is this one. */
-  readonly mainLives?: () => boolean;
-  /** Absent: its own. */
+  /** Whether the main thread's event loop has run within maxStallMs. Absent: this is the main thread. */
+  readonly mainThreadAlive?: () => boolean;
+  /** Absent: one of its own. */
   readonly cell?: LeadershipCell;
 }
 
-/** The rules of Liveness, in whichever thread they run. */
+/** Liveness itself, independent of the thread that it runs in. */
 export class LivenessCore implements Liveness, HeartbeatServer {
   readonly #nodes: NodeLeases;
   readonly #leader: LeaderLease;
-  readonly #deps: LivenessCoreDeps & { readonly mainLives: () => boolean };
+  readonly #deps: LivenessCoreDeps & { readonly mainThreadAlive: () => boolean };
   readonly #stopped = new AbortController();
   #announcing: Promise<void> | undefined;
 
   constructor(deps: LivenessCoreDeps) {
-    const mainLives = deps.mainLives ?? (() => true);
-    this.#deps = { ...deps, mainLives };
+    const mainThreadAlive = deps.mainThreadAlive ?? (() => true);
+    this.#deps = { ...deps, mainThreadAlive };
     this.#nodes = new NodeLeases(this.#deps);
     this.#leader = new LeaderLease({ ...this.#deps, cell: deps.cell ?? { until: 0 } });
   }
 
-  open(session: NodeSessionLease, silent: (reason: string) => void): Promise<number> {
-    return this.#nodes.open(session, silent);
+  open(session: NodeSessionLease, expired: (reason: string) => void): Promise<number> {
+    return this.#nodes.open(session, expired);
   }
 
   close(sessionId: string): void {
@@ -47,8 +48,8 @@ export class LivenessCore implements Liveness, HeartbeatServer {
     this.#nodes.deleted(sessionId);
   }
 
-  beats(connection: Connection<Heartbeat, HeartbeatAck>, caller: CertifiedNode): Promise<void> {
-    return this.#nodes.beats(connection, caller);
+  serveHeartbeats(connection: Connection<Heartbeat, HeartbeatAck>, caller: CertifiedNode): Promise<void> {
+    return this.#nodes.serveHeartbeats(connection, caller);
   }
 
   campaign(holder: string, signal: AbortSignal): Promise<Term> {

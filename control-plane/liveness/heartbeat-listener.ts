@@ -5,8 +5,8 @@ import { ApiError, messageOf, reasons } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import { connectionOver } from '../../shared/rpc/connection.ts';
 import {
-  beatMethod,
   heartbeatFromWire,
+  heartbeatMethod,
   type WireHeartbeat,
   type WireHeartbeatAck,
 } from '../../shared/rpc/heartbeats.ts';
@@ -15,54 +15,51 @@ import type { CertifiedNode, Heartbeat, HeartbeatAck, HeartbeatServer } from '..
 
 export interface HeartbeatListenerDeps {
   readonly heartbeats: HeartbeatServer;
-  /** The node that a certificate of the cluster's CA is of; undefined when it is no node's, or not of this time. `now`: milliseconds since the epoch. */
+  /** The node of a certificate that the cluster's CA has signed; undefined if it is not a node's, or not valid `now`, milliseconds since the epoch. */
   readonly nodeOf: (certificate: PeerCertificate, now: number) => CertifiedNode | undefined;
   readonly tls: ServerTls;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** The Heartbeats service on a port of its own: only nodes connect, only heartbeats travel. */
+/** The Heartbeats service on a port of its own, for nodes only. */
 export interface HeartbeatListener {
-  /** Binds `host:port` (port 0: any) and serves; resolves with the port. */
+  /** Binds `host:port` (port 0: any free one) and serves; resolves with the port. */
   listen(address: string): Promise<number>;
-  /** New certificates for the connections to come. */
+  /** New certificates for later connections. */
   replaceTls(tls: ServerTls): void;
   close(): void;
 }
 
 const settings = {
-  // A heartbeat is some 50 bytes.
+  // A heartbeat has about 50 bytes.
   'grpc.max_receive_message_length': 1024,
   'grpc.max_concurrent_streams': 4,
-  // Connections that went without a word, or are not used, are closed.
+  // Broken and idle connections are closed.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
   'grpc.max_connection_idle_ms': 30_000,
 };
 
-type BeatStream = ServerDuplexStream<WireHeartbeat, WireHeartbeatAck>;
+type HeartbeatStream = ServerDuplexStream<WireHeartbeat, WireHeartbeatAck>;
 
 export function createHeartbeatListener(deps: HeartbeatListenerDeps): HeartbeatListener {
   const { clock, heartbeats, nodeOf, log } = deps;
   const server = new Server(settings);
   const credentials = new ReplaceableCredentials(deps.tls, { required: true, sendsAuthority: false });
 
-  async function serve(stream: BeatStream): Promise<void> {
+  async function serve(stream: HeartbeatStream): Promise<void> {
     const { sslPeerCertificate: certificate } = stream.getAuthContext();
     const caller = certificate && nodeOf(certificate, clock.now());
     if (!caller) throw new ApiError('Forbidden', 'only nodes send heartbeats');
-    const ackToWire = ({ sequence }: HeartbeatAck): WireHeartbeatAck => ({ sequence });
-    const connection = connectionOver<WireHeartbeat, WireHeartbeatAck, Heartbeat, HeartbeatAck>(
-      stream,
-      ackToWire,
-      heartbeatFromWire,
-      (error) => error,
-    );
-    await heartbeats.beats(connection, caller);
+    const connection = connectionOver<WireHeartbeat, WireHeartbeatAck, Heartbeat, HeartbeatAck>(stream, {
+      encode: ({ sequence }) => ({ sequence }),
+      decode: heartbeatFromWire,
+    });
+    await heartbeats.serveHeartbeats(connection, caller);
   }
 
-  const handler = (stream: BeatStream): void => {
+  const handler = (stream: HeartbeatStream): void => {
     serve(stream).then(
       () => {
         if (!stream.destroyed) stream.end();
@@ -77,7 +74,7 @@ export function createHeartbeatListener(deps: HeartbeatListenerDeps): HeartbeatL
       },
     );
   };
-  server.addService({ Beat: beatMethod() }, { Beat: handler });
+  server.addService({ Beat: heartbeatMethod() }, { Beat: handler });
 
   return {
     listen: (address) =>

@@ -5,29 +5,29 @@ import type { Lease } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
 import { type Random, uuid } from '../../shared/random.ts';
 import type { Item } from '../store/store.ts';
-import { leaseKey } from './lease-key.ts';
-import type { LeadershipCell, LeaseStore, Term } from './liveness.ts';
+import { type LeaseStore, leaseKey } from './lease-store.ts';
+import type { LeadershipCell, Term } from './liveness.ts';
 
-/** The leader's lease, and how often it is renewed; a follower looks as often. Milliseconds. */
+/** The duration of the leader's lease, and how often it is renewed, or checked by the other servers. Milliseconds. */
 const ttlMs = 6_000;
 export const renewMs = 1_500;
 const retry = { firstMs: 200, capMs: renewMs };
-/** How long a renewal is good for, from when it was sent: well before etcd lets the lease go. */
-const trustMs = ttlMs - renewMs;
+/** How long the leadership lasts after a renewal was sent: it ends before etcd's lease does. */
+const leadMs = ttlMs - renewMs;
 
 export interface LeaderLeaseDeps {
   readonly store: LeaseStore;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Whether the thread that does the leader's work lives; see maxStallMs. */
-  readonly mainLives: () => boolean;
+  /** Whether the main thread's event loop runs, see maxStallMs. */
+  readonly mainThreadAlive: () => boolean;
   readonly cell: LeadershipCell;
 }
 
 /**
- * The leadership: a Lease object on an etcd lease, which is there as long as its holder lives. A holder that comes back under the
- * same name leads on at once.
+ * The leadership: a Lease object on an etcd lease, held by one server. A server that restarts under the same name leads again at
+ * once.
  */
 export class LeaderLease {
   readonly #deps: LeaderLeaseDeps;
@@ -39,21 +39,21 @@ export class LeaderLease {
 
   /** As Liveness.campaign. */
   async campaign(holder: string, signal: AbortSignal): Promise<Term> {
-    const { clock, random, log, mainLives } = this.#deps;
+    const { clock, random, log, mainThreadAlive } = this.#deps;
     for (let attempt = 0; ; attempt++) {
       signal.throwIfAborted();
       try {
-        const asked = clock.monotonic();
-        const lease = mainLives() ? await this.#acquire(holder) : undefined;
-        if (lease) return this.#begin(lease, asked);
+        const sentAt = clock.monotonic();
+        const lease = mainThreadAlive() ? await this.#acquire(holder) : undefined;
+        if (lease) return this.#begin(lease, sentAt);
       } catch (error) {
-        log.warn({ component: 'leader', err: messageOf(error) }, 'leadership not settled');
+        log.warn({ component: 'leader', err: messageOf(error) }, 'campaign failed');
       }
       await clock.sleep(backoffMs(attempt, retry, random), signal);
     }
   }
 
-  /** The etcd lease that holds our Lease object; undefined when another server leads. */
+  /** The etcd lease of this server's Lease object; undefined if another server leads. */
   async #acquire(holder: string): Promise<string | undefined> {
     const { store, clock, random } = this.#deps;
     const { item } = await store.get(this.#key);
@@ -65,12 +65,12 @@ export class LeaderLease {
     return ok ? lease : undefined;
   }
 
-  #begin(lease: string, asked: number): Term {
+  #begin(lease: string, sentAt: number): Term {
     const { cell, clock, store, log } = this.#deps;
     const stopped = new AbortController();
     let ended = false;
-    cell.until = asked + trustMs;
-    const over = this.#renew(lease, asked, stopped.signal).finally(() => {
+    cell.until = sentAt + leadMs;
+    const over = this.#renew(lease, sentAt, stopped.signal).finally(() => {
       ended = true;
       cell.until = 0;
     });
@@ -82,37 +82,40 @@ export class LeaderLease {
         stopped.abort();
         await over;
         await store.revokeLease(lease).catch((error: unknown) => {
-          log.debug({ component: 'leader', err: messageOf(error) }, 'the lease of the leader runs out by itself');
+          log.debug(
+            { component: 'leader', err: messageOf(error) },
+            'the lease of the leader was not revoked: it will expire',
+          );
         });
       },
     };
   }
 
-  /** Returns when the lease can no longer be trusted, well before etcd lets it go. */
-  async #renew(lease: string, asked: number, signal: AbortSignal): Promise<void> {
-    const { clock, store, cell, mainLives, log } = this.#deps;
-    let renewed = asked;
+  /** Returns when the leadership has ended, which is before etcd's lease expires. */
+  async #renew(lease: string, sentAt: number, signal: AbortSignal): Promise<void> {
+    const { clock, store, cell, mainThreadAlive, log } = this.#deps;
+    let renewed = sentAt;
     while (!signal.aborted) {
       await clock.sleep(renewMs, signal).catch(() => undefined);
       if (signal.aborted) return;
-      if (!mainLives()) {
-        log.error({ component: 'leader' }, 'this server has been busy for too long to lead');
+      if (!mainThreadAlive()) {
+        log.error({ component: 'leader' }, 'the main thread has stalled for too long to lead');
         return;
       }
       const sent = clock.monotonic();
-      const patience = renewed + trustMs - sent;
+      const leftMs = renewed + leadMs - sent;
       const alive = await Promise.race([
         store.keepAlive(lease).catch((error: unknown) => {
           log.warn({ component: 'leader', err: messageOf(error) }, 'the lease of the leader was not renewed');
         }),
-        clock.sleep(Math.max(0, patience), signal).catch(() => undefined),
+        clock.sleep(Math.max(0, leftMs), signal).catch(() => undefined),
       ]);
       if (alive === false || signal.aborted) return;
       if (alive) {
         renewed = sent;
-        cell.until = sent + trustMs;
+        cell.until = sent + leadMs;
       }
-      if (clock.monotonic() - renewed > trustMs) return;
+      if (clock.monotonic() - renewed > leadMs) return;
     }
   }
 }

@@ -1,34 +1,32 @@
-import type { Store } from '../store/store.ts';
 import type { ServerIdentity } from './server-lease.ts';
 
 /**
- * What shows others that this server, and the nodes that have their session with it, live: leases that are renewed without
- * waiting for requests. One implementation of the rules (`core.ts`) and two hosts: this thread, for simulations and tests, and a
- * thread of its own (`worker-liveness.ts`). All methods throw ApiError.
+ * The leases of this server and of the nodes that have their session with it, and the leadership. They are renewed without waiting
+ * for requests: by `core.ts` in a thread of its own (`thread-host.ts`), in simulations and tests in this one. All methods throw ApiError.
  */
 export interface Liveness {
   /**
-   * Makes the node's lease, in place of that of a former session, and takes heartbeats for it. Returns the revision of its Lease
-   * object. Calls `silent`, once, when no heartbeat has come for the lease's time.
+   * Acquires the node's lease, in place of that of an earlier session, and accepts heartbeats for it. Returns the revision of the
+   * Lease object. Calls `expired` once, when no heartbeat was received for the lease's duration.
    */
-  open(session: NodeSessionLease, silent: (reason: string) => void): Promise<number>;
-  /** The session is over: its heartbeats are refused from now on. The lease runs out by itself, unless the node comes back. */
+  open(session: NodeSessionLease, expired: (reason: string) => void): Promise<number>;
+  /** Refuses further heartbeats of the session. The lease expires unless the node opens another session. */
   close(sessionId: string): void;
-  /** The node's Lease object was deleted: the next heartbeat makes it again. */
+  /** The node's Lease object was deleted: the next heartbeat creates it again. */
   leaseDeleted(sessionId: string): void;
-  /** Shows the other servers where this one is, until it stops. */
+  /** Publishes this server's addresses in a Lease until it stops. */
   announce(server: ServerIdentity): Promise<void>;
   /**
-   * Resolves when this server leads, by the name `holder`. One at a time: after the end of the term before. Rejects with the
-   * signal's reason.
+   * Resolves when this server leads, under the name `holder`. Only one campaign at a time, after the end of the term before.
+   * Rejects with the signal's reason.
    */
   campaign(holder: string, signal: AbortSignal): Promise<Term>;
-  /** Ends the announcement and all streams of heartbeats. */
+  /** Ends the server's own lease and all streams of heartbeats. */
   stop(): Promise<void>;
 }
 
 export interface NodeSessionLease {
-  /** Not guessable: heartbeats name it. */
+  /** Named by heartbeats. Not guessable. */
   readonly id: string;
   readonly node: string;
   readonly leaseMs: number;
@@ -37,26 +35,23 @@ export interface NodeSessionLease {
 /** A time during which this server leads. */
 export interface Term {
   /**
-   * Whether the leadership is confirmed for this moment, by the monotonic time at which the last confirmed renewal was sent. To be
-   * asked before each write that only a leader may do: a thread that was busy knows of no event.
+   * Whether this server leads now, counted from the monotonic time at which the last successful renewal was sent. Checked before each
+   * write of the leader, as a busy thread receives the end of a term late.
    */
   holds(): boolean;
-  /** Resolves when it is over; never rejects. */
+  /** Resolves when the term has ended; never rejects. */
   readonly over: Promise<void>;
-  /** Lets others lead at once. */
+  /** Ends the term, so that others can lead at once. */
   resign(): Promise<void>;
 }
 
-/** Until when this server surely leads, in monotonic milliseconds; written by the thread that renews, read by the leader. */
+/** The monotonic time in milliseconds until which this server leads; written by the thread that renews, read by the leader. */
 export interface LeadershipCell {
   until: number;
 }
 
-/** What leases need of a store. */
-export type LeaseStore = Pick<Store, 'get' | 'txn' | 'grantLease' | 'keepAlive' | 'revokeLease'>;
-
 /**
- * How long the thread that serves requests may show no sign of life before nothing is renewed for it any more, in milliseconds. It
- * bounds how long a server that does nothing may lead and keep nodes.
+ * How long the event loop of the main thread may stall before its leases are no longer renewed, in milliseconds. It bounds how long a
+ * server that is stuck leads and keeps nodes.
  */
 export const maxStallMs = 30_000;

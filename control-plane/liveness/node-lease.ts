@@ -1,12 +1,11 @@
-import type { Clock } from '../../shared/clock.ts';
-import { formatMicroTime } from '../../shared/clock.ts';
+import { type Clock, formatMicroTime } from '../../shared/clock.ts';
 import type { Lease } from '../../shared/generated/types.ts';
 import { type Random, uuid } from '../../shared/random.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
-import { leaseKey } from './lease-key.ts';
-import type { LeaseStore, NodeSessionLease } from './liveness.ts';
+import { type LeaseStore, leaseKey } from './lease-store.ts';
+import type { NodeSessionLease } from './liveness.ts';
 
-/** On a node's Lease: the server that the node has its session with. */
+/** On a node's Lease: the server with which the node has its session. */
 export const serverAnnotation = 'coracle.io/server';
 
 export interface NodeLeaseDeps {
@@ -18,8 +17,8 @@ export interface NodeLeaseDeps {
 }
 
 /**
- * A node's liveness: a Lease object on an etcd lease. While heartbeats arrive the etcd lease is kept alive, which writes nothing;
- * when they stop the object vanishes, and everyone who watches Leases sees it.
+ * A node's lease: a Lease object on an etcd lease. Heartbeats keep the etcd lease alive, which writes nothing. When they stop, etcd
+ * deletes the object, which watches of Leases show.
  */
 export class NodeLease {
   readonly #deps: NodeLeaseDeps;
@@ -35,7 +34,7 @@ export class NodeLease {
     this.#uid = uuid(deps.random);
   }
 
-  /** Makes the node's lease, in place of a former session's. Returns the revision of its object. */
+  /** Acquires the lease, in place of an earlier session's. Returns the revision of the Lease object. */
   async acquire(): Promise<number> {
     const { store, clock, server } = this.#deps;
     const lease = await store.grantLease(this.#ttlSeconds);
@@ -67,12 +66,12 @@ export class NodeLease {
     return revision;
   }
 
-  /** The object was deleted: the next renewal makes it again. */
+  /** The object was deleted: the next renewal creates it again. */
   deleted(): void {
     this.#lease = undefined;
   }
 
-  /** Keeps the node alive for another `leaseMs`. Throws ApiError when the store cannot promise it. */
+  /** Renews the lease for another `leaseMs`. Throws ApiError. */
   async renew(): Promise<void> {
     if (this.#lease && (await this.#deps.store.keepAlive(this.#lease))) return;
     await this.acquire();

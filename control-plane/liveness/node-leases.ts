@@ -5,45 +5,46 @@ import type { CertifiedNode, Connection, Heartbeat, HeartbeatAck, HeartbeatServe
 import type { NodeSessionLease } from './liveness.ts';
 import { NodeLease, type NodeLeaseDeps } from './node-lease.ts';
 
-/** A stream of heartbeats that has not named its session by then is closed. */
-const firstBeatMs = 5_000;
-/** Heartbeats that come faster wait: a node costs etcd no more than this. */
+/** The time within which a stream must send its first heartbeat. Milliseconds. */
+const firstHeartbeatMs = 5_000;
+/** The least time between two renewals of one lease: faster heartbeats wait. Milliseconds. */
 const minIntervalMs = 100;
 
 export interface NodeLeasesDeps extends NodeLeaseDeps {
   readonly log: Log;
-  /** Whether the thread that holds the sessions does; see maxStallMs. */
-  readonly mainLives: () => boolean;
+  /** Whether the main thread's event loop runs, see maxStallMs. */
+  readonly mainThreadAlive: () => boolean;
 }
 
-type BeatConnection = Connection<Heartbeat, HeartbeatAck>;
+type HeartbeatConnection = Connection<Heartbeat, HeartbeatAck>;
 
-interface Held {
+interface LeasedSession {
   readonly session: NodeSessionLease;
   readonly lease: NodeLease;
-  heardAt: number;
+  /** When the last heartbeat was received, by the monotonic clock. */
+  heartbeatAt: number;
   watchdog: Timer | undefined;
-  connection: BeatConnection | undefined;
+  connection: HeartbeatConnection | undefined;
 }
 
-/** The leases of the nodes that have their session with this server, renewed by their heartbeats. */
+/** The leases of the nodes that have their session with this server. Heartbeats renew them. */
 export class NodeLeases implements HeartbeatServer {
   readonly #deps: NodeLeasesDeps;
-  readonly #held = new Map<string, Held>();
+  readonly #sessions = new Map<string, LeasedSession>();
 
   constructor(deps: NodeLeasesDeps) {
     this.#deps = deps;
   }
 
   /** As Liveness.open. */
-  async open(session: NodeSessionLease, silent: (reason: string) => void): Promise<number> {
+  async open(session: NodeSessionLease, expired: (reason: string) => void): Promise<number> {
     const lease = new NodeLease(this.#deps, session);
-    const heardAt = this.#deps.clock.monotonic();
-    const held: Held = { session, lease, heardAt, watchdog: undefined, connection: undefined };
-    this.#held.set(session.id, held);
+    const heartbeatAt = this.#deps.clock.monotonic();
+    const leased: LeasedSession = { session, lease, heartbeatAt, watchdog: undefined, connection: undefined };
+    this.#sessions.set(session.id, leased);
     try {
       const revision = await lease.acquire();
-      this.#watch(held, silent);
+      this.#watch(leased, expired);
       return revision;
     } catch (error) {
       this.close(session.id);
@@ -52,59 +53,59 @@ export class NodeLeases implements HeartbeatServer {
   }
 
   deleted(id: string): void {
-    this.#held.get(id)?.lease.deleted();
+    this.#sessions.get(id)?.lease.deleted();
   }
 
   close(id: string): void {
-    const held = this.#held.get(id);
-    this.#held.delete(id);
-    held?.watchdog?.cancel();
-    held?.connection?.close();
+    const leased = this.#sessions.get(id);
+    this.#sessions.delete(id);
+    leased?.watchdog?.cancel();
+    leased?.connection?.close();
   }
 
   closeAll(): void {
-    for (const id of [...this.#held.keys()]) this.close(id);
+    for (const id of [...this.#sessions.keys()]) this.close(id);
   }
 
-  async beats(connection: BeatConnection, caller: CertifiedNode): Promise<void> {
+  async serveHeartbeats(connection: HeartbeatConnection, caller: CertifiedNode): Promise<void> {
     const { clock } = this.#deps;
-    const first = clock.timer(firstBeatMs, () => connection.close());
-    let held: Held | undefined;
+    const first = clock.timer(firstHeartbeatMs, () => connection.close());
+    let leased: LeasedSession | undefined;
     try {
       for await (const { sessionId, sequence } of connection.incoming) {
         first.cancel();
-        held ??= this.#join(sessionId, connection, caller.node);
-        // The session is over, or has another stream by now.
-        if (held.connection !== connection || !this.#held.has(held.session.id)) return;
+        leased ??= this.#join(sessionId, connection, caller.node);
+        // The session has ended, or has another stream.
+        if (leased.connection !== connection || !this.#sessions.has(leased.session.id)) return;
         if (clock.now() >= caller.until) {
-          throw new ApiError('Unauthorized', `the certificate of node ${caller.node} has ended`);
+          throw new ApiError('Unauthorized', `the certificate of node ${caller.node} has expired`);
         }
         const at = clock.monotonic();
-        held.heardAt = at;
-        if (await this.#renewed(held)) await connection.send({ sequence });
+        leased.heartbeatAt = at;
+        if (await this.#renewed(leased)) await connection.send({ sequence });
         const early = at + minIntervalMs - clock.monotonic();
         if (early > 0) await clock.sleep(early);
       }
     } finally {
       first.cancel();
-      if (held?.connection === connection) held.connection = undefined;
+      if (leased?.connection === connection) leased.connection = undefined;
     }
   }
 
-  #join(id: string | undefined, connection: BeatConnection, node: string): Held {
-    const held = id === undefined ? undefined : this.#held.get(id);
-    // Whose another session is, a node is not told.
-    if (held?.session.node !== node)
+  #join(id: string | undefined, connection: HeartbeatConnection, node: string): LeasedSession {
+    const leased = id === undefined ? undefined : this.#sessions.get(id);
+    // The same answer for a session that is another node's.
+    if (leased?.session.node !== node)
       throw new ApiError('NotFound', `node ${node} has no such session with this server`);
-    held.connection?.close();
-    held.connection = connection;
-    return held;
+    leased.connection?.close();
+    leased.connection = connection;
+    return leased;
   }
 
-  /** False: the agent gets no acknowledgement, and knows by its own clock how long it may go on. */
-  async #renewed({ session, lease }: Held): Promise<boolean> {
-    const { log, mainLives } = this.#deps;
-    if (!mainLives()) return false;
+  /** False: the heartbeat is not acknowledged. */
+  async #renewed({ session, lease }: LeasedSession): Promise<boolean> {
+    const { log, mainThreadAlive } = this.#deps;
+    if (!mainThreadAlive()) return false;
     try {
       await lease.renew();
       return true;
@@ -114,18 +115,18 @@ export class NodeLeases implements HeartbeatServer {
     }
   }
 
-  #watch(held: Held, silent: (reason: string) => void): void {
+  #watch(leased: LeasedSession, expired: (reason: string) => void): void {
     const { clock } = this.#deps;
-    const { id, node, leaseMs } = held.session;
-    if (!this.#held.has(id)) return;
+    const { id, node, leaseMs } = leased.session;
+    if (!this.#sessions.has(id)) return;
     const check = (): void => {
-      const silence = clock.monotonic() - held.heardAt;
-      if (silence < leaseMs) {
-        held.watchdog = clock.timer(leaseMs - silence, check);
+      const sinceMs = clock.monotonic() - leased.heartbeatAt;
+      if (sinceMs < leaseMs) {
+        leased.watchdog = clock.timer(leaseMs - sinceMs, check);
         return;
       }
       this.close(id);
-      silent(`node ${node} has sent no heartbeat for ${Math.round(silence)} ms`);
+      expired(`node ${node} has sent no heartbeat for ${Math.round(sinceMs)} ms`);
     };
     check();
   }

@@ -1,11 +1,9 @@
-import type { Clock } from '../../shared/clock.ts';
-import { formatMicroTime } from '../../shared/clock.ts';
+import { type Clock, formatMicroTime } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Lease } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
 import { type Random, uuid } from '../../shared/random.ts';
-import { leaseKey } from './lease-key.ts';
-import type { LeaseStore } from './liveness.ts';
+import { type LeaseStore, leaseKey } from './lease-store.ts';
 
 const ttlMs = 10_000;
 const renewMs = 3_000;
@@ -15,12 +13,12 @@ export const serverLabel = { key: 'apiserver.kubernetes.io/identity', value: 'ku
 const restAnnotation = 'coracle.io/rest-address';
 const grpcAnnotation = 'coracle.io/grpc-address';
 
-/** What a server says of itself to the others. */
+/** A server as the other servers see it. */
 export interface ServerIdentity {
   /** Its own name, the same after a restart. */
   readonly id: string;
   readonly host: string;
-  /** `host:port` where others reach its two APIs. Absent when there is no such address. */
+  /** The `host:port` of each of its two APIs. Absent if other servers cannot reach it. */
   readonly rest?: string;
   readonly grpc?: string;
 }
@@ -30,13 +28,13 @@ export interface ServerLeaseDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Whether the thread that serves requests lives; see maxStallMs. Absent: it does. */
-  readonly mainLives?: () => boolean;
+  /** Whether the main thread's event loop runs, see maxStallMs. Absent: it does. */
+  readonly mainThreadAlive?: () => boolean;
 }
 
 /**
- * Shows that a server lives, and where: a Lease object in kube-system, as Kubernetes' API servers have them, on an etcd lease. It
- * is gone ten seconds after its server at the latest.
+ * A server's own lease with its addresses: a Lease object in kube-system, as Kubernetes' API servers have, on an etcd lease. It
+ * expires ten seconds after the server has stopped.
  */
 export class ServerLease {
   readonly #deps: ServerLeaseDeps;
@@ -50,10 +48,10 @@ export class ServerLease {
     this.#instance = uuid(deps.random);
   }
 
-  /** Never rejects: what fails is done by a later renewal. */
+  /** Never rejects: a failure is left to the next renewal. */
   async renew(): Promise<void> {
-    const { store, log, mainLives = () => true } = this.#deps;
-    if (!mainLives()) return;
+    const { store, log, mainThreadAlive = () => true } = this.#deps;
+    if (!mainThreadAlive()) return;
     try {
       const key = leaseKey(serverLeaseNamespace, serverLeaseName(this.#identity.id));
       const alive = this.#lease !== undefined && (await store.keepAlive(this.#lease));
@@ -68,7 +66,7 @@ export class ServerLease {
     }
   }
 
-  /** Renews until aborted, then revokes: others do not wait until the lease has run out. Never rejects. */
+  /** Renews until aborted, then revokes the lease. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { store, clock, log } = this.#deps;
     while (!signal.aborted) {
@@ -77,7 +75,7 @@ export class ServerLease {
     }
     if (this.#lease === undefined) return;
     await store.revokeLease(this.#lease).catch((error) => {
-      log.debug({ err: messageOf(error) }, 'the lease of this server runs out by itself');
+      log.debug({ err: messageOf(error) }, 'the lease of this server was not revoked: it will expire');
     });
   }
 
@@ -111,7 +109,7 @@ export function serverLeaseName(id: string): string {
   return `${namePrefix}${id}`;
 }
 
-/** Undefined when it is another lease than a server's. */
+/** Undefined for a lease that is not a server's. */
 export function serverOf({ metadata }: Lease): ServerIdentity | undefined {
   const { name, namespace, labels = {}, annotations = {} } = metadata;
   if (namespace !== serverLeaseNamespace || labels[serverLabel.key] !== serverLabel.value) return undefined;

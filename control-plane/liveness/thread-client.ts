@@ -4,17 +4,23 @@ import type { ServerTls } from '../../shared/rpc/server-credentials.ts';
 import type { ObserveStore } from '../store/metrics.ts';
 import { type Liveness, maxStallMs, type NodeSessionLease, type Term } from './liveness.ts';
 import type { ServerIdentity } from './server-lease.ts';
-import { beatMs, type FromThread, type SharedTimes, type ThreadPort, type ToThread } from './thread-messages.ts';
+import {
+  aliveIntervalMs,
+  type FromThread,
+  type SharedTimes,
+  type ThreadPort,
+  type ToThread,
+} from './thread-messages.ts';
 
 export interface ThreadClientDeps {
   readonly port: ThreadPort<FromThread, ToThread>;
   readonly times: SharedTimes;
-  /** Monotonic milliseconds that both threads count alike. */
+  /** Monotonic milliseconds, the same in both threads. */
   readonly now: () => number;
   readonly clock: Clock;
-  /** Called once when the thread has died, or does not run any more. */
+  /** Called once, when the liveness thread has exited or stalled. */
   readonly failed: (error: Error) => void;
-  /** RecordedEvent of each call to etcd that the thread has made. */
+  /** Called for each call to etcd that the liveness thread has made. */
   readonly observe?: ObserveStore;
 }
 
@@ -23,25 +29,25 @@ interface Call {
   reject(error: unknown): void;
 }
 
-/** How long the thread may take to stop, in milliseconds. */
+/** How long the liveness thread may take to stop, in milliseconds. */
 const stopMs = 3_000;
 
-/** Liveness as the thread that serves requests sees it: asks the liveness thread. */
+/** Liveness in the main thread: calls the liveness thread. */
 export class ThreadClient implements Liveness {
   readonly #deps: ThreadClientDeps;
   readonly #calls = new Map<number, Call>();
-  readonly #silent = new Map<string, (reason: string) => void>();
+  readonly #expired = new Map<string, (reason: string) => void>();
   readonly #terms = new Map<number, () => void>();
   #next = 1;
-  #beat: Timer | undefined;
-  /** Beats of this thread since the other one's last. */
+  #aliveTimer: Timer | undefined;
+  /** Intervals of this thread in which the liveness thread's event loop did not run. */
   #missed = 0;
   #ended = false;
 
   constructor(deps: ThreadClientDeps) {
     this.#deps = deps;
     deps.port.on('message', (message) => this.#take(message));
-    this.#show(deps.times.threadRan);
+    this.#recordAlive(deps.times.livenessAliveAt);
   }
 
   listen(address: string): Promise<number> {
@@ -52,18 +58,18 @@ export class ThreadClient implements Liveness {
     this.#send({ type: 'tls', tls });
   }
 
-  async open(session: NodeSessionLease, silent: (reason: string) => void): Promise<number> {
-    this.#silent.set(session.id, silent);
+  async open(session: NodeSessionLease, expired: (reason: string) => void): Promise<number> {
+    this.#expired.set(session.id, expired);
     try {
       return await this.#number((call) => ({ type: 'open', call, session }));
     } catch (error) {
-      this.#silent.delete(session.id);
+      this.#expired.delete(session.id);
       throw error;
     }
   }
 
   close(session: string): void {
-    if (this.#silent.delete(session)) this.#send({ type: 'close', session });
+    if (this.#expired.delete(session)) this.#send({ type: 'close', session });
   }
 
   leaseDeleted(session: string): void {
@@ -113,11 +119,11 @@ export class ThreadClient implements Liveness {
     this.end();
   }
 
-  /** The thread is gone: nothing is asked of it any more, and nothing is answered. */
+  /** The thread has exited: fails all calls and ends all terms. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#beat?.cancel();
+    this.#aliveTimer?.cancel();
     this.#deps.times.leadsUntil = 0;
     for (const { reject } of this.#calls.values()) reject(gone());
     this.#calls.clear();
@@ -153,9 +159,9 @@ export class ThreadClient implements Liveness {
         this.#calls.get(message.call)?.reject(new ApiError(message.reason, message.message));
         this.#calls.delete(message.call);
         return;
-      case 'silent':
-        this.#silent.get(message.session)?.(message.reason);
-        this.#silent.delete(message.session);
+      case 'expired':
+        this.#expired.get(message.session)?.(message.reason);
+        this.#expired.delete(message.session);
         return;
       case 'over':
         this.#terms.get(message.term)?.();
@@ -166,19 +172,19 @@ export class ThreadClient implements Liveness {
     }
   }
 
-  /** Shows that this thread's loop runs, and looks whether the other's does. `before`: its last sign. */
-  #show(before: number): void {
+  /** Records that this event loop runs, and checks that of the liveness thread. `before`: when that last ran. */
+  #recordAlive(before: number): void {
     const { times, now, clock, failed } = this.#deps;
-    times.mainRan = now();
-    const ran = times.threadRan;
-    // Counted in beats of this thread: after a stop of the whole process both are late.
+    times.mainAliveAt = now();
+    const ran = times.livenessAliveAt;
+    // Counted in intervals of this thread: after a stop of the whole process both are late.
     this.#missed = ran === before ? this.#missed + 1 : 0;
-    if (this.#missed * beatMs >= maxStallMs) {
+    if (this.#missed * aliveIntervalMs >= maxStallMs) {
       this.end();
-      failed(new Error('the liveness thread does not run any more'));
+      failed(new Error('the liveness thread has stalled'));
       return;
     }
-    this.#beat = clock.timer(beatMs, () => this.#show(ran));
+    this.#aliveTimer = clock.timer(aliveIntervalMs, () => this.#recordAlive(ran));
   }
 }
 

@@ -10,11 +10,11 @@ export interface ThreadHostDeps {
   readonly core: LivenessCore;
   readonly listener: HeartbeatListener;
   readonly log: Log;
-  /** Called when everything has been stopped and answered. */
+  /** Called when everything has stopped and the last answer was sent. */
   readonly stopped: () => void;
 }
 
-/** The liveness thread's end: carries out what the other thread asks of the core. */
+/** The liveness thread's end: runs the main thread's calls on the core. */
 export function hostLiveness({ port, core, listener, log, stopped }: ThreadHostDeps): void {
   const campaigns = new Map<number, AbortController>();
   const terms = new Map<number, Term>();
@@ -46,14 +46,14 @@ export function hostLiveness({ port, core, listener, log, stopped }: ThreadHostD
     listener.close();
   }
 
-  /** Resolves with what is answered; undefined for what has no answer. */
+  /** Resolves with the answer; undefined for a message without one. */
   function carryOut(message: ToThread): Promise<unknown> | undefined {
     switch (message.type) {
       case 'listen':
         return listener.listen(message.address);
       case 'open': {
         const { session } = message;
-        return core.open(session, (reason) => send({ type: 'silent', session: session.id, reason }));
+        return core.open(session, (reason) => send({ type: 'expired', session: session.id, reason }));
       }
       case 'announce':
         return core.announce(message.server);
@@ -64,7 +64,7 @@ export function hostLiveness({ port, core, listener, log, stopped }: ThreadHostD
       case 'stop':
         return stop();
       case 'cancel':
-        campaigns.get(message.campaign)?.abort(new Error('no longer wanted'));
+        campaigns.get(message.campaign)?.abort(new Error('the campaign was cancelled'));
         return undefined;
       case 'close':
         core.close(message.session);
@@ -86,7 +86,7 @@ export function hostLiveness({ port, core, listener, log, stopped }: ThreadHostD
       }
     } catch (error) {
       const reason = error instanceof ApiError ? error.reason : 'InternalError';
-      log.debug({ component: 'liveness', type: message.type, err: messageOf(error) }, 'a message was not carried out');
+      log.debug({ component: 'liveness', type: message.type, err: messageOf(error) }, 'a call failed');
       if ('call' in message) send({ type: 'failed', call: message.call, reason, message: messageOf(error) });
     }
     if (message.type === 'stop') stopped();

@@ -10,7 +10,7 @@ import { connectionPair } from '../../test/support/node-session.ts';
 import { MemoryStore } from '../store/memory.ts';
 import { LivenessCore } from './core.ts';
 import type { HeartbeatListener } from './heartbeat-listener.ts';
-import { leaseKey } from './lease-key.ts';
+import { leaseKey } from './lease-store.ts';
 import { ThreadClient } from './thread-client.ts';
 import { hostLiveness } from './thread-host.ts';
 import { SharedTimes } from './thread-messages.ts';
@@ -83,20 +83,20 @@ describe('liveness from another thread', () => {
     expect(times.leadsUntil).toBe(0);
   });
 
-  it('keeps a node’s lease, and tells of its silence once', async () => {
-    const silences: string[] = [];
+  it('keeps a node’s lease, and reports once that it expired', async () => {
+    const expirations: string[] = [];
     const session = { id: 'secret', node: 'n', leaseMs: 200 };
-    const revision = await client.open(session, (reason) => void silences.push(reason));
+    const revision = await client.open(session, (reason) => void expirations.push(reason));
     expect((await store.get(nodeKey)).item?.revision).toBe(revision);
     const [agent, server] = connectionPair<{ sequence: number }, { sequence: number; sessionId?: string }>();
-    const serving = core.beats(server, { node: 'n', until: Number.POSITIVE_INFINITY });
+    const serving = core.serveHeartbeats(server, { node: 'n', until: Number.POSITIVE_INFINITY });
     await agent.send({ sequence: 7, sessionId: 'secret' });
     for await (const ack of agent.incoming) {
       expect(ack).toEqual({ sequence: 7 });
       break;
     }
-    await eventually(() => silences.length > 0);
-    expect(silences).toEqual([expect.stringMatching(/^node n has sent no heartbeat for 2\d\d ms$/)]);
+    await eventually(() => expirations.length > 0);
+    expect(expirations).toEqual([expect.stringMatching(/^node n has sent no heartbeat for 2\d\d ms$/)]);
     await serving.catch(() => undefined);
   });
 
@@ -127,14 +127,14 @@ it('a liveness thread that does not run any more is noticed after thirty seconds
   const failed = (error: Error): void => void found.push(error);
   const watching = new ThreadClient({ port, times: shared, now: () => virtual.monotonic(), clock: virtual, failed });
   for (let second = 0; second < 60; second++) {
-    shared.threadRan = virtual.monotonic();
+    shared.livenessAliveAt = virtual.monotonic();
     await virtual.advance(1_000);
   }
   expect(found).toEqual([]);
-  expect(shared.mainRan).toBeGreaterThan(virtual.monotonic() - 1_100);
+  expect(shared.mainAliveAt).toBeGreaterThan(virtual.monotonic() - 1_100);
   await virtual.advance(28_000);
   expect(found).toEqual([]);
   await virtual.advance(4_000);
-  expect(found.map(({ message }) => message)).toEqual(['the liveness thread does not run any more']);
+  expect(found.map(({ message }) => message)).toEqual(['the liveness thread has stalled']);
   watching.end();
 });

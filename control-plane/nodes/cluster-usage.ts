@@ -3,7 +3,7 @@ import { ApiError, messageOf } from '../../shared/errors.ts';
 import type { Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
 import type { NodeReport, PeerAddress, PeerTransport } from '../../shared/peers.ts';
-import type { KnownUsage } from '../../shared/session.ts';
+import type { LatestUsage } from '../../shared/session.ts';
 import { serverLeaseNamespace, serverOf } from '../liveness/server-lease.ts';
 import { boundedUsage } from './usage-check.ts';
 
@@ -30,8 +30,8 @@ export async function clusterUsage(
   deps: ClusterUsageDeps,
   nodes: readonly string[],
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, KnownUsage>> {
-  const newest = new Map<string, KnownUsage>();
+): Promise<ReadonlyMap<string, LatestUsage>> {
+  const newest = new Map<string, LatestUsage>();
   const add = ({ node, report }: NodeReport): void => {
     if ((newest.get(node)?.at ?? Number.NEGATIVE_INFINITY) >= report.at) return;
     newest.set(node, { ...report, pods: new Map(report.pods.map((pod) => [pod.uid, pod])) });

@@ -56,7 +56,7 @@ export class Session {
   readonly #assign = new Wakeup();
   readonly #ended = new AbortController();
   readonly #events: NodeEventWriter;
-  /** What the agent last reported of the node, in its hello at first. */
+  /** The status that the agent reported last, at first when it registered. */
   #nodeStatus: NodeStatus | undefined;
   readonly #capacity = new Wakeup();
   #serving = false;
@@ -74,8 +74,8 @@ export class Session {
     this.#assign.wake();
   }
 
-  /** The status of the hello, which has been written. */
-  greeted(status: NodeStatus | undefined): void {
+  /** Takes the status that was written when the node registered. */
+  registered(status: NodeStatus | undefined): void {
     this.#nodeStatus = status;
   }
 
@@ -95,7 +95,7 @@ export class Session {
     return this.#ended.signal;
   }
 
-  /** The node has been welcomed, and is heard: it can be asked for streams. */
+  /** The node is registered and its messages are read: streams can be opened on it. */
   get serving(): boolean {
     return this.#serving && !this.ended.aborted;
   }
@@ -110,7 +110,7 @@ export class Session {
     this.#connection.close();
   }
 
-  /** Serves until the connection ends, the session is ended, or something fails. `incoming`: what follows the hello. */
+  /** Serves until the connection ends, the session is ended, or something fails. `incoming`: the messages after `register`. */
   async serve(incoming: AsyncIterator<FromNode>): Promise<void> {
     const { signal } = this.#ended;
     this.#serving = true;
@@ -153,8 +153,8 @@ export class Session {
       case 'metrics':
         this.#putUsage(message.report);
         return;
-      case 'hello':
-        throw new ApiError('BadRequest', 'hello is the first message of a session, and said once');
+      case 'register':
+        throw new ApiError('BadRequest', 'register is sent once, as the first message of a session');
     }
   }
 

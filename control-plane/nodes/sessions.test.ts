@@ -32,7 +32,7 @@ class Agent {
   /** The sequences of acknowledged heartbeats, and how the stream of heartbeats ended. */
   readonly acknowledged: number[] = [];
   beating: Connection<HeartbeatAck, Heartbeat> | undefined;
-  beatsServed: Promise<unknown> | undefined;
+  heartbeatsServed: Promise<unknown> | undefined;
   readonly served: Promise<unknown>;
   readonly connection: Connection<ToNode, FromNode>;
 
@@ -48,7 +48,7 @@ class Agent {
     this.served = cluster.controlPlane.sessions.serve(theirs, identity).catch((error) => error);
     void this.#receive();
     const object = { metadata: { name, labels: { 'kubernetes.io/hostname': name } }, spec: {}, ...node } as Node;
-    void mine.send({ type: 'hello', nodeName: name, node: object, instance: 'i' });
+    void mine.send({ type: 'register', nodeName: name, node: object, instance: 'i' });
   }
 
   of<T extends ToNode['type']>(type: T): Array<Extract<ToNode, { type: T }>> {
@@ -76,9 +76,9 @@ class Agent {
     if (this.beating) return this.beating.send({ sequence });
     const [mine, theirs] = connectionPair<HeartbeatAck, Heartbeat>();
     this.beating = mine;
-    this.beatsServed = cluster.liveness.beats(theirs, { node: as, until }).catch((error) => error);
+    this.heartbeatsServed = cluster.liveness.serveHeartbeats(theirs, { node: as, until }).catch((error) => error);
     void this.#hearAcks(mine);
-    await mine.send({ sequence, sessionId: this.of('welcome')[0]?.sessionId ?? '' });
+    await mine.send({ sequence, sessionId: this.of('registered')[0]?.sessionId ?? '' });
   }
 
   async #hearAcks({ incoming }: Connection<HeartbeatAck, Heartbeat>): Promise<void> {
@@ -111,12 +111,12 @@ describe('a session', () => {
     const draft = { metadata: { name: 'kubernetes', namespace: 'default' }, spec };
     await cluster.settle(cluster.client.create('Service', draft as never));
     const agent = await joined('a');
-    expect(agent.of('welcome')[0]?.kubernetes).toEqual({ host: '10.68.0.1', port: 443 });
+    expect(agent.of('registered')[0]?.kubernetes).toEqual({ host: '10.68.0.1', port: 443 });
   });
 
   it('makes the Node with a range of its own, and keeps its lease as long as it sends heartbeats', async () => {
     const [a, b] = [await joined('a'), await joined('b')];
-    const ranges = [a, b].map((agent) => agent.of('welcome')[0]?.podCIDR);
+    const ranges = [a, b].map((agent) => agent.of('registered')[0]?.podCIDR);
     expect(new Set(ranges).size).toBe(2);
     const node = await cluster.settle(cluster.client.get('Node', 'a'));
     expect(node.spec.podCIDR).toBe(ranges[0]);
@@ -146,7 +146,7 @@ describe('a session', () => {
     const [a] = [await joined('a'), await joined('b')];
     await a.heartbeat(1, 'b');
     await cluster.clock.advance(100);
-    expect(isApiError(await a.beatsServed, 'NotFound')).toBe(true);
+    expect(isApiError(await a.heartbeatsServed, 'NotFound')).toBe(true);
     a.beating = undefined;
     await a.heartbeat(2, 'a', cluster.clock.now() + 1_500);
     await cluster.clock.advance(1_000);
@@ -155,7 +155,7 @@ describe('a session', () => {
     await a.heartbeat(4);
     await cluster.clock.advance(100);
     expect(a.acknowledged).toEqual([2, 3]);
-    expect(isApiError(await a.beatsServed, 'Unauthorized')).toBe(true);
+    expect(isApiError(await a.heartbeatsServed, 'Unauthorized')).toBe(true);
   });
 
   it('is over after the lease’s time without a heartbeat, and its heartbeats are refused from then on', async () => {
@@ -169,7 +169,7 @@ describe('a session', () => {
     agent.beating = undefined;
     await agent.heartbeat(2);
     await cluster.clock.advance(100);
-    expect(isApiError(await agent.beatsServed, 'NotFound')).toBe(true);
+    expect(isApiError(await agent.heartbeatsServed, 'NotFound')).toBe(true);
     expect(agent.acknowledged).toEqual([1]);
   });
 
@@ -203,7 +203,7 @@ describe('a session', () => {
   });
 });
 
-describe('a hello', () => {
+describe('a registration', () => {
   const refusals: Array<[string, Partial<Node>, RegExp]> = [
     ['of another name', { metadata: { name: 'b' } as never }, /node "a" is not allowed to modify node "b"/],
     ['without a name', { metadata: {} as never }, /is not allowed to modify node/],
@@ -293,7 +293,7 @@ describe('a hello', () => {
     const ranged = (name: string) => ({ metadata: { name }, spec: { podCIDR: '10.64.7.0/24' } });
     await cluster.settle(cluster.client.create('Node', ranged('a')));
     await cluster.settle(cluster.client.create('Node', ranged('b')));
-    expect((await joined('a')).of('welcome')[0]?.podCIDR).toBe('10.64.7.0/24');
+    expect((await joined('a')).of('registered')[0]?.podCIDR).toBe('10.64.7.0/24');
     const other = new Agent('b');
     await cluster.clock.advance(200);
     expect(((await other.served) as Error).message).toContain('10.64.7.0/24');
@@ -322,7 +322,7 @@ describe('assignments', () => {
   it('come after what the cluster knows of the node itself, which is sent again when it changes', async () => {
     const agent = await joined('a');
     const order = agent.received.map(({ type }) => type);
-    expect(order.slice(0, 2)).toEqual(['welcome', 'assignments']);
+    expect(order.slice(0, 2)).toEqual(['registered', 'assignments']);
     expect(agent.of('assignments')[0]?.changes[0]).toMatchObject({ kind: 'OwnNode', name: 'a', removed: false });
     const taints = [{ key: 'k', effect: 'NoExecute' as const }];
     const body = { metadata: { labels: { disk: 'ssd' } }, spec: { taints } };
@@ -517,7 +517,7 @@ describe('what a node reports', () => {
 
   it('is bounded: no status of any size, no address of others, no event of others’ pods, of any size or number', async () => {
     const agent = await joined('a');
-    const range = agent.of('welcome')[0]?.podCIDR.replace('.0/24', '') ?? '';
+    const range = agent.of('registered')[0]?.podCIDR.replace('.0/24', '') ?? '';
     const pod = await createPod('mine', 'a');
     await cluster.clock.advance(200);
     const report = async (status: object, sequence: number) => {

@@ -29,8 +29,8 @@ import { Session } from './session.ts';
 import { type Tunnel, Tunnels } from './tunnels.ts';
 import { NodeUsage } from './usage.ts';
 
-/** A connection that has not said hello by then is closed. */
-const helloMs = 10_000;
+/** The time within which a connection must register its node. Milliseconds. */
+const registerMs = 10_000;
 /** Sessions that one node opens: an agent tries again after two seconds, and sooner only at first. */
 const startRate = { burst: 20, perSecond: 2 };
 /** How far behind the store the informers may be before a session is refused. */
@@ -131,8 +131,8 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
 
   async function serve(connection: Connection<FromNode, ToNode>, caller: SessionCaller): Promise<void> {
     const incoming = connection.incoming[Symbol.asyncIterator]();
-    const hello = await firstMessage(incoming, connection);
-    const name = hello.nodeName;
+    const register = await firstMessage(incoming, connection);
+    const name = register.nodeName;
     requireNode(caller, name);
     requireRest(name);
 
@@ -143,19 +143,19 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     const session = new Session({ client, informers, clock, log, usage }, name, connection, lease);
     sessions.get(name)?.end(`node ${name} has opened another session`);
     sessions.set(name, session);
-    log.info({ key: name, session: sessionId, instance: hello.instance }, 'session opened');
+    log.info({ key: name, session: sessionId, instance: register.instance }, 'session opened');
     try {
       // The lease first: whoever sees a node say that it is ready must see its lease as well, or takes it for lost.
       const revision = await liveness.open({ id: sessionId, node: name, leaseMs }, (reason) => session.end(reason));
-      const { podCIDR, uid } = await registerNode({ ...deps, node: client, exists }, name, hello.node);
+      const { podCIDR, uid } = await registerNode({ ...deps, node: client, exists }, name, register.node);
       await bindEnrollment({ client: deps.enrollments }, name, caller.uid, uid);
-      session.greeted(hello.node.status);
+      session.registered(register.node.status);
       await caughtUp(revision);
       const kubernetes = apiService(informers.of('Service').get('default/kubernetes'));
       const heartbeats = deps.heartbeats();
       const ranges = { podCIDR, clusterCIDR: deps.clusterCIDR, servers: serverAddresses() };
-      const welcome = { type: 'welcome', sessionId, heartbeatMs, leaseMs, ...ranges, heartbeats } as const;
-      await session.send({ ...welcome, ...(kubernetes ? { kubernetes } : {}) });
+      const registered = { type: 'registered', sessionId, heartbeatMs, leaseMs, ...ranges, heartbeats } as const;
+      await session.send({ ...registered, ...(kubernetes ? { kubernetes } : {}) });
       await session.serve(incoming);
     } catch (error) {
       log.info({ key: name, session: sessionId, err: messageOf(error) }, 'session failed');
@@ -179,10 +179,10 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
   }
 
   async function firstMessage(incoming: AsyncIterator<FromNode>, connection: Connection<FromNode, ToNode>) {
-    const timer = clock.timer(helloMs, () => connection.close());
+    const timer = clock.timer(registerMs, () => connection.close());
     try {
       const { value, done } = await incoming.next();
-      if (done || value.type !== 'hello') throw new ApiError('BadRequest', 'a session starts with hello');
+      if (done || value.type !== 'register') throw new ApiError('BadRequest', 'a session starts with register');
       return value;
     } finally {
       timer.cancel();

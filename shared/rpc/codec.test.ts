@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { WireFromNode } from './messages.ts';
 import { createRpcSchema } from './schema.ts';
-import { fromNodeFromWire } from './session.ts';
+import { fromNodeFromWire } from './session-messages.ts';
 
 const schema = createRpcSchema();
 const tooMany = { reason: 'RequestEntityTooLarge', message: expect.stringContaining('values') };

@@ -13,14 +13,7 @@ it('a message that comes too fast is not decoded before its time', async () => {
     decoded.push(message);
     return message;
   };
-  const connection = connectionOver(
-    stream,
-    (one: number) => one,
-    decode,
-    (error) => error,
-    undefined,
-    () => bucket.take(1),
-  );
+  const connection = connectionOver(stream, { encode: (one: number) => one, decode, pace: () => bucket.take(1) });
   for (const message of [1, 2, 3, 4]) stream.write(message);
   const reading = (async () => {
     const seen: number[] = [];

@@ -2,19 +2,25 @@ import type { Readable, Writable } from 'node:stream';
 import type { Connection } from '../session.ts';
 import { incomingOf, writeMessage } from './streams.ts';
 
-/**
- * A stream of gRPC messages as a connection of ours. `decode` gives undefined for messages to pass over. `pace` is waited for before a
- * message is decoded: until then the sender is held up by flow control.
- */
+/** How the messages of a stream are converted and read. */
+export interface ConnectionOptions<WireIn, WireOut, In, Out> {
+  encode(message: Out): WireOut;
+  /** Undefined for a message to skip, such as one of a newer version. */
+  decode(wire: WireIn): In | undefined;
+  /** Awaited before a message is decoded: until then flow control holds back the sender. */
+  pace?(wire: WireIn): Promise<void>;
+  /** Converts what the stream throws. */
+  toApiError?(error: unknown): unknown;
+  /** Ends reading. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A stream of gRPC messages as a connection. */
 export function connectionOver<WireIn, WireOut, In, Out>(
   stream: Readable & Writable,
-  encode: (message: Out) => WireOut,
-  decode: (wire: WireIn) => In | undefined,
-  toApiError: (error: unknown) => unknown,
-  signal?: AbortSignal,
-  pace?: (wire: WireIn) => Promise<void>,
+  options: ConnectionOptions<WireIn, WireOut, In, Out>,
 ): Connection<In, Out> {
-  const wire = incomingOf<WireIn>(stream, signal);
+  const { encode, toApiError = (error) => error } = options;
   return {
     async send(message) {
       try {
@@ -23,25 +29,22 @@ export function connectionOver<WireIn, WireOut, In, Out>(
         throw toApiError(error);
       }
     },
-    incoming: decoded(wire, decode, toApiError, pace),
+    incoming: decoded(incomingOf<WireIn>(stream, options.signal), options),
     close: () => void stream.end(),
   };
 }
 
 async function* decoded<WireIn, In>(
   wire: AsyncIterable<WireIn>,
-  decode: (wire: WireIn) => In | undefined,
-  toApiError: (error: unknown) => unknown,
-  pace?: (wire: WireIn) => Promise<void>,
+  { decode, pace, toApiError }: Pick<ConnectionOptions<WireIn, never, In, never>, 'decode' | 'pace' | 'toApiError'>,
 ): AsyncGenerator<In> {
   try {
     for await (const message of wire) {
       await pace?.(message);
-      // A message of a kind that this version does not know is passed over: newer peers may send some.
       const known = decode(message);
       if (known !== undefined) yield known;
     }
   } catch (error) {
-    throw toApiError(error);
+    throw toApiError ? toApiError(error) : error;
   }
 }

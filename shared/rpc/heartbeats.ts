@@ -18,22 +18,22 @@ export interface WireHeartbeatAck {
 }
 
 const service = 'coracle.liveness.v1.Heartbeats';
-let beat: MethodDefinition<WireHeartbeat, WireHeartbeatAck> | undefined;
+let method: MethodDefinition<WireHeartbeat, WireHeartbeatAck> | undefined;
 
-/** The method of the Heartbeats service, from its own small descriptor: a process that serves only this loads nothing of the API. */
-export function beatMethod(): MethodDefinition<WireHeartbeat, WireHeartbeatAck> {
-  if (beat) return beat;
+/** The method of the Heartbeats service. It has a small descriptor of its own: a thread that serves only this loads nothing of the API. */
+export function heartbeatMethod(): MethodDefinition<WireHeartbeat, WireHeartbeatAck> {
+  if (method) return method;
   const root = protobuf.Root.fromJSON(descriptor).resolveAll();
-  const method = root.lookupService(service).methods.Beat;
-  if (!method?.resolvedRequestType || !method.resolvedResponseType) throw new Error(`no method ${service}.Beat`);
-  const [request, response] = [method.resolvedRequestType, method.resolvedResponseType];
-  beat = define(service, method, messageCodec<WireHeartbeat>(request), messageCodec<WireHeartbeatAck>(response));
-  return beat;
+  const found = root.lookupService(service).methods.Beat;
+  if (!found?.resolvedRequestType || !found.resolvedResponseType) throw new Error(`no method ${service}.Beat`);
+  const [request, response] = [found.resolvedRequestType, found.resolvedResponseType];
+  method = define(service, found, messageCodec<WireHeartbeat>(request), messageCodec<WireHeartbeatAck>(response));
+  return method;
 }
 
 /**
- * The heartbeats of a session on a connection of their own, to the server that the session is with. `peer`: the address that
- * the session's connection has reached. The channel ends with the connection or the signal.
+ * Dials a connection for the heartbeats of a session, to the session's server. `peer`: the remote address of the session's
+ * connection. The channel ends with the connection or the signal.
  */
 export function dialHeartbeats(
   session: RpcChannel,
@@ -41,11 +41,11 @@ export function dialHeartbeats(
   { host, port }: HeartbeatTarget,
   signal: AbortSignal,
 ): Connection<HeartbeatAck, Heartbeat> {
-  if (port === 0) throw new ApiError('NotFound', 'the server has told no port for heartbeats');
+  if (port === 0) throw new ApiError('NotFound', 'the server has no port for heartbeats');
   const channel = session.sibling(`${bracketed(host ?? hostOf(peer))}:${port}`, host);
-  const stream = channel.duplex(beatMethod(), signal);
+  const stream = channel.duplex(heartbeatMethod(), signal);
   stream.once('status', () => channel.close());
-  return connectionOver(stream, heartbeatToWire, ackFromWire, channel.toApiError);
+  return connectionOver(stream, { encode: heartbeatToWire, decode: ackFromWire, toApiError: channel.toApiError });
 }
 
 export function heartbeatToWire({ sequence, sessionId }: Heartbeat): WireHeartbeat {

@@ -186,7 +186,7 @@ export interface WireTunnelFrame {
 }
 
 export interface WireFromNode {
-  hello?: { node_name?: string; node?: Uint8Array; instance?: string };
+  register?: { node_name?: string; node?: Uint8Array; instance?: string };
   pod_status?: {
     sequence?: number;
     updates?: Array<{ namespace?: string; name?: string; uid?: string; status?: Uint8Array; terminated?: boolean }>;
@@ -210,7 +210,7 @@ export interface WireUsage {
 }
 
 export interface WireToNode {
-  welcome?: {
+  registered?: {
     session_id?: string;
     heartbeat_ms?: number;
     lease_ms?: number;

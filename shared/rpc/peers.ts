@@ -8,7 +8,7 @@ import type { Connection, TunnelFrame } from '../session.ts';
 import { type ClientTls, createRpcChannel, type RpcChannel } from './channel.ts';
 import type { PeerInput, PeerOutput } from './messages.ts';
 import type { RpcSchema } from './schema.ts';
-import { frameFromWire, streamRequestToWire } from './session.ts';
+import { frameFromWire, streamRequestToWire } from './session-messages.ts';
 import { incomingOf, writeMessage } from './streams.ts';
 import { usageFromWire } from './usage.ts';
 

@@ -171,8 +171,8 @@ describe.skipIf(missing)('an agent on Docker', () => {
   it('restarts nothing when the agent is started anew, and knows all of it again', async () => {
     const before = { ids: await ids(), status: status('web') };
     await start();
-    const hellos = server.hellos.length;
-    await eventually(() => server.hellos.length > hellos, { timeoutMs: 10_000 });
+    const registrations = server.registrations.length;
+    await eventually(() => server.registrations.length > registrations, { timeoutMs: 10_000 });
     await eventually(() =>
       server.nodeStatus?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
     );

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { usageHandlers } from '../../control-plane/api/resources/metrics/usage.ts';
 import { writeKubeconfig } from '../../shared/pki/kubeconfig.ts';
-import type { KnownUsage } from '../../shared/session.ts';
+import type { LatestUsage } from '../../shared/session.ts';
 import { startCli } from '../support/cli.ts';
 import { administrator, startTestGrpc, type TestGrpc } from '../support/grpc-server.ts';
 
@@ -14,7 +14,7 @@ let dir: string;
 const mebibyte = 2 ** 20;
 
 /** What nodes say, by their name. */
-const usage = new Map<string, KnownUsage>();
+const usage = new Map<string, LatestUsage>();
 
 beforeAll(async () => {
   grpc = await startTestGrpc({ handlers: usageHandlers(async () => usage) });
@@ -26,7 +26,7 @@ beforeAll(async () => {
   const node = await client.create('Node', { metadata: { name: 'node-1' }, spec: {} });
   const allocatable = { cpu: '2', memory: '1Gi', pods: '110' };
   await client.updateStatus('Node', { ...node, status: { capacity: allocatable, allocatable } });
-  const pods = new Map<string, KnownUsage['pods'] extends ReadonlyMap<string, infer P> ? P : never>();
+  const pods = new Map<string, LatestUsage['pods'] extends ReadonlyMap<string, infer P> ? P : never>();
   const used = (name: string, cpuMillis: number, mebibytes: number) => ({
     name,
     cpuNanoCores: cpuMillis * 1e6,

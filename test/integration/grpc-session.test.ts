@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
 import type { ConfigMap, Event, Node, PodStatus } from '../../shared/generated/types.ts';
 import { createRpcChannel, type RpcChannel } from '../../shared/rpc/channel.ts';
-import { grpcSessionTransport } from '../../shared/rpc/session.ts';
+import { grpcSessionTransport } from '../../shared/rpc/session-client.ts';
 import type { Connection, FromNode, SessionServer, ToNode, TunnelFrame } from '../../shared/session.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestGrpc, type TestGrpc } from '../support/grpc-server.ts';
@@ -40,7 +40,7 @@ const status = { phase: 'Running', podIP: '10.64.0.2' } as PodStatus;
 const event = { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e' }, reason: 'Started' } as unknown as Event;
 
 const fromNode: FromNode[] = [
-  { type: 'hello', nodeName: 'n1', node, instance: 'i-1' },
+  { type: 'register', nodeName: 'n1', node, instance: 'i-1' },
   {
     type: 'podStatus',
     sequence: 7,
@@ -57,12 +57,12 @@ const fromNode: FromNode[] = [
 const ranges = { clusterCIDR: '10.64.0.0/14', servers: ['192.168.0.1', '192.168.0.2'] };
 const toNode: ToNode[] = [
   {
-    ...{ type: 'welcome', sessionId: 's-1', heartbeatMs: 1000, leaseMs: 5000, podCIDR: '10.64.3.0/24', ...ranges },
+    ...{ type: 'registered', sessionId: 's-1', heartbeatMs: 1000, leaseMs: 5000, podCIDR: '10.64.3.0/24', ...ranges },
     heartbeats: { port: 6445 },
   },
   {
     ...{
-      type: 'welcome',
+      type: 'registered',
       sessionId: 's-2',
       heartbeatMs: 1000,
       leaseMs: 5000,

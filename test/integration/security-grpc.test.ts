@@ -17,7 +17,7 @@ import { systemRandom } from '../../shared/random.ts';
 import { createRpcChannel } from '../../shared/rpc/channel.ts';
 import { createGrpcClient } from '../../shared/rpc/client.ts';
 import { joinCluster, keepRenewed, loadOrJoin, type NodeCredentials } from '../../shared/rpc/enroll.ts';
-import { grpcSessionTransport } from '../../shared/rpc/session.ts';
+import { grpcSessionTransport } from '../../shared/rpc/session-client.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { administrator, startTestGrpc, type TestGrpc } from '../support/grpc-server.ts';

@@ -139,7 +139,8 @@ export class SimNetwork {
         const server = this.#anyServer();
         return {
           ...this.#dial(node, server, ({ sessions }, end) => sessions.serve(end, identity)),
-          heartbeats: () => this.#dial(node, server, ({ heartbeats }, end) => heartbeats.beats(end, certified)),
+          heartbeats: () =>
+            this.#dial(node, server, ({ heartbeats }, end) => heartbeats.serveHeartbeats(end, certified)),
         };
       },
       tunnel: (id) => this.#dial(node, this.#anyServer(), ({ sessions }, end) => sessions.tunnel(id, end, identity)),

@@ -9,18 +9,18 @@ import type {
   Heartbeat,
   HeartbeatAck,
   PodStatusUpdate,
-  SessionLine,
+  SessionConnection,
   ToNode,
   UsageReport,
 } from '../../shared/session.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { connectionPair } from './node-session.ts';
 
-type Welcome = Extract<ToNode, { type: 'welcome' }>;
+type Registered = Extract<ToNode, { type: 'registered' }>;
 
-export function welcome(sessionId = '1', more: Partial<Welcome> = {}): Welcome {
+export function registered(sessionId = '1', more: Partial<Registered> = {}): Registered {
   return {
-    ...{ type: 'welcome', sessionId, heartbeatMs: 1_000, leaseMs: 5_000, podCIDR: '10.64.3.0/24' },
+    ...{ type: 'registered', sessionId, heartbeatMs: 1_000, leaseMs: 5_000, podCIDR: '10.64.3.0/24' },
     ...{ clusterCIDR: '10.64.0.0/10', servers: [], heartbeats: { port: 0 } },
     ...more,
   };
@@ -52,8 +52,8 @@ export interface ServedSession {
 export class AgentScene {
   readonly clock = new VirtualClock();
   readonly sessions: ServedSession[] = [];
-  /** What the agent heard of sessions. */
-  readonly heard: string[] = [];
+  /** The session events that the agent was notified of. */
+  readonly notified: string[] = [];
   /** What each message of assignments that was taken results in. */
   readonly assigned: number[] = [];
   readonly streams: string[] = [];
@@ -67,9 +67,9 @@ export class AgentScene {
   over = false;
   /** Dials are refused. */
   refuse = false;
-  failing: 'dial' | 'hello' | undefined;
-  /** Whether heartbeats are answered. */
-  beating = true;
+  failing: 'dial' | 'register' | undefined;
+  /** Whether heartbeats are acknowledged. */
+  acknowledging = true;
   /** How late this process' timers are, milliseconds altogether. */
   lateMs = 0;
   /** Timers that have not fired. */
@@ -105,7 +105,7 @@ export class AgentScene {
       },
       handlers: {
         node: () => this.node,
-        welcome: ({ sessionId }) => this.heard.push(`welcome ${sessionId}`),
+        registered: ({ sessionId }) => this.notified.push(`registered ${sessionId}`),
         assignments: ({ resultsIn }) => this.assigned.push(resultsIn),
         openStream: (id, { stream }, signal) => {
           this.streams.push(`open ${id} ${stream}`);
@@ -116,8 +116,8 @@ export class AgentScene {
         takeEvent: () => this.events.shift(),
         takeNodeStatus: () => this.nodeStatuses.shift(),
         takeUsage: () => this.usages.shift(),
-        connected: (connected) => this.heard.push(connected ? 'connected' : 'disconnected'),
-        forgotten: () => this.heard.push('forgotten'),
+        connected: (connected) => this.notified.push(connected ? 'connected' : 'disconnected'),
+        leaseExpired: () => this.notified.push('lease expired'),
       },
     });
   }
@@ -138,10 +138,10 @@ export class AgentScene {
     this.#stop.abort();
   }
 
-  /** Welcomes the newest session. */
-  async established(more: Partial<Welcome> = {}): Promise<void> {
+  /** Registers the node in the newest session. */
+  async established(more: Partial<Registered> = {}): Promise<void> {
     await this.clock.advance(0);
-    await this.newest.send(welcome(String(this.sessions.length), more));
+    await this.newest.send(registered(String(this.sessions.length), more));
     await this.clock.advance(0);
   }
 
@@ -164,7 +164,7 @@ export class AgentScene {
     };
   }
 
-  #connect(): SessionLine {
+  #connect(): SessionConnection {
     const [agent, server, cut] = connectionPair<ToNode, FromNode>();
     const { clock } = this;
     const received: FromNode[] = [];
@@ -188,7 +188,7 @@ export class AgentScene {
     return {
       incoming: agent.incoming,
       send: async (message) => {
-        if (this.failing === 'hello') throw new Error('no way out');
+        if (this.failing === 'register') throw new Error('no way out');
         await agent.send(message);
         await this.taken;
       },
@@ -212,7 +212,7 @@ export class AgentScene {
   #heartbeats(): Connection<HeartbeatAck, Heartbeat> {
     const [agent, server] = connectionPair<HeartbeatAck, Heartbeat>();
     const answer = async (): Promise<void> => {
-      for await (const { sequence } of server.incoming) if (this.beating) await server.send({ sequence });
+      for await (const { sequence } of server.incoming) if (this.acknowledging) await server.send({ sequence });
     };
     void answer().catch(() => undefined);
     return agent;

@@ -24,7 +24,7 @@ import { systemRandom } from '../../shared/random.ts';
 import { createRpcChannel } from '../../shared/rpc/channel.ts';
 import { createGrpcClient, type GrpcClient } from '../../shared/rpc/client.ts';
 import { createRpcSchema } from '../../shared/rpc/schema.ts';
-import { grpcSessionTransport } from '../../shared/rpc/session.ts';
+import { grpcSessionTransport } from '../../shared/rpc/session-client.ts';
 import { requestToken } from '../../shared/rpc/tokens.ts';
 import { type DockerNode, makeDockerNode } from './docker-node.ts';
 import { eventually } from './eventually.ts';

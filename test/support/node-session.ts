@@ -77,7 +77,7 @@ export class ScriptedControlPlane {
   readonly statuses = new Map<string, PodStatus>();
   readonly terminated = new Set<string>();
   readonly events: Event[] = [];
-  readonly hellos: Array<Extract<FromNode, { type: 'hello' }>> = [];
+  readonly registrations: Array<Extract<FromNode, { type: 'register' }>> = [];
   readonly reports: PodStatusUpdate[] = [];
   readonly tunnels = new Map<string, Connection<TunnelFrame, TunnelFrame>>();
   nodeStatus: NodeStatus | undefined;
@@ -227,12 +227,12 @@ export class ScriptedControlPlane {
   async #take(message: FromNode, session: ServedSession): Promise<void> {
     const { connection } = session;
     switch (message.type) {
-      case 'hello':
-        this.hellos.push(message);
+      case 'register':
+        this.registrations.push(message);
         this.#session = session;
         await connection.send({
-          type: 'welcome',
-          sessionId: String(this.hellos.length),
+          type: 'registered',
+          sessionId: String(this.registrations.length),
           heartbeatMs: 1000,
           leaseMs: 5000,
           podCIDR: this.podCIDR,

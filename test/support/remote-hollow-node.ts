@@ -10,8 +10,8 @@ import type { Authority, KeyPair } from '../../shared/pki/certificates.ts';
 import { systemRandom as random } from '../../shared/random.ts';
 import { createRpcChannel, type RpcChannel } from '../../shared/rpc/channel.ts';
 import type { RpcSchema } from '../../shared/rpc/schema.ts';
-import { grpcSessionTransport } from '../../shared/rpc/session.ts';
-import type { SessionLine, SessionTransport } from '../../shared/session.ts';
+import { grpcSessionTransport } from '../../shared/rpc/session-client.ts';
+import type { SessionConnection, SessionTransport } from '../../shared/session.ts';
 
 /** A hollow node in this process, with a real line to a server in another. */
 export interface RemoteHollowNode {
@@ -75,12 +75,12 @@ export async function startRemoteHollowNode(
   };
 }
 
-function counted(line: SessionLine, acknowledged: () => void): SessionLine {
+function counted(connection: SessionConnection, acknowledged: () => void): SessionConnection {
   return {
-    ...line,
+    ...connection,
     heartbeats(target, signal) {
-      const connection = line.heartbeats(target, signal);
-      return { ...connection, incoming: each(connection.incoming, acknowledged) };
+      const stream = connection.heartbeats(target, signal);
+      return { ...stream, incoming: each(stream.incoming, acknowledged) };
     },
   };
 }

@@ -2,7 +2,7 @@ import type { handleBidiStreamingCall, MethodDefinition, ServerDuplexStream } fr
 import { ApiError } from '../../../shared/errors.ts';
 import type { WireFromNode, WireToNode, WireTunnelFrame } from '../../../shared/rpc/messages.ts';
 import type { RpcSchema } from '../../../shared/rpc/schema.ts';
-import { serverSession, serverTunnel } from '../../../shared/rpc/session.ts';
+import { serverSession, serverTunnel } from '../../../shared/rpc/session-server.ts';
 import type { SessionServer } from '../../../shared/session.ts';
 import { nodeNameOf } from '../auth/authentication.ts';
 import type { Enrollment } from '../auth/enrollment.ts';

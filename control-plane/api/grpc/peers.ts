@@ -3,7 +3,7 @@ import { ApiError } from '../../../shared/errors.ts';
 import type { PeerServer } from '../../../shared/peers.ts';
 import type { PeerInput, PeerOutput } from '../../../shared/rpc/messages.ts';
 import type { RpcSchema } from '../../../shared/rpc/schema.ts';
-import { frameFromWire, streamRequestFromWire } from '../../../shared/rpc/session.ts';
+import { frameFromWire, streamRequestFromWire } from '../../../shared/rpc/session-messages.ts';
 import { usageToWire } from '../../../shared/rpc/usage.ts';
 import type { PodStream } from '../api.ts';
 import { isGood } from '../auth/authentication.ts';

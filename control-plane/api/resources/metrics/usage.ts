@@ -4,13 +4,13 @@ import type { Kind, Node, NodeMetrics, Pod, PodMetrics } from '../../../../share
 import { formatGoDuration } from '../../../../shared/go-duration.ts';
 import { kindNamed } from '../../../../shared/kinds/index.ts';
 import { formatQuantity, quantityOf } from '../../../../shared/quantity.ts';
-import type { KnownUsage, Usage } from '../../../../shared/session.ts';
+import type { LatestUsage, Usage } from '../../../../shared/session.ts';
 import type { Core } from '../../requests/core.ts';
 import { notFound } from '../../requests/refusals.ts';
 import type { KindHandlers } from '../../requests/unstored.ts';
 
 /** The newest that is known of `nodes` (of all, when none are named) and their pods, by node. Never rejects. */
-export type UsageSource = (nodes: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, KnownUsage>>;
+export type UsageSource = (nodes: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, LatestUsage>>;
 
 /**
  * metrics.k8s.io, in the words of metrics-server: what nodes and pods use. Nothing of it is stored. An object that exists and is not
@@ -39,14 +39,14 @@ export function usageHandlers(source: UsageSource): KindHandlers {
         const pod = core.cached(kindNamed('Pod'), namespace, name)?.object as Pod | undefined;
         if (!pod) throw notFound(kindNamed('Pod'), name);
         const { nodeName } = pod.spec;
-        const known = nodeName ? await source([nodeName], signal) : new Map<string, KnownUsage>();
+        const known = nodeName ? await source([nodeName], signal) : new Map<string, LatestUsage>();
         return podMetrics(core, pod, known) ?? unmeasured('podmetrics', `${namespace}/${name}`);
       },
     },
   };
 }
 
-type Known = ReadonlyMap<string, KnownUsage>;
+type Known = ReadonlyMap<string, LatestUsage>;
 
 function nodeMetrics(core: Core, { metadata }: Node, known: Known): NodeMetrics | undefined {
   const report = known.get(metadata.name);

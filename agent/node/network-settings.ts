@@ -1,9 +1,9 @@
 import { type Cidr, type Ipv4, parseCidr, parseIpv4 } from '../../shared/net/ipv4.ts';
 import { type PortNumber, parsePort } from '../../shared/net/names.ts';
 import type { ToNode } from '../../shared/session.ts';
-import { ownRangeFault } from '../node/peers.ts';
+import { ownRangeFault } from './peers.ts';
 
-/** What the control plane says of the node's place in the network. */
+/** The node's place in the network, as the control plane assigns it. */
 export interface NetworkSettings {
   readonly podCIDR: Cidr;
   readonly clusterCIDR: Cidr;
@@ -12,11 +12,11 @@ export interface NetworkSettings {
   readonly kubernetes?: { readonly host: Ipv4; readonly port: PortNumber };
 }
 
-type Welcome = Extract<ToNode, { type: 'welcome' }>;
+type Registered = Extract<ToNode, { type: 'registered' }>;
 
-/** `own`: this node's address. Throws an Error that names what cannot be used. */
-export function parseWelcome(
-  message: Pick<Welcome, 'podCIDR' | 'clusterCIDR' | 'servers' | 'kubernetes'>,
+/** `own`: this node's address. Throws an Error that names the value that cannot be used. */
+export function parseNetworkSettings(
+  message: Pick<Registered, 'podCIDR' | 'clusterCIDR' | 'servers' | 'kubernetes'>,
   own: Ipv4,
 ): NetworkSettings {
   const settings = parseCidr(message.clusterCIDR) && parseSettings(message);
@@ -26,7 +26,7 @@ export function parseWelcome(
   return settings;
 }
 
-/** Of a welcome, or of a checkpoint of it. One of an earlier version knows no range but its own. Undefined without that. */
+/** Undefined without the node's range. A checkpoint of an earlier version has no cluster's range: then that is the node's own. */
 export function parseSettings(value: unknown): NetworkSettings | undefined {
   const { podCIDR, clusterCIDR, servers, kubernetes } = (value ?? {}) as Record<string, unknown>;
   const own = parseCidr(podCIDR);
