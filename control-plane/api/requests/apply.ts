@@ -49,13 +49,12 @@ export async function applyObject(request: WriteRequest, body: unknown): Promise
   }
 }
 
-/** The same to the number of replicas alone. `config`: of the object, not of the Scale. Answers the object. */
-export function applyReplicas(request: WriteRequest, config: ApplyConfig): Promise<KubeObject> {
-  const writer = writerOf(request, request.core.clock.now(), 'Apply');
-  return applyToPresent({ ...request, subresource: undefined }, config, writer);
-}
-
-async function applyToPresent(request: WriteRequest, config: ApplyConfig, writer: Writer): Promise<KubeObject> {
+/** Merges a configuration into an object that must exist. Returns the object. Throws as `applyObject`. */
+export async function applyToPresent(
+  request: WriteRequest,
+  config: ApplyConfig,
+  writer: Writer = writerOf(request, request.core.clock.now(), 'Apply'),
+): Promise<KubeObject> {
   const { core, context, def } = request;
   const { object } = await guardedUpdate(
     request,

@@ -31,6 +31,7 @@ export function replacement(
   checkPreconditions(def, current.metadata, incoming.metadata);
   switch (subresource) {
     case undefined:
+    case 'scale':
       return objectUpdate(def, current, incoming, track);
     case 'status':
       return statusUpdate(request, current, incoming, track);
@@ -40,7 +41,7 @@ export function replacement(
 }
 
 /** An update of the object itself, which leaves its status as it is. */
-export function objectUpdate(def: KindDef, current: KubeObject, next: KubeObject, track: TrackFields): Change {
+function objectUpdate(def: KindDef, current: KubeObject, next: KubeObject, track: TrackFields): Change {
   const given = next.metadata.managedFields;
   next.metadata = carriedMeta(current.metadata, next.metadata);
   if (def.subresources.includes('status')) {

@@ -8,13 +8,13 @@ import { formatSelector, selectorOf, selectorOfMap } from '../../../shared/selec
 import type { WriteResult } from '../api.ts';
 import { applyPatch } from '../patch/apply-patch.ts';
 import { isRecord } from '../patch/merge.ts';
-import { applyReplicas } from '../requests/apply.ts';
+import { applyToPresent } from '../requests/apply.ts';
 import type { ApplyConfig } from '../requests/apply-config.ts';
 import { decodeBody } from '../requests/decode.ts';
 import { type Change, guardedUpdate } from '../requests/guarded-update.ts';
 import { checkPreconditions } from '../requests/preconditions.ts';
 import { badRequest } from '../requests/refusals.ts';
-import { objectUpdate, trackerOf } from '../requests/replacement.ts';
+import { replacement, trackerOf } from '../requests/replacement.ts';
 import { attributesOf, type WriteRequest } from '../requests/request.ts';
 import type { SubresourceHandler } from '../requests/subresource.ts';
 
@@ -51,7 +51,7 @@ export const scale: SubresourceHandler = {
     }
     const { core, context, def } = request;
     core.authorize(context, 'patch', attributesOf(request));
-    const object = await applyReplicas(request, replicasConfig(request, patch.body));
+    const object = await applyToPresent(request, replicasConfig(request, patch.body));
     return { object: scaleOf(def, object), outcome: 'updated' };
   },
 };
@@ -73,7 +73,7 @@ async function setReplicas(
       checkPreconditions(def, current.metadata, (wanted as ScaleObject).metadata ?? {});
       const { spec } = current as Scalable;
       const incoming = decodeBody(def, { ...current, spec: { ...spec, replicas } }, {}, []);
-      return objectUpdate(def, current, incoming, track);
+      return replacement(request, current, incoming, track);
     },
     'update',
   );

@@ -1,0 +1,51 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { kindNamed } from '../../../shared/kinds/index.ts';
+import { startTestApi, type TestApi } from '../../../test/support/api-server.ts';
+import type { WriteResult } from '../api.ts';
+import type { Authorizer } from '../auth/identity.ts';
+
+/** Lets a user named `scaler` scale, and do nothing else; lets all others do everything. */
+const authorizer: Authorizer = {
+  authorize: ({ user }, { subresource }) =>
+    user !== 'scaler' || subresource === 'scale' ? { allowed: true } : { allowed: false, reason: 'not allowed' },
+};
+
+let server: TestApi;
+beforeEach(async () => {
+  server = await startTestApi({ authorizer });
+  const labels = { app: 'web' };
+  await server.client.create('Deployment', {
+    metadata: { name: 'web', namespace: 'default' },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+    },
+  });
+});
+afterEach(() => server.stop());
+
+const target = { entry: kindNamed('Deployment'), namespace: 'default', name: 'web', subresource: 'scale' } as const;
+const scaleTo = (replicas: number) => ({
+  apiVersion: 'autoscaling/v1',
+  kind: 'Scale',
+  metadata: { name: 'web' },
+  spec: { replicas },
+});
+const context = () => ({
+  identity: { user: 'scaler', groups: [] },
+  signal: AbortSignal.timeout(10_000),
+  warnings: [],
+});
+
+it.each<[string, () => Promise<WriteResult>]>([
+  ['an update', () => server.api.update(context(), target, scaleTo(3))],
+  ['a patch', () => server.api.patch(context(), target, { type: 'merge', body: { spec: { replicas: 3 } } })],
+  [
+    'an apply',
+    () => server.api.patch(context(), target, { type: 'apply', body: scaleTo(3) }, { fieldManager: 'm', force: true }),
+  ],
+])('%s needs the right to the subresource alone', async (_how, scale) => {
+  expect(await scale()).toMatchObject({ object: { kind: 'Scale', spec: { replicas: 3 } }, outcome: 'updated' });
+  expect((await server.client.get('Deployment', 'web', 'default')).spec.replicas).toBe(3);
+});
