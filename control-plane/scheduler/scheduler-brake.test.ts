@@ -81,7 +81,7 @@ describe('the scheduler on a view that is behind', () => {
     expect(one.sent.length).toBeLessThan(12);
     release();
     await one.clock.advance(5_000);
-    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 0 });
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, inFlight: 0 });
     const before = one.sent.length;
     await one.clock.advance(5_000);
     expect(one.sent).toHaveLength(before);
@@ -110,7 +110,7 @@ describe('the scheduler on a view that is behind', () => {
     expect(await one.nodeOf('a')).toBe(place);
     const placed = Object.values(await one.placed()).flat();
     expect(placed).toHaveLength(2);
-    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 0 });
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, inFlight: 0 });
   });
 
   it('learns from a relist what it missed: nodes that came, pods that went, pods that others placed', async () => {
@@ -145,7 +145,7 @@ describe('the scheduler on a view that is behind', () => {
     end();
     await one.clock.advance(3_000);
     expect(await one.placed()).toEqual({ n: ['large', 'placed'] });
-    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 0, underway: 0 });
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 0, inFlight: 0 });
   });
 
   it('keeps a refusal of the API to itself and goes on with the others', async () => {
@@ -247,7 +247,7 @@ describe('the scheduler under a brake', () => {
         const name = names[step.at % Math.max(1, names.length)];
         if (name === undefined) continue;
         if (step.do === 'delete') await one.deletePod(name).catch(() => undefined);
-        else if (await fitsNow(one, name, step.node)) await one.bindByOther(name, step.node);
+        else await one.bindByOther(name, step.node, () => fitsNow(one, name, step.node));
       } else if (step.do === 'wait') {
         await one.clock.advance(step.ms);
       } else if (step.do === 'hold') {
@@ -291,7 +291,7 @@ describe('the scheduler under a brake', () => {
               one.broken.push(`${metadata.name} waits though ${name} has room`);
           }
         }
-        expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: waiting.length, underway: 0 });
+        expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: waiting.length, inFlight: 0 });
         await one.stop();
         expect(one.broken).toEqual([]);
       }),

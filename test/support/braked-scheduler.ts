@@ -97,12 +97,13 @@ export class BrakedScheduler {
     await this.api.client.delete('Pod', name, { namespace: 'default', gracePeriodSeconds: 0 });
   }
 
-  /** Another scheduler binds the pod, on the newest state; returns whether it could. */
-  async bindByOther(name: string, node: string): Promise<boolean> {
+  /** Another scheduler binds the pod if it `fits`, which is asked once the guard's version is read; returns whether it could. */
+  async bindByOther(name: string, node: string, fits = async (): Promise<boolean> => true): Promise<boolean> {
     const { client } = this.api;
     const guard = await client.get('NodeGuard', node);
-    const { uid, resourceVersion } = (await client.get('Pod', name, 'default')).metadata;
     const guardVersion = guard.metadata.resourceVersion;
+    if (!(await fits())) return false;
+    const { uid, resourceVersion } = (await client.get('Pod', name, 'default')).metadata;
     const [result] = await client.bind([{ namespace: 'default', name, uid, resourceVersion, node, guardVersion }]);
     return result?.ok === true;
   }
