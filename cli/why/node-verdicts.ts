@@ -20,7 +20,7 @@ export function nodeVerdicts(pod: Pod, { nodes, pods, namespaces = [] }: Cluster
     if (other.metadata.uid === pod.metadata.uid) continue;
     const info = index.setPod(other);
     const nominated = other.status?.nominatedNodeName;
-    if (info && !info.node && nominated && isPodActive(other)) index.nominate(info, nominated);
+    if (info && !info.node && nominated && isPodActive(other)) index.nominateByName(info, nominated);
   }
   return explain(pod, index, pods ? defaultPlugins : defaultPlugins.filter(({ scope }) => scope !== 'cluster')).nodes;
 }

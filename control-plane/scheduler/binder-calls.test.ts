@@ -17,7 +17,7 @@ describe('a call of the binder', () => {
   });
 
   it('has at most so many placements, of one node at most so many, and the rest follows on the new guard', async () => {
-    const { binder, calls, add, sent, told } = binderOf({ batch: 5, perNode: 3, calls: 9 });
+    const { binder, calls, add, sent, reported } = binderOf({ batch: 5, perNode: 3, calls: 9 });
     for (const node of ['n', 'm', 'o']) binder.guardSeen(node, 1);
     for (let i = 0; i < 4; i++) for (const node of ['n', 'm', 'o']) add(`${node}${i}`, node);
     binder.flush();
@@ -26,11 +26,11 @@ describe('a call of the binder', () => {
       ['o0 o 1', 'o1 o 1', 'o2 o 1'],
     ]);
     await calls[0]?.answer([ok('2'), ok('3'), ok('4'), ok('2'), conflict]);
-    expect(told).toEqual(['bound n0', 'bound n1', 'bound n2', 'bound m0', 'lost m1']);
+    expect(reported).toEqual(['bound n0', 'bound n1', 'bound n2', 'bound m0', 'failed m1']);
     expect(sent()[2]).toEqual(['n3 n 4', 'm2 m 2', 'm3 m 2']);
     await calls[1]?.answer([ok('7'), ok('6'), ok('5')]);
     expect(sent()[3]).toEqual(['o3 o 7']);
-    expect(binder.underway).toBe(4);
+    expect(binder.inFlight).toBe(4);
   });
 
   it('waits for another to end when as many as allowed are under way', async () => {
@@ -45,7 +45,7 @@ describe('a call of the binder', () => {
   });
 
   it('loses all its placements by the API’s reason when it fails, and says that it has ended', async () => {
-    const { binder, calls, place, told, reasons, settled } = binderOf();
+    const { binder, calls, place, reported, reasons, settled } = binderOf();
     binder.guardSeen('n', 1);
     place('a');
     await calls[0]?.fail(new ApiError('ServiceUnavailable', 'away'));
@@ -53,54 +53,54 @@ describe('a call of the binder', () => {
     await calls[1]?.fail(new Error('something else'));
     place('c');
     await calls[2]?.answer([]);
-    expect(told).toEqual(['lost a', 'lost b', 'lost c']);
+    expect(reported).toEqual(['failed a', 'failed b', 'failed c']);
     expect(reasons).toEqual(['ServiceUnavailable', 'InternalError', 'InternalError']);
-    expect([binder.underway, settled()]).toEqual([0, 3]);
+    expect([binder.inFlight, settled()]).toEqual([0, 3]);
   });
 
   it('that is not answered within 15 s is lost, and its late answer changes nothing', async () => {
-    const { binder, clock, calls, place, told, reasons, sent } = binderOf();
+    const { binder, clock, calls, place, reported, reasons, sent } = binderOf();
     binder.guardSeen('n', 1);
     place('a');
     await clock.advance(14_999);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
     await clock.advance(1);
-    expect([told, reasons, binder.underway]).toEqual([['lost a'], ['Timeout'], 0]);
+    expect([reported, reasons, binder.inFlight]).toEqual([['failed a'], ['Timeout'], 0]);
     await calls[0]?.answer([ok('9')]);
-    expect(told).toEqual(['lost a']);
+    expect(reported).toEqual(['failed a']);
     place('b');
     expect(sent()[1]).toEqual(['b n 1']);
   });
 
   it('leaves no timer behind when it is answered', async () => {
-    const { binder, clock, calls, place, told } = binderOf();
+    const { binder, clock, calls, place, reported } = binderOf();
     binder.guardSeen('n', 1);
     place('a');
     await calls[0]?.answer([ok('2')]);
     await clock.advance(20_000);
-    expect(told).toEqual(['bound a']);
+    expect(reported).toEqual(['bound a']);
   });
 });
 
 describe('the binder’s guards', () => {
   it('are waited for on a new node for 5 s, on the first of them what waits is sent', async () => {
-    const { binder, clock, place, sent, told, reasons, settled } = binderOf();
+    const { binder, clock, place, sent, reported, reasons, settled } = binderOf();
     place('a', 'new');
     await clock.advance(4_999);
     place('b', 'new');
     binder.guardSeen('new', 3);
     binder.flush();
-    expect([sent(), told]).toEqual([[['a new 3', 'b new 3']], []]);
+    expect([sent(), reported]).toEqual([[['a new 3', 'b new 3']], []]);
     place('c', 'never');
     await clock.advance(4_999);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
     const before = settled();
     await clock.advance(1);
-    expect([told, reasons]).toEqual([['lost c'], ['NotFound']]);
+    expect([reported, reasons]).toEqual([['failed c'], ['NotFound']]);
     expect(settled()).toBe(before + 1);
     place('d', 'never');
     await clock.advance(4_999);
-    expect(told).toEqual(['lost c']);
+    expect(reported).toEqual(['failed c']);
   });
 
   it('hold a node back for 50 ms only when nothing got through and none newer is known', async () => {
@@ -142,13 +142,13 @@ describe('the binder’s guards', () => {
   });
 
   it('that are gone take what waits with them, and the next of the same name is waited for', async () => {
-    const { binder, place, calls, sent, told } = binderOf();
+    const { binder, place, calls, sent, reported } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
     place('b');
-    binder.guardGone('n');
-    expect(told).toEqual(['outdated b']);
-    expect(binder.underway).toBe(1);
+    binder.guardDeleted('n');
+    expect(reported).toEqual(['stale b']);
+    expect(binder.inFlight).toBe(1);
     await calls[0]?.answer([{ ok: false, reason: 'NotFound', message: 'gone' }]);
     place('c');
     expect(sent()).toHaveLength(1);
@@ -156,8 +156,8 @@ describe('the binder’s guards', () => {
     binder.flush();
     expect(sent()[1]).toEqual(['c n 30']);
     await calls[1]?.answer([ok('31')]);
-    binder.guardGone('n');
-    binder.guardGone('unknown');
+    binder.guardDeleted('n');
+    binder.guardDeleted('unknown');
     place('d');
     expect(sent()).toHaveLength(2);
   });
@@ -166,7 +166,7 @@ describe('the binder’s guards', () => {
     const { binder, place, calls, sent } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
-    binder.guardGone('n');
+    binder.guardDeleted('n');
     binder.guardSeen('n', 8);
     await calls[0]?.answer([conflict]);
     place('b');
@@ -176,39 +176,39 @@ describe('the binder’s guards', () => {
 
 describe('placements of the binder', () => {
   it('are no more than allowed at a time', async () => {
-    const { binder, calls, place } = binderOf({ underway: 2 });
+    const { binder, calls, place } = binderOf({ inFlight: 2 });
     binder.guardSeen('n', 1);
     place('a');
     expect(binder.full).toBe(false);
     place('b');
-    expect([binder.full, binder.underway]).toEqual([true, 2]);
+    expect([binder.full, binder.inFlight]).toEqual([true, 2]);
     await calls[0]?.answer([ok('2')]);
     expect(binder.full).toBe(false);
   });
 
   it('can be withdrawn until they are sent', async () => {
-    const { binder, add, place, sent, calls, told } = binderOf();
+    const { binder, add, place, sent, calls, reported } = binderOf();
     binder.guardSeen('n', 1);
     const a = place('a');
     const [b, c] = [add('b'), add('c')];
     expect(binder.withdraw(a, 'n')).toBe(false);
     expect(binder.withdraw(c, 'unknown')).toBe(false);
     expect([binder.withdraw(b, 'n'), binder.withdraw(b, 'n')]).toEqual([true, false]);
-    expect(binder.underway).toBe(2);
+    expect(binder.inFlight).toBe(2);
     await calls[0]?.answer([ok('2')]);
     expect(sent()[1]).toEqual(['c n 2']);
-    expect(told).toEqual(['bound a']);
+    expect(reported).toEqual(['bound a']);
   });
 
   it('of a node that changed are decided again, those of others are sent', () => {
-    const { binder, add, sent, told } = binderOf();
+    const { binder, add, sent, reported } = binderOf();
     for (const node of ['n', 'm']) binder.guardSeen(node, 1);
     add('a', 'n');
     add('b', 'm');
     binder.nodeChanged('n');
     binder.nodeChanged('unknown');
     binder.flush();
-    expect([sent(), told, binder.underway]).toEqual([[['b m 1']], ['outdated a'], 1]);
+    expect([sent(), reported, binder.inFlight]).toEqual([[['b m 1']], ['stale a'], 1]);
   });
 
   it('that no call has left are all done when it is idle', async () => {
@@ -230,13 +230,13 @@ describe('placements of the binder', () => {
   });
 
   it('are forgotten when it closes, without a word', async () => {
-    const { binder, clock, add, place, told, sent } = binderOf();
+    const { binder, clock, add, place, reported, sent } = binderOf();
     place('a', 'new');
     binder.guardSeen('n', 1);
     add('b');
     binder.close();
     binder.flush();
     await clock.advance(10_000);
-    expect([told, sent()]).toEqual([[], []]);
+    expect([reported, sent()]).toEqual([[], []]);
   });
 });

@@ -6,7 +6,7 @@ const conflict: BindResult = { ok: false, reason: 'Conflict', message: 'the guar
 
 describe('the binder', () => {
   it('has one call for a node under way, and sends the next with the guard that it gave', async () => {
-    const { binder, calls, told, place, sent } = binderOf();
+    const { binder, calls, reported, place, sent } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
     place('b');
@@ -14,36 +14,36 @@ describe('the binder', () => {
     expect(sent()).toEqual([['a n 5']]);
     await calls[0]?.answer([{ ok: true, guardVersion: '9' }]);
     expect(sent()[1]).toEqual(['b n 9', 'c n 9']);
-    expect(told).toEqual(['bound a']);
-    expect(binder.underway).toBe(2);
+    expect(reported).toEqual(['bound a']);
+    expect(binder.inFlight).toBe(2);
   });
 
   it('does not take its own guard for somebody else’s when the informer is faster than the answer', async () => {
-    const { binder, calls, told, place, sent } = binderOf();
+    const { binder, calls, reported, place, sent } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
     place('b');
     binder.guardSeen('n', 9);
     await calls[0]?.answer([{ ok: true, guardVersion: '9' }]);
-    expect(told).toEqual(['bound a']);
+    expect(reported).toEqual(['bound a']);
     expect(sent()[1]).toEqual(['b n 9']);
   });
 
   it('has decided anew what was not sent before somebody else took from the node', async () => {
-    const { binder, calls, told, place } = binderOf();
+    const { binder, calls, reported, place } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
     place('b');
     binder.guardSeen('n', 7);
     await calls[0]?.answer([conflict]);
-    expect(told).toEqual(['lost a', 'outdated b']);
+    expect(reported).toEqual(['failed a', 'stale b']);
     expect(calls).toHaveLength(1);
     place('c');
     expect(calls[1]?.bindings).toMatchObject([{ name: 'c', guardVersion: '7' }]);
   });
 
   it('sends nothing more to a node whose guard moved on unseen, until it is seen or a moment has passed', async () => {
-    const { binder, clock, calls, told, place } = binderOf();
+    const { binder, clock, calls, reported, place } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
     await calls[0]?.answer([conflict]);
@@ -51,7 +51,7 @@ describe('the binder', () => {
     await clock.advance(20);
     expect(calls).toHaveLength(1);
     binder.guardSeen('n', 8);
-    expect(told).toEqual(['lost a', 'outdated b']);
+    expect(reported).toEqual(['failed a', 'stale b']);
     place('c');
     await calls[1]?.answer([conflict]);
     place('d');
@@ -60,22 +60,22 @@ describe('the binder', () => {
   });
 
   it('gives up on a node that never gets a guard', async () => {
-    const { binder, clock, told, place, calls } = binderOf();
+    const { binder, clock, reported, place, calls } = binderOf();
     place('a', 'ghost');
     await clock.advance(6_000);
-    expect(told).toEqual(['lost a']);
-    expect(binder.underway).toBe(0);
+    expect(reported).toEqual(['failed a']);
+    expect(binder.inFlight).toBe(0);
     expect(calls).toHaveLength(0);
   });
 
   it('has decided anew what was not sent before the node itself changed', () => {
-    const { binder, place, sent, told } = binderOf();
+    const { binder, place, sent, reported } = binderOf();
     place('a');
     binder.nodeChanged('n');
     binder.guardSeen('n', 5);
     binder.flush();
     expect(sent()).toEqual([]);
-    expect(told).toEqual(['outdated a']);
-    expect(binder.underway).toBe(0);
+    expect(reported).toEqual(['stale a']);
+    expect(binder.inFlight).toBe(0);
   });
 });

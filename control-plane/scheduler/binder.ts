@@ -4,20 +4,19 @@ import { ApiError, messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { QueuedPod } from './queue.ts';
 
-/** A pod on its way to be stored on a node. */
+/** A pod that is assumed on a node and whose binding is not stored yet. */
 export interface Placement {
   readonly queued: QueuedPod;
   readonly node: string;
 }
 
 export interface BinderEvents {
-  /** Stored. */
   bound(placement: Placement): void;
-  /** Not stored, or not known to be: the pod must be decided again after a while. */
-  lost(placement: Placement, reason: string, message: string): void;
-  /** The node has changed since the decision, before it was sent: it must be decided again. */
-  outdated(placement: Placement): void;
-  /** A call came back; there may be room for more. */
+  /** The binding was refused, or its result is unknown. */
+  failed(placement: Placement, reason: string, message: string): void;
+  /** The node has changed since the decision, and the binding was not sent. */
+  stale(placement: Placement): void;
+  /** A call has ended, or a pause is over: more may be sent. */
   settled(): void;
 }
 
@@ -26,29 +25,28 @@ export interface BinderLimits {
   readonly batch: number;
   /** Of these, on one node: what goes into one transaction of the store. */
   readonly perNode: number;
-  /** Calls at the same time. */
+  /** Concurrent calls. */
   readonly calls: number;
-  /** Placements on their way before no more are taken. */
-  readonly underway: number;
+  /** Placements that are not stored yet. */
+  readonly inFlight: number;
 }
 
-export const defaultBinderLimits: BinderLimits = { batch: 256, perNode: 32, calls: 4, underway: 2_048 };
+export const defaultBinderLimits: BinderLimits = { batch: 256, perNode: 32, calls: 4, inFlight: 2_048 };
 
-/** A call that takes longer counts as failed; whether it was stored is then for the informer to tell. */
-const callMs = 15_000;
-/** How long a node whose guard has moved on without our having seen it is left alone, at most. */
-const staleMs = 50;
-/** How long placements wait for the guard of a new node to be seen. */
-const guardlessMs = 5_000;
+/** A call that takes longer counts as failed; the informer shows whether its bindings were stored. */
+const callTimeoutMs = 15_000;
+/** The longest pause of a node after conflicts, while the informer has not shown the newer guard. */
+const conflictPauseMs = 50;
+/** How long placements wait for the guard of a new node. */
+const missingGuardMs = 5_000;
 
 /**
- * Stores placements, in few calls, several under way at a time.
+ * Stores placements in few calls, several of them concurrently.
  *
- * The rule that keeps a node from being overcommitted: a placement is sent with a guard version up to which the
- * decision had seen everything that was taken from the node. For one node only one call is under way at a time, and the
- * guard version that it gives is what the next one is sent with: between the two there was nothing but our own
- * placements, and those the decision knew. When somebody else has taken from the node, the informer shows a guard that is
- * newer than ours: what was decided and not yet sent is then outdated.
+ * A node is never overcommitted: a placement is sent with the version of the node's guard up to which the decision had seen everything that
+ * takes room there. A node has one call at a time, and the next one is sent with the guard version that the last one returned: in between
+ * there are only this scheduler's own placements, which the decision knew. When the informer shows a newer guard, another writer has taken
+ * room, and what was decided and not sent is stale.
  */
 export class Binder {
   readonly #client: Pick<Client, 'bind'>;
@@ -56,11 +54,11 @@ export class Binder {
   readonly #log: Log;
   readonly #events: BinderEvents;
   readonly #limits: BinderLimits;
-  readonly #gates = new Map<string, Gate>();
-  /** Gates that have something to send and may. */
-  readonly #ready = new Set<Gate>();
+  readonly #nodes = new Map<string, NodePlacements>();
+  /** Those with placements that may be sent now. */
+  readonly #ready = new Set<NodePlacements>();
   readonly #calls = new Set<Promise<void>>();
-  #underway = 0;
+  #inFlight = 0;
 
   constructor(
     deps: { client: Pick<Client, 'bind'>; clock: Clock; log: Log },
@@ -75,57 +73,58 @@ export class Binder {
   }
 
   get full(): boolean {
-    return this.#underway >= this.#limits.underway;
+    return this.#inFlight >= this.#limits.inFlight;
   }
 
-  /** Placements decided on and not yet stored. */
-  get underway(): number {
-    return this.#underway;
+  /** Placements that are not stored yet. */
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
-  place(placement: Placement): void {
-    const gate = this.#gate(placement.node);
-    gate.waiting.add(placement);
-    this.#underway++;
-    if (gate.guard === 0 && !gate.hold) this.#hold(gate, guardlessMs);
-    this.#mark(gate);
+  /** Takes the placement; `flush` sends it. */
+  enqueue(placement: Placement): void {
+    const target = this.#placementsOf(placement.node);
+    target.waiting.add(placement);
+    this.#inFlight++;
+    if (target.guard === 0 && !target.pause) this.#pause(target, missingGuardMs);
+    this.#markReady(target);
   }
 
-  /** The informer shows this version of the node's guard, and everything up to it. */
+  /** The informers have delivered this version of the node's guard and everything before it. */
   guardSeen(node: string, version: number): void {
-    const gate = this.#gate(node);
-    gate.seen = Math.max(gate.seen, version);
-    if (!gate.busy) this.#catchUp(gate);
+    const target = this.#placementsOf(node);
+    target.seenGuard = Math.max(target.seenGuard, version);
+    if (!target.busy) this.#catchUp(target);
   }
 
-  /** The node changed in a way that the decisions for it did not see, or is gone. */
+  /** The node has changed or is deleted: its unsent placements are stale. */
   nodeChanged(node: string): void {
-    const gate = this.#gates.get(node);
-    if (gate) this.#outdate(gate);
+    const target = this.#nodes.get(node);
+    if (target) this.#dropUnsent(target);
   }
 
-  /** The node and its guard are gone. */
-  guardGone(node: string): void {
-    const gate = this.#gates.get(node);
-    if (!gate) return;
-    gate.gone = true;
-    this.#outdate(gate);
-    this.#dropIfIdle(gate);
+  /** The node and its guard are deleted. */
+  guardDeleted(node: string): void {
+    const target = this.#nodes.get(node);
+    if (!target) return;
+    target.deleted = true;
+    this.#dropUnsent(target);
+    this.#dropIfIdle(target);
   }
 
-  /** Takes back a placement that has not been sent yet; returns whether it could. */
+  /** Removes the pod's placement if it has not been sent; returns whether it did. */
   withdraw(queued: QueuedPod, node: string): boolean {
-    const gate = this.#gates.get(node);
-    for (const placement of gate?.waiting ?? []) {
+    const target = this.#nodes.get(node);
+    for (const placement of target?.waiting ?? []) {
       if (placement.queued !== queued) continue;
-      gate?.waiting.delete(placement);
-      this.#underway--;
+      target?.waiting.delete(placement);
+      this.#inFlight--;
       return true;
     }
     return false;
   }
 
-  /** Sends what may be sent. */
+  /** Sends the placements that may be sent now. */
   flush(): void {
     while (this.#calls.size < this.#limits.calls) {
       const batch = this.#collect();
@@ -138,32 +137,32 @@ export class Binder {
     }
   }
 
-  /** Resolves when no call is under way. */
+  /** Resolves when no call is in flight. */
   async idle(): Promise<void> {
     while (this.#calls.size > 0) await Promise.all(this.#calls);
   }
 
   close(): void {
-    for (const gate of this.#gates.values()) gate.hold?.cancel();
-    this.#gates.clear();
+    for (const target of this.#nodes.values()) target.pause?.cancel();
+    this.#nodes.clear();
     this.#ready.clear();
   }
 
   #collect(): Share[] {
     const batch: Share[] = [];
     let count = 0;
-    for (const gate of this.#ready) {
+    for (const target of this.#ready) {
       const most = Math.min(this.#limits.perNode, this.#limits.batch - count);
       if (most === 0) break;
       const placements: Placement[] = [];
-      for (const placement of gate.waiting) {
+      for (const placement of target.waiting) {
         if (placements.length >= most) break;
         placements.push(placement);
-        gate.waiting.delete(placement);
+        target.waiting.delete(placement);
       }
-      this.#ready.delete(gate);
-      gate.busy = true;
-      batch.push({ gate, placements });
+      this.#ready.delete(target);
+      target.busy = true;
+      batch.push({ target, placements });
       count += placements.length;
     }
     return batch;
@@ -171,14 +170,14 @@ export class Binder {
 
   async #send(batch: readonly Share[]): Promise<void> {
     const placements = batch.flatMap((share) => share.placements);
-    const bindings = batch.flatMap(({ gate, placements }) =>
+    const bindings = batch.flatMap(({ target, placements }) =>
       placements.map(({ queued: { pod }, node }) => ({
         namespace: pod.metadata.namespace ?? '',
         name: pod.metadata.name,
         uid: pod.metadata.uid,
         resourceVersion: pod.metadata.resourceVersion,
         node,
-        guardVersion: String(gate.guard),
+        guardVersion: String(target.guard),
       })),
     );
     let results: BindResult[];
@@ -189,117 +188,122 @@ export class Binder {
       this.#log.warn({ pods: bindings.length, err: messageOf(error) }, 'binding failed');
       results = bindings.map(() => ({ ok: false, reason, message: messageOf(error) }));
     }
-    this.#underway -= placements.length;
+    this.#inFlight -= placements.length;
     let at = 0;
-    for (const { gate, placements } of batch) {
-      this.#settle(gate, placements, results.slice(at, at + placements.length));
+    for (const { target, placements } of batch) {
+      this.#settle(target, placements, results.slice(at, at + placements.length));
       at += placements.length;
     }
   }
 
-  #settle(gate: Gate, placements: readonly Placement[], results: readonly BindResult[]): void {
-    gate.busy = false;
+  #settle(target: NodePlacements, placements: readonly Placement[], results: readonly BindResult[]): void {
+    target.busy = false;
     let conflicts = 0;
-    let chained = 0;
+    let newest = 0;
     for (const [at, placement] of placements.entries()) {
       const result = results[at] ?? { ok: false, reason: 'InternalError', message: 'the binding has no result' };
       if (result.ok) {
-        chained = Math.max(chained, Number(result.guardVersion));
+        newest = Math.max(newest, Number(result.guardVersion));
         this.#events.bound(placement);
       } else {
         if (result.reason === 'Conflict') conflicts++;
-        this.#events.lost(placement, result.reason, result.message);
+        this.#events.failed(placement, result.reason, result.message);
       }
     }
-    const before = gate.guard;
-    gate.guard = Math.max(gate.guard, chained);
-    this.#catchUp(gate);
-    // Nothing got through and no newer guard is known: until it is, more of the same would fail too.
-    if (conflicts === placements.length && gate.guard === before && !gate.hold) this.#hold(gate, staleMs);
-    this.#mark(gate);
-    this.#dropIfIdle(gate);
+    const before = target.guard;
+    target.guard = Math.max(target.guard, newest);
+    this.#catchUp(target);
+    // All failed and no newer guard has been seen: until it is, further calls would fail too.
+    if (conflicts === placements.length && target.guard === before && !target.pause)
+      this.#pause(target, conflictPauseMs);
+    this.#markReady(target);
+    this.#dropIfIdle(target);
   }
 
-  /** Somebody else has taken from the node when the guard that was seen is newer than what we left it at. */
-  #catchUp(gate: Gate): void {
-    if (gate.seen <= gate.guard) return;
-    const first = gate.guard === 0;
-    gate.guard = gate.seen;
-    gate.hold?.cancel();
-    gate.hold = undefined;
-    if (!first) this.#outdate(gate);
-    this.#mark(gate);
+  /** A guard that is newer than the one that our last call returned was written by another. */
+  #catchUp(target: NodePlacements): void {
+    if (target.seenGuard <= target.guard) return;
+    const first = target.guard === 0;
+    target.guard = target.seenGuard;
+    target.pause?.cancel();
+    target.pause = undefined;
+    if (!first) this.#dropUnsent(target);
+    this.#markReady(target);
   }
 
-  #outdate(gate: Gate): void {
-    const outdated = [...gate.waiting];
-    gate.waiting.clear();
-    this.#ready.delete(gate);
-    this.#underway -= outdated.length;
-    for (const placement of outdated) this.#events.outdated(placement);
+  #dropUnsent(target: NodePlacements): void {
+    const stale = [...target.waiting];
+    target.waiting.clear();
+    this.#ready.delete(target);
+    this.#inFlight -= stale.length;
+    for (const placement of stale) this.#events.stale(placement);
   }
 
-  #hold(gate: Gate, ms: number): void {
-    gate.hold = this.#clock.timer(ms, () => {
-      gate.hold = undefined;
-      if (gate.guard > 0) {
-        this.#mark(gate);
+  #pause(target: NodePlacements, ms: number): void {
+    target.pause = this.#clock.timer(ms, () => {
+      target.pause = undefined;
+      if (target.guard > 0) {
+        this.#markReady(target);
       } else {
-        const lost = [...gate.waiting];
-        gate.waiting.clear();
-        this.#underway -= lost.length;
-        for (const placement of lost) this.#events.lost(placement, 'NotFound', 'the node has no guard');
+        const failed = [...target.waiting];
+        target.waiting.clear();
+        this.#inFlight -= failed.length;
+        for (const placement of failed) this.#events.failed(placement, 'NotFound', 'the node has no guard');
       }
       this.#events.settled();
     });
-    this.#ready.delete(gate);
+    this.#ready.delete(target);
   }
 
-  #mark(gate: Gate): void {
-    if (gate.waiting.size > 0 && !gate.busy && !gate.hold && gate.guard > 0) this.#ready.add(gate);
+  #markReady(target: NodePlacements): void {
+    if (target.waiting.size > 0 && !target.busy && !target.pause && target.guard > 0) this.#ready.add(target);
   }
 
-  #gate(node: string): Gate {
-    let gate = this.#gates.get(node);
-    if (!gate) {
-      gate = { node, guard: 0, seen: 0, waiting: new Set(), busy: false, hold: undefined, gone: false };
-      this.#gates.set(node, gate);
+  #placementsOf(node: string): NodePlacements {
+    let target = this.#nodes.get(node);
+    if (!target) {
+      target = { node, guard: 0, seenGuard: 0, waiting: new Set(), busy: false, pause: undefined, deleted: false };
+      this.#nodes.set(node, target);
     }
-    gate.gone = false;
-    return gate;
+    target.deleted = false;
+    return target;
   }
 
-  #dropIfIdle(gate: Gate): void {
-    if (!gate.gone || gate.busy || gate.waiting.size > 0) return;
-    gate.hold?.cancel();
-    this.#gates.delete(gate.node);
+  #dropIfIdle(target: NodePlacements): void {
+    if (!target.deleted || target.busy || target.waiting.size > 0) return;
+    target.pause?.cancel();
+    this.#nodes.delete(target.node);
   }
 
   #withDeadline<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.timer(callMs, () => reject(new ApiError('Timeout', `no answer within ${callMs} ms`)));
+      const timer = this.#clock.timer(callTimeoutMs, () =>
+        reject(new ApiError('Timeout', `no answer within ${callTimeoutMs} ms`)),
+      );
       work.then(resolve, reject).finally(() => timer.cancel());
     });
   }
 }
 
-/** What one call does for one node. */
+/** The part of one call that is for one node. */
 interface Share {
-  readonly gate: Gate;
+  readonly target: NodePlacements;
   readonly placements: readonly Placement[];
 }
 
-/** The way to one node. Versions are revisions of its guard; 0: none known. */
-interface Gate {
+/** The placements on one node, and the versions of its guard; 0: none seen. */
+interface NodePlacements {
   readonly node: string;
-  /** The version up to which decisions have seen everything that was taken. */
+  /** The version up to which decisions have seen all that takes room on the node. */
   guard: number;
-  /** The newest one that the informer has shown. */
-  seen: number;
+  /** The newest version that the informers have delivered. */
+  seenGuard: number;
+  /** Not sent yet. */
   readonly waiting: Set<Placement>;
-  /** A call for this node is under way. */
+  /** A call for this node is in flight. */
   busy: boolean;
-  /** Nothing is sent while this runs. */
-  hold: Timer | undefined;
-  gone: boolean;
+  /** Nothing is sent while it runs. */
+  pause: Timer | undefined;
+  /** The node no longer exists. */
+  deleted: boolean;
 }

@@ -33,14 +33,14 @@ export class Budgets {
   }
 
   /**
-   * Those of `pods` whose removal would violate a budget, when `underway` and the pods before them go too (Kubernetes,
+   * Those of `pods` whose removal would violate a budget, when `inFlight` and the pods before them go too (Kubernetes,
    * "Supported PodDisruptionBudget, not guaranteed"). Pods that are being deleted have been counted by the disruption controller.
    */
-  violating(pods: readonly PodInfo[], underway: Iterable<PodInfo>): Set<PodInfo> {
+  violating(pods: readonly PodInfo[], inFlight: Iterable<PodInfo>): Set<PodInfo> {
     const violating = new Set<PodInfo>();
     if (!pods.some(({ shape }) => this.#namespaces.has(shape.namespace))) return violating;
     const left = new Map<Budget, number>();
-    const going = new Set(underway);
+    const going = new Set(inFlight);
     for (const pod of going) this.#take(pod, left);
     for (const pod of pods) if (!going.has(pod) && !this.#take(pod, left)) violating.add(pod);
     return violating;

@@ -20,8 +20,8 @@ function setUp() {
   const told: string[] = [];
   const refusals: string[] = [];
   /** Answers deletions while it is set. */
-  const state: { remove?: (name: string) => Promise<void>; waits: (by: Pod, node: string) => boolean } = {
-    waits: () => true,
+  const state: { remove?: (name: string) => Promise<void>; isNominated: (preemptor: Pod, node: string) => boolean } = {
+    isNominated: () => true,
   };
   const recorder = {
     event: (pod: Pod, type: string, reason: string, message: string, action: { related?: Pod }) =>
@@ -40,7 +40,7 @@ function setUp() {
     {
       ...{ client, clock, random: seededRandom(1), recorder, log: silentLog },
       podOf: (key) => pods.get(key),
-      waits: (by, node) => state.waits(by, node),
+      isNominated: (preemptor, node) => state.isNominated(preemptor, node),
       refused: ({ metadata }) => refusals.push(metadata.name),
     },
     stop.signal,
@@ -115,7 +115,7 @@ describe('evictions', () => {
   it('spare the victim when the pod no longer waits for its room, but not another’s', async () => {
     const { clock, evictions, add, deleted, state } = start();
     const asked: unknown[] = [];
-    state.waits = (by, node) => {
+    state.isNominated = (by, node) => {
       asked.push([by.metadata.name, node]);
       return by.metadata.name === 'high';
     };
@@ -209,12 +209,12 @@ describe('evictions', () => {
     state.remove = () => Promise.reject(new ApiError('ServiceUnavailable', 'away'));
     const key = add(victim('low'));
     const higher = pendingPod('higher');
-    state.waits = (by) => by.metadata.name === 'high';
+    state.isNominated = (by) => by.metadata.name === 'high';
     evictions.evict(key, high, 'n');
     await clock.advance(0);
     expect(deleted()).toHaveLength(1);
     // The room is now kept for a more important pod, and the first no longer waits for it.
-    state.waits = (by) => by.metadata.name === 'higher';
+    state.isNominated = (by) => by.metadata.name === 'higher';
     state.remove = async () => undefined;
     evictions.evict(key, higher, 'n');
     await clock.advance(1_000);
@@ -226,12 +226,12 @@ describe('evictions', () => {
     const { clock, evictions, add, deleted, state } = start();
     evictions.evict(add(victim('a')), high, 'n');
     await clock.advance(1_000);
-    state.waits = () => {
+    state.isNominated = () => {
       throw new Error('a fault');
     };
     evictions.evict(add(victim('b')), high, 'n');
     await clock.advance(1_000);
-    state.waits = () => true;
+    state.isNominated = () => true;
     evictions.evict(add(victim('c')), high, 'n');
     await clock.advance(1_000);
     expect(deleted()).toEqual(['a', 'b', 'c']);

@@ -9,14 +9,14 @@ import { keyOf } from '../../shared/object.ts';
 import { isPreempted } from '../../shared/pod.ts';
 import type { Random } from '../../shared/random.ts';
 
-/** Evictions that may wait; beyond it the pod that wants the room asks again later. */
-const mostWaiting = 1_000;
-/** Refusals that are remembered. */
+/** Pending evictions; further ones are left to a later scheduling cycle. */
+const mostPending = 1_000;
+/** Refused evictions that are kept. */
 const mostRefused = 10_000;
-/** Tries while the API is away. */
+/** Attempts while the API does not answer. */
 const maxAttempts = 5;
 const retry: BackoffOptions = { firstMs: 100, capMs: 5_000 };
-/** How long a pod whose eviction was refused is no victim. */
+/** For this time a pod whose eviction was refused is not chosen as a victim. */
 const refusal: BackoffOptions = { firstMs: 5_000, capMs: 300_000 };
 
 export interface EvictionDeps {
@@ -25,19 +25,27 @@ export interface EvictionDeps {
   readonly random: Random;
   readonly recorder: EventRecorder;
   readonly log: Log;
-  /** The pod as it now is. */
+  /** The newest version of the pod. */
   podOf(key: string): Pod | undefined;
-  /** Whether the pod still waits for room on the node. */
-  waits(by: Pod, node: string): boolean;
-  /** A victim stays after all: who wanted its room has to look for another. */
-  refused(by: Pod): void;
+  /** Whether the preemptor is still nominated to the node. */
+  isNominated(preemptor: Pod, node: string): boolean;
+  /** A victim was not evicted: the preemptor needs another one. */
+  refused(preemptor: Pod): void;
 }
 
-/** Evicts preempted pods, one after another, behind the scheduler's back, and remembers which could not be. */
+interface Eviction {
+  /** Of the victim. */
+  readonly uid: string;
+  readonly preemptor: Pod;
+  /** The victim's node. */
+  readonly node: string;
+}
+
+/** Evicts preemption victims one after another, beside the scheduling cycles, and keeps which evictions were refused. */
 export class Evictions {
   readonly #deps: EvictionDeps;
   readonly #signal: AbortSignal;
-  readonly #waiting = new Map<string, { uid: string; by: Pod; node: string }>();
+  readonly #pending = new Map<string, Eviction>();
   /** By uid. Times are the clock's monotonic ones, in milliseconds. */
   readonly #refused = new Map<string, { until: number; times: number }>();
   #running = false;
@@ -47,23 +55,23 @@ export class Evictions {
     this.#signal = signal;
   }
 
-  evict(key: string, by: Pod, node: string): void {
+  evict(key: string, preemptor: Pod, node: string): void {
     const uid = this.#deps.podOf(key)?.metadata.uid;
-    if (uid === undefined || this.#waiting.size >= mostWaiting) return;
-    this.#waiting.set(key, { uid, by, node });
+    if (uid === undefined || this.#pending.size >= mostPending) return;
+    this.#pending.set(key, { uid, preemptor, node });
     if (this.#running) return;
     this.#running = true;
     void this.#run();
   }
 
-  /** Whether it is about to be evicted. */
+  /** Whether the pod's eviction is pending. */
   has(key: string): boolean {
-    return this.#waiting.has(key);
+    return this.#pending.has(key);
   }
 
-  /** The pods that are about to be evicted. */
+  /** The keys of pods whose eviction is pending. */
   keys(): Iterable<string> {
-    return this.#waiting.keys();
+    return this.#pending.keys();
   }
 
   isRefused(uid: string): boolean {
@@ -74,18 +82,18 @@ export class Evictions {
   async #run(): Promise<void> {
     const { log, refused } = this.#deps;
     try {
-      // Yields first: who decides has to keep the room before it is asked whether it waits.
+      // Yields first: the caller nominates the preemptor before `isNominated` is called.
       await Promise.resolve();
       for (;;) {
-        const [next] = this.#waiting;
+        const [next] = this.#pending;
         if (!next || this.#signal.aborted) return;
-        const [key, { uid, by, node }] = next;
-        const done = await this.#evictOne(key, uid, by, node);
-        // Meanwhile another pod may have come to want the same room: its wish stays.
-        if (this.#waiting.get(key) === next[1]) this.#waiting.delete(key);
+        const [key, { uid, preemptor }] = next;
+        const done = await this.#evictOne(key, next[1]);
+        // Another preemptor may have set an eviction of the same pod meanwhile, which stays.
+        if (this.#pending.get(key) === next[1]) this.#pending.delete(key);
         if (done) continue;
         this.#remember(uid);
-        refused(by);
+        refused(preemptor);
       }
     } catch (error) {
       if (!this.#signal.aborted) log.error({ err: messageOf(error) }, 'evictions ended');
@@ -94,15 +102,15 @@ export class Evictions {
     }
   }
 
-  /** Returns whether there is nothing left to do. What was decided on is looked at again before each try. */
-  async #evictOne(key: string, uid: string, by: Pod, node: string): Promise<boolean> {
-    const { clock, random, log, podOf, waits } = this.#deps;
+  /** Returns whether nothing is left to do. Each attempt checks first that the eviction is still needed. */
+  async #evictOne(key: string, { uid, preemptor, node }: Eviction): Promise<boolean> {
+    const { clock, random, log, podOf, isNominated } = this.#deps;
     for (let attempt = 0; ; attempt++) {
       const pod = podOf(key);
       if (!pod || pod.metadata.uid !== uid || pod.metadata.deletionTimestamp) return true;
-      if (pod.spec.nodeName !== node || !waits(by, node)) return true;
+      if (pod.spec.nodeName !== node || !isNominated(preemptor, node)) return true;
       try {
-        await this.#preempt(pod, by, node);
+        await this.#preempt(pod, preemptor, node);
         return true;
       } catch (error) {
         if (isApiError(error, 'NotFound')) return true;
@@ -114,24 +122,26 @@ export class Evictions {
     }
   }
 
-  /** Marks the pod and deletes it, as Kubernetes' scheduler does: its budgets were part of the choice. */
-  async #preempt(pod: Pod, by: Pod, node: string): Promise<void> {
+  /** Sets the condition DisruptionTarget and deletes the pod, as kube-scheduler does. The choice of victims has regarded its budgets. */
+  async #preempt(pod: Pod, preemptor: Pod, node: string): Promise<void> {
     const { client, clock, recorder, log } = this.#deps;
     const { name, namespace, uid } = pod.metadata;
     if (!isPreempted(pod)) {
       const condition = {
-        ...{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' },
-        message: `${by.spec.schedulerName}: preempting to accommodate a higher priority pod`,
+        type: 'DisruptionTarget',
+        status: 'True',
+        reason: 'PreemptionByScheduler',
+        message: `${preemptor.spec.schedulerName}: preempting to accommodate a higher priority pod`,
         lastTransitionTime: formatTime(clock.now()),
       };
       const body = { metadata: { uid }, status: { conditions: [condition] } };
       await client.patch('Pod', name, { type: 'strategic', body }, { namespace, subresource: 'status' });
     }
     await client.delete('Pod', name, { namespace, preconditions: { uid } });
-    log.info({ key: keyOf(pod), rev: pod.metadata.resourceVersion, by: keyOf(by) }, 'preempted');
-    recorder.event(pod, 'Normal', 'Preempted', `Preempted by pod ${by.metadata.uid} on node ${node}`, {
+    log.info({ key: keyOf(pod), rev: pod.metadata.resourceVersion, by: keyOf(preemptor) }, 'preempted');
+    recorder.event(pod, 'Normal', 'Preempted', `Preempted by pod ${preemptor.metadata.uid} on node ${node}`, {
       action: 'Preempting',
-      related: by,
+      related: preemptor,
     });
   }
 

@@ -5,17 +5,17 @@ import { PodHeap } from './pod-heap.ts';
 import type { QueuedPod } from './queue.ts';
 
 const queued = (key: string, priority = 0, created = 0): QueuedPod =>
-  ({ entry: { key, priority, created } as PodInfo }) as QueuedPod;
+  ({ info: { key, priority, created } as PodInfo }) as QueuedPod;
 
-function drain(heap: PodHeap): string[] {
+function drain(heap: PodHeap<QueuedPod>): string[] {
   const keys: string[] = [];
-  for (let next = heap.pop(); next; next = heap.pop()) keys.push(next.entry.key);
+  for (let next = heap.pop(); next; next = heap.pop()) keys.push(next.info.key);
   return keys;
 }
 
 describe('the heap of pods', () => {
   it('gives the most important pod first, then the oldest, then the first by name', () => {
-    const heap = new PodHeap();
+    const heap = new PodHeap<QueuedPod>();
     for (const one of [
       queued('b', 1, 5),
       queued('aa-young', 1, 9),
@@ -28,7 +28,7 @@ describe('the heap of pods', () => {
   });
 
   it('holds a pod once, however often it is pushed', () => {
-    const heap = new PodHeap();
+    const heap = new PodHeap<QueuedPod>();
     const one = queued('a');
     heap.push(one);
     heap.push(one);
@@ -38,7 +38,7 @@ describe('the heap of pods', () => {
   });
 
   it('takes a pod back that was in it before', () => {
-    const heap = new PodHeap();
+    const heap = new PodHeap<QueuedPod>();
     const [a, b] = [queued('a'), queued('b')];
     heap.push(a);
     heap.push(b);
@@ -61,10 +61,10 @@ describe('the heap of pods', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
-        const heap = new PodHeap();
+        const heap = new PodHeap<QueuedPod>();
         const inside: QueuedPod[] = [];
         const first = () =>
-          inside.toSorted((a, b) => b.entry.priority - a.entry.priority || (a.entry.key < b.entry.key ? -1 : 1))[0];
+          inside.toSorted((a, b) => b.info.priority - a.info.priority || (a.info.key < b.info.key ? -1 : 1))[0];
         for (const [i, { do: what, at, priority }] of steps.entries()) {
           if (what === 'push') {
             const pod = queued(`p${String(i).padStart(3, '0')}`, priority);

@@ -1,30 +1,30 @@
-import type { QueuedPod } from './queue.ts';
+import type { PodInfo } from '../../shared/scheduling/node-info.ts';
 
-/** Pods by priority, then by age: a binary heap that knows where each pod is, so that any can be taken out. */
-export class PodHeap {
-  readonly #pods: QueuedPod[] = [];
-  readonly #places = new Map<QueuedPod, number>();
+/** A binary heap of pods by priority, then by age. It keeps the position of each, so that any can be removed. */
+export class PodHeap<T extends { readonly info: PodInfo }> {
+  readonly #pods: T[] = [];
+  readonly #positions = new Map<T, number>();
 
   get size(): number {
     return this.#pods.length;
   }
 
-  push(pod: QueuedPod): void {
-    if (this.#places.has(pod)) return;
+  push(pod: T): void {
+    if (this.#positions.has(pod)) return;
     this.#pods.push(pod);
     this.#up(this.#pods.length - 1);
   }
 
-  pop(): QueuedPod | undefined {
+  pop(): T | undefined {
     const first = this.#pods[0];
     if (first) this.remove(first);
     return first;
   }
 
-  remove(pod: QueuedPod): void {
-    const at = this.#places.get(pod);
+  remove(pod: T): void {
+    const at = this.#positions.get(pod);
     if (at === undefined) return;
-    this.#places.delete(pod);
+    this.#positions.delete(pod);
     const last = this.#pods.pop();
     if (!last || last === pod) return;
     this.#put(last, at);
@@ -34,12 +34,12 @@ export class PodHeap {
 
   clear(): void {
     this.#pods.length = 0;
-    this.#places.clear();
+    this.#positions.clear();
   }
 
-  #put(pod: QueuedPod, at: number): void {
+  #put(pod: T, at: number): void {
     this.#pods[at] = pod;
-    this.#places.set(pod, at);
+    this.#positions.set(pod, at);
   }
 
   #up(from: number): void {
@@ -49,7 +49,7 @@ export class PodHeap {
     while (at > 0) {
       const parent = (at - 1) >> 1;
       const above = this.#pods[parent];
-      if (!above || !comesBefore(pod, above)) break;
+      if (!above || !comesBefore(pod.info, above.info)) break;
       this.#put(above, at);
       at = parent;
     }
@@ -62,9 +62,9 @@ export class PodHeap {
     let at = from;
     for (;;) {
       const [left, right] = [this.#pods[2 * at + 1], this.#pods[2 * at + 2]];
-      const rightFirst = left !== undefined && right !== undefined && comesBefore(right, left);
+      const rightFirst = left !== undefined && right !== undefined && comesBefore(right.info, left.info);
       const child = rightFirst ? right : left;
-      if (!child || !comesBefore(child, pod)) break;
+      if (!child || !comesBefore(child.info, pod.info)) break;
       this.#put(child, at);
       at = 2 * at + (rightFirst ? 2 : 1);
     }
@@ -72,8 +72,7 @@ export class PodHeap {
   }
 }
 
-function comesBefore(a: QueuedPod, b: QueuedPod): boolean {
-  const [left, right] = [a.entry, b.entry];
+function comesBefore(left: PodInfo, right: PodInfo): boolean {
   if (left.priority !== right.priority) return left.priority > right.priority;
   if (left.created !== right.created) return left.created < right.created;
   return left.key < right.key;

@@ -27,20 +27,20 @@ function indexOf(nodes: Record<string, Requests>, placed: readonly Pod[]): NodeI
 }
 
 function entryOf(index: NodeIndex, wanted: Pod): PodInfo {
-  const entry = index.setPod(wanted);
-  if (!entry) throw new Error('the pod has ended');
-  return entry;
+  const info = index.setPod(wanted);
+  if (!info) throw new Error('the pod has ended');
+  return info;
 }
 
 function preempt(index: NodeIndex, wanted: Pod, more: Partial<PreemptionInput> = {}) {
-  const entry = entryOf(index, wanted);
-  const { node, rejections = [] } = new Decider(index, defaultPlugins, 1).decide(entry.shape) as {
+  const info = entryOf(index, wanted);
+  const { node, rejections = [] } = new Decider(index, defaultPlugins, 1).decide(info.shape) as {
     node?: unknown;
     rejections?: Parameters<typeof findPreemption>[1];
   };
   expect(node).toBeUndefined();
-  const input = { index, plugins: defaultPlugins, budgets: new Budgets(), underway: () => [], isRefused: () => false };
-  return findPreemption(entry, rejections, { ...input, ...more });
+  const input = { index, plugins: defaultPlugins, budgets: new Budgets(), evicting: () => [], isRefused: () => false };
+  return findPreemption(info, rejections, { ...input, ...more });
 }
 
 const nameOf = ({ key }: PodInfo) => key.slice('default/'.length);
@@ -113,7 +113,7 @@ describe('victims', () => {
     other.assume(assumed, node);
     expect(chosen(other, pod('p', 9))).toEqual([noVictims]);
     // A place that is only kept for a less important pod is given up.
-    other.reserve(assumed, node);
+    other.nominate(assumed, node);
     expect(chosen(other, pod('p', 9))).toEqual(['n', ['assumed']]);
   });
 
@@ -149,7 +149,7 @@ describe('victims', () => {
     const kept = entryOf(index, pod('kept', 5, half));
     const node = index.node('n');
     if (!node) throw new Error('no node');
-    index.reserve(kept, node);
+    index.nominate(kept, node);
     expect(chosen(index, pod('p', 9, half))).toEqual(['n', ['kept']]);
   });
 
@@ -194,7 +194,7 @@ describe('the node to make room on', () => {
     const other = index.pod('default/other');
     const budgets = budgetsOf({ db: 1 });
     expect(chosen(index, pod('p', 9), { budgets })).toEqual(['a', ['guarded']]);
-    expect(chosen(index, pod('p', 9), { budgets, underway: () => (other ? [other] : []) })).toEqual(['b', ['free']]);
+    expect(chosen(index, pod('p', 9), { budgets, evicting: () => (other ? [other] : []) })).toEqual(['b', ['free']]);
   });
 
   it('is of equally important victims the one with the least sum of priorities, then with the fewest', () => {

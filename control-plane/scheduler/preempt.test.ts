@@ -29,13 +29,13 @@ interface Others {
 }
 
 function preempt(index: NodeIndex, wanted: Pod, { budgets = new Budgets(), isRefused = () => false }: Others = {}) {
-  const entry = index.setPod(wanted);
-  if (!entry) throw new Error('the pod has ended');
-  const input = { index, plugins: defaultPlugins, budgets, underway: () => [], isRefused };
+  const info = index.setPod(wanted);
+  if (!info) throw new Error('the pod has ended');
+  const input = { index, plugins: defaultPlugins, budgets, evicting: () => [], isRefused };
   const decider = new Decider(index, defaultPlugins, 1);
-  const decision = decider.decide(entry.shape);
-  if (decision.node) return { entry, decider, found: undefined, fits: true };
-  return { entry, decider, found: findPreemption(entry, decision.rejections, input), fits: false };
+  const decision = decider.decide(info.shape);
+  if (decision.node) return { info, decider, found: undefined, fits: true };
+  return { info, decider, found: findPreemption(info, decision.rejections, input), fits: false };
 }
 
 function chosen(index: NodeIndex, wanted: Pod, others?: Others): [string, string[]] | undefined {
@@ -176,9 +176,9 @@ describe('preemption', () => {
     fc.assert(
       fc.property(nodes, size, (nodes, [cpu, priority]) => {
         const index = cluster(nodes);
-        const { entry, decider, found } = preempt(index, pod('p', 2 * cpu, priority));
-        expect(decider.decide(entry.shape)).toEqual(
-          new Decider(cluster(nodes), defaultPlugins, 1).decide(entry.shape).node
+        const { info, decider, found } = preempt(index, pod('p', 2 * cpu, priority));
+        expect(decider.decide(info.shape)).toEqual(
+          new Decider(cluster(nodes), defaultPlugins, 1).decide(info.shape).node
             ? { node: expect.anything(), score: expect.anything() }
             : { rejections: expect.anything() },
         );

@@ -27,14 +27,14 @@ function setUp(nodes: readonly string[], placed: readonly Pod[], budgets = new B
   const index = new NodeIndex();
   const pods = new Map<string, Pod>();
   const deleted: string[] = [];
-  const again: string[] = [];
+  const activated: string[] = [];
   const answers: { remove?: () => Promise<void> } = {};
   for (const name of nodes) index.setNode(readyNode(name, { cpu: '1' }));
   const set = (pod: Pod): PodInfo => {
     pods.set(keyOf(pod), pod);
-    const entry = index.setPod(pod);
-    if (!entry) throw new Error('the pod has ended');
-    return entry;
+    const info = index.setPod(pod);
+    if (!info) throw new Error('the pod has ended');
+    return info;
   };
   for (const pod of placed) set(pod);
   const client = {
@@ -50,25 +50,25 @@ function setUp(nodes: readonly string[], placed: readonly Pod[], budgets = new B
       ...{ client, clock, random: seededRandom(1), recorder, log: silentLog },
       ...{ index, plugins: defaultPlugins, budgets },
       podOf: (key) => pods.get(key),
-      again: (key) => again.push(key),
+      activate: (key) => activated.push(key),
     },
     stop.signal,
   );
-  const queued = (pod: Pod): QueuedPod => ({ entry: set(pod), pod }) as QueuedPod;
+  const queued = (pod: Pod): QueuedPod => ({ info: set(pod), pod }) as QueuedPod;
   /** As the scheduler does it: what was kept is given up, the pod is decided, and fits nowhere. */
-  const preempt = ({ entry, pod }: QueuedPod) => {
-    const kept = entry.reserved ? entry.node : undefined;
-    if (kept) index.forget(entry);
-    const decision = new Decider(index, defaultPlugins, 1).decide(entry.shape);
-    if (decision.node) throw new Error(`${entry.key} fits`);
-    return preemptor.preempt({ entry, pod } as QueuedPod, decision.rejections, kept);
+  const preempt = ({ info, pod }: QueuedPod) => {
+    const kept = info.nominated ? info.node : undefined;
+    if (kept) index.forget(info);
+    const decision = new Decider(index, defaultPlugins, 1).decide(info.shape);
+    if (decision.node) throw new Error(`${info.key} fits`);
+    return preemptor.preempt({ info, pod } as QueuedPod, decision.rejections, kept);
   };
   const node = (name: string): NodeInfo => {
     const state = index.node(name);
     if (!state) throw new Error(`no node ${name}`);
     return state;
   };
-  return { clock, index, pods, deleted, again, answers, set, queued, preempt, preemptor, node };
+  return { clock, index, pods, deleted, activated, answers, set, queued, preempt, preemptor, node };
 }
 
 const pod = (name: string, priority: number, cpu = '1', spec: Spec = {}): Pod =>
@@ -87,7 +87,7 @@ describe('the preemptor', () => {
     const { clock, preempt, queued, deleted, node } = setUp(['n'], [onNode(pod('low', 1), 'n')]);
     const high = queued(pod('high', 9));
     expect(preempt(high)).toEqual({ message: '', fits: false });
-    expect(high.entry).toMatchObject({ node: node('n'), assumed: true, reserved: true });
+    expect(high.info).toMatchObject({ node: node('n'), assumed: true, nominated: true });
     await clock.advance(0);
     expect(deleted).toEqual(['low']);
   });
@@ -99,7 +99,7 @@ describe('the preemptor', () => {
       message: ' preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
       fits: false,
     });
-    expect(high.entry.node).toBeUndefined();
+    expect(high.info.node).toBeUndefined();
     expect(preemptor.preempt(high, [], undefined)).toEqual({ message: '', fits: false });
   });
 
@@ -108,10 +108,10 @@ describe('the preemptor', () => {
     const modest = queued(pod('modest', 9, '1', { preemptionPolicy: 'Never' }));
     const message = ' preemption: not eligible due to preemptionPolicy=Never.';
     expect(preempt(modest)).toEqual({ message, fits: false });
-    expect(modest.entry).toMatchObject({ node: undefined, assumed: false, reserved: false });
-    index.reserve(modest.entry, node('n'));
+    expect(modest.info).toMatchObject({ node: undefined, assumed: false, nominated: false });
+    index.nominate(modest.info, node('n'));
     expect(preempt(modest)).toEqual({ message, fits: false });
-    expect(modest.entry).toMatchObject({ node: node('n'), reserved: true });
+    expect(modest.info).toMatchObject({ node: node('n'), nominated: true });
     await clock.advance(10);
     expect(deleted).toEqual([]);
   });
@@ -130,7 +130,7 @@ describe('the preemptor', () => {
     await clock.advance(0);
     set(preempted(onNode(pod('low', 1), 'n')));
     expect(preempt(high)).toEqual(waiting);
-    expect(high.entry).toMatchObject({ node: node('n'), reserved: true });
+    expect(high.info).toMatchObject({ node: node('n'), nominated: true });
     await clock.advance(10);
     expect(deleted).toEqual(['low']);
   });
@@ -139,16 +139,16 @@ describe('the preemptor', () => {
     const placed = [terminating(onNode(pod('going', 1), 'n')), onNode(pod('other', 2), 'm')];
     const { clock, preempt, queued, deleted, index, node } = setUp(['n', 'm'], placed);
     const high = queued(pod('high', 9));
-    index.reserve(high.entry, node('n'));
-    // It goes by itself: Kubernetes tries to preempt again, and the cheapest is what goes anyway.
+    index.nominate(high.info, node('n'));
+    // It goes by itself: Kubernetes tries to preempt activated, and the cheapest is what goes anyway.
     expect(preempt(high)).toEqual({ message: '', fits: false });
-    expect(high.entry.node).toBe(node('n'));
+    expect(high.info.node).toBe(node('n'));
     await clock.advance(0);
     expect(deleted).toEqual([]);
     index.setPod(preempted(onNode(pod('going', 1), 'n')));
     index.setNode(readyNode('n', { cpu: '1' }, { spec: { unschedulable: true } }));
     expect(preempt(high)).toEqual({ message: '', fits: false });
-    expect(high.entry.node).toBe(node('m'));
+    expect(high.info.node).toBe(node('m'));
     await clock.advance(0);
     expect(deleted).toEqual(['other']);
   });
@@ -176,36 +176,36 @@ describe('the preemptor', () => {
     const [first, second] = [queued(pod('first', 9)), queued(pod('second', 9))];
     preempt(first);
     preempt(second);
-    expect([first.entry.node?.name, second.entry.node?.name]).toEqual(['n', 'o']);
+    expect([first.info.node?.name, second.info.node?.name]).toEqual(['n', 'o']);
   });
 
   it('does not wait on its room for a preempted pod of its own priority', () => {
     const { preempt, queued, index, node } = setUp(['n'], [preempted(onNode(pod('equal', 9), 'n'))]);
     const high = queued(pod('high', 9));
-    index.reserve(high.entry, node('n'));
+    index.nominate(high.info, node('n'));
     expect(preempt(high).message).toContain('No preemption victims');
   });
 
   it('takes a room that is only kept for a less important pod, which is decided again', async () => {
-    const { clock, preempt, queued, deleted, again, index, node } = setUp(['n'], []);
+    const { clock, preempt, queued, deleted, activated, index, node } = setUp(['n'], []);
     const low = queued(pod('low', 1));
-    index.reserve(low.entry, node('n'));
+    index.nominate(low.info, node('n'));
     const high = queued(pod('high', 9));
     expect(preempt(high)).toEqual({ message: '', fits: true });
-    expect(again).toEqual(['default/low']);
-    expect([low.entry.node, high.entry.node?.name, high.entry.reserved]).toEqual([undefined, 'n', true]);
+    expect(activated).toEqual(['default/low']);
+    expect([low.info.node, high.info.node?.name, high.info.nominated]).toEqual([undefined, 'n', true]);
     await clock.advance(0);
     expect(deleted).toEqual([]);
   });
 
   it('takes over the victims of a less important pod together with its room', async () => {
-    const { clock, preempt, queued, deleted, again, set } = setUp(['n'], [onNode(pod('victim', 1), 'n')]);
+    const { clock, preempt, queued, deleted, activated, set } = setUp(['n'], [onNode(pod('victim', 1), 'n')]);
     const middle = queued(pod('middle', 5));
     preempt(middle);
     const high = queued(pod('high', 9));
     expect(preempt(high)).toEqual({ message: '', fits: false });
-    expect(again).toEqual(['default/middle']);
-    expect([middle.entry.node, high.entry.node?.name]).toEqual([undefined, 'n']);
+    expect(activated).toEqual(['default/middle']);
+    expect([middle.info.node, high.info.node?.name]).toEqual([undefined, 'n']);
     await clock.advance(0);
     expect(deleted).toEqual(['victim']);
     // A victim that is being deleted is not deleted again.
@@ -217,19 +217,19 @@ describe('the preemptor', () => {
   });
 
   it('evicts nothing for a pod that has lost its room, found a node or gone before the eviction’s turn', async () => {
-    const changes: ((one: ReturnType<typeof setUp>, entry: PodInfo) => void)[] = [
-      ({ index }, entry) => index.forget(entry),
-      ({ index, node }, entry) => index.assume(entry, node('n')),
-      ({ index, node }, entry) => index.reserve(entry, node('m')),
-      ({ index }, entry) => index.removePod(entry.key),
-      ({ set, index, node }) => index.reserve(set(pendingPod('high', { cpu: '1' }, { uid: 'another' })), node('n')),
+    const changes: ((one: ReturnType<typeof setUp>, info: PodInfo) => void)[] = [
+      ({ index }, info) => index.forget(info),
+      ({ index, node }, info) => index.assume(info, node('n')),
+      ({ index, node }, info) => index.nominate(info, node('m')),
+      ({ index }, info) => index.removePod(info.key),
+      ({ set, index, node }) => index.nominate(set(pendingPod('high', { cpu: '1' }, { uid: 'another' })), node('n')),
     ];
     for (const change of changes) {
       const one = setUp(['n', 'm'], [onNode(pod('low', 1), 'n'), onNode(pod('equal', 9), 'm')]);
       const high = one.queued(pod('high', 9));
       one.preempt(high);
-      expect(high.entry.node?.name).toBe('n');
-      change(one, high.entry);
+      expect(high.info.node?.name).toBe('n');
+      change(one, high.info);
       await one.clock.advance(10);
       expect(one.deleted).toEqual([]);
     }
@@ -237,43 +237,43 @@ describe('the preemptor', () => {
 
   it('has the pod decided again when an eviction is refused, and takes the other victim then', async () => {
     const placed = [onNode(pod('refused', 1), 'n'), onNode(pod('other', 2), 'm')];
-    const { clock, preempt, queued, deleted, again, answers } = setUp(['n', 'm'], placed);
+    const { clock, preempt, queued, deleted, activated, answers } = setUp(['n', 'm'], placed);
     const high = queued(pod('high', 9));
     answers.remove = () => Promise.reject(new ApiError('Forbidden', 'not this one'));
     preempt(high);
     await clock.advance(0);
-    expect([deleted, again]).toEqual([['refused'], ['default/high']]);
+    expect([deleted, activated]).toEqual([['refused'], ['default/high']]);
     preempt(high);
-    expect(high.entry.node?.name).toBe('m');
+    expect(high.info.node?.name).toBe('m');
     await clock.advance(0);
     expect(deleted).toEqual(['refused', 'other']);
     // After the time of the refusal the cheaper one is a victim again.
     await clock.advance(20_000);
     preempt(high);
-    expect(high.entry.node?.name).toBe('n');
+    expect(high.info.node?.name).toBe('n');
   });
 
   it('does not have a pod decided again that no longer keeps the room of a refused eviction', async () => {
-    const { clock, preempt, queued, again, answers, index } = setUp(['n'], [onNode(pod('low', 1), 'n')]);
+    const { clock, preempt, queued, activated, answers, index } = setUp(['n'], [onNode(pod('low', 1), 'n')]);
     const high = queued(pod('high', 9));
     let refuse = (): void => undefined;
     answers.remove = () => new Promise((_, reject) => (refuse = () => reject(new ApiError('Forbidden', 'no'))));
     preempt(high);
     await clock.advance(0);
-    index.forget(high.entry);
+    index.forget(high.info);
     refuse();
     await clock.advance(0);
-    expect(again).toEqual([]);
+    expect(activated).toEqual([]);
   });
 
   it('looks for another room when the node of its own has gone, with its victims still on it', () => {
     const placed = [preempted(onNode(pod('going', 1), 'n')), onNode(pod('other', 2), 'm')];
     const { preempt, queued, index, node } = setUp(['n', 'm'], placed);
     const high = queued(pod('high', 9));
-    index.reserve(high.entry, node('n'));
+    index.nominate(high.info, node('n'));
     index.removeNode('n');
     expect(preempt(high)).toEqual({ message: '', fits: false });
-    expect(high.entry.node?.name).toBe('m');
+    expect(high.info.node?.name).toBe('m');
   });
 
   it('goes on with the next evictions when the pod that wanted the first has gone', async () => {
@@ -282,23 +282,23 @@ describe('the preemptor', () => {
     const first = queued(pod('first', 9));
     preempt(first);
     preempt(queued(pod('second', 9)));
-    index.removePod(first.entry.key);
+    index.removePod(first.info.key);
     await clock.advance(0);
     expect(deleted).toEqual(['other']);
   });
 
   it('goes on with the next evictions when one is refused for a pod that has gone meanwhile', async () => {
     const placed = [onNode(pod('low', 1), 'n'), onNode(pod('other', 2), 'm')];
-    const { clock, preempt, queued, deleted, answers, again, index } = setUp(['n', 'm'], placed);
+    const { clock, preempt, queued, deleted, answers, activated, index } = setUp(['n', 'm'], placed);
     const first = queued(pod('first', 9));
     let refuse = (): void => undefined;
     answers.remove = () => new Promise((_, reject) => (refuse = () => reject(new ApiError('Forbidden', 'no'))));
     preempt(first);
     preempt(queued(pod('second', 9)));
     await clock.advance(0);
-    index.removePod(first.entry.key);
+    index.removePod(first.info.key);
     refuse();
     await clock.advance(0);
-    expect([deleted, again]).toEqual([['low', 'other'], []]);
+    expect([deleted, activated]).toEqual([['low', 'other'], []]);
   });
 });

@@ -9,7 +9,7 @@ describe('the scheduling queue', () => {
     add('high', 'shape', 9);
     expect(rings()).toBe(2);
     const first = queue.pop();
-    expect([name(first), first?.state]).toEqual(['high', 'deciding']);
+    expect([name(first), first?.state]).toEqual(['high', 'in-flight']);
     expect(queue.size).toBe(2);
     expect(queue.get('default/high')).toBe(first);
     expect([...queue.values()].map(name)).toEqual(['low', 'high']);
@@ -24,15 +24,15 @@ describe('the scheduling queue', () => {
     expect(queue.pop()).toBeUndefined();
     const backoff = add('backoff');
     queue.pop();
-    queue.retry(backoff);
+    queue.addBackoff(backoff);
     queue.remove('default/backoff');
-    const parked = add('parked');
+    const unschedulable = add('unschedulable');
     queue.pop();
-    queue.park(parked, node);
-    queue.remove('default/parked');
+    queue.addUnschedulable(unschedulable, node);
+    queue.remove('default/unschedulable');
     queue.remove('default/unknown');
     const before = rings();
-    queue.wake(node);
+    queue.onEvents(node);
     await clock.advance(200_000);
     expect(queue.pop()).toBeUndefined();
     expect(rings()).toBe(before);
@@ -42,9 +42,9 @@ describe('the scheduling queue', () => {
   it('ignores what comes back of a pod that was removed while it was decided, and of one in place of which another came', async () => {
     const { clock, queue, add } = queueOf();
     const comeBack: ((queued: QueuedPod) => void)[] = [
-      (queued) => queue.again(queued),
-      (queued) => queue.retry(queued),
-      (queued) => queue.park(queued, node),
+      (queued) => queue.requeue(queued),
+      (queued) => queue.addBackoff(queued),
+      (queued) => queue.addUnschedulable(queued, node),
     ];
     for (const back of comeBack) {
       const gone = add('a');
@@ -54,7 +54,7 @@ describe('the scheduling queue', () => {
       const namesake = add('a');
       expect(queue.pop()).toBe(namesake);
       back(gone);
-      queue.wake(node);
+      queue.onEvents(node);
       await clock.advance(100_000);
       expect(queue.pop()).toBeUndefined();
       queue.remove('default/a');
@@ -65,7 +65,7 @@ describe('the scheduling queue', () => {
     const { queue, add, rings } = queueOf();
     const one = add('a');
     queue.pop();
-    queue.again(one);
+    queue.requeue(one);
     expect(one.state).toBe('active');
     expect(rings()).toBe(2);
     expect(queue.pop()).toBe(one);
@@ -77,7 +77,7 @@ describe('the scheduling queue', () => {
     const waits: number[] = [];
     for (let i = 0; i < 13; i++) {
       queue.pop();
-      queue.retry(one);
+      queue.addBackoff(one);
       expect(one.state).toBe('backoff');
       expect(queue.pop()).toBeUndefined();
       const from = clock.monotonic();
@@ -95,13 +95,13 @@ describe('the scheduling queue', () => {
     const { clock, queue, add } = queueOf();
     const one = add('a');
     queue.pop();
-    queue.retry(one);
-    queue.changed(one);
+    queue.addBackoff(one);
+    queue.activate(one);
     expect(queue.pop()).toBe(one);
     await clock.advance(10_000);
     expect(queue.pop()).toBeUndefined();
-    expect(one.state).toBe('deciding');
-    queue.changed(one);
+    expect(one.state).toBe('in-flight');
+    queue.activate(one);
     expect(queue.pop()).toBeUndefined();
   });
 
@@ -109,19 +109,19 @@ describe('the scheduling queue', () => {
     const { clock, queue, add, rings } = queueOf();
     const [a, b, tried] = [add('a', 'one'), add('b', 'two'), add('tried', 'three')];
     while (queue.pop());
-    queue.retry(a);
-    queue.park(b, node);
-    queue.park(tried, removed);
+    queue.addBackoff(a);
+    queue.addUnschedulable(b, node);
+    queue.addUnschedulable(tried, removed);
     await clock.advance(2);
-    queue.changed(a);
+    queue.activate(a);
     queue.pop();
-    queue.retry(a);
+    queue.addBackoff(a);
     await clock.advance(100);
-    queue.wake(removed);
+    queue.onEvents(removed);
     add('c');
     queue.close();
     const before = rings();
-    queue.wake(node);
+    queue.onEvents(node);
     await clock.advance(100_000);
     expect(rings()).toBe(before);
     expect([queue.size, queue.pop()]).toEqual([0, undefined]);

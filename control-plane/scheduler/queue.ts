@@ -7,49 +7,50 @@ import type { ClusterEvent } from '../../shared/scheduling/plugin.ts';
 import type { PodShape } from '../../shared/scheduling/pod-shape.ts';
 import { PodHeap } from './pod-heap.ts';
 
-/** A pod that waits for a node. */
+/** A pod that has no node yet. */
 export interface QueuedPod {
-  readonly entry: PodInfo;
-  /** As last seen. */
+  readonly info: PodInfo;
+  /** The newest version. */
   pod: Pod;
-  /** Failed tries in a row that were nobody's fault but time's: lost races, an API that was away. */
+  /** Failed bindings in a row: conflicts, or an API that did not answer. */
   attempts: number;
+  /** When it was added, by the monotonic clock in milliseconds. */
   readonly since: number;
-  state: 'active' | 'deciding' | 'backoff' | 'parked';
-  /** The sentence of its last decision, when it fitted nowhere. */
+  state: 'active' | 'in-flight' | 'backoff' | 'unschedulable';
+  /** The message of its last scheduling cycle, when it was unschedulable. */
   message?: string;
   timer?: Timer;
-  /** Those of its shape that it waits with, or is tried for. */
+  /** The group that it waits in, or is tried for. */
   group?: Group;
 }
 
-/** How soon a pod whose placement could not be stored is decided again. */
-const retry = { firstMs: 5, capMs: 5_000 };
-/** How often at most pods of one shape that fit nowhere are tried, however often the cluster changes. */
-const parkedRetry = { firstMs: 20, capMs: 2_000 };
-/** Tried even when nothing has been seen to change. */
-const leftoverMs = 60_000;
+/** The backoff of a pod whose binding failed. */
+const bindingBackoff = { firstMs: 5, capMs: 5_000 };
+/** The least time between two tries of an unschedulable group, whatever the number of events. */
+const unschedulableBackoff = { firstMs: 20, capMs: 2_000 };
+/** An unschedulable group is tried after this time even without an event (kube-scheduler: 5 minutes). */
+const unschedulableTimeoutMs = 60_000;
 
 /**
- * Pods on their way to a node:
+ * The pods that wait for a node, as in kube-scheduler's `SchedulingQueue`:
  *
- *     add ──▶ active ──pop──▶ deciding ──placed──▶ (gone)
- *               ▲  ▲             │ │
- *               │  └── backoff ◀─┘ └─▶ parked: by shape, until something relevant changes
- *               └──────────────────────────┘
+ *     add ──▶ active queue ──pop──▶ in flight ──scheduled──▶ (removed)
+ *               ▲  ▲                  │ │
+ *               │  └─ backoff queue ◀─┘ └─▶ unschedulable pods, grouped by shape
+ *               └── an event that helps, or a timeout ──┘
  *
- * Of the parked pods of one shape the first is tried alone: only when it has found its place the next one is. Pods for
- * which room is kept are tried each by itself: what they wait for is theirs alone.
+ * Of a group only the first pod is tried; the next one is when the first has been scheduled. A nominated pod is a group of its own, since
+ * it waits for its victims.
  */
 export class SchedulingQueue {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #onActive: () => void;
   readonly #pods = new Map<string, QueuedPod>();
-  readonly #active = new PodHeap();
+  readonly #active = new PodHeap<QueuedPod>();
   readonly #groups = new Map<GroupKey, Group>();
 
-  /** `onActive` is called when a pod becomes ready to be popped. */
+  /** `onActive` is called when a pod enters the active queue. */
   constructor(deps: { clock: Clock; random: Random }, onActive: () => void) {
     this.#clock = deps.clock;
     this.#random = deps.random;
@@ -68,14 +69,14 @@ export class SchedulingQueue {
     return this.#pods.values();
   }
 
-  add(entry: PodInfo, pod: Pod): QueuedPod {
-    const queued: QueuedPod = { entry, pod, attempts: 0, since: this.#clock.monotonic(), state: 'active' };
-    this.#pods.set(entry.key, queued);
+  add(info: PodInfo, pod: Pod): QueuedPod {
+    const queued: QueuedPod = { info, pod, attempts: 0, since: this.#clock.monotonic(), state: 'active' };
+    this.#pods.set(info.key, queued);
     this.#activate(queued);
     return queued;
   }
 
-  /** Gone, bound, or not ours any more. */
+  /** The pod is deleted, bound, or no longer this scheduler's. */
   remove(key: string): void {
     const queued = this.#pods.get(key);
     if (!queued) return;
@@ -83,80 +84,80 @@ export class SchedulingQueue {
     this.#leave(queued);
   }
 
-  /** The pod has changed in a way that may let it fit where it did not. */
-  changed(queued: QueuedPod): void {
-    if (queued.state === 'deciding') return;
+  /** The pod has changed so that it may fit now. One in flight stays there. */
+  activate(queued: QueuedPod): void {
+    if (queued.state === 'in-flight') return;
     this.#leave(queued);
     this.#activate(queued);
   }
 
-  /** The most important pod, of those the one that waits longest. It is the caller's until it comes back or is removed. */
+  /** The pod of the highest priority, of those the oldest. It is in flight until it comes back or is removed. */
   pop(): QueuedPod | undefined {
     const queued = this.#active.pop();
-    if (queued) queued.state = 'deciding';
+    if (queued) queued.state = 'in-flight';
     return queued;
   }
 
-  /** It was decided on something that has changed since: it is decided again at once. */
-  again(queued: QueuedPod): void {
-    if (this.#pods.get(queued.entry.key) === queued) this.#activate(queued);
+  /** Its scheduling decision is stale: it is decided again at once. */
+  requeue(queued: QueuedPod): void {
+    if (this.#pods.get(queued.info.key) === queued) this.#activate(queued);
   }
 
-  /** Its placement could not be stored: it comes back after a backoff. */
-  retry(queued: QueuedPod): void {
-    if (this.#pods.get(queued.entry.key) !== queued) return;
+  /** Its binding failed: it becomes active after a backoff. */
+  addBackoff(queued: QueuedPod): void {
+    if (this.#pods.get(queued.info.key) !== queued) return;
     queued.state = 'backoff';
-    queued.timer = this.#clock.timer(backoffMs(queued.attempts++, retry, this.#random), () => {
+    queued.timer = this.#clock.timer(backoffMs(queued.attempts++, bindingBackoff, this.#random), () => {
       queued.timer = undefined;
       this.#activate(queued);
     });
   }
 
-  /** It fits nowhere: it waits for one of `events`. */
-  park(queued: QueuedPod, events: ReadonlySet<ClusterEvent>): void {
-    if (this.#pods.get(queued.entry.key) !== queued) return;
-    const key = queued.entry.reserved ? queued.entry : queued.entry.shape;
+  /** It fits on no node: it waits for one of `events`. */
+  addUnschedulable(queued: QueuedPod, events: ReadonlySet<ClusterEvent>): void {
+    if (this.#pods.get(queued.info.key) !== queued) return;
+    const key = queued.info.nominated ? queued.info : queued.info.shape;
     let group = this.#groups.get(key);
     if (!group) {
-      group = { key, pods: new PodHeap(), events, tries: 0, notBefore: 0, woken: false, trying: undefined };
+      group = { key, pods: new PodHeap(), events, tries: 0, notBefore: 0, eventSeen: false, trying: undefined };
       this.#groups.set(key, group);
     }
     if (queued.group !== group) this.#leave(queued);
     const tried = group.trying === queued;
     if (tried) group.trying = undefined;
-    queued.state = 'parked';
+    queued.state = 'unschedulable';
     queued.group = group;
     group.pods.push(queued);
     group.events = events;
     const now = this.#clock.monotonic();
     if (tried || group.notBefore <= now) {
-      group.notBefore = now + backoffMs(group.tries++, parkedRetry, this.#random);
+      group.notBefore = now + backoffMs(group.tries++, unschedulableBackoff, this.#random);
     }
     if (tried || !group.timer) this.#plan(group);
   }
 
-  /** A pod has been placed: if others of its shape wait, the next may fit as well. */
-  placed(queued: QueuedPod): void {
+  /** The pod has been assumed on a node: if other pods of its shape are unschedulable, the next may fit as well. */
+  scheduled(queued: QueuedPod): void {
     const tried = queued.group;
     queued.group = undefined;
     if (tried) {
       tried.trying = undefined;
       this.#dropIfEmpty(tried);
     }
-    const group = this.#groups.get(queued.entry.shape);
+    const group = this.#groups.get(queued.info.shape);
     if (!group || group.trying) return;
     group.tries = 0;
     this.#tryFirst(group);
     this.#dropIfEmpty(group);
   }
 
-  /** Something happened: the shapes that waited for it are tried, each as soon as its backoff allows. */
-  wake(events: ReadonlySet<ClusterEvent>): void {
+  /** The groups that wait for one of `events` are tried, each as soon as its backoff allows. */
+  onEvents(events: ReadonlySet<ClusterEvent>): void {
     for (const group of this.#groups.values()) {
       let relevant = false;
-      for (const one of events) if (group.events.has(one)) relevant = true;
-      if (!relevant || group.woken) continue;
-      group.woken = true;
+      for (const event of events) if (group.events.has(event)) relevant = true;
+      if (!relevant || group.eventSeen) continue;
+      group.eventSeen = true;
       this.#plan(group);
     }
   }
@@ -175,7 +176,7 @@ export class SchedulingQueue {
     this.#onActive();
   }
 
-  /** Takes it out of wherever it waits. */
+  /** Removes it from the queue or group that it is in. */
   #leave(queued: QueuedPod): void {
     queued.timer?.cancel();
     queued.timer = undefined;
@@ -191,12 +192,12 @@ export class SchedulingQueue {
     this.#dropIfEmpty(group);
   }
 
-  /** Sees to it that the group's first pod is tried when it may be. */
+  /** Sets the time of the group's next try. */
   #plan(group: Group): void {
     group.timer?.cancel();
     group.timer = undefined;
     if (group.trying || group.pods.size === 0) return;
-    const wait = group.woken ? group.notBefore - this.#clock.monotonic() : leftoverMs;
+    const wait = group.eventSeen ? group.notBefore - this.#clock.monotonic() : unschedulableTimeoutMs;
     if (wait <= 0) this.#tryFirst(group);
     else group.timer = this.#clock.timer(wait, () => this.#tryFirst(group));
   }
@@ -204,7 +205,7 @@ export class SchedulingQueue {
   #tryFirst(group: Group): void {
     group.timer?.cancel();
     group.timer = undefined;
-    group.woken = false;
+    group.eventSeen = false;
     const first = group.pods.pop();
     if (!first) return;
     group.trying = first;
@@ -218,19 +219,20 @@ export class SchedulingQueue {
   }
 }
 
-/** Pods of one shape fit where any of them does, but one for which room is kept: it has a group of its own. */
+/** A shape, or one nominated pod. */
 type GroupKey = PodShape | PodInfo;
 
-/** The parked pods of one shape, or one for which room is kept. */
-export interface Group {
+/** Unschedulable pods that wait for the same events. */
+interface Group {
   readonly key: GroupKey;
-  readonly pods: PodHeap;
+  readonly pods: PodHeap<QueuedPod>;
   events: ReadonlySet<ClusterEvent>;
   tries: number;
+  /** By the monotonic clock in milliseconds. */
   notBefore: number;
-  /** Something relevant has happened since the last try. */
-  woken: boolean;
-  /** The one that is being tried for all. */
+  /** One of `events` has happened since the last try. */
+  eventSeen: boolean;
+  /** The pod that is tried for all. */
   trying: QueuedPod | undefined;
   timer?: Timer;
 }

@@ -124,21 +124,21 @@ describe('why a pod is not placed', () => {
   const large = pod('large', '2');
   const written = () => one.patches.filter(({ name }) => name === 'large').length;
 
-  async function parked(): Promise<number> {
+  async function unschedulableNow(): Promise<number> {
     await one.show(node, large);
     await one.clock.advance(1_000);
     return written();
   }
 
   it('is written again over another’s write that does not say it', async () => {
-    expect(await parked()).toBe(1);
+    expect(await unschedulableNow()).toBe(1);
     await one.show(annotated(large, 'another'));
     await one.clock.advance(1_000);
     expect(written()).toBe(2);
   });
 
   it('is not written again where another scheduler has said it in its own words', async () => {
-    expect(await parked()).toBe(1);
+    expect(await unschedulableNow()).toBe(1);
     await one.show({ ...large, status: { conditions: [unschedulable] } });
     await one.clock.advance(1_000);
     expect(written()).toBe(1);
@@ -155,7 +155,7 @@ describe('why a pod is not placed', () => {
   });
 
   it('is not written of a pod whose binding is under way', async () => {
-    expect(await parked()).toBe(1);
+    expect(await unschedulableNow()).toBe(1);
     one.answer = () => new Promise(() => undefined);
     await one.show(readyNode('m', { cpu: '2' }));
     await one.clock.advance(3_000);

@@ -105,7 +105,7 @@ describe('the scheduler', () => {
     expect((await api.client.list('Event')).items).toMatchObject([
       { reason: 'FailedScheduling', type: 'Warning', message, action: 'Scheduling' },
     ]);
-    expect(scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 0 });
+    expect(scheduler.pending).toEqual({ active: 0, unschedulable: 1, inFlight: 0 });
     await addNode(readyNode('n3'));
     await clock.advance(3_000);
     expect(await nodeOf('a')).toBe('n3');

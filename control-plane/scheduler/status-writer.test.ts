@@ -120,12 +120,12 @@ describe('the writer of why pods fit nowhere', () => {
   });
 
   it('writes a hundred at once and then fifty a second, two at a time', async () => {
-    let underway = 0;
+    let inFlight = 0;
     let most = 0;
     answer = async () => {
-      most = Math.max(most, ++underway);
+      most = Math.max(most, ++inFlight);
       await Promise.resolve();
-      underway--;
+      inFlight--;
     };
     for (let i = 0; i < 260; i++) writer.unschedulable(pendingPod(`p${i}`), 'x');
     await clock.advance(1);

@@ -160,9 +160,9 @@ class Cluster {
         break;
       case 'schedule': {
         if (this.pods.has(`default/${step.name}`)) break;
-        const entry = this.#set(make(step));
-        const { node } = this.decider.decide(entry.shape);
-        if (node) this.index.assume(entry, node);
+        const info = this.#set(make(step));
+        const { node } = this.decider.decide(info.shape);
+        if (node) this.index.assume(info, node);
         break;
       }
       case 'bind':
@@ -173,8 +173,8 @@ class Cluster {
         this.#drop(step.name);
         break;
       case 'forget': {
-        const entry = this.index.pod(`default/${step.name}`);
-        if (entry) this.index.forget(entry);
+        const info = this.index.pod(`default/${step.name}`);
+        if (info) this.index.forget(info);
         break;
       }
       case 'relabel': {
@@ -212,9 +212,9 @@ class Cluster {
 
   #set(pod: Pod): PodInfo {
     this.pods.set(keyOf(pod), pod);
-    const entry = this.index.setPod(pod);
-    if (!entry) throw new Error('the pod has ended');
-    return entry;
+    const info = this.index.setPod(pod);
+    if (!info) throw new Error('the pod has ended');
+    return info;
   }
 
   #drop(name: string): void {

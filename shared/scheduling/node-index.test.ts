@@ -106,7 +106,7 @@ describe('the index of nodes', () => {
     const generation = (pod: Pod, generation: number): Pod => ({ ...pod, metadata: { ...pod.metadata, generation } });
     const pod = (cpu: string, labels: Labels) => onNode(pendingPod('p', { cpu }, { labels }), 'n');
     const used = () => index.node('n')?.used.cpuMillis;
-    const entry = set(index, generation(pod('1', { app: 'x' }), 1));
+    const info = set(index, generation(pod('1', { app: 'x' }), 1));
     expect(used()).toBe(1_000);
     set(index, generation(pod('2', { app: 'x' }), 2));
     expect(used()).toBe(2_000);
@@ -115,7 +115,7 @@ describe('the index of nodes', () => {
     expect(used()).toBe(2_000);
     for (const labels of [{ app: 'y' }, { app: 'y', more: '1' }, { app: 'y' }, {}] as Labels[]) {
       set(index, generation(pod('2', labels), 2));
-      expect(entry.shape.labels).toEqual(labels);
+      expect(info.shape.labels).toEqual(labels);
     }
     set(index, pod('4', {}));
     expect(used()).toBe(4_000);
@@ -139,23 +139,23 @@ describe('the index of nodes', () => {
     const index = new NodeIndex();
     index.setNode(readyNode('n'));
     const { shape } = set(index, wanting('keeper', 'podAffinity', [term('x')]));
-    const entry = set(
+    const info = set(
       index,
       onNode(pendingPod('p', { cpu: '1' }, { labels: { app: 'x' }, spec: { priority: 3 } }), 'n'),
     );
     const node = index.node('n');
     const state = () => [node?.used.cpuMillis, index.lowestPriority, index.count(shape.affinity.required, shape).total];
     expect(state()).toEqual([1_000, 3, 1]);
-    index.lift(entry);
+    index.simulateRemoval(info);
     expect(state()).toEqual([0, Number.POSITIVE_INFINITY, 0]);
-    if (node) index.putBack(entry, node);
+    if (node) index.undoRemoval(info, node);
     expect(state()).toEqual([1_000, 3, 1]);
   });
 
   it('knows when a pod was made and started, its priority, and whether a scheduler preempted it', () => {
     const index = new NodeIndex();
     const plain = set(index, pendingPod('a'));
-    expect(plain).toMatchObject({ assumed: false, reserved: false });
+    expect(plain).toMatchObject({ assumed: false, nominated: false });
     expect(plain).toMatchObject({ priority: 0, created: Date.UTC(2026, 0, 1), started: undefined, preempted: false });
     const running = onNode(pendingPod('b', {}, { spec: { priority: 5 } }), 'n');
     const conditions = [{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' }];
@@ -171,44 +171,44 @@ describe('a place that the scheduler takes for a pod', () => {
     const index = new NodeIndex();
     for (const name of ['a', 'b']) index.setNode(readyNode(name));
     const [a, b] = [index.node('a'), index.node('b')];
-    const entry = set(index, pendingPod('p'));
+    const info = set(index, pendingPod('p'));
     if (!a || !b) throw new Error('no node');
-    index.assume(entry, a);
+    index.assume(info, a);
     set(index, onNode(pendingPod('p'), 'b'));
-    expect([a.pods.size, b.pods.size, entry.assumed]).toEqual([0, 1, false]);
-    index.forget(entry);
-    expect(entry.node).toBe(b);
+    expect([a.pods.size, b.pods.size, info.assumed]).toEqual([0, 1, false]);
+    index.forget(info);
+    expect(info.node).toBe(b);
     // A view from before the binding takes nothing back either.
     set(index, pendingPod('p'));
-    expect([b.pods.size, entry.assumed]).toEqual([1, false]);
+    expect([b.pods.size, info.assumed]).toEqual([1, false]);
   });
 
   it('is either assumed or only kept, and nothing once it is taken back', () => {
     const index = new NodeIndex();
     index.setNode(readyNode('a'));
     const a = index.node('a');
-    const entry = set(index, pendingPod('p'));
+    const info = set(index, pendingPod('p'));
     if (!a) throw new Error('no node');
-    index.reserve(entry, a);
-    expect(entry).toMatchObject({ assumed: true, reserved: true, node: a });
-    index.assume(entry, a);
-    expect(entry).toMatchObject({ assumed: true, reserved: false, node: a });
-    index.reserve(entry, a);
-    index.forget(entry);
-    expect(entry).toMatchObject({ assumed: false, reserved: false, node: undefined });
+    index.nominate(info, a);
+    expect(info).toMatchObject({ assumed: true, nominated: true, node: a });
+    index.assume(info, a);
+    expect(info).toMatchObject({ assumed: true, nominated: false, node: a });
+    index.nominate(info, a);
+    index.forget(info);
+    expect(info).toMatchObject({ assumed: false, nominated: false, node: undefined });
     expect(a.pods.size).toBe(0);
-    index.reserve(entry, a);
+    index.nominate(info, a);
     set(index, onNode(pendingPod('p'), 'a'));
-    expect(entry).toMatchObject({ assumed: false, reserved: false, node: a });
+    expect(info).toMatchObject({ assumed: false, nominated: false, node: a });
   });
 
   it('may be on a node that is not there, until it is taken back', () => {
     const index = new NodeIndex();
-    const entry = set(index, pendingPod('p'));
-    index.nominate(entry, 'ghost');
+    const info = set(index, pendingPod('p'));
+    index.nominateByName(info, 'ghost');
     expect(index.node('ghost')?.node).toBeUndefined();
     expect(index.nodeCount).toBe(0);
-    index.forget(entry);
+    index.forget(info);
     expect(index.node('ghost')).toBeUndefined();
   });
 });

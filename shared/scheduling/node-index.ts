@@ -20,7 +20,7 @@ import type { Domains, ExistingTerm, PodCount, Snapshot } from './snapshot.ts';
 export class NodeIndex implements Snapshot {
   readonly slots: (NodeInfo | undefined)[] = [];
   nodeCount = 0;
-  /** The slots that changed, one after another; `head` is the number of the next entry. */
+  /** The slots that changed, one after another; `head` is the number of the next info. */
   readonly changes = new ChangeLog();
 
   readonly #nodes = new Map<string, NodeInfo>();
@@ -76,39 +76,39 @@ export class NodeIndex implements Snapshot {
   /** Takes in a pod as it now is. A pod that has ended takes nothing and is no longer known: undefined. */
   setPod(pod: Pod): PodInfo | undefined {
     const key = keyOf(pod);
-    let entry = this.#pods.get(key);
-    if (entry && entry.uid !== pod.metadata.uid) {
+    let info = this.#pods.get(key);
+    if (info && info.uid !== pod.metadata.uid) {
       this.removePod(key);
-      entry = undefined;
+      info = undefined;
     }
     if (isPodTerminal(pod)) {
-      if (entry) this.removePod(key);
+      if (info) this.removePod(key);
       return undefined;
     }
-    if (!entry) {
-      entry = this.#newEntry(key, pod);
-      this.#pods.set(key, entry);
+    if (!info) {
+      info = this.#newEntry(key, pod);
+      this.#pods.set(key, info);
     } else {
-      this.#refresh(entry, pod);
+      this.#refresh(info, pod);
     }
-    this.#setDeleting(entry, pod.metadata.deletionTimestamp !== undefined);
-    entry.started = parseTime(pod.status?.startTime);
-    entry.preempted = entry.deleting && isPreempted(pod);
+    this.#setDeleting(info, pod.metadata.deletionTimestamp !== undefined);
+    info.started = parseTime(pod.status?.startTime);
+    info.preempted = info.deleting && isPreempted(pod);
     const name = pod.spec.nodeName;
-    if (!name) return entry;
-    entry.assumed = false;
-    entry.reserved = false;
-    if (entry.node?.name !== name) this.#move(entry, this.#state(name));
-    return entry;
+    if (!name) return info;
+    info.assumed = false;
+    info.nominated = false;
+    if (info.node?.name !== name) this.#move(info, this.#state(name));
+    return info;
   }
 
   removePod(key: string): PodInfo | undefined {
-    const entry = this.#pods.get(key);
-    if (!entry) return undefined;
+    const info = this.#pods.get(key);
+    if (!info) return undefined;
     this.#pods.delete(key);
-    this.#move(entry, undefined);
-    this.#releaseShape(entry.shape);
-    return entry;
+    this.#move(info, undefined);
+    this.#releaseShape(info.shape);
+    return info;
   }
 
   pod(key: string): PodInfo | undefined {
@@ -116,29 +116,29 @@ export class NodeIndex implements Snapshot {
   }
 
   /** Counts the pod on the node from now on. */
-  assume(entry: PodInfo, node: NodeInfo): void {
-    entry.assumed = true;
-    entry.reserved = false;
-    this.#move(entry, node);
+  assume(info: PodInfo, node: NodeInfo): void {
+    info.assumed = true;
+    info.nominated = false;
+    this.#move(info, node);
   }
 
   /** Takes an assumption back; does nothing when the pod has been seen on a node, or is gone. */
-  forget(entry: PodInfo): void {
-    if (!entry.assumed) return;
-    entry.assumed = false;
-    entry.reserved = false;
-    this.#move(entry, undefined);
+  forget(info: PodInfo): void {
+    if (!info.assumed) return;
+    info.assumed = false;
+    info.nominated = false;
+    this.#move(info, undefined);
   }
 
   /** Keeps room on the node for a pod that can't go there yet. */
-  reserve(entry: PodInfo, node: NodeInfo): void {
-    this.assume(entry, node);
-    entry.reserved = true;
+  nominate(info: PodInfo, node: NodeInfo): void {
+    this.assume(info, node);
+    info.nominated = true;
   }
 
   /** The same by the node's name: of that name there need not be a node (any more). */
-  nominate(entry: PodInfo, node: string): void {
-    this.reserve(entry, this.#state(node));
+  nominateByName(info: PodInfo, node: string): void {
+    this.nominate(info, this.#state(node));
   }
 
   /** The least priority of all pods on nodes. */
@@ -149,12 +149,12 @@ export class NodeIndex implements Snapshot {
   }
 
   /** Takes a pod off its node for a moment, to see what would be; to be put back before anybody else looks. */
-  lift(entry: PodInfo): void {
-    this.#move(entry, undefined);
+  simulateRemoval(info: PodInfo): void {
+    this.#move(info, undefined);
   }
 
-  putBack(entry: PodInfo, node: NodeInfo): void {
-    this.#move(entry, node);
+  undoRemoval(info: PodInfo, node: NodeInfo): void {
+    this.#move(info, node);
   }
 
   count(terms: readonly PodTerm[], user: PodShape, among: 'all' | 'staying' = 'all'): PodCount {
@@ -198,7 +198,7 @@ export class NodeIndex implements Snapshot {
       shape: this.#useShape(pod),
       node: undefined,
       assumed: false,
-      reserved: false,
+      nominated: false,
       priority: pod.spec.priority ?? 0,
       created: parseTime(pod.metadata.creationTimestamp) ?? Number.POSITIVE_INFINITY,
       started: undefined,
@@ -208,54 +208,54 @@ export class NodeIndex implements Snapshot {
   }
 
   /** Pods that are being deleted are counted apart. */
-  #setDeleting(entry: PodInfo, deleting: boolean): void {
-    if (entry.deleting === deleting) return;
-    const { node } = entry;
-    if (node) this.#leave(entry, node);
-    entry.deleting = deleting;
-    if (node) this.#enter(entry, node);
+  #setDeleting(info: PodInfo, deleting: boolean): void {
+    if (info.deleting === deleting) return;
+    const { node } = info;
+    if (node) this.#leave(info, node);
+    info.deleting = deleting;
+    if (node) this.#enter(info, node);
   }
 
   /** A changed pod may have another shape: its labels may change, and by a resize its requests. */
-  #refresh(entry: PodInfo, pod: Pod): void {
-    const sameSpec = entry.generation !== undefined && entry.generation === pod.metadata.generation;
-    entry.generation = pod.metadata.generation;
-    if (sameSpec && sameLabels(entry.shape.labels, pod.metadata.labels)) return;
-    const before = entry.shape;
+  #refresh(info: PodInfo, pod: Pod): void {
+    const sameSpec = info.generation !== undefined && info.generation === pod.metadata.generation;
+    info.generation = pod.metadata.generation;
+    if (sameSpec && sameLabels(info.shape.labels, pod.metadata.labels)) return;
+    const before = info.shape;
     const shape = this.#useShape(pod);
     if (shape !== before) {
-      const { node } = entry;
-      if (node) this.#leave(entry, node);
-      entry.shape = shape;
-      if (node) this.#enter(entry, node);
+      const { node } = info;
+      if (node) this.#leave(info, node);
+      info.shape = shape;
+      if (node) this.#enter(info, node);
     }
     this.#releaseShape(before);
   }
 
-  #move(entry: PodInfo, to: NodeInfo | undefined): void {
-    const from = entry.node;
+  #move(info: PodInfo, to: NodeInfo | undefined): void {
+    const from = info.node;
     if (from === to) return;
-    entry.node = to;
+    info.node = to;
     if (from) {
-      this.#leave(entry, from);
+      this.#leave(info, from);
       this.#dropIfEmpty(from);
     }
-    if (to) this.#enter(entry, to);
+    if (to) this.#enter(info, to);
   }
 
-  #enter(entry: PodInfo, node: NodeInfo): void {
-    node.addPod(entry);
-    this.#priorities.set(entry.priority, (this.#priorities.get(entry.priority) ?? 0) + 1);
-    this.#counts.change(entry, node.slot, 1);
+  #enter(info: PodInfo, node: NodeInfo): void {
+    node.addPod(info);
+    this.#priorities.set(info.priority, (this.#priorities.get(info.priority) ?? 0) + 1);
+    this.#counts.change(info, node.slot, 1);
     this.changes.add(node.slot);
   }
 
-  #leave(entry: PodInfo, node: NodeInfo): void {
-    node.removePod(entry);
-    const others = (this.#priorities.get(entry.priority) ?? 0) - 1;
-    if (others > 0) this.#priorities.set(entry.priority, others);
-    else this.#priorities.delete(entry.priority);
-    this.#counts.change(entry, node.slot, -1);
+  #leave(info: PodInfo, node: NodeInfo): void {
+    node.removePod(info);
+    const others = (this.#priorities.get(info.priority) ?? 0) - 1;
+    if (others > 0) this.#priorities.set(info.priority, others);
+    else this.#priorities.delete(info.priority);
+    this.#counts.change(info, node.slot, -1);
     this.changes.add(node.slot);
   }
 

@@ -4,7 +4,7 @@ import type { Node, Pod } from '../generated/types.ts';
 import { NodeInfo, type PodInfo } from './node-info.ts';
 import { shapeOf } from './pod-shape.ts';
 
-const entry = (pod: Pod): PodInfo =>
+const info = (pod: Pod): PodInfo =>
   ({
     key: pod.metadata.name,
     shape: shapeOf(pod),
@@ -153,7 +153,7 @@ describe('a node’s versions', () => {
 
   it('grow with every pod that comes or goes, the version of the object alone does not', () => {
     const state = stateOf(node);
-    const one = entry(pendingPod('a'));
+    const one = info(pendingPod('a'));
     const versions = [state.version];
     const { objectVersion } = state;
     state.addPod(one);
@@ -180,32 +180,32 @@ describe('what is taken of a node', () => {
 
   it('is the sum over its pods of every resource, and nothing once they have gone', () => {
     const state = stateOf(readyNode('n'));
-    const [one, unasking] = [entry(pendingPod('a', requests)), entry(pendingPod('b', {}))];
+    const [one, unasking] = [info(pendingPod('a', requests)), info(pendingPod('b', {}))];
     state.addPod(one);
     expect(state.used).toEqual(used);
     state.addPod(unasking);
     expect(state.used).toEqual(used);
-    expect([state.likelyCpuMillis, state.likelyMemoryBytes]).toEqual([600, 2 ** 30 + 209_715_200]);
+    expect([state.nonZeroCpuMillis, state.nonZeroMemoryBytes]).toEqual([600, 2 ** 30 + 209_715_200]);
     expect(state.pods.size).toBe(2);
     state.removePod(one);
     state.removePod(unasking);
     expect(state.used).toEqual(none);
-    expect([state.likelyCpuMillis, state.likelyMemoryBytes, state.pods.size]).toEqual([0, 0, 0]);
+    expect([state.nonZeroCpuMillis, state.nonZeroMemoryBytes, state.pods.size]).toEqual([0, 0, 0]);
   });
 
   it('includes pods that are being deleted, which no longer count in their spread group', () => {
     const state = stateOf(readyNode('n'));
-    const stays = entry(pendingPod('a', requests, { labels: { app: 'x' } }));
-    const goes = entry(terminating(pendingPod('b', requests, { labels: { app: 'x' } })));
+    const stays = info(pendingPod('a', requests, { labels: { app: 'x' } }));
+    const goes = info(terminating(pendingPod('b', requests, { labels: { app: 'x' } })));
     goes.shape = stays.shape;
     state.addPod(stays);
     state.addPod(goes);
     const group = stays.shape.spreadGroup ?? '';
     expect(state.used.cpuMillis).toBe(1_000);
     expect(state.groups.get(group)).toBe(1);
-    expect([state.shapes.get(stays.shape), state.leaving.get(stays.shape)]).toEqual([2, 1]);
+    expect([state.shapes.get(stays.shape), state.terminating.get(stays.shape)]).toEqual([2, 1]);
     state.removePod(goes);
-    expect([state.shapes.get(stays.shape), state.leaving.has(stays.shape), state.groups.get(group)]).toEqual([
+    expect([state.shapes.get(stays.shape), state.terminating.has(stays.shape), state.groups.get(group)]).toEqual([
       1,
       false,
       1,
@@ -216,16 +216,14 @@ describe('what is taken of a node', () => {
 
   it('counts pods without labels or controller in no spread group', () => {
     const state = stateOf(readyNode('n'));
-    state.addPod(entry(pendingPod('a')));
+    state.addPod(info(pendingPod('a')));
     expect(state.groups.size).toBe(0);
   });
 
   it('keeps ports apart by number, protocol and address, and one that two pods hold until both are gone', () => {
     const state = stateOf(readyNode('n'));
     const port = (name: string, protocol: 'TCP' | 'UDP', hostIP?: string, hostPort = 53) =>
-      entry(
-        pendingPod(name, {}, { ports: [{ containerPort: 53, hostPort, protocol, ...(hostIP ? { hostIP } : {}) }] }),
-      );
+      info(pendingPod(name, {}, { ports: [{ containerPort: 53, hostPort, protocol, ...(hostIP ? { hostIP } : {}) }] }));
     const [tcp, same, udp, local, other] = [
       port('a', 'TCP'),
       port('b', 'TCP'),

@@ -4,44 +4,49 @@ import type { HostPort } from './host-ports.ts';
 import { allocatableOf } from './insufficient-resources.ts';
 import type { PodShape } from './pod-shape.ts';
 
-/** A pod as the index keeps it. */
+/** A pod in the index. */
 export interface PodInfo {
   readonly key: string;
   readonly uid: string;
-  /** Metadata.generation and labels that the shape was taken from. */
+  /** The metadata.generation that the shape was computed from. */
   generation: number | undefined;
   shape: PodShape;
-  /** Where it is, or is assumed to be. */
+  /** The node that it is on, or assumed to be on. */
   node: NodeInfo | undefined;
-  /** Placed by this scheduler and not yet seen to be there. */
+  /** Decided by this scheduler, and not yet delivered by the informer. */
   assumed: boolean;
-  /** Assumed only to keep the place until those that it preempted have gone. */
-  reserved: boolean;
+  /** Assumed only to keep room until its preemption victims have ended. */
+  nominated: boolean;
   priority: number;
   /** Milliseconds since the epoch. */
   created: number;
-  /** Status.startTime, in milliseconds since the epoch; absent: the node has not acknowledged the pod yet. */
+  /** Status.startTime, in milliseconds since the epoch; absent: the agent has not acknowledged the pod yet. */
   started: number | undefined;
   deleting: boolean;
   /** Deleting because a scheduler preempted it. */
   preempted: boolean;
 }
 
+/** The node on which room is kept for a nominated pod. */
+export function nominatedNodeName({ nominated, node }: PodInfo): string | undefined {
+  return nominated ? node?.name : undefined;
+}
+
 /**
- * One node with what is taken of it, kept up in place. `version` grows with every change, `objectVersion` with every
- * change of the node itself, so that whoever keeps results for a node can tell whether they still hold.
+ * A node and what its pods take, updated in place. `version` grows with every change, `objectVersion` with every change of the Node object,
+ * so that cached results for a node can be checked.
  */
 export class NodeInfo {
   readonly name: string;
-  /** Its place in the tables of the index; another node may have it once this one is gone. */
+  /** Its position in the arrays of the index; reused once the node is gone. */
   readonly slot: number;
   version = 1;
   objectVersion = 1;
 
-  /** Absent: pods are bound to a node of this name, but there is no such node. */
+  /** Absent: pods are bound to a node of this name that does not exist. */
   node: Node | undefined;
   labels: Readonly<Record<string, string>> = {};
-  /** Those of the spec, and those that follow from being cordoned or not ready. */
+  /** Those of the spec, and one that follows from a node that is not ready. */
   taints: readonly Taint[] = [];
   unschedulable = false;
   images: ReadonlyMap<string, number> = new Map();
@@ -50,21 +55,21 @@ export class NodeInfo {
 
   readonly pods = new Set<PodInfo>();
   readonly shapes = new Map<PodShape, number>();
-  /** The part of `shapes` that is being deleted. */
-  readonly leaving = new Map<PodShape, number>();
-  /** Pods of each spread group, without those that are being deleted. */
+  /** The part of `shapes` that is terminating. */
+  readonly terminating = new Map<PodShape, number>();
+  /** Pods of each spread group, without terminating ones. */
   readonly groups = new Map<string, number>();
   readonly ports = new Map<string, { readonly port: HostPort; count: number }>();
   readonly used: Resources = noResources();
-  likelyCpuMillis = 0;
-  likelyMemoryBytes = 0;
+  nonZeroCpuMillis = 0;
+  nonZeroMemoryBytes = 0;
 
   constructor(name: string, slot: number) {
     this.name = name;
     this.slot = slot;
   }
 
-  /** Returns whether anything that scheduling looks at has changed. */
+  /** Returns whether anything that scheduling reads has changed. */
   setNode(node: Node | undefined): boolean {
     const same = this.node !== undefined && node !== undefined && relevant(this.node) === relevant(node);
     this.node = node;
@@ -81,22 +86,22 @@ export class NodeInfo {
     return true;
   }
 
-  addPod(entry: PodInfo): void {
-    this.pods.add(entry);
-    this.#count(entry, 1);
+  addPod(info: PodInfo): void {
+    this.pods.add(info);
+    this.#count(info, 1);
   }
 
-  removePod(entry: PodInfo): void {
-    if (this.pods.delete(entry)) this.#count(entry, -1);
+  removePod(info: PodInfo): void {
+    if (this.pods.delete(info)) this.#count(info, -1);
   }
 
   #count({ shape, deleting }: PodInfo, sign: 1 | -1): void {
     this.version++;
     addResources(this.used, shape.requests, sign);
-    this.likelyCpuMillis += sign * shape.likelyCpuMillis;
-    this.likelyMemoryBytes += sign * shape.likelyMemoryBytes;
+    this.nonZeroCpuMillis += sign * shape.nonZeroCpuMillis;
+    this.nonZeroMemoryBytes += sign * shape.nonZeroMemoryBytes;
     bump(this.shapes, shape, sign);
-    if (deleting) bump(this.leaving, shape, sign);
+    if (deleting) bump(this.terminating, shape, sign);
     else if (shape.spreadGroup !== undefined) bump(this.groups, shape.spreadGroup, sign);
     for (const port of shape.ports) {
       const key = `${port.ip} ${port.protocol} ${port.port}`;
@@ -113,7 +118,7 @@ function bump<K>(counts: Map<K, number>, key: K, by: number): void {
   else counts.delete(key);
 }
 
-/** Everything of a node that scheduling depends on, as text to compare. */
+/** All that scheduling reads of a node, as text to compare. */
 function relevant({ metadata, spec, status }: Node): string {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status;
   const taints = spec?.taints?.map(({ key, value, effect }) => [key, value, effect]);
@@ -128,10 +133,7 @@ function relevant({ metadata, spec, status }: Node): string {
   ]);
 }
 
-/**
- * A node that is not Ready counts as tainted before the node lifecycle controller has come to taint it, and so does one
- * of which no agent has told anything yet.
- */
+/** A node that is not Ready, or has no Ready condition yet, counts as tainted before the node lifecycle controller taints it. */
 function taintsOf({ spec, status }: Node): Taint[] {
   const taints = [...(spec?.taints ?? [])];
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status;

@@ -132,7 +132,7 @@ class Counter implements PodCount {
       if (!node) continue;
       for (const [shape, all] of node.shapes) {
         if (!this.#covers(shape)) continue;
-        const pods = among === 'all' ? all : all - (node.leaving.get(shape) ?? 0);
+        const pods = among === 'all' ? all : all - (node.terminating.get(shape) ?? 0);
         this.perNode[node.slot] = (this.perNode[node.slot] ?? 0) + pods;
         this.total += pods;
       }

@@ -70,10 +70,10 @@ describe('the shape of a pod', () => {
   it('has all images, of init containers too, and counts a pod that asks for nothing as 100m and 200Mi', () => {
     const images = shapeOf(withSpec({ initContainers: [container({ image: 'init:1' })], containers: [container({})] }));
     expect(images.images).toEqual(['init:1', 'app:1']);
-    expect(images).toMatchObject({ likelyCpuMillis: 100, likelyMemoryBytes: 209_715_200 });
+    expect(images).toMatchObject({ nonZeroCpuMillis: 100, nonZeroMemoryBytes: 209_715_200 });
     expect(images.requests).toMatchObject({ cpuMillis: 0, memoryBytes: 0 });
     const asked = shapeOf(pendingPod('p', { cpu: '1m', memory: '1' }));
-    expect(asked).toMatchObject({ likelyCpuMillis: 1, likelyMemoryBytes: 1 });
+    expect(asked).toMatchObject({ nonZeroCpuMillis: 1, nonZeroMemoryBytes: 1 });
     expect(shapeOf(withSpec({ containers: [{ name: 'c' }] })).images).toEqual([]);
   });
 

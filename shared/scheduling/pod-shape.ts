@@ -24,8 +24,8 @@ export interface PodShape {
   readonly spec: ShapeSpec;
   readonly requests: Resources;
   /** For scores: a pod without requests counts as 100m cpu and 200Mi memory, as in Kubernetes. */
-  readonly likelyCpuMillis: number;
-  readonly likelyMemoryBytes: number;
+  readonly nonZeroCpuMillis: number;
+  readonly nonZeroMemoryBytes: number;
   readonly ports: readonly HostPort[];
   readonly images: readonly string[];
   /** The pods of one group are spread over the nodes: those of one controller, else those of the same labels. */
@@ -91,8 +91,8 @@ export interface SpreadTerm {
   readonly honorTaints: boolean;
 }
 
-const likelyCpuMillis = 100;
-const likelyMemoryBytes = 200 * 1024 * 1024;
+const nonZeroCpuMillis = 100;
+const nonZeroMemoryBytes = 200 * 1024 * 1024;
 
 /** The key alone, which is computed for every new pod. */
 export function shapeKey(pod: Pod): string {
@@ -160,8 +160,8 @@ function makeShape({ namespace = '', labels = {}, controller, spec }: ShapeField
     labels,
     spec,
     requests,
-    likelyCpuMillis: requests.cpuMillis || likelyCpuMillis,
-    likelyMemoryBytes: requests.memoryBytes || likelyMemoryBytes,
+    nonZeroCpuMillis: requests.cpuMillis || nonZeroCpuMillis,
+    nonZeroMemoryBytes: requests.memoryBytes || nonZeroMemoryBytes,
     ports: hostPorts(spec),
     images: [...(spec.initContainers ?? []), ...spec.containers].flatMap(({ image }) => (image ? [image] : [])),
     spreadGroup: controller ?? (labelled ? `${namespace}/${JSON.stringify(sorted(labels))}` : undefined),

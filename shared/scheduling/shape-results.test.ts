@@ -35,9 +35,9 @@ function setUp(names: readonly string[]) {
   const rules = counted();
   const index = new NodeIndex();
   for (const name of names) index.setNode(readyNode(name));
-  const entry = index.setPod(pendingPod('p'));
-  if (!entry) throw new Error('the pod has ended');
-  const results = new ShapeResults(index, entry.shape, [rules.fixed], [rules.local], 1);
+  const info = index.setPod(pendingPod('p'));
+  if (!info) throw new Error('the pod has ended');
+  const results = new ShapeResults(index, info.shape, [rules.fixed], [rules.local], 1);
   const node = (name: string): NodeInfo => {
     const state = index.node(name);
     if (!state) throw new Error(`no node ${name}`);
@@ -227,9 +227,9 @@ describe('the shapes whose results are kept', () => {
     index.setNode(readyNode('n'));
     const decider = new Decider(index, [plugin], 1);
     const shapes = Array.from({ length: 257 }, (_, at) => {
-      const entry = index.setPod(pendingPod(`p${at}`, { cpu: `${at + 1}m` }));
-      if (!entry) throw new Error('the pod has ended');
-      return entry.shape;
+      const info = index.setPod(pendingPod(`p${at}`, { cpu: `${at + 1}m` }));
+      if (!info) throw new Error('the pod has ended');
+      return info.shape;
     });
     const [first, second, ...others] = shapes;
     const last = others.pop();

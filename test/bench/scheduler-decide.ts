@@ -46,9 +46,9 @@ for (const [what, divide, make] of cases) {
     const entries = pods.flatMap((pod) => index.setPod(pod) ?? []);
     // Time of the processor, so that others on the machine do not count.
     const before = process.cpuUsage();
-    for (const entry of entries) {
-      const { node } = decider.decide(entry.shape);
-      if (node) index.assume(entry, node);
+    for (const info of entries) {
+      const { node } = decider.decide(info.shape);
+      if (node) index.assume(info, node);
     }
     const { user, system } = process.cpuUsage(before);
     const micros = (user + system) / entries.length;

@@ -18,7 +18,7 @@ export function wanting(name: string, kind: 'podAffinity' | 'podAntiAffinity', t
 
 /** What the index keeps of a pod, which must not have ended. */
 export function set(index: NodeIndex, pod: Pod): PodInfo {
-  const entry = index.setPod(pod);
-  if (!entry) throw new Error('the pod has ended');
-  return entry;
+  const info = index.setPod(pod);
+  if (!info) throw new Error('the pod has ended');
+  return info;
 }

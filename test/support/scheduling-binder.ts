@@ -13,14 +13,14 @@ interface Call {
   fail(error: Error): Promise<void>;
 }
 
-/** A binder on a virtual clock; a test answers each of its calls, and reads what it has told. */
+/** A binder on a virtual clock; a test answers each of its calls, and reads what it reports. */
 export function binderOf(limits: Partial<BinderLimits> = {}) {
   const clock = new VirtualClock();
   const calls: Call[] = [];
-  const told: string[] = [];
+  const reported: string[] = [];
   const reasons: string[] = [];
   let settled = 0;
-  const name = ({ queued }: { queued: QueuedPod }): string => queued.entry.key.slice('default/'.length);
+  const name = ({ queued }: { queued: QueuedPod }): string => queued.info.key.slice('default/'.length);
   const bind = (bindings: readonly Binding[]): Promise<BindResult[]> =>
     new Promise((resolve, reject) => {
       calls.push({
@@ -38,12 +38,12 @@ export function binderOf(limits: Partial<BinderLimits> = {}) {
   const binder = new Binder(
     { client: { bind }, clock, log: silentLog },
     {
-      bound: (placement) => told.push(`bound ${name(placement)}`),
-      lost(placement, reason) {
-        told.push(`lost ${name(placement)}`);
+      bound: (placement) => reported.push(`bound ${name(placement)}`),
+      failed(placement, reason) {
+        reported.push(`failed ${name(placement)}`);
         reasons.push(reason);
       },
-      outdated: (placement) => told.push(`outdated ${name(placement)}`),
+      stale: (placement) => reported.push(`stale ${name(placement)}`),
       settled() {
         settled++;
         binder.flush();
@@ -57,10 +57,10 @@ export function binderOf(limits: Partial<BinderLimits> = {}) {
   /** Places the pod without sending it yet. */
   const add = (pod: string, node = 'n'): QueuedPod => {
     const made = pendingPod(pod);
-    const entry = index.setPod(made);
-    if (!entry) throw new Error('the pod has ended');
-    const queued = queue.add(entry, made);
-    binder.place({ queued, node });
+    const info = index.setPod(made);
+    if (!info) throw new Error('the pod has ended');
+    const queued = queue.add(info, made);
+    binder.enqueue({ queued, node });
     return queued;
   };
   const place = (pod: string, node = 'n'): QueuedPod => {
@@ -69,5 +69,5 @@ export function binderOf(limits: Partial<BinderLimits> = {}) {
     return queued;
   };
   const sent = () => calls.map(({ bindings }) => bindings.map((one) => `${one.name} ${one.node} ${one.guardVersion}`));
-  return { clock, binder, calls, told, reasons, add, place, sent, settled: () => settled };
+  return { clock, binder, calls, reported, reasons, add, place, sent, settled: () => settled };
 }

@@ -20,18 +20,18 @@ export function queueOf() {
     return shape;
   };
   const add = (name: string, shape = 'shape', priority = 0): QueuedPod => {
-    const entry = { key: `default/${name}`, shape: shapeOf(shape), priority, created: 0 } as PodInfo;
-    return queue.add(entry, {} as QueuedPod['pod']);
+    const info = { key: `default/${name}`, shape: shapeOf(shape), priority, created: 0 } as PodInfo;
+    return queue.add(info, {} as QueuedPod['pod']);
   };
-  const name = (queued: QueuedPod | undefined) => queued?.entry.key.slice('default/'.length);
+  const name = (queued: QueuedPod | undefined) => queued?.info.key.slice('default/'.length);
   /** Takes all that are ready, and parks them until `events`. */
-  const parkReady = (events = removed): (string | undefined)[] => {
+  const popAll = (events = removed): (string | undefined)[] => {
     const taken: (string | undefined)[] = [];
     for (let next = queue.pop(); next; next = queue.pop()) {
       taken.push(name(next));
-      queue.park(next, events);
+      queue.addUnschedulable(next, events);
     }
     return taken;
   };
-  return { clock, queue, add, name, parkReady, shapeOf, rings: () => rings };
+  return { clock, queue, add, name, popAll, shapeOf, rings: () => rings };
 }

@@ -69,8 +69,8 @@ function fits({ requests }: PodShape, { allocatable, used, allocatablePods, pods
 
 function leastAllocated(shape: PodShape): (node: NodeInfo) => number {
   return (node) => {
-    const cpu = freeShare(node.allocatable.cpuMillis, node.likelyCpuMillis + shape.likelyCpuMillis);
-    const memory = freeShare(node.allocatable.memoryBytes, node.likelyMemoryBytes + shape.likelyMemoryBytes);
+    const cpu = freeShare(node.allocatable.cpuMillis, node.nonZeroCpuMillis + shape.nonZeroCpuMillis);
+    const memory = freeShare(node.allocatable.memoryBytes, node.nonZeroMemoryBytes + shape.nonZeroMemoryBytes);
     return 50 * (cpu + memory);
   };
 }

@@ -136,11 +136,11 @@ describe('a scheduler', () => {
   });
 
   it('has no more placements on their way than its limits say, and gets to all pods in the end', async () => {
-    const one = await start({ limits: { underway: 2 } });
+    const one = await start({ limits: { inFlight: 2 } });
     const slow = one.client.writes.hold({ match: bindings });
     for (let i = 0; i < 7; i++) await one.addPod(pod(`p${i}`, '100m'));
     await one.clock.advance(100);
-    expect(one.scheduler.pending).toMatchObject({ underway: 2, active: 5 });
+    expect(one.scheduler.pending).toMatchObject({ inFlight: 2, active: 5 });
     slow.release();
     await one.clock.advance(2_000);
     expect((await one.placed()).n).toHaveLength(7);
@@ -172,10 +172,10 @@ describe('a scheduler', () => {
     await one.addPod(pod('second', '900m'));
     await one.addPod(pod('third', '900m'));
     await one.clock.advance(2_000);
-    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 2 });
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, inFlight: 2 });
     await one.deletePod('second');
     await one.clock.advance(2_000);
-    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 0, underway: 2 });
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 0, inFlight: 2 });
     slow.release();
     await one.clock.advance(2_000);
     expect((await one.placed()).n).toEqual(['first', 'third']);

@@ -2,50 +2,50 @@ import { describe, expect, it } from 'vitest';
 import type { ClusterEvent } from '../../shared/scheduling/plugin.ts';
 import { node, queueOf, removed } from '../../test/support/scheduling-queue.ts';
 
-describe('the parked pods of the scheduling queue', () => {
-  it('tries nothing parked on what does not help it', async () => {
-    const { clock, queue, add, parkReady } = queueOf();
+describe('the unschedulable pods of the scheduling queue', () => {
+  it('does not try a pod after an event that cannot help it', async () => {
+    const { clock, queue, add, popAll } = queueOf();
     add('a');
-    parkReady(removed);
-    queue.wake(new Set<ClusterEvent>(['NodeChange', 'AssignedPodAdd', 'AssignedPodTerminating']));
+    popAll(removed);
+    queue.onEvents(new Set<ClusterEvent>(['NodeChange', 'AssignedPodAdd', 'AssignedPodTerminating']));
     await clock.advance(59_000);
     expect(queue.pop()).toBeUndefined();
   });
 
-  it('tries what is parked on one of several events', async () => {
-    const { clock, queue, add, name, parkReady } = queueOf();
+  it('tries a pod after one of several events that can help it', async () => {
+    const { clock, queue, add, name, popAll } = queueOf();
     add('a');
-    parkReady(new Set<ClusterEvent>(['NodeChange', 'AssignedPodDelete']));
+    popAll(new Set<ClusterEvent>(['NodeChange', 'AssignedPodDelete']));
     await clock.advance(100);
-    queue.wake(new Set<ClusterEvent>(['AssignedPodAdd', 'AssignedPodDelete']));
+    queue.onEvents(new Set<ClusterEvent>(['AssignedPodAdd', 'AssignedPodDelete']));
     expect(name(queue.pop())).toBe('a');
   });
 
-  it('tries what is parked after a minute though nothing was seen to happen, and again after another', async () => {
-    const { clock, add, parkReady } = queueOf();
+  it('tries a pod after a minute without any event, and again after another', async () => {
+    const { clock, add, popAll } = queueOf();
     add('a');
-    parkReady();
+    popAll();
     for (let i = 0; i < 3; i++) {
       await clock.advance(59_999);
-      expect(parkReady()).toEqual([]);
+      expect(popAll()).toEqual([]);
       await clock.advance(1);
-      expect(parkReady()).toEqual(['a']);
+      expect(popAll()).toEqual(['a']);
     }
   });
 
   it('tries the first of a shape for all: the next only once the first has found its place', async () => {
-    const { clock, queue, add, name, parkReady } = queueOf();
+    const { clock, queue, add, name, popAll } = queueOf();
     for (const pod of ['a', 'b', 'c']) add(pod);
-    parkReady();
+    popAll();
     await clock.advance(100);
-    queue.wake(removed);
+    queue.onEvents(removed);
     const first = queue.pop();
     expect(name(first)).toBe('a');
     expect(queue.pop()).toBeUndefined();
-    if (first) queue.placed(first);
+    if (first) queue.scheduled(first);
     const second = queue.pop();
     expect(name(second)).toBe('b');
-    if (second) queue.park(second, removed);
+    if (second) queue.addUnschedulable(second, removed);
     expect(queue.pop()).toBeUndefined();
     await clock.advance(59_000);
     expect(queue.pop()).toBeUndefined();
@@ -54,24 +54,24 @@ describe('the parked pods of the scheduling queue', () => {
   });
 
   it('tries the next of a shape when the one that was tried for all is removed, if something has happened since', async () => {
-    const { clock, queue, add, name, parkReady } = queueOf();
+    const { clock, queue, add, name, popAll } = queueOf();
     for (const pod of ['a', 'b']) add(pod);
-    parkReady();
+    popAll();
     await clock.advance(100);
-    queue.wake(removed);
+    queue.onEvents(removed);
     expect(name(queue.pop())).toBe('a');
-    queue.wake(removed);
+    queue.onEvents(removed);
     queue.remove('default/a');
     await clock.advance(2_000);
     expect(name(queue.pop())).toBe('b');
   });
 
   it('comes back to the others of a shape when the one that was tried for all goes and nothing happens', async () => {
-    const { clock, queue, add, name, parkReady } = queueOf();
+    const { clock, queue, add, name, popAll } = queueOf();
     for (const pod of ['a', 'b']) add(pod);
-    parkReady();
+    popAll();
     await clock.advance(100);
-    queue.wake(removed);
+    queue.onEvents(removed);
     queue.pop();
     queue.remove('default/a');
     expect(queue.pop()).toBeUndefined();
@@ -80,69 +80,69 @@ describe('the parked pods of the scheduling queue', () => {
   });
 
   it('does not forget what happens while a pod is tried for all', async () => {
-    const { clock, queue, add, name, parkReady } = queueOf();
+    const { clock, queue, add, name, popAll } = queueOf();
     add('a');
     add('b');
-    parkReady();
+    popAll();
     await clock.advance(100);
-    queue.wake(removed);
+    queue.onEvents(removed);
     const tried = queue.pop();
-    queue.wake(removed);
-    if (tried) queue.park(tried, removed);
+    queue.onEvents(removed);
+    if (tried) queue.addUnschedulable(tried, removed);
     await clock.advance(5_000);
     expect(name(queue.pop())).toBe('a');
   });
 
-  it('lets a new pod of a shape that was placed show that the parked ones may fit too', () => {
-    const { queue, add, name, parkReady } = queueOf();
+  it('lets a new pod of a shape that was placed show that the unschedulable ones may fit too', () => {
+    const { queue, add, name, popAll } = queueOf();
     add('a');
-    parkReady();
+    popAll();
     const fresh = add('fresh');
     expect(queue.pop()).toBe(fresh);
-    queue.placed(fresh);
+    queue.scheduled(fresh);
     expect(name(queue.pop())).toBe('a');
     expect(queue.pop()).toBeUndefined();
   });
 
   it('does not try a second pod of a shape for a new one that is placed while the first is tried', async () => {
-    const { clock, queue, add, name, parkReady } = queueOf();
+    const { clock, queue, add, name, popAll } = queueOf();
     for (const pod of ['a', 'b']) add(pod);
-    parkReady();
+    popAll();
     await clock.advance(100);
-    queue.wake(removed);
+    queue.onEvents(removed);
     const tried = queue.pop();
     const fresh = add('fresh');
     queue.pop();
-    queue.placed(fresh);
+    queue.scheduled(fresh);
     expect(queue.pop()).toBeUndefined();
-    if (tried) queue.placed(tried);
+    if (tried) queue.scheduled(tried);
     expect(name(queue.pop())).toBe('b');
   });
 
   it('tries shapes apart from each other', async () => {
-    const { clock, queue, add, name, parkReady } = queueOf();
+    const { clock, queue, add, name, popAll } = queueOf();
     add('a', 'one');
-    parkReady(removed);
+    popAll(removed);
     add('b', 'two');
-    parkReady(node);
+    popAll(node);
     await clock.advance(100);
-    queue.wake(node);
+    queue.onEvents(node);
     expect(name(queue.pop())).toBe('b');
     expect(queue.pop()).toBeUndefined();
-    queue.wake(removed);
+    queue.onEvents(removed);
     expect(name(queue.pop())).toBe('a');
   });
 
   it('tries a shape that never fits less and less often, down to once in 2 s, however much happens', async () => {
-    const { clock, queue, add, parkReady } = queueOf();
+    const { clock, queue, add, popAll } = queueOf();
     add('a');
-    parkReady();
+    popAll();
     const tries: number[] = [];
     for (let ms = 0; ms < 30_000; ms += 10) {
-      queue.wake(removed);
-      if (parkReady().length > 0) tries.push(clock.monotonic());
+      queue.onEvents(removed);
+      if (popAll().length > 0) tries.push(clock.monotonic());
       await clock.advance(10);
-      if (parkReady().length > 0) tries.push(clock.monotonic());
+      if (popAll().length > 0) tries.push(clock.monotonic());
     }
     const gaps = tries.slice(1).map((at, i) => at - (tries[i] ?? 0));
     expect(tries[0]).toBeLessThanOrEqual(30);
@@ -152,188 +152,188 @@ describe('the parked pods of the scheduling queue', () => {
   });
 
   it('tries a shape quickly again after one of its pods was placed', async () => {
-    const { clock, queue, add, parkReady } = queueOf();
+    const { clock, queue, add, popAll } = queueOf();
     add('a');
     add('b');
-    parkReady();
+    popAll();
     for (let i = 0; i < 12; i++) {
-      queue.wake(removed);
+      queue.onEvents(removed);
       await clock.advance(2_000);
-      parkReady();
+      popAll();
     }
-    queue.wake(removed);
+    queue.onEvents(removed);
     await clock.advance(2_000);
     const placed = queue.pop();
-    if (placed) queue.placed(placed);
-    parkReady();
-    queue.wake(removed);
+    if (placed) queue.scheduled(placed);
+    popAll();
+    queue.onEvents(removed);
     await clock.advance(20);
-    expect(parkReady()).toHaveLength(1);
+    expect(popAll()).toHaveLength(1);
   });
 
-  it('keeps pods that join a parked shape to the backoff of the shape', async () => {
-    const { clock, queue, add, parkReady } = queueOf();
+  it('keeps pods that join an unschedulable shape to the backoff of the shape', async () => {
+    const { clock, queue, add, popAll } = queueOf();
     add('a');
-    parkReady();
+    popAll();
     for (let i = 0; i < 12; i++) {
-      queue.wake(removed);
+      queue.onEvents(removed);
       await clock.advance(2_000);
-      parkReady();
+      popAll();
     }
     for (let i = 0; i < 20; i++) add(`late-${i}`);
-    parkReady();
-    queue.wake(removed);
+    popAll();
+    queue.onEvents(removed);
     await clock.advance(500);
-    expect(parkReady()).toEqual([]);
+    expect(popAll()).toEqual([]);
     await clock.advance(1_500);
-    expect(parkReady()).toHaveLength(1);
+    expect(popAll()).toHaveLength(1);
   });
 
   it('does not try a shape at once again that was just found to fit nowhere, by whichever of its pods', async () => {
-    const { clock, queue, add, parkReady } = queueOf();
+    const { clock, queue, add, popAll } = queueOf();
     add('a');
-    parkReady();
-    queue.wake(removed);
-    expect(parkReady()).toEqual([]);
+    popAll();
+    queue.onEvents(removed);
+    expect(popAll()).toEqual([]);
     await clock.advance(20);
-    expect(parkReady()).toEqual(['a']);
+    expect(popAll()).toEqual(['a']);
     await clock.advance(5_000);
     add('b');
-    parkReady();
-    queue.wake(removed);
-    expect(parkReady()).toEqual([]);
+    popAll();
+    queue.onEvents(removed);
+    expect(popAll()).toEqual([]);
     await clock.advance(100);
-    expect(parkReady()).toEqual(['a']);
+    expect(popAll()).toEqual(['a']);
   });
 
   it('tries a shape no later because of the pods that join it', async () => {
-    const { clock, queue, add, parkReady } = queueOf();
+    const { clock, queue, add, popAll } = queueOf();
     add('a');
-    parkReady();
+    popAll();
     for (let i = 0; i < 8; i++) add(`late-${i}`);
-    parkReady();
-    queue.wake(removed);
+    popAll();
+    queue.onEvents(removed);
     await clock.advance(20);
-    expect(parkReady()).toEqual(['a']);
+    expect(popAll()).toEqual(['a']);
     for (let s = 0; s < 59; s++) {
       await clock.advance(1_000);
       add(`later-${s}`);
-      parkReady();
+      popAll();
     }
     await clock.advance(1_000);
-    expect(parkReady()).toHaveLength(1);
+    expect(popAll()).toHaveLength(1);
   });
 
   it('tries one of a shape at a time, also when others of it join or leave meanwhile', async () => {
-    const { clock, queue, add, name, parkReady } = queueOf();
+    const { clock, queue, add, name, popAll } = queueOf();
     for (const pod of ['a', 'b', 'c']) add(pod);
-    parkReady();
+    popAll();
     await clock.advance(100);
-    queue.wake(removed);
+    queue.onEvents(removed);
     const joins = add('0-joins');
     expect(queue.pop()).toBe(joins);
-    queue.park(joins, removed);
+    queue.addUnschedulable(joins, removed);
     queue.remove('default/b');
-    queue.wake(removed);
+    queue.onEvents(removed);
     await clock.advance(10_000);
     expect(name(queue.pop())).toBe('a');
     expect(queue.pop()).toBeUndefined();
   });
 
-  it('forgets the backoff of a shape with the last of its parked pods, whether placed, tried or parked', async () => {
-    for (const end of ['placed', 'tried', 'parked']) {
-      const { clock, queue, add, parkReady } = queueOf();
+  it('forgets the backoff of a shape with the last of its pods, whether scheduled, tried or unschedulable', async () => {
+    for (const end of ['placed', 'tried', 'unschedulable']) {
+      const { clock, queue, add, popAll } = queueOf();
       add('a');
-      parkReady();
+      popAll();
       for (let i = 0; i < 12; i++) {
-        queue.wake(removed);
+        queue.onEvents(removed);
         await clock.advance(2_000);
-        if (i < 11 || end === 'parked') parkReady();
+        if (i < 11 || end === 'unschedulable') popAll();
       }
-      if (end !== 'parked') {
+      if (end !== 'unschedulable') {
         const tried = queue.pop();
         expect(tried).toBeDefined();
-        if (tried && end === 'placed') queue.placed(tried);
+        if (tried && end === 'placed') queue.scheduled(tried);
       }
       queue.remove('default/a');
       add('b');
-      parkReady();
-      queue.wake(removed);
+      popAll();
+      queue.onEvents(removed);
       await clock.advance(20);
-      expect(parkReady()).toEqual(['b']);
+      expect(popAll()).toEqual(['b']);
     }
   });
 
   it('waits for what the last decision of a shape waits for', async () => {
-    const { clock, queue, add, parkReady } = queueOf();
+    const { clock, queue, add, popAll } = queueOf();
     add('a');
-    parkReady(removed);
+    popAll(removed);
     add('b');
-    parkReady(node);
+    popAll(node);
     await clock.advance(100);
-    queue.wake(removed);
+    queue.onEvents(removed);
     expect(queue.pop()).toBeUndefined();
-    queue.wake(node);
+    queue.onEvents(node);
     expect(queue.pop()).toBeDefined();
   });
 
-  it('lets a parked pod whose shape changes leave the others of its old shape', async () => {
-    const { clock, queue, add, name, parkReady, shapeOf } = queueOf();
+  it('lets an unschedulable pod whose shape changes leave the others of its old shape', async () => {
+    const { clock, queue, add, name, popAll, shapeOf } = queueOf();
     const one = add('a');
     add('b');
-    parkReady();
-    one.entry.shape = shapeOf('other');
-    queue.changed(one);
+    popAll();
+    one.info.shape = shapeOf('other');
+    queue.activate(one);
     expect(queue.pop()).toBe(one);
-    queue.park(one, node);
+    queue.addUnschedulable(one, node);
     await clock.advance(100);
-    queue.wake(node);
+    queue.onEvents(node);
     expect(queue.pop()).toBe(one);
-    queue.wake(removed);
+    queue.onEvents(removed);
     expect(name(queue.pop())).toBe('b');
   });
 
   it('are tried each by itself where room is kept for them, not after the others of their shape', async () => {
-    const { clock, queue, add, name, parkReady } = queueOf();
+    const { clock, queue, add, name, popAll } = queueOf();
     add('a');
     const b = add('b');
     const c = add('c');
-    for (const one of [b, c]) one.entry.reserved = true;
-    parkReady();
+    for (const one of [b, c]) one.info.nominated = true;
+    popAll();
     await clock.advance(100);
-    queue.wake(removed);
+    queue.onEvents(removed);
     expect([name(queue.pop()), name(queue.pop()), name(queue.pop()), queue.pop()]).toEqual(['a', 'b', 'c', undefined]);
-    b.entry.reserved = false;
-    queue.placed(b);
+    b.info.nominated = false;
+    queue.scheduled(b);
     expect(queue.pop()).toBeUndefined();
-    queue.park(c, removed);
+    queue.addUnschedulable(c, removed);
     queue.remove('default/a');
     await clock.advance(60_000);
     expect([name(queue.pop()), queue.pop()]).toEqual(['c', undefined]);
   });
 
   it('leave the others of their shape when room is kept for them, and join them when it is lost', async () => {
-    const { clock, queue, add, name, parkReady } = queueOf();
+    const { clock, queue, add, name, popAll } = queueOf();
     const a = add('a');
     add('b');
-    parkReady();
+    popAll();
     await clock.advance(100);
-    queue.wake(removed);
+    queue.onEvents(removed);
     expect(queue.pop()).toBe(a);
-    a.entry.reserved = true;
-    queue.wake(removed);
-    queue.park(a, removed);
+    a.info.nominated = true;
+    queue.onEvents(removed);
+    queue.addUnschedulable(a, removed);
     expect(name(queue.pop())).toBe('b');
     const b = queue.get('default/b');
-    if (b) queue.park(b, removed);
+    if (b) queue.addUnschedulable(b, removed);
     await clock.advance(100);
-    queue.wake(removed);
+    queue.onEvents(removed);
     expect([name(queue.pop()), name(queue.pop())]).toEqual(['a', 'b']);
-    a.entry.reserved = false;
-    if (b) queue.park(b, removed);
-    queue.park(a, removed);
+    a.info.nominated = false;
+    if (b) queue.addUnschedulable(b, removed);
+    queue.addUnschedulable(a, removed);
     await clock.advance(5_000);
-    queue.wake(removed);
+    queue.onEvents(removed);
     expect([name(queue.pop()), queue.pop()]).toEqual(['a', undefined]);
   });
 });

@@ -128,24 +128,24 @@ class Pair {
       }
     } else {
       const key = `${step.namespace}/${step.name}`;
-      const [model, entry] = [this.pods.get(key), index.pod(key)];
-      expect(entry === undefined).toBe(model === undefined);
+      const [model, info] = [this.pods.get(key), index.pod(key)];
+      expect(info === undefined).toBe(model === undefined);
       if (step.do === 'remove-pod') {
         this.pods.delete(key);
         index.removePod(key);
       }
-      if (!model || !entry || (model.place !== undefined && !model.assumed)) return;
+      if (!model || !info || (model.place !== undefined && !model.assumed)) return;
       if (step.do === 'forget') {
         Object.assign(model, { place: undefined, assumed: false });
-        index.forget(entry);
+        index.forget(info);
       } else if (step.do === 'reserve') {
         Object.assign(model, { place: step.node, assumed: true });
-        index.nominate(entry, step.node);
+        index.nominateByName(info, step.node);
       } else if (step.do === 'assume') {
         const state = index.node(step.node);
         if (!state) return;
         Object.assign(model, { place: step.node, assumed: true });
-        index.assume(entry, state);
+        index.assume(info, state);
       }
     }
   }
@@ -169,17 +169,17 @@ class Pair {
     );
     const placed = pod.node === undefined ? made : onNode(made, pod.node);
     const phased: Pod = { ...placed, status: { phase: pod.phase } };
-    const entry = this.index.setPod(pod.deleting ? terminating(phased) : phased);
+    const info = this.index.setPod(pod.deleting ? terminating(phased) : phased);
     if (pod.phase !== 'Running') {
       this.pods.delete(key);
-      expect(entry).toBeUndefined();
+      expect(info).toBeUndefined();
       return;
     }
     const place = pod.node ?? same?.place;
     const assumed = pod.node === undefined && same?.assumed === true;
     this.pods.set(key, { ...pod, priority, place, assumed });
-    expect(entry).toMatchObject({ key, assumed, priority, deleting: pod.deleting });
-    expect(entry?.node?.name).toBe(place);
+    expect(info).toMatchObject({ key, assumed, priority, deleting: pod.deleting });
+    expect(info?.node?.name).toBe(place);
   }
 
   check(): void {

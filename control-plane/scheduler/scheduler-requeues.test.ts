@@ -115,7 +115,7 @@ describe('a pod that fits nowhere', () => {
     ['has gone', goes('default/p')],
   ])('no longer waits once it %s', async (_, happens) => {
     expect(await decided(large, [], happens)).toBe(0);
-    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 0, underway: 0 });
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 0, inFlight: 0 });
   });
 
   it('is written about by an event that says whether it repeats the last one', async () => {
@@ -229,7 +229,7 @@ describe('a pod', () => {
     await one.clock.advance(10);
     bind();
     await one.clock.advance(10);
-    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 0 });
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, inFlight: 0 });
   });
 });
 

@@ -155,7 +155,7 @@ describe('a pod that fits nowhere', () => {
     await one.addPod(waits);
     await one.clock.advance(3_000);
     expect(await one.nodeOf('p')).toBeUndefined();
-    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 0 });
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, inFlight: 0 });
     await happens();
     await one.clock.advance(3_000);
     expect(await one.nodeOf('p')).toBe('n');
@@ -193,20 +193,20 @@ describe('a pod that fits nowhere', () => {
     expect(one.decisions).toBe(before + 1);
   });
 
-  it('is counted as waiting, underway or fitting nowhere, each once, also when it is deleted underway', async () => {
+  it('is counted as waiting, inFlight or fitting nowhere, each once, also when it is deleted inFlight', async () => {
     await one.addNode(readyNode('n', { cpu: '1' }));
     await one.addPod(labelled('large', 'p', {}, '2'));
     await one.clock.advance(1_000);
     const slow = one.client.writes.hold({ match: bindings });
     await one.addPod(labelled('a', 'p', {}, '600m'));
     await one.clock.advance(100);
-    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 1 });
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, inFlight: 1 });
     await one.deletePod('a');
     await one.clock.advance(100);
-    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 1 });
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, inFlight: 1 });
     slow.release();
     await one.clock.advance(1_000);
-    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, underway: 0 });
+    expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, inFlight: 0 });
     // What the deleted pod was assumed to take is free again.
     await one.addPod(labelled('b', 'p', {}, '1'));
     await one.clock.advance(1_000);
@@ -215,6 +215,6 @@ describe('a pod that fits nowhere', () => {
     await one.deletePod('b');
     await one.addPod(labelled('c', 'p'));
     await one.clock.advance(1_000);
-    expect(one.scheduler.pending).toEqual({ active: 1, unschedulable: 1, underway: 0 });
+    expect(one.scheduler.pending).toEqual({ active: 1, unschedulable: 1, inFlight: 0 });
   });
 });
