@@ -164,17 +164,17 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     ...{ clock, registry: metrics },
     sizeOf: (kind, namespace) => controlPlane.cache.count(kind, namespace),
   });
-  const chain = new Chain({ clock, log: log.child({ component: 'chain' }), auditor, gate, live });
+  const chain = new Chain({ clock, log: log.child({ component: 'chain' }), authenticator, auditor, gate, live });
   let restUrl = '';
   const rest = createRestServer({
-    ...{ api, authenticator, authorizer, chain, clock, registry: metrics },
+    ...{ api, authorizer, chain, clock, registry: metrics },
     issuer: issuerDocuments({ issuer, keys: tokenKeys, url: () => restUrl }),
     log: log.child({ component: 'rest' }),
     tls: restTls(certificates),
     checks: { ready: { etcd: async () => void (await store.get('/')) } },
   });
   const grpc = createGrpcServer({
-    ...{ api, authenticator, chain, enrollment, clock, schema },
+    ...{ api, chain, enrollment, clock, schema },
     ...{ sessions: controlPlane.sessions, peers: controlPlane.peerServer },
     log: log.child({ component: 'grpc' }),
     observe: grpcMetrics(metrics),

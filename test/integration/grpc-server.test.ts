@@ -25,10 +25,10 @@ async function serve(
 ): Promise<{ server: GrpcServer; client: GrpcClient; observed: Array<[string, number]> }> {
   const authority = await loadAuthority(await createAuthority('test-ca', deps), deps);
   const observed: Array<[string, number]> = [];
+  const authenticator = new Authenticator({ clock, authorizer: { authorize: () => ({ allowed: true }) } });
   const server = createGrpcServer({
     api: api as Api,
-    chain: new Chain({ clock, log: silentLog }),
-    authenticator: new Authenticator({ clock, authorizer: { authorize: () => ({ allowed: true }) } }),
+    chain: new Chain({ clock, log: silentLog, authenticator }),
     enrollment: {
       holderOf: () => Promise.reject(new Error('none')),
       enroll: () => Promise.reject(new Error('none')),

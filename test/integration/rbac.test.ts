@@ -67,14 +67,13 @@ async function startServer(): Promise<Server> {
   const controlPlane = createControlPlane({ ...parts, holder: 'test', clusterCIDR: '10.64.0.0/16' });
   const { api, authorizer } = controlPlane;
   const authenticator = new Authenticator({ clock, authorizer, tokens: [robots] });
-  const chain = new Chain({ clock, log: silentLog });
+  const chain = new Chain({ clock, log: silentLog, authenticator });
   const rest = createRestServer({
     ...{ api, authorizer, chain, clock, log: silentLog },
-    authenticator,
     tls: { cert: serverPair.certificate, key: serverPair.key, ca: authority.certificate },
   });
   const grpc = createGrpcServer({
-    ...{ api, authenticator, chain, clock, log: silentLog, sessions: controlPlane.sessions },
+    ...{ api, chain, clock, log: silentLog, sessions: controlPlane.sessions },
     enrollment: {
       holderOf: () => Promise.reject(new Error('none')),
       enroll: () => Promise.reject(new Error('none')),

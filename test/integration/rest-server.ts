@@ -60,9 +60,9 @@ export async function startTestRest(parts: { store?: Store; nodeStreams?: NodeSt
     chain: new Chain({
       clock,
       log: silentLog,
+      authenticator,
       gate: new FairGate({ clock, sizeOf: (kind, namespace) => server.cache.count(kind, namespace) }),
     }),
-    authenticator,
     authorizer,
     clock,
     log: silentLog,

@@ -79,12 +79,17 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
   const schema = createRpcSchema();
   const server = createGrpcServer({
     api: controlPlane.api,
-    authenticator: new Authenticator({
-      ...{ clock: systemClock, authorizer: controlPlane.authorizer },
-      tokens: controlPlane.tokens?.authenticators,
-      nodes: controlPlane.nodeCertificates,
+    chain: new Chain({
+      clock: systemClock,
+      log: silentLog,
+      authenticator: new Authenticator({
+        clock: systemClock,
+        authorizer: controlPlane.authorizer,
+        tokens: controlPlane.tokens?.authenticators,
+        nodes: controlPlane.nodeCertificates,
+      }),
+      live: controlPlane.liveCredentials,
     }),
-    chain: new Chain({ clock: systemClock, log: silentLog, live: controlPlane.liveCredentials }),
     enrollment: createEnrollment({ client: controlPlane.client, authority, ...deps, log: silentLog }),
     sessions: controlPlane.sessions,
     tls,

@@ -64,10 +64,16 @@ export async function startTestGrpc(
   const nodes = new NodeCertificates(objectsOf(core));
   const live = new LiveCredentials({ clock: systemClock, nodes });
   const schema = createRpcSchema();
+  const authenticator = new Authenticator({ clock: systemClock, authorizer, nodes });
   const server = createGrpcServer({
     api: core.api,
-    authenticator: new Authenticator({ clock: systemClock, authorizer, nodes }),
-    chain: new Chain({ clock: systemClock, log: silentLog, live, ...(parts.gate ? { gate: parts.gate } : {}) }),
+    chain: new Chain({
+      clock: systemClock,
+      log: silentLog,
+      authenticator,
+      live,
+      ...(parts.gate ? { gate: parts.gate } : {}),
+    }),
     enrollment: createEnrollment({ client: core.client, authority, ...deps, log: silentLog }),
     sessions: parts.sessions ?? { serve: async () => undefined, tunnel: async () => undefined },
     tls: {

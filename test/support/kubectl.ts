@@ -59,13 +59,12 @@ export async function serveKubectl(parts: {
   const tokens = controlPlane.tokens?.accounts;
   const rest = createRestServer({
     ...{ api, authorizer, clock },
-    chain: new Chain({ clock, log: silentLog }),
+    chain: new Chain({ clock, log: silentLog, authenticator }),
     ...(tokens
       ? {
           issuer: issuerDocuments({ issuer: tokens.issuer, keys: tokens.keys, url: () => `https://127.0.0.1:${port}` }),
         }
       : {}),
-    authenticator,
     log: silentLog,
     ...(requestMs ? { requestMs } : {}),
     tls: { cert: pair.certificate, key: pair.key, ca: authority.certificate },

@@ -2,6 +2,8 @@ import type { PeerCertificate } from 'node:tls';
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../../shared/virtual-clock.ts';
+import { shownBy } from '../grpc/credentials.ts';
+import { Connections } from '../rest/connections.ts';
 import { Authenticator } from './authenticator.ts';
 import type { Attributes, Authorizer, Identity } from './identity.ts';
 import type { TokenAuthenticator } from './token-cache.ts';
@@ -35,9 +37,10 @@ function connection({ shown, trusted = shown !== undefined }: Parts) {
 
 /** Who sends a request on a connection of its own. */
 function ask(authenticator: Authenticator, parts: Parts) {
+  const connections = new Connections();
   const socket = connection(parts);
-  authenticator.connected(socket);
-  return authenticator.ofRequest(request(socket, parts.headers));
+  connections.connected(socket);
+  return authenticator.authenticate(connections.shownBy(request(socket, parts.headers)));
 }
 
 /** By what she has proved it. */
@@ -99,15 +102,19 @@ describe('who asks', () => {
   });
 
   test('is whom the handshake verified, whatever the connection says of its peer later', () => {
+    const connections = new Connections();
     const socket = connection({ shown: certificate('ann') });
-    authenticator.connected(socket);
+    connections.connected(socket);
     socket.getPeerCertificate = () => certificate('root');
-    expect(authenticator.ofRequest(request(socket))).toEqual({ identity: ann, ...untilNewYear });
+    expect(authenticator.authenticate(connections.shownBy(request(socket)))).toEqual({
+      identity: ann,
+      ...untilNewYear,
+    });
     const stranger = connection({ shown: certificate('root'), trusted: false });
-    authenticator.connected(stranger);
+    connections.connected(stranger);
     stranger.authorized = true;
-    expect(() => authenticator.ofRequest(request(stranger))).toThrow(unauthorized);
-    expect(() => authenticator.ofRequest(request(connection({ shown: certificate('ann') })))).toThrow(
+    expect(() => authenticator.authenticate(connections.shownBy(request(stranger)))).toThrow(unauthorized);
+    expect(() => connections.shownBy(request(connection({ shown: certificate('ann') })))).toThrow(
       'the connection has not been authenticated',
     );
   });
@@ -116,22 +123,23 @@ describe('who asks', () => {
     const own = new VirtualClock(Date.parse('2026-06-01T00:00:00Z'));
     const socket = connection({ shown: certificate('ann', '2026-06-01T00:00:10Z') });
     const authenticator = new Authenticator({ clock: own, authorizer: nobodyMay });
-    authenticator.connected(socket);
+    const connections = new Connections();
+    connections.connected(socket);
     await own.advance(9_999);
-    expect(authenticator.ofRequest(request(socket))).toMatchObject({ identity: ann });
+    const authenticate = () => authenticator.authenticate(connections.shownBy(request(socket)));
+    expect(authenticate()).toMatchObject({ identity: ann });
     await own.advance(1);
-    expect(() => authenticator.ofRequest(request(socket))).toThrow(unauthorized);
+    expect(authenticate).toThrow(unauthorized);
   });
 
   test('is told by gRPC metadata as by HTTP headers', async () => {
     const metadata = new Metadata();
     metadata.set('authorization', 'Bearer good');
-    const who = await authenticator.ofCall({ metadata, getAuthContext: () => ({}) });
+    const who = await authenticator.authenticate(shownBy({ metadata, getAuthContext: () => ({}) }));
     expect(who.identity.user).toBe('robot');
-    const ann = authenticator.ofCall({
-      metadata,
-      getAuthContext: () => ({ sslPeerCertificate: certificate('ann') }),
-    });
+    const ann = authenticator.authenticate(
+      shownBy({ metadata, getAuthContext: () => ({ sslPeerCertificate: certificate('ann') }) }),
+    );
     expect(ann).toMatchObject({ identity: { user: 'ann' } });
   });
 });
@@ -261,10 +269,9 @@ describe('acting as somebody else', () => {
     metadata.set('impersonate-user', 'bob');
     metadata.add('impersonate-group', 'a');
     metadata.add('impersonate-group', 'b, c%2Cd');
-    const who = new Authenticator({ clock, authorizer: everybodyMay }).ofCall({
-      metadata,
-      getAuthContext: () => ({ sslPeerCertificate: certificate('ann') }),
-    });
+    const who = new Authenticator({ clock, authorizer: everybodyMay }).authenticate(
+      shownBy({ metadata, getAuthContext: () => ({ sslPeerCertificate: certificate('ann') }) }),
+    );
     expect(who).toMatchObject({ identity: { user: 'bob', groups: ['a', 'b', 'c,d', 'system:authenticated'] } });
   });
 });

@@ -1,12 +1,8 @@
-import type { IncomingMessage } from 'node:http';
-import type { PeerCertificate } from 'node:tls';
-import type { Metadata } from '@grpc/grpc-js';
-import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context.js';
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError } from '../../../shared/errors.ts';
-import { anonymous, type ClientCertificate, isGood, nodeNameOf, readCertificate } from './authentication.ts';
+import { anonymous, type ClientCertificate, isGood, nodeNameOf } from './authentication.ts';
 import type { Authorizer } from './identity.ts';
-import { impersonate, unescaped, wishesOf } from './impersonation.ts';
+import { impersonate, impersonationOf } from './impersonation.ts';
 import type { NodeCertificates } from './node-certificates.ts';
 import type { Requester } from './requester.ts';
 import { type TokenAuthenticator, TokenCache } from './token-cache.ts';
@@ -21,41 +17,31 @@ export interface AuthenticatorDeps {
   readonly nodes?: Pick<NodeCertificates, 'isGood'>;
 }
 
-/** The parts of a gRPC call that say who calls. */
-export interface AuthenticatedCall {
-  readonly metadata: Metadata;
-  getAuthContext(): AuthContext;
-}
-
-/** The parts of a TLS connection that say who the peer is. */
-export interface VerifiedSocket {
-  /** Whether the peer's certificate is of our CA. */
-  readonly authorized: boolean;
-  getPeerCertificate(): PeerCertificate;
-}
-
-/** What the handshake of a TLS connection established. `untrusted`: a certificate was shown that our CA did not sign. */
-interface Peer {
+/** What a request shows of its sender: its wire reads it from the connection and the headers. */
+export interface ShownCredentials {
+  /** The client certificate that the handshake verified, if one was shown. */
   readonly certificate: ClientCertificate | undefined;
+  /** A certificate was shown that the cluster's CA did not sign. */
   readonly untrusted: boolean;
+  /** HTTP headers or gRPC metadata: names in lower case, several values of one name joined by commas. */
+  readonly headers: Headers;
+  /** The same with the values of a name apart; only read of a request that impersonates a user. */
+  distinct(): Readonly<Record<string, readonly string[] | undefined>>;
 }
 
 const nobody: Requester = { identity: anonymous };
 
 /**
- * Finds out who asks, as Kubernetes does: by the client certificate; else by the bearer token; else it is
- * system:anonymous. Who shows something that is not good is refused with Unauthorized, and not taken for anonymous.
- * Then, when the request wants to be carried out as somebody else, whether it may.
+ * Finds out who sends a request, as Kubernetes does: by the client certificate, else by the bearer token, else it is system:anonymous.
+ * A credential that is shown and not valid is refused with Unauthorized, never taken for anonymous. Then impersonation is authorized.
  *
- * The answer is at hand at once wherever no token has to be looked at. Throws (or rejects with) Unauthorized, Forbidden,
- * BadRequest.
+ * Without a token the answer comes without a promise. Throws (or rejects with) Unauthorized, Forbidden, BadRequest.
  */
 export class Authenticator {
   readonly #clock: AuthenticatorDeps['clock'];
   readonly #authorizer: Authorizer;
   readonly #tokens: TokenCache;
   readonly #nodes: AuthenticatorDeps['nodes'];
-  readonly #peers = new WeakMap<object, Peer>();
 
   constructor({ clock, authorizer, tokens = [], nodes }: AuthenticatorDeps) {
     this.#clock = clock;
@@ -64,45 +50,17 @@ export class Authenticator {
     this.#tokens = new TokenCache({ clock, authenticators: tokens });
   }
 
-  /**
-   * Takes the peer's certificate and the verdict on it together, when the handshake has ended. What the connection says
-   * of its peer later is never asked. To be called for each connection, before its first request.
-   */
-  connected(socket: VerifiedSocket): void {
-    const { authorized } = socket;
-    const shown = socket.getPeerCertificate();
-    const certificate = authorized ? readCertificate(shown) : undefined;
-    this.#peers.set(socket, { certificate, untrusted: !authorized && shown?.raw !== undefined });
-  }
-
-  /** Who sent an HTTP request over TLS, on a connection that was handed to `connected`. */
-  ofRequest(request: Pick<IncomingMessage, 'socket' | 'headers' | 'headersDistinct'>): Requester | Promise<Requester> {
-    const { headers } = request;
-    const peer = this.#peers.get(request.socket);
-    if (!peer) throw new ApiError('InternalError', 'the connection has not been authenticated');
-    const found = this.#holderOf(peer, headers);
-    for (const name in headers) {
+  authenticate(shown: ShownCredentials): Requester | Promise<Requester> {
+    const found = this.#holderOf(shown);
+    for (const name in shown.headers) {
       if (!name.startsWith('impersonate-')) continue;
-      const wishes = wishesOf(request.headersDistinct);
-      return then(found, (requester) => impersonate(requester, wishes, this.#authorizer));
+      const wanted = impersonationOf(shown.distinct());
+      return then(found, (requester) => impersonate(requester, wanted, this.#authorizer));
     }
     return found;
   }
 
-  /** Who makes a gRPC call. Of a certificate that is not ours gRPC does not tell: its holder counts as one without. */
-  ofCall(call: AuthenticatedCall): Requester | Promise<Requester> {
-    const { metadata } = call;
-    const headers = metadata.getMap();
-    const found = this.#holderOf({ certificate: certificateOf(call), untrusted: false }, headers);
-    for (const name in headers) {
-      if (!name.startsWith('impersonate-')) continue;
-      const wishes = wishesOf(allOf(metadata, Object.keys(headers)));
-      return then(found, (requester) => impersonate(requester, wishes, this.#authorizer));
-    }
-    return found;
-  }
-
-  #holderOf({ certificate, untrusted }: Peer, headers: Headers): Requester | Promise<Requester> {
+  #holderOf({ certificate, untrusted, headers }: ShownCredentials): Requester | Promise<Requester> {
     const good = certificate !== undefined && isGood(certificate, this.#clock.now());
     const bad = untrusted || (certificate !== undefined && !good);
     if (!good || !certificate.identity) return this.#byToken(bearerToken(headers), bad);
@@ -119,14 +77,6 @@ export class Authenticator {
     if (untrusted) throw new ApiError('Unauthorized', 'Unauthorized');
     return nobody;
   }
-}
-
-/**
- * The verified certificate of a gRPC connection. gRPC reads it for each call: it stays what the handshake verified because
- * TLS 1.3, which the port requires, knows no renegotiation.
- */
-export function certificateOf(call: Pick<AuthenticatedCall, 'getAuthContext'>): ClientCertificate | undefined {
-  return readCertificate(call.getAuthContext().sslPeerCertificate);
 }
 
 type Headers = Readonly<Record<string, unknown>>;
@@ -147,17 +97,6 @@ function bearerToken(headers: Headers): string | undefined {
     return Buffer.from(protocol.slice(tokenProtocol.length), 'base64url').toString();
   }
   return undefined;
-}
-
-/** gRPC puts commas between the values of one name, so values that hold some, or no ASCII, come percent-encoded. */
-function allOf(metadata: Metadata, names: readonly string[]): Record<string, string[]> {
-  const values = (name: string): string[] =>
-    metadata.get(name).flatMap((value) =>
-      String(value)
-        .split(',')
-        .map((one) => unescaped(one.trim())),
-    );
-  return Object.fromEntries(names.map((name) => [name, values(name)]));
 }
 
 function then<T, U>(value: T | Promise<T>, next: (value: T) => U | Promise<U>): U | Promise<U> {

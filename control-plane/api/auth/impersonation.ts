@@ -5,16 +5,16 @@ import { type Attributes, type Authorizer, groups } from './identity.ts';
 import type { Requester } from './requester.ts';
 import { serviceAccountGroups, serviceAccountOf } from './service-accounts.ts';
 
-/** As whom a request wants to be carried out. */
-export interface Wishes {
+/** The user whom a request impersonates. */
+export interface Impersonation {
   readonly user: string;
-  /** Undefined: the ones that the user has by itself. */
+  /** Undefined: those that the user has anyway. */
   readonly groups?: readonly string[];
   readonly uid?: string;
   readonly extra: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The most values that may be wished for: each is a question to the authorizer. */
+/** The most groups and extra values of a request: each is authorized by itself. */
 const maxValues = 256;
 
 const userHeader = 'impersonate-user';
@@ -23,7 +23,7 @@ const uidHeader = 'impersonate-uid';
 const extraPrefix = 'impersonate-extra-';
 
 /** Reads `Impersonate-*`, from HTTP headers or gRPC metadata: names in lower case, each with its values. Throws BadRequest. */
-export function wishesOf(headers: Readonly<Record<string, readonly string[] | undefined>>): Wishes {
+export function impersonationOf(headers: Readonly<Record<string, readonly string[] | undefined>>): Impersonation {
   const [user = ''] = headers[userHeader] ?? [];
   const [uid] = headers[uidHeader] ?? [];
   const named = headers[groupHeader];
@@ -43,20 +43,20 @@ export function wishesOf(headers: Readonly<Record<string, readonly string[] | un
   return { user, groups: named?.length ? named : undefined, uid: uid || undefined, extra };
 }
 
-/** Whoever acts as somebody else needs the verb `impersonate` on each part of him. Throws Forbidden for the first that is missing. */
-export function impersonate(requester: Requester, wishes: Wishes, authorizer: Authorizer): Requester {
+/** Needs the verb `impersonate` on each part of the user. Throws Forbidden for the first part that is not allowed. */
+export function impersonate(requester: Requester, wanted: Impersonation, authorizer: Authorizer): Requester {
   const { identity, credential } = requester;
-  for (const attributes of askedBy(wishes)) {
+  for (const attributes of attributesOf(wanted)) {
     const decision = authorizer.authorize(identity, attributes);
     if (!decision.allowed) throw forbiddenError(identity, attributes, decision.reason);
   }
-  const hasExtra = Object.keys(wishes.extra).length > 0;
+  const hasExtra = Object.keys(wanted.extra).length > 0;
   return {
     identity: {
-      user: wishes.user,
-      groups: groupsOf(wishes),
-      ...(wishes.uid ? { uid: wishes.uid } : {}),
-      ...(hasExtra ? { extra: wishes.extra } : {}),
+      user: wanted.user,
+      groups: groupsOf(wanted),
+      ...(wanted.uid ? { uid: wanted.uid } : {}),
+      ...(hasExtra ? { extra: wanted.extra } : {}),
     },
     impersonator: identity,
     ...(credential ? { credential } : {}),
@@ -66,7 +66,7 @@ export function impersonate(requester: Requester, wishes: Wishes, authorizer: Au
 const authenticationGroup = 'authentication.k8s.io';
 
 /** apiserver, `endpoints/filters/impersonation.go`. */
-function* askedBy({ user, groups: named = [], uid, extra }: Wishes): Generator<Attributes> {
+function* attributesOf({ user, groups: named = [], uid, extra }: Impersonation): Generator<Attributes> {
   const verb = 'impersonate';
   const account = serviceAccountOf(user);
   if (account) yield { verb, group: '', resource: 'serviceaccounts', ...account };
@@ -78,7 +78,7 @@ function* askedBy({ user, groups: named = [], uid, extra }: Wishes): Generator<A
   if (uid) yield { verb, group: authenticationGroup, resource: 'uids', name: uid };
 }
 
-function groupsOf({ user, groups: named }: Wishes): readonly string[] {
+function groupsOf({ user, groups: named }: Impersonation): readonly string[] {
   const account = serviceAccountOf(user);
   const own = named ?? (account ? serviceAccountGroups(account.namespace) : []);
   if (user === anonymous.user) {
@@ -88,7 +88,7 @@ function groupsOf({ user, groups: named }: Wishes): readonly string[] {
   return said ? own : [...own, groups.authenticated];
 }
 
-/** A key or value that holds characters which headers may not comes percent-encoded. One that is not stays as it is. */
+/** Decodes a percent-encoded key or value; one that is not encoded stays as it is. */
 export function unescaped(text: string): string {
   try {
     return decodeURIComponent(text);

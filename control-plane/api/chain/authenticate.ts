@@ -1,12 +1,13 @@
+import type { Authenticator } from '../auth/authenticator.ts';
 import type { Requester } from '../auth/requester.ts';
 import type { ChainContext, WireRequest } from './request.ts';
 
-/**
- * Finds out who sends a request, and whether it may be carried out as the user whom it impersonates. Without a token the answer is
- * there without a promise.
- */
-export function authenticate(request: WireRequest): Requester | Promise<Requester> {
-  const requester = request.authenticate();
+/** Finds out who sends a request and as whom it is carried out; without a token the answer comes without a promise. */
+export function authenticate(
+  authenticator: Pick<Authenticator, 'authenticate'>,
+  request: WireRequest,
+): Requester | Promise<Requester> {
+  const requester = authenticator.authenticate(request.credentials());
   if (requester instanceof Promise) return requester.then((found) => identify(request.context, found));
   return identify(request.context, requester);
 }

@@ -4,9 +4,9 @@ import { silentLog } from '../../../shared/log.ts';
 import { seededRandom } from '../../../shared/random.ts';
 import { VirtualClock } from '../../../shared/virtual-clock.ts';
 import { anonymous } from '../auth/authentication.ts';
+import type { ShownCredentials } from '../auth/authenticator.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { Credential } from '../auth/live-credentials.ts';
-import type { Requester } from '../auth/requester.ts';
 import { Auditor } from './audit/auditor.ts';
 import { parsePolicy } from './audit/policy.ts';
 import { codeOf } from './audit/trail.ts';
@@ -28,23 +28,20 @@ class TestRequest implements WireRequest {
   readonly timeoutMs = 60_000;
   readonly cutOff?: AbortSignal;
   readonly #controller = new AbortController();
-  readonly #requester: Requester | ApiError;
   untaken: () => Promise<void> | undefined = () => undefined;
 
   constructor(log: string[], parts: TestParts = {}) {
     this.log = log;
     this.longRunning = parts.longRunning ?? false;
     this.auditedByApi = parts.auditedByApi ?? false;
-    this.#requester = parts.requester ?? { identity: ann };
     const { signal } = this.#controller;
     if (parts.isCutOff) this.cutOff = signal;
     this.context = { identity: anonymous, signal, warnings: [], auditSource: { uri: '/x', auditID: 'id' } };
   }
 
-  authenticate(): Requester {
+  credentials(): ShownCredentials {
     this.log.push('authenticate');
-    if (this.#requester instanceof ApiError) throw this.#requester;
-    return this.#requester;
+    return { certificate: undefined, untrusted: false, headers: {}, distinct: () => ({}) };
   }
 
   seats(): number {
@@ -70,7 +67,6 @@ class TestRequest implements WireRequest {
 }
 
 interface TestParts {
-  readonly requester?: Requester | ApiError;
   readonly longRunning?: boolean;
   readonly auditedByApi?: boolean;
   readonly isCutOff?: boolean;
@@ -94,7 +90,8 @@ describe('the chain', () => {
     const audit = { policy, sink, strict: false };
     const auditor = new Auditor({ clock, random: seededRandom(1), log: silentLog, audit });
     const gate = new FairGate({ clock });
-    return { chain: new Chain({ clock, log: silentLog, auditor, gate, ...more }), gate };
+    const authenticator = { authenticate: () => ({ identity: ann }) };
+    return { chain: new Chain({ clock, log: silentLog, authenticator, auditor, gate, ...more }), gate };
   }
 
   it('lets a request through its stages in the order of Kubernetes', async () => {
@@ -116,8 +113,9 @@ describe('the chain', () => {
 
   it('refuses who cannot be authenticated before any other stage, and writes that into the audit log', async () => {
     const log: string[] = [];
-    const request = new TestRequest(log, { requester: forbidden });
-    await chainOf(log).chain.serve(request, async () => void log.push('handle'));
+    const request = new TestRequest(log);
+    const authenticator: ChainDeps['authenticator'] = { authenticate: () => Promise.reject(forbidden) };
+    await chainOf(log, { authenticator }).chain.serve(request, async () => void log.push('handle'));
     expect(log).toEqual([
       'authenticate',
       'refuse Forbidden',
@@ -190,9 +188,10 @@ describe('the chain', () => {
         return () => undefined;
       },
     };
-    const { chain } = chainOf([], { live });
     const credential = { notAfter: 1 };
-    const request = new TestRequest([], { longRunning: true, requester: { identity: ann, credential } });
+    const authenticator = { authenticate: () => ({ identity: ann, credential }) };
+    const { chain } = chainOf([], { live, authenticator });
+    const request = new TestRequest([], { longRunning: true });
     const { signal } = request.context;
     const served = chain.serve(request, async () => {
       await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../shared/clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
+import type { Authenticator } from '../auth/authenticator.ts';
 import type { LiveCredentials } from '../auth/live-credentials.ts';
 import type { Auditor } from './audit/auditor.ts';
 import { beginAudit, endAudit } from './audit/stage.ts';
@@ -13,6 +14,7 @@ import type { WireRequest } from './request.ts';
 export interface ChainDeps {
   readonly clock: Clock;
   readonly log: Log;
+  readonly authenticator: Pick<Authenticator, 'authenticate'>;
   /** Gives requests their audit ids, and writes the audit log. Absent: neither. */
   readonly auditor?: Auditor;
   /** Priority and fairness. Absent: every request is admitted at once. */
@@ -30,6 +32,11 @@ export class Chain {
 
   constructor(deps: ChainDeps) {
     this.#deps = deps;
+  }
+
+  /** The same chain, but for some of its parts. */
+  with(parts: Partial<ChainDeps>): Chain {
+    return new Chain({ ...this.#deps, ...parts });
   }
 
   get auditor(): Auditor | undefined {
@@ -58,8 +65,8 @@ export class Chain {
 
   /** A request that passes these stages; what it holds of the server is given back when its handler has really ended. */
   async #admitted(request: WireRequest, handle: () => Promise<void>): Promise<void> {
-    const { auditor, gate, live } = this.#deps;
-    const found = authenticate(request);
+    const { authenticator, auditor, gate, live } = this.#deps;
+    const found = authenticate(authenticator, request);
     const { credential } = found instanceof Promise ? await found : found;
     if (auditor?.on && !request.auditedByApi) await beginAudit(auditor, request);
     const entered = gate && admit(gate, request);

@@ -1,6 +1,6 @@
 import type { ApiError } from '../../../shared/errors.ts';
+import type { ShownCredentials } from '../auth/authenticator.ts';
 import type { Identity } from '../auth/identity.ts';
-import type { Requester } from '../auth/requester.ts';
 import type { AuditSource } from './audit/audited-call.ts';
 import type { AuditTrail } from './audit/trail.ts';
 import type { FairGate } from './fairness/gate.ts';
@@ -39,8 +39,8 @@ export interface WireRequest {
   /** When it aborts, the request is refused at once, even if its handler does not end. Absent: the handler ends it. */
   readonly cutOff?: AbortSignal;
 
-  /** Who sends it, and as whom it is to be carried out. Throws or rejects with Unauthorized, Forbidden or BadRequest. */
-  authenticate(): Requester | Promise<Requester>;
+  /** What it shows of its sender. */
+  credentials(): ShownCredentials;
   /** How many seats it takes; 0: it is exempt from priority and fairness. */
   seats(gate: FairGate): number;
   /** Aborts the context's signal. */

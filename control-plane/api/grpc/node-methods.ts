@@ -81,18 +81,19 @@ function nodeStream<In, Out>(
   path: string,
   serve: (stream: ServerDuplexStream<In, Out>, identity: Identity, signal: AbortSignal) => Promise<void>,
 ): handleBidiStreamingCall<In, Out> {
-  const exempt = { ...deps, exempt: true };
+  // A session lasts as long as its node: it takes no part in priority and fairness.
+  const chain = deps.chain.with({ gate: undefined });
   return (stream) => {
-    const request = new StreamRequest(exempt, stream, { outlivesClient: true });
+    const request = new StreamRequest({ ...deps, chain }, stream, { outlivesClient: true });
     const { context } = request;
-    void deps.chain.serve(request, async () => {
+    void chain.serve(request, async () => {
       const { identity, signal } = context;
       requireOwnCertificate(context);
       const node = nodeNameOf(identity);
       if (node === undefined) {
         throw new ApiError('Forbidden', `User "${identity.user}" is not a node: only nodes may open sessions`);
       }
-      await auditedMethod(deps.chain, context, { path, node }, async ({ audit }) => {
+      await auditedMethod(chain, context, { path, node }, async ({ audit }) => {
         audit?.started(200);
         await serve(stream, identity, signal);
       });

@@ -6,8 +6,8 @@ import type { RpcSchema } from '../../../shared/rpc/schema.ts';
 import { frameFromWire, streamRequestFromWire } from '../../../shared/rpc/session-messages.ts';
 import { usageToWire } from '../../../shared/rpc/usage.ts';
 import type { PodStream } from '../api.ts';
-import { isGood } from '../auth/authentication.ts';
-import { type AuthenticatedCall, certificateOf } from '../auth/authenticator.ts';
+import { type ClientCertificate, isGood } from '../auth/authentication.ts';
+import type { ShownCredentials } from '../auth/authenticator.ts';
 import { groups } from '../auth/identity.ts';
 import type { Requester } from '../auth/requester.ts';
 import { duplexStream, type Registered, serverStream } from './calls.ts';
@@ -18,7 +18,8 @@ import type { CallDeps } from './request.ts';
  * not pass the gate: the request did, at the server that asks.
  */
 export function peerMethods(deps: CallDeps & { schema: RpcSchema }, peers: PeerServer): Registered[] {
-  const own: CallDeps = { ...deps, exempt: true, authenticator: { ofCall: (call) => serverOf(call, deps.clock) } };
+  const authenticator = { authenticate: ({ certificate }: ShownCredentials) => serverOf(certificate, deps.clock) };
+  const own: CallDeps = { ...deps, chain: deps.chain.with({ authenticator, gate: undefined }) };
   const { Stream, Usage } = deps.schema.peers;
   return [
     duplexStream(own, Stream, ({ signal }, messages) => relay(peers, messages, signal)),
@@ -28,8 +29,7 @@ export function peerMethods(deps: CallDeps & { schema: RpcSchema }, peers: PeerS
   ];
 }
 
-function serverOf(call: AuthenticatedCall, clock: Clock): Requester {
-  const certificate = certificateOf(call);
+function serverOf(certificate: ClientCertificate | undefined, clock: Clock): Requester {
   const identity = certificate && isGood(certificate, clock.now()) ? certificate.identity : undefined;
   if (identity?.groups.includes(groups.servers)) return { identity };
   throw new ApiError('Forbidden', 'only the servers of the cluster may ask each other');

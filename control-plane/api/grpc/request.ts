@@ -7,14 +7,14 @@ import { warningKey } from '../../../shared/rpc/channel.ts';
 import type { RpcSchema } from '../../../shared/rpc/schema.ts';
 import { type StatusError, toStatusError } from '../../../shared/rpc/status.ts';
 import { anonymous } from '../auth/authentication.ts';
-import type { AuthenticatedCall, Authenticator } from '../auth/authenticator.ts';
-import type { Requester } from '../auth/requester.ts';
+import type { ShownCredentials } from '../auth/authenticator.ts';
 import { ipOfPeer, toAudited } from '../chain/audit/audited-call.ts';
 import { codeOf } from '../chain/audit/trail.ts';
 import type { Chain } from '../chain/chain.ts';
 import type { FairGate } from '../chain/fairness/gate.ts';
 import type { ChainContext, Outcome, WireRequest } from '../chain/request.ts';
 import type { RequestInfo } from '../chain/request-info.ts';
+import { type AuthenticatedCall, shownBy } from './credentials.ts';
 import type { Deliveries } from './deliveries.ts';
 
 /** The longest that a unary call may take, whatever deadline its client set. */
@@ -24,9 +24,6 @@ const auditKey = 'audit-id';
 
 export interface CallDeps {
   readonly chain: Chain;
-  readonly authenticator: Pick<Authenticator, 'ofCall'>;
-  /** The calls are exempt from priority and fairness. */
-  readonly exempt?: boolean;
   /** Known when answers have been taken. Absent: no call waits for that. */
   readonly deliveries?: Deliveries;
   readonly clock: Clock;
@@ -89,12 +86,12 @@ abstract class GrpcRequest implements WireRequest {
 
   abstract refuse(error: unknown): void;
 
-  authenticate(): Requester | Promise<Requester> {
-    return this.deps.authenticator.ofCall(this.#call);
+  credentials(): ShownCredentials {
+    return shownBy(this.#call);
   }
 
   seats(_gate: FairGate): number {
-    return this.deps.exempt ? 0 : 1;
+    return 1;
   }
 
   abort(reason: unknown): void {

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../../shared/clock.ts';
 import type { Log } from '../../../shared/log.ts';
-import type { Authenticator } from '../auth/authenticator.ts';
+import type { ShownCredentials } from '../auth/authenticator.ts';
 import type { Attributes } from '../auth/identity.ts';
-import type { Requester } from '../auth/requester.ts';
 import type { Auditor } from '../chain/audit/auditor.ts';
 import type { FairGate } from '../chain/fairness/gate.ts';
 import type { MeasuredRequest, RequestMetrics } from '../chain/metrics.ts';
 import type { Outcome, WireRequest } from '../chain/request.ts';
 import type { RequestInfo } from '../chain/request-info.ts';
+import type { Connections } from './connections.ts';
 import { formatFor, isPretty } from './encoding/negotiate.ts';
 import { hasTable, isLongRunning, type Route, routeOf, verbOf } from './request-info/route.ts';
 import { unservedAttributes } from './request-info/unserved.ts';
@@ -24,7 +24,7 @@ const maxUntaken = 64 * 1024;
 const maxUri = 4096;
 
 export interface RestRequestDeps {
-  readonly authenticator: Pick<Authenticator, 'ofRequest'>;
+  readonly connections: Connections;
   readonly clock: Clock;
   readonly log: Log;
   readonly auditor: Auditor | undefined;
@@ -91,8 +91,8 @@ export class RestRequest implements WireRequest, MeasuredRequest {
     return this.resource !== undefined && this.route !== undefined && this.route.query.has('dryRun');
   }
 
-  authenticate(): Requester | Promise<Requester> {
-    return this.#deps.authenticator.ofRequest(this.#request);
+  credentials(): ShownCredentials {
+    return this.#deps.connections.shownBy(this.#request);
   }
 
   seats(gate: FairGate): number {

@@ -7,13 +7,13 @@ import type { Clock } from '../../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { Api } from '../api.ts';
-import type { Authenticator } from '../auth/authenticator.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
 import type { Authorizer } from '../auth/identity.ts';
 import type { Documents } from '../auth/tokens/issuer-documents.ts';
 import type { Chain } from '../chain/chain.ts';
 import { RequestMetrics } from '../chain/metrics.ts';
 import { ClientErrors } from './client-errors.ts';
+import { Connections } from './connections.ts';
 import { RecentEncodings } from './encoding/recent-encodings.ts';
 import type { Check } from './handlers/health.ts';
 import { Paths } from './handlers/non-resource.ts';
@@ -42,8 +42,6 @@ export interface TlsMaterial {
 
 export interface RestServerDeps {
   readonly api: Api;
-  /** Reads the certificate of each connection once, and authenticates each request: a connection may outlive a certificate. */
-  readonly authenticator: Pick<Authenticator, 'connected' | 'ofRequest'>;
   /** For paths that are no resources; the pipeline asks for the rest. */
   readonly authorizer: Authorizer;
   readonly chain: Chain;
@@ -79,7 +77,7 @@ export function createRestServer(deps: RestServerDeps): RestServer {
   const within = deps.requestMs ?? requestMs;
   const server = createServer(serverOptions(deps.tls, within), handler.listener);
   // Before the listener that reads requests from the connection.
-  server.prependListener('secureConnection', (socket) => deps.authenticator.connected(socket));
+  server.prependListener('secureConnection', (socket) => handler.connections.connected(socket));
   server.on('upgrade', handler.onUpgrade);
   server.on('clientError', handler.clientErrors.listener);
   server.maxConnections = maxConnections;
@@ -117,14 +115,15 @@ class Handler {
   readonly #paths: Paths;
   readonly #encodings = new RecentEncodings();
   readonly clientErrors = new ClientErrors();
+  readonly connections = new Connections();
 
   constructor(deps: RestServerDeps, closing: AbortSignal) {
     this.#deps = deps;
     this.#closing = closing;
     this.#paths = new Paths(deps);
-    const { authenticator, clock, log, chain, registry } = deps;
+    const { clock, log, chain, registry } = deps;
     const metrics = registry && new RequestMetrics(registry);
-    this.#requests = { authenticator, clock, log, auditor: chain.auditor, metrics };
+    this.#requests = { connections: this.connections, clock, log, auditor: chain.auditor, metrics };
   }
 
   readonly listener: RequestListener = (request, response) => {
