@@ -156,7 +156,7 @@ async function runtimeOf(
     import('./volumes/mounter.ts'),
   ]);
   const { dataDir } = options;
-  const network = new RoutedNetwork({ clock: systemClock, log });
+  const network = new RoutedNetwork({ log });
   const runtime = await createRuntime({ ...deps, network }, options);
   const volumes = fileVolumes({
     dir: join(dataDir, 'pods'),

@@ -3,11 +3,14 @@ import { spawn } from 'node:child_process';
 export interface ChildOptions {
   /** Milliseconds; a child that takes longer is killed. */
   readonly limitMs: number;
-  /** What is kept of its standard output, in characters; absent: nothing. */
+  /** Characters of its standard output that are kept; absent: none. */
   readonly maxOutput?: number;
+  /** Its standard input; absent: empty. */
+  readonly input?: string | undefined;
   /** A descriptor of this process that the child gets as number 3. */
   readonly inherited?: number;
-  readonly signal?: AbortSignal;
+  /** Kills the child when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ChildEnd {
@@ -15,36 +18,53 @@ export interface ChildEnd {
   readonly code: number | null;
   readonly output: string;
   /** The beginning of its standard error. */
-  readonly words: string;
+  readonly errorOutput: string;
 }
 
-const maxWords = 1_000;
+const maxErrorOutput = 1_000;
 
-/** Runs a program without a shell and without input. Rejects when it cannot be started, and when `signal` is aborted. */
-export function runChild(
-  command: string,
-  args: readonly string[],
-  { limitMs, maxOutput = 0, inherited, signal }: ChildOptions,
-): Promise<ChildEnd> {
+/**
+ * Runs a program without a shell. Rejects when it cannot be started; when `signal` is aborted, with its reason and once the child has
+ * ended.
+ */
+export function runChild(command: string, args: readonly string[], options: ChildOptions): Promise<ChildEnd> {
+  const { limitMs, maxOutput = 0, input, inherited, signal } = options;
   return new Promise((resolve, reject) => {
-    const more = inherited === undefined ? [] : [inherited];
+    if (signal?.aborted) return reject(signal.reason);
     const child = spawn(command, args, {
-      stdio: ['ignore', maxOutput > 0 ? 'pipe' : 'ignore', 'pipe', ...more],
+      stdio: [
+        input === undefined ? 'ignore' : 'pipe',
+        maxOutput > 0 ? 'pipe' : 'ignore',
+        'pipe',
+        ...(inherited === undefined ? [] : [inherited]),
+      ],
       timeout: limitMs,
       killSignal: 'SIGKILL',
-      ...(signal ? { signal } : {}),
     });
-    const read = (stream: NodeJS.ReadableStream | null, most: number): (() => string) => {
-      let text = '';
-      stream?.setEncoding('utf8');
-      stream?.on('data', (part: string) => {
-        if (text.length < most) text += part;
-      });
-      return () => text;
-    };
-    const output = read(child.stdout, maxOutput);
-    const words = read(child.stderr, maxWords);
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, output: output(), words: words().trim() }));
+    const kill = () => void child.kill('SIGKILL');
+    signal?.addEventListener('abort', kill, { once: true });
+    const output = collect(child.stdout, maxOutput);
+    const errorOutput = collect(child.stderr, maxErrorOutput);
+    child.once('error', (error) => {
+      signal?.removeEventListener('abort', kill);
+      reject(error);
+    });
+    child.once('close', (code) => {
+      signal?.removeEventListener('abort', kill);
+      if (code === null && signal?.aborted) return reject(signal.reason);
+      resolve({ code, output: output(), errorOutput: errorOutput().trim() });
+    });
+    // A child that ends before it has read its input says why itself.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
   });
+}
+
+function collect(stream: NodeJS.ReadableStream | null, maxChars: number): () => string {
+  let text = '';
+  stream?.setEncoding('utf8');
+  stream?.on('data', (part: string) => {
+    if (text.length < maxChars) text += part;
+  });
+  return () => text;
 }

@@ -1,7 +1,8 @@
 import { parseIpv4 } from '../../shared/net/ipv4.ts';
 import { parseObjectUid, parsePort } from '../../shared/net/names.ts';
 import type { HostPort } from '../runtime/runtime.ts';
-import { type Attachment, NetworkError, type PortMapping } from './network.ts';
+import { NetworkError } from './error.ts';
+import type { Attachment, PortMapping } from './network.ts';
 import { netnsPath } from './script.ts';
 import { sysctls } from './sysctl.ts';
 

@@ -3,8 +3,8 @@ import { silentLog } from '../../shared/log.ts';
 import { attachment as attachmentFor, cidr } from '../../test/support/net.ts';
 import type { HostPort } from '../runtime/runtime.ts';
 import type { Run } from './command.ts';
+import { NetworkError } from './error.ts';
 import { Firewall } from './firewall.ts';
-import { NetworkError } from './network.ts';
 
 const hostPort: HostPort = { hostIP: '', hostPort: 80, containerPort: 8080, protocol: 'TCP' };
 

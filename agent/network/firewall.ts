@@ -4,7 +4,8 @@ import { type Cidr, type Ipv4, parseIpv4 } from '../../shared/net/ipv4.ts';
 import { type ObjectUid, parseObjectUid, parsePort } from '../../shared/net/names.ts';
 import type { ApiService } from './api-service.ts';
 import { isMissing, type Run } from './command.ts';
-import { type Attachment, NetworkError, type PortMapping } from './network.ts';
+import { NetworkError } from './error.ts';
+import type { Attachment, PortMapping } from './network.ts';
 import { type Keyword, keyword, type Line, line, script } from './script.ts';
 
 /** One entry of a map or set, as commands: `key` of the entry, `value` that it leads to. */

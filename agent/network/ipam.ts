@@ -7,7 +7,7 @@ import {
   prefixLength,
   toNumber,
 } from '../../shared/net/ipv4.ts';
-import { NetworkError } from './network.ts';
+import { NetworkError } from './error.ts';
 
 /**
  * Addresses of one node's range, each for one owner (a pod's uid). Pure bookkeeping: what is in use is told to it again

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { bracketed } from '../../shared/address.ts';
 import type { Clock, Timer } from '../../shared/clock.ts';
-import { NetworkError } from './network.ts';
+import { NetworkError } from './error.ts';
 
 /** Milliseconds. */
 const dialMs = 30_000;

@@ -48,14 +48,3 @@ export interface Peer {
   readonly address: Ipv4;
   readonly podCIDR: Cidr;
 }
-
-/** `Command`: a system tool refused; its words are the message. `Address`: not an address or range that can be used. */
-export class NetworkError extends Error {
-  readonly code: 'Command' | 'Address' | 'Exhausted' | 'Refused';
-
-  constructor(code: NetworkError['code'], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'NetworkError';
-    this.code = code;
-  }
-}

@@ -1,5 +1,4 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import type { Clock } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import { type Cidr, type Ipv4, parseIpv4 } from '../../shared/net/ipv4.ts';
@@ -21,8 +20,9 @@ import {
   reachLines,
   routeProtocol,
 } from './commands.ts';
+import { NetworkError } from './error.ts';
 import { Firewall } from './firewall.ts';
-import { type Attachment, NetworkError, type Peer, type PodNetwork } from './network.ts';
+import type { Attachment, Peer, PodNetwork } from './network.ts';
 import { type Line, type NetnsPath, netnsPath, script } from './script.ts';
 import { type SysctlPath, type Sysctls, type SysctlValue, sysctls } from './sysctl.ts';
 
@@ -62,8 +62,8 @@ export class RoutedNetwork implements PodNetwork {
   #ranges: { podCIDR: Cidr; clusterCIDR?: Cidr } | undefined;
   #peers: readonly Peer[] = [];
 
-  constructor(deps: { clock: Clock; log: Log; run?: Run }, options: RoutedNetworkOptions = {}) {
-    this.#run = deps.run ?? systemRun(deps);
+  constructor(deps: { log: Log; run?: Run }, options: RoutedNetworkOptions = {}) {
+    this.#run = deps.run ?? systemRun;
     this.#log = deps.log;
     this.#netns = options.netns === undefined ? undefined : netnsPath(options.netns);
     this.#nodeNetns = this.#netns ?? netnsPath(`/proc/${process.pid}/ns/net`);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Brand } from '../../shared/net/brand.ts';
 import type { Cidr, Ipv4 } from '../../shared/net/ipv4.ts';
 import type { IfName, ObjectUid, PortNumber } from '../../shared/net/names.ts';
-import { NetworkError } from './network.ts';
+import { NetworkError } from './error.ts';
 
 // What `ip -batch -` and `nft -f -` read: lines of words. The only place where such text is made.
 

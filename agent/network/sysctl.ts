@@ -1,5 +1,5 @@
 import type { Brand } from '../../shared/net/brand.ts';
-import { NetworkError } from './network.ts';
+import { NetworkError } from './error.ts';
 
 /** A file below /proc/sys. */
 export type SysctlPath = Brand<string, 'SysctlPath'>;

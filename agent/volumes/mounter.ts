@@ -42,6 +42,7 @@ function fromOctal(text: string): string {
 
 /** `inherited`: a descriptor of this process that the command gets as number 3. */
 async function run(command: string, args: readonly string[], inherited?: number): Promise<void> {
-  const { code, words } = await runChild(command, args, { limitMs, ...(inherited === undefined ? {} : { inherited }) });
-  if (code !== 0) throw new Error(words || `${command} ended with ${code}`);
+  const options = { limitMs, ...(inherited === undefined ? {} : { inherited }) };
+  const { code, errorOutput } = await runChild(command, args, options);
+  if (code !== 0) throw new Error(errorOutput || `${command} ended with ${code}`);
 }

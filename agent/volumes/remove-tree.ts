@@ -8,6 +8,6 @@ const limitMs = 10 * 60_000;
  * memory, or end at the longest path there can be. The child (`rm`) follows no link and enters no other file system.
  */
 export async function removeTree(path: string): Promise<void> {
-  const { code, words } = await runChild('rm', ['-rf', '--one-file-system', '--', path], { limitMs });
-  if (code !== 0) throw new Error(code === null ? `rm took longer than ${limitMs / 1000} s` : words);
+  const { code, errorOutput } = await runChild('rm', ['-rf', '--one-file-system', '--', path], { limitMs });
+  if (code !== 0) throw new Error(code === null ? `rm took longer than ${limitMs / 1000} s` : errorOutput);
 }

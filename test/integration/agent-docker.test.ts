@@ -57,7 +57,7 @@ describe.skipIf(missing)('an agent on Docker', () => {
     server.cut();
     await running;
     stop = new AbortController();
-    const network = new RoutedNetwork({ clock: systemClock, log: silentLog }, { netns: netns.path });
+    const network = new RoutedNetwork({ log: silentLog }, { netns: netns.path });
     const runtime = new DockerRuntime(
       { clock: systemClock, network },
       { socketPath: docker.socket, stateDir: join(dir, 'runtime'), minOomScoreAdj: await lowestOomScore() },

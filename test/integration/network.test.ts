@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { RoutedNetwork } from '../../agent/network/routed.ts';
 import type { HostPort } from '../../agent/runtime/runtime.ts';
-import { systemClock } from '../../shared/clock.ts';
 import { silentLog } from '../../shared/log.ts';
 import type { Ipv4 } from '../../shared/net/ipv4.ts';
 import { eventually } from '../support/eventually.ts';
@@ -203,7 +202,7 @@ test.skipIf(skip)('a node that drops what it forwards lets pods through', async 
 });
 
 function networkOf(node: TestNetns): RoutedNetwork {
-  return new RoutedNetwork({ clock: systemClock, log: silentLog }, { netns: node.path });
+  return new RoutedNetwork({ log: silentLog }, { netns: node.path });
 }
 
 async function attach(node: 0 | 1, pod: TestNetns, podUid: string, address: string, hostPorts: HostPort[] = []) {

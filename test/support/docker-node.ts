@@ -28,7 +28,7 @@ export async function makeDockerNode(): Promise<DockerNode> {
   const docker = await startTestDocker({ netns: netns.path, ociRuntime });
   await buildTestImages(docker.socket);
   const made: DockerRuntime[] = [];
-  const network = new RoutedNetwork({ clock: systemClock, log: silentLog }, { netns: netns.path });
+  const network = new RoutedNetwork({ log: silentLog }, { netns: netns.path });
   await network.setup({ podCIDR: cidr('10.91.0.0/16') });
   const minOomScoreAdj = await lowestOomScore();
   return {

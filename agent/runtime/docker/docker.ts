@@ -3,8 +3,9 @@ import type { Duplex } from 'node:stream';
 import type { ContainerInfo } from 'dockerode';
 import type { Clock } from '../../../shared/clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
+import { NetworkError } from '../../network/error.ts';
 import { NetnsDialer } from '../../network/netns-dialer.ts';
-import { NetworkError, type PodNetwork } from '../../network/network.ts';
+import type { PodNetwork } from '../../network/network.ts';
 import {
   type AccountFiles,
   type ContainerSpec,
