@@ -1,9 +1,9 @@
 #!/bin/sh
-# The first process of a container of deploy/docker-compose.yml. The argument says what it is: etcd, server or agent.
+# The first process of a container of deploy/docker-compose.yml. The argument is its role: etcd, server or agent.
 set -eu
 
 data=/var/lib/coracle
-# A volume that all of the cluster's containers see: the server leaves there what a node needs to join, and nothing else.
+# A volume of all of the cluster's containers: the server writes there only what a node needs to join.
 join=/join
 here=/opt/coracle/deploy
 rest_port=6443
@@ -47,7 +47,7 @@ offer_join() {
     fi
     sleep 1
   done
-  # What an older version left there was an administrator's.
+  # An older version left an administrator's access there.
   rm -f "$join/kubeconfig"
   umask 077
   ca_hash "$data/pki/ca.crt" >"$join/ca-hash"
@@ -56,7 +56,7 @@ offer_join() {
 }
 
 run_agent() {
-  # SIGTERM ends it all at once; what the engine and the agent need afterwards is on the volume.
+  # SIGTERM ends all processes at once; the state of engine and agent is on the volume.
   trap 'exit 0' TERM INT
   prepare_machine
   name=$(cat /proc/sys/kernel/hostname)
@@ -70,14 +70,14 @@ run_agent() {
   sh "$here/supervise.sh" agent "$data" coracle agent --server "api.coracle:$grpc_port" \
     --token-file "$join/token" --ca-hash "$(cat "$join/ca-hash")" --node-name "$name" --node-address "$(address_of "$name")" \
     --data-dir "$data/agent" --runtime docker --docker-socket "$data/docker.sock" --log-level "${LOG_LEVEL:-info}" &
-  # The agent's log is the container's. Waiting also buries orphans.
+  # The agent's log is the container's. Waiting also reaps orphans.
   tail -n +1 -F "$data/log/agent.log" 2>/dev/null &
   while :; do wait; sleep 1; done
 }
 
-# Gives the container what a machine has: groups that can be written, and nothing left of the last boot.
+# Gives the container writable cgroups, and removes the remains of the last boot.
 prepare_machine() {
-  # The engine outside shows these read-only. (Compose 1 cannot ask it for systempaths=unconfined.)
+  # The outer engine mounts these read-only. (Compose 1 has no option for systempaths=unconfined.)
   mount -o remount,rw /sys 2>/dev/null || true
   if mountpoint -q /proc/sys; then mount -o remount,rw,bind /proc/sys; fi
   mount -o remount,rw /sys/fs/cgroup 2>/dev/null || true
@@ -86,7 +86,7 @@ prepare_machine() {
   done
   if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
   if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
-    # Version 2: a group with processes in it cannot hand controllers on to groups below it.
+    # Version 2: a group with processes cannot delegate controllers to its children.
     mkdir -p /sys/fs/cgroup/init
     for pid in $(cat /sys/fs/cgroup/cgroup.procs); do echo "$pid" >/sys/fs/cgroup/init/cgroup.procs 2>/dev/null || true; done
     for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do

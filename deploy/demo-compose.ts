@@ -15,8 +15,8 @@ import { countByNode, spreadOf, whenAllAnswer } from './demo/web.ts';
 import { demoImages, imageArchive, streamOf } from './images.ts';
 
 /**
- * `npm run demo:compose`: the demo's story in short, on the cluster of deploy/docker-compose.yml. The image's base is
- * made of this machine's own programs, unless BASE_IMAGE names another.
+ * `npm run demo:compose`: a short form of the demo, on the cluster of deploy/docker-compose.yml. The base image is made of this machine's
+ * programs, unless BASE_IMAGE names another.
  */
 
 const root = join(import.meta.dirname, '..');

@@ -16,7 +16,7 @@ import { interruptible, must, processTerminal, type Story, seconds, storyOn } fr
 import { countByNode, spreadOf, webPods, whenAllAnswer } from './demo/web.ts';
 import { demoImages, imageArchive, streamOf } from './images.ts';
 
-/** `npm run demo`: three machines on this one, six pods, a power cut. Every claim is checked; the first that fails ends it. */
+/** `npm run demo`: three machines on this one, six pods, a power cut. Every claim is checked; the first failure ends it. */
 
 const { keep, dir: chosen } = await yargs(hideBin(process.argv))
   .scriptName('npm run demo --')
@@ -64,7 +64,7 @@ if (!keep || failed) {
 if (!failed) story.title(`The story held, every step of it, in ${seconds(systemClock.monotonic() - began)}.`);
 process.exitCode = failed ? 1 : 0;
 
-/** The cluster tool does both in one go and says when it is where. */
+/** The cluster tool does both at once, and reports its progress. */
 async function start(): Promise<Cluster> {
   story.title('Coracle: three machines on this one, each with its own network, Docker engine and address');
   let controlPlaneReady: () => void = () => undefined;
@@ -110,7 +110,7 @@ async function tell(story: Story, cluster: Cluster, api: RestApi): Promise<void>
     return { result: pods, remark: spreadOf(pods) };
   });
 
-  // The victim is a node with pods, so that there is something to heal.
+  // The victim is a node with pods.
   const victim = 2;
   const { name } = cluster.machine(victim);
   const lost = first.filter((pod) => pod.spec?.nodeName === name).length;

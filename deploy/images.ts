@@ -5,8 +5,8 @@ import { Readable } from 'node:stream';
 import { type Pack, pack } from 'tar-stream';
 
 /**
- * Images made of what is on the machine, without a registry and without a builder: an archive as `docker load` reads
- * it. The same content gives the same image id, on every engine.
+ * Images made of the machine's programs, without a registry or builder: archives for `docker load`. The same content has the same image
+ * id on every engine.
  */
 export interface ImageSpec {
   /** `coracle-demo/web:1` */
@@ -27,7 +27,7 @@ export type ImageFile =
   | { readonly path: string; readonly link: string }
   | { readonly path: string; readonly directory: true; readonly mode?: number };
 
-/** A shell, `httpd`, `nc` and what else a static busybox has, and nothing besides. 2 MB. */
+/** Only a static busybox: a shell, `httpd`, `nc` and so on. 2 MB. */
 export function busyboxImage(name: string, cmd: readonly string[] = ['sh']): ImageSpec {
   return {
     name,
@@ -41,7 +41,7 @@ export function busyboxImage(name: string, cmd: readonly string[] = ['sh']): Ima
   };
 }
 
-/** The images of the demo and of the examples. `web` serves /www on port 8080; `shell` runs what it is told. */
+/** The images of the demo and of the examples. `web` serves /www on port 8080; `shell` runs a command. */
 export function demoImages(version = '1'): ImageSpec[] {
   return [
     busyboxImage(`coracle-demo/web:${version}`, ['httpd', '-f', '-p', '8080', '-h', '/www']),
@@ -73,7 +73,7 @@ export async function imageArchive(spec: ImageSpec): Promise<Buffer> {
   });
 }
 
-/** An archive can be read once as a stream; this one can be had as often as wanted. */
+/** An archive that can be read several times. */
 export function streamOf(archive: Buffer): Readable {
   return Readable.from(chunks(archive));
 }

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Gets a machine ready for Coracle, then runs a command: system packages, node modules, the build and, with
-# --engine, a Docker engine. Runs before anything is installed, so it needs only sh, Node and npm. Does nothing,
-# in a fraction of a second, where all is in place.
+# Prepares a machine for Coracle, then runs a command: system packages, node modules, the build and, with
+# --engine, a Docker engine. It needs only sh, Node and npm, and ends in a fraction of a second where all is in
+# place.
 #
 #   sh deploy/setup.sh [--engine] [--compose] [--kubectl] [COMMAND [ARGUMENT...]]
 #
-#   --engine   a Docker engine answers while COMMAND runs. An engine that this script started is stopped again
-#              when the last command that needs it has ended; one that was there is never touched.
+#   --engine   a Docker engine answers while COMMAND runs. An engine that this script started is stopped when
+#              the last command that needs it has ended; any other is never touched.
 #   --compose  docker-compose, too
 #   --kubectl  kubectl, too, where the system has a package of it
 set -eu
@@ -56,7 +56,7 @@ check_node() {
 # ---- system packages ----------------------------------------------------------------------------------------
 
 install_packages() {
-  # Debian keeps most of these where only root looks.
+  # Debian has most of these in /sbin.
   PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
   export PATH
   missing=$(missing_packages)
@@ -69,7 +69,7 @@ install_packages() {
     fail "not root, so what is missing cannot be installed. Run this as root, or: sudo apt-get install $missing"
   log=$(mktemp)
   apt_get update >"$log" 2>&1 || apt_failed
-  # A second look: which package holds a program is known only with the lists, or after the first round.
+  # A second round: the package of a program may be known only with the lists, or after the first round.
   for round in 1 2; do
     missing=$(missing_packages)
     # shellcheck disable=SC2086
@@ -92,7 +92,7 @@ apt_failed() {
 
 apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
 
-# The packages, as Debian and Ubuntu name them, of the programs that are not there.
+# Debian's and Ubuntu's packages of the missing programs.
 missing_packages() {
   has etcd || echo etcd-server
   has dockerd || echo docker.io
@@ -121,7 +121,7 @@ kubectl_package() {
 
 apt_knows() { has apt-cache && apt-cache show --no-all-versions "$1" 2>/dev/null | grep -q '^Package:'; }
 
-# A dynamic busybox is of no use in an image that holds nothing else.
+# An image of busybox alone needs a static one.
 is_static_busybox() {
   has busybox || return 1
   has ldd || return 0
@@ -140,7 +140,7 @@ build() {
   stamp=dist/.built
   if [ -f "$stamp" ] && [ -d shared/generated ] && [ -z "$(newer_sources "$stamp")" ]; then return 0; fi
   say 'building'
-  # The stamp carries the time from before the build, so that what changes during it is built again.
+  # The stamp has the time before the build, so that a change during the build is built again.
   before=$(mktemp)
   if ! npm run -s build </dev/null >&2; then
     rm -f "$before"
@@ -157,7 +157,7 @@ newer_sources() {
 
 # ---- the Docker engine --------------------------------------------------------------------------------------
 
-# Runs the command with an engine there. Every user of an engine of ours holds a shared lock; who leaves last stops it.
+# Runs the command with an engine. Every user of an engine that setup started holds a shared lock; the last one stops it.
 with_engine() {
   if engine_answers && ! [ -e "$engine_run/pid" ]; then exec "$@"; fi
   [ "$(id -u)" = 0 ] || fail 'no Docker engine answers, and only root can start one'
@@ -170,7 +170,7 @@ with_engine() {
 
   status=0
   child=
-  # A signal goes to the command, which has its own way to end; the engine is stopped after it.
+  # A signal is passed to the command; the engine is stopped after it.
   trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true' INT TERM HUP
   # A command in the background would get an empty standard input.
   exec 7<&0
@@ -221,11 +221,11 @@ stop_engine() {
   [ "$tries" -lt 200 ] || kill -KILL "$pid" 2>/dev/null || true
 }
 
-# When a process started, in clock ticks since the boot: with the pid it names one process. Empty when it is gone.
+# A process's start in clock ticks since the boot: with the pid it identifies the process. Empty when there is none.
 start_time() {
   [ -r "/proc/$1/stat" ] || return 0
   stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-  # The program's name, in parentheses, may hold blanks.
+  # The program's name, in parentheses, may contain blanks.
   # shellcheck disable=SC2086
   set -- ${stat##*) }
   [ "$1" = Z ] || echo "${20}"

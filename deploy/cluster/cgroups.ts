@@ -5,8 +5,8 @@ import type { Clock } from '../../shared/clock.ts';
 const mountPoint = '/sys/fs/cgroup';
 
 /**
- * Removes a group and all below it from every hierarchy, of version 1 and 2 alike. What still runs in it is killed:
- * after a power cut nothing does, but the kernel takes a moment to bury it.
+ * Removes a group and its children from every hierarchy, of versions 1 and 2. Processes in it are killed: after a power cut the kernel
+ * needs a moment to end them.
  */
 export async function removeCgroup(name: string, clock: Clock, timeoutMs = 5_000): Promise<void> {
   const end = clock.monotonic() + timeoutMs;
@@ -20,7 +20,7 @@ export async function removeCgroup(name: string, clock: Clock, timeoutMs = 5_000
   }
 }
 
-/** The roots under which engines make groups: with version 2 there is one, with version 1 one a controller. */
+/** The roots of the hierarchies: one with version 2, one per controller with version 1. */
 function hierarchies(): string[] {
   return [mountPoint, ...subdirectories(mountPoint)];
 }

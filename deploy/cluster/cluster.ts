@@ -35,11 +35,11 @@ import {
   writePlan,
 } from './state.ts';
 
-/** Clusters on one machine: what `npm run cluster` does, for the demo and the tests as well. */
+/** Clusters on one machine, for `npm run cluster`, the demo and the tests. */
 
 export interface ClusterDeps {
   readonly clock: Clock;
-  /** Told what is being done, a line a step. */
+  /** Gets a line per step. */
   readonly say: (line: string) => void;
 }
 
@@ -47,7 +47,7 @@ export interface UpOptions {
   readonly dir: string;
   readonly nodes: number;
   readonly runtime?: 'docker' | 'fake';
-  /** Address ranges; free ones are looked for when absent. */
+  /** Address ranges; absent: free ones. */
   readonly machineCIDR?: string;
   readonly podCIDR?: string;
   readonly logLevel?: string;
@@ -59,8 +59,8 @@ const engineDeadlineMs = 60_000;
 const nodesDeadlineMs = 90_000;
 
 /**
- * Makes a cluster in a directory; returns when all nodes are ready. What was made of a cluster that did not come up is
- * left for a look; `down` removes it.
+ * Makes a cluster in a directory; resolves when all nodes are ready. A cluster that did not start is left for inspection; `down` removes
+ * it.
  */
 export async function up(options: UpOptions, deps: ClusterDeps): Promise<ClusterFile> {
   const { clock, say } = deps;
@@ -117,7 +117,7 @@ export async function up(options: UpOptions, deps: ClusterDeps): Promise<Cluster
   return writeCluster(dir, file, access, kubeconfig, listed);
 }
 
-/** Removes a cluster, whole or half made. True when there was something to remove. */
+/** Removes a cluster, also an incomplete one. True when there was one. */
 export async function down(dir: string, deps: ClusterDeps): Promise<boolean> {
   const path = openDirectory(dir);
   const file = readPlan(path);
@@ -135,7 +135,7 @@ export interface Cluster {
   engine(index: number): Docker;
   /** A power cut. */
   kill(index: number): Promise<void>;
-  /** Power on, with the disk that it has. Returns when the machine runs, not when the node is ready. */
+  /** Power on, with the same disk. Resolves when the machine runs, before its node is ready. */
   boot(index: number): Promise<void>;
   partition(index: number): Promise<void>;
   heal(index: number): Promise<void>;
@@ -246,7 +246,7 @@ async function whenNodesReady(api: RestApi, machines: ClusterPlan['machines'], c
   }
 }
 
-/** Waits until none is under way any more; then fails with the first error, if there was one. */
+/** Resolves when all have ended; rejects with the first error. */
 async function allDone(work: readonly Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;

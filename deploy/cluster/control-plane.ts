@@ -10,7 +10,7 @@ import { systemRandom } from '../../shared/random.ts';
 import { waitFor } from './process.ts';
 import { type RestApi, restApi } from './rest.ts';
 
-/** How the tool talks with the control plane that it started. */
+/** The tool's access to the control plane that it started. */
 
 const coracle = join(import.meta.dirname, '..', '..', 'bin', 'coracle');
 
@@ -102,7 +102,7 @@ export function apiOf(access: Pick<ClusterAccess, 'rest' | 'ca' | 'credentials'>
   });
 }
 
-/** A token with which machines may join for an hour, and the CA's hash by which they know the control plane. */
+/** A join token for an hour, and the CA's hash by which machines verify the control plane. */
 export async function joinToken(api: RestApi, ca: string, clock: Clock): Promise<{ token: string; caHash: string }> {
   const create: Client['create'] = (kind, object) => {
     if (kind !== 'JoinToken') throw new Error(`no path for ${kind}`);

@@ -11,7 +11,7 @@ export function hostEngine(): Docker {
   return new Docker();
 }
 
-/** Returns when the engine answers; fails with its last words after `timeoutMs`. */
+/** Resolves when the engine answers; rejects with its last error after `timeoutMs`. */
 export async function engineReady(engine: Docker, clock: Clock, timeoutMs = 30_000): Promise<void> {
   const end = clock.monotonic() + timeoutMs;
   for (;;) {

@@ -10,8 +10,8 @@ import { identify, isAlive, type ProcessIdentity, signalProcess, waitFor } from 
 const superviseScript = join(import.meta.dirname, 'supervise.sh');
 
 /**
- * Machines that are only processes on the loopback interface, for nodes whose pods are hollow. Needs no rights. A
- * power cut kills the machine's processes; there are no cables to cut.
+ * Machines that are processes on the loopback interface, for hollow nodes. They need no root. A power cut kills the machine's processes;
+ * there are no cables.
  */
 export function hollowHosting(plan: ClusterPlan, clock: Clock): Hosting {
   async function powerCut(machine: MachinePlan): Promise<void> {

@@ -2,11 +2,11 @@ import type { ProgramName } from './machine.ts';
 import type { MachinePlan } from './plan.ts';
 
 /**
- * What the machines of a cluster are made of: `machines.ts` makes real ones out of namespaces, `hollow.ts` only
- * processes. All methods do nothing where nothing is to be done, but for powerOn, which refuses a running machine.
+ * How the machines of a cluster are made: of namespaces (`machines.ts`) or of processes (`hollow.ts`). All methods are idempotent except
+ * powerOn, which refuses a running machine.
  */
 export interface Hosting {
-  /** Makes what the machines share. */
+  /** Makes the shared parts, such as the switch. */
   create(): Promise<void>;
   powerOn(machine: MachinePlan): Promise<void>;
   powerCut(machine: MachinePlan): Promise<void>;
@@ -16,6 +16,6 @@ export interface Hosting {
   install(machine: MachinePlan, program: ProgramName, command: readonly string[]): Promise<void>;
   /** Lets the host reach the node's pods. */
   routePods(machine: MachinePlan, podCIDR: string): Promise<void>;
-  /** Removes everything but the machines' disks, also of a cluster that was made only in part. */
+  /** Removes everything except the machines' disks, also of an incomplete cluster. */
   destroy(): Promise<void>;
 }

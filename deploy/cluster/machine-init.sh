@@ -4,8 +4,8 @@
 #
 #   sh machine-init.sh NAME DIR
 #
-# DIR is the machine's disk: it outlives power cuts. What the machine runs are the scripts in DIR/programs; one that
-# is put there later is started by writing its name to the pipe DIR/run/start.
+# DIR is the machine's disk: it survives power cuts. The machine runs the scripts in DIR/programs; a later one is started
+# by writing its name to the pipe DIR/run/start.
 set -eu
 
 name=$1 dir=$2
@@ -15,8 +15,8 @@ echo "$name" >/proc/sys/kernel/hostname
 rm -rf "$dir/run"
 mkdir -p "$dir/log" "$dir/run"
 
-# What lives in memory does not outlive the power, and is no other machine's: sockets, pid files, shims, named network
-# namespaces. The machine's disk must stay visible if it lies under /run.
+# Memory file systems are the machine's own and empty after a power cut: sockets, pid files, shims, named network
+# namespaces. The machine's disk stays visible if it is under /run.
 if mountpoint -q /run/netns; then umount -R -l /run/netns; fi
 mkdir -p /mnt
 mount -t tmpfs -o size=1m tmpfs /mnt
@@ -26,7 +26,7 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p "$dir" /run/lock
 mount --bind /mnt/disk "$dir"
 
-# /sys shows the network of whoever mounted it. The cgroups stay those of the host.
+# /sys shows the network namespace that it was mounted in. The cgroups stay those of the host.
 mount --rbind /sys/fs/cgroup /mnt/cgroup
 mount -t sysfs sysfs /sys
 mount --rbind /mnt/cgroup /sys/fs/cgroup
@@ -34,15 +34,15 @@ mount --rbind /mnt/cgroup /sys/fs/cgroup
 if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
 umount -R -l /mnt
 
-# An engine keeps who it is in /etc/docker.
+# An engine keeps its identity in /etc/docker.
 mkdir -p /etc/docker "$dir/etc-docker"
 mount --bind "$dir/etc-docker" /etc/docker
 
-# A machine without a name server says so at once instead of waiting for one.
+# Without a name server look-ups fail at once instead of waiting.
 mkdir -p /run/machine
 printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' >/run/machine/resolv.conf
 printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$name" >/run/machine/hosts
-# Often a link into /run, where nothing is left.
+# Often a link into /run, which is empty.
 resolv=$(readlink -m /etc/resolv.conf)
 case $resolv in
   /run/*) mkdir -p "${resolv%/*}" && touch "$resolv" ;;
@@ -50,7 +50,7 @@ esac
 if [ -e "$resolv" ]; then mount --bind /run/machine/resolv.conf "$resolv"; fi
 mount --bind /run/machine/hosts /etc/hosts
 
-# A router for its pods. Pods' packets come by another way than the routing table would choose for an answer.
+# A router for its pods. Pods' packets arrive on another interface than the routing table has for the answer.
 for setting in ip_forward=1 conf/all/rp_filter=0 conf/default/rp_filter=0 conf/eth0/rp_filter=0; do
   echo "${setting#*=}" >"/proc/sys/net/ipv4/${setting%=*}"
 done
@@ -60,11 +60,11 @@ start() { sh "$here/supervise.sh" "$1" "$dir" sh "$dir/programs/$1" & }
 for program in "$dir"/programs/*; do
   if [ -f "$program" ]; then start "${program##*/}"; fi
 done
-# Whoever sees the pipe knows that the machine is up.
+# The pipe shows that the machine is up.
 mkfifo "$dir/run/start"
 while :; do
   if read -r program <"$dir/run/start"; then start "$program"; fi
 done &
 
-# Waiting also buries the orphans that are handed to the first process.
+# Waiting also reaps the orphans of the first process.
 while :; do wait; sleep 1; done

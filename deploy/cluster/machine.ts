@@ -23,12 +23,12 @@ const bootDeadlineMs = 10_000;
 const deathDeadlineMs = 10_000;
 
 /**
- * Presses the power button: the machine boots with the disk it has and starts the programs that are on it. Returns
- * when its first process runs; its programs are then on their way.
+ * Power on: the machine boots with its disk and starts the programs on it. Resolves when its first process runs; its programs are then
+ * starting.
  */
 export async function powerOn(plan: ClusterPlan, machine: MachinePlan, clock: Clock): Promise<void> {
   if (isRunning(machine)) throw new Error(`${machine.name} is running`);
-  // What a power cut leaves in the kernel: the machine's end of the cable, and its groups.
+  // A power cut leaves the machine's end of the cable and its groups in the kernel.
   await cleanUp(plan, machine, clock);
   mkdirSync(join(machine.dir, 'log'), { recursive: true });
   rmSync(join(machine.dir, 'run'), { recursive: true, force: true });
@@ -60,7 +60,7 @@ export async function powerOn(plan: ClusterPlan, machine: MachinePlan, clock: Cl
   });
 }
 
-/** Puts a program on the machine's disk: it runs from now on, and after every boot. */
+/** Installs a program on the machine's disk: it runs now, and after every boot. */
 export async function install(machine: MachinePlan, program: ProgramName, command: readonly string[]): Promise<void> {
   const programs = join(machine.dir, 'programs');
   mkdirSync(programs, { recursive: true });
@@ -68,7 +68,7 @@ export async function install(machine: MachinePlan, program: ProgramName, comman
   if (isRunning(machine)) await writeFile(join(machine.dir, 'run', 'start'), `${program}\n`);
 }
 
-/** Puts an engine on the machine's disk. */
+/** Installs an engine on the machine's disk. */
 export async function installEngine(machine: MachinePlan, runtime: ContainerRuntime): Promise<void> {
   mkdirSync(machine.dir, { recursive: true });
   const config = join(machine.dir, 'daemon.json');
@@ -77,8 +77,8 @@ export async function installEngine(machine: MachinePlan, runtime: ContainerRunt
 }
 
 /**
- * A power cut: the cable goes dead first, so that nobody hears a good-bye; then everything on the machine is gone at
- * once. Its disk stays. Returns when the last process is dead. Does nothing to a machine that is off.
+ * A power cut: the link goes down first, so that no peer gets a closed connection; then all processes are killed at once. The disk
+ * stays. Resolves when the last process has ended. Does nothing to a machine that is off.
  */
 export async function powerCut(plan: ClusterPlan, machine: MachinePlan, clock: Clock): Promise<void> {
   const init = runningInit(machine);
@@ -95,7 +95,7 @@ export function isRunning(machine: MachinePlan): boolean {
   return runningInit(machine) !== undefined;
 }
 
-/** A cut cable: the machine goes on, alone. */
+/** A cut cable: the machine keeps running. */
 export async function cutCable(plan: ClusterPlan, machine: MachinePlan): Promise<void> {
   await setCable(plan, machine, 'down');
 }
@@ -109,7 +109,7 @@ export async function signalProgram(machine: MachinePlan, program: ProgramName, 
   const init = runningInit(machine);
   if (init === undefined) throw new Error(`${machine.name} is off`);
   const pid = readFileSync(join(machine.dir, 'run', `${program}.pid`), 'utf8').trim();
-  // By the machine's own count of processes: nothing outside it can be hit.
+  // By a pid of the machine's pid namespace: no other process can be signalled.
   await run('nsenter', ['--target', String(init.pid), '--pid', '--mount', 'kill', `-${signal}`, pid]);
 }
 
@@ -120,7 +120,7 @@ export function holdProgram(machine: MachinePlan, program: ProgramName, held: bo
   else rmSync(file, { force: true });
 }
 
-/** The program's pid as its machine counts, undefined while it is not running. */
+/** The program's pid in its machine's namespace; undefined while it is not running. */
 export function programPid(machine: MachinePlan, program: ProgramName): number | undefined {
   try {
     return Number(readFileSync(join(machine.dir, 'run', `${program}.pid`), 'utf8'));
@@ -129,7 +129,7 @@ export function programPid(machine: MachinePlan, program: ProgramName): number |
   }
 }
 
-/** Runs a command on the machine, as a person at its keyboard would. */
+/** Runs a command on the machine. */
 export async function runOn(machine: MachinePlan, command: readonly string[], timeoutMs = 30_000): Promise<string> {
   const init = runningInit(machine);
   if (init === undefined) throw new Error(`${machine.name} is off`);
@@ -162,8 +162,8 @@ function initFile(machine: MachinePlan): string {
 }
 
 /**
- * The engine leaves the network to the agent: no bridge of its own and none of its rules. Without live-restore a
- * restart of the engine would kill its containers.
+ * The agent makes the network: the engine has no bridge and no rules. Without live-restore a restart of the engine would kill its
+ * containers.
  */
 function engineConfig(machine: MachinePlan, runtime: ContainerRuntime): string {
   const config = {

@@ -19,7 +19,7 @@ export function machineHosting(plan: ClusterPlan, runtime: ContainerRuntime, clo
     async destroy() {
       await Promise.all(plan.machines.map((machine) => powerCut(plan, machine, clock)));
       await removeNetwork(plan, async (_, pids) => {
-        // Strangers to us, but inside the cluster's own namespaces: a shell that somebody left open there.
+        // Other processes inside the cluster's namespaces, such as a shell that was left open.
         for (const pid of pids) if (pid !== process.pid) await tryRun('kill', ['-KILL', String(pid)]);
       });
       for (const machine of plan.machines) await removeCgroup(machine.cgroup, clock);
@@ -27,7 +27,7 @@ export function machineHosting(plan: ClusterPlan, runtime: ContainerRuntime, clo
   };
 }
 
-/** crun starts containers faster than runc does; where it is missing the engine's own default serves. */
+/** crun starts containers faster than runc; without it the engine's default is used. */
 export async function chooseRuntime(): Promise<ContainerRuntime> {
   const found = await tryRun('sh', ['-c', 'command -v crun']);
   return found.status === 0 ? { name: 'crun', path: found.stdout.trim() } : { name: 'runc' };

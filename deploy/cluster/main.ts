@@ -105,7 +105,7 @@ async function act(
   deps.say(`${cluster.machine(node).name} ${done}`);
 }
 
-/** What a person needs comes on standard output. */
+/** Prints how to use the cluster, on standard output. */
 function print(cluster: ClusterFile): void {
   console.log(
     [

@@ -1,7 +1,7 @@
 import { addressSlots, type ClusterPlan, type MachinePlan, overlaps, preferredSlot, slotNetworks } from './plan.ts';
 import { CommandError, run, tryRun } from './run.ts';
 
-/** The switch and its cables: everything that the tool does to the kernel's network, with `ip` from iproute2. */
+/** The switch and its cables, made with `ip` of iproute2. */
 
 export async function createSwitch(plan: ClusterPlan): Promise<void> {
   await run('ip', ['netns', 'add', plan.switchNetns]);
@@ -18,7 +18,7 @@ export async function createSwitch(plan: ClusterPlan): Promise<void> {
     `addr add ${plan.hostAddress}/${prefixLength(plan.machineCIDR)} dev ${plan.hostLink}`,
     `link set ${plan.hostLink} up`,
   ]);
-  // Frames that pass the switch are no business of a packet filter; the setting is there only with br_netfilter.
+  // Packet filters do not see the switch's frames; the setting exists only with br_netfilter.
   await tryRun('nsenter', [
     `--net=/run/netns/${plan.switchNetns}`,
     'sh',
@@ -42,7 +42,7 @@ export async function plugIn(plan: ClusterPlan, machine: MachinePlan): Promise<v
   ]);
 }
 
-/** Removes the machine's cable and its namespace. What is not there is no error. */
+/** Removes the machine's cable and namespace, if they exist. */
 export async function unplug(plan: ClusterPlan, machine: MachinePlan): Promise<void> {
   await absentIsFine(run('ip', ['-n', plan.switchNetns, 'link', 'del', machine.port]));
   await absentIsFine(run('ip', ['netns', 'del', machine.netns]));
@@ -57,7 +57,7 @@ export async function routePods(plan: ClusterPlan, machine: MachinePlan, podCIDR
   await run('ip', ['route', 'replace', podCIDR, 'via', machine.address, 'dev', plan.hostLink]);
 }
 
-/** Removes every namespace of the cluster, and with them all links. `leave` ends what still runs in one. */
+/** Removes every namespace of the cluster, and with them all links. `leave` ends the processes in one. */
 export async function removeNetwork(
   plan: Pick<ClusterPlan, 'id' | 'hostLink'>,
   leave: (netns: string, pids: number[]) => Promise<void>,
@@ -79,7 +79,7 @@ export async function namespaces(id: string): Promise<string[]> {
     .filter((name) => name.startsWith(`coracle-${id}-`));
 }
 
-/** Address ranges that nothing on the host uses. Throws when all slots are taken. */
+/** Address ranges that the host does not use. Throws when all slots are taken. */
 export async function chooseNetworks(id: string): Promise<{ machineCIDR: string; podCIDR: string }> {
   const routes = JSON.parse((await run('ip', ['-json', '-4', 'route', 'show', 'table', 'all'])) || '[]') as {
     dst?: string;

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 /**
- * Where everything of a cluster lies. All names follow from the directory, so that several clusters live side by side
- * and one that was made only in part can be taken down.
+ * The names and paths of a cluster's parts. All follow from the directory, so that several clusters coexist and an incomplete one can be
+ * removed.
  *
  *      host ──corID──┐
  *                    │        coracle-ID-sw: a bridge in a network namespace of its own
@@ -34,7 +34,7 @@ export interface MachinePlan {
   /** Host name, and the node's name. */
   readonly name: string;
   readonly address: string;
-  /** Fixed, or peers would keep a stale neighbour over a power cut. */
+  /** Fixed: otherwise peers would keep a stale neighbour entry after a power cut. */
   readonly mac: string;
   readonly netns: string;
   /** The machine's end of the cable, on the switch. */
@@ -47,7 +47,7 @@ export interface MachinePlan {
   readonly cgroup: string;
 }
 
-/** How many clusters can lie side by side: each takes one slot of addresses. */
+/** The most clusters on one host: each takes one slot of addresses. */
 export const addressSlots = 63;
 export const maxNodes = 200;
 
@@ -81,7 +81,7 @@ export interface PlanOptions {
   readonly podCIDR: string;
 }
 
-/** Throws an Error in plain words when the options do not fit. */
+/** Throws Error when the options do not fit. */
 export function planCluster({ dir, nodes, machineCIDR, podCIDR }: PlanOptions): ClusterPlan {
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > maxNodes) {
     throw new Error(`a cluster has 1 to ${maxNodes} nodes, not ${nodes}`);
@@ -122,7 +122,7 @@ export function planCluster({ dir, nodes, machineCIDR, podCIDR }: PlanOptions): 
   };
 }
 
-/** Do two IPv4 ranges share an address? `default` is none that counts. */
+/** Whether two IPv4 ranges overlap. `default` overlaps none. */
 export function overlaps(a: string, b: string): boolean {
   const [x, y] = [parseRange(a), parseRange(b)];
   if (x === undefined || y === undefined) return false;

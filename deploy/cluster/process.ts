@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../../shared/clock.ts';
 
-/** One process for certain: pids come round again, but not with the same start. */
+/** Identifies one process: pids are reused, but not with the same start time. */
 export interface ProcessIdentity {
   readonly pid: number;
   /** Clock ticks from the host's boot to the process's start. */
   readonly started: number;
 }
 
-/** Undefined when there is no such process, or only what is left of it until its parent looks (a zombie). */
+/** Undefined when there is no such process, or only a zombie. */
 export function identify(pid: number): ProcessIdentity | undefined {
   let stat: string;
   try {
@@ -16,7 +16,7 @@ export function identify(pid: number): ProcessIdentity | undefined {
   } catch {
     return undefined;
   }
-  // The program's name, in parentheses, may hold blanks and parentheses.
+  // The program's name, in parentheses, may contain blanks and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
   return { pid, started: Number(fields[19]) };
@@ -38,7 +38,7 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals,
   }
 }
 
-/** The first child, in the order of birth. */
+/** The oldest child. */
 export function firstChild(pid: number): number | undefined {
   try {
     const first = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0];
@@ -48,7 +48,7 @@ export function firstChild(pid: number): number | undefined {
   }
 }
 
-/** Asks until there is an answer other than undefined and false. Fails with `what` after `timeoutMs`. */
+/** Polls until the result is neither undefined nor false. Rejects with `what` after `timeoutMs`. */
 export async function waitFor<T>(
   what: string,
   timeoutMs: number,

@@ -1,8 +1,8 @@
 import { Agent, request } from 'node:https';
 
-/** A Kubernetes API over REST with a client certificate, as far as this tool and its demo need one. */
+/** A minimal client of the Kubernetes API with a client certificate, for this tool and the demo. */
 export interface RestApi {
-  /** Throws RestError when the answer is no 2xx; with the connection's error when there is none. */
+  /** Rejects with RestError when the answer is not 2xx, and with the connection's error. */
   call<T>(method: string, path: string, body?: unknown): Promise<T>;
   close(): void;
 }

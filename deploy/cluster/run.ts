@@ -12,11 +12,11 @@ export interface RunOptions {
 export interface RunResult {
   readonly stdout: string;
   readonly stderr: string;
-  /** 128 + the signal's number is not imitated: -1 when a signal ended it. */
+  /** -1 when a signal ended it. */
   readonly status: number;
 }
 
-/** A command that failed: what was run, and what it had to say. */
+/** A command that failed, with its arguments and output. */
 export class CommandError extends Error {
   readonly result: RunResult;
 
@@ -28,7 +28,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs a command without a shell and hands back what it wrote. Throws CommandError unless it ends with 0. */
+/** Runs a command without a shell. Resolves with its output; rejects with CommandError unless it exits with 0. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const result = await tryRun(command, args, options);
   if (result.status !== 0) throw new CommandError([command, ...args].join(' '), result);
@@ -49,7 +49,7 @@ export function tryRun(command: string, args: readonly string[], options: RunOpt
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-    // A command that does not read what it is given closes its end: no error of ours.
+    // A command that does not read its input closes the pipe: that is no error.
     child.stdin.on('error', () => undefined);
     child.on('error', reject);
     child.on('close', (code) =>

@@ -4,7 +4,7 @@ import type { ClusterAccess } from '../../shared/pki/kubeconfig.ts';
 import type { ContainerRuntime } from './machine.ts';
 import type { ClusterPlan } from './plan.ts';
 
-/** `DIR/cluster.json`: what others need to use the cluster, and what this tool needs to go on with it. */
+/** `DIR/cluster.json`: how to use the cluster, and the tool's own state. */
 export interface ClusterFile {
   /** `https://10.128.0.10:6443` */
   readonly rest: string;
@@ -28,14 +28,14 @@ export interface ClusterNode {
   readonly engine?: string;
 }
 
-/** What is known of a cluster before it is up: enough to take it down. */
+/** The state of a cluster that is not up yet: enough to remove it. */
 export type PlanFile = Pick<ClusterFile, 'plan' | 'runtime' | 'containerRuntime'>;
 
 const clusterFile = 'cluster.json';
 const planFile = 'plan.json';
 const ours = [clusterFile, planFile, 'kubeconfig', 'ca.crt', 'admin.crt', 'admin.key', 'machines'];
 
-/** The directory by its one true path: the cluster's name follows from it. */
+/** The directory's real path: the cluster's name follows from it. */
 export function openDirectory(dir: string): string {
   mkdirSync(dir, { recursive: true, mode: 0o755 });
   return realpathSync(dir);
@@ -53,7 +53,7 @@ export function readPlan(dir: string): PlanFile | undefined {
   return readJson<PlanFile>(join(dir, planFile));
 }
 
-/** Writes the administrator's files and cluster.json, the last of them, which says that the cluster is up. */
+/** Writes the administrator's files, then cluster.json, which marks the cluster as up. */
 export function writeCluster(
   dir: string,
   file: PlanFile,
@@ -79,14 +79,14 @@ export function writeCluster(
   return cluster;
 }
 
-/** Throws an Error in plain words when there is no cluster in the directory. */
+/** Throws Error when there is no cluster in the directory. */
 export function readCluster(dir: string): ClusterFile {
   const cluster = readJson<ClusterFile>(join(dir, clusterFile));
   if (cluster === undefined) throw new Error(`no cluster is up in ${dir}`);
   return cluster;
 }
 
-/** Removes what the tool wrote, and the directory if nothing else is in it. */
+/** Removes the tool's files, and the directory if it is empty then. */
 export function clearDirectory(dir: string): void {
   for (const name of ours) rmSync(join(dir, name), { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   try {

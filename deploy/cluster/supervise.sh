@@ -1,11 +1,11 @@
 #!/bin/sh
 # Keeps one program running: sh supervise.sh NAME DIR COMMAND [ARGUMENT...]
 #
-#   DIR/log/NAME.log   what the program writes
-#   DIR/run/NAME.pid   its pid, as this pid namespace counts
+#   DIR/log/NAME.log   the program's output
+#   DIR/run/NAME.pid   its pid in this pid namespace
 #   DIR/run/NAME.hold  while this exists, the program is not started again
 #
-# A program that ends is started again: at once when it had run for a while, later and later when it keeps failing.
+# A program that ends is started again: at once when it ran for a while, with a growing delay when it keeps failing.
 set -eu
 
 name=$1 dir=$2

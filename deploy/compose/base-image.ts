@@ -6,17 +6,17 @@ import type Docker from 'dockerode';
 import { run, tryRun } from '../cluster/run.ts';
 
 /**
- * A base image for the Dockerfile, made of this machine's own programs and the libraries that they name: no registry
- * and no package archive is asked. Everything that is no program of its own comes from busybox.
+ * A base image for the Dockerfile, made of this machine's programs and their libraries, without a registry or package archive. All other
+ * programs are busybox's.
  */
 
 const programs = [
   ...['node', 'etcd', 'dockerd', 'containerd', 'containerd-shim-runc-v2', 'runc', 'ip', 'nft'],
   ...['nsenter', 'unshare', 'mount', 'umount', 'mountpoint', 'setsid'],
-  // Busybox's do not keep to one file system, or end at long paths.
+  // Busybox's do not stay on one file system, or fail on long paths.
   ...['rm', 'du'],
 ];
-/** Used where they are, missed where they are not. */
+/** Optional programs. */
 const optional = ['crun', 'ctr', 'iptables', 'iptables-nft', 'xtables-nft-multi', 'docker-init', 'sysctl'];
 
 /** Imports the image under a name. Throws an Error that names the program that is not on this machine. */
@@ -52,13 +52,13 @@ async function which(program: string): Promise<string | undefined> {
   return status === 0 ? stdout.trim() : undefined;
 }
 
-/** What `ldd` names, the loader among it; nothing for a static program or a script. */
+/** The libraries that `ldd` lists, including the loader; none for a static program or a script. */
 async function librariesOf(path: string): Promise<string[]> {
   const { stdout } = await tryRun('ldd', [path]);
   return [...stdout.matchAll(/(?:=> |^\s+)(\/\S+) \(0x/gm)].map((match) => match[1] ?? '');
 }
 
-/** What is no program of the machine's: the folders, busybox and its links, the accounts. */
+/** The skeleton: folders, busybox with its links, accounts. */
 async function makeSkeleton(taken: readonly string[]): Promise<string> {
   const root = mkdtempSync(join(tmpdir(), 'coracle-base-'));
   for (const dir of [
@@ -93,9 +93,9 @@ async function makeSkeleton(taken: readonly string[]): Promise<string> {
   return root;
 }
 
-/** The skeleton, and the files at the places where the machine has them. Links are followed, names are kept. */
+/** The skeleton and the files, at the machine's paths. Links are followed, names are kept. */
 function tarOf(skeleton: string, files: ReadonlySet<string>): ChildProcess {
-  // A library's folder may be a link (/lib is /usr/lib): the file goes to where the link leads.
+  // A library's folder may be a link (/lib is /usr/lib): the file goes to the link's target.
   const places = [...files].map((file) => ({
     from: realpathSync(file),
     to: join(realpathSync(dirname(resolve(file))), basename(file)),

@@ -6,7 +6,7 @@ import { removeCgroup } from '../cluster/cgroups.ts';
 import { engineAt } from '../cluster/engine.ts';
 import { run, tryRun } from '../cluster/run.ts';
 
-/** `deploy/docker-compose.yml` from outside. Works with Compose 2 (`docker compose`) and Compose 1 (`docker-compose`). */
+/** Runs `deploy/docker-compose.yml` with Compose 2 (`docker compose`) or Compose 1 (`docker-compose`). */
 export interface ComposeProject {
   build(): Promise<void>;
   up(): Promise<void>;
@@ -17,9 +17,9 @@ export interface ComposeProject {
   start(service: string): Promise<void>;
   /** The container's address on the nodes' network. */
   address(service: string): Promise<string>;
-  /** The engine inside a node, by its socket on the node's volume. Only root sees it. */
+  /** The engine inside a node, by its socket on the node's volume, which only root can open. */
   engine(service: string): Promise<Docker>;
-  /** An administrator's access; undefined while the control plane has not offered it. */
+  /** An administrator's access; undefined until the control plane has written it. */
   access(): Promise<{ access: Omit<ClusterAccess, 'grpc'>; kubeconfig: string } | undefined>;
   logs(service: string): Promise<string>;
 }
@@ -31,7 +31,7 @@ export interface ComposeOptions {
 }
 
 const file = join(import.meta.dirname, '..', 'docker-compose.yml');
-/** Where the server keeps it: only the control plane's container sees it. */
+/** Its path in the control plane's container. */
 const kubeconfigPath = '/var/lib/coracle/admin.kubeconfig';
 const slowMs = 300_000;
 
@@ -64,7 +64,7 @@ export async function composeProject(options: ComposeOptions, clock: Clock): Pro
     async down() {
       const ids = (await compose('ps', '-a', '-q')).split('\n').filter((id) => id !== '');
       await compose('down', '-v', '--remove-orphans', '--timeout', '5');
-      // An engine does not look for groups that the engine inside a container made below its own.
+      // An engine does not remove the groups of an engine inside its container.
       for (const id of ids) await removeCgroup(`docker/${id}`, clock);
       await tryRun('docker', ['image', 'rm', '--force', env.CORACLE_IMAGE]);
     },

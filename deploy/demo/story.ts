@@ -1,9 +1,9 @@
 import type { Clock } from '../../shared/clock.ts';
 
-/** Tells what happens, live, with the measured time of each step. */
+/** Prints the steps as they happen, with the measured time of each. */
 export interface Story {
   title(text: string): void;
-  /** Runs a step and says how long it took. `happen` may hand back a remark. A step that throws ends the story. */
+  /** Runs a step and prints its duration. `happen` may return a remark. A step that throws ends the story. */
   step<T>(text: string, happen: () => Promise<{ remark?: string; result: T }>): Promise<T>;
   /** A line of its own, below a step. */
   remark(text: string): void;
@@ -27,7 +27,7 @@ export function storyOn(terminal: Terminal, clock: Clock): Story {
     remark: (text) => terminal.write(`${paint(2, `      ${text}`)}\n`),
     async step(text, happen) {
       const began = clock.monotonic();
-      // On a terminal the step shows while it lasts; in a file only its end does.
+      // A terminal shows the step while it lasts, a file only its end.
       if (terminal.interactive) terminal.write(paint(2, `  … ${text}`.slice(0, terminal.columns - 1)));
       const clear = terminal.interactive ? '\r\x1b[K' : '';
       try {
@@ -58,12 +58,12 @@ export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(2)} s`;
 }
 
-/** A clock whose sleepers wake with the signal's reason when it is aborted: so a story can be interrupted. */
+/** A clock whose sleeps reject with the signal's reason when it is aborted, so that a story can be interrupted. */
 export function interruptible(clock: Clock, signal: AbortSignal): Clock {
   return { ...clock, sleep: (ms) => clock.sleep(ms, signal) };
 }
 
-/** Thrown where a claim of the story does not hold. */
+/** A claim of the story does not hold. */
 export function must(holds: boolean, otherwise: string): asserts holds {
   if (!holds) throw new Error(otherwise);
 }

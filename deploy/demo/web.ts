@@ -4,7 +4,7 @@ import type { Pod } from '../../shared/generated/types.ts';
 import { waitFor } from '../cluster/process.ts';
 import type { RestApi } from '../cluster/rest.ts';
 
-/** What the stories and the tests ask of the pods of `examples/web.yaml`. */
+/** Reads and checks the pods of `examples/web.yaml`, for the demos and the tests. */
 
 export const webPort = 8080;
 
@@ -22,7 +22,7 @@ export function isPodReady(pod: Pod): boolean {
 /** Reads a page; fails with the connection's error, or after `timeoutMs`. */
 export function readPage(host: string, timeoutMs = 1_000): Promise<string> {
   return new Promise((resolve, reject) => {
-    // One connection a question: a pod that is gone must not seem to answer.
+    // A connection per request: a kept one could reach a pod that is gone.
     const req = get({ host, port: webPort, path: '/', agent: false, timeout: timeoutMs }, (res) => {
       const parts: Buffer[] = [];
       res.on('data', (part: Buffer) => parts.push(part));
@@ -37,7 +37,7 @@ export function readPage(host: string, timeoutMs = 1_000): Promise<string> {
   });
 }
 
-/** Does the pod answer on its own address with what its own sidecar wrote? Undefined when it does, else what is wrong. */
+/** Undefined when the pod answers on its address with the page of its sidecar, otherwise the fault. */
 export async function faultOf(
   pod: Pod,
   read: (address: string) => Promise<string> = readPage,
@@ -55,14 +55,13 @@ export async function faultOf(
   return page.startsWith(expected) ? undefined : `${name} answers "${page.trim()}" instead of "${expected}…"`;
 }
 
-/** Returns when `count` pods, and no others, are ready and answer, each with its own page. */
+/** Resolves when exactly `count` pods are ready and answer with their own pages; `which` selects the pods. */
 export async function whenAllAnswer(
   api: RestApi,
   count: number,
   clock: Clock,
   timeoutMs: number,
   which: (pod: Pod) => boolean = () => true,
-  read?: (address: string) => Promise<string>,
 ): Promise<Pod[]> {
   let trouble = '';
   try {
@@ -77,9 +76,7 @@ export async function whenAllAnswer(
           trouble = `${ready.length} of ${pods.length} pods are ready\n${pods.map(describe).join('\n')}`;
           return undefined;
         }
-        const faults = (await Promise.all(pods.map((pod) => faultOf(pod, read)))).filter(
-          (fault) => fault !== undefined,
-        );
+        const faults = (await Promise.all(pods.map((pod) => faultOf(pod)))).filter((fault) => fault !== undefined);
         trouble = faults.join('\n');
         return faults.length === 0 ? pods : undefined;
       },

@@ -1,4 +1,4 @@
-// Writes what is built, from git, for `/version`: shared/generated/build.ts. Without git (a packed copy) CORACLE_COMMIT says it.
+// Writes the commit for `/version` into shared/generated/build.ts, from git or, without a repository, from CORACLE_COMMIT.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 

@@ -1,4 +1,4 @@
-// Exits 0 when node_modules holds what package-lock.json asks for. Runs before anything is installed.
+// Exits with 0 when node_modules matches package-lock.json. Runs before any installation.
 import { readFileSync } from 'node:fs';
 
 const read = (file) => {
@@ -19,7 +19,7 @@ const current =
       path === '' ||
       link === true ||
       installed[path]?.version === version ||
-      // What another platform would need is left out.
+      // Modules of other platforms are optional.
       (installed[path] === undefined && (optional === true || peer === true)),
   );
 process.exit(current ? 0 : 1);
