@@ -36,7 +36,7 @@ export interface Api {
   logs(context: RequestContext, target: Target, options: LogQuery): Promise<AsyncIterable<Uint8Array>>;
   /**
    * Opens exec, attach or one connection of a port-forward: `target.subresource` is the one that `query` is for. The frames are
-   * those of the tunnel; whoever opened it closes it, and its end by `context.signal` ends what runs in the pod.
+   * those of the tunnel; the caller closes it; an abort of `context.signal` ends what runs in the pod.
    * `verb`: what the caller must be allowed; Kubernetes takes `get` for a GET (a WebSocket), `create` for a POST.
    */
   connect(context: RequestContext, target: Target, query: ConnectQuery, verb?: 'create' | 'get'): Promise<PodStream>;
@@ -44,7 +44,7 @@ export interface Api {
   checkConnect(context: RequestContext, target: Target, verb?: 'create' | 'get'): Promise<void>;
   /**
    * What HTTP is to be passed on to: a pod, a pod behind a service, or a node's agent. `target.name` may hold a scheme and a port
-   * (`https:web:8443`). Throws ServiceUnavailable when a service has nobody behind it.
+   * (`https:web:8443`). Throws ServiceUnavailable when a service has no ready pod.
    */
   proxy(context: RequestContext, target: Target, verb: string): Promise<ProxyTarget>;
 }
@@ -52,7 +52,7 @@ export interface Api {
 /** What a proxy request leads to. */
 export interface ProxyTarget {
   readonly scheme: 'http' | 'https';
-  /** As in a URL: an address, and the port when one is known. */
+  /** As in a URL: an address, and the port when there is one. */
   readonly host: string;
   /** A connection: bytes on channels 0 and 1, as of a port-forward. What is wrong with it may also come as its last frame. */
   connect(): Promise<PodStream>;
@@ -76,7 +76,7 @@ export type ConnectQuery =
 
 export interface RequestContext {
   readonly identity: Identity;
-  /** Who sent the request, when it is carried out as somebody else. */
+  /** The sender of a request that impersonates another user. */
   readonly impersonator?: Identity | undefined;
   /** The program that asks, as it calls itself: `kubectl/v1.32.4 (linux/amd64) …`. */
   readonly userAgent?: string | undefined;
@@ -140,9 +140,9 @@ export interface MutateOptions {
   readonly dryRun?: boolean;
   readonly fieldManager?: string;
   readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore';
-  /** Only with an apply: takes over what others own. */
+  /** Only with an apply: takes over fields of other managers. */
   readonly force?: boolean;
-  /** What the body's text says twice, in Kubernetes' words: the surface saw it, the value no longer tells. */
+  /** Warnings for the fields that the body's text has twice, in Kubernetes' words; the parsed value no longer shows them. */
   readonly duplicates?: readonly string[];
 }
 
@@ -155,7 +155,7 @@ export interface WriteResult {
    * wants to wait for the objects that it owns.
    */
   readonly outcome: 'created' | 'updated' | 'deleting' | 'accepted' | 'deleted';
-  /** The object's JSON text, where it is known. */
+  /** The object's JSON text, when the write has made it anyway. */
   readonly text?: string;
 }
 

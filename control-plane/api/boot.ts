@@ -8,7 +8,7 @@ import { apiServer } from './auth/components.ts';
 /** The namespaces that every cluster has. */
 export const systemNamespaces = ['default', 'kube-system', 'kube-public', nodeLeaseNamespace] as const;
 
-/** Makes what must exist before anybody asks. May be run at every start, by several servers at once. */
+/** Creates the objects that every cluster has. May run at every start, in several servers at once. */
 export async function ensureBootObjects(api: Api, signal: AbortSignal): Promise<void> {
   const context: RequestContext = { identity: apiServer, signal, warnings: [] };
   const namespaces = systemNamespaces.map((name) => ({

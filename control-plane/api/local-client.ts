@@ -25,7 +25,7 @@ export interface LocalClientDeps {
   readonly api: Api;
   readonly identity: Identity;
   readonly clock: Clock;
-  /** What its writes are signed with; the component's own name when absent. */
+  /** Field manager of its writes; absent: the component's name. */
   readonly userAgent?: string;
   /** Its requests are audited as those of others are. */
   readonly audited?: boolean;

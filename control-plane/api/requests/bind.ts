@@ -19,7 +19,7 @@ const maxBindings = 10_000;
 /** Bindings to one node that were decided on the same guard. */
 interface Group {
   readonly node: string;
-  /** The guard's revision that must still hold; moves on with each of the group's own transactions. */
+  /** The revision that the guard must have; each transaction of the group sets it anew. */
   guard: number;
   waiting: Placement[];
 }
@@ -43,7 +43,7 @@ export async function bindPods(
   bindings: readonly Binding[],
 ): Promise<BindResult[]> {
   if (bindings.length > maxBindings) {
-    throw new ApiError('RequestEntityTooLarge', `at most ${maxBindings} bindings can be asked for at once`);
+    throw new ApiError('RequestEntityTooLarge', `at most ${maxBindings} bindings can be requested at once`);
   }
   const pods = core.kind('Pod');
   for (const namespace of new Set(bindings.map((binding) => binding.namespace))) {

@@ -2,7 +2,7 @@ import type { KubeObject } from '../../../shared/object.ts';
 import type { Item } from '../../store/store.ts';
 import { textOf } from '../managed-fields/set-text.ts';
 
-/** An object as it stood at a revision of its own. */
+/** An object, and the revision at which it was written. */
 export interface State {
   readonly object: KubeObject;
   readonly revision: number;
@@ -21,12 +21,12 @@ export function encodeObject(draft: KubeObject): string {
   return JSON.stringify({ ...draft, metadata: { ...draft.metadata, resourceVersion: undefined } });
 }
 
-/** The same, of an object whose only set of owned fields has a text already. */
+/** The same for an object with one entry of managed fields whose text is cached. */
 function withFields(draft: KubeObject, fields: string): string {
   const managedFields = [{ ...draft.metadata.managedFields?.[0], fieldsV1: 0 }];
   const metadata = { ...draft.metadata, resourceVersion: undefined, managedFields };
   const text = JSON.stringify({ ...draft, metadata });
-  // Neither can stand inside of a text before: a quote in there has a backslash.
+  // Neither can be inside a string before: a quote in there has a backslash.
   const at = text.indexOf(fieldsPlace, text.indexOf(entriesHead)) + fieldsPlace.length - 1;
   return text.slice(0, at) + fields + text.slice(at + 1);
 }
@@ -34,13 +34,13 @@ function withFields(draft: KubeObject, fields: string): string {
 const entriesHead = '"managedFields":[';
 const fieldsPlace = '"fieldsV1":0';
 
-/** The text of an object as clients see it, from its stored text: with its resourceVersion. */
+/** The text of an object as clients get it: the stored text with the resourceVersion. */
 export function answerText(stored: string, revision: number): string {
   const at = stored.indexOf(metadataHead) + metadataHead.length;
   return `${stored.slice(0, at)}"resourceVersion":"${revision}",${stored.slice(at)}`;
 }
 
-/** Stands before anything that a client chose: an object begins with apiVersion, kind and metadata, and has a name. */
+/** Precedes all that a client sets: an object begins with apiVersion, kind and metadata, and has a name. */
 const metadataHead = '"metadata":{';
 
 export function decodeItem(item: Item): State {

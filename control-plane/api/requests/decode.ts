@@ -6,10 +6,9 @@ import { collectCauses, forbidden, invalidError } from '../../../shared/schema/c
 import type { MutateOptions } from '../api.ts';
 
 /**
- * A client's body as an object of the kind: copied, with its fields known and of the right type, and with defaults. One of a
- * second version comes back as it is stored.
- * Throws BadRequest, also for unknown fields when validation is Strict; else `warnings` names them. RequestEntityTooLarge for
- * more values than an object may have, or than `present` has, which it replaces.
+ * A client's body as an object of the kind in its stored version: a copy with checked types and with defaults. Throws BadRequest,
+ * also for unknown fields when validation is Strict, else `warnings` names them; and RequestEntityTooLarge for more values than an
+ * object may have, or than `present` has, which it replaces.
  */
 export function decodeBody(
   def: KindDef,
@@ -56,7 +55,7 @@ export function checkUpdate(def: KindDef, object: KubeObject, old: KubeObject): 
   refuse(def.stored, object, causes);
 }
 
-/** Nobody may hold back a deletion that has begun. */
+/** No finalizer may be added to an object that is being deleted. */
 function checkFinalizers(current: ObjectMeta, next: ObjectMeta, causes: StatusCause[]): void {
   if (!current.deletionTimestamp) return;
   const there = new Set(current.finalizers);
@@ -67,7 +66,7 @@ function checkFinalizers(current: ObjectMeta, next: ObjectMeta, causes: StatusCa
   causes.push(forbidden('metadata.finalizers', why));
 }
 
-/** A status alone is written by those who observe: only its own shape is checked, not the rules of the spec again. */
+/** Of a status update only the status and the metadata are checked, not the spec again. Throws Invalid. */
 export function checkStatus(def: KindDef, object: KubeObject, old: KubeObject): void {
   const causes = collectCauses((found) => {
     found.push(...def.stored.schema.validate(object).filter(({ field = '' }) => /^(status|metadata)\b/.test(field)));
@@ -76,7 +75,7 @@ export function checkStatus(def: KindDef, object: KubeObject, old: KubeObject): 
   refuse(def, object, causes);
 }
 
-/** Any other part, whose kind says what it must be like. */
+/** Another part of the object, by the rules of its kind. Throws Invalid. */
 export function checkPart(def: KindDef, part: Subresource, object: KubeObject, old: KubeObject): void {
   const causes = collectCauses((found) => {
     found.push(...def.stored.schema.validate(object));
@@ -87,7 +86,7 @@ export function checkPart(def: KindDef, part: Subresource, object: KubeObject, o
 
 function refuse(def: KindDef, object: KubeObject, causes: StatusCause[]): void {
   if (causes.length === 0) return;
-  // What is wrong with the metadata stands first, as Kubernetes looks at it first.
+  // Faults of the metadata come first, as Kubernetes checks it first.
   const first = causes.filter(isAboutMetadata);
   const rest = causes.filter((cause) => !isAboutMetadata(cause));
   throw invalidError(def, object.metadata.name ?? '', [...first, ...rest]);

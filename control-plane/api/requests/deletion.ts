@@ -30,8 +30,8 @@ export function planDeletion(object: KubeObject, def: KindDef, options: DeleteOp
   const remaining = running ?? 0;
   if (remaining > 0 && wanted !== undefined && wanted < remaining) {
     if (wanted === 0 && !pending) return { type: 'remove' };
-    const asked = Date.parse(deletionTimestamp) - remaining * 1000;
-    return { type: 'put', object: marked(object, def, finalizers, wanted, asked + wanted * 1000) };
+    const requestedAt = Date.parse(deletionTimestamp) - remaining * 1000;
+    return { type: 'put', object: marked(object, def, finalizers, wanted, requestedAt + wanted * 1000) };
   }
   if (remaining === 0 && !pending) return { type: 'remove' };
   if (finalizers.join() === (object.metadata.finalizers ?? []).join()) return { type: 'none' };
@@ -50,9 +50,9 @@ export function isReadyToGo(object: KubeObject, def: KindDef): boolean {
 }
 
 function graceOf(object: KubeObject, def: KindDef, options: DeleteOptions): number {
-  const own = def.strategy.deletion?.gracePeriod?.(object);
+  const byKind = def.strategy.deletion?.gracePeriod?.(object);
   // An object that nothing runs has no grace period, whatever the client asks for.
-  return own === undefined ? 0 : (wantedGrace(options) ?? own);
+  return byKind === undefined ? 0 : (wantedGrace(options) ?? byKind);
 }
 
 /** A negative one counts as the shortest. */

@@ -26,7 +26,7 @@ export interface Outcome {
 /**
  * The one way in which a stored object is changed. `decide` gets the present state and returns what is to become of it; the store
  * takes that only if the state is still the present one, else `decide` is called again. The first state may be that of the cache,
- * which may be old: a refusal, or finding nothing to do, then counts only when the store's own state gives the same. A write that
+ * which may be old: an error, or 'none', then counts only if the store's own state gives the same. A write that
  * leaves an object being deleted without finalizers and grace period removes it. `admit`: the verb that admission plugins are
  * called with; absent: not at all.
  */

@@ -1,6 +1,6 @@
 import type { ObjectMeta } from '../../../shared/generated/types.ts';
 
-/** Takes out owners that stand twice in an object's metadata, with Kubernetes' warning. A patch is told of them as of what its object became. */
+/** Removes repeated owner references, with Kubernetes' warning, whose words differ between an object and the result of a patch. */
 export function dropRepeatedOwners(meta: ObjectMeta, warnings: string[], written: 'object' | 'patch' = 'object'): void {
   const owners = meta.ownerReferences ?? [];
   if (owners.length < 2) return;

@@ -4,15 +4,14 @@ import { tickKey } from '../../store/keys.ts';
 import type { Store } from '../../store/store.ts';
 
 /**
- * Consistent reads from the cache: a reader learns the store's revision by a quorum read that began after the reader
- * came, and waits until the cache shows it. One quorum read serves all who came before it began, so their number
- * costs the store nothing.
+ * Consistent reads from the cache (etcd's ReadIndex): a reader gets the store's revision by a quorum read that begins after its
+ * call, and waits until the cache shows it. One quorum read serves all readers that called before it began.
  */
 export class ReadIndex {
   readonly #deps: { readonly store: Store; readonly cache: WatchCache };
-  /** The newest revision that a write of this process got. */
+  /** The newest revision of this process' writes. */
   #written = 0;
-  /** A read that has not begun yet, and whom it will serve. */
+  /** A quorum read that has not begun yet. */
   #next: Promise<number> | undefined;
   #running: Promise<unknown> = Promise.resolve();
 
@@ -36,13 +35,13 @@ export class ReadIndex {
   /** Resolves when the cache shows `revision`. */
   async waitFor(revision: number, signal: AbortSignal): Promise<void> {
     const { cache } = this.#deps;
-    // At 0 it has not been loaded: then there is nothing to show yet, whatever is asked for.
+    // At 0 the cache has not been loaded.
     if (cache.revision > 0 && cache.revision >= revision) return;
     await cache.waitFor(revision, signal);
   }
 
   async #schedule(): Promise<number> {
-    // While one read runs, those who come wait for the one after it: theirs must begin after they came.
+    // Readers that call while a quorum read runs wait for the next one, as theirs must begin after the call.
     await this.#running.catch(() => undefined);
     this.#next = undefined;
     const read = this.#deps.store.get(tickKey);

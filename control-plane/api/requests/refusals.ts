@@ -4,7 +4,7 @@ import type { KindEntry } from '../../../shared/kinds/table.ts';
 import { invalidError, required } from '../../../shared/schema/causes.ts';
 import { printPath } from '../managed-fields/field-set.ts';
 
-/** The pipeline's refusals in Kubernetes' words (apimachinery, `api/errors`). */
+// Errors in Kubernetes' words (apimachinery, `api/errors`).
 
 type Resource = Pick<KindEntry, 'plural' | 'group'>;
 
@@ -25,7 +25,7 @@ export function alreadyExists(entry: Resource, name: string): ApiError {
   );
 }
 
-/** Of an object whose name was to be made up: the client may just ask again. */
+/** No generated name was free: the client may try again. */
 export function nameConflict(entry: Resource, name: string): ApiError {
   const { message } = alreadyExists(entry, name);
   return new ApiError('AlreadyExists', `${message}, the server was not able to generate a unique name for the object`, {
@@ -34,7 +34,7 @@ export function nameConflict(entry: Resource, name: string): ApiError {
   });
 }
 
-/** Of an update that does not say what it replaces, where Kubernetes wants it to. */
+/** An update without a resourceVersion, of a kind for which Kubernetes requires one. */
 export function unversioned({ plural, group }: Resource, name: string): ApiError {
   const message = 'Invalid value: 0x0: must be specified for an update';
   return invalidError({ kind: plural, group }, name, [
@@ -58,10 +58,10 @@ export function modified(entry: Resource, name: string): ApiError {
   );
 }
 
-/** Fields that a conflict names; of more it gives the number. */
+/** Fields that a conflict names; of further ones it has the number. */
 const maxConflicts = 256;
 
-/** An apply that would change what others own, in the words of Kubernetes' field manager. */
+/** An apply that would change fields of other managers, in the words of Kubernetes' field manager. */
 export function applyConflict(conflicts: readonly OwnedField[]): ApiError {
   const causes = conflicts.slice(0, maxConflicts).map(({ entry: owner, path }) => ({
     reason: 'FieldManagerConflict',
@@ -71,7 +71,7 @@ export function applyConflict(conflicts: readonly OwnedField[]): ApiError {
   return new ApiError('Conflict', conflictMessage(conflicts), { causes });
 }
 
-/** Kubernetes' refusal of an apply by nobody. */
+/** Kubernetes' error for an apply without a field manager. */
 export function needsManager(): ApiError {
   return invalidError({ kind: 'PatchOptions', group: 'meta.k8s.io' }, '', [
     required('fieldManager', 'is required for apply patch'),
@@ -101,7 +101,7 @@ function printManager({ manager = '', operation, apiVersion, subresource }: Owne
   return operation === 'Update' ? `${name} using ${apiVersion}` : name;
 }
 
-/** A refusal of what the object asks for; with a cause, when the rule has a name of its own. */
+/** A write that a rule of the cluster forbids; with a cause, when Kubernetes gives it one. */
 export function forbidden(
   entry: Resource,
   name: string,
@@ -118,7 +118,7 @@ export function badRequest(message: string): ApiError {
   return new ApiError('BadRequest', message);
 }
 
-/** In the words that a client has for a path that takes other methods only. */
+/** A path that has other methods only. */
 export function notAllowed(): ApiError {
   return new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
 }

@@ -11,10 +11,10 @@ import {
 import type { ListQuery } from '../api.ts';
 import { badRequest } from './refusals.ts';
 
-/** What a list or a watch is limited to. */
+/** The objects that a list or a watch is limited to. */
 export interface Selection {
   readonly namespace?: string;
-  /** The only name that can match, when the field selector says so. */
+  /** The only name that can match, by the field selector. */
   readonly name?: string;
   readonly fields: readonly FieldRequirement[];
   /** False when every object of the namespace matches. */
@@ -22,13 +22,13 @@ export interface Selection {
   matches(object: KubeObject): boolean;
 }
 
-/** Throws BadRequest for selectors that can't be read and for fields that the kind can't be selected by. */
+/** Throws BadRequest for a selector with a syntax error, and for fields that the kind cannot be selected by. */
 export function selectionOf(entry: KindDef, query: Partial<ListQuery>): Selection {
   const labels = query.labelSelector ? parseLabelSelector(query.labelSelector) : undefined;
-  const asked = query.fieldSelector ? parseFieldSelector(query.fieldSelector) : [];
-  for (const { path } of asked) checkField(entry, path);
+  const requirements = query.fieldSelector ? parseFieldSelector(query.fieldSelector) : [];
+  for (const { path } of requirements) checkField(entry, path);
   const names = entry.conversion?.fields;
-  const fields = names ? asked.map((one) => ({ ...one, path: names[one.path] ?? one.path })) : asked;
+  const fields = names ? requirements.map((one) => ({ ...one, path: names[one.path] ?? one.path })) : requirements;
   const only = (path: string): string | undefined =>
     fields.find((requirement) => requirement.equal && requirement.path === path)?.value;
   const namespace = entry.namespaced ? query.namespace || only('metadata.namespace') : undefined;
@@ -57,7 +57,7 @@ function checkField(entry: KindDef, path: string): void {
   const usual = selectableFields.length === 0;
   if (path === 'metadata.name' || (path === 'metadata.namespace' && (namespaced || usual))) return;
   if (selectableFields.includes(path)) return;
-  // Two wordings, as in Kubernetes: a kind with fields of its own has a function for them, the others share one.
+  // Two wordings, as in Kubernetes: kinds with selectable fields have one, all others have the other.
   throw badRequest(
     usual
       ? `${JSON.stringify(path)} is not a known field selector: only "metadata.name", "metadata.namespace"`
@@ -65,7 +65,7 @@ function checkField(entry: KindDef, path: string): void {
   );
 }
 
-/** Fields whose absence means a value, and fields that are not where their name says. */
+/** Fields with a default, and fields whose path in the object is not their name. */
 const special: Readonly<Record<string, (object: KubeObject) => unknown>> = {
   'spec.unschedulable': (object) => at(object, 'spec.unschedulable') ?? false,
   'spec.hostNetwork': (object) => at(object, 'spec.hostNetwork') ?? false,

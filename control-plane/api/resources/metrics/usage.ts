@@ -9,20 +9,19 @@ import type { Core } from '../../requests/core.ts';
 import { notFound } from '../../requests/refusals.ts';
 import type { KindHandlers } from '../../requests/unstored.ts';
 
-/** The newest that is known of `nodes` (of all, when none are named) and their pods, by node. Never rejects. */
+/** The latest usage of `nodes` (all of them, if none is named) and their pods, by node. Never rejects. */
 export type UsageSource = (nodes: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, LatestUsage>>;
 
 /**
- * metrics.k8s.io, in the words of metrics-server: what nodes and pods use. Nothing of it is stored. An object that exists and is not
- * measured (yet) is left out of a list, and NotFound by name. A node may say what it likes of its usage, but only of pods that are
- * bound to it.
+ * metrics.k8s.io, as metrics-server answers it; nothing is stored. A list leaves out objects that have not been measured, and a get
+ * of one is NotFound. A node's report counts only for the node itself and the pods that are bound to it.
  */
 export function usageHandlers(source: UsageSource): KindHandlers {
   return {
     NodeMetrics: {
       async list({ core, context: { signal } }) {
-        const known = await source([], signal);
-        return present(all<Node>(core, 'Node').map((node) => nodeMetrics(core, node, known)));
+        const usage = await source([], signal);
+        return present(all<Node>(core, 'Node').map((node) => nodeMetrics(core, node, usage)));
       },
       async get({ core, context: { signal }, name }) {
         const node = core.cached(kindNamed('Node'), undefined, name)?.object as Node | undefined;
@@ -32,24 +31,24 @@ export function usageHandlers(source: UsageSource): KindHandlers {
     },
     PodMetrics: {
       async list({ core, context: { signal }, namespace }) {
-        const known = await source([], signal);
-        return present(all<Pod>(core, 'Pod', namespace).map((pod) => podMetrics(core, pod, known)));
+        const usage = await source([], signal);
+        return present(all<Pod>(core, 'Pod', namespace).map((pod) => podMetrics(core, pod, usage)));
       },
       async get({ core, context: { signal }, name, namespace }) {
         const pod = core.cached(kindNamed('Pod'), namespace, name)?.object as Pod | undefined;
         if (!pod) throw notFound(kindNamed('Pod'), name);
         const { nodeName } = pod.spec;
-        const known = nodeName ? await source([nodeName], signal) : new Map<string, LatestUsage>();
-        return podMetrics(core, pod, known) ?? unmeasured('podmetrics', `${namespace}/${name}`);
+        const usage = nodeName ? await source([nodeName], signal) : new Map<string, LatestUsage>();
+        return podMetrics(core, pod, usage) ?? unmeasured('podmetrics', `${namespace}/${name}`);
       },
     },
   };
 }
 
-type Known = ReadonlyMap<string, LatestUsage>;
+type Latest = ReadonlyMap<string, LatestUsage>;
 
-function nodeMetrics(core: Core, { metadata }: Node, known: Known): NodeMetrics | undefined {
-  const report = known.get(metadata.name);
+function nodeMetrics(core: Core, { metadata }: Node, latest: Latest): NodeMetrics | undefined {
+  const report = latest.get(metadata.name);
   if (!report || report.node.windowMs <= 0) return undefined;
   return {
     apiVersion,
@@ -60,10 +59,10 @@ function nodeMetrics(core: Core, { metadata }: Node, known: Known): NodeMetrics 
 }
 
 /** Only a pod all of whose running containers were measured: half of it would look like a pod that does little. */
-function podMetrics(core: Core, pod: Pod, known: Known): PodMetrics | undefined {
+function podMetrics(core: Core, pod: Pod, latest: Latest): PodMetrics | undefined {
   const { metadata, spec, status } = pod;
   if (status?.phase !== 'Running' || !spec.nodeName) return undefined;
-  const report = known.get(spec.nodeName);
+  const report = latest.get(spec.nodeName);
   const usage = report?.pods.get(metadata.uid);
   if (!report || !usage || usage.containers.length === 0) return undefined;
   return {

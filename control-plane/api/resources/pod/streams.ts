@@ -40,7 +40,7 @@ function nodeOf({ metadata, spec }: Pod): string {
   return spec.nodeName;
 }
 
-/** What the node is asked for. BadRequest when the pod has no such container, or the query asks for nothing. */
+/** The request to the node. Throws BadRequest if the pod has no such container, or the query names no stream. */
 export function streamRequest(pod: Pod, query: ConnectQuery): StreamRequest {
   const of = { namespace: pod.metadata.namespace ?? '', pod: pod.metadata.name, uid: pod.metadata.uid };
   if (query.type === 'portforward') {
@@ -60,7 +60,7 @@ export function streamRequest(pod: Pod, query: ConnectQuery): StreamRequest {
   return { stream: 'exec', parameters: { ...parameters, command: [...command] } };
 }
 
-/** kubectl's sentences: what has ended has no process to join. */
+/** A completed pod has no process to join. The messages are kubectl's. */
 function refuseCompleted(pod: Pod, type: 'exec' | 'attach'): void {
   const phase = pod.status?.phase;
   if (phase !== 'Succeeded' && phase !== 'Failed') return;

@@ -68,7 +68,7 @@ export function portsOfEndpoints(
   });
 }
 
-/** Where a service's port leads by its selector: the pods that are ready, as nobody writes it down in Endpoints yet. */
+/** The pods that a service's port leads to by its selector: those that are ready. No controller writes Endpoints yet. */
 export function portsOfPods({ spec }: Service, portName: string, selected: readonly Pod[]): PodPort[] {
   const servicePort = spec?.ports?.find(({ name = '' }) => name === portName);
   if (!servicePort) return [];

@@ -20,7 +20,7 @@ import {
   serves,
 } from './names.ts';
 
-/** What the kubelet listens on, by which people may name it. */
+/** The kubelet's port, which a client may name. */
 const kubeletPort = 10_250;
 
 /** `pods/NAME/proxy`. NAME may hold a scheme and a port. */
@@ -66,13 +66,13 @@ async function proxyOfPod(request: ObjectRequest): Promise<Backend> {
   const said = port || String(firstPort(pod) ?? '');
   const host = said === '' ? bracketed(address) : `${bracketed(address)}:${said}`;
   const number = said === '' ? (scheme === 'https' ? 443 : 80) : Number(said);
-  const known = Number.isInteger(number) && number > 0 && number < 65_536;
+  const valid = Number.isInteger(number) && number > 0 && number < 65_536;
   const why = /^\d+$/.test(said) ? `address ${said}: invalid port` : `lookup tcp/${said}: unknown port`;
   return {
     scheme,
     host,
     node: pod.spec.nodeName ?? '',
-    stream: known ? forwardTo({ pod, address, port: number }) : unavailable(`dial tcp: ${why}`),
+    stream: valid ? forwardTo({ pod, address, port: number }) : unavailable(`dial tcp: ${why}`),
   };
 }
 

@@ -39,7 +39,7 @@ function accessOf(
   return { allowed, ...(reason ? { reason } : {}) };
 }
 
-/** Exactly one of the two is there: the kind's rules say so. */
+/** Exactly one of the two is set: validation of the kind checks it. */
 function attributesOf({ resourceAttributes, nonResourceAttributes }: SelfSubjectAccessReviewSpec): Attributes {
   if (!resourceAttributes) {
     const { path = '', verb = '' } = nonResourceAttributes ?? {};
@@ -48,12 +48,17 @@ function attributesOf({ resourceAttributes, nonResourceAttributes }: SelfSubject
   const { verb = '', group = '', resource = '', subresource, namespace, name, fieldSelector } = resourceAttributes;
   const fields = fieldSelector && fieldsOf(fieldSelector);
   return {
-    ...{ verb, group, resource, subresource: subresource || undefined, namespace: namespace || undefined, name },
+    verb,
+    group,
+    resource,
+    subresource: subresource || undefined,
+    namespace: namespace || undefined,
+    name,
     ...(fields ? { fields } : {}),
   };
 }
 
-/** A selector only ever narrows what is asked for: what cannot be read of it is left out, as in Kubernetes. */
+/** A selector only narrows the request: a part that cannot be parsed is left out, as in Kubernetes. */
 function fieldsOf({
   rawSelector,
   requirements = [],

@@ -6,14 +6,14 @@ import { badRequest } from '../../requests/refusals.ts';
 import type { KindHandler } from '../../requests/unstored.ts';
 import { userInfoOf } from '../reviews/self.ts';
 
-/** Says whose a token is. `own`: the audiences that the API server itself is. */
-export function tokenReview(reviewers: readonly TokenReviewer[], own: readonly string[]): KindHandler {
+/** Answers whose a token is. `serverAudiences`: those of the API server, for reviews that name none. */
+export function tokenReview(reviewers: readonly TokenReviewer[], serverAudiences: readonly string[]): KindHandler {
   return {
     async create(_request, draft) {
       const { spec, ...review } = draft as TokenReview;
       if (!spec.token) throw badRequest('token is required for TokenReview in authentication');
-      const asked = spec.audiences?.length ? spec.audiences : own;
-      return { ...review, spec, status: await statusOf(reviewers, spec.token, asked) } as KubeObject;
+      const audiences = spec.audiences?.length ? spec.audiences : serverAudiences;
+      return { ...review, spec, status: await statusOf(reviewers, spec.token, audiences) } as KubeObject;
     },
   };
 }
