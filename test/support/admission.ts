@@ -1,15 +1,24 @@
-import type { Admission, Present, Reader } from '../../control-plane/api/admission/plugin.ts';
+import type { AdmissionRequest, Reader, StateReader } from '../../control-plane/api/admission/plugin.ts';
 import type { State } from '../../control-plane/api/requests/codec.ts';
 import { objectKey } from '../../control-plane/store/keys.ts';
 import type { Container, Kind, KindMap, Pod } from '../../shared/generated/types.ts';
 import { kindNamed } from '../../shared/kinds/index.ts';
 import type { KubeObject } from '../../shared/object.ts';
 
-/** A request as admission plugins see it: a create in the namespace `a`, of whatever name, unless told otherwise. */
-export function requestOf(kind: Kind, more: Partial<Admission> = {}): Admission & { readonly warnings: string[] } {
+/** A request as admission plugins see it: by default a create in the namespace `a`. */
+export function requestOf(
+  kind: Kind,
+  more: Partial<AdmissionRequest> = {},
+): AdmissionRequest & { readonly warnings: string[] } {
   const entry = kindNamed(kind);
   return {
-    ...{ identity: { user: 'ann', groups: [] }, verb: 'create', entry, name: 'x', dryRun: false, now: 0 },
+    identity: { user: 'ann', groups: [] },
+    verb: 'create',
+    entry,
+    name: 'x',
+    dryRun: false,
+    now: 0,
+    signal: new AbortController().signal,
     ...(entry.namespaced ? { namespace: 'a' } : {}),
     ...more,
     warnings: [],
@@ -31,7 +40,7 @@ export function readerOf(objects: readonly KubeObject[]): Reader {
 }
 
 /** The same objects as the store holds them, each at the revision that it says. */
-export function presentOf(objects: readonly KubeObject[]): Present {
+export function statesOf(objects: readonly KubeObject[]): StateReader {
   const reader = readerOf(objects);
   const state = (object: KubeObject | undefined): State | undefined =>
     object && { object, revision: Number(object.metadata.resourceVersion) };

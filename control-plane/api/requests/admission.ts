@@ -1,8 +1,8 @@
-import type { Admission } from '../admission/plugin.ts';
+import type { AdmissionRequest, AdmissionVerb } from '../admission/plugin.ts';
 import type { WriteRequest } from './request.ts';
 
 /** The request as admission plugins see it. `now`: milliseconds since the epoch. */
-export function admissionOf(request: WriteRequest, verb: Admission['verb'], now: number): Admission {
+export function admissionOf(request: WriteRequest, verb: AdmissionVerb, now: number): AdmissionRequest {
   const { context, def, subresource, namespace, name, options } = request;
   return {
     identity: context.identity,
@@ -15,5 +15,6 @@ export function admissionOf(request: WriteRequest, verb: Admission['verb'], now:
     warnings: context.warnings,
     audit: context.audit,
     now,
+    signal: context.signal,
   };
 }

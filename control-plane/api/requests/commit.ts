@@ -1,18 +1,14 @@
-import { backoffMs } from '../../../shared/backoff.ts';
 import type { Kind } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
-import type { Guard, Item, Txn, TxnResult, Write } from '../../store/store.ts';
-import type { Charges } from '../admission/charges.ts';
+import type { Guard, Txn, TxnResult, Write } from '../../store/store.ts';
+import type { AdmissionRequest } from '../admission/plugin.ts';
 import type { RequestContext } from '../api.ts';
 import { encodeObject, type State } from './codec.ts';
 import type { Core } from './core.ts';
+import type { Observed } from './observed.ts';
 import type { WriteCore } from './write-core.ts';
 import type { Contribution } from './write-hook.ts';
-
-/** After this many refused transactions in a row a write waits before it tries again. */
-const eagerTries = 3;
-const wait = { firstMs: 1, capMs: 50 };
 
 /** One change of one object. */
 export interface ObjectWrite {
@@ -24,10 +20,11 @@ export interface ObjectWrite {
   readonly after: KubeObject | undefined;
   /** What must hold besides the state of the object. */
   readonly guards?: readonly Guard[];
-  readonly charges: Charges | undefined;
+  /** As which admission plugins contribute. Absent: they do not. */
+  readonly admission: AdmissionRequest | undefined;
   readonly dryRun: boolean;
   /** What refused transactions of this write showed; `commit` adds to it. */
-  readonly observed: Map<string, Item | undefined>;
+  readonly observed: Observed;
 }
 
 export type Committed =
@@ -41,7 +38,7 @@ export type Committed =
  * without its writes. Throws what hooks and plugins refuse.
  */
 export async function commit(core: WriteCore, context: RequestContext, write: ObjectWrite): Promise<Committed> {
-  const { key, before, charges, dryRun, observed } = write;
+  const { key, before, admission, dryRun, observed } = write;
   const own: Guard = { key, revision: before?.revision ?? 0 };
   const parts = contributionsOf(core, context, write);
   let { after } = write;
@@ -64,12 +61,14 @@ export async function commit(core: WriteCore, context: RequestContext, write: Ob
   }
   const txn: Txn = { guards, writes };
   const object = after ?? before?.object;
-  const result = await (charges && object ? charges.commit(txn, object, before?.object) : core.store.txn(txn));
+  const result = await (admission && object
+    ? core.admission.commit({ request: admission, txn, observed, object, old: before?.object })
+    : core.store.txn(txn));
   if (result.ok) {
     if (!dryRun) core.reads.atLeast(result.revision);
     return { ok: true, revision: result.revision, object: after, text };
   }
-  for (const guard of guards) observed.set(guard.key, result.current.get(guard.key));
+  for (const guard of guards) observed.record(guard.key, result.current.get(guard.key), result.revision);
   const isCurrent = (result.current.get(key)?.revision ?? 0) === own.revision;
   if (isCurrent) for (const part of parts) part.refused?.(result.current);
   return { ok: false };
@@ -95,14 +94,4 @@ export async function commitEach(core: Core, txns: readonly Txn[]): Promise<TxnR
   const results = await core.store.txns(txns);
   for (const result of results) if (result.ok) core.reads.atLeast(result.revision);
   return results;
-}
-
-/** Waits after a refused transaction: not at first, then longer and longer. `attempt`: from 0. Throws when the request is aborted. */
-export async function backOff(
-  { clock, random }: WriteCore,
-  { signal }: RequestContext,
-  attempt: number,
-): Promise<void> {
-  signal.throwIfAborted();
-  if (attempt >= eagerTries) await clock.sleep(backoffMs(attempt - eagerTries, wait, random), signal);
 }

@@ -6,17 +6,18 @@ import { warningsOf } from '../../../shared/kinds/warnings/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { nameSuffix, uuid } from '../../../shared/random.ts';
 import { objectKey } from '../../store/keys.ts';
-import type { Guard, Item } from '../../store/store.ts';
-import { type Charges, chargesOf } from '../admission/charges.ts';
-import { readerWith } from '../admission/read-missing.ts';
+import type { Guard } from '../../store/store.ts';
+import type { AdmissionRequest } from '../admission/plugin.ts';
 import type { WriteResult } from '../api.ts';
 import { trackNew, writerOf } from '../managed-fields/tracking.ts';
 import { admissionOf } from './admission.ts';
-import { answerText, decodeItem } from './codec.ts';
-import { backOff, commit } from './commit.ts';
+import { backOff } from './back-off.ts';
+import { answerText } from './codec.ts';
+import { commit } from './commit.ts';
 import { checkCreate, decodeBody } from './decode.ts';
 import { countedBy } from './generation.ts';
 import { checkNamespace, liveNamespace } from './live-namespace.ts';
+import { Observed } from './observed.ts';
 import { dropRepeatedOwners } from './owner-references.ts';
 import { alreadyExists, badRequest, modified, nameConflict } from './refusals.ts';
 import type { WriteRequest } from './request.ts';
@@ -57,18 +58,18 @@ export async function createObject(
   if (track) track(draft);
   else trackNew(def, draft, writerOf({ def, context, options }, now), core.fieldSets);
   const admission = admissionOf({ ...request, namespace: meta.namespace, name: meta.name }, 'create', now);
-  const missing = core.admission.missing(admission, draft);
-  core.admission.mutate(admission, draft, missing.length > 0 ? await readerWith(core, missing) : undefined);
+  const mutating = core.admission.mutate(admission, draft);
+  if (mutating) await mutating;
   if (prefix) def.strategy.nameGenerated?.(draft);
   def.strategy.prepareCreate?.(draft);
   checkCreate(served, draft);
   warnings.push(...warningsOf(def.kind, draft));
   if (def.inert) warnings.push(inertWarning(def.kind, def.inert));
-  core.admission.validate(admission, draft);
+  const validating = core.admission.validate(admission, draft);
+  if (validating) await validating;
   for (let attempt = 1; ; attempt++) {
     try {
-      const charges = chargesOf(core, { ...admission, name: draft.metadata.name }, context.signal);
-      return await insert(request, draft, charges);
+      return await insert(request, draft, { ...admission, name: draft.metadata.name });
     } catch (error) {
       if (!isApiError(error, 'AlreadyExists') || !meta.generateName) throw error;
       if (!prefix || attempt >= nameTries) throw nameConflict(def, draft.metadata.name);
@@ -84,31 +85,30 @@ function inertWarning(kind: string, what: string): string {
 }
 
 /** Stores a new object: its key must be free, and its namespace must still be the one that was found alive. */
-async function insert(request: WriteRequest, draft: KubeObject, charges: Charges | undefined): Promise<WriteResult> {
-  const { core, context, options } = request;
+async function insert(request: WriteRequest, draft: KubeObject, admission: AdmissionRequest): Promise<WriteResult> {
+  const { core, context } = request;
   const def = request.def.stored;
   const { name, namespace } = draft.metadata;
   const key = objectKey(def, namespace, name);
   const namespaceKey = objectKey(core.kind('Namespace'), undefined, namespace ?? '');
   let namespaceState = await liveNamespace(core, def, draft);
+  const { dryRun } = admission;
+  const observed = new Observed();
   // The cache that plugins read may not show the namespace yet.
-  if (namespaceState) charges?.learn(namespaceKey, namespaceState);
-  const dryRun = options.dryRun ?? false;
-  const observed = new Map<string, Item | undefined>();
+  if (namespaceState) observed.recordState(namespaceKey, namespaceState);
   for (let attempt = 0; attempt < maxTries; attempt++) {
-    if (attempt > 0) await backOff(core, context, attempt);
+    if (attempt > 0) await backOff(core, attempt, context.signal);
     const guards: Guard[] = namespaceState ? [{ key: namespaceKey, revision: namespaceState.revision }] : [];
-    const committed = await commit(core, context, { def, key, after: draft, guards, charges, dryRun, observed });
+    const committed = await commit(core, context, { def, key, after: draft, guards, admission, dryRun, observed });
     if (committed.ok) {
       const { object = draft, revision, text } = committed;
       if (dryRun) return { object, outcome: 'created' };
       object.metadata.resourceVersion = String(revision);
       return { object, outcome: 'created', text: answerText(text, revision) };
     }
-    if (observed.get(key)) throw alreadyExists(def, name);
+    if (observed.exists(key)) throw alreadyExists(def, name);
     // The namespace may have changed since it was read.
-    const item = observed.get(namespaceKey);
-    if (namespace) namespaceState = checkNamespace(def, name, namespace, item && decodeItem(item));
+    if (namespace) namespaceState = checkNamespace(def, name, namespace, observed.state(namespaceKey));
   }
   throw modified({ plural: 'namespaces', group: '' }, namespace ?? '');
 }

@@ -1,5 +1,6 @@
 import type { DeleteOptions, StatusCause } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
+import type { KubeObject } from '../../../shared/object.ts';
 import { invalid, invalidError, notSupported } from '../../../shared/schema/causes.ts';
 import type { WriteResult } from '../api.ts';
 import { admissionOf } from './admission.ts';
@@ -23,12 +24,15 @@ export async function deleteObject(request: WriteRequest, options: DeleteOptions
   const deletion: WriteRequest = { ...request, options: { dryRun: (options.dryRun?.length ?? 0) > 0 } };
   const admission = admissionOf(deletion, subresource ? 'create' : 'delete', now);
   warnOfPropagation(def, options, context.warnings);
+  const plan = (current: KubeObject): DeletionStep => {
+    checkDeletePreconditions(def, current, options);
+    return planDeletion(current, def, options, now);
+  };
   const { object, removed } = await guardedUpdate(
     deletion,
-    (current): DeletionStep => {
-      core.admission.validate(admission, undefined, current);
-      checkDeletePreconditions(def, current, options);
-      return planDeletion(current, def, options, now);
+    (current) => {
+      const validating = core.admission.validate(admission, undefined, current);
+      return validating ? validating.then(() => plan(current)) : plan(current);
     },
     subresource ? 'create' : undefined,
   );

@@ -1,12 +1,11 @@
 import { warningsOf } from '../../../shared/kinds/warnings/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { objectKey } from '../../store/keys.ts';
-import type { Item } from '../../store/store.ts';
-import { chargesOf } from '../admission/charges.ts';
 import { admissionOf } from './admission.ts';
-import { decodeItem } from './codec.ts';
-import { backOff, commit } from './commit.ts';
+import { backOff } from './back-off.ts';
+import { commit } from './commit.ts';
 import { isReadyToGo } from './deletion.ts';
+import { Observed } from './observed.ts';
 import { modified, notFound } from './refusals.ts';
 import type { WriteRequest } from './request.ts';
 
@@ -32,18 +31,17 @@ export interface Outcome {
  */
 export async function guardedUpdate(
   request: WriteRequest,
-  decide: (object: KubeObject) => Change,
+  decide: (object: KubeObject) => Change | Promise<Change>,
   admit?: 'create' | 'update',
 ): Promise<Outcome> {
   const { core, context, namespace, name, subresource, options } = request;
   const def = request.def.stored;
   const dryRun = options.dryRun ?? false;
   const admission = admit && admissionOf(request, admit, core.clock.now());
-  const charges = admission && chargesOf(core, admission, context.signal);
   const key = objectKey(def, namespace, name);
   let state = core.cached(def, namespace, name);
   let current = false;
-  const observed = new Map<string, Item | undefined>();
+  const observed = new Observed();
   for (let attempt = 0; attempt < maxTries; attempt++) {
     if (!state) {
       if (current) throw notFound(def, name);
@@ -53,8 +51,12 @@ export async function guardedUpdate(
     }
     let change: Change;
     try {
-      change = decide(state.object);
-      if (admission && change.type === 'put') core.admission.validate(admission, change.object, state.object);
+      const deciding = decide(state.object);
+      change = deciding instanceof Promise ? await deciding : deciding;
+      if (admission && change.type === 'put') {
+        const validating = core.admission.validate(admission, change.object, state.object);
+        if (validating) await validating;
+      }
     } catch (error) {
       if (current) throw error;
       state = undefined;
@@ -66,7 +68,7 @@ export async function guardedUpdate(
       continue;
     }
     const after = change.type === 'put' && !isReadyToGo(change.object, def) ? change.object : undefined;
-    const write = { def, key, before: state, after, charges, dryRun, observed };
+    const write = { def, key, before: state, after, admission, dryRun, observed };
     const committed = await commit(core, context, write);
     if (committed.ok) {
       const { object, revision } = committed;
@@ -80,10 +82,9 @@ export async function guardedUpdate(
       return { object, removed: false };
     }
     // The refusal shows the state that the store has now.
-    const item = observed.get(key);
-    state = item && decodeItem(item);
+    state = observed.state(key);
     current = true;
-    await backOff(core, context, attempt);
+    await backOff(core, attempt, context.signal);
   }
   throw modified(def, name);
 }

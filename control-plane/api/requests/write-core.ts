@@ -1,6 +1,5 @@
 import { SharedFieldSets } from '../../store/cache/field-sets.ts';
 import { AdmissionChain } from '../admission/chain.ts';
-import { Lanes } from '../admission/lanes.ts';
 import type { AdmissionPlugin } from '../admission/plugin.ts';
 import { Core, type CoreDeps } from './core.ts';
 import type { WriteHook } from './write-hook.ts';
@@ -14,14 +13,13 @@ export interface WriteCoreDeps extends CoreDeps {
 /** What every write needs: admission, and what is stored along with an object. */
 export class WriteCore extends Core {
   readonly admission: AdmissionChain;
-  readonly lanes = new Lanes();
   /** Of the objects that are created here. */
   readonly fieldSets = new SharedFieldSets();
   readonly writeHooks: readonly WriteHook[];
 
   constructor(deps: WriteCoreDeps) {
     super(deps);
-    this.admission = new AdmissionChain(deps.plugins, deps.cache);
+    this.admission = new AdmissionChain(deps.plugins, deps);
     this.writeHooks = deps.writeHooks;
   }
 }

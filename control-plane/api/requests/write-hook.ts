@@ -3,6 +3,7 @@ import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { Guard, Item, Write } from '../../store/store.ts';
 import type { Identity } from '../auth/identity.ts';
+import type { Observed } from './observed.ts';
 
 /** One change of one object, before it is stored. Both states are shared: a hook must not change them. */
 export interface ObjectChange {
@@ -14,9 +15,6 @@ export interface ObjectChange {
   readonly after: KubeObject | undefined;
 }
 
-/** Keys as the store showed them when it refused a transaction of the same write; undefined: no such key. */
-export type Observed = ReadonlyMap<string, Item | undefined>;
-
 /**
  * What is stored along with the objects of some kinds, in the object's own transaction. The table of all hooks is
  * `resources/write-hooks.ts`.
@@ -24,7 +22,7 @@ export type Observed = ReadonlyMap<string, Item | undefined>;
 export interface WriteHook {
   /** Absent: all kinds. */
   readonly kinds?: readonly Kind[];
-  /** Called before each transaction of a write. Throws ApiError to refuse the write. */
+  /** Called before each transaction of a write. `observed`: what earlier ones showed. Throws ApiError to refuse the write. */
   contribute(change: ObjectChange, observed: Observed): Contribution | undefined;
 }
 

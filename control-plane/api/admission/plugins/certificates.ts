@@ -6,7 +6,7 @@ import { invalid, invalidError } from '../../../../shared/schema/causes.ts';
 import { reservedGroups } from '../../../../shared/well-known.ts';
 import type { Authorizer, Identity } from '../../auth/identity.ts';
 import { forbidden } from '../../requests/refusals.ts';
-import type { Admission, AdmissionPlugin } from '../plugin.ts';
+import type { AdmissionPlugin, AdmissionRequest } from '../plugin.ts';
 
 /** The signer of certificates that clients show to the API server. */
 const clientSigner = 'kubernetes.io/kube-apiserver-client';
@@ -24,7 +24,7 @@ export function certificates(authorizer: Authorizer): AdmissionPlugin {
       return authorizer.authorize(identity, attributes).allowed;
     });
   };
-  const demand = ({ identity, entry, name }: Admission, verb: string, signer: string): void => {
+  const demand = ({ identity, entry, name }: AdmissionRequest, verb: string, signer: string): void => {
     if (allowed(identity, verb, signer)) return;
     throw forbidden(entry, name, `user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`);
   };
@@ -62,7 +62,7 @@ function setRequestor(spec: CertificateSigningRequest['spec'], { user, uid, grou
   if (extra) spec.extra = Object.fromEntries(Object.entries(extra).map(([name, values]) => [name, [...values]]));
 }
 
-function checkRequest({ entry, name }: Admission, { spec }: CertificateSigningRequest): void {
+function checkRequest({ entry, name }: AdmissionRequest, { spec }: CertificateSigningRequest): void {
   let subject: RequestedSubject;
   try {
     subject = readSigningRequest(Buffer.from(spec.request, 'base64').toString('latin1')).subject;

@@ -18,7 +18,7 @@ describe('the priority of a pod', () => {
     stored('PriorityClass', name, { value, ...more });
   const made = (spec: object, ...classes: PriorityClass[]): Pod => {
     const pod = podOf(spec);
-    priority.mutate?.(requestOf('Pod'), pod, undefined, readerOf(classes));
+    void priority.mutate?.(requestOf('Pod'), pod, undefined, readerOf(classes));
     return pod;
   };
   const refused = (spec: object, ...classes: PriorityClass[]) => refusalOf(() => made(spec, ...classes));
@@ -49,7 +49,7 @@ describe('the priority of a pod', () => {
       expect(refusalOf(() => priority.mutate?.(requestOf('Pod'), pod, undefined, readerOf([])))).toBeUndefined();
     }
     const own = class_('x', 5);
-    priority.mutate?.(requestOf('PriorityClass'), own, undefined, readerOf([]));
+    void priority.mutate?.(requestOf('PriorityClass'), own, undefined, readerOf([]));
     expect(own).toEqual(class_('x', 5));
   });
 
@@ -74,7 +74,7 @@ describe('the class of an Ingress', () => {
   const known = (name: string, value = 'true') =>
     stored('IngressClass', name, { spec: {} }, { annotations: { [annotation]: value } });
   const made = (ingress: Ingress, ...classes: KubeObject[]) => {
-    defaultIngressClass.mutate?.(requestOf('Ingress'), ingress, undefined, readerOf(classes));
+    void defaultIngressClass.mutate?.(requestOf('Ingress'), ingress, undefined, readerOf(classes));
     return ingress.spec?.ingressClassName;
   };
   const ingress = (spec: object | undefined, annotations?: object) =>
@@ -99,7 +99,7 @@ describe('the class of a claim', () => {
   const known = (name: string, creationTimestamp?: string, value = 'true') =>
     stored('StorageClass', name, {}, { annotations: { [annotation]: value }, creationTimestamp });
   const made = (claim: PersistentVolumeClaim, ...classes: KubeObject[]) => {
-    defaultStorageClass.mutate?.(requestOf('PersistentVolumeClaim'), claim, undefined, readerOf(classes));
+    void defaultStorageClass.mutate?.(requestOf('PersistentVolumeClaim'), claim, undefined, readerOf(classes));
     return claim.spec?.storageClassName;
   };
   const claim = (spec: object | undefined, annotations?: object) =>
@@ -131,7 +131,7 @@ describe('the runtime class of a pod', () => {
   const overhead = { podFixed: { cpu: '100m', memory: '64Mi' } };
   const made = (spec: object, ...classes: RuntimeClass[]): Pod => {
     const pod = podOf(spec);
-    runtimeClass.mutate?.(requestOf('Pod'), pod, undefined, readerOf(classes));
+    void runtimeClass.mutate?.(requestOf('Pod'), pod, undefined, readerOf(classes));
     return pod;
   };
   const refused = (spec: object, ...classes: RuntimeClass[]) => refusalOf(() => made(spec, ...classes));

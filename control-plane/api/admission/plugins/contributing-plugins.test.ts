@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { Kind, ResourceQuota } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { seededRandom } from '../../../../shared/random.ts';
-import { podOf, presentOf, readerOf, refusalOf, requestOf, stored } from '../../../../test/support/admission.ts';
+import { podOf, readerOf, refusalOf, requestOf, statesOf, stored } from '../../../../test/support/admission.ts';
+import { writesOf } from '../../../../test/support/contributions.ts';
 import { binding, role } from '../../../../test/support/rbac.ts';
-import { AdmissionChain } from '../chain.ts';
-import type { Admission, Charge } from '../plugin.ts';
+import type { AdmissionRequest, Contribution } from '../plugin.ts';
 import { namespaceContents } from './namespace-contents.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { resourceQuota } from './resource-quota.ts';
@@ -16,9 +16,13 @@ describe('quotas', () => {
   const pod = podOf({
     containers: [{ name: 'c', image: 'i', resources: { requests: { cpu: '1', memory: '1Gi' } } }] as never,
   });
-  const charge = (object: KubeObject, known: readonly KubeObject[], more: Partial<Admission> = {}, old?: KubeObject) =>
-    resourceQuota.charge?.(requestOf(object.kind as Kind, more), object, old, presentOf(known), readerOf(known));
-  const written = (charged: Charge | undefined) =>
+  const charge = (
+    object: KubeObject,
+    known: readonly KubeObject[],
+    more: Partial<AdmissionRequest> = {},
+    old?: KubeObject,
+  ) => resourceQuota.contribute?.(requestOf(object.kind as Kind, more), object, old, statesOf(known), readerOf(known));
+  const written = (charged: Contribution | undefined) =>
     charged?.writes.map((write) => {
       const { metadata, status } = JSON.parse(write.type === 'put' ? write.value : '{}') as ResourceQuota;
       return [metadata.name, status?.used];
@@ -90,7 +94,7 @@ describe('quotas', () => {
   });
 
   test('send through one lane what any of them counts, and nothing else', () => {
-    const lane = (kind: Kind, ...known: KubeObject[]) => resourceQuota.lane?.(requestOf(kind), readerOf(known));
+    const lane = (kind: Kind, ...known: KubeObject[]) => resourceQuota.queue?.(requestOf(kind), readerOf(known));
     const [pods, services] = [quota('p', { pods: '9' }, {}), quota('s', { services: '9' }, {})];
     expect(lane('Pod', services, pods)).toBe('a');
     expect([lane('Pod', services), lane('Pod'), lane('Node', pods), lane('ConfigMap', pods)]).toEqual([
@@ -116,11 +120,11 @@ describe('a namespace', () => {
   const now = Date.parse('2026-05-05T05:05:05Z');
   const charge = (certificate: string | undefined, ...known: KubeObject[]) => {
     const plugin = namespaceContents({ random: seededRandom(1), rootCertificate: certificate });
-    const charged = plugin.charge?.(
+    const charged = plugin.contribute?.(
       requestOf('Namespace', { now }),
       stored('Namespace', 'a'),
       undefined,
-      presentOf(known),
+      statesOf(known),
       readerOf([]),
     );
     for (const guard of charged?.guards ?? []) expect(guard.revision).toBe(0);
@@ -150,11 +154,12 @@ describe('a namespace', () => {
     expect(new Set(charge('PEM').map(([, { metadata }]) => metadata.uid)).size).toBe(2);
   });
 
-  test('is charged for when it is made, and only then', () => {
-    const chain = new AdmissionChain([namespaceContents({ random: seededRandom(1) })], readerOf([]) as never);
-    expect(chain.charging(requestOf('Namespace'))).toHaveLength(1);
-    expect(chain.charging(requestOf('Namespace', { verb: 'update' }))).toEqual([]);
-    expect(chain.charging(requestOf('Pod'))).toEqual([]);
+  test('brings them along when it is created, and only then', async () => {
+    const contents = namespaceContents({ random: seededRandom(1) });
+    const written = (request: AdmissionRequest) => writesOf([contents], request, stored('Namespace', 'a'));
+    expect(await written(requestOf('Namespace'))).toHaveLength(1);
+    expect(await written(requestOf('Namespace', { verb: 'update' }))).toEqual([]);
+    expect(await written(requestOf('Pod'))).toEqual([]);
   });
 
   test('has no certificate where there is none, and keeps what is there already', () => {
@@ -171,7 +176,7 @@ describe('rights', () => {
     const { name, namespace } = object.metadata;
     const request = requestOf(object.kind as Kind, { name, namespace });
     try {
-      rbacEscalation.validate?.(request, object, old, readerOf(known));
+      void rbacEscalation.validate?.(request, object, old, readerOf(known));
     } catch (error) {
       return error as Error & { reason: string };
     }

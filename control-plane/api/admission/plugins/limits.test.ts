@@ -17,7 +17,7 @@ function pod(containers: readonly Resources[], initContainers: readonly Resource
 }
 
 function filled(made: Pod, ...ranges: LimitRange[]): Pod {
-  limitRanger.mutate?.(requestOf('Pod'), made, undefined, readerOf(ranges));
+  void limitRanger.mutate?.(requestOf('Pod'), made, undefined, readerOf(ranges));
   return made;
 }
 
@@ -77,7 +77,7 @@ describe('defaults', () => {
     expect(refusalOf(() => filled(hollow as Pod, defaults))).toBeUndefined();
     expect(refusalOf(() => filled({ ...hollow, spec: {} } as Pod, defaults))).toBeUndefined();
     const claim = stored('PersistentVolumeClaim', 'x', { spec: {} });
-    limitRanger.mutate?.(requestOf('PersistentVolumeClaim'), claim, undefined, readerOf([defaults]));
+    void limitRanger.mutate?.(requestOf('PersistentVolumeClaim'), claim, undefined, readerOf([defaults]));
     expect(claim.spec).toEqual({});
     const { resources: _open, ...container } = pod([{}]).spec.containers[0] ?? { name: 'c', resources: {} };
     expect(resourcesOf(filled(podOf({ containers: [container] as never }), defaults))[0]).toMatchObject({

@@ -22,13 +22,13 @@ export function namespaceContents({ random, rootCertificate }: NamespaceContents
   return {
     name: 'NamespaceContents',
     rules: [{ verbs: ['create'], kinds: ['Namespace'] }],
-    charge({ now }, { metadata: { name: namespace } }, _old, present) {
+    contribute({ now }, { metadata: { name: namespace } }, _old, states) {
       const guards: Guard[] = [];
       const writes: Write[] = [];
       const add = (kind: Kind, draft: Draft<KubeObject>): void => {
         const { name = '' } = draft.metadata;
-        if (present.get(kind, name, namespace)) return;
-        const key = present.key(kind, name, namespace);
+        if (states.get(kind, name, namespace)) return;
+        const key = states.key(kind, name, namespace);
         const { metadata, ...body } = draft;
         const born = { ...metadata, uid: uuid(random), creationTimestamp: formatTime(now) };
         const object = { apiVersion: apiVersionOf(kindNamed(kind)), kind, metadata: born, ...body };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Pod, PodDisruptionBudget } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import { podOf, presentOf, readerOf, requestOf, stored } from '../../../../test/support/admission.ts';
+import { podOf, readerOf, requestOf, statesOf, stored } from '../../../../test/support/admission.ts';
 import { podDisruptionBudget } from './pod-disruption-budget.ts';
 
 const now = Date.parse('2026-05-05T05:05:05Z');
@@ -26,7 +26,7 @@ const open = { observedGeneration: 2, disruptionsAllowed: 2, currentHealthy: 3, 
 const closed = { ...open, disruptionsAllowed: 0, currentHealthy: 1 };
 
 const charge = (pod: Pod, ...objects: KubeObject[]) =>
-  podDisruptionBudget.charge?.(request, pod, pod, presentOf(objects), readerOf(objects));
+  podDisruptionBudget.contribute?.(request, pod, pod, statesOf(objects), readerOf(objects));
 
 /** What the charge writes of the budget; 'guarded' when it only guards it. */
 function written(pod: Pod, ...objects: KubeObject[]): PodDisruptionBudget | 'guarded' | undefined {
@@ -173,7 +173,7 @@ describe('a pod that runs but is not ready', () => {
 });
 
 test('evictions of a namespace with a budget go one after another, others do not wait', () => {
-  const lane = (...objects: KubeObject[]) => podDisruptionBudget.lane?.(request, readerOf(objects));
+  const lane = (...objects: KubeObject[]) => podDisruptionBudget.queue?.(request, readerOf(objects));
   expect(lane(budget(open))).toBe('a');
   expect(lane()).toBeUndefined();
   expect(lane(budget(open, {}, { namespace: 'b' }))).toBeUndefined();

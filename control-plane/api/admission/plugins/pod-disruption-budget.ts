@@ -18,19 +18,18 @@ const maxDisruptedPods = 2000;
 export const podDisruptionBudget: AdmissionPlugin = {
   name: 'PodDisruptionBudget',
   rules: [{ verbs: ['create'], kinds: ['Pod'], subresources: ['eviction'] }],
-  lane({ namespace }, reader) {
+  queue({ namespace }, reader) {
     return namespace && reader.count('PodDisruptionBudget', namespace) > 0 ? namespace : undefined;
   },
-  charge({ namespace, now }, _object, old, present) {
+  contribute({ namespace, now }, _object, old, states) {
     const pod = old as Pod;
     // What does not run is missed by nobody.
     if (isPodTerminal(pod) || pod.status?.phase === 'Pending' || pod.metadata.deletionTimestamp) return undefined;
-    const states = present
+    const [state, another] = states
       .list('PodDisruptionBudget', namespace)
       .filter(({ object }) =>
         matchesLabels(selectorOf((object as PodDisruptionBudget).spec.selector), pod.metadata.labels),
       );
-    const [state, another] = states;
     if (!state) return undefined;
     if (another) {
       const why = 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.';
@@ -38,7 +37,7 @@ export const podDisruptionBudget: AdmissionPlugin = {
     }
     const budget = state.object as PodDisruptionBudget;
     const guards = [
-      { key: present.key('PodDisruptionBudget', budget.metadata.name, namespace), revision: state.revision },
+      { key: states.key('PodDisruptionBudget', budget.metadata.name, namespace), revision: state.revision },
     ];
     if (isFree(budget, pod)) return { guards, writes: [] };
     const next = withDisruption(budget, pod, now);

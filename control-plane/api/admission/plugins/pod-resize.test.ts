@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Pod } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import { podOf, presentOf, readerOf, refusalOf, requestOf, stored } from '../../../../test/support/admission.ts';
+import { podOf, readerOf, refusalOf, requestOf, statesOf, stored } from '../../../../test/support/admission.ts';
 import { podResize } from './pod-resize.ts';
 
 const request = requestOf('Pod', { verb: 'update', subresource: 'resize' });
@@ -18,7 +18,7 @@ const other = (cpu: string, memory = '1Gi', more: object = {}, status?: object) 
   pod(cpu, memory, more, { name: 'other', uid: 'other' }, status);
 
 const charge = (next: Pod, old: Pod, ...objects: KubeObject[]) =>
-  podResize.charge?.(request, next, old, presentOf(objects), readerOf(objects));
+  podResize.contribute?.(request, next, old, statesOf(objects), readerOf(objects));
 
 describe('a pod that is given more', () => {
   test('takes it from its node: the guard that was counted under is written anew', () => {

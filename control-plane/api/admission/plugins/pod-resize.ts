@@ -18,7 +18,7 @@ import type { AdmissionPlugin, Reader } from '../plugin.ts';
 export const podResize: AdmissionPlugin = {
   name: 'PodResize',
   rules: [{ verbs: ['update'], kinds: ['Pod'], subresources: ['resize'] }],
-  charge({ entry, name }, object, old, present, reader) {
+  contribute({ entry, name }, object, old, states, reader) {
     const [pod, before] = [object as Pod, old as Pod];
     const { nodeName } = before.spec;
     const wanted = podRequests(pod.spec);
@@ -28,7 +28,7 @@ export const podResize: AdmissionPlugin = {
     // Guard and pods from the cache, as of one revision: a guard that is known to be newer would vouch for pods that are not counted.
     const guard = reader.get('NodeGuard', nodeName);
     const node = reader.get('Node', nodeName);
-    const key = present.key('NodeGuard', nodeName);
+    const key = states.key('NodeGuard', nodeName);
     const revision = Number(guard?.metadata.resourceVersion ?? 0);
     // No such node is known, so nothing can be counted: none must have come. A guard of a node that is gone may have been left behind.
     if (!guard || !node) return { guards: [{ key, revision }], writes: [] };

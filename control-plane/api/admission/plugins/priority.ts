@@ -2,7 +2,7 @@ import type { Pod, PriorityClass } from '../../../../shared/generated/types.ts';
 import { podPriority } from '../../../../shared/kinds/scheduling/priority-class.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { forbidden } from '../../requests/refusals.ts';
-import type { Admission, AdmissionPlugin, Reader } from '../plugin.ts';
+import type { AdmissionPlugin, AdmissionRequest, Reader } from '../plugin.ts';
 
 /** From the name of a priority class to the number that the scheduler goes by; one default class at most (Kubernetes' Priority). */
 export const priority: AdmissionPlugin = {
@@ -19,7 +19,7 @@ export const priority: AdmissionPlugin = {
   },
 };
 
-function setPriority({ entry, name }: Admission, { spec }: Pod, reader: Reader): void {
+function setPriority({ entry, name }: AdmissionRequest, { spec }: Pod, reader: Reader): void {
   if (!spec || typeof spec !== 'object') return;
   const found = podPriority(
     spec.priorityClassName,
@@ -46,7 +46,7 @@ function setPriority({ entry, name }: Admission, { spec }: Pod, reader: Reader):
   spec.preemptionPolicy = found.preemptionPolicy;
 }
 
-function checkDefault({ entry, name }: Admission, object: KubeObject, reader: Reader): void {
+function checkDefault({ entry, name }: AdmissionRequest, object: KubeObject, reader: Reader): void {
   if (!(object as PriorityClass).globalDefault) return;
   const other = reader.list('PriorityClass').find((one) => one.globalDefault && one.metadata.name !== name);
   if (!other) return;

@@ -18,22 +18,22 @@ export const resourceQuota: AdmissionPlugin = {
     { verbs: ['update'], kinds: ['Service', 'PersistentVolumeClaim'] },
     { verbs: ['update'], kinds: ['Pod'], subresources: ['resize'] },
   ],
-  lane({ entry, namespace }, reader) {
+  queue({ entry, namespace }, reader) {
     if (!namespace || reader.count('ResourceQuota', namespace) === 0) return undefined;
     return reader.list('ResourceQuota', namespace).some((quota) => concerns(quota, entry)) ? namespace : undefined;
   },
-  charge({ entry, name, namespace, now }, object, old, present) {
+  contribute({ entry, name, namespace, now }, object, old, states) {
     if (!namespace || uncounted.has(entry.kind)) return undefined;
-    const states = present.list('ResourceQuota', namespace);
-    if (states.length === 0) return undefined;
+    const quotas = states.list('ResourceQuota', namespace);
+    if (quotas.length === 0) return undefined;
     const guards: Guard[] = [];
     const writes: Write[] = [];
-    for (const state of states) {
+    for (const state of quotas) {
       const quota = state.object as ResourceQuota;
       const verdict = chargeQuota(quota, entry, object, old, now);
       if (verdict.type === 'refused') throw forbidden(entry, name, verdict.why);
       if (verdict.type === 'free') continue;
-      const key = present.key('ResourceQuota', quota.metadata.name, namespace);
+      const key = states.key('ResourceQuota', quota.metadata.name, namespace);
       const next: ResourceQuota = { ...quota, status: { ...quota.status, used: { ...verdict.used } } };
       guards.push({ key, revision: state.revision });
       writes.push({ type: 'put', key, value: encodeObject(next) });

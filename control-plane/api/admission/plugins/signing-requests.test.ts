@@ -4,7 +4,7 @@ import { createSigningRequest } from '../../../../shared/pki/certificates.ts';
 import { podOf, readerOf, refusalOf, requestOf, stored } from '../../../../test/support/admission.ts';
 import type { Identity } from '../../auth/identity.ts';
 import { AdmissionChain } from '../chain.ts';
-import type { Admission } from '../plugin.ts';
+import type { AdmissionRequest } from '../plugin.ts';
 import { certificates } from './certificates.ts';
 
 const none = readerOf([]);
@@ -25,7 +25,7 @@ const csr = (spec: object, status?: object): CertificateSigningRequest =>
 describe('a request for a certificate', () => {
   const requested = (identity: Identity, spec: object) => {
     const made = csr(spec);
-    plugin().mutate?.(requestOf('CertificateSigningRequest', { identity }), made, undefined, none);
+    void plugin().mutate?.(requestOf('CertificateSigningRequest', { identity }), made, undefined, none);
     return made.spec;
   };
 
@@ -49,13 +49,14 @@ describe('a request for a certificate', () => {
       }
     });
     const verdict = (group: string, signerName: string) =>
-      refusalOf(() =>
-        plugin().validate?.(
-          requestOf('CertificateSigningRequest'),
-          csr({ request: pem[group], signerName }),
-          undefined,
-          none,
-        ),
+      refusalOf(
+        () =>
+          void plugin().validate?.(
+            requestOf('CertificateSigningRequest'),
+            csr({ request: pem[group], signerName }),
+            undefined,
+            none,
+          ),
       );
 
     test('makes no one a master or a server; other signers decide for themselves', () => {
@@ -79,10 +80,10 @@ describe('a request for a certificate', () => {
 test('all that is written of requests is looked at, and of nothing else', () => {
   const chain = new AdmissionChain([plugin()], none as never);
   const made = csr({});
-  chain.mutate(requestOf('CertificateSigningRequest'), made);
+  void chain.mutate(requestOf('CertificateSigningRequest'), made);
   expect(made.spec.username).toBe('ann');
   const next = csr({}, { certificate: 'abc' });
-  const update = (subresource?: Admission['subresource']) =>
+  const update = (subresource?: AdmissionRequest['subresource']) =>
     refusalOf(() =>
       chain.validate(requestOf('CertificateSigningRequest', { verb: 'update', subresource }), next, csr({})),
     );
@@ -92,7 +93,7 @@ test('all that is written of requests is looked at, and of nothing else', () => 
   ]);
   expect(update()).toBeUndefined();
   const pod = podOf();
-  chain.mutate(requestOf('Pod'), pod);
+  void chain.mutate(requestOf('Pod'), pod);
   expect(pod).toEqual(podOf());
 });
 
@@ -100,18 +101,19 @@ describe('dealing with a request', () => {
   const old = csr({}, { conditions: [] });
   const next = csr({ signerName: 'forged.org/two' }, { conditions: [], certificate: 'abc' });
   const update = (
-    subresource: Admission['subresource'],
+    subresource: AdmissionRequest['subresource'],
     allowed: string[],
     now: CertificateSigningRequest = next,
     before: CertificateSigningRequest | undefined = old,
   ) =>
-    refusalOf(() =>
-      plugin(...allowed).validate?.(
-        requestOf('CertificateSigningRequest', { verb: 'update', subresource }),
-        now,
-        before,
-        none,
-      ),
+    refusalOf(
+      () =>
+        void plugin(...allowed).validate?.(
+          requestOf('CertificateSigningRequest', { verb: 'update', subresource }),
+          now,
+          before,
+          none,
+        ),
     );
 
   test('takes the right to approve, or to sign, for the signer of the stored request, or for its whole domain', () => {

@@ -5,8 +5,9 @@ import { compareQuantities } from '../../../../shared/quantity.ts';
 import type { WatchCache } from '../../../store/cache/watch-cache.ts';
 import { objectKey } from '../../../store/keys.ts';
 import type { Write } from '../../../store/store.ts';
-import { decodeItem, encodeObject } from '../../requests/codec.ts';
-import type { Observed, WriteHook } from '../../requests/write-hook.ts';
+import { encodeObject } from '../../requests/codec.ts';
+import type { Observed } from '../../requests/observed.ts';
+import type { WriteHook } from '../../requests/write-hook.ts';
 
 /**
  * Which guard an object's change must touch. A node's guard is written by whatever takes room on the node, so that a
@@ -49,9 +50,7 @@ export function guardBump(cache: Pick<WatchCache, 'get'>, node: string): Write &
 /** The node as the store showed it last, else as the cache shows it. */
 function nodeOf(cache: Pick<WatchCache, 'get'>, name: string, observed: Observed) {
   const key = objectKey(kindNamed('Node'), undefined, name);
-  if (!observed.has(key)) return { key, node: cache.get('Node', name) };
-  const item = observed.get(key);
-  return { key, node: item && decodeItem(item).object };
+  return { key, node: observed.has(key) ? observed.state(key)?.object : cache.get('Node', name) };
 }
 
 function keyOfGuard(node: string): string {

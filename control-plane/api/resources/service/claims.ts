@@ -13,7 +13,8 @@ import { invalid, invalidError } from '../../../../shared/schema/causes.ts';
 import type { WatchCache } from '../../../store/cache/watch-cache.ts';
 import { registryPrefix } from '../../../store/keys.ts';
 import type { Guard, Item, Write } from '../../../store/store.ts';
-import type { Contribution, ObjectChange, Observed, WriteHook } from '../../requests/write-hook.ts';
+import type { Observed } from '../../requests/observed.ts';
+import type { Contribution, ObjectChange, WriteHook } from '../../requests/write-hook.ts';
 
 /** The range that services get their addresses from, when nothing else is said. */
 export const defaultServiceCIDR = '10.68.0.0/16';
@@ -61,7 +62,7 @@ class ServiceClaims {
     this.#change = change;
     this.#service = change.after && copyOf(change.after as Service);
     this.#held = claimsOf(change.before as Service | undefined);
-    this.#taken = [...observed.keys()].filter((key) => key.startsWith(claimPrefix) && observed.get(key));
+    this.#taken = [...observed.keys()].filter((key) => key.startsWith(claimPrefix) && observed.exists(key));
     this.#fill();
   }
 

@@ -2,16 +2,20 @@ import { describe, expect, test } from 'vitest';
 import type { Kind, Node, PersistentVolumeClaim, Pod } from '../../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../../shared/object.ts';
 import { podOf, readerOf, refusalOf, requestOf, stored } from '../../../../../test/support/admission.ts';
-import type { Admission } from '../../plugin.ts';
+import type { AdmissionRequest } from '../../plugin.ts';
 import { nodeRestriction } from './plugin.ts';
 
 // Without a server: what a node's writes are refused for, one by one.
 
 const identity = { user: 'system:node:n', groups: ['system:nodes'] };
-const asNode = (kind: Kind, more: Partial<Admission> = {}) => requestOf(kind, { identity, ...more });
+const asNode = (kind: Kind, more: Partial<AdmissionRequest> = {}) => requestOf(kind, { identity, ...more });
 const node = stored('Node', 'n', { spec: {} });
 
-function created(object: KubeObject, more: Partial<Admission> = {}, ...others: KubeObject[]): string | undefined {
+function created(
+  object: KubeObject,
+  more: Partial<AdmissionRequest> = {},
+  ...others: KubeObject[]
+): string | undefined {
   const { name, namespace } = object.metadata;
   const request = asNode(object.kind as Kind, { name, namespace, ...more });
   return refusalOf(() => nodeRestriction.mutate?.(request, object, undefined, readerOf([node, ...others])));
@@ -20,7 +24,7 @@ function created(object: KubeObject, more: Partial<Admission> = {}, ...others: K
 function changed(
   next: KubeObject | undefined,
   old: KubeObject,
-  more: Partial<Admission> = {},
+  more: Partial<AdmissionRequest> = {},
   ...others: KubeObject[]
 ) {
   const { name, namespace } = old.metadata;
@@ -163,7 +167,7 @@ describe('the copy of a pod that a node runs by itself', () => {
   });
 
   test('needs its Node to be read, when the cache does not show it', () => {
-    const needs = (request: Admission) => nodeRestriction.needs?.(request, mirror());
+    const needs = (request: AdmissionRequest) => nodeRestriction.reads?.(request, mirror());
     expect(needs(asNode('Pod'))).toEqual([{ kind: 'Node', name: 'n' }]);
     expect(needs(asNode('Lease'))).toEqual([]);
     expect(needs(requestOf('Pod'))).toEqual([]);
@@ -337,7 +341,7 @@ describe('other objects', () => {
 });
 
 test('it is asked about all that nodes write', () => {
-  const asked = (verb: Admission['verb'], kind: Kind, subresource?: Admission['subresource']) =>
+  const asked = (verb: AdmissionRequest['verb'], kind: Kind, subresource?: AdmissionRequest['subresource']) =>
     nodeRestriction.rules.some(
       ({ verbs, kinds, subresources }) =>
         verbs.includes(verb) &&

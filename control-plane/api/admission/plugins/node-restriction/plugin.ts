@@ -7,7 +7,7 @@ import { podReferences } from '../../../../../shared/pod-references.ts';
 import { nodeLeaseNamespace } from '../../../../../shared/well-known.ts';
 import { nodeNameOf } from '../../../auth/authentication.ts';
 import { forbidden, notFound } from '../../../requests/refusals.ts';
-import type { Admission, AdmissionPlugin, Reader } from '../../plugin.ts';
+import type { AdmissionPlugin, AdmissionRequest, Reader } from '../../plugin.ts';
 import { nodeReportFault, podReportFault } from './reports.ts';
 
 const kinds = ['Pod', 'Node', 'PersistentVolumeClaim', 'Lease', 'CSINode'];
@@ -25,7 +25,7 @@ export const nodeRestriction: AdmissionPlugin = {
     { verbs: ['create'], kinds: ['Pod'], subresources: ['eviction'] },
   ],
   /** A node copies its pods as soon as its Node is there. */
-  needs(request) {
+  reads(request) {
     const node = request.entry.kind === 'Pod' ? restricted(request) : undefined;
     return node === undefined ? [] : [{ kind: 'Node', name: node }];
   },
@@ -41,15 +41,20 @@ export const nodeRestriction: AdmissionPlugin = {
   },
 };
 
-function restricted({ identity }: Admission): string | undefined {
+function restricted({ identity }: AdmissionRequest): string | undefined {
   return identity.inProcess ? undefined : nodeNameOf(identity);
 }
 
-function refuse({ entry, name }: Admission, fault: string | undefined): void {
+function refuse({ entry, name }: AdmissionRequest, fault: string | undefined): void {
   if (fault !== undefined) throw forbidden(entry, name, fault);
 }
 
-function faultOfCreate(request: Admission, node: string, object: KubeObject, reader: Reader): string | undefined {
+function faultOfCreate(
+  request: AdmissionRequest,
+  node: string,
+  object: KubeObject,
+  reader: Reader,
+): string | undefined {
   const { entry, namespace } = request;
   const { name } = object.metadata;
   switch (entry.kind) {
@@ -71,7 +76,7 @@ function faultOfCreate(request: Admission, node: string, object: KubeObject, rea
 }
 
 function faultOfChange(
-  request: Admission,
+  request: AdmissionRequest,
   node: string,
   object: KubeObject | undefined,
   old: KubeObject | undefined,
@@ -122,7 +127,7 @@ function mirrorFault(node: string, pod: Pod, reader: Reader): string | undefined
 }
 
 function podFault(
-  { verb, subresource }: Admission,
+  { verb, subresource }: AdmissionRequest,
   node: string,
   object: KubeObject | undefined,
   old: KubeObject,
@@ -176,7 +181,7 @@ function controlPlaneFault(node: string, next: Node, old: Node | undefined): str
 }
 
 function claimFault(
-  { verb, subresource }: Admission,
+  { verb, subresource }: AdmissionRequest,
   node: string,
   object: KubeObject | undefined,
   old: KubeObject | undefined,

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Kind, Namespace, Pod } from '../../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../../shared/object.ts';
-import { podOf, presentOf, readerOf, refusalOf, requestOf, stored } from '../../../../../test/support/admission.ts';
-import type { Admission } from '../../plugin.ts';
+import { podOf, readerOf, refusalOf, requestOf, statesOf, stored } from '../../../../../test/support/admission.ts';
+import type { AdmissionRequest } from '../../plugin.ts';
 import { podSecurity, podSecurityWarnings } from './plugin.ts';
 
 const key = 'pod-security.kubernetes.io/';
@@ -21,13 +21,13 @@ function auditing() {
   const note = (name: string, value: string): void => {
     notes[name] = value;
   };
-  return { notes, audit: { note } as Admission['audit'] };
+  return { notes, audit: { note } as AdmissionRequest['audit'] };
 }
 
 describe('a pod', () => {
-  const charge = (request: Admission, home: Namespace | undefined, next: Pod, old?: Pod) => {
+  const charge = (request: AdmissionRequest, home: Namespace | undefined, next: Pod, old?: Pod) => {
     const known = home ? [home] : [];
-    return podSecurity.charge?.(request, next, old, presentOf(known), readerOf([]));
+    return podSecurity.contribute?.(request, next, old, statesOf(known), readerOf([]));
   };
 
   test('is refused where its namespace enforces a level that it violates', () => {
@@ -102,8 +102,8 @@ describe('what makes pods', () => {
       (kind) => [kind, { spec: { template } }] as const,
     ),
   ];
-  const validate = (request: Admission, object: KubeObject, home?: Namespace, old?: KubeObject) =>
-    podSecurityWarnings.validate?.(request, object, old, readerOf(home ? [home] : []));
+  const validate = (request: AdmissionRequest, object: KubeObject, home?: Namespace, old?: KubeObject) =>
+    void podSecurityWarnings.validate?.(request, object, old, readerOf(home ? [home] : []));
 
   test.each(made)('is warned of when its namespace would not take its pods: %s', (kind, body) => {
     const request = requestOf(kind);
@@ -125,7 +125,7 @@ describe('what makes pods', () => {
   });
 
   test('is not warned of where nothing is asked, or nothing makes a pod', () => {
-    const quiet = (body: object, home?: Namespace, more: Partial<Admission> = {}) => {
+    const quiet = (body: object, home?: Namespace, more: Partial<AdmissionRequest> = {}) => {
       const request = requestOf('Deployment', more);
       validate(request, stored('Deployment', 'x', body), home);
       expect(request.warnings).toEqual([]);
@@ -151,7 +151,7 @@ describe('what makes pods', () => {
 describe('a namespace', () => {
   const change = (next: Namespace, old: Namespace | undefined, ...pods: Pod[]) => {
     const request = requestOf('Namespace', { verb: old ? 'update' : 'create', name: 'a' });
-    podSecurityWarnings.validate?.(request, next, old, readerOf(pods));
+    void podSecurityWarnings.validate?.(request, next, old, readerOf(pods));
     return request.warnings;
   };
   const named = (name: string, spec: object) => ({ ...podOf(spec), metadata: { ...podOf().metadata, name } });

@@ -2,7 +2,7 @@ import type { Kind, Namespace, Pod, PodTemplateSpec } from '../../../../../share
 import type { KubeObject } from '../../../../../shared/object.ts';
 import { invalidError } from '../../../../../shared/schema/causes.ts';
 import { forbidden, notFound } from '../../../requests/refusals.ts';
-import type { Admission, AdmissionPlugin, Reader } from '../../plugin.ts';
+import type { AdmissionPlugin, AdmissionRequest, Reader } from '../../plugin.ts';
 import type { Subject } from './check.ts';
 import { formatDetails, formatReasons, violationsOf } from './evaluate.ts';
 import { compareLevels, formatLevelVersion, type LevelVersion, type Policy, policyOf, prefix } from './policy.ts';
@@ -31,16 +31,16 @@ const templates: Readonly<Record<string, readonly string[]>> = {
 export const podSecurity: AdmissionPlugin = {
   name: 'PodSecurity',
   rules: [podRules, { ...podRules, subresources: ['ephemeralcontainers'] }],
-  charge(request, object, old, present) {
+  contribute(request, object, old, states) {
     if (old && !isSignificant(object as Pod, old as Pod)) return undefined;
     const { namespace = '' } = request;
-    const home = present.get('Namespace', namespace);
+    const home = states.get('Namespace', namespace);
     // What is not known (yet) may enforce anything: it is read, as after any refusal.
     if (!home) throw notFound({ plural: 'namespaces', group: '' }, namespace);
     checkPod(request, policyOf(home.object.metadata.labels).policy, object as Pod);
     // A create guards its namespace itself.
     if (!old) return undefined;
-    return { guards: [{ key: present.key('Namespace', namespace), revision: home.revision }], writes: [] };
+    return { guards: [{ key: states.key('Namespace', namespace), revision: home.revision }], writes: [] };
   },
 };
 
@@ -58,7 +58,7 @@ export const podSecurityWarnings: AdmissionPlugin = {
   },
 };
 
-function checkPod(request: Admission, policy: Policy, pod: Pod): void {
+function checkPod(request: AdmissionRequest, policy: Policy, pod: Pod): void {
   const violations = violationsOf(policy.enforce, pod);
   request.audit?.note(`${prefix}enforce-policy`, formatLevelVersion(policy.enforce));
   if (violations.length > 0) {
@@ -69,7 +69,7 @@ function checkPod(request: Admission, policy: Policy, pod: Pod): void {
 }
 
 /** What the policy only warns of goes to the client, what it only audits into the audit log. */
-function tell({ warnings, audit }: Admission, policy: Policy, subject: Subject): void {
+function tell({ warnings, audit }: AdmissionRequest, policy: Policy, subject: Subject): void {
   const text = wouldViolate(policy.warn, subject);
   // A try after a lost race says the same again.
   if (text && !warnings.includes(text)) warnings.push(text);
@@ -83,7 +83,12 @@ function wouldViolate(level: LevelVersion, subject: Subject): string | undefined
   return `would violate PodSecurity ${JSON.stringify(formatLevelVersion(level))}: ${formatDetails(violations)}`;
 }
 
-function warnTemplate(request: Admission, object: KubeObject, old: KubeObject | undefined, reader: Reader): void {
+function warnTemplate(
+  request: AdmissionRequest,
+  object: KubeObject,
+  old: KubeObject | undefined,
+  reader: Reader,
+): void {
   const home = request.namespace ? reader.get('Namespace', request.namespace) : undefined;
   const { policy } = policyOf(home?.metadata.labels);
   if (policy.warn.level === 'privileged' && (!request.audit || policy.audit.level === 'privileged')) return;
@@ -99,7 +104,7 @@ function templateOf(object: KubeObject): PodTemplateSpec | undefined {
 }
 
 /** Labels that can't be read are refused, unless they were there before; a stricter level is tried on the pods that are there. */
-function checkNamespace(request: Admission, next: Namespace, old: Namespace | undefined, reader: Reader): void {
+function checkNamespace(request: AdmissionRequest, next: Namespace, old: Namespace | undefined, reader: Reader): void {
   const { policy, causes } = policyOf(next.metadata.labels);
   const before = policyOf(old?.metadata.labels);
   if (causes.length > 0 && JSON.stringify(causes) !== JSON.stringify(before.causes)) {

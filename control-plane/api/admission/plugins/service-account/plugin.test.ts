@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Container, Namespace, Pod, ServiceAccount } from '../../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../../shared/object.ts';
 import { seededRandom } from '../../../../../shared/random.ts';
-import { podOf, presentOf, readerOf, refusalOf, requestOf, stored } from '../../../../../test/support/admission.ts';
+import { podOf, readerOf, refusalOf, requestOf, statesOf, stored } from '../../../../../test/support/admission.ts';
 import { serviceAccount, tokenMountPath } from './plugin.ts';
 
 const random = seededRandom(1);
@@ -14,7 +14,7 @@ function account(name: string, more: object = {}, annotations: Record<string, st
 }
 
 function mutated(pod: Pod, objects: readonly KubeObject[], by = plugin): Pod {
-  by.mutate?.(requestOf('Pod'), pod, undefined, readerOf(objects));
+  void by.mutate?.(requestOf('Pod'), pod, undefined, readerOf(objects));
   return pod;
 }
 
@@ -49,7 +49,7 @@ describe('a pod', () => {
   });
 
   test('needs its account and its namespace to be read, when the cache does not show them', () => {
-    const needs = (pod: object) => plugin.needs?.(requestOf('Pod'), pod as KubeObject);
+    const needs = (pod: object) => plugin.reads?.(requestOf('Pod'), pod as KubeObject);
     expect(needs(podOf({ serviceAccountName: 'robot' }))).toEqual([
       { kind: 'ServiceAccount', name: 'robot', namespace: 'a' },
       { kind: 'Namespace', name: 'a' },
@@ -238,11 +238,11 @@ describe('an account that lends only the secrets that it names', () => {
     } as never);
     const robot = { ...strict('true'), metadata: { ...strict('true').metadata, name: 'robot' } };
     const charge = (...objects: KubeObject[]) =>
-      refusalOf(() => plugin.charge?.(update, added, podOf(), presentOf(objects), readerOf([])));
+      refusalOf(() => plugin.contribute?.(update, added, podOf(), statesOf(objects), readerOf([])));
     const update = requestOf('Pod', { verb: 'update', subresource: 'ephemeralcontainers' });
     expect(charge(robot)).toMatch('ephemeral container e with envVar S');
     expect(charge({ ...robot, secrets: [{ name: 'other' }] } as ServiceAccount)).toBeUndefined();
     expect(charge()).toMatch('error looking up service account a/robot');
-    expect(plugin.charge?.(requestOf('Pod'), added, undefined, presentOf([robot]), readerOf([]))).toBeUndefined();
+    expect(plugin.contribute?.(requestOf('Pod'), added, undefined, statesOf([robot]), readerOf([]))).toBeUndefined();
   });
 });

@@ -3,7 +3,7 @@ import { mirrorAnnotation } from '../../../../../shared/kinds/rules/pod-annotati
 import { rootCertificateKey, rootCertificateName } from '../../../../../shared/namespace-contents.ts';
 import { nameSuffix, type Random } from '../../../../../shared/random.ts';
 import { forbidden } from '../../../requests/refusals.ts';
-import type { Admission, AdmissionPlugin } from '../../plugin.ts';
+import type { AdmissionPlugin, AdmissionRequest } from '../../plugin.ts';
 import { checkSecrets } from './mountable-secrets.ts';
 
 export interface ServiceAccountDeps {
@@ -27,7 +27,7 @@ export function serviceAccount({ random, tokens }: ServiceAccountDeps): Admissio
       { verbs: ['create'], kinds: ['Pod'] },
       { verbs: ['update'], kinds: ['Pod'], subresources: ['ephemeralcontainers'] },
     ],
-    needs({ namespace = '' }, object) {
+    reads({ namespace = '' }, object) {
       const { spec } = object as Pod;
       if (!isObject(spec)) return [];
       return [
@@ -60,16 +60,16 @@ export function serviceAccount({ random, tokens }: ServiceAccountDeps): Admissio
       checkSecrets(pod, account, (why) => refused(request, why));
     },
     /** Of a container that is added later: by the very account that there is then, which the cache may not show yet. */
-    charge(request, object, old, present) {
+    contribute(request, object, old, states) {
       if (!old) return undefined;
       const pod = object as Pod;
       const { namespace = '' } = request;
       const name = accountName(pod.spec);
-      const account = present.get('ServiceAccount', name, namespace);
+      const account = states.get('ServiceAccount', name, namespace);
       if (!account) throw refused(request, lookUpFault(namespace, name));
       checkSecrets(pod, account.object as ServiceAccount, (why) => refused(request, why));
       return {
-        guards: [{ key: present.key('ServiceAccount', name, namespace), revision: account.revision }],
+        guards: [{ key: states.key('ServiceAccount', name, namespace), revision: account.revision }],
         writes: [],
       };
     },
@@ -123,7 +123,7 @@ function tokenVolume(name: string): Volume {
   };
 }
 
-function checkMirror(request: Admission, { spec }: Pod): void {
+function checkMirror(request: AdmissionRequest, { spec }: Pod): void {
   if (spec.serviceAccountName || spec.serviceAccount) {
     throw refused(request, 'a mirror pod may not reference service accounts');
   }
@@ -131,7 +131,7 @@ function checkMirror(request: Admission, { spec }: Pod): void {
   if (asks) throw refused(request, 'a mirror pod may not use ServiceAccountToken volume projections');
 }
 
-function refused({ entry, name }: Admission, why: string): Error {
+function refused({ entry, name }: AdmissionRequest, why: string): Error {
   return forbidden(entry, name, why);
 }
 

@@ -1,13 +1,18 @@
-import type { Entry } from '../../control-plane/api/admission/charges.ts';
-import { Known } from '../../control-plane/api/admission/known.ts';
-import { Lanes } from '../../control-plane/api/admission/lanes.ts';
-import type { Charge } from '../../control-plane/api/admission/plugin.ts';
-import type { State } from '../../control-plane/api/requests/codec.ts';
-import type { WriteCore } from '../../control-plane/api/requests/write-core.ts';
+import type { BatchDeps, PendingTxn } from '../../control-plane/api/admission/batch.ts';
+import { AdmissionChain } from '../../control-plane/api/admission/chain.ts';
+import { CommitQueues } from '../../control-plane/api/admission/commit-queues.ts';
+import type {
+  AdmissionPlugin,
+  AdmissionRequest,
+  Contribution,
+  Reader,
+  StateReader,
+} from '../../control-plane/api/admission/plugin.ts';
+import { Observed } from '../../control-plane/api/requests/observed.ts';
 import { objectKey } from '../../control-plane/store/keys.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
-import type { Txn } from '../../control-plane/store/store.ts';
-import type { ConfigMap, Kind } from '../../shared/generated/types.ts';
+import type { Txn, Write } from '../../control-plane/store/store.ts';
+import type { ConfigMap } from '../../shared/generated/types.ts';
 import { kindNamed } from '../../shared/kinds/index.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { systemRandom } from '../../shared/random.ts';
@@ -22,10 +27,9 @@ function counterOf(count: number): ConfigMap {
 }
 
 /**
- * Transactions that all charge one counter, on a store of their own. The cache shows what `see` made it see last: a state from the past as soon
- * as something is written.
+ * Transactions that all write one counter, on a store of their own. The cache shows the counter as it was at the last call of `see`.
  */
-export async function chargingOf({ limit = Number.POSITIVE_INFINITY } = {}) {
+export async function counterStore({ limit = Number.POSITIVE_INFINITY } = {}) {
   const clock = new VirtualClock();
   const store = new BrakedStore(new MemoryStore({ clock }));
   const txns: Txn[] = [];
@@ -37,23 +41,13 @@ export async function chargingOf({ limit = Number.POSITIVE_INFINITY } = {}) {
     },
   };
   let cached: KubeObject[] = [];
-  const lanes = new Lanes();
-  const core = {
-    store: counting,
-    clock,
-    random: systemRandom,
-    lanes,
-    admission: {
-      get reader() {
-        return readerOf(cached);
-      },
-    },
-    kind: (kind: Kind) => kindNamed(kind),
-    cached(entry: { kind: string }, namespace: string | undefined, name: string): State | undefined {
-      const object = readerOf(cached).get(entry.kind as Kind, name, namespace) as KubeObject | undefined;
-      return object && { object, revision: Number(object.metadata.resourceVersion) };
-    },
-  } as unknown as WriteCore;
+  const reader: Reader = {
+    get: (kind, name, namespace) => readerOf(cached).get(kind, name, namespace),
+    list: (kind, namespace) => readerOf(cached).list(kind, namespace),
+    count: (kind, namespace) => readerOf(cached).count(kind, namespace),
+  };
+  const deps: BatchDeps = { store: counting, clock, random: systemRandom, reader };
+  const queues = new CommitQueues(deps);
 
   const write = (key: string, object: object) =>
     store.txn({ guards: [], writes: [{ type: 'put', key, value: JSON.stringify(object) }] });
@@ -72,15 +66,14 @@ export async function chargingOf({ limit = Number.POSITIVE_INFINITY } = {}) {
   const remove = async () => void (await store.txn({ guards: [], writes: [{ type: 'delete', key: counterKey }] }));
 
   /** Stores `/x/NAME`, which must be free, and adds one to the counter, where there is one. */
-  const entry = (name: string, more: Partial<Entry & { value: string; chars: number }> = {}): Entry => {
-    const known = new Known();
+  const pending = (name: string, more: Partial<PendingTxn & { value: string }> = {}): PendingTxn => {
     const key = `/x/${name}`;
     return {
       txn: { guards: [{ key, revision: 0 }], writes: [{ type: 'put', key, value: more.value ?? '{}' }] },
-      known,
+      observed: new Observed(),
       signal: new AbortController().signal,
-      ask(states): Charge[] {
-        const state = known.present(core, states).get('ConfigMap', 'counter', 'a');
+      contribute(states: StateReader): Contribution[] {
+        const state = states.get('ConfigMap', 'counter', 'a');
         if (!state) return [];
         const next = Number((state.object as ConfigMap).data?.count) + 1;
         if (next > limit) throw new Error(`full: ${next - 1}`);
@@ -98,5 +91,26 @@ export async function chargingOf({ limit = Number.POSITIVE_INFINITY } = {}) {
   const has = async (name: string) => (await store.get(`/x/${name}`)).item !== undefined;
   await set(0);
   await see();
-  return { clock, store, core, lanes, txns, entry, count, see, set, remove, has, write };
+  return { clock, store, deps, queues, txns, pending, count, see, set, remove, has, write };
+}
+
+/** What plugins write along with an object, on an empty store. */
+export async function writesOf(
+  plugins: readonly AdmissionPlugin[],
+  request: AdmissionRequest,
+  object: KubeObject,
+  old?: KubeObject,
+): Promise<readonly Write[]> {
+  const clock = new VirtualClock();
+  const written: Write[] = [];
+  const store = {
+    get: async () => ({ revision: 1 }),
+    txn: async ({ writes }: Txn) => {
+      written.push(...writes);
+      return { ok: true, revision: 2 } as const;
+    },
+  };
+  const chain = new AdmissionChain(plugins, { store, cache: readerOf([]) as never, clock, random: systemRandom });
+  await chain.commit({ request, object, old, txn: { guards: [], writes: [] }, observed: new Observed() });
+  return written;
 }

@@ -1,0 +1,77 @@
+import { ApiError } from '../../../shared/errors.ts';
+import type { TxnResult } from '../../store/store.ts';
+import { Observed } from '../requests/observed.ts';
+import { type BatchDeps, commitBatch, type PendingTxn, type Settled } from './batch.ts';
+
+/** The most transactions that wait in one queue. */
+const maxWaiting = 5_000;
+/** Guards, and writes, of one batch: a transaction of the store has at most 128 of each, those of plugins included. */
+const maxTogether = 80;
+/** Characters that one batch writes. */
+const maxChars = 512 * 1024;
+
+interface Waiting {
+  readonly pending: PendingTxn;
+  readonly settle: (settled: Settled) => void;
+}
+
+/**
+ * Commits the transactions that all write one key, as a namespace's quota, one batch after another: at the same time they would lose
+ * the race for the key to each other. Those that come while a batch is under way go into the next one. Guards, not queues, keep what
+ * is stored correct: other processes have queues of their own.
+ */
+export class CommitQueues {
+  readonly #deps: BatchDeps;
+  readonly #queues = new Map<string, Waiting[]>();
+
+  constructor(deps: BatchDeps) {
+    this.#deps = deps;
+  }
+
+  async commit(name: string, pending: PendingTxn): Promise<TxnResult> {
+    pending.signal.throwIfAborted();
+    const settled = await new Promise<Settled>((settle) => {
+      const queue = this.#queues.get(name);
+      if (!queue) {
+        const first = [{ pending, settle }];
+        this.#queues.set(name, first);
+        void this.#run(name, first);
+      } else if (queue.length < maxWaiting) {
+        queue.push({ pending, settle });
+      } else {
+        const why = 'too many requests wait for the same object';
+        settle({ error: new ApiError('TooManyRequests', why, { retryAfterSeconds: 1 }) });
+      }
+    });
+    if ('error' in settled) throw settled.error;
+    return settled;
+  }
+
+  /** Until the queue is empty. */
+  async #run(name: string, queue: Waiting[]): Promise<void> {
+    // What the last batches left: newer than the cache may show.
+    const shared = new Observed();
+    while (queue.length > 0) {
+      const batch = queue.splice(0, batchLength(queue));
+      const txns = batch.map(({ pending }) => pending);
+      const settled = await commitBatch(this.#deps, txns, shared).catch((error: unknown) =>
+        txns.map((): Settled => ({ error })),
+      );
+      for (const [at, { settle }] of batch.entries()) settle(settled[at] ?? { error: new Error('not settled') });
+    }
+    this.#queues.delete(name);
+  }
+}
+
+/** How many of the queue go into the next batch; at least one. */
+function batchLength(queue: readonly Waiting[]): number {
+  const sum = { chars: 0, guards: 0, writes: 0 };
+  for (const [count, { pending }] of queue.entries()) {
+    const { guards, writes } = pending.txn;
+    for (const write of writes) if (write.type === 'put') sum.chars += write.value.length;
+    sum.guards += guards.length;
+    sum.writes += writes.length;
+    if (count > 0 && (Math.max(sum.guards, sum.writes) > maxTogether || sum.chars > maxChars)) return count;
+  }
+  return queue.length;
+}
