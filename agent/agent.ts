@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import type { Registry } from 'prom-client';
 import type { Clock } from '../shared/clock.ts';
-import { messageOf } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
 import { parseIpv4 } from '../shared/net/ipv4.ts';
 import { type Random, uuid } from '../shared/random.ts';
-import type { OwnNode, SessionTransport } from '../shared/session.ts';
+import type { SessionTransport } from '../shared/session.ts';
+import { nodeView } from './admission/node-view.ts';
 import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoint/checkpoint.ts';
 import { type Dns, podDns } from './dns.ts';
 import { StorageEvictor } from './eviction/storage-evictor.ts';
@@ -109,13 +109,6 @@ export function createAgent(deps: AgentDeps): Agent {
     log,
     ready: (podCIDR) => pods.setPodCIDR(podCIDR),
   });
-  let sessions = 0;
-  /** The last state that the control plane sent: it stays while the Node object is away. */
-  let own: OwnNode | undefined;
-  assigned.subscribe(['OwnNode'], () => {
-    own = assigned.of('OwnNode').get(node.name) ?? own;
-  });
-
   const pods = new PodManager({
     runtime,
     volumes: deps.volumes,
@@ -129,9 +122,7 @@ export function createAgent(deps: AgentDeps): Agent {
     random,
     log,
     node: () => ({ ...nodeStatus.podFacts(), kubernetes: network.settings?.kubernetes }),
-    // What is the agent's own is newer here than what the cluster knows.
-    nodeView: () =>
-      own && { ...own, name: node.name, allocatable: { ...own.allocatable, ...nodeStatus.status().allocatable } },
+    nodeView: nodeView(node.name, assigned, () => nodeStatus.status().allocatable ?? {}),
     features: () => nodeStatus.features(deps.allowedUnsafeSysctls ?? []),
     seccompProfile: deps.seccompProfile ?? noSeccompProfiles,
     status: () => ({ hostIP: node.address, runtimeName: runtime.name }),
@@ -207,7 +198,6 @@ export function createAgent(deps: AgentDeps): Agent {
       leaseExpired: () => pods.leaseExpired(),
       connected: (connected) => {
         if (connected) {
-          sessions++;
           meter.again();
           nodeStatus.registered();
         }
@@ -224,9 +214,9 @@ export function createAgent(deps: AgentDeps): Agent {
   const agent: Agent = {
     metrics: (scope) => metrics(scope),
     async run(signal) {
-      // Every loop and every pod listens to it.
+      // Every loop and every worker adds a listener.
       setMaxListeners(0, signal);
-      const documents = new Map([...(await loadDocuments(checkpoint, log)), ...(await loadDocuments(volatile, log))]);
+      const documents = new Map([...(await checkpoint.loadOrEmpty()), ...(await volatile.loadOrEmpty())]);
       network.restore(documents.get('node'));
       assigned.restore(documents);
       const networking = network.run(signal);
@@ -249,7 +239,7 @@ export function createAgent(deps: AgentDeps): Agent {
       return {
         pods: pods.lister.size,
         connected: session.connected,
-        sessions,
+        sessions: session.begun,
         unacknowledgedStatuses: session.unacknowledged,
         droppedEvents: events.dropped,
         engineUp: pods.engineUp,
@@ -259,13 +249,4 @@ export function createAgent(deps: AgentDeps): Agent {
   };
   const metrics = metricsRegistries(agent);
   return agent;
-}
-
-async function loadDocuments(checkpoint: Checkpoint, log: Log): Promise<Map<string, unknown>> {
-  try {
-    return await checkpoint.load();
-  } catch (error) {
-    log.error({ component: 'checkpoint', err: messageOf(error) }, 'checkpoint not loaded: starting without');
-    return new Map();
-  }
 }

@@ -46,6 +46,16 @@ export class Checkpoint {
     return documents;
   }
 
+  /** As `load`; nothing, with a line in the log, when the storage cannot be read. */
+  async loadOrEmpty(): Promise<Map<string, unknown>> {
+    try {
+      return await this.load();
+    } catch (error) {
+      this.#log.error({ err: messageOf(error) }, 'checkpoint not loaded: starting without');
+      return new Map();
+    }
+  }
+
   put(key: string, document: object): void {
     this.#change(key, document);
   }

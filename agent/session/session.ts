@@ -80,6 +80,7 @@ export class AgentSession {
   readonly #outbox = new StatusOutbox();
   readonly #wakeup = new Wakeup();
   #connected = false;
+  #begun = 0;
   /** When the heartbeat that last renewed the node's lease was sent, by the monotonic clock, and the lease's duration. */
   #lease: { renewedAt: number; readonly leaseMs: number } | undefined;
 
@@ -90,6 +91,11 @@ export class AgentSession {
 
   get connected(): boolean {
     return this.#connected;
+  }
+
+  /** Sessions begun since the start. */
+  get begun(): number {
+    return this.#begun;
   }
 
   /** How many status reports the control plane has not acknowledged. */
@@ -176,6 +182,7 @@ export class AgentSession {
     this.#log.info({ session: message.sessionId }, 'session begun');
     this.#outbox.restart(handlers.statuses());
     this.#connected = true;
+    this.#begun++;
     handlers.registered(message);
     handlers.connected(true);
     this.#wakeup.wake();
