@@ -88,7 +88,7 @@ export class RestRequest implements WireRequest, MeasuredRequest {
   }
 
   get dryRun(): boolean {
-    return this.resource !== undefined && this.route !== undefined && this.route.query.has('dryRun');
+    return this.route?.type === 'resource' && this.route.query.has('dryRun');
   }
 
   credentials(): ShownCredentials {
