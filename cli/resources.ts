@@ -1,5 +1,5 @@
 import type { Kind } from '../shared/generated/types.ts';
-import { findKind, kinds } from '../shared/kinds/index.ts';
+import { builtinKinds, kinds } from '../shared/kinds/index.ts';
 import type { KindDef } from '../shared/kinds/kind.ts';
 import { UsageError } from './io.ts';
 
@@ -35,7 +35,7 @@ export function parseObjects(words: readonly string[]): Array<Required<Named>> {
 }
 
 export function kindCalled(word: string): KindDef {
-  const def = findKind(word);
+  const def = builtinKinds.find(word);
   if (!def) throw new UsageError(`the server has no resource type "${word}"`);
   return def;
 }

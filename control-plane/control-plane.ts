@@ -6,6 +6,8 @@ import { createEventRecorder } from '../shared/event-recorder.ts';
 import type { Kind } from '../shared/generated/types.ts';
 import type { Informers } from '../shared/informer.ts';
 import { createInformers } from '../shared/informers.ts';
+import { createKindRegistry } from '../shared/kinds/index.ts';
+import type { KindRegistry } from '../shared/kinds/registry.ts';
 import type { Log } from '../shared/log.ts';
 import type { PeerServer, PeerTransport } from '../shared/peers.ts';
 import type { Authority } from '../shared/pki/certificates.ts';
@@ -91,6 +93,8 @@ export interface ControlPlane {
   /** As the wires serve it: audited. */
   readonly api: Api;
   readonly authorizer: Authorizer;
+  /** The kinds that are served. */
+  readonly kinds: KindRegistry;
   readonly cache: WatchCache;
   /** The API as one of the cluster's own components sees it. */
   readonly client: Client;
@@ -115,8 +119,10 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   const leaseMs = deps.leaseMs ?? defaults.leaseMs;
   const liveness = deps.liveness ?? new LivenessCore({ store, clock, random, log, server: deps.holder });
 
+  const kinds = createKindRegistry();
   const window = deps.watchWindow;
   const cache = new WatchCache({
+    kinds: kinds.stored,
     ...{ store, clock, random, log: log.child({ component: 'cache' }) },
     ...(window === undefined ? {} : { window }),
   });
@@ -162,8 +168,8 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
         ...(mayWrite ? { mayWrite } : {}),
       });
   const clientOf = clients();
-  const kinds = new Set<Kind>([...sessionKinds, ...schedulerKinds, ...controllerKinds]);
-  const watched: Kind[] = [...kinds, 'NodeEnrollment'];
+  const componentKinds = new Set<Kind>([...sessionKinds, ...schedulerKinds, ...controllerKinds]);
+  const watched: Kind[] = [...componentKinds, 'NodeEnrollment'];
   const informers: Informers = createInformers({ client: clientOf(apiServer), clock, random, log }, watched);
   informers.onChange((changes) => rbac.apply(changes));
   const nodeCertificates = new NodeCertificates(objectsOf({ cache, store }));
@@ -201,7 +207,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       createEventRecorder({ client, clock, random, log, component, host, signal });
     const manager = clientOf(controllerManager);
     // Their own informers: a new leader starts from a whole state, and hears no changes of an older term.
-    const view = createInformers({ client: manager, clock, random, log }, [...kinds]);
+    const view = createInformers({ client: manager, clock, random, log }, [...componentKinds]);
     const binding = clientOf(scheduler);
     const scheduling = createScheduler({
       client: binding,
@@ -233,6 +239,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   return {
     api,
     authorizer,
+    kinds,
     cache,
     client: clientOf(apiServer),
     sessions,

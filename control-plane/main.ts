@@ -168,6 +168,7 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
   let restUrl = '';
   const rest = createRestServer({
     ...{ api, authorizer, chain, clock, registry: metrics },
+    kinds: controlPlane.kinds,
     issuer: issuerDocuments({ issuer, keys: tokenKeys, url: () => restUrl }),
     log: log.child({ component: 'rest' }),
     tls: restTls(certificates),

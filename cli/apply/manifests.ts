@@ -2,7 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Document, parseAllDocuments } from 'yaml';
 import { messageOf } from '../../shared/errors.ts';
-import { kindOf } from '../../shared/kinds/index.ts';
+import { builtinKinds } from '../../shared/kinds/index.ts';
 import type { KindDef } from '../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { checkYamlNumbers } from '../../shared/schema/yaml-numbers.ts';
@@ -55,7 +55,7 @@ function objectsIn(value: unknown, source: string): Manifest[] {
     throw new UsageError(`${source}: a document has no apiVersion and kind`);
   }
   if (Array.isArray(items) && kind.endsWith('List')) return items.flatMap((item) => objectsIn(item, source));
-  const def = kindOf(apiVersion, kind);
+  const def = builtinKinds.ofObject(apiVersion, kind);
   if (!def) throw new UsageError(`${source}: no matches for kind "${kind}" in version "${apiVersion}"`);
   if (!metadata?.name && !metadata?.generateName) throw new UsageError(`${source}: a ${kind} has no metadata.name`);
   try {

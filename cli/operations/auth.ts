@@ -4,7 +4,7 @@ import type {
   SelfSubjectAccessReviewSpec,
   SubjectRulesReviewStatus,
 } from '../../shared/generated/types.ts';
-import { findKind } from '../../shared/kinds/index.ts';
+import { builtinKinds } from '../../shared/kinds/index.ts';
 import type { Cluster } from '../cluster.ts';
 import { UsageError } from '../io.ts';
 import { renderTable } from '../render/table.ts';
@@ -57,7 +57,7 @@ function questionOf({ verb, resource, name, subresource }: CanIFlags, namespace:
     return { nonResourceAttributes };
   }
   const [word = '', named] = resource.split('/', 2);
-  const kind = findKind(word);
+  const kind = builtinKinds.find(word);
   const [plural = '', ...group] = word.split('.');
   const resourceAttributes: ResourceAttributes = {
     verb,

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { isStored, kindTable } from '../../shared/kinds/table.ts';
-import { kindPrefix, objectKey, parseKey } from './keys.ts';
+import { builtinKinds } from '../../shared/kinds/index.ts';
+import { KeyParser, kindPrefix, objectKey } from './keys.ts';
 
 const core = { group: '', plural: 'pods', namespaced: true };
 const apps = { group: 'apps', plural: 'deployments', namespaced: true };
+const keys = new KeyParser(builtinKinds.stored);
 const nodes = { group: '', plural: 'nodes', namespaced: false };
 
 describe('the keys of objects', () => {
@@ -22,9 +23,9 @@ describe('the keys of objects', () => {
   });
 
   it('are read back for every kind that is stored', () => {
-    for (const entry of kindTable.filter(isStored)) {
-      const [namespace, key] = entry.namespaced ? ['a', 'a/b'] : [undefined, 'b'];
-      expect(parseKey(objectKey(entry, namespace, 'b'))).toEqual({ entry, key });
+    for (const kind of builtinKinds.stored) {
+      const [namespace, key] = kind.namespaced ? ['a', 'a/b'] : [undefined, 'b'];
+      expect(keys.parse(objectKey(kind, namespace, 'b'))).toEqual({ kind, key });
     }
   });
 
@@ -47,7 +48,18 @@ describe('the keys of objects', () => {
       '/coracle/registry/deployments/default/web',
       '/coracle/registry/unknown/web',
     ]) {
-      expect([key, parseKey(key)]).toEqual([key, undefined]);
+      expect([key, keys.parse(key)]).toEqual([key, undefined]);
     }
+  });
+
+  it('are read for a kind from when it is added until it is removed', () => {
+    const widgets = { group: 'example.com', plural: 'widgets', namespaced: true };
+    const own = new KeyParser([widgets]);
+    const path = objectKey(widgets, 'a', 'b');
+    expect(own.parse(path)).toEqual({ kind: widgets, key: 'a/b' });
+    own.remove(widgets);
+    expect(own.parse(path)).toBeUndefined();
+    own.add(widgets);
+    expect(own.parse(path)).toEqual({ kind: widgets, key: 'a/b' });
   });
 });

@@ -1,4 +1,4 @@
-import { isStored, type KindEntry, kindTable } from '../../shared/kinds/table.ts';
+import type { KindDef } from '../../shared/kinds/kind.ts';
 
 /** Everything Coracle writes lies under this prefix: the cache watches all of it, so that it sees every revision of ours. */
 export const storePrefix = '/coracle/';
@@ -6,47 +6,58 @@ export const storePrefix = '/coracle/';
 /** The API's objects: `/coracle/registry/[GROUP/]PLURAL/[NAMESPACE/]NAME`, the group left out for the core group. */
 export const registryPrefix = `${storePrefix}registry/`;
 
-/** What is written to learn a revision when the store moves on by somebody else's writes. */
+/** Is written to learn a revision when other programs move the store on. */
 export const tickKey = `${storePrefix}tick`;
 
-const resourceOf = (entry: KindEntry): string => (entry.group === '' ? entry.plural : `${entry.group}/${entry.plural}`);
-
-const byResource: ReadonlyMap<string, KindEntry> = new Map(
-  kindTable.filter(isStored).map((entry) => [resourceOf(entry), entry]),
-);
+/** What the key of an object depends on. */
+export type KeyedKind = Pick<KindDef, 'group' | 'plural' | 'namespaced'>;
 
 /** The key that an object is stored under. `namespace` is ignored for kinds that have none. */
-export function objectKey(
-  entry: Pick<KindEntry, 'group' | 'plural' | 'namespaced'>,
-  namespace: string | undefined,
-  name: string,
-): string {
-  return kindPrefix(entry, namespace) + name;
+export function objectKey(kind: KeyedKind, namespace: string | undefined, name: string): string {
+  return kindPrefix(kind, namespace) + name;
 }
 
 /** The prefix of all objects of a kind, or of those in one namespace. */
-export function kindPrefix(entry: Pick<KindEntry, 'group' | 'plural' | 'namespaced'>, namespace?: string): string {
-  const group = entry.group === '' ? '' : `${entry.group}/`;
-  const within = entry.namespaced && namespace ? `${namespace}/` : '';
-  return `${registryPrefix}${group}${entry.plural}/${within}`;
+export function kindPrefix(kind: KeyedKind, namespace?: string): string {
+  const within = kind.namespaced && namespace ? `${namespace}/` : '';
+  return `${registryPrefix}${resourceOf(kind)}/${within}`;
 }
 
-/** The reverse of objectKey; `key` is `namespace/name`, or `name`. Undefined for what is no object of a known kind. */
-export function parseKey(key: string): { entry: KindEntry; key: string } | undefined {
-  if (!key.startsWith(registryPrefix)) return undefined;
-  const path = key.slice(registryPrefix.length);
-  const first = path.indexOf('/');
-  if (first < 0) return undefined;
-  let end = first;
-  let entry = byResource.get(path.slice(0, first));
-  if (!entry) {
-    end = path.indexOf('/', first + 1);
-    if (end < 0) return undefined;
-    entry = byResource.get(path.slice(0, end));
+const resourceOf = ({ group, plural }: KeyedKind): string => (group === '' ? plural : `${group}/${plural}`);
+
+/** The reverse of `objectKey`, for kinds that may be added and removed. */
+export class KeyParser<K extends KeyedKind> {
+  readonly #byResource = new Map<string, K>();
+
+  constructor(kinds: Iterable<K>) {
+    for (const kind of kinds) this.add(kind);
   }
-  if (!entry) return undefined;
-  const rest = path.slice(end + 1);
-  const parts = rest.split('/');
-  const whole = parts.length === (entry.namespaced ? 2 : 1) && parts.every((part) => part !== '');
-  return whole ? { entry, key: rest } : undefined;
+
+  add(kind: K): void {
+    this.#byResource.set(resourceOf(kind), kind);
+  }
+
+  remove(kind: KeyedKind): void {
+    this.#byResource.delete(resourceOf(kind));
+  }
+
+  /** `key`: `namespace/name`, or `name`. Undefined for what is no object of a known kind. */
+  parse(path: string): { kind: K; key: string } | undefined {
+    if (!path.startsWith(registryPrefix)) return undefined;
+    const rest = path.slice(registryPrefix.length);
+    const first = rest.indexOf('/');
+    if (first < 0) return undefined;
+    let end = first;
+    let kind = this.#byResource.get(rest.slice(0, first));
+    if (!kind) {
+      end = rest.indexOf('/', first + 1);
+      if (end < 0) return undefined;
+      kind = this.#byResource.get(rest.slice(0, end));
+    }
+    if (!kind) return undefined;
+    const key = rest.slice(end + 1);
+    const parts = key.split('/');
+    const whole = parts.length === (kind.namespaced ? 2 : 1) && parts.every((part) => part !== '');
+    return whole ? { kind, key } : undefined;
+  }
 }

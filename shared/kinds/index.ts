@@ -36,12 +36,12 @@ import { endpointSlice } from './discovery/endpoint-slice.ts';
 import { eventsV1Event } from './events/events-v1-event.ts';
 import type { Behaviour, Conversion, KindDef, Strategy } from './kind.ts';
 import { nodeMetrics, podMetrics } from './metrics/metrics.ts';
-import { apiVersionOf } from './names.ts';
 import { ingress, ingressClass } from './networking/ingress.ts';
 import { networkPolicy } from './networking/network-policy.ts';
 import { runtimeClass } from './node/runtime-class.ts';
 import { podDisruptionBudget } from './policy/pod-disruption-budget.ts';
 import { clusterRole, clusterRoleBinding, role, roleBinding } from './rbac/rbac.ts';
+import { type KindLookup, KindRegistry } from './registry.ts';
 import {
   localSubjectAccessReview,
   selfSubjectAccessReview,
@@ -123,50 +123,39 @@ const conversions: Readonly<Record<string, Conversion>> = {
   AutoscalingV1HorizontalPodAutoscaler: autoscalingV1 as unknown as Conversion,
 };
 
-/** The whole kind table: all that is served, kinds of several versions and such that are not stored included. */
-export const servedKinds: readonly KindDef[] = defineAll();
+/** The built-in kinds. Code that meets other kinds as well is given a registry. */
+export const builtinKinds: KindLookup = new KindRegistry(defineAll());
 
-/** The kinds that are stored, each once: what controllers, informers and caches see. */
-export const kinds: readonly KindDef[] = servedKinds.filter(isStored);
-
-const byKind = new Map(servedKinds.filter((def) => !def.secondVersion).map((def) => [def.kind, def]));
-const byTypeName = new Map(servedKinds.map((def) => [def.typeName, def]));
-const byVersion = new Map(servedKinds.map((def) => [`${apiVersionOf(def)}/${def.kind}`, def]));
-const byResource = new Map(servedKinds.map((def) => [`${def.group}/${def.version}/${def.plural}`, def]));
-const byWord = indexWords(servedKinds);
-
-/** Whether a name that came from outside is a kind's. */
-export function isKind(name: string): name is Kind {
-  return byKind.has(name as Kind);
+/** A registry that holds the built-in kinds, for the program that adds others. */
+export function createKindRegistry(): KindRegistry {
+  return new KindRegistry(builtinKinds.served);
 }
 
-/** The kind of a name that is known to be one. Throws when it is none: a mistake of the caller. */
+/** All built-in kinds, each version by itself, and those that are not stored. */
+export const servedKinds: readonly KindDef[] = builtinKinds.served;
+
+/** The built-in kinds that are stored, each once. */
+export const kinds: readonly KindDef[] = builtinKinds.stored;
+
+const byTypeName = new Map(servedKinds.map((def) => [def.typeName, def]));
+
+/** Whether a name from outside is that of a built-in kind. */
+export function isKind(name: string): name is Kind {
+  return builtinKinds.byId(name as Kind) !== undefined;
+}
+
+/** A built-in kind by its name. */
 export function kindNamed(kind: Kind): KindDef {
-  const found = byKind.get(kind);
+  const found = builtinKinds.byId(kind);
   if (!found) throw new Error(`no kind ${kind}`);
   return found;
 }
 
-/** The kind that a client calls so in an object's `apiVersion` and `kind`. */
-export function kindOf(apiVersion: string, kind: string): KindDef | undefined {
-  return byVersion.get(`${apiVersion}/${kind}`);
-}
-
-/** The behaviour of an entry of the table. */
+/** The kind of an entry of the table. */
 export function defOf(entry: Pick<KindEntry, 'typeName'>): KindDef {
   const found = byTypeName.get(entry.typeName);
   if (!found) throw new Error(`no kind ${entry.typeName}`);
   return found;
-}
-
-/** The kind behind a URL: `/apis/GROUP/VERSION/…/PLURAL`, `/api/v1/…/PLURAL` with the empty group. */
-export function kindForResource(group: string, version: string, plural: string): KindDef | undefined {
-  return byResource.get(`${group}/${version}/${plural}`);
-}
-
-/** The kind that a person means: its plural, singular, short name or Kind, also with its group (`deployments.apps`). */
-export function findKind(word: string): KindDef | undefined {
-  return byWord.get(word.toLowerCase());
 }
 
 function defineAll(): KindDef[] {
@@ -187,7 +176,7 @@ function secondVersion(entry: KindEntry, stored: KindDef): KindDef {
     value: (object: KubeObject, now: number) => column.value(conversion.toStored(object), now),
   }));
   const { inert, strategy } = stored;
-  return { ...entry, schema: new ProtoSchema(entry), inert, columns, strategy, stored, conversion };
+  return { ...entry, id: stored.id, schema: new ProtoSchema(entry), inert, columns, strategy, stored, conversion };
 }
 
 function define(entry: KindEntry): KindDef {
@@ -201,20 +190,6 @@ function define(entry: KindEntry): KindDef {
       strategy.validate?.(object, causes);
     },
   };
-  const def = { ...entry, schema: new ProtoSchema(entry), columns, strategy: whole };
+  const def = { ...entry, id: entry.kind as Kind, schema: new ProtoSchema(entry), columns, strategy: whole };
   return Object.assign(def, { stored: def as unknown as KindDef });
-}
-
-function indexWords(all: readonly KindDef[]): Map<string, KindDef> {
-  const index = new Map<string, KindDef>();
-  for (const kind of all) {
-    for (const word of [kind.plural, kind.singular, ...kind.shortNames, kind.kind.toLowerCase()]) {
-      if (!index.has(word)) index.set(word, kind);
-      if (kind.group) {
-        index.set(`${word}.${kind.group}`, kind);
-        index.set(`${word}.${kind.version}.${kind.group}`, kind);
-      }
-    }
-  }
-  return index;
 }

@@ -1,11 +1,23 @@
-import type { StatusCause } from '../generated/types.ts';
+import type { KindMap, StatusCause } from '../generated/types.ts';
 import type { KubeObject } from '../object.ts';
 import type { Format } from '../schema/formats.ts';
 import type { ObjectSchema } from '../schema/object-schema.ts';
 import type { KindEntry, Subresource } from './table.ts';
 
+/**
+ * The name of a kind among all, whatever its version. A built-in kind is named by its kind alone, one that is added at run time with
+ * its group: `Widget.example.com`.
+ */
+export type KindId = keyof ObjectTypes;
+
+/** The type of the objects of each kind. */
+export interface ObjectTypes extends KindMap {
+  readonly [id: `${string}.${string}`]: KubeObject;
+}
+
 /** One entry of the kind table, whole: its data and its behaviour. */
 export interface KindDef<T extends KubeObject = KubeObject> extends KindEntry {
+  readonly id: KindId;
   /** The fields of the objects, in the version that is served. */
   readonly schema: ObjectSchema;
   /** Of objects as they are stored. */

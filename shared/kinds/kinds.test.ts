@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { admitted, faults, updateFaults } from '../../test/support/kind-rules.ts';
-import { apiVersionOf, findKind, kindForResource, kindNamed, kindOf, kinds } from './index.ts';
+import { apiVersionOf, builtinKinds, kindNamed, kinds } from './index.ts';
 
 describe('the kind table', () => {
   it('finds a kind by every word that people use for it', () => {
@@ -12,18 +12,18 @@ describe('the kind table', () => {
       'deployments.apps',
       'deployments.v1.apps',
     ]) {
-      expect(findKind(word)?.kind).toBe('Deployment');
+      expect(builtinKinds.find(word)?.kind).toBe('Deployment');
     }
-    expect(findKind('po')?.kind).toBe('Pod');
-    expect(findKind('nothing')).toBeUndefined();
+    expect(builtinKinds.find('po')?.kind).toBe('Pod');
+    expect(builtinKinds.find('nothing')).toBeUndefined();
   });
 
   it('finds a kind by its place in the API', () => {
-    expect(kindForResource('', 'v1', 'pods')?.kind).toBe('Pod');
-    expect(kindForResource('apps', 'v1', 'replicasets')?.kind).toBe('ReplicaSet');
-    expect(kindForResource('apps', 'v1', 'pods')).toBeUndefined();
-    expect(kindOf('apps/v1', 'Deployment')?.plural).toBe('deployments');
-    expect(kindOf('v1', 'Deployment')).toBeUndefined();
+    expect(builtinKinds.ofResource('', 'v1', 'pods')?.kind).toBe('Pod');
+    expect(builtinKinds.ofResource('apps', 'v1', 'replicasets')?.kind).toBe('ReplicaSet');
+    expect(builtinKinds.ofResource('apps', 'v1', 'pods')).toBeUndefined();
+    expect(builtinKinds.ofObject('apps/v1', 'Deployment')?.plural).toBe('deployments');
+    expect(builtinKinds.ofObject('v1', 'Deployment')).toBeUndefined();
     expect(apiVersionOf(kindNamed('Lease'))).toBe('coordination.k8s.io/v1');
   });
 

@@ -22,7 +22,7 @@ export interface KindEntry {
   readonly namespaced: boolean;
   /** An object of the kind is a namespace: who may do something within it may do it to the object itself. */
   readonly isNamespace?: true;
-  /** Full name of its protobuf message. */
+  /** Full name of its protobuf message; of a kind without one, the name of its type in OpenAPI documents. */
   readonly message: string;
   /** Members of `kubectl get all` and the like. */
   readonly categories: readonly string[];

@@ -70,6 +70,7 @@ async function startServer(): Promise<Server> {
   const chain = new Chain({ clock, log: silentLog, authenticator });
   const rest = createRestServer({
     ...{ api, authorizer, chain, clock, log: silentLog },
+    kinds: controlPlane.kinds,
     tls: { cert: serverPair.certificate, key: serverPair.key, ca: authority.certificate },
   });
   const grpc = createGrpcServer({

@@ -57,6 +57,7 @@ export async function startTestRest(parts: { store?: Store; nodeStreams?: NodeSt
   const authenticator = new Authenticator({ clock, authorizer });
   const rest = createRestServer({
     api: server.api,
+    kinds: server.kinds,
     chain: new Chain({
       clock,
       log: silentLog,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { kindOf } from '../../shared/kinds/index.ts';
+import { builtinKinds } from '../../shared/kinds/index.ts';
 import { startTestRest, type TestRest } from './rest-server.ts';
 
 let server: TestRest;
@@ -230,7 +230,7 @@ describe('server-side apply', () => {
     const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'twice' }, stringData: { a: 'b' } };
     const manifests = texts.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS()));
     for (const manifest of [...manifests, secret]) {
-      const def = kindOf(manifest.apiVersion, manifest.kind);
+      const def = builtinKinds.ofObject(manifest.apiVersion, manifest.kind);
       if (!def) throw new Error(`no kind ${manifest.kind}`);
       const head = def.group ? `/apis/${def.group}/${def.version}` : `/api/${def.version}`;
       const namespace = manifest.metadata.namespace ?? 'default';

@@ -1,7 +1,10 @@
-import { parseKey } from '../../control-plane/store/keys.ts';
+import { KeyParser } from '../../control-plane/store/keys.ts';
 import type { StoreBatch, StoreEvent } from '../../control-plane/store/store.ts';
 import type { Kind, KindMap } from '../../shared/generated/types.ts';
+import { builtinKinds } from '../../shared/kinds/index.ts';
 import type { KubeObject } from '../../shared/object.ts';
+
+const keys = new KeyParser(builtinKinds.stored);
 
 /** What one revision of the store made of one object. Absent `before`: it was created; absent `after`: it was removed. */
 export interface ObjectChange {
@@ -96,10 +99,10 @@ export class Recorder implements History {
   }
 
   #changeOf(event: StoreEvent): ObjectChange | undefined {
-    const parsed = parseKey(event.type === 'put' ? event.item.key : event.key);
-    if (!parsed || unseen.includes(parsed.entry.kind)) return undefined;
+    const parsed = keys.parse(event.type === 'put' ? event.item.key : event.key);
+    if (!parsed || unseen.includes(parsed.kind.kind)) return undefined;
     const { key } = parsed;
-    const kind = parsed.entry.kind as Kind;
+    const kind = parsed.kind.kind as Kind;
     const before = this.world.get(kind, key);
     const after = event.type === 'put' ? (JSON.parse(event.item.value) as KubeObject) : undefined;
     if (after && event.type === 'put') after.metadata.resourceVersion = String(event.item.revision);

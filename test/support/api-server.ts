@@ -9,10 +9,13 @@ import { WatchCache } from '../../control-plane/store/cache/watch-cache.ts';
 import { MemoryStore } from '../../control-plane/store/memory.ts';
 import type { Store } from '../../control-plane/store/store.ts';
 import { type Clock, systemClock } from '../../shared/clock.ts';
+import { createKindRegistry } from '../../shared/kinds/index.ts';
+import type { KindRegistry } from '../../shared/kinds/registry.ts';
 import { silentLog } from '../../shared/log.ts';
 import { type Random, systemRandom } from '../../shared/random.ts';
 
 export interface TestApi {
+  readonly kinds: KindRegistry;
   readonly api: Api;
   readonly client: LocalClient;
   readonly store: Store;
@@ -46,7 +49,8 @@ export async function startTestApi(
   const store = parts.store ?? new MemoryStore({ clock });
   const authorizer = parts.authorizer ?? { authorize: () => ({ allowed: true }) as const };
   const stop = new AbortController();
-  const cache = new WatchCache({ store, clock, random, log: silentLog, window });
+  const kinds = createKindRegistry();
+  const cache = new WatchCache({ kinds: kinds.stored, store, clock, random, log: silentLog, window });
   const running = cache.run(stop.signal);
   await cache.ready(stop.signal);
   const api = createApi({
@@ -66,6 +70,7 @@ export async function startTestApi(
     api,
     client: new LocalClient({ api, identity: component('test'), clock }),
     store,
+    kinds,
     cache,
     async stop() {
       stop.abort();

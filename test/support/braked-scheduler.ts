@@ -1,14 +1,17 @@
 import type { SchedulerMetrics } from '../../control-plane/scheduler/metrics.ts';
 import { createScheduler, type Scheduler, type SchedulerOptions } from '../../control-plane/scheduler/scheduler.ts';
-import { parseKey } from '../../control-plane/store/keys.ts';
+import { KeyParser } from '../../control-plane/store/keys.ts';
 import type { StoreBatch } from '../../control-plane/store/store.ts';
 import type { Node, Pod } from '../../shared/generated/types.ts';
+import { builtinKinds } from '../../shared/kinds/index.ts';
 import { silentLog } from '../../shared/log.ts';
 import { seededRandom } from '../../shared/random.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { startTestApi, type TestApi } from './api-server.ts';
 import { BrakedClient, type ClientWrite } from './braked-client.ts';
 import { asDraft } from './scheduling.ts';
+
+const keys = new KeyParser(builtinKinds.stored);
 
 /** Bindings, for the brake on writes. */
 export const bindings = ({ verb }: ClientWrite): boolean => verb === 'bind';
@@ -130,7 +133,7 @@ export class BrakedScheduler {
   #check({ revision, events }: StoreBatch): void {
     for (const event of events) {
       const key = event.type === 'put' ? event.item.key : event.key;
-      const kind = parseKey(key)?.entry.kind;
+      const kind = keys.parse(key)?.kind.kind;
       if (kind !== 'Pod' && kind !== 'Node') continue;
       const known: Map<string, Pod | Node> = kind === 'Pod' ? this.#pods : this.#nodes;
       if (event.type === 'put') known.set(key, JSON.parse(event.item.value) as Pod | Node);

@@ -59,6 +59,7 @@ export async function serveKubectl(parts: {
   const tokens = controlPlane.tokens?.accounts;
   const rest = createRestServer({
     ...{ api, authorizer, clock },
+    kinds: controlPlane.kinds,
     chain: new Chain({ clock, log: silentLog, authenticator }),
     ...(tokens
       ? {

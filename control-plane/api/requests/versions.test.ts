@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { kindOf } from '../../../shared/kinds/index.ts';
+import { builtinKinds } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { startTestApi, type TestApi } from '../../../test/support/api-server.ts';
@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => server.stop());
 
 function kind(apiVersion: string, name: string): KindDef {
-  const def = kindOf(apiVersion, name);
+  const def = builtinKinds.ofObject(apiVersion, name);
   if (!def) throw new Error(`no ${name} of ${apiVersion}`);
   return def;
 }

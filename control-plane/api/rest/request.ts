@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../../shared/clock.ts';
+import type { KindLookup } from '../../../shared/kinds/registry.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { ShownCredentials } from '../auth/authenticator.ts';
 import type { Attributes } from '../auth/identity.ts';
@@ -24,6 +25,7 @@ const maxUntaken = 64 * 1024;
 const maxUri = 4096;
 
 export interface RestRequestDeps {
+  readonly kinds: KindLookup;
   readonly connections: Connections;
   readonly clock: Clock;
   readonly log: Log;
@@ -67,7 +69,7 @@ export class RestRequest implements WireRequest, MeasuredRequest {
       gzip: false,
     };
     try {
-      this.route = routeOf(url, method);
+      this.route = routeOf(url, method, deps.kinds);
       reply = replyTo(request, this.route, reply);
     } catch (error) {
       this.fault = error;

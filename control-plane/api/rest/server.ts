@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { Registry } from 'prom-client';
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
+import type { KindLookup } from '../../../shared/kinds/registry.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { Api } from '../api.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
@@ -41,6 +42,8 @@ export interface TlsMaterial {
 }
 
 export interface RestServerDeps {
+  /** The kinds that are served at the moment. */
+  readonly kinds: KindLookup;
   readonly api: Api;
   /** For paths that are no resources; the pipeline asks for the rest. */
   readonly authorizer: Authorizer;
@@ -121,9 +124,9 @@ class Handler {
     this.#deps = deps;
     this.#closing = closing;
     this.#paths = new Paths(deps);
-    const { clock, log, chain, registry } = deps;
+    const { kinds, clock, log, chain, registry } = deps;
     const metrics = registry && new RequestMetrics(registry);
-    this.#requests = { connections: this.connections, clock, log, auditor: chain.auditor, metrics };
+    this.#requests = { kinds, connections: this.connections, clock, log, auditor: chain.auditor, metrics };
   }
 
   readonly listener: RequestListener = (request, response) => {

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { builtinKinds } from '../../../shared/kinds/index.ts';
 import { VirtualClock } from '../../../shared/virtual-clock.ts';
 import { anonymous } from '../auth/authentication.ts';
 import { FairGate } from '../chain/fairness/gate.ts';
@@ -10,7 +11,7 @@ const pods = '/api/v1/namespaces/default/pods';
 /** How many requests of one user are let in at once where there are 10,000 pods. */
 function atOnce(method: string, url: string): number {
   const gate = new FairGate({ clock: new VirtualClock(), sizeOf: () => 10_000 });
-  const seats = seatsOf(gate, method, routeOf(url, method));
+  const seats = seatsOf(gate, method, routeOf(url, method, builtinKinds));
   let count = 0;
   while (!(gate.enter(anonymous, seats, () => new AbortController().signal) instanceof Promise)) count++;
   return count;

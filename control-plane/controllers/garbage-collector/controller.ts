@@ -1,7 +1,7 @@
 import { ignoring } from '../../../shared/errors.ts';
 import type { Kind, OwnerReference } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
-import { kindNamed, kindOf, kinds } from '../../../shared/kinds/index.ts';
+import { builtinKinds, kindNamed, kinds } from '../../../shared/kinds/index.ts';
 import { type KubeObject, keyOf } from '../../../shared/object.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 
@@ -113,7 +113,7 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
     // An owner lives in the namespace of what it owns, or in none.
     const reachable = seen && [undefined, namespace].includes(seen.object.metadata.namespace);
     if (reachable) return isWaiting(seen.object) ? 'waits for dependents' : 'lives';
-    const definition = kindOf(owner.apiVersion, owner.kind);
+    const definition = builtinKinds.ofObject(owner.apiVersion, owner.kind);
     if (seen || (definition?.namespaced && !namespace)) invalidNamespaceEvent(owner, dependent);
     // An owner of an unknown kind keeps its dependents.
     if (!definition || (definition.namespaced && !namespace)) return 'lives';

@@ -4,7 +4,7 @@ import { ApiError } from '../../../shared/errors.ts';
 import type { Kind } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
 import { createInformers } from '../../../shared/informers.ts';
-import { kindNamed } from '../../../shared/kinds/index.ts';
+import { builtinKinds, kindNamed } from '../../../shared/kinds/index.ts';
 import { silentLog } from '../../../shared/log.ts';
 import { VirtualClock } from '../../../shared/virtual-clock.ts';
 import { BrakedStore, writesTo } from '../../../test/support/braked-store.ts';
@@ -25,7 +25,7 @@ describe('the cache on a store that holds it up', () => {
     clock = new VirtualClock();
     store = new BrakedStore(new MemoryStore({ clock }));
     stop = new AbortController();
-    cache = new WatchCache({ store, clock, random, log: silentLog });
+    cache = new WatchCache({ kinds: builtinKinds.stored, store, clock, random, log: silentLog });
     await put('first');
     running = cache.run(stop.signal);
     await clock.advance(0);
@@ -192,7 +192,7 @@ describe('the cache on a store that holds it up', () => {
   it('takes from a load that is older than what it needs next all that came after it by the watch', async () => {
     const behind = (await store.get('/')).revision;
     const revision = await put('second');
-    const late = new WatchCache({ store, clock, random, log: silentLog });
+    const late = new WatchCache({ kinds: builtinKinds.stored, store, clock, random, log: silentLog });
     store.listRevision = behind;
     const following = late.run(stop.signal);
     const ready = outcome(late.waitFor(revision, stop.signal));

@@ -1,5 +1,5 @@
 import { ApiError } from '../../../shared/errors.ts';
-import type { Kind } from '../../../shared/generated/types.ts';
+import type { KindId } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { packedBytes } from './packed.ts';
 import { Ring } from './ring.ts';
@@ -12,9 +12,9 @@ const maxHeld = 64 * 1024 * 1024;
 const takeBytes = 1024 * 1024;
 
 /** One object's change. */
-export interface CacheEvent {
+export interface CacheEvent<K extends KindId = KindId> {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
-  readonly kind: Kind;
+  readonly kind: K;
   /** `namespace/name`, or `name`. */
   readonly key: string;
   /** What it was; absent for ADDED, and for the newest changes after a load, when it is not known. */
@@ -26,14 +26,14 @@ export interface CacheEvent {
   readonly cost: number;
 }
 
-export interface CacheBatch {
+export interface CacheBatch<K extends KindId = KindId> {
   /** Everything up to this revision has been told. */
   readonly revision: number;
   /** A part of the first state. */
   readonly initial: boolean;
   /** The first state is complete with this batch; true on every batch after it. */
   readonly synced: boolean;
-  readonly events: readonly CacheEvent[];
+  readonly events: readonly CacheEvent<K>[];
 }
 
 interface Entry {
@@ -43,7 +43,7 @@ interface Entry {
 }
 
 interface Subscriber {
-  readonly kinds: ReadonlySet<Kind>;
+  readonly kinds: ReadonlySet<KindId>;
   readonly maxBuffered: number;
   /** Where in the ring the first event that waits for it may lie. Means nothing when none waits. */
   position: number;
@@ -71,7 +71,7 @@ export interface Subscription {
  */
 export class Broadcaster {
   readonly #ring: Ring<Entry>;
-  readonly #subscribers = new Map<Kind, Set<Subscriber>>();
+  readonly #subscribers = new Map<KindId, Set<Subscriber>>();
   readonly #all = new Set<Subscriber>();
   #revision = 0;
   #oldest = 0;
@@ -128,7 +128,7 @@ export class Broadcaster {
    * subscription begins with this call and lasts until `close` or the signal. Throws Expired when `from` is too old.
    */
   follow(
-    kinds: readonly Kind[],
+    kinds: readonly KindId[],
     from: number | undefined,
     now: number,
     options: { readonly maxBuffered?: number },
@@ -159,6 +159,14 @@ export class Broadcaster {
         this.#drop(subscriber);
       },
     };
+  }
+
+  /** Ends the subscriptions of a kind with Expired: its objects are no longer followed. */
+  end(kind: KindId): void {
+    for (const subscriber of this.#subscribers.get(kind) ?? []) {
+      this.#end(subscriber, tooOld(subscriber.told, this.#revision));
+    }
+    this.#subscribers.delete(kind);
   }
 
   async *#batches(subscriber: Subscriber, signal: AbortSignal): AsyncGenerator<CacheBatch, void, void> {
@@ -265,6 +273,6 @@ function memoryOf({ object, cost }: CacheEvent): number {
 }
 
 /** Kubernetes' wording (apiserver, watch cache). */
-function tooOld(revision: number, oldest: number): ApiError {
+export function tooOld(revision: number, oldest: number): ApiError {
   return new ApiError('Expired', `too old resource version: ${revision} (${oldest})`);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Kind } from '../../../shared/generated/types.ts';
+import { builtinKinds } from '../../../shared/kinds/index.ts';
 import { isStored, kindTable } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { packed } from './packed.ts';
@@ -14,7 +15,7 @@ const names = (objects: readonly KubeObject[]) => objects.map(({ metadata }) => 
 
 describe('the state of the cache', () => {
   it('has the objects of each kind in key order, of all namespaces or one', () => {
-    const state = new CacheState();
+    const state = new CacheState(builtinKinds.stored.map(({ id }) => id));
     for (const key of ['b/1', 'a/2', 'a/1']) {
       const [namespace, name] = key.split('/') as [string, string];
       state.set('Pod', key, object('Pod', name, namespace), 10);
@@ -30,7 +31,7 @@ describe('the state of the cache', () => {
   });
 
   it('has the last state of a key, and nothing of what was deleted', () => {
-    const state = new CacheState();
+    const state = new CacheState(builtinKinds.stored.map(({ id }) => id));
     const [older, newer] = [object('Pod', '1', 'a'), object('Pod', '1', 'a')];
     state.set('Pod', 'a/1', older, 10);
     state.set('Pod', 'a/1', newer, 30);
@@ -62,7 +63,7 @@ describe('the state of the cache', () => {
   });
 
   it('counts what packed objects hold outside of the heap', () => {
-    const state = new CacheState();
+    const state = new CacheState(builtinKinds.stored.map(({ id }) => id));
     const text = JSON.stringify({ ...object('ConfigMap', '1', 'a'), data: { x: 'y'.repeat(1_000) } });
     state.set(
       'ConfigMap',
@@ -84,7 +85,7 @@ describe('the state of the cache', () => {
   });
 
   it('holds nothing of a kind that is not stored', () => {
-    const state = new CacheState();
+    const state = new CacheState(builtinKinds.stored.map(({ id }) => id));
     const kind = kindTable.find((entry) => !isStored(entry))?.kind as Kind;
     state.set(kind, '1', object(kind, '1'), 10);
     state.delete(kind, '1');

@@ -1,5 +1,4 @@
-import type { Kind } from '../../../shared/generated/types.ts';
-import { isStored, kindTable } from '../../../shared/kinds/table.ts';
+import type { KindId } from '../../../shared/kinds/kind.ts';
 import { type KubeObject, splitKey } from '../../../shared/object.ts';
 import { SortedMap } from '../sorted-map.ts';
 import { packedBytes } from './packed.ts';
@@ -19,15 +18,26 @@ export interface Memory {
 
 /** The objects of every kind, as of one revision. */
 export class CacheState {
-  readonly #kinds: ReadonlyMap<string, KindState> = new Map(
-    kindTable
-      .filter(isStored)
-      .map((entry) => [entry.kind, { all: new SortedMap<KubeObject>(), namespaces: new Map() }]),
-  );
+  readonly #kinds = new Map<KindId, KindState>();
   /** Of each object that is not packed. */
   readonly #costs = new Map<KubeObject, number>();
   #heap = 0;
   #bytes = 0;
+
+  constructor(kinds: Iterable<KindId>) {
+    for (const kind of kinds) this.add(kind);
+  }
+
+  /** Begins to hold objects of a kind. */
+  add(kind: KindId): void {
+    if (!this.#kinds.has(kind)) this.#kinds.set(kind, { all: new SortedMap<KubeObject>(), namespaces: new Map() });
+  }
+
+  /** Ends that, and drops those there are. */
+  remove(kind: KindId): void {
+    for (const object of this.list(kind)) this.#forget(object);
+    this.#kinds.delete(kind);
+  }
 
   /** What an object that is held takes of the heap. */
   cost(object: KubeObject): number {
@@ -38,23 +48,23 @@ export class CacheState {
     return { heap: this.#heap, bytes: this.#bytes };
   }
 
-  get(kind: Kind, key: string): KubeObject | undefined {
+  get(kind: KindId, key: string): KubeObject | undefined {
     return this.#kinds.get(kind)?.all.get(key);
   }
 
   /** In key order. The array is a snapshot: it never changes. */
-  list(kind: Kind, namespace?: string): readonly KubeObject[] {
+  list(kind: KindId, namespace?: string): readonly KubeObject[] {
     const state = this.#kinds.get(kind);
     return (namespace ? state?.namespaces.get(namespace) : state?.all)?.values() ?? [];
   }
 
-  count(kind: Kind, namespace?: string): number {
+  count(kind: KindId, namespace?: string): number {
     const state = this.#kinds.get(kind);
     return (namespace ? state?.namespaces.get(namespace) : state?.all)?.size ?? 0;
   }
 
   /** `cost`: what the object takes of the heap, about. */
-  set(kind: Kind, key: string, object: KubeObject, cost: number): void {
+  set(kind: KindId, key: string, object: KubeObject, cost: number): void {
     const state = this.#kinds.get(kind);
     if (!state) return;
     const before = state.all.get(key);
@@ -73,7 +83,7 @@ export class CacheState {
     within.set(key, object);
   }
 
-  delete(kind: Kind, key: string): void {
+  delete(kind: KindId, key: string): void {
     const state = this.#kinds.get(kind);
     const before = state?.all.get(key);
     if (!before || !state?.all.delete(key)) return;

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiError } from '../../../shared/errors.ts';
 import type { Kind, Pod } from '../../../shared/generated/types.ts';
+import { builtinKinds } from '../../../shared/kinds/index.ts';
 import { type KindEntry, kindTable } from '../../../shared/kinds/table.ts';
 import { silentLog } from '../../../shared/log.ts';
 import { randomInt, seededRandom } from '../../../shared/random.ts';
@@ -75,7 +76,14 @@ describe('the watch cache', () => {
   let cache: WatchCache;
   let running: Promise<void>;
   const start = async (more: { window?: number } = {}): Promise<void> => {
-    cache = new WatchCache({ store, clock, random: seededRandom(1), log: silentLog, ...more });
+    cache = new WatchCache({
+      kinds: builtinKinds.stored,
+      store,
+      clock,
+      random: seededRandom(1),
+      log: silentLog,
+      ...more,
+    });
     running = cache.run(stop.signal);
     await clock.advance(0);
   };

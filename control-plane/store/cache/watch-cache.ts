@@ -1,28 +1,27 @@
 import { backoffMs } from '../../../shared/backoff.ts';
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
-import type { Kind, KindMap } from '../../../shared/generated/types.ts';
+import type { KindDef, KindId, ObjectTypes } from '../../../shared/kinds/kind.ts';
 import type { Log } from '../../../shared/log.ts';
-import { type KubeObject, keyOf } from '../../../shared/object.ts';
+import type { KubeObject } from '../../../shared/object.ts';
 import type { Random } from '../../../shared/random.ts';
-import { parseKey, registryPrefix, storePrefix, tickKey } from '../keys.ts';
-import { tooLarge } from '../limits.ts';
+import { KeyParser, kindPrefix, registryPrefix, storePrefix, tickKey } from '../keys.ts';
 import type { Item, Store, StoreBatch, StoreEvent } from '../store.ts';
-import { Broadcaster, type CacheBatch, type CacheEvent } from './broadcaster.ts';
-import { heapBytes, ObjectReader } from './field-sets.ts';
+import { Broadcaster, type CacheBatch, type CacheEvent, tooOld } from './broadcaster.ts';
+import { ObjectReader } from './field-sets.ts';
+import { initialBatches } from './initial-batches.ts';
 import { packed, packedBytes, packFrom, withRevision } from './packed.ts';
+import { ShownRevision } from './shown-revision.ts';
 import { CacheState, type Memory } from './state.ts';
 
 export type { CacheBatch, CacheEvent } from './broadcaster.ts';
 
 /** The default number of recent events that a watch can be resumed from. */
 const defaultWindow = 8192;
-/** The objects read at a time while loading, and told at a time to a subscriber. */
+/** The most objects of a page while loading. */
 const loadPage = 1000;
-/** The characters of stored text that are read at a time while loading. */
+/** The most characters of stored text in it. */
 const loadSize = 8 * 1024 * 1024;
-/** Bytes of objects after which changes for a subscriber go on in another batch. */
-const batchBytes = 8 * 1024 * 1024;
 /** About what the outline of a packed object takes of the heap, in bytes. */
 const outlineBytes = 4096;
 /** Between two attempts to watch or to load. */
@@ -32,7 +31,12 @@ const defaultProgressMs = 5000;
 /** How long a wait for a revision goes on before the cache makes the store show it (see #tick). */
 const patienceMs = 100;
 
+/** What the cache must know of a kind. */
+export type CachedKind = Pick<KindDef, 'id' | 'group' | 'plural' | 'namespaced'>;
+
 export interface WatchCacheDeps {
+  /** The kinds that it holds at first. */
+  readonly kinds: readonly CachedKind[];
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
@@ -41,12 +45,10 @@ export interface WatchCacheDeps {
   readonly window?: number;
   /** Milliseconds between two signs of progress for subscribers that see no events. */
   readonly progressMs?: number;
-  /** From a stored value to its object, without resourceVersion; JSON when absent. */
-  readonly decode?: (value: string, key: string) => KubeObject;
 }
 
-export interface SubscribeFilter {
-  readonly kinds: readonly Kind[];
+export interface SubscribeFilter<K extends KindId = KindId> {
+  readonly kinds: readonly K[];
   /** After this revision, or the present state first and then everything after it. */
   readonly from: number | 'initial';
 }
@@ -73,13 +75,24 @@ export class WatchCache {
   readonly #deps: WatchCacheDeps;
   readonly #broadcaster: Broadcaster;
   readonly #reader = new ObjectReader();
-  #state = new CacheState();
-  #revision = 0;
-  #waiters = new Set<{ revision: number; resolve: () => void }>();
+  readonly #kinds: Map<KindId, CachedKind>;
+  readonly #keys: KeyParser<CachedKind>;
+  /** How often kinds were added or removed. */
+  #kindChanges = 0;
+  /** Kinds that were added later: a watch cannot begin before the revision at which they were loaded. */
+  readonly #since = new Map<KindId, number>();
+  /** The keys that changed while their kind is loaded. */
+  readonly #loading = new Map<KindId, Set<string>>();
+  #state: CacheState;
+  readonly #shown: ShownRevision;
   #ticking = false;
 
   constructor(deps: WatchCacheDeps) {
     this.#deps = deps;
+    this.#kinds = new Map(deps.kinds.map((kind) => [kind.id, kind]));
+    this.#keys = new KeyParser(deps.kinds);
+    this.#shown = new ShownRevision(deps.clock);
+    this.#state = new CacheState(this.#kinds.keys());
     this.#broadcaster = new Broadcaster(deps.window ?? defaultWindow);
   }
 
@@ -92,14 +105,14 @@ export class WatchCache {
       try {
         if (!loaded) await this.#load(signal);
         loaded = true;
-        for await (const batch of this.#deps.store.watch(storePrefix, this.#revision, signal)) {
+        for await (const batch of this.#deps.store.watch(storePrefix, this.#shown.revision, signal)) {
           attempt = 0;
           this.#apply(batch);
         }
       } catch (error) {
         if (signal.aborted) break;
         if (isApiError(error, 'Expired')) loaded = false;
-        log.warn({ rev: this.#revision, reload: !loaded, err: messageOf(error) }, 'the watch of the store broke');
+        log.warn({ rev: this.#shown.revision, reload: !loaded, err: messageOf(error) }, 'the watch of the store broke');
       }
       if (!signal.aborted) await clock.sleep(backoffMs(attempt, retry, random), signal).catch(ignoreAbort(signal));
     }
@@ -108,12 +121,12 @@ export class WatchCache {
 
   /** Resolves once the first load is complete; rejects with the signal's reason. */
   ready(signal: AbortSignal): Promise<void> {
-    return this.#reached(1, signal);
+    return this.#shown.reached(1, signal);
   }
 
   /** The revision that the cache shows; it never goes back. 0 before the first load. */
   get revision(): number {
-    return this.#revision;
+    return this.#shown.revision;
   }
 
   /** The oldest revision that can still be watched from. */
@@ -126,26 +139,26 @@ export class WatchCache {
    * `timeoutMs`; rejects with the signal's reason when it is aborted.
    */
   async waitFor(revision: number, signal: AbortSignal, timeoutMs = 3000): Promise<void> {
-    if (this.#revision >= revision && this.#revision > 0) return;
+    if (this.#shown.revision >= revision && this.#shown.revision > 0) return;
     const { clock } = this.#deps;
     const patience = clock.timer(Math.min(patienceMs, timeoutMs / 2), () => this.#tick());
     try {
-      await this.#reached(Math.max(1, revision), signal, timeoutMs);
+      await this.#shown.reached(Math.max(1, revision), signal, timeoutMs);
     } finally {
       patience.cancel();
     }
   }
 
-  get<K extends Kind>(kind: K, key: string): KindMap[K] | undefined {
-    return this.#state.get(kind, key) as KindMap[K] | undefined;
+  get<K extends KindId>(kind: K, key: string): ObjectTypes[K] | undefined {
+    return this.#state.get(kind, key) as ObjectTypes[K] | undefined;
   }
 
   /** In key order. The array is a snapshot and never changes; the objects are shared. */
-  list<K extends Kind>(kind: K, namespace?: string): readonly KindMap[K][] {
-    return this.#state.list(kind, namespace) as unknown as readonly KindMap[K][];
+  list<K extends KindId>(kind: K, namespace?: string): readonly ObjectTypes[K][] {
+    return this.#state.list(kind, namespace) as unknown as readonly ObjectTypes[K][];
   }
 
-  count(kind: Kind, namespace?: string): number {
+  count(kind: KindId, namespace?: string): number {
     return this.#state.count(kind, namespace);
   }
 
@@ -168,7 +181,16 @@ export class WatchCache {
    * Ends quietly by the signal. Throws Expired when N is older than the window, when the subscriber falls behind by
    * more than `maxBuffered` events or by the window, and when the cache had to load afresh; Timeout when N is ahead of the store.
    */
-  async *subscribe(
+  subscribe<K extends KindId>(
+    filter: SubscribeFilter<K>,
+    options: SubscribeOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<CacheBatch<K>, void, void> {
+    // A subscription has no events of other kinds than those of its filter.
+    return this.#subscribe(filter, options, signal) as AsyncGenerator<CacheBatch<K>, void, void>;
+  }
+
+  async *#subscribe(
     filter: SubscribeFilter,
     options: SubscribeOptions,
     signal: AbortSignal,
@@ -181,8 +203,12 @@ export class WatchCache {
       if (signal.aborted) return;
       throw error;
     }
-    const revision = this.#revision;
+    const revision = this.#shown.revision;
     const initial = from === 'initial';
+    for (const kind of kinds) {
+      const since = this.#since.get(kind) ?? 0;
+      if (!initial && from < since) throw tooOld(from, since);
+    }
     const present = initial ? kinds.map((kind) => [kind, this.#state.list(kind)] as const) : [];
     const subscription = this.#broadcaster.follow(kinds, initial ? undefined : from, revision, options, signal);
     try {
@@ -193,10 +219,67 @@ export class WatchCache {
     }
   }
 
+  /**
+   * Loads the objects of a further kind, and follows them from then on. Until it resolves they are incomplete. A watch of them
+   * can begin at the present revision or a later one. Rejects with the signal's reason, or when the store cannot be read.
+   */
+  async addKind(kind: CachedKind, signal: AbortSignal): Promise<void> {
+    if (this.#kinds.has(kind.id)) throw new Error(`the cache has ${kind.id} already`);
+    await this.ready(signal);
+    this.#kindChanges++;
+    this.#kinds.set(kind.id, kind);
+    this.#keys.add(kind);
+    this.#state.add(kind.id);
+    try {
+      // Loading everything afresh meanwhile may have begun before the kind was known.
+      for (let state: CacheState | undefined; state !== this.#state; ) {
+        state = this.#state;
+        await this.#loadKind(kind, state, signal);
+      }
+    } catch (error) {
+      this.removeKind(kind.id);
+      throw error;
+    } finally {
+      this.#loading.delete(kind.id);
+    }
+    this.#since.set(kind.id, this.#shown.revision);
+  }
+
+  /** Drops the objects of a kind, and ends its subscriptions with Expired. */
+  removeKind(id: KindId): void {
+    const kind = this.#kinds.get(id);
+    if (!kind) return;
+    this.#kindChanges++;
+    this.#kinds.delete(id);
+    this.#keys.remove(kind);
+    this.#state.remove(id);
+    this.#since.delete(id);
+    this.#broadcaster.end(id);
+  }
+
+  /** The objects of the kind as of the revision that the cache shows; what changes meanwhile comes by the watch, and is newer. */
+  async #loadKind(kind: CachedKind, state: CacheState, signal: AbortSignal): Promise<void> {
+    const changed = new Set<string>();
+    this.#loading.set(kind.id, changed);
+    const revision = this.#shown.revision;
+    let after: string | undefined;
+    do {
+      const options = { limit: loadPage, size: loadSize, after, revision };
+      const page = await this.#deps.store.list(kindPrefix(kind), options);
+      signal.throwIfAborted();
+      for (const item of page.items) {
+        const event = this.#eventOf({ type: 'put', item });
+        if (event?.kind === kind.id && !changed.has(event.key)) state.set(kind.id, event.key, event.object, event.cost);
+      }
+      after = page.remaining === 0 ? undefined : page.items.at(-1)?.key;
+    } while (after !== undefined && state === this.#state);
+  }
+
   async #load(signal: AbortSignal): Promise<void> {
     const { store, log, clock } = this.#deps;
     const began = clock.monotonic();
-    const state = new CacheState();
+    const changes = this.#kindChanges;
+    const state = new CacheState(this.#kinds.keys());
     const newest: CacheEvent[] = [];
     let revision: number | undefined;
     let after: string | undefined;
@@ -205,7 +288,8 @@ export class WatchCache {
       const page = await store.list(registryPrefix, { limit: loadPage, size: loadSize, after, revision });
       signal.throwIfAborted();
       revision = page.revision;
-      if (revision < this.#revision) throw new ApiError('ServiceUnavailable', `the store is behind: at ${revision}`);
+      if (revision < this.#shown.revision)
+        throw new ApiError('ServiceUnavailable', `the store is behind: at ${revision}`);
       for (const item of page.items) {
         const event = this.#eventOf({ type: 'put', item });
         if (!event) continue;
@@ -217,16 +301,19 @@ export class WatchCache {
       after = page.items.at(-1)?.key;
       if (page.remaining === 0 || after === undefined) break;
     }
+    // Some of its pages were read with other kinds.
+    if (changes !== this.#kindChanges) return this.#load(signal);
     this.#state = state;
     this.#broadcaster.restart(revision, newest);
-    this.#advance(revision);
+    this.#shown.advance(revision);
     log.info({ rev: revision, objects: count, ms: Math.round(clock.monotonic() - began) }, 'loaded the store');
   }
 
   #apply(batch: StoreBatch): void {
-    if (batch.revision <= this.#revision) return;
+    if (batch.revision <= this.#shown.revision) return;
     const events: CacheEvent[] = [];
     for (const stored of batch.events) {
+      if (this.#loading.size > 0) this.#noteChange(stored);
       const event = this.#eventOf(stored);
       if (!event) continue;
       if (event.type === 'DELETED') this.#state.delete(event.kind, event.key);
@@ -234,15 +321,19 @@ export class WatchCache {
       events.push(event);
     }
     this.#broadcaster.publish(events, batch.revision);
-    this.#advance(batch.revision);
+    this.#shown.advance(batch.revision);
+  }
+
+  #noteChange(stored: StoreEvent): void {
+    const parsed = this.#keys.parse(keyOfEvent(stored));
+    if (parsed) this.#loading.get(parsed.kind.id)?.add(parsed.key);
   }
 
   /** Undefined for what is no object: other keys of ours, a value that can't be read, the deletion of what never was. */
   #eventOf(stored: StoreEvent): CacheEvent | undefined {
-    const path = stored.type === 'put' ? stored.item.key : stored.key;
-    const parsed = parseKey(path);
+    const parsed = this.#keys.parse(keyOfEvent(stored));
     if (!parsed) return undefined;
-    const kind = parsed.entry.kind as Kind;
+    const kind = parsed.kind.id;
     const { key } = parsed;
     const before = this.#state.get(kind, key);
     if (stored.type === 'delete') {
@@ -261,42 +352,17 @@ export class WatchCache {
 
   #decode({ key, value, revision }: Item): { object: KubeObject; cost: number } | undefined {
     try {
-      const { decode } = this.#deps;
       if (value.length > packFrom) {
-        const parse = (text: string) => (decode ? decode(text, key) : checked(JSON.parse(text)));
-        return { object: packed(value, revision, parse), cost: outlineBytes };
+        const object = packed(value, revision, (text) => checked(JSON.parse(text)));
+        return { object, cost: outlineBytes };
       }
-      const object = decode ? decode(value, key) : checked(this.#reader.read(value));
+      const object = checked(this.#reader.read(value));
       object.metadata.resourceVersion = String(revision);
-      return { object, cost: decode ? heapBytes(value) : this.#reader.cost };
+      return { object, cost: this.#reader.cost };
     } catch (error) {
       this.#deps.log.error({ key, rev: revision, err: messageOf(error) }, 'an object cannot be read');
       return undefined;
     }
-  }
-
-  #advance(revision: number): void {
-    this.#revision = revision;
-    for (const waiter of this.#waiters) if (waiter.revision <= revision) waiter.resolve();
-  }
-
-  #reached(revision: number, signal: AbortSignal, timeoutMs?: number): Promise<void> {
-    if (this.#revision >= revision) return Promise.resolve();
-    if (signal.aborted) return Promise.reject(signal.reason);
-    return new Promise((resolve, reject) => {
-      const end = (settle: () => void): void => {
-        this.#waiters.delete(waiter);
-        signal.removeEventListener('abort', abort);
-        timer?.cancel();
-        settle();
-      };
-      const waiter = { revision, resolve: () => end(resolve) };
-      const abort = (): void => end(() => reject(signal.reason));
-      const late = (): void => end(() => reject(tooLarge(revision, this.#revision)));
-      const timer = timeoutMs === undefined ? undefined : this.#deps.clock.timer(timeoutMs, late);
-      this.#waiters.add(waiter);
-      signal.addEventListener('abort', abort);
-    });
   }
 
   /**
@@ -319,40 +385,13 @@ export class WatchCache {
     const { clock, progressMs = defaultProgressMs } = this.#deps;
     while (!signal.aborted) {
       await clock.sleep(progressMs, signal).catch(ignoreAbort(signal));
-      this.#broadcaster.sendProgress(this.#revision);
+      this.#broadcaster.sendProgress(this.#shown.revision);
     }
   }
 }
 
-/** The state as batches of a bearable size; the last one is `synced`. */
-function* initialBatches(
-  present: readonly (readonly [Kind, readonly KubeObject[]])[],
-  revision: number,
-  sizeOf: (object: KubeObject) => number,
-  signal: AbortSignal,
-): Generator<CacheBatch> {
-  let events: CacheEvent[] = [];
-  let bytes = 0;
-  for (const [kind, objects] of present) {
-    for (const object of objects) {
-      if (events.length === loadPage || bytes > batchBytes) {
-        yield { revision, initial: true, synced: false, events };
-        events = [];
-        bytes = 0;
-        if (signal.aborted) return;
-      }
-      events.push({
-        type: 'ADDED',
-        kind,
-        key: keyOf(object),
-        object,
-        revision: Number(object.metadata.resourceVersion),
-        cost: 0,
-      });
-      bytes += sizeOf(object);
-    }
-  }
-  yield { revision, initial: true, synced: true, events };
+function keyOfEvent(stored: StoreEvent): string {
+  return stored.type === 'put' ? stored.item.key : stored.key;
 }
 
 function checked(object: unknown): KubeObject {

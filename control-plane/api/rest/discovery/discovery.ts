@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { apiVersionOf, servedKinds } from '../../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../../shared/kinds/kind.ts';
+import { apiVersionOf } from '../../../../shared/kinds/names.ts';
+import { derivedFrom, type KindLookup } from '../../../../shared/kinds/registry.ts';
 import { type Subresource, verbsOf } from '../../../../shared/kinds/table.ts';
 
 /** What discovery says is served, derived from the kind table. The first version of a group there is its preferred one. */
@@ -65,26 +66,6 @@ const order = [
   'discovery.k8s.io',
 ];
 
-const served: readonly Group[] = groupsOf(servedKinds);
-
-export function isServedGroup(group: string): boolean {
-  return served.some((one) => one.group === group);
-}
-
-/** All paths at which there is a document of discovery. */
-export const discoveryPaths: readonly string[] = [
-  '/api',
-  '/api/v1',
-  '/apis',
-  '/apis/',
-  ...served
-    .filter(({ group }) => group !== '')
-    .flatMap(({ group, versions }) => [
-      `/apis/${group}`,
-      ...versions.map(({ version }) => `/apis/${group}/${version}`),
-    ]),
-];
-
 /** The versions of the aggregated form; they differ in nothing else. */
 export type Aggregated = 'v2' | 'v2beta1';
 
@@ -98,28 +79,52 @@ const noAddedKinds = {
   items: [],
 };
 
-/**
- * The answer to a discovery path, undefined when it is none. `aggregated`: the client asked for that form. `address`: where this
- * server is, host and port.
- */
-export function discoveryOf(
-  parts: readonly string[],
-  aggregated: Aggregated | undefined,
-  address: string,
-): object | undefined {
-  const [root, group, version, ...rest] = parts;
-  if (rest.length > 0) return `/${parts.join('/')}` === addedKindsPath ? noAddedKinds : undefined;
-  if (root === 'api') {
-    if (group === undefined) return aggregated ? aggregatedList(aggregated, (one) => one === '') : versions(address);
-    return version === undefined ? resourceList('', group) : undefined;
+/** Answers discovery from the kinds that are served at the moment. */
+export class Discovery {
+  readonly #groups: () => readonly Group[];
+
+  constructor(kinds: KindLookup) {
+    this.#groups = derivedFrom(kinds, ({ served }) => groupsOf(served));
   }
-  if (root !== 'apis') return undefined;
-  if (group === undefined) return aggregated ? aggregatedList(aggregated, (one) => one !== '') : groupList();
-  const known = served.find((one) => one.group === group && one.group !== '');
-  if (!known) return undefined;
-  return version === undefined
-    ? { kind: 'APIGroup', apiVersion: 'v1', ...groupInfo(known) }
-    : resourceList(group, version);
+
+  /** All paths at which there is a document of discovery. */
+  paths(): string[] {
+    const groups = this.#groups().filter(({ group }) => group !== '');
+    const versioned = groups.flatMap(({ group, versions }) => [
+      `/apis/${group}`,
+      ...versions.map(({ version }) => `/apis/${group}/${version}`),
+    ]);
+    return ['/api', '/api/v1', '/apis', '/apis/', ...versioned];
+  }
+
+  /**
+   * The answer to a path, undefined when it is none of discovery. `aggregated`: the client asked for that form. `address`: where
+   * this server is, host and port.
+   */
+  document(parts: readonly string[], aggregated: Aggregated | undefined, address: string): object | undefined {
+    const [root, group, version, ...rest] = parts;
+    if (rest.length > 0) return `/${parts.join('/')}` === addedKindsPath ? noAddedKinds : undefined;
+    const groups = this.#groups();
+    if (root === 'api') {
+      if (group === undefined) {
+        return aggregated
+          ? aggregatedList(
+              aggregated,
+              groups.filter((one) => one.group === ''),
+            )
+          : versions(address);
+      }
+      return version === undefined ? resourceList(groups, '', group) : undefined;
+    }
+    if (root !== 'apis') return undefined;
+    const named = groups.filter((one) => one.group !== '');
+    if (group === undefined) return aggregated ? aggregatedList(aggregated, named) : groupList(named);
+    const known = named.find((one) => one.group === group);
+    if (!known) return undefined;
+    return version === undefined
+      ? { kind: 'APIGroup', apiVersion: 'v1', ...groupInfo(known) }
+      : resourceList(groups, group, version);
+  }
 }
 
 function versions(serverAddress: string) {
@@ -127,9 +132,8 @@ function versions(serverAddress: string) {
   return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs };
 }
 
-function groupList() {
-  const groups = served.filter(({ group }) => group !== '').map(groupInfo);
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups };
+function groupList(groups: readonly Group[]) {
+  return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(groupInfo) };
 }
 
 function groupInfo({ group, versions }: Group) {
@@ -137,8 +141,8 @@ function groupInfo({ group, versions }: Group) {
   return { name: group, versions: all, preferredVersion: all[0] };
 }
 
-function resourceList(group: string, version: string): object | undefined {
-  const found = served.find((one) => one.group === group)?.versions.find((one) => one.version === version);
+function resourceList(groups: readonly Group[], group: string, version: string): object | undefined {
+  const found = groups.find((one) => one.group === group)?.versions.find((one) => one.version === version);
   if (!found) return undefined;
   const resources = found.kinds.flatMap((def) => [
     resource(def),
@@ -180,17 +184,15 @@ function subresource(def: KindDef, name: Subresource) {
   };
 }
 
-function aggregatedList(form: Aggregated, wanted: (group: string) => boolean) {
-  const items = served
-    .filter(({ group }) => wanted(group))
-    .map(({ group, versions }) => ({
-      metadata: group === '' ? { creationTimestamp: null } : { name: group, creationTimestamp: null },
-      versions: versions.map(({ version, kinds }) => ({
-        version,
-        freshness: 'Current',
-        resources: kinds.map(aggregatedResource),
-      })),
-    }));
+function aggregatedList(form: Aggregated, groups: readonly Group[]) {
+  const items = groups.map(({ group, versions }) => ({
+    metadata: group === '' ? { creationTimestamp: null } : { name: group, creationTimestamp: null },
+    versions: versions.map(({ version, kinds }) => ({
+      version,
+      freshness: 'Current',
+      resources: kinds.map(aggregatedResource),
+    })),
+  }));
   return { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${form}`, metadata: {}, items };
 }
 

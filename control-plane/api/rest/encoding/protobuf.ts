@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs/minimal.js';
 import { ApiError, messageOf } from '../../../../shared/errors.ts';
-import { kindOf } from '../../../../shared/kinds/index.ts';
+import { builtinKinds } from '../../../../shared/kinds/index.ts';
 import { decodeObject, encodeWhole, isMessage } from '../../../../shared/rpc/convert.ts';
 import { maxBodyValues } from '../../../../shared/schema/values.ts';
 
@@ -89,7 +89,7 @@ function encodeMessage(object: Head): Uint8Array {
  * `k8s.io.api.autoscaling.v1`). Options and statuses are of no group, whatever their version says.
  */
 function messageFor(apiVersion: string, kind: string): string | undefined {
-  const known = kindOf(apiVersion, kind)?.message;
+  const known = builtinKinds.ofObject(apiVersion, kind)?.message;
   if (known) return known;
   const [group = '', version = ''] = apiVersion.includes('/') ? apiVersion.split('/') : ['core', apiVersion];
   return [`k8s.io.api.${group.split('.')[0]}.${version}.${kind}`, `${meta}.${kind}`].find(isMessage);

@@ -4,11 +4,12 @@ import { gunzipSync } from 'node:zlib';
 import { Gauge, type Registry } from 'prom-client';
 import { ApiError } from '../../../../shared/errors.ts';
 import { build } from '../../../../shared/generated/build.ts';
+import type { KindLookup } from '../../../../shared/kinds/registry.ts';
 import { forbiddenError } from '../../auth/authorizer.ts';
 import type { Authorizer, Identity } from '../../auth/identity.ts';
 import type { Documents } from '../../auth/tokens/issuer-documents.ts';
 import { notAllowed } from '../../requests/refusals.ts';
-import { type Aggregated, discoveryOf, discoveryPaths, isServedGroup } from '../discovery/discovery.ts';
+import { type Aggregated, Discovery } from '../discovery/discovery.ts';
 import { type Format, formatFor, mediaTypes, notAcceptable } from '../encoding/negotiate.ts';
 import { encoded } from '../encoding/texts.ts';
 import { OpenApi } from '../openapi/documents.ts';
@@ -17,6 +18,7 @@ import { type Reply, sendBody, sendObject } from '../responses/respond.ts';
 import { type Check, healthText } from './health.ts';
 
 export interface PathsDeps {
+  readonly kinds: KindLookup;
   readonly authorizer: Authorizer;
   /** What `/metrics` shows. Absent: no metrics. */
   readonly registry?: Registry;
@@ -49,10 +51,13 @@ const roots: ReadonlySet<string> = new Set([
 /** Serves what is no resource: discovery, OpenAPI, health, version, metrics. */
 export class Paths {
   readonly #deps: PathsDeps;
-  readonly #openapi = new OpenApi();
+  readonly #discovery: Discovery;
+  readonly #openapi: OpenApi;
 
   constructor(deps: PathsDeps) {
     this.#deps = deps;
+    this.#discovery = new Discovery(deps.kinds);
+    this.#openapi = new OpenApi(deps.kinds);
     if (deps.registry) countBuild(deps.registry);
   }
 
@@ -83,9 +88,9 @@ export class Paths {
       case 'openid':
         return this.#serveIssuer(parts, reply);
       case undefined:
-        return sendObject(indented(request, reply), 200, { paths: rootPaths });
+        return sendObject(indented(request, reply), 200, { paths: [...this.#discovery.paths(), ...otherPaths].sort() });
       default:
-        return serveDiscovery(request, parts, reply);
+        return this.#serveDiscovery(request, parts, reply);
     }
   }
 
@@ -99,6 +104,26 @@ export class Paths {
     if (!found) throw new PageNotFound();
     reply.response.setHeader('X-Content-Type-Options', 'nosniff');
     sendBody(reply, found.ok ? 200 : 500, 'text/plain; charset=utf-8', found.text);
+  }
+
+  /** A client asks for the aggregated form by its media type. */
+  #serveDiscovery(request: IncomingMessage, parts: readonly string[], reply: Reply): void {
+    const wanted = mediaTypes(request.headers.accept ?? '');
+    const form = wanted.find(
+      ({ parameters: { as, v } }) => as === 'APIGroupDiscoveryList' && (v === 'v2' || v === 'v2beta1'),
+    )?.parameters.v as Aggregated | undefined;
+    const { localAddress = '', localPort = 0 } = request.socket;
+    const found = this.#discovery.document(parts, form, `${localAddress.replace(/^::ffff:/, '')}:${localPort}`);
+    const [root, group = ''] = parts;
+    if (!found)
+      throw root === 'api' || (root === 'apis' && this.#deps.kinds.hasGroup(group)) ? notServed() : new PageNotFound();
+    if ((found as { kind?: unknown }).kind !== 'APIGroupDiscoveryList') {
+      sendObject(inFormat(request, reply), 200, found);
+      return;
+    }
+    const content = encoded(found, 'json', reply.pretty);
+    if (unchanged(request, reply, createHash('sha256').update(content).digest('hex').toUpperCase())) return;
+    sendBody(reply, 200, `application/json;g=apidiscovery.k8s.io;v=${form};as=APIGroupDiscoveryList`, content);
   }
 
   #serveIssuer(parts: readonly string[], reply: Reply): void {
@@ -129,8 +154,8 @@ export class Paths {
   }
 }
 
-const rootPaths = [
-  ...discoveryPaths,
+/** What can be read besides discovery. */
+const otherPaths = [
   '/.well-known/openid-configuration',
   '/healthz',
   '/livez',
@@ -140,7 +165,7 @@ const rootPaths = [
   '/openid/v1/jwks',
   '/readyz',
   '/version',
-].sort();
+];
 
 /** The release of Kubernetes whose API this is, and what of Coracle serves it. */
 const versionInfo = {
@@ -184,25 +209,6 @@ function swaggerForm(accept: string | undefined, can: boolean): boolean {
     if (can && swaggerTypes.includes(type)) return true;
   }
   throw notAcceptable(['application/json', ...(can ? swaggerTypes : [])]);
-}
-
-/** A client tells the aggregated form from the older one by its media type. */
-function serveDiscovery(request: IncomingMessage, parts: readonly string[], reply: Reply): void {
-  const wanted = mediaTypes(request.headers.accept ?? '');
-  const form = wanted.find(
-    ({ parameters: { as, v } }) => as === 'APIGroupDiscoveryList' && (v === 'v2' || v === 'v2beta1'),
-  )?.parameters.v as Aggregated | undefined;
-  const { localAddress = '', localPort = 0 } = request.socket;
-  const found = discoveryOf(parts, form, `${localAddress.replace(/^::ffff:/, '')}:${localPort}`);
-  const [root, group = ''] = parts;
-  if (!found) throw root === 'api' || (root === 'apis' && isServedGroup(group)) ? notServed() : new PageNotFound();
-  if ((found as { kind?: unknown }).kind !== 'APIGroupDiscoveryList') {
-    sendObject(inFormat(request, reply), 200, found);
-    return;
-  }
-  const content = encoded(found, 'json', reply.pretty);
-  if (unchanged(request, reply, createHash('sha256').update(content).digest('hex').toUpperCase())) return;
-  sendBody(reply, 200, `application/json;g=apidiscovery.k8s.io;v=${form};as=APIGroupDiscoveryList`, content);
 }
 
 /** Names the content; answers at once when the client has it already. */

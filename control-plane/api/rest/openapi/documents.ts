@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { constants, gzipSync } from 'node:zlib';
-import { servedKinds } from '../../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../../shared/kinds/kind.ts';
 import { apiVersionOf } from '../../../../shared/kinds/names.ts';
+import { derivedFrom, type KindLookup } from '../../../../shared/kinds/registry.ts';
 import { messagesOf, pathsOf } from './operations.ts';
-import { reachable, schemaName, schemaOf, type Version } from './schemas.ts';
+import { ownDefinitions, reachable, schemaName, schemaOf, type Version } from './schemas.ts';
 import { encodeSwagger } from './swagger-protobuf.ts';
 
 /** A document as it is kept. */
@@ -15,18 +15,25 @@ export interface Document {
 }
 
 /**
- * The OpenAPI documents, derived from the schema table: version 3, one document a group and version, and version 2, one
- * for all. kubectl reads from them what `explain` shows, how lists merge when it applies, and that the server itself
+ * The OpenAPI documents of the kinds that are served at the moment: version 3, one document a group and version, and version 2,
+ * one for all. kubectl reads from them what `explain` shows, how lists merge when it applies, and that the server itself
  * checks fields (the `fieldValidation` parameter of the operations). They are built when first asked for, and kept
  * compressed: together they are some megabytes of text.
  */
 export class OpenApi {
-  readonly #documents = new Map<string, Document>();
+  readonly #kinds: KindLookup;
+  readonly #documents: () => Map<string, Document>;
+
+  constructor(kinds: KindLookup) {
+    this.#kinds = kinds;
+    this.#documents = derivedFrom(kinds, () => new Map());
+  }
 
   /** The document at a path (without slashes at its ends); undefined when there is none. Version 2 can be protobuf. */
   document(path: string, protobuf = false): Document | undefined {
     const key = protobuf ? `${path} protobuf` : path;
-    const known = this.#documents.get(key);
+    const documents = this.#documents();
+    const known = documents.get(key);
     if (known) return known;
     const built = this.#build(path);
     if (!built) return undefined;
@@ -35,20 +42,20 @@ export class OpenApi {
       hash: createHash('sha512').update(content).digest('hex').slice(0, 64).toUpperCase(),
       gzipped: gzipSync(content, { level: constants.Z_BEST_SPEED }),
     };
-    this.#documents.set(key, document);
+    documents.set(key, document);
     return document;
   }
 
   #build(path: string): object | undefined {
-    if (path === 'openapi/v2') return swagger();
+    if (path === 'openapi/v2') return swagger(this.#kinds);
     if (path === 'openapi/v3') return this.#index();
-    const members = groups().get(path.replace(/^openapi\/v3\//, ''));
-    return path.startsWith('openapi/v3/') && members ? openApi3(members) : undefined;
+    const members = groups(this.#kinds).get(path.replace(/^openapi\/v3\//, ''));
+    return path.startsWith('openapi/v3/') && members ? openApi3(members, this.#kinds) : undefined;
   }
 
   /** Which documents there are; the hash in each address lets a client keep what it has. */
   #index(): object {
-    const addresses = [...groups().keys()].map((root) => {
+    const addresses = [...groups(this.#kinds).keys()].map((root) => {
       const path = `openapi/v3/${root}`;
       return [root, { serverRelativeURL: `/${path}?hash=${this.document(path)?.hash}` }];
     });
@@ -58,17 +65,21 @@ export class OpenApi {
 
 const info = { title: 'Coracle', version: 'v1.32.0' };
 
-function openApi3(members: readonly KindDef[]): object {
-  return { openapi: '3.0.0', info, paths: paths(members, 3), components: { schemas: schemas(members, 3) } };
+function openApi3(members: readonly KindDef[], kinds: KindLookup): object {
+  return { openapi: '3.0.0', info, paths: paths(members, 3), components: { schemas: schemas(members, kinds, 3) } };
 }
 
-function swagger(): object {
-  return { swagger: '2.0', info, paths: paths(servedKinds, 2), definitions: schemas(servedKinds, 2) };
+function swagger(kinds: KindLookup): object {
+  const { served } = kinds;
+  return { swagger: '2.0', info, paths: paths(served, 2), definitions: schemas(served, kinds, 2) };
 }
 
-function schemas(members: readonly KindDef[], version: Version): object {
+function schemas(members: readonly KindDef[], kinds: KindLookup, version: Version): object {
   const names = reachable(members.flatMap(messagesOf));
-  return Object.fromEntries(names.map((name) => [schemaName(name), schemaOf(name, version)]));
+  return Object.fromEntries([
+    ...names.map((name) => [schemaName(name), schemaOf(name, version, kinds)]),
+    ...members.flatMap((def) => ownDefinitions(def, version)),
+  ]);
 }
 
 function paths(members: readonly KindDef[], version: Version): object {
@@ -76,9 +87,9 @@ function paths(members: readonly KindDef[], version: Version): object {
 }
 
 /** The kinds of each document of version 3, by its path: `api/v1`, `apis/apps/v1`. */
-function groups(): Map<string, KindDef[]> {
+function groups({ served }: KindLookup): Map<string, KindDef[]> {
   const found = new Map<string, KindDef[]>();
-  for (const def of servedKinds) {
+  for (const def of served) {
     const root = def.group ? `apis/${apiVersionOf(def)}` : `api/${def.version}`;
     const members = found.get(root);
     if (members) members.push(def);

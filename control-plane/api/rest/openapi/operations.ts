@@ -46,9 +46,14 @@ export function pathsOf(def: KindDef, version: Version): Record<string, object> 
 /** The messages that a kind's operations speak of. */
 export function messagesOf(def: KindDef): string[] {
   const subs = def.subresources.map((sub) => subMessage(def, sub)).filter((name) => name !== undefined);
-  return [def.message, `${def.message}List`, ...subs, `${meta}.DeleteOptions`, `${meta}.Status`].filter(
-    (name) => messages[name],
-  );
+  return [
+    def.message,
+    `${def.message}List`,
+    `${meta}.ListMeta`,
+    ...subs,
+    `${meta}.DeleteOptions`,
+    `${meta}.Status`,
+  ].filter((name) => messages[name]);
 }
 
 type Method = 'get' | 'put' | 'post' | 'patch' | 'delete';
@@ -152,7 +157,7 @@ function bodiesOf({ def, method, sub }: Asked, collection: boolean) {
   if (method === 'delete') return { body: `${meta}.DeleteOptions`, answer: status };
   if (method === 'get') {
     const list = `${def.message}List`;
-    return { body: null, answer: collection && messages[list] ? list : own };
+    return { body: null, answer: collection && (messages[list] || def.schema.openApi) ? list : own };
   }
   return { body: method === 'patch' ? undefined : own, answer: own };
 }

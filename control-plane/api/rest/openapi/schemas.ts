@@ -1,6 +1,6 @@
 import { messages } from '../../../../shared/generated/schema.ts';
-import { servedKinds } from '../../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../../shared/kinds/kind.ts';
+import type { KindLookup } from '../../../../shared/kinds/registry.ts';
 import { goTypes } from '../../../../shared/schema/proto/go-types.ts';
 import type { FieldSchema, MessageSchema } from '../../../../shared/schema/proto/message.ts';
 import { documented } from './documented.ts';
@@ -53,22 +53,24 @@ export function reachable(roots: readonly string[]): string[] {
 
 /** `k8s.io.api.core.v1.Pod` is `io.k8s.api.core.v1.Pod` there. */
 export function schemaName(message: string): string {
-  return message.startsWith('k8s.io.') ? `io.k8s.${message.slice('k8s.io.'.length)}` : `io.${message}`;
+  if (message.startsWith('k8s.io.')) return `io.k8s.${message.slice('k8s.io.'.length)}`;
+  return message.startsWith('coracle.') ? `io.${message}` : message;
 }
 
-export function schemaOf(name: string, version: Version): object {
+/** The definition of a message. `kinds`: those whose groups and versions it names. */
+export function schemaOf(name: string, version: Version, { served }: KindLookup): object {
   const made = special[name]?.(version);
   const message = messages[name] as MessageSchema;
   if (made) return made;
   const properties: Record<string, object> = {};
   const required: string[] = [];
-  const gvk = kindsOf(name);
+  const gvk = kindsOf(name, served);
   if (gvk.length > 0) {
     for (const field of ['apiVersion', 'kind'])
       properties[field] = { type: 'string', description: headDescriptions[field] };
   }
   addProperties(message, version, properties, required);
-  const needed = neededOf(name, required);
+  const needed = neededOf(name, required, served);
   const description = message.description ?? listDescription(name, properties);
   return {
     type: 'object',
@@ -80,9 +82,30 @@ export function schemaOf(name: string, version: Version): object {
   };
 }
 
+/** The definitions of a kind that brings its own schema: of an object and of a list. */
+export function ownDefinitions(def: KindDef, version: Version): [string, object][] {
+  const own = def.schema.openApi?.(version);
+  if (!own) return [];
+  const gvk = (kind: string) => ({ 'x-kubernetes-group-version-kind': [{ ...gvkOf(def), kind }] });
+  const list = {
+    type: 'object',
+    required: ['items'],
+    properties: {
+      apiVersion: { type: 'string', description: headDescriptions.apiVersion },
+      kind: { type: 'string', description: headDescriptions.kind },
+      metadata: { $ref: reference(`${meta}.ListMeta`, version) },
+      items: { type: 'array', items: { $ref: reference(def.message, version) } },
+    },
+  };
+  return [
+    [schemaName(def.message), { ...own, ...gvk(def.kind) }],
+    [schemaName(`${def.message}List`), { ...list, ...gvk(`${def.kind}List`) }],
+  ];
+}
+
 /** The fields that are said to be required, of those that are. */
-function neededOf(name: string, required: readonly string[]): readonly string[] {
-  if (name.endsWith('List') && servedKinds.some(({ message }) => `${message}List` === name)) return ['items'];
+function neededOf(name: string, required: readonly string[], served: readonly KindDef[]): readonly string[] {
+  if (name.endsWith('List') && served.some(({ message }) => `${message}List` === name)) return ['items'];
   const more = documented[name]?.split(' ') ?? [];
   const less = more.filter((one) => one.startsWith('-')).map((one) => one.slice(1));
   return [...required.filter((one) => !less.includes(one)), ...more.filter((one) => !one.startsWith('-'))];
@@ -149,12 +172,13 @@ export function reference(message: string, version: Version): string {
 }
 
 /** What a message is in the API: a kind, a list of one, or one of those that are sent to subresources or as options. */
-function kindsOf(message: string): object[] {
-  const def = servedKinds.find((one) => one.message === message);
+function kindsOf(message: string, served: readonly KindDef[]): object[] {
+  const def = served.find((one) => one.message === message);
   if (def) return [gvkOf(def)];
-  const listed = servedKinds.find((one) => `${one.message}List` === message);
+  const listed = served.find((one) => `${one.message}List` === message);
   if (listed) return [{ ...gvkOf(listed), kind: `${listed.kind}List` }];
-  if (message === `${meta}.DeleteOptions`) return versions().map((version) => ({ ...version, kind: 'DeleteOptions' }));
+  if (message === `${meta}.DeleteOptions`)
+    return versions(served).map((version) => ({ ...version, kind: 'DeleteOptions' }));
   return others[message] ?? [];
 }
 
@@ -169,8 +193,8 @@ const others: Readonly<Record<string, object[]>> = {
 };
 
 /** Every group and version that is served. */
-function versions(): { group: string; version: string }[] {
-  const found = new Map(servedKinds.map(({ group, version }) => [`${group}/${version}`, { group, version }]));
+function versions(served: readonly KindDef[]): { group: string; version: string }[] {
+  const found = new Map(served.map(({ group, version }) => [`${group}/${version}`, { group, version }]));
   return [...found.values()];
 }
 

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
+import { builtinKinds } from '../../../../shared/kinds/index.ts';
 import { formatFor } from '../encoding/negotiate.ts';
 import { escapedPath, forwardedUri, prefixOf } from '../proxy/paths.ts';
 import { hasTable, type ResourceRoute, routeOf, verbOf } from './route.ts';
 
 function resource(url: string): ResourceRoute {
-  const route = routeOf(url, 'GET');
+  const route = routeOf(url, 'GET', builtinKinds);
   if (route.type !== 'resource') throw new Error(`${url} is no resource`);
   return route.resource;
 }
@@ -37,7 +38,7 @@ test.each([
   ['/healthz/%2e%2e/metrics', '/healthz/../metrics'],
   ['/', '/'],
 ])('%s is authorized as %s, by which it is served', (url, path) => {
-  const route = routeOf(url, 'GET');
+  const route = routeOf(url, 'GET', builtinKinds);
   if (route.type !== 'path') throw new Error('is a resource');
   expect(route.path).toBe(path);
   expect(route.parts).toEqual(path.split('/').filter((part) => part !== ''));
@@ -54,7 +55,7 @@ test.each([
   ['POST', `/%61pi/v1/%6eamespaces/a/pods/b/proxy/x`, 'create'],
   ['GET', '/%6Detrics', 'get'],
 ])('%s %s asks to %s, however it is written', (method, url, verb) => {
-  expect(verbOf(method, routeOf(url, method))).toBe(verb);
+  expect(verbOf(method, routeOf(url, method, builtinKinds))).toBe(verb);
 });
 
 test('a name is the whole that stands before the proxy', () => {
@@ -69,7 +70,7 @@ test.each([
   '/api/v1/namespaces/shop/configmaps/web/proxy/x',
   `/api/v1/${'x/'.repeat(20)}`,
 ])('there is nothing at %s', (url) => {
-  expect(() => routeOf(url, 'GET')).toThrow('the server could not find the requested resource');
+  expect(() => routeOf(url, 'GET', builtinKinds)).toThrow('the server could not find the requested resource');
 });
 
 test.each([
@@ -86,9 +87,9 @@ test('what is behind the proxy is told where the client asked', () => {
 
 test('the list of custom resource definitions can be read; a change of it is refused with the reason', () => {
   const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-  expect(routeOf(path, 'GET')).toMatchObject({ type: 'path' });
+  expect(routeOf(path, 'GET', builtinKinds)).toMatchObject({ type: 'path' });
   for (const method of ['POST', 'DELETE', 'PUT', 'PATCH']) {
-    expect(() => routeOf(path, method)).toThrow(/^custom resources are not supported by this server/);
+    expect(() => routeOf(path, method, builtinKinds)).toThrow(/^custom resources are not supported by this server/);
   }
 });
 
@@ -103,7 +104,7 @@ test.each([
   ['GET', '/apis/apps/v1/namespaces/shop/deployments/web/scale', true],
   ['GET', '/apis/metrics.k8s.io/v1beta1/nodes', true],
 ])('%s %s has a Table: %s', (method, url, table) => {
-  const route = routeOf(url, method);
+  const route = routeOf(url, method, builtinKinds);
   if (route.type !== 'resource') throw new Error(`${url} is no resource`);
   expect(hasTable(route.resource)).toBe(table);
 });

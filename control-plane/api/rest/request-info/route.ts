@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import { ApiError } from '../../../../shared/errors.ts';
-import { kindForResource } from '../../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../../shared/kinds/kind.ts';
+import type { KindLookup } from '../../../../shared/kinds/registry.ts';
 import { type Subresource, verbsOf } from '../../../../shared/kinds/table.ts';
 import { badRequest, notAllowed } from '../../requests/refusals.ts';
-import { addedKindsPath, isServedGroup, subresourceInfo } from '../discovery/discovery.ts';
+import { addedKindsPath, subresourceInfo } from '../discovery/discovery.ts';
 import { flag } from './parameters.ts';
 import { verbsOfMethods } from './unserved.ts';
 
@@ -37,7 +37,7 @@ export interface ResourceRoute {
 const noQuery = new URLSearchParams();
 
 /** Throws NotFound for resources that are not served, MethodNotAllowed for what can't be done with one, BadRequest for URLs that can't be read. */
-export function routeOf(url: string, method: string): Route {
+export function routeOf(url: string, method: string, kinds: KindLookup): Route {
   if (url.length > maxUrl) throw new ApiError('BadRequest', `the URL is longer than ${maxUrl} characters`);
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
@@ -48,10 +48,10 @@ export function routeOf(url: string, method: string): Route {
   for (const [index, part] of parts.entries()) if (part.includes('%')) parts[index] = decoded(part);
   const [root, first, second] = parts;
   if (root === 'api' && parts.length > 2 && first !== undefined) {
-    return resourceRoute(method, { group: '', version: first, rest: parts.slice(2), path }, query);
+    return resourceRoute(method, { kinds, group: '', version: first, rest: parts.slice(2), path }, query);
   }
   if (root === 'apis' && parts.length > 3 && first !== undefined && second !== undefined && path !== addedKindsPath) {
-    return resourceRoute(method, { group: first, version: second, rest: parts.slice(3), path }, query);
+    return resourceRoute(method, { kinds, group: first, version: second, rest: parts.slice(3), path }, query);
   }
   if (path === addedKindsPath && method !== 'GET' && method !== 'HEAD') throw noCustomResources();
   // What is authorized is what is served: decoded, and without double slashes.
@@ -68,6 +68,7 @@ function noCustomResources(): ApiError {
 
 /** A path of a group's version. `rest`: its decoded parts after the version; `path`: all of it as it was sent. */
 interface VersionedPath {
+  readonly kinds: KindLookup;
   readonly group: string;
   readonly version: string;
   readonly rest: readonly string[];
@@ -152,15 +153,15 @@ function resourceOf(at: VersionedPath): ResourceRoute {
 
 /** `rest`: `[NAME[/SUBRESOURCE]]` */
 function resourceAt(
-  { group, version, path }: VersionedPath,
+  { kinds, group, version, path }: VersionedPath,
   plural: string,
   rest: readonly string[],
   namespace?: string,
 ): ResourceRoute {
-  const def = kindForResource(group, version, plural);
+  const def = kinds.ofResource(group, version, plural);
   const [name, subresource, ...more] = rest;
   if (!def || (more.length > 0 && subresource !== 'proxy')) {
-    throw isServedGroup(group) ? notServed() : new PageNotFound();
+    throw kinds.hasGroup(group) ? notServed() : new PageNotFound();
   }
   if (namespace !== undefined && !def.namespaced) throw notServed();
   if (name !== undefined && def.namespaced && namespace === undefined) throw notServed();
