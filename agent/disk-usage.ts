@@ -1,12 +1,12 @@
 import { runChild } from './run-child.ts';
 
-/** A walk that takes longer is given up. */
+/** Milliseconds for one walk. */
 const deadlineMs = 60_000;
 const maxOutputBytes = 1 << 20;
 
 /**
- * The bytes that files and directories take on the disk, by path; what is not there is left out. A child walks (`du`, with a low
- * priority): it follows no link and enters no other file system. Throws when it takes too long.
+ * The bytes that files and directories take on the disk, by path, without paths that do not exist. Runs `du` with a low priority, which
+ * follows no link and enters no other file system. Throws when it takes too long.
  */
 export async function diskUsage(paths: readonly string[], signal: AbortSignal): Promise<Map<string, number>> {
   if (paths.length === 0) return new Map();
@@ -19,7 +19,7 @@ export async function diskUsage(paths: readonly string[], signal: AbortSignal): 
   return used;
 }
 
-/** What the child wrote. It ends with 1 when something went away under it, or was never there. */
+/** The output of `du`. It exits with 1 when a file was removed meanwhile or does not exist. */
 async function du(paths: readonly string[], signal: AbortSignal): Promise<string> {
   const options = { limitMs: deadlineMs, maxOutput: maxOutputBytes, signal };
   const { code, output } = await runChild('nice', ['-n', '10', 'du', '-s', '-k', '-x', '--', ...paths], options);

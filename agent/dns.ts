@@ -4,12 +4,12 @@ import type { SandboxSpec } from './runtime/runtime.ts';
 
 export type Dns = SandboxSpec['dns'];
 
-/** What a pod gets, and what of its settings had to be left out, as the kubelet tells of it (`DNSConfigForming`). */
+/** A pod's resolver settings, with a warning for each limit that cut them, in the kubelet's words (`DNSConfigForming`). */
 export interface PodDns extends Dns {
   readonly warnings: readonly string[];
 }
 
-/** What a resolver of the C library reads of its file at most, and Kubernetes allows (pkg/apis/core/validation). */
+/** The limits of the C library's resolver and of Kubernetes (pkg/apis/core/validation). */
 const maxServers = 3;
 const maxSearches = 32;
 const maxSearchChars = 2_048;
@@ -17,9 +17,8 @@ const maxSearchChars = 2_048;
 const maxNameChars = 253;
 
 /**
- * The resolver settings of a pod by its dnsPolicy and dnsConfig (Kubernetes, "Pod's DNS Policy"). `host`: the node's own, of which its
- * loopback addresses are no use to a pod with a network of its own; `cluster`: those of the cluster's service names, without which
- * ClusterFirst means Default.
+ * The resolver settings of a pod by its dnsPolicy and dnsConfig (Kubernetes, "Pod's DNS Policy"). `host`: the node's settings; pods with a
+ * network of their own cannot reach its loopback servers. `cluster`: absent: ClusterFirst means Default.
  */
 export function podDns(pod: Pod, host: Dns, cluster: { server: string; domain: string } | undefined): PodDns {
   const { dnsPolicy = 'ClusterFirst', dnsConfig, hostNetwork } = pod.spec;
@@ -68,12 +67,12 @@ function fittingSearches(searches: readonly string[]): string[] {
   return line;
 }
 
-/** Whether a name server is the machine's own: it does not answer in another network namespace. */
+/** Whether a name server has a loopback address, and so does not answer in another network namespace. */
 export function isLoopback(server: string): boolean {
   return /^(127\.|0\.0\.0\.0$|::1?$|::ffff:127\.)/i.test(server);
 }
 
-/** The settings that a resolv.conf holds. Of options, the last of a name counts. */
+/** Parses a resolv.conf. Of options with the same name, the last counts. */
 export function parseResolvConf(text: string): Dns {
   const servers: string[] = [];
   let searches: string[] = [];
@@ -81,19 +80,19 @@ export function parseResolvConf(text: string): Dns {
   for (const line of text.split('\n')) {
     const [word, ...rest] = line.trim().split(/\s+/);
     if (word === 'nameserver' && rest[0]) servers.push(rest[0]);
-    // A dot at the end of a name says nothing here; alone it is the root.
+    // A trailing dot has no meaning here; alone it is the root.
     if (word === 'search') searches = rest.map((search) => (search === '.' ? search : search.replace(/\.$/, '')));
     if (word === 'options') options.push(...rest);
   }
   return { servers, searches, options: [...byName(options).values()] };
 }
 
-/** `ndots:5` by `ndots`. */
+/** Options by name: `ndots:5` under `ndots`. */
 function byName(options: readonly string[]): Map<string, string> {
   return new Map(options.map((option) => [option.split(':')[0] ?? '', option]));
 }
 
-/** Throws an Error that names a setting that is no word. */
+/** Throws an Error that names a setting that is not a single word. */
 export function formatResolvConf({ servers, searches, options }: Dns): string {
   return [
     ...(searches.length > 0 ? [['search', ...searches]] : []),

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { type Dns, isLoopback, parseResolvConf } from './dns.ts';
 
-const usual = '/etc/resolv.conf';
-/** Where systemd-resolved writes the servers that it asks itself; the usual file then names only its own loopback address. */
-const behindResolved = '/run/systemd/resolve/resolv.conf';
+const defaultPath = '/etc/resolv.conf';
+/** systemd-resolved writes its upstream servers here; the default file then names only its loopback address. */
+const resolvedPath = '/run/systemd/resolve/resolv.conf';
 
 const none: Dns = { servers: [], searches: [], options: [] };
 
 /**
- * The node's resolver settings, read anew each time: they change with its network. `path`: the file to read; absent: the usual one, or
- * that of systemd-resolved where the usual one leads to it. Throws when a file that was named cannot be read.
+ * Reads the node's resolver settings at each call, as they change with its network. `path`: absent: `/etc/resolv.conf`, or the file of
+ * systemd-resolved where that names no other server. Throws when `path` cannot be read.
  */
 export function hostResolver(path: string | undefined, read: (path: string) => string = readText): () => Dns {
   const settings = (file: string): Dns | undefined => {
@@ -22,13 +22,13 @@ export function hostResolver(path: string | undefined, read: (path: string) => s
   };
   return () => {
     if (path !== undefined) return parseResolvConf(read(path));
-    const found = settings(usual);
+    const found = settings(defaultPath);
     const useless = found?.servers.every(isLoopback) ?? true;
-    return (useless ? settings(behindResolved) : undefined) ?? found ?? none;
+    return (useless ? settings(resolvedPath) : undefined) ?? found ?? none;
   };
 }
 
-/** A few lines, once for each container. */
+/** The file is small and read once per container. */
 function readText(path: string): string {
   return readFileSync(path, 'utf8');
 }

@@ -6,8 +6,8 @@ import type { Attachment, PortMapping } from './network.ts';
 import { netnsPath } from './script.ts';
 import { sysctls } from './sysctl.ts';
 
-/** A pod's place in the network, as a runtime knows it. */
-export interface Place {
+/** A sandbox, as a runtime has it. */
+export interface SandboxNetwork {
   readonly podUid: string;
   readonly netns: string;
   readonly address: string;
@@ -17,14 +17,14 @@ export interface Place {
 
 const protocols = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' } as const;
 
-/** The same, of values that may stand in commands. Throws NetworkError `Address` that names what may not. */
-export function attachmentOf(place: Place): Attachment {
+/** Checks the values of a sandbox, which end in commands. Throws NetworkError `Address` that names the one that may not. */
+export function attachmentOf(sandbox: SandboxNetwork): Attachment {
   return {
-    podUid: checked(parseObjectUid, place.podUid, 'the uid of a pod'),
-    netns: netnsPath(place.netns),
-    address: checked(parseIpv4, place.address, 'an IPv4 address'),
-    hostPorts: place.hostPorts.map(portMapping),
-    sysctls: sysctls(place.sysctls),
+    podUid: checked(parseObjectUid, sandbox.podUid, 'the uid of a pod'),
+    netns: netnsPath(sandbox.netns),
+    address: checked(parseIpv4, sandbox.address, 'an IPv4 address'),
+    hostPorts: sandbox.hostPorts.map(portMapping),
+    sysctls: sysctls(sandbox.sysctls),
   };
 }
 

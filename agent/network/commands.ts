@@ -4,23 +4,23 @@ import { type IfName, parseIfName } from '../../shared/net/names.ts';
 import type { Attachment, Peer } from './network.ts';
 import { type Line, line, type Mac, type NetnsPath, podMac } from './script.ts';
 
-// What is asked of `ip -batch -`, as commands. Pure: nothing here runs anything.
+// The commands for `ip -batch -`, as pure functions.
 
-/** The gateway that every pod sees: link-local, answered for by a permanent neighbour, the same on every node. */
+/** The gateway of every pod, the same on every node: a link-local address with a permanent neighbour entry. */
 export const gateway = '169.254.1.1' as Ipv4;
 /** The hardware address of every node's end of a pair: each pair has only two ends, so it need not be unique. */
 const gatewayMac = 'ee:ee:ee:ee:ee:ee' as Mac;
-/** How the kernel marks the routes that are ours (rtnetlink's `protocol`, a number that nobody has registered). */
+/** Marks the agent's routes in the kernel (rtnetlink's `protocol`; the number is not registered). */
 export const routeProtocol = 99;
 /** The pod's end. */
 export const podInterface = 'eth0' as IfName;
 
-/** Begins the names of the node's ends of all pods' pairs. */
+/** Prefix of the names of the veth ends on the node. */
 export const interfacePrefix = 'cor';
 /** Interface names have at most 15 characters. */
 const hashLength = 15 - interfacePrefix.length;
 
-/** The node's end of a pod's pair. */
+/** The name of the node's end of a pod's veth pair. */
 export function interfaceName(podUid: string): IfName {
   return (interfacePrefix + createHash('sha256').update(podUid).digest('hex').slice(0, hashLength)) as IfName;
 }
@@ -29,7 +29,7 @@ export function isPodInterface(name: string): boolean {
   return name.startsWith(interfacePrefix) && /^[0-9a-f]{12}$/.test(name.slice(interfacePrefix.length));
 }
 
-/** Inside the pod's namespace: the pair, whose other end goes to the node, the address, and the way out. */
+/** In the pod's namespace: the veth pair, whose other end goes to the node, the address and the default route. */
 export function podLines(attachment: Attachment, name: IfName, mtu: number, nodeNetns: NetnsPath): Line[] {
   const { podUid, address } = attachment;
   const pair = line`link add ${podInterface} mtu ${mtu} address ${podMac(podUid)} type veth peer name ${name} mtu ${mtu} address ${gatewayMac} netns ${nodeNetns}`;
@@ -45,7 +45,7 @@ export function podLines(attachment: Attachment, name: IfName, mtu: number, node
   ];
 }
 
-/** On the node. The route comes last: its presence says that the attachment is complete. */
+/** On the node. The route comes last: once it exists, the attachment is complete. */
 export function nodeLines({ podUid, address }: Attachment, name: IfName): Line[] {
   return [
     line`link set ${name} addrgenmode none alias coracle:${podUid} up`,
@@ -54,7 +54,7 @@ export function nodeLines({ podUid, address }: Attachment, name: IfName): Line[]
   ];
 }
 
-/** A route of ours in the kernel: to a pod's address, or to a range. */
+/** A route of the agent in the kernel: to a pod's address, or to a range. */
 export interface Route {
   readonly unreachable: boolean;
   readonly dst: Ipv4 | Cidr;
@@ -62,7 +62,7 @@ export interface Route {
   readonly dev?: IfName;
 }
 
-/** What `ip -json route` writes; what is no route of addresses is left out. */
+/** A route from the output of `ip -json route`; empty for what is not a route to an address or range. */
 export function parseRoute(listed: unknown): Route[] {
   const { type, dst, gateway: via, dev } = (listed ?? {}) as Record<string, unknown>;
   const to = parseIpv4(dst) ?? parseCidr(dst);
@@ -79,11 +79,11 @@ export function parseRoute(listed: unknown): Route[] {
 }
 
 /**
- * What is of the node's range and not a pod's is nobody's: it must not leave by the default route. Earlier ranges'
- * routes go.
+ * Makes the addresses of the node's range that are not a pod's unreachable, so that they do not leave by the default route; removes the
+ * routes of earlier ranges.
  */
-export function rangeLines(podCIDR: Cidr, present: readonly Route[]): Line[] {
-  const stale = present.filter((route) => route.unreachable && route.dst !== podCIDR);
+export function rangeLines(podCIDR: Cidr, routes: readonly Route[]): Line[] {
+  const stale = routes.filter((route) => route.unreachable && route.dst !== podCIDR);
   return [
     line`route replace unreachable ${podCIDR} proto ${routeProtocol} metric 4096`,
     ...stale.map(({ dst }) => line`route del unreachable ${dst} proto ${routeProtocol} metric 4096`),
@@ -91,12 +91,12 @@ export function rangeLines(podCIDR: Cidr, present: readonly Route[]): Line[] {
 }
 
 /**
- * What makes the routes to the peers' ranges those that are wanted: new ones replace their predecessors at once, and
- * what is no longer wanted goes last. `reached` tells through which interface each peer is a direct neighbour.
+ * Changes `routes` to those that lead to the peers' ranges: new ones replace their predecessors, and the ones of former peers go last.
+ * `reached`: the interface through which each peer is a direct neighbour.
  */
 export function peerLines(
   peers: readonly Peer[],
-  present: readonly Route[],
+  routes: readonly Route[],
   reached: ReadonlyMap<string, IfName>,
 ): Line[] {
   const wanted = peers.flatMap((peer) => {
@@ -105,7 +105,7 @@ export function peerLines(
   });
   const ranges = new Set<string>(wanted.map((peer) => peer.podCIDR));
   const isKnown = ({ podCIDR, address, dev }: (typeof wanted)[number]) =>
-    present.some((route) => route.dst === podCIDR && route.gateway === address && route.dev === dev);
+    routes.some((route) => route.dst === podCIDR && route.gateway === address && route.dev === dev);
   return [
     ...wanted
       .filter((peer) => !isKnown(peer))
@@ -113,13 +113,13 @@ export function peerLines(
         ({ podCIDR, address, dev }) =>
           line`route replace ${podCIDR} via ${address} dev ${dev} onlink proto ${routeProtocol}`,
       ),
-    ...present.flatMap(({ dst, gateway: via }) =>
+    ...routes.flatMap(({ dst, gateway: via }) =>
       via === undefined || ranges.has(dst) ? [] : [line`route del ${dst} via ${via} proto ${routeProtocol}`],
     ),
   ];
 }
 
-/** Asks which way each peer is reached. */
+/** Looks up the route to each peer. */
 export function reachLines(peers: readonly Peer[]): Line[] {
   return peers.map(({ address }) => line`route get ${address}`);
 }

@@ -18,9 +18,8 @@ interface Element {
 const [hostports, boundHostports, hairpin] = [keyword('hostports'), keyword('bound_hostports'), keyword('hairpin')];
 
 /**
- * The node's translations, in one nftables table of our own: pods that speak to the world outside the cluster do it as
- * the node, and host ports lead to pods. The kernel is the memory: elements carry the uid of their pod, and survive the
- * agent. Where there is no nft, pods have no way out of the cluster but their own addresses, and no host ports.
+ * The node's address translation, in one nftables table: pods reach hosts outside the cluster under the node's address, and host ports
+ * lead to pods. The kernel keeps the state: elements carry the uid of their pod and outlive the agent. Without nft there is neither.
  *
  *     prerouting, output: to the service of the API → one of its servers
  *     prerouting, output: to an address of the node → bound_hostports, hostports → pod
@@ -31,7 +30,7 @@ export class Firewall {
   readonly #log: Log;
   readonly #table: Keyword;
   #usable = false;
-  /** nft transactions, one after the other. */
+  /** The end of the last nft transaction: they run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
   /** Elements by pod; known after setup. */
   #elements = new Map<ObjectUid, Element[]>();
@@ -44,7 +43,7 @@ export class Firewall {
     this.#table = keyword(table);
   }
 
-  /** Makes the table, or makes it right; host ports that are in it stay. */
+  /** Creates or repairs the table; the host ports in it stay. */
   async setup(signal?: AbortSignal): Promise<void> {
     try {
       await this.#nft(this.#tableLines(), signal);
@@ -74,7 +73,7 @@ export class Firewall {
     if (this.#usable) await this.#assert([], signal);
   }
 
-  /** New connections to the service's address go to one of the servers, by chance; undefined or no servers: where its route leads. */
+  /** New connections to the service go to a random server. Undefined, or no servers: they are not translated. */
   async setApi(api: ApiService | undefined, signal?: AbortSignal): Promise<void> {
     this.#apiLines = api && api.servers.length > 0 ? [this.#apiLine(api)] : [];
     if (this.#usable) await this.#assert([], signal);
@@ -87,7 +86,7 @@ export class Firewall {
     return line`add rule ip ${this.#table} to_api ${match} dnat ip addr . port to ${choice}`;
   }
 
-  /** Makes a pod's host ports those of the attachment. Throws NetworkError when another pod has one of them. */
+  /** Replaces a pod's host ports. Throws NetworkError when another pod has one of them. */
   async setHostPorts(
     { podUid, address, hostPorts }: Pick<Attachment, 'podUid' | 'address' | 'hostPorts'>,
     signal?: AbortSignal,
@@ -101,8 +100,8 @@ export class Firewall {
   }
 
   async #set(podUid: ObjectUid, wanted: Element[], signal?: AbortSignal): Promise<void> {
-    const present = this.#elements.get(podUid) ?? [];
-    if (wanted.length === 0 && present.length === 0) return;
+    const before = this.#elements.get(podUid) ?? [];
+    if (wanted.length === 0 && before.length === 0) return;
     if (!this.#usable) {
       throw new NetworkError('Command', 'host ports need nft: it is missing, or the node is not set up yet');
     }
@@ -113,11 +112,11 @@ export class Firewall {
     }
     this.#put(podUid, wanted);
     try {
-      // What may be gone already is added first: a deletion must find what it deletes.
-      const gone = present.flatMap((each) => [this.#addLine(each, podUid), this.#deleteLine(each)]);
-      await this.#assert(gone, signal);
+      // Added first, as a deletion fails without its element.
+      const deletions = before.flatMap((each) => [this.#addLine(each, podUid), this.#deleteLine(each)]);
+      await this.#assert(deletions, signal);
     } catch (error) {
-      this.#put(podUid, present);
+      this.#put(podUid, before);
       throw error;
     }
   }
@@ -133,8 +132,8 @@ export class Firewall {
   }
 
   /**
-   * After `first`, everything that is wanted, in one transaction: so that whoever flushed the machine's rules has
-   * undone only what came before the next change.
+   * Applies `first` and then the whole wanted state, in one transaction: after the machine's rules were flushed, the next change
+   * restores them.
    */
   async #assert(first: readonly Line[], signal?: AbortSignal): Promise<void> {
     const elements = [...this.#elements].flatMap(([uid, each]) => each.map((one) => this.#addLine(one, uid)));
@@ -185,7 +184,7 @@ export class Firewall {
 
   async #nft(lines: readonly Line[], signal?: AbortSignal): Promise<void> {
     const turn = this.#queue.then(() => this.#run('nft', ['-f', '-'], { input: script(lines), signal }));
-    // A transaction that failed does not hold up the next.
+    // A failed transaction does not hold up the next one.
     this.#queue = turn.catch(() => undefined);
     await turn;
   }
@@ -215,7 +214,7 @@ interface Listed {
   readonly nftables: ReadonlyArray<Partial<Record<'map' | 'set', { name: string; elem?: readonly unknown[] }>>>;
 }
 
-/** The elements that carry a pod's uid, from nft's JSON: `[{elem: {val: {concat}, comment}}, data]`, or the first alone in a set. */
+/** The elements that carry a pod's uid, from nft's JSON: `[{elem: {val: {concat}, comment}}, data]`, in a set without `data`. */
 export function parseElements(listed: Listed): Map<ObjectUid, Element[]> {
   const found = new Map<ObjectUid, Element[]>();
   for (const { map, set } of listed.nftables) {
@@ -232,7 +231,7 @@ export function parseElements(listed: Listed): Map<ObjectUid, Element[]> {
   return found;
 }
 
-/** Undefined for what this program has not made. */
+/** Undefined for an element that the agent has not made. */
 function parseElement(
   name: string | undefined,
   key: readonly unknown[],

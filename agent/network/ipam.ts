@@ -10,9 +10,8 @@ import {
 import { NetworkError } from './error.ts';
 
 /**
- * Addresses of one node's range, each for one owner (a pod's uid). Pure bookkeeping: what is in use is told to it again
- * after a restart. An address comes back as late as possible, so that what still speaks to a pod that is gone does not
- * reach another one: never used addresses first, then the released ones in the order of their release.
+ * Addresses of one node's range, each for one owner (a pod's uid). After a restart the agent adopts those in use. An address is reused as
+ * late as possible, so that clients of a former pod do not reach another one: unused addresses first, then the longest released.
  */
 export class AddressPool {
   readonly cidr: Cidr;
@@ -31,7 +30,7 @@ export class AddressPool {
     if (prefixLength(cidr) > 30)
       throw new NetworkError('Address', `${cidr} has no room for pods: /30 is the smallest range`);
     this.cidr = cidr;
-    // Without the network's own address and the broadcast address.
+    // Without the network address and the broadcast address.
     this.#first = first + 1;
     this.#fresh = this.#first;
     this.#last = last - 1;
@@ -54,8 +53,8 @@ export class AddressPool {
   }
 
   /**
-   * Notes an address that was found in use. False when it is another owner's, the owner has another one, or it is not of
-   * this range; nothing is noted then. Addresses below one that was found count as released: they may have been in use.
+   * Records an address in use. Returns false, and records nothing, when it is another owner's, the owner has another one, or it is not of
+   * this range. Lower addresses that were never taken count as released: they may have been in use.
    */
   adopt(owner: string, address: string): boolean {
     const parsed = parseIpv4(address);

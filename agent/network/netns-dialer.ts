@@ -12,8 +12,8 @@ const idleMs = 10_000;
 const loopback = ['127.0.0.1', '::1'] as const;
 
 /**
- * What a helper runs: it has nothing but what Node has, so that it needs no file of ours and no tool of the machine's. It connects
- * and hands the socket over; no byte goes through it.
+ * The helper's program. It needs nothing but Node: no file of the agent, no tool of the machine. It connects and passes the socket on;
+ * no byte goes through it.
  */
 const helperProgram = `
 const { connect } = require('node:net');
@@ -41,12 +41,12 @@ interface Helper {
 }
 
 /**
- * Connects to ports in another network namespace, on its loopback or at an address that it has. A process lives in one namespace, and a socket stays in the one it
- * was made in: so a helper in that namespace makes the socket and passes it on. Helpers stay for some seconds for the next.
+ * Connects to ports in another network namespace, at its loopback or another of its addresses. A socket belongs to the namespace of the
+ * process that makes it, so a helper process in that namespace makes it and passes it on. A helper stays for `idleMs` for the next one.
  */
 export class NetnsDialer {
   readonly #clock: Clock;
-  /** By the namespace's inode, which nobody else gets while the helper lives in it. */
+  /** By the namespace's inode, which is not reused while the helper lives in it. */
   readonly #helpers = new Map<number, Helper>();
   #next = 0;
 
@@ -55,13 +55,14 @@ export class NetnsDialer {
   }
 
   /**
-   * `netns`: its path. `address`: where to connect to; absent: the loopback, in either family. NetworkError `Refused` when nobody
-   * listens there.
+   * `netns`: its path. `address`: absent: the loopback, in either family. Throws NetworkError `Refused` when no process listens there.
    */
   async dial(netns: string, port: number, signal: AbortSignal, address?: string): Promise<Socket> {
-    const [wanted, own] = await Promise.all([stat(netns), stat('/proc/self/ns/net')]);
+    const [target, self] = await Promise.all([stat(netns), stat('/proc/self/ns/net')]);
     const connectTo = (host: string): Promise<Socket> =>
-      wanted.ino === own.ino ? this.#direct(host, port, signal) : this.#byHelper(netns, wanted.ino, host, port, signal);
+      target.ino === self.ino
+        ? this.#direct(host, port, signal)
+        : this.#byHelper(netns, target.ino, host, port, signal);
     if (address !== undefined) return connectTo(address);
     const refusals: string[] = [];
     for (const host of loopback) {

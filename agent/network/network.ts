@@ -5,18 +5,18 @@ import type { NetnsPath } from './script.ts';
 import type { Sysctls } from './sysctl.ts';
 
 /**
- * The pod network of one node: every pod has an address of its own, which the node, its pods and the other nodes'
- * pods reach without translation. All operations are idempotent: they bring about what they name, whatever was there.
+ * The pod network of one node: every pod has an address, which the node, its pods and the pods of other nodes reach without translation.
+ * All operations are idempotent.
  */
 export interface PodNetwork {
-  /** Prepares the node for pods out of its range; again after a restart of the agent or the machine. */
+  /** Prepares the node for pods of its range; runs after each start of the agent. */
   setup(range: { podCIDR: Cidr; clusterCIDR?: Cidr }, signal?: AbortSignal): Promise<void>;
-  /** Gives a namespace its address. Returns once the address is routed on the node. */
+  /** Gives a network namespace its address. Returns once the address is routed on the node. */
   attach(attachment: Attachment, signal?: AbortSignal): Promise<void>;
   detach(podUid: string, signal?: AbortSignal): Promise<void>;
-  /** Of these pods, those whose attachment is complete, with their addresses. */
+  /** The addresses of these pods, without those whose attachment is not complete. */
   attached(podUids: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, Ipv4>>;
-  /** The other nodes; replaces what was said before. */
+  /** Replaces the other nodes. */
   setPeers(peers: readonly Peer[], signal?: AbortSignal): Promise<void>;
   /** Leads connections of pods and of the node to the service's address to one of the servers; undefined: to none. */
   setApi(api: ApiService | undefined, signal?: AbortSignal): Promise<void>;
@@ -24,11 +24,11 @@ export interface PodNetwork {
   cleanup(podUids: readonly string[], signal?: AbortSignal): Promise<void>;
 }
 
-/** What `attachment.ts` makes of a sandbox: all of it ends in commands. */
+/** Values that end in commands: only `attachment.ts` makes them, of a sandbox. */
 export interface Attachment {
   readonly podUid: ObjectUid;
   readonly netns: NetnsPath;
-  /** In the node's range. */
+  /** Of the node's range. */
   readonly address: Ipv4;
   readonly hostPorts: readonly PortMapping[];
   /** Of the namespace. */
@@ -44,7 +44,7 @@ export interface PortMapping {
 }
 
 export interface Peer {
-  /** The node's own address, in a network that this node is in. */
+  /** The node's address, in a network that this node is in. */
   readonly address: Ipv4;
   readonly podCIDR: Cidr;
 }

@@ -27,7 +27,7 @@ import { type Line, type NetnsPath, netnsPath, script } from './script.ts';
 import { type SysctlPath, type Sysctls, type SysctlValue, sysctls } from './sysctl.ts';
 
 export interface RoutedNetworkOptions {
-  /** Path of the node's network namespace; absent: the process's own. */
+  /** Path of the node's network namespace; absent: that of this process. */
   readonly netns?: string;
   /** Bytes; absent: that of the interface of the default route. */
   readonly mtu?: number;
@@ -41,15 +41,15 @@ const nodeSysctls = sysctls({
 });
 
 /**
- * Routes and nothing else: each pod is one end of a veth pair, each pod's address a /32 route on its node, each node's
- * range a route on the others. No bridge, no overlay, no translation between pods.
+ * Pods connected by routes only: each pod has one end of a veth pair, its address is a /32 route on its node, and each node's range is a
+ * route on the others. No bridge, no overlay, no translation between pods.
  *
  *      pod                                node A                             node B
  *     [eth0 10.1.0.2/32]──pair──[cor3f… ← 10.1.0.2/32]   eth0 ←──── 10.1.0.0/24 via A
  *       default via 169.254.1.1 (a permanent neighbour: the node's end)
  *
- * The kernel is the memory: routes of ours carry `routeProtocol`, so that a new agent finds what is there. There is one
- * agent to a network namespace: it takes all that is marked so for its own.
+ * The kernel keeps the state: the agent's routes carry `routeProtocol`, and a new agent finds them. One agent runs in a network namespace:
+ * all routes with the mark are its own.
  */
 export class RoutedNetwork implements PodNetwork {
   readonly #run: Run;
@@ -87,13 +87,13 @@ export class RoutedNetwork implements PodNetwork {
     const { podUid, netns } = attachment;
     const name = interfaceName(podUid);
     const inPod = podLines(attachment, name, this.#mtu, this.#nodeNetns);
-    // The longer way begins first. All is waited for, so that a failure of one leaves nothing running behind the other.
+    // The slower one starts first. Both are awaited: after a failure nothing runs on.
     const making = this.#ipIn(netns, inPod, signal);
     const [made, set] = await Promise.allSettled([making, this.#sysctls(netns, attachment.sysctls, signal)]);
     if (made.status === 'rejected') {
       if (!/File exists/.test(messageOf(made.reason))) throw made.reason;
       if (await this.#isWhole(attachment, signal)) return void (await this.#firewall.setHostPorts(attachment, signal));
-      // Left by an attachment that was cut, or by a predecessor of the pod's namespace: from the beginning, then.
+      // Left by an interrupted attachment, or by a former namespace of the pod: start over.
       await this.#deleteLink(undefined, name, signal);
       await this.#deleteLink(netns, podInterface, signal);
       await this.#ipIn(netns, inPod, signal);
@@ -130,7 +130,7 @@ export class RoutedNetwork implements PodNetwork {
       this.#log.warn(fields, 'a node is not a direct neighbour: its pods cannot be reached from here');
     }
     await this.#ip(peerLines(peers, await this.#routes(signal), reached), signal);
-    // Of those that are no neighbours the address is not known to be a node's.
+    // Without those that are no neighbours: their addresses are not known to be nodes.
     this.#peers = peers.filter(({ address }) => reached.has(address));
     await this.#setFirewallRanges(signal);
   }
@@ -148,7 +148,7 @@ export class RoutedNetwork implements PodNetwork {
       if (!podUids.includes(uid)) await this.#firewall.removeHostPorts(uid, signal);
   }
 
-  /** Whether the attachment is there already, in this very namespace: a pod that works is not touched. */
+  /** Whether the attachment is complete in this namespace. */
   async #isWhole({ podUid, netns, address }: Attachment, signal?: AbortSignal): Promise<boolean> {
     if ((await this.attached([podUid], signal)).get(podUid) !== address) return false;
     const show = ['ip', '-json', '-4', 'address', 'show'];
@@ -156,10 +156,10 @@ export class RoutedNetwork implements PodNetwork {
     return links.includes(`"local":"${address}"`);
   }
 
-  /** Through which interface each peer is a direct neighbour. */
+  /** The interface through which each peer is a direct neighbour. */
   async #reach(peers: readonly Peer[], signal?: AbortSignal): Promise<Map<string, IfName>> {
     if (peers.length === 0) return new Map();
-    // -force: a peer that no route leads to must not hide the others.
+    // -force goes on after a peer without a route.
     const answers = await this.#onNode('ip', ['-json', '-force', '-batch', '-'], {
       input: script(reachLines(peers)),
       signal,
@@ -187,14 +187,14 @@ export class RoutedNetwork implements PodNetwork {
     return link?.mtu ?? defaultMtu;
   }
 
-  /** Where Docker (or anything else) has set the machine to drop what it forwards, pods are let through. */
+  /** Accepts forwarded packets of pods where Docker (or another program) has made the machine drop them. */
   async #acceptForwarding(signal?: AbortSignal): Promise<void> {
     let rules: string;
     try {
       rules = await this.#onNode('iptables', ['-w', '-S'], { signal });
     } catch (error) {
       if (signal?.aborted) throw error;
-      this.#log.debug({ component: 'network', error: messageOf(error) }, 'no iptables on this node to open');
+      this.#log.debug({ component: 'network', error: messageOf(error) }, 'no iptables on this node');
       return;
     }
     const dockerUser = /^-N DOCKER-USER$/m.test(rules);
@@ -227,7 +227,7 @@ export class RoutedNetwork implements PodNetwork {
     const one = async ([path, value]: [SysctlPath, SysctlValue]) => {
       if (netns !== undefined)
         return void (await this.#run('nsenter', [`--net=${netns}`, 'tee', path], { input: value, signal }));
-      // A value that is right already need not be writable, as in a container.
+      // In a container the file may be read-only: it is written only when it differs.
       if ((await readFile(path, 'utf8')).trim() !== value) await writeFile(path, value);
     };
     try {
@@ -256,7 +256,7 @@ function parseRoutes(json: string): Route[] {
   return parseLines(json).flatMap(parseRoute);
 }
 
-/** One JSON array for each command of a batch, one after the other. */
+/** The output of a batch: one JSON array a line. */
 function parseLines(json: string): unknown[] {
   return json
     .split('\n')

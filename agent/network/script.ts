@@ -4,19 +4,19 @@ import type { Cidr, Ipv4 } from '../../shared/net/ipv4.ts';
 import type { IfName, ObjectUid, PortNumber } from '../../shared/net/names.ts';
 import { NetworkError } from './error.ts';
 
-// What `ip -batch -` and `nft -f -` read: lines of words. The only place where such text is made.
+// The input of `ip -batch -` and `nft -f -`: lines of words. Only this file makes such text.
 
 /** A path that names a network namespace: `/proc/PID/ns/net`, `/run/netns/NAME`. */
 export type NetnsPath = Brand<string, 'NetnsPath'>;
 /** A hardware address: `02:00:00:00:00:01`. */
 export type Mac = Brand<string, 'Mac'>;
-/** A name of nft's or ip's own language, or of a table, chain, set or map of ours. */
+/** A keyword of nft or ip, or the name of a table, chain, set or map. */
 export type Keyword = Brand<string, 'Keyword'>;
 
-/** What may stand in a line beside the text of the program itself. */
+/** A value that a line may hold beside the text of its template. */
 export type Word = Ipv4 | Cidr | IfName | PortNumber | ObjectUid | NetnsPath | Mac | Keyword | number;
 
-/** What a template takes; a list is separated by commas. */
+/** A value of a template; a list is joined by commas. */
 type Piece = Line | Word | readonly (Line | Word)[];
 
 /** A command, or a part of one. Only `line` makes them. */
@@ -28,8 +28,8 @@ export class Line {
   }
 
   /**
-   * From a template: `line\`route del ${cidr}\``. It takes values of checked types only; as a second line of defence each is looked at
-   * again. Throws NetworkError `Address` for what cannot be one word.
+   * From a template: `line\`route del ${cidr}\``. It takes values of checked types only, and checks each once more. Throws NetworkError
+   * `Address` for one that is not a single word.
    */
   static of(parts: TemplateStringsArray, ...words: readonly Piece[]): Line {
     return new Line(parts.reduce((before, part, index) => `${before}${textOf(words[index - 1] ?? [])}${part}`));
@@ -38,10 +38,10 @@ export class Line {
 
 export const line = Line.of;
 
-/** Commands, one a line. */
+/** Commands, one per line. */
 export type Script = Brand<string, 'Script'>;
 
-/** No white space, quote, backslash, semicolon, brace or hash: nothing that begins another word, command or comment. */
+/** Without white space, quotes, backslashes, semicolons, braces and hashes, which could begin another word, command or comment. */
 const word = /^[A-Za-z0-9_/][A-Za-z0-9_.:/-]*$/;
 
 export function script(lines: readonly Line[]): Script {
@@ -61,7 +61,7 @@ export function netnsPath(text: string): NetnsPath {
   return text as NetnsPath;
 }
 
-/** A hardware address of the pod's own: locally administered, for one interface. */
+/** The hardware address of a pod: locally administered, unicast. */
 export function podMac(podUid: string): Mac {
   const [first = 0, ...rest] = createHash('sha256').update(podUid).digest().subarray(0, 6);
   return [(first & 0xfc) | 0x02, ...rest].map((byte) => byte.toString(16).padStart(2, '0')).join(':') as Mac;

@@ -3,7 +3,7 @@ import { NetworkError } from './error.ts';
 
 /** A file below /proc/sys. */
 export type SysctlPath = Brand<string, 'SysctlPath'>;
-/** One line that is written to it. */
+/** The line that is written to it. */
 export type SysctlValue = Brand<string, 'SysctlValue'>;
 export type Sysctls = ReadonlyMap<SysctlPath, SysctlValue>;
 
@@ -12,8 +12,8 @@ const part = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
 const name = new RegExp(`^(${part}[./])*${part}$`);
 
 /**
- * The files of settings that are named in either spelling: with dots, or with slashes. Throws NetworkError `Address` for what is no
- * name of a setting, or no line.
+ * The files of sysctls, whose names are spelled with dots or with slashes. Throws NetworkError `Address` for a name that is not one, or a
+ * value of more than one line.
  */
 export function sysctls(values: Readonly<Record<string, string>>): Sysctls {
   return new Map(

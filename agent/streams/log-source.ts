@@ -1,11 +1,11 @@
 import type { ContainerStatus, PodStatus } from '../../shared/generated/types.ts';
 
-/** The id of the container whose log is meant, as the runtime has it, or why there is none. */
+/** The runtime's id of the container whose log is requested, or why there is none. */
 export type LogSource = { readonly id: string } | { readonly refusal: string };
 
 /**
- * Which of a container's runs a log request means, by what the pod's status shows: the present one, else the last; with `previous`
- * the one before. The kubelet's rules and sentences (`validateContainerLogStatus`).
+ * Finds the run of a container that a log request is for, by the pod's status: the current one, else the last; with `previous` the one
+ * before. Rules and messages are the kubelet's (`validateContainerLogStatus`).
  */
 export function logSource(status: PodStatus | undefined, pod: string, container: string, previous: boolean): LogSource {
   const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = status ?? {};

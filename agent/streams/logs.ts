@@ -11,7 +11,7 @@ export interface LogDeps {
   statusOf(uid: string): PodStatus | undefined;
 }
 
-/** Sends a container's log on channel 1, each frame after the one before was taken, and its end as the end of channel 1. */
+/** Sends a container's log on channel 1, at the speed of the reader, and ends the channel with it. */
 export function serveLogs(deps: LogDeps, parameters: LogStreamParameters): Serve {
   return async (tunnel) => {
     for await (const data of await logChunks(deps, parameters, tunnel.signal)) await tunnel.send(channels.stdout, data);
@@ -20,7 +20,7 @@ export function serveLogs(deps: LogDeps, parameters: LogStreamParameters): Serve
   };
 }
 
-/** A container's log, as its bytes come. Rejects with NotFound or BadRequest, in the kubelet's words, when there is none. */
+/** A container's log as it is written. Rejects with NotFound or BadRequest, in the kubelet's words, when there is none. */
 export async function logChunks(
   { runtime, hasPod, statusOf }: LogDeps,
   parameters: LogStreamParameters,
@@ -33,7 +33,7 @@ export async function logChunks(
   const state = await runtime.inspectContainer(source.id, signal);
   if (!state) throw lost(source.id);
   const options = {
-    // What has ended says nothing more.
+    // A container that has ended writes no more.
     follow: follow && state.state === 'running',
     timestamps,
     ...(since === undefined ? {} : { since }),
@@ -61,7 +61,7 @@ async function* cut(
   }
 }
 
-/** The kubelet's sentence for a log that was removed with its container. */
+/** The kubelet's message for a log that was removed with its container. */
 function lost(id: string): ApiError {
   return new ApiError('BadRequest', `unable to retrieve container logs for ${id}`);
 }

@@ -9,17 +9,17 @@ export interface PortForwardDeps {
   readonly runtime: Pick<Runtime, 'dial'>;
   /** The pod's running sandbox. */
   sandboxOf(uid: string): string | undefined;
-  /** The addresses that the pod has here. */
+  /** The addresses of the pod on this node. */
   addressesOf(uid: string): readonly string[];
 }
 
-/** One connection to one of the pod's ports; each direction ends by itself. */
+/** One connection to a port of the pod; its directions end independently. */
 export function servePortForward(deps: PortForwardDeps, parameters: PortForwardStreamParameters): Serve {
   const { pod, uid, port, address } = parameters;
   return async (tunnel) => {
     const sandbox = deps.sandboxOf(uid);
     if (sandbox === undefined) throw new ApiError('NotFound', `pod not found ("${pod}_${parameters.namespace}")`);
-    // Whatever the API holds: a node connects to no other address for anybody.
+    // A node connects to no other address, whatever the API says.
     if (address !== undefined && !deps.addressesOf(uid).includes(address)) {
       throw new ApiError('InternalError', `dial tcp ${address}:${port}: it is not an address of pod ${pod}`);
     }
@@ -37,7 +37,7 @@ export function servePortForward(deps: PortForwardDeps, parameters: PortForwardS
       const what = address === undefined ? `error forwarding port ${port} to pod ${pod}, uid ${uid}: ` : '';
       throw new ApiError('InternalError', what + messageOf(error));
     }
-    // What breaks it is told where it is read.
+    // Its errors are reported where it is read.
     socket.on('error', () => undefined);
     const close = (): void => void socket.destroy();
     tunnel.signal.addEventListener('abort', close, { once: true });

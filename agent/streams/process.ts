@@ -8,12 +8,12 @@ import { channels, type Serve, success, type TunnelEnd } from './tunnel.ts';
 export interface ProcessDeps {
   readonly runtime: Runtime;
   readonly log: Log;
-  /** The running container that is meant. */
+  /** The running container that the request is for. */
   find(parameters: AttachStreamParameters): ContainerState | undefined;
   hasPod(uid: string): boolean;
 }
 
-/** Runs a command in a container; it is killed when the tunnel's other side goes away before its end. */
+/** Runs a command in a container; it is killed when the other side of the tunnel disconnects before its end. */
 export function serveExec(deps: ProcessDeps, parameters: ExecStreamParameters): Serve {
   const { command } = parameters;
   return async (tunnel) => {
@@ -24,7 +24,7 @@ export function serveExec(deps: ProcessDeps, parameters: ExecStreamParameters): 
   };
 }
 
-/** Joins a container's own process, until it ends or the tunnel's other side goes away. */
+/** Attaches to a container's process, until it ends or the other side of the tunnel disconnects. */
 export function serveAttach(deps: ProcessDeps, parameters: AttachStreamParameters): Serve {
   return async (tunnel) => {
     const { id } = running(deps, parameters);
@@ -40,7 +40,7 @@ async function pump(
   opening: Promise<ProcessStream>,
   fault: string,
 ): Promise<number | undefined> {
-  // What comes while it opens waits for it.
+  // Frames that arrive while it opens wait for it.
   tunnel.take(async (frame) => give(await opening, frame));
   const process = await opening.catch((error: unknown) => {
     throw internal(fault, error);
@@ -89,7 +89,7 @@ function sizeOf(data: Uint8Array): { width: number; height: number } | undefined
   return valid(width) && valid(height) ? { width, height } : undefined;
 }
 
-/** The kubelet's sentences. */
+/** Throws NotFound, in the kubelet's words. */
 function running(deps: ProcessDeps, parameters: AttachStreamParameters): ContainerState {
   if (!deps.hasPod(parameters.uid)) throw new ApiError('NotFound', 'pod does not exist');
   const found = deps.find(parameters);
@@ -97,7 +97,7 @@ function running(deps: ProcessDeps, parameters: AttachStreamParameters): Contain
   return found;
 }
 
-/** As the kubelet tells of it (cri-streaming, `remotecommand/exec.go`). */
+/** As the kubelet reports it (cri-streaming, `remotecommand/exec.go`). */
 function nonZero(command: readonly string[], code: number): Status {
   const inner = `error executing command [${command.join(' ')}], exit code ${code}`;
   return {
@@ -109,7 +109,7 @@ function nonZero(command: readonly string[], code: number): Status {
   };
 }
 
-/** apimachinery's NewInternalError, around the kubelet's words. */
+/** apimachinery's NewInternalError around the kubelet's message. */
 function internal(fault: string, error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   const message = `${fault}: ${messageOf(error)}`;

@@ -9,7 +9,7 @@ import { servePortForward } from './port-forward.ts';
 import { serveAttach, serveExec } from './process.ts';
 import { type Serve, serveTunnel } from './tunnel.ts';
 
-/** Streams that a node serves at a time. */
+/** The most streams that a node serves at a time. */
 const maxStreams = 1_000;
 
 export interface StreamsDeps {
@@ -18,11 +18,11 @@ export interface StreamsDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly pods: StreamPods;
-  /** Serves a connection to the agent's own HTTP server. */
+  /** Serves a connection to the agent's HTTP server. */
   readonly kubelet: Serve;
 }
 
-/** What streams ask of the pods of the node. */
+/** What streams need to know of the node's pods. */
 export interface StreamPods {
   hasPod(uid: string): boolean;
   /** The status last reported of a pod. */
@@ -33,7 +33,7 @@ export interface StreamPods {
   sandboxOf(uid: string): string | undefined;
 }
 
-/** The streams that the control plane has asked this node for, each over a tunnel that the agent dials. */
+/** The streams that the control plane has requested, each over a tunnel that the agent dials. */
 export class Streams {
   readonly #deps: StreamsDeps;
   readonly #open = new Map<string, AbortController>();
@@ -53,7 +53,7 @@ export class Streams {
     const serve = this.#open.size > maxStreams ? refuse : this.#serve(request);
     serveTunnel(this.#deps, id, serve, AbortSignal.any([signal, stop.signal]))
       .catch((error: unknown) => {
-        this.#deps.log.debug({ stream: request.stream, err: messageOf(error) }, 'stream broke');
+        this.#deps.log.debug({ stream: request.stream, err: messageOf(error) }, 'stream failed');
       })
       .finally(() => this.#open.delete(id));
   }

@@ -2,13 +2,13 @@ import { Duplex } from 'node:stream';
 import { channels, type TunnelEnd } from './tunnel.ts';
 
 /**
- * The bytes of a tunnel as a stream that a server of Node's can serve: what comes in on channel 0 is read, what is written goes out on
- * channel 1. Neither side is read faster than the other takes it. To be made before anything is waited for (`TunnelEnd.take`).
+ * A tunnel as a Duplex for a Node server: it reads channel 0 and writes channel 1, each at the speed of its reader. Create it before the
+ * first await (`TunnelEnd.take`).
  */
 export function tunnelDuplex(tunnel: TunnelEnd): Duplex {
-  let wanted: () => void = () => undefined;
+  let resume: () => void = () => undefined;
   const duplex = new Duplex({
-    read: () => wanted(),
+    read: () => resume(),
     write(data: Uint8Array, _encoding, done) {
       tunnel.send(channels.stdout, data).then(() => done(), done);
     },
@@ -16,7 +16,7 @@ export function tunnelDuplex(tunnel: TunnelEnd): Duplex {
       tunnel.end(channels.stdout).then(() => done(), done);
     },
     destroy(error, done) {
-      wanted();
+      resume();
       done(error);
     },
   });
@@ -24,7 +24,7 @@ export function tunnelDuplex(tunnel: TunnelEnd): Duplex {
     if (channel !== channels.stdin || duplex.destroyed || duplex.readableEnded) return;
     if (data.length > 0 && !duplex.push(data)) {
       await new Promise<void>((resolve) => {
-        wanted = resolve;
+        resume = resolve;
       });
     }
     if (end) duplex.push(null);

@@ -6,9 +6,9 @@ import type { SessionTransport, TunnelFrame } from '../../shared/session.ts';
 
 export const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const;
 
-/** Bytes of one frame at most. */
+/** The most bytes of one frame. */
 const maxFrame = 65_536;
-/** How long nothing may travel before a stream is ended: the kubelet's `streamingConnectionIdleTimeout`. */
+/** A stream without traffic for this long is ended: the kubelet's `streamingConnectionIdleTimeout`. */
 const idleMs = 4 * 3_600_000;
 
 export interface TunnelDeps {
@@ -17,33 +17,33 @@ export interface TunnelDeps {
   readonly log: Log;
 }
 
-/** A tunnel as what it carries sees it. */
+/** The agent's end of a tunnel. */
 export interface TunnelEnd {
-  /** In frames of bounded size; resolves when they have been handed on, so that what sends goes no faster than what reads. */
+  /** Sends frames of bounded size; resolves when the transport takes more, so that the sender is no faster than the reader. */
   send(channel: number, data: Uint8Array): Promise<void>;
-  /** Nothing more comes on this channel. */
+  /** Ends a channel. */
   end(channel: number): Promise<void>;
   /**
-   * Takes what comes in: the next frame is read when the promise has settled. To be called before anything is waited for; what
-   * comes when nobody takes it is dropped.
+   * Sets the receiver of frames; the next frame is read when its promise has settled. Call it before the first await: frames that arrive
+   * without a receiver are dropped.
    */
   take(frame: (frame: TunnelFrame) => Promise<void>): void;
-  /** Aborted when the other side has gone, nothing has travelled for hours, or the request is over for other reasons. */
+  /** Aborted when the other side has disconnected, the stream was idle for too long, or the request has ended. */
   readonly signal: AbortSignal;
 }
 
-/** What a stream does with its tunnel; what it returns or throws is told in the last frame. */
+/** Serves a stream over its tunnel; its result or error is sent in the last frame. */
 export type Serve = (tunnel: TunnelEnd) => Promise<Status>;
 
 export const success: Status = { status: 'Success', metadata: {} };
 
 /**
- * Dials tunnel `id`, lets `serve` use it and tells its outcome as a Status on the error channel. `signal` is how the request
- * ends from outside; `serve` must come back soon after it.
+ * Dials tunnel `id`, runs `serve` over it and sends the outcome as a Status on the error channel. When `signal` is aborted, `serve` must
+ * return soon.
  */
 export async function serveTunnel(deps: TunnelDeps, id: string, serve: Serve, signal: AbortSignal): Promise<void> {
   const { clock, log, transport } = deps;
-  // The tunnel outlives the serving: cut at its end, it would lose what is still on its way.
+  // The tunnel outlives `serve`: closing it at once would lose the last frames.
   const cut = new AbortController();
   const tunnel = transport.tunnel(id, AbortSignal.any([signal, cut.signal]));
   const over = new AbortController();
@@ -66,20 +66,20 @@ export async function serveTunnel(deps: TunnelDeps, id: string, serve: Serve, si
   const reading = (async () => {
     for await (const frame of tunnel.incoming) {
       idle.touch();
-      // What it is for may have ended: the rest is read all the same, up to the end that the other side sends.
+      // Frames are read to the end, even when `serve` has returned.
       await taker?.(frame).catch(() => undefined);
     }
   })();
-  reading.catch(() => undefined).finally(() => over.abort(new Error('the client has gone')));
+  reading.catch(() => undefined).finally(() => over.abort(new Error('the client has disconnected')));
   try {
     const status = await serving;
     if (!signal.aborted) await tunnel.send(statusFrame(status));
   } catch (error) {
-    log.debug({ err: messageOf(error) }, 'the reader of a stream has gone');
+    log.debug({ err: messageOf(error) }, 'the client of a stream has disconnected');
   } finally {
     taker = undefined;
     tunnel.close();
-    // Whoever reads slowly gets all of it: the other side closes the tunnel when it has.
+    // The other side closes the tunnel when it has read everything.
     await aborted(end.signal);
     idle.stop();
     cut.abort();
@@ -99,7 +99,7 @@ function statusFrame(status: Status): TunnelFrame {
   return { data, channel: channels.error, end: true };
 }
 
-/** One timer a while, not one a frame. */
+/** Sets its timer anew only when it fires, not at each frame. */
 class IdleTimer {
   readonly #clock: Clock;
   readonly #expired: () => void;
