@@ -2,7 +2,7 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { Requester } from '../auth/requester.ts';
 import type { ChainContext, WireRequest } from './request.ts';
 
-/** Finds out who sends a request and as whom it is carried out; without a token the answer comes without a promise. */
+/** Finds out the sender of a request and the user whom it impersonates. Without a token there is no promise. */
 export function authenticate(
   authenticator: Pick<Authenticator, 'authenticate'>,
   request: WireRequest,

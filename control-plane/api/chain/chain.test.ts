@@ -28,7 +28,7 @@ class TestRequest implements WireRequest {
   readonly timeoutMs = 60_000;
   readonly cutOff?: AbortSignal;
   readonly #controller = new AbortController();
-  untaken: () => Promise<void> | undefined = () => undefined;
+  delivered: () => Promise<void> | undefined = () => undefined;
 
   constructor(log: string[], parts: TestParts = {}) {
     this.log = log;
@@ -170,7 +170,7 @@ describe('the chain', () => {
     const { chain, gate } = chainOf([]);
     let take: () => void = () => undefined;
     const request = new TestRequest([]);
-    request.untaken = () => new Promise((resolve) => (take = resolve));
+    request.delivered = () => new Promise((resolve) => (take = resolve));
     await chain.serve(request, async () => undefined);
     const next = gate.enter(ann, levels.workload.perUser, () => new AbortController().signal);
     expect(next).toBeInstanceOf(Promise);

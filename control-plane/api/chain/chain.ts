@@ -24,8 +24,8 @@ export interface ChainDeps {
 }
 
 /**
- * What every request passes on its way to its handler, whichever wire it came by; in the order of Kubernetes' handler chain
- * (apiserver, `server/config.go`, DefaultBuildHandlerChain). Authorization follows in the Api.
+ * The stages that every request of both wires passes before its handler, in the order of Kubernetes' handler chain (apiserver,
+ * `server/config.go`, DefaultBuildHandlerChain). Authorization follows in the Api.
  */
 export class Chain {
   readonly #deps: ChainDeps;
@@ -34,7 +34,7 @@ export class Chain {
     this.#deps = deps;
   }
 
-  /** The same chain, but for some of its parts. */
+  /** The same chain with other parts. */
   with(parts: Partial<ChainDeps>): Chain {
     return new Chain({ ...this.#deps, ...parts });
   }
@@ -43,7 +43,7 @@ export class Chain {
     return this.#deps.auditor;
   }
 
-  /** Serves one request until it has been answered; `handle` answers it when all stages have let it through. */
+  /** Serves one request until it has been answered. `handle` answers it once all stages have passed. */
   async serve(request: WireRequest, handle: () => Promise<void>): Promise<void> {
     const { clock } = this.#deps;
     const arrived = clock.monotonic();
@@ -59,11 +59,11 @@ export class Chain {
     deadline?.cancel();
     request.measured(clock.monotonic() - arrived);
     await this.#endAudit(request, failure);
-    // What it had begun before it failed ends with it.
+    // What the request began before it failed ends with it.
     if (failure) request.abort(failure.error);
   }
 
-  /** A request that passes these stages; what it holds of the server is given back when its handler has really ended. */
+  /** The stages that may refuse, then the handler. The seat is given back when the handler has ended, not when the request was answered. */
   async #admitted(request: WireRequest, handle: () => Promise<void>): Promise<void> {
     const { authenticator, auditor, gate, live } = this.#deps;
     const found = authenticate(authenticator, request);
@@ -76,8 +76,8 @@ export class Chain {
       await handle();
     } finally {
       if (unfollow) unfollow();
-      const untaken = admission && request.untaken();
-      if (untaken) void untaken.finally(() => admission.end());
+      const delivered = admission && request.delivered();
+      if (delivered) void delivered.finally(() => admission.end());
       else admission?.end();
     }
   }

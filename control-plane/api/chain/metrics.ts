@@ -14,16 +14,16 @@ const labelNames = [
 ] as const;
 type Label = (typeof labelNames)[number];
 
-/** Kubernetes' own (seconds), since rules and dashboards ask for some of them by name, and a shorter one. */
+/** Seconds: Kubernetes' buckets, which rules and dashboards name, and a shorter one. */
 const buckets = [
   0.001, 0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
 
-/** What the metrics say of a request. */
+/** The properties of a request that become labels. */
 export interface MeasuredRequest {
-  /** Of HTTP. */
+  /** The HTTP method. */
   readonly method: string;
-  /** Undefined for a path, and for a resource that is not served. */
+  /** Undefined for a non-resource path, and for a resource that is not served. */
   readonly resource: RequestInfo | undefined;
   readonly longRunning: boolean;
   /** A server-side apply. */
@@ -119,7 +119,7 @@ function scopeOf({ name, namespace }: RequestInfo): 'resource' | 'namespace' | '
 const connects: ReadonlySet<string | undefined> = new Set(['exec', 'attach', 'portforward', 'log', 'proxy']);
 const collectionVerbs: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
 
-/** As Kubernetes counts: by what is done, and not only by the method. */
+/** Kubernetes' label: more precise than the method. */
 function verbOf(method: string, { verb, subresource }: RequestInfo, applies: boolean): string {
   if (connects.has(subresource)) return 'CONNECT';
   if (method === 'PATCH' && applies) return 'APPLY';

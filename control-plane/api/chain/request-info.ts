@@ -1,6 +1,6 @@
 import type { KindEntry } from '../../../shared/kinds/table.ts';
 
-/** What a request asks for (apiserver, `request.RequestInfo`): a resource, or a path that is none. */
+/** What a request asks for (apiserver, `request.RequestInfo`): a resource, or a non-resource path. */
 export interface RequestInfo {
   /** get, list, watch, create, update, patch, delete or deletecollection; for a path its method in lower case. */
   readonly verb: string;
@@ -11,11 +11,11 @@ export interface RequestInfo {
   readonly subresource?: string;
   readonly namespace?: string;
   readonly name?: string;
-  /** Only of what is no resource. */
+  /** Only of a non-resource request. */
   readonly path?: string;
 }
 
-/** A call of the API: its kind, and what it names of it. */
+/** The target of a call of the Api. */
 interface Called {
   readonly entry: Pick<KindEntry, 'group' | 'version' | 'plural'>;
   readonly namespace?: string;
@@ -39,12 +39,12 @@ export function infoOfCall(verb: string, called: Called, object?: unknown): Requ
   };
 }
 
-/** The path that REST has for a request: for requests that came without one. */
+/** The REST path of a request that did not come by REST. */
 export function restPath(info: RequestInfo): string {
   const { verb, group, version, resource, subresource, namespace, name } = info;
   if (info.path !== undefined) return info.path;
   const root = group ? `/apis/${group}/${version}` : `/api/${version}`;
-  // An object that does not exist yet has no path.
+  // The path of a create is the collection's.
   const named = verb === 'create' && !subresource ? undefined : name;
   return [root, namespace && `namespaces/${namespace}`, resource, named, subresource].filter(Boolean).join('/');
 }

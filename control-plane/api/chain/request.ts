@@ -28,15 +28,14 @@ export interface Outcome {
 /** One request, as the adapter of its wire describes it to the chain. */
 export interface WireRequest {
   readonly context: ChainContext;
-  /** What it asks for. */
   readonly info: RequestInfo;
-  /** Only the Api learns from the message what is asked for, and begins the trail. Then `info` is for requests refused before. */
+  /** The Api begins its audit trail, as only the message says what it asks for; `info` is then for requests refused before that. */
   readonly auditedByApi?: boolean;
   /** Its answer is a stream: it holds no seat while it lasts, and ends with the credential of its sender. */
   readonly longRunning: boolean;
   /** From its arrival, in milliseconds; Infinity: it has no deadline. */
   readonly timeoutMs: number;
-  /** When it aborts, the request is refused at once, even if its handler does not end. Absent: the handler ends it. */
+  /** When it aborts, the request is refused at once, even if its handler does not end. Absent: the handler ends the request. */
   readonly cutOff?: AbortSignal;
 
   /** What it shows of its sender. */
@@ -47,8 +46,8 @@ export interface WireRequest {
   abort(reason: unknown): void;
   /** Answers a failure, in the form of the wire. */
   refuse(error: unknown): void;
-  /** Called when the handler has ended. A promise: the client has yet to take the answer, which stands in memory until it resolves. */
-  untaken(): Promise<void> | undefined;
+  /** Called when the handler has ended. A promise resolves when the client has taken the answer; undefined: it has. */
+  delivered(): Promise<void> | undefined;
   outcome(failure: unknown): Outcome;
   /** Called when it has been answered. `ms`: since its arrival. */
   measured(ms: number): void;

@@ -24,7 +24,7 @@ const auditKey = 'audit-id';
 
 export interface CallDeps {
   readonly chain: Chain;
-  /** Known when answers have been taken. Absent: no call waits for that. */
+  /** Says when a client has taken its answer. Absent: a call does not wait for that. */
   readonly deliveries?: Deliveries;
   readonly clock: Clock;
   readonly log: Log;
@@ -42,7 +42,7 @@ export interface AnyCall extends EventEmitter, AuthenticatedCall {
 
 export interface GrpcRequestOptions {
   readonly longRunning: boolean;
-  /** The call lasts until its messages have been read, also when its client has gone. */
+  /** The call goes on until its messages have been read, even if its client has gone. */
   readonly outlivesClient?: boolean;
 }
 
@@ -98,7 +98,7 @@ abstract class GrpcRequest implements WireRequest {
     this.#controller.abort(reason);
   }
 
-  untaken(): Promise<void> | undefined {
+  delivered(): Promise<void> | undefined {
     return undefined;
   }
 
@@ -112,7 +112,7 @@ abstract class GrpcRequest implements WireRequest {
     this.deps.observe?.(this.#call.getPath(), this.code, ms / 1000);
   }
 
-  /** The status that a failure is answered with. Only the log has more than that of an unexpected one. */
+  /** The status of a failure. The details of an unexpected one go only into the log. */
   protected statusOf(error: unknown): StatusError {
     if (!(error instanceof ApiError)) {
       this.deps.log.error({ component: 'grpc', path: this.#call.getPath(), err: error }, 'a call failed');
@@ -169,7 +169,7 @@ export class UnaryRequest<Request, Response> extends GrpcRequest {
   }
 
   answer(response: Response): void {
-    // A handler that goes on after its request was cut off has nobody to answer.
+    // The handler of a request that was cut off may still end.
     if (this.#answered) return;
     this.#answered = true;
     this.#callback(null, response, this.#trailer());
@@ -182,7 +182,7 @@ export class UnaryRequest<Request, Response> extends GrpcRequest {
     this.#callback(status);
   }
 
-  override untaken(): Promise<void> | undefined {
+  override delivered(): Promise<void> | undefined {
     if (!this.#options.large || !this.#answered || this.code !== 0) return undefined;
     return this.deps.deliveries?.taken(this.#call.metadata);
   }
@@ -210,7 +210,7 @@ export class StreamRequest extends GrpcRequest {
     if (this.id) call.sendMetadata(idMetadata(this.id));
   }
 
-  /** Throws the reason for which the call was aborted, when its client is to learn it. */
+  /** Throws the reason for which the call was aborted, if it is reported to the client. */
   throwIfAborted(): void {
     const { signal } = this.context;
     if (signal.aborted && isReported(signal.reason)) throw signal.reason;
@@ -227,7 +227,7 @@ export class StreamRequest extends GrpcRequest {
   }
 }
 
-/** Whether a client that is still there is to learn why its stream has ended. */
+/** Whether the reason for which a stream was aborted is reported to the client. */
 function isReported(reason: unknown): boolean {
   return isApiError(reason, 'Timeout', 'Unauthorized');
 }

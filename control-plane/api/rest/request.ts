@@ -17,10 +17,10 @@ import { type Reply, sendError, toApiError } from './responses/respond.ts';
 import { RestContext } from './rest-context.ts';
 import { seatsOf } from './work-estimate.ts';
 
-/** The deadline of a request whose answer is no stream; and how long its answer may stand in memory before it is taken. */
+/** The deadline of a request that is not long-running, and then the time for its client to take the answer. */
 const requestMs = 60_000;
-/** An answer of which less than this (bytes) is untaken may stay so for as long as its connection. */
-const maxUntaken = 64 * 1024;
+/** An answer holds its seat until its client has taken all but so many bytes of it. */
+const maxUndelivered = 64 * 1024;
 /** The longest URL in the audit log. */
 const maxUri = 4096;
 
@@ -37,9 +37,9 @@ export interface RestRequestDeps {
 export class RestRequest implements WireRequest, MeasuredRequest {
   readonly context: RestContext;
   readonly method: string;
-  /** Undefined: there is no such path or resource, or the method is not for it. */
+  /** Undefined: the path or resource is not served, or not with this method. */
   readonly route: Route | undefined;
-  /** Why it cannot be served: to be thrown once the chain has let it through. */
+  /** Why it cannot be served: the handler throws it. */
   readonly fault: unknown;
   readonly info: RequestInfo;
   readonly longRunning: boolean;
@@ -107,7 +107,7 @@ export class RestRequest implements WireRequest, MeasuredRequest {
 
   refuse(error: unknown): void {
     const known = toApiError(error);
-    // What breaks off because the client has gone is no failure of the server.
+    // A request that its client has abandoned is not a failure of the server.
     if (known.reason === 'InternalError' && !this.#response.destroyed) {
       const { method, url } = this.#request;
       this.#deps.log.error({ method, url, err: known.cause ?? known }, 'a request failed');
@@ -115,10 +115,10 @@ export class RestRequest implements WireRequest, MeasuredRequest {
     sendError(this.reply, error);
   }
 
-  /** A large answer is kept for a client that does not read it no longer than a request may last. */
-  untaken(): Promise<void> | undefined {
+  /** A client that does not take a large answer in time is disconnected. */
+  delivered(): Promise<void> | undefined {
     const response = this.#response;
-    if (response.writableLength <= maxUntaken || response.closed || response.destroyed) return undefined;
+    if (response.writableLength <= maxUndelivered || response.closed || response.destroyed) return undefined;
     const late = this.#deps.clock.timer(requestMs, () => response.destroy());
     return new Promise((resolve) => {
       response.once('close', () => {
@@ -152,7 +152,7 @@ function replyTo({ headers }: IncomingMessage, route: Route, before: Reply): Rep
   };
 }
 
-/** Of the route that is served: the URL as it was sent could lead an audit policy past its rules. */
+/** From the decoded route: an escaped URL could evade the rules of an audit policy. */
 function infoOf(method: string, route: Route): RequestInfo {
   const verb = verbOf(method, route);
   if (route.type === 'path') return { verb, path: route.path };

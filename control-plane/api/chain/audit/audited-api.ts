@@ -8,8 +8,8 @@ import type { Auditor } from './auditor.ts';
 import type { AuditTrail } from './trail.ts';
 
 /**
- * The same Api, which writes into the trail of each request what it sent and was answered. A request that comes without a trail (a
- * gRPC call, one of a component in this process) gets one here, since only here is known what it asks for.
+ * The same Api, which records bodies and answers in the trail of each request. A request without a trail (a gRPC call, or one of a
+ * component in this process) gets one here, as its kind and verb are known only here.
  */
 export function auditedApi(api: Api, auditor: Auditor): Api {
   if (!auditor.on) return api;

@@ -6,13 +6,13 @@ import { type AuditTrail, codeOf } from './trail.ts';
 
 /** Where a request comes from, for the audit log. Absent from the context of a request that is not audited. */
 export interface AuditSource {
-  /** Its URL or gRPC method. Absent: the path that REST has for what it asks for. */
+  /** Its URL or gRPC method. Absent: its REST path. */
   readonly uri?: string;
   /** The address of its sender, without a port. */
   readonly ip?: string;
-  /** The id that its sender is answered with. Absent: it gets one when its trail begins. */
+  /** The id that is sent back to the client. Absent: its trail makes one. */
   readonly auditID?: string;
-  /** Set when its trail has begun, also where the policy wants none. */
+  /** Set when the policy has been asked for a trail, even if it wants none. */
   begun?: boolean;
 }
 
@@ -43,7 +43,7 @@ export function beginTrail(
   });
 }
 
-/** The source of a context whose trail has not begun; undefined where nothing is to begin. */
+/** The source of a request whose trail is still to begin; undefined for any other. */
 export function unauditedSource(auditor: Auditor, { audit, auditSource }: AuditedContext): AuditSource | undefined {
   return audit || !auditor.on || auditSource?.begun ? undefined : auditSource;
 }
@@ -76,12 +76,12 @@ export function endFailed(trail: AuditTrail, error: unknown): void {
   trail.complete(codeOf(known), known !== error);
 }
 
-/** The error as the audit log has it: of an unexpected one it has no text. */
+/** The error in the audit log: the text of an unexpected one is left out. */
 export function toAudited(error: unknown): ApiError {
   return error instanceof ApiError ? error : new ApiError('InternalError', 'Internal error occurred');
 }
 
-/** The address in what gRPC calls a peer: `ipv4:1.2.3.4:5`, `[::1]:5`, `1.2.3.4:5`. */
+/** The address in gRPC's name of a peer: `ipv4:1.2.3.4:5`, `[::1]:5`, `1.2.3.4:5`. */
 export function ipOfPeer(peer: string): string {
   return peer
     .replace(/^ipv[46]:/, '')

@@ -7,7 +7,7 @@ import type { AuditSink } from './log-file.ts';
 import { type AuditPolicy, decideAudit } from './policy.ts';
 import { AuditTrail, type Received } from './trail.ts';
 
-/** Ids that clients give their requests may have these. */
+/** The ids that clients may give their requests. */
 const goodId = /^[A-Za-z0-9._-]{1,64}$/;
 
 export interface AuditorDeps {
@@ -15,26 +15,26 @@ export interface AuditorDeps {
   readonly random: Random;
   readonly log: Log;
   readonly registry?: Registry;
-  /** Absent: nothing is written, requests only get their ids. */
+  /** Absent: nothing is written, and requests only get ids. */
   readonly audit?: {
     readonly policy: AuditPolicy;
     readonly sink: AuditSink;
-    /** Nothing is carried out whose coming has not been written first, and nothing is lost for want of room. */
+    /** A request is not carried out before its first event is written, and no event is dropped. */
     readonly strict: boolean;
   };
 }
 
-/** Writes who asked for what, and what came of it, as far as the policy wants it. */
+/** Writes the audit events of requests, as far as the policy wants them. */
 export class Auditor {
   readonly #deps: AuditorDeps;
   readonly #events: Counter | undefined;
   readonly #lost: Counter<'plugin'> | undefined;
-  #told = Number.NEGATIVE_INFINITY;
+  #reportedAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: AuditorDeps) {
     this.#deps = deps;
     const { audit, registry } = deps;
-    if (audit?.strict && hidesComing(audit.policy)) {
+    if (audit?.strict && omitsReceived(audit.policy)) {
       throw new Error(
         'strict auditing writes every request as it comes: the audit policy may not omit RequestReceived',
       );
@@ -55,12 +55,12 @@ export class Auditor {
     return this.#deps.audit !== undefined;
   }
 
-  /** The id of a request: the one that its client gave it, when it is one. */
+  /** The id of a request: the client's, if it is valid, else a new one. */
   idOf(given: string | string[] | undefined): string {
     return typeof given === 'string' && goodId.test(given) ? given : uuid(this.#deps.random);
   }
 
-  /** The trail of a request that has come; undefined when none is wanted. Strict: rejects when its coming cannot be written. */
+  /** Begins the trail of a request; undefined where the policy wants none. Strict: rejects when the first event cannot be written. */
   begin(received: Received): AuditTrail | undefined | Promise<AuditTrail> {
     const { audit, clock } = this.#deps;
     if (!audit) return undefined;
@@ -92,15 +92,15 @@ export class Auditor {
     const { audit, clock, log } = this.#deps;
     if (!audit) return;
     this.#events?.inc();
-    // Strict: those under way are bounded, as no more are let in while too much waits.
+    // Strict: requests under way are bounded, as no more are admitted while too many events wait.
     if (audit.sink.offer(line, audit.strict)) return;
     this.#lost?.inc({ plugin: 'log' });
-    if (clock.now() - this.#told < 10_000) return;
-    this.#told = clock.now();
+    if (clock.now() - this.#reportedAt < 10_000) return;
+    this.#reportedAt = clock.now();
     log.error('audit events are lost: they cannot be written as fast as they come');
   }
 }
 
-function hidesComing({ omitStages, rules }: AuditPolicy): boolean {
+function omitsReceived({ omitStages, rules }: AuditPolicy): boolean {
   return [{ omitStages }, ...rules].some((one) => one.omitStages?.includes('RequestReceived'));
 }

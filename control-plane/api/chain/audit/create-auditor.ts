@@ -7,19 +7,19 @@ import { parsePolicy } from './policy.ts';
 
 const megabyte = 1024 * 1024;
 
-/** Paths: what is audited, and where to (`-`: standard output). Both or none. */
+/** Paths of the policy and of the log (`-`: standard output). Both or none. */
 export interface AuditOptions {
   readonly auditPolicyFile?: string;
   readonly auditLogPath?: string;
   /** Megabytes; 100 by default, as in Kubernetes. */
   readonly auditLogMaxSize?: number;
-  /** How many older files are kept; 0, the default: all. */
+  /** How many rotated files are kept; 0, the default: all. */
   readonly auditLogMaxBackups?: number;
-  /** `batch` by default; `blocking-strict`: nothing is carried out whose coming was not written first. */
+  /** `batch` by default; `blocking-strict`: a request is not carried out before its first event is written. */
   readonly auditLogMode?: 'batch' | 'blocking-strict';
 }
 
-/** What the options ask for. Throws Error when the policy is wrong or the log cannot be written. */
+/** An auditor by these options. Throws Error when the policy is invalid or the log cannot be written. */
 export async function createAuditor(
   options: AuditOptions,
   deps: Omit<AuditorDeps, 'audit' | 'clock'> & { readonly clock: Clock },

@@ -4,28 +4,28 @@ import type { Clock } from '../../../../shared/clock.ts';
 import { ApiError, messageOf } from '../../../../shared/errors.ts';
 import type { Log } from '../../../../shared/log.ts';
 
-/** What may wait to be written: events, and characters. */
+/** The most events, and characters, that wait to be written. */
 const maxWaiting = 10_000;
 const maxWaitingLength = 64 * 1024 * 1024;
-/** How long a stop waits for what is still to be written. */
+/** How long a stop waits for them. */
 const closeMs = 5_000;
 
 export interface LogFileOptions {
   /** `-`: standard output. */
   readonly path: string;
-  /** A file is put aside when it has so many bytes. */
+  /** A file of so many bytes is rotated. */
   readonly maxBytes: number;
-  /** How many are kept beside it; 0: all. */
+  /** How many rotated files are kept; 0: all. */
   readonly maxBackups: number;
 }
 
 /** Where audit events go. */
 export interface AuditSink {
-  /** False: there was no room, and the line is lost. `always`: it is taken whatever waits already. */
+  /** False: the line is dropped, as too many wait. `always`: it is taken nevertheless. */
   offer(line: string, always?: boolean): boolean;
-  /** Resolves when the line has been handed to the system. Rejects when it could not be. */
+  /** Resolves when the line was written to the file. Rejects when it could not be. */
   write(line: string): Promise<void>;
-  /** Writes what waits. */
+  /** Writes the waiting lines. */
   close(): Promise<void>;
 }
 
@@ -35,8 +35,8 @@ interface Waiting {
 }
 
 /**
- * Lines in a file (0600), in the order in which they came. They are gathered while the file is being written, so a request costs no write of
- * its own; what waits is bounded. A file that is full becomes `NAME-TIME.EXT`, as Kubernetes names them.
+ * Lines in a file (mode 0600), in order. Lines that come during a write are written together by the next one; their number is
+ * bounded. A full file is renamed to `NAME-TIME.EXT`, as Kubernetes does.
  */
 export class AuditLogFile implements AuditSink {
   readonly #options: LogFileOptions;
@@ -53,7 +53,7 @@ export class AuditLogFile implements AuditSink {
     this.#deps = deps;
   }
 
-  /** Throws when the file cannot be written: better at the start than at the first event. */
+  /** Opens the file, so that a file that cannot be written fails the start. */
   async start(): Promise<void> {
     if (this.#options.path !== '-') await this.#open();
   }
@@ -93,7 +93,7 @@ export class AuditLogFile implements AuditSink {
   }
 
   async #drain(): Promise<void> {
-    // What comes in the same turn goes out together.
+    // Lines of the same turn are written together.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
@@ -108,7 +108,7 @@ export class AuditLogFile implements AuditSink {
         await this.#reopen();
       }
     }
-    // In the same turn as the look at what waits: nothing comes in between.
+    // In the same turn as the check of the loop: no line comes in between.
     this.#draining = false;
   }
 
@@ -160,7 +160,7 @@ export class AuditLogFile implements AuditSink {
   }
 }
 
-/** What stands before and after the time in the name of a file that was put aside. */
+/** What comes before and after the time in the name of a rotated file. */
 function nameParts(path: string): { head: string; tail: string } {
   const name = basename(path);
   const dot = name.lastIndexOf('.');

@@ -5,7 +5,7 @@ import { withoutEnding } from '../../../../shared/text.ts';
 import type { Identity } from '../../auth/identity.ts';
 import type { RequestInfo } from '../request-info.ts';
 
-/** How much is written of a request, from little to much. */
+/** How much of a request is written, from least to most. */
 export const auditLevels = ['None', 'Metadata', 'Request', 'RequestResponse'] as const;
 export type AuditLevel = (typeof auditLevels)[number];
 
@@ -37,19 +37,19 @@ export interface AuditPolicy {
   readonly omitManagedFields: boolean;
 }
 
-/** What rules look at. */
+/** What rules are matched against. */
 export interface AuditedRequest extends RequestInfo {
   readonly identity: Identity;
 }
 
-/** What is to be written of one request. */
+/** What the policy wants of one request. */
 export interface AuditDecision {
   readonly level: AuditLevel;
   readonly omitStages: readonly AuditStage[];
   readonly omitManagedFields: boolean;
 }
 
-/** What gives access to whoever reads it: its bodies are written only where a rule names it. */
+/** Resources that hold credentials: their bodies are written only where a rule names them. */
 const confidential: ReadonlySet<string> = new Set([
   '/secrets',
   '/serviceaccounts/token',
@@ -57,7 +57,7 @@ const confidential: ReadonlySet<string> = new Set([
   'coracle.io/jointokens',
 ]);
 
-/** The first rule that fits decides, as in Kubernetes; what no rule fits is not written. */
+/** The first rule that matches decides, as in Kubernetes; a request that no rule matches is not written. */
 export function decideAudit(policy: AuditPolicy, request: AuditedRequest): AuditDecision {
   const rule = policy.rules.find((candidate) => fits(candidate, request));
   const omitStages = rule?.omitStages ? [...policy.omitStages, ...rule.omitStages] : policy.omitStages;
@@ -102,14 +102,14 @@ function fitsResource({ group = '', resources, resourceNames }: GroupResources, 
   if (resourceNames?.length && !resourceNames.includes(request.name ?? '')) return false;
   const { resource, subresource } = request;
   return resources.some((wanted) => {
-    // The second is the resource itself, too.
+    // `pods/*` includes pods themselves.
     if (wanted === '*' || wanted === `${resource}/*`) return true;
     if (!subresource) return wanted === resource;
     return wanted === `${resource}/${subresource}` || wanted === `*/${subresource}`;
   });
 }
 
-/** Reads a policy file, YAML or JSON. Throws Error with one line that says where it is wrong. */
+/** Reads a policy file, YAML or JSON. Throws Error whose one line names the invalid field. */
 export function parsePolicy(text: string): AuditPolicy {
   let read: unknown;
   try {
@@ -132,8 +132,15 @@ export function parsePolicy(text: string): AuditPolicy {
 }
 
 const ruleFields = [
-  ...['level', 'users', 'userGroups', 'verbs', 'resources', 'namespaces', 'nonResourceURLs'],
-  ...['omitStages', 'omitManagedFields'],
+  'level',
+  'users',
+  'userGroups',
+  'verbs',
+  'resources',
+  'namespaces',
+  'nonResourceURLs',
+  'omitStages',
+  'omitManagedFields',
 ];
 
 function readRule(given: unknown, at: string): PolicyRule {

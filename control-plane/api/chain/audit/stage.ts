@@ -9,7 +9,7 @@ export async function beginAudit(auditor: Auditor, { context, info }: WireReques
   if (auditSource) context.audit = await beginTrail(auditor, context, auditSource, info);
 }
 
-/** Ends the trail of a request; of one that was refused before it had a trail, it writes that too. `failure`: what was thrown, if anything was. */
+/** Ends the trail of a request, and writes a whole trail for one that was refused before it had one. `failure`: what it threw. */
 export async function endAudit(
   auditor: Auditor,
   request: WireRequest,

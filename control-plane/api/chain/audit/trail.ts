@@ -5,13 +5,13 @@ import { fits } from '../../../store/cache/packed.ts';
 import type { Decision, Identity } from '../../auth/identity.ts';
 import type { AuditDecision, AuditedRequest, AuditStage } from './policy.ts';
 
-/** A list or another body with more items than this is not written: making its text would hold up everybody. */
+/** A body with more items than this is not written: encoding it would block other requests. */
 const maxItems = 500;
-/** The longest event, in characters; one that is longer goes without its bodies. */
+/** The longest event, in characters; a longer one is written without bodies. */
 const maxLength = 1024 * 1024;
 const maxUserAgent = 1024;
 
-/** What is known of a request when it comes. */
+/** A request as it was received. */
 export interface Received {
   readonly request: AuditedRequest;
   readonly impersonator?: Identity | undefined;
@@ -21,14 +21,13 @@ export interface Received {
   readonly auditID: string;
 }
 
-/** Where a trail's events go. */
 export interface TrailDeps {
   readonly now: () => number;
-  /** Takes an event that is done for a request that goes on. */
+  /** Takes one line of the audit log; the request does not wait for it. */
   readonly emit: (line: string) => void;
 }
 
-/** What is written of one request, gathered while it is carried out. */
+/** The audit events of one request, whose details are collected while it is carried out. */
 export class AuditTrail {
   readonly #deps: TrailDeps;
   readonly #received: Received;
@@ -47,12 +46,12 @@ export class AuditTrail {
     this.#at = formatMicroTime(deps.now());
   }
 
-  /** The event of the request's coming; undefined when it is not to be written. */
+  /** The event RequestReceived; undefined where the policy omits it. */
   received(): string | undefined {
     return this.#line('RequestReceived');
   }
 
-  /** What the client sent: an object, options, a patch. */
+  /** The body: an object, options, or a patch. */
   request(object: unknown): void {
     const { level } = this.#decision;
     if (level === 'Request' || level === 'RequestResponse') this.#requestObject = object;
@@ -67,7 +66,7 @@ export class AuditTrail {
     this.#annotations['authorization.k8s.io/reason'] = decision.reason ?? '';
   }
 
-  /** Something that an admission plugin says of the request. */
+  /** An annotation by an admission plugin. */
   note(key: string, text: string): void {
     this.#annotations[key] = text;
   }
@@ -77,13 +76,13 @@ export class AuditTrail {
     if (error.reason === 'Forbidden') this.#annotations['authorization.k8s.io/decision'] ??= 'forbid';
   }
 
-  /** An answer that lasts has begun. */
+  /** A streamed answer has begun. */
   started(code: number): void {
     this.#code = code;
     this.#send('ResponseStarted');
   }
 
-  /** Nothing more comes. `fault`: it ended by an error that nobody expected. */
+  /** The request has ended. `fault`: by an unexpected error. */
   complete(code: number, fault = false): void {
     this.#code = code;
     this.#annotations['authorization.k8s.io/decision'] ??= code === 403 ? 'forbid' : 'allow';
@@ -108,7 +107,7 @@ export class AuditTrail {
     return JSON.stringify({ ...event, annotations: { ...this.#annotations, 'audit.k8s.io/truncated': 'true' } });
   }
 
-  /** Undefined when they are too large even to be looked at, or there are none. */
+  /** Undefined when there are none, or they are too large to be encoded. */
   #bodies(stage: AuditStage): { requestObject?: unknown; responseObject?: unknown } | undefined {
     const late = stage === 'ResponseComplete' || stage === 'Panic';
     if (itemsOf(this.#responseObject) > maxItems || !fits([this.#requestObject, this.#responseObject], maxLength)) {
@@ -127,8 +126,16 @@ export class AuditTrail {
     const { identity, verb, group, version, resource, subresource, namespace, name } = request;
     const asUser = impersonator ? { impersonatedUser: userInfo(identity) } : {};
     return {
-      ...{ kind: 'Event', apiVersion: 'audit.k8s.io/v1', level: this.#decision.level, auditID, stage },
-      ...{ requestURI: uri, verb, user: userInfo(impersonator ?? identity), ...asUser, sourceIPs },
+      kind: 'Event',
+      apiVersion: 'audit.k8s.io/v1',
+      level: this.#decision.level,
+      auditID,
+      stage,
+      requestURI: uri,
+      verb,
+      user: userInfo(impersonator ?? identity),
+      ...asUser,
+      sourceIPs,
       ...(userAgent ? { userAgent: userAgent.slice(0, maxUserAgent) } : {}),
       ...(resource === undefined
         ? {}
@@ -143,7 +150,8 @@ export class AuditTrail {
             },
           }),
       ...(this.#code === undefined ? {} : { responseStatus: this.#status(this.#code) }),
-      ...{ requestReceivedTimestamp: this.#at, stageTimestamp: formatMicroTime(this.#deps.now()) },
+      requestReceivedTimestamp: this.#at,
+      stageTimestamp: formatMicroTime(this.#deps.now()),
       ...(Object.keys(this.#annotations).length > 0 ? { annotations: this.#annotations } : {}),
     };
   }
@@ -155,7 +163,7 @@ export class AuditTrail {
   }
 }
 
-/** The HTTP code that says what an error does. */
+/** The HTTP code of an error. */
 export function codeOf(error: ApiError): number {
   return reasons[error.reason].http;
 }
@@ -169,13 +177,13 @@ function userInfo({ user, uid, groups, extra }: Identity): object {
   };
 }
 
-/** As much of a list's page as is looked at. */
+/** The part of a ListPage that is read. */
 interface Page {
   readonly items: readonly KubeObject[];
   readonly served: (object: KubeObject) => KubeObject;
 }
 
-/** A page in the version that its client is shown, unless it is too large to be written at all. */
+/** A page in the version that is served, unless it is too large to be written. */
 function asServed(object: unknown): unknown {
   const { items, served, ...rest } = (object ?? {}) as Partial<Page>;
   if (!items || !served) return object;

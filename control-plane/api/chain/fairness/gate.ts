@@ -6,20 +6,20 @@ import type { Identity } from '../../auth/identity.ts';
 import { type LevelName, levelOf, levels, listWidth } from './levels.ts';
 import { GateMetrics, type LevelFigures } from './metrics.ts';
 
-/** How long a request may wait for a seat: Kubernetes gives it a quarter of a request's time as well. */
+/** How long a request may wait for a seat: a quarter of its deadline, as in Kubernetes. */
 const longestWaitMs = 15_000;
-/** The watches and streams that one user may have open. */
+/** The most watches and streams of one user. */
 const maxStreams = 5_000;
 
 export interface FairGateDeps {
   readonly clock: Clock;
-  /** Absent: nothing is counted. */
+  /** Absent: no metrics. */
   readonly registry?: Registry;
-  /** How many objects of a kind there are, in a namespace or in all. Absent: all lists count as small. */
+  /** The number of a kind's objects, in one namespace or in all. Absent: every list takes one seat. */
   readonly sizeOf?: (kind: Kind, namespace?: string) => number;
 }
 
-/** What a request holds while it is carried out. */
+/** The seats of a request that is carried out. */
 export interface Seat {
   readonly flow: Flow;
   readonly width: number;
@@ -34,7 +34,7 @@ interface Waiting {
   readonly forget: () => void;
 }
 
-/** One user's requests at one level. */
+/** One user's requests at one priority level. */
 interface Flow {
   readonly level: Level;
   readonly user: string;
@@ -44,16 +44,16 @@ interface Flow {
 
 interface Level extends LevelFigures {
   readonly flows: Map<string, Flow>;
-  /** Those with a queue, in the order in which they are looked at. */
+  /** The flows with a queue, in the order of dispatch. */
   readonly backlog: Set<Flow>;
 }
 
 /**
- * Shares the server among its users. Each level of users has seats of its own, of which one user takes a part at most; who finds none waits in
- * his own queue, and a seat that comes free goes to the waiting user who has the fewest. So a flood stands in the
- * flooder's queue: it takes no seat of another level, and no turn of another user.
+ * Priority and fairness. Each priority level has seats, of which one user takes a part at most. A request without a seat waits in its
+ * user's queue; a free seat goes to the waiting user with the fewest. So a flood waits in the queue of its sender, and takes no
+ * seat of another level and no turn of another user.
  *
- * A request that finds a seat is let in at once, without a promise.
+ * A request that finds a seat is admitted at once, without a promise.
  */
 export class FairGate {
   readonly #clock: Clock;
@@ -68,7 +68,11 @@ export class FairGate {
     this.#sizeOf = sizeOf;
     const make = (name: LevelName): Level => ({
       ...levels[name],
-      ...{ name, taken: 0, running: 0, waiting: 0, dispatched: 0 },
+      name,
+      taken: 0,
+      running: 0,
+      waiting: 0,
+      dispatched: 0,
       flows: new Map(),
       backlog: new Set(),
     });
@@ -77,8 +81,8 @@ export class FairGate {
   }
 
   /**
-   * A seat, which must be given back by `leave`. `width`: how many it takes, for what costs more than others. Throws or rejects with
-   * TooManyRequests when the user's queue is full or the wait too long, and with the signal's reason.
+   * A seat, which must be given back by `leave`. `width`: how many seats the request takes. Throws or rejects with TooManyRequests when
+   * the user's queue is full or the wait too long, and with the signal's reason.
    */
   enter(identity: Identity, width: number, signal: () => AbortSignal): Seat | Promise<Seat> {
     const level = this.#levels[levelOf(identity)];
@@ -109,12 +113,12 @@ export class FairGate {
     forgetIdle(flow);
   }
 
-  /** How wide a list of a kind is. `limit`: the page that is asked for, if it is. */
+  /** How many seats a list of a kind takes. `limit`: the size of the page that is asked for. */
   listWidth(kind: Kind, namespace: string | undefined, limit: number | undefined): number {
     return listWidth(this.#sizeOf(kind, namespace), limit);
   }
 
-  /** Counts a watch or another stream of a user until `close` is called. Throws TooManyRequests when he has too many. */
+  /** Counts a long-running request of a user until `close` is called. Throws TooManyRequests when the user has too many. */
   openStream({ user }: Identity): { close(): void } {
     const open = this.#streams.get(user) ?? 0;
     if (open >= maxStreams) {
@@ -144,7 +148,7 @@ export class FairGate {
         level.waiting--;
         if (flow.queue.length === 0) level.backlog.delete(flow);
         reject(reason);
-        // It may have kept narrower ones behind it waiting.
+        // Narrower requests may have waited behind it.
         this.#dispatch(level);
         forgetIdle(flow);
       };
@@ -167,7 +171,7 @@ export class FairGate {
     });
   }
 
-  /** Gives free seats to those who wait, the user with the fewest first; of equal ones the one who was served longest ago. */
+  /** Gives free seats to waiting requests: to the user with the fewest seats, and of equal ones to the one served longest ago. */
   #dispatch(level: Level): void {
     for (;;) {
       let next: Flow | undefined;
@@ -177,7 +181,7 @@ export class FairGate {
         if (!next || flow.taken < next.taken) next = flow;
       }
       const first = next?.queue[0];
-      // What is too wide for now waits for more seats, rather than be passed by narrower ones for ever.
+      // A request that is too wide for now waits for more seats: narrower ones could pass it for ever.
       if (!next || !first || level.taken + first.width > level.seats) return;
       next.queue.shift();
       level.waiting--;
@@ -206,7 +210,7 @@ function forgetIdle(flow: Flow): void {
   if (flow.taken === 0 && flow.queue.length === 0) flow.level.flows.delete(flow.user);
 }
 
-/** Kubernetes' words (apiserver, filters/maxinflight.go). */
+/** Kubernetes' message (apiserver, filters/maxinflight.go). */
 function tooMany(): ApiError {
   return new ApiError('TooManyRequests', 'Too many requests, please try again later.', { retryAfterSeconds: 1 });
 }

@@ -1,18 +1,18 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { LevelLimits, LevelName } from './levels.ts';
 
-/** A level as it is now. */
+/** The present figures of a priority level. */
 export interface LevelFigures extends LevelLimits {
   readonly name: LevelName;
-  /** Seats that are taken, requests that are carried out and that wait. */
+  /** Seats that are taken; requests that are carried out, and that wait. */
   taken: number;
   running: number;
   waiting: number;
-  /** How many were ever let in. */
+  /** How many were admitted since the start. */
   dispatched: number;
 }
 
-/** What the gate tells of itself, under Kubernetes' names. Figures that change with every request are read when they are asked for. */
+/** Metrics of priority and fairness, under Kubernetes' names. Figures that change with every request are read at a scrape. */
 export class GateMetrics {
   readonly #rejected: Counter<'priority_level' | 'reason'>;
   readonly #waited: Histogram<'priority_level'>;
@@ -22,7 +22,10 @@ export class GateMetrics {
     const labelNames = ['priority_level'] as const;
     const gauge = (name: string, help: string, of: (level: LevelFigures) => number): void => {
       new Gauge({
-        ...{ name, help, registers, labelNames },
+        name,
+        help,
+        registers,
+        labelNames,
         collect() {
           for (const level of levels) this.set({ priority_level: level.name }, of(level));
         },
@@ -35,7 +38,10 @@ export class GateMetrics {
     gauge(`${p}current_inqueue_requests`, 'Requests that wait for a seat.', ({ waiting }) => waiting);
     const seen = new Map<string, number>();
     new Counter({
-      ...{ name: `${p}dispatched_requests_total`, help: 'Requests that were let in.', registers, labelNames },
+      name: `${p}dispatched_requests_total`,
+      help: 'Requests that were let in.',
+      registers,
+      labelNames,
       collect() {
         for (const { name, dispatched } of levels) {
           this.inc({ priority_level: name }, dispatched - (seen.get(name) ?? 0));

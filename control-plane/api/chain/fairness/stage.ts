@@ -1,15 +1,15 @@
 import type { WireRequest } from '../request.ts';
 import type { FairGate, Seat } from './gate.ts';
 
-/** What a request that was admitted holds. */
+/** What an admitted request holds. */
 export interface Admission {
   /** Gives it back. */
   end(): void;
 }
 
 /**
- * Admits a request: at once where its priority level has a free seat. A long-running request waits for its turn too, but then gives its
- * seat back, as it costs as much as its client takes; how many of these a user has open is bounded instead.
+ * Admits a request, at once if its priority level has a free seat. A long-running request waits for its turn too, but gives its
+ * seat back then: its cost depends on its client. How many of these a user may have open is bounded instead.
  */
 export function admit(gate: FairGate, request: WireRequest): Admission | Promise<Admission> | undefined {
   const { context, longRunning } = request;
