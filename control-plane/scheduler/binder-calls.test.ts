@@ -103,7 +103,7 @@ describe('the binder’s guards', () => {
     expect(reported).toEqual(['failed c']);
   });
 
-  it('hold a node back for 50 ms only when nothing got through and none newer is known', async () => {
+  it('hold a node back for 50 ms only when nothing got through and no newer guard is seen', async () => {
     const { binder, clock, calls, place, sent } = binderOf();
     binder.guardSeen('n', 1);
     place('a');

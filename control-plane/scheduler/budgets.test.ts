@@ -49,12 +49,12 @@ describe('disruption budgets', () => {
     expect(names(budgets.violating([pod('x', 'web', { namespace: 'other' }), ...pods], []))).toEqual(['x']);
   });
 
-  it('count evictions that are under way before those that are asked about', () => {
+  it('count pending evictions before the candidates', () => {
     const budgets = budgetsOf(budget('one', 'db', 2));
     expect(names(budgets.violating([b, c], [a]))).toEqual(['c']);
   });
 
-  it('count an eviction that is under way once, also when it is asked about', () => {
+  it('count a pending eviction once, also when it is a candidate', () => {
     expect(names(budgetsOf(budget('one', 'db', 1)).violating([a], [a]))).toEqual([]);
     expect(names(budgetsOf(budget('one', 'db', 1)).violating([a, b], [a]))).toEqual(['b']);
   });

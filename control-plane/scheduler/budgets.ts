@@ -10,7 +10,7 @@ interface Budget {
   readonly counted: ReadonlySet<string>;
 }
 
-/** What the disruption budgets of each namespace allow, for the choice of preemption victims. */
+/** The allowed disruptions of each namespace's budgets, for the choice of preemption victims. */
 export class Budgets {
   readonly #namespaces = new Map<string, Map<string, Budget>>();
 
@@ -33,14 +33,14 @@ export class Budgets {
   }
 
   /**
-   * Those of `pods` whose removal would violate a budget, when `inFlight` and the pods before them go too (Kubernetes,
-   * "Supported PodDisruptionBudget, not guaranteed"). Pods that are being deleted have been counted by the disruption controller.
+   * Those of `pods` whose removal violates a budget, once `evicting` and the pods before them in the list are removed. Terminating pods are
+   * already counted by the disruption controller.
    */
-  violating(pods: readonly PodInfo[], inFlight: Iterable<PodInfo>): Set<PodInfo> {
+  violating(pods: readonly PodInfo[], evicting: Iterable<PodInfo>): Set<PodInfo> {
     const violating = new Set<PodInfo>();
     if (!pods.some(({ shape }) => this.#namespaces.has(shape.namespace))) return violating;
     const left = new Map<Budget, number>();
-    const going = new Set(inFlight);
+    const going = new Set(evicting);
     for (const pod of going) this.#take(pod, left);
     for (const pod of pods) if (!going.has(pod) && !this.#take(pod, left)) violating.add(pod);
     return violating;

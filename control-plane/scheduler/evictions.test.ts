@@ -172,7 +172,7 @@ describe('evictions', () => {
     expect(evictions.isRefused('uid-low')).toBe(false);
   });
 
-  it('are not tried again at once when refused: the one that wants the room is told to look elsewhere', async () => {
+  it('are not tried again at once when refused: the preemptor has to choose another victim', async () => {
     const { clock, evictions, add, state, deleted, refusals, told } = start();
     state.remove = (name) =>
       name === 'a' ? Promise.reject(new ApiError('Forbidden', 'not this one')) : Promise.resolve();

@@ -91,7 +91,7 @@ describe('victims', () => {
     expect(chosen(index, port('p', 9, 'TCP'))).toEqual(['n', ['tcp']]);
   });
 
-  it('are those that an anti-affinity or a spread speaks of, as far as they are of less priority', () => {
+  it('are those that an anti-affinity or a spread constraint selects, if their priority is lower', () => {
     const term = { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'x' } } };
     const affinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } };
     const placed = [on('a', 'x1', 1, {}, { app: 'x' }), on('b', 'x2', 3, {}, { app: 'x' }), on('a', 'y', 0, {})];
@@ -112,7 +112,7 @@ describe('victims', () => {
     if (!node) throw new Error('no node');
     other.assume(assumed, node);
     expect(chosen(other, pod('p', 9))).toEqual([noVictims]);
-    // A place that is only kept for a less important pod is given up.
+    // The room of a nominated pod of lower priority is given up.
     other.nominate(assumed, node);
     expect(chosen(other, pod('p', 9))).toEqual(['n', ['assumed']]);
   });
@@ -184,7 +184,7 @@ describe('the node to make room on', () => {
     expect(found.node && found.violations).toBe(1);
   });
 
-  it('counts evictions that are under way against the budgets', () => {
+  it('counts pending evictions against the budgets', () => {
     const placed = [
       on('a', 'guarded', 1, one, { app: 'db' }),
       on('b', 'free', 5),
@@ -240,7 +240,7 @@ describe('the node to make room on', () => {
     expect(chosen(indexOf(nodes, equal), pod('p', 9))).toEqual(['a', ['a1']]);
   });
 
-  it('is looked for on a hundred nodes at most where a rule over the whole cluster has to be asked', () => {
+  it('is looked for on a hundred nodes at most where a plugin of scope cluster applies', () => {
     const many = Array.from({ length: 102 }, (_, at) => `n${at}`);
     const nodes = Object.fromEntries(many.map((name) => [name, one]));
     const placed = many.map((name, at) => on(name, `q${at}`, at === 0 ? 9 : 5 - Math.floor(at / 100)));

@@ -136,12 +136,12 @@ describe('preemption', () => {
     expect(chosen(index, pod('p', 500, 9), { isRefused })).toEqual(['n1', ['p1-0']]);
   });
 
-  it('evicts nobody of the same or a higher priority, and nobody where it would not help', () => {
+  it('evicts no pod of the same or a higher priority, and none where it would not help', () => {
     expect(chosen(cluster([[[900, 9]], [[900, 10]]]), pod('p', 500, 9))).toBeUndefined();
     expect(chosen(cluster([[[900, 1]]]), pod('p', 1500, 9))).toBeUndefined();
   });
 
-  it('says of each node why nobody was evicted from it', () => {
+  it('gives the reason for each node from which no pod was evicted', () => {
     const reasons = (nodes: Parameters<typeof cluster>[0], wanted: Pod, more?: (index: NodeIndex) => void) => {
       const index = cluster(nodes);
       more?.(index);

@@ -37,7 +37,7 @@ const noVictims = ['No preemption victims found for incoming pod'];
 const notHelpful = ['Preemption is not helpful for scheduling'];
 
 /**
- * The best way to make room for a pod that fits nowhere (Kubernetes, `pickOneNodeForPreemption`): the node with the fewest violations of
+ * The best preemption for an unschedulable pod (Kubernetes, `pickOneNodeForPreemption`): the node with the fewest violations of
  * disruption budgets; of those the one whose most important victim is the least important; then the one with the least sum of
  * priorities, with the fewest victims, and whose most important victims started last. The index is as it was when it returns.
  */

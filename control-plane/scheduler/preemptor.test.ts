@@ -55,7 +55,7 @@ function setUp(nodes: readonly string[], placed: readonly Pod[], budgets = new B
     stop.signal,
   );
   const queued = (pod: Pod): QueuedPod => ({ info: set(pod), pod }) as QueuedPod;
-  /** As the scheduler does it: what was kept is given up, the pod is decided, and fits nowhere. */
+  /** As the scheduling cycle: the nomination is reverted, and the pod is found unschedulable. */
   const preempt = ({ info, pod }: QueuedPod) => {
     const kept = info.nominated ? info.node : undefined;
     if (kept) index.forget(info);
@@ -161,7 +161,7 @@ describe('the preemptor', () => {
     expect(preempt(high).message).toContain('a terminating pod on the nominated node');
   });
 
-  it('counts its evictions that are under way against the budgets of the next victims', () => {
+  it('counts its pending evictions against the budgets of the next victims', () => {
     const budgets = new Budgets();
     const status = { disruptionsAllowed: 1 };
     const metadata = { name: 'db', namespace: 'default' };

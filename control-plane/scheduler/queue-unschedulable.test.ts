@@ -189,7 +189,7 @@ describe('the unschedulable pods of the scheduling queue', () => {
     expect(popAll()).toHaveLength(1);
   });
 
-  it('does not try a shape at once again that was just found to fit nowhere, by whichever of its pods', async () => {
+  it('does not try a shape at once again that was just found unschedulable, by any of its pods', async () => {
     const { clock, queue, add, popAll } = queueOf();
     add('a');
     popAll();

@@ -41,7 +41,7 @@ describe('the scheduler on a view that is behind', () => {
     expect(one.sent).toHaveLength(2);
   });
 
-  it('puts nothing more on a node that another scheduler filled unseen, and tries no other way meanwhile', async () => {
+  it('puts nothing more on a node that another scheduler filled before the informer showed it, and tries no other way meanwhile', async () => {
     await one.addNode(node('n', 1_000));
     await one.addPod(foreign('theirs', 800));
     await one.clock.advance(100);

@@ -19,7 +19,7 @@ const away = (app: string): Spec => ({
   affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term(app)] } },
 });
 
-describe('a pod that fits nowhere', () => {
+describe('an unschedulable pod', () => {
   let one: BrakedScheduler;
 
   beforeEach(async () => {
@@ -177,7 +177,7 @@ describe('a pod that fits nowhere', () => {
     await one.api.client.delete('Pod', 'placed', { namespace: 'default', gracePeriodSeconds: 60 });
     await one.addPod(labelled('theirs', 'z', { schedulerName: 'other' }));
     await one.clock.advance(3_000);
-    // A relabelled pod may have asked for less: only the pod that lacks room is looked at again.
+    // A relabelled pod may have lower requests: only the pod that lacks room is tried again.
     expect(afterRelabel - before).toBeLessThanOrEqual(1);
     expect(one.decisions).toBe(afterRelabel);
   });
@@ -193,7 +193,7 @@ describe('a pod that fits nowhere', () => {
     expect(one.decisions).toBe(before + 1);
   });
 
-  it('is counted as waiting, inFlight or fitting nowhere, each once, also when it is deleted inFlight', async () => {
+  it('is counted as active, in flight or unschedulable, each once, also when it is deleted in flight', async () => {
     await one.addNode(readyNode('n', { cpu: '1' }));
     await one.addPod(labelled('large', 'p', {}, '2'));
     await one.clock.advance(1_000);

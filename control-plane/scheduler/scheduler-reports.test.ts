@@ -27,7 +27,7 @@ afterEach(async () => {
 
 const podNow = ({ api }: BrakedScheduler, name: string) => api.client.get('Pod', name, 'default');
 
-describe('what a scheduler tells of its work', () => {
+describe('what a scheduler measures', () => {
   it('is the result of each decision, conflicts, and the time from seeing a pod to having it stored', async () => {
     const one = await start();
     await one.addPod(pod('large', '2'));

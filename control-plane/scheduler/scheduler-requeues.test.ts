@@ -27,7 +27,7 @@ const annotated = <T extends Pod | Node>(object: T): T => ({
   metadata: { ...object.metadata, annotations: { seen: 'yes' } },
 });
 
-describe('a pod that fits nowhere', () => {
+describe('an unschedulable pod', () => {
   let one: SchedulerScene;
 
   beforeEach(() => {

@@ -90,7 +90,7 @@ describe('the scheduler', () => {
     ]);
   });
 
-  it('says in one sentence, in a condition and one event, why a pod fits nowhere, and binds it once a node comes', async () => {
+  it('says in one sentence, in a condition and one event, why a pod is unschedulable, and binds it once a node comes', async () => {
     await addNode(readyNode('n1', { cpu: '1' }));
     await addNode(readyNode('n2', {}, { spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } }));
     await addPod(pendingPod('a', { cpu: '2' }));
@@ -123,7 +123,7 @@ describe('the scheduler', () => {
     expect(decisions - before).toBe(1);
   });
 
-  it('gives a place that is freed to the most important pod that waits, with few tries of the others', async () => {
+  it('gives freed room to the waiting pod of the highest priority, with few tries of the others', async () => {
     await addNode(readyNode('n1', { cpu: '1' }));
     await addPod(pendingPod('first', { cpu: '1' }));
     await clock.advance(200);
@@ -264,7 +264,7 @@ describe('the scheduler', () => {
     expect(await deleting()).toHaveLength(1);
   });
 
-  it('evicts nobody for a pod that has gone or found its place before', async () => {
+  it('evicts no pod for one that was deleted or bound before', async () => {
     await addNode(readyNode('n1', { cpu: '1' }));
     await addPod(pendingPod('low', { cpu: '1' }));
     await clock.advance(500);
@@ -320,7 +320,7 @@ describe('the scheduler', () => {
     await Promise.all([watching, second]);
   });
 
-  it('explains for every node what was asked and what is free', async () => {
+  it('explains for every node what is requested and what is free', async () => {
     await addNode(readyNode('n1', { cpu: '1' }));
     await addNode(readyNode('n2', { cpu: '4' }));
     await addPod(pendingPod('a', { cpu: '2' }));
@@ -331,7 +331,7 @@ describe('the scheduler', () => {
       { node: 'n1', fits: false, reasons: [{ plugin: 'NodeResourcesFit', reason: 'Insufficient cpu' }] },
       { node: 'n2', fits: false, reasons: [{ plugin: 'NodeResourcesFit' }] },
     ]);
-    expect(nodes[1]?.resources[0]).toEqual({ resource: 'cpu', asked: 3000, free: 2000, allocatable: 4000 });
+    expect(nodes[1]?.resources[0]).toEqual({ resource: 'cpu', requested: 3000, free: 2000, allocatable: 4000 });
     const other = scheduler.explain(pendingPod('c', { cpu: '1' }));
     expect(other.message).toBeUndefined();
     expect(other.nodes.every(({ fits, total }) => fits && total > 0)).toBe(true);

@@ -17,7 +17,7 @@ const told = (pod: Pod, message: string, status: string, nominatedNodeName?: str
   return { ...pod, status: { conditions: [condition], ...(nominatedNodeName ? { nominatedNodeName } : {}) } };
 };
 
-describe('the writer of why pods fit nowhere', () => {
+describe('the writer of why pods are unschedulable', () => {
   let clock: VirtualClock;
   let stop: AbortController;
   let writes: Write[];

@@ -198,7 +198,7 @@ class Cluster {
     }
   }
 
-  /** The same cluster, known from the start and in another order. */
+  /** The same cluster, built at once and in another order. */
   rebuilt(): Cluster {
     const fresh = new Cluster();
     if (this.team) fresh.apply({ do: 'namespace', team: this.team });
@@ -240,7 +240,7 @@ function decisions(cluster: Cluster): unknown[] {
 }
 
 describe('a decision', () => {
-  it('from what is kept of equal pods is the same as one worked out from scratch, whatever happened before', () => {
+  it('from cached results is the same as one computed from scratch, whatever happened before', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 15, maxLength: 60, size: 'max' }), (steps) => {
         const cluster = new Cluster();
@@ -292,7 +292,7 @@ describe('a decision', () => {
     );
   });
 
-  it('is the same for the same seed, and equals are told apart differently by another', () => {
+  it('is the same for the same seed, and another seed breaks ties differently', () => {
     const place = (seed: number): string[] => {
       const cluster = new Cluster(seed);
       for (let i = 0; i < 50; i++) cluster.apply({ do: 'node', node: readyNode(`n${i}`) });
@@ -312,7 +312,7 @@ describe('a decision', () => {
     expect(cluster.index.slots.map((node) => node?.pods.size)).toEqual([2, 2, 2]);
   });
 
-  it('counts exactly what is asked for and free', () => {
+  it('counts exactly what is requested and free', () => {
     const cluster = new Cluster();
     cluster.apply({ do: 'node', node: readyNode('n1', { cpu: '1', memory: '1Gi' }) });
     const node = cluster.index.node('n1');

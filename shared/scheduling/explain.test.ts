@@ -29,7 +29,7 @@ const rule = (name: string, rejects: Record<string, string[]>, check: Partial<Ch
 });
 const nodes = ['c', 'a', 'b'].map((name) => readyNode(name));
 
-describe('the sentence of a pod that fits nowhere', () => {
+describe('the message of an unschedulable pod', () => {
   it('counts each reason over the nodes, in order of the text', () => {
     expect(unschedulableMessage([['too small'], ['cordoned', 'too small'], ['cordoned'], []])).toBe(
       '0/4 nodes are available: 2 cordoned, 2 too small.',
@@ -52,7 +52,7 @@ describe('an explanation', () => {
       ['b', false, ['one: first']],
       ['c', false, ['two: third']],
     ]);
-    // As in the pod's condition, where the first rule speaks for a node.
+    // As in the pod's condition, where the first plugin gives the reason of a node.
     expect(message).toBe('0/3 nodes are available: 1 second, 1 third, 2 first.');
   });
 
@@ -101,7 +101,7 @@ describe('an explanation', () => {
     expect(compared).toEqual([['a', 'c']]);
   });
 
-  it('says of each resource what is asked, free and there, of ephemeral storage only when it is asked for', () => {
+  it('gives the requested, free and allocatable amount of each resource, of ephemeral storage only when requested', () => {
     const amounts = { cpu: '2', memory: '1Gi', pods: '5', 'ephemeral-storage': '10Gi', 'example.com/gpu': '3' };
     const index = indexOf(
       [readyNode('a', amounts)],
@@ -115,7 +115,7 @@ describe('an explanation', () => {
     const resources = (requests: Record<string, string>) =>
       explain(pendingPod('p', requests), index, defaultPlugins).nodes[0]?.resources.map((one) => [
         one.resource,
-        one.asked,
+        one.requested,
         one.free,
         one.allocatable,
       ]);

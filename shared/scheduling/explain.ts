@@ -5,21 +5,21 @@ import type { NodeInfo } from './node-info.ts';
 import type { Check, Plugin } from './plugin.ts';
 import type { PodShape } from './pod-shape.ts';
 
-/** Why a pod can or can't go to each node, as of now. */
+/** Why a pod can or cannot go to each node. */
 export interface Explanation {
   readonly nodes: readonly NodeExplanation[];
-  /** As in the pod's condition; absent when it fits somewhere. */
+  /** As in the pod's condition PodScheduled; absent when it fits on a node. */
   readonly message?: string;
 }
 
 export interface NodeExplanation {
   readonly node: string;
   readonly fits: boolean;
-  /** Every rule that stands against it, not only the first. */
+  /** Of all plugins that reject the node, not only of the first. */
   readonly reasons: readonly { readonly plugin: string; readonly reason: string }[];
   /** The same with the node's labels, taints and amounts, where a plugin gives them; each text once. */
   readonly details: readonly string[];
-  /** What the pod asks for and what is free, in the resource's unit: cpu in thousandths, memory in bytes, pieces. */
+  /** Requests and free amounts: cpu in thousandths, memory in bytes, others in whole units. */
   readonly resources: readonly ResourceExplanation[];
   /** Weighted, by plugin. */
   readonly scores: Readonly<Record<string, number>>;
@@ -28,12 +28,12 @@ export interface NodeExplanation {
 
 export interface ResourceExplanation {
   readonly resource: string;
-  readonly asked: number;
+  readonly requested: number;
   readonly free: number;
   readonly allocatable: number;
 }
 
-/** Asks every rule about every node.. */
+/** Runs every plugin on every node. */
 export function explain(pod: Pod, index: NodeIndex, plugins: readonly Plugin[]): Explanation {
   return index.withShape(pod, (shape) => {
     const nodes = index.slots.filter((node): node is NodeInfo => node?.node !== undefined);
@@ -57,7 +57,7 @@ export function explain(pod: Pod, index: NodeIndex, plugins: readonly Plugin[]):
   });
 }
 
-/** Kubernetes' sentence: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had …`. One list of reasons a node. */
+/** Kubernetes' message: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had …`. One list of reasons for each node. */
 export function unschedulableMessage(reasonsOfNodes: readonly (readonly string[])[]): string {
   if (reasonsOfNodes.length === 0) return 'no nodes available to schedule pods';
   const counts = new Map<string, number>();
@@ -105,9 +105,9 @@ function resourcesOf(
   { requests }: PodShape,
   { allocatable, used, allocatablePods, pods }: NodeInfo,
 ): ResourceExplanation[] {
-  const of = (resource: string, asked: number, has: number, taken: number): ResourceExplanation => ({
+  const of = (resource: string, requested: number, has: number, taken: number): ResourceExplanation => ({
     resource,
-    asked,
+    requested,
     free: has - taken,
     allocatable: has,
   });
@@ -117,8 +117,8 @@ function resourcesOf(
     of('memory', requests.memoryBytes, allocatable.memoryBytes, used.memoryBytes),
     ...(requests.ephemeralBytes > 0 ? [ephemeral] : []),
     of('pods', 1, allocatablePods, pods.size),
-    ...[...requests.other].map(([name, asked]) =>
-      of(name, asked, allocatable.other.get(name) ?? 0, used.other.get(name) ?? 0),
+    ...[...requests.other].map(([name, requested]) =>
+      of(name, requested, allocatable.other.get(name) ?? 0, used.other.get(name) ?? 0),
     ),
   ];
 }

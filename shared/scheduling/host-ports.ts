@@ -1,6 +1,6 @@
 import type { Container, ContainerPort, PodSpec } from '../generated/types.ts';
 
-/** A port of the node that a pod takes. */
+/** A port of the node that a pod uses. */
 export interface HostPort {
   readonly ip: string;
   readonly protocol: string;
@@ -16,7 +16,7 @@ interface PortsOfPod extends Pick<PodSpec, 'hostNetwork'> {
   readonly initContainers?: readonly PortsOfContainer[];
 }
 
-/** The node's ports that the pod's containers and sidecars take. */
+/** The ports of the node that the pod's containers and sidecars use. */
 export function hostPorts(spec: PortsOfPod): HostPort[] {
   const containers = [
     ...spec.containers,

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { set, term, wanting } from '../../test/support/node-index.ts';
 import { ended, onNode, pendingPod, readyNode, terminating } from '../../test/support/scheduling.ts';
 import type { Namespace, Pod } from '../generated/types.ts';
-import { ChangeLog, NodeIndex } from './node-index.ts';
+import { ChangeLog } from './change-log.ts';
+import { NodeIndex } from './node-index.ts';
 
 type Labels = Record<string, string>;
 
@@ -29,7 +30,7 @@ describe('the index of nodes', () => {
       expect(existing?.perNode[slot]).toBe(1);
       expect(of[slot]).toBe(slot % 100);
     }
-    // A counter that is asked for only now knows them as well.
+    // A counter that is created only now has them as well.
     const late = set(index, wanting('late', 'podAffinity', [term('keeper')])).shape;
     expect(index.count(late.affinity.required, late).total).toBe(0);
     expect(index.domains('kubernetes.io/hostname').count).toBe(200);
@@ -166,7 +167,7 @@ describe('the index of nodes', () => {
   });
 });
 
-describe('a place that the scheduler takes for a pod', () => {
+describe('a pod that is assumed on a node', () => {
   it('is replaced by the node that the pod is seen on, and can then not be taken back', () => {
     const index = new NodeIndex();
     for (const name of ['a', 'b']) index.setNode(readyNode(name));

@@ -2,38 +2,39 @@ import { parseTime } from '../clock.ts';
 import type { Namespace, Node, Pod } from '../generated/types.ts';
 import { keyOf } from '../object.ts';
 import { isPodTerminal, isPreempted } from '../pod.ts';
+import { ChangeLog } from './change-log.ts';
 import { NodeInfo, type PodInfo } from './node-info.ts';
 import { PodCounts } from './pod-counts.ts';
-import { type PodShape, type PodTerm, shapeKey, shapeOf, termMatches } from './pod-shape.ts';
+import { type PodShape, type PodTerm, termMatches } from './pod-shape.ts';
+import { ShapeTable } from './shape-table.ts';
 import type { Domains, ExistingTerm, PodCount, Snapshot } from './snapshot.ts';
+import { TopologyDomains } from './topology-domains.ts';
 
 /**
- * The nodes and what is on them, updated in place:
+ * The nodes and the pods on them, updated in place (kube-scheduler's cache):
  *
  *   informers ──setNode, setPod, removePod──▶ ┌───────────┐
  *                                             │ NodeIndex │ ──▶ plugins (as a Snapshot)
- *   the scheduler's own placements ──assume──▶└───────────┘
+ *   scheduling cycles ─────────────assume───▶ └───────────┘
  *
- * An assumed pod counts on its node from the decision on; the informer's word takes over once it shows the binding,
- * and `forget` takes it back when the binding did not come about.
+ * An assumed pod counts on its node from the decision on, until `setPod` delivers its binding, or `forget` reverts it.
  */
 export class NodeIndex implements Snapshot {
   readonly slots: (NodeInfo | undefined)[] = [];
   nodeCount = 0;
-  /** The slots that changed, one after another; `head` is the number of the next info. */
   readonly changes = new ChangeLog();
 
   readonly #nodes = new Map<string, NodeInfo>();
   readonly #freeSlots: number[] = [];
   readonly #pods = new Map<string, PodInfo>();
-  readonly #shapes = new Map<string, { readonly shape: PodShape; users: number }>();
+  readonly #shapes = new ShapeTable();
   readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
   readonly #counts = new PodCounts((term, shape) => this.matches(term, shape));
-  readonly #domains = new Map<string, DomainTable>();
+  readonly #domains = new Map<string, TopologyDomains>();
   /** How many pods on nodes have each priority. */
   readonly #priorities = new Map<number, number>();
 
-  /** Returns whether anything that scheduling looks at has changed. */
+  /** Returns whether anything that scheduling reads has changed. */
   setNode(node: Node): boolean {
     const state = this.#state(node.metadata.name);
     if (!state.node) this.nodeCount++;
@@ -57,7 +58,7 @@ export class NodeIndex implements Snapshot {
     return this.#nodes.get(name);
   }
 
-  /** A namespace's labels, for terms that select namespaces by them. Returns whether they have changed. */
+  /** Keeps the namespace's labels for terms that select namespaces. Returns whether they have changed. */
   setNamespace(namespace: Namespace): boolean {
     const { name, labels = {} } = namespace.metadata;
     const before = this.#namespaces.get(name);
@@ -73,7 +74,7 @@ export class NodeIndex implements Snapshot {
     return true;
   }
 
-  /** Takes in a pod as it now is. A pod that has ended takes nothing and is no longer known: undefined. */
+  /** Adds or updates a pod. A terminal pod takes nothing and is removed: undefined. */
   setPod(pod: Pod): PodInfo | undefined {
     const key = keyOf(pod);
     let info = this.#pods.get(key);
@@ -122,7 +123,7 @@ export class NodeIndex implements Snapshot {
     this.#move(info, node);
   }
 
-  /** Takes an assumption back; does nothing when the pod has been seen on a node, or is gone. */
+  /** Reverts `assume` and `nominate`. Does nothing once `setPod` has delivered the binding. */
   forget(info: PodInfo): void {
     if (!info.assumed) return;
     info.assumed = false;
@@ -130,25 +131,25 @@ export class NodeIndex implements Snapshot {
     this.#move(info, undefined);
   }
 
-  /** Keeps room on the node for a pod that can't go there yet. */
+  /** Keeps room on the node for a pod that waits for preemption victims to end. */
   nominate(info: PodInfo, node: NodeInfo): void {
     this.assume(info, node);
     info.nominated = true;
   }
 
-  /** The same by the node's name: of that name there need not be a node (any more). */
+  /** The same by name. The node need not exist. */
   nominateByName(info: PodInfo, node: string): void {
     this.nominate(info, this.#state(node));
   }
 
-  /** The least priority of all pods on nodes. */
+  /** The lowest priority of all pods on nodes. */
   get lowestPriority(): number {
     let lowest = Number.POSITIVE_INFINITY;
     for (const priority of this.#priorities.keys()) lowest = Math.min(lowest, priority);
     return lowest;
   }
 
-  /** Takes a pod off its node for a moment, to see what would be; to be put back before anybody else looks. */
+  /** Removes a pod from its node to try a preemption. The caller undoes it before it returns. */
   simulateRemoval(info: PodInfo): void {
     this.#move(info, undefined);
   }
@@ -172,7 +173,7 @@ export class NodeIndex implements Snapshot {
   domains(topologyKey: string): Domains {
     let table = this.#domains.get(topologyKey);
     if (!table) {
-      table = new DomainTable();
+      table = new TopologyDomains();
       for (const state of this.slots) if (state) table.set(state.slot, state.node && state.labels[topologyKey]);
       this.#domains.set(topologyKey, table);
     }
@@ -180,9 +181,9 @@ export class NodeIndex implements Snapshot {
     return table;
   }
 
-  /** Lends the shape of a pod that need not be known here. */
+  /** Calls `use` with the shape of a pod that need not be in the index. */
   withShape<T>(pod: Pod, use: (shape: PodShape) => T): T {
-    const shape = this.#useShape(pod);
+    const shape = this.#shapes.use(pod);
     try {
       return use(shape);
     } finally {
@@ -195,7 +196,7 @@ export class NodeIndex implements Snapshot {
       key,
       uid: pod.metadata.uid,
       generation: pod.metadata.generation,
-      shape: this.#useShape(pod),
+      shape: this.#shapes.use(pod),
       node: undefined,
       assumed: false,
       nominated: false,
@@ -207,27 +208,27 @@ export class NodeIndex implements Snapshot {
     };
   }
 
-  /** Pods that are being deleted are counted apart. */
+  /** Terminating pods are counted apart. */
   #setDeleting(info: PodInfo, deleting: boolean): void {
     if (info.deleting === deleting) return;
     const { node } = info;
-    if (node) this.#leave(info, node);
+    if (node) this.#removeFrom(info, node);
     info.deleting = deleting;
-    if (node) this.#enter(info, node);
+    if (node) this.#addTo(info, node);
   }
 
-  /** A changed pod may have another shape: its labels may change, and by a resize its requests. */
+  /** Labels may change, and requests by a resize: the pod then has another shape. */
   #refresh(info: PodInfo, pod: Pod): void {
     const sameSpec = info.generation !== undefined && info.generation === pod.metadata.generation;
     info.generation = pod.metadata.generation;
     if (sameSpec && sameLabels(info.shape.labels, pod.metadata.labels)) return;
     const before = info.shape;
-    const shape = this.#useShape(pod);
+    const shape = this.#shapes.use(pod);
     if (shape !== before) {
       const { node } = info;
-      if (node) this.#leave(info, node);
+      if (node) this.#removeFrom(info, node);
       info.shape = shape;
-      if (node) this.#enter(info, node);
+      if (node) this.#addTo(info, node);
     }
     this.#releaseShape(before);
   }
@@ -237,20 +238,20 @@ export class NodeIndex implements Snapshot {
     if (from === to) return;
     info.node = to;
     if (from) {
-      this.#leave(info, from);
+      this.#removeFrom(info, from);
       this.#dropIfEmpty(from);
     }
-    if (to) this.#enter(info, to);
+    if (to) this.#addTo(info, to);
   }
 
-  #enter(info: PodInfo, node: NodeInfo): void {
+  #addTo(info: PodInfo, node: NodeInfo): void {
     node.addPod(info);
     this.#priorities.set(info.priority, (this.#priorities.get(info.priority) ?? 0) + 1);
     this.#counts.change(info, node.slot, 1);
     this.changes.add(node.slot);
   }
 
-  #leave(info: PodInfo, node: NodeInfo): void {
+  #removeFrom(info: PodInfo, node: NodeInfo): void {
     node.removePod(info);
     const others = (this.#priorities.get(info.priority) ?? 0) - 1;
     if (others > 0) this.#priorities.set(info.priority, others);
@@ -259,27 +260,13 @@ export class NodeIndex implements Snapshot {
     this.changes.add(node.slot);
   }
 
-  #useShape(pod: Pod): PodShape {
-    const key = shapeKey(pod);
-    let known = this.#shapes.get(key);
-    if (!known) {
-      known = { shape: shapeOf(pod, key), users: 0 };
-      this.#shapes.set(key, known);
-    }
-    known.users++;
-    return known.shape;
-  }
-
   #releaseShape(shape: PodShape): void {
-    const known = this.#shapes.get(shape.key);
-    if (!known || --known.users > 0) return;
-    this.#shapes.delete(shape.key);
-    this.#counts.release(shape);
+    if (this.#shapes.release(shape)) this.#counts.release(shape);
   }
 
   #state(name: string): NodeInfo {
-    const known = this.#nodes.get(name);
-    if (known) return known;
+    const existing = this.#nodes.get(name);
+    if (existing) return existing;
     const slot = this.#freeSlots.pop() ?? this.slots.length;
     const state = new NodeInfo(name, slot);
     this.slots[slot] = state;
@@ -296,54 +283,6 @@ export class NodeIndex implements Snapshot {
     this.slots[state.slot] = undefined;
     this.#freeSlots.push(state.slot);
     this.changes.add(state.slot);
-  }
-}
-
-/** The last changes of nodes, so that kept results are brought up to date for just those nodes. */
-export class ChangeLog {
-  static readonly #size = 4_096;
-  readonly #slots = new Int32Array(ChangeLog.#size);
-  head = 0;
-
-  add(slot: number): void {
-    this.#slots[this.head++ % ChangeLog.#size] = slot;
-  }
-
-  /** Whether the changes from `cursor` on are still all there. */
-  covers(cursor: number): boolean {
-    return this.head - cursor <= ChangeLog.#size;
-  }
-
-  at(cursor: number): number {
-    return this.#slots[cursor % ChangeLog.#size] ?? 0;
-  }
-}
-
-/** Numbers for the values of one node label. */
-class DomainTable implements Domains {
-  of = new Int32Array(0);
-  count = 0;
-  readonly #ids = new Map<string, number>();
-
-  set(slot: number, value: string | undefined): void {
-    this.cover(slot + 1);
-    this.of[slot] = value === undefined ? -1 : this.#id(value);
-  }
-
-  cover(slots: number): void {
-    if (slots <= this.of.length) return;
-    const grown = new Int32Array(Math.max(64, slots * 2)).fill(-1);
-    grown.set(this.of);
-    this.of = grown;
-  }
-
-  #id(value: string): number {
-    let id = this.#ids.get(value);
-    if (id === undefined) {
-      id = this.count++;
-      this.#ids.set(value, id);
-    }
-    return id;
   }
 }
 

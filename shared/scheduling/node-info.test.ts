@@ -43,7 +43,7 @@ describe('what a node offers', () => {
     expect(stateOf(readyNode('n', { pods: '1k' })).allocatablePods).toBe(1_000);
   });
 
-  it('is nothing before the agent has told anything', () => {
+  it('is nothing before the agent has reported anything', () => {
     const { status: _, ...silent } = readyNode('n');
     const bare = { ...silent, spec: undefined } as unknown as Node;
     const state = stateOf(bare);

@@ -204,20 +204,20 @@ class Pair {
   }
 
   #checkCounts(placed: readonly Modelled[]): void {
-    const speaksOf: ((pod: Modelled) => boolean)[] = [
+    const selectsPod: ((pod: Modelled) => boolean)[] = [
       ({ app }) => app === 'x',
       ({ app }) => app === 'y',
       ({ app, namespace }) => app === 'x' && this.teams.get(namespace) === 'red',
     ];
     for (const [at, term] of this.terms.entries()) {
       for (const among of ['all', 'staying'] as const) {
-        const matching = placed.filter((pod) => speaksOf[at]?.(pod) && (among === 'all' || !pod.deleting));
+        const matching = placed.filter((pod) => selectsPod[at]?.(pod) && (among === 'all' || !pod.deleting));
         const { total, perNode } = this.index.count([term], this.user, among);
         expect(total).toBe(matching.length);
         this.#checkPerNode(perNode, matching);
       }
     }
-    const both = placed.filter((pod) => speaksOf[0]?.(pod) && speaksOf[2]?.(pod));
+    const both = placed.filter((pod) => selectsPod[0]?.(pod) && selectsPod[2]?.(pod));
     const [first, , third] = this.terms;
     if (first && third) expect(this.index.count([first, third], this.user).total).toBe(both.length);
   }

@@ -2,20 +2,20 @@ import type { NodeInfo, PodInfo } from './node-info.ts';
 import type { PodShape, PodTerm } from './pod-shape.ts';
 import type { ExistingTerm, PodCount } from './snapshot.ts';
 
-/** What a pod's required affinity to others is worth to a pod that they would be together with (Kubernetes' default). */
-const requiredAffinityWeight = 1;
+/** The score that the required affinity of an existing pod adds (kube-scheduler's `hardPodAffinityWeight`). */
+const hardPodAffinityWeight = 1;
 
 /**
- * How many pods match a term on each node, and which terms the placed pods carry themselves. Kept up with every pod
- * that comes or goes; whether a term speaks of a pod is worked out once a shape.
+ * The number of pods on each node that match a term, and the terms of the pods on nodes. Updated with every pod that is added to or removed
+ * from a node; whether a term selects a pod is computed once for each shape.
  */
 export class PodCounts {
   readonly #matches: (term: PodTerm, shape: PodShape) => boolean;
   readonly #counters = new Map<string, Counter>();
   readonly #existing = new Map<string, CountedTerm>();
   readonly #matching = new Map<PodShape, { version: number; terms: readonly ExistingTerm[] }>();
-  /** The terms that pods of a shape carry. */
-  readonly #terms = new WeakMap<PodShape, readonly PodOwnTerm[]>();
+  /** The terms of pods of a shape. */
+  readonly #terms = new WeakMap<PodShape, readonly WeightedTerm[]>();
   #version = 0;
   #slots = 0;
 
@@ -41,16 +41,16 @@ export class PodCounts {
 
   existingTerms(shape: PodShape): readonly ExistingTerm[] {
     if (this.#existing.size === 0) return [];
-    let known = this.#matching.get(shape);
-    if (known?.version !== this.#version) {
+    let cached = this.#matching.get(shape);
+    if (cached?.version !== this.#version) {
       const terms = [...this.#existing.values()].filter((one) => this.#matches(one.term, shape));
-      known = { version: this.#version, terms };
-      this.#matching.set(shape, known);
+      cached = { version: this.#version, terms };
+      this.#matching.set(shape, cached);
     }
-    return known.terms;
+    return cached.terms;
   }
 
-  /** A pod has come to (1) or gone from (-1) a node. */
+  /** A pod has been added to (1) or removed from (-1) a node. */
   change({ shape, deleting }: Pick<PodInfo, 'shape' | 'deleting'>, slot: number, sign: 1 | -1): void {
     for (const counter of this.#counters.values()) {
       if (!deleting || counter.among === 'all') counter.change(shape, slot, sign);
@@ -70,38 +70,39 @@ export class PodCounts {
     }
   }
 
-  /** No pod has this shape any more. */
+  /** No pod has this shape any more: drops what is cached for it. */
   release(shape: PodShape): void {
     this.#matching.delete(shape);
     for (const [key, counter] of this.#counters) {
-      counter.known.delete(shape);
+      counter.covered.delete(shape);
       if (counter.users.delete(shape) && counter.users.size === 0) this.#counters.delete(key);
     }
   }
 
+  /** Makes the arrays large enough for `slots` nodes. */
   cover(slots: number): void {
     this.#slots = Math.max(this.#slots, slots);
     for (const counter of this.#counters.values()) counter.perNode = grown(counter.perNode, slots);
     for (const existing of this.#existing.values()) existing.perNode = grown(existing.perNode, slots);
   }
 
-  /** What is known of matches no longer holds: it is worked out anew when it is asked for. */
+  /** Labels of namespaces have changed: all matches are computed again on demand. */
   clear(): void {
     this.#counters.clear();
     this.#matching.clear();
   }
 
-  #termsOf(shape: PodShape): readonly PodOwnTerm[] {
-    let known = this.#terms.get(shape);
-    if (!known) {
-      known = weightedTerms(shape);
-      this.#terms.set(shape, known);
+  #termsOf(shape: PodShape): readonly WeightedTerm[] {
+    let terms = this.#terms.get(shape);
+    if (!terms) {
+      terms = weightedTerms(shape);
+      this.#terms.set(shape, terms);
     }
-    return known;
+    return terms;
   }
 }
 
-interface PodOwnTerm {
+interface WeightedTerm {
   readonly key: string;
   readonly term: PodTerm;
   readonly weight: number | 'required';
@@ -116,7 +117,7 @@ class Counter implements PodCount {
   perNode: Int32Array;
   total = 0;
   readonly users = new Set<PodShape>();
-  readonly known = new Map<PodShape, boolean>();
+  readonly covered = new Map<PodShape, boolean>();
   readonly among: 'all' | 'staying';
   readonly #matches: (shape: PodShape) => boolean;
 
@@ -146,26 +147,26 @@ class Counter implements PodCount {
   }
 
   #covers(shape: PodShape): boolean {
-    let covers = this.known.get(shape);
+    let covers = this.covered.get(shape);
     if (covers === undefined) {
       covers = this.#matches(shape);
-      this.known.set(shape, covers);
+      this.covered.set(shape, covers);
     }
     return covers;
   }
 }
 
-function weightedTerms(shape: PodShape): PodOwnTerm[] {
-  const bearing = (term: PodTerm, weight: number | 'required'): PodOwnTerm => ({
+function weightedTerms(shape: PodShape): WeightedTerm[] {
+  const weighted = (term: PodTerm, weight: number | 'required'): WeightedTerm => ({
     key: `${weight} ${term.key}`,
     term,
     weight,
   });
   return [
-    ...shape.antiAffinity.required.map((term) => bearing(term, 'required')),
-    ...shape.antiAffinity.preferred.map(({ term, weight }) => bearing(term, -weight)),
-    ...shape.affinity.required.map((term) => bearing(term, requiredAffinityWeight)),
-    ...shape.affinity.preferred.map(({ term, weight }) => bearing(term, weight)),
+    ...shape.antiAffinity.required.map((term) => weighted(term, 'required')),
+    ...shape.antiAffinity.preferred.map(({ term, weight }) => weighted(term, -weight)),
+    ...shape.affinity.required.map((term) => weighted(term, hardPodAffinityWeight)),
+    ...shape.affinity.preferred.map(({ term, weight }) => weighted(term, weight)),
   ];
 }
 

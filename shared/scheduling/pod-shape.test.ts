@@ -19,8 +19,8 @@ function anti(term: Record<string, unknown>, labels: Labels = {}): PodTerm {
   return found;
 }
 
-/** Whether the term speaks of a pod of these labels and namespace. */
-function speaksOf(term: PodTerm, labels: Labels, namespace = 'default', ofNamespace: Record<string, Labels> = {}) {
+/** Whether the term selects a pod of these labels and namespace. */
+function selectsPod(term: PodTerm, labels: Labels, namespace = 'default', ofNamespace: Record<string, Labels> = {}) {
   return termMatches(term, shapeOf(pendingPod('q', undefined, { labels, namespace })), (name) => ofNamespace[name]);
 }
 
@@ -58,7 +58,7 @@ describe('the shape of a pod', () => {
     expect(shapeKey(pod)).not.toBe(shapeKey(init));
   });
 
-  it('tells ports of the container apart only where they are ports of the node', () => {
+  it('differs by ports of the container only where they are ports of the node', () => {
     const port = (containerPort: number, hostNetwork: boolean) =>
       shapeKey(
         pendingPod('p', undefined, { spec: { containers: [container({ ports: [{ containerPort }] })], hostNetwork } }),
@@ -113,45 +113,45 @@ describe('the shape of a pod', () => {
 });
 
 describe('a term on other pods', () => {
-  it('speaks of its own namespace when it names none', () => {
-    expect(speaksOf(anti({}), { app: 'x' })).toBe(true);
-    expect(speaksOf(anti({}), { app: 'y' })).toBe(false);
-    expect(speaksOf(anti({}), { app: 'x' }, 'other')).toBe(false);
-    expect(speaksOf(anti({ namespaces: [] }), { app: 'x' })).toBe(true);
+  it('selects its own namespace when it names none', () => {
+    expect(selectsPod(anti({}), { app: 'x' })).toBe(true);
+    expect(selectsPod(anti({}), { app: 'y' })).toBe(false);
+    expect(selectsPod(anti({}), { app: 'x' }, 'other')).toBe(false);
+    expect(selectsPod(anti({ namespaces: [] }), { app: 'x' })).toBe(true);
   });
 
-  it('speaks of the namespaces that it names, and not of its own beside them', () => {
+  it('selects the namespaces that it names, and not of its own beside them', () => {
     const term = anti({ namespaces: ['one', 'two'] });
-    expect(['one', 'two', 'default'].map((name) => speaksOf(term, { app: 'x' }, name))).toEqual([true, true, false]);
+    expect(['one', 'two', 'default'].map((name) => selectsPod(term, { app: 'x' }, name))).toEqual([true, true, false]);
   });
 
   it('adds the namespaces whose labels it selects to those it names', () => {
     const labels = { red: { team: 'red' }, blue: { team: 'blue' } };
     const term = anti({ namespaces: ['one'], namespaceSelector: { matchLabels: { team: 'red' } } });
     const names = ['one', 'red', 'blue', 'default', 'unknown'];
-    expect(names.filter((name) => speaksOf(term, { app: 'x' }, name, labels))).toEqual(['one', 'red']);
+    expect(names.filter((name) => selectsPod(term, { app: 'x' }, name, labels))).toEqual(['one', 'red']);
     const only = anti({ namespaceSelector: { matchLabels: { team: 'red' } } });
-    expect(names.filter((name) => speaksOf(only, { app: 'x' }, name, labels))).toEqual(['red']);
+    expect(names.filter((name) => selectsPod(only, { app: 'x' }, name, labels))).toEqual(['red']);
     const all = anti({ namespaceSelector: {} });
-    expect(names.filter((name) => speaksOf(all, { app: 'x' }, name, labels))).toEqual(names);
+    expect(names.filter((name) => selectsPod(all, { app: 'x' }, name, labels))).toEqual(names);
   });
 
-  it('speaks of nothing without a selector, whatever label keys it is narrowed by', () => {
+  it('selects nothing without a selector, whatever label keys it is narrowed by', () => {
     const term = anti({ labelSelector: undefined, matchLabelKeys: ['hash'] }, { hash: '1' });
-    expect(speaksOf(term, { hash: '1' })).toBe(false);
+    expect(selectsPod(term, { hash: '1' })).toBe(false);
   });
 
   it('is narrowed to the pod’s own values of matchLabelKeys, and away from those of mismatchLabelKeys', () => {
     const same = anti({ matchLabelKeys: ['hash', 'absent'] }, { hash: '1' });
-    expect(speaksOf(same, { app: 'x', hash: '1' })).toBe(true);
-    expect(speaksOf(same, { app: 'x', hash: '2' })).toBe(false);
-    expect(speaksOf(same, { app: 'y', hash: '1' })).toBe(false);
+    expect(selectsPod(same, { app: 'x', hash: '1' })).toBe(true);
+    expect(selectsPod(same, { app: 'x', hash: '2' })).toBe(false);
+    expect(selectsPod(same, { app: 'y', hash: '1' })).toBe(false);
     const others = anti({ mismatchLabelKeys: ['hash', 'absent'] }, { hash: '1' });
-    expect(speaksOf(others, { app: 'x', hash: '2' })).toBe(true);
-    expect(speaksOf(others, { app: 'x', hash: '1' })).toBe(false);
+    expect(selectsPod(others, { app: 'x', hash: '2' })).toBe(true);
+    expect(selectsPod(others, { app: 'x', hash: '1' })).toBe(false);
   });
 
-  it('has another key when it speaks of other pods or other domains', () => {
+  it('has another key when it selects other pods or other domains', () => {
     const keys = [
       anti({}),
       anti({ topologyKey: 'rack' }),
@@ -201,12 +201,12 @@ describe('a spread constraint', () => {
     });
   });
 
-  it('speaks of the selected pods of its namespace, narrowed by matchLabelKeys', () => {
+  it('selects the selected pods of its namespace, narrowed by matchLabelKeys', () => {
     const { term } = spread({ matchLabelKeys: ['hash'] }, { hash: '1' });
     expect(term.topologyKey).toBe('zone');
-    expect(speaksOf(term, { app: 'x', hash: '1' })).toBe(true);
-    expect(speaksOf(term, { app: 'x', hash: '2' })).toBe(false);
-    expect(speaksOf(term, { app: 'x', hash: '1' }, 'other')).toBe(false);
+    expect(selectsPod(term, { app: 'x', hash: '1' })).toBe(true);
+    expect(selectsPod(term, { app: 'x', hash: '2' })).toBe(false);
+    expect(selectsPod(term, { app: 'x', hash: '1' }, 'other')).toBe(false);
     expect(spread({}).term.key).toBe(anti({}).key);
     expect(spread({ topologyKey: 'rack' }).term.key).not.toBe(spread({}).term.key);
   });

@@ -7,7 +7,7 @@ import type { Check, Plugin } from './plugin.ts';
 import type { PodShape } from './pod-shape.ts';
 import { ShapeResults } from './shape-results.ts';
 
-/** Rules that count how often they are asked about each node. */
+/** Rules that record for which nodes they are called. */
 function counted() {
   const asked: string[] = [];
   const full = new Set<string>();
@@ -51,7 +51,7 @@ function setUp(names: readonly string[]) {
 
 const cordoned = (name: string) => readyNode(name, {}, { spec: { unschedulable: true } });
 
-describe('what is known of the nodes for pods of one shape', () => {
+describe('the cached results of one shape', () => {
   it('is the best node, with the weighted sum of its scores', () => {
     const { results, scores, node } = setUp(['a', 'b', 'c']);
     scores.set('b', 5);
@@ -74,7 +74,7 @@ describe('what is known of the nodes for pods of one shape', () => {
     index.setNode(readyNode('c', { cpu: '7' }));
     results.refresh();
     expect(take()).toEqual(['node c', 'local c']);
-    // More changes than nodes: all are looked at, and still only what changed is asked about.
+    // More changes than nodes: all are visited, and still only changed ones are filtered.
     for (let i = 0; i < 9; i++) touch('a');
     results.refresh();
     expect(take()).toEqual(['local a']);
@@ -188,7 +188,7 @@ describe('what is known of the nodes for pods of one shape', () => {
     expect(results.rejections()).toEqual([]);
   });
 
-  it('tells equals apart in one order, that of the best node too', () => {
+  it('breaks ties in one order, that of the best node too', () => {
     const names = Array.from({ length: 30 }, (_, at) => `n${at}`);
     const { results, node, index } = setUp(names);
     results.refresh();
@@ -310,7 +310,7 @@ describe('a decision that compares nodes', () => {
     });
   });
 
-  it('tells equals apart as a decision without comparison does', () => {
+  it('breaks ties as a decision without comparison does', () => {
     const names = Array.from({ length: 12 }, (_, at) => `n${at}`);
     const [alone] = decide(names, []).result;
     expect(decide(names, [rejecting('cluster', 'silent', [])]).result).toEqual([alone, 0]);

@@ -5,21 +5,21 @@ import type { Check, Rejection } from './plugin.ts';
 import type { PodShape } from './pod-shape.ts';
 import { WinnerTree } from './winner-tree.ts';
 
-/** What is known of one node for pods of the shape. */
+/** The cached filter and score results of one node. */
 interface Result {
   readonly node: NodeInfo;
   version: number;
   objectVersion: number;
-  /** Of the rules that look at the node's object alone. */
+  /** Of the checks of scope `node`. */
   fixedRejection: Rejection | undefined;
   fixedScore: number;
   rejection: Rejection | undefined;
   score: number;
-  /** Tells nodes of equal score apart. */
+  /** Breaks ties between nodes of equal score. */
   readonly rank: number;
 }
 
-/** Filter and score results of one shape for all nodes, kept by the nodes' versions, with the best always at hand. */
+/** The filter and score results of one shape for all nodes, cached by the nodes' versions, and the best node. */
 export class ShapeResults {
   readonly #index: NodeIndex;
   readonly #nodeChecks: readonly Check[];
@@ -27,7 +27,7 @@ export class ShapeResults {
   readonly #salt: number;
   readonly #results: (Result | undefined)[] = [];
   readonly #winners: WinnerTree;
-  /** Up to where the index's changes have been taken in. */
+  /** The position in the change log up to which the results are current. */
   #cursor = 0;
 
   constructor(
@@ -44,7 +44,7 @@ export class ShapeResults {
     this.#winners = new WinnerTree((a, b) => this.#isBetter(a, b));
   }
 
-  /** Takes in what has changed since the last time. */
+  /** Updates the results of the nodes that have changed since the last call. */
   refresh(): void {
     const { changes, slots } = this.#index;
     if (changes.covers(this.#cursor) && changes.head - this.#cursor < slots.length) {
@@ -79,13 +79,13 @@ export class ShapeResults {
     return found;
   }
 
-  /** The order of nodes of equal score. */
+  /** The order of nodes with equal scores. */
   comesBefore(a: NodeInfo, b: NodeInfo): boolean {
     const [left, right] = [this.#results[a.slot], this.#results[b.slot]];
     return left !== undefined && (right === undefined || ranksBefore(left, right));
   }
 
-  /** Returns whether anything is new. */
+  /** Returns whether the result has changed. */
   #update(slot: number): boolean {
     const node = this.#index.slots[slot];
     let result = this.#results[slot];
@@ -135,7 +135,7 @@ function ranksBefore(a: Result, b: Result): boolean {
   return a.rank > b.rank || (a.rank === b.rank && a.node.name < b.node.name);
 }
 
-/** FNV-1a over the text with a last mix, from a starting value. */
+/** FNV-1a of the text with a finalizer (MurmurHash3), from a start value. */
 function hash(text: string, start: number): number {
   let h = (0x811c9dc5 ^ start) >>> 0;
   for (let at = 0; at < text.length; at++) h = Math.imul(h ^ text.charCodeAt(at), 0x01000193);

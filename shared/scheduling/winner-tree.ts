@@ -1,6 +1,6 @@
 /**
- * Keeps the best of many candidates, numbered from 0, at hand: a change of one costs a number of comparisons that grows
- * with the logarithm of their number.
+ * A winner tree (tournament tree): the best of many candidates, numbered from 0. A change of one candidate costs a logarithmic number of
+ * comparisons.
  *
  *            winner
  *           ┌──┴──┐         node i has the children 2i and 2i + 1;
@@ -30,7 +30,7 @@ export class WinnerTree {
     for (let at = this.#leaves - 1; at > 0; at--) this.#play(at);
   }
 
-  /** The candidate has changed, has come or has gone. */
+  /** A candidate was added, changed or removed. */
   set(at: number, isCandidate: boolean): void {
     if (at >= this.#leaves) {
       const before = this.#tree.slice(this.#leaves);

@@ -100,7 +100,7 @@ export class BrakedScheduler {
     await this.api.client.delete('Pod', name, { namespace: 'default', gracePeriodSeconds: 0 });
   }
 
-  /** Another scheduler binds the pod if it `fits`, which is asked once the guard's version is read; returns whether it could. */
+  /** Another scheduler binds the pod if it `fits`, which is called after the guard is read; returns whether it could. */
   async bindByOther(name: string, node: string, fits = async (): Promise<boolean> => true): Promise<boolean> {
     const { client } = this.api;
     const guard = await client.get('NodeGuard', node);

@@ -1,6 +1,6 @@
 import type { Plugin } from '../plugin.ts';
 
-/** Better where cpu and memory are used up evenly, so that neither is left over without the other. */
+/** Nodes are better where cpu and memory are used in equal shares, so that neither is left over without the other. */
 export const balancedAllocation: Plugin = {
   name: 'NodeResourcesBalancedAllocation',
   scope: 'local',

@@ -1,8 +1,8 @@
 import type { Plugin } from '../plugin.ts';
 
 /**
- * Pods of one controller go to different nodes: each that is already there and stays makes the node worse, the first the most.
- * The scale is the node's own, not a comparison with other nodes, so that a placement changes one score only.
+ * Spreads the pods of one controller over the nodes: each one on a node makes it worse, the first one the most. Terminating pods do not
+ * count. The score depends on the node alone, so that a placement changes one score.
  */
 export const defaultSpread: Plugin = {
   name: 'DefaultSpread',

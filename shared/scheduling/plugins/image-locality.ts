@@ -1,10 +1,10 @@
 import type { Plugin } from '../plugin.ts';
 
-/** Images smaller than this are pulled so soon that it doesn't matter; larger ones than the other are all the same. */
+/** Images below the first size do not count, and above the second they count the same, as in Kubernetes. */
 const smallestBytes = 23 * 1024 * 1024;
 const largestBytes = 1000 * 1024 * 1024;
 
-/** Better where the pod's images already are, by their size. */
+/** Nodes that have the pod's images are better, by the size of the images. */
 export const imageLocality: Plugin = {
   name: 'ImageLocality',
   scope: 'node',

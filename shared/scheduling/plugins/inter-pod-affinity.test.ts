@@ -181,12 +181,12 @@ describe('preferred affinity', () => {
     expect(scores(pod('p', 'w'), nodes, [liked])).toBeUndefined();
   });
 
-  it('tells nothing apart where all are equal, and has no score when only requirements are there', () => {
+  it('gives equal scores where all are equal, and none when only requirements are there', () => {
     expect(scores(pod('p', 'y', { prefersNear: [[10, term('x')]] }), nodes)).toEqual([0, 0, 0, 0]);
     expect(scores(pod('p', 'y', { away: [term('x')] }), nodes)).toBeUndefined();
   });
 
-  it('has nothing to say of a pod without rules that no rule of others speaks of', () => {
+  it('does not apply to a pod without terms that no term of others selects', () => {
     checked(pod('p', 'x'), nodes, [onNode(pod('q', 'y', { away: [term('w')] }), 'a1')], (check) =>
       expect(check).toBeUndefined(),
     );

@@ -9,10 +9,7 @@ const noAffinity: Rejection = { ...reject("node(s) didn't match pod affinity rul
 const antiAffinity = reject("node(s) didn't match pod anti-affinity rules");
 const existingAntiAffinity = reject("node(s) didn't satisfy existing pods anti-affinity rules");
 
-/**
- * Near to some pods and away from others, by the domains of a node label; and what the pods that are already placed
- * asked for themselves holds for the new pod too.
- */
+/** Affinity and anti-affinity to pods in the same topology domain, and the terms of existing pods that select the new pod. */
 export const interPodAffinity: Plugin = {
   name,
   scope: 'cluster',
@@ -27,7 +24,7 @@ export const interPodAffinity: Plugin = {
   },
 };
 
-/** Whether a term holds for a node, from the sums over its domains. */
+/** The number of pods in the node's domain that match a term; -1 for a node without the label. */
 type InDomain = (node: NodeInfo) => number;
 
 function filterOf(
@@ -38,12 +35,12 @@ function filterOf(
   const { required } = shape.affinity;
   const near = required.length > 0 ? snapshot.count(required, shape) : undefined;
   const nearTerms = near ? required.map((term) => inDomain(snapshot, term, near.perNode)) : [];
-  // The first of a group that wants to be together finds nobody to be with.
+  // The first pod of a group with affinity to itself may go anywhere.
   const first = near?.total === 0 && required.every((term) => snapshot.matches(term, shape));
   const away = shape.antiAffinity.required.map((term) =>
     inDomain(snapshot, term, snapshot.count([term], shape).perNode),
   );
-  const unwelcome = existing.flatMap(({ term, weight, perNode }) =>
+  const rejecting = existing.flatMap(({ term, weight, perNode }) =>
     weight === 'required' ? [inDomain(snapshot, term, perNode)] : [],
   );
   return (node) => {
@@ -52,7 +49,7 @@ function filterOf(
       if (pods < 0 || (pods === 0 && !first)) return noAffinity;
     }
     for (const term of away) if (term(node) > 0) return antiAffinity;
-    for (const term of unwelcome) if (term(node) > 0) return existingAntiAffinity;
+    for (const term of rejecting) if (term(node) > 0) return existingAntiAffinity;
     return undefined;
   };
 }
@@ -78,7 +75,6 @@ function scorerOf(shape: PodShape, snapshot: Snapshot, existing: readonly Existi
   };
 }
 
-/** How many pods are in the node's domain; -1 for a node that is in none. */
 function inDomain(snapshot: Snapshot, term: PodTerm, perNode: Int32Array): InDomain {
   const { of, count } = snapshot.domains(term.topologyKey);
   const sums = new Float64Array(count);
@@ -92,7 +88,7 @@ function inDomain(snapshot: Snapshot, term: PodTerm, perNode: Int32Array): InDom
   };
 }
 
-/** To 0 … 100, from the worst to the best. */
+/** Scaled to 0 … 100, from the lowest to the highest. */
 function normalized(raw: readonly number[]): number[] {
   let least = Number.POSITIVE_INFINITY;
   let most = Number.NEGATIVE_INFINITY;

@@ -161,7 +161,7 @@ describe('what is elsewhere', () => {
       { a1: 'fits', a2: 'fits', b1: 'fits', none: noAffinity },
     ],
     [
-      'who wants to be with others that are nowhere goes nowhere',
+      'a pod with affinity to pods that do not exist fits on no node',
       app('p', 'y', near('x')),
       [],
       { a1: noAffinity, a2: noAffinity, b1: noAffinity, none: noAffinity },

@@ -174,7 +174,7 @@ describe('a soft spread', () => {
     expect(scores(wanting([soft()]), three)).toEqual([100, 100, 100]);
   });
 
-  it('compares only the nodes that are asked about', () => {
+  it('compares only the given nodes', () => {
     const found = checked(wanting([soft()]), three, pods({ a: 2, b: 1 }), (check, states) =>
       Array.from(check.scores?.(states.slice(0, 2)) ?? []),
     );

@@ -17,7 +17,7 @@ const unlabelled: Rejection = {
   resolvable: false,
 };
 
-/** The pods that a constraint selects are spread evenly over the domains of a node label. */
+/** Topology spread constraints: the selected pods are spread evenly over the domains of a node label. */
 export const topologySpread: Plugin = {
   name,
   scope: 'cluster',
@@ -62,7 +62,7 @@ function filterOf(
   };
 }
 
-/** Best where fewest of the selected pods are; a constraint over fewer domains counts for less, as in Kubernetes. */
+/** Domains with fewer selected pods are better; a constraint with fewer domains has less weight, as in Kubernetes. */
 function scores(
   soft: readonly SpreadTerm[],
   nodes: readonly NodeInfo[],
@@ -91,7 +91,7 @@ function scores(
   return raw.map((value, at) => (!labelled[at] ? 0 : most === 0 ? 100 : (100 * (most + least - value)) / most));
 }
 
-/** The selected pods that are not being deleted in each domain, over the nodes that count; `eligible` is 1 for a domain with such a node. */
+/** The selected pods that are not terminating, by domain, on eligible nodes; `eligible` is 1 for a domain with such a node. */
 function domainSums(one: SpreadTerm, keys: readonly string[], shape: PodShape, snapshot: Snapshot) {
   const { of, count } = snapshot.domains(one.term.topologyKey);
   const { perNode } = snapshot.count([one.term], shape, 'staying');
