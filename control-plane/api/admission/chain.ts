@@ -57,6 +57,7 @@ export class AdmissionChain {
   /** Lets plugins set fields of `object`. A promise only when a plugin waits, or reads an object that the cache does not show. */
   mutate(request: AdmissionRequest, object: KubeObject, old?: KubeObject): Promise<void> | undefined {
     const { mutating } = this.#admittingOf(request);
+    if (mutating.length === 0) return undefined;
     const missing = this.#missing(mutating, request, object);
     if (!missing) return mutateFrom(0, mutating, { request, object, old, reader: this.reader });
     return readerWith(this.reader, this.#batches.store, missing).then((reader) =>

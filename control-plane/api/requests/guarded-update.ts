@@ -11,11 +11,18 @@ import type { WriteRequest } from './request.ts';
 
 const maxTries = 1_000;
 
-/** What an update makes of the present state. */
+/** What is to become of the present state. */
 export type Change =
   | { readonly type: 'put'; readonly object: KubeObject }
   | { readonly type: 'remove' }
   | { readonly type: 'none' };
+
+/** An update that admission plugins may still mutate. `finish` prepares and checks what they have made of `object`. */
+export interface Draft {
+  readonly type: 'draft';
+  readonly object: KubeObject;
+  finish(): Change;
+}
 
 export interface Outcome {
   readonly object: KubeObject;
@@ -31,7 +38,7 @@ export interface Outcome {
  */
 export async function guardedUpdate(
   request: WriteRequest,
-  decide: (object: KubeObject) => Change | Promise<Change>,
+  decide: (object: KubeObject) => Change | Draft | Promise<Change>,
   admit?: 'create' | 'update',
 ): Promise<Outcome> {
   const { core, context, namespace, name, subresource, options } = request;
@@ -52,7 +59,12 @@ export async function guardedUpdate(
     let change: Change;
     try {
       const deciding = decide(state.object);
-      change = deciding instanceof Promise ? await deciding : deciding;
+      const decided = deciding instanceof Promise ? await deciding : deciding;
+      if (admission && decided.type === 'draft') {
+        const mutating = core.admission.mutate(admission, decided.object, state.object);
+        if (mutating) await mutating;
+      }
+      change = decided.type === 'draft' ? decided.finish() : decided;
       if (admission && change.type === 'put') {
         const validating = core.admission.validate(admission, change.object, state.object);
         if (validating) await validating;

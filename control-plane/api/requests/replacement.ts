@@ -5,7 +5,7 @@ import { timed, trackUpdate, writerOf } from '../managed-fields/tracking.ts';
 import { deepEqual } from '../patch/equal.ts';
 import { checkPart, checkStatus, checkUpdate } from './decode.ts';
 import { isNewGeneration } from './generation.ts';
-import type { Change } from './guarded-update.ts';
+import type { Change, Draft } from './guarded-update.ts';
 import { checkPreconditions } from './preconditions.ts';
 import { notAllowed } from './refusals.ts';
 import type { WriteRequest } from './request.ts';
@@ -20,13 +20,17 @@ export function trackerOf(request: WriteRequest): TrackFields {
   return (live, next, given) => trackUpdate(def.stored, live, next, given, writer);
 }
 
-/** What becomes of `current` when `incoming` is written to it. Changes only `incoming`. Throws Conflict and Invalid. */
+/**
+ * What becomes of `current` when `incoming` is written to it. As in Kubernetes, the client's fields are tracked before admission plugins
+ * mutate the object, and the kind's strategy prepares and validates it afterwards; only of a part, such as the status, the fields are
+ * tracked last. Changes only `incoming`. Throws Conflict; `finish` throws Invalid.
+ */
 export function replacement(
   request: WriteRequest,
   current: KubeObject,
   incoming: KubeObject,
   track: TrackFields,
-): Change {
+): Draft {
   const { def, subresource } = request;
   checkPreconditions(def, current.metadata, incoming.metadata);
   switch (subresource) {
@@ -41,7 +45,7 @@ export function replacement(
 }
 
 /** An update of the object itself, which leaves its status as it is. */
-function objectUpdate(def: KindDef, current: KubeObject, next: KubeObject, track: TrackFields): Change {
+function objectUpdate(def: KindDef, current: KubeObject, next: KubeObject, track: TrackFields): Draft {
   const given = next.metadata.managedFields;
   next.metadata = carriedMeta(current.metadata, next.metadata);
   if (def.subresources.includes('status')) {
@@ -49,12 +53,18 @@ function objectUpdate(def: KindDef, current: KubeObject, next: KubeObject, track
     else next.status = current.status;
   }
   track(current, next, given);
-  def.strategy.prepareUpdate?.(next, current);
-  if (isNewGeneration(def, next, current)) {
-    next.metadata.generation = (current.metadata.generation ?? 0) + 1;
-  }
-  checkUpdate(def, next, current);
-  return changed(current, next);
+  return {
+    type: 'draft',
+    object: next,
+    finish() {
+      def.strategy.prepareUpdate?.(next, current);
+      if (isNewGeneration(def, next, current)) {
+        next.metadata.generation = (current.metadata.generation ?? 0) + 1;
+      }
+      checkUpdate(def, next, current);
+      return changed(current, next);
+    },
+  };
 }
 
 /** The metadata that is written along with a status. */
@@ -68,13 +78,19 @@ function statusUpdate(
   current: KubeObject,
   incoming: KubeObject,
   track: TrackFields,
-): Change {
+): Draft {
   const metadata = { ...current.metadata, ...statusMetadata(def, incoming.metadata) };
   const next: KubeObject = { ...current, metadata, status: incoming.status };
-  def.stored.strategy.parts?.status?.prepare?.(next, current, core.clock.now());
-  track(current, next, undefined);
-  checkStatus(def, next, current);
-  return changed(current, next);
+  return {
+    type: 'draft',
+    object: next,
+    finish() {
+      def.stored.strategy.parts?.status?.prepare?.(next, current, core.clock.now());
+      track(current, next, undefined);
+      checkStatus(def, next, current);
+      return changed(current, next);
+    },
+  };
 }
 
 /** Another part that is written by itself: the kind's strategy restores the rest of the object. */
@@ -83,14 +99,20 @@ function partUpdate(
   current: KubeObject,
   incoming: KubeObject,
   track: TrackFields,
-): Change {
+): Draft {
   const part = subresource && def.stored.strategy.parts?.[subresource];
   if (!part) throw notAllowed();
   const next: KubeObject = { ...incoming, metadata: carriedMeta(current.metadata, incoming.metadata) };
-  part.prepare?.(next, current, core.clock.now());
-  track(current, next, incoming.metadata.managedFields);
-  checkPart(def, subresource, next, current);
-  return changed(current, next);
+  return {
+    type: 'draft',
+    object: next,
+    finish() {
+      part.prepare?.(next, current, core.clock.now());
+      track(current, next, incoming.metadata.managedFields);
+      checkPart(def, subresource, next, current);
+      return changed(current, next);
+    },
+  };
 }
 
 function changed(current: KubeObject, next: KubeObject): Change {

@@ -11,7 +11,7 @@ import { isRecord } from '../patch/merge.ts';
 import { applyToPresent } from '../requests/apply.ts';
 import type { ApplyConfig } from '../requests/apply-config.ts';
 import { decodeBody } from '../requests/decode.ts';
-import { type Change, guardedUpdate } from '../requests/guarded-update.ts';
+import { guardedUpdate } from '../requests/guarded-update.ts';
 import { checkPreconditions } from '../requests/preconditions.ts';
 import { badRequest } from '../requests/refusals.ts';
 import { replacement, trackerOf } from '../requests/replacement.ts';
@@ -67,7 +67,7 @@ async function setReplicas(
   const track = trackerOf(request);
   const { object } = await guardedUpdate(
     request,
-    (current): Change => {
+    (current) => {
       const wanted = wantedOf(scaleOf(def, current));
       const replicas = readReplicas(wanted, name);
       checkPreconditions(def, current.metadata, (wanted as ScaleObject).metadata ?? {});
