@@ -14,7 +14,7 @@ export interface NodeReport {
   readonly report: UsageReport;
 }
 
-/** How a server asks others. */
+/** How a server calls others. */
 export interface PeerTransport {
   /**
    * Opens a stream to a node through the server that has the node's session. Undefined when that server cannot be reached or has no such
@@ -33,7 +33,7 @@ export interface PeerTransport {
 
 /** What a server answers other servers, from its own sessions. */
 export interface PeerServer {
-  /** Undefined when this is not `server`, or the node has no session here. */
+  /** Undefined if this is not `server`, or the node has no session here. */
   open(
     server: string,
     node: string,

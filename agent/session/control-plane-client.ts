@@ -3,7 +3,9 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Random } from '../../shared/random.ts';
 import { createRpcChannel, type RpcChannel } from '../../shared/rpc/channel.ts';
-import { keepRenewed, loadOrJoin, type NodeCredentials } from '../../shared/rpc/enroll.ts';
+import type { NodeCredentials } from '../../shared/rpc/enrollment/credentials.ts';
+import { loadOrJoin } from '../../shared/rpc/enrollment/join.ts';
+import { keepRenewed } from '../../shared/rpc/enrollment/renewal.ts';
 import { grpcSessionTransport } from '../../shared/rpc/session-client.ts';
 import { requestToken } from '../../shared/rpc/tokens.ts';
 import type { SessionTransport } from '../../shared/session.ts';
@@ -59,14 +61,8 @@ export class ControlPlaneClient {
     try {
       const credentials = await loadOrJoin(dir, { address, nodeName, token, caHash }, this.#deps, signal);
       this.#connect(credentials);
-      await keepRenewed(
-        dir,
-        { address, nodeName },
-        credentials,
-        (renewed) => this.#connect(renewed),
-        this.#deps,
-        signal,
-      );
+      const onRenewed = (renewed: NodeCredentials): void => this.#connect(renewed);
+      await keepRenewed({ address, nodeName, dir, credentials, onRenewed }, this.#deps, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     }

@@ -7,11 +7,11 @@ import type { LatestUsage } from '../../shared/session.ts';
 import { serverLeaseNamespace, serverOf } from '../liveness/server-lease.ts';
 import { boundedUsage } from './usage-check.ts';
 
-/** How long another server has for all that it knows. */
-const askMs = 1_500;
+/** How long another server may take to answer, in milliseconds. */
+const answerMs = 1_500;
 
 export interface ClusterUsageDeps {
-  /** What this server has heard itself. */
+  /** The reports that this server has received. */
   readonly own: (nodes: readonly string[]) => Iterable<NodeReport>;
   /** Over Lease. */
   readonly informers: Informers;
@@ -23,53 +23,47 @@ export interface ClusterUsageDeps {
 }
 
 /**
- * The newest that any server has heard of each of `nodes` (of all, when none are named): all servers are asked at the same time. One
- * that does not answer costs what only it knows.
+ * The latest report of each of `nodes` (of all, when none are named) that any server has received. All servers are asked at the same
+ * time. The reports of one that does not answer are missing.
  */
 export async function clusterUsage(
   deps: ClusterUsageDeps,
   nodes: readonly string[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, LatestUsage>> {
-  const newest = new Map<string, LatestUsage>();
+  const latest = new Map<string, LatestUsage>();
   const add = ({ node, report }: NodeReport): void => {
-    if ((newest.get(node)?.at ?? Number.NEGATIVE_INFINITY) >= report.at) return;
-    newest.set(node, { ...report, pods: new Map(report.pods.map((pod) => [pod.uid, pod])) });
+    if ((latest.get(node)?.at ?? Number.NEGATIVE_INFINITY) >= report.at) return;
+    latest.set(node, { ...report, pods: new Map(report.pods.map((pod) => [pod.uid, pod])) });
   };
-  for (const one of deps.own(nodes)) add(one);
+  for (const report of deps.own(nodes)) add(report);
   const { peers } = deps;
-  if (peers) await Promise.all([...others(deps)].map((peer) => ask(deps, peers, peer, nodes, add, signal)));
-  return newest;
+  if (peers) await Promise.all([...others(deps)].map((peer) => addReportsOf(peer, peers)));
+  return latest;
+
+  /** Never rejects. */
+  async function addReportsOf(peer: PeerAddress, transport: PeerTransport): Promise<void> {
+    const { clock, log } = deps;
+    const stop = new AbortController();
+    const deadline = clock.timer(answerMs, () =>
+      stop.abort(new ApiError('Timeout', `no answer within ${answerMs} ms`)),
+    );
+    try {
+      for await (const { node, report } of transport.usage(peer, nodes, AbortSignal.any([signal, stop.signal]))) {
+        add({ node, report: boundedUsage(report, clock.now()) });
+      }
+      stop.signal.throwIfAborted();
+    } catch (error) {
+      if (!signal.aborted) log.warn({ server: peer.id, err: messageOf(error) }, 'no usage from another server');
+    } finally {
+      deadline.cancel();
+    }
+  }
 }
 
 function* others({ informers, self }: ClusterUsageDeps): Generator<PeerAddress> {
   for (const lease of informers.of('Lease').by('namespace', serverLeaseNamespace)) {
     const server = serverOf(lease);
     if (server?.grpc && server.id !== self) yield { id: server.id, address: server.grpc };
-  }
-}
-
-/** Never rejects. */
-async function ask(
-  { clock, log }: ClusterUsageDeps,
-  peers: PeerTransport,
-  peer: PeerAddress,
-  nodes: readonly string[],
-  add: (report: NodeReport) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const stop = new AbortController();
-  const late = clock.timer(askMs, () => stop.abort(new ApiError('Timeout', `no answer within ${askMs} ms`)));
-  const either = AbortSignal.any([signal, stop.signal]);
-  try {
-    for await (const { node, report } of peers.usage(peer, nodes, either)) {
-      add({ node, report: boundedUsage(report, clock.now()) });
-    }
-    stop.signal.throwIfAborted();
-  } catch (error) {
-    if (!signal.aborted)
-      log.warn({ server: peer.id, err: messageOf(error) }, 'a server did not say what its nodes use');
-  } finally {
-    late.cancel();
   }
 }

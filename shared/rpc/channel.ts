@@ -21,56 +21,56 @@ export interface ChannelOptions {
   /** `host:port` of the server's gRPC listener. */
   readonly address: string;
   readonly tls: ClientTls;
-  /** Sent with every call: a token, or as whom it is to be carried out. */
+  /** Sent with every call: a token, or the user to impersonate. */
   readonly metadata?: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface ClientTls {
-  /** The CA that the server's certificate must come from, PEM. */
+  /** The CA of the server's certificate, PEM. */
   readonly ca: string;
-  /** The certificate to show. Absent: anonymous. */
+  /** The client certificate. Absent: anonymous. */
   readonly credentials?: KeyPair;
-  /** The name that the server's certificate must carry when it is not the host dialled. */
+  /** The name in the server's certificate, if it is not the dialled host. */
   readonly serverName?: string;
-  /** Whom, besides, the server's certificate must be of (CN). */
+  /** The CN that the server's certificate must have. Absent: any. */
   readonly serverUser?: string;
 }
 
-/** One connection to a server, on which typed calls are made. All failures are ApiErrors. */
+/** One connection to a server, for typed calls. All failures are ApiErrors. */
 export interface RpcChannel {
   readonly schema: RpcSchema;
-  /** Rejects with the signal's reason when it is aborted, with Timeout after `timeoutMs`. `onWarning`: the server's warnings. */
+  /** Rejects with the signal's reason if it is aborted, with Timeout after `timeoutMs`. `onWarning`: called with the server's warnings. */
   unary<Request, Response>(
     method: MethodDefinition<Request, Response>,
     request: Request,
     options?: { timeoutMs?: number; signal?: AbortSignal; onWarning?: (warning: string) => void },
   ): Promise<Response>;
-  /** Until the server ends it or the signal is aborted: then it ends quietly. Leaving the loop cancels the call. */
+  /** Ends when the server ends it or the signal is aborted, without an error. Leaving the loop cancels the call. */
   serverStream<Request, Response>(
     method: MethodDefinition<Request, Response>,
     request: Request,
     signal: AbortSignal,
   ): AsyncIterable<Response>;
-  /** The raw stream. Aborting the signal cancels it; one that has been ended in order gets a minute to be delivered. */
+  /** The raw stream. Aborting the signal cancels it; one that was ended before has a minute to deliver what was sent. */
   duplex<Request, Response>(
     method: MethodDefinition<Request, Response>,
     signal: AbortSignal,
   ): ClientDuplexStream<Request, Response>;
-  /** Resolves when there is a connection; rejects with ServiceUnavailable when there is none within `timeoutMs`. */
+  /** Resolves when connected; rejects with ServiceUnavailable after `timeoutMs`. */
   connected(timeoutMs: number): Promise<void>;
   toApiError(error: unknown): ApiError;
-  /** Another channel with the same certificates. `name`: whose certificate is expected there; absent: the one expected here. */
+  /** A channel to another address with the same certificates. `name`: the name in the certificate there; absent: as here. */
   sibling(address: string, name?: string): RpcChannel;
   close(): void;
 }
 
-/** The longest a unary call may take, in milliseconds, when it says nothing else. */
+/** The default timeout of a unary call, in milliseconds. */
 export const defaultTimeoutMs = 30_000;
 
 /** Metadata in which the server sends warnings, percent-encoded. */
 export const warningKey = 'coracle-warning';
 
-/** How long what was sent on a stream may take to be taken after its sender has left, in milliseconds. */
+/** How long a stream that its sender has ended may take to deliver what was sent, in milliseconds. */
 const lingerMs = 60_000;
 
 export const maxReceiveBytes = 64 * 1024 * 1024;
@@ -96,8 +96,7 @@ export function createRpcChannel(
   const schema = deps.schema ?? createRpcSchema();
   const { clock } = deps;
   const { host } = splitAddress(address);
-  // TLS names a server by DNS names only (RFC 6066): one reached by an IP address is asked for by a name of no meaning,
-  // and its certificate is then checked for the address.
+  // TLS sends only DNS names (RFC 6066): for an IP address a placeholder is sent, and the certificate is checked for the address.
   const name = tls.serverName ?? host;
   const sent = isIP(name) ? 'coracle' : name;
   const client = new GrpcClient(address, callCredentials(channelCredentials(tls, name), metadata), {
@@ -161,7 +160,7 @@ export function createRpcChannel(
       const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize);
       let last: Timer | undefined;
       const onAbort = (): void => {
-        // What was sent before an orderly end is still to arrive: cancelling would throw it away.
+        // After an orderly end what was sent is still delivered: cancelling would discard it.
         if (call.writableEnded) last = clock.timer(lingerMs, () => call.cancel());
         else call.cancel();
       };

@@ -26,16 +26,16 @@ export interface GrpcClientDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly schema?: RpcSchema;
-  /** Told what the server warns of. */
+  /** Called with each warning of the server. */
   readonly onWarning?: (warning: string) => void;
 }
 
-/** A Client over gRPC, with what only people ask for besides. */
+/** A Client over gRPC, with calls that only interactive users need. */
 export interface GrpcClient extends Client {
   readonly channel: RpcChannel;
-  /** One kind's changes after what is there now (or after `resourceVersion`), as they come. Ends by the signal. */
+  /** The changes of one kind after its present state, or after `resourceVersion`. Ends by the signal. */
   watchKind<K extends Kind>(kind: K, options: WatchKindOptions, signal: AbortSignal): AsyncIterable<KindWatchEvent<K>>;
-  /** A container's log, in chunks as they come. Ends with the log, or by the signal. */
+  /** A container's log, in chunks. Ends with the log, or by the signal. */
   logs(pod: { namespace: string; name: string }, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** Exec, attach, or one connection of a port-forward; ended by `close` or the signal. */
   connect(
@@ -67,11 +67,11 @@ export interface LogOptions {
   readonly limitBytes?: number;
 }
 
-/** Milliseconds. Reads are tried again within `totalMs`; no try takes longer than `tryMs`. */
+/** Milliseconds. Reads are retried within `totalMs`; no attempt takes longer than `tryMs`. */
 const readTiming = { tryMs: 10_000, totalMs: 30_000, backoff: { firstMs: 50, capMs: 2_000 } } as const;
 const writeTimeoutMs = 30_000;
 
-/** Lists without a limit are read in pages of so many objects: one message stays well under the receive limit. */
+/** The page size of lists without a limit: one message stays well under the receive limit. */
 const pageSize = 1000;
 
 export function createGrpcClient(options: ChannelOptions, deps: GrpcClientDeps): GrpcClient {
@@ -237,16 +237,15 @@ class GrpcClientImpl implements GrpcClient {
     };
   }
 
-  /** A read changes nothing: it is tried again while the server can't be reached, is overloaded, or does not answer. */
-  #read<T>(ask: (timeoutMs: number) => Promise<T>): Promise<T> {
-    return this.#retrying(readTiming.totalMs, ask, (error) =>
+  /** Retried while the server cannot be reached, is overloaded, or does not answer. */
+  #read<T>(attempt: (timeoutMs: number) => Promise<T>): Promise<T> {
+    return this.#retrying(readTiming.totalMs, attempt, (error) =>
       isApiError(error, 'ServiceUnavailable', 'TooManyRequests', 'Timeout'),
     );
   }
 
   /**
-   * A write that got no answer may have happened, so it is not tried again; only one that the server says it has
-   * turned away for now (TooManyRequests) is.
+   * Retried only if the server has refused it for now (TooManyRequests): a write without an answer may have been done.
    */
   #write<T>(send: (call: { timeoutMs: number; onWarning?: (warning: string) => void }) => Promise<T>): Promise<T> {
     const { onWarning } = this.#deps;
@@ -270,8 +269,8 @@ class GrpcClientImpl implements GrpcClient {
       try {
         return await attempt(Math.min(tryMs, Math.max(1, end - clock.monotonic())));
       } catch (error) {
-        const asked = error instanceof ApiError ? (error.details.retryAfterSeconds ?? 0) * 1000 : 0;
-        const wait = Math.max(asked, backoffMs(tries, readTiming.backoff, random));
+        const retryAfterMs = error instanceof ApiError ? (error.details.retryAfterSeconds ?? 0) * 1000 : 0;
+        const wait = Math.max(retryAfterMs, backoffMs(tries, readTiming.backoff, random));
         if (!mayRetry(error) || clock.monotonic() + wait >= end) throw error;
         await clock.sleep(wait);
       }
@@ -302,7 +301,7 @@ function watchEvent({ type, kind, object }: { type?: string; kind?: string; obje
   };
 }
 
-/** The converter has read the message of exactly this kind. */
+/** The method's converter has decoded an object of exactly this kind. */
 function as<K extends Kind>(object: KubeObject): KindMap[K] {
   return object as KindMap[K];
 }

@@ -2,28 +2,28 @@ import type { MethodDefinition } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { tooManyInBody } from '../schema/values.ts';
 
-/** A message's bytes and back. */
+/** Encodes and decodes a message. */
 export interface Codec<T> {
   encode(value: T): Buffer;
-  /** Throws when the bytes are not such a message. */
+  /** Throws if the bytes are not such a message. */
   decode(bytes: Uint8Array): T;
 }
 
 /**
- * `mostFields`: of a message that is decoded, at all levels; more are refused with RequestEntityTooLarge before any is read. Absent: any
- * number, for what comes from a server.
+ * `maxFields`: the most fields, at all levels, of a message that is decoded; more are refused with RequestEntityTooLarge before any is
+ * read. Absent: no limit, for messages of servers.
  */
-export function messageCodec<T>(type: protobuf.Type, mostFields?: number): Codec<T> {
+export function messageCodec<T>(type: protobuf.Type, maxFields?: number): Codec<T> {
   return {
     encode: (value) => toBuffer(type.encode(value as Record<string, unknown>).finish()),
     decode(bytes) {
-      if (mostFields !== undefined) boundFields(type, bytes, mostFields);
+      if (maxFields !== undefined) boundFields(type, bytes, maxFields);
       return checked(type, type.toObject(type.decode(bytes), { longs: Number })) as T;
     },
   };
 }
 
-/** An empty message in a list takes two bytes on the wire, and a hundred of the heap when it is decoded. */
+/** Bounds memory: an empty message in a list takes two bytes on the wire and a hundred when decoded. */
 function boundFields(type: protobuf.Type, bytes: Uint8Array, most: number): void {
   if (bytes.length <= most) return;
   const reader = protobuf.Reader.create(bytes);
@@ -50,7 +50,7 @@ function boundFields(type: protobuf.Type, bytes: Uint8Array, most: number): void
   walk(type, reader.len);
 }
 
-/** Throws RangeError for an integer of more than 53 bits: it has become another. */
+/** Throws RangeError for an integer of more than 53 bits, which a number cannot hold. */
 function checked(type: protobuf.Type, object: Record<string, unknown>): Record<string, unknown> {
   for (const field of longsOf(type)) {
     const value = object[field.name];
@@ -65,7 +65,7 @@ function checked(type: protobuf.Type, object: Record<string, unknown>): Record<s
 
 const longs = new WeakMap<protobuf.Type, readonly protobuf.Field[]>();
 
-/** The message's own fields of 64 bits. */
+/** The 64-bit fields of a message, without those of inner messages. */
 function longsOf(type: protobuf.Type): readonly protobuf.Field[] {
   let known = longs.get(type);
   if (!known) {

@@ -19,15 +19,15 @@ import {
 } from './values.ts';
 
 /**
- * Kubernetes JSON ↔ its protobuf messages, for every message under `k8s.io` and the kinds of our own. In JSON an int64
- * is a number (exact to 2^53), bytes are base64, and some messages have a form of their own (`values.ts`). As on
- * Kubernetes' wire, an empty list or map is the same as none, and so is a zero where the schema asks for no `presence`.
+ * Kubernetes' JSON ↔ its protobuf messages, for every message under `k8s.io` and Coracle's own kinds. In JSON an int64 is a number
+ * (exact to 2^53), bytes are base64, and some messages have a form of their own (`values.ts`). As on Kubernetes' wire, an empty list or
+ * map equals an absent one, and so does a zero, except in fields with `presence`.
  */
 
-/** Messages within messages: deeper than any object, and no danger to the stack. */
+/** The deepest nesting of messages: deeper than any object, and safe for the stack. */
 const maxDepth = 100;
 
-/** `message`: its full name. Fields that the message has not, such as a kind's `apiVersion`, are left out. */
+/** `message`: its full name. Fields that the message does not have, such as a kind's `apiVersion`, are left out. */
 export function encodeObject(message: string, object: object): Uint8Array {
   const writer = protobuf.Writer.create();
   codecOf(message).write(writer, object as Json);
@@ -35,9 +35,8 @@ export function encodeObject(message: string, object: object): Uint8Array {
 }
 
 /**
- * The very bytes that Go's generated marshallers write, for clients of Kubernetes' protobuf: fields by their numbers, maps by
- * their keys, and with every field whose Go type can't say that it is not set (zeros, empty messages that stand in
- * their parent by value).
+ * The bytes that Go's generated marshallers write, for clients of Kubernetes' protobuf: fields in the order of their numbers, maps in
+ * that of their keys, with a value for every field whose Go type has no unset state (zeros, empty messages embedded by value).
  */
 export function encodeWhole(message: string, object: object): Uint8Array {
   const writer = protobuf.Writer.create();
@@ -51,7 +50,7 @@ export function isMessage(message: string): boolean {
 }
 
 /**
- * The message's JSON; for a kind without `apiVersion` and `kind`. Throws ApiError BadRequest when it is no such message, and
+ * The message's JSON; for a kind without `apiVersion` and `kind`. Throws ApiError BadRequest if the bytes are not such a message,
  * RequestEntityTooLarge for more than `most` values.
  */
 export function decodeObject(message: string, bytes: Uint8Array, most?: number): Record<string, unknown> {
@@ -85,12 +84,12 @@ interface FieldCodec {
   readonly number: number;
   readonly inline?: true;
   write(writer: protobuf.Writer, value: unknown): void;
-  /** `value` may be absent; for an inline message it is the object that holds it. */
+  /** `value` may be absent; for an inline message it is the containing object. */
   writeWhole(writer: protobuf.Writer, value: unknown): void;
   read(reader: protobuf.Reader, wireType: number, into: Json, depth: number): void;
 }
 
-/** What Go's clients send for a field that is not set, unless its type can tell (`presence`). */
+/** The value that Go's clients send for a field that is not set, unless it has `presence`. */
 const zeros: Readonly<Record<string, unknown>> = { string: '', bool: false, int32: 0, int64: 0, double: 0, bytes: '' };
 
 /** All messages, compiled once; they refer to one another, so each is filled in after all exist. */
@@ -180,7 +179,7 @@ function compile(
   };
 }
 
-/** The fields of an inline message stand in the object that holds it. It is written only when it has some. */
+/** An inline message: in JSON its fields are those of the containing object. It is written only if it has some. */
 function inlineField(name: string, { number, type }: FieldSchema, codec: MessageCodec): FieldCodec {
   const names = new Set(Object.keys(messages[type]?.fields ?? {}));
   const key = tag(number, 2);

@@ -233,7 +233,7 @@ export interface WireToNode {
   close_stream?: { id?: string };
 }
 
-/** What a node is asked for; `parameters`: JSON. */
+/** A stream of a node; `parameters`: JSON. */
 export interface WireStreamRequest {
   type?: string;
   parameters?: Uint8Array;

@@ -6,7 +6,7 @@ import type { PortForwardInput, PortForwardOutput, ProcessInput, ProcessOutput }
 import type { KindMethods } from './schema.ts';
 import { incomingOf, writeMessage } from './streams.ts';
 
-/** What is asked of a pod, as the API's ConnectQuery has it. */
+/** A stream of a pod, as in the API's ConnectQuery. */
 export type PodStreamRequest =
   | {
       readonly type: 'exec' | 'attach';
@@ -20,8 +20,8 @@ export type PodStreamRequest =
   | { readonly type: 'portforward'; readonly port: number };
 
 /**
- * Exec, attach or one connection of a port-forward over gRPC, in the frames of the node's tunnel: 0 in, 1 and 2 out, 4 resize, and
- * on 3 the Status of a process, last. Errors come out of `incoming`. Aborting the signal ends what runs in the pod.
+ * Exec, attach or one connection of a port-forward over gRPC, in the frames of a node's tunnel: 0 input, 1 and 2 output, 4 resize, and
+ * last, on 3, the Status of a process. `incoming` throws errors. Aborting the signal ends what runs in the pod.
  */
 export function openPodStream(
   channel: RpcChannel,
@@ -42,7 +42,7 @@ export function openPodStream(
 }
 
 function served<T>(method: T | undefined): T {
-  if (!method) throw new ApiError('MethodNotAllowed', 'the server does not know this stream');
+  if (!method) throw new ApiError('MethodNotAllowed', 'the server does not support this stream');
   return method;
 }
 

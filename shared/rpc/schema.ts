@@ -10,9 +10,8 @@ import { decodeKind, encodeObject } from './convert.ts';
 import type * as wire from './messages.ts';
 
 /**
- * The gRPC services of `proto/`, ready for clients and servers: one definition a method, typed on both ends.
- * Objects cross as Kubernetes JSON: messages that hold one are read by twins that leave it as bytes
- * (a message field and a bytes field are one on the wire), and the object converter does the rest.
+ * The gRPC services of `proto/` for clients and servers: one typed definition for each method. Messages with an object are decoded by
+ * variants in which the object is a bytes field (the same on the wire), which `convert.ts` converts to Kubernetes' JSON.
  */
 export interface RpcSchema {
   /** All messages and services, resolved. */
@@ -37,7 +36,7 @@ export interface RpcSchema {
   readonly status: Codec<Status>;
 }
 
-/** The service of one kind. Methods of verbs and subresources that the kind has not are absent. */
+/** The service of one kind. Methods of verbs and subresources that the kind does not have are absent. */
 export interface KindService {
   readonly entry: KindEntry;
   /** `coracle.v1.Pods` */
@@ -70,7 +69,7 @@ export interface RpcStatus {
   details?: Array<{ type_url?: string; value?: Uint8Array }>;
 }
 
-/** The package of the twins and of what is not ours: no part of the API, and never shown by reflection. */
+/** The package of the variants and of foreign messages: not part of the API, and not shown by reflection. */
 export const hiddenPackage = 'coracle.wire';
 
 const meta = 'k8s.io.apimachinery.pkg.apis.meta.v1';

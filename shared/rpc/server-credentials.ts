@@ -2,22 +2,22 @@ import type { SecureContextOptions } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
 import type { KeyPair } from '../pki/certificates.ts';
 
-/** A server's certificate, and the CA that certificates of clients come from; PEM. */
+/** A server's certificate, and the CA of client certificates; PEM. */
 export interface ServerTls {
   readonly ca: string;
   readonly server: KeyPair;
 }
 
 export interface ClientPolicy {
-  /** A connection without a certificate of the CA is refused; false: it is taken without an identity. */
+  /** Whether a connection without a certificate of the CA is refused; otherwise it has no identity. */
   readonly required: boolean;
-  /** The CA goes out with the server's certificate: a machine that joins knows it only by its hash. */
+  /** Whether the CA is sent with the server's certificate: a machine that joins has only its hash. */
   readonly sendsAuthority: boolean;
 }
 
 /**
- * TLS that asks for a client certificate, and whose own can be replaced. 1.3 only: it has no renegotiation, so a certificate stays the
- * verified one. grpc-js' `createSsl` knows only "never" and "always" for clients, and replaces nothing.
+ * TLS with requested client certificates and a replaceable certificate of its own. 1.3 only: without renegotiation the verified
+ * certificate stays. grpc-js' `createSsl` can only require client certificates or not request them, and replaces nothing.
  */
 export class ReplaceableCredentials extends ServerCredentials {
   readonly #policy: ClientPolicy;
@@ -27,7 +27,7 @@ export class ReplaceableCredentials extends ServerCredentials {
     this.#policy = policy;
   }
 
-  /** From now on new connections see these; those that are open stay as they are. */
+  /** For new connections; open ones keep theirs. */
   replace(tls: ServerTls): void {
     this.updateSecureContextOptions(contextOptions(tls, this.#policy));
   }

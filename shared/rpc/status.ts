@@ -22,7 +22,7 @@ const maxMessage = 2048;
 const maxStatus = 24 * 1024;
 const maxCauses = 32;
 
-/** Anything thrown becomes an error that a client may see; what is no ApiError keeps its message to itself. */
+/** What was thrown, as an error for the client. The message of anything but an ApiError is not sent. */
 export function toStatusError(error: unknown, codecs: Codecs): StatusError {
   const api = error instanceof ApiError ? error : new ApiError('InternalError', 'an internal error occurred');
   const metadata = new Metadata();
@@ -47,7 +47,7 @@ export function fromServiceError(error: unknown, codecs: Codecs): ApiError {
   return new ApiError(reason, details || messageOf(error), {}, { cause: error });
 }
 
-/** What a gRPC code means when no Status came with it. */
+/** The reason of a gRPC code that came without a Status. */
 const transportReasons: Readonly<Record<number, Reason>> = {
   [codes.CANCELLED]: 'ServiceUnavailable',
   [codes.INVALID_ARGUMENT]: 'BadRequest',

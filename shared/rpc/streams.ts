@@ -2,10 +2,9 @@ import type { Readable, Writable } from 'node:stream';
 import { ApiError } from '../errors.ts';
 
 /**
- * The messages of a gRPC stream, read as they are taken: what is not taken stays with the sender (flow control).
- * Listens from the moment of the call, so that no end or failure is missed before the first message is asked for.
- * Ends when the other side has ended in order; throws the stream's error, or ServiceUnavailable when it just broke. Once
- * the signal is aborted it throws its reason, whatever is still to be read.
+ * The messages of a gRPC stream, read on demand: flow control holds the others at the sender. Listens at once, so that no end or
+ * failure before the first read is missed. Ends when the peer has ended the stream; throws the stream's error, ServiceUnavailable if
+ * the connection broke, and the signal's reason as soon as it is aborted.
  */
 export function incomingOf<T>(stream: Readable, signal?: AbortSignal): AsyncIterable<T> {
   let outcome: { error?: unknown } | undefined;
@@ -16,7 +15,7 @@ export function incomingOf<T>(stream: Readable, signal?: AbortSignal): AsyncIter
   };
   stream.on('readable', () => wake());
   signal?.addEventListener('abort', () => settle({ error: signal.reason }), { once: true });
-  // A cut stream ends too, just before it is known to be cut (HTTP/2 pushes the end first): the cut has the first word.
+  // A cut stream also emits `end`, just before its error (HTTP/2 pushes the end first): the error has precedence.
   stream.once('end', () => setImmediate(() => setImmediate(() => settle({}))));
   stream.on('error', (error) => settle({ error }));
   stream.once('cancelled', () => settle({ error: closed() }));
@@ -42,7 +41,7 @@ export function incomingOf<T>(stream: Readable, signal?: AbortSignal): AsyncIter
   return { [Symbol.asyncIterator]: read };
 }
 
-/** Hands a message to the stream and waits until it takes more. Rejects when the stream is gone. */
+/** Writes a message and waits until the stream takes more. Rejects when the stream is closed. */
 export function writeMessage(stream: Writable, message: unknown): Promise<void> {
   if (stream.destroyed || stream.writableEnded) return Promise.reject(closed());
   if (stream.write(message)) return Promise.resolve();
@@ -59,7 +58,7 @@ export function writeMessage(stream: Writable, message: unknown): Promise<void> 
   });
 }
 
-/** What may come instead of room for more: `status` and `cancelled` are grpc-js' own. */
+/** The events of a stream that will not drain; `status` and `cancelled` are grpc-js' own. */
 const ends = ['error', 'close', 'status', 'cancelled'] as const;
 
 function closed(): ApiError {

@@ -1,15 +1,15 @@
 import { ApiError } from '../errors.ts';
 import type { RpcChannel } from './channel.ts';
 
-/** A token of a service account that a pod's node asks for. */
+/** A request of a node for a service account's token, for one of its pods. */
 export interface PodTokenRequest {
   readonly namespace: string;
   readonly account: string;
-  /** The pod that the token lives with. */
+  /** The pod that the token is bound to. */
   readonly pod: { readonly name: string; readonly uid: string };
   /** Absent: the API server. */
   readonly audience?: string | undefined;
-  /** Absent: what the server thinks right. */
+  /** Absent: the server's default. */
   readonly expirationSeconds?: number | undefined;
 }
 
@@ -19,16 +19,23 @@ export interface PodToken {
   readonly expires: number;
 }
 
-/** Longer than this nobody waits for a token: the pod does. */
 const timeoutMs = 10_000;
 
 /** Throws ApiError. */
-export async function requestToken(channel: RpcChannel, wish: PodTokenRequest, signal: AbortSignal): Promise<PodToken> {
+export async function requestToken(
+  channel: RpcChannel,
+  podToken: PodTokenRequest,
+  signal: AbortSignal,
+): Promise<PodToken> {
   const method = channel.schema.kinds.find(({ entry }) => entry.kind === 'ServiceAccount')?.methods.CreateToken;
-  if (!method) throw new ApiError('MethodNotAllowed', 'there are no tokens of service accounts');
-  const { namespace, account: name, pod, audience, expirationSeconds } = wish;
+  if (!method) throw new ApiError('MethodNotAllowed', 'the server issues no tokens of service accounts');
+  const { namespace, account: name, pod, audience, expirationSeconds } = podToken;
   const request = {
-    ...{ namespace, name, bound_kind: 'Pod', bound_name: pod.name, bound_uid: pod.uid },
+    namespace,
+    name,
+    bound_kind: 'Pod',
+    bound_name: pod.name,
+    bound_uid: pod.uid,
     ...(audience ? { audiences: [audience] } : {}),
     ...(expirationSeconds ? { expiration_seconds: expirationSeconds } : {}),
   };

@@ -1,7 +1,7 @@
 import type { UsageReport } from '../session.ts';
 import type { WireMetricsReport, WireUsage } from './messages.ts';
 
-/** A node's report of usage on the wire, and back. */
+/** Converts a node's usage report to the wire and back. */
 
 export function usageToWire({ at, node, pods }: UsageReport): WireMetricsReport {
   return {

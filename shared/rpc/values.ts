@@ -11,16 +11,16 @@ export interface ValueCodec {
   write(writer: protobuf.Writer, value: unknown): void;
   /** As Go's marshaller writes a value that is not set and can't be left out. Absent: it is left out. */
   writeZero?(writer: protobuf.Writer): void;
-  /** For messages: with everything that Go's marshaller writes. `write` when absent. */
+  /** For messages: with all fields that Go's marshaller writes. Absent: as `write`. */
   writeWhole?(writer: protobuf.Writer, value: unknown): void;
-  /** `depth`: how many messages hold it. */
+  /** `depth`: the number of messages that contain it. */
   read(reader: protobuf.Reader, depth: number): unknown;
 }
 
-/** A reader of what a client sent: how many more values it may have. */
+/** A reader of a client's message: `left` is the number of further values that it may have. */
 export type Bounded = protobuf.Reader & { left?: number | undefined };
 
-/** Stands for an integer of more than 53 bits until the field is known that it is refused by. */
+/** In place of an integer of more than 53 bits, until it is refused with the name of its field. */
 export const inexact = Symbol('inexact');
 
 type Readers = Readonly<Record<number, (reader: protobuf.Reader) => unknown>>;
@@ -122,7 +122,7 @@ export const scalarValues: Readonly<Record<string, ValueCodec>> = {
       return Number.isFinite(value) ? value : fail('a number that is not finite');
     },
   ),
-  // Go tells no bytes from empty ones, and leaves the first out.
+  // Go distinguishes nil bytes, which it omits, from empty ones.
   bytes: {
     wireType: 2,
     write: (writer, value) => writer.bytes(Buffer.from(String(value), 'base64')),
@@ -161,7 +161,7 @@ function delimited(codec: {
   };
 }
 
-/** A message whose one field holds JSON text. */
+/** A message with one field of JSON text. */
 function jsonText(): ValueCodec {
   return delimited({
     write: (writer, value) => writer.uint32(tag(1, 2)).string(JSON.stringify(value)),
@@ -224,7 +224,7 @@ export function text(reader: protobuf.Reader): string {
 }
 
 function checkedTime(seconds: number, format: (ms: number) => string): string {
-  // From the year 1 to the year 9999: what JSON can spell.
+  // From year 1 to year 9999: what RFC 3339 can express.
   if (!(seconds >= -62_135_596_800 && seconds <= 253_402_300_799)) fail('a time out of range');
   return format(seconds * 1000);
 }
@@ -233,7 +233,7 @@ function int64(reader: protobuf.Reader): number | typeof inexact {
   return safe(Number(reader.int64()));
 }
 
-/** What a double does not hold would be another number. */
+/** A double cannot hold every 64-bit integer. */
 function safe(value: number): number | typeof inexact {
   return Number.isSafeInteger(value) ? value : inexact;
 }

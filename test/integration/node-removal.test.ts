@@ -8,7 +8,7 @@ import { createToken, revokeToken } from '../../shared/pki/join-tokens.ts';
 import { systemRandom } from '../../shared/random.ts';
 import { createRpcChannel } from '../../shared/rpc/channel.ts';
 import { createGrpcClient, type GrpcClient } from '../../shared/rpc/client.ts';
-import { joinCluster } from '../../shared/rpc/enroll.ts';
+import { joinCluster } from '../../shared/rpc/enrollment/join.ts';
 import { createRpcSchema } from '../../shared/rpc/schema.ts';
 import { startCli } from '../support/cli.ts';
 import { hasEtcd, startTestEtcd, type TestEtcd } from '../support/etcd.ts';

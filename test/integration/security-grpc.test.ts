@@ -16,7 +16,9 @@ import { createToken } from '../../shared/pki/join-tokens.ts';
 import { systemRandom } from '../../shared/random.ts';
 import { createRpcChannel } from '../../shared/rpc/channel.ts';
 import { createGrpcClient } from '../../shared/rpc/client.ts';
-import { joinCluster, keepRenewed, loadOrJoin, type NodeCredentials } from '../../shared/rpc/enroll.ts';
+import type { NodeCredentials } from '../../shared/rpc/enrollment/credentials.ts';
+import { joinCluster, loadOrJoin } from '../../shared/rpc/enrollment/join.ts';
+import { keepRenewed } from '../../shared/rpc/enrollment/renewal.ts';
 import { grpcSessionTransport } from '../../shared/rpc/session-client.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { eventually } from '../support/eventually.ts';
@@ -292,10 +294,13 @@ describe('joining', () => {
     // Calls still run on real time: only the waiting is virtual.
     const mixed = { ...clockOf(clock), monotonic: () => systemClock.monotonic() };
     const running = keepRenewed(
-      home,
-      { address: grpc.address, nodeName: 'renewer' },
-      first,
-      (credentials) => renewed.push(credentials),
+      {
+        address: grpc.address,
+        nodeName: 'renewer',
+        dir: home,
+        credentials: first,
+        onRenewed: (credentials) => renewed.push(credentials),
+      },
       { ...deps, clock: mixed },
       stop.signal,
     );
