@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../shared/clock.ts';
+import type { ApiError } from '../../../shared/errors.ts';
 import type { Random } from '../../../shared/random.ts';
 import { systemRandom } from '../../../shared/random.ts';
 import { startTestApi, type TestApi } from '../../../test/support/api-server.ts';
 import { BrakedStore, writesTo } from '../../../test/support/braked-store.ts';
+import { podDraft } from '../../../test/support/drafts.ts';
 import { eventually } from '../../../test/support/eventually.ts';
 import { MemoryStore } from '../../store/memory.ts';
 
@@ -24,6 +26,86 @@ afterEach(() => server.stop());
 
 const configMap = (name: string, namespace: string) => ({ metadata: { name, namespace } });
 const at = async (path: string) => (await store.get(`/coracle/registry/${path}`)).item;
+
+describe('create', () => {
+  it('gives uid, creationTimestamp and resourceVersion, and reads show it at once', async () => {
+    const made = await server.client.create('Pod', podDraft('a'));
+    expect(made.metadata.uid).toMatch(/^[0-9a-f-]{36}$/);
+    expect(made.metadata.creationTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    const read = await server.client.get('Pod', 'a', 'default');
+    expect(read.metadata).toEqual(made.metadata);
+  });
+
+  it('refuses a name that is taken', async () => {
+    await server.client.create('ConfigMap', configMap('a', 'default'));
+    await expect(server.client.create('ConfigMap', configMap('a', 'default'))).rejects.toMatchObject({
+      reason: 'AlreadyExists',
+      message: 'configmaps "a" already exists',
+    });
+  });
+
+  it('draws another name for generateName when one is taken', async () => {
+    const made = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        server.client.create('ConfigMap', { metadata: { generateName: 'x-', namespace: 'default' } }),
+      ),
+    );
+    expect(new Set(made.map((one) => one.metadata.name)).size).toBe(50);
+    expect(made[0]?.metadata.name).toMatch(/^x-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
+  });
+
+  it('says which namespace is missing', async () => {
+    const lost = { metadata: { name: 'a', namespace: 'nowhere' } };
+    await expect(server.client.create('ConfigMap', lost)).rejects.toMatchObject({
+      reason: 'NotFound',
+      message: 'namespaces "nowhere" not found',
+    });
+  });
+
+  it('stores nothing on a dry run', async () => {
+    await server.client.create('ConfigMap', configMap('a', 'default'), { dryRun: true });
+    await expect(server.client.get('ConfigMap', 'a', 'default')).rejects.toMatchObject({ reason: 'NotFound' });
+  });
+
+  it('leaves nothing behind in a namespace whose deletion was answered before', async () => {
+    for (let round = 0; round < 20; round++) {
+      const namespace = `n${round}`;
+      await server.client.create('Namespace', { metadata: { name: namespace } });
+      let deleted = false;
+      const writes = Array.from({ length: 10 }, async (_, i) => {
+        for (let wait = 0; wait < i; wait++) await Promise.resolve();
+        const late = deleted;
+        try {
+          await server.client.create('ConfigMap', { metadata: { name: `c${i}`, namespace } });
+          return !late;
+        } catch (error) {
+          expect(error).toMatchObject({ reason: 'Forbidden' });
+          return true;
+        }
+      });
+      await Promise.resolve();
+      const gone = server.client.delete('Namespace', namespace).then(() => {
+        deleted = true;
+      });
+      expect(await Promise.all(writes)).not.toContain(false);
+      await gone;
+      await expect(server.client.create('ConfigMap', { metadata: { name: 'after', namespace } })).rejects.toMatchObject(
+        {
+          reason: 'Forbidden',
+          details: { causes: [{ reason: 'NamespaceTerminating' }] },
+        },
+      );
+    }
+  });
+
+  it('tells what is wrong with the metadata first, and then the rest', async () => {
+    const metadata = { name: 'UP', namespace: 'default', labels: { 'a b': 'c' } };
+    const made = server.client.create('Service', { metadata, spec: { type: 'Odd', ports: [{ port: 80 }] } } as never);
+    const error = await made.catch((refusal: ApiError) => refusal);
+    const fields = (error as ApiError).details.causes?.map(({ field }) => field);
+    expect(fields).toEqual(['metadata.name', 'metadata.labels', 'spec.type']);
+  });
+});
 
 describe('a generated name', () => {
   it('that is taken is drawn again, and a namespace is labelled by the name that it gets', async () => {
