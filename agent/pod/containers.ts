@@ -3,12 +3,12 @@ import type { Container, Pod } from '../../shared/generated/types.ts';
 import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
 import type { ContainerExit, ObservedPod, PodContainer, PodView } from './model.ts';
 
-/** Label of a container: changes when the container has to be made anew for a changed spec. */
+/** Label of a container: when it differs from that of the spec, the container is replaced. */
 export const hashLabel = 'coracle.io/container-hash';
 
 const defaultGraceSeconds = 30;
 
-/** The moment that what waits for the end of a container counts from. */
+/** When the waits that follow the container's end begin. */
 export function countedFrom(exit: ContainerExit): number {
   return exit.countedFrom ?? exit.finishedAt;
 }
@@ -27,7 +27,7 @@ export function containersOf(pod: Pod): PodContainer[] {
   ];
 }
 
-/** Of what may change in a running pod: only the image. */
+/** A hash of what replaces the container when it changes: the image. */
 export function containerHash(container: Container): string {
   return createHash('sha256').update(`${container.name}\n${container.image}`).digest('hex').slice(0, 16);
 }
@@ -41,7 +41,7 @@ export function currentSandbox(observed: ObservedPod): SandboxState | undefined 
   return newest;
 }
 
-/** The container of the name in the sandbox that counts: the newest that runs, else the newest. */
+/** The current container of this name in the sandbox: the newest running one, else the newest. */
 export function newestContainer(observed: ObservedPod, sandboxId: string, name: string): ContainerState | undefined {
   let newest: ContainerState | undefined;
   for (const container of observed.containers) {
@@ -63,7 +63,7 @@ export function gracePeriodSeconds(pod: Pod): number {
   return pod.spec.terminationGracePeriodSeconds ?? defaultGraceSeconds;
 }
 
-/** Whether a container that ended so is started again, by Kubernetes' restart policies. */
+/** Whether a container with this exit is restarted, by Kubernetes' restart policies. */
 export function restarts(
   container: PodContainer,
   policy: string | undefined,
@@ -88,7 +88,7 @@ export function incompleteInit(view: PodView, sandbox: Pick<SandboxState, 'id'> 
   });
 }
 
-/** App containers are only made after initialisation, so one that exists, or did, proves it. */
+/** App containers are created after initialisation only, so that one that exists, or has existed, proves it. */
 export function isInitialized(view: PodView, sandbox: Pick<SandboxState, 'id'>): boolean {
   return view.pod.spec.containers.some(
     ({ name }) =>
@@ -96,7 +96,7 @@ export function isInitialized(view: PodView, sandbox: Pick<SandboxState, 'id'>):
   );
 }
 
-/** A sidecar lets those after it start once it runs, its hook is done and its startup probe, if any, has succeeded. */
+/** A sidecar has started when it runs, its postStart hook has ended and its startup probe has succeeded; then the next may start. */
 export function hasStarted(view: PodView, container: PodContainer, state: ContainerState | undefined): boolean {
   if (state?.state !== 'running') return false;
   const progress = view.progress.containers.get(container.spec.name);

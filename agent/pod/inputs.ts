@@ -6,20 +6,20 @@ export interface PodInputs {
   configMap(namespace: string, name: string): ConfigMap | undefined;
   secret(namespace: string, name: string): Secret | undefined;
   /**
-   * A token of the account that the pod runs as; undefined: its file is left out. Throws TokenError when there is none to be had. Absent:
-   * pods have no tokens.
+   * A token of the pod's service account; undefined: its file is left out. Throws TokenError when there is none now. Absent: pods have no
+   * tokens.
    */
-  token?(wish: ServiceAccountTokenProjection): string | undefined;
-  /** Of a pod that has run before: what a volume without content is made from when a token cannot be had. Absent: it waits. */
+  token?(projection: ServiceAccountTokenProjection): string | undefined;
+  /** For a pod that has run before: the inputs of a volume without content while there is no token. Absent: it waits for the token. */
   readonly withoutTokens?: PodInputs;
 }
 
-/** What of the node and the moment a pod may ask for by the downward API. */
+/** What pods can read of the node by the downward API. */
 export interface PodFacts {
   readonly nodeName: string;
   readonly hostIP: string;
   readonly podIP: string;
-  /** Where the API server is to be reached by pods; absent while nobody knows. */
+  /** The address of the API server for pods; absent until the control plane has sent it. */
   readonly kubernetes?: { readonly host: string; readonly port: number } | undefined;
   readonly allocatable: { readonly cpuMillis: number; readonly memoryBytes: number; readonly ephemeralBytes: number };
 }
@@ -31,7 +31,7 @@ export interface PodEnvironment {
   readonly facts: PodFacts;
 }
 
-/** Something a pod refers to is missing or wrong: shown as CreateContainerConfigError, or as FailedMount. */
+/** Something that a pod refers to is missing or wrong: reported as CreateContainerConfigError or FailedMount. */
 export class ConfigError extends Error {
   constructor(message: string) {
     super(message);
@@ -39,10 +39,10 @@ export class ConfigError extends Error {
   }
 }
 
-/** A token cannot be had now. */
+/** There is no token now. */
 export class TokenError extends ConfigError {}
 
-/** The value of a downward API field (Kubernetes, "Available fields"). Throws ConfigError on a path it has not. */
+/** The value of a downward API field (Kubernetes, "Available fields"). Throws ConfigError for an unknown path. */
 export function fieldValue(pod: Pod, path: string, facts: PodFacts): string {
   const { metadata, spec } = pod;
   switch (path) {
@@ -72,7 +72,7 @@ export function fieldValue(pod: Pod, path: string, facts: PodFacts): string {
   throw new ConfigError(`unsupported fieldPath: ${path}`);
 }
 
-/** The value of a container's resource, in units of `divisor`, rounded up; what is not limited is the node's. */
+/** The value of a container's resource, in units of `divisor`, rounded up. A limit that is absent is the node's allocatable. */
 export function resourceValue(
   pod: Pod,
   containerName: string,

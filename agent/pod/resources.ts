@@ -2,18 +2,18 @@ import type { Container, ResourceRequirements } from '../../shared/generated/typ
 import type { ContainerState } from '../runtime/runtime.ts';
 import type { PodView } from './model.ts';
 
-/** Label of a container: the resources that it was made with. They may have been changed since. */
+/** Label of a container: the resources that it was created with. They may have been resized since. */
 export const resourcesLabel = 'coracle.io/resources';
 
 const names = ['cpu', 'memory'] as const;
 
-/** What of a container's resources its cgroup shows, as a text to compare. */
+/** The resources of a container that its cgroup has, as a text to compare. */
 export function resourcesText({ resources = {} }: Pick<Container, 'resources'>): string {
   const { requests = {}, limits = {} } = resources;
   return names.map((name) => `${name}=${requests[name] ?? ''}/${limits[name] ?? ''}`).join(',');
 }
 
-/** The reverse. Undefined when there are none. */
+/** The reverse of `resourcesText`. Undefined when there are none. */
 export function resourcesOfText(text: string): ResourceRequirements | undefined {
   const requests: Record<string, string> = {};
   const limits: Record<string, string> = {};
@@ -28,13 +28,13 @@ export function resourcesOfText(text: string): ResourceRequirements | undefined 
   };
 }
 
-/** What a running container has now: what it was made with, or what it was given later. Undefined when that is not known. */
+/** The resources that a running container has now; undefined when they are not known. */
 export function appliedResources({ memory }: PodView, state: ContainerState): string | undefined {
   const resized = memory.containers[state.name]?.resized;
   return resized?.id === state.id ? resized.resources : state.labels[resourcesLabel];
 }
 
-/** Whether a running container has not got what its spec says. */
+/** Whether a running container does not have the resources of its spec yet. */
 export function isResizing(view: PodView, container: Container, state: ContainerState): boolean {
   const applied = appliedResources(view, state);
   if (applied === undefined) return false;

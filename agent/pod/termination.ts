@@ -3,7 +3,7 @@ import { containersOf, gracePeriodSeconds } from './containers.ts';
 import type { PodContainer, PodMemory, PodView } from './model.ts';
 import type { Step, StepOf } from './steps.ts';
 
-/** What a pod that is being deleted still needs: its containers stop, then all that it has is removed. */
+/** Plans the end of a pod that is being deleted: its containers stop, then everything of it is removed. */
 export function planTermination(view: PodView, deletion: NonNullable<PodMemory['deletion']>, now: number): Step[] {
   const deadline = deletion.since + deletion.graceSeconds * 1000;
   const { terminal } = view.memory;
@@ -18,21 +18,21 @@ export function planTermination(view: PodView, deletion: NonNullable<PodMemory['
   return steps.length > 0 ? steps : [{ action: 'cleanup' }];
 }
 
-/** What a pod that has ended for good still needs: what runs stops, and its volumes are given back (as the kubelet does). */
+/** Plans the end of a terminal pod: its containers stop and its volumes are removed, as with the kubelet. */
 export function planEnd(view: PodView, terminal: NonNullable<PodMemory['terminal']>, now: number): Step[] {
   const left = stopAll(view, endOf(terminal, view, now), now);
   if (left.length > 0) return left;
   return view.progress.volumesReleased ? [] : [{ action: 'releaseVolumes' }];
 }
 
-/** When the grace of a pod that has ended is over. */
+/** When the grace period of a terminal pod is over. */
 function endOf({ since, graceSeconds }: NonNullable<PodMemory['terminal']>, { pod }: PodView, now: number): number {
   return (since ?? now) + (graceSeconds ?? gracePeriodSeconds(pod)) * 1000;
 }
 
 /**
- * Stops all that runs. Sidecars outlive the others and go in the reverse of their order, but share the grace with them: when it is
- * over, everyone's turn has come. Their preStop hooks run at once, as in the kubelet (KEP-753).
+ * Stops the running containers. Sidecars stop after the others, in reverse order, within the same grace period: when it is over, all stop.
+ * Their preStop hooks run at once, as in the kubelet (KEP-753).
  */
 function stopAll(view: PodView, deadline: number, now: number): Step[] {
   const containers = containersOf(view.pod);

@@ -11,16 +11,16 @@ import type { HeldToken, PodMemory, PodProgress } from './model.ts';
 
 /** Where the tokens of pods come from: the control plane. */
 export interface TokenSource {
-  /** Rejects when there is none to be had now. */
-  request(wish: PodTokenRequest, signal: AbortSignal): Promise<PodToken>;
+  /** Rejects when the control plane does not give one now. */
+  request(request: PodTokenRequest, signal: AbortSignal): Promise<PodToken>;
 }
 
-/** The part of a token's life after which a new one is asked for, as in the kubelet; a little less, so that not all are asked for at once. */
+/** A token is renewed after this part of its life, as in the kubelet, less a jitter. */
 const lifeShare = 0.8;
 const jitterShare = 0.05;
-/** None is kept for longer than this, however long it would live (ms). */
+/** Milliseconds after which a token is renewed at the latest. */
 const longestMs = 24 * 60 * 60 * 1000;
-/** After a failure, while there is still a token (ms). */
+/** Milliseconds between tries to renew a token. */
 const retryMs = 15_000;
 
 interface TokenDeps {
@@ -39,13 +39,13 @@ interface TokenContext {
   setProgress(change: Partial<PodProgress>): void;
 }
 
-/** The tokens that the pod's volumes show, each once. */
+/** The tokens of the pod's volumes by their id, each once. */
 function tokenProjections({ spec }: Pod): Map<string, ServiceAccountTokenProjection> {
   const projections = (spec.volumes ?? []).flatMap(tokensOf);
   return new Map(projections.map((projection) => [idOf(projection), projection]));
 }
 
-/** When the first of the tokens that the pod holds is to be renewed; undefined when it holds none. */
+/** When the first token of the pod is to be renewed; undefined when it has none. */
 export function tokenRenewal(pod: Pod, { tokens }: PodMemory): number | undefined {
   if (!tokens) return undefined;
   let first: number | undefined;
@@ -57,26 +57,25 @@ export function tokenRenewal(pod: Pod, { tokens }: PodMemory): number | undefine
 }
 
 /**
- * What the pod reads, with its tokens: those at hand, and new ones for those that are missing, over or to be renewed. When one cannot be
- * had, the one before serves on, even when it is over: a pod runs without the control plane as it ran before. Reading one that is not
- * at hand throws TokenError; a pod that has run before can be started without it.
+ * The pod's inputs with its tokens; requests those that are missing, expired or to be renewed. When a request fails the token before stays
+ * in use, even when it has expired. Without one, reading it throws TokenError; a pod that has run before can start without it.
  */
 export async function withTokens(deps: TokenDeps, context: TokenContext, signal: AbortSignal): Promise<PodInputs> {
   const { inputs, tokens: source, clock } = deps;
-  const wishes = tokenProjections(context.pod);
-  if (wishes.size === 0) return inputs;
+  const projections = tokenProjections(context.pod);
+  if (projections.size === 0) return inputs;
   if (!source) return { ...inputs, token: () => '' };
   const known = context.memory.tokens ?? {};
   const now = clock.now();
-  // A pod that is started again needs nobody's answer while its token is good: it is renewed once the pod runs.
+  // A pod starts with the tokens that it has, and renews them once it runs: it need not wait for the control plane.
   const { mounted: renewing } = context.progress;
-  const outdated = [...wishes].filter(([id]) => {
+  const outdated = [...projections].filter(([id]) => {
     const held = known[id];
     return !held || held.expires <= now || (renewing && held.renewAt <= now);
   });
   const results = await Promise.allSettled(
-    outdated.map(async ([id, wish]): Promise<[string, HeldToken]> => {
-      const granted = await source.request(requestFor(context.pod, wish), signal);
+    outdated.map(async ([id, projection]): Promise<[string, HeldToken]> => {
+      const granted = await source.request(requestFor(context.pod, projection), signal);
       return [id, { ...granted, renewAt: renewAt(granted, now, deps.random) }];
     }),
   );
@@ -85,28 +84,28 @@ export async function withTokens(deps: TokenDeps, context: TokenContext, signal:
   if (renewed.length > 0) context.setMemory({ tokens: held });
   const failed = results.find((result) => result.status === 'rejected');
   const err = failed && messageOf(failed.reason);
-  if (failed) deps.log.warn({ key: keyOf(context.pod), err }, 'a token of the pod could not be had');
+  if (failed) deps.log.warn({ key: keyOf(context.pod), err }, 'a token of the pod was not renewed');
   context.setProgress({ tokensFailure: failed && { at: now, retryAt: now + retryMs } });
   return {
     ...inputs,
-    token(wish) {
-      const token = held[idOf(wish)]?.token;
+    token(projection) {
+      const token = held[idOf(projection)]?.token;
       if (token === undefined && err !== undefined) throw new TokenError(`failed to fetch token: ${err}`);
       return token;
     },
     ...(context.memory.nextSandbox > 0
-      ? { withoutTokens: { ...inputs, token: (wish) => held[idOf(wish)]?.token } }
+      ? { withoutTokens: { ...inputs, token: (projection) => held[idOf(projection)]?.token } }
       : {}),
   };
 }
 
-function requestFor({ metadata, spec }: Pod, wish: ServiceAccountTokenProjection): PodTokenRequest {
+function requestFor({ metadata, spec }: Pod, projection: ServiceAccountTokenProjection): PodTokenRequest {
   return {
     namespace: metadata.namespace ?? '',
     account: spec.serviceAccountName || 'default',
     pod: { name: metadata.name, uid: metadata.uid },
-    audience: wish.audience,
-    expirationSeconds: wish.expirationSeconds,
+    audience: projection.audience,
+    expirationSeconds: projection.expirationSeconds,
   };
 }
 

@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { ifMissing } from './missing.ts';
 import type { Payload } from './payload.ts';
 
-/** Names the directory of the files that are shown now. */
+/** Links to the directory of the current files. */
 export const currentLink = '..data';
 
 /**
- * Brings a projected volume to what `payload` says, all at once: the files lie in a directory named after their content, `..data`
- * points to it and is swapped by a rename, and each name at the top is a link through `..data`. A reader sees the old
- * files or the new, never a mixture. `group`: who the files belong to, and may read them.
+ * Replaces the files of a projected volume at once: a directory named after their hash holds them, `..data` links to it and is replaced by
+ * a rename, and each top-level name is a link through `..data`. `group`: the gid that owns and may read the files.
  */
 export async function writeProjected(dir: string, payload: Payload, group: number | undefined): Promise<void> {
   const target = `..${sumOf(payload, group)}`;
@@ -34,13 +33,13 @@ export async function writeProjected(dir: string, payload: Payload, group: numbe
   }
 }
 
-/** Whether the directory holds the whole content of some payload. */
+/** Whether the directory holds the whole content of a payload. */
 export async function isWritten(dir: string): Promise<boolean> {
   const target = await linkOf(join(dir, currentLink));
   return target !== undefined && (await readdir(join(dir, target)).catch(() => undefined)) !== undefined;
 }
 
-/** Under another name first: a directory of the right name is a whole one. */
+/** Writes under another name and renames, so that a directory of the final name is complete. */
 async function writeFiles(dir: string, target: string, payload: Payload, group: number | undefined): Promise<void> {
   const fresh = join(dir, '..fresh');
   await rm(fresh, { recursive: true, force: true });
@@ -57,7 +56,7 @@ async function writeFiles(dir: string, target: string, payload: Payload, group: 
   await rename(fresh, join(dir, target));
 }
 
-/** Modes are given by chmod, for the process's umask is not the pod's. */
+/** Sets the mode by chmod, past the umask of the process. */
 async function makeDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true });
   await chmod(path, 0o755);
@@ -71,7 +70,7 @@ function sumOf(payload: Payload, group: number | undefined): string {
   return hash.digest('hex').slice(0, 24);
 }
 
-/** Where the link leads; undefined when there is none, or something else. */
+/** The target of a link; undefined when there is no link. */
 async function linkOf(path: string): Promise<string | undefined> {
   const found = await lstat(path).catch(ifMissing(undefined));
   return found?.isSymbolicLink() ? readlink(path) : undefined;

@@ -23,7 +23,7 @@ export interface FileVolumesDeps {
 
 /**
  * The files of pods under `dir/UID`: `volumes/NAME`, `sub-paths/CONTAINER/N`, `containers/NAME/ATTEMPT` (termination messages), `hosts`
- * and `resolv.conf`. Volumes in memory, secrets and tokens among them, are mounts of their own.
+ * and `resolv.conf`. Each volume in memory, such as secrets and tokens, is a mount.
  */
 export function fileVolumes({ dir: root, mounter, dnsOf }: FileVolumesDeps): PodVolumes {
   const podDir = (uid: string): string => join(root, pathPart(uid));

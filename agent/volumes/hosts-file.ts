@@ -16,7 +16,7 @@ export async function hostsFile(pod: Pod, podIP: string): Promise<string> {
   return aliases.length > 0 ? `${base}\n# Entries added by HostAliases.\n${aliases.join('')}` : base;
 }
 
-/** The node's own file, as pods on its network get it. */
+/** The node's file, for pods on the node's network. */
 async function nodeHosts(): Promise<string> {
   return (await readBounded('/etc/hosts', maxHostsBytes)) ?? '127.0.0.1\tlocalhost\n';
 }

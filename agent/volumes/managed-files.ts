@@ -9,11 +9,11 @@ import { hostsFile } from './hosts-file.ts';
 import { ifMissing } from './missing.ts';
 import { pathPart } from './path-part.ts';
 
-/** What a terminationMessagePath may hold at most, as in the kubelet. */
+/** The most that is read of a termination message, as in the kubelet. */
 const maxMessageBytes = 4_096;
 const defaultMessagePath = '/dev/termination-log';
 
-/** What the files of one pod are made of. */
+/** What the managed files of a pod depend on. */
 export interface ManagedPod {
   readonly pod: Pod;
   readonly podIP: string;

@@ -5,14 +5,14 @@ import { runChild } from '../run-child.ts';
 export interface Mounter {
   /** A file system in memory at an existing directory. `mode`: octal; `group`: a gid, absent: root's. */
   tmpfs(path: string, options: { sizeBytes?: number; mode: string; group?: number | undefined }): Promise<void>;
-  /** Shows what is open (O_PATH is enough) at `target`, which exists. No path of it is looked up. */
+  /** Bind-mounts an open file or directory (O_PATH is enough) at `target`, which exists, without a path lookup of the source. */
   bind(opened: { readonly fd: number }, target: string): Promise<void>;
   unmount(path: string): Promise<void>;
   /** The mount points at and below a directory, the deepest first. */
   below(path: string): Promise<string[]>;
 }
 
-/** Longer than this a mount does not take. */
+/** Milliseconds for one mount. */
 const limitMs = 10_000;
 
 export const systemMounter: Mounter = {
@@ -22,7 +22,7 @@ export const systemMounter: Mounter = {
     if (sizeBytes !== undefined) options.push(`size=${sizeBytes}`);
     await run('mount', ['-t', 'tmpfs', '-o', options.join(','), 'tmpfs', path]);
   },
-  // Without the option, mount(8) turns the descriptor into the path that it has, or had, and looks that up again.
+  // Without the option, mount(8) would resolve the descriptor to its path and look that up again.
   bind: ({ fd }, target) => run('mount', ['--bind', '--no-canonicalize', '/proc/self/fd/3', target], fd),
   unmount: (path) => run('umount', ['-l', path]),
   async below(path) {
@@ -35,7 +35,7 @@ export const systemMounter: Mounter = {
   },
 };
 
-/** The kernel writes spaces and the like in octal. */
+/** The kernel escapes white space and backslashes in octal. */
 function fromOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

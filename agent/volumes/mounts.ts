@@ -13,7 +13,7 @@ import { bindSubPath, checkSubPath } from './sub-path.ts';
 
 export interface MountsDeps {
   readonly mounter: Mounter;
-  /** By volume: a directory that one container has just made must have its permissions before another makes one in it. */
+  /** By volume: sub paths of one volume are made one at a time, so that each directory has its permissions before the next is made in it. */
   readonly locks: KeyedMutex;
 }
 
@@ -69,7 +69,7 @@ const propagations: ReadonlyMap<string | undefined, Mount['propagation']> = new 
   ['Bidirectional', 'rshared'],
 ]);
 
-/** Shows at `target`, in the pod's directory, what the subPath leads to. Throws ConfigError. */
+/** Mounts a sub path at `target`, in the pod's directory. Throws ConfigError. */
 async function mountSubPath(
   mounter: Mounter,
   { kind }: FoundSource,
@@ -81,7 +81,7 @@ async function mountSubPath(
   await bindSubPath(mounter, path, inside, target);
 }
 
-/** Removes the empty file or directory that a former container's sub path was mounted on, and nothing of what it showed. */
+/** Unmounts a former container's sub path and removes its mount point, an empty file or directory. */
 async function clearMountPoint(mounter: Mounter, target: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true, mode: 0o750 });
   for (const point of await mounter.below(target)) await mounter.unmount(point);

@@ -16,7 +16,7 @@ export type PayloadEntry = readonly [path: string, file: ProjectedFile];
 
 export const defaultFileMode = 0o644;
 
-/** How a ConfigMap or Secret is shown. */
+/** Which keys of a ConfigMap or Secret become files. */
 export interface KeySelection {
   readonly items?: readonly KeyToPath[];
   readonly optional?: boolean;

@@ -3,25 +3,25 @@ import type { Container, Pod, Volume } from '../../shared/generated/types.ts';
 import { type PodEnvironment, type PodFacts, type PodInputs, TokenError } from '../pod/inputs.ts';
 import type { Mount } from '../runtime/runtime.ts';
 
-/** A volume that does not show what the pod's inputs are now. */
+/** A volume that could not be prepared or refreshed. */
 export interface VolumeFailure {
   /** In the kubelet's words. */
   readonly message: string;
-  /** It has content, of older inputs, and keeps it. */
+  /** It keeps its content of older inputs. */
   readonly mounted: boolean;
 }
 
 /** The files of pods on the node. All operations are idempotent. */
 export interface PodVolumes {
-  /** Makes the pod's volumes, each by itself. Returns those that failed: something is missing, or the file system refuses. */
+  /** Makes the pod's volumes and returns those that failed; a failure does not hold up the others. */
   prepare(pod: Pod, inputs: PodInputs, facts: PodFacts): Promise<VolumeFailure[]>;
-  /** Brings the volumes that show ConfigMaps, Secrets, tokens and fields up to date. All of them have content before. */
+  /** Updates volumes that depend on the pod's inputs, after all were prepared. Returns those that failed. */
   refresh(pod: Pod, inputs: PodInputs, facts: PodFacts): Promise<VolumeFailure[]>;
-  /** What one attempt of a container gets mounted: its volumes, hosts and resolver files, its termination message. */
+  /** The mounts of one attempt of a container: its volumes, hosts and resolver files, its termination message. */
   mounts(pod: Pod, container: Container, attempt: number, inputs: PodInputs, facts: PodFacts): Promise<Mount[]>;
-  /** What the container left at its terminationMessagePath; undefined when it is empty. */
+  /** What the container wrote to its terminationMessagePath; undefined when it is empty. */
   terminationMessage(uid: string, container: string, attempt: number): Promise<string | undefined>;
-  /** The bytes that each of these volumes takes; what is not there is left out. */
+  /** The bytes on disk of these volumes, without those that do not exist. */
   usage(uid: string, volumes: readonly string[], signal: AbortSignal): Promise<Map<string, number>>;
   /** Unmounts and removes all files of the pod. */
   remove(uid: string): Promise<void>;
@@ -29,7 +29,7 @@ export interface PodVolumes {
   list(): Promise<string[]>;
 }
 
-/** Runs `setUp` for each volume of the pod; `isPrepared` says of one that failed whether it has content all the same. */
+/** Runs `setUp` for each volume of the pod. `isPrepared`: whether a volume that failed has content of older inputs. */
 export async function setUpEach(
   environment: PodEnvironment,
   setUp: (volume: Volume, environment: PodEnvironment) => Promise<void>,

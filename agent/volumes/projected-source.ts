@@ -29,7 +29,7 @@ export function projectedSource<S>({ content, inMemory, ...more }: ProjectedSour
     },
     isPrepared: isWritten,
     readOnly: true,
-    // The names in the volume are links: they are followed to the version of now, as the kubelet does.
+    // Names in the volume are links: a sub path is bound to the current version, as with the kubelet.
     resolveSubPath: async (path, subPath) => join(await readlink(join(path, currentLink)), subPath),
   };
 }

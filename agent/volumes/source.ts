@@ -10,7 +10,7 @@ export interface VolumeContext extends PodEnvironment {
   readonly mounter: Mounter;
 }
 
-/** What an emptyDir, a ConfigMap … takes of the pod's `ephemeral-storage`. */
+/** How a volume counts as `ephemeral-storage` of its pod. */
 export interface EphemeralStorage {
   /** Counts towards the limits of the pod and its containers. */
   readonly onDisk: boolean;
@@ -19,26 +19,26 @@ export interface EphemeralStorage {
 }
 
 /**
- * One kind of volume source; `S` is the source as a pod's spec has it. There is no tear-down of its own: when the pod goes, what is
- * mounted below its directory is unmounted and the directory removed, which needs no spec and so holds for orphaned pods, too.
+ * One kind of volume source; `S`: the source in a pod's spec. It has no tear-down: when the pod ends, all that is mounted below its directory
+ * is unmounted and the directory removed, which needs no spec and so works for orphaned pods.
  */
 export interface VolumeSource<S> {
   /** Makes the volume. Idempotent: runs again after a failure and after a restart of the agent. Throws ConfigError. */
   prepare(source: S, volume: VolumeContext): Promise<void>;
-  /** Shows what the pod's inputs are now. Absent: it does not depend on them. Throws ConfigError. */
+  /** Updates the content to the pod's inputs. Absent: it does not depend on them. Throws ConfigError. */
   refresh?(source: S, volume: VolumeContext): Promise<void>;
   /** Whether the volume has content although `prepare` or `refresh` failed. Absent: no. */
   isPrepared?(path: string): Promise<boolean>;
-  /** The files that it shows; all that a hollow node does of it. Absent: none. Throws ConfigError. */
+  /** The files of a projected volume; hollow nodes compute only this. Absent: none. Throws ConfigError. */
   content?(source: S, environment: PodEnvironment): Payload;
-  /** The tokens among them. */
+  /** The service account tokens among them. */
   tokens?(source: S): ServiceAccountTokenProjection[];
   /** Where it lies on the node. Absent: in the pod's directory. */
   location?(source: S): string;
   /** Containers cannot write to it, whatever their mounts say. */
   readonly readOnly?: true;
-  /** Where below the volume a `subPath` leads. Absent: to itself. */
+  /** The path below the volume that a `subPath` stands for. Absent: itself. */
   resolveSubPath?(path: string, subPath: string): Promise<string>;
-  /** Absent: it takes none. */
+  /** Absent: it does not count. */
   ephemeralStorage?(source: S): EphemeralStorage;
 }

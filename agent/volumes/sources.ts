@@ -11,7 +11,7 @@ import { secret } from './sources/secret.ts';
 
 type SourceName = 'configMap' | 'downwardAPI' | 'emptyDir' | 'hostPath' | 'projected' | 'secret';
 
-/** Every source that this agent has; a volume of another one is refused by its name. */
+/** The supported sources. */
 const volumeSources: { readonly [N in SourceName]: VolumeSource<NonNullable<Volume[N]>> } = {
   configMap,
   downwardAPI,
@@ -23,13 +23,13 @@ const volumeSources: { readonly [N in SourceName]: VolumeSource<NonNullable<Volu
 
 const names = Object.keys(volumeSources) as SourceName[];
 
-/** A volume's source and what the agent does for its kind. */
+/** A volume's source with its entry of the table. */
 export interface FoundSource {
   readonly kind: VolumeSource<unknown>;
   readonly source: unknown;
 }
 
-/** Throws ConfigError when the agent has no such source. */
+/** Throws ConfigError, with the name of the source, when it is not supported. */
 export function sourceOf(volume: Volume): FoundSource {
   const found = findSource(volume);
   if (found) return found;
@@ -37,7 +37,7 @@ export function sourceOf(volume: Volume): FoundSource {
   throw new ConfigError(`this kind of volume is not supported: ${name}`);
 }
 
-/** Undefined when the agent has no such source. */
+/** Undefined when the source is not supported. */
 export function findSource(volume: Volume): FoundSource | undefined {
   for (const name of names) {
     const source = volume[name];
@@ -46,19 +46,19 @@ export function findSource(volume: Volume): FoundSource | undefined {
   return undefined;
 }
 
-/** The files that a volume shows; undefined for one that shows none. Throws ConfigError. */
+/** The files of a projected volume; undefined for other volumes. Throws ConfigError. */
 export function contentOf(volume: Volume, environment: PodEnvironment): Payload | undefined {
   const found = findSource(volume);
   return found?.kind.content?.(found.source, environment);
 }
 
-/** The service account tokens that a volume shows. */
+/** The service account tokens of a volume. */
 export function tokensOf(volume: Volume): ServiceAccountTokenProjection[] {
   const found = findSource(volume);
   return found?.kind.tokens?.(found.source) ?? [];
 }
 
-/** What a volume takes of the pod's `ephemeral-storage`; undefined: nothing. */
+/** How a volume counts as `ephemeral-storage`; undefined: it does not. */
 export function ephemeralStorageOf(volume: Volume): EphemeralStorage | undefined {
   const found = findSource(volume);
   return found?.kind.ephemeralStorage?.(found.source);

@@ -3,23 +3,23 @@ import { chmod, type FileHandle, mkdir, open, opendir, writeFile } from 'node:fs
 import { ConfigError } from '../pod/inputs.ts';
 import type { Mounter } from './mounter.ts';
 
-/** O_PATH of Linux: a place, without reading or touching what is there. */
+/** O_PATH of Linux: opens a location without access to its content. */
 const pathOnly = 0x20_0000;
 
 /**
- * Shows at `place`, which does not exist yet, what `path` leads to below `root`. The mount is made from the descriptor that was
- * checked, not from a path, and is undone when it shows another inode. Throws ConfigError for a path that leads out.
+ * Bind-mounts `path` below `root` at `target`, which does not exist yet. The mount is made from the checked descriptor, not from a path, and
+ * is undone when it shows another inode. Throws ConfigError for a path that leads out of `root`.
  */
-export async function bindSubPath(mounter: Mounter, root: string, path: string, place: string): Promise<void> {
+export async function bindSubPath(mounter: Mounter, root: string, path: string, target: string): Promise<void> {
   await withSubPath(root, path, async (opened) => {
     const wanted = await opened.stat({ bigint: true });
-    if (wanted.isDirectory()) await mkdir(place);
-    else await writeFile(place, '');
-    await mounter.bind(opened, place);
-    const shown = await open(place, pathOnly | constants.O_NOFOLLOW);
+    if (wanted.isDirectory()) await mkdir(target);
+    else await writeFile(target, '');
+    await mounter.bind(opened, target);
+    const shown = await open(target, pathOnly | constants.O_NOFOLLOW);
     const { dev, ino } = await shown.stat({ bigint: true }).finally(() => shown.close());
     if (dev === wanted.dev && ino === wanted.ino) return;
-    await mounter.unmount(place);
+    await mounter.unmount(target);
     throw new ConfigError(`subPath "${path}" changed while it was mounted`);
   });
 }
@@ -31,13 +31,12 @@ export function checkSubPath(path: string): void {
 }
 
 /**
- * Opens `path` below `root`, never following a link: each part is opened relative to the one before it. Directories that are
- * missing are made with the permissions of `root`, as the kubelet does; their group follows from its setgid bit. The
- * container that can write to the volume may change it at the same time: the handle stays on what was checked.
+ * Opens `path` below `root` without following a link: each part is opened relative to the one before it. Missing directories are made with
+ * the permissions of `root`, as with the kubelet. Containers may change the volume meanwhile: the handle stays on what was checked.
  */
 async function withSubPath(root: string, path: string, use: (opened: FileHandle) => Promise<void>): Promise<void> {
   checkSubPath(path);
-  // The way to the root is the node's own: links in it are followed.
+  // The path of the root belongs to the node: links in it are followed.
   let handle = await open(root, pathOnly);
   try {
     const mode = (await handle.stat()).mode & 0o2777;
@@ -53,23 +52,23 @@ async function withSubPath(root: string, path: string, use: (opened: FileHandle)
 }
 
 async function openBelow(parent: FileHandle, name: string, mode: number, whole: string): Promise<FileHandle> {
-  const place = `/proc/self/fd/${parent.fd}/${name}`;
+  const entry = `/proc/self/fd/${parent.fd}/${name}`;
   try {
-    return await openPart(place, whole);
+    return await openPart(entry, whole);
   } catch (error) {
-    // `..data` and the like are the agent's own to make.
+    // Names like `..data` are reserved for the agent.
     if (codeOf(error) !== 'ENOENT' || name.startsWith('..')) throw error;
   }
-  const made = await mkdir(place, { mode: 0o700 }).then(
+  const made = await mkdir(entry, { mode: 0o700 }).then(
     () => true,
     (error: unknown) => {
       if (codeOf(error) === 'EEXIST') return false;
       throw error;
     },
   );
-  const handle = await openPart(place, whole);
+  const handle = await openPart(entry, whole);
   try {
-    if (made) await giveMode(handle, mode);
+    if (made) await setMode(handle, mode);
     return handle;
   } catch (error) {
     await handle.close();
@@ -77,12 +76,12 @@ async function openBelow(parent: FileHandle, name: string, mode: number, whole: 
   }
 }
 
-/** Past the umask, by the descriptor; only of what can be the directory that was just made: the agent's own, and empty. */
-async function giveMode(handle: FileHandle, mode: number): Promise<void> {
-  const place = `/proc/self/fd/${handle.fd}`;
+/** Sets the mode past the umask, and only of a directory that can be the one just made: it belongs to the agent and is empty. */
+async function setMode(handle: FileHandle, mode: number): Promise<void> {
+  const path = `/proc/self/fd/${handle.fd}`;
   const found = await handle.stat();
-  if (!found.isDirectory() || found.uid !== process.getuid?.() || !(await isEmpty(place))) return;
-  await chmod(place, mode);
+  if (!found.isDirectory() || found.uid !== process.getuid?.() || !(await isEmpty(path))) return;
+  await chmod(path, mode);
 }
 
 async function isEmpty(directory: string): Promise<boolean> {
@@ -94,7 +93,7 @@ async function isEmpty(directory: string): Promise<boolean> {
   }
 }
 
-/** With O_PATH a link that is not followed is opened itself: told apart by what it is. */
+/** O_PATH with O_NOFOLLOW opens a link itself, which is then refused. */
 async function openPart(path: string, whole: string): Promise<FileHandle> {
   const handle = await open(path, pathOnly | constants.O_NOFOLLOW);
   if (!(await handle.stat()).isSymbolicLink()) return handle;

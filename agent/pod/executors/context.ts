@@ -64,7 +64,7 @@ export interface PodContext {
   resync(): void;
 }
 
-/** Does what the step says and records the result; it decides nothing. A step that throws is tried again. */
+/** Executes a step and records the result; it decides nothing. A step that throws is retried. */
 export type Executor<A extends Action> = (
   deps: ExecutorDeps,
   context: PodContext,
@@ -72,7 +72,7 @@ export type Executor<A extends Action> = (
   signal: AbortSignal,
 ) => Promise<void>;
 
-/** What the pod reads. */
+/** The pod with the objects and facts that it reads now. */
 export function environmentOf(
   deps: ExecutorDeps,
   { pod, memory }: PodContext,
@@ -89,7 +89,7 @@ export function specOf(pod: Pod, name: string): PodContainer['spec'] {
   return found.spec;
 }
 
-/** Undefined while nothing is known of this attempt. */
+/** Undefined when there is none of this attempt. */
 export function progressOf(context: PodContext, name: string, attempt: number): ContainerProgress | undefined {
   const progress = context.progress.containers.get(name);
   return progress?.attempt === attempt ? progress : undefined;

@@ -14,7 +14,7 @@ export function isImageName(image: string): boolean {
   return image.length <= 4096 && syntax.test(image);
 }
 
-/** `Always` when nothing is said and the tag is `latest` or absent, else `IfNotPresent`. */
+/** Default: `Always` when the tag is `latest` or absent, else `IfNotPresent`. */
 export function pullPolicy(container: Container): string {
   if (container.imagePullPolicy) return container.imagePullPolicy;
   const image = container.image ?? '';
@@ -22,13 +22,13 @@ export function pullPolicy(container: Container): string {
   return tag === 'latest' ? 'Always' : 'IfNotPresent';
 }
 
-/** The server that an image's name leads to. */
+/** The registry of an image. */
 export function serverOf(image: string): string {
   const [first = '', ...rest] = image.split('/');
   return rest.length > 0 && (/[.:]/.test(first) || first === 'localhost') ? first : defaultServer;
 }
 
-/** The credentials for the image among the pod's pull secrets, if any fits. */
+/** The credentials for the image among the pod's pull secrets. */
 export function credentialsFor(image: string, secrets: readonly Secret[]): RegistryAuth | undefined {
   const server = serverOf(image);
   for (const secret of secrets) {
@@ -49,7 +49,7 @@ interface DockerAuth {
   password?: string;
 }
 
-/** Secrets that are not what they say count as having no credentials: the registry's refusal says the rest. */
+/** A malformed Secret counts as without credentials: the registry's refusal shows it. */
 function dockerAuths(secret: Secret): Record<string, DockerAuth | null> {
   const text = secret.data?.['.dockerconfigjson'] ?? secret.data?.['.dockercfg'];
   if (!text) return {};

@@ -21,7 +21,7 @@ export const startContainer: Executor<'startContainer'> = async (deps, context, 
     return recordFailedStart(deps, context, state, error);
   }
   const now = deps.clock.now();
-  // The engine's event may have been faster than its answer.
+  // The engine's event may have arrived before its answer.
   if (context.container(id)?.state === 'created') {
     const seen = await deps.runtime.inspectContainer(id).catch(() => undefined);
     const started = seen ?? { ...state, state: 'running' as const, startedAt: now };
@@ -40,7 +40,7 @@ export const startContainer: Executor<'startContainer'> = async (deps, context, 
   }
 };
 
-/** Records a start that the engine refused as an exit. Throws the error when the engine was not there to refuse it. */
+/** Records a start that the engine refused as an exit. Throws other errors, such as that the engine does not answer. */
 function recordFailedStart(deps: ExecutorDeps, context: PodContext, state: ContainerState, error: unknown): void {
   if (!(error instanceof RuntimeError) || error.code === 'Unavailable' || error.code === 'NotFound') {
     context.resync();

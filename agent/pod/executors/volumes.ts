@@ -7,7 +7,7 @@ import { nextFailure } from './failure.ts';
 const backOff = { firstMs: 500, capMs: 30_000 };
 
 export const prepareVolumes: Executor<'prepareVolumes'> = async (deps, context, _args, signal) => {
-  // Read before the content is: what the volumes show then is as new as this, or newer.
+  // Read before the content, which is then of these inputs or of newer ones.
   const inputs = context.inputs;
   let failures: readonly VolumeFailure[];
   try {

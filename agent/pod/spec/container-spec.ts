@@ -9,14 +9,14 @@ import { resourcesLabel, resourcesText } from '../resources.ts';
 import { containerEnv, expand, newExpansion } from './env.ts';
 import type { RunAs } from './run-as.ts';
 
-/** Annotation of a pod that tells the fake runtime how its containers behave; handed on as a label. */
+/** Annotation with the behaviour of the pod's containers on the fake runtime, which gets it as a label. */
 const fakeAnnotation = 'coracle.fake';
 
-/** What the kernel takes as the share of a control group. */
+/** The kernel's bounds for the CPU shares of a cgroup. */
 const minShares = 2;
 const maxShares = 262_144;
 
-/** What one attempt of a container has besides its spec. */
+/** What the container of one attempt has besides its spec. */
 export interface ContainerAttempt {
   readonly attempt: number;
   readonly mounts: readonly Mount[];
@@ -25,7 +25,7 @@ export interface ContainerAttempt {
   readonly memoryCapacity: number;
 }
 
-/** What the runtime is to make of one container. Throws ConfigError. */
+/** The runtime's spec of a container. Throws ConfigError. */
 export function containerSpec(
   environment: PodEnvironment,
   container: Container,
@@ -79,7 +79,7 @@ export function cgroupResources(pod: Pod, container: Container, memoryCapacity: 
 }
 
 /**
- * Kubernetes, "Node out of memory behavior". A sidecar counts as asking for no less than each of the containers that it serves: it is not
+ * Kubernetes, "Node out of memory behavior". A sidecar's request counts as no less than the least of the app containers, so that it is not
  * killed before them (kubelet, `GetContainerOOMScoreAdjust`).
  */
 function oomScore({ spec }: Pod, container: Container, capacity: number): number {

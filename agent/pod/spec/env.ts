@@ -9,12 +9,12 @@ import {
 } from '../inputs.ts';
 
 /**
- * Characters that the variables of one container may expand to: more than the kernel takes of a program's arguments and environment
- * together (execve(2), a quarter of a stack of 8 MiB). Variables may refer to one another, so that each could be twice the one before.
+ * The most characters that the variables of one container may expand to: a quarter of a stack of 8 MiB, which execve(2) takes as arguments
+ * and environment. Variables may refer to one another, so that each could double the one before.
  */
 const maxExpanded = 2 * 1024 * 1024;
 
-/** What is left to expand to. */
+/** The budget of an expansion, in characters. */
 export interface Expansion {
   left: number;
 }
@@ -24,8 +24,8 @@ export function newExpansion(): Expansion {
 }
 
 /**
- * A container's environment: where the API server is, then envFrom, then env, later names win, `$(NAME)` expanded from what came before.
- * Throws ConfigError for what is missing and not optional.
+ * A container's environment: the API server, then envFrom, then env. Later names win; `$(NAME)` is expanded from earlier ones. Throws
+ * ConfigError for an object or key that is missing and not optional.
  */
 export function containerEnv(
   environment: PodEnvironment,
@@ -50,7 +50,7 @@ export function containerEnv(
   return [...env].map(([name, value]) => ({ name, value }));
 }
 
-/** The variables of the service default/kubernetes, as the kubelet gives them to every container (kubelet, `envvars.FromServices`). */
+/** The variables of the service default/kubernetes, which every container has (kubelet, `envvars.FromServices`). */
 function apiVariables({ kubernetes }: PodFacts): Array<[string, string]> {
   if (!kubernetes) return [];
   const { host } = kubernetes;
@@ -68,17 +68,17 @@ function apiVariables({ kubernetes }: PodFacts): Array<[string, string]> {
   ];
 }
 
-/** What names stand for. */
+/** Values by name. */
 interface Variables {
   get(name: string): string | undefined;
 }
 
 /**
- * Replaces `$(NAME)` by its value; a name that is not known stays as it is, `$$` is one `$`. A reference ends at the next `)`, whatever
- * is in it (kubelet, `expansion.Expand`). Throws ConfigError when nothing is left of the expansion, before the text is made.
+ * Replaces `$(NAME)` by its value, and `$$` by `$`; unknown names stay. A reference ends at the next `)` (kubelet, `expansion.Expand`).
+ * Throws ConfigError when the budget of the expansion is used up, before it makes the text.
  */
 export function expand(text: string, variables: Variables, expansion: Expansion): string {
-  // Behind the last `)` there is no reference: each `$(` that is looked at has its end, and is looked at once.
+  // There is no reference behind the last `)`. Before it every `$(` has an end, so that the expression takes linear time.
   const end = text.lastIndexOf(')') + 1;
   const head = text.slice(0, end).replace(/\$\$|\$\(([^)]*)\)/g, (match, name: string | undefined) => {
     if (name === undefined) return '$';
@@ -90,7 +90,7 @@ export function expand(text: string, variables: Variables, expansion: Expansion)
   return head + text.slice(end).replaceAll('$$', () => '$');
 }
 
-/** The same of a subPathExpr, where every name must have a value: the path would be another one without it, or the whole volume. */
+/** Expands a subPathExpr. Throws ConfigError for a name without a value, which would make it another path, or the whole volume. */
 export function expandSubPath(text: string, variables: Variables, expansion: Expansion): string {
   const missing = new Set<string>();
   const known = (name: string): string => {
@@ -157,7 +157,7 @@ function decode(base64: string): string {
   return Buffer.from(base64, 'base64').toString('utf8');
 }
 
-/** Keys that are no names of variables are left out, as Kubernetes does. */
+/** Keys that are not names of variables are skipped, as in Kubernetes. */
 function isEnvName(name: string): boolean {
   return /^[^=\s]+$/.test(name);
 }

@@ -1,6 +1,6 @@
 import type { Container, Pod } from '../../../shared/generated/types.ts';
 import { type Runtime, RuntimeError } from '../../runtime/runtime.ts';
-import { checkNonRoot, neededOfImage, type RunAs, runAs } from './run-as.ts';
+import { checkNonRoot, imageDependency, type RunAs, runAs } from './run-as.ts';
 
 /** The user that the container runs as, and the image where that depends on it. Throws ConfigError, RuntimeError. */
 export async function resolveRunAs(
@@ -9,8 +9,8 @@ export async function resolveRunAs(
   container: Container,
   signal: AbortSignal,
 ): Promise<{ runAs: RunAs; imageId?: string }> {
-  const needed = neededOfImage(pod, container);
-  if (needed === 'nothing') {
+  const dependency = imageDependency(pod, container);
+  if (dependency === 'nothing') {
     checkNonRoot(pod, container, '');
     return { runAs: runAs(pod, container, '', undefined) };
   }
@@ -19,6 +19,6 @@ export async function resolveRunAs(
   if (!found) throw new RuntimeError('ImageNotFound', `no such image: ${image}`);
   const { user = '', id } = found;
   checkNonRoot(pod, container, user);
-  const accounts = needed === 'accounts' ? await runtime.imageAccounts(id, signal) : undefined;
+  const accounts = dependency === 'accounts' ? await runtime.imageAccounts(id, signal) : undefined;
   return { runAs: runAs(pod, container, user, accounts), imageId: id };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PodSecurityContext, SecurityContext } from '../../../shared/generated/types.ts';
 import { container, makePod } from '../../../test/support/hollow-agent.ts';
-import { checkNonRoot, neededOfImage, runAs } from './run-as.ts';
+import { checkNonRoot, imageDependency, runAs } from './run-as.ts';
 
 const accounts = {
   passwd: 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/:/bin/sh\n\n# a comment\nnobody:x:65534:65534:::\n',
@@ -44,7 +44,7 @@ describe('a container that must not run as root', () => {
 describe('who a container runs as', () => {
   const as = (whole: PodSecurityContext, imageUser = '', own: SecurityContext = {}) => {
     const [pod, spec] = of(whole, own);
-    return runAs(pod, spec, imageUser, neededOfImage(pod, spec) === 'accounts' ? accounts : undefined);
+    return runAs(pod, spec, imageUser, imageDependency(pod, spec) === 'accounts' ? accounts : undefined);
   };
 
   it('is left to the image, or to the engine for a user alone, which knows its groups', () => {
@@ -147,7 +147,7 @@ describe('who a container runs as', () => {
   });
 
   it('asks the image only for what it has to', () => {
-    const needed = (whole: PodSecurityContext) => neededOfImage(...of(whole));
+    const needed = (whole: PodSecurityContext) => imageDependency(...of(whole));
     expect(needed({ runAsUser: 1 })).toBe('nothing');
     expect(needed({ runAsNonRoot: true, runAsUser: 1 })).toBe('nothing');
     expect(needed({ runAsNonRoot: true })).toBe('user');

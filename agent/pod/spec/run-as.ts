@@ -2,27 +2,27 @@ import type { Container, Pod } from '../../../shared/generated/types.ts';
 import type { AccountFiles } from '../../runtime/runtime.ts';
 import { ConfigError } from '../inputs.ts';
 
-/** Who a container's process is. */
+/** The user and groups of a container's process. */
 export interface RunAs {
   /** `UID`, `UID:GID`; absent: as the image says. */
   readonly user?: string;
-  /** Besides those that the image's group file gives when `user` names no group. */
+  /** In addition to those of the image's group file, which apply when `user` has no group. */
   readonly supplementalGroups: readonly number[];
 }
 
-/** What is to be known of the image before the container can be made: which user it names, or its account files as well. */
-export function neededOfImage(pod: Pod, container: Container): 'nothing' | 'user' | 'accounts' {
-  const { runAsUser, runAsGroup, runAsNonRoot, policy } = wantedOf(pod, container);
+/** What the user of the container depends on: nothing of the image, its user, or its account files as well. */
+export function imageDependency(pod: Pod, container: Container): 'nothing' | 'user' | 'accounts' {
+  const { runAsUser, runAsGroup, runAsNonRoot, policy } = securityOf(pod, container);
   if (runAsGroup !== undefined || policy === 'Strict') return 'accounts';
   return runAsNonRoot && runAsUser === undefined ? 'user' : 'nothing';
 }
 
 /**
- * Throws ConfigError, in the kubelet's words, when the container must not run as root and would, or may. `imageUser`: what the
- * image says, `USER[:GROUP]`, empty for root.
+ * Throws ConfigError, in the kubelet's words, when the container must not run as root and would, or could. `imageUser`: the user of the
+ * image, `USER[:GROUP]`, empty for root.
  */
 export function checkNonRoot(pod: Pod, container: Container, imageUser: string): void {
-  const { runAsUser, runAsNonRoot } = wantedOf(pod, container);
+  const { runAsUser, runAsNonRoot } = securityOf(pod, container);
   if (!runAsNonRoot) return;
   const { name, namespace = '', uid } = pod.metadata;
   const who = `(pod: "${name}_${namespace}(${uid})", container: ${container.name})`;
@@ -40,11 +40,11 @@ export function checkNonRoot(pod: Pod, container: Container, imageUser: string):
 }
 
 /**
- * Who the container runs as. The engine finds the groups of a user in the image's group file, but not when it is told a group:
- * then they are read from `accounts`, and kept unless the policy is Strict. Throws ConfigError for a name that the image does not know.
+ * The user and groups of the container. The engine adds the user's groups of the image's group file unless it is given a group; then they
+ * are added here from `accounts`, except with the policy Strict. Throws ConfigError for a name that the image does not have.
  */
 export function runAs(pod: Pod, container: Container, imageUser: string, accounts: AccountFiles | undefined): RunAs {
-  const { runAsUser, runAsGroup, policy, groups } = wantedOf(pod, container);
+  const { runAsUser, runAsGroup, policy, groups } = securityOf(pod, container);
   if (!accounts) {
     return { ...(runAsUser === undefined ? {} : { user: String(runAsUser) }), supplementalGroups: groups };
   }
@@ -59,14 +59,14 @@ export function runAs(pod: Pod, container: Container, imageUser: string, account
   return { user: `${uid}:${gid}`, supplementalGroups: [...new Set([...ofImage, ...groups])] };
 }
 
-function wantedOf(pod: Pod, { securityContext: own = {} }: Container) {
-  const whole = pod.spec.securityContext ?? {};
-  const groups = [...(whole.supplementalGroups ?? []), ...(whole.fsGroup === undefined ? [] : [whole.fsGroup])];
+function securityOf(pod: Pod, { securityContext: ofContainer = {} }: Container) {
+  const ofPod = pod.spec.securityContext ?? {};
+  const groups = [...(ofPod.supplementalGroups ?? []), ...(ofPod.fsGroup === undefined ? [] : [ofPod.fsGroup])];
   return {
-    runAsUser: own.runAsUser ?? whole.runAsUser,
-    runAsGroup: own.runAsGroup ?? whole.runAsGroup,
-    runAsNonRoot: own.runAsNonRoot ?? whole.runAsNonRoot,
-    policy: whole.supplementalGroupsPolicy ?? 'Merge',
+    runAsUser: ofContainer.runAsUser ?? ofPod.runAsUser,
+    runAsGroup: ofContainer.runAsGroup ?? ofPod.runAsGroup,
+    runAsNonRoot: ofContainer.runAsNonRoot ?? ofPod.runAsNonRoot,
+    policy: ofPod.supplementalGroupsPolicy ?? 'Merge',
     groups: [...new Set(groups)],
   };
 }
@@ -78,8 +78,8 @@ interface Account {
 }
 
 /**
- * An entry of passwd(5), by its name or number. A number is never the name of an account: an image could give it another uid. An entry
- * whose ids are no numbers is passed over.
+ * An entry of passwd(5), by its name or uid. A number is never taken as a name, to which an image could give another uid. Entries whose ids
+ * are not numbers are skipped.
  */
 function accountOf(user: string, passwd: string): Account | undefined {
   const number = idOf(user);
@@ -101,7 +101,7 @@ function groupIdOf(group: string, file: string): number {
   throw new ConfigError(`unable to find group ${group}: no matching entries in group file`);
 }
 
-/** The groups of group(5) that name the user as a member. */
+/** The groups of group(5) that have the user as a member. */
 function groupsWith(user: string, file: string): number[] {
   return entries(file).flatMap(([, , gid = '', members = '']) => {
     const number = idOf(gid);
@@ -116,7 +116,7 @@ function entries(file: string): string[][] {
     .map((line) => line.trim().split(':'));
 }
 
-/** A number as the engine reads one, sign and leading zeros included. */
+/** Parses a number as the engine does, with a sign and leading zeros. */
 function idOf(text: string): number | undefined {
   return /^[+-]?\d+$/.test(text) ? Number(text) : undefined;
 }

@@ -3,7 +3,7 @@ import type { HostPort, SandboxSpec } from '../../runtime/runtime.ts';
 import { podRef } from '../pod-ref.ts';
 import { fullHostname, hostnameOf } from './hostname.ts';
 
-/** What the runtime is to make of the pod's sandbox. Throws ConfigError. */
+/** The runtime's spec of the pod's sandbox. Throws ConfigError. */
 export function sandboxSpec(
   pod: Pod,
   attempt: number,

@@ -9,7 +9,7 @@ export const downwardAPI: VolumeSource<DownwardAPIVolumeSource> = projectedSourc
     new Map(downwardApiFiles(source, defaultMode, environment)),
 });
 
-/** Throws ConfigError for a field, container or resource that there is not. */
+/** Throws ConfigError for a field, container or resource that does not exist. */
 export function downwardApiFiles(
   { items = [] }: DownwardAPIProjection,
   mode: number,

@@ -25,7 +25,7 @@ async function makeEmptyDir(
   const group = spec.securityContext?.fsGroup;
   const mode = group === undefined ? 0o777 : 0o2777;
   if (!(await stat(path).catch(ifMissing(undefined)))) {
-    // Under another name first: a directory of the volume's name has its group and mode.
+    // Renamed when it is complete: a directory of the final name has its group and mode.
     const fresh = join(dirname(path), `.${basename(path)}`);
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { mode: 0o700 });

@@ -11,7 +11,7 @@ export const hostPath: VolumeSource<HostPathVolumeSource> = {
   location: ({ path }) => normalize(path),
 };
 
-/** What each type of hostPath asks for: a test of what is there, and what is made when nothing is. */
+/** By type: the required kind of file, and what is made when the path does not exist. */
 const types: Record<string, { is?: (stats: Stats) => boolean; what: string; make?: 'directory' | 'file' }> = {
   '': { what: 'anything', make: 'directory' },
   Directory: { is: (stats) => stats.isDirectory(), what: 'a directory' },

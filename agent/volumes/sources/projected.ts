@@ -32,7 +32,7 @@ function filesOf(
   ];
 }
 
-/** No file where the pod goes without the token. Throws ConfigError when the node gives pods no tokens, and TokenError. */
+/** Empty when the pod starts without its token. Throws TokenError, and ConfigError on a node that has no tokens for pods. */
 function tokenFile(
   projection: ServiceAccountTokenProjection,
   mode: number,
