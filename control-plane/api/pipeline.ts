@@ -58,7 +58,7 @@ export class Pipeline implements Api {
     const request = this.#request(context, target);
     const { def } = request;
     this.#core.authorize(context, 'get', attributesOf(request));
-    if (def.verbs) return getUnstored(request, this.#handlers[def.kind as Kind]);
+    if (def.verbs) return getUnstored(request, this.#handlers[def.id]);
     const object = await getObject(request, target.resourceVersion);
     const { subresource } = target;
     const handler = this.#handler(def, subresource);
@@ -73,7 +73,7 @@ export class Pipeline implements Api {
   async list(context: RequestContext, query: ListQuery): Promise<ListPage> {
     const request = this.#request(context, query);
     const { def } = request;
-    if (def.verbs) return listUnstored(request, this.#handlers[def.kind as Kind], query);
+    if (def.verbs) return listUnstored(request, this.#handlers[def.id], query);
     return pageAs(def, await listObjects(request, query));
   }
 
@@ -94,7 +94,7 @@ export class Pipeline implements Api {
     const request = this.#request(context, target, options);
     const { def, subresource } = request;
     if (!subresource) {
-      if (def.verbs) return createUnstored(request, this.#handlers[def.kind as Kind], object);
+      if (def.verbs) return createUnstored(request, this.#handlers[def.id], object);
       return resultAs(def, await createObject(request, object));
     }
     if (!target.name) throw badRequest(`a name is needed to create a ${subresource}`);
@@ -199,7 +199,7 @@ export class Pipeline implements Api {
 
   /** Undefined for the object itself, and for its parts. */
   #handler(def: KindDef, subresource: Subresource | undefined): SubresourceHandler | undefined {
-    return subresource && this.#subresources[def.kind as Kind]?.[subresource];
+    return subresource && this.#subresources[def.id]?.[subresource];
   }
 }
 

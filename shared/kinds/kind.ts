@@ -70,6 +70,11 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   /** Cross-field rules. Push one cause a fault: `{ field, reason, message }`, in Kubernetes' words. */
   validate?(object: T, causes: StatusCause[]): void;
   validateUpdate?(object: T, old: T, causes: StatusCause[]): void;
+  /**
+   * What Kubernetes 1.32 tells a client about a valid object that it creates, or makes of `old`: deprecated fields, and values that are
+   * hardly meant. In Kubernetes' words; none of internal fields and feature gates.
+   */
+  warnings?(object: T, old?: T): string[];
   /** What happens when only a part of the object is written, by the subresource that is that part. */
   readonly parts?: Partial<Record<Subresource, PartStrategy<T>>>;
   /**

@@ -1,4 +1,3 @@
-import type { Kind } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { Guard, Txn, TxnResult, Write } from '../../store/store.ts';
@@ -80,7 +79,7 @@ function contributionsOf(core: WriteCore, { identity }: RequestContext, write: O
   const { def, before, after, observed } = write;
   let parts: Contribution[] | undefined;
   for (const { kinds, contribute } of core.writeHooks) {
-    if (kinds && !kinds.includes(def.kind as Kind)) continue;
+    if (kinds && !kinds.includes(def.id)) continue;
     const part = contribute({ identity, def, before: before?.object, after }, observed);
     if (!part) continue;
     parts ??= [];

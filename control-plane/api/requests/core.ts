@@ -77,9 +77,9 @@ export class Core {
   }
 
   /** What the cache holds; it may lag behind the store. */
-  cached(entry: KindEntry, namespace: string | undefined, name: string): State | undefined {
+  cached(entry: Pick<KindDef, 'id' | 'namespaced'>, namespace: string | undefined, name: string): State | undefined {
     const key = entry.namespaced && namespace ? `${namespace}/${name}` : name;
-    const object: KubeObject | undefined = this.cache.get(entry.kind as Kind, key);
+    const object: KubeObject | undefined = this.cache.get(entry.id, key);
     return object && { object, revision: Number(object.metadata.resourceVersion) };
   }
 

@@ -2,7 +2,6 @@ import { formatTime } from '../../../shared/clock.ts';
 import { isApiError } from '../../../shared/errors.ts';
 import type { ObjectMeta } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
-import { warningsOf } from '../../../shared/kinds/warnings/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { nameSuffix, uuid } from '../../../shared/random.ts';
 import { objectKey } from '../../store/keys.ts';
@@ -63,7 +62,7 @@ export async function createObject(
   if (prefix) def.strategy.nameGenerated?.(draft);
   def.strategy.prepareCreate?.(draft);
   checkCreate(served, draft);
-  warnings.push(...warningsOf(def.kind, draft));
+  warnings.push(...(def.strategy.warnings?.(draft) ?? []));
   if (def.inert) warnings.push(inertWarning(def.kind, def.inert));
   const validating = core.admission.validate(admission, draft);
   if (validating) await validating;

@@ -1,4 +1,3 @@
-import { warningsOf } from '../../../shared/kinds/warnings/index.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { objectKey } from '../../store/keys.ts';
 import { admissionOf } from './admission.ts';
@@ -87,7 +86,7 @@ export async function guardedUpdate(
       // A write that takes the last finalizer off answers the object without it, as in Kubernetes.
       if (!object) return { object: change.type === 'put' ? change.object : state.object, removed: true };
       if (admit === 'update' && !subresource) {
-        context.warnings.push(...warningsOf(def.kind, object, state.object));
+        context.warnings.push(...(def.strategy.warnings?.(object, state.object) ?? []));
       }
       // Its metadata may still be that of the object it came from, which is shared.
       if (!dryRun) object.metadata = { ...object.metadata, resourceVersion: String(revision) };

@@ -1,6 +1,5 @@
 import { aside } from '../../../shared/aside.ts';
 import { ApiError, isApiError } from '../../../shared/errors.ts';
-import type { Kind } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KindEntry } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
@@ -115,7 +114,7 @@ async function pageOfCache(
     const object = core.cached(def, namespace, name)?.object;
     return { items: object && selection.matches(object) ? [object] : [], resourceVersion };
   }
-  const all: readonly KubeObject[] = cache.list(def.kind as Kind, namespace);
+  const all: readonly KubeObject[] = cache.list(def.id, namespace);
   if (limit === undefined && !selection.selects) return { items: all, resourceVersion };
   const items: KubeObject[] = [];
   let bytes = 0;

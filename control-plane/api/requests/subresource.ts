@@ -1,5 +1,4 @@
-import type { Kind } from '../../../shared/generated/types.ts';
-import type { KindDef } from '../../../shared/kinds/kind.ts';
+import type { KindDef, KindId } from '../../../shared/kinds/kind.ts';
 import type { Subresource } from '../../../shared/kinds/table.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { ConnectQuery, LogQuery, PatchBody, PodStream, ProxyTarget, WriteResult } from '../api.ts';
@@ -23,4 +22,4 @@ export type ConnectVerb = 'create' | 'get';
 export type SubresourceHandlers = { readonly [S in Subresource]?: SubresourceHandler };
 
 /** By kind. */
-export type SubresourceTable = { readonly [K in Kind]?: SubresourceHandlers };
+export type SubresourceTable = { readonly [K in KindId]?: SubresourceHandlers };

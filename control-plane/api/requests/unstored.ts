@@ -1,4 +1,5 @@
-import type { Kind, Status } from '../../../shared/generated/types.ts';
+import type { Status } from '../../../shared/generated/types.ts';
+import type { KindId } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { ListPage, ListQuery, WriteResult } from '../api.ts';
 import { checkCreate, decodeBody } from './decode.ts';
@@ -20,7 +21,7 @@ export interface KindHandler {
   get?(request: ObjectRequest): Promise<KubeObject>;
 }
 
-export type KindHandlers = { readonly [K in Kind]?: KindHandler };
+export type KindHandlers = { readonly [K in KindId]?: KindHandler };
 
 export async function createUnstored(
   request: WriteRequest,

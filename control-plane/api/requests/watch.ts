@@ -51,7 +51,7 @@ async function* follow(
   let seen = 0;
   let sent = from === 'initial' ? 0 : from;
   try {
-    for await (const batch of cache.subscribe({ kinds: [def.kind as Kind], from }, {}, signal)) {
+    for await (const batch of cache.subscribe({ kinds: [def.id], from }, {}, signal)) {
       if (filtered > filterBytes) {
         filtered = 0;
         await aside();

@@ -1,5 +1,4 @@
-import type { Kind } from '../../../shared/generated/types.ts';
-import type { KindDef } from '../../../shared/kinds/kind.ts';
+import type { KindDef, KindId } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { Guard, Item, Write } from '../../store/store.ts';
 import type { Identity } from '../auth/identity.ts';
@@ -21,7 +20,7 @@ export interface ObjectChange {
  */
 export interface WriteHook {
   /** Absent: all kinds. */
-  readonly kinds?: readonly Kind[];
+  readonly kinds?: readonly KindId[];
   /** Called before each transaction of a write. `observed`: what earlier ones showed. Throws ApiError to refuse the write. */
   contribute(change: ObjectChange, observed: Observed): Contribution | undefined;
 }

@@ -1,4 +1,3 @@
-import type { Kind } from '../../../shared/generated/types.ts';
 import type { FairGate } from '../chain/fairness/gate.ts';
 import { flag } from './request-info/parameters.ts';
 import type { Route } from './request-info/route.ts';
@@ -13,5 +12,5 @@ export function seatsOf(gate: Pick<FairGate, 'listWidth'>, method: string, route
   if (flag(route.query, 'watch')) return 1;
   const { def, namespace } = route.resource;
   const limit = Number(route.query.get('limit') ?? 0);
-  return gate.listWidth(def.stored.kind as Kind, namespace, limit > 0 ? limit : undefined);
+  return gate.listWidth(def.id, namespace, limit > 0 ? limit : undefined);
 }

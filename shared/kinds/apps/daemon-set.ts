@@ -7,6 +7,7 @@ import type { Behaviour, Column } from '../kind.ts';
 import { isZero, validateAtMost100Percent, validateIntOrPercent } from '../rules/int-or-percent.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
 import { validateWorkload } from '../rules/workload.ts';
+import { templateWarnings } from '../warnings/workloads.ts';
 
 export const daemonSet: Behaviour<DaemonSet> = {
   nameFormat: isDnsSubdomain,
@@ -41,6 +42,7 @@ export const daemonSet: Behaviour<DaemonSet> = {
       if (spec.updateStrategy) validateStrategy(spec.updateStrategy, causes);
       validateWorkload(spec, 'DaemonSet', causes);
     },
+    warnings: ({ metadata, spec }, old) => templateWarnings(metadata, old, spec.template, 'spec.template'),
   },
 };
 

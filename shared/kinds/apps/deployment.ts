@@ -7,6 +7,7 @@ import type { Behaviour, Column } from '../kind.ts';
 import { isZero, validateAtMost100Percent, validateIntOrPercent } from '../rules/int-or-percent.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
 import { validateWorkload } from '../rules/workload.ts';
+import { nameWarnings, templateWarnings } from '../warnings/workloads.ts';
 
 export const deployment: Behaviour<Deployment> = {
   nameFormat: isDnsSubdomain,
@@ -47,6 +48,10 @@ export const deployment: Behaviour<Deployment> = {
         causes.push(invalid('spec.progressDeadlineSeconds', deadline, 'must be greater than minReadySeconds'));
       }
     },
+    warnings: ({ metadata, spec }, old) => [
+      ...nameWarnings(metadata.name, old),
+      ...templateWarnings(metadata, old, spec.template, 'spec.template'),
+    ],
   },
 };
 

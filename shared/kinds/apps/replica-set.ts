@@ -5,6 +5,7 @@ import { ageColumn, count, nameColumn, templateColumns, wide } from '../columns/
 import type { Behaviour, Column } from '../kind.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
 import { validateWorkload } from '../rules/workload.ts';
+import { nameWarnings, templateWarnings } from '../warnings/workloads.ts';
 
 export const replicaSet: Behaviour<ReplicaSet> = {
   nameFormat: isDnsSubdomain,
@@ -27,5 +28,9 @@ export const replicaSet: Behaviour<ReplicaSet> = {
     validate({ spec }, causes) {
       validateWorkload(spec, 'ReplicaSet', causes);
     },
+    warnings: ({ metadata, spec }, old) => [
+      ...nameWarnings(metadata.name, old),
+      ...templateWarnings(metadata, old, spec.template, 'spec.template'),
+    ],
   },
 };

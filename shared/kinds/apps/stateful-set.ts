@@ -16,6 +16,8 @@ import { validateAnnotations, validateLabels } from '../rules/metadata.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
 import { validateRunsForEver } from '../rules/pod-validation.ts';
 import { validateSelector } from '../rules/workload.ts';
+import { claimSizeWarnings } from '../warnings/amounts.ts';
+import { templateWarnings } from '../warnings/workloads.ts';
 
 const retentions = ['Delete', 'Retain'];
 /** What may change after creation. */
@@ -68,6 +70,7 @@ export const statefulSet: Behaviour<StatefulSet> = {
         "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
       causes.push(forbidden('spec', why));
     },
+    warnings: statefulSetWarnings,
   },
 };
 
@@ -114,4 +117,17 @@ function fixedPart(spec: StatefulSetSpec): Partial<StatefulSetSpec> {
   const rest = { ...spec };
   for (const field of changeable) delete rest[field];
   return rest;
+}
+
+function statefulSetWarnings({ metadata, spec }: StatefulSet, old: StatefulSet | undefined): string[] {
+  const claims = (spec.volumeClaimTemplates ?? []).flatMap((claim, index) => {
+    const field = `spec.volumeClaimTemplates[${index}]${old ? '.Spec' : ''}`;
+    return claim.spec ? claimSizeWarnings(claim.spec, field) : [];
+  });
+  const forever = 'a negative value retains all historical revisions; a value >= 0 is recommended';
+  return [
+    ...templateWarnings(metadata, old, spec.template, 'spec.template'),
+    ...claims,
+    ...((spec.revisionHistoryLimit ?? 0) < 0 ? [`spec.revisionHistoryLimit: ${forever}`] : []),
+  ];
 }

@@ -8,6 +8,7 @@ import type { Behaviour, Column } from '../kind.ts';
 import { scheduleFault } from '../rules/cron-schedule.ts';
 import { validateJobSpec } from '../rules/job-validation.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
+import { jobWarnings, nameWarnings } from '../warnings/workloads.ts';
 
 /** A job's name is its cron job's and eleven characters more. */
 const maxName = 52;
@@ -46,6 +47,10 @@ export const cronJob: Behaviour<CronJob> = {
       }
       if (spec) validateSpec(spec, causes);
     },
+    warnings: ({ metadata, spec }, old) => [
+      ...nameWarnings(metadata.name, old),
+      ...jobWarnings(metadata, old, spec.jobTemplate?.spec, 'spec.jobTemplate.spec'),
+    ],
   },
 };
 

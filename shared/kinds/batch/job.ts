@@ -8,6 +8,7 @@ import { ageColumn, nameColumn, templateColumns, text, wide } from '../columns/c
 import type { Behaviour, Column } from '../kind.ts';
 import { validateJobSpec, validateJobWorkload } from '../rules/job-validation.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
+import { jobWarnings, nameWarnings } from '../warnings/workloads.ts';
 
 /** The labels by which a job finds its pods, and older clients look for them. */
 const uidLabels = ['batch.kubernetes.io/controller-uid', 'controller-uid'] as const;
@@ -61,6 +62,10 @@ export const job: Behaviour<Job> = {
       validateJobWorkload(spec, causes);
     },
     validateUpdate: validateUpdate,
+    warnings: ({ metadata, spec }, old) => [
+      ...nameWarnings(metadata.name, old),
+      ...jobWarnings(metadata, old, spec, 'spec'),
+    ],
   },
 };
 

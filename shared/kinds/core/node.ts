@@ -61,6 +61,7 @@ export const node: Behaviour<Node> = {
         },
       },
     },
+    warnings: nodeWarnings,
   },
 };
 
@@ -86,4 +87,11 @@ function nodeRoles({ metadata }: Node): string {
 
 function addressOf({ status }: Node, type: string): string {
   return status?.addresses?.find((address) => address.type === type)?.address ?? '<none>';
+}
+
+function nodeWarnings({ spec }: Node): string[] {
+  return [
+    ...(spec?.configSource ? ['spec.configSource: the feature is removed'] : []),
+    ...(spec?.externalID ? ['spec.externalID: this field is deprecated, and is unused by Kubernetes'] : []),
+  ];
 }

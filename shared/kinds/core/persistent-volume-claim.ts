@@ -6,9 +6,8 @@ import { isDnsSubdomain } from '../../schema/formats.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { defaultClaimSpec, formatAccessModes, validateClaimSpec } from '../rules/claim-spec.ts';
-
-/** Names the class of claims that are older than the field for it. */
-const classAnnotation = 'volume.beta.kubernetes.io/storage-class';
+import { claimSizeWarnings } from '../warnings/amounts.ts';
+import { classAdvice, classAnnotation } from '../warnings/class-annotation.ts';
 
 export const persistentVolumeClaim: Behaviour<PersistentVolumeClaim> = {
   nameFormat: isDnsSubdomain,
@@ -64,6 +63,10 @@ export const persistentVolumeClaim: Behaviour<PersistentVolumeClaim> = {
         causes.push(forbidden('spec.resources.requests.storage', 'field can not be less than status.capacity'));
       }
     },
+    warnings: ({ metadata, spec }) => [
+      ...(metadata.annotations?.[classAnnotation] === undefined ? [] : [classAdvice]),
+      ...claimSizeWarnings(spec, 'spec'),
+    ],
   },
 };
 

@@ -13,8 +13,9 @@ import {
   validateStorageClassName,
   validateVolumeMode,
 } from '../rules/claim-spec.ts';
+import { classAdvice, classAnnotation } from '../warnings/class-annotation.ts';
+import { termWarnings } from '../warnings/node-labels.ts';
 
-const classAnnotation = 'volume.beta.kubernetes.io/storage-class';
 /** Where a volume can lie: one field each. */
 const sources = Object.keys(messages['k8s.io.api.core.v1.PersistentVolumeSource']?.fields ?? {});
 
@@ -74,6 +75,7 @@ export const persistentVolume: Behaviour<PersistentVolume> = {
         causes.push(invalid('spec.nodeAffinity', spec.nodeAffinity ?? null, 'field is immutable'));
       }
     },
+    warnings: volumeWarnings,
   },
 };
 
@@ -108,4 +110,38 @@ function validateSpec(spec: PersistentVolumeSpec, causes: StatusCause[]): void {
 
 function sourceOf(spec: PersistentVolumeSpec): Record<string, unknown> {
   return Object.fromEntries(Object.entries(spec).filter(([name]) => sources.includes(name)));
+}
+
+function volumeWarnings({ metadata, spec }: PersistentVolume): string[] {
+  const found: string[] = [];
+  const mountOptions = 'volume.beta.kubernetes.io/mount-options';
+  if (metadata.annotations?.[classAnnotation] !== undefined) found.push(classAdvice);
+  if (metadata.annotations?.[mountOptions] !== undefined) {
+    const advice = 'deprecated since v1.31; use "mountOptions" attribute instead';
+    found.push(`metadata.annotations[${mountOptions}]: ${advice}`);
+  }
+  if (spec.persistentVolumeReclaimPolicy === 'Recycle') {
+    const advice =
+      'The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.';
+    found.push(`spec.persistentVolumeReclaimPolicy: ${advice}`);
+  }
+  for (const [index, term] of (spec.nodeAffinity?.required?.nodeSelectorTerms ?? []).entries()) {
+    found.push(...termWarnings(term, `spec.nodeAffinity.required.nodeSelectorTerms[${index}]`));
+  }
+  const sources: readonly (readonly [keyof typeof spec, string, string])[] = [
+    ['cephfs', 'v1.28', 'v1.31+'],
+    ['photonPersistentDisk', 'v1.11', 'v1.16+'],
+    ['scaleIO', 'v1.16', 'v1.22+'],
+    ['storageos', 'v1.22', 'v1.25+'],
+    ['glusterfs', 'v1.25', 'v1.26+'],
+    ['flocker', 'v1.22', 'v1.25+'],
+    ['quobyte', 'v1.22', 'v1.25+'],
+    ['rbd', 'v1.28', 'v1.31+'],
+  ];
+  const source = sources.find(([name]) => spec[name] !== undefined);
+  if (source) {
+    const [name, since, until] = source;
+    found.push(`spec.${name === 'storageos' ? 'storageOS' : name}: deprecated in ${since}, non-functional in ${until}`);
+  }
+  return found;
 }

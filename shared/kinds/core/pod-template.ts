@@ -4,6 +4,7 @@ import { formatLabels, nameColumn, templateColumns, text } from '../columns/colu
 import type { Behaviour, Column } from '../kind.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
 import { validatePodTemplate } from '../rules/pod-validation.ts';
+import { templateWarnings } from '../warnings/workloads.ts';
 
 export const podTemplate: Behaviour<PodTemplate> = {
   nameFormat: isDnsSubdomain,
@@ -23,5 +24,6 @@ export const podTemplate: Behaviour<PodTemplate> = {
     validate({ template }, causes) {
       if (template) validatePodTemplate(template, 'template', '', causes);
     },
+    warnings: ({ metadata, template }, old) => templateWarnings(metadata, old, template, 'template'),
   },
 };

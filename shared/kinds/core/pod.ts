@@ -11,6 +11,8 @@ import { addDefaultTolerations, defaultPod } from '../rules/pod-defaults.ts';
 import { resize } from '../rules/pod-resize.ts';
 import { validatePodUpdate } from '../rules/pod-update.ts';
 import { validatePodSpec } from '../rules/pod-validation.ts';
+import { podWarnings } from '../warnings/pod-warnings.ts';
+import { nameWarnings } from '../warnings/workloads.ts';
 
 export const pod: Behaviour<Pod> = {
   nameFormat: isDnsSubdomain,
@@ -59,6 +61,11 @@ export const pod: Behaviour<Pod> = {
         if (!object.spec.nodeName || isPodTerminal(object)) return undefined;
         return Math.max(0, object.spec.terminationGracePeriodSeconds ?? 30);
       },
+    },
+    warnings({ metadata, spec }, old) {
+      if (old) return [];
+      const names = nameWarnings(metadata.name, old, "this is used in the Pod's hostname");
+      return [...names, ...podWarnings(metadata, spec)];
     },
   },
 };

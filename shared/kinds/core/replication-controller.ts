@@ -8,6 +8,7 @@ import { validateLabels } from '../rules/metadata.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
 import { validatePodTemplate } from '../rules/pod-validation.ts';
 import { validateMatch } from '../rules/workload.ts';
+import { nameWarnings, templateWarnings } from '../warnings/workloads.ts';
 
 export const replicationController: Behaviour<ReplicationController> = {
   nameFormat: isDnsSubdomain,
@@ -43,5 +44,9 @@ export const replicationController: Behaviour<ReplicationController> = {
       }
       if (template) validatePodTemplate(template, 'spec.template', 'ReplicationController', causes);
     },
+    warnings: ({ metadata, spec }, old) => [
+      ...nameWarnings(metadata.name, old),
+      ...templateWarnings(metadata, old, spec.template, 'spec.template'),
+    ],
   },
 };

@@ -4,6 +4,7 @@ import { isDnsSubdomain } from '../../schema/formats.ts';
 import { ageColumn, count, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { validateData, validateFrozen } from '../rules/data-validation.ts';
+import { keyPairFault } from '../warnings/key-pair.ts';
 
 const accountAnnotation = 'kubernetes.io/service-account.name';
 
@@ -37,6 +38,7 @@ export const secret: Behaviour<Secret> = {
       validateType(object, causes);
     },
     validateUpdate: validateFrozen,
+    warnings: secretWarnings,
   },
 };
 
@@ -62,4 +64,11 @@ function isJson(value: string): boolean {
   } catch {
     return false;
   }
+}
+
+function secretWarnings({ type, data = {} }: Secret): string[] {
+  if (type !== 'kubernetes.io/tls') return [];
+  const text = (key: string): string => Buffer.from(data[key] ?? '', 'base64').toString('latin1');
+  const fault = keyPairFault(text('tls.crt'), text('tls.key'));
+  return fault ? [fault] : [];
 }

@@ -56,6 +56,7 @@ export const service: Behaviour<Service> = {
     },
     validate: validateService,
     validateUpdate: validateServiceUpdate,
+    warnings: serviceWarnings,
   },
 };
 
@@ -169,4 +170,25 @@ function formatPorts(ports: readonly ServicePort[]): string {
 
 function sameList(one: readonly string[] = [], other: readonly string[] = []): boolean {
   return one.length === other.length && one.every((item, index) => item === other[index]);
+}
+
+function serviceWarnings({ metadata, spec }: Service): string[] {
+  const found: string[] = [];
+  const hints = 'service.kubernetes.io/topology-aware-hints';
+  if (metadata.annotations?.[hints] !== undefined) {
+    found.push(`annotation ${hints} is deprecated, please use service.kubernetes.io/topology-mode instead`);
+  }
+  if (spec.type === 'ClusterIP' && spec.clusterIP === 'None') {
+    const ignored = 'is ignored for headless services';
+    if (spec.loadBalancerIP) found.push(`spec.loadBalancerIP ${ignored}`);
+    if (spec.externalIPs?.length) found.push(`spec.externalIPs ${ignored}`);
+    if (spec.sessionAffinity !== 'None') found.push(`spec.SessionAffinity ${ignored}`);
+  }
+  if (spec.type === 'ExternalName' && spec.externalIPs?.length) {
+    found.push('spec.externalIPs is ignored when spec.type is "ExternalName"');
+  }
+  if (spec.type !== 'ExternalName' && spec.externalName) {
+    found.push('spec.externalName is ignored when spec.type is not "ExternalName"');
+  }
+  return found;
 }

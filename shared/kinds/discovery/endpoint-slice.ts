@@ -32,6 +32,8 @@ export const endpointSlice: Behaviour<EndpointSlice> = {
       }
       validatePorts(ports, causes);
     },
+    warnings: ({ addressType }, old) =>
+      addressType === 'FQDN' && !old ? ['spec.addressType: FQDN endpoints are deprecated'] : [],
   },
 };
 

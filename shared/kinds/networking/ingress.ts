@@ -74,6 +74,7 @@ export const ingress: Behaviour<Ingress> = {
         },
       },
     },
+    warnings: ingressWarnings,
   },
 };
 
@@ -195,4 +196,10 @@ function formatHosts(rules: readonly IngressRule[]): string {
   if (hosts.length === 0) return '*';
   const list = hosts.slice(0, maxHosts).join(',');
   return hosts.length > maxHosts ? `${list} + ${hosts.length - maxHosts} more...` : list;
+}
+
+function ingressWarnings({ metadata, spec }: Ingress, old: Ingress | undefined): string[] {
+  const annotation = 'kubernetes.io/ingress.class';
+  if (old || metadata.annotations?.[annotation] === undefined || spec.ingressClassName !== undefined) return [];
+  return [`annotation "${annotation}" is deprecated, please use 'spec.ingressClassName' instead`];
 }

@@ -5,6 +5,7 @@ import type { Behaviour, Column } from '../kind.ts';
 import { validateLabels } from '../rules/metadata.ts';
 import { validateAmounts } from '../rules/resource-validation.ts';
 import { validateTolerations } from '../rules/scheduling-validation.ts';
+import { labelAdvice } from '../warnings/node-labels.ts';
 
 export const runtimeClass: Behaviour<RuntimeClass> = {
   nameFormat: isDnsSubdomain,
@@ -19,5 +20,10 @@ export const runtimeClass: Behaviour<RuntimeClass> = {
       if (scheduling?.nodeSelector) validateLabels(scheduling.nodeSelector, 'scheduling.nodeSelector', causes);
       if (scheduling?.tolerations) validateTolerations(scheduling.tolerations, 'scheduling.tolerations', causes);
     },
+    warnings: ({ scheduling }) =>
+      Object.keys(scheduling?.nodeSelector ?? {}).flatMap((key) => {
+        const advice = labelAdvice(key);
+        return advice ? [`scheduling.nodeSelector: ${advice}`] : [];
+      }),
   },
 };

@@ -13,6 +13,7 @@ import { validateLabelSelector } from '../../selector.ts';
 import { ageColumn, count, flag, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { repeats } from '../rules/repeats.ts';
+import { nodeSelectorWarnings } from '../warnings/node-labels.ts';
 
 const lifecycleModes = ['Persistent', 'Ephemeral'];
 /** Most characters of what a driver calls a node. */
@@ -104,6 +105,7 @@ export const csiStorageCapacity: Behaviour<CSIStorageCapacity> = {
       if (fault) causes.push(invalid('storageClassName', storageClassName, fault));
       if (capacity?.startsWith('-')) causes.push(invalid('capacity', capacity, 'must be greater than or equal to 0'));
     },
+    warnings: ({ nodeTopology }) => (nodeTopology ? nodeSelectorWarnings(nodeTopology, 'nodeTopology') : []),
   },
 };
 

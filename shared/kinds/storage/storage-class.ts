@@ -5,6 +5,7 @@ import { isDnsSubdomain, isLabelValue, isQualifiedName } from '../../schema/form
 import { ageColumn, flag, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { repeats } from '../rules/repeats.ts';
+import { labelAdvice } from '../warnings/node-labels.ts';
 
 /** Marks the class of claims that name none. */
 export const defaultClassAnnotation = 'storageclass.kubernetes.io/is-default-class';
@@ -49,6 +50,7 @@ export const storageClass: Behaviour<StorageClass> = {
         }
       }
     },
+    warnings: classWarnings,
   },
 };
 
@@ -87,4 +89,13 @@ function validateTopologies(terms: readonly TopologySelectorTerm[], causes: Stat
     if (seen.has(identity)) causes.push(duplicate(field, ''));
     seen.add(identity);
   }
+}
+
+function classWarnings({ allowedTopologies = [] }: StorageClass): string[] {
+  return allowedTopologies.flatMap(({ matchLabelExpressions = [] }, index) =>
+    matchLabelExpressions.flatMap(({ key }, at) => {
+      const advice = labelAdvice(key);
+      return advice ? [`allowedTopologies[${index}].matchLabelExpressions[${at}].key: ${advice}`] : [];
+    }),
+  );
 }

@@ -2,7 +2,6 @@ import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { KubeObject } from '../../object.ts';
 import { kindNamed } from '../index.ts';
-import { warningsOf } from './index.ts';
 import { keyPairFault } from './key-pair.ts';
 
 /** An object as it is stored: decoded and defaulted. */
@@ -15,6 +14,8 @@ function object(kind: Parameters<typeof kindNamed>[0], body: object): KubeObject
   return made;
 }
 
+const warningsOf = (kind: Parameters<typeof kindNamed>[0], made: KubeObject, old?: KubeObject) =>
+  kindNamed(kind).strategy.warnings?.(made, old) ?? [];
 const said = (kind: Parameters<typeof kindNamed>[0], body: object) => warningsOf(kind, object(kind, body));
 const container = { name: 'a', image: 'b' };
 const pod = (spec: object, metadata: object = {}) =>

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { Clock, Timer } from '../../../../shared/clock.ts';
 import { ApiError } from '../../../../shared/errors.ts';
-import type { Kind } from '../../../../shared/generated/types.ts';
+import type { KindId } from '../../../../shared/kinds/kind.ts';
 import type { Identity } from '../../auth/identity.ts';
 import { type LevelName, levelOf, levels, listWidth } from './levels.ts';
 import { GateMetrics, type LevelFigures } from './metrics.ts';
@@ -16,7 +16,7 @@ export interface FairGateDeps {
   /** Absent: no metrics. */
   readonly registry?: Registry;
   /** The number of a kind's objects, in one namespace or in all. Absent: every list takes one seat. */
-  readonly sizeOf?: (kind: Kind, namespace?: string) => number;
+  readonly sizeOf?: (kind: KindId, namespace?: string) => number;
 }
 
 /** The seats of a request that is carried out. */
@@ -114,7 +114,7 @@ export class FairGate {
   }
 
   /** How many seats a list of a kind takes. `limit`: the size of the page that is asked for. */
-  listWidth(kind: Kind, namespace: string | undefined, limit: number | undefined): number {
+  listWidth(kind: KindId, namespace: string | undefined, limit: number | undefined): number {
     return listWidth(this.#sizeOf(kind, namespace), limit);
   }
 
