@@ -198,7 +198,7 @@ export function createAgent(deps: AgentDeps): Agent {
       leaseExpired: () => pods.leaseExpired(),
       connected: (connected) => {
         if (connected) {
-          meter.again();
+          meter.resend();
           nodeStatus.registered();
         }
       },

@@ -30,7 +30,7 @@ describe('a node that admits pods', () => {
     const none = () => expect.unreachable();
     const silent = new Admissions({ node: () => undefined, event: none, fail: none });
     expect(silent.refusal(asking('p', { cpu: '999' }), [])).toBeUndefined();
-    expect(silent.hasRoom('uid-p')).toBe(true);
+    expect(silent.mayStart('uid-p')).toBe(true);
   });
 
   it('tells of the first resource that is short, and of resources before all else', () => {
@@ -53,9 +53,9 @@ describe('a node that admits pods', () => {
     expect(made.ended('uid-other')).toEqual([]);
     expect(made.ended(first ?? '')).toEqual([]);
     expect(made.ended(first ?? '')).toEqual([]);
-    expect(made.hasRoom('uid-p')).toBe(false);
+    expect(made.mayStart('uid-p')).toBe(false);
     expect(made.ended(second ?? '')).toEqual(['uid-p']);
-    expect(made.hasRoom('uid-p')).toBe(true);
+    expect(made.mayStart('uid-p')).toBe(true);
     expect(made.ended(second ?? '')).toEqual([]);
   });
 
@@ -65,7 +65,7 @@ describe('a node that admits pods', () => {
     expect(made.refusal(critical('p', '1'), others)).toBeUndefined();
     expect(made.refusal(critical('q', '1'), others)).toBeUndefined();
     expect(made.ended('uid-a')).toEqual(['uid-p', 'uid-q']);
-    expect([made.hasRoom('uid-p'), made.hasRoom('uid-q')]).toEqual([true, true]);
+    expect([made.mayStart('uid-p'), made.mayStart('uid-q')]).toEqual([true, true]);
   });
 
   it('waits for nothing for a critical pod that has gone itself', () => {
@@ -73,13 +73,13 @@ describe('a node that admits pods', () => {
     expect(made.refusal(critical('p', '1'), [asking('a', { cpu: '2' })])).toBeUndefined();
     expect(made.ended('uid-p')).toEqual([]);
     expect(made.ended('uid-a')).toEqual([]);
-    expect(made.hasRoom('uid-p')).toBe(true);
+    expect(made.mayStart('uid-p')).toBe(true);
   });
 
   it('takes a critical pod at once where it fits', () => {
     const { made, failed, events } = admissions();
     expect(made.refusal(critical('p', '1'), [asking('a', { cpu: '1' })])).toBeUndefined();
-    expect([made.hasRoom('uid-p'), failed, events]).toEqual([true, [], []]);
+    expect([made.mayStart('uid-p'), failed, events]).toEqual([true, [], []]);
   });
 });
 

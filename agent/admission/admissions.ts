@@ -7,32 +7,32 @@ import type { Refusal } from './refusal.ts';
 const preempted: Refusal = { reason: 'Preempting', message: 'Preempted in order to admit critical pod' };
 
 export interface AdmissionDeps {
-  /** Undefined: the control plane says nothing of the node, and everything that it assigns is taken. */
+  /** Undefined while the control plane has not sent the node's own state: every assigned pod is admitted then. */
   node(): NodeView | undefined;
   event(pod: Pod, type: 'Warning', reason: string, message: string): void;
-  /** Ends a pod that the node has admitted. */
+  /** Fails a pod that was admitted before. */
   fail(pod: Pod, refusal: Refusal): void;
 }
 
-/** Decides on pods as they come to the node, and holds those back whose room is still being freed. */
+/** Admits or rejects new pods, and holds back those whose resources are still being freed by preemption. */
 export class Admissions {
   readonly #deps: AdmissionDeps;
-  /** Pod → those that have to end before it starts, by uid. */
-  readonly #awaited = new Map<string, Set<string>>();
+  /** The victims that have to end before a critical pod starts, by uid. */
+  readonly #victims = new Map<string, Set<string>>();
 
   constructor(deps: AdmissionDeps) {
     this.#deps = deps;
   }
 
-  /** Why the pod is refused; undefined when it is admitted. `others`: admitted before, and not ended. */
+  /** Why the pod is rejected; undefined when it is admitted. `others`: the active pods. */
   refusal(pod: Pod, others: readonly Pod[]): Refusal | undefined {
     const node = this.#deps.node();
     if (!node) return undefined;
     const { shortages, refusals } = admitPod(pod, others, node);
     const [short] = shortages;
-    // Resources come first, but a critical pod takes them where nothing else stands against it.
+    // A critical pod preempts others for resources, unless another predicate fails: preemption does not help against that.
     const why = isCritical(pod)
-      ? (refusals[0] ?? this.#makeRoom(pod, others, shortages))
+      ? (refusals[0] ?? this.#preempt(pod, others, shortages))
       : short
         ? outOf(short)
         : refusals[0];
@@ -41,29 +41,29 @@ export class Admissions {
     return { reason: why.reason, message: `Pod was rejected: ${why.message}` };
   }
 
-  /** Whether all that had to make way for the pod has. */
-  hasRoom(uid: string): boolean {
-    return !this.#awaited.has(uid);
+  /** Whether all victims of the pod have ended. */
+  mayStart(uid: string): boolean {
+    return !this.#victims.has(uid);
   }
 
-  /** A pod has ended, or is gone. Returns who may start now. */
+  /** A pod has ended, or is gone. Returns the pods that may start now, by uid. */
   ended(uid: string): string[] {
-    this.#awaited.delete(uid);
+    this.#victims.delete(uid);
     const ready: string[] = [];
-    for (const [waiting, victims] of this.#awaited) {
+    for (const [waiting, victims] of this.#victims) {
       if (!victims.delete(uid) || victims.size > 0) continue;
-      this.#awaited.delete(waiting);
+      this.#victims.delete(waiting);
       ready.push(waiting);
     }
     return ready;
   }
 
-  /** Why no room can be made for a critical pod. */
-  #makeRoom(pod: Pod, others: readonly Pod[], shortages: readonly InsufficientResource[]): Refusal | undefined {
+  /** Makes others end for a critical pod. Returns why that is not possible. */
+  #preempt(pod: Pod, others: readonly Pod[], shortages: readonly InsufficientResource[]): Refusal | undefined {
     if (shortages.length === 0) return undefined;
     const victims = podsToPreempt(pod, others, shortages);
     if (!Array.isArray(victims)) return unrecoverable(victims);
-    this.#awaited.set(pod.metadata.uid, new Set(victims.map(({ metadata }) => metadata.uid)));
+    this.#victims.set(pod.metadata.uid, new Set(victims.map(({ metadata }) => metadata.uid)));
     for (const victim of victims) {
       this.#deps.event(victim, 'Warning', preempted.reason, preempted.message);
       this.#deps.fail(victim, preempted);

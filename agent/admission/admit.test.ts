@@ -115,9 +115,9 @@ describe('a node', () => {
       expect(made.refusal(critical({ cpu: '600m' }), others)).toBeUndefined();
       expect(failed).toEqual(['large Preempting: Preempted in order to admit critical pod']);
       expect(events).toEqual(['large Warning Preempting: Preempted in order to admit critical pod']);
-      expect(made.hasRoom('uid-p')).toBe(false);
+      expect(made.mayStart('uid-p')).toBe(false);
       expect(made.ended('uid-large')).toEqual(['uid-p']);
-      expect(made.hasRoom('uid-p')).toBe(true);
+      expect(made.mayStart('uid-p')).toBe(true);
     });
 
     it('is refused for other reasons, and where ending all others is not enough', () => {

@@ -10,7 +10,7 @@ import { nodeFilter } from '../../shared/scheduling/node-affinity.ts';
 import { wrongSystem } from './features.ts';
 import type { Refusal } from './refusal.ts';
 
-/** What admission looks at of the node. */
+/** What admission reads of the node. */
 export interface NodeView {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -20,15 +20,15 @@ export interface NodeView {
 }
 
 export interface Verdict {
-  /** In the order in which the kubelet finds them. */
+  /** In the kubelet's order. */
   readonly shortages: readonly InsufficientResource[];
-  /** Reasons that no preemption helps against. */
+  /** Failed predicates that preemption does not help against. */
   readonly refusals: readonly Refusal[];
 }
 
 /**
- * Whether the node takes the pod beside those that it has admitted and that have not ended (`others`): the kubelet's general predicates
- * (`lifecycle/predicate.go`). Extended resources that the node does not have are not its business, as there.
+ * Whether the node admits the pod beside its active pods (`others`): the kubelet's general predicates (`lifecycle/predicate.go`). As
+ * there, extended resources that the node does not have are ignored.
  */
 export function admitPod({ spec }: Pod, others: readonly Pod[], node: NodeView): Verdict {
   const wrong = wrongSystem(spec);
@@ -49,7 +49,7 @@ export function admitPod({ spec }: Pod, others: readonly Pod[], node: NodeView):
   return { shortages: shortagesOf(podRequests(spec), others, node), refusals };
 }
 
-/** The refusal for what is short, in the kubelet's words. */
+/** The rejection for a shortage, in the kubelet's words. */
 export function outOf({ resource, requested, used, capacity }: InsufficientResource): Refusal {
   return {
     reason: `OutOf${resource}`,

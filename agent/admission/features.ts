@@ -4,7 +4,7 @@ import type { EngineSecurity } from '../runtime/runtime.ts';
 import type { Refusal } from './refusal.ts';
 import { sysctlFault } from './sysctls.ts';
 
-/** What of a pod depends on the node's kernel, its engine and its configuration. */
+/** The node's kernel, engine and configuration, as far as pods depend on them. */
 export interface NodeFeatures {
   readonly kernelVersion: string;
   readonly security: EngineSecurity;
@@ -12,7 +12,7 @@ export interface NodeFeatures {
   readonly allowedUnsafeSysctls: readonly string[];
 }
 
-/** Why no pod of this kind ever runs on this node, in the kubelet's words where it has them; undefined when it can. */
+/** Why the pod can never run on this node, in the kubelet's words where it has them; undefined when it can. */
 export function unsupported(pod: Pod, node: NodeFeatures): Refusal | undefined {
   return wrongSystem(pod.spec) ?? forbiddenSysctl(pod.spec, node) ?? missingAppArmor(pod, node) ?? missing(pod.spec);
 }
@@ -35,7 +35,7 @@ function missingAppArmor(pod: Pod, { security }: NodeFeatures): Refusal | undefi
   return { reason: 'AppArmor', message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host' };
 }
 
-/** What this agent does for no pod. */
+/** Features of pods that the agent does not implement. */
 function missing({ hostUsers, runtimeClassName, resourceClaims, resources }: PodSpec): Refusal | undefined {
   const refuse = (reason: string, message: string): Refusal => ({ reason, message });
   if (hostUsers === false)

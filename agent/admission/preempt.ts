@@ -10,8 +10,8 @@ export function isCritical({ spec }: Pod): boolean {
 }
 
 /**
- * The pods that make way for a critical one (the kubelet's `preemption.go`): of each class of service the fewest, and guaranteed ones only
- * where all others together are not enough. Else what they would leave missing, by resource.
+ * The victims of a critical pod (the kubelet's `preemption.go`): of each QoS class the fewest, guaranteed pods only where all others
+ * together are not enough. When all victims are not enough: what would still be missing, by resource.
  */
 export function podsToPreempt(
   pod: Pod,
@@ -22,8 +22,8 @@ export function podsToPreempt(
     shortages.map(({ resource, requested, used, capacity }) => [resource, requested - (capacity - used)]),
   );
   const preemptable = others.filter(({ spec }) => (spec.priority ?? 0) < (pod.spec.priority ?? 0));
-  const inVain = without(missing, preemptable);
-  if (inVain.size > 0) return inVain;
+  const stillMissing = without(missing, preemptable);
+  if (stillMissing.size > 0) return stillMissing;
   const of = (qos: QosClass): Pod[] => preemptable.filter(({ spec }) => qosClass(spec) === qos);
   const [bestEffort, burstable, guaranteed] = [of('BestEffort'), of('Burstable'), of('Guaranteed')];
   const costly = nearest(guaranteed, without(missing, [...bestEffort, ...burstable]));
@@ -32,7 +32,7 @@ export function podsToPreempt(
   return [...cheap, ...middle, ...costly];
 }
 
-/** What has to be freed, by resource. */
+/** The amounts that have to be freed, by resource. */
 export type Missing = ReadonlyMap<string, number>;
 
 function without(missing: Missing, pods: readonly Pod[]): Missing {
@@ -44,7 +44,7 @@ function without(missing: Missing, pods: readonly Pod[]): Missing {
   return left;
 }
 
-/** Takes the pod that leaves the least missing, until nothing is missing or left; of equals the one that asks for less. */
+/** Takes the pod that leaves the least missing, until nothing is missing; of equal ones that with the smaller request. */
 function nearest(pods: readonly Pod[], missing: Missing): Pod[] {
   const taken: Pod[] = [];
   const left = new Set(pods);
@@ -63,7 +63,7 @@ function nearest(pods: readonly Pod[], missing: Missing): Pod[] {
   return taken;
 }
 
-/** The squares of the shares of what is missing that the pod leaves. */
+/** The sum of the squared shares of the missing amounts that the pod leaves. */
 function distance(pod: Pod, missing: Missing): number {
   let sum = 0;
   for (const [resource, amount] of missing) {

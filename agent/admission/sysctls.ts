@@ -1,6 +1,6 @@
 import { sysctlNamespace } from '../../shared/kinds/rules/security-validation.ts';
 
-/** What any pod may set, with the first kernel that has it for each network namespace (kubelet, `safe_sysctls.go`). */
+/** The safe sysctls, with the first kernel that has each per network namespace (kubelet, `safe_sysctls.go`). */
 const safe: ReadonlyMap<string, readonly [major: number, minor: number]> = new Map([
   ['kernel.shm_rmid_forced', [0, 0]],
   ['net.ipv4.ip_local_port_range', [0, 0]],
@@ -16,19 +16,18 @@ const safe: ReadonlyMap<string, readonly [major: number, minor: number]> = new M
   ['net.ipv4.tcp_wmem', [4, 15]],
 ]);
 
-/** A setting's name with dots between its parts, whichever way it is written. */
+/** The name with dots between its parts: slashes are another way to write it. */
 export function sysctlName(name: string): string {
   return name.replaceAll('/', '.');
 }
 
 /**
- * The patterns of `--allowed-unsafe-sysctls`: names, or beginnings of names that end in `*`. Throws for one that is not of a
- * namespace that pods have of their own.
+ * The patterns of `--allowed-unsafe-sysctls`: names, or prefixes that end in `*`. Throws for a sysctl that is not namespaced.
  */
 export function parseSysctlPatterns(patterns: readonly string[]): string[] {
   return patterns.map((text) => {
     const pattern = sysctlName(text.trim());
-    if (!/^[a-z0-9][-_.a-z0-9]*\*?$/.test(pattern)) throw new Error(`${JSON.stringify(text)} is no sysctl pattern`);
+    if (!/^[a-z0-9][-_.a-z0-9]*\*?$/.test(pattern)) throw new Error(`${JSON.stringify(text)} is not a sysctl pattern`);
     const known = pattern.endsWith('*') ? pattern.slice(0, -1) : pattern;
     if (sysctlNamespace(known) === undefined) {
       throw new Error(`the sysctls ${JSON.stringify(pattern)} are not known to be namespaced`);
@@ -38,8 +37,8 @@ export function parseSysctlPatterns(patterns: readonly string[]): string[] {
 }
 
 /**
- * Why a pod may not have the setting, in the kubelet's words; undefined when it may. `allowed`: what parseSysctlPatterns gave.
- * `shares`: the namespaces that the pod has in common with the host.
+ * Why a pod may not set the sysctl, in the kubelet's words; undefined when it may. `allowed`: from parseSysctlPatterns. `shares`: the
+ * host's namespaces that the pod uses.
  */
 export function sysctlFault(
   name: string,

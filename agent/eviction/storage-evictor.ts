@@ -12,21 +12,21 @@ export interface StorageEvictorDeps {
   readonly volumes: Pick<PodVolumes, 'usage'>;
   readonly clock: Clock;
   readonly log: Log;
-  /** Those that are neither ended nor being deleted, with the newest container of each name. */
+  /** The pods that are neither ended nor being deleted, with the newest container of each name. */
   pods(): Iterable<{ readonly pod: Pod; readonly containers: readonly ContainerState[] }>;
   evict(uid: string, message: string): void;
 }
 
-/** Milliseconds between two looks at a pod. */
+/** Milliseconds between two measurements of a pod. */
 const everyMs = 5_000;
-/** A look that takes long is followed by a rest of so many times that. */
+/** After a measurement the pod rests for this many times its duration. */
 const restFactor = 5;
 
-/** Ends pods that take more of the disk than their limits say. Pods without such limits cost nothing; one is measured at a time. */
+/** Evicts pods that exceed their limits of ephemeral storage. Pods without limits are not measured; one is measured at a time. */
 export class StorageEvictor {
   readonly #deps: StorageEvictorDeps;
   readonly #log: Log;
-  /** When a pod is to be looked at again, by the monotonic clock. */
+  /** When each pod is measured again, by the monotonic clock. */
   #dueAt = new Map<string, number>();
 
   constructor(deps: StorageEvictorDeps) {
@@ -51,13 +51,13 @@ export class StorageEvictor {
       const { uid } = pod.metadata;
       const begun = clock.monotonic();
       const due = this.#dueAt.get(uid) ?? 0;
-      if (due <= begun && !signal.aborted) await this.#look(pod, containers, watch, signal);
+      if (due <= begun && !signal.aborted) await this.#check(pod, containers, watch, signal);
       dueAt.set(uid, Math.max(due, begun + (clock.monotonic() - begun) * restFactor));
     }
     this.#dueAt = dueAt;
   }
 
-  async #look(
+  async #check(
     pod: Pod,
     containers: readonly ContainerState[],
     watch: StorageWatch,

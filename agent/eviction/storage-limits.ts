@@ -7,7 +7,7 @@ const resource = 'ephemeral-storage';
 /** From this priority on a pod is not evicted (Kubernetes, system-cluster-critical). */
 const criticalPriority = 2_000_000_000;
 
-/** What has to be measured of a pod to hold it to its limits. */
+/** What has to be measured to enforce a pod's limits. */
 export interface StorageWatch {
   /** Names of volumes. */
   readonly volumes: readonly string[];
@@ -15,14 +15,14 @@ export interface StorageWatch {
   readonly containers: boolean;
 }
 
-/** Bytes that a pod takes on the node's disk. */
+/** Bytes that a pod uses on the node's disk. */
 export interface StorageUsage {
   readonly volumes: ReadonlyMap<string, number>;
   /** Layer and logs of the newest container of each name. */
   readonly containers: ReadonlyMap<string, number>;
 }
 
-/** Undefined when the pod has no limit on what it writes, or is not to be evicted. */
+/** Undefined when the pod has no storage limit, or must not be evicted. */
 export function storageWatch({ spec }: Pod): StorageWatch | undefined {
   if ((spec.priority ?? 0) >= criticalPriority) return undefined;
   const whole = wholePod(spec, 'limits')[resource] !== undefined;
@@ -31,8 +31,8 @@ export function storageWatch({ spec }: Pod): StorageWatch | undefined {
 }
 
 /**
- * Why the pod has to go, in the kubelet's words: an emptyDir, the pod as a whole or a container takes more than its limit
- * (pkg/kubelet/eviction, `localStorageEviction`). Undefined when it keeps within all of them.
+ * Why the pod is evicted, in the kubelet's words: an emptyDir, the whole pod or a container exceeds its limit (pkg/kubelet/eviction,
+ * `localStorageEviction`). Undefined when all limits are kept.
  */
 export function exceededLimit({ spec }: Pod, usage: StorageUsage): string | undefined {
   for (const volume of spec.volumes ?? []) {
@@ -56,13 +56,13 @@ export function exceededLimit({ spec }: Pod, usage: StorageUsage): string | unde
   return undefined;
 }
 
-/** A limit of zero is none, as in Kubernetes. */
+/** A limit of zero is no limit, as in Kubernetes. */
 function sizeLimitOf(volume: Volume): string | undefined {
   const limit = ephemeralStorageOf(volume)?.sizeLimit;
   return limit !== undefined && compareQuantities(limit, '0') > 0 ? limit : undefined;
 }
 
-/** Whether the volume lies on the node's disk and goes with the pod (pkg/volume/util, `IsLocalEphemeralVolume`). */
+/** Whether the volume is on the node's disk and is deleted with the pod (pkg/volume/util, `IsLocalEphemeralVolume`). */
 function isLocal(volume: Volume): boolean {
   return ephemeralStorageOf(volume)?.onDisk === true;
 }

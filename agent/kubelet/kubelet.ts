@@ -6,6 +6,7 @@ import { ApiError, messageOf, reasons } from '../../shared/errors.ts';
 import type { Pod } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
 import type { LogStreamParameters, UsageReport } from '../../shared/session.ts';
+import type { MetricsScope } from '../metrics.ts';
 import { type LogDeps, logChunks } from '../streams/logs.ts';
 import type { Serve } from '../streams/tunnel.ts';
 import { success } from '../streams/tunnel.ts';
@@ -18,16 +19,15 @@ export interface KubeletDeps {
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Log;
   readonly logs: LogDeps;
-  /** The pods of the node, each with the status that it has. */
+  /** The pods of the node, each with its status. */
   pods(): readonly Pod[];
   usage(): { readonly sample: Sample | undefined; readonly report: UsageReport | undefined };
-  /** All that the agent tells of itself, or only what its pods use. */
-  metrics(which: 'all' | 'usage'): Promise<Registry>;
+  metrics(scope: MetricsScope): Promise<Registry>;
 }
 
 /**
- * The part of the kubelet's HTTP API that people reach through `nodes/NAME/proxy`: health, pods, usage, metrics, logs. It listens nowhere:
- * a connection is a tunnel, of which the API server has made sure that whoever asks for it may.
+ * The part of the kubelet's HTTP API that clients use through `nodes/NAME/proxy`: health, pods, usage, metrics, logs. It has no listener:
+ * a connection is a tunnel, for which the API server has authorized its client.
  */
 export class Kubelet {
   readonly #deps: KubeletDeps;
@@ -41,7 +41,7 @@ export class Kubelet {
   readonly serve: Serve = async (tunnel) => {
     const connection = tunnelDuplex(tunnel);
     const closed = new Promise<void>((resolve) => connection.once('close', () => resolve()));
-    // What breaks it ends it.
+    // An error closes the connection, which ends the tunnel.
     connection.on('error', () => undefined);
     this.#server ??= createServer((request, response) => {
       this.#answer(request, response).catch((error: unknown) => this.#fail(response, error));
@@ -62,7 +62,7 @@ export class Kubelet {
     await serve(this.#deps, response, parts.slice(1).map(decodeURIComponent), url.searchParams);
   }
 
-  /** In the kubelet's way: a code and a sentence. */
+  /** As the kubelet answers: a status code and a line of text. */
   #fail(response: ServerResponse, error: unknown): void {
     if (response.headersSent || response.destroyed) return void response.destroy();
     const code = error instanceof ApiError ? reasons[error.reason].http : 500;
@@ -85,7 +85,7 @@ const served: Readonly<Record<string, Route>> = {
   },
   pods: (deps, response, path) => {
     if (path.length > 0) throw notFound();
-    // The kind is the list's; its items say it no more.
+    // Only the list has a kind, its items do not.
     const items = deps.pods().map(({ kind: _kind, apiVersion: _version, ...pod }) => pod);
     sendJson(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items });
   },
@@ -109,7 +109,7 @@ const served: Readonly<Record<string, Route>> = {
     }
     const of = { namespace, pod: name, uid: pod.metadata.uid, container };
     const gone = new AbortController();
-    response.once('close', () => gone.abort(new Error('the client has gone')));
+    response.once('close', () => gone.abort(new Error('the client has closed the connection')));
     const chunks = await logChunks(deps.logs, { ...of, ...logOptions(query, deps.clock.now()) }, gone.signal);
     response.writeHead(200, { 'Content-Type': 'text/plain' });
     response.flushHeaders();
@@ -121,7 +121,7 @@ const routes: ReadonlyMap<string, Route> = new Map(Object.entries(served));
 
 type LogOptions = Omit<LogStreamParameters, 'namespace' | 'pod' | 'uid' | 'container'>;
 
-/** Throws Invalid for a count that is none. */
+/** Throws Invalid for a count that is not a number. */
 function logOptions(query: URLSearchParams, now: number): LogOptions {
   const flag = (name: string): boolean => ['true', '1', ''].includes(query.get(name) ?? 'false');
   const count = (name: string): number | undefined => {
@@ -135,8 +135,12 @@ function logOptions(query: URLSearchParams, now: number): LogOptions {
   const since = seconds === undefined ? (time === null ? undefined : Date.parse(time)) : now - seconds * 1000;
   if (Number.isNaN(since)) throw new ApiError('BadRequest', '{"message": "Unable to decode query."}');
   return {
-    ...{ follow: flag('follow'), previous: flag('previous'), timestamps: flag('timestamps') },
-    ...{ since, tail: count('tailLines'), limitBytes: count('limitBytes') },
+    follow: flag('follow'),
+    previous: flag('previous'),
+    timestamps: flag('timestamps'),
+    since,
+    tail: count('tailLines'),
+    limitBytes: count('limitBytes'),
   };
 }
 

@@ -3,8 +3,8 @@ import type { Usage, UsageReport } from '../../shared/session.ts';
 import type { Measured, Sample } from '../usage/report.ts';
 
 /**
- * What the node and its pods use, in the shape of the kubelet's `/stats/summary` (kubelet/pkg/apis/stats/v1alpha1). `sample`: the last look;
- * `report`: the rates that came of it. What the agent does not measure (networks, file systems) is left out.
+ * The usage of the node and its pods as the kubelet's `/stats/summary` (kubelet/pkg/apis/stats/v1alpha1). `sample`: the last measurement;
+ * `report`: its rates. Networks and file systems are not measured, and left out.
  */
 export function summaryOf(nodeName: string, sample: Sample | undefined, report: UsageReport | undefined): object {
   if (!sample) return { node: { nodeName }, pods: [] };

@@ -14,14 +14,14 @@ export interface ConditionFacts {
   readonly now: number;
 }
 
-/** The condition types that a node writes; all others are kept as they are. */
+/** The condition types that a node writes; others are kept. */
 const own = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady'] as const;
-/** There only while it is true. */
+/** Present only while it is true. */
 const inProgress = 'PodResizeInProgress';
 type Own = (typeof own)[number];
 type Verdict = Pick<PodCondition, 'status' | 'reason' | 'message'>;
 
-/** The pod's conditions in the kubelet's order and words, then those of others. */
+/** The node's conditions of the pod in the kubelet's order and words, then those of other writers. */
 export function podConditions(facts: ConditionFacts): PodCondition[] {
   const { previous, view, now } = facts;
   const before = previous?.conditions ?? [];

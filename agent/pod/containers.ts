@@ -14,7 +14,7 @@ export function countedFrom(exit: ContainerExit): number {
 }
 
 /**
- * Init containers in their order, then the app containers, then the ephemeral ones. An init container that always restarts is a
+ * Init containers in their order, then app containers, then ephemeral ones. An init container with the restart policy Always is a
  * sidecar.
  */
 export function containersOf(pod: Pod): PodContainer[] {

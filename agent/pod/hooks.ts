@@ -5,7 +5,7 @@ import type { Dialers } from '../probes/dialers.ts';
 import { httpTarget } from '../probes/target.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 
-/** A lifecycle hook that failed. */
+/** A lifecycle hook has failed. */
 export class HookError extends Error {}
 
 export interface Hooks {
@@ -19,7 +19,7 @@ export interface Hooks {
   ): Promise<void>;
 }
 
-/** A hook ends with the container's grace at the latest; this bounds what nobody waits for. */
+/** An upper bound: the grace period of the container ends a hook earlier. */
 const longestMs = 3_600_000;
 const maxOutput = 10_240;
 
@@ -35,7 +35,7 @@ export function createHooks(deps: { runtime: Runtime; dialers: Dialers; clock: C
         } else if (handler.httpGet) {
           const host = pod.spec.hostNetwork ? deps.hostIP() : (address ?? '');
           const target = httpTarget(pod, container.name, handler.httpGet, host);
-          // Any answer will do, as for the kubelet.
+          // Any response is a success, as in the kubelet.
           await deps.dialers.http(target, longestMs, signal);
         } else if (handler.sleep) {
           await deps.clock.sleep(handler.sleep.seconds * 1000, signal);

@@ -1,7 +1,7 @@
 import type { ConfigMap, Pod, Secret, ServiceAccountTokenProjection } from '../../shared/generated/types.ts';
 import { intValue, milliValue } from '../../shared/quantity.ts';
 
-/** The objects that pods read; undefined when the node does not have them. */
+/** The objects that pods read; undefined when they are not assigned to the node. */
 export interface PodInputs {
   configMap(namespace: string, name: string): ConfigMap | undefined;
   secret(namespace: string, name: string): Secret | undefined;
@@ -91,17 +91,17 @@ export function resourceValue(
     const millis = amount ? milliValue(amount) : kind === 'limits' ? facts.allocatable.cpuMillis : 0;
     return String(Math.ceil(millis / Math.max(1, milliValue(divisor))));
   }
-  const whole =
+  const allocatable =
     name === 'memory'
       ? facts.allocatable.memoryBytes
       : name === 'ephemeral-storage'
         ? facts.allocatable.ephemeralBytes
         : 0;
-  const units = amount ? intValue(amount) : kind === 'limits' ? whole : 0;
+  const units = amount ? intValue(amount) : kind === 'limits' ? allocatable : 0;
   return String(Math.ceil(units / Math.max(1, intValue(divisor))));
 }
 
-/** `key="value"` lines, sorted, as the downward API writes maps. */
+/** `key="value"` lines in the order of the keys, as the downward API formats maps. */
 function formatMap(map: Record<string, string> | undefined): string {
   return Object.entries(map ?? {})
     .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -2,8 +2,8 @@ import type { Container, EphemeralContainer, Pod } from '../../shared/generated/
 import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
 
 /**
- * What a pod is decided on: its spec, what the runtime has of it, what the agent remembers of it across its own
- * restarts (PodMemory), and how far the work of this process has come (PodProgress). All times are milliseconds.
+ * What a pod is planned on: its spec, what the runtime has (ObservedPod), what survives the process (PodMemory), and what this process
+ * has done (PodProgress). All times are milliseconds.
  */
 export interface PodView {
   readonly pod: Pod;
@@ -13,9 +13,9 @@ export interface PodView {
   readonly inputs: InputVersions;
   /** By container id. */
   readonly probes: ReadonlyMap<string, ProbeVerdict>;
-  /** Why no sandbox is made for the pod on this node; absent: it can run here. */
+  /** Why the pod cannot run on this node; absent: it can. */
   readonly unsupported?: { readonly reason: string; readonly message: string } | undefined;
-  /** False while nothing new may be started: the agent does not know yet whether the pod is still its own. */
+  /** False while nothing new may be started: it is not known yet whether the pod is still assigned to the node. */
   readonly mayStart: boolean;
 }
 
@@ -24,27 +24,27 @@ export interface ObservedPod {
   readonly containers: readonly ContainerState[];
 }
 
-/** Survives the agent: part of the checkpoint, plain JSON. Never changed in place. */
+/** Survives the process: part of the checkpoint, plain JSON. Immutable. */
 export interface PodMemory {
-  /** When the agent first saw the pod. */
+  /** When the node first saw the pod. */
   readonly startTime: number;
   readonly address?: string;
   /** The attempt number of the pod's next sandbox. */
   readonly nextSandbox: number;
-  /** The pod is to go: since when, and how long its containers have. */
+  /** The pod is being deleted: since when, and its grace period. */
   readonly deletion?: { readonly since: number; readonly graceSeconds: number };
-  /** Decided once, never taken back. */
+  /** How the pod ends. Never changed once set. */
   readonly terminal?: {
     readonly phase: 'Succeeded' | 'Failed';
     readonly reason?: string;
     readonly message?: string;
-    /** When it was decided, and how long what still runs has from then; absent: the pod's own grace. */
+    /** When it was decided, and the grace period from then; absent: the pod's own. */
     readonly since?: number;
     readonly graceSeconds?: number;
-    /** The node did not admit it: nothing of it was ever made. */
+    /** The node rejected the pod: nothing of it was ever created. */
     readonly refused?: boolean;
   };
-  /** Tokens of the account that the pod runs as, by what was asked for (see tokens.ts). */
+  /** Tokens of the pod's service account, by their request (see tokens.ts). */
   readonly tokens?: Readonly<Record<string, HeldToken>>;
   readonly containers: Readonly<Record<string, ContainerMemory>>;
 }
@@ -52,16 +52,16 @@ export interface PodMemory {
 export interface HeldToken {
   readonly token: string;
   readonly expires: number;
-  /** When a new one is to be asked for. */
+  /** When a new one is requested. */
   readonly renewAt: number;
 }
 
 export interface ContainerMemory {
-  /** The attempt number of the next container of this name: how many there have been. */
+  /** The attempt number of the next container of this name. */
   readonly nextAttempt: number;
-  /** Exits in a row after less than `crashResetMs` of running. */
+  /** Consecutive exits after less than `crashResetMs` of running. */
   readonly crashes: number;
-  /** The one that was last seen running. */
+  /** The container that was last seen running. */
   readonly live?: {
     readonly id: string;
     readonly attempt: number;
@@ -72,13 +72,13 @@ export interface ContainerMemory {
     readonly hash?: string;
   };
   /**
-   * The running one was given other resources than it was made with (see resources.ts). `changing`: it is about to be given others still,
-   * and whether that has happened is not known.
+   * The running container was resized after its creation (see resources.ts). `changing`: another resize has begun, and it is not known
+   * whether it was applied.
    */
   readonly resized?: { readonly id: string; readonly resources: string; readonly changing?: true };
   /** Newest first, at most two. */
   readonly exits: readonly ContainerExit[];
-  /** The id of the container that is stopped to make way for one of another definition. */
+  /** The id of the container that is stopped because its definition has changed. */
   readonly replacing?: string;
 }
 
@@ -95,13 +95,13 @@ export interface ContainerExit {
   readonly message?: string;
   readonly startedAt?: number;
   readonly finishedAt: number;
-  /** What waits from its end counts from here: the clock was set back behind it. Absent: from `finishedAt`. */
+  /** Back-offs count from here, because the clock was set back since. Absent: from `finishedAt`. */
   readonly countedFrom?: number;
-  /** It made way for one of another definition: the next is started whatever the restart policy says. */
+  /** It was stopped because its definition changed: the next is started whatever the restart policy. */
   readonly replaced?: true;
 }
 
-/** Counts the changes of what a pod is made from, in this process. */
+/** Counts the changes of what a pod is made from, since the start of the process. */
 export interface InputVersions {
   /** Of the ConfigMaps and Secrets that the pod names. */
   readonly objects: number;
@@ -109,25 +109,25 @@ export interface InputVersions {
   readonly pod: number;
 }
 
-/** What this process has done and failed at; empty after a restart of the agent. */
+/** What this process has done and failed at; empty at its start. */
 export interface PodProgress {
-  /** Every volume has content, of whatever version: containers may be started. Never taken back. */
+  /** Every volume has content, of any version: containers may be started. Stays true. */
   readonly mounted: boolean;
-  /** The inputs that all volumes show. Older than the newest: a refresh is due. */
+  /** The inputs that all volumes were written from. When they are not the newest, a refresh is due. */
   readonly volumes?: InputVersions;
   readonly volumesFailure?: Failure | undefined;
-  /** The pod has ended, and its volumes are gone. */
+  /** The pod has ended, and its volumes were removed. */
   readonly volumesReleased?: boolean;
   /** A token could not be renewed. */
   readonly tokensFailure?: Pick<Failure, 'at' | 'retryAt'> | undefined;
   readonly sandboxFailure?: Failure | undefined;
-  /** The sandbox that is being made, once containers can be created in it. */
+  /** The sandbox that is being created, once containers can be created in it. */
   readonly making?: { readonly id: string; readonly attempt: number } | undefined;
   readonly containers: ReadonlyMap<string, ContainerProgress>;
 }
 
 export interface ContainerProgress {
-  /** Which attempt this is about; other attempts start afresh. */
+  /** The attempt that the progress is of. */
   readonly attempt: number;
   /** The image that was found or pulled for it. */
   readonly image?: string | undefined;
@@ -139,22 +139,22 @@ export interface ContainerProgress {
 }
 
 export interface Failure {
-  /** As a waiting container shows it: ErrImagePull, CreateContainerConfigError … */
+  /** The reason of a waiting container: ErrImagePull, CreateContainerConfigError … */
   readonly reason: string;
   readonly message: string;
   readonly at: number;
   readonly retryAt: number;
-  /** In a row. */
+  /** Consecutive failures with the same inputs. */
   readonly count: number;
-  /** What was tried. With other inputs it is tried at once; what is absent makes no difference to it. */
+  /** What was tried. With other inputs it is tried again at once; absent inputs do not matter. */
   readonly inputs: Partial<InputVersions> & { readonly image?: string };
 }
 
-/** What the probes of one running container have found so far; absent values have no probe or no result yet. */
+/** The results of a running container's probes; a value is absent without a probe or a result. */
 export interface ProbeVerdict {
   readonly started?: boolean;
   readonly ready?: boolean;
-  /** Set when the container has to be restarted, and by which probe. */
+  /** The probe that demands a restart of the container. */
   readonly unhealthy?: { readonly probe: 'liveness' | 'startup'; readonly graceSeconds?: number };
 }
 

@@ -42,7 +42,7 @@ export function isResizing(view: PodView, container: Container, state: Container
   return applied !== resourcesText(container) || (resized?.id === state.id && resized.changing === true);
 }
 
-/** Whether a container can take its new resources only by a restart (its resizePolicy). */
+/** Whether the container's resizePolicy asks for a restart to apply its new resources. */
 export function restartsToResize(container: Container, applied: string): boolean {
   const [before, after] = [partsOf(applied), partsOf(resourcesText(container))];
   return (container.resizePolicy ?? []).some(

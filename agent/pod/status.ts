@@ -16,20 +16,20 @@ import type { ContainerExit, PodContainer, PodView } from './model.ts';
 import { crashDelayMs, restartAt } from './plan.ts';
 import { appliedResources, resourcesOfText } from './resources.ts';
 
-/** What a status says about the node. */
+/** The node's part of a status. */
 export interface StatusContext {
-  /** The node's own address, that of pods on the host's network. */
+  /** The node's address, which is also that of pods on the host's network. */
   readonly hostIP: string;
   /** The scheme of container ids: `docker`. */
   readonly runtimeName: string;
 }
 
-/** Just failed shows as ErrImagePull, waiting for the next try as ImagePullBackOff, after this time in milliseconds. */
+/** After this time a failed pull is reported as ImagePullBackOff instead of ErrImagePull, milliseconds. */
 export const freshFailureMs = 1_000;
 
 /**
- * The PodStatus as the kubelet would report it. `previous` (the last status reported, or the one stored) supplies the times of
- * transitions and the conditions that are others' to write.
+ * The PodStatus as the kubelet reports it. `previous` (reported last, or stored) supplies transition times and the conditions of
+ * other writers.
  */
 export function podStatus(
   view: PodView,
@@ -73,7 +73,7 @@ function isEnded(phase: string): boolean {
   return phase === 'Succeeded' || phase === 'Failed';
 }
 
-/** Terminal only once nothing runs: the phase is what lets the cluster give the pod's room to another. */
+/** Terminal only when nothing runs: from then on the scheduler gives the pod's resources to others. */
 function podPhase(
   view: PodView,
   previous: PodStatus | undefined,
@@ -126,7 +126,7 @@ function containerStatus(
   };
 }
 
-/** What a running container has, which is not what its spec says while it is being resized. */
+/** The resources that a running container has: while it is resized they differ from its spec. */
 function runningResources(view: PodView, running: ContainerState): Partial<ContainerStatus> {
   const applied = appliedResources(view, running);
   const resources = applied === undefined ? undefined : resourcesOfText(applied);
@@ -162,7 +162,7 @@ function stoppedState(
   return { waiting: { reason: initializing ? 'PodInitializing' : 'ContainerCreating' } };
 }
 
-/** When containers failed to start, in milliseconds since the epoch: `freshFailureMs` later that is told in other words. */
+/** When containers failed to start, milliseconds since the epoch: `freshFailureMs` later the reported reason changes. */
 export function failedAt({ progress, memory }: PodView): number[] {
   const pulls = [...progress.containers.values()].flatMap(({ failure }) => failure?.at ?? []);
   const starts = Object.values(memory.containers).flatMap(({ exits: [last] }) =>
@@ -171,7 +171,7 @@ export function failedAt({ progress, memory }: PodView): number[] {
   return [...pulls, ...starts];
 }
 
-/** Why a container that is due does not start. */
+/** The failure that keeps a container from starting. */
 function failureOf(view: PodView, name: string, now: number): { reason: string; message?: string } | undefined {
   const progress = view.progress.containers.get(name);
   const failure = progress?.failure;
@@ -193,7 +193,7 @@ function crashLoop(view: PodView, name: string, exit: ContainerExit, now: number
   return { reason: 'CrashLoopBackOff', message: `back-off ${formatSeconds(delay)} restarting failed ${who}` };
 }
 
-/** As Go prints a duration: 40s, 1m0s. */
+/** As Go formats a duration: 40s, 1m0s. */
 function formatSeconds(seconds: number): string {
   return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 }

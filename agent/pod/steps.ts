@@ -6,21 +6,23 @@ export interface StepArgs {
   pullImage: { container: string; attempt: number };
   createContainer: { container: string; attempt: number; sandboxId: string };
   startContainer: { container: string; id: string };
-  /** Runs the preStop hook of a container whose turn to stop has not come; given up at the deadline. */
+  /** Runs the preStop hook of a container that is stopped later; given up at the deadline. */
   preStop: { container: string; id: string; deadline: number };
-  /** Runs the preStop hook if that has not been done, and ends with SIGKILL at the deadline. `why` is the event's text. */
-  /** `replaces`: one of another definition follows, whatever the restart policy says. */
+  /**
+   * Runs the preStop hook unless it has run, stops, and kills at the deadline. `why`: the event's message. `replaces`: a container with
+   * the changed definition follows, whatever the restart policy.
+   */
   stopContainer: { container: string; id: string; deadline: number; why: string; replaces?: true };
-  /** Gives a running container what its spec says now. `from`, `resources`: as `resourcesText` has them. */
+  /** Resizes a running container to its spec. `from`, `resources`: as `resourcesText` formats them. */
   updateContainer: { container: string; id: string; from: string; resources: string };
   removeContainer: { container: string; id: string };
-  /** The pod has ended by itself, or does not run here (`refused`). */
+  /** The pod has ended, or cannot run on this node (`refused`). */
   finish: { phase: 'Succeeded' | 'Failed'; reason?: string; message?: string; refused?: true };
-  /** The pod has ended and nothing of it runs: its volumes take no more room. */
+  /** The pod has ended and no container runs: removes its volumes. */
   releaseVolumes: object;
-  /** Nothing of the pod runs any more: forget its volumes, address and records, and say so. */
+  /** No container is left: removes the pod's volumes, address and checkpoint, and reports it as terminated. */
   cleanup: object;
-  /** Nothing to do before then. */
+  /** Plan again at this time. */
   wait: { until: number };
 }
 

@@ -36,17 +36,17 @@ function endOf({ since, graceSeconds }: NonNullable<PodMemory['terminal']>, { po
  */
 function stopAll(view: PodView, deadline: number, now: number): Step[] {
   const containers = containersOf(view.pod);
-  const places = new Map(containers.map(({ spec }, i) => [spec.name, i]));
-  const placeOf = ({ name }: ContainerState): number => places.get(name) ?? -1;
-  const isSidecar = (state: ContainerState): boolean => containers[placeOf(state)]?.role === 'sidecar';
+  const indexes = new Map(containers.map(({ spec }, i) => [spec.name, i]));
+  const indexOf = ({ name }: ContainerState): number => indexes.get(name) ?? -1;
+  const isSidecar = (state: ContainerState): boolean => containers[indexOf(state)]?.role === 'sidecar';
   const running = view.observed.containers.filter(({ state }) => state === 'running');
   return running.flatMap((state): Step[] => {
-    const awaited = running.some((other) => !isSidecar(other) || placeOf(other) > placeOf(state));
-    if (!isSidecar(state) || !awaited || now >= deadline) {
+    const waits = running.some((other) => !isSidecar(other) || indexOf(other) > indexOf(state));
+    if (!isSidecar(state) || !waits || now >= deadline) {
       return [stop(state, deadline, `Stopping container ${state.name}`)];
     }
     const wait: Step = { action: 'wait', until: deadline };
-    return isHookDue(view, containers[placeOf(state)], state)
+    return isHookDue(view, containers[indexOf(state)], state)
       ? [{ action: 'preStop', container: state.name, id: state.id, deadline }, wait]
       : [wait];
   });

@@ -50,7 +50,7 @@ export class PodWorkers {
     this.#workerDeps = {
       ...deps,
       log: deps.log.child({ component: 'pod' }),
-      mayStart: ({ metadata: { uid } }) => deps.mayStart() && this.#capacityKnown() && this.#admissions.hasRoom(uid),
+      mayStart: ({ metadata: { uid } }) => deps.mayStart() && this.#capacityKnown() && this.#admissions.mayStart(uid),
       report: (update) => {
         deps.report(update);
         if (update.terminated || !this.#workers.get(update.uid)?.active) this.#ended(update.uid);

@@ -1,10 +1,10 @@
 import type { HttpTarget } from './target.ts';
 
-/** How probes and hooks reach into pods. All reject when there is no answer in time. */
+/** The connections of probes and hooks to pods. All reject when there is no answer in time. */
 export interface Dialers {
   /**
-   * Redirects are followed on the same host, one to another host is the answer; the body is cut. Certificates are not checked. All
-   * as in Kubernetes (pkg/probe/http, `RedirectChecker`).
+   * Follows redirects on the same host; a redirect to another host is the answer. The body is truncated, certificates are not verified.
+   * As in Kubernetes (pkg/probe/http, `RedirectChecker`).
    */
   http(target: HttpTarget, timeoutMs: number, signal: AbortSignal): Promise<{ status: number; body: string }>;
   tcp(host: string, port: number, timeoutMs: number, signal: AbortSignal): Promise<void>;

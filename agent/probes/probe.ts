@@ -1,6 +1,6 @@
 import type { Probe } from '../../shared/generated/types.ts';
 
-/** Results of one kind in a row. */
+/** Consecutive equal results. */
 export interface ProbeCount {
   readonly success: boolean;
   readonly inARow: number;
@@ -12,7 +12,7 @@ export interface ProbeTimes {
   readonly timeoutMs: number;
 }
 
-/** The count with one more result, and the verdict once its threshold is reached. */
+/** The count with one more result, and the verdict when its threshold is reached. */
 export function countResult(
   before: ProbeCount | undefined,
   success: boolean,

@@ -21,7 +21,7 @@ export interface ProbeSubject {
   readonly containerId: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  /** Where it answers: the pod's address. */
+  /** The pod's address. */
   readonly address: string;
 }
 
@@ -35,8 +35,8 @@ export function hasProbes({ startupProbe, livenessProbe, readinessProbe }: Conta
 }
 
 /**
- * Probes one container while it runs. The startup probe goes first and stops once it has succeeded; the others begin then.
- * A failed liveness or startup probe is a verdict that stands: the container is restarted, and gets a new prober.
+ * Probes one container while it runs. The other probes begin when the startup probe has succeeded, which then stops. After a failed
+ * liveness or startup probe the container is restarted, and gets a new prober.
  */
 export class ContainerProber {
   readonly #deps: ProberDeps;
@@ -48,7 +48,7 @@ export class ContainerProber {
   #ending = false;
   #verdict: ProbeVerdict;
 
-  /** `known`: what was found before the agent's restart, so that a ready pod does not flap. */
+  /** `known`: the verdict from before the agent's restart, so that a ready pod does not flap. */
   constructor(deps: ProberDeps, subject: ProbeSubject, known: ProbeVerdict | undefined, onChange: () => void) {
     this.#deps = deps;
     this.#subject = subject;
@@ -66,7 +66,7 @@ export class ContainerProber {
     return this.#verdict;
   }
 
-  /** The container is about to end, whatever its liveness (as in the kubelet). */
+  /** The pod is terminating: only readiness is still probed, as in the kubelet. */
   stopAllButReadiness(): void {
     this.#ending = true;
     for (const kind of ['startup', 'liveness'] as const) {
@@ -108,7 +108,7 @@ export class ContainerProber {
     this.#schedule(kind, probe, Math.max(0, probeTimes(probe).periodMs - took));
   }
 
-  /** Counts a result; false when the probe has said all it has to say. */
+  /** Counts a result; false when the probe is over. */
   #take(kind: Kind, probe: Probe, result: Result): boolean {
     const { pod, container } = this.#subject;
     const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)} probe`;
@@ -141,7 +141,7 @@ export class ContainerProber {
   }
 }
 
-/** One try, with its deadline. Never throws: an error is a failure. */
+/** One attempt, with its deadline. Never throws: an error is a failure. */
 async function runProbe(deps: ProberDeps, subject: ProbeSubject, probe: Probe, signal: AbortSignal): Promise<Result> {
   const { timeoutMs } = probeTimes(probe);
   const { pod, container, address, containerId } = subject;

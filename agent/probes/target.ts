@@ -8,7 +8,7 @@ export interface HttpTarget {
   readonly headers: ReadonlyArray<{ readonly name: string; readonly value: string }>;
 }
 
-/** Where an httpGet action of a pod goes. `address`: the pod's. Throws on a port name that no container has. */
+/** The target of an httpGet action. `address`: the pod's. Throws for a port name that no container has. */
 export function httpTarget(pod: Pod, container: string, action: HTTPGetAction, address: string): HttpTarget {
   return {
     scheme: action.scheme?.toUpperCase() === 'HTTPS' ? 'https' : 'http',
@@ -19,7 +19,7 @@ export function httpTarget(pod: Pod, container: string, action: HTTPGetAction, a
   };
 }
 
-/** A port by number or by its name in the container, or else in any container of the pod. */
+/** A port by number, or by its name in the container or else in another container of the pod. Throws when there is none. */
 export function portNumber(pod: Pod, container: string, port: number | string): number {
   const number = Number(port);
   if (Number.isInteger(number) && number > 0) return number;

@@ -4,40 +4,39 @@ import { EventNames } from '../../shared/event-names.ts';
 import type { Event, ObjectReference, Pod } from '../../shared/generated/types.ts';
 import type { Random } from '../../shared/random.ts';
 
-/** Events that wait to be told at most; the oldest go first. */
+/** The most events that wait to be sent; beyond that the oldest are dropped. */
 const maxWaiting = 500;
-/** Events remembered for their repetitions. */
+/** The most events that are remembered for their repetitions. */
 const maxRemembered = 500;
 const maxMessage = 1_024;
-/** As the node's agent is called in Kubernetes. */
+/** The component that Kubernetes' node agent reports as. */
 const source = 'kubelet';
-/** Milliseconds between two tellings of one event that repeats. */
+/** Milliseconds between two updates of one event that repeats. */
 const repeatEveryMs = 5_000;
 
 export interface EventDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly nodeName: string;
-  /** There is something to take. */
+  /** There is an event to take. */
   readonly ready: () => void;
 }
 
-interface Known {
+interface Recorded {
   event: Event;
-  toldAt: number;
-  /** It has happened again since, and that is worth telling. */
+  queuedAt: number;
+  /** It has happened again since, and an update has to be sent. */
   due: boolean;
 }
 
 /**
- * What the node tells about its pods and itself, in Kubernetes' words. An event that repeats keeps its name and counts up, and is
- * told again at most every few seconds, with the count as it is then; similar ones are combined, and of one object there is
- * only so much to tell (`shared/event-correlator.ts`).
+ * The events of the node and its pods on their way to the control plane. An event that repeats keeps its name and counts up, with an
+ * update every few seconds at most; similar ones are aggregated and floods suppressed (`shared/event-correlator.ts`).
  */
 export class EventQueue {
   readonly #deps: EventDeps;
   readonly #names: EventNames;
-  readonly #known = new Map<string, Known>();
+  readonly #recorded = new Map<string, Recorded>();
   readonly #waiting = new Map<string, Event>();
   readonly #correlator = new EventCorrelator({ remembered: maxRemembered });
   #dropped = 0;
@@ -52,7 +51,7 @@ export class EventQueue {
     return this.#dropped;
   }
 
-  /** One thing that happened to a pod, or to its container. */
+  /** Records an event of a pod, or of its container. */
   pod(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void {
     const { name, namespace, uid, resourceVersion } = pod.metadata;
     const init = pod.spec.initContainers?.some((each) => each.name === container);
@@ -67,12 +66,13 @@ export class EventQueue {
     });
   }
 
-  /** One thing that happened to the node. */
+  /** Records an event of the node. */
   node(type: 'Normal' | 'Warning', reason: string, message: string): void {
     const { nodeName } = this.#deps;
     this.#add(type, reason, message, { kind: 'Node', apiVersion: 'v1', name: nodeName, uid: nodeName });
   }
 
+  /** The next event to send. */
   take(): Event | undefined {
     const [next] = this.#waiting;
     if (!next) return undefined;
@@ -85,35 +85,39 @@ export class EventQueue {
     const { kind, namespace, name, uid, apiVersion, fieldPath } = involved;
     const object = [kind, namespace, name, uid, apiVersion].join('/');
     const text = message.length > maxMessage ? `${message.slice(0, maxMessage - 1)}…` : message;
-    const said = this.#correlator.note({ source, object, fieldPath, type, reason, message: text }, now);
-    const known = this.#known.get(said.key);
-    const words = { message: said.message.slice(0, maxMessage), count: said.count, lastTimestamp: formatTime(now) };
-    const event = { ...(known?.event ?? this.#create(type, reason, involved, said.first)), ...words };
-    const soon = known !== undefined && now - known.toldAt < repeatEveryMs;
-    const quiet = !said.write || soon;
-    const toldAt = quiet ? (known?.toldAt ?? Number.NEGATIVE_INFINITY) : now;
-    this.#known.delete(said.key);
-    this.#known.set(said.key, { event, toldAt, due: quiet && (said.write || known?.due === true) });
-    trim(this.#known, maxRemembered);
-    if (quiet && !this.#waiting.has(said.key)) {
-      if (said.write) this.#timer ??= this.#deps.clock.timer(repeatEveryMs, () => this.#tellDue());
+    const correlated = this.#correlator.note({ source, object, fieldPath, type, reason, message: text }, now);
+    const before = this.#recorded.get(correlated.key);
+    const changes = {
+      message: correlated.message.slice(0, maxMessage),
+      count: correlated.count,
+      lastTimestamp: formatTime(now),
+    };
+    const event = { ...(before?.event ?? this.#create(type, reason, involved, correlated.first)), ...changes };
+    const soon = before !== undefined && now - before.queuedAt < repeatEveryMs;
+    const quiet = !correlated.write || soon;
+    const queuedAt = quiet ? (before?.queuedAt ?? Number.NEGATIVE_INFINITY) : now;
+    this.#recorded.delete(correlated.key);
+    this.#recorded.set(correlated.key, { event, queuedAt, due: quiet && (correlated.write || before?.due === true) });
+    trim(this.#recorded, maxRemembered);
+    if (quiet && !this.#waiting.has(correlated.key)) {
+      if (correlated.write) this.#timer ??= this.#deps.clock.timer(repeatEveryMs, () => this.#queueDue());
       return;
     }
-    this.#tell(said.key, event);
+    this.#queue(correlated.key, event);
   }
 
-  /** What was held back for having been told just before. */
-  #tellDue(): void {
+  /** Queues the updates that were held back because one was sent just before. */
+  #queueDue(): void {
     this.#timer = undefined;
     const now = this.#deps.clock.now();
-    for (const [key, known] of this.#known) {
-      if (!known.due) continue;
-      Object.assign(known, { due: false, toldAt: now });
-      this.#tell(key, known.event);
+    for (const [key, recorded] of this.#recorded) {
+      if (!recorded.due) continue;
+      Object.assign(recorded, { due: false, queuedAt: now });
+      this.#queue(key, recorded.event);
     }
   }
 
-  #tell(key: string, event: Event): void {
+  #queue(key: string, event: Event): void {
     this.#waiting.set(key, event);
     this.#dropped += trim(this.#waiting, maxWaiting);
     this.#deps.ready();

@@ -9,21 +9,21 @@ export interface MeterDeps {
   readonly runtime: Pick<Runtime, 'stats'>;
   readonly clock: Clock;
   readonly log: Log;
-  /** What the machine uses as a whole. Absent: what its pods do. */
+  /** The usage of the whole machine. Absent: the sum of its pods. */
   readonly machine?: () => Promise<MachineUsage>;
   /** The containers that run now. */
   readonly running: () => readonly ContainerState[];
-  /** Milliseconds between two looks; absent: 15 s, as in metrics-server. */
+  /** Milliseconds between two measurements; absent: 15 s, as in metrics-server. */
   readonly everyMs?: number;
-  /** There is something to take. */
+  /** There is a report to take. */
   readonly ready: () => void;
 }
 
 const everyMs = 15_000;
-/** The first look of a process comes soon, so that the second, which gives the first rates, does not come late. */
+/** The first measurement of a process comes soon: only the second gives rates. */
 const firstMs = 2_000;
 
-/** Measures what the node and its pods use, now and then, and has the newest at hand. Remembers one look. */
+/** Measures regularly what the node and its pods use. Keeps the last measurement and its rates. */
 export class UsageMeter {
   readonly #deps: MeterDeps;
   readonly #log: Log;
@@ -38,17 +38,17 @@ export class UsageMeter {
     this.#log = deps.log.child({ component: 'usage' });
   }
 
-  /** What was last read, for those who keep counters themselves. */
+  /** The last measurement: counters, for clients that compute rates themselves. */
   get last(): Sample | undefined {
     return this.#last;
   }
 
-  /** The rates of the last look. */
+  /** The rates of the last measurement. */
   get report(): UsageReport | undefined {
     return this.#report;
   }
 
-  /** Called about once a second. */
+  /** Measures when that is due. To be called about once a second. */
   tick(): void {
     const now = this.#deps.clock.monotonic();
     this.#dueAt ??= now + Math.min(firstMs, this.#deps.everyMs ?? firstMs);
@@ -64,8 +64,8 @@ export class UsageMeter {
     return this.#report;
   }
 
-  /** Somebody else listens now, who knows nothing of what was told before. */
-  again(): void {
+  /** A new session has begun, whose server has no report: the last one is sent again. */
+  resend(): void {
     this.#unsent = this.#report !== undefined;
   }
 

@@ -3,9 +3,9 @@ import type { Sample } from './report.ts';
 
 type Row = { readonly labels: Readonly<Record<string, string>>; readonly value: number };
 
-/** What was used at the last look, under the names of the kubelet's `/metrics/resource`; counters count from each container's start. */
+/** The last measurement, under the names of the kubelet's `/metrics/resource`; counters begin with each container. */
 export function usageMetrics(registry: Registry, last: () => Sample | undefined): void {
-  const tell = (name: string, help: string, labelNames: readonly string[], rows: (sample: Sample) => Row[]): void => {
+  const gauge = (name: string, help: string, labelNames: readonly string[], rows: (sample: Sample) => Row[]): void => {
     new Gauge({
       name,
       help,
@@ -18,25 +18,25 @@ export function usageMetrics(registry: Registry, last: () => Sample | undefined)
       },
     });
   };
-  tell('node_cpu_usage_seconds_total', 'Processor time of the machine.', [], ({ machine }) =>
+  gauge('node_cpu_usage_seconds_total', 'Processor time of the machine.', [], ({ machine }) =>
     machine ? [{ labels: {}, value: machine.cpuNanoseconds / 1e9 }] : [],
   );
-  tell('node_memory_working_set_bytes', 'Memory of the machine that is in use.', [], ({ machine }) =>
+  gauge('node_memory_working_set_bytes', 'Memory of the machine that is in use.', [], ({ machine }) =>
     machine ? [{ labels: {}, value: machine.workingSetBytes }] : [],
   );
-  tell('container_cpu_usage_seconds_total', 'Processor time of a container.', ofContainer, (sample) =>
+  gauge('container_cpu_usage_seconds_total', 'Processor time of a container.', ofContainer, (sample) =>
     containers(sample, ({ cpuNanoseconds }) => cpuNanoseconds / 1e9),
   );
-  tell('container_memory_working_set_bytes', 'Memory of a container that is in use.', ofContainer, (sample) =>
+  gauge('container_memory_working_set_bytes', 'Memory of a container that is in use.', ofContainer, (sample) =>
     containers(sample, ({ workingSetBytes }) => workingSetBytes),
   );
-  tell('container_start_time_seconds', 'When a container was started, since 1970.', ofContainer, (sample) =>
+  gauge('container_start_time_seconds', 'When a container was started, since 1970.', ofContainer, (sample) =>
     containers(sample, (_stats, startedAt) => (startedAt === undefined ? undefined : startedAt / 1000)),
   );
-  tell('pod_cpu_usage_seconds_total', 'Processor time of the containers of a pod.', ofPod, (sample) =>
+  gauge('pod_cpu_usage_seconds_total', 'Processor time of the containers of a pod.', ofPod, (sample) =>
     pods(containers(sample, ({ cpuNanoseconds }) => cpuNanoseconds / 1e9)),
   );
-  tell('pod_memory_working_set_bytes', 'Memory of the containers of a pod that is in use.', ofPod, (sample) =>
+  gauge('pod_memory_working_set_bytes', 'Memory of the containers of a pod that is in use.', ofPod, (sample) =>
     pods(containers(sample, ({ workingSetBytes }) => workingSetBytes)),
   );
 }
@@ -46,7 +46,7 @@ const ofContainer = ['container', ...ofPod] as const;
 
 type Stats = { readonly cpuNanoseconds: number; readonly workingSetBytes: number };
 
-/** Without containers of which `read` knows no value. */
+/** Without containers for which `read` has no value. */
 function containers(sample: Sample, read: (stats: Stats, startedAt: number | undefined) => number | undefined): Row[] {
   return [...sample.containers.values()].flatMap(({ state, stats }) => {
     const labels = { container: state.name, namespace: state.pod.namespace, pod: state.pod.name };

@@ -9,11 +9,11 @@ export interface MachineUsage {
 
 export interface Measured {
   readonly state: ContainerState;
-  /** Absent: it could not be read. */
+  /** Undefined: they could not be read. */
   readonly stats: ContainerStats | undefined;
 }
 
-/** One look at everything. */
+/** One measurement of everything. */
 export interface Sample {
   /** Milliseconds since the epoch, and by the monotonic clock. */
   readonly at: number;
@@ -23,12 +23,12 @@ export interface Sample {
   readonly machine: MachineUsage | undefined;
 }
 
-/** A rate over less than this would be chance. */
+/** A shorter window, in milliseconds, gives no meaningful rate. */
 const leastWindowMs = 1_000;
 
 /**
- * Rates between two looks. Of a container that was not there at the look before, its own start is the beginning. A pod of which
- * a running container has no rate is left out, as metrics-server does. Undefined when there is no look before.
+ * The rates between two measurements. The window of a container that is new begins with its start. A pod with a running container that
+ * has no rate is left out, as in metrics-server. Undefined without an earlier measurement.
  */
 export function reportOf(now: Sample, before: Sample | undefined): UsageReport | undefined {
   if (!before || now.monotonic - before.monotonic < leastWindowMs) return undefined;
