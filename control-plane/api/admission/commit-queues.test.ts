@@ -54,6 +54,19 @@ describe('a queue', () => {
     expect(await counter.count()).toBe(2);
   });
 
+  test('that has been empty knows what its last transaction left, though the cache does not show it', async () => {
+    const counter = await counterStore();
+    for (const name of ['a', 'b', 'c']) await commit(counter, counter.pending(name));
+    expect([await counter.count(), counter.txns.length]).toEqual([3, 3]);
+    // An idle queue that many others have come after knows nothing any more, and loses a race before it knows again.
+    for (let at = 0; at < 1_001; at++) {
+      await commit(counter, counter.pending(`${at}`, { contribute: () => [] }), `other ${at}`);
+    }
+    const before = counter.txns.length;
+    await commit(counter, counter.pending('d'));
+    expect([await counter.count(), counter.txns.length - before]).toEqual([4, 2]);
+  });
+
   test('that has been empty takes new ones', async () => {
     const counter = await counterStore();
     for (const name of ['a', 'b'])

@@ -10,9 +10,19 @@ const maxTogether = 80;
 /** Characters that one batch writes. */
 const maxChars = 512 * 1024;
 
+/** Empty queues that are kept, for what they know. */
+const maxIdle = 1_000;
+
 interface Waiting {
   readonly pending: PendingTxn;
   readonly settle: (settled: Settled) => void;
+}
+
+interface Queue {
+  readonly waiting: Waiting[];
+  /** What the last batches left: newer than the cache may show. */
+  readonly shared: Observed;
+  running: boolean;
 }
 
 /**
@@ -22,7 +32,8 @@ interface Waiting {
  */
 export class CommitQueues {
   readonly #deps: BatchDeps;
-  readonly #queues = new Map<string, Waiting[]>();
+  /** The one that has been idle for longest comes first. */
+  readonly #queues = new Map<string, Queue>();
 
   constructor(deps: BatchDeps) {
     this.#deps = deps;
@@ -31,13 +42,10 @@ export class CommitQueues {
   async commit(name: string, pending: PendingTxn): Promise<TxnResult> {
     pending.signal.throwIfAborted();
     const settled = await new Promise<Settled>((settle) => {
-      const queue = this.#queues.get(name);
-      if (!queue) {
-        const first = [{ pending, settle }];
-        this.#queues.set(name, first);
-        void this.#run(name, first);
-      } else if (queue.length < maxWaiting) {
-        queue.push({ pending, settle });
+      const queue = this.#queues.get(name) ?? { waiting: [], shared: new Observed(), running: false };
+      if (queue.waiting.length < maxWaiting) {
+        queue.waiting.push({ pending, settle });
+        if (!queue.running) void this.#run(name, queue);
       } else {
         const why = 'too many requests wait for the same object';
         settle({ error: new ApiError('TooManyRequests', why, { retryAfterSeconds: 1 }) });
@@ -48,18 +56,29 @@ export class CommitQueues {
   }
 
   /** Until the queue is empty. */
-  async #run(name: string, queue: Waiting[]): Promise<void> {
-    // What the last batches left: newer than the cache may show.
-    const shared = new Observed();
-    while (queue.length > 0) {
-      const batch = queue.splice(0, batchLength(queue));
+  async #run(name: string, queue: Queue): Promise<void> {
+    const { waiting, shared } = queue;
+    queue.running = true;
+    this.#queues.set(name, queue);
+    while (waiting.length > 0) {
+      const batch = waiting.splice(0, batchLength(waiting));
       const txns = batch.map(({ pending }) => pending);
       const settled = await commitBatch(this.#deps, txns, shared).catch((error: unknown) =>
         txns.map((): Settled => ({ error })),
       );
       for (const [at, { settle }] of batch.entries()) settle(settled[at] ?? { error: new Error('not settled') });
     }
+    queue.running = false;
     this.#queues.delete(name);
+    this.#queues.set(name, queue);
+    this.#dropIdle();
+  }
+
+  #dropIdle(): void {
+    for (const [name, { running }] of this.#queues) {
+      if (this.#queues.size <= maxIdle) return;
+      if (!running) this.#queues.delete(name);
+    }
   }
 }
 
