@@ -18,7 +18,7 @@ import type { Api, ListPage, RequestContext, WriteResult } from './api.ts';
 import type { Identity } from './auth/identity.ts';
 import { ipOfPeer } from './chain/audit/audited-call.ts';
 
-/** A request of this process that takes longer has gone wrong. */
+/** The deadline of a request of this process. */
 const deadlineMs = 30_000;
 
 export interface LocalClientDeps {
@@ -27,15 +27,15 @@ export interface LocalClientDeps {
   readonly clock: Clock;
   /** Field manager of its writes; absent: the component's name. */
   readonly userAgent?: string;
-  /** Its requests are audited as those of others are. */
+  /** Its requests are audited. */
   readonly audited?: boolean;
-  /** Where the one that it asks for is connected from, for the audit log; absent: it is this process. */
+  /** The gRPC peer on whose behalf it sends requests, for the audit log; absent: this process. */
   readonly peer?: string | undefined;
-  /** Called before each write; throws when it may not be made any more. */
+  /** Called before each write; throws when writes are no longer allowed. */
   readonly mayWrite?: () => void;
 }
 
-/** The API for callers within the API server's process, under the identity that is given: the same pipeline, without a wire. */
+/** A client for components in the API server's process, under a given identity: the same Api without a wire. */
 export class LocalClient implements Client {
   readonly #deps: LocalClientDeps;
 
@@ -44,11 +44,11 @@ export class LocalClient implements Client {
   }
 
   get<K extends Kind>(kind: K, name: string, namespace?: string): Promise<KindMap[K]> {
-    return this.#ask((context) => this.#deps.api.get(context, { entry: kindNamed(kind), namespace, name }));
+    return this.#request((context) => this.#deps.api.get(context, { entry: kindNamed(kind), namespace, name }));
   }
 
   async list<K extends Kind>(kind: K, options: ListOptions = {}): Promise<ListResult<KindMap[K]>> {
-    const page = await this.#ask<ListPage>((context) =>
+    const page = await this.#request<ListPage>((context) =>
       this.#deps.api.list(context, { entry: kindNamed(kind), ...options }),
     );
     const served = page.served ? page.items.map(page.served) : page.items;
@@ -90,7 +90,7 @@ export class LocalClient implements Client {
 
   async bind(bindings: readonly Binding[]): Promise<BindResult[]> {
     this.#deps.mayWrite?.();
-    return this.#ask((context) => this.#deps.api.bind(context, bindings));
+    return this.#request((context) => this.#deps.api.bind(context, bindings));
   }
 
   async evict(pod: Pod, options?: DeleteOptions): Promise<void> {
@@ -104,14 +104,14 @@ export class LocalClient implements Client {
     return this.#deps.api.watchKinds(this.#context(signal), kinds);
   }
 
-  /** `T`: what the caller knows the object to be. */
+  /** `T`: the type of the object. */
   async #write<T>(request: (context: RequestContext) => Promise<WriteResult>): Promise<T> {
     this.#deps.mayWrite?.();
-    return (await this.#ask<WriteResult>(request)).object as T;
+    return (await this.#request<WriteResult>(request)).object as T;
   }
 
-  /** Runs one request under a deadline. `T`: what the caller knows the answer to be. */
-  async #ask<T>(request: (context: RequestContext) => Promise<unknown>): Promise<T> {
+  /** Runs one request with a deadline. `T`: the type of the answer. */
+  async #request<T>(request: (context: RequestContext) => Promise<unknown>): Promise<T> {
     const end = new AbortController();
     const timer = this.#deps.clock.timer(deadlineMs, () =>
       end.abort(new ApiError('Timeout', `the request did not complete within ${deadlineMs / 1000} s`)),

@@ -3,22 +3,22 @@ import { userUidAttribute } from '../../../shared/pki/inspect.ts';
 import { nodeUserPrefix } from '../../../shared/well-known.ts';
 import { groups, type Identity } from './identity.ts';
 
-/** Who has shown no certificate. */
+/** The identity without credentials. */
 export const anonymous: Identity = { user: 'system:anonymous', groups: [groups.unauthenticated] };
 
-/** Among what is known of an identity: which certificate or token it showed, for the audit log. */
+/** The key of an identity's `extra` that names its certificate or token, for the audit log. */
 const credentialId = 'authentication.kubernetes.io/credential-id';
 
 /** A client certificate that the handshake verified against our CA, read once. */
 export interface ClientCertificate {
-  /** CN is the user, each O a group. Undefined when it has not exactly one CN, or more than one uid. */
+  /** CN is the user, each O a group. Undefined without exactly one CN, or with more than one uid. */
   readonly identity: Identity | undefined;
-  /** When it begins and ends to be good: milliseconds since the epoch. */
+  /** Its validity: milliseconds since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
 }
 
-/** Reads a verified certificate. Undefined when the peer has shown none. */
+/** Reads a verified certificate. Undefined when the peer sent none. */
 export function readCertificate(certificate: PeerCertificate | undefined): ClientCertificate | undefined {
   if (!certificate?.raw) return undefined;
   return {
@@ -28,7 +28,7 @@ export function readCertificate(certificate: PeerCertificate | undefined): Clien
   };
 }
 
-/** A connection may outlive its certificate, so each request asks this anew. `now`: milliseconds since the epoch. */
+/** Checked for each request, as a connection may outlive its certificate. `now`: milliseconds since the epoch. */
 export function isGood({ notBefore, notAfter }: ClientCertificate, now: number): boolean {
   return notBefore <= now && now < notAfter;
 }
@@ -50,7 +50,7 @@ export function nodeUser(nodeName: string): string {
   return nodeUserPrefix + nodeName;
 }
 
-/** The node that the identity is, or undefined: the user and the group must both say so. */
+/** The node's name if the identity is a node's: both its user and its group must be. */
 export function nodeNameOf(identity: Pick<Identity, 'user' | 'groups'>): string | undefined {
   if (!identity.groups.includes(groups.nodes) || !identity.user.startsWith(nodeUserPrefix)) return undefined;
   return identity.user.slice(nodeUserPrefix.length) || undefined;

@@ -9,11 +9,11 @@ import { type TokenAuthenticator, TokenCache } from './token-cache.ts';
 
 export interface AuthenticatorDeps {
   readonly clock: Pick<Clock, 'now' | 'monotonic'>;
-  /** Says who may act as somebody else. */
+  /** Authorizes impersonation. */
   readonly authorizer: Authorizer;
-  /** Asked one after the other. */
+  /** Called one after the other. */
   readonly tokens?: readonly TokenAuthenticator[];
-  /** Asked about each certificate of a node. Absent: all that are within their time count. */
+  /** Checks the enrollment of nodes. Absent: a node's certificate is valid within its time. */
   readonly nodes?: Pick<NodeCertificates, 'isGood'>;
 }
 
@@ -29,7 +29,7 @@ export interface ShownCredentials {
   distinct(): Readonly<Record<string, readonly string[] | undefined>>;
 }
 
-const nobody: Requester = { identity: anonymous };
+const unauthenticated: Requester = { identity: anonymous };
 
 /**
  * Finds out who sends a request, as Kubernetes does: by the client certificate, else by the bearer token, else it is system:anonymous.
@@ -51,7 +51,7 @@ export class Authenticator {
   }
 
   authenticate(shown: ShownCredentials): Requester | Promise<Requester> {
-    const found = this.#holderOf(shown);
+    const found = this.#requesterOf(shown);
     for (const name in shown.headers) {
       if (!name.startsWith('impersonate-')) continue;
       const wanted = impersonationOf(shown.distinct());
@@ -60,7 +60,7 @@ export class Authenticator {
     return found;
   }
 
-  #holderOf({ certificate, untrusted, headers }: ShownCredentials): Requester | Promise<Requester> {
+  #requesterOf({ certificate, untrusted, headers }: ShownCredentials): Requester | Promise<Requester> {
     const good = certificate !== undefined && isGood(certificate, this.#clock.now());
     const bad = untrusted || (certificate !== undefined && !good);
     if (!good || !certificate.identity) return this.#byToken(bearerToken(headers), bad);
@@ -75,13 +75,13 @@ export class Authenticator {
   #byToken(token: string | undefined, untrusted: boolean): Requester | Promise<Requester> {
     if (token !== undefined) return this.#tokens.holderOf(token);
     if (untrusted) throw new ApiError('Unauthorized', 'Unauthorized');
-    return nobody;
+    return unauthenticated;
   }
 }
 
 type Headers = Readonly<Record<string, unknown>>;
 
-/** How a browser's WebSocket, which can set no headers, carries a token: as one of the protocols that it offers. */
+/** The prefix of a WebSocket subprotocol that carries a token, as browsers cannot set headers. */
 const tokenProtocol = 'base64url.bearer.authorization.k8s.io.';
 
 function bearerToken(headers: Headers): string | undefined {

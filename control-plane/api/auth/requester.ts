@@ -1,12 +1,12 @@
 import type { Identity } from './identity.ts';
 import type { Credential } from './live-credentials.ts';
 
-/** Who a request comes from. */
+/** The sender of a request. */
 export interface Requester {
-  /** Who it is to be carried out as. */
+  /** The user as whom the request is carried out. */
   readonly identity: Identity;
-  /** Who sent it, when that is somebody else. */
+  /** The sender, when it impersonates that user. */
   readonly impersonator?: Identity;
-  /** By what, as far as streams must end with it. */
+  /** The credential, if streams must end with it. */
   readonly credential?: Credential;
 }

@@ -7,7 +7,7 @@ import {
 } from '@grpc/grpc-js';
 import type { Clock } from '../../../shared/clock.ts';
 
-/** A client that has not taken an answer by then is cut off. */
+/** A call whose client has not taken the answer by then is cut off. */
 const takenWithinMs = 60_000;
 
 interface Delivery {
@@ -15,20 +15,20 @@ interface Delivery {
   cut(): void;
 }
 
-/** As much of an HTTP/2 stream as is needed here; grpc-js has it, but does not export it. */
+/** The part of an HTTP/2 stream that is used here; grpc-js has it, but does not export it. */
 interface Stream {
   once(event: 'close', listener: () => void): unknown;
   destroy(): unknown;
 }
 
 /**
- * Tells when the client has taken an answer: until then it stands in memory, whatever the client's window. grpc-js sends the
- * status of a call when its message has left.
+ * Says when a client has taken an answer, which stays in memory until then. grpc-js sends the status of a call when its message has
+ * been sent.
  */
 export class Deliveries {
   readonly #clock: Clock;
   readonly #withinMs: number;
-  /** By the metadata of their calls, which is all that handlers and interceptors have in common. */
+  /** By the metadata of their calls: the only object that handlers and interceptors share. */
   readonly #open = new WeakMap<Metadata, Delivery>();
 
   constructor(clock: Clock, withinMs = takenWithinMs) {
@@ -36,7 +36,7 @@ export class Deliveries {
     this.#withinMs = withinMs;
   }
 
-  /** To be given to the server. */
+  /** For the server's options. */
   readonly interceptor: ServerInterceptor = (method, call) => {
     if (method.responseStream) return new ServerInterceptingCall(call);
     const { stream } = call as unknown as { readonly stream?: Stream };
@@ -62,7 +62,7 @@ export class Deliveries {
     return new ServerInterceptingCall(call, responder);
   };
 
-  /** Resolves when the answer to a call has been taken, or can no longer be. */
+  /** Resolves when the client has taken the answer of a call, or the call has ended. */
   async taken(metadata: Metadata): Promise<void> {
     const delivery = this.#open.get(metadata);
     if (!delivery) return;

@@ -3,9 +3,8 @@ import type { IDescriptorProto, IEnumDescriptorProto, IFieldDescriptorProto } fr
 import descriptor from 'protobufjs/ext/descriptor/index.js';
 
 /**
- * The messages and services of a protobuf root as file descriptors, one file a package: what server reflection hands
- * to clients that have no files. Written out here since protobufjs' own export names map entries in its own way, leaves
- * out imports, and gives relative type names, each of which strict clients (Go's protodesc) refuse.
+ * The messages and services of a protobuf root as file descriptors, one file a package, for server reflection. protobufjs' own export
+ * does not do: strict clients (Go's protodesc) refuse its names of map entries, missing imports and relative type names.
  */
 export interface FileDescriptor {
   readonly name: string;
@@ -18,9 +17,9 @@ export interface FileDescriptor {
 export interface FileOptions {
   /** Packages to leave out. */
   readonly hidden?: readonly string[];
-  /** Whether a field's presence shows (proto2), or not (proto3). */
+  /** proto2 tracks whether a field is set, proto3 does not. */
   readonly syntax?: 'proto2' | 'proto3';
-  /** The name of a package's file, where it is another than the package's. */
+  /** The file name of a package; absent: after the package. */
   readonly nameOf?: (packageName: string) => string;
 }
 

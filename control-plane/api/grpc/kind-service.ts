@@ -16,7 +16,7 @@ import { podStreamMethods } from './pod-streams.ts';
 import type { CallDeps } from './request.ts';
 import { required, targetOf } from './targets.ts';
 
-/** The one implementation of all kinds' services: each method decodes to a call of the Api. */
+/** Implements the services of all kinds: each method decodes its message to a call of the Api. */
 export function kindMethods(deps: CallDeps & { api: Api }, service: KindService): Registered[] {
   const { api } = deps;
   const { entry, methods } = service;
@@ -56,7 +56,7 @@ export function kindMethods(deps: CallDeps & { api: Api }, service: KindService)
   if (methods.Watch) {
     registered.push(
       serverStream(deps, methods.Watch, (context, request) => {
-        // Without a version the stream starts with what there is; the bookmark after it tells that this was all.
+        // Without a version the stream begins with the present objects, and a bookmark ends them.
         const sendInitialEvents = !request.resource_version;
         return api.watch(context, {
           ...listQuery(entry, request),
@@ -220,12 +220,12 @@ function bindingOf(binding: wire.PodBinding): Binding {
   };
 }
 
-/** The result of a write that answers an object. */
+/** The object of a write's result. */
 function objectOf({ object }: WriteResult): KubeObject {
   return object as KubeObject;
 }
 
-/** What a deletion answers: a Status, also when the object is still there, on its way out. */
+/** The answer of a deletion: a Status, even if the object still exists with a deletion timestamp. */
 function asStatus(entry: KindEntry, name: string | undefined, { object }: WriteResult): Status {
   const status = object as Status & { kind?: string; metadata?: { uid?: string } };
   if (status.kind === 'Status') {

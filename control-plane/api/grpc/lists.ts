@@ -6,14 +6,14 @@ import { packedBytes } from '../../store/cache/packed.ts';
 import type { Api, ListQuery, RequestContext } from '../api.ts';
 import { tooLargeAtOnce } from '../requests/read.ts';
 
-/** A page that is asked for ends behind the object with which it comes to so much: with it, it is within the 4 MiB that clients take unasked. */
+/** A page ends after the object that exceeds so many bytes, so that it stays below the 4 MiB that clients accept by default. */
 const pageBytes = 2 * 1024 * 1024;
-/** The most of a list for which no page is asked, in bytes: it is one message, and stands in memory until its client has taken it. */
+/** The most bytes of a list without pages: it is one message, which stays in memory until its client has taken it. */
 const messageBytes = 32 * 1024 * 1024;
-/** What is encoded before others' requests go first, in bytes. */
+/** The bytes that are encoded before other requests are served. */
 const pieceBytes = 256 * 1024;
 
-/** A list as one message, its objects encoded piece by piece. Throws RequestEntityTooLarge, which says to ask for pages. */
+/** A list as one message, encoded piece by piece. Throws RequestEntityTooLarge for a list that must be read in pages. */
 export async function listMessage(
   api: Api,
   context: RequestContext,

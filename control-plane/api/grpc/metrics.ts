@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { CallDeps } from './request.ts';
 
-/** What the gRPC surface tells of its calls, by the names that gRPC's Prometheus middleware has given them. */
+/** The metrics of gRPC calls, under the names of gRPC's Prometheus middleware. */
 export function grpcMetrics(registry: Registry): NonNullable<CallDeps['observe']> {
   const registers = [registry];
   const handled = new Counter({
@@ -25,7 +25,7 @@ export function grpcMetrics(registry: Registry): NonNullable<CallDeps['observe']
   };
 }
 
-/** `NOT_FOUND` is told as `NotFound`, as gRPC's own libraries print it. */
+/** The label for `NOT_FOUND` is `NotFound`, as gRPC's libraries print it. */
 const codeNames: ReadonlyMap<number, string> = new Map(
   Object.entries(status).flatMap(([name, code]): Array<[number, string]> => {
     if (typeof code !== 'number') return [];

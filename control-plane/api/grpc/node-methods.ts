@@ -50,7 +50,7 @@ export function sessionMethods(deps: NodeMethodDeps): Registered[] {
   );
   const tunnel = nodeStream<WireTunnelFrame, WireTunnelFrame>(deps, Tunnel.path, async (stream, identity, signal) => {
     const { id, connection } = await new Promise<Awaited<ReturnType<typeof serverTunnel>>>((resolve, reject) => {
-      const refuse = (): void => reject(new ApiError('Timeout', 'the tunnel did not say which it is'));
+      const refuse = (): void => reject(new ApiError('Timeout', 'the tunnel did not send its id in time'));
       const timer = deps.clock.timer(tunnelIdMs, refuse);
       serverTunnel(stream, signal)
         .finally(() => timer.cancel())

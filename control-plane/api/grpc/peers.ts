@@ -14,8 +14,8 @@ import { duplexStream, type Registered, serverStream } from './calls.ts';
 import type { CallDeps } from './request.ts';
 
 /**
- * What servers ask of each other. Only the holder of a server's certificate may: no token and no impersonation makes one. It does
- * not pass the gate: the request did, at the server that asks.
+ * Methods for the other servers of the cluster. Only the holder of a server's certificate may call them, without impersonation. They
+ * take no seat: the client's request has one at the calling server.
  */
 export function peerMethods(deps: CallDeps & { schema: RpcSchema }, peers: PeerServer): Registered[] {
   const authenticator = { authenticate: ({ certificate }: ShownCredentials) => serverOf(certificate, deps.clock) };
@@ -35,7 +35,7 @@ function serverOf(certificate: ClientCertificate | undefined, clock: Clock): Req
   throw new ApiError('Forbidden', 'only the servers of the cluster may ask each other');
 }
 
-/** Carries frames between the server that asks and the node, each way as fast as the other end takes them. */
+/** Carries frames between the calling server and the node, each way as fast as the other end reads. */
 async function* relay(
   peers: PeerServer,
   messages: AsyncIterable<PeerInput>,
@@ -43,15 +43,15 @@ async function* relay(
 ): AsyncGenerator<PeerOutput> {
   const incoming = messages[Symbol.asyncIterator]();
   const first = await incoming.next();
-  const asked = first.done ? undefined : first.value.request;
-  const request = asked && streamRequestFromWire(asked);
+  const wire = first.done ? undefined : first.value.request;
+  const request = wire && streamRequestFromWire(wire);
   if (!request) throw new ApiError('BadRequest', 'the first message must hold a request for a stream');
-  const tunnel = await peers.open(asked.server ?? '', asked.node ?? '', request, signal);
+  const tunnel = await peers.open(wire.server ?? '', wire.node ?? '', request, signal);
   if (!tunnel) return yield { open: false };
   try {
     yield { open: true };
     const input = carryIn(incoming, tunnel);
-    // A server that breaks off is noticed by the call, a node that does by what is read of it.
+    // An error of this direction also shows in the call, or in what is read from the node.
     input.catch(() => undefined);
     for await (const frame of tunnel.incoming) yield { frame };
   } finally {

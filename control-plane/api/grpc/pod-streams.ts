@@ -10,7 +10,7 @@ import { targetOf } from './targets.ts';
 
 const nothing = new Uint8Array();
 
-/** Exec, attach and port-forward, of the kind that has them. */
+/** Exec, attach and port-forward, for the kind that has them. */
 export function podStreamMethods(deps: CallDeps & { api: Api }, { entry, methods }: KindService): Registered[] {
   const { api } = deps;
   const registered: Registered[] = [];
@@ -48,10 +48,10 @@ export function podStreamMethods(deps: CallDeps & { api: Api }, { entry, methods
 }
 
 interface Conversion<In, Out> {
-  /** Undefined when the message holds no request. */
+  /** Undefined when the message contains no request. */
   open(first: In): Promise<PodStream> | undefined;
   frame(message: In): TunnelFrame | undefined;
-  /** Undefined for what the client is not told. Throws what ends the call. */
+  /** Undefined for a frame that the client does not get. Throws the error that ends the call. */
   message(frame: TunnelFrame): Out | undefined;
 }
 
@@ -69,7 +69,7 @@ async function* carry<In, Out>(messages: AsyncIterable<In>, { open, frame, messa
     }
     await stream.send({ data: nothing, channel: 0, end: true });
   })();
-  // A client that breaks off is noticed by the call, a node that does by what is read of it.
+  // An error of this direction also shows in the call, or in what is read from the node.
   input.catch(() => undefined);
   try {
     for await (const one of stream.incoming) {
@@ -86,7 +86,11 @@ async function* carry<In, Out>(messages: AsyncIterable<In>, { open, frame, messa
 function processQuery(type: 'exec' | 'attach', request: wire.ProcessRequest): ConnectQuery {
   const { container, command = [], stdin, stdout, stderr, tty } = request;
   return {
-    ...{ type, stdin, stdout, stderr, tty },
+    type,
+    stdin,
+    stdout,
+    stderr,
+    tty,
     ...(container ? { container } : {}),
     ...(type === 'exec' ? { command } : {}),
   };

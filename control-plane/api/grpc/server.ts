@@ -29,7 +29,7 @@ export interface GrpcServerDeps extends Omit<CallDeps, 'schema' | 'deliveries'> 
   readonly api: Api;
   readonly enrollment: Enrollment;
   readonly sessions: SessionServer;
-  /** Answers other servers. Absent: there are none. */
+  /** Serves the other servers of the cluster. Absent: there are none. */
   readonly peers?: PeerServer;
   readonly tls: ServerTls;
   /** How long a client may take to take an answer, in milliseconds; absent: a minute. */
@@ -42,9 +42,9 @@ export interface GrpcServerDeps extends Omit<CallDeps, 'schema' | 'deliveries'> 
 export interface GrpcServer {
   /** Binds `host:port` (port 0: any) and serves; resolves with the port. */
   listen(address: string): Promise<number>;
-  /** What the health service says of the whole server; false until told otherwise. */
+  /** The state that the health service reports; initially false. */
   setServing(serving: boolean): void;
-  /** New certificates for the connections to come. */
+  /** New certificates for new connections. */
   replaceTls(tls: ServerTls): void;
   /** Refuses new calls, lets those that run end within `graceMs`, then cuts what is left. */
   close(graceMs: number): Promise<void>;
@@ -57,8 +57,8 @@ const settings = {
   'grpc.max_receive_message_length': maxRequestBytes,
   'grpc.max_send_message_length': -1,
   'grpc.max_concurrent_streams': 1000,
-  // A peer that went without a word is noticed within half a minute (an agent by its heartbeats, within the lease's time); long
-  // enough that no answer counts as missing which came while this thread was busy.
+  // A dead peer is noticed within half a minute (an agent by its heartbeats, within its lease); long enough that an answer which came
+  // while this thread was busy still counts.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 20_000,
 };
@@ -68,7 +68,7 @@ export function createGrpcServer(given: GrpcServerDeps): GrpcServer {
   const deliveries = new Deliveries(given.clock, given.takenWithinMs);
   const deps = { ...given, schema, deliveries };
   const server = new Server({ ...settings, interceptors: [deliveries.interceptor] });
-  // A machine that joins has no certificate yet: who reads the peer asks whether it is authorized (grpc-js' getAuthContext does).
+  // A machine that joins has no certificate yet. grpc-js' getAuthContext shows a certificate only if the CA signed it.
   const credentials = new ReplaceableCredentials(deps.tls, { required: false, sendsAuthority: true });
   const health = new HealthImplementation({ '': 'NOT_SERVING' });
 
@@ -109,18 +109,18 @@ type Deps = GrpcServerDeps & { schema: RpcSchema };
 function watchKinds(deps: Deps): Registered {
   const toJson = cachedJson();
   return serverStream(deps, deps.schema.objects.Watch, async function* (context, { kinds = [] }) {
-    for await (const { events, ...batch } of deps.api.watchKinds(context, kinds.map(knownKind))) {
+    for await (const { events, ...batch } of deps.api.watchKinds(context, kinds.map(requireKind))) {
       yield { ...batch, events: events.map(({ type, kind, object }) => ({ type, kind, object: toJson(object) })) };
     }
   });
 }
 
-function knownKind(name: string): Kind {
+function requireKind(name: string): Kind {
   if (!isKind(name)) throw new ApiError('BadRequest', `there is no kind ${JSON.stringify(name)}`);
   return name;
 }
 
-/** Objects never change once stored, so the JSON of one is made once for all who watch it, and kept for a moment. */
+/** Stored objects never change, so the JSON of one is made once for all its watchers. */
 function cachedJson(): (object: KubeObject) => Uint8Array {
   const encodings = new RecentEncodings();
   return (object) => {
@@ -137,7 +137,7 @@ function versionMethod(deps: Deps): Registered {
   );
 }
 
-/** Our files, and the health service's under the name that its own clients know. */
+/** The files of this API, and the health service's under its canonical name. */
 function reflected(schema: RpcSchema): PackageDefinition {
   const health = protobuf.loadSync(healthProto);
   health.resolveAll();

@@ -23,15 +23,15 @@ import { RestRequest, type RestRequestDeps } from './request.ts';
 import type { Upgrade } from './streams/connect.ts';
 import { refuseBody, takeOver } from './streams/take-over.ts';
 
-/** How long a request may take to come, unless its body is a stream. */
+/** How long a request may take to arrive, unless it is long-running. */
 const requestMs = 60_000;
 /** The most header bytes of a request; the most connections at a time. */
 const maxHeaderBytes = 32 * 1024;
 const maxConnections = 10_000;
-/** A connection must bring a request's head, and then all of it, within these; idle ones are kept a while. */
+/** How long the head of a request may take to arrive; how long an idle connection is kept. */
 const headersMs = 10_000;
 const idleMs = 120_000;
-/** On closing, what is being answered gets this long. */
+/** How long requests under way may take when the server closes. */
 const drainMs = 5_000;
 
 export interface TlsMaterial {
@@ -45,19 +45,19 @@ export interface RestServerDeps {
   /** The kinds that are served at the moment. */
   readonly kinds: KindLookup;
   readonly api: Api;
-  /** For paths that are no resources; the pipeline asks for the rest. */
+  /** Authorizes non-resource paths; the Api authorizes all else. */
   readonly authorizer: Authorizer;
   readonly chain: Chain;
   readonly clock: Clock;
   readonly log: Log;
   readonly tls: TlsMaterial;
-  /** How long a request may take to come, unless its body is a stream; absent: a minute. */
+  /** How long a request may take to arrive, unless it is long-running, in milliseconds; absent: a minute. */
   readonly requestMs?: number;
-  /** What `/metrics` shows; the server adds its own figures. Absent: no metrics. */
+  /** Served at `/metrics`; the server registers its own metrics. Absent: no metrics. */
   readonly registry?: Registry;
-  /** What is to be known of the issuer of our tokens. */
+  /** The OpenID documents of the token issuer. */
   readonly issuer?: Documents;
-  /** What `/readyz` and `/livez` ask, by name. */
+  /** The checks of `/readyz` and `/livez`, by name. */
   readonly checks?: {
     readonly ready?: Readonly<Record<string, Check>>;
     readonly live?: Readonly<Record<string, Check>>;
@@ -67,9 +67,9 @@ export interface RestServerDeps {
 export interface RestServer {
   /** Port 0: any free one. Resolves with the port. */
   listen(port: number, host?: string): Promise<number>;
-  /** For connections that are made from now on. */
+  /** Used for new connections. */
   setCertificate(tls: TlsMaterial): void;
-  /** Takes no more connections, ends watches, waits a little for the other requests. */
+  /** Accepts no more connections, ends long-running requests, and waits a while for the others. */
   close(): Promise<void>;
 }
 
@@ -98,10 +98,10 @@ export function createRestServer(deps: RestServerDeps): RestServer {
 function serverOptions(tls: TlsMaterial, within: number): ServerOptions {
   return {
     ...tls,
-    // A connection without a certificate is anonymous, not refused: it may ask for health and version.
+    // A connection without a certificate is anonymous, not refused: health and version are public.
     requestCert: true,
     rejectUnauthorized: false,
-    // It has no renegotiation: a connection's certificate stays the one that the handshake verified.
+    // TLS 1.3 has no renegotiation: the certificate of a connection stays the one that the handshake verified.
     minVersion: 'TLSv1.3',
     ALPNProtocols: ['http/1.1'],
     maxHeaderSize: maxHeaderBytes,
@@ -148,11 +148,11 @@ class Handler {
   async #serve(request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade): Promise<void> {
     const rest = new RestRequest(this.#requests, request, response);
     const onGone = (): void => rest.abort(new ApiError('Timeout', 'the client has gone'));
-    // A response no longer knows of its connection's end when that was upgraded.
+    // The response of an upgraded connection does not notice its end.
     upgrade?.socket.once('close', onGone);
     response.on('close', () => {
       if (!response.writableFinished) onGone();
-      // A server that is closing answers what it has begun, and keeps no connection for more.
+      // A server that is closing answers the requests under way, then closes their connections.
       if (this.#closing.aborted) request.socket.end();
     });
     response.on('error', (error) => {
@@ -166,7 +166,7 @@ class Handler {
     }
   }
 
-  /** What is left of a request that the chain has let through. */
+  /** Handles a request that has passed the chain. */
   async #handle(
     rest: RestRequest,
     request: IncomingMessage,

@@ -2,7 +2,7 @@ import type { FairGate } from '../chain/fairness/gate.ts';
 import { flag } from './request-info/parameters.ts';
 import type { Route } from './request-info/route.ts';
 
-/** Paths that show the state of the server, which is needed most under a flood. */
+/** Paths that show the state of the server, which must be readable under load. */
 const exempt: ReadonlySet<string | undefined> = new Set(['healthz', 'livez', 'readyz', 'metrics', 'version']);
 
 /** How many seats a request takes; 0: it is exempt. Only a list and a deletion of a collection take several, by what they read. */

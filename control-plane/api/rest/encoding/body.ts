@@ -9,7 +9,7 @@ import { decodeProtobuf } from './protobuf.ts';
 /** The largest body, in bytes: Kubernetes' own limit. */
 export const maxBody = 3 * 1024 * 1024;
 
-/** The whole body. Throws RequestEntityTooLarge beyond `maxBody` bytes, and when the client goes before its end. */
+/** The whole body. Throws RequestEntityTooLarge beyond `maxBody` bytes, and BadRequest when the client leaves before its end. */
 export function readBody(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (Number(request.headers['content-length'] ?? 0) > maxBody) return reject(tooLarge());
@@ -28,13 +28,13 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
   });
 }
 
-/** Parses JSON, YAML or Kubernetes' protobuf, as the content type says. Throws BadRequest, UnsupportedMediaType or RequestEntityTooLarge. */
+/** Parses JSON, YAML or Kubernetes' protobuf by the content type. Throws BadRequest, UnsupportedMediaType or RequestEntityTooLarge. */
 export function parseBody(body: Buffer, contentType: string | undefined): unknown {
   const type = typeOf(contentType);
   if (type === protobufType) return decodeProtobuf(body);
   const text = body.toString('utf8');
   try {
-    // Not what a form sends: a page of another site could post one with the certificate of its reader's browser.
+    // The media types of HTML forms are refused: another site's page could post one with the certificate of a browser.
     if (type === 'application/json' || type === '') {
       boundValues(text);
       return parseExactly(text);
@@ -54,7 +54,7 @@ export function unsupported(type: string, supported: readonly string[]): ApiErro
   );
 }
 
-/** The media type of a body, without its parameters; JSON when the client names none. */
+/** The media type of a body without parameters; JSON by default. */
 export function typeOf(contentType: string | undefined): string {
   if (contentType === undefined || contentType === 'application/json') return 'application/json';
   return mediaTypes(contentType)[0]?.type ?? '';

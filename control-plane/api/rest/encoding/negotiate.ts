@@ -1,11 +1,11 @@
 import { ApiError } from '../../../../shared/errors.ts';
 
-/** How an answer is to be written. */
+/** The negotiated form of an answer. */
 export interface Format {
   readonly encoding: Encoding;
-  /** What stands for the object itself (`as=` of the media type). */
+  /** The representation instead of the object itself (`as=` of the media type). */
   readonly as?: 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
-  /** The version of meta.k8s.io that `as` is of: v1 when absent. */
+  /** The version of meta.k8s.io that `as` has: v1 when absent. */
   readonly version?: 'v1beta1';
   /** The media type asks for indentation. */
   readonly pretty?: true;
@@ -24,14 +24,14 @@ const plain: Format = { encoding: 'json' };
 const yamlTypes = ['application/yaml', 'application/x-yaml', 'text/yaml'];
 const accepted = ['application/json', 'application/yaml', protobufType];
 
-/** The media type of an answer in an encoding. */
+/** The media types of the encodings. */
 export const contentTypes: Readonly<Record<Encoding, string>> = {
   json: 'application/json',
   yaml: 'application/yaml',
   protobuf: protobufType,
 };
 
-/** The first media type of the client's that can be served. `table`: what is asked for has one. Throws NotAcceptable when none can be served. */
+/** The client's first media type that can be served. `table`: the resource has a Table. Throws NotAcceptable when there is none. */
 export function formatFor(accept: string | undefined, table = true): Format {
   if (!accept || accept === 'application/json' || accept === '*/*') return plain;
   if (accept === protobufType) return { encoding: 'protobuf' };
@@ -57,10 +57,10 @@ export function notAcceptable(types: readonly string[] = accepted): ApiError {
   return new ApiError('NotAcceptable', `only the following media types are accepted: ${types.join(', ')}`);
 }
 
-/** Whether text is indented: as asked for, else for programs that people read from (apiserver, `isPrettyPrint`). */
+/** Whether text is indented: by the parameter, else for interactive programs (apiserver, `isPrettyPrint`). */
 export function isPretty(query: URLSearchParams, userAgent: string | undefined): boolean {
-  const asked = query.size > 0 ? query.get('pretty') : null;
-  if (asked) return ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(asked);
+  const pretty = query.size > 0 ? query.get('pretty') : null;
+  if (pretty) return ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(pretty);
   return userAgent !== undefined && /^(?:curl|Wget|Mozilla\/5\.0)/.test(userAgent);
 }
 
@@ -79,7 +79,7 @@ export function mediaTypes(header: string): MediaType[] {
     });
 }
 
-/** By quality, then what is named before what is any, then as it came. What has no quality is not wanted. */
+/** Sorts by quality, then named types before wildcards. A quality of 0 excludes a type. */
 function inPreference(types: readonly MediaType[]): MediaType[] {
   const quality = ({ parameters: { q } }: MediaType): number => (q === undefined ? 1 : Number(q) || 0);
   const stars = ({ type }: MediaType): number => type.split('*').length;

@@ -5,8 +5,8 @@ import { decodeObject, encodeWhole, isMessage } from '../../../../shared/rpc/con
 import { maxBodyValues } from '../../../../shared/schema/values.ts';
 
 /**
- * Kubernetes' protobuf (apimachinery, `runtime/serializer/protobuf`): four magic bytes, then an envelope, runtime.Unknown,
- * that names the kind of the message inside. What is written is what Go's serializer writes, byte for byte.
+ * Kubernetes' protobuf (apimachinery, `runtime/serializer/protobuf`): four magic bytes, then an envelope (runtime.Unknown) with the
+ * kind of the message inside. The output is the same as that of Go's serializer, byte for byte.
  */
 
 const magic = Buffer.from('k8s\0');
@@ -20,27 +20,27 @@ interface Head {
   readonly metadata?: object;
 }
 
-/** Any answer that has a message. Throws NotAcceptable for what has none, such as a Table. */
+/** Encodes an answer. Throws NotAcceptable for one without a protobuf message, such as a Table. */
 export function encodeProtobuf(object: Head): Buffer {
   return Buffer.concat(enveloped(object, [encodeMessage(object)]));
 }
 
-/** An item of a list; to be put together by `frameList`. */
+/** Encodes an item of a list, to be framed by `frameList`. */
 export function encodeItem(item: object): Uint8Array {
   return encodeMessage(item as Head);
 }
 
-/** What stands around the items of a list, which are sent one after the other. */
+/** The bytes around the items of a list, which are sent one after the other. */
 export interface ListFrame {
   readonly begin: Uint8Array;
-  /** Before an item of `size` bytes. */
+  /** The bytes before an item of `size` bytes. */
   before(size: number): Uint8Array;
   readonly end: Uint8Array;
 }
 
 /** `sizes`: the lengths of all items, as `encodeItem` makes them. */
 export function frameList(head: Head, sizes: readonly number[]): ListFrame {
-  // The one list whose fields are numbered the other way round.
+  // The only list with its items in field 1 and its metadata in field 2.
   const turned = head.kind === 'PartialObjectMetadataList' && head.apiVersion === 'meta.k8s.io/v1beta1';
   const metadata = prefixed(turned ? 0x12 : 0x0a, [encodeWhole(`${meta}.ListMeta`, head.metadata ?? {})]);
   const before = (size: number): Buffer => prefix(turned ? 0x0a : 0x12, size);
@@ -50,7 +50,7 @@ export function frameList(head: Head, sizes: readonly number[]): ListFrame {
   return { before, begin: Buffer.concat(begin), end: Buffer.concat([...(turned ? metadata : []), envelopeEnd]) };
 }
 
-/** One event of a watch: its length (4 bytes, big-endian), then a WatchEvent with the enveloped object in it. */
+/** A watch event: its length (4 bytes, big-endian), then a WatchEvent that contains the object in its envelope. */
 export function encodeFrame(type: string, object: Uint8Array): Buffer {
   const raw = prefixed(0x0a, [object]);
   const body = [...prefixed(0x0a, [Buffer.from(type)]), ...prefixed(0x12, raw)];
@@ -59,7 +59,7 @@ export function encodeFrame(type: string, object: Uint8Array): Buffer {
   return Buffer.concat([length, ...body]);
 }
 
-/** A body as the object that its JSON would be. Throws BadRequest, and RequestEntityTooLarge for more than `maxBodyValues`. */
+/** Decodes a body to the value of its JSON. Throws BadRequest, and RequestEntityTooLarge for more than `maxBodyValues`. */
 export function decodeProtobuf(body: Uint8Array): Record<string, unknown> {
   if (body.length < magic.length || !Buffer.from(body.buffer, body.byteOffset, magic.length).equals(magic)) {
     throw new ApiError('BadRequest', 'the body is no protobuf of Kubernetes: its first bytes are not "k8s\\0"');
@@ -85,12 +85,12 @@ function encodeMessage(object: Head): Uint8Array {
 }
 
 /**
- * The message of a kind: by the kind table, or by where Kubernetes keeps the types of a group (`autoscaling/v1` in
- * `k8s.io.api.autoscaling.v1`). Options and statuses are of no group, whatever their version says.
+ * The message of a kind: from the kind table, or by Kubernetes' package of a group (`autoscaling/v1` is `k8s.io.api.autoscaling.v1`).
+ * Options and statuses belong to no group, whatever apiVersion they have.
  */
 function messageFor(apiVersion: string, kind: string): string | undefined {
-  const known = builtinKinds.ofObject(apiVersion, kind)?.message;
-  if (known) return known;
+  const message = builtinKinds.ofObject(apiVersion, kind)?.message;
+  if (message) return message;
   const [group = '', version = ''] = apiVersion.includes('/') ? apiVersion.split('/') : ['core', apiVersion];
   return [`k8s.io.api.${group.split('.')[0]}.${version}.${kind}`, `${meta}.${kind}`].find(isMessage);
 }
@@ -100,7 +100,7 @@ function enveloped(head: Head, raw: readonly Uint8Array[]): Uint8Array[] {
   return [...envelopeBegin(head, sizeOf(raw)), ...raw, envelopeEnd];
 }
 
-/** What stands before `length` bytes of raw. */
+/** The bytes before `length` bytes of raw. */
 function envelopeBegin({ apiVersion = '', kind = '' }: Head, length: number): Uint8Array[] {
   const type = [...prefixed(0x0a, [Buffer.from(apiVersion)]), ...prefixed(0x12, [Buffer.from(kind)])];
   return [magic, ...prefixed(0x0a, type), prefix(0x12, length)];

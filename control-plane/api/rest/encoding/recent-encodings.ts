@@ -1,19 +1,19 @@
-/** The most text or bytes that are kept, in characters or bytes. */
+/** The most characters or bytes that are kept. */
 const maxKept = 1024 * 1024;
 
 /**
- * What objects look like on the wire, kept for a moment: a change is told to all its watchers at nearly the same time, so it
- * is encoded once for all that want it in the same form. What is kept is bounded; the oldest goes first.
+ * Encodings of recent objects: a change reaches all its watchers at nearly the same time, so it is encoded once for all that want
+ * the same form. The size is bounded; the oldest encoding is dropped first.
  */
 export class RecentEncodings {
   readonly #kept = new Map<object, Map<string, string | Uint8Array>>();
   #size = 0;
 
-  /** `form`: anything that tells encodings of one object apart. */
+  /** `form`: a key that distinguishes the encodings of one object. */
   get<T extends string | Uint8Array>(object: object, form: string, encode: () => T): T {
     let forms = this.#kept.get(object);
-    const known = forms?.get(form);
-    if (known !== undefined) return known as T;
+    const encoding = forms?.get(form);
+    if (encoding !== undefined) return encoding as T;
     const made = encode();
     if (!forms) {
       forms = new Map();

@@ -6,17 +6,17 @@ import { badRequest } from '../../requests/refusals.ts';
 import type { Format } from './negotiate.ts';
 import { type Include, partialOf, rowOf, shownAs, tableHead, tableOf } from './table.ts';
 
-/** What a client wants to see of a kind's objects, and how. */
+/** How objects of a kind are represented to a client. */
 export interface Representation {
   readonly format: Format;
   readonly def: KindDef;
-  /** What a table's rows carry. */
+  /** What the rows of a Table contain of the objects. */
   readonly include: Include;
   /** Milliseconds since the epoch, for ages. */
   readonly now: number;
 }
 
-/** One object; what is none of the kind's own (a Status, say) is shown as it is. */
+/** One object. An object of another kind, such as a Status, stays as it is. */
 export function representObject(representation: Representation, object: KubeObject): object {
   const { format, include, now } = representation;
   const def = shownAs(representation.def, object);
@@ -27,10 +27,10 @@ export function representObject(representation: Representation, object: KubeObje
     const { resourceVersion } = object.metadata;
     return tableOf(def, [object], { resourceVersion }, { include, now, apiVersion });
   }
-  throw notThat(`PartialObjectMetadataList, but the requested object is not a list (${goType(def)})`);
+  throw wrongForm(`PartialObjectMetadataList, but the requested object is not a list (${goType(def)})`);
 }
 
-/** A page of a list: what it says of itself, the name of its list, and what each object is in it. */
+/** The frame of a list's page, the name of its items' field, and the form of each item. */
 export interface PageForm {
   readonly head: object;
   readonly field: 'items' | 'rows';
@@ -53,11 +53,11 @@ export function pageForm(representation: Representation, metadata: object): Page
       return { head, field: 'items', shape: (object) => partialOf(object, apiVersion) };
     }
     case 'PartialObjectMetadata':
-      throw notThat(`PartialObjectMetadata, but the requested object is a list (${goType(def)}List)`);
+      throw wrongForm(`PartialObjectMetadata, but the requested object is a list (${goType(def)}List)`);
   }
 }
 
-/** An event's object in a watch. `first`: a table names its columns only in the first event. */
+/** The object of a watch event. `first`: a Table has its columns only in the first event. */
 export function representEvent(
   representation: Representation,
   object: KubeObject,
@@ -79,7 +79,7 @@ export function representEvent(
   }
 }
 
-/** From the URL. Throws BadRequest in Kubernetes' words. */
+/** The `includeObject` parameter. Throws BadRequest with Kubernetes' message. */
 export function includeOf(query: URLSearchParams): Include {
   const include = query.get('includeObject') || 'Metadata';
   if (include === 'None' || include === 'Object' || include === 'Metadata') return include;
@@ -92,11 +92,11 @@ function metaVersion({ version }: Format): string {
   return `meta.k8s.io/${version ?? 'v1'}`;
 }
 
-function notThat(wanted: string): ApiError {
+function wrongForm(wanted: string): ApiError {
   return new ApiError('NotAcceptable', `you requested ${wanted}`);
 }
 
-/** As Kubernetes' messages name a kind's type. */
+/** The Go type of a kind, as it occurs in Kubernetes' messages. */
 function goType({ group, kind }: KindDef): string {
   return `*${group.split('.')[0] || 'core'}.${kind}`;
 }

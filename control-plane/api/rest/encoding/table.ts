@@ -2,10 +2,10 @@ import { ageOf } from '../../../../shared/kinds/columns/age.ts';
 import type { Column, KindDef } from '../../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 
-/** What each row carries of its object (`includeObject`). */
+/** What each row contains of its object (`includeObject`). */
 export type Include = 'None' | 'Metadata' | 'Object';
 
-/** For kinds that have no columns of their own. */
+/** The columns of kinds that define none. */
 const defaultColumns: readonly Column[] = [
   {
     name: 'Name',
@@ -30,16 +30,16 @@ export interface TableOptions {
   readonly now: number;
   /** `meta.k8s.io/v1`, or v1beta1 for older clients. */
   readonly apiVersion?: string;
-  /** False: the client knows the columns already. */
+  /** False: the columns are left out, as an earlier event had them. */
   readonly withColumns?: boolean;
 }
 
-/** Objects as the `Table` of meta.k8s.io that kubectl prints. */
+/** Objects as a `Table` of meta.k8s.io, which kubectl prints. */
 export function tableOf(def: KindDef, objects: readonly KubeObject[], metadata: object, options: TableOptions): object {
   return { ...tableHead(def, metadata, options), rows: objects.map((object) => rowOf(def, object, options)) };
 }
 
-/** A table but for its rows. */
+/** A Table without rows. */
 export function tableHead(
   def: KindDef,
   metadata: object,
@@ -68,7 +68,7 @@ export function rowOf(def: KindDef, object: KubeObject, { include, now, apiVersi
   };
 }
 
-/** The kind as which an object is shown: what subresource `scale` answers has columns of its own. */
+/** The kind whose columns an object has: the answer of subresource `scale` is a Scale. */
 export function shownAs(def: KindDef, { kind }: KubeObject): KindDef {
   return kind === 'Scale' ? { ...def, kind, columns: scaleColumns } : def;
 }

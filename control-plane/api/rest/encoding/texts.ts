@@ -5,14 +5,14 @@ import type { Encoding } from './negotiate.ts';
 import { encodeProtobuf } from './protobuf.ts';
 
 /**
- * Objects longer than this (characters of JSON) are flow YAML, which is JSON: the writer of block style takes up to 50 µs a value, in
- * which no other request is served.
+ * Objects longer than this (characters of JSON) become flow YAML, which is JSON: block style takes up to 50 µs a value, which would
+ * block other requests.
  */
 const flowFrom = 16 * 1024;
 
 export type Chunk = string | Uint8Array;
 
-/** Any answer that is no list. Throws NotAcceptable when it has none in protobuf. */
+/** Encodes any answer but a list. Throws NotAcceptable when it has no protobuf. */
 export function encoded(object: object, encoding: Encoding, pretty = false): Chunk {
   switch (encoding) {
     case 'protobuf':
@@ -25,7 +25,7 @@ export function encoded(object: object, encoding: Encoding, pretty = false): Chu
   }
 }
 
-/** The JSON of an object; of a packed one its bytes as they are stored. */
+/** The JSON of an object; of a packed object the stored bytes. */
 export function jsonParts(object: object): readonly Chunk[] {
   return packedJson(object as KubeObject) ?? [JSON.stringify(object)];
 }
@@ -35,20 +35,20 @@ export function jsonText(object: object): string {
   return typeof first === 'string' ? first : Buffer.concat([first, ...(rest as Uint8Array[])]).toString();
 }
 
-/** `json`: the same object's. Ends with a line break. */
+/** `json`: the JSON of the same object. The result ends with a line break. */
 export function yamlText(object: object, json: string): string {
   if (json.length <= flowFrom) return toYaml(object, { aliasDuplicateObjects: false });
   return `${flowOf(json)}\n`;
 }
 
-/** In YAML, too, JSON is what it is, but for letters that YAML takes for line breaks or does not take at all. */
+/** JSON is valid YAML but for characters that YAML forbids or reads as line breaks. */
 function flowOf(json: string): string {
   return json.replace(/[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g, (letter) => {
     return `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
 }
 
-/** All as one, text when all of it is. */
+/** Joins chunks: to text if all of them are text. */
 export function joined(chunks: readonly Chunk[]): Chunk {
   const [first = ''] = chunks;
   if (chunks.length === 1) return first;

@@ -6,7 +6,7 @@ import type { ResourceRoute } from '../request-info/route.ts';
 import type { Reply } from '../responses/respond.ts';
 import type { Upgrade } from '../streams/connect.ts';
 
-/** One request for a resource. */
+/** One request for a resource, as its handlers see it. */
 export interface Call {
   readonly api: Api;
   readonly clock: Clock;
@@ -18,6 +18,6 @@ export interface Call {
   readonly reply: Reply;
   /** Shared by all watches. */
   readonly encodings: RecentEncodings;
-  /** Present when the client wants to go on with another protocol. */
+  /** Present when the client asks for an upgrade to another protocol. */
   readonly upgrade?: Upgrade | undefined;
 }

@@ -9,9 +9,9 @@ import { sendList } from '../responses/send-list.ts';
 import { streamWatch } from '../responses/watch-stream.ts';
 import type { Call } from './call.ts';
 
-/** A watch ends by itself after this at the latest, and after half of it when it asks for nothing, so that clients spread anew over the servers. */
+/** The longest timeout of a watch; half of it is the default. A watch that ends lets its client connect to another server. */
 const longestWatchSeconds = 3600;
-/** What a watch can be: there is no framing for YAML. */
+/** The media types of a watch: YAML has no framing. */
 const streamed = [contentTypes.json, contentTypes.protobuf];
 
 /** GET of a collection: a list, or a watch. */
@@ -48,7 +48,7 @@ export function listQuery(query: URLSearchParams, { def, namespace }: Call['rout
     namespace,
     labelSelector: query.get('labelSelector') ?? undefined,
     fieldSelector: query.get('fieldSelector') ?? undefined,
-    // A limit of less than nothing is none, as in Kubernetes.
+    // A negative limit is no limit, as in Kubernetes.
     limit: Math.max(0, integer(query, 'limit') ?? 0) || undefined,
     continue: query.get('continue') || undefined,
     resourceVersion: query.get('resourceVersion') ?? undefined,
@@ -60,12 +60,12 @@ export function listQuery(query: URLSearchParams, { def, namespace }: Call['rout
 async function watchCollection(call: Call, query: ListQuery): Promise<void> {
   const { api, clock, context, response, reply } = call;
   if (reply.format.encoding === 'yaml') throw notAcceptable(streamed.map((type) => `${type};stream=watch`));
-  const asked = integer(call.query, 'timeoutSeconds') || longestWatchSeconds / 2;
+  const timeoutSeconds = integer(call.query, 'timeoutSeconds') || longestWatchSeconds / 2;
   const events = api.watch(context, {
     ...query,
     allowBookmarks: flag(call.query, 'allowWatchBookmarks'),
-    // One that has passed already ends the watch as soon as it has begun.
-    timeoutSeconds: Math.max(0.001, Math.min(asked, longestWatchSeconds)),
+    // A timeout of zero or less ends the watch at once.
+    timeoutSeconds: Math.max(0.001, Math.min(timeoutSeconds, longestWatchSeconds)),
   });
   const protobuf = reply.format.encoding === 'protobuf';
   const encode = objectEncoder(call);
@@ -84,7 +84,7 @@ async function watchCollection(call: Call, query: ListQuery): Promise<void> {
   );
 }
 
-/** An event's object on the wire. Tables tell ages, and bookmarks are a watcher's own: all else is shared by watchers. */
+/** Encodes an event's object. Encodings are shared by watchers, but for Tables, which show ages, and bookmarks, which differ by watcher. */
 function objectEncoder(call: Call): (event: ApiWatchEvent) => Chunk {
   const { encodings, reply, clock } = call;
   const { as, version = '', encoding } = reply.format;

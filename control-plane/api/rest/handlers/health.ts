@@ -1,20 +1,20 @@
 import { messageOf } from '../../../../shared/errors.ts';
 
-/** Throws, or returns false, when it does not hold. */
+/** Throws or returns false when the check fails. */
 export type Check = () => boolean | undefined | Promise<boolean | undefined>;
 
 export interface HealthQuery {
-  /** One line a check, also when all is well. */
+  /** One line a check, even if all succeed. */
   readonly verbose: boolean;
-  /** Checks that don't count. */
+  /** Names of checks to leave out. */
   readonly exclude: readonly string[];
-  /** The one check that is asked for. */
+  /** The name of the only check to run. */
   readonly only?: string;
 }
 
 /**
- * The answer of `/healthz`, `/livez` and `/readyz` in Kubernetes' form: `ok`, or one line a check. Undefined when there is no
- * check of the name asked for.
+ * The answer of `/healthz`, `/livez` and `/readyz` in Kubernetes' form: `ok`, or one line a check. Undefined when there is no check
+ * of the name in `only`.
  */
 export async function healthText(
   path: string,

@@ -20,11 +20,11 @@ import { type Check, healthText } from './health.ts';
 export interface PathsDeps {
   readonly kinds: KindLookup;
   readonly authorizer: Authorizer;
-  /** What `/metrics` shows. Absent: no metrics. */
+  /** Served at `/metrics`. Absent: no metrics. */
   readonly registry?: Registry;
-  /** What is to be known of the issuer of our tokens. */
+  /** The OpenID documents of the token issuer. */
   readonly issuer?: Documents;
-  /** What `/readyz` and `/livez` ask, by name. */
+  /** The checks of `/readyz` and `/livez`, by name. */
   readonly checks?: {
     readonly ready?: Readonly<Record<string, Check>>;
     readonly live?: Readonly<Record<string, Check>>;
@@ -33,7 +33,7 @@ export interface PathsDeps {
 
 type PathRoute = Route & { readonly type: 'path' };
 
-/** Where something is that can be read. */
+/** First parts of the paths that are served. */
 const roots: ReadonlySet<string> = new Set([
   '',
   'api',
@@ -48,7 +48,7 @@ const roots: ReadonlySet<string> = new Set([
   'openid',
 ]);
 
-/** Serves what is no resource: discovery, OpenAPI, health, version, metrics. */
+/** Serves non-resource paths: discovery, OpenAPI, health, version, metrics. */
 export class Paths {
   readonly #deps: PathsDeps;
   readonly #discovery: Discovery;
@@ -140,7 +140,7 @@ export class Paths {
     if (!document) throw new PageNotFound();
     const { response } = reply;
     response.setHeader('Vary', 'Accept-Encoding, Accept');
-    // With its hash the address names the content, so that it may be kept for good.
+    // A URL with the hash names the content, so clients may cache it for ever.
     const hash = query.get('hash');
     if (hash !== null && hash !== document.hash) {
       response.writeHead(301, { Location: `/${path}?hash=${document.hash}` }).end();
@@ -167,7 +167,7 @@ const otherPaths = [
   '/version',
 ];
 
-/** The release of Kubernetes whose API this is, and what of Coracle serves it. */
+/** The release of Kubernetes whose API is served, and the build of Coracle. */
 const versionInfo = {
   major: '1',
   minor: '32',
@@ -175,13 +175,13 @@ const versionInfo = {
   gitCommit: build.commit,
   gitTreeState: build.treeState,
   buildDate: build.date,
-  // Kubernetes' name for the version of the runtime.
+  // Kubernetes' field for the version of the language runtime.
   goVersion: `node${process.versions.node}`,
   compiler: build.compiler,
   platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
 };
 
-/** By which a monitor tells versions apart, under Kubernetes' name. */
+/** The build as a metric, under Kubernetes' name. */
 function countBuild(registry: Registry): void {
   const labels = Object.entries(versionInfo).map(([name, value]) => [
     name.replace(/[A-Z]/g, '_$&').toLowerCase(),
@@ -195,14 +195,14 @@ function countBuild(registry: Registry): void {
   }).set(Object.fromEntries(labels), 1);
 }
 
-/** What older and newer clients call a Swagger document in protobuf; the second is what it is answered as. */
+/** The media types of a Swagger document in protobuf, of older and newer clients; answers have the second. */
 const swaggerTypes = [
   'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
   'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
 ];
 const swaggerType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
-/** Whether a document is wanted as protobuf, where it can be. */
+/** Whether the client prefers protobuf, for a document that has it. */
 function swaggerForm(accept: string | undefined, can: boolean): boolean {
   for (const { type } of mediaTypes(accept || '*/*')) {
     if (type === 'application/json' || type === '*/*' || type === 'application/*') return false;
@@ -211,22 +211,22 @@ function swaggerForm(accept: string | undefined, can: boolean): boolean {
   throw notAcceptable(['application/json', ...(can ? swaggerTypes : [])]);
 }
 
-/** Names the content; answers at once when the client has it already. */
+/** Sets the ETag; answers 304 when the client has that content. */
 function unchanged({ headers }: IncomingMessage, { response }: Reply, hash: string): boolean {
   const etag = `"${hash}"`;
   response.setHeader('ETag', etag);
-  const known = headers['if-none-match']?.split(',').map((one) => one.trim().replace(/^W\//, ''));
-  if (!known?.includes(etag) && !known?.includes('*')) return false;
+  const cached = headers['if-none-match']?.split(',').map((one) => one.trim().replace(/^W\//, ''));
+  if (!cached?.includes(etag) && !cached?.includes('*')) return false;
   response.writeHead(304).end();
   return true;
 }
 
-/** These have no protobuf; whoever asks for nothing else is given JSON, as the Content-Type then says. */
+/** These documents have no protobuf; a client that accepts only protobuf gets JSON. */
 function inFormat(request: IncomingMessage, reply: Reply): Reply {
   return { ...reply, format: plainFormat(request.headers.accept) };
 }
 
-/** These are indented for everybody, as Kubernetes does it: people read them. */
+/** These documents are always indented, as in Kubernetes. */
 function indented(request: IncomingMessage, reply: Reply): Reply {
   return { ...inFormat(request, reply), pretty: true };
 }

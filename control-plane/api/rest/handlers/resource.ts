@@ -18,7 +18,7 @@ import type { Call } from './call.ts';
 import { getCollection, listQuery, representationFor, sendPage } from './collection.ts';
 import { readPatch, readWriting } from './write-body.ts';
 
-/** Answers one request, by its method and by whether the URL names an object or a collection. */
+/** Chooses the handler by the method, and by whether the URL names an object or a collection. */
 export async function serveResource(call: Call): Promise<void> {
   const { request, route } = call;
   const method = request.method ?? 'GET';
@@ -109,12 +109,12 @@ function sendResult(call: Call, { object, outcome, text }: WriteResult): void {
   }
 }
 
-/** An object or a Status, in the form that the client asked for. */
+/** Sends an object or a Status in the representation that the client accepts. */
 function send(call: Call, status: number, answer: KubeObject | Status): void {
   sendObject(call.reply, status, representObject(representationFor(call), answer as KubeObject));
 }
 
-/** From the body, when there is one, else from the URL, as in Kubernetes. */
+/** DeleteOptions from the body if there is one, else from the URL, as in Kubernetes. */
 async function deleteOptions(call: Call): Promise<DeleteOptions> {
   const { query, request } = call;
   const sent = await readBody(request);

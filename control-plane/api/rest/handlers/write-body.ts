@@ -9,13 +9,13 @@ import type { MutateOptions, PatchBody } from '../../api.ts';
 import { parseBody, readBody, typeOf } from '../encoding/body.ts';
 import { isYaml } from '../encoding/negotiate.ts';
 
-/** What a client wants to be written, and how. */
+/** The body and options of a write. */
 export interface Writing<Body> {
   readonly body: Body;
   readonly options: MutateOptions | undefined;
 }
 
-/** Letters of a manager's name. */
+/** The most bytes of a field manager's name. */
 const longestManager = 128;
 
 const patchTypes: Readonly<Record<string, PatchBody['type']>> = {
@@ -34,19 +34,19 @@ export async function readWriting(
   const options = writeOptions(query, kind);
   const bytes = await readBody(request);
   const type = request.headers['content-type'];
-  const told = options?.fieldValidation !== 'Ignore';
-  if (isYaml(typeOf(type))) return withDuplicates(yamlOf(bytes), options, told);
+  const findDuplicates = options?.fieldValidation !== 'Ignore';
+  if (isYaml(typeOf(type))) return withDuplicates(yamlOf(bytes), options, findDuplicates);
   const body = parseBody(bytes, type);
-  // Of protobuf the JSON is ours: a message's fields may come twice, by its own rules.
-  const json = told && bytes[0] !== 0x6b;
+  // Protobuf allows a field to occur twice.
+  const json = findDuplicates && bytes[0] !== 0x6b;
   return withDuplicates(
     { value: body, duplicates: json ? duplicateFields(bytes.toString('utf8'), body) : [] },
     options,
-    told,
+    findDuplicates,
   );
 }
 
-/** The body and options of a patch. Throws UnsupportedMediaType for a type that is no patch. */
+/** The body and options of a patch. Throws UnsupportedMediaType for a media type of no patch. */
 export async function readPatch(request: IncomingMessage, query: URLSearchParams): Promise<Writing<PatchBody>> {
   const mediaType = typeOf(request.headers['content-type']);
   const type = Object.hasOwn(patchTypes, mediaType) ? patchTypes[mediaType] : undefined;
@@ -54,31 +54,31 @@ export async function readPatch(request: IncomingMessage, query: URLSearchParams
   const options = writeOptions(query, 'PatchOptions', type === 'apply');
   const bytes = await readBody(request);
   checkDepth(bytes.toString('latin1'));
-  const told = options?.fieldValidation !== 'Ignore';
+  const findDuplicates = options?.fieldValidation !== 'Ignore';
   if (type === 'apply') {
-    const { value, duplicates } = appliedOf(bytes, told);
-    const read = withDuplicates({ value, duplicates }, options, told);
+    const { value, duplicates } = appliedOf(bytes, findDuplicates);
+    const read = withDuplicates({ value, duplicates }, options, findDuplicates);
     return { body: { type, body: read.body }, options: read.options };
   }
-  const { value, duplicates } = jsonOf(bytes, told);
+  const { value, duplicates } = jsonOf(bytes, findDuplicates);
   const named = type === 'json' ? duplicates.map((fault) => `json patch ${fault}`) : duplicates;
-  const read = withDuplicates({ value, duplicates: named }, options, told);
+  const read = withDuplicates({ value, duplicates: named }, options, findDuplicates);
   return { body: { type, body: read.body }, options: read.options };
 }
 
 function withDuplicates(
   { value, duplicates }: { value: unknown; duplicates: readonly string[] },
   options: MutateOptions | undefined,
-  told: boolean,
+  findDuplicates: boolean,
 ): Writing<unknown> {
-  return { body: value, options: told && duplicates.length > 0 ? { ...options, duplicates } : options };
+  return { body: value, options: findDuplicates && duplicates.length > 0 ? { ...options, duplicates } : options };
 }
 
-/** YAML, of which JSON is a part that is read faster as what it is; a flow mapping begins like JSON. */
-function appliedOf(bytes: Buffer, told: boolean): { value: unknown; duplicates: string[] } {
+/** YAML. JSON is valid YAML and is parsed faster as JSON; a YAML flow mapping begins like JSON. */
+function appliedOf(bytes: Buffer, findDuplicates: boolean): { value: unknown; duplicates: string[] } {
   if (bytes[0] === 0x7b) {
     try {
-      return jsonOf(bytes, told);
+      return jsonOf(bytes, findDuplicates);
     } catch (error) {
       if (!isApiError(error, 'BadRequest')) throw error;
     }
@@ -86,10 +86,10 @@ function appliedOf(bytes: Buffer, told: boolean): { value: unknown; duplicates: 
   return yamlOf(bytes);
 }
 
-function jsonOf(bytes: Buffer, told: boolean): { value: unknown; duplicates: string[] } {
+function jsonOf(bytes: Buffer, findDuplicates: boolean): { value: unknown; duplicates: string[] } {
   const text = bytes.toString('utf8');
   const value = parseBody(bytes, 'application/json');
-  return { value, duplicates: told ? duplicateFields(text, value) : [] };
+  return { value, duplicates: findDuplicates ? duplicateFields(text, value) : [] };
 }
 
 function yamlOf(bytes: Buffer): { value: unknown; duplicates: string[] } {
@@ -101,7 +101,7 @@ function yamlOf(bytes: Buffer): { value: unknown; duplicates: string[] } {
   }
 }
 
-/** Undefined when the client wants nothing in particular. Throws Invalid with all faults, as Kubernetes does. */
+/** Undefined without parameters. Throws Invalid with all causes, as Kubernetes does. */
 function writeOptions(
   query: URLSearchParams,
   kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions',
@@ -125,13 +125,13 @@ function writeOptions(
   const dryRun = query.getAll('dryRun').filter((one) => one !== '');
   if (dryRun.some((one) => one !== 'All')) causes.push(notSupported('dryRun', dryRun, ['All']));
   const validation = query.get('fieldValidation') || 'Warn';
-  const known = validation === 'Strict' || validation === 'Warn' || validation === 'Ignore';
-  if (!known) causes.push(notSupported('fieldValidation', validation, ['', 'Ignore', 'Strict', 'Warn']));
+  const isValid = validation === 'Strict' || validation === 'Warn' || validation === 'Ignore';
+  if (!isValid) causes.push(notSupported('fieldValidation', validation, ['', 'Ignore', 'Strict', 'Warn']));
   if (causes.length > 0) throw invalidError({ kind, group: 'meta.k8s.io' }, '', causes);
   return {
     dryRun: dryRun.length > 0,
     ...(fieldManager ? { fieldManager } : {}),
-    ...(known ? { fieldValidation: validation } : {}),
+    ...(isValid ? { fieldValidation: validation } : {}),
     ...(apply ? { force: force === 'true' || force === '1' || force === '' } : {}),
   };
 }

@@ -1,12 +1,12 @@
 import { badRequest } from '../../requests/refusals.ts';
 
-/** A parameter of a URL that is on or off; there without a value it is on. */
+/** A boolean parameter of a URL; without a value it is true. */
 export function flag(query: URLSearchParams, name: string): boolean {
   const value = query.get(name);
   return value !== null && value !== '0' && value.toLowerCase() !== 'false';
 }
 
-/** A parameter that is a whole number. Throws BadRequest for anything else, in Go's words. */
+/** An integer parameter. Throws BadRequest with Go's message for anything else. */
 export function integer(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null || text === '') return undefined;
@@ -16,7 +16,7 @@ export function integer(query: URLSearchParams, name: string): number | undefine
   throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: ${why}`);
 }
 
-/** A parameter that is a count. Throws BadRequest for anything else. */
+/** A non-negative integer parameter. Throws BadRequest for anything else. */
 export function count(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null || text === '') return undefined;

@@ -8,16 +8,16 @@ import { addedKindsPath, subresourceInfo } from '../discovery/discovery.ts';
 import { flag } from './parameters.ts';
 import { verbsOfMethods } from './unserved.ts';
 
-/** The longest URL and the most parts of a path that are looked at. */
+/** The most characters of a URL, and the most parts of its path. */
 const maxUrl = 16 * 1024;
 const maxParts = 16;
-/** What is passed on by a proxy. */
+/** Methods that a proxy passes on. */
 const proxied: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
 
 /** What a URL stands for. */
 export type Route =
   | { readonly type: 'resource'; readonly resource: ResourceRoute; readonly query: URLSearchParams }
-  /** Anything else: discovery, health, documents. `parts`: the path between the slashes, of which `path` is made anew. */
+  /** A non-resource path: discovery, health, documents. `parts`: the decoded parts between the slashes; `path`: those joined. */
   | {
       readonly type: 'path';
       readonly path: string;
@@ -30,20 +30,20 @@ export interface ResourceRoute {
   readonly namespace?: string;
   readonly name?: string;
   readonly subresource?: Subresource;
-  /** What is asked for beyond a proxy: empty, or a path that begins with a slash; decoded, and cleaned of dots and double slashes. */
+  /** The path at the backend of a proxy: empty, or a decoded and normalized path that begins with a slash. */
   readonly beyond?: string;
 }
 
 const noQuery = new URLSearchParams();
 
-/** Throws NotFound for resources that are not served, MethodNotAllowed for what can't be done with one, BadRequest for URLs that can't be read. */
+/** Throws NotFound for a resource that is not served, MethodNotAllowed for a method that it does not have, BadRequest for a malformed URL. */
 export function routeOf(url: string, method: string, kinds: KindLookup): Route {
   if (url.length > maxUrl) throw new ApiError('BadRequest', `the URL is longer than ${maxUrl} characters`);
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   const query = mark < 0 ? noQuery : new URLSearchParams(url.slice(mark + 1));
   const parts = path.split('/').filter((part) => part !== '');
-  // What is beyond a proxy may be as deep as it likes.
+  // The path at the backend of a proxy has no limit of parts.
   if (parts.length > maxParts && !parts.slice(0, maxParts).includes('proxy')) throw notServed();
   for (const [index, part] of parts.entries()) if (part.includes('%')) parts[index] = decoded(part);
   const [root, first, second] = parts;
@@ -54,7 +54,7 @@ export function routeOf(url: string, method: string, kinds: KindLookup): Route {
     return resourceRoute(method, { kinds, group: first, version: second, rest: parts.slice(3), path }, query);
   }
   if (path === addedKindsPath && method !== 'GET' && method !== 'HEAD') throw noCustomResources();
-  // What is authorized is what is served: decoded, and without double slashes.
+  // The decoded path without double slashes is authorized and served.
   const ends = parts.length > 0 && path.endsWith('/') ? '/' : '';
   return { type: 'path', path: `/${parts.join('/')}${ends}`, parts, query };
 }
@@ -85,7 +85,7 @@ function resourceRoute(method: string, at: VersionedPath, query: URLSearchParams
   return { type: 'resource', resource, query };
 }
 
-/** `watch/PLURAL`, `watch/namespaces/NS/PLURAL[/NAME]`: how watches were asked for before there was a parameter for it. */
+/** `watch/PLURAL`, `watch/namespaces/NS/PLURAL[/NAME]`: the older form of `?watch=true`. */
 function watchRoute(method: string, at: VersionedPath, given: URLSearchParams): Route {
   const { name, ...resource } = resourceOf(at);
   if (resource.subresource || !verbsOf(resource.def).includes('watch')) throw notServed();
@@ -102,7 +102,7 @@ function watchRoute(method: string, at: VersionedPath, given: URLSearchParams): 
   return { type: 'resource', resource, query };
 }
 
-/** Whether discovery names what the method does to the object, its part or the collection. All namespaces together are only read. */
+/** Whether discovery lists the method's verb for the resource or subresource. A collection of all namespaces can only be read. */
 function isAllowed({ def, namespace, name, subresource }: ResourceRoute, method: string): boolean {
   if (subresource === 'proxy') return proxied.has(method);
   const [onObject, onCollection] = verbsOfMethods[method] ?? [];
@@ -110,11 +110,11 @@ function isAllowed({ def, namespace, name, subresource }: ResourceRoute, method:
   const verb = name === undefined ? onCollection : onObject;
   if (verb === undefined || method === 'HEAD' || !verbs.includes(verb)) return false;
   if (name === undefined) return namespace !== undefined || !def.namespaced || verb === 'list';
-  // A POST to an object is none, but to what belongs to it.
+  // An object itself has no POST; its subresources may have one.
   return verb !== 'create' || subresource !== undefined;
 }
 
-/** What a request asks for, by the route that it is served by: RBAC's verb, or the method of what is no resource. */
+/** The verb of a request: RBAC's for a resource, the method in lower case for a non-resource path. */
 export function verbOf(method: string, route: Route): string {
   if (route.type === 'path') return method.toLowerCase();
   const [onObject, onCollection] = verbsOfMethods[method] ?? ['', ''];
@@ -133,13 +133,13 @@ export function isLongRunning({ name, subresource }: ResourceRoute, query: URLSe
   return name === undefined && flag(query, 'watch');
 }
 
-/** Whether what is asked for has a Table: an object that is only a request has none, as in Kubernetes. */
+/** Whether the resource has a Table: kinds that are only posted have none, as in Kubernetes. */
 export function hasTable({ def, subresource }: ResourceRoute): boolean {
-  if (subresource !== undefined) return !requests.has(subresource);
+  if (subresource !== undefined) return !postedOnly.has(subresource);
   return verbsOf(def).some((verb) => verb === 'get' || verb === 'list');
 }
 
-const requests: ReadonlySet<Subresource> = new Set(['token', 'binding', 'eviction']);
+const postedOnly: ReadonlySet<Subresource> = new Set(['token', 'binding', 'eviction']);
 
 /** `rest`: `PLURAL[/NAME[/SUB]]` or `namespaces/NS/PLURAL[/NAME[/SUB]]`. */
 function resourceOf(at: VersionedPath): ResourceRoute {
@@ -175,12 +175,12 @@ function beyondProxy(more: readonly string[], path: string): string {
   return /(\/|%2f)$/i.test(path) && !cleaned.endsWith('/') ? `${cleaned}/` : cleaned;
 }
 
-/** `namespaces/NS/status` is a part of the namespace, `namespaces/NS/pods` what is in it. */
+/** `namespaces/NS/status` is a subresource of the namespace, `namespaces/NS/pods` a collection in it. */
 function isNamespaceSubresource(part: string, rest: readonly string[]): boolean {
   return rest.length === 3 && (part === 'status' || part === 'finalize');
 }
 
-/** Of a path that is none of the API's: answered in plain text. */
+/** The path does not belong to the API: answered in plain text. */
 export class PageNotFound extends ApiError {
   constructor() {
     super('NotFound', '404 page not found');

@@ -1,6 +1,6 @@
 import type { Attributes } from '../../auth/identity.ts';
 
-/** What is done by a method to one object, and to a collection. */
+/** The verbs of a method on one object, and on a collection. */
 export const verbsOfMethods: Readonly<Record<string, readonly [object: string, collection: string] | undefined>> = {
   GET: ['get', 'list'],
   HEAD: ['get', 'list'],
@@ -11,8 +11,8 @@ export const verbsOfMethods: Readonly<Record<string, readonly [object: string, c
 };
 
 /**
- * What a request for a resource that nobody serves asks for (apiserver, `RequestInfo`): only who would be allowed to is told that
- * there is no such resource.
+ * What a request for a resource that is not served asks for (apiserver, `RequestInfo`): only a user who would be allowed learns that
+ * the resource does not exist.
  */
 export function unservedAttributes(method: string, url: string): Attributes {
   const [path = '', query = ''] = url.split('?', 2);
@@ -30,7 +30,7 @@ export function unservedAttributes(method: string, url: string): Attributes {
   if (watch) rest.shift();
   const inNamespace = rest[0] === 'namespaces' && rest.length > 2;
   const [resource = '', name, ...subresource] = inNamespace ? rest.slice(2) : rest;
-  // As in Kubernetes, other methods have no verb: only who may do everything may use them.
+  // As in Kubernetes, other methods have no verb: only users with all rights may use them.
   const [onObject, onCollection] = verbsOfMethods[method] ?? ['', ''];
   const watches = onCollection === 'list' && /(^|&)watch=(1|true)(&|$)/.test(query);
   return {

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { Clock } from '../../../../shared/clock.ts';
 
-/** A client that takes nothing for so long is cut off. */
+/** A client that reads nothing for so long is disconnected. */
 const stalledMs = 30_000;
 
 export interface Written {
@@ -12,7 +12,7 @@ export interface Written {
   readonly signal: AbortSignal;
 }
 
-/** Waits until the client takes more; cuts it off when it does not. `out`: what stands before the response. Rejects by the signal. */
+/** Waits until the client reads more; disconnects it if it does not. `out`: a stream in front of the response. Rejects with the signal. */
 export async function drained({ response, clock, signal }: Written, out: Writable = response): Promise<void> {
   const stalled = clock.timer(stalledMs, () => response.destroy());
   const gone = new AbortController();
@@ -26,7 +26,7 @@ export async function drained({ response, clock, signal }: Written, out: Writabl
   }
 }
 
-/** Waits until the client has taken everything; cuts it off when it does not even take the end. */
+/** Waits until the client has read everything; disconnects it if it does not. */
 export async function finished({ response, clock }: Omit<Written, 'signal'>): Promise<void> {
   if (response.writableFinished || response.destroyed) return;
   const stalled = clock.timer(stalledMs, () => response.destroy());

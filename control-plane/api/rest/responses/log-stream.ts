@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../../../shared/clock.ts';
 
-/** A client that takes nothing for so long is cut off. */
+/** A client that reads nothing for so long is disconnected. */
 const stalledMs = 30_000;
-/** A node that has not refused by then has a log, which says nothing yet. */
+/** A node that has not refused by then has a log, which is still empty. */
 const refusalMs = 1_000;
 
 /**
- * Waits for the first bytes, though not for long, before the answer is begun: a node that refuses does so before them, and then it can
- * still be an error.
+ * Waits for the first bytes, though not for long, before the answer begins: a refusal of the node comes before them, and can then
+ * still be answered as an error.
  */
 export async function withFirst(
   chunks: AsyncIterable<Uint8Array>,
@@ -32,12 +32,12 @@ export async function withFirst(
     await send(source, first);
   } finally {
     const left = source.return?.();
-    // While it waits for the first bytes it ends with the request.
+    // A source that has not yielded its first bytes ends with the request's signal.
     if (come) await left;
   }
 }
 
-/** Writes a container's log as it comes. */
+/** Writes a container's log as it arrives. */
 export async function streamLog(
   response: ServerResponse,
   clock: Clock,

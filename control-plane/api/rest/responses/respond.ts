@@ -8,7 +8,7 @@ import { PageNotFound } from '../request-info/route.ts';
 
 /** Answers shorter than this (bytes) cost more to compress than to send. */
 const gzipFrom = 128 * 1024;
-/** Compression at a level that keeps up with the writer. */
+/** A level of compression that is as fast as the encoding. */
 export const gzipOptions = { level: constants.Z_BEST_SPEED };
 
 /** How the answer to one request is written. */
@@ -20,7 +20,7 @@ export interface Reply {
   readonly context: Pick<RequestContext, 'warnings' | 'signal'>;
 }
 
-/** Throws NotAcceptable when the client asked for an encoding that the object has not. */
+/** Throws NotAcceptable when the object has no form in the encoding. */
 export function sendObject(reply: Reply, status: number, object: object): void {
   const { encoding } = reply.format;
   sendBody(reply, status, contentTypes[encoding], encoded(object, encoding, reply.pretty));
@@ -40,7 +40,7 @@ export function sendBody(reply: Reply, status: number, type: string, content: st
   response.end(body);
 }
 
-/** Any failure as a `Status`. Once an answer has begun it can only be cut off. */
+/** Answers a failure with a `Status`. Once an answer has begun, the connection is cut instead. */
 export function sendError(reply: Reply, error: unknown): void {
   if (reply.response.headersSent || reply.response.destroyed) {
     reply.response.destroy();
@@ -51,14 +51,14 @@ export function sendError(reply: Reply, error: unknown): void {
     sendBody(reply, 404, 'text/plain; charset=utf-8', `${error.message}\n`);
     return;
   }
-  const known = toApiError(error);
-  const { retryAfterSeconds } = known.details;
+  const refusal = toApiError(error);
+  const { retryAfterSeconds } = refusal.details;
   if (retryAfterSeconds !== undefined) reply.response.setHeader('Retry-After', retryAfterSeconds);
   const format: Format = { encoding: reply.format.encoding };
-  sendObject({ ...reply, format }, reasons[known.reason].http, known.toStatus());
+  sendObject({ ...reply, format }, reasons[refusal.reason].http, refusal.toStatus());
 }
 
-/** What a client may know of a failure: what is no ApiError is a fault of ours. */
+/** The error that a client is sent: InternalError for an unexpected one. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   return new ApiError('InternalError', `Internal error occurred: ${messageOf(error)}`, {}, { cause: error });
@@ -72,7 +72,7 @@ export function headersOf({ response, context }: Reply, type: string): Record<st
   return headers;
 }
 
-/** RFC 9110's deprecated but ever used field: `299 - "text"`. */
+/** Values of the Warning field (RFC 7234, section 5.5): `299 - "text"`. */
 function warningHeaders(warnings: readonly string[]): string[] {
   return warnings.slice(0, 50).map((text) => {
     // Header fields take Latin-1 without control characters only.

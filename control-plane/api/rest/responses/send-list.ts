@@ -10,12 +10,12 @@ import { type Chunk, joined, jsonParts, jsonText, yamlText } from '../encoding/t
 import { drained } from './drain.ts';
 import { gzipOptions, headersOf, type Reply, sendBody, sendObject } from './respond.ts';
 
-/** What is written at a time, in characters or bytes, before others' requests are served; block YAML is slow. */
+/** The characters or bytes that are written before other requests are served; block YAML is slow. */
 const pieceLength: Readonly<Record<Encoding, number>> = { json: 128 * 1024, yaml: 32 * 1024, protobuf: 128 * 1024 };
-/** A list in protobuf whose items are longer than this together is encoded twice, first for its lengths, rather than held whole. */
+/** A longer list in protobuf is encoded twice, first for its lengths, so that it is never held whole. */
 const maxHeld = 8 * 1024 * 1024;
 
-/** What a list says of itself, the name of its list, and what each item is in it: itself, when nothing is said. */
+/** The frame of a list, the name of its items' field, and the form of each item; absent: the item itself. */
 export interface ListForm {
   readonly head: object;
   readonly field: string;
@@ -23,8 +23,8 @@ export interface ListForm {
 }
 
 /**
- * A list in pieces, each made when the client has taken the one before: a large one neither stands in memory nor holds up the
- * process. It shows the items of one moment, as these never change.
+ * Sends a list in pieces, each encoded when the client has read the one before, so that a large list neither fills the memory nor
+ * blocks other requests. The items are those of one revision, as stored objects never change.
  */
 export async function sendList(
   reply: Reply,
@@ -105,7 +105,7 @@ async function* textPieces(
   if (waiting.length > 0) yield joined(waiting);
 }
 
-/** Every line that has something further in. */
+/** Indents every line that is not empty. */
 function indented(text: string, by: string): string {
   return text.replace(/^(?=.)/gm, by);
 }
@@ -116,7 +116,7 @@ async function* protobufPieces(
   items: readonly KubeObject[],
 ): AsyncGenerator<Chunk> {
   const sizes: number[] = [];
-  // The parts of a protobuf message begin with their length: all lengths are known before the first is sent.
+  // The parts of a protobuf message begin with their length, so all lengths are needed first.
   let held: Uint8Array[] | undefined = [];
   let total = 0;
   let since = 0;

@@ -6,7 +6,7 @@ import { type Chunk, joined } from '../encoding/texts.ts';
 import { drained, finished } from './drain.ts';
 import { toApiError } from './respond.ts';
 
-/** Text or bytes that wait to be written in one go. */
+/** The most characters or bytes that are written at once. */
 const bufferLength = 64 * 1024;
 
 export interface WatchStream {
@@ -14,15 +14,15 @@ export interface WatchStream {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly contentType: string;
-  /** A whole event on the wire, its object as the client wants to see it. */
+  /** Encodes an event. */
   encode(event: ApiWatchEvent): Chunk;
-  /** The event that ends a watch which can't go on. */
+  /** Encodes the event that ends a watch which cannot go on. */
   encodeError(status: object): Chunk;
 }
 
 /**
- * Writes a watch event by event. What happens at one moment is written together; a client that reads too slowly holds
- * the reading of events back, and is ended by the cache (Expired) or, when it stops reading, by us.
+ * Writes the events of a watch; those of one turn of the event loop together. While a client reads slowly, no further events are
+ * read; the cache ends its watch (Expired), or `drained` disconnects it.
  */
 export async function streamWatch(stream: WatchStream, events: AsyncIterable<ApiWatchEvent>): Promise<void> {
   const { response, signal } = stream;
@@ -39,7 +39,7 @@ export async function streamWatch(stream: WatchStream, events: AsyncIterable<Api
       out.push(stream.encode(next.value));
       if (out.length >= bufferLength) {
         if (!out.flush()) await drained(stream);
-        // A client that takes everything at once would else keep all others waiting.
+        // A client that reads fast must not block other requests.
         await aside();
       } else if (response.writableNeedDrain) {
         await drained(stream);
@@ -58,7 +58,7 @@ export async function streamWatch(stream: WatchStream, events: AsyncIterable<Api
   }
 }
 
-/** What has been encoded and not been written yet: little, and for no longer than this turn of the event loop. */
+/** Encoded chunks that are written at the end of this turn of the event loop. */
 class Outbox {
   readonly #response: ServerResponse;
   #waiting: Chunk[] = [];
@@ -80,7 +80,7 @@ class Outbox {
     setImmediate(() => this.flush());
   }
 
-  /** False when the client takes no more for now. */
+  /** False when the response's buffer is full. */
   flush(): boolean {
     this.#scheduled = false;
     const waiting = this.#waiting;
