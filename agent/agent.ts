@@ -7,7 +7,7 @@ import { type Random, uuid } from '../shared/random.ts';
 import type { SessionTransport } from '../shared/session.ts';
 import { nodeView } from './admission/node-view.ts';
 import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoint/checkpoint.ts';
-import { type Dns, podDns } from './dns.ts';
+import { type Dns, podDns } from './dns/pod-dns.ts';
 import { StorageEvictor } from './eviction/storage-evictor.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { type MetricsScope, type MetricsSource, metricsRegistries } from './metrics.ts';

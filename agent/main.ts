@@ -7,14 +7,14 @@ import { parseSysctlPatterns } from './admission/sysctls.ts';
 import { type AgentDeps, createAgent } from './agent.ts';
 import { fileCheckpoint } from './checkpoint/checkpoint-files.ts';
 import { memoryFiles } from './checkpoint/memory-files.ts';
-import { type Dns, isLoopback, podDns } from './dns.ts';
-import { hostResolver } from './host-resolver.ts';
+import { hostResolver } from './dns/host-resolver.ts';
+import { type Dns, isLoopback, podDns } from './dns/pod-dns.ts';
+import { seccompProfiles } from './host/seccomp-profiles.ts';
 import { nodeIdentity } from './node/identity.ts';
 import { systemMachine } from './node/machine.ts';
 import type { AgentOptions } from './options.ts';
 import { systemDialers } from './probes/system-dialers.ts';
 import { runtimes } from './runtime/runtimes.ts';
-import { seccompProfiles } from './seccomp-profiles.ts';
 import { ControlPlaneClient } from './session/control-plane-client.ts';
 import { machineUsage } from './usage/machine.ts';
 

@@ -1,5 +1,5 @@
 import { messageOf } from '../../shared/errors.ts';
-import { type ChildEnd, runChild } from '../run-child.ts';
+import { type ChildEnd, runChild } from '../host/run-child.ts';
 import { NetworkError } from './error.ts';
 import type { Script } from './script.ts';
 import type { SysctlValue } from './sysctl.ts';

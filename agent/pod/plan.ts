@@ -20,7 +20,7 @@ import { planEnd, planTermination, stop } from './termination.ts';
 import { tokenRenewal } from './tokens.ts';
 
 /**
- * The life of a pod as one pure step function.
+ * The lifecycle of a pod as one pure function: what should be running now.
  *
  *     volumes ─▶ sandbox ─▶ init containers, one after another ─▶ app containers, side by side
  *                (the first ones are created, not started, while it is made)
@@ -30,10 +30,10 @@ import { tokenRenewal } from './tokens.ts';
  *
  *     deletion: app and init containers stop ─▶ sidecars, last first ─▶ sandbox goes ─▶ cleanup (termination.ts)
  *
- * Ephemeral containers are started in whatever sandbox there is when they come, and never again.
+ * Ephemeral containers are started once, in the sandbox that there is when they are added.
  *
- * A plan holds what should be going on now, at most one step for each container; the worker does what it is not
- * doing yet and plans again whenever anything has changed. Steps are data, `executors/` has their executors.
+ * A plan has at most one step for each container. The worker starts the steps that do not run yet, and plans again after every change.
+ * Steps are data; `executors/` runs them.
  */
 export function planPod(view: PodView, now: number): Step[] {
   const { memory } = view;
@@ -45,7 +45,7 @@ export function planPod(view: PodView, now: number): Step[] {
   return deadline === undefined ? steps : [...steps, { action: 'wait', until: deadline }];
 }
 
-/** First restart at once, then 10 s, 20 s, 40 s, 60 s: Kubernetes' curve with a lower cap. */
+/** The first restart is immediate, the next wait 10 s, 20 s, 40 s, 60 s: Kubernetes' back-off with a lower cap. */
 const crashFirstMs = 10_000;
 const crashCapMs = 60_000;
 
@@ -54,7 +54,7 @@ const deadlineExceeded = {
   message: 'Pod was active on the node longer than the specified deadline',
 };
 
-/** How long a container that has crashed so many times in a row waits before it is started again. */
+/** The back-off before a restart after this many consecutive crashes, milliseconds. */
 export function crashDelayMs(crashes: number): number {
   return crashes <= 1 ? 0 : Math.min(crashCapMs, crashFirstMs * 2 ** Math.min(crashes - 2, 16));
 }
@@ -68,7 +68,7 @@ export function restartAt(memory: PodMemory, container: PodContainer): number {
   return countedFrom(exit) + crashDelayMs(known.crashes);
 }
 
-/** When what has failed is tried again: at once when it lies ahead, as the clock has been set back since. */
+/** When a failure is retried: at once when it is in the future, because the clock was set back since. */
 function retryAt(failure: Pick<Failure, 'at' | 'retryAt'> | undefined, now: number): number {
   return failure && failure.at <= now ? failure.retryAt : 0;
 }
@@ -76,28 +76,28 @@ function retryAt(failure: Pick<Failure, 'at' | 'retryAt'> | undefined, now: numb
 function planRunning(view: PodView, now: number): Step[] {
   const sandbox = currentSandbox(view.observed);
   const stale = planStaleSandboxes(view, sandbox, now);
-  const phase = outcome(view, sandbox);
+  const phase = finalPhase(view, sandbox);
   if (phase) return [...stale, { action: 'finish', phase }];
   if (!view.mayStart) return stale;
   if (!sandbox) {
     if (view.unsupported) return [...stale, { action: 'finish', phase: 'Failed', ...view.unsupported, refused: true }];
-    // What is left of the dead sandbox holds its address, ports and names.
+    // The rest of the dead sandbox still holds its address, ports and names.
     return stale.length > 0 ? stale : planSandbox(view, now);
   }
   const volumes = planVolumes(view, now);
-  if (awaitsVolumes(view)) return [...stale, ...volumes, ...planUpkeep(view, sandbox, now)];
+  if (awaitsVolumes(view)) return [...stale, ...volumes, ...planRestarts(view, sandbox, now)];
   return [...stale, ...volumes, ...planContainers(view, sandbox, now), ...planGarbage(view, sandbox, now)];
 }
 
 /**
- * Volumes are written when they do not show the newest inputs, and again with new tokens before those that they hold expire. After a
- * restart of the agent the files may be there or not; to write them again does no harm.
+ * Volumes are written when the inputs have changed, and before their tokens expire. After a restart of the agent they are written again,
+ * which changes nothing when they are there.
  */
 function planVolumes(view: PodView, now: number): Step[] {
   const { pod, memory, progress } = view;
-  const failure = standing(progress.volumesFailure, view);
+  const failure = currentFailure(progress.volumesFailure, view);
   const fresh = showsNewest(view);
-  // A token that could not be had may be missing altogether: when it is to be renewed is not known then.
+  // After a failed request there may be no token at all, and so no time of its renewal.
   const tokens = progress.tokensFailure ? retryAt(progress.tokensFailure, now) : tokenRenewal(pod, memory);
   const renewal = fresh ? tokens : now;
   if (renewal === undefined) return [];
@@ -105,21 +105,18 @@ function planVolumes(view: PodView, now: number): Step[] {
   return at > now ? [{ action: 'wait', until: at }] : [{ action: 'prepareVolumes' }];
 }
 
-/**
- * Whether nothing may be started before the volumes are written. A refresh that has failed holds up nothing: what was
- * mounted stays.
- */
+/** Whether containers have to wait for the volumes. A failed refresh does not hold them up: the older content stays mounted. */
 function awaitsVolumes(view: PodView): boolean {
   const { mounted, volumesFailure } = view.progress;
-  return !mounted || !(showsNewest(view) || standing(volumesFailure, view));
+  return !mounted || !(showsNewest(view) || currentFailure(volumesFailure, view));
 }
 
 function showsNewest({ progress: { volumes }, inputs }: PodView): boolean {
   return volumes?.objects === inputs.objects && volumes.pod === inputs.pod;
 }
 
-/** The failure, unless what was tried then is not what would be tried now. */
-function standing(failure: Failure | undefined, { inputs }: PodView, image?: string): Failure | undefined {
+/** The failure, if it was with the inputs that there are now. */
+function currentFailure(failure: Failure | undefined, { inputs }: PodView, image?: string): Failure | undefined {
   const now = { ...inputs, image };
   const same = (['objects', 'pod', 'image'] as const).every((key) => (failure?.inputs[key] ?? now[key]) === now[key]);
   return same ? failure : undefined;
@@ -131,22 +128,26 @@ function planSandbox(view: PodView, now: number): Step[] {
   const retry = retryAt(view.progress.sandboxFailure, now);
   if (retry > now) return [...volumes, { action: 'wait', until: retry }];
   const attempt = view.memory.nextSandbox;
-  return [{ action: 'createSandbox', attempt }, ...planBeside(view, attempt, now), ...volumes];
+  return [{ action: 'createSandbox', attempt }, ...planBesideSandbox(view, attempt, now), ...volumes];
 }
 
 /**
- * While the sandbox is made: the images of the containers that come first and, once the engine has the sandbox, these
- * containers. They are started when it is whole.
+ * The steps beside the creation of the sandbox: the images of the first containers are pulled and, once the engine has the sandbox, these
+ * containers created. They are started when the sandbox is ready.
  */
-function planBeside(view: PodView, attempt: number, now: number): Step[] {
+function planBesideSandbox(view: PodView, attempt: number, now: number): Step[] {
   const { making } = view.progress;
   const id = making?.attempt === attempt ? making.id : undefined;
-  const soon: ReadonlyArray<Action> = ['wait', 'pullImage', ...(id === undefined ? [] : ['createContainer' as const])];
-  // No container is in a sandbox without an id.
-  return planContainers(view, { id: id ?? '' }, now).filter(({ action }) => soon.includes(action));
+  const allowed: ReadonlyArray<Action> = [
+    'wait',
+    'pullImage',
+    ...(id === undefined ? [] : ['createContainer' as const]),
+  ];
+  // An empty id matches the sandbox of no container.
+  return planContainers(view, { id: id ?? '' }, now).filter(({ action }) => allowed.includes(action));
 }
 
-/** Sandboxes that have died or been replaced, with what still runs in them. */
+/** Stops and removes sandboxes that have died or been replaced. */
 function planStaleSandboxes(view: PodView, sandbox: SandboxState | undefined, now: number): Step[] {
   const deadline = now + gracePeriodSeconds(view.pod) * 1000;
   const steps: Step[] = [];
@@ -162,11 +163,8 @@ function planStaleSandboxes(view: PodView, sandbox: SandboxState | undefined, no
   return steps;
 }
 
-/**
- * What ends the pod by its restart policy: an init container that failed for good, or app containers that are all
- * done. Sidecars are stopped then.
- */
-function outcome(view: PodView, sandbox: SandboxState | undefined): 'Succeeded' | 'Failed' | undefined {
+/** The phase of a pod that has ended by its restart policy: an init container has failed for good, or all app containers have ended. */
+function finalPhase(view: PodView, sandbox: SandboxState | undefined): 'Succeeded' | 'Failed' | undefined {
   const policy = view.pod.spec.restartPolicy ?? 'Always';
   const containers = containersOf(view.pod).filter(({ role }) => role !== 'ephemeral');
   const done = containers.map((container) => finalExitCode(view, sandbox, container, policy));
@@ -179,7 +177,7 @@ function outcome(view: PodView, sandbox: SandboxState | undefined): 'Succeeded' 
   return apps.every((code) => code === 0) ? 'Succeeded' : 'Failed';
 }
 
-/** The exit code of a container that has ended and is not started again. */
+/** The exit code of a container that has ended and is not restarted. */
 function finalExitCode(
   view: PodView,
   sandbox: SandboxState | undefined,
@@ -197,7 +195,7 @@ function planContainers(view: PodView, sandbox: Pick<SandboxState, 'id'>, now: n
   const incomplete = new Set(incompleteInit(view, sandbox).map(({ spec }) => spec.name));
   const containers = containersOf(view.pod);
   const ephemeral = containers.filter(({ role }) => role === 'ephemeral');
-  // They look into what is there, be it the initialisation: they wait for nobody, and nobody for them.
+  // They inspect the pod in any phase, also during its initialization: no container waits for another here.
   const steps = ephemeral.flatMap((container) => planContainer(view, container, sandbox, now));
   for (const container of containers) {
     const { role, spec } = container;
@@ -211,8 +209,8 @@ function planContainers(view: PodView, sandbox: Pick<SandboxState, 'id'>, now: n
   return steps;
 }
 
-/** Only what concerns containers that run already. */
-function planUpkeep(view: PodView, sandbox: SandboxState, now: number): Step[] {
+/** The restarts and resizes of containers that run. */
+function planRestarts(view: PodView, sandbox: SandboxState, now: number): Step[] {
   return containersOf(view.pod).flatMap((container) => {
     const state = newestContainer(view.observed, sandbox.id, container.spec.name);
     return state?.state === 'running' ? planRestart(view, container, state, now) : [];
@@ -229,13 +227,13 @@ function planContainer(view: PodView, container: PodContainer, sandbox: Pick<San
   const progress = view.progress.containers.get(name);
   const unstarted = state?.state === 'created' && state.attempt > (exit?.attempt ?? -1) ? state : undefined;
   const current = progress?.attempt === (unstarted?.attempt ?? attempt) ? progress : undefined;
-  const retry = retryAt(standing(current?.failure, view, container.spec.image), now);
+  const retry = retryAt(currentFailure(current?.failure, view, container.spec.image), now);
   if (retry > now) return [{ action: 'wait', until: retry }];
   if (unstarted && isOutdated(container.spec, unstarted)) {
     return [{ action: 'removeContainer', container: name, id: unstarted.id }];
   }
   if (unstarted) return [{ action: 'startContainer', container: name, id: unstarted.id }];
-  // Init containers that are planned have not succeeded in this sandbox: they run again, whatever became of them in an older one.
+  // A planned init container has not succeeded in this sandbox: it runs again, even if it has in an older one.
   const again = container.role === 'init';
   if (exit && !again && !restarts(container, view.pod.spec.restartPolicy, exit)) return [];
   const at = again && exit?.exitCode === 0 ? 0 : restartAt(view.memory, container);
@@ -245,7 +243,7 @@ function planContainer(view: PodView, container: PodContainer, sandbox: Pick<San
     : [{ action: 'pullImage', container: name, attempt }];
 }
 
-/** Whether a running container has to make way for a new one. */
+/** Stops a running container that is unhealthy or outdated, or resizes it. */
 function planRestart(view: PodView, container: PodContainer, state: ContainerState, now: number): Step[] {
   const { spec } = container;
   const unhealthy = view.probes.get(state.id)?.unhealthy;
@@ -260,13 +258,13 @@ function planRestart(view: PodView, container: PodContainer, state: ContainerSta
   return [{ ...stop(state, deadline, why), replaces: true }];
 }
 
-/** Whether the container was made for a spec that has changed since in what only a new one can take. */
+/** Whether the spec has changed in a way that needs a new container. */
 function isOutdated(spec: PodContainer['spec'], { labels }: ContainerState): boolean {
   const hash = labels[hashLabel];
   return hash !== undefined && hash !== containerHash(spec);
 }
 
-/** Other resources are given to the container as it runs, unless it wants a restart for them and may have one. */
+/** Resizes the container in place, unless its resizePolicy asks for a restart. */
 function planResize(view: PodView, spec: PodContainer['spec'], state: ContainerState, deadline: number): Step[] {
   const applied = appliedResources(view, state);
   if (applied === undefined || !isResizing(view, spec, state)) return [];
@@ -279,8 +277,8 @@ function planResize(view: PodView, spec: PodContainer['spec'], state: ContainerS
 }
 
 /**
- * Of each name the container that counts stays, and the newest that has ended, for its logs. Never do two of one name run,
- * whatever was found.
+ * Container garbage collection: of each name the current container stays, and the newest that has ended, for its logs. A second running
+ * container of a name is stopped.
  */
 function planGarbage({ observed, pod }: PodView, sandbox: SandboxState, now: number): Step[] {
   const present = observed.containers.filter(({ sandboxId }) => sandboxId === sandbox.id);

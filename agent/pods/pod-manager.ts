@@ -9,7 +9,7 @@ import type { PodStatusUpdate } from '../../shared/session.ts';
 import type { NodeView } from '../admission/admit.ts';
 import { type NodeFeatures, unsupported } from '../admission/features.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import type { PodDns } from '../dns.ts';
+import type { PodDns } from '../dns/pod-dns.ts';
 import type { Hooks } from '../pod/hooks.ts';
 import type { PodFacts } from '../pod/inputs.ts';
 import type { StatusContext } from '../pod/status.ts';

@@ -1,7 +1,7 @@
 import type { Pod } from '../../shared/generated/types.ts';
-import { fileLine } from '../file-line.ts';
+import { fileLine } from '../host/file-line.ts';
+import { readBounded } from '../host/read-bounded.ts';
 import { fullNameOf, hostnameOf } from '../pod/spec/hostname.ts';
-import { readBounded } from '../read-bounded.ts';
 
 const maxHostsBytes = 2 ** 20;
 

@@ -19,7 +19,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Container } from '../../shared/generated/types.ts';
 import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { openBelow } from '../../test/support/open-files.ts';
-import { readBounded } from '../read-bounded.ts';
+import { readBounded } from '../host/read-bounded.ts';
 import { managedFiles, terminationMessage } from './managed-files.ts';
 
 const podIP = '10.64.3.9';

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { runChild } from '../run-child.ts';
+import { runChild } from '../host/run-child.ts';
 
 /** Mounts on the node. */
 export interface Mounter {

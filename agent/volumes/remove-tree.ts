@@ -1,4 +1,4 @@
-import { runChild } from '../run-child.ts';
+import { runChild } from '../host/run-child.ts';
 
 /** A removal that takes longer is killed; the next try continues it. */
 const limitMs = 10 * 60_000;

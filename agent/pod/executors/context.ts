@@ -2,7 +2,7 @@ import type { Clock } from '../../../shared/clock.ts';
 import type { Pod } from '../../../shared/generated/types.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { Random } from '../../../shared/random.ts';
-import type { PodDns } from '../../dns.ts';
+import type { PodDns } from '../../dns/pod-dns.ts';
 import type { ContainerState, Runtime, SandboxState } from '../../runtime/runtime.ts';
 import type { PodVolumes } from '../../volumes/pod-volumes.ts';
 import { containersOf } from '../containers.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PodSecurityContext, SecurityContext } from '../../../shared/generated/types.ts';
 import { container, makePod } from '../../../test/support/hollow-agent.ts';
-import { seccompProfiles } from '../../seccomp-profiles.ts';
+import { seccompProfiles } from '../../host/seccomp-profiles.ts';
 import { appArmorProfiles, confinementOf } from './confinement.ts';
 
 const profile = '{"defaultAction":"SCMP_ACT_ALLOW"}';

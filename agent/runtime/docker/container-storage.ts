@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ContainerInspectInfo } from 'dockerode';
-import { diskUsage } from '../../disk-usage.ts';
+import { diskUsage } from '../../host/disk-usage.ts';
 import { type Engine, longMs, shortMs } from './engine.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { PodSpec } from '../shared/generated/types.ts';
-import { makePod } from '../test/support/hollow-agent.ts';
-import { type Dns, parseResolvConf, podDns } from './dns.ts';
+import type { PodSpec } from '../../shared/generated/types.ts';
+import { makePod } from '../../test/support/hollow-agent.ts';
 import { hostResolver } from './host-resolver.ts';
+import { type Dns, parseResolvConf, podDns } from './pod-dns.ts';
 
 const host: Dns = { servers: ['127.0.0.53', '192.0.2.53'], searches: ['example.org'], options: ['edns0'] };
 const dnsOf = (spec: Partial<PodSpec> = {}, own: Dns = host) => podDns(makePod('web', spec), own, undefined);

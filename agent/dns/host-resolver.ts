@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Dns, isLoopback, parseResolvConf } from './dns.ts';
+import { type Dns, isLoopback, parseResolvConf } from './pod-dns.ts';
 
 const defaultPath = '/etc/resolv.conf';
 /** systemd-resolved writes its upstream servers here; the default file then names only its loopback address. */

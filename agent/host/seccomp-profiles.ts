@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { isLocalPath } from '../shared/schema/formats.ts';
-import { ConfigError } from './pod/inputs.ts';
+import { isLocalPath } from '../../shared/schema/formats.ts';
+import { ConfigError } from '../pod/inputs.ts';
 import { readBounded } from './read-bounded.ts';
 
 const maxBytes = 2 ** 20;

@@ -2,8 +2,8 @@ import { appendFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { systemMounter } from '../volumes/mounter.ts';
 import { diskUsage } from './disk-usage.ts';
-import { systemMounter } from './volumes/mounter.ts';
 
 const mib = 2 ** 20;
 const never = new AbortController().signal;

@@ -1,6 +1,6 @@
-import type { Pod } from '../shared/generated/types.ts';
-import { fileLine } from './file-line.ts';
-import type { SandboxSpec } from './runtime/runtime.ts';
+import type { Pod } from '../../shared/generated/types.ts';
+import { fileLine } from '../host/file-line.ts';
+import type { SandboxSpec } from '../runtime/runtime.ts';
 
 export type Dns = SandboxSpec['dns'];
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { formatResolvConf } from './dns.ts';
+import { formatResolvConf } from '../dns/pod-dns.ts';
+import { hostsFile } from '../volumes/hosts-file.ts';
 import { fileLine } from './file-line.ts';
-import { hostsFile } from './volumes/hosts-file.ts';
 
 const hostile = fc.oneof(
   fc.string({ unit: 'binary' }),
