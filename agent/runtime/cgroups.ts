@@ -1,28 +1,28 @@
 import { readFile } from 'node:fs/promises';
 
-/** What a cgroup has used. */
+/** The usage of a cgroup. */
 export interface CgroupUsage {
   /** Nanoseconds of all processors together, since it was made. */
   readonly cpuNanoseconds: number;
-  /** Its memory without the file pages that nobody has touched for long: Kubernetes' working set. */
+  /** Its memory without inactive file pages: Kubernetes' working set. */
   readonly workingSetBytes: number;
 }
 
-/** Where the numbers of one cgroup lie; v1 has a hierarchy a controller, v2 has one for all. */
+/** The directories of a cgroup; v1 has a hierarchy for each controller, v2 one for all. */
 export type CgroupFiles =
   | { readonly version: 1; readonly cpu: string; readonly memory: string }
   | { readonly version: 2; readonly dir: string };
 
 interface Mount {
-  /** Which part of the hierarchy is seen there. */
+  /** The part of the hierarchy that is mounted there. */
   readonly root: string;
   readonly point: string;
-  /** Controllers; of v2 none. */
+  /** Empty for v2. */
   readonly controllers: readonly string[];
   readonly version: 1 | 2;
 }
 
-/** The cgroup of a process, by files alone. Undefined when the process is gone or its cgroups are not mounted here. */
+/** The cgroup of a process. Undefined when the process has ended or its cgroups are not mounted here. */
 export async function cgroupOf(pid: number): Promise<CgroupFiles | undefined> {
   try {
     const [own, mounts] = await Promise.all([
@@ -94,7 +94,7 @@ function parseMounts(text: string): Mount[] {
   });
 }
 
-/** The directory of a cgroup under the first mount that shows it. */
+/** The directory of a cgroup under the first mount that has it. */
 function under(path: string, mounts: readonly Mount[]): string | undefined {
   for (const { root, point } of mounts) {
     if (root === '/') return `${point}${path}`.replace(/\/$/, '');
@@ -112,6 +112,6 @@ function entry(text: string, name: string): number {
 }
 
 function isGone(error: unknown): boolean {
-  // ESRCH, ENODEV: it went while it was read.
+  // ESRCH, ENODEV: it was removed while it was read.
   return ['ENOENT', 'ESRCH', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

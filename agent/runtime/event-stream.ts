@@ -1,9 +1,9 @@
 import { RuntimeError, type RuntimeEvent } from './runtime.ts';
 
-/** What a reader may lag behind before its stream breaks; it then lists again, as after any broken stream. */
+/** The most events that a reader may lag behind; then its stream fails, and it lists again. */
 const maxPending = 10_000;
 
-/** A bounded queue between an engine that pushes and one reader that iterates. */
+/** A bounded queue between the engine's events and one reader. */
 export class EventStream implements AsyncIterable<RuntimeEvent> {
   #pending: RuntimeEvent[] = [];
   #wake: (() => void) | undefined;
@@ -20,13 +20,13 @@ export class EventStream implements AsyncIterable<RuntimeEvent> {
     this.#wake?.();
   }
 
-  /** Ends the stream after what is pending. */
+  /** Ends the stream after the pending events. */
   end(): void {
     this.#end ??= {};
     this.#wake?.();
   }
 
-  /** Breaks the stream after what is pending. */
+  /** Fails the stream after the pending events. */
   fail(error: Error): void {
     this.#end ??= { error };
     this.#wake?.();

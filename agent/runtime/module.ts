@@ -10,7 +10,7 @@ export interface RuntimeDeps {
   readonly network?: PodNetwork;
 }
 
-/** What the command line says of the runtime. */
+/** Options of the command line. */
 export interface RuntimeOptions {
   readonly dataDir: string;
   readonly dockerSocket: string;
@@ -19,7 +19,7 @@ export interface RuntimeOptions {
   readonly runtimeName?: string | undefined;
 }
 
-/** What the `index.ts` of a runtime's folder exports. */
+/** The exports of a runtime's `index.ts`. */
 export interface RuntimeModule {
   createRuntime(deps: RuntimeDeps, options: RuntimeOptions): Promise<Runtime>;
 }

@@ -1,61 +1,64 @@
 import type { Duplex } from 'node:stream';
 
 /**
- * What a node needs of a container engine. `docker/` is the default, `fake/` holds hollow pods; both pass
- * `test/contract/runtime/`. A pod is one sandbox, which owns the namespaces, and containers that join it. Everything
- * that the agent must know after a restart is in the labels and comes back from `list`.
- * All operations are idempotent where that has a meaning: stopping what has stopped and removing what is gone succeed.
- * Errors are RuntimeError.
+ * What a node needs of a container engine; `test/contract/runtime/` tests each implementation. A pod is a sandbox, which owns the
+ * namespaces, and containers that join it. All that the agent needs after a restart is in the labels and is returned by `list`.
+ * Operations are idempotent: to stop a stopped container and to remove a missing one succeeds. Errors are RuntimeError.
  */
 export interface Runtime {
   readonly name: string;
-  /** The engine's version and what the node is made of. Throws RuntimeError when the engine does not answer. */
+  /** The engine's version and the machine's facts. Throws RuntimeError when the engine does not answer. */
   info(signal?: AbortSignal): Promise<EngineInfo>;
-  /** Every sandbox and container that carries this agent's labels, running or not. */
+  /** Every sandbox and container with this agent's labels, running or not. */
   list(signal?: AbortSignal): Promise<{ sandboxes: SandboxState[]; containers: ContainerState[] }>;
-  /** Does ahead of time what the first pod would else wait for. */
+  /** Prepares ahead of time what the first pod would otherwise wait for. */
   prepare(signal?: AbortSignal): Promise<void>;
   /**
-   * Makes and starts the sandbox: namespaces, network, address. Returns once the address answers on the node. `made` is
-   * called before that, as soon as containers can be created in it; to be started they need the whole sandbox.
+   * Makes and starts the sandbox: namespaces, network, address. Returns once the address is reachable on the node. Calls `made` before that,
+   * as soon as containers can be created in it; they can be started only when it has returned.
    */
   createSandbox(spec: SandboxSpec, signal?: AbortSignal, made?: (id: string) => void): Promise<SandboxState>;
-  /** Kills what is left in it and removes it with its containers, network and labels. */
+  /** Kills what runs in it, and removes it with its containers and network. */
   removeSandbox(id: string, signal?: AbortSignal): Promise<void>;
   createContainer(sandboxId: string, spec: ContainerSpec, signal?: AbortSignal): Promise<string>;
   startContainer(id: string, signal?: AbortSignal): Promise<void>;
-  /** The stop signal, then after `graceSeconds` SIGKILL; returns when the process has ended. */
+  /** Sends the stop signal, and SIGKILL after `graceSeconds`; returns when the process has ended. */
   stopContainer(id: string, graceSeconds: number, signal?: AbortSignal): Promise<void>;
-  /** Gives a running container other resources, without a restart. Its OOM score stays. NotFound when there is none. */
+  /** Changes the resources of a running container, except its OOM score. Throws NotFound. */
   updateContainer(id: string, resources: Resources, signal?: AbortSignal): Promise<void>;
   removeContainer(id: string, signal?: AbortSignal): Promise<void>;
   inspectContainer(id: string, signal?: AbortSignal): Promise<ContainerState | undefined>;
-  /** What running containers have used so far; those that do not run are left out. */
+  /** The usage of containers, without those that do not run. */
   stats(ids: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, ContainerStats>>;
   /** The bytes that a container has written to the node's disk, its logs included. Undefined when there is none. */
   storage(id: string, signal: AbortSignal): Promise<number | undefined>;
-  /** Runs a command in a container; output is cut at `maxBytes`. A command that outlives its time is killed: `Timeout`. */
+  /** Runs a command in a container; cuts its output at `maxBytes`. Kills it after its time and throws Timeout. */
   exec(id: string, command: readonly string[], options: { timeoutMs: number; maxBytes: number }): Promise<ExecResult>;
   /**
-   * Runs a command with its streams open. NotFound when the container does not run, Start when there is no such command. A signal
-   * that is aborted before it has begun leaves nothing running.
+   * Runs a command with open streams. Throws NotFound when the container does not run, and Start when there is no such command. When the
+   * signal is aborted before the start, nothing runs on.
    */
-  openExec(id: string, command: readonly string[], wanted: ProcessStreams, signal: AbortSignal): Promise<ProcessStream>;
-  /** Joins the streams of the container's own process, from now on. NotFound when it does not run. */
-  attach(id: string, wanted: ProcessStreams, signal: AbortSignal): Promise<ProcessStream>;
+  openExec(
+    id: string,
+    command: readonly string[],
+    streams: ProcessStreams,
+    signal: AbortSignal,
+  ): Promise<ProcessStream>;
+  /** Attaches to the container's process, from now on. Throws NotFound when it does not run. */
+  attach(id: string, streams: ProcessStreams, signal: AbortSignal): Promise<ProcessStream>;
   /**
-   * A connection to a port in the sandbox's network, at one of its addresses or else on its loopback, both of whose directions can be
-   * ended. Refused when nobody listens there.
+   * Connects to a port in the sandbox's network, at one of its addresses or its loopback (default); each direction can be ended by itself.
+   * Throws Refused when no process listens there.
    */
   dial(sandboxId: string, port: number, signal: AbortSignal, address?: string): Promise<Duplex>;
-  /** Log bytes in the order they were written, as lines of RFC3339Nano time, space, text when `timestamps`. */
+  /** The log in the order it was written; with `timestamps` each line has an RFC3339Nano time and a space before it. */
   logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
   imageStatus(image: string, signal?: AbortSignal): Promise<ImageState | undefined>;
-  /** The files of the image that name its users and groups. NotFound when there is no such image. */
+  /** The files with the users and groups of the image. Throws NotFound. */
   imageAccounts(image: string, signal?: AbortSignal): Promise<AccountFiles>;
   pullImage(image: string, auth: RegistryAuth | undefined, signal?: AbortSignal): Promise<ImageState>;
   listImages(signal?: AbortSignal): Promise<ImageState[]>;
-  /** What happens to containers from now on; ends by the signal, throws when the engine's stream breaks. */
+  /** The events of containers from now on; ends with the signal, throws when the engine's stream fails. */
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent>;
   close(): Promise<void>;
 }
@@ -71,7 +74,7 @@ export interface EngineInfo {
   readonly security: EngineSecurity;
 }
 
-/** Which of the kernel's means the engine can confine containers by. `seccomp`: it has a profile that it uses by default. */
+/** The security features of the kernel that the engine can use. `seccomp`: it has a default profile. */
 export interface EngineSecurity {
   readonly seccomp: boolean;
   readonly appArmor: boolean;
@@ -93,7 +96,7 @@ export interface SandboxSpec {
   readonly shareProcessNamespace: boolean;
   /** IPv4 address of the pod on the node's network; absent with hostNetwork. */
   readonly address?: string;
-  /** Ports on the node's own address that lead to the pod. */
+  /** Ports on the node's address that lead to the pod. */
   readonly hostPorts: readonly HostPort[];
   readonly dns: { servers: readonly string[]; searches: readonly string[]; options: readonly string[] };
   readonly sysctls: Readonly<Record<string, string>>;
@@ -125,7 +128,7 @@ export interface ContainerSpec {
   /** Counts its restarts: 0 for the first. */
   readonly attempt: number;
   readonly image: string;
-  /** The very image that was looked at for this container, whatever its name leads to by now. */
+  /** The image that the spec was made for, whatever its name refers to by now. */
   readonly imageId?: string;
   readonly command?: readonly string[];
   readonly args?: readonly string[];
@@ -135,9 +138,9 @@ export interface ContainerSpec {
   readonly resources: Resources;
   readonly tty: boolean;
   readonly stdin: boolean;
-  /** The container whose processes it shares, by its id. */
+  /** The id of the container whose process namespace it shares. */
   readonly processesOf?: string;
-  /** The end of the first attachment's input is the end of the process's. */
+  /** The process's input ends with that of the first attachment. */
   readonly stdinOnce?: boolean;
   readonly user?: string;
   readonly privileged: boolean;
@@ -146,11 +149,11 @@ export interface ContainerSpec {
   readonly noNewPrivileges: boolean;
   readonly confinement?: Confinement;
   readonly supplementalGroups: readonly number[];
-  /** Free-form: kept with the container and handed back by list. */
+  /** Free-form; returned by `list`. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** What replaces the engine's own choice; absent: that is taken. */
+/** Absent fields: the engine's default. */
 export interface Confinement {
   /** `unconfined`, or a profile's JSON text. */
   readonly seccomp?: string;
@@ -168,7 +171,7 @@ export interface Mount {
   readonly propagation?: 'private' | 'rslave' | 'rshared';
 }
 
-/** What a container's cgroup gets. */
+/** The values of a container's cgroup. */
 export interface Resources {
   readonly cpuShares?: number;
   /** In thousandths of a core. */
@@ -185,10 +188,10 @@ export interface ContainerState {
   readonly name: string;
   readonly attempt: number;
   readonly state: 'created' | 'running' | 'exited';
-  /** As asked for, and the id of what it resolved to. */
+  /** As in the spec, and the id of the image that it referred to. */
   readonly image: string;
   readonly imageId: string;
-  /** Milliseconds since the epoch; absent when it has not come to that. */
+  /** Milliseconds since the epoch; absent before the event. */
   readonly createdAt: number;
   readonly startedAt?: number;
   readonly finishedAt?: number;
@@ -196,30 +199,30 @@ export interface ContainerState {
   readonly signal?: number;
   /** Completed, Error, OOMKilled, or StartError when the engine refused to run it. */
   readonly reason?: string;
-  /** The engine's own words when the start failed. */
+  /** The engine's message when the start failed. */
   readonly message?: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface ContainerStats {
-  /** When it was read: milliseconds by the monotonic clock. */
+  /** When the values were read: milliseconds of the monotonic clock. */
   readonly at: number;
-  /** Nanoseconds of all processors together, since the container's start. */
+  /** Nanoseconds of all processors, since the container's start. */
   readonly cpuNanoseconds: number;
-  /** Memory without the file pages that are not in use. */
+  /** Memory without inactive file pages. */
   readonly workingSetBytes: number;
 }
 
 export interface ImageState {
   readonly id: string;
-  /** Names and digests it is known by. */
+  /** Names and digests. */
   readonly names: readonly string[];
   readonly sizeBytes: number;
-  /** Who its processes are, `USER[:GROUP]` by name or number; empty: root. Absent in lists. */
+  /** The user of its processes, `USER[:GROUP]` by name or number; empty: root. Absent in lists. */
   readonly user?: string;
 }
 
-/** `/etc/passwd` and `/etc/group` as they are in an image; empty where there is none. */
+/** `/etc/passwd` and `/etc/group` of an image; empty when the file is missing. */
 export interface AccountFiles {
   readonly passwd: string;
   readonly group: string;
@@ -240,22 +243,22 @@ export interface ProcessStreams {
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
-  /** One output, on stdout, whose size can be set. Of an attachment the container itself decides. */
+  /** One output, on stdout, with a size. For an attachment the container's spec decides. */
   readonly tty: boolean;
 }
 
-/** A process as one who uses it sees it. What is not read stays with the process, and holds it up. */
+/** The streams of a process. The process waits while its output is not read. */
 export interface ProcessStream {
-  /** In the order in which it was written; ends with the process. */
+  /** In the order it was written; ends with the process. */
   readonly output: AsyncIterable<{ readonly source: 'stdout' | 'stderr'; readonly data: Uint8Array }>;
-  /** Resolves when more can be taken; rejects when the process takes no more. */
+  /** Resolves when the process can take more; rejects when it takes no more. */
   write(data: Uint8Array): Promise<void>;
-  /** The end of its input, while its output goes on. A container's own input ends only if it was made so (`stdinOnce`). */
+  /** Ends the input; the output goes on. The input of a container's process ends only with `stdinOnce`. */
   endInput(): void;
   resize(size: { readonly width: number; readonly height: number }): Promise<void>;
-  /** To be asked when the output has ended. Undefined of an attachment. */
+  /** Call it when the output has ended. Undefined for an attachment. */
   exitCode(signal: AbortSignal): Promise<number | undefined>;
-  /** Kills the command and what it has started, if it still runs; leaves an attached container as it is. */
+  /** Kills the command with its descendants; an attached container runs on. */
   close(): Promise<void>;
 }
 
@@ -269,14 +272,14 @@ export interface LogOptions {
 
 export type RuntimeEvent = {
   readonly type: 'started' | 'exited' | 'oom' | 'removed';
-  /** Sandboxes count as containers here. */
+  /** Or the id of a sandbox. */
   readonly containerId: string;
   readonly podUid: string;
 };
 
 /**
- * `ImageNotFound`, `ImagePull`, `NotFound`, `Conflict` (a name in use), `Start` (the engine refused to run it), `Timeout` (a command
- * ran longer than it may), `Refused` (nobody listens), `Unavailable` (the engine, or the network it needs, does not do its work).
+ * `Conflict`: a name is in use. `Start`: the engine refused to run it. `Timeout`: a command ran longer than it may. `Refused`: no process
+ * listens. `Unavailable`: the engine, or the network that it needs, does not work.
  */
 export class RuntimeError extends Error {
   readonly code:

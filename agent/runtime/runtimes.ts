@@ -1,9 +1,9 @@
 import type { RuntimeModule } from './module.ts';
 
 export interface RuntimeEntry {
-  /** Its pods have no processes: no volumes, no network, no tokens, and they use nothing of the machine. */
+  /** Its pods have no processes: they need no volumes, network or tokens, and use no resources of the machine. */
   readonly hollow: boolean;
-  /** Loads the runtime's folder; those that are not chosen stay unloaded. */
+  /** Loads the runtime's folder when it is chosen. */
   load(): Promise<RuntimeModule>;
 }
 

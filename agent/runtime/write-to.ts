@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 
-/** Hands bytes on; resolves when the socket takes more. Rejects when it is gone. */
+/** Writes to a socket; resolves when it takes more, rejects when it is closed. */
 export function writeTo(socket: Duplex, data: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     if (socket.destroyed || socket.writableEnded) return reject(closed());
@@ -18,5 +18,5 @@ export function writeTo(socket: Duplex, data: Uint8Array): Promise<void> {
 }
 
 function closed(): Error {
-  return new Error('the other side takes no more');
+  return new Error('the connection is closed');
 }

@@ -5,20 +5,20 @@ import { type AccountFiles, RuntimeError } from '../runtime.ts';
 import { type Engine, isConflict } from './engine.ts';
 import { scratchLabels } from './labels.ts';
 
-/** A file of accounts may have this many bytes. */
+/** The most bytes of an account file. */
 const maxBytes = 256 * 1024;
 const maxLinks = 8;
-/** Images whose files are kept. */
+/** The most images whose files are cached. */
 const maxKept = 32;
 
 /**
- * The account files of images. The engine shows an image's files only through a container of it: one is made for that, never
- * started, and removed. `list` removes what an agent that died has left of these.
+ * The account files of images. The engine shows an image's files only through a container: one is created, read and removed without a
+ * start. `list` removes those that a former process has left.
  */
 export class ImageAccounts {
   readonly #engine: Engine;
   readonly #scope: string;
-  /** By the image's id; what failed is asked for again. */
+  /** By image id; failures are not kept. */
   readonly #kept = new Map<string, Promise<AccountFiles>>();
 
   constructor(engine: Engine, scope: string) {
@@ -89,7 +89,7 @@ export class ImageAccounts {
   }
 }
 
-/** The one file of an archive; undefined for what is neither a file nor a link. */
+/** The only file of an archive; undefined when it is neither a file nor a link. */
 async function firstEntry(archive: NodeJS.ReadableStream): Promise<{ text: string } | { link: string } | undefined> {
   const entries = extract();
   (archive as Readable).on('error', (error) => entries.destroy(error)).pipe(entries);

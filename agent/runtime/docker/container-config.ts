@@ -5,31 +5,31 @@ import { ownNetwork, sandboxCommand } from './sandbox-image.ts';
 
 /** One period of the CPU controller, in microseconds; Kubernetes' value. */
 const cpuPeriod = 100_000;
-/** What the kernel accepts at least, in microseconds. */
+/** The kernel's minimum, in microseconds. */
 const minCpuQuota = 1_000;
 const minCpuShares = 2;
-/** What Docker accepts at least, in bytes. */
+/** Docker's minimum, in bytes. */
 const minMemory = 6 * 2 ** 20;
-/** Killed after everything in the pod; Kubernetes' value. */
+/** The OOM score of a sandbox, which is killed last of the pod; Kubernetes' value. */
 const sandboxOomScore = -998;
 
 export interface EngineOptions {
-  /** Keeps the agents of one engine apart. */
+  /** Separates the agents that share an engine. */
   readonly scope: string;
-  /** The OCI runtime, as the engine's configuration names it (`runc`, `crun`); absent: the engine's default. */
+  /** The engine's name of the OCI runtime (`runc`, `crun`); absent: the engine's default. */
   readonly runtimeName?: string;
   readonly cgroupParent?: string;
-  /** One log file's size, in Docker's notation, and how many are kept. */
+  /** Size of a log file, in Docker's notation, and the number of files. */
   readonly logMaxSize: string;
   readonly logMaxFiles: number;
-  /** Lower scores need a privilege that the engine may not have. -1000 to 0. */
+  /** The lowest score that the engine has the privilege for: -1000 to 0. */
   readonly minOomScoreAdj: number;
 }
 
-/** Files of the pod that its containers see under these names. */
+/** Files of the pod that are mounted in its containers. */
 export type PodFiles = Readonly<Record<'/etc/hosts' | '/etc/hostname' | '/etc/resolv.conf', string | undefined>>;
 
-/** What the engine is asked to make of a sandbox. */
+/** The engine's configuration of a sandbox. */
 export function sandboxConfig(spec: SandboxSpec, image: string, options: EngineOptions): ContainerCreateOptions {
   const own = !spec.hostNetwork;
   return {
@@ -41,7 +41,7 @@ export function sandboxConfig(spec: SandboxSpec, image: string, options: EngineO
     HostConfig: {
       ...common(options),
       LogConfig: { Type: 'none', Config: {} },
-      // The program leaves the engine's namespace by itself, and gives up these capabilities: see sandbox-image.ts.
+      // The program moves into a namespace of its own, and drops these capabilities: see sandbox-image.ts.
       NetworkMode: 'host',
       CapDrop: ['ALL'],
       CapAdd: ['SETPCAP', 'SETUID', 'SETGID', ...(own ? ['SYS_ADMIN'] : [])],
@@ -56,12 +56,12 @@ export function sandboxConfig(spec: SandboxSpec, image: string, options: EngineO
   };
 }
 
-/** Whether a sysctl belongs to the network namespace, which is the pod network's to set. */
+/** Whether a sysctl belongs to the network namespace: the pod network sets it. */
 export function isNetworkSysctl(name: string): boolean {
   return /^net[./]/.test(name);
 }
 
-/** What the engine is asked to make of a container. */
+/** The engine's configuration of a container. */
 export function containerConfig(
   sandboxId: string,
   sandbox: SandboxSpec,
@@ -81,7 +81,7 @@ export function containerConfig(
     Tty: spec.tty,
     OpenStdin: spec.stdin,
     StdinOnce: spec.stdinOnce ?? false,
-    // Probes are the agent's work.
+    // The agent probes.
     Healthcheck: { Test: ['NONE'] },
     Labels: { ...containerLabels(options.scope, sandboxId, spec) },
     HostConfig: {
@@ -125,7 +125,7 @@ function common(options: EngineOptions): HostConfig {
     RestartPolicy: { Name: 'no' },
     LogConfig: {
       Type: 'json-file',
-      // The engine's own settings would fill in what is left open: log-files.ts reads plain files.
+      // Explicit, as log-files.ts reads uncompressed files, whatever the engine's defaults are.
       Config: { 'max-size': options.logMaxSize, 'max-file': String(options.logMaxFiles), compress: 'false' },
     },
     ...(options.runtimeName ? { Runtime: options.runtimeName } : {}),
@@ -133,7 +133,7 @@ function common(options: EngineOptions): HostConfig {
   };
 }
 
-/** What the engine is asked to change of a running container: absent limits are taken off. */
+/** The engine's update of a running container; absent limits are removed. */
 export function updateConfig({ oomScoreAdj: _score, ...resources }: Resources): HostConfig {
   const none = { CpuQuota: -1, CpuPeriod: cpuPeriod };
   return { ...(resources.cpuLimitMillis ? {} : none), ...limits(resources, 0) };
@@ -147,13 +147,13 @@ function limits(resources: Resources, minOomScoreAdj: number): HostConfig {
     ...(cpuLimitMillis
       ? { CpuPeriod: cpuPeriod, CpuQuota: Math.max(minCpuQuota, Math.round((cpuLimitMillis * cpuPeriod) / 1000)) }
       : {}),
-    // The same for both: a pod gets no swap.
+    // Both the same: pods have no swap.
     ...(memory ? { Memory: memory, MemorySwap: memory } : {}),
     ...(oomScoreAdj === undefined ? {} : { OomScoreAdj: Math.max(minOomScoreAdj, oomScoreAdj) }),
   };
 }
 
-/** The pod's own files, except where the container brings its own. */
+/** The pod's files, except where the container mounts its own. */
 function podMounts(spec: ContainerSpec, files: PodFiles): Mount[] {
   return Object.entries(files).flatMap(([target, source]) =>
     source === undefined || spec.mounts.some((mount) => mount.target === target)
@@ -162,7 +162,7 @@ function podMounts(spec: ContainerSpec, files: PodFiles): Mount[] {
   );
 }
 
-/** Left to itself the engine makes mounts private, but one above its own directory (`/`, say), which it refuses to. */
+/** Without a propagation the engine makes mounts private, and refuses one above its own directory, such as `/`. */
 function mountSettings({ source, target, readOnly, propagation = 'private' }: Mount): MountSettings {
   return {
     Type: 'bind',

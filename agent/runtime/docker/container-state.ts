@@ -3,10 +3,10 @@ import type { ContainerState } from '../runtime.ts';
 import { cleanStartError } from './engine.ts';
 import type { ContainerIdentity } from './labels.ts';
 
-/** The exit code of a container whose start failed, where the engine names none. */
+/** The exit code of a container whose start failed, when the engine has none. */
 const startFailed = 128;
 
-/** The engine's view of a container in our words. */
+/** The state of a container from the engine's answer. */
 export function containerState(info: ContainerInspectInfo, identity: ContainerIdentity): ContainerState {
   const { State } = info;
   const createdAt = milliseconds(info.Created) ?? 0;
@@ -24,7 +24,7 @@ export function containerState(info: ContainerInspectInfo, identity: ContainerId
   };
   if (State.Running) return { ...base, state: 'running', startedAt };
   if (startedAt === undefined) {
-    // The engine keeps a container that it could not start as created, with its reason.
+    // The engine keeps a container that it could not start in the state created, with an error.
     if (!State.Error) return { ...base, state: 'created' };
     return {
       ...base,
@@ -45,7 +45,7 @@ export function containerState(info: ContainerInspectInfo, identity: ContainerId
   };
 }
 
-/** A time as the engine writes it; its zero is the year 1. */
+/** Parses the engine's time; its zero is the year 1. */
 export function milliseconds(time: string): number | undefined {
   const ms = Date.parse(time);
   return ms > 0 ? ms : undefined;

@@ -4,8 +4,7 @@ import type { ContainerStats } from '../runtime.ts';
 import { type Engine, shortMs } from './engine.ts';
 
 /**
- * What containers use, from the files of their cgroups: the engine's own statistics gather much more, and take a second for it. The engine
- * is asked once a container where they are.
+ * The usage of containers, from their cgroup files: the engine's statistics take a second. The cgroup of a container is looked up once.
  */
 export class StatsReader {
   readonly #engine: Engine;
@@ -41,8 +40,8 @@ export class StatsReader {
 }
 
 /**
- * The container's own cgroup, when its first process has gone into one below. Undefined for the cgroup of something else: the
- * process id was one of another namespace.
+ * The container's cgroup, also when its first process has moved into one below. Undefined for a cgroup of something else: then the process
+ * id belongs to another namespace.
  */
 export function ofContainer(files: CgroupFiles, id: string): CgroupFiles | undefined {
   const upTo = (path: string): string | undefined => {

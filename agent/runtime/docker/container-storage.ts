@@ -5,8 +5,8 @@ import { diskUsage } from '../../host/disk-usage.ts';
 import { type Engine, longMs, shortMs } from './engine.ts';
 
 /**
- * The bytes of a container's writable layer and log files; undefined when there is no such container. Measured on the disk, for the
- * engine's own walk has no end that could be set; a storage driver without a directory of the layer's own leaves no choice.
+ * The bytes of a container's writable layer and log files; undefined when there is no such container. Measured on the disk, as the engine's
+ * measurement has no time limit; it is used only for a storage driver without a directory for the layer.
  */
 export async function containerStorage(engine: Engine, id: string, signal: AbortSignal): Promise<number | undefined> {
   const container = engine.docker.getContainer(id);
@@ -18,13 +18,13 @@ export async function containerStorage(engine: Engine, id: string, signal: Abort
   const used = await diskUsage(layer ? [layer, ...logs] : logs, signal);
   const bytes = [...used.values()].reduce((sum, each) => sum + each, 0);
   if (layer && used.has(layer)) return bytes;
-  // SizeRw is only told when it is asked for, and not among dockerode's types.
+  // SizeRw has to be requested, and is missing from dockerode's types.
   const weigh = (abortSignal: AbortSignal) => container.inspect({ abortSignal, size: true } as object);
   const weighed = await engine.find('measure container', weigh, { signal, deadlineMs: longMs });
   return bytes + ((weighed as (ContainerInspectInfo & { SizeRw?: number }) | undefined)?.SizeRw ?? 0);
 }
 
-/** The current one and those that were rotated away. */
+/** The current log file and the rotated ones. */
 async function logFiles({ LogPath: path }: ContainerInspectInfo): Promise<string[]> {
   if (!path) return [];
   const names = await readdir(dirname(path)).catch(() => []);

@@ -13,7 +13,7 @@ const maxFresh = 1_000;
 interface Deps {
   readonly engine: Engine;
   readonly sandboxes: Sandboxes;
-  /** Ends a process of the engine's machine with SIGKILL. */
+  /** Sends SIGKILL to a process of the machine. */
   readonly kill: (pid: number) => void;
 }
 
@@ -21,7 +21,7 @@ interface Deps {
 export class Containers {
   readonly #deps: Deps;
   readonly #options: EngineOptions;
-  /** Made by this process and not started by it: these need no look before their start. */
+  /** Created and not started by this process: they need no inspection before their start. */
   readonly #fresh = new Set<string>();
 
   constructor(deps: Deps, options: EngineOptions) {
@@ -40,7 +40,7 @@ export class Containers {
         (abortSignal) => engine.docker.createContainer({ ...config, abortSignal }),
         { signal },
       );
-      // Those that were never started must not pile up; without this note a start takes one look more.
+      // Bounded: containers that are never started must not pile up. Without its entry a start inspects first.
       if (this.#fresh.size >= maxFresh) this.#fresh.clear();
       this.#fresh.add(created.id);
       return created.id;
@@ -54,7 +54,7 @@ export class Containers {
 
   async start(id: string, signal?: AbortSignal): Promise<void> {
     const { engine } = this.#deps;
-    // The engine would run what has ended once more.
+    // The engine would start a container that has ended again.
     if (!this.#fresh.delete(id)) {
       const state = await this.inspect(id, signal);
       if (!state) throw new RuntimeError('NotFound', `no such container: ${id}`);
@@ -112,7 +112,7 @@ export class Containers {
       try {
         return await container.exec(options);
       } catch (error) {
-        // 409: it is not running (any more).
+        // 409: it does not run.
         if ((error as { statusCode?: number }).statusCode !== 409) throw error;
         throw new RuntimeError('NotFound', `container ${id} is not running`, { cause: error });
       }
@@ -151,7 +151,7 @@ export class Containers {
   }
 }
 
-/** The first `maxBytes`; the rest is read and dropped, so that the command is not held up. */
+/** Reads up to `maxBytes` and drops the rest, so that the command does not block. */
 async function* cut(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncIterable<Uint8Array> {
   let room = maxBytes;
   for await (const chunk of chunks) {

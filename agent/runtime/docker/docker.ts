@@ -39,13 +39,13 @@ import { containerLogs } from './logs.ts';
 import { attach, killLeftCommands, openExec } from './process-stream.ts';
 import { Sandboxes } from './sandboxes.ts';
 
-/** Looks at one container each: more at a time only make the engine slower. */
+/** Inspections at a time; more make the engine slower. */
 const parallelInspects = 8;
 const defaultParallel = 6;
 
 export interface DockerRuntimeDeps {
   readonly clock: Clock;
-  /** Absent: pods have their own namespace with nothing in it but, once a process raises it, the loopback. */
+  /** Absent: the network namespace of a pod has only a loopback, which is down. */
   readonly network?: PodNetwork;
   /** Sends SIGKILL; the engine must be in the agent's pid namespace. */
   readonly kill?: (pid: number) => void;
@@ -53,16 +53,15 @@ export interface DockerRuntimeDeps {
 
 export interface DockerRuntimeOptions extends Partial<EngineOptions> {
   readonly socketPath: string;
-  /** A directory of the agent's own, which the engine sees under the same path. */
+  /** A directory of the agent that the engine sees under the same path. */
   readonly stateDir: string;
-  /** How many containers are made or started at once; more than a few to a core only make each of them slower. */
+  /** Containers that are created or started at a time; more than a few per core make each slower. */
   readonly parallel?: number;
 }
 
 /**
- * Pods on a Docker engine (20.10 or newer) of the same machine. A sandbox is a container of a few kilobytes that owns
- * the pod's namespaces; `sandboxes.ts` tells how it is made so that a cut at any instant leaves nothing behind
- * that `list` does not show.
+ * Pods on a Docker engine (20.10 or newer) of the same machine. A sandbox is a small container that owns the pod's namespaces;
+ * `sandboxes.ts` makes it so that `list` shows what a crash at any instant leaves.
  */
 export class DockerRuntime implements Runtime {
   readonly name = 'docker';
@@ -75,9 +74,9 @@ export class DockerRuntime implements Runtime {
   readonly #stats: StatsReader;
   readonly #kill: (pid: number) => void;
   readonly #dialer: NetnsDialer;
-  /** Commands of a former process of the agent have been ended. */
+  /** Whether the commands of a former process of the agent were killed. */
   #tidied = false;
-  /** What was seen of containers: one that runs keeps its start, one that has ended never changes again. */
+  /** Inspected states by id: they stay valid while the engine lists the same state. */
   #seen = new Map<string, { listedAs: string; state: ContainerState }>();
 
   constructor(deps: DockerRuntimeDeps, options: DockerRuntimeOptions) {
@@ -246,7 +245,7 @@ export class DockerRuntime implements Runtime {
     this.#dialer.close();
   }
 
-  /** A sandbox runs when its process does and its address is on the node: half of it is none. */
+  /** A sandbox counts as running when its process runs and its address is on the node. */
   async #sandboxStates(found: ReadonlyArray<{ info: ContainerInfo; spec: SandboxSpec }>, signal?: AbortSignal) {
     const addressed = found.filter(({ spec }) => needsAddress(spec)).map(({ spec }) => spec.pod.uid);
     const attached = addressed.length > 0 ? await this.#network?.attached(addressed, signal) : undefined;
@@ -300,7 +299,7 @@ function securityOf(options: readonly string[]): EngineSecurity {
   };
 }
 
-/** As Kubernetes names architectures. */
+/** Kubernetes' names of architectures. */
 const architectures: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64' };
 
 function needsAddress(spec: SandboxSpec): boolean {

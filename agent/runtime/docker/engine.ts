@@ -6,9 +6,9 @@ import { messageOf } from '../../../shared/errors.ts';
 import { RuntimeError } from '../runtime.ts';
 import { Gate } from './gate.ts';
 
-/** For calls that only look or that end at once. */
+/** Milliseconds for calls that read or end at once. */
 export const shortMs = 30_000;
-/** For calls that make the engine work: it creates, starts, removes; a busy disk can make that long. */
+/** Milliseconds for calls that create, start or remove, which take long on a busy disk. */
 export const longMs = 120_000;
 
 interface CallOptions {
@@ -16,7 +16,7 @@ interface CallOptions {
   readonly deadlineMs?: number;
 }
 
-/** The parts of the engine's `info` that we use. */
+/** The used part of the engine's `info`. */
 export interface EngineFacts {
   readonly ServerVersion: string;
   readonly NCPU: number;
@@ -29,8 +29,7 @@ export interface EngineFacts {
 }
 
 /**
- * docker-modem formats the options of every request in full depth, for a message that nobody reads: with an agent's
- * sockets in it that takes more than 10 ms.
+ * docker-modem formats the options of every request in full depth for a debug message, which takes more than 10 ms with an agent's sockets.
  */
 class PlainAgent extends Agent {
   [inspect.custom](): string {
@@ -38,7 +37,7 @@ class PlainAgent extends Agent {
   }
 }
 
-/** One Docker engine behind its socket: every call has a deadline and fails with a RuntimeError. */
+/** A Docker engine at a socket: every call has a deadline and throws RuntimeError. */
 export class Engine {
   readonly docker: Docker;
   readonly socketPath: string;
@@ -51,14 +50,13 @@ export class Engine {
     this.clock = deps.clock;
     this.socketPath = socketPath;
     this.#agent = new PlainAgent({ keepAlive: true });
-    // `agent` is docker-modem's, and missing from the types.
+    // docker-modem's `agent` is missing from the types.
     const options: Docker.DockerOptions & { agent: Agent } = { socketPath, agent: this.#agent };
     this.docker = new Docker(options);
   }
 
   /**
-   * Runs one request. The signal that `request` is given is aborted by `options.signal` or by the deadline. The caller's
-   * own abort comes out as its reason.
+   * Runs a request. Its signal is aborted by `options.signal`, whose reason is then thrown, or by the deadline.
    */
   async call<T>(
     what: string,
@@ -84,7 +82,7 @@ export class Engine {
     }
   }
 
-  /** As `call`, and undefined where the engine knows no such thing. */
+  /** As `call`; undefined for NotFound. */
   async find<T>(what: string, request: (abortSignal: AbortSignal) => Promise<T>, options: CallOptions = {}) {
     try {
       return await this.call(what, request, options);
@@ -94,12 +92,12 @@ export class Engine {
     }
   }
 
-  /** As `call`, for what takes the engine's time: only some at once, the others in the order they came. */
+  /** As `call`, for expensive requests: a few at a time, the others wait in order. */
   work<T>(what: string, request: (abortSignal: AbortSignal) => Promise<T>, { signal }: CallOptions): Promise<T> {
     return this.#gate.pass(() => this.call(what, request, { signal, deadlineMs: longMs }));
   }
 
-  /** As `call`, for what brings about a state: that it holds already is success too (the engine's 304). */
+  /** As `call`, for a request that sets a state: that it is set already (the engine's 304) is success. */
   async bring(what: string, request: (abortSignal: AbortSignal) => Promise<unknown>, options: CallOptions = {}) {
     const tolerant = async (abortSignal: AbortSignal) => {
       try {
@@ -111,7 +109,7 @@ export class Engine {
     await this.call(what, tolerant, options);
   }
 
-  /** As `bring`, for a start: a refusal is `Start`, in the engine's words without the layers that passed it on. */
+  /** As `bring`, for a start: a refusal is `Start`, without the prefixes of the layers. */
   async start(what: string, id: string, signal?: AbortSignal): Promise<void> {
     const container = this.docker.getContainer(id);
     try {
@@ -123,15 +121,15 @@ export class Engine {
     }
   }
 
-  /** What the engine says of itself and of its machine. */
+  /** The engine's facts about itself and the machine. */
   info(signal?: AbortSignal): Promise<EngineFacts> {
-    // dockerode takes options here, and its types do not say so.
+    // dockerode's types lack the options.
     const { docker } = this;
     const info = docker.info.bind(docker) as unknown as (options: { abortSignal: AbortSignal }) => Promise<EngineFacts>;
     return this.call('info', (abortSignal) => info({ abortSignal }), { signal });
   }
 
-  /** What the engine knows of an image, by any of its names; undefined when it has none such. */
+  /** Inspects an image by any of its names; undefined when there is none. */
   findImage(name: string, signal?: AbortSignal): Promise<Docker.ImageInspectInfo | undefined> {
     const image = this.docker.getImage(name);
     const inspect = image.inspect.bind(image) as (options: object) => Promise<Docker.ImageInspectInfo>;
@@ -139,8 +137,8 @@ export class Engine {
   }
 
   /**
-   * A GET whose answer is read as it comes, for as long as the reader wants; only the opening has a deadline. The signal
-   * cuts it. `path` ends in `?`. dockerode's own calls would read a finite answer to its end first.
+   * A GET whose answer is streamed; only its opening has a deadline. The signal aborts it. `path` ends in `?`. dockerode's calls would read
+   * a finite answer to its end first.
    */
   stream(what: string, path: string, query: object, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const dial = () =>
@@ -166,17 +164,17 @@ export function isConflict(error: unknown): boolean {
   return error instanceof RuntimeError && error.code === 'Conflict';
 }
 
-/** Whether the engine said nothing at all, so that nobody knows what it did. */
+/** Whether the engine did not answer, so that the outcome is unknown. */
 export function isUnanswered(error: unknown): boolean {
   if (!(error instanceof RuntimeError) || error.code !== 'Unavailable') return false;
   return (error.cause as { statusCode?: number } | undefined)?.statusCode === undefined;
 }
 
-/** What dockerode threw, as a RuntimeError in the engine's own words. */
+/** A RuntimeError with the engine's message, from dockerode's error. */
 export function toRuntimeError(what: string, error: unknown): RuntimeError {
   if (error instanceof RuntimeError) return error;
   const { statusCode, json } = error as { statusCode?: number; json?: unknown };
-  // Where dockerode had to read the answer from a stream, it only puts it into its own sentence.
+  // Of a streamed answer dockerode has the body only in its message.
   const words =
     engineWords(json) ??
     messageOf(error)
@@ -192,7 +190,7 @@ export function toRuntimeError(what: string, error: unknown): RuntimeError {
   }
   if (statusCode === 404 && /no such (container|exec)/i.test(words)) return new RuntimeError('NotFound', words, cause);
   if (statusCode === 409) return new RuntimeError('Conflict', words, cause);
-  // What remains is the engine's refusal of what it was asked (400, 404 of a command), or its own trouble (500).
+  // The rest are refusals (400, 404 of a command) and errors of the engine (500).
   return new RuntimeError(statusCode < 500 ? 'Start' : 'Unavailable', words, cause);
 }
 
@@ -203,8 +201,7 @@ function engineWords(json: unknown): string | undefined {
 }
 
 /**
- * A start failure without the layers that passed it on: `exec: "x": executable file not found in $PATH`.
- * The prefixes are those of dockerd, containerd, runc and crun.
+ * The message of a failed start without the prefixes of dockerd, containerd, runc and crun: `exec: "x": executable file not found in $PATH`.
  */
 export function cleanStartError(words: string): string {
   let text = words.trim();

@@ -9,7 +9,7 @@ const types: Readonly<Record<string, RuntimeEvent['type']>> = {
   destroy: 'removed',
 };
 
-/** The longest message that is believed to be one. */
+/** The most characters of a message. */
 const maxLine = 1 << 20;
 
 interface Message {
@@ -17,7 +17,7 @@ interface Message {
   readonly Actor?: { readonly ID?: string; readonly Attributes?: Readonly<Record<string, string>> };
 }
 
-/** What the engine tells of the containers of one scope, from now on. */
+/** The engine's events of the containers of one scope, from now on. */
 export async function* engineEvents(engine: Engine, scope: string, signal: AbortSignal): AsyncIterable<RuntimeEvent> {
   const filters = { type: ['container'], event: Object.keys(types), label: [scopeFilter(scope)] };
   const stop = new AbortController();

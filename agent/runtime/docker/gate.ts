@@ -1,4 +1,4 @@
-/** Lets a few pieces of work run at once; the rest waits in line. */
+/** Limits how much work runs at a time; the rest waits in order. */
 export class Gate {
   readonly #waiting: Array<() => void> = [];
   #free: number;
@@ -13,7 +13,7 @@ export class Gate {
     try {
       return await work();
     } finally {
-      // The place goes to whoever is next, or back.
+      // The slot goes to the next in line, or becomes free.
       const next = this.#waiting.shift();
       if (next) next();
       else this.#free++;

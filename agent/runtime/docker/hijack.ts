@@ -4,8 +4,8 @@ import { buffer } from 'node:stream/consumers';
 import { type Engine, shortMs } from './engine.ts';
 
 /**
- * Asks the engine for the connection itself, both of whose directions are then the streams of a process and end one by one.
- * (docker-modem's own way hides the socket, and with it the end of one direction and whether it takes more.)
+ * Takes over the connection of a request: its directions are then the streams of a process, and end independently. docker-modem hides the
+ * socket, and so the end of one direction and its backpressure.
  */
 export function hijack(
   engine: Engine,
@@ -21,7 +21,7 @@ export function hijack(
         socketPath: engine.socketPath,
         path,
         method: 'POST',
-        // A connection of its own: it is not given back.
+        // A separate connection, which is not returned to the pool.
         agent: false,
         headers: {
           Host: 'docker',
@@ -56,7 +56,7 @@ export function hijack(
   return engine.call(what, dial, { signal, deadlineMs: shortMs });
 }
 
-/** What the engine answered, in the shape in which docker-modem throws it. */
+/** The engine's refusal in the form of docker-modem's errors. */
 function refusal(statusCode: number | undefined, answer: Buffer): Error {
   const error = new Error(`the engine answered ${statusCode}`);
   return Object.assign(error, { statusCode, json: parsed(answer) });

@@ -2,7 +2,7 @@ import type { ImageInfo } from 'dockerode';
 import { type ImageState, type RegistryAuth, RuntimeError } from '../runtime.ts';
 import { type Engine, isUnanswered } from './engine.ts';
 
-/** A pull may take long, but not for ever. */
+/** Milliseconds for a pull. */
 const pullMs = 30 * 60_000;
 
 export async function imageStatus(
@@ -21,7 +21,7 @@ export async function listImages(engine: Engine, signal?: AbortSignal): Promise<
   return images.map(imageState);
 }
 
-/** Pulls an image. Throws RuntimeError: `ImageNotFound`, `ImagePull` in the engine's words, or `Unavailable`. */
+/** Pulls an image. Throws RuntimeError: `ImageNotFound`, `ImagePull` with the engine's message, or `Unavailable`. */
 export async function pullImage(
   engine: Engine,
   image: string,
@@ -47,13 +47,13 @@ export async function pullImage(
   return state;
 }
 
-/** The engine's trouble with a registry is the pull's failure; only its own silence is unavailability. */
+/** An error of the engine fails the pull; only an engine that does not answer is unavailable. */
 function asPullError(error: unknown): unknown {
   if (!(error instanceof RuntimeError) || error.code === 'ImageNotFound' || error.code === 'ImagePull') return error;
   return isUnanswered(error) ? error : new RuntimeError('ImagePull', error.message, { cause: error });
 }
 
-/** The progress of a pull is JSON, a line a message; a failure comes as one of them. */
+/** The progress of a pull: one JSON message per line, of which an error is one. */
 async function lastError(progress: AsyncIterable<Uint8Array | string>): Promise<string | undefined> {
   const decoder = new TextDecoder();
   let refusal: string | undefined;
@@ -72,12 +72,12 @@ function errorIn(line: string): string | undefined {
     const message = JSON.parse(line) as { error?: string; errorDetail?: { message?: string } };
     return message.errorDetail?.message ?? message.error;
   } catch {
-    // The engine broke off in the middle of its message.
+    // The stream ended within a message.
     return line;
   }
 }
 
-/** What the engine's list and its closer look have in common. */
+/** The common part of the engine's list and inspection. */
 function imageState(info: Pick<ImageInfo, 'Id' | 'RepoTags' | 'RepoDigests' | 'Size'>): ImageState {
   const names = [...(info.RepoTags ?? []), ...(info.RepoDigests ?? [])].filter((name) => !name.startsWith('<none>'));
   return { id: info.Id, names, sizeBytes: info.Size };

@@ -1,8 +1,8 @@
 import type { ContainerSpec, PodRef, SandboxSpec } from '../runtime.ts';
 
 /**
- * What the engine keeps for us. A name is a lock: it is made of what a container is for, so that making it twice finds
- * the first one. Labels carry what cannot be read back from the engine otherwise.
+ * The agent's state in the engine. A container's name is derived from its purpose and so acts as a lock: a second creation finds the first.
+ * Labels hold what the engine does not return otherwise.
  */
 const key = {
   scope: 'coracle.scope',
@@ -57,7 +57,7 @@ export function containerLabels(scope: string, sandboxId: string, spec: Containe
   };
 }
 
-/** Of a container that is made only to look at its image. */
+/** Labels of a container that is created only to read its image. */
 export function scratchLabels(scope: string): Labels {
   return { [key.scope]: scope, [key.role]: 'scratch' };
 }
@@ -66,7 +66,7 @@ export function isScratch(labels: Labels): boolean {
   return labels[key.role] === 'scratch';
 }
 
-/** What labels say; undefined where they are not ours or of another scope. */
+/** The identity from labels; undefined for labels of another program or scope. */
 export function identityOf(scope: string, labels: Labels): SandboxIdentity | ContainerIdentity | undefined {
   if (labels[key.scope] !== scope) return undefined;
   const role = labels[key.role];
@@ -89,7 +89,7 @@ export function identityOf(scope: string, labels: Labels): SandboxIdentity | Con
   };
 }
 
-/** The pod of anything that is ours, from the labels that an event carries. */
+/** The uid of the pod, from the labels of an event; undefined for labels of another program or scope. */
 export function podUidOf(labels: Labels): string {
   return labels[key.uid] ?? '';
 }
@@ -118,7 +118,7 @@ function parse<T>(json: string | undefined): T | undefined {
   try {
     return json === undefined ? undefined : (JSON.parse(json) as T);
   } catch {
-    // Written by something else than us: not ours, then.
+    // Not written by an agent.
     return undefined;
   }
 }

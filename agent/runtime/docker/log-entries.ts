@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 
-/** One record of a json-file log: a line, or a piece of 16 KiB of one. */
+/** A record of a json-file log: a line, or a part of 16 KiB of it. */
 export interface LogEntry {
   readonly log: string;
   /** RFC 3339 with up to nine digits of the second. */
@@ -9,10 +9,10 @@ export interface LogEntry {
 
 const chunkBytes = 65_536;
 const newline = 0x0a;
-/** A record that is longer is not the engine's: 16 KiB of text, each character at most six in JSON. */
+/** The longest record of the engine: 16 KiB of text, each character at most six in JSON. */
 const maxRecordBytes = 1 << 20;
 
-/** Undefined for what is no record: a power cut leaves such things. */
+/** Undefined for a line that is not a record, as a power cut leaves. */
 export function parseEntry(line: Buffer): LogEntry | undefined {
   try {
     const { log, time } = JSON.parse(line.toString('utf8')) as { log?: unknown; time?: unknown };
@@ -23,7 +23,7 @@ export function parseEntry(line: Buffer): LogEntry | undefined {
   }
 }
 
-/** Cuts what is read into records; what is left of the last one waits for the rest. */
+/** Splits data into records; an incomplete one is kept for the next data. */
 export class EntryReader {
   #rest: Buffer = Buffer.alloc(0);
 
@@ -41,7 +41,7 @@ export class EntryReader {
   }
 }
 
-/** Where the last `lines` lines begin: the index of the file and the offset in it. A line that has not ended counts as one. */
+/** The start of the last `lines` lines: the index of the file and the offset in it. An incomplete line counts. */
 export async function tailStart(
   files: readonly FileHandle[],
   lines: number,
@@ -61,7 +61,7 @@ export async function tailStart(
   return { file: 0, offset: 0 };
 }
 
-/** The records of a file from its end, each with the offset behind it. */
+/** The records of a file in reverse order, each with its end offset. */
 async function* backwards(handle: FileHandle): AsyncGenerator<{ entry: LogEntry; end: number }> {
   let from = (await handle.stat()).size;
   let held: Buffer = Buffer.alloc(0);
@@ -84,7 +84,7 @@ async function* backwards(handle: FileHandle): AsyncGenerator<{ entry: LogEntry;
   }
 }
 
-/** Entries as a reader gets them: since a time, dated at the begin of each line. */
+/** Entries as requested: since a time, with a timestamp before each line. */
 export class EntryText {
   readonly #since: number | undefined;
   readonly #timestamps: boolean;
@@ -106,7 +106,7 @@ export class EntryText {
   }
 }
 
-/** The engine leaves zeros at the end out. */
+/** The engine omits trailing zeros. */
 function nineDigits(time: string): string {
   const [, whole, fraction = '', zone] = /^(.*?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(time) ?? [];
   return whole === undefined ? time : `${whole}.${fraction.padEnd(9, '0')}${zone}`;

@@ -5,11 +5,11 @@ import type { Clock, Timer } from '../../../shared/clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import { RuntimeError } from '../runtime.ts';
 
-/** Files that are held open for a reader who is slower than the writer; what is rotated away beyond them is lost to him. */
+/** The most rotated files that are kept open for a slow reader; older ones are lost to it. */
 const maxHeld = 8;
-/** Slots of rotated files that may be empty in a row: one is while the engine renames. */
+/** Consecutive slots of rotated files that may be empty: one is, while the engine renames. */
 const maxMissing = 2;
-/** How often files are looked at although no event came, milliseconds. */
+/** Milliseconds between two looks at the files without an event. */
 const lookEveryMs = 1_000;
 
 interface HeldFile {
@@ -17,21 +17,20 @@ interface HeldFile {
   readonly inode: bigint;
 }
 
-/** Slot 0 is the file that is written, slot n the one that was rotated n times. */
+/** Slot 0 is the file that is written, slot n the one rotated n times. */
 interface Slot {
   readonly file: HeldFile;
   readonly slot: number;
 }
 
 /**
- * A log that the engine writes to `PATH` and rotates to `PATH.1`, `PATH.2` …, as one sequence of files, the oldest first. Each is opened
- * as soon as it is there, so that a rename or a removal takes nothing away from the reader. Nothing is added to a file once there
- * is a newer one.
+ * The files of a log that the engine writes to `PATH` and rotates to `PATH.1`, `PATH.2` …, the oldest first. Each is opened as soon as it
+ * exists, so that the reader keeps it after a rename or removal. A file is complete once there is a newer one.
  */
 export class LogFiles {
   readonly #path: string;
   readonly #held: HeldFile[] = [];
-  /** The newest file; stays open to the end, so that its inode is not given to another. */
+  /** The newest file; it stays open, so that its inode is not reused. */
   #newest: HeldFile | undefined;
   #looking: Promise<void> = Promise.resolve();
   #lost = false;
@@ -45,24 +44,24 @@ export class LogFiles {
     this.#path = path;
   }
 
-  /** Those that are held, the oldest first. */
+  /** The open files, the oldest first. */
   get files(): readonly FileHandle[] {
     return this.#held.map(({ handle }) => handle);
   }
 
-  /** The one to be read now, and whether it is complete: a newer one has been begun. */
+  /** The file to read, and whether it is complete. */
   get current(): { readonly handle: FileHandle; readonly complete: boolean } | undefined {
     const [first, next] = this.#held;
     return first && { handle: first.handle, complete: next !== undefined || this.#lost };
   }
 
-  /** Opens what is new. */
+  /** Opens new files. */
   look(): Promise<void> {
     this.#looking = this.#looking.catch(() => undefined).then(() => this.#look());
     return this.#looking;
   }
 
-  /** Keeps looking as files come, whether they are read or not. */
+  /** Opens new files as they come, whether the older ones were read or not. */
   follow(clock: Clock): void {
     const changed = (): void => {
       this.#rung = true;
@@ -75,7 +74,7 @@ export class LogFiles {
       });
       this.#watcher.on('error', changed);
     } catch (error) {
-      // The kernel watches no more than so many: the timer below sees it too.
+      // The kernel limits watches: without one, the timer finds the change.
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
     }
     const again = (): void => {
@@ -103,7 +102,7 @@ export class LogFiles {
     this.#wake?.();
   }
 
-  /** The first has been read to its end. Throws when what came after it was rotated away before it could be opened. */
+  /** Drops the first file, which was read. Throws when the next one was removed before it was opened. */
   async next(): Promise<void> {
     const read = this.#held.shift();
     if (read && read !== this.#newest) await read.handle.close();
@@ -122,7 +121,7 @@ export class LogFiles {
   }
 
   async #look(): Promise<void> {
-    // Each pass that found something may have been overtaken by a rotation.
+    // Repeated while it finds files: a rotation may have happened meanwhile.
     while (!this.#closed && !this.#lost) {
       const fresh = await this.#newer();
       const last = fresh.at(-1);
@@ -134,7 +133,7 @@ export class LogFiles {
     }
   }
 
-  /** The files that are newer than the newest known, opened, the oldest first. */
+  /** Opens the files that are newer than the newest known, the oldest first. */
   async #newer(): Promise<HeldFile[]> {
     const found: HeldFile[] = [];
     let reached = false;
@@ -148,7 +147,7 @@ export class LogFiles {
     }
     const room = maxHeld - this.#held.length;
     if (this.#newest && (!reached || found.length > room)) {
-      // Nothing may be told as if it followed on what was there before.
+      // Returned, they would look as if they followed the files before.
       this.#lost = found.length > 0;
       for (const { handle } of found) await handle.close();
       return [];
@@ -157,8 +156,8 @@ export class LogFiles {
   }
 
   /**
-   * The file that was rotated just before another; undefined when none is left. Two files are neighbours when the newer one was in its
-   * slot before and after the older one was opened: a rotation meanwhile moves both, and the search goes on from where it is now.
+   * The file that was rotated just before another; undefined when there is none. Two files are neighbours when the newer one was in the same
+   * slot before and after the older one was opened: a rotation meanwhile moves both, and the search repeats from the new slot.
    */
   async #older({ file, slot: first }: Slot): Promise<Slot | undefined> {
     let slot: number | undefined = first;
@@ -171,7 +170,7 @@ export class LogFiles {
     return undefined;
   }
 
-  /** The first file in a slot after this one. */
+  /** The first file in a higher slot. */
   async #openAfter(slot: number): Promise<Slot | undefined> {
     for (let i = slot + 1; i <= slot + 1 + maxMissing; i++) {
       const file = await openLog(this.#pathOf(i));
@@ -180,7 +179,7 @@ export class LogFiles {
     return undefined;
   }
 
-  /** Where a file is now that was in `slot`: files move to higher slots only. Undefined when it was removed. */
+  /** The current slot of a file that was in `slot`: files move to higher slots only. Undefined when it was removed. */
   async #slotOf({ inode }: HeldFile, slot: number): Promise<number | undefined> {
     let missing = 0;
     for (let i = slot; missing <= maxMissing; i++) {

@@ -16,8 +16,8 @@ export interface LogSource {
 const chunkBytes = 65_536;
 
 /**
- * Reads a log from its files: each line once and in order, however they are rotated meanwhile, from the oldest that is still there.
- * Throws RuntimeError when a reader who follows is so slow that lines were removed before they were read.
+ * Reads a log from its files, from the oldest on: each line once and in order, also across rotations. Throws RuntimeError when the reader
+ * follows so slowly that lines were removed before it read them.
  */
 export async function* readLog(
   { path, clock, ended }: LogSource,
@@ -47,14 +47,14 @@ export async function* readLog(
     const text = new EntryText(show);
     let reader = new EntryReader();
     let { offset } = start;
-    // All files are open, and nothing that is written from now on is wanted.
+    // All files are open; what is written later is not requested.
     let last = !follow;
     while (!stop.signal.aborted) {
       if (isEnded && !last) {
         await files.look();
         last = true;
       }
-      // Taken before the read: what is complete by then has no more than the read shows.
+      // Checked before the read, which then reads a complete file to its end.
       const { current } = files;
       const chunk = current && (await readChunk(current.handle, offset));
       if (chunk) {

@@ -5,15 +5,15 @@ import { type LogOptions, RuntimeError } from '../runtime.ts';
 import { type Engine, toRuntimeError } from './engine.ts';
 import { readLog } from './log-reader.ts';
 
-/** One header of the engine's multiplexed stream: the source, three zeros, the length. */
+/** Bytes of a header of the engine's multiplexed stream: the source, three zeros, the length. */
 const headerBytes = 8;
-/** A wait for the container's end is begun again after this time, and after a failure (ms). */
+/** Milliseconds after which a wait for the container's end is repeated, also after a failure. */
 const waitMs = 3_600_000;
 const waitAgainMs = 1_000;
 
 /**
- * A container's log, standard output and standard error in the order they were written. Read from the engine's files, across their
- * rotations: the engine itself tells lines twice, or leaves whole files out, when one is rotated while it reads.
+ * A container's log, standard output and standard error in the order they were written. It is read from the engine's files: the engine's
+ * API repeats lines, or omits whole files, when one is rotated meanwhile.
  */
 export async function* containerLogs(
   engine: Engine,
@@ -30,7 +30,7 @@ export async function* containerLogs(
   yield* readLog({ path, clock: engine.clock, ended }, options, signal);
 }
 
-/** Resolves when the container does not run (any more): then the engine has written all of its log. Also when it is aborted. */
+/** Resolves when the container does not run, and so the log is complete, or when the signal is aborted. */
 async function untilEnded(engine: Engine, id: string, signal: AbortSignal): Promise<void> {
   const container = engine.docker.getContainer(id);
   while (!signal.aborted) {
@@ -39,7 +39,7 @@ async function untilEnded(engine: Engine, id: string, signal: AbortSignal): Prom
       await engine.find('wait for container', wait, { signal, deadlineMs: waitMs });
       return;
     } catch (error) {
-      // The engine is away, or the wait was long: containers live on.
+      // The engine does not answer, or the wait was long: containers run on.
       if (signal.aborted || !(error instanceof RuntimeError)) return;
       await engine.clock.sleep(waitAgainMs, signal).catch(() => undefined);
     }
@@ -50,7 +50,7 @@ async function isDirectory(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
-/** As the engine tells it: for an engine whose files are not to be seen from here. */
+/** The log by the engine's API, for an engine whose files cannot be read. */
 async function* engineLogs(
   engine: Engine,
   info: ContainerInspectInfo,
@@ -85,7 +85,7 @@ export async function* demultiplex(chunks: AsyncIterable<Uint8Array | string>): 
   for await (const { data } of records(chunks)) yield data;
 }
 
-/** The engine's multiplexed stream. What follows no header (the engine's own words) is passed on as it is, from no source. */
+/** Parses the engine's multiplexed stream. Data without a header (messages of the engine) is passed on without a source. */
 export async function* records(
   chunks: AsyncIterable<Uint8Array | string>,
 ): AsyncIterable<{ source: number | undefined; data: Uint8Array }> {
@@ -115,13 +115,13 @@ export async function* records(
   if (left > 0) throw new RuntimeError('Unavailable', 'the engine broke off in the middle of a record');
 }
 
-/** Whether the bytes are, or may yet become, a header. */
+/** Whether the bytes are a header or the beginning of one. */
 function isHeader(bytes: Buffer): boolean {
   const [source = 0, ...zeros] = bytes.subarray(0, 4);
   return source <= 2 && zeros.every((zero) => zero === 0);
 }
 
-/** Milliseconds as the engine takes times: seconds with a fraction. */
+/** The engine's format of a time: seconds with a fraction. */
 function seconds(ms: number): string {
   return (ms / 1000).toFixed(3);
 }

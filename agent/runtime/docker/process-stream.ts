@@ -8,26 +8,26 @@ import { records } from './logs.ts';
 import { killTree } from './process-tree.ts';
 
 /**
- * Keys that take a terminal off its process in Docker. Nobody types these by chance, and Kubernetes has none. The engine tells of
- * them, as bytes in base64: so a command of an agent's is known from one of a person at the machine.
+ * The keys that detach a terminal in Docker: control characters that are not typed by chance, as Kubernetes has none. The engine returns
+ * them in base64, which marks the commands of the agent among those of people at the machine.
  */
 const detachKeys = 'ctrl-^,ctrl-@,ctrl-_,ctrl-]';
 const detachBytes = Buffer.from([30, 0, 31, 29]).toString('base64');
-/** How long the engine may take to begin a command that nobody waits for any more. */
+/** Milliseconds that the engine may take to start a command that was aborted. */
 const beginMs = 10_000;
 const pollMs = { first: 5, cap: 500 };
 const stderrSource = 2;
 const refusal = /^OCI runtime exec failed: /;
-/** The codes of a command that never began. */
+/** The exit codes of a command that was not started. */
 const neverBegan = [126, 127];
 
 interface Deps {
   readonly engine: Engine;
-  /** Ends a process of the engine's machine with SIGKILL. */
+  /** Sends SIGKILL to a process of the machine. */
   readonly kill: (pid: number) => void;
 }
 
-/** The engine has no call that ends a command: it is killed by its pid, which the engine tells. */
+/** Runs a command. The engine has no call to end it, so it is killed by the pid that the engine returns. */
 export async function openExec(
   deps: Deps,
   id: string,
@@ -52,7 +52,7 @@ export async function openExec(
   try {
     socket = await hijack(engine, 'start exec', `/exec/${exec.id}/start`, { Detach: false, Tty: tty }, signal);
   } catch (error) {
-    // It may have begun all the same.
+    // It may have started all the same.
     await killExec(deps, exec);
     throw error;
   }
@@ -77,7 +77,7 @@ export async function attach(
   return new AttachStream(engine, info.Id, socket, { tty, endsInput: StdinOnce && !tty });
 }
 
-/** Kills the commands that a former process of the agent had opened in the container: nobody uses them any more. */
+/** Kills the commands that a former process of the agent has left in the container. */
 export async function killLeftCommands(deps: Deps, id: string, signal?: AbortSignal): Promise<void> {
   const { engine, kill } = deps;
   const container = engine.docker.getContainer(id);
@@ -96,7 +96,7 @@ abstract class SocketStream implements ProcessStream {
   constructor(socket: Duplex, tty: boolean) {
     this.socket = socket;
     this.#tty = tty;
-    // Whoever reads or writes learns of it there.
+    // Readers and writers see the error.
     socket.on('error', () => undefined);
   }
 
@@ -134,7 +134,7 @@ class ExecStream extends SocketStream {
     return this.#begun(super.output);
   }
 
-  /** The engine writes why it could not begin a command where the output would be. Throws that as Start. */
+  /** The engine writes the reason of a failed start in place of the output. Throws it as Start. */
   async *#begun(output: ProcessStream['output']): ProcessStream['output'] {
     let suspect: { source: 'stdout' | 'stderr'; data: Uint8Array } | undefined;
     let first = true;
@@ -160,7 +160,7 @@ class ExecStream extends SocketStream {
     return (await this.#end(signal)).ExitCode;
   }
 
-  /** Its output may have ended before it has: it may have closed it. */
+  /** The output may end before the process, which may have closed it. */
   async #end(signal: AbortSignal): Promise<{ Pid: number; ExitCode: number }> {
     const { engine } = this.#deps;
     for (let wait = pollMs.first; ; wait = Math.min(pollMs.cap, wait * 2)) {
@@ -170,7 +170,7 @@ class ExecStream extends SocketStream {
     }
   }
 
-  /** Killed first: the end of its streams may end it in order, and what it has left behind would be nobody's. */
+  /** Killed first: the end of its streams could end the command alone, and leave its descendants. */
   override async close(): Promise<void> {
     try {
       await killExec(this.#deps, this.#exec);
@@ -192,7 +192,7 @@ class AttachStream extends SocketStream {
     this.#endsInput = endsInput;
   }
 
-  /** The engine would end the output as well, unless the end of this input is that of the process's. */
+  /** Without `stdinOnce` the engine would end the output as well. */
   override endInput(): void {
     if (this.#endsInput) super.endInput();
   }
@@ -207,7 +207,7 @@ class AttachStream extends SocketStream {
   }
 }
 
-/** Kills the command if it runs; waits for it to begin if the engine is at that. */
+/** Kills the command; waits for its start if the engine is starting it. */
 async function killExec({ engine, kill }: Deps, exec: Exec): Promise<void> {
   const end = engine.clock.monotonic() + beginMs;
   for (let wait = pollMs.first; ; wait = Math.min(pollMs.cap, wait * 2)) {
@@ -216,7 +216,7 @@ async function killExec({ engine, kill }: Deps, exec: Exec): Promise<void> {
       if (Running && Pid > 0) return await killTree(Pid, kill);
       if (ExitCode !== null || engine.clock.monotonic() >= end) return;
     } catch (error) {
-      // With its container.
+      // It ended with its container.
       if (isGone(error)) return;
       throw error;
     }
@@ -228,7 +228,7 @@ interface ExecState {
   readonly Running: boolean;
   /** Null until it has ended. */
   readonly ExitCode: number | null;
-  /** On the engine's machine; 0 until it has begun. */
+  /** On the machine; 0 until it was started. */
   readonly Pid: number;
   readonly DetachKeys?: string;
 }
@@ -248,7 +248,7 @@ async function* bySource(socket: Duplex): ProcessStream['output'] {
 }
 
 function notRunning(id: string, error: unknown): unknown {
-  // 409: it is not running (any more).
+  // 409: it does not run.
   if ((error as { statusCode?: number }).statusCode !== 409) return error;
   return new RuntimeError('NotFound', `container ${id} is not running`, { cause: error });
 }

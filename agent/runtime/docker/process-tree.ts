@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 
-/** Rounds of looking for what is left; each finds only what was born while the one before was killed. */
+/** The most rounds; each finds only processes that were started during the round before. */
 const maxRounds = 10;
 
 interface Process {
@@ -10,8 +10,8 @@ interface Process {
 }
 
 /**
- * Kills a process with all that it has started: its descendants, and what shares its session (a command that is run in a
- * container leads one), so that what was left to the container's first process goes as well. Not what has left both.
+ * Kills a process with its descendants and its session, which a command in a container leads: so orphaned processes of the session end as
+ * well. A process that has left both is not found.
  */
 export async function killTree(root: number, kill: (pid: number) => void): Promise<void> {
   const known = new Set([root]);
@@ -23,14 +23,14 @@ export async function killTree(root: number, kill: (pid: number) => void): Promi
       try {
         kill(pid);
       } catch (error) {
-        // It has ended by itself.
+        // It has ended.
         if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
       }
     }
   }
 }
 
-/** Those of `all` that are, or descend from, one of `roots`, or are in the session of `leader`. */
+/** The processes that are one of `roots`, descend from one, or are in the session of `leader`. */
 export function treeOf(roots: ReadonlySet<number>, leader: number, all: readonly Process[]): number[] {
   const found = new Set(all.filter(({ pid, session }) => roots.has(pid) || session === leader).map(({ pid }) => pid));
   for (let size = -1; size !== found.size; ) {
@@ -40,14 +40,14 @@ export function treeOf(roots: ReadonlySet<number>, leader: number, all: readonly
   return [...found];
 }
 
-/** The processes of the machine that live. */
+/** The processes of the machine. */
 async function processes(): Promise<Process[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const stats = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')));
   return stats.flatMap((stat) => parseStat(stat) ?? []);
 }
 
-/** `PID (NAME) STATE PARENT GROUP SESSION …`; the name may hold anything, brackets and spaces too. */
+/** `PID (NAME) STATE PARENT GROUP SESSION …`; the name may contain brackets and spaces. */
 export function parseStat(stat: string): Process | undefined {
   const pid = Number.parseInt(stat, 10);
   const [state = 'X', parent = '', , session = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

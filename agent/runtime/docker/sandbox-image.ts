@@ -6,25 +6,23 @@ import { RuntimeError } from '../runtime.ts';
 import { type Engine, longMs } from './engine.ts';
 
 /**
- * The image that every sandbox runs: one static program of a few hundred bytes, made here, because there may be no
- * registry to pull one from. The program, as the first process of the sandbox,
- *   1. with an argument, moves into a network namespace of its own (and gives up with the error's number when refused),
- *   2. confines itself: empties its capability sets, the bounding set first, becomes `sandboxUser` without groups, sets
- *      no_new_privs, stops being dumpable, blocks all signals, and by a seccomp filter allows itself only what is left,
- *   3. sets its umask, which shows that it is done, and waits for signals: reaps children on SIGCHLD, ends on SIGTERM and
- *      SIGINT.
- * Containers may share its process namespace and try to trace it: `sandbox-status.ts` tells when it is confined.
+ * The image of every sandbox: one static program of a few hundred bytes, made here, as there may be no registry. The program is the first
+ * process of the sandbox. It
+ *   1. with an argument, moves into a new network namespace (and exits with the error's number when that fails),
+ *   2. confines itself: empties its capability sets, the bounding set first, becomes `sandboxUser` without groups, sets no_new_privs, stops
+ *      being dumpable, blocks all signals, and allows itself by a seccomp filter only the calls of the next step,
+ *   3. sets its umask, which shows that it is confined, and waits for signals: reaps children on SIGCHLD, ends on SIGTERM and SIGINT.
+ * Containers may share its process namespace and try to trace it: `sandbox-status.ts` checks that it is confined.
  *
- * The sandbox makes its network namespace itself, because an engine asked for one sets up much more than that and
- * takes twice as long. Containers that join the sandbox enter `/proc/PID/ns/net`, wherever it came from.
+ * The sandbox makes its network namespace itself, as the engine takes twice as long for one. Containers join `/proc/PID/ns/net`.
  */
 export const sandboxCommand = '/sandbox';
-/** The argument that asks for a network namespace. */
+/** The argument for a network namespace. */
 export const ownNetwork = 'network';
 
 type Architecture = 'amd64' | 'arm64';
 
-/** How the kernel numbers an architecture (AUDIT_ARCH) and the calls that the waiting sandbox makes. */
+/** The kernel's number of an architecture (AUDIT_ARCH), and of the system calls of the waiting sandbox. */
 const systemCalls: Readonly<
   Record<Architecture, { audit: number; rtSigtimedwait: number; wait4: number; umask: number; exitGroup: number }>
 > = {
@@ -32,7 +30,7 @@ const systemCalls: Readonly<
   arm64: { audit: 0xc000_00b7, rtSigtimedwait: 137, wait4: 260, umask: 166, exitGroup: 94 },
 };
 
-/** The image's name on an engine of this architecture (as the engine's `info` names it: `x86_64`, `aarch64`). */
+/** The image's name for an architecture of the engine's `info` (`x86_64`, `aarch64`). */
 export function sandboxImage(architecture: string): { name: string; architecture: Architecture } {
   const known: Architecture | undefined = /^(x86_64|amd64)$/.test(architecture)
     ? 'amd64'
@@ -45,8 +43,8 @@ export function sandboxImage(architecture: string): { name: string; architecture
 }
 
 /**
- * The id of the image, which is imported unless the engine has it. Its name alone says nothing: a pod can have an image of the same name
- * pulled, whose program would run with the sandbox's capabilities. The only layer must be the one that is made here.
+ * The id of the image, which is imported unless the engine has it. It is checked by its only layer, not by its name: a pod could have another
+ * image of that name pulled, whose program would run with the sandbox's capabilities.
  */
 export async function ensureSandboxImage(engine: Engine, architecture: string, signal?: AbortSignal): Promise<string> {
   const image = sandboxImage(architecture);
@@ -68,20 +66,20 @@ export async function ensureSandboxImage(engine: Engine, architecture: string, s
   );
 }
 
-/** A layer is named by the digest of its archive. */
+/** The id of a layer is the digest of its archive. */
 function isOnlyLayer({ RootFS: { Layers: layers = [] } }: Docker.ImageInspectInfo, tar: Buffer): boolean {
   const digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
   return layers.length === 1 && layers[0] === digest;
 }
 
-/** The id in the engine's answer to an import: lines of JSON, the last of which has it as `status`. Throws RuntimeError. */
+/** The id from the engine's answer to an import: JSON lines, the last of which has it as `status`. Throws RuntimeError. */
 export function importedId(answer: string): string {
   const id = /"status":"(sha256:[0-9a-f]{64})"/.exec(answer)?.[1];
   if (id === undefined || answer.includes('"errorDetail"')) throw new RuntimeError('ImagePull', answer);
   return id;
 }
 
-/** The program as an ELF file of one segment that is read and executed. */
+/** The program as an ELF file of one readable and executable segment. */
 export function sandboxProgram(architecture: Architecture): Buffer {
   const code = Buffer.concat([architecture === 'amd64' ? amd64 : arm64, seccompFilter(architecture)]);
   const headerBytes = 64 + 56;
@@ -112,7 +110,7 @@ export function sandboxProgram(architecture: Architecture): Buffer {
   return file;
 }
 
-/** A filter of nine instructions (struct sock_filter): four system calls are made, all others fail with EPERM. */
+/** A filter of nine instructions (struct sock_filter): four system calls are allowed, all others fail with EPERM. */
 function seccompFilter(architecture: Architecture): Buffer {
   const { audit, ...allowed } = systemCalls[architecture];
   const numbers = Object.values(allowed);

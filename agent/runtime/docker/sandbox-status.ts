@@ -1,9 +1,9 @@
-/** The user and group of every sandbox's program, once it is confined. */
+/** The user and group of the confined sandbox program. */
 export const sandboxUser = 65_535;
 
 /**
- * Whether the sandbox's program has given up all it can (see sandbox-image.ts), by its `/proc/PID/status`: the umask is the
- * last that it sets, after its seccomp filter. Containers may be started in the sandbox from then on.
+ * Whether the sandbox's program is confined (see sandbox-image.ts), by its `/proc/PID/status`: it sets its umask last, after its seccomp
+ * filter. From then on containers may be started in the sandbox.
  */
 export function isConfined(status: string): boolean {
   const fields = new Map(status.split('\n').map((line) => line.split(/:\s*/, 2) as [string, string]));

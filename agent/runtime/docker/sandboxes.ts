@@ -16,9 +16,9 @@ import { identityOf, podFilter, sandboxName, scopeFilter } from './labels.ts';
 import { ensureSandboxImage } from './sandbox-image.ts';
 import { isConfined } from './sandbox-status.ts';
 
-/** How long the sandbox's program may take to its first instructions. */
+/** Milliseconds until the sandbox's program must be confined. */
 const confinedMs = 10_000;
-/** What a private network namespace gets beside the pod's own values, as Docker does: no privilege for ports and ping. */
+/** Default sysctls of a private network namespace, as with Docker: low ports and ping need no privilege. */
 const networkDefaults = { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' };
 
 interface Deps {
@@ -28,9 +28,8 @@ interface Deps {
 }
 
 /**
- * Sandboxes, from the engine's container to the address. Everything hangs on the engine's container: it is made first
- * and removed last, and every step between can be done again. So a cut at any instant leaves something that `list`
- * shows, as not running until it is whole.
+ * Sandboxes, from the engine's container to the address. The engine's container is created first and removed last, and every step between is
+ * idempotent: what a crash at any instant leaves is in `list`, as not running until it is complete.
  *
  *     create: container → files → start → network          remove: containers → network → files → container
  */
@@ -39,7 +38,7 @@ export class Sandboxes {
   readonly #options: EngineOptions;
   readonly #directory: string;
   readonly #specs = new Map<string, SandboxSpec>();
-  /** The end of what is being done to each pod: one thing after the other. */
+  /** The end of the running work on each pod: one operation at a time. */
   readonly #turns = new Map<string, Promise<unknown>>();
   #image: string | undefined;
 
@@ -49,7 +48,7 @@ export class Sandboxes {
     this.#directory = directory;
   }
 
-  /** Has the image ready that every sandbox runs. */
+  /** Imports the image of the sandboxes. */
   async prepare(signal?: AbortSignal): Promise<void> {
     this.#image ??= await this.#ensureImage(signal);
   }
@@ -67,7 +66,7 @@ export class Sandboxes {
     const id = await this.#createContainer(spec, signal);
     await this.#writeFiles(spec);
     this.#specs.set(id, spec);
-    // Containers bind the files, so these come first; that it runs the engine asks only when it starts them.
+    // Containers mount the files, so these come first. The sandbox need not run before containers are started.
     made?.(id);
     const info = await this.#start(id, signal);
     await this.#untilConfined(info.State.Pid, signal);
@@ -96,7 +95,7 @@ export class Sandboxes {
         .filter(({ identity }) => identity?.role === 'container' && identity.sandboxId === id)
         .map((each) => this.removeContainer(each.id, signal)),
     );
-    // The pod's interface may be a newer sandbox's by now.
+    // The pod's interface may belong to a newer sandbox by now.
     const newer = parts.some(({ identity }) => identity?.role === 'sandbox' && identity.spec.attempt > spec.attempt);
     if (!newer && !spec.hostNetwork) await this.#deps.network?.detach(spec.pod.uid, signal);
     await rm(this.#filesOf(spec), { recursive: true, force: true });
@@ -116,14 +115,14 @@ export class Sandboxes {
         await engine.find('remove container', request, { signal, deadlineMs: longMs });
         return;
       } catch (error) {
-        // Somebody else's removal is under way: its end is ours.
+        // Another removal is running: wait for its end.
         if (!isConflict(error) || clock.monotonic() >= end) throw error;
         await clock.sleep(20, signal);
       }
     }
   }
 
-  /** What the sandbox was made from; undefined when it is gone or none of ours. */
+  /** The spec of the sandbox; undefined when it was removed or is not the agent's. */
   async spec(id: string, signal?: AbortSignal): Promise<SandboxSpec | undefined> {
     const known = this.#specs.get(id);
     if (known) return known;
@@ -134,13 +133,13 @@ export class Sandboxes {
     return identity.spec;
   }
 
-  /** Its process, in whose namespaces the pod lives; undefined when it does not run. */
+  /** Its process, which owns the pod's namespaces; undefined when it does not run. */
   async pid(id: string, signal?: AbortSignal): Promise<number | undefined> {
     const info = await this.#inspect(id, signal);
     return info?.State.Running ? info.State.Pid : undefined;
   }
 
-  /** Where the files lie that the pod's containers see as their own. */
+  /** The directory of the files that the pod's containers mount. */
   files(spec: SandboxSpec): PodFiles {
     const directory = this.#filesOf(spec);
     return {
@@ -152,7 +151,7 @@ export class Sandboxes {
 
   async #inTurn<T>(uid: string, work: () => Promise<T>): Promise<T> {
     const turn = (this.#turns.get(uid) ?? Promise.resolve()).then(work);
-    // A failure is its caller's; whoever comes next begins all the same.
+    // The caller gets the failure; the next operation starts all the same.
     const end = turn.catch(() => undefined);
     this.#turns.set(uid, end);
     try {
@@ -176,14 +175,14 @@ export class Sandboxes {
         return created.id;
       } catch (error) {
         if (isConflict(error)) return await this.#adopt(spec, error, signal);
-        // The image went away under us: once more from its making.
+        // The image was removed meanwhile: import it and try again.
         if (!(error instanceof RuntimeError && error.code === 'ImageNotFound') || tries > 0) throw error;
         this.#image = undefined;
       }
     }
   }
 
-  /** The container that has the name already, if it is this sandbox. */
+  /** The container of that name, if it is this sandbox. */
   async #adopt(spec: SandboxSpec, conflict: unknown, signal?: AbortSignal): Promise<string> {
     const info = await this.#inspect(sandboxName(spec), signal);
     const identity = info && identityOf(this.#options.scope, info.Config.Labels);
@@ -219,7 +218,7 @@ export class Sandboxes {
     }
   }
 
-  /** The program gives up all it can a moment after the engine has started it. No container runs beside it before that. */
+  /** Waits until the program is confined, shortly after its start. No container is started before that. */
   async #untilConfined(pid: number, signal?: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     const end = clock.monotonic() + confinedMs;
@@ -270,7 +269,7 @@ function hostsFile({ address, hostname }: SandboxSpec): string {
   return lines.join('\n') + (address === undefined ? '' : fileLine([address, hostname], '\t'));
 }
 
-/** Replaces the file as a whole; a file that is right stays the file that containers have bound, and may have filled. */
+/** Replaces the file unless its text is right: then it stays the file that containers have mounted, and may have changed. */
 async function writeIfOther(path: string | undefined, text: string): Promise<void> {
   if (path === undefined || (await readBounded(path, Buffer.byteLength(text))) === text) return;
   await writeFile(`${path}.new`, text, { mode: 0o644 });

@@ -1,37 +1,36 @@
 import { intValue, milliValue, QuantityError } from '../../../shared/quantity.ts';
 import type { ContainerSpec } from '../runtime.ts';
 
-/** What a hollow container does. Times in milliseconds. */
+/** The behaviour of a hollow container. Times in milliseconds. */
 export interface Behaviour {
-  /** Ends by itself with this code, `afterMs` after its start; absent: runs until it is told to end. */
+  /** Ends with this code, `afterMs` after its start; absent: runs until it is stopped. */
   readonly exitCode?: number;
   readonly afterMs: number;
-  /** Ends as if the kernel had killed it for its memory. */
+  /** Ends as if OOM-killed. */
   readonly oom: boolean;
-  /** The engine refuses to run it, in these words. */
+  /** The engine refuses to run it, with this message. */
   readonly startError?: string;
   /** Does not end on its stop signal. */
   readonly stubborn: boolean;
-  /** How long it takes to end on its stop signal, above the engine's own latency, and with which code. */
+  /** The time to end on its stop signal, in addition to the engine's latency, and the exit code. */
   readonly stopMs: number;
   readonly stopCode: number;
-  /** What commands that are run in it return; absent: decided by the command. */
+  /** The exit code of commands in it; absent: the command decides. */
   readonly execCode?: number;
-  /** Commands that are run in it do not end. */
+  /** Commands in it do not end. */
   readonly hangs: boolean;
-  /** What it uses: thousandths of a core, bytes. Absent: next to nothing. */
+  /** Its usage: thousandths of a core, bytes. Absent: a little. */
   readonly cpuMillis?: number;
   readonly memoryBytes?: number;
-  /** What it has written to the disk, bytes. */
+  /** The bytes that it has written to the disk. */
   readonly diskBytes: number;
   /** Written to its log at its start. */
   readonly lines: readonly string[];
 }
 
 /**
- * The behaviour that a container's spec asks for. Words, later ones win, are looked for in the image name
- * (`fake/WORD` or `fake/WORD:VALUE`, as in `fake/exit:1`), the label `coracle.fake`, the environment variable `FAKE`,
- * the command and the arguments:
+ * The behaviour by a container's spec. Words are read from the image name (`fake/WORD` or `fake/WORD:VALUE`, as in `fake/exit:1`), the label
+ * `coracle.fake`, the environment variable `FAKE`, the command and the arguments; later ones win:
  *
  * | word | meaning |
  * |---|---|
@@ -49,7 +48,7 @@ export interface Behaviour {
  * | `fake.disk=64Mi` | has written that much to the disk |
  * | `fake.log=TEXT` | writes TEXT as a line at its start; may be repeated |
  *
- * Anything else runs until it is told to end, and then ends with 0.
+ * Without a word it runs until it is stopped, and ends with 0.
  */
 export function behaviourOf(spec: Pick<ContainerSpec, 'image' | 'labels' | 'env' | 'command' | 'args'>): Behaviour {
   const words = [
@@ -71,7 +70,7 @@ export function behaviourOf(spec: Pick<ContainerSpec, 'image' | 'labels' | 'env'
   } as Behaviour);
 }
 
-/** What `command` returns in a hollow container: `false` and `fake.exit=CODE` say so themselves, the rest succeeds. */
+/** The exit code of `command` in a hollow container: 1 of `false`, CODE of `fake.exit=CODE`, else 0. */
 export function execCode(behaviour: Behaviour, command: readonly string[]): number {
   if (behaviour.execCode !== undefined) return behaviour.execCode;
   const said = command.flatMap(split).reduce(withWord, { ...behaviour, exitCode: undefined }).exitCode;
@@ -79,7 +78,7 @@ export function execCode(behaviour: Behaviour, command: readonly string[]): numb
   return /^(.*\/)?false$/.test(command[0] ?? '') ? 1 : 0;
 }
 
-/** How long `command` runs in a hollow container, milliseconds: `sleep SECONDS` that long, all else no time. */
+/** Milliseconds that `command` runs in a hollow container: SECONDS of `sleep SECONDS`, else 0. */
 export function execMs(behaviour: Behaviour, [name = '', seconds = '']: readonly string[]): number {
   if (behaviour.hangs) return Number.POSITIVE_INFINITY;
   return /^(.*\/)?sleep$/.test(name) ? Number(seconds) * 1000 : 0;

@@ -15,20 +15,20 @@ import {
 } from '../runtime.ts';
 import { type Behaviour, behaviourOf } from './behaviour.ts';
 
-/** The user of the sandbox's process: no user of an image, and not root. */
+/** The user of the sandbox's process: neither root nor a user of an image. */
 const imageUser = '65532';
-/** Lines kept of each container. */
+/** The most log lines that are kept of a container. */
 const maxLines = 1_000;
 
 export interface FakeEngineOptions {
-  /** What the engine's work takes, in milliseconds; a range is drawn from evenly. Absent: nothing. */
+  /** Milliseconds of the engine's work; a range is drawn from uniformly. Absent: 0. */
   readonly sandboxMs?: Latency;
   readonly startMs?: Latency;
   readonly stopMs?: Latency;
   readonly pullMs?: Latency;
-  /** Images that are there before any pull: some by name, or every name there is. */
+  /** Images that exist before any pull, by name, or all. */
   readonly images?: readonly string[] | 'all';
-  /** Whether a pull finds the image; absent: unless its name has the part `missing`. */
+  /** Whether a pull finds the image; absent: unless its name contains `missing`. */
   readonly inRegistry?: (image: string) => boolean;
   readonly cpus?: number;
   readonly memoryBytes?: number;
@@ -54,9 +54,9 @@ export interface FakeContainer {
   readonly sandboxId: string;
   readonly spec: ContainerSpec;
   readonly behaviour: Behaviour;
-  /** Of the image that it was made from, which may have been removed since. */
+  /** Of its image, which may have been removed since. */
   readonly imageId: string;
-  /** What it has now. */
+  /** Its current resources. */
   resources: Resources;
   readonly createdAt: number;
   state: ContainerState['state'];
@@ -65,18 +65,18 @@ export interface FakeContainer {
   exitCode?: number;
   reason?: string;
   message?: string;
-  /** The end it is heading for by itself. */
+  /** The timer of its end. */
   timer?: Timer;
   lines: LogLine[];
-  /** Lines ever written; the last of them are kept. */
+  /** The number of lines ever written; only the last are kept. */
   written: number;
   /** Called when it ends or writes a line. */
   watchers: Set<() => void>;
 }
 
 /**
- * The part of a hollow node that outlives its agent: a new FakeRuntime on the same engine finds every pod again.
- * A power cut empties it. Tests and simulations tell containers here what to do.
+ * The part of a hollow node that outlives its agent: a new FakeRuntime on the same engine finds every pod. A power cut empties it. Tests and
+ * simulations control containers here.
  */
 export class FakeEngine {
   readonly clock: Clock;
@@ -84,13 +84,13 @@ export class FakeEngine {
   readonly sandboxes = new Map<string, FakeSandbox>();
   readonly containers = new Map<string, FakeContainer>();
   readonly streams = new Set<EventStream>();
-  /** Counts the power cuts: what was begun in an earlier generation fails. */
+  /** Counts power cuts: operations of an earlier generation fail. */
   generation = 0;
-  /** Whether the engine answers; while it does not, its containers live on. */
+  /** Whether the engine answers; its containers run on while it does not. */
   answering = true;
   readonly #random: Random;
   readonly #images = new Map<string, ImageState>();
-  /** Deterministic name → id: names are locks, as on a real engine. */
+  /** Deterministic name → id: names act as locks, as on a real engine. */
   readonly #names = new Map<string, string>();
 
   constructor(deps: { clock: Clock; random: Random }, options: FakeEngineOptions = {}) {
@@ -112,7 +112,7 @@ export class FakeEngine {
     };
   }
 
-  /** Everything that ran or was in work is gone, images stay; runtimes made before it fail from now on. */
+  /** Removes everything but the images; operations of runtimes from before fail from now on. */
   powerCut(): void {
     this.generation++;
     for (const container of this.containers.values()) {
@@ -126,13 +126,13 @@ export class FakeEngine {
     this.#breakStreams('the machine lost its power');
   }
 
-  /** The engine's process goes away (false) or is back (true); containers stay as they are. */
+  /** Stops (false) or starts (true) the engine's process; containers run on. */
   setAnswering(answering: boolean): void {
     this.answering = answering;
     if (!answering) this.#breakStreams('the engine does not answer');
   }
 
-  /** Ends a running container with a code, as if its process had done so. */
+  /** Ends a running container with an exit code. */
   exit(containerId: string, code: number, how: { oom?: boolean } = {}): void {
     const container = this.containers.get(containerId);
     if (container?.state !== 'running') return;
@@ -146,7 +146,7 @@ export class FakeEngine {
     this.emit({ type: 'exited', containerId, podUid: container.spec.pod.uid });
   }
 
-  /** Ends a sandbox's own process: its containers lose their network, as on a real engine, and run on. */
+  /** Ends a sandbox's process: its containers lose their network and run on, as on a real engine. */
   killSandbox(id: string): void {
     const sandbox = this.sandboxes.get(id);
     if (!sandbox?.running) return;
@@ -164,7 +164,7 @@ export class FakeEngine {
     this.#notify(container);
   }
 
-  /** The running containers behind an address: what answers there. For probes and connections of simulations. */
+  /** The running containers of an address, for probes and connections of simulations. */
   at(address: string): FakeContainer[] {
     const sandbox = [...this.sandboxes.values()].find((each) => each.running && each.spec.address === address);
     if (!sandbox) return [];
@@ -195,7 +195,7 @@ export class FakeEngine {
     return [...this.#images.values()];
   }
 
-  /** The sandbox of this pod and attempt, made if it is not there. */
+  /** The sandbox of this pod and attempt; creates it unless it exists. */
   putSandbox(spec: SandboxSpec): FakeSandbox {
     const name = `${spec.pod.uid}/${spec.attempt}`;
     const known = this.sandboxes.get(this.#names.get(name) ?? '');
@@ -206,7 +206,7 @@ export class FakeEngine {
     return sandbox;
   }
 
-  /** The container of this pod, name and attempt, made if it is not there. */
+  /** The container of this pod, name and attempt; creates it unless it exists. */
   putContainer(sandboxId: string, spec: ContainerSpec): FakeContainer {
     const name = `${spec.pod.uid}/${spec.name}/${spec.attempt}`;
     const known = this.containers.get(this.#names.get(name) ?? '');
@@ -232,7 +232,7 @@ export class FakeEngine {
     return container;
   }
 
-  /** Sets a created container running, and on its way to the end that its behaviour names. */
+  /** Starts a created container, and the timer of its end. */
   run(container: FakeContainer): void {
     const { behaviour, id } = container;
     container.state = 'running';
@@ -244,7 +244,7 @@ export class FakeEngine {
     container.timer = this.clock.timer(afterMs, () => this.exit(id, exitCode, { oom }));
   }
 
-  /** A created container whose start has failed for good. */
+  /** Records the failed start of a created container. */
   refuse(container: FakeContainer, why: string): void {
     container.state = 'exited';
     container.exitCode = 128;
@@ -280,7 +280,7 @@ export class FakeEngine {
     for (const stream of this.streams) stream.push(event);
   }
 
-  /** Waits as long as this kind of work takes. */
+  /** Waits for the time of this work. */
   async work(latency: Latency | undefined, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     if (latency === undefined) return;

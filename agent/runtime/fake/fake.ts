@@ -28,9 +28,8 @@ import { fakeStats } from './stats.ts';
 const killed = 137;
 
 /**
- * Hollow pods: a few hundred bytes each, on any Clock, so that thousands of nodes fit into one process. What a
- * container does is said by its spec (`behaviour.ts`) or told to its engine. An agent's restart is a new
- * FakeRuntime on the same FakeEngine.
+ * Hollow pods: a few hundred bytes each, on any Clock, so that thousands of nodes fit into one process. The spec of a container sets its
+ * behaviour (`behaviour.ts`), or calls of its engine. A restart of the agent is a new FakeRuntime on the same FakeEngine.
  */
 export class FakeRuntime implements Runtime {
   readonly name = 'fake';
@@ -232,7 +231,7 @@ export class FakeRuntime implements Runtime {
     }
   }
 
-  /** What is in work fails, as when the agent is killed: it is left half made. */
+  /** Running operations fail and stay incomplete, as when the agent is killed. */
   async close(): Promise<void> {
     this.#closed.abort(new RuntimeError('Unavailable', 'the runtime is closed'));
   }

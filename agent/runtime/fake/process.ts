@@ -6,15 +6,15 @@ import type { FakeContainer } from './engine.ts';
 /** The exit code of a process that SIGKILL ended. */
 const killed = 137;
 
-/** What a command in a hollow container does with its streams. */
+/** How a command in a hollow container uses its streams. */
 type Program = (io: {
   input: AsyncIterable<Uint8Array>;
   print(text: string | Uint8Array): Promise<void>;
 }) => Promise<number>;
 
 /**
- * A command in a hollow container: `echo` prints its arguments, `cat` gives back its input, `sleep` runs until it is killed,
- * anything else ends at once with the code that `behaviour.ts` names.
+ * A command in a hollow container: `echo` prints its arguments, `cat` its input, `sleep` runs until it is killed, others end at once with
+ * their exit code (`behaviour.ts`).
  */
 export function fakeExec(container: FakeContainer, command: readonly string[]): ProcessStream {
   return new FakeProcess(programOf(container, command));
@@ -52,7 +52,7 @@ class FakeProcess implements ProcessStream {
     });
     const print = (data: string | Uint8Array): Promise<void> => write(this.#output, data);
     this.#code = Promise.race([program({ input: this.#input, print }), end]).finally(() => this.#output.end());
-    // Whoever asks for the code learns of a failure.
+    // `exitCode` reports a failure.
     this.#code.catch(() => undefined);
   }
 
@@ -69,7 +69,7 @@ class FakeProcess implements ProcessStream {
   }
 
   async resize(): Promise<void> {
-    // Nothing in a hollow container draws.
+    // Hollow terminals have no size.
   }
 
   exitCode(): Promise<number> {
@@ -82,7 +82,7 @@ class FakeProcess implements ProcessStream {
   }
 }
 
-/** The lines that a hollow container writes from now on, until it ends. It reads nothing. */
+/** The lines that a hollow container writes from now on, until its end. It reads no input. */
 export function fakeAttach(container: FakeContainer, { stdout }: ProcessStreams): ProcessStream {
   const output = new PassThrough();
   let next = container.written;
@@ -107,7 +107,7 @@ export function fakeAttach(container: FakeContainer, { stdout }: ProcessStreams)
   };
 }
 
-/** A connection to a hollow pod: port 7 gives back what it gets, others refuse. */
+/** A connection to a hollow pod: port 7 echoes, others refuse. */
 export function fakeDial(port: number): Duplex {
   if (port !== echoPort) throw new RuntimeError('Refused', `failed to connect to localhost:${port} inside namespace`);
   const there = new PassThrough();

@@ -1,10 +1,10 @@
 import type { ContainerStats } from '../runtime.ts';
 import type { FakeEngine } from './engine.ts';
 
-/** What a hollow container uses when nobody says otherwise. */
+/** The default usage of a hollow container. */
 const idle = { cpuMillis: 1, memoryBytes: 4 * 2 ** 20 };
 
-/** As if each had always used just as much. */
+/** The usage, constant since the start. */
 export function fakeStats(engine: FakeEngine, ids: readonly string[]): Map<string, ContainerStats> {
   const found = new Map<string, ContainerStats>();
   for (const id of ids) {
