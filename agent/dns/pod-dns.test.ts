@@ -18,7 +18,10 @@ describe('the resolver of a pod', () => {
   it('keeps what the pod itself names, be it a loopback address', () => {
     const dnsConfig = { nameservers: ['127.0.0.1'], searches: ['a.example'], options: [{ name: 'ndots', value: '2' }] };
     expect(dnsOf({ dnsPolicy: 'None', dnsConfig })).toEqual({
-      ...{ servers: ['127.0.0.1'], searches: ['a.example'], options: ['ndots:2'], warnings: [] },
+      servers: ['127.0.0.1'],
+      searches: ['a.example'],
+      options: ['ndots:2'],
+      warnings: [],
     });
   });
 
@@ -50,7 +53,9 @@ it('a resolv.conf is read as the C library does: comments, the last search line,
   const text =
     '# nameserver 192.0.2.9\n;x\nnameserver 192.0.2.1 # first\nsearch a\nsearch b.example. .\noptions ndots:2 rotate\noptions ndots:3\n';
   expect(parseResolvConf(text)).toEqual({
-    ...{ servers: ['192.0.2.1'], searches: ['b.example', '.'], options: ['ndots:3', 'rotate'] },
+    servers: ['192.0.2.1'],
+    searches: ['b.example', '.'],
+    options: ['ndots:3', 'rotate'],
   });
 });
 

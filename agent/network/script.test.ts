@@ -62,7 +62,9 @@ describe('whatever is said of a pod or a peer', () => {
       protocol: hostile,
     });
     const place = fc.record({
-      ...{ podUid: hostile, netns: hostile, address: hostile },
+      podUid: hostile,
+      netns: hostile,
+      address: hostile,
       hostPorts: fc.array(port as unknown as fc.Arbitrary<HostPort>, { maxLength: 2 }),
       sysctls: fc.dictionary(hostile, hostile, { maxKeys: 2 }),
     });

@@ -4,7 +4,9 @@ import { container, makePod } from '../../test/support/hollow-agent.ts';
 import { ConfigError, fieldValue, type PodFacts, resourceValue } from './inputs.ts';
 
 const facts: PodFacts = {
-  ...{ nodeName: 'node-1', hostIP: '192.0.2.1', podIP: '10.64.3.2' },
+  nodeName: 'node-1',
+  hostIP: '192.0.2.1',
+  podIP: '10.64.3.2',
   allocatable: { cpuMillis: 3_500, memoryBytes: 8 * 2 ** 30, ephemeralBytes: 20 * 2 ** 30 },
 };
 

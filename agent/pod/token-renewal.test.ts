@@ -50,7 +50,9 @@ class Scene {
     return withTokens(
       { tokens: { request }, inputs: podInputs(), clock, random, log: silentLog },
       {
-        ...{ pod, memory, progress },
+        pod,
+        memory,
+        progress,
         setMemory: (change) => {
           this.memory = { ...this.memory, ...change };
         },
@@ -145,7 +147,10 @@ describe('the tokens of a pod', () => {
       [undefined, undefined],
     ]);
     expect([wish, other, { ...wish, audience: 'db' }, plain].map((one) => read.token?.(one))).toEqual([
-      ...['token-1', 'token-2', 'token-3', 'token-4'],
+      'token-1',
+      'token-2',
+      'token-3',
+      'token-4',
     ]);
   });
 

@@ -58,8 +58,11 @@ describe('a pod’s token', () => {
     expect(scene.shown).toBe('token-1');
     expect(scene.asked).toEqual([
       {
-        ...{ namespace: 'default', account: 'robot', pod: { name: 'web', uid: 'uid-web' } },
-        ...{ audience: 'vault', expirationSeconds: 3600 },
+        namespace: 'default',
+        account: 'robot',
+        pod: { name: 'web', uid: 'uid-web' },
+        audience: 'vault',
+        expirationSeconds: 3600,
       },
     ]);
   });

@@ -34,7 +34,9 @@ async function setUp() {
         return agent;
       },
     },
-    ...{ runtime, clock, log: silentLog },
+    runtime,
+    clock,
+    log: silentLog,
     pods: {
       hasPod: (uid) => uid === 'u',
       statusOf: (uid) => (uid === 'u' ? { podIP: '10.64.1.2', podIPs: [{ ip: '10.64.1.2' }] } : undefined),

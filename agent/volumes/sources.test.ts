@@ -42,7 +42,8 @@ describe('the files of a volume', () => {
     expect(filesOf({ configMap: { name: 'settings' } }, [settings])).toEqual({ a: ['1', '644'], b: ['2', '644'] });
     expect(filesOf({ secret: { secretName: 'keys' } }, [keys])).toEqual({ c: ['3', '644'], d: ['4', '644'] });
     expect(filesOf({ secret: { secretName: 'keys', defaultMode: 0o400 } }, [keys])).toEqual({
-      ...{ c: ['3', '400'], d: ['4', '400'] },
+      c: ['3', '400'],
+      d: ['4', '400'],
     });
     expect(filesOf({ configMap: { name: 'settings', defaultMode: 0 } }, [settings])).toMatchObject({ a: ['1', '0'] });
   });
@@ -64,7 +65,9 @@ describe('the files of a volume', () => {
       { key: 'b', path: 'three' },
     ];
     expect(filesOf({ configMap: { name: 'settings', items, defaultMode: 0o640 } }, [settings])).toEqual({
-      ...{ 'deep/one': ['1', '600'], two: ['1', '0'], three: ['2', '640'] },
+      'deep/one': ['1', '600'],
+      two: ['1', '0'],
+      three: ['2', '640'],
     });
     expect(filesOf({ secret: { secretName: 'keys', items: [{ key: 'd', path: 'x', mode: 0o440 }] } }, [keys])).toEqual({
       x: ['4', '440'],
@@ -107,7 +110,9 @@ describe('the files of a volume', () => {
       { path: 'zero', fieldRef: { fieldPath: 'metadata.name' }, mode: 0 },
     ];
     expect(filesOf({ downwardAPI: { items, defaultMode: 0o604 } })).toEqual({
-      ...{ tier: ['a', '604'], cpu: ['4', '400'], zero: ['web', '0'] },
+      tier: ['a', '604'],
+      cpu: ['4', '400'],
+      zero: ['web', '0'],
     });
     expect(filesOf({ downwardAPI: {} })).toEqual({});
     expect(() =>
@@ -123,7 +128,10 @@ describe('the files of a volume', () => {
       token,
     ];
     expect(filesOf({ projected: { sources, defaultMode: 0o640 } }, [settings, keys], {}, tokens)).toEqual({
-      ...{ a: ['3', '400'], b: ['2', '640'], name: ['web', '640'], token: ['hidden', '640'] },
+      a: ['3', '400'],
+      b: ['2', '640'],
+      name: ['web', '640'],
+      token: ['hidden', '640'],
     });
     expect(filesOf({ projected: {} })).toEqual({});
     const optional = projected({ configMap: { name: 'none', optional: true } }, { secret: { name: 'keys' } });
@@ -183,7 +191,9 @@ describe('a token in a volume', () => {
       7,
     ]);
     expect(tokenFile({ initContainers: as(7), containers: as(7), ephemeralContainers: as(7) }, 0o644)).toEqual([
-      ...['hidden', '600', 7],
+      'hidden',
+      '600',
+      7,
     ]);
     expect(tokenFile({ containers: as(0) })).toEqual(['hidden', '600', 0]);
     expect(tokenFile({ containers: as(7, 8), securityContext: { runAsUser: 7 } })).toEqual(['hidden', '644']);

@@ -41,12 +41,22 @@ export async function startTestDocker(options: TestDockerOptions = {}): Promise<
     ...(options.netns ? ['nsenter', `--net=${options.netns}`] : []),
     ...(options.ociRuntime === 'crun' ? withoutUnifiedCgroups : []),
     'dockerd',
-    ...['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
-    ...['--pidfile', join(directory, 'docker.pid'), '-H', `unix://${socket}`],
+    '--data-root',
+    join(directory, 'data'),
+    '--exec-root',
+    join(directory, 'exec'),
+    '--pidfile',
+    join(directory, 'docker.pid'),
+    '-H',
+    `unix://${socket}`,
     ...(options.bridge ? ['--bip', options.bridge] : ['--bridge=none']),
-    ...['--iptables=false', '--ip6tables=false', '--userland-proxy=false'],
-    ...['--cgroup-parent', `/${directory.slice(directory.lastIndexOf('/') + 1)}`],
-    ...['--storage-driver', await storageDriver(directory)],
+    '--iptables=false',
+    '--ip6tables=false',
+    '--userland-proxy=false',
+    '--cgroup-parent',
+    `/${directory.slice(directory.lastIndexOf('/') + 1)}`,
+    '--storage-driver',
+    await storageDriver(directory),
     ...(options.ociRuntime === 'crun' ? ['--add-runtime', 'crun=/usr/bin/crun', '--default-runtime', 'crun'] : []),
   ];
   const [command = '', ...args] = dockerd;
@@ -87,8 +97,14 @@ export async function startTestDocker(options: TestDockerOptions = {}): Promise<
 
 /** crun refuses machines that have both kinds of control groups mounted; the engine gets to see the first kind only. */
 const withoutUnifiedCgroups = [
-  ...['unshare', '--mount', '--propagation', 'private'],
-  ...['sh', '-c', 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"', 'sh'],
+  'unshare',
+  '--mount',
+  '--propagation',
+  'private',
+  'sh',
+  '-c',
+  'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"',
+  'sh',
 ];
 
 /** Why no engine can be started here; undefined when one can. */

@@ -3,7 +3,9 @@ import type { ConfigMap, Secret } from '../../shared/generated/types.ts';
 
 /** What a pod may know of its node, in tests that care for none of it. */
 export const podFacts: PodFacts = {
-  ...{ nodeName: 'node-1', hostIP: '192.0.2.1', podIP: '10.64.3.9' },
+  nodeName: 'node-1',
+  hostIP: '192.0.2.1',
+  podIP: '10.64.3.9',
   allocatable: { cpuMillis: 4000, memoryBytes: 8 * 2 ** 30, ephemeralBytes: 2 ** 30 },
 };
 

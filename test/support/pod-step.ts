@@ -82,8 +82,14 @@ export class StepScene {
       },
     });
     return {
-      ...{ runtime, volumes: this.volumes, inputs: podInputs(...this.objects), hooks: this.hooks, clock: this.clock },
-      ...{ random: seededRandom(1), log: silentLog, confiners: this.#confiners() },
+      runtime,
+      volumes: this.volumes,
+      inputs: podInputs(...this.objects),
+      hooks: this.hooks,
+      clock: this.clock,
+      random: seededRandom(1),
+      log: silentLog,
+      confiners: this.#confiners(),
       node: () => ({ ...podFacts, memoryCapacity: 8 * 2 ** 30 }),
       dnsOf: () => ({ servers: ['192.0.2.53'], searches: [], options: [], warnings: this.warnings }),
       saved: async () => void this.calls.push('saved'),

@@ -25,8 +25,13 @@ describe('a container that is created', () => {
     await scene.run('createContainer', { container: 'app', attempt: 2, sandboxId });
     const [state] = scene.containers.values();
     expect(state).toMatchObject({
-      ...{ sandboxId, name: 'app', attempt: 2, state: 'created', createdAt: scene.clock.now() },
-      ...{ image: 'example/app:1', pod: { namespace: 'default', name: 'web', uid: 'uid-web' } },
+      sandboxId,
+      name: 'app',
+      attempt: 2,
+      state: 'created',
+      createdAt: scene.clock.now(),
+      image: 'example/app:1',
+      pod: { namespace: 'default', name: 'web', uid: 'uid-web' },
     });
     expect(progress(scene)).toEqual({ attempt: 2, failure: undefined });
     expect(scene.events).toEqual(['Normal Created app: Created container: app']);
@@ -49,7 +54,10 @@ describe('a container that is created', () => {
     }
     expect(waits).toEqual([2, 4, 8, 16, 20]);
     expect(progress(scene)?.failure).toMatchObject({
-      ...{ reason: 'CreateContainerConfigError', message: 'secret "none" not found', inputs: scene.inputs, count: 5 },
+      reason: 'CreateContainerConfigError',
+      message: 'secret "none" not found',
+      inputs: scene.inputs,
+      count: 5,
     });
     expect(scene.events.at(-1)).toBe('Warning Failed app: Error: secret "none" not found');
     expect(scene.calls).toEqual([]);
@@ -90,7 +98,8 @@ describe('a container that is created', () => {
     const { id, sandboxId } = await scene.created();
     await scene.run('createContainer', { container: 'debug', attempt: 0, sandboxId });
     expect(scene.progress.containers.get('debug')?.failure).toMatchObject({
-      ...{ reason: 'CreateContainerConfigError', message: 'unable to find target container "app"' },
+      reason: 'CreateContainerConfigError',
+      message: 'unable to find target container "app"',
     });
     await scene.run('startContainer', { container: 'app', id });
     await scene.run('createContainer', { container: 'debug', attempt: 0, sandboxId });
@@ -161,14 +170,12 @@ describe('a container that is started', () => {
     await scene.run('startContainer', { container: 'app', id });
     const now = scene.clock.now();
     expect(scene.containers.get(id)).toMatchObject({
-      ...{
-        state: 'exited',
-        exitCode: 128,
-        reason: 'StartError',
-        message: 'no-such-file',
-        startedAt: now,
-        finishedAt: now,
-      },
+      state: 'exited',
+      exitCode: 128,
+      reason: 'StartError',
+      message: 'no-such-file',
+      startedAt: now,
+      finishedAt: now,
     });
     expect(scene.events).toEqual(['Warning Failed app: Error: no-such-file']);
     expect(scene.calls).toEqual([]);

@@ -7,23 +7,48 @@ const digest = `sha256:${'0a'.repeat(32)}`;
 
 describe('an image’s name', () => {
   it.each([
-    ...['busybox', 'busybox:1.36', 'library/busybox', 'a/b/c/d', 'a.b_c__d-e---f/x', `busybox@${digest}`],
-    ...[
-      'localhost/app',
-      'localhost:5000/app:v1',
-      'registry.example.com/app',
-      `Registry-1.Example.COM:443/a/b:x@${digest}`,
-    ],
-    ...['app:_tag', `app:${'t'.repeat(128)}`],
+    'busybox',
+    'busybox:1.36',
+    'library/busybox',
+    'a/b/c/d',
+    'a.b_c__d-e---f/x',
+    `busybox@${digest}`,
+    'localhost/app',
+    'localhost:5000/app:v1',
+    'registry.example.com/app',
+    `Registry-1.Example.COM:443/a/b:x@${digest}`,
+    'app:_tag',
+    `app:${'t'.repeat(128)}`,
   ])('may be %s', (image) => {
     expect(isImageName(image)).toBe(true);
   });
 
   it.each([
-    ...['', ' busybox', 'busybox ', 'Busybox', 'busybox:', 'busybox:-tag', ':tag', '/app', 'app/', 'a//b', 'a..b'],
-    ...['a.', '-a', 'a___b', 'https://example.com/app', 'example.com:port/app', '-example.com/app', 'example-.com/app'],
-    ...['busybox@', 'busybox@sha256:', `busybox@sha256:${'0'.repeat(31)}`, `busybox@1sha:${'0'.repeat(32)}`],
-    ...[`app:${'t'.repeat(129)}`, `busybox@${digest} x`, 'app\nother'],
+    '',
+    ' busybox',
+    'busybox ',
+    'Busybox',
+    'busybox:',
+    'busybox:-tag',
+    ':tag',
+    '/app',
+    'app/',
+    'a//b',
+    'a..b',
+    'a.',
+    '-a',
+    'a___b',
+    'https://example.com/app',
+    'example.com:port/app',
+    '-example.com/app',
+    'example-.com/app',
+    'busybox@',
+    'busybox@sha256:',
+    `busybox@sha256:${'0'.repeat(31)}`,
+    `busybox@1sha:${'0'.repeat(32)}`,
+    `app:${'t'.repeat(129)}`,
+    `busybox@${digest} x`,
+    'app\nother',
   ])('may not be %j', (image) => {
     expect(isImageName(image)).toBe(false);
   });
@@ -103,7 +128,9 @@ describe('the credentials for an image', () => {
     'may be under the address %s, which is handed on as it is',
     (key) => {
       expect(credentialsFor('a.example.com/app', [config({ [key]: login('u', 'p:with:colons') })])).toEqual({
-        ...{ username: 'u', password: 'p:with:colons', server: key },
+        username: 'u',
+        password: 'p:with:colons',
+        server: key,
       });
     },
   );

@@ -209,11 +209,15 @@ describe('a resize', () => {
     await scene.run('updateContainer', args(id));
     expect(steps).toEqual([id, ['saved'], { id, resources: 'before', changing: true }]);
     expect(scene.memory.containers.app).toEqual({
-      ...{ nextAttempt: 1, crashes: 0, exits: [], resized: { id, resources: text } },
+      nextAttempt: 1,
+      crashes: 0,
+      exits: [],
+      resized: { id, resources: text },
     });
     expect(scene.memory.containers.other).toEqual({ nextAttempt: 2, crashes: 0, exits: [] });
     expect(scene.engine.containers.get(id)?.resources).toMatchObject({
-      ...{ cpuLimitMillis: 500, memoryLimitBytes: 64 * 2 ** 20 },
+      cpuLimitMillis: 500,
+      memoryLimitBytes: 64 * 2 ** 20,
     });
   });
 

@@ -39,10 +39,17 @@ describe('the host name of a pod', () => {
 describe('the sandbox of a pod', () => {
   it('has the namespaces of its own, unless the pod shares the node’s', () => {
     expect(sandboxOf({})).toMatchObject({
-      ...{ hostNetwork: false, hostPID: false, hostIPC: false, shareProcessNamespace: false, address: '10.64.0.9' },
+      hostNetwork: false,
+      hostPID: false,
+      hostIPC: false,
+      shareProcessNamespace: false,
+      address: '10.64.0.9',
     });
     expect(sandboxOf({ hostPID: true, hostIPC: true, shareProcessNamespace: true })).toMatchObject({
-      ...{ hostNetwork: false, hostPID: true, hostIPC: true, shareProcessNamespace: true },
+      hostNetwork: false,
+      hostPID: true,
+      hostIPC: true,
+      shareProcessNamespace: true,
     });
   });
 
@@ -80,7 +87,8 @@ describe('the sandbox of a pod', () => {
       { name: 'kernel.sem', value: '2' },
     ];
     expect(sandboxOf({ securityContext: { sysctls } }).sysctls).toEqual({
-      ...{ 'net.core.somaxconn': '1', 'kernel.sem': '2' },
+      'net.core.somaxconn': '1',
+      'kernel.sem': '2',
     });
     expect(sandboxOf({}).sysctls).toEqual({});
   });
@@ -98,10 +106,21 @@ describe('what the runtime is to make of a container', () => {
   it('is nothing but a process with the least rights where nothing is asked for', () => {
     const { labels, resources, ...spec } = of({});
     expect(spec).toEqual({
-      ...{ pod: { namespace: 'default', name: 'web', uid: 'uid-web' }, name: 'app', attempt: 3 },
-      ...{ image: 'example/app:1', env: [], mounts: [], tty: false, stdin: false, stdinOnce: false },
-      ...{ user: '7:8', supplementalGroups: [9], privileged: false, readOnlyRootFilesystem: false },
-      ...{ capabilities: { add: [], drop: [] }, noNewPrivileges: false },
+      pod: { namespace: 'default', name: 'web', uid: 'uid-web' },
+      name: 'app',
+      attempt: 3,
+      image: 'example/app:1',
+      env: [],
+      mounts: [],
+      tty: false,
+      stdin: false,
+      stdinOnce: false,
+      user: '7:8',
+      supplementalGroups: [9],
+      privileged: false,
+      readOnlyRootFilesystem: false,
+      capabilities: { add: [], drop: [] },
+      noNewPrivileges: false,
     });
     expect(resources).toEqual({ cpuShares: 2, oomScoreAdj: 1000 });
     expect(Object.keys(labels)).not.toContain('coracle.fake');
@@ -109,13 +128,21 @@ describe('what the runtime is to make of a container', () => {
 
   it('has all that is asked for', () => {
     const securityContext = {
-      ...{ privileged: true, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false },
+      privileged: true,
+      readOnlyRootFilesystem: true,
+      allowPrivilegeEscalation: false,
       capabilities: { add: ['NET_ADMIN'], drop: ['ALL'] },
     };
     const made = of({ tty: true, stdin: true, stdinOnce: true, workingDir: '/srv', securityContext });
     expect(made).toMatchObject({
-      ...{ tty: true, stdin: true, stdinOnce: true, workingDir: '/srv', privileged: true },
-      ...{ readOnlyRootFilesystem: true, noNewPrivileges: true, capabilities: { add: ['NET_ADMIN'], drop: ['ALL'] } },
+      tty: true,
+      stdin: true,
+      stdinOnce: true,
+      workingDir: '/srv',
+      privileged: true,
+      readOnlyRootFilesystem: true,
+      noNewPrivileges: true,
+      capabilities: { add: ['NET_ADMIN'], drop: ['ALL'] },
     });
     expect(of({ securityContext: { allowPrivilegeEscalation: true } }).noNewPrivileges).toBe(false);
     expect(of({ securityContext: { capabilities: {} } }).capabilities).toEqual({ add: [], drop: [] });
@@ -124,7 +151,8 @@ describe('what the runtime is to make of a container', () => {
   it('expands its variables in the command and the arguments, which leave the image’s own where they are empty', () => {
     const env = [{ name: 'A', value: 'a' }];
     expect(of({ env, command: ['run', '$(A)'], args: ['$(A)', '$$(A)', '$(B)'] })).toMatchObject({
-      ...{ command: ['run', 'a'], args: ['a', '$(A)', '$(B)'] },
+      command: ['run', 'a'],
+      args: ['a', '$(A)', '$(B)'],
     });
     const empty = of({ command: [], args: [], workingDir: '' });
     for (const key of ['command', 'args', 'workingDir']) expect(empty).not.toHaveProperty(key);

@@ -42,7 +42,9 @@ describe('the environment of a container', () => {
       { name: 'KUBERNETES_SERVICE_PORT', value: '6443' },
     ];
     expect(envOf({ env }, [], { ...podFacts, kubernetes })).toMatchObject({
-      ...{ API: '10.68.0.1:443', KUBERNETES_SERVICE_HOST: '10.68.0.1', KUBERNETES_SERVICE_PORT: '6443' },
+      API: '10.68.0.1:443',
+      KUBERNETES_SERVICE_HOST: '10.68.0.1',
+      KUBERNETES_SERVICE_PORT: '6443',
     });
   });
 
@@ -55,7 +57,12 @@ describe('the environment of a container', () => {
       { secretRef: { name: 'keys' } },
     ];
     expect(envOf({ envFrom }, objects)).toEqual({
-      ...{ MODE: 'fast', level: '3', A_MODE: 'fast', A_level: '3', S_TOKEN: 'hidden', TOKEN: 'hidden' },
+      MODE: 'fast',
+      level: '3',
+      A_MODE: 'fast',
+      A_level: '3',
+      S_TOKEN: 'hidden',
+      TOKEN: 'hidden',
     });
   });
 
@@ -76,7 +83,8 @@ describe('the environment of a container', () => {
   it('leaves out keys of a source that cannot be names of variables', () => {
     const objects = [configMap('settings', { 'app.conf': 'x', 'a-b': 'y' })];
     expect(envOf({ envFrom: [{ configMapRef: { name: 'settings' } }] }, objects)).toEqual({
-      ...{ 'app.conf': 'x', 'a-b': 'y' },
+      'app.conf': 'x',
+      'a-b': 'y',
     });
     for (const prefix of ['A=', 'A B', '\t']) {
       expect(envOf({ envFrom: [{ prefix, configMapRef: { name: 'settings' } }] }, objects)).toEqual({});
@@ -121,8 +129,14 @@ describe('the environment of a container', () => {
     const [app = container('app')] = both.spec.containers;
     const found = containerEnv({ pod: both, inputs: podInputs(...objects), facts: podFacts }, app);
     expect(Object.fromEntries(found.map(({ name, value }) => [name, value]))).toEqual({
-      ...{ NAME: 'web', TIER: 'front', IP: '10.64.3.9', CPU: '1500', MEMORY: String(64 * 2 ** 20), NODE: '4' },
-      ...{ MODE: 'fast', TOKEN: 'hidden' },
+      NAME: 'web',
+      TIER: 'front',
+      IP: '10.64.3.9',
+      CPU: '1500',
+      MEMORY: String(64 * 2 ** 20),
+      NODE: '4',
+      MODE: 'fast',
+      TOKEN: 'hidden',
     });
   });
 
@@ -160,7 +174,11 @@ describe('the environment of a container', () => {
     ];
     const envFrom = [{ configMapRef: { name: 'settings' } }];
     expect(envOf({ env, envFrom }, [configMap('settings', { FROM: '$(NAME)' })])).toEqual({
-      ...{ EARLY: '$(LATE)', NAME: 'web', LATE: '<web-$(NAME)>', FROM: '$(NAME)', NONE: '' },
+      EARLY: '$(LATE)',
+      NAME: 'web',
+      LATE: '<web-$(NAME)>',
+      FROM: '$(NAME)',
+      NONE: '',
     });
   });
 

@@ -47,7 +47,8 @@ describe('who a container runs as', () => {
   it('is checked against the image where the container must not be root, and that very image is started', async () => {
     const runtime = new Looking('5');
     expect(await look(runtime, { runAsNonRoot: true })).toEqual({
-      ...{ runAs: { supplementalGroups: [] }, imageId: 'sha256:1' },
+      runAs: { supplementalGroups: [] },
+      imageId: 'sha256:1',
     });
     expect(runtime.asked).toEqual(['status example/app:1']);
     for (const root of [new Looking('0'), new Looking()]) {
@@ -58,7 +59,8 @@ describe('who a container runs as', () => {
   it('is read from the account files of the very image whose user was read', async () => {
     const runtime = new Looking('app');
     expect(await look(runtime, { runAsGroup: 3 })).toEqual({
-      ...{ runAs: { user: '7:3', supplementalGroups: [9] }, imageId: 'sha256:1' },
+      runAs: { user: '7:3', supplementalGroups: [9] },
+      imageId: 'sha256:1',
     });
     expect(runtime.asked).toEqual(['status example/app:1', 'accounts sha256:1']);
     const root = new Looking('0');
@@ -68,7 +70,8 @@ describe('who a container runs as', () => {
 
   it('asks for the image anew when it is gone', async () => {
     await expect(look(new Looking('app'), { runAsGroup: 3 }, 'gone:1')).rejects.toMatchObject({
-      ...{ code: 'ImageNotFound', message: 'no such image: gone:1' },
+      code: 'ImageNotFound',
+      message: 'no such image: gone:1',
     });
   });
 });

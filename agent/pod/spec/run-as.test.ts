@@ -95,7 +95,8 @@ describe('who a container runs as', () => {
 
   it('is what the container says before what its pod says', () => {
     expect(as({ runAsUser: 1, runAsGroup: 2, fsGroup: 3 }, '', { runAsUser: 4 })).toEqual({
-      ...{ user: '4:2', supplementalGroups: [3] },
+      user: '4:2',
+      supplementalGroups: [3],
     });
     expect(as({ runAsUser: 1, runAsGroup: 2 }, '', { runAsGroup: 0, runAsUser: 0 }).user).toBe('0:0');
     expect(as({ runAsUser: 1 }, '', { runAsUser: 0 }).user).toBe('0');

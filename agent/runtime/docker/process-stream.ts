@@ -8,8 +8,8 @@ import { records } from './logs.ts';
 import { killTree } from './process-tree.ts';
 
 /**
- * The keys that detach a terminal in Docker: control characters that are not typed by chance, as Kubernetes has none. The engine returns
- * them in base64, which marks the commands of the agent among those of people at the machine.
+ * The keys that detach a terminal in Docker, which Kubernetes does not have: control characters that are not typed by chance. The engine
+ * returns them in base64, which tells the agent's commands from others.
  */
 const detachKeys = 'ctrl-^,ctrl-@,ctrl-_,ctrl-]';
 const detachBytes = Buffer.from([30, 0, 31, 29]).toString('base64');
@@ -39,8 +39,13 @@ export async function openExec(
   const container = engine.docker.getContainer(id);
   const exec = await engine.call('create exec', async (abortSignal) => {
     const options = {
-      ...{ Cmd: [...command], Tty: tty, DetachKeys: detachKeys, abortSignal },
-      ...{ AttachStdin: stdin, AttachStdout: stdout, AttachStderr: stderr && !tty },
+      Cmd: [...command],
+      Tty: tty,
+      DetachKeys: detachKeys,
+      abortSignal,
+      AttachStdin: stdin,
+      AttachStdout: stdout,
+      AttachStderr: stderr && !tty,
     };
     try {
       return await container.exec(options);

@@ -17,8 +17,12 @@ beforeAll(async () => {
   scene = await VolumesScene.make();
   const at = (name: string): string => join(scene.dir, name);
   places = {
-    ...{ directory: at('directory'), file: at('file'), socket: at('socket'), character: '/dev/null' },
-    ...{ block: at('block'), none: at('none') },
+    directory: at('directory'),
+    file: at('file'),
+    socket: at('socket'),
+    character: '/dev/null',
+    block: at('block'),
+    none: at('none'),
   };
   await mkdir(places.directory);
   await writeFile(places.file, 'x');
