@@ -1,21 +1,21 @@
 import yargs, { type Argv } from 'yargs';
 import { ApiError, messageOf } from '../shared/errors.ts';
 import { ExitError, type Io, processIo } from './io.ts';
-import { addPrograms } from './programs.ts';
+import { programs } from './programs/index.ts';
 
-/** The program as `bin/coracle` runs it: sets the exit code, and stops in order when it is told to. */
+/** The program of `bin/coracle`: sets the exit code, and shuts down in order after the first SIGINT or SIGTERM. */
 export async function runMain(): Promise<void> {
   const stop = new AbortController();
-  let asked = 0;
+  let signals = 0;
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
-      // Whoever asks twice does not want to wait.
-      if (asked++ > 0) process.exit(130);
+      // A second signal ends the process at once.
+      if (signals++ > 0) process.exit(130);
       stop.abort(new Error(`stopped by ${name}`));
     });
   }
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // The reader of a pipe has seen enough.
+    // The reader of the pipe has closed it.
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
@@ -25,13 +25,12 @@ export async function runMain(): Promise<void> {
 /** Runs one command; resolves with the exit code. Errors are one line. */
 export async function main(args: readonly string[], io: Io): Promise<number> {
   try {
-    // What follows -- is for a program in a container: none of it is ours to read.
+    // The words after -- are for a program in a container and are not parsed.
     const end = args.indexOf('--');
     const [own, words] = end < 0 ? [args, []] : [args.slice(0, end), args.slice(end + 1)];
-    // What runs for months does not hold what people type: it is a tenth of an agent's memory.
-    const commands = longRunning.has(own[0] ?? '') ? undefined : await import('./commands/index.ts');
-    const program = createProgram(io);
-    commands?.addCommands(program, io, words);
+    const { commands } = Object.hasOwn(programs, own[0] ?? '') ? { commands: [] } : await import('./commands/index.ts');
+    const program = createProgram();
+    for (const add of [...Object.values(programs), ...commands]) add(program, { io, words });
     await program.parseAsync(withStandardInput(own), {}, (_error: unknown, _argv: unknown, output: string) => {
       if (output) io.out(`${output}\n`);
     });
@@ -44,11 +43,8 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** The commands that are programs, which their machine runs all the time. */
-const longRunning = new Set(['agent', 'server']);
-
-function createProgram(io: Io): Argv {
-  const program = yargs()
+function createProgram(): Argv {
+  return yargs()
     .scriptName('coracle')
     .usage('$0 COMMAND\n\nA pod orchestrator for a few machines of your own.')
     .parserConfiguration({ 'boolean-negation': false, 'greedy-arrays': false })
@@ -65,11 +61,9 @@ function createProgram(io: Io): Argv {
     .fail((message, error) => {
       throw error ?? new Error(message);
     });
-  addPrograms(program, io);
-  return program;
 }
 
-/** yargs takes a lone `-` for an argument of its own: `-f -` is written so that it stays the value. */
+/** yargs reads a lone `-` as an argument: `-f -` is rewritten so that it is the value of the option. */
 function withStandardInput(args: readonly string[]): string[] {
   return args.flatMap((arg, i) => {
     if (arg === '-' && isFilename(args[i - 1])) return [];
@@ -81,35 +75,23 @@ function isFilename(arg: string | undefined): boolean {
   return arg === '-f' || arg === '--filename';
 }
 
-/** The options and arguments that may have several values. */
-const lists = new Set([
-  '_',
-  'resources',
-  'nodes',
-  'filename',
-  'f',
-  'ports',
-  'env',
-  'group',
-  'as-group',
-  'etcd-endpoints',
-  'advertise-address',
-  'allowed-unsafe-sysctls',
-]);
-
-function refuseRepeated(args: Record<string, unknown>): true {
+/** Only options and arguments that are declared as arrays may have several values. `options`: as yargs passes its own to a check. */
+function refuseRepeated(args: Record<string, unknown>, options: Record<string, unknown>): true {
+  const arrays = new Set(['_', ...(options.array as string[])]);
   for (const [name, value] of Object.entries(args)) {
     const dashed = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    if (Array.isArray(value) && !lists.has(dashed)) throw new Error(`--${dashed} is given more than once`);
+    if (Array.isArray(value) && !arrays.has(name) && !arrays.has(dashed)) {
+      throw new Error(`--${dashed} is given more than once`);
+    }
   }
   return true;
 }
 
-/** As kubectl says it: refusals of the server name their reason. One line. */
+/** One line, as kubectl prints it: errors of the server with their reason. */
 function describeError(error: unknown): string {
   const message = messageOf(error).replace(/\s*\n\s*/g, '; ');
   if (!(error instanceof ApiError)) return message;
   const { reason } = error;
-  const away = reason === 'ServiceUnavailable' || reason === 'Timeout';
-  return away ? `the server cannot be reached or is not ready: ${message}` : `${message} (${reason})`;
+  const unavailable = reason === 'ServiceUnavailable' || reason === 'Timeout';
+  return unavailable ? `the server cannot be reached or is not ready: ${message}` : `${message} (${reason})`;
 }

@@ -1,10 +1,10 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { processIo } from './io.ts';
-import { main } from './main.ts';
+import { processIo } from '../io.ts';
+import { main } from '../main.ts';
 
 const { runAgent, runServer } = vi.hoisted(() => ({ runAgent: vi.fn(), runServer: vi.fn() }));
-vi.mock('../agent/main.ts', () => ({ runAgent }));
-vi.mock('../control-plane/main.ts', () => ({ runServer }));
+vi.mock('../../agent/main.ts', () => ({ runAgent }));
+vi.mock('../../control-plane/main.ts', () => ({ runServer }));
 afterEach(() => vi.clearAllMocks());
 
 async function run(...args: string[]): Promise<{ code: number; said: string }> {
