@@ -8,7 +8,7 @@ import { nodeRules } from './rbac/node-role.ts';
 import type { RbacIndex } from './rbac/rbac-index.ts';
 
 export interface AuthorizerDeps {
-  /** The pods that there are: what a node may see depends on which of them are bound to it. */
+  /** All pods: a node may read what the pods that are bound to it refer to. */
   readonly pods: Pick<ObjectStore<Pod>, 'get' | 'by'>;
   readonly rbac: Pick<RbacIndex, 'authorize' | 'rulesOf'>;
 }
@@ -16,8 +16,8 @@ export interface AuthorizerDeps {
 const master: Decision = { allowed: true };
 
 /**
- * Masters may do everything, nodes what their own pods need, and everybody what roles give him. A refusal's reason is
- * what the rules have to say about it; `forbiddenError` puts Kubernetes' sentence before it.
+ * Allows masters everything, nodes what their pods need, and all users what their roles grant. `forbiddenError` puts Kubernetes'
+ * sentence before the reason of a denial.
  */
 export function createAuthorizer({ pods, rbac }: AuthorizerDeps): Authorizer {
   return {
@@ -48,7 +48,7 @@ function forbiddenSentence({ user }: Identity, attributes: Attributes): string {
   return `User "${user}" cannot ${verb} resource "${full}" in API group "${group}" ${scope}`;
 }
 
-/** The error of a refusal, as apimachinery's NewForbidden words it. `why`: what the authorizer gave as its reason. */
+/** The error of a denied request, in the words of apimachinery's NewForbidden. `why`: the authorizer's reason. */
 export function forbiddenError(identity: Identity, attributes: Attributes, why: string): ApiError {
   const { group, resource, name, path } = attributes;
   const reason = forbiddenSentence(identity, attributes) + (why ? `: ${why}` : '');

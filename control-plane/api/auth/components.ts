@@ -2,7 +2,7 @@ import type { Client } from '../../../shared/client.ts';
 import { component, groups, type Identity } from './identity.ts';
 import { serviceAccountGroups, serviceAccountUser } from './service-accounts.ts';
 
-/** The cluster's own components, by the users that they are in Kubernetes. They run in this process. */
+/** The components that run in this process, by their user names in Kubernetes. */
 
 export const apiServer = component('system:apiserver', [groups.masters]);
 export const scheduler = component('system:kube-scheduler');
@@ -14,5 +14,5 @@ export function controller(name: string): Identity {
   return component(serviceAccountUser({ namespace, name }), serviceAccountGroups(namespace));
 }
 
-/** The API as seen by one of them. */
+/** A client that acts as one of them. */
 export type ClientOf = (identity: Identity, userAgent?: string) => Client;

@@ -15,7 +15,7 @@ export interface EnrollmentDeps {
   readonly client: Pick<Client, 'get' | 'create' | 'update'>;
   readonly authority: Pick<Authority, 'certificate' | 'signClient'>;
   readonly clock: Pick<Clock, 'now'>;
-  /** Must be the system's: uids of certificates are drawn from it. */
+  /** Must be cryptographically secure: the uids of certificates come from it. */
   readonly random: Random;
   readonly log: Log;
   /** Life of a node's certificate in milliseconds. */
@@ -35,24 +35,24 @@ export interface EnrollmentResult {
   readonly ca: string;
 }
 
-/** How a machine becomes a node. All methods throw ApiError. */
+/** Enrolls machines as nodes. All methods throw ApiError. */
 export interface Enrollment {
-  /** Who shows a join token, by the name that Kubernetes gives him: `system:bootstrap:ID`. Unauthorized when it is not good. */
+  /** The user of a join token, by Kubernetes' name `system:bootstrap:ID`. Throws Unauthorized when the token is not valid. */
   holderOf(token: string): Promise<Identity>;
   /**
-   * Authenticated by the join token alone. A name whose Node is Ready is refused with Conflict, as `kubeadm join`
-   * refuses it: a token may bring in machines, never take over one that lives. The name of a node that is not Ready
-   * may be taken again, so that a reinstalled machine can come back; certificates of the machine before end with it.
+   * Authenticated by the join token alone. The name of a Node that is Ready is refused with Conflict, as by `kubeadm join`: a
+   * token cannot take over a running node. The name of a node that is not Ready may be enrolled again, for reinstalled machines;
+   * earlier certificates of that name are revoked.
    */
   enroll(request: EnrollmentRequest): Promise<EnrollmentResult>;
   /**
-   * Authenticated by the node's present certificate; gives a new one for the same name and no other, while the Node that the
-   * machine registered is there. Forbidden when it is not.
+   * Authenticated by the node's present certificate: issues a new one for the same name, as long as the Node exists that the
+   * machine registered. Throws Forbidden when it does not.
    */
   renew(identity: Identity, request: Omit<EnrollmentRequest, 'token'>): Promise<EnrollmentResult>;
 }
 
-/** A new node certificate lives a month: it is rotated by itself, and a lost machine's stops to work soon. */
+/** A node certificate is valid for a month; the agent rotates it. */
 const certificateMs = 30 * 24 * 60 * 60 * 1000;
 
 export function createEnrollment(deps: EnrollmentDeps): Enrollment {
@@ -99,7 +99,7 @@ export function createEnrollment(deps: EnrollmentDeps): Enrollment {
   };
 }
 
-/** The token's id. One answer for all that can be wrong with it: whoever guesses learns nothing. */
+/** The token's id. All faults of a token give the same error, so that guessing reveals nothing. */
 async function checkToken(token: string, { client, clock }: EnrollmentDeps): Promise<string> {
   const parsed = parseToken(token);
   const stored = parsed && (await getOrNone<JoinToken>(() => client.get('JoinToken', parsed.id)));

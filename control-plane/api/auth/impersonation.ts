@@ -8,7 +8,7 @@ import { serviceAccountGroups, serviceAccountOf } from './service-accounts.ts';
 /** The user whom a request impersonates. */
 export interface Impersonation {
   readonly user: string;
-  /** Undefined: those that the user has anyway. */
+  /** Undefined: the default groups of the user. */
   readonly groups?: readonly string[];
   readonly uid?: string;
   readonly extra: Readonly<Record<string, readonly string[]>>;

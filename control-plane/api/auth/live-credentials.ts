@@ -4,11 +4,11 @@ import type { NodeEnrollment } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
 import { type CertifiedNode, isEnrolled, type NodeCertificates } from './node-certificates.ts';
 
-/** The credential of a caller, as far as it may end before a stream does. */
+/** The credential of a request, which may end before the request's stream does. */
 export interface Credential {
   /** When the certificate ends: milliseconds since the epoch. */
   readonly notAfter: number;
-  /** When it is a node's: the certificate also ends with the node's enrollment. */
+  /** For a node: its certificate also ends with its enrollment. */
   readonly node?: CertifiedNode;
 }
 
@@ -17,7 +17,7 @@ export interface LiveCredentialsDeps {
   readonly nodes: Pick<NodeCertificates, 'isGood'>;
 }
 
-/** Timers hold no more than 2^31 ms, and the wall clock may be set: the end is looked at again after this long. */
+/** The end is checked again after this long: timers hold at most 2^31 ms, and the wall clock may be set. */
 const lookMs = 60 * 60 * 1000;
 
 interface Follower {
@@ -34,7 +34,7 @@ export class LiveCredentials {
     this.#deps = deps;
   }
 
-  /** Calls `onEnd` once, when the credential no longer counts; the function that it returns stops that. */
+  /** Calls `onEnd` once, when the credential is no longer valid. Returns a function that cancels this. */
   follow(credential: Credential | undefined, onEnd: (error: ApiError) => void): () => void {
     if (!credential) return () => undefined;
     const { notAfter, node } = credential;
@@ -59,12 +59,12 @@ export class LiveCredentials {
     const follower = node && { node, end };
     if (follower) this.#join(follower);
     look();
-    // Removed between the request's authentication and now: no change will tell of it any more.
+    // The node may have been removed since the request was authenticated: no further change will show that.
     if (node && !over) this.#verify(node, end);
     return stop;
   }
 
-  /** Changes of the cluster's state, among them those of enrollments. */
+  /** Applies changes of the cluster's state; those of enrollments count. */
   note(changes: readonly Change[]): void {
     for (const { kind, key, after } of changes) {
       if (kind !== 'NodeEnrollment') continue;
@@ -81,7 +81,7 @@ export class LiveCredentials {
       (still) => {
         if (!still) end(notEnrolled(node));
       },
-      () => end(`it cannot be told whether node "${node.name}" is enrolled`),
+      () => end(`it is not known whether node "${node.name}" is enrolled`),
     );
   }
 

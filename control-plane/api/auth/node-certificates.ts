@@ -4,11 +4,11 @@ import type { Objects } from './tokens/objects.ts';
 /** A node as its certificate names it. */
 export interface CertifiedNode {
   readonly name: string;
-  /** The enrollment's; undefined in a certificate that is older than enrollments. */
+  /** That of the enrollment; undefined in a certificate from before enrollments. */
   readonly uid: string | undefined;
 }
 
-/** Says whether certificates of nodes still count: a node may have been removed, or its name enrolled anew. */
+/** Checks whether certificates of nodes are still valid: a node may have been removed, or its name enrolled again. */
 export class NodeCertificates {
   readonly #objects: Objects;
 
@@ -17,8 +17,8 @@ export class NodeCertificates {
   }
 
   /**
-   * At hand at once where the cache shows that it is good; else the store is asked, since the enrollment may have been made
-   * a moment ago. Rejects when it cannot be told.
+   * No promise where the cache shows that it is valid; else the store is read, as the cache may not show a new enrollment yet.
+   * Rejects when the store cannot be read.
    */
   isGood(node: CertifiedNode): boolean | Promise<boolean> {
     if (isEnrolled(node, this.#objects.cached('NodeEnrollment', node.name))) return true;
@@ -26,7 +26,7 @@ export class NodeCertificates {
   }
 }
 
-/** A certificate without a uid counts until the name is enrolled anew or removed, and never again after that. */
+/** A certificate without a uid is valid until its name is enrolled again or removed. */
 export function isEnrolled({ uid }: CertifiedNode, enrollment: NodeEnrollment | undefined): boolean {
   if (!enrollment) return uid === undefined;
   const { removed, certificateUID, acceptsWithoutUID } = enrollment.spec;

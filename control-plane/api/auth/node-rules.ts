@@ -8,16 +8,15 @@ import { ruleAllows } from './rbac/rules.ts';
 
 export interface NodeRulesDeps {
   readonly pods: Pick<ObjectStore<Pod>, 'get' | 'by'>;
-  /** What every node may do, where nothing below says more. */
+  /** What every node may do, besides the rules below. */
   readonly rules: readonly PolicyRule[];
 }
 
 const allowed: Decision = { allowed: true };
 
 /**
- * The node authorizer (Kubernetes, "Using Node Authorization", `plugin/pkg/auth/authorizer/node`): what only belongs to some nodes is allowed to
- * those that have to do with it. It does not know what is written: that a node writes its own Node and its own pods only, and what of
- * them, `admission/plugins/node-restriction/plugin.ts` looks at.
+ * The node authorizer (Kubernetes, "Using Node Authorization", `plugin/pkg/auth/authorizer/node`): a node may read the objects that its
+ * pods refer to. That it writes only its own Node and pods is checked by `admission/plugins/node-restriction/plugin.ts`.
  */
 export function decideForNode(node: string, attributes: Attributes, { pods, rules }: NodeRulesDeps): Decision {
   const { group, resource } = attributes;
@@ -32,7 +31,7 @@ export function decideForNode(node: string, attributes: Attributes, { pods, rule
         : decideGet(attributes, () => relatedBy(node, attributes, claims, pods));
     case 'persistentvolumes':
     case 'storage.k8s.io/volumeattachments':
-      // Nothing attaches volumes: no node has to do with one.
+      // Nothing attaches volumes, so none is related to a node.
       return decideGet(attributes, () => unrelated(node));
     case 'serviceaccounts':
       return decideToken(node, attributes, pods);
@@ -50,7 +49,7 @@ export function decideForNode(node: string, attributes: Attributes, { pods, rule
 }
 
 type Pods = NodeRulesDeps['pods'];
-/** Whether a pod gives its node to do with the object of that name. */
+/** Whether a pod refers to the object of that name. */
 type Names = (pod: Pod, name: string) => boolean;
 
 function decideNode(node: string, { verb, subresource, name }: Attributes): Decision {
@@ -80,7 +79,7 @@ function isOwnPod(node: string, { name = '', namespace = '' }: Attributes, pods:
   return pods.get(keyOf({ metadata: { name, namespace } }))?.spec?.nodeName === node ? allowed : unrelated(node);
 }
 
-/** What is read one by one: also listed or watched, when the selector names the one. */
+/** A read of a single object: a get, or a list or watch whose selector names it. */
 function decideRead(node: string, attributes: Attributes, names: Names, pods: Pods): Decision {
   const { verb, subresource, namespace } = attributes;
   if (!['get', 'list', 'watch'].includes(verb)) return refuse('can only read resources of this type');
@@ -103,7 +102,7 @@ function claims({ spec }: Pod, name: string): boolean {
   return spec.volumes?.some(({ persistentVolumeClaim: claim }) => claim?.claimName === name) ?? false;
 }
 
-/** That the token is for one of these pods, the request itself is looked at for. */
+/** The handler of the subresource checks that the token is bound to one of these pods. */
 function decideToken(node: string, attributes: Attributes, pods: Pods): Decision {
   const { verb, subresource, name } = attributes;
   if (verb !== 'create' || !name) return refuse('can only create tokens for individual service accounts');

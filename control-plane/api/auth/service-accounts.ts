@@ -1,4 +1,4 @@
-/** The users that service accounts are (Kubernetes' `serviceaccount` utilities). */
+/** The user names of service accounts (Kubernetes' `serviceaccount` utilities). */
 
 const userPrefix = 'system:serviceaccount:';
 const allGroup = 'system:serviceaccounts';
@@ -12,12 +12,12 @@ export function serviceAccountUser({ namespace, name }: ServiceAccountName): str
   return `${userPrefix}${namespace}:${name}`;
 }
 
-/** All service accounts, and those of one namespace. */
+/** The group of all service accounts, and that of a namespace's. */
 export function serviceAccountGroups(namespace: string): string[] {
   return [allGroup, `${allGroup}:${namespace}`];
 }
 
-/** The service account that a user is, or undefined. */
+/** The service account of a user name; undefined for other users. */
 export function serviceAccountOf(user: string): ServiceAccountName | undefined {
   if (!user.startsWith(userPrefix)) return undefined;
   const [namespace = '', name = '', ...rest] = user.slice(userPrefix.length).split(':');

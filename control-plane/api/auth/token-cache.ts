@@ -3,18 +3,18 @@ import { ApiError } from '../../../shared/errors.ts';
 import { groups, type Identity } from './identity.ts';
 import type { Requester } from './requester.ts';
 
-/** How long a token that was found good counts as good (ms), as in Kubernetes. */
-const trustMs = 10_000;
-/** The most tokens that are remembered. */
+/** How long a valid token is cached (ms), as in Kubernetes. */
+const ttlMs = 10_000;
+/** The most tokens that are cached. */
 const maxTokens = 4_096;
-/** The longest that is looked at: a token with the claims of a service account has about 1,300 characters. */
+/** The longest token that is accepted: one of a service account has about 1,300 characters. */
 const maxTokenLength = 16 * 1024;
 
-/** Knows the holders of one type of tokens. */
+/** Authenticates one type of tokens. */
 export interface TokenAuthenticator {
   /**
    * The holder of the token, with all groups but system:authenticated, which is added. Undefined when the token is not of
-   * this type, or no longer valid: the next one is asked. Throws when the answer cannot be found out.
+   * this type, or no longer valid: the next authenticator is tried. Throws when validity cannot be checked.
    */
   authenticate(token: string): Promise<Identity | undefined>;
 }
@@ -29,42 +29,42 @@ interface Entry {
   readonly until: number;
 }
 
-/** Asks the authenticators once for each token in a while, and once for all who show it at the same time. Refusals are not kept. */
+/** Caches valid tokens for a while. Requests with one token at the same time share one authentication. */
 export class TokenCache {
   readonly #deps: TokenCacheDeps;
-  /** Good ones only, in the order in which they were found good. */
-  readonly #known = new Map<string, Entry>();
-  readonly #asked = new Map<string, Promise<Requester>>();
+  /** In the order of their authentication. */
+  readonly #cached = new Map<string, Entry>();
+  readonly #pending = new Map<string, Promise<Requester>>();
 
   constructor(deps: TokenCacheDeps) {
     this.#deps = deps;
   }
 
-  /** Rejects with Unauthorized, in Kubernetes' one word, when the token is nobody's. */
+  /** Rejects with Unauthorized when no authenticator accepts the token. */
   holderOf(token: string): Requester | Promise<Requester> {
     const now = this.#deps.clock.monotonic();
-    const known = this.#known.get(token);
-    if (known && known.until > now) return known.answer;
+    const cached = this.#cached.get(token);
+    if (cached && cached.until > now) return cached.answer;
     if (token.length > maxTokenLength) throw unauthorized();
-    const asked = this.#asked.get(token) ?? this.#askOnce(token, now + trustMs);
-    this.#asked.set(token, asked);
-    return asked;
+    const pending = this.#pending.get(token) ?? this.#authenticateOnce(token, now + ttlMs);
+    this.#pending.set(token, pending);
+    return pending;
   }
 
-  async #askOnce(token: string, until: number): Promise<Requester> {
+  async #authenticateOnce(token: string, until: number): Promise<Requester> {
     try {
-      const answer = await this.#ask(token);
+      const answer = await this.#authenticate(token);
       this.#keep(token, { answer, until });
       return answer;
     } catch (error) {
-      this.#known.delete(token);
+      this.#cached.delete(token);
       throw error;
     } finally {
-      this.#asked.delete(token);
+      this.#pending.delete(token);
     }
   }
 
-  async #ask(token: string): Promise<Requester> {
+  async #authenticate(token: string): Promise<Requester> {
     for (const authenticator of this.#deps.authenticators) {
       const identity = await authenticator.authenticate(token);
       if (identity) return { identity: authenticated(identity) };
@@ -73,12 +73,12 @@ export class TokenCache {
   }
 
   #keep(token: string, entry: Entry): void {
-    this.#known.delete(token);
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size < maxTokens) break;
-      this.#known.delete(oldest);
+    this.#cached.delete(token);
+    for (const oldest of this.#cached.keys()) {
+      if (this.#cached.size < maxTokens) break;
+      this.#cached.delete(oldest);
     }
-    this.#known.set(token, entry);
+    this.#cached.set(token, entry);
   }
 }
 

@@ -4,7 +4,7 @@ import { serviceAccountUser } from '../service-accounts.ts';
 
 export type AnyBinding = RoleBinding | ClusterRoleBinding;
 
-/** The name by which a subject is compared with an identity: service accounts are users. Undefined: it is nobody. */
+/** The name by which a subject is compared with an identity: service accounts are users. Undefined: it matches none. */
 export function holderOf(
   { kind, name, namespace }: Subject,
   bindingNamespace: string | undefined,
@@ -22,12 +22,12 @@ export function appliesTo(subject: Subject, bindingNamespace: string | undefined
   return holder.type === 'user' ? holder.name === user : groups.includes(holder.name);
 }
 
-/** Where the role that a binding names is found: `NAMESPACE/NAME` of a Role, `NAME` of a ClusterRole. */
+/** The key of the role that a binding names: `NAMESPACE/NAME` of a Role, `NAME` of a ClusterRole. */
 export function roleKey({ kind, name }: RoleRef, bindingNamespace: string | undefined): string {
   return kind === 'Role' ? `${bindingNamespace ?? ''}/${name}` : name;
 }
 
-/** What Kubernetes says of a binding whose role is missing. */
+/** Kubernetes' error for a binding whose role is missing. */
 export function missingRole({ kind, name }: RoleRef): string {
   return `${kind.toLowerCase()}.rbac.authorization.k8s.io "${name}" not found`;
 }

@@ -35,7 +35,7 @@ interface ControllerAccount {
 
 export function bootstrapPolicy(controllers: readonly ControllerAccount[]): BootstrapPolicy {
   let clusterRoles = [...userRoles(), ...systemRoles(), ...controllers.map(controllerRole)];
-  // The aggregation controller keeps these rules up to date; a new cluster has them at once: view, then edit, then admin.
+  // The aggregation controller updates these rules; a new cluster has them from the start: view, then edit, then admin.
   for (let round = 0; round < 3; round++) {
     const roles = clusterRoles;
     clusterRoles = roles.map((role) =>
@@ -50,7 +50,7 @@ export function bootstrapPolicy(controllers: readonly ControllerAccount[]): Boot
   };
 }
 
-/** The roles for people. Aggregation: admin has the rules of edit, edit those of view, each those of the roles with its label. */
+/** The roles for users. Aggregation: admin has the rules of edit, edit those of view, each those of the roles with its label. */
 function userRoles(): Draft<ClusterRole>[] {
   const label = (role: string) => ({ [`${rbacGroup}/aggregate-to-${role}`]: 'true' });
   const aggregated = (name: string, labels: Record<string, string> = {}): Draft<ClusterRole> => ({
@@ -148,7 +148,7 @@ function adminRules(): PolicyRule[] {
 const health = ['/healthz', '/livez', '/readyz'];
 const version = ['/version', '/version/'];
 
-/** What everybody has, and what the parts of a cluster need. */
+/** The roles of all users, and of the components. */
 function systemRoles(): Draft<ClusterRole>[] {
   const reviews = [
     allow(['create'], 'authentication.k8s.io', 'tokenreviews'),
@@ -258,13 +258,13 @@ function systemRoles(): Draft<ClusterRole>[] {
 }
 
 function clusterBindings(): Draft<ClusterRoleBinding>[] {
-  const everybody = [group('system:authenticated'), group('system:unauthenticated')];
+  const allUsers = [group('system:authenticated'), group('system:unauthenticated')];
   return [
     clusterBinding('cluster-admin', [group('system:masters')]),
     clusterBinding('system:monitoring', [group('system:monitoring')]),
     clusterBinding('system:discovery', [group('system:authenticated')]),
     clusterBinding('system:basic-user', [group('system:authenticated')]),
-    clusterBinding('system:public-info-viewer', everybody),
+    clusterBinding('system:public-info-viewer', allUsers),
     clusterBinding('system:service-account-issuer-discovery', [group('system:serviceaccounts')]),
     clusterBinding('system:node', []),
     clusterBinding('system:node-proxier', [user('system:kube-proxy')]),

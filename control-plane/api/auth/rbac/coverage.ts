@@ -1,15 +1,15 @@
 import type { PolicyRule } from '../../../../shared/generated/types.ts';
 import { withoutEnding } from '../../../../shared/text.ts';
 
-/** What of some rules others do not allow. */
+/** The part of some rules that other rules do not allow. */
 export interface Uncovered {
-  /** Single verbs of single resources, names or paths; at most as many as were asked for. */
+  /** Rules of one verb and one resource, name or path; at most as many as the caller's limit. */
   readonly parts: readonly PolicyRule[];
-  /** They are not all: there are more than were asked for, or too much would have to be compared to tell. */
+  /** Not all of them: there are more than the limit, or finding them takes too many comparisons. */
   readonly cut?: 'parts' | 'work';
 }
 
-/** Most parts to tell, and questions to a rule about a value to ask. */
+/** The most parts to return, and comparisons of a rule with a value. */
 export interface CoverageBounds {
   readonly parts: number;
   readonly work: number;
@@ -19,9 +19,9 @@ export interface CoverageBounds {
 export const unbounded: CoverageBounds = { parts: Number.POSITIVE_INFINITY, work: Number.POSITIVE_INFINITY };
 
 /**
- * What of `wanted` the `held` rules do not allow (component-helpers, `policy_comparator.go`). Kubernetes breaks each rule down into
- * all combinations of its lists, which multiply; here a combination is followed only as far as it makes a difference:
- * values that the same rules allow are looked at once, and what one rule allows as a whole not at all.
+ * The part of `wanted` that the `held` rules do not allow (component-helpers, `policy_comparator.go`). Kubernetes breaks each rule
+ * down into all combinations of its lists, which multiply; here values that the same rules allow are compared once, and what one
+ * rule allows as a whole not at all.
  */
 export function uncoveredBy(
   held: readonly PolicyRule[],
@@ -53,19 +53,19 @@ export function uncoveredBy(
   return { parts };
 }
 
-/** What is left to be done. */
+/** The parts and comparisons that are left. */
 interface Search {
   readonly parts: number;
   work: number;
 }
 
-/** A rule that a user holds, ready to be asked. */
+/** A rule that a user holds, with sets for its lists. */
 class Held {
   readonly id: number;
   readonly verbs: ReadonlySet<string>;
   readonly groups: ReadonlySet<string>;
   readonly resources: ReadonlySet<string>;
-  /** Empty: whatever the name. */
+  /** Empty: all names. */
   readonly names: ReadonlySet<string>;
   readonly paths: readonly string[];
 
@@ -81,9 +81,9 @@ class Held {
 
 /** One of the lists that a rule combines. */
 interface Dimension {
-  /** Each once. */
+  /** Without repetitions. */
   readonly values: readonly string[];
-  /** Whether a rule allows a value in its place. */
+  /** Whether a rule allows a value of this dimension. */
   readonly allows: (rule: Held, value: string) => boolean;
   readonly part: (value: string) => Partial<PolicyRule>;
 }
@@ -97,19 +97,19 @@ class Combinations {
     this.#search = search;
   }
 
-  /** The combinations from a dimension on that none of the rules allows, of which each allows all that was chosen before. */
+  /** The combinations from a dimension on that none of the rules allows; all of them allow the values chosen before. */
   uncovered(rules: readonly Held[], from: number): PolicyRule[] {
     const dimension = this.#dimensions[from];
     if (!dimension) return rules.length > 0 ? [] : [{ verbs: [] }];
     if (rules.some((rule) => this.#allowsAll(rule, from))) return [];
-    const known = new Map<string, readonly PolicyRule[]>();
+    const cached = new Map<string, readonly PolicyRule[]>();
     const found: PolicyRule[] = [];
     for (const value of dimension.values) {
       const allowing = rules.filter((rule) => this.#allows(dimension, rule, value));
       if (this.#search.work < 0) return found;
       const key = allowing.map(({ id }) => id).join();
-      const rest = known.get(key) ?? this.uncovered(allowing, from + 1);
-      known.set(key, rest);
+      const rest = cached.get(key) ?? this.uncovered(allowing, from + 1);
+      cached.set(key, rest);
       for (const part of rest) {
         found.push({ ...part, ...dimension.part(value) });
         if (found.length > this.#search.parts) return found;
@@ -164,7 +164,7 @@ function verbsOf(verbs: readonly string[]): Dimension {
   };
 }
 
-/** A rule without names is for all of them, by whatever name; it is allowed only by another such rule. */
+/** A rule without names is for all names; only another such rule allows it. */
 function namesOf(names: readonly string[] | undefined): Dimension {
   if (!names?.length) return { values: [''], allows: (rule) => rule.names.size === 0, part: () => ({}) };
   return {

@@ -10,17 +10,17 @@ import { unbounded, uncoveredBy } from './coverage.ts';
 type RbacKind = 'ClusterRole' | 'ClusterRoleBinding' | 'Role' | 'RoleBinding';
 type AnyRole = Role | ClusterRole;
 
-/** What becomes of an object that is there already. */
+/** What becomes of an existing object. */
 export type Mending<T> =
   | { readonly type: 'keep' }
   | { readonly type: 'update'; readonly object: T }
-  /** A binding to another role can't be changed, only replaced. */
+  /** A binding to another role cannot be updated, only replaced. */
   | { readonly type: 'replace' };
 
 /**
- * Makes the policy be there, at every start: what is missing is made; rules and subjects that somebody took away are put back, what he
- * added stays. What is annotated `autoupdate: "false"` is left alone (Kubernetes, "Auto-reconciliation"). Several servers may do it
- * at once. Resolves with the newest revision that it wrote, 0 when there was nothing to do.
+ * Reconciles the policy at every start (Kubernetes, "Auto-reconciliation"): creates what is missing and restores rules and subjects
+ * that were removed; additions stay. Objects annotated `autoupdate: "false"` are left alone. Several servers may run it at once.
+ * Resolves with the newest revision that it wrote, 0 when there was nothing to do.
  */
 export async function ensureBootstrapPolicy(
   client: Pick<Client, 'list' | 'create' | 'update' | 'delete'>,
@@ -60,7 +60,7 @@ async function ensure<K extends RbacKind>(
   return Math.max(0, ...written.map((object) => Number(object?.metadata.resourceVersion ?? 0)));
 }
 
-/** Kubernetes' `reconcile_role.go`: the rules of an aggregated role are its controller's. */
+/** Kubernetes' `reconcile_role.go`: the rules of an aggregated role belong to its controller. */
 export function mendRole<T extends AnyRole>(present: T, wanted: Draft<T>): Mending<T> {
   if (present.metadata.annotations?.[autoUpdate] === 'false') return { type: 'keep' };
   const aggregationRule = (wanted as Draft<ClusterRole>).aggregationRule;
@@ -88,7 +88,7 @@ export function mendBinding<T extends AnyBinding>(present: T, wanted: Draft<T>):
   return isDeepStrictEqual(object, present) ? { type: 'keep' } : { type: 'update', object };
 }
 
-/** Labels and annotations that are missing are added; those that are there stay as they are. */
+/** Missing labels and annotations are added; present ones stay as they are. */
 function mendedMeta<T extends AnyRole | AnyBinding>(present: T, wanted: Draft<T>): T['metadata'] {
   const { labels, annotations } = present.metadata;
   return {

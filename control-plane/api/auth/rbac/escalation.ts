@@ -10,12 +10,12 @@ import { compacted, quoted, ruleAllows, ruleText } from './rules.ts';
 
 export const rbacGroup = 'rbac.authorization.k8s.io';
 
-/** What a refusal of a write says; a role that is not there is not found rather than forbidden. */
+/** The fault of a refused write: a missing role is NotFound, not Forbidden. */
 export type Escalation = { readonly forbidden: string } | { readonly missing: RoleRef };
 
 /**
- * Why somebody may not write a role (Kubernetes, "Privilege escalation prevention"): nobody gives what he does not have, unless he may
- * `escalate`. Undefined when he may.
+ * Why a user may not write a role; undefined when it is allowed. A user can only grant rules that the user has, unless the verb
+ * `escalate` is allowed (Kubernetes, "Privilege escalation prevention").
  */
 export function roleEscalation(
   identity: Identity,
@@ -28,16 +28,16 @@ export function roleEscalation(
   const { name, namespace } = role.metadata;
   const held = resolveRules(identity, namespace, source);
   const resource = role.kind === 'Role' ? 'roles' : 'clusterroles';
-  const asked = { verb: 'escalate', group: rbacGroup, resource, namespace, name };
-  if (held.rules.some((rule) => ruleAllows(rule, asked))) return undefined;
+  const attributes = { verb: 'escalate', group: rbacGroup, resource, namespace, name };
+  if (held.rules.some((rule) => ruleAllows(rule, attributes))) return undefined;
   const fault = notHeld(identity, held, role.rules ?? [], bounds);
   if (fault) return { forbidden: fault };
-  // Who holds everything may `escalate`.
+  // A user with all rights has `escalate` too.
   if (!isAggregated(role) && !isAggregated(old)) return undefined;
   return { forbidden: 'must have cluster-admin privileges to use the aggregationRule' };
 }
 
-/** The same for a binding: nobody gives a role whose rules he does not have, unless he may `bind` it. */
+/** The same for a binding of a role whose rules the user does not have, unless the verb `bind` is allowed. */
 export function bindingEscalation(
   identity: Identity,
   binding: AnyBinding,
@@ -51,15 +51,15 @@ export function bindingEscalation(
   const held = resolveRules(identity, namespace, source);
   const { apiGroup: group = '', kind, name } = roleRef;
   const resource = kind === 'Role' ? 'roles' : 'clusterroles';
-  const asked = { verb: 'bind', group, resource, namespace, name };
-  if (held.rules.some((rule) => ruleAllows(rule, asked))) return undefined;
+  const attributes = { verb: 'bind', group, resource, namespace, name };
+  if (held.rules.some((rule) => ruleAllows(rule, attributes))) return undefined;
   const rules = source.rulesOf(roleRef, namespace);
   if (!rules) return { missing: roleRef };
   const fault = notHeld(identity, held, rules, bounds);
   return fault === undefined ? undefined : { forbidden: fault };
 }
 
-/** The bounds on the rules that an error names as missing, and on the work to find them. */
+/** Bounds on the missing rules that an error names, and on the work to find them. */
 const grantBounds: CoverageBounds = { parts: 256, work: 10_000_000 };
 
 function isAggregated(role: Role | ClusterRole | undefined): boolean {
@@ -76,7 +76,7 @@ function notHeld(
   const missing = uncoveredBy(held.rules, wanted, bounds);
   if (missing.parts.length === 0 && missing.cut === undefined) return undefined;
   const texts = [...new Set(compacted(missing.parts).map(ruleText))].sort();
-  if (missing.cut === 'parts') texts.push(`and more: only the first ${bounds.parts} are told`);
+  if (missing.cut === 'parts') texts.push(`and more: only the first ${bounds.parts} are listed`);
   if (missing.cut === 'work') {
     texts.push(`rules that need more than ${bounds.work} comparisons with those that are held: ask for fewer at once`);
   }
@@ -88,7 +88,7 @@ function notHeld(
   );
 }
 
-/** The garbage collector may always let go of an object, whoever it works for. */
+/** The garbage collector may always remove finalizers and owner references. */
 function isOnlyForCollector(object: KubeObject, old: KubeObject): boolean {
   return isDeepStrictEqual(withoutOwners(object), withoutOwners(old));
 }

@@ -1,7 +1,7 @@
 import type { PolicyRule } from '../../../../shared/generated/types.ts';
 import { allow, events, modify, read } from '../../../../shared/rbac/rule-builder.ts';
 
-/** What the role `system:node` holds, and what the node authorizer allows to nodes where it has nothing more to say. */
+/** The rules of the role `system:node`, which the node authorizer allows besides its own rules. */
 export const nodeRules: readonly PolicyRule[] = [
   allow(['create'], 'authentication.k8s.io', 'tokenreviews'),
   allow(['create'], 'authorization.k8s.io', 'localsubjectaccessreviews', 'subjectaccessreviews'),

@@ -5,7 +5,7 @@ import type { Attributes, Decision, HeldRules, Identity } from '../identity.ts';
 import { type AnyBinding, grantText, holderOf, missingRole, roleKey } from './bindings.ts';
 import { ruleAllows } from './rules.ts';
 
-/** The kinds that say who may do what. */
+/** The kinds of RBAC. */
 export const rbacKinds = [
   'ClusterRole',
   'ClusterRoleBinding',
@@ -13,34 +13,34 @@ export const rbacKinds = [
   'RoleBinding',
 ] as const satisfies readonly Kind[];
 
-/** Somebody's share in a binding. */
+/** A subject's grant by a binding. */
 interface Grant {
   readonly binding: AnyBinding;
   readonly subject: Subject;
 }
 
-/** One holder's grants, by the role and then by the binding that they come from. */
+/** The grants of one subject, by role and then by binding. */
 type Grants = Map<string, Map<string, Grant>>;
 
-/** The bindings of a namespace, or of the cluster, by the names of who holds them. */
+/** The grants of a namespace, or of the cluster, by the subject's name. */
 interface Scope {
   readonly user: Map<string, Grants>;
   readonly group: Map<string, Grants>;
 }
 
 /**
- * Who may do what, ready to be asked: the rules by role, the roles by holder and namespace.
+ * An index of roles and bindings: the rules by role, the roles by subject and namespace.
  *
  *     scope ('' or a namespace) → user or group → role → bindings        role → rules
  *
- * A decision looks at the rules of the roles that the identity holds, each role once, and at nothing else: its cost does
- * not grow with the number of bindings of others.
+ * A decision evaluates the rules of the roles that the identity holds, each role once: its cost does not grow with the bindings
+ * of others.
  */
 export class RbacIndex {
   readonly #roles = new Map<string, readonly PolicyRule[]>();
   readonly #scopes = new Map<string, Scope>();
 
-  /** Follows what has changed; changes of other kinds are passed over. */
+  /** Applies changes; those of other kinds are ignored. */
   apply(changes: readonly Change[]): void {
     for (const { kind, before, after } of changes) {
       switch (kind) {
@@ -69,7 +69,7 @@ export class RbacIndex {
     return { allowed: false, reason: missing.length > 0 ? `RBAC: ${aggregate(missing)}` : '' };
   }
 
-  /** All that somebody may do in a namespace; undefined: in the whole cluster. */
+  /** The rules of an identity in a namespace; undefined: in the whole cluster. */
   rulesOf(identity: Identity, namespace: string | undefined): HeldRules {
     const rules: PolicyRule[] = [];
     const errors: string[] = [];
@@ -145,7 +145,7 @@ export function rbacIndexOf(objects: readonly KubeObject[]): RbacIndex {
   return index;
 }
 
-/** The reason is put into words only when somebody asks for it. */
+/** The reason is formatted only when it is read. */
 class Granted {
   readonly allowed = true;
   readonly #bindings: ReadonlyMap<string, Grant>;

@@ -2,15 +2,15 @@ import type { PolicyRule, RoleRef } from '../../../../shared/generated/types.ts'
 import type { HeldRules, Identity } from '../identity.ts';
 import { type AnyBinding, appliesTo, missingRole } from './bindings.ts';
 
-/** The roles and bindings that there are, without an index. */
+/** All roles and bindings, without an index. */
 export interface RoleSource {
-  /** Undefined: there is no such role. `namespace`: that of a Role. */
+  /** Undefined: no such role. `namespace`: that of a Role. */
   rulesOf(role: RoleRef, namespace: string | undefined): readonly PolicyRule[] | undefined;
   /** Undefined: those of the cluster. */
   bindings(namespace: string | undefined): Iterable<AnyBinding>;
 }
 
-/** All that somebody may do in a namespace, undefined: in the whole cluster; by looking at every binding there is. */
+/** The rules of an identity in a namespace (undefined: in the whole cluster), found by evaluating every binding. */
 export function resolveRules(identity: Identity, namespace: string | undefined, source: RoleSource): HeldRules {
   const rules: PolicyRule[] = [];
   const errors: string[] = [];

@@ -14,8 +14,8 @@ export function ruleAllows(rule: PolicyRule, attributes: Attributes): boolean {
   );
 }
 
-function matches(allowed: readonly string[] | undefined, asked: string): boolean {
-  return allowed !== undefined && (allowed.includes(asked) || allowed.includes('*'));
+function matches(allowed: readonly string[] | undefined, value: string): boolean {
+  return allowed !== undefined && (allowed.includes(value) || allowed.includes('*'));
 }
 
 /** `*` is everything; `pods` is not its subresources; an asterisk before the slash stands for every resource. */
@@ -29,7 +29,7 @@ function allowsPath(allowed: readonly string[] = [], path: string): boolean {
   return allowed.some((one) => coversPath(one, path));
 }
 
-/** Rules of one value a list, as `uncoveredBy` finds them: those for a resource that differ in their verbs only, made one (`policy_compact.go`). */
+/** Merges rules for one resource that differ only in their verb, as `uncoveredBy` finds them (`policy_compact.go`). */
 export function compacted(parts: readonly PolicyRule[]): PolicyRule[] {
   const others: PolicyRule[] = [];
   const simple = new Map<string, PolicyRule & { verbs: string[] }>();

@@ -9,18 +9,18 @@ import type { Holder, TokenReviewer } from './verdict.ts';
 export interface BootstrapTokensDeps {
   readonly objects: Objects;
   readonly clock: Pick<Clock, 'now'>;
-  /** These tokens are for the API server only. */
+  /** Those of the API server. */
   readonly audiences: readonly string[];
 }
 
 const namespace = 'kube-system';
 const secretType = 'bootstrap.kubernetes.io/token';
-/** The groups that a token may bring besides the one that all have. */
+/** The groups that a token may have besides the group of all bootstrap tokens. */
 const extraGroup = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
 
 /**
  * Kubernetes' bootstrap tokens (`plugin/pkg/auth/authenticator/token/bootstrap`): `ID.SECRET`, each a Secret `bootstrap-token-ID` in
- * kube-system. They are looked up in the cache only: anybody may guess one.
+ * kube-system. They are looked up in the cache only, so that guesses cost the store nothing.
  */
 export class BootstrapTokens implements TokenReviewer {
   readonly #deps: BootstrapTokensDeps;
@@ -39,7 +39,7 @@ export class BootstrapTokens implements TokenReviewer {
   }
 }
 
-/** The groups of the token's holder; undefined when the Secret does not vouch for the token. */
+/** The groups of the token's holder; undefined when the Secret does not confirm the token. */
 function goodGroups(
   { type, metadata, data = {} }: Secret,
   token: { id: string; secret: string },
@@ -49,7 +49,7 @@ function goodGroups(
   if (metadata.deletionTimestamp || type !== secretType) return undefined;
   if (text('token-id') !== token.id || !isEqual(text('token-secret'), token.secret)) return undefined;
   const expiration = text('expiration');
-  // A time that cannot be read has passed.
+  // A time that cannot be parsed counts as passed.
   if (expiration !== '' && !(Date.parse(expiration) > now)) return undefined;
   if (text('usage-bootstrap-authentication') !== 'true') return undefined;
   const extra = text('auth-extra-groups');

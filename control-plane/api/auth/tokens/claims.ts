@@ -3,13 +3,13 @@ import type { Identity } from '../identity.ts';
 import { serviceAccountGroups, serviceAccountUser } from '../service-accounts.ts';
 import type { Claims } from './jwt.ts';
 
-/** A name and the identity that goes with it. */
+/** The name and uid of an object. */
 export interface Reference {
   readonly name: string;
   readonly uid?: string;
 }
 
-/** The claims of a token that is Kubernetes' own (`pkg/serviceaccount/claims.go`). Times are seconds since the epoch. */
+/** The claims of a service account's token (Kubernetes, `pkg/serviceaccount/claims.go`). Times are seconds since the epoch. */
 export interface BoundClaims {
   readonly aud: readonly string[];
   readonly exp: number;
@@ -27,11 +27,11 @@ export interface BoundClaims {
   readonly sub: string;
 }
 
-/** The objects whose end is the end of a token. */
+/** The objects that a token is bound to: it is valid as long as they exist. */
 export interface Bound {
   readonly pod?: Pod;
   readonly secret?: Secret;
-  /** That of the pod is told along with it; by itself it is what the token is bound to. */
+  /** With a pod: the pod's node, for information. Alone: the object that the token is bound to. */
   readonly node?: Node | { readonly metadata: { readonly name: string; readonly uid?: string } };
 }
 
@@ -66,7 +66,7 @@ export function boundClaims(account: ServiceAccount, { pod, secret, node }: Boun
   };
 }
 
-/** Undefined when the claims have not the form of a token of ours. */
+/** Undefined when the claims do not have the form of such a token. */
 export function readBoundClaims(claims: Claims): BoundClaims | undefined {
   const own = claims['kubernetes.io'];
   const { aud, sub, exp, nbf, iat, iss, jti } = claims;
@@ -81,7 +81,7 @@ export function readBoundClaims(claims: Claims): BoundClaims | undefined {
   return { ...(claims as unknown as BoundClaims), aud: audiences };
 }
 
-/** What a Secret of the type kubernetes.io/service-account-token holds: a token that lives as long as the Secret does. */
+/** The claims of the token in a Secret of the type kubernetes.io/service-account-token: valid as long as the Secret exists. */
 export interface LegacyClaims {
   readonly iss: typeof legacyIssuer;
   readonly 'kubernetes.io/serviceaccount/namespace': string;
@@ -114,18 +114,18 @@ export function readLegacyClaims(claims: Claims): LegacyClaims | undefined {
   return legacy.sub === serviceAccountUser({ namespace, name }) ? legacy : undefined;
 }
 
-/** Whom a service account's processes are, and what is known of them besides. */
+/** The identity of a service account's processes. */
 export function accountIdentity(account: { namespace: string } & Reference, claims?: BoundClaims): Identity {
   const { namespace, name, uid } = account;
   const { pod, node } = claims?.['kubernetes.io'] ?? {};
-  const known: Record<string, string | undefined> = {
+  const attributes: Record<string, string | undefined> = {
     'credential-id': claims && `JTI=${claims.jti}`,
     'node-name': node?.name,
     'node-uid': node?.uid,
     'pod-name': pod?.name,
     'pod-uid': pod?.uid,
   };
-  const extra = Object.entries(known).flatMap(([key, value]): [string, string[]][] =>
+  const extra = Object.entries(attributes).flatMap(([key, value]): [string, string[]][] =>
     value === undefined ? [] : [[`authentication.kubernetes.io/${key}`, [value]]],
   );
   return {

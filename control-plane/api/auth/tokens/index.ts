@@ -16,7 +16,7 @@ export { type IssuerDeps, issuerDocuments } from './issuer-documents.ts';
 export { loadTokenKeys, type TokenKeys, tokenKeysOf } from './keys.ts';
 export type { ServiceAccountTokens } from './service-account-tokens.ts';
 
-/** Whom tokens say they are from, when the operator does not say. kubeadm's. */
+/** The issuer of tokens by default; that of kubeadm. */
 export const defaultIssuer = `https://kubernetes.default.svc.${clusterDomain}`;
 
 export interface TokensDeps {
@@ -28,7 +28,7 @@ export interface TokensDeps {
   readonly random: Random;
 }
 
-/** All that a server knows of tokens. */
+/** The token parts of a server. */
 export interface Tokens {
   readonly accounts: ServiceAccountTokens;
   readonly authenticators: readonly TokenAuthenticator[];

@@ -1,7 +1,7 @@
 import { publicJwk } from './jwt.ts';
 import type { TokenKeys } from './keys.ts';
 
-/** What others read to check our tokens by themselves (OpenID Connect Discovery 1.0, as far as Kubernetes serves it). */
+/** The documents by which other programs verify our tokens (OpenID Connect Discovery 1.0, as far as Kubernetes serves it). */
 export interface IssuerDocuments {
   readonly type: string;
   text(): string;
@@ -10,7 +10,7 @@ export interface IssuerDocuments {
 export interface IssuerDeps {
   readonly issuer: string;
   readonly keys: TokenKeys;
-  /** The REST API as others dial it: `https://host:port`. */
+  /** The external address of the REST API: `https://host:port`. */
   readonly url: () => string;
 }
 

@@ -7,13 +7,13 @@ import { writeFileAtomic } from '../../../../shared/pki/files.ts';
 import type { Random } from '../../../../shared/random.ts';
 import { type TokenKey, tokenKey } from './jwt.ts';
 
-/** What signs and verifies the tokens of service accounts. */
+/** The keys of service account tokens. */
 export interface TokenKeys {
-  /** The one that signs. */
+  /** Signs. */
   readonly newest: TokenKey;
-  /** All that verify. */
+  /** Verify. */
   readonly all: readonly TokenKey[];
-  /** Looks for keys that have been added since; they verify from then on. */
+  /** Loads keys that have been added since; they verify from then on. */
   reload(): Promise<void>;
 }
 
@@ -22,12 +22,12 @@ export interface KeyDirDeps {
   readonly random: Random;
 }
 
-/** PEM, PKCS#8 or what else OpenSSL writes. The names' order is the keys' order: they begin with the time of making. */
+/** PEM, PKCS#8 or another form that OpenSSL writes. Keys are ordered by file name, which begins with the time of creation. */
 const ending = '.key';
 
 /**
- * The keys in `dir`, each in a file of its own (0600). The last by name signs, all verify: a new one is brought in by putting it
- * there, an old one goes when its last token has expired. The first is made when there is none.
+ * The keys in `dir`, one a file (0600). The last by name signs, all verify. A key is added by its file, and may be removed when its
+ * last token has expired. One is created when there is none.
  */
 export async function loadTokenKeys(dir: string, deps: KeyDirDeps): Promise<TokenKeys> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -49,7 +49,7 @@ export async function loadTokenKeys(dir: string, deps: KeyDirDeps): Promise<Toke
   };
 }
 
-/** Keys that live in memory only, the last of which signs. */
+/** Keys in memory only; the last one signs. */
 export function tokenKeysOf(...pems: readonly string[]): TokenKeys {
   const all = (pems.length > 0 ? pems : [newKey()]).map((pem) => tokenKey(createPrivateKey(pem)));
   return { newest: all.at(-1) as TokenKey, all, reload: async () => undefined };

@@ -23,14 +23,14 @@ export function objectsOf({ cache, store }: { cache: Pick<WatchCache, 'get'>; st
   };
 }
 
-/** The object as it is cached if that is good enough, else as the store has it: what is missing may have come a moment ago. */
+/** The cached object if it has the uid, else that of the store: the cache may not show a new object yet. */
 export async function lookUp<K extends Kind>(
   objects: Objects,
   kind: K,
   { name, uid }: { readonly name: string; readonly uid?: string },
   namespace?: string,
 ): Promise<KindMap[K] | undefined> {
-  const known = objects.cached(kind, name, namespace);
-  if (known && (uid === undefined || known.metadata.uid === uid)) return known;
+  const cached = objects.cached(kind, name, namespace);
+  if (cached && (uid === undefined || cached.metadata.uid === uid)) return cached;
   return objects.fresh(kind, name, namespace);
 }

@@ -20,18 +20,18 @@ import { type Holder, TokenFault, type TokenReviewer } from './verdict.ts';
 
 export interface ServiceAccountTokensDeps {
   readonly keys: TokenKeys;
-  /** Whom tokens say they are from. The API server is an audience of this name. */
+  /** The issuer claim, which is an audience of the API server too. */
   readonly issuer: string;
   readonly objects: Objects;
   readonly clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly random: Random;
 }
 
-/** How far the clocks of several servers may be apart (seconds), as in Kubernetes. */
+/** The tolerated clock skew between servers (seconds), as in Kubernetes. */
 const skew = 60;
-/** A token holds for so long after its object was marked to be deleted (ms). */
+/** How long a token stays valid after its object was marked as being deleted (ms). */
 const deletionGraceMs = 60_000;
-/** Unknown keys are looked for at most so often (ms): anybody can name one. */
+/** The shortest time between two reloads for an unknown key id (ms): clients can send any id. */
 const reloadMs = 5_000;
 
 export interface IssuedToken {
@@ -41,8 +41,8 @@ export interface IssuedToken {
 }
 
 /**
- * The tokens of service accounts: signed by us, and good as long as their account, and the object that they are bound to, are there and
- * the same (Kubernetes, `pkg/serviceaccount`).
+ * The tokens of service accounts: signed by this cluster, and valid as long as the account and the object that they are bound to exist
+ * (Kubernetes, `pkg/serviceaccount`).
  */
 export class ServiceAccountTokens implements TokenReviewer {
   readonly issuer: string;
@@ -54,7 +54,7 @@ export class ServiceAccountTokens implements TokenReviewer {
     this.#deps = deps;
   }
 
-  /** Whom tokens are for that say nothing of it. */
+  /** The audiences of a token that names none. */
   get audiences(): readonly string[] {
     return [this.issuer];
   }
@@ -71,7 +71,7 @@ export class ServiceAccountTokens implements TokenReviewer {
     return { token: await signToken(keys.newest, claims), expires: claims.exp * 1000 };
   }
 
-  /** The token that a Secret of this name gives to the account's holders. */
+  /** The token of a Secret of this name. */
   issueLegacy(account: ServiceAccount, secret: string): Promise<string> {
     return signToken(this.#deps.keys.newest, legacyClaims(account, secret));
   }
@@ -100,7 +100,7 @@ export class ServiceAccountTokens implements TokenReviewer {
     return verifiedClaims(token, keys.all);
   }
 
-  /** For which of those who ask the token is meant. */
+  /** The reviewing audiences that the token is for. */
   #audience(meant: readonly string[], asking: readonly string[]): readonly string[] {
     const own = meant.length > 0 ? meant : this.audiences;
     const both = asking.filter((one) => own.includes(one));

@@ -1,23 +1,23 @@
 import type { Identity } from '../identity.ts';
 import type { TokenAuthenticator } from '../token-cache.ts';
 
-/** Whose token it is, and for which of those who asked it is good. */
+/** The holder of a token, and the reviewing audiences that it is valid for. */
 export interface Holder {
   /** Without system:authenticated. */
   readonly identity: Identity;
   readonly audiences: readonly string[];
 }
 
-/** Knows one sort of tokens, for whomever they were made. */
+/** Reviews one type of tokens, for all audiences. */
 export interface TokenReviewer {
   /**
-   * Undefined when it is no token of this sort. Throws TokenFault when it is one and is not good, what else it throws when it
-   * cannot be told. `audiences`: those that ask; the token must be for one of them.
+   * Undefined for a token of another type. Throws TokenFault for one of this type that is not valid, other errors when validity
+   * cannot be checked. `audiences`: the token must be for one of them.
    */
   review(token: string, audiences: readonly string[]): Promise<Holder | undefined>;
 }
 
-/** Why a token is not good, in Kubernetes' words. */
+/** Why a token is not valid, in Kubernetes' words. */
 export class TokenFault extends Error {
   constructor(message: string) {
     super(message);
@@ -25,7 +25,7 @@ export class TokenFault extends Error {
   }
 }
 
-/** The tokens that are shown to the API server itself. */
+/** Authenticates the tokens of requests to the API server. */
 export function authenticatorFor(reviewer: TokenReviewer, audiences: readonly string[]): TokenAuthenticator {
   return {
     async authenticate(token) {
