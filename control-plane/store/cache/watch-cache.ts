@@ -224,8 +224,8 @@ export class WatchCache {
    * can begin at the present revision or a later one. Rejects with the signal's reason, or when the store cannot be read.
    */
   async addKind(kind: CachedKind, signal: AbortSignal): Promise<void> {
-    if (this.#kinds.has(kind.id)) throw new Error(`the cache has ${kind.id} already`);
     await this.ready(signal);
+    if (this.#kinds.has(kind.id)) throw new Error(`the cache has ${kind.id} already`);
     this.#kindChanges++;
     this.#kinds.set(kind.id, kind);
     this.#keys.add(kind);
