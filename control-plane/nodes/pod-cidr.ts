@@ -3,16 +3,16 @@ import { boundsOf, type Cidr, cidrOf, parseCidr, prefixLength } from '../../shar
 import { objectKey, registryPrefix } from '../store/keys.ts';
 import type { Guard, Store } from '../store/store.ts';
 
-/** Claims lie beside the objects, so that a cache that follows the registry's revisions sees them pass. */
+/** Claims are below the registry's prefix, so that caches follow their revisions. */
 const claimPrefix = `${registryPrefix}internal/pod-cidrs/`;
 /** The prefix length of a node's range. */
 const nodeBits = 24;
 
 /**
- * Gives a node, whose object exists, its range of pod addresses: the one it has a claim to, else the lowest free one. A claim is a
- * key that only one can create, so two control planes never give out a range twice. Only when no range is free, one of a node
- * that is gone is given out again. `wanted`: the range that the node's object has already, which nobody changes.
- * `clusterCIDR`: IPv4, such as `10.64.0.0/14`; each node gets a /24 of it. Throws an Error when none is left, or `wanted` is another's.
+ * Claims a range of pod addresses for a node whose object exists: the one that it has claimed before, otherwise the lowest free one. A
+ * claim is a key that only one server can create. A range of a deleted node is claimed only if no other is free. `wanted`: the range in
+ * the node's object, which does not change. `clusterCIDR`: IPv4, such as `10.64.0.0/14`; each node gets a /24 of it. Throws an Error if
+ * no range is left, or `wanted` is another node's.
  */
 export async function claimPodCIDR(
   store: Store,
@@ -22,7 +22,7 @@ export async function claimPodCIDR(
   wanted?: string,
 ): Promise<Cidr> {
   const cluster = requireClusterCIDR(clusterCIDR);
-  /** Owners that the store has, whatever `nodeExists` knows yet. */
+  /** Owners that are in the store, though `nodeExists` may not show them yet. */
   const stored = new Set<string>();
   for (;;) {
     const page = await store.list(claimPrefix);
@@ -49,7 +49,7 @@ export async function claimPodCIDR(
   }
 }
 
-/** Gives a removed node's range back, unless the node has been made anew since. */
+/** Releases a deleted node's range, unless the node has been created again. */
 export async function releasePodCIDR(store: Store, node: string): Promise<void> {
   const page = await store.list(claimPrefix);
   for (const { key, value, revision } of page.items) {
@@ -58,7 +58,7 @@ export async function releasePodCIDR(store: Store, node: string): Promise<void> 
   }
 }
 
-/** Throws an Error unless it is a range in its canonical spelling that has room for a node's. */
+/** Throws an Error unless it is a range in canonical form with room for a node's. */
 export function requireClusterCIDR(text: string): Cidr {
   const cidr = parseCidr(text);
   if (cidr && prefixLength(cidr) <= nodeBits) return cidr;

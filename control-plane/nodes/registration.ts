@@ -2,18 +2,20 @@ import type { Client } from '../../shared/client.ts';
 import { ApiError, isApiError } from '../../shared/errors.ts';
 import type { Node } from '../../shared/generated/types.ts';
 import type { Store } from '../store/store.ts';
-import { writeNodeStatus } from './node-status.ts';
 import { claimPodCIDR } from './pod-cidr.ts';
+import { writeNodeStatus } from './reports/node-status.ts';
 
 export interface RegistrationDeps {
   readonly store: Store;
-  /** The API under the node's own identity: what the node says of itself is written with it. */
+  /** The API under the node's identity: it writes what the node reports of itself. */
   readonly node: Client;
-  /** The API under the control plane's identity: the range is written with it, and nothing else. */
+  /** The API under the control plane's identity: it writes only the range. */
   readonly ranges: Pick<Client, 'patch'>;
   readonly clusterCIDR: string;
-  /** Whether a node of that name is known. */
+  /** Whether a node of that name exists. */
   readonly exists: (name: string) => boolean;
+  /** Aborted when the session has ended. */
+  readonly ended: AbortSignal;
 }
 
 export interface Registration {
@@ -22,12 +24,12 @@ export interface Registration {
 }
 
 /**
- * Brings the Node object up to date with what its agent says; returns its uid and the node's pod range. `name`: who the connection has
- * proved to be. Taints count only when the Node is made, as with a kubelet. Throws ApiError: what a node may not say
- * of itself is refused as the same request over REST would be.
+ * Creates or updates the Node object as its agent reports it; returns its uid and the node's pod range. `name`: the node of the
+ * connection's certificate. Taints are used only when the Node is created, as with a kubelet. Throws ApiError: what a node may not write
+ * is refused as the same request over REST is.
  */
-export async function registerNode(deps: RegistrationDeps, name: string, said: Node): Promise<Registration> {
-  const { metadata } = said;
+export async function registerNode(deps: RegistrationDeps, name: string, reported: Node): Promise<Registration> {
+  const { metadata } = reported;
   if (metadata?.name !== name) {
     const other = String(metadata?.name).slice(0, 253);
     throw new ApiError(
@@ -40,15 +42,15 @@ export async function registerNode(deps: RegistrationDeps, name: string, said: N
     if (isApiError(error, 'NotFound')) return undefined;
     throw error;
   });
-  const node = await (stored ? updateNode(deps.node, said) : createNode(deps.node, said));
-  // Once the Node is there, no late news of an earlier one's deletion gives its range away.
+  const node = await (stored ? updateNode(deps.node, reported) : createNode(deps.node, reported));
+  // After the Node exists: the late deletion event of an earlier one does not release the range.
   const podCIDR = await claimPodCIDR(deps.store, deps.clusterCIDR, name, deps.exists, node.spec?.podCIDR);
   const { uid } = node.metadata;
-  // By the claim: two nodes with one range would take each other's traffic.
+  // As claimed: two nodes with one range would receive each other's traffic.
   const body = { metadata: { uid }, spec: { podCIDR, podCIDRs: [podCIDR] } };
   const ranged = node.spec?.podCIDR === podCIDR ? node : await deps.ranges.patch('Node', name, { type: 'merge', body });
-  await writeNodeStatus(deps.node, ranged, said.status ?? {});
-  // Reports on pods are checked by the cached Node: a read waits until the cache has what was just written.
+  await writeNodeStatus({ client: deps.node, ended: deps.ended }, ranged, reported.status ?? {});
+  // Pod reports are checked against the cached Node: this read waits until the cache has it.
   await deps.node.get('Node', name);
   return { uid, podCIDR };
 }
@@ -56,8 +58,11 @@ export async function registerNode(deps: RegistrationDeps, name: string, said: N
 function createNode(client: Client, { metadata, spec }: Node): Promise<Node> {
   const { name, uid, labels, annotations, ownerReferences, finalizers } = metadata;
   if (uid) {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: `;
-    throw new ApiError('Conflict', `Operation cannot be fulfilled on nodes "${name}": ${why}`, { kind: 'nodes', name });
+    const reason = `Precondition failed: UID in precondition: ${uid}, UID in object meta: `;
+    throw new ApiError('Conflict', `Operation cannot be fulfilled on nodes "${name}": ${reason}`, {
+      kind: 'nodes',
+      name,
+    });
   }
   return client.create('Node', {
     metadata: { name, labels, annotations, ownerReferences, finalizers },
@@ -65,7 +70,7 @@ function createNode(client: Client, { metadata, spec }: Node): Promise<Node> {
   });
 }
 
-/** What is left out stays as it is. */
+/** Fields that are left out stay. */
 function updateNode(client: Client, { metadata, spec }: Node): Promise<Node> {
   const { name, uid, labels, ownerReferences, finalizers } = metadata;
   const { taints: _atCreation, ...settings } = spec ?? {};

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Client } from '../../shared/client.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
-import type { Node, NodeStatus, Pod, PodStatus } from '../../shared/generated/types.ts';
+import type { Node, NodeStatus } from '../../shared/generated/types.ts';
 import type { Change, Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Connection, FromNode, PodStatusUpdate, ToNode, UsageReport } from '../../shared/session.ts';
@@ -12,17 +12,16 @@ import { Wakeup } from '../../shared/wakeup.ts';
 import { nodeLeaseNamespace } from '../../shared/well-known.ts';
 import { AssignmentChain } from './assigned/assignment-chain.ts';
 import { assignedKinds } from './assigned/kinds.ts';
-import { NodeEventWriter } from './node-events.ts';
-import { writeNodeStatus } from './node-status.ts';
-import type { NodeUsage } from './usage.ts';
-import { checkedUsage } from './usage-check.ts';
+import { NodeEventWriter } from './reports/node-events.ts';
+import { writeNodeStatus } from './reports/node-status.ts';
+import type { NodeUsage } from './reports/node-usage.ts';
+import { writePodStatus } from './reports/pod-status.ts';
+import { checkedUsage } from './reports/usage-check.ts';
 
-/** Reports of one message that are written at the same time. */
+/** The most statuses of one report that are written at the same time. */
 const parallelWrites = 16;
-/** Status reports that are written for one node: a start of all its pods at once, and so many a second for ever. */
+/** The rate of status reports of one node: a burst for the start of all its pods, then a rate. */
 const reportRate = { burst: 2_000, perSecond: 200 };
-/** Tries of one status report whose pod changes at the same time. */
-const statusTries = 5;
 
 export interface SessionDeps {
   /** The API under the node's own identity. */
@@ -30,21 +29,21 @@ export interface SessionDeps {
   readonly informers: Informers;
   readonly clock: Clock;
   readonly log: Log;
-  /** RecordedEvent what the node and its pods use. */
+  /** Receives what the node and its pods use. */
   readonly usage: Pick<NodeUsage, 'put'>;
 }
 
-/** The node's lease, as its session sees it: heartbeats renew it, on a way of their own. */
+/** The node's lease as its session needs it. Heartbeats renew it on a connection of their own. */
 export interface SessionLease {
   /** The Lease object was deleted. */
   deleted(): void;
-  /** No heartbeat of this session is taken any more. */
+  /** Refuses further heartbeats of this session. */
   close(): void;
 }
 
 /**
- * One node's session after its registration. It is disposable: any failure ends it whole, and what was not
- * acknowledged comes again in the next one.
+ * One node's session after its registration. Any failure ends the session; the agent sends again in the next one what was not
+ * acknowledged.
  */
 export class Session {
   readonly node: string;
@@ -66,7 +65,7 @@ export class Session {
     this.#deps = deps;
     this.#connection = connection;
     this.#lease = lease;
-    // Each stream that is about to be opened listens to it.
+    // Each stream that is being opened adds a listener.
     setMaxListeners(0, this.#ended.signal);
     this.#reports = new TokenBucket(deps.clock, reportRate);
     this.#events = new NodeEventWriter(deps, node);
@@ -79,7 +78,7 @@ export class Session {
     this.#nodeStatus = status;
   }
 
-  /** Changes of the cluster's state, some of which may be this node's. */
+  /** Takes note of changes of the cluster's state. */
   note(changes: readonly Change[]): void {
     const lease = `${nodeLeaseNamespace}/${this.node}`;
     if (changes.some(({ kind, key, after }) => kind === 'Lease' && key === lease && !after)) this.#lease.deleted();
@@ -90,7 +89,7 @@ export class Session {
     }
   }
 
-  /** Aborted when it is over. */
+  /** Aborted when the session has ended. */
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
@@ -110,7 +109,7 @@ export class Session {
     this.#connection.close();
   }
 
-  /** Serves until the connection ends, the session is ended, or something fails. `incoming`: the messages after `register`. */
+  /** Serves until the connection or the session ends, or a loop fails. `incoming`: the messages after `register`. */
   async serve(incoming: AsyncIterator<FromNode>): Promise<void> {
     const { signal } = this.#ended;
     this.#serving = true;
@@ -172,58 +171,14 @@ export class Session {
   }
 
   async #writePodStatuses(updates: readonly PodStatusUpdate[]): Promise<void> {
+    const deps = { ...this.#deps, ended: this.ended };
     for (let start = 0; start < updates.length; start += parallelWrites) {
-      await Promise.all(updates.slice(start, start + parallelWrites).map((update) => this.#writePodStatus(update)));
+      const batch = updates.slice(start, start + parallelWrites);
+      await Promise.all(batch.map((update) => writePodStatus(deps, this.node, update)));
     }
   }
 
-  /** Only for a pod of this node that is still the one the agent speaks of; reports of others are out of date. */
-  async #writePodStatus(update: PodStatusUpdate): Promise<void> {
-    const { client, log } = this.#deps;
-    const { namespace, name, uid, status, terminated } = update;
-    const known = this.#ownPod(update, this.#deps.informers.of('Pod').get(`${namespace}/${name}`));
-    if (!known) return;
-    try {
-      const pod = status ? await this.#putStatus(update, status, known) : known;
-      if (terminated && pod?.metadata.deletionTimestamp) {
-        await client.delete('Pod', name, { namespace, gracePeriodSeconds: 0, preconditions: { uid } });
-      }
-    } catch (error) {
-      // Gone or replaced meanwhile: there is nothing left to report on.
-      if (isApiError(error, 'NotFound', 'Conflict')) return;
-      if (!isApiError(error, 'Invalid', 'Forbidden', 'BadRequest')) throw error;
-      // Sent again it would be refused again: the other pods' reports must not wait for it.
-      log.warn(
-        { component: 'nodes', key: this.node, pod: `${namespace}/${name}`, err: messageOf(error) },
-        'status refused',
-      );
-    }
-  }
-
-  /** Writes onto the state that others' conditions were taken from, so that none of them is lost. Undefined when the pod is gone. */
-  async #putStatus(update: PodStatusUpdate, status: PodStatus, known: Pod): Promise<Pod | undefined> {
-    const { client } = this.#deps;
-    let pod: Pod | undefined = known;
-    for (let attempt = 1; pod; attempt++) {
-      const { name, namespace, uid, resourceVersion } = pod.metadata;
-      const report = { metadata: { name, namespace, uid, resourceVersion }, status: withOthers(pod, status) };
-      try {
-        return await client.updateStatus('Pod', report as Pod);
-      } catch (error) {
-        if (!isApiError(error, 'Conflict') || attempt >= statusTries) throw error;
-      }
-      pod = this.#ownPod(update, await client.get('Pod', name, namespace));
-      // A newer session may have reported a newer status, which this one must not replace.
-      this.ended.throwIfAborted();
-    }
-    return undefined;
-  }
-
-  #ownPod({ uid }: PodStatusUpdate, pod: Pod | undefined): Pod | undefined {
-    return pod?.metadata.uid === uid && pod.spec.nodeName === this.node ? pod : undefined;
-  }
-
-  /** The last report again, after another client wrote capacity of its own: all of that is allocatable. */
+  /** Writes the last report again after another client has written capacity of its own, all of which is allocatable. */
   async #keepNodeStatus(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#capacity.wait(signal);
@@ -236,7 +191,7 @@ export class Session {
     this.#nodeStatus = status;
     try {
       const node = informers.of('Node').get(this.node) ?? (await client.get('Node', this.node));
-      await writeNodeStatus(client, node, status);
+      await writeNodeStatus({ client, ended: this.ended }, node, status);
     } catch (error) {
       if (!isApiError(error, 'Invalid', 'Forbidden', 'BadRequest')) throw error;
       log.warn({ component: 'nodes', key: this.node, err: messageOf(error) }, 'node status refused');
@@ -247,29 +202,4 @@ export class Session {
 function hasOtherCapacity({ before, after }: Change): boolean {
   const [was, is] = [before, after].map((node) => (node as Node | undefined)?.status?.capacity);
   return is !== undefined && !isDeepStrictEqual(was, is);
-}
-
-/** The conditions that only a node writes; of others it may know an old state (kubernetes/pkg/kubelet/types, `PodConditionByKubelet`). */
-const nodeConditions: ReadonlySet<string> = new Set([
-  'PodReadyToStartContainers',
-  'Initialized',
-  'Ready',
-  'ContainersReady',
-  'PodResizePending',
-  'PodResizeInProgress',
-]);
-
-/** The fields of a pod's status that a node writes: one that it leaves out is gone. */
-const nodeFields: ReadonlySet<string> = new Set([
-  ...['phase', 'conditions', 'message', 'reason', 'hostIP', 'hostIPs', 'podIP', 'podIPs', 'startTime', 'qosClass'],
-  ...['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses', 'resize', 'observedGeneration'],
-]);
-
-/** The status an agent reports, with what others have written into it: the scheduler's and the controllers' conditions, readiness gates. */
-function withOthers(pod: Pod, status: PodStatus): PodStatus {
-  const kept = Object.entries(pod.status ?? {}).filter(([name]) => !nodeFields.has(name));
-  const others = pod.status?.conditions?.filter(({ type }) => !nodeConditions.has(type)) ?? [];
-  const written = new Set(others.map(({ type }) => type));
-  const reported = status.conditions?.filter(({ type }) => !written.has(type)) ?? [];
-  return { ...Object.fromEntries(kept), ...status, conditions: [...others, ...reported] };
 }

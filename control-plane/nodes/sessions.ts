@@ -25,15 +25,15 @@ import type { Store } from '../store/store.ts';
 import { assignedKinds } from './assigned/kinds.ts';
 import { releasePodCIDR } from './pod-cidr.ts';
 import { registerNode } from './registration.ts';
+import { NodeUsage } from './reports/node-usage.ts';
 import { Session } from './session.ts';
-import { type Tunnel, Tunnels } from './tunnels.ts';
-import { NodeUsage } from './usage.ts';
+import { type Tunnel, Tunnels } from './streams/tunnels.ts';
 
-/** The time within which a connection must register its node. Milliseconds. */
+/** How long a connection may take to register its node, in milliseconds. */
 const registerMs = 10_000;
-/** Sessions that one node opens: an agent tries again after two seconds, and sooner only at first. */
-const startRate = { burst: 20, perSecond: 2 };
-/** How far behind the store the informers may be before a session is refused. */
+/** How often one node may open a session: an agent's retries slow down to one in two seconds. */
+const sessionRate = { burst: 20, perSecond: 2 };
+/** How long the informers may take to catch up with the store before a session is refused, in milliseconds. */
 const catchUpMs = 5_000;
 
 /** The kinds that the informers must hold: what nodes are assigned, and what sessions read themselves. */
@@ -47,41 +47,38 @@ export const sessionKinds: readonly Kind[] = [
 
 export interface NodeSessionsDeps {
   readonly store: Store;
-  /** The API under the caller's own identity: it may do what the caller may do over REST, and is audited as that. */
+  /** The API under the caller's identity, with the caller's rights over REST, audited as the caller. */
   readonly clientOf: (caller: SessionCaller) => Client;
-  /** The API under the identity that gives nodes their ranges. */
+  /** The API under the identity that sets nodes' pod ranges. */
   readonly ranges: Pick<Client, 'patch'>;
   /** Over at least `sessionKinds`. */
   readonly informers: Informers;
-  /** Keeps which Node the machine of a certificate has registered. */
+  /** Where the Node of each certificate is recorded. */
   readonly enrollments: Pick<Client, 'get' | 'create' | 'update'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Keeps the nodes' leases. */
   readonly liveness: Pick<Liveness, 'open' | 'close' | 'leaseDeleted'>;
   /** Where agents send their heartbeats. */
   readonly heartbeats: () => HeartbeatTarget;
-  /** The range that nodes get their pod ranges from: `10.64.0.0/14`. */
+  /** The range that contains the nodes' pod ranges: `10.64.0.0/14`. */
   readonly clusterCIDR: string;
-  /** How often a node reports, and after how long a silence it counts as lost. */
+  /** How often a node sends a heartbeat, and the duration of its lease. */
   readonly heartbeatMs: number;
   readonly leaseMs: number;
 }
 
-/** What the API server knows of the nodes that have their session with it. */
+/** The sessions of the nodes that are connected to this server. */
 export interface NodeSessions extends SessionServer {
-  /**
-   * Undefined when the node has no session here. Closing the stream, or aborting the signal, ends at once what it runs on the node.
-   */
+  /** Undefined if the node has no session here. Closing the stream, or aborting the signal, ends at once what it runs on the node. */
   open(node: string, request: StreamRequest, signal: AbortSignal): Promise<Tunnel> | undefined;
-  /** Whether the node has a session here, and can be asked for streams. */
+  /** Whether streams can be opened on the node by a session here. */
   serves(node: string): boolean;
-  /** What `nodes` (all, when none are named) last said that they and their pods use, if that was lately and to this server. */
+  /** The recent usage reports of `nodes` (of all, when none are named) that this server has received. */
   usage(nodes: readonly string[]): Iterable<NodeReport>;
   /** The nodes with a session. */
   nodes(): readonly string[];
-  /** Ends all sessions; the agents dial again until a server answers. */
+  /** Ends all sessions; the agents dial again. */
   close(): void;
 }
 
@@ -90,7 +87,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
   const log = deps.log.child({ component: 'nodes' });
   const sessions = new Map<string, Session>();
   /** By node. */
-  const starts = new Map<string, TokenBucket>();
+  const limits = new Map<string, TokenBucket>();
   const tunnels = new Tunnels({ clock, random });
   const usage = new NodeUsage(clock);
   const exists = (node: string): boolean => informers.of('Node').get(node) !== undefined;
@@ -99,16 +96,16 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     for (const session of sessions.values()) session.note(changes);
     for (const { kind, key, before, after } of changes) {
       if (kind !== 'Node' || after) continue;
-      usage.forget(key);
-      starts.delete(key);
+      usage.delete(key);
+      limits.delete(key);
       nodeDeleted(key, before?.metadata.uid).catch((error) =>
-        log.warn({ key, err: messageOf(error) }, 'node not freed'),
+        log.warn({ key, err: messageOf(error) }, 'the enrollment of a deleted node was not updated'),
       );
       releasePodCIDR(store, key).catch((error) => log.warn({ key, err: messageOf(error) }, 'pod range not released'));
     }
   });
 
-  /** The machine is there, so it registers again: its session ends, and it opens another. */
+  /** The machine is still connected: ending its session makes it register again. */
   async function nodeDeleted(name: string, uid: string | undefined): Promise<void> {
     const session = sessions.get(name);
     if (!session) return;
@@ -119,12 +116,12 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     }
   }
 
-  /** Registering and the whole state cost more than a connection does. */
-  function requireRest(name: string): void {
-    let bucket = starts.get(name);
+  /** Bounds the cost of registrations and of sending the complete state. */
+  function limitSessions(name: string): void {
+    let bucket = limits.get(name);
     if (!bucket) {
-      bucket = new TokenBucket(clock, startRate);
-      starts.set(name, bucket);
+      bucket = new TokenBucket(clock, sessionRate);
+      limits.set(name, bucket);
     }
     if (!bucket.tryTake()) throw new ApiError('TooManyRequests', `node ${name} opens too many sessions`);
   }
@@ -134,7 +131,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     const register = await firstMessage(incoming, connection);
     const name = register.nodeName;
     requireNode(caller, name);
-    requireRest(name);
+    limitSessions(name);
 
     const sessionId = uuid(random);
     const { liveness, heartbeatMs, leaseMs } = deps;
@@ -145,9 +142,13 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     sessions.set(name, session);
     log.info({ key: name, session: sessionId, instance: register.instance }, 'session opened');
     try {
-      // The lease first: whoever sees a node say that it is ready must see its lease as well, or takes it for lost.
+      // The lease first: a node that is Ready without a lease counts as lost.
       const revision = await liveness.open({ id: sessionId, node: name, leaseMs }, (reason) => session.end(reason));
-      const { podCIDR, uid } = await registerNode({ ...deps, node: client, exists }, name, register.node);
+      const { podCIDR, uid } = await registerNode(
+        { ...deps, node: client, exists, ended: session.ended },
+        name,
+        register.node,
+      );
       await bindEnrollment({ client: deps.enrollments }, name, caller.uid, uid);
       session.registered(register.node.status);
       await caughtUp(revision);
@@ -168,7 +169,7 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
     }
   }
 
-  /** Of all servers that there are now. */
+  /** The addresses of all running servers. */
   function serverAddresses(): Ipv4[] {
     const leases = [...informers.of('Lease').by('namespace', serverLeaseNamespace)];
     const addresses = leases.flatMap((lease) => {
@@ -190,13 +191,13 @@ export function createNodeSessions(deps: NodeSessionsDeps): NodeSessions {
   }
 
   /**
-   * Waits until the informers show everything up to the session's own lease: an agent removes what the first
-   * assignments leave out, so they must not be made from an older state.
+   * Waits until the informers show the session's own lease: an agent removes what the first assignments leave out, so they must not be
+   * made from an older state.
    */
   async function caughtUp(revision: number): Promise<void> {
     const deadline = clock.monotonic() + catchUpMs;
     while (informers.revision < revision) {
-      if (clock.monotonic() > deadline) throw new ApiError('Timeout', 'the state of the cluster is not at hand yet');
+      if (clock.monotonic() > deadline) throw new ApiError('Timeout', 'the state of the cluster is not available yet');
       await clock.sleep(5);
     }
   }
@@ -233,7 +234,7 @@ function requireNode(caller: SessionCaller, name: string): void {
   if (nodeOf(caller) !== name) throw new ApiError('Forbidden', `user "${caller.user}" is not node "${name}"`);
 }
 
-/** Where pods reach the API server. */
+/** The address and port of the service default/kubernetes. */
 function apiService(service: Service | undefined): { host: string; port: number } | undefined {
   const { clusterIP: host, ports = [] } = service?.spec ?? {};
   const port = (ports.find(({ name }) => name === 'https') ?? ports[0])?.port;

@@ -1,21 +1,21 @@
-import type { Client } from '../../shared/client.ts';
-import type { Clock } from '../../shared/clock.ts';
-import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
-import type { Event, Pod } from '../../shared/generated/types.ts';
-import type { Change, Informers } from '../../shared/informer.ts';
-import type { Log } from '../../shared/log.ts';
-import { TokenBucket } from '../../shared/token-bucket.ts';
-import { Wakeup } from '../../shared/wakeup.ts';
+import type { Client } from '../../../shared/client.ts';
+import type { Clock } from '../../../shared/clock.ts';
+import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
+import type { Event, Pod } from '../../../shared/generated/types.ts';
+import type { Change, Informers } from '../../../shared/informer.ts';
+import type { Log } from '../../../shared/log.ts';
+import { TokenBucket } from '../../../shared/token-bucket.ts';
+import { Wakeup } from '../../../shared/wakeup.ts';
 
-/** Events that wait to be written; more are dropped: they are news, not state. */
+/** The most events that wait to be written; more are dropped. */
 const maxWaiting = 200;
-/** A node may report so many at once, and so many a second for ever: what it fills of the store in an hour is bounded. */
+/** How many events a node may report, which bounds what it fills of the store in an hour. */
 const rate = { burst: 1_000, perSecond: 5 };
-/** The longest message, in characters, as events.k8s.io/v1 has it; and the longest event, in characters of its JSON. */
+/** The longest message, as in events.k8s.io/v1, and the longest event as JSON, both in characters. */
 const maxMessage = 1_024;
 const maxEvent = 8_192;
-/** Pods that were this node's and are gone, of which it may still report. */
-const maxGone = 500;
+/** The most deleted pods of the node that are remembered, as it may still report events of them. */
+const maxDeleted = 500;
 
 export interface NodeEventsDeps {
   /** The API under the node's own identity. */
@@ -25,14 +25,14 @@ export interface NodeEventsDeps {
   readonly log: Log;
 }
 
-/** The events that one node reports: of itself and its pods, in bounded number and size, and only over events of its own. */
+/** Writes the events that one node reports about itself and its pods, bounded in number and size. It changes only the node's events. */
 export class NodeEventWriter {
   readonly #deps: NodeEventsDeps;
   readonly #node: string;
   readonly #waiting: Event[] = [];
   readonly #wakeup = new Wakeup();
-  /** By uid, the oldest first. */
-  readonly #gone = new Set<string>();
+  /** The uids of deleted pods, the oldest first. */
+  readonly #deleted = new Set<string>();
   readonly #bucket: TokenBucket;
 
   constructor(deps: NodeEventsDeps, node: string) {
@@ -44,12 +44,13 @@ export class NodeEventWriter {
   note(changes: readonly Change[]): void {
     for (const { kind, before, after } of changes) {
       if (kind !== 'Pod' || after || (before as Pod | undefined)?.spec.nodeName !== this.#node) continue;
-      this.#gone.add((before as Pod).metadata.uid);
-      if (this.#gone.size > maxGone) for (const oldest of [...this.#gone].slice(0, 1)) this.#gone.delete(oldest);
+      this.#deleted.add((before as Pod).metadata.uid);
+      if (this.#deleted.size > maxDeleted)
+        for (const oldest of [...this.#deleted].slice(0, 1)) this.#deleted.delete(oldest);
     }
   }
 
-  /** An event that is too large is not kept to wait: what waits is bounded by its size as well as its number. */
+  /** Drops an event that is too large or too much. */
   put(event: Event): void {
     if (this.#waiting.length >= maxWaiting || !this.#bucket.tryTake()) return;
     if (JSON.stringify(event).length > maxEvent) {
@@ -89,19 +90,19 @@ export class NodeEventWriter {
     if ((event.message?.length ?? 0) > maxMessage) {
       throw new ApiError('RequestEntityTooLarge', `an event holds at most ${maxMessage} characters of text`);
     }
-    if (!this.#mayTellOf(event)) throw new ApiError('Forbidden', 'the event is of something that is not on this node');
+    if (!this.#isAllowed(event))
+      throw new ApiError('Forbidden', 'the event is about an object that is not on this node');
   }
 
-  #mayTellOf({ involvedObject: { kind, name, namespace, uid = '' } }: Event): boolean {
+  #isAllowed({ involvedObject: { kind, name, namespace, uid = '' } }: Event): boolean {
     if (kind === 'Node') return name === this.#node;
     if (kind !== 'Pod') return false;
     const pod = this.#deps.informers.of('Pod').get(`${namespace}/${name}`);
-    // A pod that is gone may still have its last word.
-    return pod?.spec.nodeName === this.#node || this.#gone.has(uid);
+    return pod?.spec.nodeName === this.#node || this.#deleted.has(uid);
   }
 }
 
-/** What changes of an event that happens again, if it is the node's: a node may change events, and not read them. */
+/** A patch for an event that has repeated, which tests that it is the node's: a node may change events but not read them. */
 function repetition({ count, lastTimestamp, message, series }: Event, node: string): object[] {
   const changed = Object.entries({ count, lastTimestamp, message, series }).filter(([, value]) => value !== undefined);
   return [

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { NodeStatus } from '../../shared/generated/types.ts';
-import { mergedNodeStatus } from './node-status.ts';
+import type { Client } from '../../../shared/client.ts';
+import { ApiError } from '../../../shared/errors.ts';
+import type { Node, NodeStatus } from '../../../shared/generated/types.ts';
+import { mergedNodeStatus, writeNodeStatus } from './node-status.ts';
 
 const ready = (status: 'True' | 'False', lastTransitionTime: string) =>
   ({ type: 'Ready', status, lastTransitionTime, lastHeartbeatTime: lastTransitionTime }) as const;
@@ -54,5 +56,35 @@ describe('a report of the node', () => {
     const stored = { volumesAttached: [{ name: 'v', devicePath: '/dev/v' }], addresses: [] } as NodeStatus;
     expect(mergedNodeStatus(stored, reported)).toMatchObject({ ...stored, images: [] });
     expect(mergedNodeStatus(undefined, reported)).toEqual(reported);
+  });
+});
+
+describe('a report whose node has changed meanwhile', () => {
+  const node = { metadata: { name: 'n', uid: 'u', resourceVersion: '1' } } as Node;
+
+  /** The number of writes when the first one conflicts. `read`: called while the newer version is read. */
+  async function writesOf(ended: AbortSignal, read: () => void): Promise<number> {
+    let writes = 0;
+    const client = {
+      updateStatus: async (_kind: 'Node', object: Node) => {
+        if (writes++ === 0) throw new ApiError('Conflict', 'the object has been modified');
+        return object;
+      },
+      get: async () => {
+        read();
+        return node;
+      },
+    } as unknown as Client;
+    await writeNodeStatus({ client, ended }, node, { images: [] }).catch(() => undefined);
+    return writes;
+  }
+
+  it('is written onto the newer version', async () => {
+    expect(await writesOf(new AbortController().signal, () => undefined)).toBe(2);
+  });
+
+  it('is not written any more when its session has ended', async () => {
+    const ended = new AbortController();
+    expect(await writesOf(ended.signal, () => ended.abort(new Error('the session has ended')))).toBe(1);
   });
 });

@@ -1,10 +1,10 @@
-import type { Clock } from '../../shared/clock.ts';
-import { ApiError, messageOf } from '../../shared/errors.ts';
-import type { Informers } from '../../shared/informer.ts';
-import type { Log } from '../../shared/log.ts';
-import type { NodeReport, PeerAddress, PeerTransport } from '../../shared/peers.ts';
-import type { LatestUsage } from '../../shared/session.ts';
-import { serverLeaseNamespace, serverOf } from '../liveness/server-lease.ts';
+import type { Clock } from '../../../shared/clock.ts';
+import { ApiError, messageOf } from '../../../shared/errors.ts';
+import type { Informers } from '../../../shared/informer.ts';
+import type { Log } from '../../../shared/log.ts';
+import type { NodeReport, PeerAddress, PeerTransport } from '../../../shared/peers.ts';
+import type { LatestUsage } from '../../../shared/session.ts';
+import { serverLeaseNamespace, serverOf } from '../../liveness/server-lease.ts';
 import { boundedUsage } from './usage-check.ts';
 
 /** How long another server may take to answer, in milliseconds. */

@@ -1,21 +1,21 @@
-import type { Clock } from '../../shared/clock.ts';
-import { ApiError, messageOf } from '../../shared/errors.ts';
-import { type Random, uuid } from '../../shared/random.ts';
-import type { Connection, StreamRequest, ToNode, TunnelFrame } from '../../shared/session.ts';
+import type { Clock } from '../../../shared/clock.ts';
+import { ApiError, messageOf } from '../../../shared/errors.ts';
+import { type Random, uuid } from '../../../shared/random.ts';
+import type { Connection, StreamRequest, ToNode, TunnelFrame } from '../../../shared/session.ts';
 import { checkedFrames } from './node-frames.ts';
 
-/** How long an agent has to dial a tunnel that it was asked for. */
+/** How long an agent may take to dial a tunnel, in milliseconds. */
 const dialMs = 10_000;
 
 export type Tunnel = Connection<TunnelFrame, TunnelFrame>;
 
-/** A node that cannot be reached, as Kubernetes' API server tells of a kubelet. */
-export function dialError(why: string): ApiError {
-  return new ApiError('Unknown', `error dialing backend: ${why}`);
+/** The error for a node that cannot be reached, as Kubernetes' API server has it for a kubelet. */
+export function dialError(reason: string): ApiError {
+  return new ApiError('Unknown', `error dialing backend: ${reason}`);
 }
 
-/** A node's session, as far as its tunnels need it. */
-export interface Line {
+/** A node's session as its tunnels need it. */
+export interface TunnelSession {
   send(message: ToNode): Promise<void>;
   /** Aborted when the session has ended. */
   readonly ended: AbortSignal;
@@ -26,7 +26,7 @@ interface Pending {
   readonly take: (tunnel: Tunnel) => Promise<void>;
 }
 
-/** Pairs the tunnels that agents dial with the requests that wait for them. */
+/** Pairs tunnels that agents dial with the requests that wait for them. */
 export class Tunnels {
   readonly #deps: { clock: Clock; random: Random };
   readonly #pending = new Map<string, Pending>();
@@ -36,12 +36,12 @@ export class Tunnels {
   }
 
   /**
-   * Asks `node` for a tunnel by its session and resolves with it. Its `close`, or the signal's abortion, lets the agent's
-   * call end and tells the agent so. Rejects with `dialError` when the agent does not dial in time, or its session ends before.
+   * Requests a tunnel of `node` by its session and resolves with it. Its `close`, or aborting the signal, ends the agent's call and
+   * cancels the stream. Rejects with `dialError` if the agent does not dial in time, or the session ends before.
    */
-  open(node: string, request: StreamRequest, session: Line, signal: AbortSignal): Promise<Tunnel> {
+  open(node: string, request: StreamRequest, session: TunnelSession, signal: AbortSignal): Promise<Tunnel> {
     const id = uuid(this.#deps.random);
-    const tell = (message: ToNode): Promise<void> => session.send(message);
+    const send = (message: ToNode): Promise<void> => session.send(message);
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         timer.cancel();
@@ -52,8 +52,8 @@ export class Tunnels {
       const fail = (error: unknown): void => {
         settle();
         reject(error);
-        // It may be about to dial, and have begun what it was asked for.
-        tell({ type: 'closeStream', id }).catch(() => undefined);
+        // The agent may be dialling, and may have started the stream.
+        send({ type: 'closeStream', id }).catch(() => undefined);
       };
       const onAbort = (): void => fail(signal.reason);
       const onEnd = (): void => fail(dialError(messageOf(session.ended.reason)));
@@ -71,28 +71,29 @@ export class Tunnels {
         take: (tunnel) =>
           new Promise<void>((release) => {
             settle();
-            resolve(closing(tunnel, { id, tell, release }, signal));
+            resolve(closing(tunnel, { id, send, release }, signal));
           }),
       });
-      tell({ type: 'openStream', id, ...request }).catch((error) => fail(dialError(messageOf(error))));
+      send({ type: 'openStream', id, ...request }).catch((error) => fail(dialError(messageOf(error))));
     });
   }
 
-  /** Hands over the tunnel that `node` dialled; resolves when the request is done with it. */
+  /** Pairs a tunnel that `node` has dialled; resolves when its request has ended. */
   async accept(id: string, node: string, tunnel: Tunnel): Promise<void> {
     const pending = this.#pending.get(id);
-    if (!pending || pending.node !== node) throw new ApiError('NotFound', `no stream ${id} was asked of node ${node}`);
+    if (!pending || pending.node !== node)
+      throw new ApiError('NotFound', `no stream ${id} was requested of node ${node}`);
     await pending.take(tunnel);
   }
 }
 
 /**
- * The tunnel as the request has it. Its end travels by the session as well: in a tunnel that is full it would wait behind what the
- * agent does not take, such as the input of a command that reads none.
+ * The tunnel as its request has it. Closing it is sent over the session as well: in a full tunnel it would wait behind data that the
+ * agent does not read, such as the input of a command that reads none.
  */
 function closing(
   tunnel: Tunnel,
-  { id, tell, release }: { id: string; tell: (message: ToNode) => Promise<void>; release: () => void },
+  { id, send, release }: { id: string; send: (message: ToNode) => Promise<void>; release: () => void },
   signal: AbortSignal,
 ): Tunnel {
   let closed = false;
@@ -102,8 +103,8 @@ function closing(
     signal.removeEventListener('abort', close);
     tunnel.close();
     release();
-    // A session that is gone has ended its streams.
-    tell({ type: 'closeStream', id }).catch(() => undefined);
+    // A session that has ended has cancelled its streams.
+    send({ type: 'closeStream', id }).catch(() => undefined);
   };
   if (signal.aborted) close();
   else signal.addEventListener('abort', close, { once: true });

@@ -1,23 +1,23 @@
-import { backoffMs } from '../../shared/backoff.ts';
-import type { Clock } from '../../shared/clock.ts';
-import { ApiError } from '../../shared/errors.ts';
-import type { Status } from '../../shared/generated/types.ts';
-import type { Informers } from '../../shared/informer.ts';
-import type { PeerAddress, PeerTransport } from '../../shared/peers.ts';
-import type { Random } from '../../shared/random.ts';
-import type { LogStreamParameters, StreamRequest, TunnelFrame } from '../../shared/session.ts';
-import { nodeLeaseNamespace } from '../../shared/well-known.ts';
-import { serverAnnotation } from '../liveness/node-lease.ts';
-import { serverLeaseName, serverLeaseNamespace, serverOf } from '../liveness/server-lease.ts';
-import type { NodeSessions } from './sessions.ts';
+import { backoffMs } from '../../../shared/backoff.ts';
+import type { Clock } from '../../../shared/clock.ts';
+import { ApiError } from '../../../shared/errors.ts';
+import type { Status } from '../../../shared/generated/types.ts';
+import type { Informers } from '../../../shared/informer.ts';
+import type { PeerAddress, PeerTransport } from '../../../shared/peers.ts';
+import type { Random } from '../../../shared/random.ts';
+import type { LogStreamParameters, StreamRequest, TunnelFrame } from '../../../shared/session.ts';
+import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
+import { serverAnnotation } from '../../liveness/node-lease.ts';
+import { serverLeaseName, serverLeaseNamespace, serverOf } from '../../liveness/server-lease.ts';
+import type { NodeSessions } from '../sessions.ts';
 import { dialError, type Tunnel } from './tunnels.ts';
 
-/** How long a request waits for the session of a node that may be about to come back: agents dial again within two seconds. */
+/** How long a request waits for a node without a session, in milliseconds: agents dial again within two seconds. */
 const waitMs = 5_000;
-const look = { firstMs: 20, capMs: 250 } as const;
+const retry = { firstMs: 20, capMs: 250 } as const;
 
 export interface NodeStreamsDeps {
-  /** Those of this server. */
+  /** The sessions of this server. */
   readonly sessions: Pick<NodeSessions, 'open' | 'serves'>;
   /** Over Node and Lease. */
   readonly informers: Informers;
@@ -30,8 +30,8 @@ export interface NodeStreamsDeps {
 }
 
 /**
- * Opens streams on any node: by this server's session, or by the server that the node's Lease names. A node that has no session
- * at this moment, after a restart or between two servers, is waited for; one that is known to be lost is not.
+ * Opens streams on any node: by this server's session, or by the server that the node's Lease names. Waits for a node that has no
+ * session at the moment, after a restart or between two servers, but not for a node that is lost.
  */
 export class NodeStreams {
   readonly #deps: NodeStreamsDeps;
@@ -40,7 +40,7 @@ export class NodeStreams {
     this.#deps = deps;
   }
 
-  /** The stream ends at once when the signal aborts. Throws what Kubernetes answers of a kubelet that it cannot reach. */
+  /** The stream ends at once when the signal aborts. Throws Kubernetes' error for a kubelet that cannot be reached. */
   open(node: string, request: StreamRequest, signal: AbortSignal): Promise<Tunnel> {
     const { sessions, peers } = this.#deps;
     return this.#until(node, signal, async (at) =>
@@ -48,12 +48,12 @@ export class NodeStreams {
     );
   }
 
-  /** Resolves when a stream could be opened, as far as this server knows; throws what `open` throws. */
+  /** Resolves when a stream could be opened, by this server's state; throws what `open` throws. */
   async reach(node: string, signal: AbortSignal): Promise<void> {
     await this.#until(node, signal, async (at) => at !== 'here' || this.#deps.sessions.serves(node) || undefined);
   }
 
-  /** `attempt`: undefined when it may be tried again. */
+  /** `attempt` resolves with undefined to be called again. */
   async #until<T>(
     node: string,
     signal: AbortSignal,
@@ -69,7 +69,7 @@ export class NodeStreams {
       if (at === 'lost' || left <= 0) throw dialError(`node ${node} is not connected`);
       const done = at === 'nowhere' ? undefined : await attempt(at);
       if (done !== undefined) return done;
-      await clock.sleep(Math.min(left, backoffMs(tries, look, random)), signal);
+      await clock.sleep(Math.min(left, backoffMs(tries, retry, random)), signal);
     }
   }
 
@@ -79,10 +79,10 @@ export class NodeStreams {
   }
 }
 
-/** `here`: with this server, if with any. `nowhere`: with none that can be asked, for the moment. */
+/** `here`: with this server, if with any. `nowhere`: with no server that can be called at the moment. */
 export type Place = PeerAddress | 'here' | 'nowhere' | 'lost' | 'deleted';
 
-/** Where a node's session is, as far as the cluster's state tells. */
+/** Where a node's session is, by the cluster's state. */
 export function whereIs(name: string, { informers, self }: Pick<NodeStreamsDeps, 'informers' | 'self'>): Place {
   const node = informers.of('Node').get(name);
   if (!node) return 'deleted';
@@ -90,7 +90,7 @@ export function whereIs(name: string, { informers, self }: Pick<NodeStreamsDeps,
   const lease = leases.get(`${nodeLeaseNamespace}/${name}`);
   if (!lease) {
     const ready = node.status?.conditions?.find(({ type }) => type === 'Ready');
-    // The store may be what fails, and not the node: then it still has its session.
+    // The store may have failed instead of the node, which has its session then.
     return ready?.status === 'Unknown' ? 'lost' : 'here';
   }
   const id = lease.metadata.annotations?.[serverAnnotation];

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../shared/random.ts';
-import type { StreamRequest, ToNode, TunnelFrame } from '../../shared/session.ts';
-import { VirtualClock } from '../../shared/virtual-clock.ts';
-import { connectionPair } from '../../test/support/node-session.ts';
+import { seededRandom } from '../../../shared/random.ts';
+import type { StreamRequest, ToNode, TunnelFrame } from '../../../shared/session.ts';
+import { VirtualClock } from '../../../shared/virtual-clock.ts';
+import { connectionPair } from '../../../test/support/node-session.ts';
 import { type Tunnel, Tunnels } from './tunnels.ts';
 
 const request: StreamRequest = {

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import type { Client } from '../../shared/client.ts';
-import type { Event } from '../../shared/generated/types.ts';
-import type { Informers } from '../../shared/informer.ts';
-import { silentLog } from '../../shared/log.ts';
-import { VirtualClock } from '../../shared/virtual-clock.ts';
+import type { Client } from '../../../shared/client.ts';
+import type { Event } from '../../../shared/generated/types.ts';
+import type { Informers } from '../../../shared/informer.ts';
+import { silentLog } from '../../../shared/log.ts';
+import { VirtualClock } from '../../../shared/virtual-clock.ts';
 import { NodeEventWriter } from './node-events.ts';
 
 it('an event that is too large does not wait for its turn, and takes no place of others', async () => {

@@ -1,17 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Client } from '../../shared/client.ts';
-import { isApiError } from '../../shared/errors.ts';
-import type { Node, NodeCondition, NodeStatus } from '../../shared/generated/types.ts';
+import type { Client } from '../../../shared/client.ts';
+import { isApiError } from '../../../shared/errors.ts';
+import type { Node, NodeCondition, NodeStatus } from '../../../shared/generated/types.ts';
 
-/** Tries of one report whose node changes at the same time. */
-const tries = 5;
+/** Attempts to write one report while the node changes at the same time. */
+const maxAttempts = 5;
 
-/** The conditions that an agent writes; all others have other writers (a node problem detector, a network plugin). */
+/** The conditions that an agent writes; others have other writers (a node problem detector, a network plugin). */
 const ownConditions: ReadonlySet<string> = new Set(['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure']);
 
 /**
- * A node's status with what its agent reports, by the kubelet's rules: each field has one writer. Conditions of others stay; so does
- * capacity of others (extended resources), which is allocatable as a whole; fields that the agent does not report stay as well.
+ * A node's status with what its agent reports, by the kubelet's rules. Kept are conditions and capacity (extended resources, all of
+ * them allocatable) of other writers, and fields that the agent does not report.
  */
 export function mergedNodeStatus(stored: NodeStatus = {}, reported: NodeStatus): NodeStatus {
   const capacity = { ...stored.capacity, ...reported.capacity };
@@ -29,7 +29,7 @@ export function mergedNodeStatus(stored: NodeStatus = {}, reported: NodeStatus):
   };
 }
 
-/** In the order in which they stand. */
+/** In the order of the stored conditions, new ones last. */
 function mergedConditions(stored: readonly NodeCondition[], reported: readonly NodeCondition[]): NodeCondition[] {
   const own = reported.filter(({ type }) => ownConditions.has(type));
   const merged = stored.map((before): NodeCondition => {
@@ -40,7 +40,7 @@ function mergedConditions(stored: readonly NodeCondition[], reported: readonly N
   return [...merged, ...own.filter(({ type }) => !stored.some((before) => before.type === type))];
 }
 
-/** An agent does not know what was said of it while it was away: no transition is older than the one before. */
+/** An agent does not have the conditions that were written while it was disconnected: no transition is older than the one before. */
 function transition(before: NodeCondition, after: NodeCondition): Pick<NodeCondition, 'lastTransitionTime'> {
   const [was, is] = [before.lastTransitionTime, after.lastTransitionTime];
   if (was === undefined) return {};
@@ -49,26 +49,29 @@ function transition(before: NodeCondition, after: NodeCondition): Pick<NodeCondi
 }
 
 /**
- * Writes a report into the node's status, on the state that others' fields were taken from, so that none of them is lost. `node`: as last
- * known; its uid must still be the node's. Throws ApiError.
+ * Merges a report into the node's status, on the state that others' fields were taken from, so that none is lost. `node`: a possibly
+ * outdated state; a node with another uid is not written. `ended`: aborted when the session that received the report has ended. Throws
+ * ApiError.
  */
 export async function writeNodeStatus(
-  client: Pick<Client, 'get' | 'updateStatus'>,
+  { client, ended }: { client: Pick<Client, 'get' | 'updateStatus'>; ended: AbortSignal },
   node: Node,
   reported: NodeStatus,
 ): Promise<void> {
-  let known = node;
+  let current = node;
   for (let attempt = 1; ; attempt++) {
-    const { name, uid, resourceVersion } = known.metadata;
-    const status = mergedNodeStatus(known.status, reported);
-    if (isDeepStrictEqual(status, known.status)) return;
+    const { name, uid, resourceVersion } = current.metadata;
+    const status = mergedNodeStatus(current.status, reported);
+    if (isDeepStrictEqual(status, current.status)) return;
     try {
       await client.updateStatus('Node', { metadata: { name, uid, resourceVersion }, status } as Node);
       return;
     } catch (error) {
-      if (!isApiError(error, 'Conflict') || attempt >= tries) throw error;
+      if (!isApiError(error, 'Conflict') || attempt >= maxAttempts) throw error;
     }
-    known = await client.get('Node', name);
-    if (known.metadata.uid !== node.metadata.uid) return;
+    current = await client.get('Node', name);
+    if (current.metadata.uid !== node.metadata.uid) return;
+    // A newer session may have reported a newer status, which this one must not replace.
+    ended.throwIfAborted();
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ApiError } from '../../shared/errors.ts';
-import type { TunnelFrame } from '../../shared/session.ts';
+import { ApiError } from '../../../shared/errors.ts';
+import type { TunnelFrame } from '../../../shared/session.ts';
 import { checkedFrames, readStatus } from './node-frames.ts';
 
 const bytes = (value: unknown): Uint8Array => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));

@@ -1,16 +1,15 @@
-import type { Status, StatusCause } from '../../shared/generated/types.ts';
-import type { TunnelFrame } from '../../shared/session.ts';
+import type { Status, StatusCause } from '../../../shared/generated/types.ts';
+import type { TunnelFrame } from '../../../shared/session.ts';
 
-/** What a node sends: standard output, standard error, and how it ended. */
+/** The channels that a node writes: standard output, standard error, and the Status at the end. */
 const [output, statusChannel] = [[1, 2], 3] as const;
-/** The longest text of a node's Status that is passed on, in characters, and the most causes. */
+/** The longest texts of a node's Status, in characters, and the most causes. */
 const maxMessage = 16_384;
 const maxWord = 256;
 const maxCauses = 16;
 
 /**
- * The frames of a tunnel as requests may read them: channels that a node does not write are left out, and its Status is one, of
- * bounded size, whatever it sent.
+ * The frames of a tunnel for a request: without channels that a node does not write, and with a well-formed Status of bounded size.
  */
 export async function* checkedFrames(incoming: AsyncIterable<TunnelFrame>): AsyncGenerator<TunnelFrame> {
   for await (const frame of incoming) {
@@ -22,11 +21,11 @@ export async function* checkedFrames(incoming: AsyncIterable<TunnelFrame>): Asyn
   }
 }
 
-/** The Status in a node's words, or one that says that there is none. */
+/** The Status that a node sent, or a Failure if it cannot be read. */
 export function readStatus(data: Uint8Array): Status {
-  const said = fieldsOf(parsed(data));
-  const outcome = said.status === 'Success' ? 'Success' : 'Failure';
-  const { reason, message, code, details } = said;
+  const sent = fieldsOf(parsed(data));
+  const outcome = sent.status === 'Success' ? 'Success' : 'Failure';
+  const { reason, message, code, details } = sent;
   if (outcome === 'Failure' && typeof message !== 'string') {
     return { ...status('Failure'), message: 'the node ended the stream with an error that cannot be read' };
   }
@@ -53,7 +52,9 @@ function detailsOf({ name, kind, group, causes }: Record<string, unknown>): NonN
     };
   });
   return {
-    ...{ ...text('name', name, maxWord), ...text('kind', kind, maxWord), ...text('group', group, maxWord) },
+    ...text('name', name, maxWord),
+    ...text('kind', kind, maxWord),
+    ...text('group', group, maxWord),
     ...(list.length > 0 ? { causes: list } : {}),
   };
 }
@@ -70,7 +71,6 @@ function parsed(data: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(data).toString());
   } catch {
-    // What is no JSON says nothing.
     return undefined;
   }
 }

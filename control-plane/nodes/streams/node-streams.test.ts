@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Lease, Node } from '../../shared/generated/types.ts';
-import type { Informers } from '../../shared/informer.ts';
-import { silentLog } from '../../shared/log.ts';
-import type { NodeReport, PeerAddress, PeerTransport } from '../../shared/peers.ts';
-import { seededRandom } from '../../shared/random.ts';
-import type { StreamRequest, UsageReport } from '../../shared/session.ts';
-import { VirtualClock } from '../../shared/virtual-clock.ts';
-import { connectionPair } from '../../test/support/node-session.ts';
-import { clusterUsage } from './cluster-usage.ts';
+import type { Lease, Node } from '../../../shared/generated/types.ts';
+import type { Informers } from '../../../shared/informer.ts';
+import { silentLog } from '../../../shared/log.ts';
+import type { NodeReport, PeerAddress, PeerTransport } from '../../../shared/peers.ts';
+import { seededRandom } from '../../../shared/random.ts';
+import type { StreamRequest, UsageReport } from '../../../shared/session.ts';
+import { VirtualClock } from '../../../shared/virtual-clock.ts';
+import { connectionPair } from '../../../test/support/node-session.ts';
+import { clusterUsage } from '../reports/cluster-usage.ts';
 import { NodeStreams } from './node-streams.ts';
 import type { Tunnel } from './tunnels.ts';
 

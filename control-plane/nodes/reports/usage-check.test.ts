@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatTime } from '../../shared/clock.ts';
-import type { Pod } from '../../shared/generated/types.ts';
-import { formatGoDuration } from '../../shared/go-duration.ts';
-import { quantityOf } from '../../shared/quantity.ts';
-import type { UsageReport } from '../../shared/session.ts';
+import { formatTime } from '../../../shared/clock.ts';
+import type { Pod } from '../../../shared/generated/types.ts';
+import { formatGoDuration } from '../../../shared/go-duration.ts';
+import { quantityOf } from '../../../shared/quantity.ts';
+import type { UsageReport } from '../../../shared/session.ts';
 import { boundedUsage, checkedUsage } from './usage-check.ts';
 
 const now = 1_764_000_000_000;
