@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod, ResourceQuota } from '../generated/types.ts';
 import { kindNamed } from '../kinds/index.ts';
-import { chargeQuota } from './charge.ts';
+import { checkQuota } from './check.ts';
 import { podUsage } from './pod-usage.ts';
 import { inScope } from './scopes.ts';
 
@@ -66,12 +66,12 @@ describe('scopes', () => {
 
 describe('a charge', () => {
   const charge = (hard: Record<string, string>, used: Record<string, string>, object: Pod) =>
-    chargeQuota(quota(hard, used), pods, object, undefined, 0);
+    checkQuota(quota(hard, used), pods, object, undefined, 0);
 
   it('adds what the pod takes', () => {
     const one = pod({ containers: [container('a', { cpu: '250m' })] });
     expect(charge({ pods: '2', 'requests.cpu': '1' }, { pods: '1', 'requests.cpu': '750m' }, one)).toEqual({
-      type: 'charged',
+      type: 'allowed',
       used: { pods: '2', 'requests.cpu': '1' },
     });
   });
@@ -102,7 +102,7 @@ describe('a charge', () => {
   });
 
   it('does not ask for what the quota does not count', () => {
-    expect(charge({ services: '0', 'count/deployments.apps': '0' }, {}, pod({}))).toEqual({ type: 'free' });
+    expect(charge({ services: '0', 'count/deployments.apps': '0' }, {}, pod({}))).toEqual({ type: 'unmatched' });
   });
 });
 

@@ -25,8 +25,8 @@ export type Settled = TxnResult | { readonly error: unknown };
 const maxTries = 200;
 
 /**
- * Stores transactions as one, with all that plugins contribute: each is decided on what the ones before it leave. One whose own guards
- * do not hold, or that a plugin refuses, is settled by itself, and the others are tried again. A refusal counts only on states read
+ * Stores transactions as one, with all that plugins contribute; each contribution builds on those before it. A transaction whose own
+ * guards do not hold, or that a plugin refuses, is settled alone, and the others are tried again. A refusal counts only on states read
  * from the store. `shared`: what is known of the keys that they all write. The result at i belongs to the transaction at i.
  */
 export async function commitBatch(

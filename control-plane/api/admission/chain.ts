@@ -32,7 +32,7 @@ export interface AdmittedWrite extends Omit<PendingTxn, 'contribute' | 'signal'>
   readonly old: KubeObject | undefined;
 }
 
-/** The plugins that one sort of request is admitted by. */
+/** The plugins for one sort of request. */
 interface Admitting {
   readonly mutating: readonly AdmissionPlugin[];
   readonly validating: readonly AdmissionPlugin[];
@@ -71,8 +71,8 @@ export class AdmissionChain {
   }
 
   /**
-   * Stores a transaction with what plugins contribute. It fails only by its own guards: contributions are made again until theirs hold.
-   * A dry run writes no contribution. Throws what plugins refuse.
+   * Stores a transaction with what plugins contribute. Its own guards alone make it fail: contributions are made again until their guards
+   * hold. A dry run writes no contribution. Throws what plugins refuse.
    */
   commit({ request, txn, observed, object, old }: AdmittedWrite): Promise<TxnResult> {
     const { contributing } = this.#admittingOf(request);

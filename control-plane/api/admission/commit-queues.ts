@@ -26,9 +26,9 @@ interface Queue {
 }
 
 /**
- * Commits the transactions that all write one key, as a namespace's quota, one batch after another: at the same time they would lose
- * the race for the key to each other. Those that come while a batch is under way go into the next one. Guards, not queues, keep what
- * is stored correct: other processes have queues of their own.
+ * Commits transactions that all write one key, such as a namespace's quota, one batch after another: concurrent ones would refuse each
+ * other. Transactions that come while a batch is under way go into the next one. Correctness rests on guards, not on queues: other
+ * servers write the same keys.
  */
 export class CommitQueues {
   readonly #deps: BatchDeps;

@@ -8,13 +8,13 @@ import type { Authorizer, Identity } from '../../auth/identity.ts';
 import { forbidden } from '../../requests/refusals.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../plugin.ts';
 
-/** The signer of certificates that clients show to the API server. */
+/** The signer of certificates that clients authenticate to the API server with. */
 const clientSigner = 'kubernetes.io/kube-apiserver-client';
 
 /**
- * Requests for certificates: they say who asked, they are signed by the key that they are for, nobody becomes a master, or a server,
- * by one, and only who may deal with their signer approves and signs (Kubernetes' CertificateApproval, CertificateSigning and
- * CertificateSubjectRestriction).
+ * Certificate signing requests (Kubernetes' CertificateApproval, CertificateSigning and CertificateSubjectRestriction): the spec names
+ * the requestor, the request is signed by its own key, no client certificate has a reserved group, and only users with rights on the
+ * signer approve and sign.
  */
 export function certificates(authorizer: Authorizer): AdmissionPlugin {
   const allowed = (identity: Identity, verb: string, signer: string): boolean => {
@@ -52,7 +52,7 @@ export function certificates(authorizer: Authorizer): AdmissionPlugin {
   };
 }
 
-/** Whatever the client says about it. */
+/** Replaces what the client sent. */
 function setRequestor(spec: CertificateSigningRequest['spec'], { user, uid, groups: of, extra }: Identity): void {
   spec.username = user;
   spec.groups = [...of];

@@ -3,7 +3,7 @@ import { classAnnotation, isDefaultIngressClass } from '../../../../shared/kinds
 import { forbidden } from '../../requests/refusals.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 
-/** An Ingress that names no class is of the default one (Kubernetes' DefaultIngressClass). */
+/** Gives an Ingress without a class the default one (Kubernetes' DefaultIngressClass). */
 export const defaultIngressClass: AdmissionPlugin = {
   name: 'DefaultIngressClass',
   rules: [{ verbs: ['create'], kinds: ['Ingress'] }],

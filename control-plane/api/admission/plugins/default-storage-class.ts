@@ -3,7 +3,7 @@ import { isDefaultClass } from '../../../../shared/kinds/storage/storage-class.t
 import type { KubeObject } from '../../../../shared/object.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 
-/** A claim that says nothing of a class is of the default one, of several the newest (Kubernetes' DefaultStorageClass). */
+/** Gives a claim without a class the default one, the newest if there are several (Kubernetes' DefaultStorageClass). */
 export const defaultStorageClass: AdmissionPlugin = {
   name: 'DefaultStorageClass',
   rules: [{ verbs: ['create'], kinds: ['PersistentVolumeClaim'] }],
@@ -15,7 +15,7 @@ export const defaultStorageClass: AdmissionPlugin = {
   },
 };
 
-/** How a claim's class was said before there was a field for it. */
+/** The class of a claim, before there was a field for it. */
 const oldClassAnnotation = 'volume.beta.kubernetes.io/storage-class';
 
 /** The newest first; of equal age by name. */

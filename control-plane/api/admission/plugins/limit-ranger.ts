@@ -12,10 +12,10 @@ import { maxValues, tooManyInObject } from '../../../../shared/schema/values.ts'
 import { forbidden } from '../../requests/refusals.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 
-/** Says on a pod what was filled in. */
+/** Lists on a pod the defaults that were set. */
 const annotation = 'kubernetes.io/limit-ranger';
 
-/** What a namespace lets single containers, pods and claims ask for, and what containers get that ask for nothing (Kubernetes' LimitRanger). */
+/** Bounds the resources of each container, pod and claim, and sets defaults of containers (Kubernetes' LimitRanger). */
 export const limitRanger: AdmissionPlugin = {
   name: 'LimitRanger',
   rules: [
@@ -48,7 +48,7 @@ function fillIn({ spec }: LimitRange, pod: Pod): void {
     Object.assign(requests, item.defaultRequest);
     Object.assign(limits, item.default);
   }
-  // Both are as long as they are allowed to be, each by itself.
+  // The pod and the ranges are bounded each, but their product is not.
   const filled = Object.keys(requests).length + Object.keys(limits).length;
   if (filled * (pod.spec.containers.length + (pod.spec.initContainers?.length ?? 0)) > maxValues)
     throw tooManyInObject();
@@ -63,7 +63,7 @@ function fillIn({ spec }: LimitRange, pod: Pod): void {
   pod.metadata.annotations = { ...pod.metadata.annotations, [annotation]: text };
 }
 
-/** What was filled in, in words. */
+/** Returns what was set, as text. */
 function fillContainer(container: Container, noun: string, requests: Amounts, limits: Amounts): string[] {
   const resources = container.resources ?? {};
   const had = { requests: resources.requests ?? {}, limits: resources.limits ?? {} };

@@ -10,13 +10,13 @@ import type { AdmissionPlugin } from '../plugin.ts';
 
 export interface NamespaceContentsDeps {
   readonly random: Random;
-  /** PEM. Absent: nobody is told of it. */
+  /** PEM. Absent: it is not published. */
   readonly rootCertificate?: string | undefined;
 }
 
 /**
- * A namespace is made together with its default account and the CA's certificate, in one transaction: a pod may be made in it at once.
- * The controllers see to it that they stay.
+ * Creates a namespace together with its default service account and the CA's certificate, in one transaction, so that pods can be
+ * created in it at once. Controllers restore both when they are deleted.
  */
 export function namespaceContents({ random, rootCertificate }: NamespaceContentsDeps): AdmissionPlugin {
   return {
@@ -30,8 +30,8 @@ export function namespaceContents({ random, rootCertificate }: NamespaceContents
         if (states.get(kind, name, namespace)) return;
         const key = states.key(kind, name, namespace);
         const { metadata, ...body } = draft;
-        const born = { ...metadata, uid: uuid(random), creationTimestamp: formatTime(now) };
-        const object = { apiVersion: apiVersionOf(kindNamed(kind)), kind, metadata: born, ...body };
+        const created = { ...metadata, uid: uuid(random), creationTimestamp: formatTime(now) };
+        const object = { apiVersion: apiVersionOf(kindNamed(kind)), kind, metadata: created, ...body };
         guards.push({ key, revision: 0 });
         writes.push({ type: 'put', key, value: encodeObject(object as KubeObject) });
       };

@@ -2,7 +2,7 @@ import { nodeLeaseNamespace } from '../../../../shared/well-known.ts';
 import { forbidden } from '../../requests/refusals.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 
-/** Namespaces that may not be deleted: those of Kubernetes' NamespaceLifecycle, and the one that nodes live by. */
+/** Namespaces that may not be deleted: those of Kubernetes' NamespaceLifecycle, and that of the nodes' leases. */
 const immortal: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public', nodeLeaseNamespace]);
 
 /** Refuses to delete the namespaces that the cluster needs. (A create checks by itself that its namespace is not being deleted.) */

@@ -8,12 +8,12 @@ import { encodeObject } from '../../requests/codec.ts';
 import { forbidden } from '../../requests/refusals.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 
-/** Evictions that were granted and that the disruption controller has not seen yet. */
+/** Evictions that were granted and that the disruption controller has not observed yet. */
 const maxDisruptedPods = 2000;
 
 /**
- * An eviction takes from its pod's disruption budget, in the transaction that deletes the pod: no two evictions, by whichever servers,
- * take the last that a budget allows (Kubernetes, "Disruptions"). Giving back is the disruption controller's.
+ * Counts an eviction against the pod's disruption budget, in the transaction that deletes the pod, so that no two evictions, on any
+ * servers, both take the last disruption allowed (Kubernetes, "Disruptions"). The disruption controller raises the count again.
  */
 export const podDisruptionBudget: AdmissionPlugin = {
   name: 'PodDisruptionBudget',
@@ -23,7 +23,7 @@ export const podDisruptionBudget: AdmissionPlugin = {
   },
   contribute({ namespace, now }, _object, old, states) {
     const pod = old as Pod;
-    // What does not run is missed by nobody.
+    // A pod that does not run counts for no budget.
     if (isPodTerminal(pod) || pod.status?.phase === 'Pending' || pod.metadata.deletionTimestamp) return undefined;
     const [state, another] = states
       .list('PodDisruptionBudget', namespace)
@@ -45,7 +45,7 @@ export const podDisruptionBudget: AdmissionPlugin = {
   },
 };
 
-/** Whether the pod is not among those that the budget keeps: it runs, but is not healthy. */
+/** Whether the eviction needs no disruption: the pod runs, but is not healthy. */
 function isFree({ spec, status }: PodDisruptionBudget, pod: Pod): boolean {
   if (isPodReady(pod)) return false;
   if (spec.unhealthyPodEvictionPolicy === 'AlwaysAllow') return true;
@@ -78,8 +78,8 @@ function withDisruption(budget: PodDisruptionBudget, pod: Pod, now: number): Pod
   }
   const left = disruptionsAllowed - 1;
   const disruptedPods = { ...status.disruptedPods, [pod.metadata.name]: formatTime(now) };
-  const told = left > 0 ? conditions : disruptionAllowed(conditions, 0, generation, now);
-  return { ...budget, status: { ...status, disruptionsAllowed: left, disruptedPods, conditions: told } };
+  const next = left > 0 ? conditions : disruptionAllowed(conditions, 0, generation, now);
+  return { ...budget, status: { ...status, disruptionsAllowed: left, disruptedPods, conditions: next } };
 }
 
 function tooMany(message: string, retryAfterSeconds: number): ApiError {

@@ -12,8 +12,8 @@ import { forbidden } from '../../requests/refusals.ts';
 import type { AdmissionPlugin, Reader } from '../plugin.ts';
 
 /**
- * A pod that is given more takes it from its node, like a binding: the transaction compares the node's guard with the one that belongs to
- * the pods that were counted, and bumps it. What does not fit is refused, so that no room of a node is promised twice.
+ * A pod whose requests grow takes resources of its node, as a binding does: the transaction compares the node's guard with the revision
+ * at which the node's pods were counted, and writes it. A request that does not fit is refused, so that no node is overcommitted.
  */
 export const podResize: AdmissionPlugin = {
   name: 'PodResize',
@@ -25,12 +25,12 @@ export const podResize: AdmissionPlugin = {
     const added = podRequests(pod.spec);
     addResources(added, podRequests(before.spec), -1);
     if (!nodeName || isPodTerminal(before) || !takesMore(added)) return undefined;
-    // Guard and pods from the cache, as of one revision: a guard that is known to be newer would vouch for pods that are not counted.
+    // The guard comes from the cache like the pods: a newer guard would include pods that are not counted.
     const guard = reader.get('NodeGuard', nodeName);
     const node = reader.get('Node', nodeName);
     const key = states.key('NodeGuard', nodeName);
     const revision = Number(guard?.metadata.resourceVersion ?? 0);
-    // No such node is known, so nothing can be counted: none must have come. A guard of a node that is gone may have been left behind.
+    // The cache shows no such node, or only the guard of a deleted one: the transaction checks that none was created.
     if (!guard || !node) return { guards: [{ key, revision }], writes: [] };
     const used = usedOn(nodeName, before.metadata.uid, reader);
     const fault = shortage(resourcesOf(node.status?.allocatable), used, wanted, added);
@@ -45,7 +45,7 @@ function takesMore(added: Resources): boolean {
   return added.cpuMillis > 0 || added.memoryBytes > 0;
 }
 
-/** What the node's other pods ask for. */
+/** The requests of the node's other pods. */
 function usedOn(node: string, but: string, reader: Reader): Resources {
   const used = noResources();
   for (const pod of reader.list('Pod')) {
@@ -55,7 +55,7 @@ function usedOn(node: string, but: string, reader: Reader): Resources {
   return used;
 }
 
-/** In the kubelet's words; only what the pod is to get more of is looked at. */
+/** In the kubelet's words. Only resources whose request grows are checked. */
 function shortage(capacity: Resources, used: Resources, wanted: Resources, added: Resources): string | undefined {
   for (const name of ['cpu', 'memory'] as const) {
     const of = amounts[name];

@@ -4,7 +4,7 @@ import type { KubeObject } from '../../../../shared/object.ts';
 import { forbidden } from '../../requests/refusals.ts';
 import type { AdmissionPlugin, AdmissionRequest, Reader } from '../plugin.ts';
 
-/** From the name of a priority class to the number that the scheduler goes by; one default class at most (Kubernetes' Priority). */
+/** Sets a pod's priority by its priority class, and allows one default class (Kubernetes' Priority). */
 export const priority: AdmissionPlugin = {
   name: 'Priority',
   rules: [

@@ -8,8 +8,8 @@ import { forbidden } from '../../requests/refusals.ts';
 import type { AdmissionPlugin, Reader } from '../plugin.ts';
 
 /**
- * Nobody gives rights that he does not have. What somebody has is read from the roles and bindings themselves, not from the authorizer's
- * index: these writes are few.
+ * A user grants only rights that the user has. These are read from the roles and bindings themselves, not from the authorizer's index:
+ * such writes are few.
  */
 export const rbacEscalation: AdmissionPlugin = {
   name: 'RBACEscalation',

@@ -1,5 +1,5 @@
 import type { ResourceQuota } from '../../../../shared/generated/types.ts';
-import { chargeQuota, concerns } from '../../../../shared/quota/charge.ts';
+import { checkQuota, covers } from '../../../../shared/quota/check.ts';
 import { uncounted } from '../../../../shared/quota/usage.ts';
 import type { Guard, Write } from '../../../store/store.ts';
 import { encodeObject } from '../../requests/codec.ts';
@@ -7,9 +7,9 @@ import { forbidden } from '../../requests/refusals.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 
 /**
- * What all objects of a namespace may take together (Kubernetes' ResourceQuota). The quotas' usage is written in the object's own
- * transaction, on the very version that allowed it: two creates never both take the last place, whichever servers they come by.
- * Giving back is the quota controller's.
+ * Limits what all objects of a namespace take together (Kubernetes' ResourceQuota). The new usage is written in the object's own
+ * transaction, on the version of the quota that allowed it, so that no two creates, on any servers, both take the last of it. The
+ * quota controller lowers the usage when objects are deleted.
  */
 export const resourceQuota: AdmissionPlugin = {
   name: 'ResourceQuota',
@@ -20,7 +20,7 @@ export const resourceQuota: AdmissionPlugin = {
   ],
   queue({ entry, namespace }, reader) {
     if (!namespace || reader.count('ResourceQuota', namespace) === 0) return undefined;
-    return reader.list('ResourceQuota', namespace).some((quota) => concerns(quota, entry)) ? namespace : undefined;
+    return reader.list('ResourceQuota', namespace).some((quota) => covers(quota, entry)) ? namespace : undefined;
   },
   contribute({ entry, name, namespace, now }, object, old, states) {
     if (!namespace || uncounted.has(entry.kind)) return undefined;
@@ -30,9 +30,9 @@ export const resourceQuota: AdmissionPlugin = {
     const writes: Write[] = [];
     for (const state of quotas) {
       const quota = state.object as ResourceQuota;
-      const verdict = chargeQuota(quota, entry, object, old, now);
+      const verdict = checkQuota(quota, entry, object, old, now);
       if (verdict.type === 'refused') throw forbidden(entry, name, verdict.why);
-      if (verdict.type === 'free') continue;
+      if (verdict.type === 'unmatched') continue;
       const key = states.key('ResourceQuota', quota.metadata.name, namespace);
       const next: ResourceQuota = { ...quota, status: { ...quota.status, used: { ...verdict.used } } };
       guards.push({ key, revision: state.revision });

@@ -3,7 +3,7 @@ import type { Pod, RuntimeClass, Toleration } from '../../../../shared/generated
 import { forbidden } from '../../requests/refusals.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 
-/** What a pod's runtime class adds to it: what the runtime itself takes, and where it may run (Kubernetes' RuntimeClass). */
+/** Adds the overhead and the scheduling constraints of a pod's runtime class (Kubernetes' RuntimeClass). */
 export const runtimeClass: AdmissionPlugin = {
   name: 'RuntimeClass',
   rules: [{ verbs: ['create'], kinds: ['Pod'] }],
@@ -17,7 +17,7 @@ export const runtimeClass: AdmissionPlugin = {
   },
 };
 
-/** Changes the pod; returns why it can't. */
+/** Changes the pod. Returns a conflict, if any. */
 function fillIn({ spec }: Pod, found: RuntimeClass | undefined): string | undefined {
   const overhead = found?.overhead?.podFixed;
   if (!overhead) {
@@ -30,19 +30,19 @@ function fillIn({ spec }: Pod, found: RuntimeClass | undefined): string | undefi
   }
   const { nodeSelector = {}, tolerations = [] } = found?.scheduling ?? {};
   for (const [key, value] of Object.entries(nodeSelector)) {
-    const own = spec.nodeSelector?.[key];
-    if (own !== undefined && own !== value) {
-      return `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`;
+    const selected = spec.nodeSelector?.[key];
+    if (selected !== undefined && selected !== value) {
+      return `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${selected}`;
     }
   }
   if (Object.keys(nodeSelector).length > 0) spec.nodeSelector = { ...spec.nodeSelector, ...nodeSelector };
-  const own = new Set(spec.tolerations?.map(tolerationKey));
-  const added = tolerations.filter((one) => !own.has(tolerationKey(one)));
+  const present = new Set(spec.tolerations?.map(tolerationKey));
+  const added = tolerations.filter((one) => !present.has(tolerationKey(one)));
   if (added.length > 0) spec.tolerations = [...(spec.tolerations ?? []), ...added];
   return undefined;
 }
 
-/** Equal for tolerations that say the same. */
+/** The same for equal tolerations. */
 function tolerationKey({ key, operator, value, effect, tolerationSeconds }: Toleration): string {
   return JSON.stringify([key, operator, value, effect, tolerationSeconds]);
 }

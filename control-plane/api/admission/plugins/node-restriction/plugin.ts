@@ -13,9 +13,9 @@ import { nodeReportFault, podReportFault } from './reports.ts';
 const kinds = ['Pod', 'Node', 'PersistentVolumeClaim', 'Lease', 'CSINode'];
 
 /**
- * What a node may write (Kubernetes' NodeRestriction): its own Node without its taints, owners and most labels of the cluster's, copies of
- * pods that it runs by itself, the status of its pods, and their end. The same over REST, gRPC and the node's session. Beyond Kubernetes:
- * pod ranges are the control plane's to give, and a node may not hold back the deletion of its own Node by a finalizer.
+ * Restricts what a node writes (Kubernetes' NodeRestriction): its own Node, without taints, owners and most cluster labels; mirror pods;
+ * the status and the deletion of its pods. The same over REST, gRPC and the node's session. Beyond Kubernetes, a node may set neither
+ * its pod ranges nor a finalizer on its Node.
  */
 export const nodeRestriction: AdmissionPlugin = {
   name: 'NodeRestriction',
@@ -24,12 +24,12 @@ export const nodeRestriction: AdmissionPlugin = {
     { verbs: ['update'], kinds: ['Pod', 'Node', 'PersistentVolumeClaim'], subresources: ['status'] },
     { verbs: ['create'], kinds: ['Pod'], subresources: ['eviction'] },
   ],
-  /** A node copies its pods as soon as its Node is there. */
+  /** A node creates mirror pods as soon as it has created its Node. */
   reads(request) {
     const node = request.entry.kind === 'Pod' ? restricted(request) : undefined;
     return node === undefined ? [] : [{ kind: 'Node', name: node }];
   },
-  // Before a service account is filled in, which no pod of a node may name.
+  // Runs before ServiceAccount sets the account, which no mirror pod may name.
   mutate(request, object, _old, reader) {
     const node = restricted(request);
     if (node !== undefined) refuse(request, faultOfCreate(request, node, object, reader));
@@ -162,8 +162,8 @@ function nodeFault(node: string, name: string, next: Node | undefined, old: Node
 }
 
 /**
- * What only others say of a node. Owners: a node could have itself garbage-collected and come back without its taints (CVE-2025-5187).
- * Ranges: it could draw the traffic of others to itself.
+ * Fields that only the control plane sets. By owner references a node could have its Node garbage-collected and register again without
+ * taints (CVE-2025-5187); by pod ranges it could attract the traffic of other nodes.
  */
 function controlPlaneFault(node: string, next: Node, old: Node | undefined): string | undefined {
   const { configSource } = next.spec ?? {};

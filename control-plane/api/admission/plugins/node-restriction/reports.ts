@@ -2,7 +2,7 @@ import type { Node, Pod } from '../../../../../shared/generated/types.ts';
 import { contains, parseCidr, parseIpv4 } from '../../../../../shared/net/ipv4.ts';
 import type { Reader } from '../../plugin.ts';
 
-// What a node may report, beyond Kubernetes: in bounded size, and of addresses only its own. Faults as the end of a sentence.
+// Limits of what a node reports, beyond Kubernetes: bounded sizes, and no addresses of others. Faults are the end of a sentence.
 
 /** Characters of JSON: of a node's object, of a pod's status, and more of that for each container. */
 const maxNode = 256 * 1024;
@@ -38,8 +38,8 @@ export function podReportFault(node: string, { spec, status }: Pod, old: Pod, re
 }
 
 /**
- * An address that is new and not the node's to report: of a pod, one that is neither of the node's range nor, on the node's network, its own;
- * of the node, one that its Node does not have. A node that is not registered yet has neither.
+ * A new address that the node may not report. A pod's must be in the node's range or, on the host network, be the node's; a host address
+ * must be one of the Node's. Without a Node, or without ranges and addresses in it, every address is accepted.
  */
 function foreignAddress({ spec, status }: Pod, old: Pod, node: Node | undefined): string | undefined {
   if (!node) return undefined;

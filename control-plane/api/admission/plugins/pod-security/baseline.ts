@@ -2,7 +2,7 @@ import type { PodSecurityContext, SecurityContext, Volume } from '../../../../..
 import { type Check, containersOf, type Subject, type Violation } from './check.ts';
 import { distinct, named, plural, quoted } from './words.ts';
 
-/** The level `baseline`: no known way to more privileges. Sorted by id, which is the order of the messages. */
+/** The level `baseline`: prevents known privilege escalations. Sorted by id, which is the order of the messages. */
 export const baselineChecks: readonly Check[] = [
   { id: 'appArmorProfile', since: 0, find: appArmorProfile },
   { id: 'capabilities_baseline', since: 0, find: capabilities },
@@ -23,11 +23,22 @@ const seccompPodAnnotation = 'seccomp.security.alpha.kubernetes.io/pod';
 const seccompContainerAnnotation = 'container.seccomp.security.alpha.kubernetes.io/';
 
 const defaultCapabilities: ReadonlySet<string> = new Set([
-  ...['AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE'],
-  ...['SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT'],
+  'AUDIT_WRITE',
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'MKNOD',
+  'NET_BIND_SERVICE',
+  'SETFCAP',
+  'SETGID',
+  'SETPCAP',
+  'SETUID',
+  'SYS_CHROOT',
 ]);
 
-/** Kernel parameters that concern the pod alone, and the minor version that allowed each. */
+/** Kernel parameters of the pod alone, and the minor version that allowed each. */
 const safeSysctls: ReadonlyMap<string, number> = new Map([
   ['kernel.shm_rmid_forced', 0],
   ['net.ipv4.ip_local_port_range', 0],
@@ -45,20 +56,20 @@ const safeSysctls: ReadonlyMap<string, number> = new Map([
 
 type Context = PodSecurityContext | SecurityContext;
 
-/** Asks the pod's context and every container's. */
+/** The security contexts, of the pod and its containers, that are bad, as text. */
 export function settersOf({ spec }: Subject, isBad: (context: Context) => boolean): string[] {
-  const who: string[] = [];
-  if (spec.securityContext && isBad(spec.securityContext)) who.push('pod');
+  const setters: string[] = [];
+  if (spec.securityContext && isBad(spec.securityContext)) setters.push('pod');
   const containers = containersOf(spec)
     .filter(({ securityContext }) => securityContext && isBad(securityContext))
     .map(({ name }) => name);
-  if (containers.length > 0) who.push(named('container', containers));
-  return who;
+  if (containers.length > 0) setters.push(named('container', containers));
+  return setters;
 }
 
 function appArmorProfile(subject: Subject): Violation | undefined {
   const values = new Set<string>();
-  const who = settersOf(subject, ({ appArmorProfile: profile }) => {
+  const setters = settersOf(subject, ({ appArmorProfile: profile }) => {
     if (!profile || profile.type === 'RuntimeDefault' || profile.type === 'Localhost') return false;
     values.add(profile.type);
     return true;
@@ -68,11 +79,11 @@ function appArmorProfile(subject: Subject): Violation | undefined {
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
     .sort();
   const bad = [...distinct(values), ...annotations];
-  if (annotations.length > 0) who.push(plural('annotation', annotations.length));
-  if (who.length === 0) return undefined;
+  if (annotations.length > 0) setters.push(plural('annotation', annotations.length));
+  if (setters.length === 0) return undefined;
   return {
     reason: plural('forbidden AppArmor profile', bad.length),
-    detail: `${who.join(' and ')} must not set AppArmor profile type to ${quoted(bad)}`,
+    detail: `${setters.join(' and ')} must not set AppArmor profile type to ${quoted(bad)}`,
   };
 }
 
@@ -88,8 +99,8 @@ function capabilities({ spec }: Subject): Violation | undefined {
     return added.length > 0;
   });
   if (containers.length === 0) return undefined;
-  const who = named('container', namesOf(containers));
-  const detail = `${who} must not include ${quoted(distinct(bad))} in securityContext.capabilities.add`;
+  const setters = named('container', namesOf(containers));
+  const detail = `${setters} must not include ${quoted(distinct(bad))} in securityContext.capabilities.add`;
   return { reason: 'non-default capabilities', detail };
 }
 
@@ -133,10 +144,10 @@ function procMount({ spec }: Subject): Violation | undefined {
     return true;
   });
   if (containers.length === 0) return undefined;
-  const who = named('container', namesOf(containers));
+  const setters = named('container', namesOf(containers));
   return {
     reason: 'procMount',
-    detail: `${who} must not set securityContext.procMount to ${quoted(distinct(values))}`,
+    detail: `${setters} must not set securityContext.procMount to ${quoted(distinct(values))}`,
   };
 }
 
@@ -146,7 +157,7 @@ function seLinuxOptions(subject: Subject, minor: number): Violation | undefined 
   const types = new Set<string>();
   let setsUser = false;
   let setsRole = false;
-  const who = settersOf(subject, ({ seLinuxOptions: options }) => {
+  const setters = settersOf(subject, ({ seLinuxOptions: options }) => {
     if (!options) return false;
     const { type = '', user, role } = options;
     const badType = !allowed.includes(type);
@@ -155,11 +166,11 @@ function seLinuxOptions(subject: Subject, minor: number): Violation | undefined 
     if (role) setsRole = true;
     return badType || Boolean(user) || Boolean(role);
   });
-  if (who.length === 0) return undefined;
+  if (setters.length === 0) return undefined;
   const what = types.size > 0 ? [named('type', distinct(types))] : [];
   if (setsUser) what.push('user may not be set');
   if (setsRole) what.push('role may not be set');
-  const detail = `${who.join(' and ')} set forbidden securityContext.seLinuxOptions: ${what.join('; ')}`;
+  const detail = `${setters.join(' and ')} set forbidden securityContext.seLinuxOptions: ${what.join('; ')}`;
   return { reason: 'seLinuxOptions', detail };
 }
 
@@ -185,13 +196,13 @@ export function isSafeSeccomp(type: string): boolean {
 
 export function seccompProfile(subject: Subject): Violation | undefined {
   const values = new Set<string>();
-  const who = settersOf(subject, ({ seccompProfile: profile }) => {
+  const setters = settersOf(subject, ({ seccompProfile: profile }) => {
     if (!profile || isSafeSeccomp(profile.type)) return false;
     values.add(profile.type);
     return true;
   });
-  if (who.length === 0) return undefined;
-  const detail = `${who.join(' and ')} must not set securityContext.seccompProfile.type to ${quoted(distinct(values))}`;
+  if (setters.length === 0) return undefined;
+  const detail = `${setters.join(' and ')} must not set securityContext.seccompProfile.type to ${quoted(distinct(values))}`;
   return { reason: 'seccompProfile', detail };
 }
 
@@ -203,12 +214,12 @@ function sysctls({ spec }: Subject, minor: number): Violation | undefined {
 }
 
 function windowsHostProcess(subject: Subject): Violation | undefined {
-  const who = settersOf(subject, (context) => {
+  const setters = settersOf(subject, (context) => {
     const { windowsOptions } = context as { windowsOptions?: { hostProcess?: boolean } };
     return windowsOptions?.hostProcess === true;
   });
-  if (who.length === 0) return undefined;
-  const detail = `${who.join(' and ')} must not set securityContext.windowsOptions.hostProcess=true`;
+  if (setters.length === 0) return undefined;
+  const detail = `${setters.join(' and ')} must not set securityContext.windowsOptions.hostProcess=true`;
   return { reason: 'hostProcess', detail };
 }
 

@@ -1,6 +1,6 @@
 import type { Container, ObjectMeta, PodSpec, SecurityContext } from '../../../../../shared/generated/types.ts';
 
-/** Why a pod does not meet a check: the rule in few words, and who breaks it. */
+/** Why a pod does not meet a check: the rule in short, and the containers or fields that violate it. */
 export interface Violation {
   readonly reason: string;
   readonly detail: string;

@@ -3,7 +3,7 @@ import type { Check, Subject, Violation } from './check.ts';
 import type { LevelVersion } from './policy.ts';
 import { restrictedChecks } from './restricted.ts';
 
-/** The version whose rules are the newest here; a later one means the same. */
+/** The newest minor version with rules of its own; later ones have the same. */
 const newest = 32;
 
 /** All checks of the level that the pod does not meet, in Kubernetes' order. */

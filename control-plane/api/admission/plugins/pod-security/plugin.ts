@@ -7,12 +7,12 @@ import type { Subject } from './check.ts';
 import { formatDetails, formatReasons, violationsOf } from './evaluate.ts';
 import { compareLevels, formatLevelVersion, type LevelVersion, type Policy, policyOf, prefix } from './policy.ts';
 
-/** Pods of a namespace that a new level is tried on. */
+/** The most pods of a namespace that a new level is tried on. */
 const maxPodsToCheck = 3000;
 
 const podRules = { verbs: ['create', 'update'], kinds: ['Pod'] } as const;
 
-/** The kinds whose pods come from a template, and the way to it. */
+/** The kinds with a pod template, and the path to it. */
 const templates: Readonly<Record<string, readonly string[]>> = {
   PodTemplate: ['template'],
   ReplicationController: ['spec', 'template'],
@@ -25,8 +25,8 @@ const templates: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Pod Security admission (Kubernetes, "Pod Security Admission"): what a namespace's labels enforce is asked of every pod as of the very
- * namespace that it is stored in; `warn` is said, and `audit` written, of pods and of what makes pods.
+ * Pod Security admission (Kubernetes, "Pod Security Admission"): every pod is checked against the level that its namespace enforces at
+ * the revision that the pod is stored with. Pods and their templates are checked against the `warn` and `audit` levels.
  */
 export const podSecurity: AdmissionPlugin = {
   name: 'PodSecurity',
@@ -34,17 +34,17 @@ export const podSecurity: AdmissionPlugin = {
   contribute(request, object, old, states) {
     if (old && !isSignificant(object as Pod, old as Pod)) return undefined;
     const { namespace = '' } = request;
-    const home = states.get('Namespace', namespace);
-    // What is not known (yet) may enforce anything: it is read, as after any refusal.
-    if (!home) throw notFound({ plural: 'namespaces', group: '' }, namespace);
-    checkPod(request, policyOf(home.object.metadata.labels).policy, object as Pod);
+    const state = states.get('Namespace', namespace);
+    // The cache may not show the namespace yet: after a refusal it is read from the store.
+    if (!state) throw notFound({ plural: 'namespaces', group: '' }, namespace);
+    checkPod(request, policyOf(state.object.metadata.labels).policy, object as Pod);
     // A create guards its namespace itself.
     if (!old) return undefined;
-    return { guards: [{ key: states.key('Namespace', namespace), revision: home.revision }], writes: [] };
+    return { guards: [{ key: states.key('Namespace', namespace), revision: state.revision }], writes: [] };
   },
 };
 
-/** Warns whoever writes a template of pods that its namespace would not take, or labels a namespace against its own pods. */
+/** Warns of pod templates whose pods the namespace would refuse, and of a level that the namespace's pods violate. */
 export const podSecurityWarnings: AdmissionPlugin = {
   name: 'PodSecurity warnings',
   rules: [
@@ -65,13 +65,13 @@ function checkPod(request: AdmissionRequest, policy: Policy, pod: Pod): void {
     const why = `violates PodSecurity ${JSON.stringify(formatLevelVersion(policy.enforce))}: ${formatDetails(violations)}`;
     throw forbidden(request.entry, request.name, why);
   }
-  tell(request, policy, pod);
+  report(request, policy, pod);
 }
 
-/** What the policy only warns of goes to the client, what it only audits into the audit log. */
-function tell({ warnings, audit }: AdmissionRequest, policy: Policy, subject: Subject): void {
+/** Adds violations of the `warn` level to the warnings, of the `audit` level to the audit event. */
+function report({ warnings, audit }: AdmissionRequest, policy: Policy, subject: Subject): void {
   const text = wouldViolate(policy.warn, subject);
-  // A try after a lost race says the same again.
+  // A retry finds the same again.
   if (text && !warnings.includes(text)) warnings.push(text);
   const found = audit && wouldViolate(policy.audit, subject);
   if (found) audit.note(`${prefix}audit-violations`, found);
@@ -89,12 +89,12 @@ function warnTemplate(
   old: KubeObject | undefined,
   reader: Reader,
 ): void {
-  const home = request.namespace ? reader.get('Namespace', request.namespace) : undefined;
-  const { policy } = policyOf(home?.metadata.labels);
+  const namespace = request.namespace ? reader.get('Namespace', request.namespace) : undefined;
+  const { policy } = policyOf(namespace?.metadata.labels);
   if (policy.warn.level === 'privileged' && (!request.audit || policy.audit.level === 'privileged')) return;
   const template = templateOf(object);
   if (!template?.spec || (old && template === templateOf(old))) return;
-  tell(request, policy, { metadata: template.metadata ?? {}, spec: template.spec });
+  report(request, policy, { metadata: template.metadata ?? {}, spec: template.spec });
 }
 
 function templateOf(object: KubeObject): PodTemplateSpec | undefined {
@@ -103,7 +103,7 @@ function templateOf(object: KubeObject): PodTemplateSpec | undefined {
   return at as PodTemplateSpec | undefined;
 }
 
-/** Labels that can't be read are refused, unless they were there before; a stricter level is tried on the pods that are there. */
+/** Refuses invalid labels, unless they are unchanged. A stricter level is tried on the pods of the namespace. */
 function checkNamespace(request: AdmissionRequest, next: Namespace, old: Namespace | undefined, reader: Reader): void {
   const { policy, causes } = policyOf(next.metadata.labels);
   const before = policyOf(old?.metadata.labels);
@@ -150,7 +150,7 @@ function firstOf(names: readonly string[]): string {
   return others === 0 ? `${first}` : `${first} (and ${others} other ${others === 1 ? 'pod' : 'pods'})`;
 }
 
-/** Of what may change in a pod, only images, added containers and their profiles are security's business. */
+/** Of what may change in a pod, only images, containers and their profiles matter for security. */
 function isSignificant(next: Pod, old: Pod): boolean {
   return securityOf(next) !== securityOf(old);
 }

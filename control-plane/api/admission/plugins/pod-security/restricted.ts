@@ -13,11 +13,18 @@ export const restrictedChecks: readonly Check[] = [
   { id: 'seccompProfile_restricted', since: 19, overrides: 'seccompProfile_baseline', find: seccompProfile },
 ];
 
-/** From this minor version on, what only Linux knows is not asked of Windows pods. */
+/** From this minor version on, checks of Linux features do not apply to Windows pods. */
 const windowsExempt = 25;
 
 const allowedVolumes: ReadonlySet<string> = new Set([
-  ...['configMap', 'csi', 'downwardAPI', 'emptyDir', 'ephemeral', 'image', 'persistentVolumeClaim', 'projected'],
+  'configMap',
+  'csi',
+  'downwardAPI',
+  'emptyDir',
+  'ephemeral',
+  'image',
+  'persistentVolumeClaim',
+  'projected',
   'secret',
 ]);
 
@@ -73,9 +80,9 @@ function volumes({ spec }: Subject): Violation | undefined {
 
 function runAsNonRoot(subject: Subject): Violation | undefined {
   const reason = 'runAsNonRoot != true';
-  const who = settersOf(subject, (context) => context.runAsNonRoot === false);
-  if (who.length > 0) {
-    return { reason, detail: `${who.join(' and ')} must not set securityContext.runAsNonRoot=false` };
+  const setters = settersOf(subject, (context) => context.runAsNonRoot === false);
+  if (setters.length > 0) {
+    return { reason, detail: `${setters.join(' and ')} must not set securityContext.runAsNonRoot=false` };
   }
   if (subject.spec.securityContext?.runAsNonRoot) return undefined;
   const open = containersOf(subject.spec)
@@ -86,9 +93,9 @@ function runAsNonRoot(subject: Subject): Violation | undefined {
 }
 
 function runAsUser(subject: Subject): Violation | undefined {
-  const who = settersOf(subject, (context) => context.runAsUser === 0);
-  return who.length > 0
-    ? { reason: 'runAsUser=0', detail: `${who.join(' and ')} must not set runAsUser=0` }
+  const setters = settersOf(subject, (context) => context.runAsUser === 0);
+  return setters.length > 0
+    ? { reason: 'runAsUser=0', detail: `${setters.join(' and ')} must not set runAsUser=0` }
     : undefined;
 }
 
@@ -102,9 +109,9 @@ function seccompProfile(subject: Subject, minor: number): Violation | undefined 
     .filter(({ securityContext }) => !securityContext?.seccompProfile)
     .map(({ name }) => name);
   if (open.length === 0) return undefined;
-  const who = `pod or ${named('container', open)}`;
+  const setters = `pod or ${named('container', open)}`;
   return {
     reason: 'seccompProfile',
-    detail: `${who} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`,
+    detail: `${setters} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`,
   };
 }

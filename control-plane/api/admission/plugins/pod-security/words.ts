@@ -1,4 +1,4 @@
-/** How the checks name whom they mean. */
+/** Parts of messages. */
 
 /** `container "a"`, `containers "a", "b"`. */
 export function named(noun: string, names: readonly string[]): string {
@@ -14,7 +14,7 @@ export function quoted(names: readonly string[]): string {
   return names.map((name) => `"${name}"`).join(', ');
 }
 
-/** Each once, sorted. */
+/** Sorted, without duplicates. */
 export function distinct(values: Iterable<string>): string[] {
   return [...new Set(values)].sort();
 }

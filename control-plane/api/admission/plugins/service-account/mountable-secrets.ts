@@ -1,9 +1,9 @@
 import type { Container, Pod, ServiceAccount } from '../../../../../shared/generated/types.ts';
 
-/** An account with this annotation lends its pods no other secrets than those that it names. */
+/** With this annotation, pods of the account may reference only the secrets that the account names. */
 const enforceAnnotation = 'kubernetes.io/enforce-mountable-secrets';
 
-/** Throws what `refused` makes of the first secret that the account does not name. */
+/** Throws `refused(…)` for the first secret that the account does not name. */
 export function checkSecrets(pod: Pod, account: ServiceAccount, refused: (why: string) => Error): void {
   const { name, annotations } = account.metadata;
   if (!isTrue(annotations?.[enforceAnnotation])) return;
@@ -17,14 +17,14 @@ export function checkSecrets(pod: Pod, account: ServiceAccount, refused: (why: s
   for (const { secret } of volumes) {
     check(secret?.secretName, `volume with secret.secretName=${JSON.stringify(secret?.secretName)}`);
   }
-  const checkContainer = (called: string, { name: container, env = [], envFrom = [] }: Container): void => {
+  const checkContainer = (noun: string, { name: container, env = [], envFrom = [] }: Container): void => {
     for (const variable of env) {
       const secret = variable.valueFrom?.secretKeyRef?.name;
-      const what = `${called} ${container} with envVar ${variable.name} referencing secret.secretName=${JSON.stringify(secret)}`;
+      const what = `${noun} ${container} with envVar ${variable.name} referencing secret.secretName=${JSON.stringify(secret)}`;
       check(secret, what);
     }
     for (const { secretRef } of envFrom) {
-      const what = `${called} ${container} with envFrom referencing secret.secretName=${JSON.stringify(secretRef?.name)}`;
+      const what = `${noun} ${container} with envFrom referencing secret.secretName=${JSON.stringify(secretRef?.name)}`;
       check(secretRef?.name, what);
     }
   };

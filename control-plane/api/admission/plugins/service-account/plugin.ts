@@ -8,18 +8,18 @@ import { checkSecrets } from './mountable-secrets.ts';
 
 export interface ServiceAccountDeps {
   readonly random: Random;
-  /** Whether there are tokens to be had. */
+  /** Whether tokens are issued. */
   readonly tokens: boolean;
 }
 
 const volumePrefix = 'kube-api-access-';
-/** Where clients look for the token of the account that they run as. */
+/** Where clients look for the token of their service account. */
 export const tokenMountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
-/** Kubernetes' hour and seven seconds: by them it knows the tokens that pods did not ask for themselves. */
+/** Seconds: an hour and seven, by which Kubernetes recognizes the tokens that this plugin mounts. */
 const tokenLife = 60 * 60 + 7;
 const fileMode = 0o644;
 
-/** As whom a pod's processes speak to the API, and how they prove it (Kubernetes' ServiceAccount). */
+/** Sets a pod's service account, and mounts a token of it (Kubernetes' ServiceAccount). */
 export function serviceAccount({ random, tokens }: ServiceAccountDeps): AdmissionPlugin {
   return {
     name: 'ServiceAccount',
@@ -48,9 +48,9 @@ export function serviceAccount({ random, tokens }: ServiceAccountDeps): Admissio
       const { namespace = '' } = request;
       const account = reader.get('ServiceAccount', spec.serviceAccountName, namespace);
       if (!account) {
-        const home = reader.get('Namespace', namespace);
-        // That there is no such namespace, or will be none, is said before anything that is in it.
-        if (!home || home.metadata.deletionTimestamp) return;
+        const { metadata: found } = reader.get('Namespace', namespace) ?? {};
+        // The create itself refuses a namespace that does not exist or is being deleted.
+        if (!found || found.deletionTimestamp) return;
         throw refused(request, lookUpFault(namespace, spec.serviceAccountName));
       }
       if (tokens && mounts(spec, account)) mountToken(spec, random);
@@ -59,7 +59,7 @@ export function serviceAccount({ random, tokens }: ServiceAccountDeps): Admissio
       }
       checkSecrets(pod, account, (why) => refused(request, why));
     },
-    /** Of a container that is added later: by the very account that there is then, which the cache may not show yet. */
+    /** Checks an ephemeral container against the account at the time, which the cache may not show yet. */
     contribute(request, object, old, states) {
       if (!old) return undefined;
       const pod = object as Pod;
@@ -84,9 +84,9 @@ function lookUpFault(namespace: string, name: string): string {
   return `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`;
 }
 
-/** What the pod says wins over what its account says; who says nothing wants the token. */
-function mounts({ automountServiceAccountToken: own }: Pod['spec'], account: ServiceAccount): boolean {
-  return own ?? account.automountServiceAccountToken ?? true;
+/** The pod's setting wins over the account's; the default is true. */
+function mounts({ automountServiceAccountToken: ofPod }: Pod['spec'], account: ServiceAccount): boolean {
+  return ofPod ?? account.automountServiceAccountToken ?? true;
 }
 
 function mountToken(spec: Pod['spec'], random: Random): void {
