@@ -15,12 +15,12 @@ import { relay } from './relay.ts';
 import { socketWire } from './socket-wire.ts';
 import { acceptWebSocket } from './websocket.ts';
 
-/** A request whose client wants to go on with another protocol than HTTP. */
+/** The connection of a request for an upgrade. */
 export interface Upgrade {
   readonly socket: Socket;
-  /** What came with the request. */
+  /** The bytes that came with the request. */
   readonly head: Buffer;
-  /** Is told what ended the connection once it was no longer HTTP. */
+  /** Called with the error that ended the connection after the upgrade. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -35,12 +35,12 @@ export interface StreamCall {
   readonly upgrade?: Upgrade | undefined;
 }
 
-/** Begins the WebSocket subprotocols by which a WebSocket's messages carry SPDY. */
+/** The prefix of WebSocket subprotocols whose messages carry SPDY. */
 const tunnelPrefix = 'SPDY/3.1+';
 
 /**
- * Serves exec, attach or port-forward until it is over. Whatever is wrong before the upgrade is thrown, to be answered as of any request;
- * after it, nothing is.
+ * Serves exec, attach or port-forward until it ends. A failure before the upgrade is thrown and answered as that of any request; after
+ * it nothing is thrown.
  */
 export async function serveStream(call: StreamCall, target: Target): Promise<void> {
   const { api, context, request, upgrade } = call;
@@ -64,8 +64,8 @@ interface UpgradeCall extends StreamCall {
 async function serveExec(call: UpgradeCall): Promise<void> {
   const { api, context, target, verb, query, clock } = call;
   const wanted = execQuery(target.subresource === 'attach' ? 'attach' : 'exec', query);
-  const webSocket = call.way === 'websocket' ? chosen(execProtocols, subprotocols(call.request)) : undefined;
-  const spdy = call.way === 'spdy' ? chosen(execVersions, versions(call.request)) : undefined;
+  const webSocket = call.way === 'websocket' ? negotiated(execProtocols, subprotocols(call.request)) : undefined;
+  const spdy = call.way === 'spdy' ? negotiated(execVersions, versions(call.request)) : undefined;
   const pod = await api.connect(context, target, wanted, verb);
   try {
     if (webSocket) {
@@ -89,11 +89,11 @@ async function serveExec(call: UpgradeCall): Promise<void> {
 async function serveForward(call: UpgradeCall): Promise<void> {
   const { api, context, target, verb, clock, upgrade, request } = call;
   const { signal } = context;
-  // Each connection that is forwarded listens to it.
+  // Each forwarded connection adds a listener.
   setMaxListeners(0, signal);
   const openPort = (port: number): Promise<PodStream> =>
     api.connect(context, target, { type: 'portforward', port }, verb);
-  // The kubelet, too, names no uid.
+  // The kubelet leaves the uid out as well.
   const failure = (port: number, why: string): string =>
     `error forwarding port ${port} to pod ${target.name}, uid : ${why}`;
   const forwarding: Forwarding = { clock, openPort, failure, signal };
@@ -102,18 +102,18 @@ async function serveForward(call: UpgradeCall): Promise<void> {
     .filter((name) => name.startsWith(tunnelPrefix))
     .map((name) => name.slice(tunnelPrefix.length));
   if (call.way === 'spdy') {
-    const { name } = chosen(forwardVersions, offered);
+    const { name } = negotiated(forwardVersions, offered);
     await api.checkConnect(context, target, verb);
     acceptSpdy(call, name);
     await upgraded(call, () => forwardOverSpdy(forwarding, socketWire(call, upgrade)));
   } else if (tunnelled.length > 0) {
-    const { name } = chosen(forwardVersions, tunnelled);
+    const { name } = negotiated(forwardVersions, tunnelled);
     await api.checkConnect(context, target, verb);
     const messages = acceptWebSocket(call, { ...upgrade, request }, tunnelPrefix + name);
     await upgraded(call, () => forwardOverSpdy(forwarding, messages));
   } else {
     const ports = forwardPorts(call.query);
-    const { name, as: base64 } = chosen(forwardProtocols, offered);
+    const { name, as: base64 } = negotiated(forwardProtocols, offered);
     await api.checkConnect(context, target, verb);
     const messages = acceptWebSocket(call, { ...upgrade, request }, name);
     await upgraded(call, () => forwardOverWebSocket(forwarding, messages, base64, ports));
@@ -128,27 +128,27 @@ function verbOf({ method }: IncomingMessage): 'get' | 'create' {
   throw notAllowed();
 }
 
-/** None offered is one of no name. */
+/** The subprotocols that the client offers; the empty name if it offers none. */
 function subprotocols({ headers }: IncomingMessage): string[] {
   const offered = words(headers['sec-websocket-protocol']);
-  // Whoever knows the newest wants it, whatever else is offered before.
+  // The newest is preferred, wherever the client lists it.
   if (offered.includes(newestExec)) return [newestExec, ...offered];
   return offered.length > 0 ? offered : [''];
 }
 
-/** Kubernetes 1.0's clients offered none and spoke the first. */
+/** The versions that the client offers; clients of Kubernetes 1.0 offer none and use the first. */
 function versions({ headers }: IncomingMessage): string[] {
   const offered = words(headers['x-stream-protocol-version']);
   return offered.length > 0 ? offered : ['channel.k8s.io'];
 }
 
-/** The first that is offered and known. */
-export function chosen<T>(known: ReadonlyMap<string, T>, offered: readonly string[]): { name: string; as: T } {
+/** The first offered name that is supported. Throws Forbidden when there is none. */
+export function negotiated<T>(supported: ReadonlyMap<string, T>, offered: readonly string[]): { name: string; as: T } {
   for (const name of offered) {
-    const as = known.get(name);
+    const as = supported.get(name);
     if (as !== undefined) return { name, as };
   }
-  const server = [...known.keys()].filter((name) => name !== '');
+  const server = [...supported.keys()].filter((name) => name !== '');
   throw new ApiError(
     'Forbidden',
     `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${server.join(' ')}]`,
@@ -169,7 +169,7 @@ function acceptSpdy({ upgrade }: UpgradeCall, version: string): void {
   );
 }
 
-/** The connection is no longer HTTP's: runs what it is now until its end, and sees to that it has one. */
+/** Runs the protocol after the upgrade until its end, and closes the connection. */
 export async function upgraded(
   call: StreamCall & { readonly upgrade: Upgrade },
   run: () => Promise<void>,

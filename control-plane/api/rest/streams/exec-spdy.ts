@@ -1,21 +1,21 @@
 import type { Clock } from '../../../../shared/clock.ts';
 import { ApiError } from '../../../../shared/errors.ts';
 import type { Connection, TunnelFrame } from '../../../../shared/session.ts';
+import { BoundedQueue } from './bounded-queue.ts';
 import { channels, endFrame, failureText, frame, Resizes } from './channels.ts';
 import type { Wanted } from './exec-websocket.ts';
-import { Handoff } from './handoff.ts';
 import { maxUntaken, openMs } from './limits.ts';
 import type { ClientEnd } from './relay.ts';
 import { SpdyConnection } from './spdy/connection.ts';
 import type { SpdyStream } from './spdy/stream.ts';
 
-/** How the versions differ: whether the terminal's size is told (from 3 on), and how the end is (from 4 on as a Status). */
+/** The differences of the versions: from 3 on there are terminal sizes, and from 4 on the end is a Status. */
 interface Version {
   readonly resizes: boolean;
   readonly status: boolean;
 }
 
-/** The best first. */
+/** The newest first. */
 export const execVersions: ReadonlyMap<string, Version> = new Map([
   ['v4.channel.k8s.io', { resizes: true, status: true }],
   ['v3.channel.k8s.io', { resizes: true, status: false }],
@@ -26,8 +26,8 @@ export const execVersions: ReadonlyMap<string, Version> = new Map([
 type StreamType = 'stdin' | 'stdout' | 'stderr' | 'error' | 'resize';
 
 /**
- * The client's end of exec or attach over SPDY: a stream each for stdin, stdout, stderr, the terminal's size and the error,
- * which the client opens. Resolves when it has opened all that it asked for; Timeout when it does not.
+ * The client's end of exec or attach over SPDY: the client opens a stream each for stdin, stdout, stderr, terminal sizes and the error.
+ * Resolves when it has opened all streams of its query; rejects with Timeout when it does not.
  */
 export async function execOverSpdy(
   deps: { clock: Clock },
@@ -45,7 +45,7 @@ export async function execOverSpdy(
     if (streams.size === expected.length) resolve();
     return true;
   });
-  const input = new Handoff<TunnelFrame>(maxUntaken);
+  const input = new BoundedQueue<TunnelFrame>(maxUntaken);
   const gone = new ApiError('Timeout', 'the client went before it had opened its streams');
   connection.run().then(
     () => {
@@ -93,7 +93,7 @@ function expectedStreams(version: Version, wanted: Wanted): StreamType[] {
 
 async function feed(
   stream: SpdyStream | undefined,
-  to: Handoff<TunnelFrame>,
+  to: BoundedQueue<TunnelFrame>,
   framesOf: (data: Uint8Array) => Iterable<TunnelFrame>,
   last?: TunnelFrame,
 ): Promise<void> {

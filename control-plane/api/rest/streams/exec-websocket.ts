@@ -2,14 +2,14 @@ import { channels, endFrame, failureText, frame, Resizes } from './channels.ts';
 import type { ClientEnd } from './relay.ts';
 import type { Messages } from './websocket.ts';
 
-/** In version 5 this channel's one byte names a channel that the client has ended. */
+/** In version 5 a message on this channel names, in one byte, a channel that the client has closed. */
 const closeChannel = 255;
 
-/** What a subprotocol of exec and attach is like. */
+/** The properties of a subprotocol of exec and attach. */
 interface Protocol {
   /** Each message's data is base64 after a digit, instead of bytes after a byte. */
   readonly base64: boolean;
-  /** How it ended is told as a Status; else as text, and only when it failed. */
+  /** The end is a Status; else it is text, and only of a failure. */
   readonly status: boolean;
   readonly closes: boolean;
 }
@@ -17,8 +17,8 @@ interface Protocol {
 export const newestExec = 'v5.channel.k8s.io';
 
 /**
- * Those that the API server of Kubernetes 1.32 serves by itself (v5) or passes to the kubelet. The empty name stands for
- * clients that name none.
+ * The subprotocols that the API server of Kubernetes 1.32 serves (v5) or passes to the kubelet. The empty name is that of clients without
+ * a subprotocol.
  */
 export const execProtocols: ReadonlyMap<string, Protocol> = new Map([
   [newestExec, { base64: false, status: true, closes: true }],
@@ -29,7 +29,7 @@ export const execProtocols: ReadonlyMap<string, Protocol> = new Map([
   ['', { base64: false, status: false, closes: false }],
 ]);
 
-/** What is carried, so that nothing else is. */
+/** The channels of the query; others are dropped. */
 export interface Wanted {
   readonly stdin: boolean;
   readonly stdout: boolean;
@@ -37,7 +37,7 @@ export interface Wanted {
   readonly tty: boolean;
 }
 
-/** The client's end of exec or attach over a WebSocket: each message is a channel and data of it. */
+/** The client's end of exec or attach over a WebSocket: each message is a channel and its data. */
 export function execOverWebSocket(messages: Messages, protocol: Protocol, wanted: Wanted): ClientEnd {
   const encode = protocol.base64 ? encodeBase64 : encodeBinary;
   async function* incoming(): AsyncGenerator<ReturnType<typeof frame>> {
@@ -65,7 +65,7 @@ export function execOverWebSocket(messages: Messages, protocol: Protocol, wanted
   };
 }
 
-/** The empty message by which clients know that the stream is there: on the lowest channel that is written to. */
+/** The empty message that tells clients that the stream is open: on the lowest channel that the server writes. */
 export function greeting(protocol: Protocol, wanted: Wanted): Uint8Array | string {
   const lowest = wanted.stdout ? channels.stdout : wanted.stderr ? channels.stderr : channels.status;
   return (protocol.base64 ? encodeBase64 : encodeBinary)(lowest, new Uint8Array(0));

@@ -8,24 +8,24 @@ import { type ClientEnd, relay } from './relay.ts';
 import { SpdyConnection } from './spdy/connection.ts';
 import type { SpdyStream } from './spdy/stream.ts';
 
-/** The one version of port-forward over SPDY. */
+/** The only version of port-forward over SPDY. */
 export const forwardProtocol = 'portforward.k8s.io';
 
-/** How a port of the pod is reached. */
+/** How the ports of the pod are reached. */
 export type OpenPort = (port: number) => Promise<PodStream>;
 
 export interface Forwarding {
   readonly clock: Clock;
   readonly openPort: OpenPort;
-  /** What a person is told when a port can't be forwarded. */
+  /** The message for a port that cannot be forwarded. */
   readonly failure: (port: number, why: string) => string;
-  /** Ends everything. */
+  /** Ends all connections. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Serves port-forward over SPDY until the client has gone: for each connection that it accepted it opens two streams, one for the bytes and
- * one on which it is told of a failure.
+ * Serves port-forward over SPDY until the client has left. The client opens two streams for each connection, one for bytes and one for
+ * an error.
  */
 export async function forwardOverSpdy(deps: Forwarding, wire: Connection<Uint8Array, Uint8Array>): Promise<void> {
   const pairs = new Map<string, Pair>();
@@ -67,11 +67,11 @@ export async function forwardOverSpdy(deps: Forwarding, wire: Connection<Uint8Ar
 interface Pair {
   data?: SpdyStream;
   error?: SpdyStream;
-  /** Both must come in time. */
+  /** The timeout for the second stream. */
   readonly late: { cancel(): void };
 }
 
-/** Old clients do not number their requests, but open the error's stream right before the data's. */
+/** Old clients do not number their requests: they open the error stream right before the data stream. */
 function requestOf(stream: SpdyStream, type: 'data' | 'error'): string {
   return stream.headers.get('requestid') || String(type === 'error' ? stream.id : stream.id - 2);
 }
@@ -94,7 +94,7 @@ async function forward(
   }
 }
 
-/** The client takes the end of the data for the connection's: what went wrong must be there before. */
+/** The client takes the end of the data for the end of the connection, so the error must be sent before. */
 async function finish(data: SpdyStream, error: SpdyStream): Promise<void> {
   await error.end();
   await data.end();
@@ -106,7 +106,7 @@ function clientEnd(data: SpdyStream, error: SpdyStream): ClientEnd {
     for await (const bytes of data.incoming) yield frame(channels.stdin, bytes);
     if (data.closed.aborted) return;
     yield endFrame(channels.stdin);
-    // The client has said everything and listens still.
+    // The client has closed its direction and still reads.
     if (data.closed.aborted) return;
     await new Promise((resolve) => data.closed.addEventListener('abort', resolve, { once: true }));
   }
@@ -120,7 +120,7 @@ function clientEnd(data: SpdyStream, error: SpdyStream): ClientEnd {
       } else if (channel === channels.status) {
         const why = failureText(bytes);
         if (why === '') return;
-        // A word of failure makes kubectl end all that it forwards: too much for one connection that broke on its way.
+        // An error makes kubectl end all its forwarded connections: too much for one that broke.
         if (answered) data.reset();
         else await error.send(Buffer.from(why));
       }
@@ -129,7 +129,7 @@ function clientEnd(data: SpdyStream, error: SpdyStream): ClientEnd {
   };
 }
 
-/** For writes: that the client has gone shows in what comes from it. */
+/** For writes: the client's end also shows in what is read. */
 function clientGone(error: unknown): void {
   if (!(error instanceof Error)) throw error;
 }

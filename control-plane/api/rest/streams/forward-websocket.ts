@@ -1,13 +1,13 @@
 import { messageOf } from '../../../../shared/errors.ts';
+import { BoundedQueue } from './bounded-queue.ts';
 import { channels, failureText, frame } from './channels.ts';
 import { type ChannelMessage, decodeBase64, decodeBinary, encodeBase64, encodeBinary } from './exec-websocket.ts';
 import type { Forwarding } from './forward-spdy.ts';
-import { Handoff } from './handoff.ts';
 import { maxUntaken } from './limits.ts';
 import { type ClientEnd, relay } from './relay.ts';
 import type { Messages } from './websocket.ts';
 
-/** Whether each message is base64 after a digit. The empty name stands for clients that name none. */
+/** Whether each message is base64 after a digit. The empty name is that of clients without a subprotocol. */
 export const forwardProtocols: ReadonlyMap<string, boolean> = new Map([
   ['v4.channel.k8s.io', false],
   ['v4.base64.channel.k8s.io', true],
@@ -15,8 +15,8 @@ export const forwardProtocols: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 /**
- * Serves port-forward over a WebSocket with two channels for each port (the kubelet's older way): 2n carries the bytes of one
- * connection, 2n+1 what went wrong. Both begin with the port's number. When all connections are over, the WebSocket is closed.
+ * Serves port-forward over a WebSocket with two channels a port (the kubelet's older protocol): 2n carries the bytes of one connection,
+ * 2n+1 its error. Both begin with the port's number. When all connections have ended, the WebSocket is closed.
  */
 export async function forwardOverWebSocket(
   deps: Forwarding,
@@ -25,7 +25,7 @@ export async function forwardOverWebSocket(
   ports: readonly number[],
 ): Promise<void> {
   const encode = base64 ? encodeBase64 : encodeBinary;
-  const inputs = ports.map(() => new Handoff<Uint8Array>(maxUntaken));
+  const inputs = ports.map(() => new BoundedQueue<Uint8Array>(maxUntaken));
   const reading = carryIn(messages, base64 ? decodeBase64 : decodeBinary, inputs);
   for (const [i, port] of ports.entries()) {
     const number = Uint8Array.of(port & 0xff, port >> 8);
@@ -51,7 +51,7 @@ export async function forwardOverWebSocket(
 async function carryIn(
   messages: Messages,
   decode: (message: Buffer) => ChannelMessage,
-  inputs: readonly Handoff<Uint8Array>[],
+  inputs: readonly BoundedQueue<Uint8Array>[],
 ): Promise<void> {
   for await (const message of messages.incoming) {
     const { channel, data } = decode(message);
@@ -60,9 +60,9 @@ async function carryIn(
   for (const input of inputs) input.end();
 }
 
-/** One port's connection as the client has it: without an end of one direction, so the pod's end is the end of both. */
+/** The client's end of one port's connection. It has no half-close: the pod's end is the end of both directions. */
 function clientEnd(
-  input: Handoff<Uint8Array>,
+  input: BoundedQueue<Uint8Array>,
   send: (data: Uint8Array) => Promise<void>,
   fail: (why: string) => Promise<void>,
 ): ClientEnd {
@@ -73,7 +73,7 @@ function clientEnd(
   return {
     incoming: incoming(),
     async send({ channel, data, end }) {
-      // What follows from an end is no failure of the connection.
+      // An error after the end is not reported.
       if (over) return;
       if (channel === channels.stdout) {
         if (data.length > 0) await send(data);

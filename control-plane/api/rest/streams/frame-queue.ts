@@ -1,11 +1,11 @@
 import { ApiError } from '../../../../shared/errors.ts';
 
-/** Hands one frame to the connection and calls `done` when it has left the process, or could not. */
+/** Writes one frame to the connection and calls `done` when it was written, or failed. */
 export type WriteFrame = (done: (error?: Error | null) => void) => void;
 
 /**
- * Writes frames one at a time: each is handed over when the one before has left. Frames that wait together would share a TLS record,
- * and a client that polls its socket does not see what is left of a record (Python's `websocket-client`).
+ * Writes frames one at a time, each when the one before was written. Frames that are written together share a TLS record, and a client
+ * that polls its socket does not see the rest of a record (Python's `websocket-client`).
  */
 export class FrameQueue {
   readonly #maxUnsent: number;
@@ -14,17 +14,17 @@ export class FrameQueue {
   #writing = false;
   #ended = false;
 
-  /** `maxUnsent`: what may wait (bytes) before a sender must wait, too. */
+  /** `maxUnsent`: the most queued bytes before senders must wait. */
   constructor(maxUnsent: number) {
     this.#maxUnsent = maxUnsent;
   }
 
-  /** Frames wait, or one is under way. */
+  /** Frames are queued, or one is being written. */
   get busy(): boolean {
     return this.#writing;
   }
 
-  /** Resolves when the frame (`size` bytes) has left, or at once while few bytes wait. Rejects when the frame could not be written. */
+  /** Resolves when the frame (`size` bytes) was written, or at once while few bytes are queued. Rejects when it could not be written. */
   send(size: number, write: WriteFrame): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const settle = (error?: Error | null): void => {
@@ -39,7 +39,7 @@ export class FrameQueue {
     });
   }
 
-  /** The connection is closed: what waits, and what is still sent, is rejected. */
+  /** The connection is closed: queued and further frames are rejected. */
   end(): void {
     this.#ended = true;
     this.#writing = false;

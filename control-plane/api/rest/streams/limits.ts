@@ -1,29 +1,29 @@
-/** A connection on which nothing is carried is closed after this: the kubelet's default (`streamingConnectionIdleTimeout`). */
+/** An idle connection is closed after this: the kubelet's default (`streamingConnectionIdleTimeout`). */
 export const idleMs = 4 * 3_600_000;
 
 /**
- * How long a client may take to read what had been sent when the stream ended: what the sockets on the way hold. Closing
- * outright would make the kernel drop it as soon as the client sends another byte.
+ * How long a client may take to read the rest after the end of the stream. Closing the socket at once would make the kernel drop
+ * unread data as soon as the client sends another byte.
  */
 export const lingerMs = 15 * 60_000;
 
 /**
- * A ping keeps whatever lies in between from forgetting the connection. And it finds out that the client has gone while
- * nothing is read of it, because a pod does not take what was read before: a write then fails.
+ * A ping keeps the connection alive in proxies and NATs. Its failed write also shows that the client has gone while nothing is read
+ * from it, as the pod does not take more.
  */
 export const pingMs = 5_000;
 
-/** How long a client has to open the streams that it announced (the kubelet's `streamCreationTimeout`). */
+/** How long a client may take to open its streams (the kubelet's `streamCreationTimeout`). */
 export const openMs = 30_000;
 
-/** When the server ends, its streams get this long to be closed in order. */
+/** How long streams may take to close when the server ends. */
 export const closingMs = 2_000;
 
-/** What may lie untaken of what one side has sent (bytes), before the other side is read no further. */
+/** The most unread bytes for one side before the other side is no longer read. */
 export const maxUntaken = 256 * 1024;
 
 /** The most bytes of one frame towards the pod. */
 export const maxFrame = 64 * 1024;
 
-/** A connection on which the kernel has heard nothing for so long is asked whether it is still there. */
+/** The idle time before TCP keep-alive probes. */
 export const keepAliveMs = 30_000;

@@ -1,8 +1,8 @@
-import { chosen, type StreamCall, type Upgrade, upgraded } from './connect.ts';
+import { negotiated, type StreamCall, type Upgrade, upgraded } from './connect.ts';
 import { words } from './options.ts';
 import { acceptWebSocket } from './websocket.ts';
 
-/** By name: whether a message's data is base64, as text. */
+/** By subprotocol: whether messages are base64 text. */
 const protocols: ReadonlyMap<string, boolean> = new Map([
   ['', false],
   ['binary.k8s.io', false],
@@ -10,8 +10,8 @@ const protocols: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 /**
- * Sends a log as the messages of a WebSocket, after an empty one that shows that it is open, and closes it at the end of the log
- * (apimachinery, util/httpstream/wsstream, `Reader`). What the client says is dropped; its close ends the log.
+ * Sends a log as WebSocket messages, after an empty one, and closes at the end of the log (apimachinery, util/httpstream/wsstream,
+ * `Reader`). Messages of the client are dropped; its close ends the log.
  */
 export async function logOverWebSocket(
   call: StreamCall & { readonly upgrade: Upgrade },
@@ -20,12 +20,12 @@ export async function logOverWebSocket(
 ): Promise<void> {
   const { request, upgrade, context } = call;
   const offered = words(request.headers['sec-websocket-protocol']);
-  const { name, as: base64 } = chosen(protocols, offered.length > 0 ? offered : ['']);
+  const { name, as: base64 } = negotiated(protocols, offered.length > 0 ? offered : ['']);
   const messages = acceptWebSocket(call, { ...upgrade, request }, name);
   await upgraded(call, async () => {
     const ended = (async () => {
       for await (const _said of messages.incoming);
-      // A log that is only waited for ends by its client's end.
+      // The client's close also ends a log that has no output.
       await chunks.return?.();
     })();
     try {
@@ -35,7 +35,7 @@ export async function logOverWebSocket(
       }
     } finally {
       messages.close();
-      // The client closes in return when it has read all, or is cut off after a while.
+      // The client closes in return when it has read everything, or is disconnected after a while.
       await ended;
     }
   });

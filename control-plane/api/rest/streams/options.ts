@@ -3,10 +3,10 @@ import type { ConnectQuery } from '../../api.ts';
 import { badRequest } from '../../requests/refusals.ts';
 import type { Wanted } from './exec-websocket.ts';
 
-/** How a client wants to go on after the request. */
+/** The protocol after the upgrade. */
 export type Way = 'websocket' | 'spdy';
 
-/** Undefined: the request asks for neither. */
+/** Undefined: the request asks for neither protocol. */
 export function wayOf(headers: IncomingHttpHeaders): Way | undefined {
   if (!/(^|,)\s*upgrade\s*($|,)/i.test(headers.connection ?? '')) return undefined;
   const upgrade = (headers.upgrade ?? '').toLowerCase();
@@ -14,7 +14,7 @@ export function wayOf(headers: IncomingHttpHeaders): Way | undefined {
   return upgrade.includes('spdy/3.1') ? 'spdy' : undefined;
 }
 
-/** What exec or attach is asked for. A terminal has one output: stderr is part of stdout then. */
+/** The query of exec or attach. A terminal has one output: stderr is part of stdout then. */
 export function execQuery(type: 'exec' | 'attach', query: URLSearchParams): ConnectQuery & Wanted {
   const tty = flag(query, 'tty');
   return {
@@ -31,7 +31,7 @@ export function execQuery(type: 'exec' | 'attach', query: URLSearchParams): Conn
 /** The most ports of one request: each is a connection. */
 const maxPorts = 128;
 
-/** The ports that a WebSocket's channels are for. Throws BadRequest in the kubelet's words. */
+/** The ports of a WebSocket's channels. Throws BadRequest with the kubelet's messages. */
 export function forwardPorts(query: URLSearchParams): number[] {
   const given = [...query.getAll('ports'), ...query.getAll('port')];
   if (given.length === 0) throw badRequest('query parameter "port" is required');
@@ -48,7 +48,7 @@ export function forwardPorts(query: URLSearchParams): number[] {
   return ports;
 }
 
-/** The words of a header whose values are lists. */
+/** The values of a header that is a list. */
 export function words(header: string | string[] | undefined): string[] {
   return [header ?? []]
     .flat()

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { ApiError } from '../../../../shared/errors.ts';
 import type { Connection, TunnelFrame } from '../../../../shared/session.ts';
 import { eventually } from '../../../../test/support/eventually.ts';
+import { BoundedQueue } from './bounded-queue.ts';
 import { channels, endFrame, failureText, frame, Resizes, statusFrame } from './channels.ts';
-import { Handoff } from './handoff.ts';
 import { relay } from './relay.ts';
 
 /** One side: what it says is put into `says`, what it is told is taken from `told`. */
 function side(limit = 1_000_000) {
-  const says = new Handoff<TunnelFrame>(1_000_000);
-  const told = new Handoff<TunnelFrame>(limit);
+  const says = new BoundedQueue<TunnelFrame>(1_000_000);
+  const told = new BoundedQueue<TunnelFrame>(limit);
   const frames: TunnelFrame[] = [];
   const state = { closed: false };
   const end: Connection<TunnelFrame, TunnelFrame> = {

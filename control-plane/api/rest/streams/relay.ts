@@ -5,12 +5,12 @@ import { toApiError } from '../responses/respond.ts';
 import { channels, statusFrame } from './channels.ts';
 import { maxFrame } from './limits.ts';
 
-/** The client's end: its frames come in as long as it is there. */
+/** The client's end: its frames end when the client leaves. */
 export type ClientEnd = Connection<TunnelFrame, TunnelFrame>;
 
 /**
- * Carries frames between a client and a pod until the pod's side has said how it ended, or the client has gone; then ends both. Each
- * direction reads on only when the other side has taken what was read. Never rejects. `signal`: ends the pod's side; its reason is told.
+ * Carries frames between a client and a pod until the pod's side reports its end, or the client leaves; then ends both. A direction is
+ * read only as fast as the other side takes it. Never rejects. `signal`: ends the pod's side, with its reason.
  */
 export async function relay(client: ClientEnd, pod: PodStream, signal: AbortSignal): Promise<void> {
   const gone = carryIn(client, pod);
@@ -21,7 +21,7 @@ export async function relay(client: ClientEnd, pod: PodStream, signal: AbortSign
   await Promise.all([gone, done]);
 }
 
-/** Resolves when the client has gone. What a pod does not take any more is dropped: its last word may be under way. */
+/** Resolves when the client has left. Frames that the pod no longer takes are dropped, as its end may be on its way. */
 async function carryIn(client: ClientEnd, pod: PodStream): Promise<void> {
   let open = true;
   try {
@@ -29,11 +29,11 @@ async function carryIn(client: ClientEnd, pod: PodStream): Promise<void> {
       for (const part of partsOf(frame)) if (open) open = await sent(pod, part);
     }
   } catch {
-    // A connection that breaks is a client that has gone.
+    // A broken connection is a client that has left.
   }
 }
 
-/** Resolves when the pod's last word has been handed to the client, or the client takes nothing any more. */
+/** Resolves when the pod's end has been sent to the client, or the client takes no more. */
 async function carryOut(pod: PodStream, client: ClientEnd, signal: AbortSignal): Promise<void> {
   let why: unknown = new ApiError('InternalError', 'Internal error occurred: the connection to the node was lost');
   try {
@@ -46,7 +46,7 @@ async function carryOut(pod: PodStream, client: ClientEnd, signal: AbortSignal):
   await sent(client, statusFrame(toApiError(signal.aborted ? signal.reason : why).toStatus()));
 }
 
-/** False when the other side has gone. */
+/** False when the other side has left. */
 async function sent(to: Connection<TunnelFrame, TunnelFrame>, frame: TunnelFrame): Promise<boolean> {
   try {
     await to.send(frame);

@@ -6,8 +6,8 @@ import type { Connection } from '../../../../shared/session.ts';
 import { lingerMs } from './limits.ts';
 
 /**
- * A socket as it is after an upgrade: bytes both ways. `head`: what came with the request.
- * Closing lets the client read what has been sent; one that does not close in return is cut off after a while.
+ * A socket after an upgrade: bytes both ways. `head`: the bytes that came with the request. Closing lets the client read the rest; a
+ * client that does not close in return is disconnected after a while.
  */
 export function socketWire(
   deps: { clock: Clock },
@@ -20,7 +20,7 @@ export function socketWire(
   }
   let closed = false;
   let drained: Promise<void> | undefined;
-  /** Many may wait at once; they wait for the same. */
+  /** Shared by all that wait for room. */
   const room = (): Promise<void> => {
     drained ??= new Promise<void>((resolve) => {
       const settle = (): void => {

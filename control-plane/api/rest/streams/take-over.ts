@@ -6,8 +6,8 @@ import type { Log } from '../../../../shared/log.ts';
 import type { Upgrade } from './connect.ts';
 
 /**
- * A request that asks for an upgrade comes from Node as a bare socket. This gives it a response, so that it can be served, or
- * refused, as any other; its connection is closed after that, unless it was upgraded.
+ * Node gives a request for an upgrade a bare socket. This makes a response for it, so that it is served or refused as any other; its
+ * connection is closed after that, unless it was upgraded.
  */
 export function takeOver(
   request: IncomingMessage,
@@ -21,14 +21,14 @@ export function takeOver(
   response.shouldKeepAlive = false;
   response.assignSocket(socket as Socket);
   response.on('finish', () => socket.end());
-  // An answer that is broken off.
+  // An answer that was cut off.
   response.on('close', () => {
     if (response.socket && !response.writableFinished) socket.destroy();
   });
   return { response, upgrade: { socket: socket as Socket, head, failed } };
 }
 
-/** Throws BadRequest when the request brings a body: what came of it can no longer be told from what is to follow the upgrade. */
+/** Throws BadRequest for a request with a body, which could not be told apart from the bytes after the upgrade. */
 export function refuseBody({ headers }: IncomingMessage): void {
   if (headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0) return;
   throw new ApiError('BadRequest', 'a request that asks for an upgrade may have no body');

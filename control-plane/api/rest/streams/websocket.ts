@@ -5,20 +5,20 @@ import type { Clock, Timer } from '../../../../shared/clock.ts';
 import { ApiError, messageOf } from '../../../../shared/errors.ts';
 import type { Connection } from '../../../../shared/session.ts';
 import { badRequest } from '../../requests/refusals.ts';
+import { BoundedQueue } from './bounded-queue.ts';
 import { FrameQueue, type WriteFrame } from './frame-queue.ts';
-import { Handoff } from './handoff.ts';
 import { heartbeat } from './heartbeat.ts';
 import { idleMs, lingerMs, maxUntaken, pingMs } from './limits.ts';
 
-/** The largest message that is taken (bytes): what Kubernetes' servers take. */
+/** The most bytes of a message: Kubernetes' limit. */
 const maxMessage = 32 * 1024 * 1024;
-/** What may wait to be written (bytes) before a sender must wait. */
+/** The most queued bytes before senders must wait. */
 const maxUnsent = 256 * 1024;
 
-/** Messages both ways. Text comes as its bytes; strings are sent as text. */
+/** Messages both ways. Text is received as bytes; strings are sent as text. */
 export type Messages = Connection<Buffer, Uint8Array | string>;
 
-/** Answers the handshake, with this subprotocol (empty: none). Throws BadRequest when it is malformed, and then has written nothing. */
+/** Answers the handshake with this subprotocol (empty: none). Throws BadRequest for a malformed one, before anything is written. */
 export function acceptWebSocket(
   deps: { clock: Clock },
   upgrade: { readonly request: IncomingMessage; readonly socket: Duplex; readonly head: Buffer },
@@ -37,7 +37,7 @@ export function acceptWebSocket(
   server.on('wsClientError', (error) => {
     refused = error;
   });
-  // The choice has been made: the library would refuse the slash that is in one of Kubernetes' names.
+  // The subprotocol is already chosen: the library would refuse the slash in one of Kubernetes' names.
   upgrade.request.headers['sec-websocket-protocol'] = undefined;
   if (protocol !== '') server.on('headers', (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
   server.handleUpgrade(upgrade.request, upgrade.socket, upgrade.head, (socket) => {
@@ -48,21 +48,21 @@ export function acceptWebSocket(
 }
 
 /**
- * While what has come is not taken, nothing more is read, and the client's pings are not seen either. The client is then kept by
- * pongs that it did not ask for (RFC 6455, section 5.5.3, allows them); otherwise by pings.
+ * While received messages are not taken, the socket is not read, and the client's pings are not seen. Unsolicited pongs (RFC 6455,
+ * section 5.5.3) then keep the connection; otherwise pings do.
  */
 function messagesOf({ clock }: { clock: Clock }, socket: WebSocket): Messages {
   let used = clock.monotonic();
   const taken = (): void => {
     if (socket.isPaused && !incoming.full) socket.resume();
   };
-  const incoming = new Handoff<Buffer>(maxUntaken, taken);
+  const incoming = new BoundedQueue<Buffer>(maxUntaken, taken);
   const frames = new FrameQueue(maxUnsent);
-  /** A frame that fails shows in the close that follows. */
+  /** A failed frame shows in the close that follows. */
   const control = (write: WriteFrame): void => void frames.send(0, write).catch(() => undefined);
   const beat = heartbeat(clock, pingMs, () => {
     if (clock.monotonic() - used > idleMs) control(() => socket.close(1001, 'idle'));
-    // A frame that is under way shows by itself whether the client is there.
+    // A frame that is being written shows by itself whether the client is there.
     else if (socket.readyState !== socket.OPEN || frames.busy) return;
     else if (socket.isPaused) control((done) => socket.pong('', false, done));
     else control((done) => socket.ping('', false, done));

@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../../../shared/clock.ts';
 import type { Connection } from '../../../../../shared/session.ts';
 import { eventually } from '../../../../../test/support/eventually.ts';
-import { Handoff } from '../handoff.ts';
+import { BoundedQueue } from '../bounded-queue.ts';
 import { SpdyConnection } from './connection.ts';
 import { decodeFrames, type Frame, FrameEncoder } from './frames.ts';
 import type { SpdyStream } from './stream.ts';
 
 /** A client that writes and reads frames, at the other end of a connection. */
 function connected(accept: (stream: SpdyStream) => boolean = () => true) {
-  const up = new Handoff<Uint8Array>(1024);
-  const down = new Handoff<Uint8Array>(1024 * 1024);
+  const up = new BoundedQueue<Uint8Array>(1024);
+  const down = new BoundedQueue<Uint8Array>(1024 * 1024);
   const streams: SpdyStream[] = [];
   const received: Frame[] = [];
   const wire: Connection<Uint8Array, Uint8Array> = {

@@ -9,18 +9,17 @@ import { initialWindow, SendWindow } from './window.ts';
 
 /** The most streams at a time; a forwarded connection takes two. */
 const maxStreams = 2_000;
-/** The most answers to control frames (pings, new streams, consumed bytes) that the other side may leave unread. */
+/** The most unread answers to control frames (pings, new streams, window updates). */
 const maxAnswers = 10_000;
-/** Consumed bytes are told of in portions of this. */
+/** The bytes of one window update. */
 const windowStep = initialWindow / 2;
 type Wire = Connection<Uint8Array, Uint8Array>;
 
 /**
  * The server's side of a SPDY/3.1 connection on which the client opens streams of bytes.
  *
- * Flow control: Kubernetes' own clients (Go's spdystream) neither announce windows nor keep to them. So a window binds
- * us only once the other side has shown that it keeps any, and what a stream may hold untaken is bounded by not reading on,
- * which holds back all streams of the connection.
+ * Flow control: Kubernetes' own clients (Go's spdystream) neither send window updates nor obey windows. So the server obeys a window
+ * only once the client has sent an update, and bounds the unread bytes of a stream by not reading the connection, with all its streams.
  */
 export class SpdyConnection {
   readonly #wire: Wire;
@@ -34,7 +33,7 @@ export class SpdyConnection {
   #answers = 0;
   #pings = 0;
   #used = 0;
-  /** The window that the other side has set for new streams. */
+  /** The other side's initial window of new streams. */
   #announced: number | undefined;
   #closing = false;
 
@@ -45,7 +44,7 @@ export class SpdyConnection {
     this.#accept = accept;
   }
 
-  /** Serves until the other side has gone; throws SpdyError when it broke the rules. Either way the connection is over then. */
+  /** Serves until the other side has left; throws SpdyError when it violates the protocol. The connection has ended then. */
   async run(): Promise<void> {
     this.#used = this.#clock.monotonic();
     const beat = heartbeat(this.#clock, pingMs, () => {
@@ -72,7 +71,7 @@ export class SpdyConnection {
     this.close();
   }
 
-  /** Tells the other side that no more streams are taken, and lets it close once it has read everything. */
+  /** Sends GOAWAY, and lets the other side close once it has read everything. */
   close(): void {
     if (!this.#closing) this.#goAway(goAwayStatus.ok);
     this.#wire.close();
@@ -87,7 +86,7 @@ export class SpdyConnection {
         this.#used = this.#clock.monotonic();
         if (stream) return stream.take(frame.data, frame.fin);
         if (frame.stream > this.#lastStream) throw new SpdyError(`data of stream ${frame.stream}, which is not open`);
-        // What was sent before our end of the stream was known.
+        // Sent before the other side received the server's end of the stream.
         this.#credit(frame.data.length);
         return;
       }
@@ -96,7 +95,7 @@ export class SpdyConnection {
         this.#streams.delete(frame.stream);
         return;
       case 'ping':
-        // The even ones answer ours.
+        // Even ids answer the server's own pings.
         if (frame.id % 2 === 1) this.#answer(frame);
         return;
       case 'windowUpdate':
@@ -126,7 +125,7 @@ export class SpdyConnection {
     }
     const stream = new SpdyStream(id, headers, this.#wiresOf(id));
     if (this.#announced !== undefined) stream.window.announce(this.#announced);
-    // It is known before anything is written to it.
+    // The reply to the new stream comes before any of its data.
     this.#streams.set(id, stream);
     this.#answer({ type: 'synReply', stream: id, headers: new Map(), fin: false });
     if (!this.#accept(stream)) {
@@ -162,7 +161,7 @@ export class SpdyConnection {
     };
   }
 
-  /** So many bytes have been consumed of the connection's window, whatever stream they were of. */
+  /** So many bytes of the connection's window were consumed, by any stream. */
   #credit(size: number): void {
     this.#consumed += size;
     if (this.#consumed < windowStep) return;
@@ -175,7 +174,7 @@ export class SpdyConnection {
     this.#answer({ type: 'goAway', lastStream: this.#lastStream, status });
   }
 
-  /** Sends without waiting: who reads must not wait for the other side's reading, or both might wait for ever. */
+  /** Sends without waiting: a reader that waits for the other side to read could block both for ever. */
   #answer(frame: Frame): void {
     if (this.#answers >= maxAnswers) {
       this.#wire.close();
@@ -184,7 +183,7 @@ export class SpdyConnection {
     this.#answers++;
     this.#send(frame).then(
       () => this.#answers--,
-      // The other side has gone, which its incoming bytes tell, too.
+      // The other side has left, which reading shows too.
       () => undefined,
     );
   }

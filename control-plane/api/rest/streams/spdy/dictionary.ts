@@ -1,6 +1,6 @@
 /**
- * What SPDY's header compression takes as known (SPDY draft 3, section 2.6.10.1): names and values that HTTP often has,
- * the first of them with their lengths as a header block writes them. zlib calls it by its checksum, `dictionaryId`.
+ * The preset dictionary of SPDY's header compression (SPDY draft 3, section 2.6.10.1): frequent names and values of HTTP, the first of
+ * them with their lengths as in a header block. zlib identifies it by its checksum, `dictionaryId`.
  */
 export function compressionDictionary(): Buffer {
   const sized = counted.flatMap((word) => {

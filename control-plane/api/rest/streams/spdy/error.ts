@@ -1,4 +1,4 @@
-/** The other side broke SPDY's rules: the connection can't go on. */
+/** The other side violated SPDY: the connection ends. */
 export class SpdyError extends Error {
   constructor(message: string) {
     super(message);

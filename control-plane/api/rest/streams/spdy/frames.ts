@@ -1,19 +1,19 @@
 import { SpdyError } from './error.ts';
 import { HeaderDecoder, HeaderEncoder, type Headers } from './headers.ts';
 
-/** SPDY/3.1's frames, as far as connections that only carry streams of bytes have use for them. */
+/** The frames of SPDY/3.1 that streams of bytes need. */
 export type Frame =
   | { readonly type: 'synStream'; readonly stream: number; readonly headers: Headers; readonly fin: boolean }
   | { readonly type: 'synReply'; readonly stream: number; readonly headers: Headers; readonly fin: boolean }
   | { readonly type: 'headers'; readonly stream: number; readonly headers: Headers; readonly fin: boolean }
   | { readonly type: 'rstStream'; readonly stream: number; readonly status: number }
-  /** `initialWindow`: bytes; absent when the settings say nothing of it. */
+  /** `initialWindow`: bytes; absent when it is not among the settings. */
   | { readonly type: 'settings'; readonly initialWindow?: number }
   | { readonly type: 'ping'; readonly id: number }
   | { readonly type: 'goAway'; readonly lastStream: number; readonly status: number }
   /** Stream 0: the connection as a whole. */
   | { readonly type: 'windowUpdate'; readonly stream: number; readonly delta: number }
-  /** A long frame is read as several; `fin` is with the last. */
+  /** A long frame is read in several parts; the last one has `fin`. */
   | { readonly type: 'data'; readonly stream: number; readonly data: Uint8Array; readonly fin: boolean };
 
 /** Of RST_STREAM. */
@@ -40,7 +40,7 @@ const codes = {
   windowUpdate: 9,
 } as const;
 
-/** Reads frames until the bytes end. Frames of kinds that SPDY/3.1 does not know are left out. Throws SpdyError. */
+/** Reads frames until the bytes end. Frames of unknown types are left out. Throws SpdyError. */
 export async function* decodeFrames(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Frame, void, undefined> {
   const bytes = new ByteReader(chunks);
   const headers = new HeaderDecoder();
@@ -117,7 +117,7 @@ async function controlFrame(
   }
 }
 
-/** Writes the frames of one connection, which must be sent in the order in which they were encoded. */
+/** Encodes the frames of one connection, which must be sent in the order of encoding. */
 export class FrameEncoder {
   readonly #headers = new HeaderEncoder();
 
@@ -167,7 +167,7 @@ function frameHead(first: number, fin: boolean, length: number): Buffer {
   return head;
 }
 
-/** Bytes by number, of chunks as they come. */
+/** Reads given numbers of bytes from chunks of any size. */
 class ByteReader {
   readonly #chunks: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array(0);
@@ -176,7 +176,7 @@ class ByteReader {
     this.#chunks = chunks[Symbol.asyncIterator]();
   }
 
-  /** The next `count` bytes; undefined when there is nothing more at all. Throws when the bytes end amid them. */
+  /** The next `count` bytes; undefined at the end. Throws when the end comes before all of them. */
   async exactly(count: number): Promise<Buffer | undefined> {
     const parts: Uint8Array[] = [];
     let missing = count;

@@ -5,13 +5,13 @@ import { SpdyError } from './error.ts';
 /** Names in lower case. */
 export type Headers = ReadonlyMap<string, string>;
 
-/** The most bytes of a header block, once inflated, and the most headers in it: a stream of Kubernetes has three short ones. */
+/** The most bytes of an inflated header block, and the most headers in it: a stream of Kubernetes has three short ones. */
 const maxBlock = 16 * 1024;
 const maxHeaders = 100;
 
 /**
- * Reads the header blocks of one connection, in the order in which they come: they are one zlib stream. A block that
- * can't be read makes all later ones unreadable.
+ * Reads the header blocks of one connection in order: together they are one zlib stream. After an invalid block no later one can be
+ * read.
  */
 export class HeaderDecoder {
   #inflate: Inflate | undefined;
@@ -21,7 +21,7 @@ export class HeaderDecoder {
     return parseBlock(await this.#inflated(block));
   }
 
-  /** Frees what zlib holds. */
+  /** Frees zlib's memory. */
   close(): void {
     this.#inflate?.destroy();
   }
@@ -47,7 +47,7 @@ export class HeaderDecoder {
         else chunks.push(chunk);
       };
       const onError = (error: Error): void => settle(new SpdyError(`a header block is malformed: ${error.message}`));
-      // zlib would take the end for the whole; nothing after it could be read.
+      // The end of the zlib stream: nothing after it could be read.
       const onEnd = (): void => settle(new SpdyError('the stream of header blocks ended'));
       inflate.on('data', onData).on('error', onError).on('end', onEnd);
       inflate.write(block, (error) => {
@@ -58,8 +58,8 @@ export class HeaderDecoder {
 }
 
 /**
- * Writes header blocks. They are stored, not compressed (RFC 1951, section 3.2.4): a reader can't tell, and the few short
- * headers that a server has to say are not worth a compressor for each connection.
+ * Encodes header blocks. They are stored, not compressed (RFC 1951, section 3.2.4): any reader accepts that, and the few short headers
+ * of a server need no compressor for each connection.
  */
 export class HeaderEncoder {
   #first = true;
@@ -68,12 +68,12 @@ export class HeaderEncoder {
     const block = serializeBlock(headers);
     const head = this.#first ? streamHead() : Buffer.alloc(0);
     this.#first = false;
-    // Nothing stored is how zlib marks a flush: some readers (Go's) hand nothing out before.
+    // An empty stored block marks a flush: some readers (Go's) yield nothing before it.
     return Buffer.concat([head, storedHead(block.length), block, storedHead(0)]);
   }
 }
 
-/** Begins a stored block of so many bytes. */
+/** The begin of a stored block of so many bytes. */
 function storedHead(length: number): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt16LE(length, 1);
@@ -81,7 +81,7 @@ function storedHead(length: number): Buffer {
   return head;
 }
 
-/** Begins a zlib stream (RFC 1950): deflate with a window of 32 KiB and a preset dictionary. */
+/** The begin of a zlib stream (RFC 1950): deflate with a window of 32 KiB and a preset dictionary. */
 function streamHead(): Buffer {
   const head = Buffer.from([0x78, 0xbb, 0, 0, 0, 0]);
   head.writeUInt32BE(dictionaryId, 2);

@@ -1,4 +1,4 @@
-import { Handoff } from '../handoff.ts';
+import { BoundedQueue } from '../bounded-queue.ts';
 import { maxUntaken } from '../limits.ts';
 import type { Headers } from './headers.ts';
 import { SendWindow } from './window.ts';
@@ -6,7 +6,7 @@ import { SendWindow } from './window.ts';
 /** The most bytes of one frame. */
 const maxData = 32 * 1024;
 
-/** What a stream needs of its connection. */
+/** The part of its connection that a stream uses. */
 export interface StreamWires {
   readonly send: (data: Uint8Array, fin: boolean) => Promise<void>;
   readonly consumed: (size: number) => void;
@@ -15,15 +15,15 @@ export interface StreamWires {
   readonly done: () => void;
 }
 
-/** One stream of bytes, both ways; each way ends by itself. */
+/** One stream of bytes in both directions; each direction ends by itself. */
 export class SpdyStream {
   readonly id: number;
   readonly headers: Headers;
   readonly window = new SendWindow();
-  /** Aborted when the stream has ended both ways, by being reset or with its connection, too. */
+  /** Aborted when both directions have ended, also by a reset or the end of the connection. */
   readonly closed: AbortSignal;
   readonly #wires: StreamWires;
-  readonly #input: Handoff<Uint8Array>;
+  readonly #input: BoundedQueue<Uint8Array>;
   readonly #closing = new AbortController();
   #theirEnd = false;
   #ourEnd = false;
@@ -32,21 +32,21 @@ export class SpdyStream {
     this.id = id;
     this.headers = headers;
     this.#wires = wires;
-    this.#input = new Handoff(maxUntaken, wires.consumed);
+    this.#input = new BoundedQueue(maxUntaken, wires.consumed);
     this.closed = this.#closing.signal;
   }
 
-  /** What the client sends; ends when it has ended its side, and when the stream is lost. To be taken once. */
+  /** The client's bytes; ends with the client's direction, or when the stream is lost. To be read once. */
   get incoming(): AsyncIterable<Uint8Array> {
     return this.#input;
   }
 
-  /** Takes nothing of what the client sends. */
+  /** Drops the client's bytes. */
   ignoreInput(): void {
     this.#input.drop();
   }
 
-  /** Resolves when more is taken; does nothing when the stream has ended. */
+  /** Resolves when there is room for more; does nothing when the stream has ended. */
   async send(data: Uint8Array): Promise<void> {
     for (let at = 0; at < data.length && !this.#ourEnd; ) {
       const granted = await this.window.take(Math.min(maxData, data.length - at));
@@ -55,7 +55,7 @@ export class SpdyStream {
     }
   }
 
-  /** Nothing more is sent. */
+  /** Ends the server's direction. */
   async end(): Promise<void> {
     if (this.#ourEnd) return;
     this.#ourEnd = true;
@@ -69,7 +69,7 @@ export class SpdyStream {
     this.#wires.reset();
   }
 
-  /** By the connection: bytes have come. */
+  /** Called by the connection: bytes were received. */
   async take(data: Uint8Array, fin: boolean): Promise<void> {
     if (this.#theirEnd) return;
     if (data.length > 0) await this.#input.put(data, data.length);
@@ -79,7 +79,7 @@ export class SpdyStream {
     this.#settle();
   }
 
-  /** By the connection: the client has reset the stream, or is gone. */
+  /** Called by the connection: the client has reset the stream, or left. */
   lost(): void {
     this.#theirEnd = true;
     this.#ourEnd = true;

@@ -1,7 +1,7 @@
-/** What each side may send before it is told that something was consumed (SPDY/3.1, section 2.6.8). */
+/** The bytes that may be sent before a window update (SPDY/3.1, section 2.6.8). */
 export const initialWindow = 64 * 1024;
 
-/** How much may be sent. It binds only when the other side has once told of its window: see SpdyConnection. */
+/** A flow-control window. It binds only once the other side has sent a window update: see SpdyConnection. */
 export class SendWindow {
   #left = initialWindow;
   #initial = initialWindow;
@@ -9,7 +9,7 @@ export class SendWindow {
   #closed = false;
   #waiting: (() => void)[] = [];
 
-  /** How many of `wanted` bytes (1 or more) may be sent; they then count as sent. Waits until it is one at least, or the window is closed. */
+  /** Takes up to `wanted` bytes (1 or more) from the window, and returns how many. Waits until there is one, or the window is closed. */
   async take(wanted: number): Promise<number> {
     while (this.#binding && this.#left <= 0 && !this.#closed) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -26,7 +26,7 @@ export class SendWindow {
     this.#wake();
   }
 
-  /** The other side has set another size to begin with. */
+  /** The other side has changed its initial window. */
   announce(initial: number): void {
     this.#binding = true;
     this.#left += initial - this.#initial;

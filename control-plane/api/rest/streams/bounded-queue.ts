@@ -1,54 +1,53 @@
 /**
- * Hands items from those who put them to one who takes them, in order. Who puts waits while more than `limit` (in the units
- * of `size`) have not been taken.
+ * A queue with one reader and back-pressure: a writer waits while items of more than `limit` (in the units of `size`) are queued.
  */
-export class Handoff<T> implements AsyncIterable<T> {
+export class BoundedQueue<T> implements AsyncIterable<T> {
   readonly #limit: number;
-  readonly #taken: (size: number) => void;
+  readonly #onRead: (size: number) => void;
   readonly #items: { readonly item: T; readonly size: number }[] = [];
   #size = 0;
   #outcome: { readonly error?: Error } | undefined;
   #dropping = false;
-  #wakeTaker: () => void = () => undefined;
-  #wakePutters: (() => void)[] = [];
+  #wakeReader: () => void = () => undefined;
+  #wakeWriters: (() => void)[] = [];
 
-  /** `taken`: is told the size of each item that is taken. */
-  constructor(limit: number, taken: (size: number) => void = () => undefined) {
+  /** `onRead`: called with the size of each item that is read or dropped. */
+  constructor(limit: number, onRead: (size: number) => void = () => undefined) {
     this.#limit = limit;
-    this.#taken = taken;
+    this.#onRead = onRead;
   }
 
   get full(): boolean {
     return this.#size > this.#limit && this.#outcome === undefined;
   }
 
-  /** Resolves when there is room for more. What is put after the end is dropped. */
+  /** Resolves when there is room for more. Items after the end are dropped. */
   async put(item: T, size = 1): Promise<void> {
-    if (this.#outcome || this.#dropping) return this.#taken(size);
+    if (this.#outcome || this.#dropping) return this.#onRead(size);
     this.#items.push({ item, size });
     this.#size += size;
-    this.#wakeTaker();
-    while (this.full) await new Promise<void>((resolve) => this.#wakePutters.push(resolve));
+    this.#wakeReader();
+    while (this.full) await new Promise<void>((resolve) => this.#wakeWriters.push(resolve));
   }
 
-  /** What has been put can still be taken; then taking ends, or throws `error`. */
+  /** The reader gets the queued items, then the end or `error`. */
   end(error?: Error): void {
     if (this.#outcome) return;
     this.#outcome = error ? { error } : {};
     this.#wake();
   }
 
-  /** What has not been taken, and what is still put, is dropped; who takes still waits for the end. */
+  /** Drops the queued items and all further ones; the reader still waits for the end. */
   drop(): void {
     this.#dropping = true;
     const dropped = this.#size;
     this.#items.length = 0;
     this.#size = 0;
-    if (dropped > 0) this.#taken(dropped);
+    if (dropped > 0) this.#onRead(dropped);
     this.#wake();
   }
 
-  /** The end, at once: what has not been taken is dropped. */
+  /** Ends at once, and drops the queued items. */
   abort(error?: Error): void {
     this.drop();
     this.end(error);
@@ -60,7 +59,7 @@ export class Handoff<T> implements AsyncIterable<T> {
         const next = this.#items.shift();
         if (next) {
           this.#size -= next.size;
-          this.#taken(next.size);
+          this.#onRead(next.size);
           this.#wake();
           yield next.item;
         } else if (this.#outcome) {
@@ -68,18 +67,18 @@ export class Handoff<T> implements AsyncIterable<T> {
           return;
         } else {
           await new Promise<void>((resolve) => {
-            this.#wakeTaker = resolve;
+            this.#wakeReader = resolve;
           });
         }
       }
     } finally {
-      // Nobody takes any more.
+      // The reader has left.
       this.abort();
     }
   }
 
   #wake(): void {
-    this.#wakeTaker();
-    for (const wake of this.#wakePutters.splice(0)) wake();
+    this.#wakeReader();
+    for (const wake of this.#wakeWriters.splice(0)) wake();
   }
 }
