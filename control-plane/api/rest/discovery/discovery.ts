@@ -4,15 +4,15 @@ import { apiVersionOf } from '../../../../shared/kinds/names.ts';
 import { derivedFrom, type KindLookup } from '../../../../shared/kinds/registry.ts';
 import { type Subresource, verbsOf } from '../../../../shared/kinds/table.ts';
 
-/** What discovery says is served, derived from the kind table. The first version of a group there is its preferred one. */
+/** The discovery documents, derived from the kinds. The first version of a group in their order is its preferred one. */
 
 interface SubresourceInfo {
   readonly verbs: readonly string[];
-  /** What it carries, when that is another kind than its parent's. */
+  /** Its kind, when that is another than its parent's. */
   readonly kind?: { readonly group: string; readonly version: string; readonly kind: string };
 }
 
-/** What can be done with a subresource of a kind. */
+/** The verbs and the kind of a subresource. */
 export function subresourceInfo(def: KindDef, name: Subresource): SubresourceInfo {
   const info = subresources[name];
   return name === 'proxy' ? { ...info, kind: { group: '', version: 'v1', kind: `${def.kind}ProxyOptions` } } : info;
@@ -46,7 +46,7 @@ interface Version {
   readonly kinds: readonly KindDef[];
 }
 
-/** Kubernetes' order of its groups (by the priority of each); others follow. `kubectl get all` shows kinds in it. */
+/** Kubernetes' order of its groups, by priority; others follow. `kubectl get all` shows kinds in this order. */
 const order = [
   '',
   'apps',
@@ -66,10 +66,10 @@ const order = [
   'discovery.k8s.io',
 ];
 
-/** The versions of the aggregated form; they differ in nothing else. */
+/** The versions of the aggregated form; their documents do not differ. */
 export type Aggregated = 'v2' | 'v2beta1';
 
-/** Where a client looks for kinds that somebody has added, before it trusts the server to check what it sends. There are none. */
+/** The list of CustomResourceDefinitions, which clients read before they rely on the server's validation. It is empty. */
 export const addedKindsPath = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 
 const noAddedKinds = {
@@ -87,7 +87,7 @@ export class Discovery {
     this.#groups = derivedFrom(kinds, ({ served }) => groupsOf(served));
   }
 
-  /** All paths at which there is a document of discovery. */
+  /** The paths of all discovery documents. */
   paths(): string[] {
     const groups = this.#groups().filter(({ group }) => group !== '');
     const versioned = groups.flatMap(({ group, versions }) => [
@@ -98,8 +98,8 @@ export class Discovery {
   }
 
   /**
-   * The answer to a path, undefined when it is none of discovery. `aggregated`: the client asked for that form. `address`: where
-   * this server is, host and port.
+   * The document at a path, undefined when there is none. `aggregated`: the form that the client asks for. `address`: this server's host
+   * and port.
    */
   document(parts: readonly string[], aggregated: Aggregated | undefined, address: string): object | undefined {
     const [root, group, version, ...rest] = parts;
@@ -149,7 +149,7 @@ function resourceList(groups: readonly Group[], group: string, version: string):
     ...def.subresources.toSorted().map((sub) => subresource(def, sub)),
   ]);
   const groupVersion = apiVersionOf({ group, version });
-  // The core group's document is older than the field.
+  // The document of the core group has no such field.
   return { kind: 'APIResourceList', ...(group === '' ? {} : { apiVersion: 'v1' }), groupVersion, resources };
 }
 
@@ -166,7 +166,7 @@ function resource(def: KindDef) {
   };
 }
 
-/** By which a client tells that a kind is stored in another version than before. */
+/** A change of this hash shows that a kind is stored in another version than before. */
 function storageVersionHash({ group, version, kind }: KindDef): string {
   return createHash('sha256').update(`${group}/${version}/${kind}`).digest().subarray(0, 8).toString('base64');
 }

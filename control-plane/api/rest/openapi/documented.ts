@@ -1,6 +1,6 @@
 /**
- * What Kubernetes' documents say of a message's fields, where its servers check something else: the fields that must be there
- * and, after a minus, such that need not. A client's validation and `kubectl explain` go by it, our own by the field options.
+ * Where Kubernetes' OpenAPI documents differ from what its servers validate: fields that are required and, after a minus, fields that
+ * are not. Clients and `kubectl explain` read these; the server validates by the field options.
  */
 export const documented: Readonly<Record<string, string>> = {
   'k8s.io.api.apps.v1.ControllerRevision': 'revision',

@@ -7,18 +7,17 @@ import { messagesOf, pathsOf } from './operations.ts';
 import { ownDefinitions, reachable, schemaName, schemaOf, type Version } from './schemas.ts';
 import { encodeSwagger } from './swagger-protobuf.ts';
 
-/** A document as it is kept. */
+/** A document that has been built. */
 export interface Document {
-  /** Names the content. */
+  /** The hash of the content. */
   readonly hash: string;
   readonly gzipped: Uint8Array;
 }
 
 /**
- * The OpenAPI documents of the kinds that are served at the moment: version 3, one document a group and version, and version 2,
- * one for all. kubectl reads from them what `explain` shows, how lists merge when it applies, and that the server itself
- * checks fields (the `fieldValidation` parameter of the operations). They are built when first asked for, and kept
- * compressed: together they are some megabytes of text.
+ * The OpenAPI documents of the served kinds: version 3 with one document a group and version, version 2 with one for all. kubectl reads
+ * from them what `explain` shows, how lists merge in apply, and that the server validates fields (parameter `fieldValidation`). They
+ * are built when first read, and kept compressed: together they are some megabytes of text.
  */
 export class OpenApi {
   readonly #kinds: KindLookup;
@@ -29,7 +28,7 @@ export class OpenApi {
     this.#documents = derivedFrom(kinds, () => new Map());
   }
 
-  /** The document at a path (without slashes at its ends); undefined when there is none. Version 2 can be protobuf. */
+  /** The document at a path (without slashes at its ends); undefined when there is none. Version 2 has a protobuf form. */
   document(path: string, protobuf = false): Document | undefined {
     const key = protobuf ? `${path} protobuf` : path;
     const documents = this.#documents();
@@ -53,7 +52,7 @@ export class OpenApi {
     return path.startsWith('openapi/v3/') && members ? openApi3(members, this.#kinds) : undefined;
   }
 
-  /** Which documents there are; the hash in each address lets a client keep what it has. */
+  /** The index of the documents; the hash in each URL lets clients cache them. */
   #index(): object {
     const addresses = [...groups(this.#kinds).keys()].map((root) => {
       const path = `openapi/v3/${root}`;

@@ -6,7 +6,7 @@ import { subresourceInfo } from '../discovery/discovery.ts';
 import { contentTypes } from '../encoding/negotiate.ts';
 import { gvkOf, meta, reference, type Version } from './schemas.ts';
 
-/** What can be done with a kind, as the paths of an OpenAPI document. */
+/** The operations of a kind, as the paths of an OpenAPI document. */
 export function pathsOf(def: KindDef, version: Version): Record<string, object> {
   const root = def.group ? `/apis/${apiVersionOf(def)}` : `/api/${def.version}`;
   const home = def.namespaced ? `${root}/namespaces/{namespace}/${def.plural}` : `${root}/${def.plural}`;
@@ -43,7 +43,7 @@ export function pathsOf(def: KindDef, version: Version): Record<string, object> 
   };
 }
 
-/** The messages that a kind's operations speak of. */
+/** The messages in a kind's operations. */
 export function messagesOf(def: KindDef): string[] {
   const subs = def.subresources.map((sub) => subMessage(def, sub)).filter((name) => name !== undefined);
   return [
@@ -58,11 +58,11 @@ export function messagesOf(def: KindDef): string[] {
 
 type Method = 'get' | 'put' | 'post' | 'patch' | 'delete';
 
-interface Asked {
+interface Operation {
   readonly def: KindDef;
   readonly method: Method;
   readonly sub?: Subresource;
-  /** In all namespaces. */
+  /** Over all namespaces. */
   readonly everywhere: boolean;
 }
 
@@ -74,7 +74,7 @@ const patchTypes = [
 ];
 const produced = Object.values(contentTypes);
 
-/** Query parameters: their types, and what they do. */
+/** Query parameters: their types and descriptions. */
 const queries: Readonly<Record<string, readonly [type: 'string' | 'boolean' | 'integer', description: string]>> = {
   pretty: ['string', 'Indent the answer.'],
   dryRun: ['string', '"All": check everything, store nothing.'],
@@ -98,13 +98,13 @@ const writing = ['dryRun', 'fieldManager', 'fieldValidation'];
 const selecting = ['labelSelector', 'fieldSelector', 'limit', 'continue', 'resourceVersion', 'resourceVersionMatch'];
 const deleting = ['dryRun', 'gracePeriodSeconds', 'propagationPolicy'];
 
-function operation(asked: Asked, within: readonly string[], version: Version): object {
-  const { def, method, sub, everywhere } = asked;
+function operation(given: Operation, within: readonly string[], version: Version): object {
+  const { def, method, sub, everywhere } = given;
   const collection = sub === undefined && !within.includes('name');
   const connects = actionOf(method, sub, collection) === 'connect';
   const names = connects ? [] : ['pretty', ...parameterNames(method, sub, collection)];
   const parameters: object[] = names.map((name) => queryParameter(name, version));
-  const { body, answer } = connects ? { body: null, answer: undefined } : bodiesOf(asked, collection);
+  const { body, answer } = connects ? { body: null, answer: undefined } : bodiesOf(given, collection);
   const schemaOf = (message: string | undefined): object =>
     message ? { $ref: reference(message, version) } : { type: method === 'get' || connects ? 'string' : 'object' };
   const consumes = method === 'patch' ? patchTypes : ['*/*'];
@@ -118,7 +118,7 @@ function operation(asked: Asked, within: readonly string[], version: Version): o
       : { description, content: Object.fromEntries(produced.map((type) => [type, { schema: schemaOf(answer) }])) };
   const codes = { '200': response('OK'), ...(method === 'post' ? { '201': response('Created') } : {}) };
   return {
-    operationId: operationId(asked, collection, everywhere) + (within.includes('path') ? 'WithPath' : ''),
+    operationId: operationId(given, collection, everywhere) + (within.includes('path') ? 'WithPath' : ''),
     tags: [def.group ? `${camel(def.group, false)}_${def.version}` : `core_${def.version}`],
     ...(version === 2 ? { consumes, produces: produced } : {}),
     parameters,
@@ -150,8 +150,8 @@ function parameterNames(method: Method, sub: Subresource | undefined, collection
   }
 }
 
-/** The messages of a request's body and of its answer; a body that has none is null, or an object of any kind (undefined). */
-function bodiesOf({ def, method, sub }: Asked, collection: boolean) {
+/** The messages of a request's body and answer. A body of null: there is none; undefined: an object of any kind. */
+function bodiesOf({ def, method, sub }: Operation, collection: boolean) {
   const own = sub ? subMessage(def, sub) : def.message;
   const status = `${meta}.Status`;
   if (method === 'delete') return { body: `${meta}.DeleteOptions`, answer: status };
@@ -162,7 +162,7 @@ function bodiesOf({ def, method, sub }: Asked, collection: boolean) {
   return { body: method === 'patch' ? undefined : own, answer: own };
 }
 
-/** What is read and written at a subresource; undefined when that is no object. */
+/** The message of a subresource; undefined when it is not an object. */
 function subMessage(def: KindDef, sub: Subresource): string | undefined {
   if (sub === 'log') return undefined;
   const { kind } = subresourceInfo(def, sub);
@@ -189,7 +189,7 @@ function actionOf(method: Method, sub: Subresource | undefined, collection: bool
 }
 
 /** `listCoreV1NamespacedPod`, `readAppsV1NamespacedDeploymentScale`: as Kubernetes names them. */
-function operationId({ def, method, sub }: Asked, collection: boolean, everywhere: boolean): string {
+function operationId({ def, method, sub }: Operation, collection: boolean, everywhere: boolean): string {
   const words: Readonly<Record<Method, string>> = {
     get: collection ? 'list' : 'read',
     put: 'replace',

@@ -5,12 +5,12 @@ import { goTypes } from '../../../../shared/schema/proto/go-types.ts';
 import type { FieldSchema, MessageSchema } from '../../../../shared/schema/proto/message.ts';
 import { documented } from './documented.ts';
 
-/** The types of OpenAPI documents, derived from the schema table. Version 2 is Swagger, version 3 what came after it. */
+/** The versions of OpenAPI documents; version 2 is Swagger. */
 export type Version = 2 | 3;
 
 export const meta = 'k8s.io.apimachinery.pkg.apis.meta.v1';
 
-/** Messages whose JSON is no object with their fields. */
+/** Messages whose JSON is not an object with their fields. */
 const special: Readonly<Record<string, (version: Version) => object>> = {
   [`${meta}.Time`]: () => ({ type: 'string', format: 'date-time' }),
   [`${meta}.MicroTime`]: () => ({ type: 'string', format: 'date-time' }),
@@ -37,7 +37,7 @@ const scalars: Readonly<Record<string, object>> = {
   bytes: { type: 'string', format: 'byte' },
 };
 
-/** The messages named and all that they are made of, sorted. */
+/** The given messages and all messages of their fields, sorted. */
 export function reachable(roots: readonly string[]): string[] {
   const seen = new Set<string>();
   const waiting = [...roots];
@@ -51,13 +51,13 @@ export function reachable(roots: readonly string[]): string[] {
   return [...seen].sort();
 }
 
-/** `k8s.io.api.core.v1.Pod` is `io.k8s.api.core.v1.Pod` there. */
+/** The name of `k8s.io.api.core.v1.Pod` is `io.k8s.api.core.v1.Pod` in OpenAPI. */
 export function schemaName(message: string): string {
   if (message.startsWith('k8s.io.')) return `io.k8s.${message.slice('k8s.io.'.length)}`;
   return message.startsWith('coracle.') ? `io.${message}` : message;
 }
 
-/** The definition of a message. `kinds`: those whose groups and versions it names. */
+/** The definition of a message. `kinds`: its group-version-kinds. */
 export function schemaOf(name: string, version: Version, { served }: KindLookup): object {
   const made = special[name]?.(version);
   const message = messages[name] as MessageSchema;
@@ -103,7 +103,7 @@ export function ownDefinitions(def: KindDef, version: Version): [string, object]
   ];
 }
 
-/** The fields that are said to be required, of those that are. */
+/** The fields that the document calls required. */
 function neededOf(name: string, required: readonly string[], served: readonly KindDef[]): readonly string[] {
   if (name.endsWith('List') && served.some(({ message }) => `${message}List` === name)) return ['items'];
   const more = documented[name]?.split(' ') ?? [];
@@ -111,7 +111,7 @@ function neededOf(name: string, required: readonly string[], served: readonly Ki
   return [...required.filter((one) => !less.includes(one)), ...more.filter((one) => !one.startsWith('-'))];
 }
 
-/** Lists are all alike: `proto/` says nothing of them. */
+/** All lists have the same form; they are not in `proto/`. */
 function listDescription(name: string, { metadata, items }: Record<string, object>): string | undefined {
   if (!name.endsWith('List') || !metadata || !items) return undefined;
   Object.assign(metadata, { description: 'What is said of the list as a whole.' });
@@ -157,12 +157,12 @@ function propertyOf(field: FieldSchema, version: Version): object {
     ...(field.patchMergeKey ? { 'x-kubernetes-patch-merge-key': field.patchMergeKey } : {}),
     ...(field.repeated && field.listType ? { 'x-kubernetes-list-type': field.listType } : {}),
     ...(field.repeated && field.listMapKey ? { 'x-kubernetes-list-map-keys': field.listMapKey } : {}),
-    // Of a struct that is owned as a whole its own schema says so; a field may say otherwise.
+    // An atomic struct is marked by its own schema, which a field may override.
     ...(!field.repeated && field.listType && !(field.listType === 'atomic' && goTypes.atomic.has(field.type))
       ? { 'x-kubernetes-map-type': field.listType }
       : {}),
   };
-  // In version 3 nothing may stand beside a reference.
+  // In version 3 a reference has no siblings.
   if ('$ref' in shape && version === 3 && Object.keys(more).length > 0) return { allOf: [shape], ...more };
   return { ...shape, ...more };
 }
@@ -171,7 +171,7 @@ export function reference(message: string, version: Version): string {
   return `${version === 2 ? '#/definitions/' : '#/components/schemas/'}${schemaName(message)}`;
 }
 
-/** What a message is in the API: a kind, a list of one, or one of those that are sent to subresources or as options. */
+/** The kinds of a message: a kind, its list, or a message that is posted to subresources or sent as options. */
 function kindsOf(message: string, served: readonly KindDef[]): object[] {
   const def = served.find((one) => one.message === message);
   if (def) return [gvkOf(def)];
@@ -192,7 +192,7 @@ const others: Readonly<Record<string, object[]>> = {
   ],
 };
 
-/** Every group and version that is served. */
+/** Every served group and version. */
 function versions(served: readonly KindDef[]): { group: string; version: string }[] {
   const found = new Map(served.map(({ group, version }) => [`${group}/${version}`, { group, version }]));
   return [...found.values()];

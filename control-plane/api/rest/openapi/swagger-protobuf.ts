@@ -1,9 +1,8 @@
 import protobuf from 'protobufjs/minimal.js';
 
 /**
- * A Swagger document as protobuf, which client-go's discovery asks for: the messages of google/gnostic,
- * `openapiv2/OpenAPIv2.proto`, as far as our documents have use for them. Maps are lists of named values there, and
- * values of any type are YAML, which JSON is.
+ * A Swagger document as protobuf, for client-go's discovery: the messages of google/gnostic, `openapiv2/OpenAPIv2.proto`, that these
+ * documents use. Maps are lists of named values there, and values of any type are YAML, which includes JSON.
  */
 export function encodeSwagger(document: object): Uint8Array {
   const writer = protobuf.Writer.create();
@@ -13,14 +12,14 @@ export function encodeSwagger(document: object): Uint8Array {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** How a JSON value is written: a scalar, an Any, a list of what follows, or a message. */
+/** The encoding of a JSON value: a scalar, an Any, a list of what follows, or a message. */
 type Shape = 'string' | 'bool' | 'any' | readonly ['list', Shape] | { readonly [K in 'message' | 'custom']?: string };
 
 const message = (name: string): Shape => ({ message: name });
 const custom = (name: string): Shape => ({ custom: name });
 const list = (shape: Shape): Shape => ['list', shape];
 
-/** The fields of each message: JSON name → number and shape. `x-…` goes to the field named so. */
+/** The fields of each message: JSON name → number and shape. All `x-…` go to one field. */
 const fields: Readonly<Record<string, Readonly<Record<string, readonly [number: number, shape: Shape]>>>> = {
   Document: {
     swagger: [1, 'string'],
@@ -86,7 +85,7 @@ const fields: Readonly<Record<string, Readonly<Record<string, readonly [number: 
   },
 };
 
-/** Messages that stand between a JSON value and what it says. */
+/** Wrapper messages, which JSON does not have. */
 const customs: Readonly<Record<string, (writer: protobuf.Writer, value: unknown) => void>> = {
   // Their only field holds the schema, or the text: SchemaItem, AdditionalPropertiesItem, ItemsItem, TypeItem.
   one: (writer, value) => writeField(writer, 1, message('Schema'), value),
@@ -107,10 +106,10 @@ const customs: Readonly<Record<string, (writer: protobuf.Writer, value: unknown)
 };
 
 function write(writer: protobuf.Writer, name: string, value: Json): void {
-  const known = fields[name] ?? {};
+  const numbers = fields[name] ?? {};
   for (const [key, one] of Object.entries(value)) {
-    const field = known[key];
-    const extension = known['x-'];
+    const field = numbers[key];
+    const extension = numbers['x-'];
     if (field) writeField(writer, field[0], field[1], one);
     else if (key.startsWith('x-') && extension) writeNamed(writer, extension[0], { [key]: one }, extension[1]);
   }
@@ -135,7 +134,7 @@ function writeField(writer: protobuf.Writer, number: number, shape: Shape, value
   }
 }
 
-/** A map as it is there: messages of a name (1) and a value (2). */
+/** A map as messages of a name (1) and a value (2). */
 function writeNamed(writer: protobuf.Writer, number: number, value: unknown, shape: Shape): void {
   for (const [name, one] of Object.entries(value as Json)) {
     writer

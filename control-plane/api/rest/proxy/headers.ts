@@ -1,24 +1,31 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 
-/** Fields that belong to one connection (RFC 9110, section 7.6.1, and what is used beside it), and those that `Connection` names. */
+/** Hop-by-hop fields (RFC 9110, section 7.6.1, and others in use); those that `Connection` names are added. */
 const hopByHop = [
-  ...['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer'],
-  ...['transfer-encoding', 'upgrade'],
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
 ];
 
-/** How a browser's WebSocket carries its token to this server. */
+/** The prefix of the WebSocket subprotocol that carries a browser's token. */
 const tokenProtocol = 'base64url.bearer.authorization.k8s.io.';
 
 export interface Forwarded {
   /** The client's address. */
   readonly from: string;
-  /** The path as the client knows it. Not told of connections that are upgraded, as in Kubernetes. */
+  /** The path as the client sent it. Absent for upgrades, as in Kubernetes. */
   readonly uri?: string;
 }
 
 /**
- * What a request tells what is behind the proxy: nothing of who sent it (credentials, impersonation), and nothing that is for this
- * connection only, but for an upgrade that is to be passed on. `raw`: names and values in turn.
+ * The fields of a request to the backend: without credentials and impersonation, and without hop-by-hop fields but for an upgrade that
+ * is passed on. `raw`: names and values in turn.
  */
 export function requestHeaders(
   raw: readonly string[],
@@ -38,13 +45,13 @@ export function requestHeaders(
   return outgoing(headers);
 }
 
-/** What the client is told of an answer. Names keep the case in which they came. */
+/** The fields of an answer to the client. Names keep their case. */
 export function responseHeaders(raw: readonly string[]): OutgoingHttpHeaders {
   const headers = grouped(raw);
   const trailers = headers.get('trailer');
   dropHopByHop(headers);
   if (trailers) headers.set('trailer', trailers);
-  // As whatever this server answers; what is behind it may say more.
+  // The default of all answers of this server; the backend's value comes after it.
   const cache = headers.get('cache-control')?.values ?? [];
   headers.set('cache-control', { name: 'Cache-Control', values: ['no-cache, private', ...cache] });
   return outgoing(headers);
@@ -60,8 +67,8 @@ function grouped(raw: readonly string[]): Map<string, Field> {
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const [name = '', value = ''] = raw.slice(at, at + 2);
     const key = name.toLowerCase();
-    const known = headers.get(key);
-    headers.set(key, { name: known?.name ?? name, values: [...(known?.values ?? []), value] });
+    const before = headers.get(key);
+    headers.set(key, { name: before?.name ?? name, values: [...(before?.values ?? []), value] });
   }
   return headers;
 }

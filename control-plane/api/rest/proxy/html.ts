@@ -1,6 +1,6 @@
 import { Transform } from 'node:stream';
 
-/** The attributes that hold links, by element: those that Kubernetes rewrites (apimachinery, `proxy.Transport`). */
+/** The attributes with links, by element, that Kubernetes rewrites (apimachinery, `proxy.Transport`). */
 const linksOf: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
     a: ['href'],
@@ -31,13 +31,13 @@ const linksOf: ReadonlyMap<string, readonly string[]> = new Map(
   }),
 );
 
-/** What ends a comment or an element of text: how it is found, and its length, as a piece may end in the middle of it. */
+/** The end of a comment or a text element: its pattern and its length, as a chunk may end within it. */
 interface Ending {
   readonly pattern: RegExp;
   readonly length: number;
 }
 
-/** Elements whose content is text, whatever it looks like. */
+/** Elements whose content is text, even if it looks like tags. */
 const textOnly: ReadonlyMap<string, Ending> = new Map(
   ['iframe', 'noembed', 'noframes', 'noscript', 'script', 'style', 'textarea', 'title', 'xmp'].map((name) => [
     name,
@@ -46,35 +46,35 @@ const textOnly: ReadonlyMap<string, Ending> = new Map(
 );
 const comment: Ending = { pattern: /-->/, length: 3 };
 
-/** A tag that is longer (characters) is left as it is. */
+/** A longer tag (characters) is left as it is. */
 const maxTag = 16 * 1024;
 
 const space = /\s/;
 
 interface Tag {
   readonly name: string;
-  /** Where it ends in the text, after its `>`. */
+  /** The index after its `>`. */
   readonly end: number;
-  /** Where values of attributes stand, without quotes. */
+  /** The ranges of attribute values, without quotes. */
   readonly values: readonly { readonly attribute: string; readonly from: number; readonly to: number }[];
 }
 
 /**
- * Rewrites the links of a page as it goes by; everything else is handed on byte for byte. What is held back is no longer than one tag.
- * Bytes are taken for Latin-1 characters: all that matters here is ASCII, in every encoding that a page may be in but UTF-16.
+ * Rewrites the links of a page as a stream; all else is passed on byte for byte. It buffers no more than one tag. Bytes are read as
+ * Latin-1 characters: markup is ASCII in every encoding of pages but UTF-16.
  */
 export function rewriteLinks(rewrite: (link: string) => string): Transform {
   let held = '';
-  /** What must come before tags are tags again: the end of a comment, or of an element that is all text. */
+  /** The end of the comment or text element that the text is in. */
   let until: Ending | undefined;
 
-  /** What can be handed on of what is held. `last`: nothing more comes. */
+  /** The part of the buffer that can be passed on. `last`: the page has ended. */
   const take = (last: boolean): string => {
     let out = '';
     for (;;) {
       if (until !== undefined) {
         const found = held.search(until.pattern);
-        // A part of it may be at the end.
+        // The chunk may end with a part of it.
         const upTo = found >= 0 ? found : last ? held.length : Math.max(0, held.length - until.length + 1);
         out += held.slice(0, upTo);
         held = held.slice(upTo);
@@ -120,7 +120,7 @@ export function rewriteLinks(rewrite: (link: string) => string): Transform {
   });
 }
 
-/** The tag that begins with the text; `none` when none does, `more` when its end is not in what is looked at. */
+/** The tag at the start of the text; `none` if there is none, `more` if its end is not in the text. */
 function tagOf(whole: string): Tag | 'none' | 'more' {
   const text = whole.slice(0, maxTag);
   if (text.length < 2 || '<!--'.startsWith(text)) return 'more';

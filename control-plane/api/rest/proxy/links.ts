@@ -1,12 +1,12 @@
 import { posix } from 'node:path';
 
-/** Where a page was asked for, by the client and behind the proxy. */
+/** The URLs of a page, for the client and at the backend. */
 export interface Place {
-  /** The path under which the client sees what is behind the proxy: `/api/v1/namespaces/x/pods/y/proxy`. */
+  /** The path of the proxy: `/api/v1/namespaces/x/pods/y/proxy`. */
   readonly prefix: string;
-  /** What is behind the proxy, as in a URL: `10.64.0.3:8080`. */
+  /** The backend's host, as in a URL: `10.64.0.3:8080`. */
   readonly host: string;
-  /** The host that the client asked for. */
+  /** The host of the client's request. */
   readonly clientHost: string;
 }
 
@@ -14,16 +14,16 @@ export interface Place {
 const parts = /^(?:([a-z][a-z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)(.*)$/is;
 
 /**
- * A link as the client has to follow it (apimachinery, `proxy.Transport`): one that leads to the same host, by a path from its root, leads
- * through the proxy. Links to elsewhere and relative ones stay as they are.
+ * A link for the client (apimachinery, `proxy.Transport`): an absolute path, or a URL of the same host, leads through the proxy. Links
+ * to other hosts and relative ones stay as they are.
  */
 export function throughProxy(link: string, { prefix, host, clientHost }: Place): string {
   const [, scheme, authority, path = '', rest = ''] = parts.exec(link) ?? [];
   if (!path.startsWith('/')) return link;
-  // `mailto:/x` has a path that is nobody's.
+  // The path of `mailto:/x` is on no host.
   if (scheme !== undefined && authority === undefined) return link;
   if (authority && authority !== host && authority !== clientHost) return link;
-  // The client knows itself by the name that it used.
+  // The client reaches this server by the host that it used.
   const home = authority && authority === clientHost ? `${scheme ? `${scheme}:` : ''}//${authority}` : '';
   if (path.startsWith(prefix)) return home + path + rest;
   return home + posix.normalize(prefix + path) + rest;

@@ -20,26 +20,26 @@ import { notDialled, passUpgrade } from './upgrade.ts';
 const maxHead = 256 * 1024;
 
 /**
- * Passes a request on to a pod, a service's pod or a node's agent, and its answer back, as Kubernetes' `pods/proxy` and its kin do
- * (apimachinery, `proxy.UpgradeAwareHandler`). Whatever is wrong before the answer has begun is thrown.
+ * Passes a request on to a pod, a service's pod or a node's agent, and its answer back, as Kubernetes' proxy subresources do
+ * (apimachinery, `proxy.UpgradeAwareHandler`). A failure before the answer has begun is thrown.
  */
 export async function serveProxy(call: Call, target: Target): Promise<void> {
   const { api, context, request, response, route, query } = call;
   const url = request.url ?? '/';
   if (query.has('dryRun')) throw badRequest('dryRun is not supported');
-  const peer = await api.proxy(
+  const backend = await api.proxy(
     context,
     target,
     verbOf(request.method ?? 'GET', { type: 'resource', resource: route, query }),
   );
-  // Nothing may travel for long, in which a client could go without a word.
+  // The connection may be silent for long: keep-alive probes notice a client that has vanished.
   request.socket.setKeepAlive(true, keepAliveMs);
   const { beyond = '' } = route;
   const prefix = prefixOf(route);
   const mark = url.indexOf('?');
   const search = mark < 0 ? '' : url.slice(mark);
   if (beyond === '' && !call.upgrade && (request.method === 'GET' || request.method === 'HEAD')) {
-    // Links of a page are relative to a folder.
+    // Relative links of a page need a path that ends with a slash.
     response.writeHead(301, { Location: `${prefix}/${search}`, 'Content-Length': 0 }).end();
     return;
   }
@@ -47,7 +47,7 @@ export async function serveProxy(call: Call, target: Target): Promise<void> {
   const from = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
   if (call.upgrade) {
     const headers = requestHeaders(request.rawHeaders, { from }, true);
-    const sent = await send(peer, { method: request.method, path, headers }, context.signal, true);
+    const sent = await send(backend, { method: request.method, path, headers }, context.signal, true);
     sent.end();
     const { upgrade } = call;
     return passUpgrade({ ...call, upgrade }, sent, (answer) => passOn(call, answer, undefined)).finally(() =>
@@ -57,36 +57,38 @@ export async function serveProxy(call: Call, target: Target): Promise<void> {
   const uri = forwardedUri(prefix, beyond);
   const headers = requestHeaders(request.rawHeaders, { from, uri }, false);
   const { 'content-length': length, 'transfer-encoding': pieces } = request.headers;
-  // Without either there is no body: a method that usually has one says so.
+  // A method that usually has a body declares an empty one.
   if (length === undefined && pieces === undefined && ['POST', 'PUT', 'PATCH'].includes(request.method ?? '')) {
     headers['Content-Length'] = '0';
   }
-  const sent = await send(peer, { method: request.method, path, headers }, context.signal);
-  const place = { prefix, host: peer.host, clientHost: request.headers.host ?? '' };
+  const sent = await send(backend, { method: request.method, path, headers }, context.signal);
+  const place = { prefix, host: backend.host, clientHost: request.headers.host ?? '' };
   try {
     await passOn(call, await answerTo(sent, request), place);
   } finally {
-    // Whatever came of it, nothing of it stays open.
+    // In any case the backend's connection is closed.
     sent.destroy();
   }
 }
 
-/** Begins a request behind the proxy, on a connection of its own. */
+/** Begins a request to the backend, on a connection of its own. */
 async function send(
-  peer: ProxyTarget,
+  backend: ProxyTarget,
   options: RequestOptions,
   signal: AbortSignal,
   upgrade = false,
 ): Promise<ClientRequest> {
   const socket = new TunnelSocket(
-    await peer.connect().catch((error: unknown) => {
+    await backend.connect().catch((error: unknown) => {
       throw upgrade ? notDialled(error) : unreachable(error);
     }),
   );
-  // It ends with the request, which tells of what was wrong.
+  // An error of the socket also fails the request, which reports it.
   socket.on('error', () => undefined);
   const wire: Duplex =
-    peer.scheme === 'https' ? tlsConnect({ socket, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] }) : socket;
+    backend.scheme === 'https'
+      ? tlsConnect({ socket, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] })
+      : socket;
   if (wire !== socket) socket.once('error', (error) => wire.destroy(error));
   const sent = httpRequest({
     ...options,
@@ -108,18 +110,18 @@ async function send(
   return sent;
 }
 
-/** Sends the body on as it comes, and resolves with the answer, which may come before the body's end. */
+/** Streams the body to the backend, and resolves with the answer, which may come before the body's end. */
 function answerTo(sent: ClientRequest, request: IncomingMessage): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     sent.once('response', (answer) => {
       answer.once('close', () => {
-        // Nobody reads the rest of it.
+        // The backend does not read the rest of the body.
         request.unpipe(sent);
         request.resume();
       });
       resolve(answer);
     });
-    sent.once('upgrade', () => sent.destroy(new Error('nobody asked for another protocol')));
+    sent.once('upgrade', () => sent.destroy(new Error('the backend switched protocols without a request to')));
     sent.on('error', (error) => {
       request.unpipe(sent);
       request.resume();
@@ -129,7 +131,7 @@ function answerTo(sent: ClientRequest, request: IncomingMessage): Promise<Incomi
   });
 }
 
-/** Hands an answer to the client. `place`: where its links lead from; absent: they stay as they are. */
+/** Passes an answer on to the client. `place`: the page's URLs, to rewrite its links; absent: they stay as they are. */
 async function passOn(call: Call, answer: IncomingMessage, place: Place | undefined): Promise<void> {
   const { response, context } = call;
   const status = answer.statusCode ?? 502;
@@ -157,7 +159,7 @@ async function passOn(call: Call, answer: IncomingMessage, place: Place | undefi
   try {
     await pipeline([answer, ...stages, response], { end: false });
   } catch {
-    // It has begun: all that can still be said is that it is not whole.
+    // The answer has begun: only cutting the connection shows that it is incomplete.
     response.destroy();
     return;
   }
@@ -165,7 +167,7 @@ async function passOn(call: Call, answer: IncomingMessage, place: Place | undefi
   response.end();
 }
 
-/** How a page's body is read and written again, by its coding; absent: it is not understood, and stays as it is. */
+/** The transforms around the rewriting of a page, by its content coding; a page with another coding stays as it is. */
 const codings: ReadonlyMap<string, (link: Transform) => Transform[]> = new Map([
   ['', (link) => [link]],
   ['gzip', (link) => [createGunzip(), link, createGzip()]],
@@ -176,7 +178,7 @@ function isPage({ headers }: IncomingMessage): boolean {
   return headers['content-type']?.split(';', 1)[0]?.trim() === 'text/html';
 }
 
-/** The name of a field in the case in which it came. */
+/** The name of a field with its original case. */
 function nameOf(headers: object, name: string): string {
   return Object.keys(headers).find((one) => one.toLowerCase() === name) ?? name;
 }
@@ -187,7 +189,7 @@ function trailersOf({ rawTrailers }: IncomingMessage): [string, string][] {
   return pairs;
 }
 
-/** Kubernetes' sentence, with Go's words for what Node calls otherwise. */
+/** Kubernetes' message, with Go's texts for Node's errors. */
 function unreachable(error: unknown): ApiError {
   if (isApiError(error, 'TooManyRequests')) return error;
   const { code = '' } = error as { code?: string };

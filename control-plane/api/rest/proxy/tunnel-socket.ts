@@ -7,8 +7,8 @@ import { channels, endFrame, frame } from '../streams/channels.ts';
 import { maxFrame } from '../streams/limits.ts';
 
 /**
- * A connection into a pod as a socket that HTTP can be spoken on. It reads no faster than it is read, and writes no faster than the pod
- * takes. What the node tells of a failure (that nobody listens, for one) destroys it with that error.
+ * A connection into a pod as a socket for HTTP, with back-pressure both ways. An error that the node reports, such as a refused
+ * connection, destroys it.
  */
 export class TunnelSocket extends Duplex {
   readonly #stream: PodStream;
@@ -41,7 +41,7 @@ export class TunnelSocket extends Duplex {
     done(error);
   }
 
-  /** HTTP's client asks its sockets for these; a tunnel has no delays of its own, and no timers. */
+  /** Called by Node's HTTP client; they do nothing for a tunnel. */
   setNoDelay(): this {
     return this;
   }
@@ -68,7 +68,7 @@ export class TunnelSocket extends Duplex {
     }
   }
 
-  /** Hands on what comes until the reader has enough of it. */
+  /** Pushes received data until the reader's buffer is full. */
   async #readOn(): Promise<void> {
     for (;;) {
       const { value, done } = await this.#frames.next();

@@ -8,8 +8,8 @@ import { closingMs } from '../streams/limits.ts';
 type UpgradeCall = StreamCall & { readonly upgrade: Upgrade };
 
 /**
- * Lets a client and what is behind the proxy go on with another protocol, whichever: once both have agreed, bytes pass both ways until one
- * of them has ended. A refusal is handed on by `refused`; throws what else is no upgrade.
+ * Passes an upgrade on: once the backend has agreed, bytes pass both ways until one side ends. `refused` passes another answer on; a
+ * failure before that is thrown.
  */
 export async function passUpgrade(
   call: UpgradeCall,
@@ -34,7 +34,7 @@ export async function passUpgrade(
   peer.socket.destroy();
 }
 
-/** As Kubernetes answers a connection for an upgrade that does not come about: 500, without a reason. */
+/** Kubernetes' answer when the backend of an upgrade cannot be dialled: 500 without a reason. */
 export function notDialled(error: unknown): ApiError {
   const why = messageOf(error).replace(/^error dialing backend: /, '');
   return new ApiError('Unknown', `error dialing backend: ${why}`);
@@ -59,7 +59,7 @@ function headOf({ statusMessage, rawHeaders }: IncomingMessage): string {
   return `${text}\r\n`;
 }
 
-/** Resolves when both have ended, or one has and the other does not soon after, or one has broken. */
+/** Resolves when both sides have ended, one has ended and the other does not soon after, or one is broken. */
 function carry({ clock }: Pick<StreamCall, 'clock'>, client: Duplex, peer: Duplex): Promise<void> {
   return new Promise((resolve) => {
     let late: { cancel(): void } | undefined;
@@ -79,7 +79,7 @@ function carry({ clock }: Pick<StreamCall, 'clock'>, client: Duplex, peer: Duple
       to.once('close', () => {
         if (!to.writableFinished) over();
       });
-      // What one had said before its end has been handed on.
+      // The bytes before the end have been passed on.
       to.once('finish', () => {
         if (--open === 0) over();
         else late = clock.timer(closingMs, over);
