@@ -8,14 +8,13 @@ import type { AuditSource } from './chain/audit/audited-call.ts';
 import type { AuditTrail } from './chain/audit/trail.ts';
 
 /**
- * The request pipeline as its surfaces see it: REST, gRPC and the in-process client decode a request into one
- * of these calls and encode what comes back. Everything between (authorize, default, admit, validate, strategy,
- * store) happens behind it. All methods throw ApiError. Objects that come back are shared: not to be changed.
+ * The API as its surfaces (REST, gRPC, the in-process client) call it: they decode a request into one of these calls and encode the
+ * result. All methods throw ApiError. Returned objects are shared and must not be changed.
  */
 export interface Api {
   get(context: RequestContext, target: Target): Promise<KubeObject>;
   list(context: RequestContext, query: ListQuery): Promise<ListPage>;
-  /** Ends quietly by the signal or after `timeoutSeconds`; throws ApiError Expired when it can't go on. */
+  /** Ends without an error by the signal or after `timeoutSeconds`; throws ApiError Expired when it cannot continue. */
   watch(context: RequestContext, query: WatchQuery): AsyncIterable<ApiWatchEvent>;
   /** `target.name` is set only with a subresource (binding, eviction). */
   create(
@@ -40,21 +39,21 @@ export interface Api {
    * `verb`: what the caller must be allowed; Kubernetes takes `get` for a GET (a WebSocket), `create` for a POST.
    */
   connect(context: RequestContext, target: Target, query: ConnectQuery, verb?: 'create' | 'get'): Promise<PodStream>;
-  /** What `connect` checks whatever the query: that the caller may, that there is such a pod, and that its node can be reached. */
+  /** The checks of `connect` that do not depend on the query: authorization, the pod, and whether its node can be reached. */
   checkConnect(context: RequestContext, target: Target, verb?: 'create' | 'get'): Promise<void>;
   /**
-   * What HTTP is to be passed on to: a pod, a pod behind a service, or a node's agent. `target.name` may hold a scheme and a port
+   * The backend of a proxied request: a pod, a pod behind a service, or a node's agent. `target.name` may have a scheme and a port
    * (`https:web:8443`). Throws ServiceUnavailable when a service has no ready pod.
    */
   proxy(context: RequestContext, target: Target, verb: string): Promise<ProxyTarget>;
 }
 
-/** What a proxy request leads to. */
+/** The backend of a proxied request. */
 export interface ProxyTarget {
   readonly scheme: 'http' | 'https';
   /** As in a URL: an address, and the port when there is one. */
   readonly host: string;
-  /** A connection: bytes on channels 0 and 1, as of a port-forward. What is wrong with it may also come as its last frame. */
+  /** A connection: bytes on channels 0 and 1, as of a port-forward. Its last frame may be an error. */
   connect(): Promise<PodStream>;
 }
 
@@ -78,14 +77,14 @@ export interface RequestContext {
   readonly identity: Identity;
   /** The sender of a request that impersonates another user. */
   readonly impersonator?: Identity | undefined;
-  /** The program that asks, as it calls itself: `kubectl/v1.32.4 (linux/amd64) …`. */
+  /** The client's User-Agent: `kubectl/v1.32.4 (linux/amd64) …`. */
   readonly userAgent?: string | undefined;
   /** Aborted when the client has gone or the request's deadline has passed. */
   readonly signal: AbortSignal;
   /** Collects the warnings for the client. */
   readonly warnings: string[];
-  /** Where what is decided and done is written, when it is to be. */
-  audit?: AuditTrail | undefined;
+  /** The audit event of the request. Absent: it is not audited. */
+  readonly audit?: AuditTrail | undefined;
   /** Where the request comes from. Absent: it is not audited. */
   readonly auditSource?: AuditSource;
 }
@@ -96,7 +95,7 @@ export interface Target {
   readonly namespace?: string;
   readonly name: string;
   readonly subresource?: Subresource;
-  /** Of a read: what it shows may not be older than this. */
+  /** Of a read: the result may not be older than this. */
   readonly resourceVersion?: string;
 }
 
@@ -112,12 +111,12 @@ export interface ListQuery {
   readonly continue?: string;
   readonly resourceVersion?: string;
   readonly resourceVersionMatch?: string;
-  /** Only a watch may ask for them. */
+  /** Only with a watch. */
   readonly sendInitialEvents?: boolean;
 }
 
 export interface ListPage {
-  /** As they are stored, when the version that is served is another. */
+  /** In the stored version; `served` converts them. */
   readonly items: readonly KubeObject[];
   /** An item in the version that is served; absent: itself. */
   readonly served?: (object: KubeObject) => KubeObject;
@@ -146,7 +145,7 @@ export interface MutateOptions {
   readonly duplicates?: readonly string[];
 }
 
-/** What a write answers. */
+/** The result of a write. */
 export interface WriteResult {
   /** A Status for what makes no object, and for most deletions. */
   readonly object: KubeObject | Status;
@@ -182,6 +181,6 @@ export interface NodeStreams {
   logs(node: string, parameters: LogStreamParameters, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** The same; the stream ends when the signal aborts. */
   open(node: string, request: StreamRequest, signal: AbortSignal): Promise<PodStream>;
-  /** Whether one could be opened: resolves, or rejects as they do. */
+  /** Resolves when a stream could be opened, else rejects as the others do. */
   reach(node: string, signal: AbortSignal): Promise<void>;
 }

@@ -14,7 +14,7 @@ export interface ApiDeps extends WriteHookDeps {
   readonly log: Log;
   /** Absent: logs answer ServiceUnavailable. */
   readonly nodeStreams?: NodeStreams;
-  /** Issues tokens of service accounts. Absent: there are none, and pods are given none. */
+  /** Issues tokens of service accounts. Absent: there are none. */
   readonly tokens?: TokenIssuer;
   /** The CA that signed the API server's certificate, PEM: it is published in every namespace. */
   readonly rootCertificate?: string;
@@ -23,7 +23,7 @@ export interface ApiDeps extends WriteHookDeps {
 }
 
 /**
- * The request pipeline:
+ * Composes the request pipeline:
  *
  *     authorize → decode → default → admit → prepare → validate → one guarded transaction → answer
  *     └ reads: authorize → wait until the cache has caught up → select ┘

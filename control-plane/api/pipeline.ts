@@ -220,7 +220,7 @@ function resultAs(def: KindDef, result: WriteResult): WriteResult {
   return { object: servedAs(def, object), outcome };
 }
 
-/** Whether an answer is the object, and no Status. */
+/** Whether an answer is an object, and no Status. */
 function isStored(answer: KubeObject | Status): answer is KubeObject {
   return 'uid' in (answer.metadata ?? {});
 }

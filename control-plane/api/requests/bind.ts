@@ -11,7 +11,7 @@ import { commitEach } from './commit.ts';
 import type { Core } from './core.ts';
 import { conflict, modified, notFound } from './refusals.ts';
 
-/** One guard and this many pods fit into one transaction of the store. */
+/** A transaction of the store has room for one guard and this many pods. */
 const podsPerTxn = 127;
 /** The most bindings of one request. */
 const maxBindings = 10_000;
@@ -33,9 +33,9 @@ interface Placement {
 }
 
 /**
- * Stores placements. All pods that go to one node on one guard are one transaction: it compares the guard and
- * each pod with what the decision saw, writes the pods and writes the guard again. So whatever else took room
- * on the node since then makes the whole group a Conflict, and a pod that has moved on fails alone.
+ * Binds pods to nodes. All pods that are bound to one node on one guard are one transaction: it compares the guard and each pod with
+ * the revisions of the decision, writes the pods and bumps the guard. If something else has taken room on the node since then, the
+ * whole group is a Conflict; a pod that has changed fails alone.
  */
 export async function bindPods(
   core: Core,
@@ -113,7 +113,7 @@ async function prepare(core: Core, binding: Binding, index: number): Promise<Pla
   return { index, binding, key, revision: state.revision, text };
 }
 
-/** One transaction a node: a node's second group, and what does not fit into its first, waits for the next round. */
+/** One transaction a node: the rest of a node's bindings waits for the next round. */
 function nextRound(groups: readonly Group[]): { group: Group; chunk: Placement[] }[] {
   const nodes = new Set<string>();
   const round: { group: Group; chunk: Placement[] }[] = [];

@@ -9,8 +9,7 @@ export interface State {
 }
 
 /**
- * The text that is stored. It has no resourceVersion, since that is the revision at which the store accepts it:
- * the draft loses one that it has.
+ * The text that is stored. A resourceVersion of the draft is left out, as the revision of the write replaces it.
  */
 export function encodeObject(draft: KubeObject): string {
   const { resourceVersion, managedFields } = draft.metadata;

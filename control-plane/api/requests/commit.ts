@@ -38,7 +38,7 @@ export type Committed =
  */
 export async function commit(core: WriteCore, context: RequestContext, write: ObjectWrite): Promise<Committed> {
   const { key, before, admission, dryRun, observed } = write;
-  const own: Guard = { key, revision: before?.revision ?? 0 };
+  const unchanged: Guard = { key, revision: before?.revision ?? 0 };
   const parts = contributionsOf(core, context, write);
   let { after } = write;
   let lease: Contribution['lease'];
@@ -47,7 +47,7 @@ export async function commit(core: WriteCore, context: RequestContext, write: Ob
     if (part.lease) lease = part.lease;
   }
   const text = after ? encodeObject(after) : '';
-  const guards: Guard[] = [own, ...(write.guards ?? [])];
+  const guards: Guard[] = [unchanged, ...(write.guards ?? [])];
   const writes: Write[] = [];
   if (!dryRun) {
     if (!after) writes.push({ type: 'delete', key });
@@ -68,7 +68,7 @@ export async function commit(core: WriteCore, context: RequestContext, write: Ob
     return { ok: true, revision: result.revision, object: after, text };
   }
   for (const guard of guards) observed.record(guard.key, result.current.get(guard.key), result.revision);
-  const isCurrent = (result.current.get(key)?.revision ?? 0) === own.revision;
+  const isCurrent = (result.current.get(key)?.revision ?? 0) === unchanged.revision;
   if (isCurrent) for (const part of parts) part.refused?.(result.current);
   return { ok: false };
 }

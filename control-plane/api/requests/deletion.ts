@@ -3,13 +3,13 @@ import type { DeleteOptions } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 
-/** What a deletion does to an object: take it away, leave it in a state of being deleted, or nothing new. */
+/** What a deletion does to an object: remove it, mark it as being deleted, or nothing. */
 export type DeletionStep =
   | { readonly type: 'remove' }
   | { readonly type: 'put'; readonly object: KubeObject }
   | { readonly type: 'none' };
 
-/** Finalizers that stand for a propagation policy; the garbage collector takes them off. */
+/** Finalizers for the propagation policies; the garbage collector removes them. */
 const orphan = 'orphan';
 const foreground = 'foregroundDeletion';
 
@@ -55,7 +55,7 @@ function graceOf(object: KubeObject, def: KindDef, options: DeleteOptions): numb
   return byKind === undefined ? 0 : (wantedGrace(options) ?? byKind);
 }
 
-/** A negative one counts as the shortest. */
+/** A negative period counts as one second, as in Kubernetes. */
 function wantedGrace({ gracePeriodSeconds }: DeleteOptions): number | undefined {
   return gracePeriodSeconds !== undefined && gracePeriodSeconds < 0 ? 1 : gracePeriodSeconds;
 }

@@ -3,7 +3,7 @@ import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { deepEqual } from '../patch/equal.ts';
 
-/** What a generation of the kind is counted by. */
+/** The part of an object whose changes increase its generation. */
 export function countedBy({ subresources, strategy }: KindDef): 'spec' | 'template' | 'body' | 'none' {
   return strategy.generation ?? (subresources.includes('status') ? 'spec' : 'none');
 }

@@ -2,7 +2,7 @@ import type { StatusCause } from '../../../shared/generated/types.ts';
 import { forbidden, invalidError, notSupported } from '../../../shared/schema/causes.ts';
 import type { WatchQuery } from '../api.ts';
 
-/** Options that don't go together, refused as Kubernetes does (apimachinery, `ValidateListOptions`). Throws Invalid. */
+/** Refuses combinations of options as Kubernetes does (apimachinery, `ValidateListOptions`). Throws Invalid. */
 export function checkListOptions(query: Omit<WatchQuery, 'entry'>, watch: boolean): void {
   const { resourceVersionMatch: match, sendInitialEvents } = query;
   if (!match && sendInitialEvents === undefined) return;

@@ -35,7 +35,7 @@ interface Continuation {
   readonly after: string;
 }
 
-/** The object as of a moment after the call, and no older than `resourceVersion`. */
+/** The object as it is at some time after the call, and no older than `resourceVersion`. */
 export async function getObject(request: ObjectRequest, resourceVersion?: string): Promise<KubeObject> {
   const { core, context, def, namespace, name } = request;
   await core.reads.catchUp(context.signal);

@@ -8,7 +8,7 @@ export function deletedStatus(def: KindDef, { metadata: { name, uid } }: KubeObj
   return success({ name, ...group, kind: def.plural, uid });
 }
 
-/** The Status that answers a create that has an effect and makes no object. */
+/** The Status of a create that has an effect and makes no object. */
 export function createdStatus(): Status {
   return { ...success(), code: 201 };
 }

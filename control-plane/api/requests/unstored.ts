@@ -9,8 +9,8 @@ import { selectionOf } from './selection.ts';
 import { settleNamespace } from './settle-namespace.ts';
 
 /**
- * Answers for a kind that is not stored, such as a review: only the verbs that its entry in the kind table names. Requests have
- * been authorized before.
+ * Answers requests for a kind that is not stored, such as a review. It has the verbs that the kind table names, and gets only
+ * authorized requests.
  */
 export interface KindHandler {
   /** `draft`: decoded, defaulted and valid; the handler may change it. Returns the answer. */

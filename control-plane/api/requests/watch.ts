@@ -21,7 +21,7 @@ const filterBytes = 2 * 1024 * 1024;
 /** Batches feed a reader in this process that applies them at once: only the cache's window bounds it. */
 const batchBuffer = 1_000_000;
 
-/** Throws what is wrong with the request at once; what goes wrong later is thrown by the iteration. */
+/** Faults of the request are thrown by the call, later errors by the iteration. */
 export function watchObjects(request: KindRequest, query: WatchQuery): AsyncGenerator<ApiWatchEvent, void, void> {
   checkListOptions(query, true);
   const { def } = request;
@@ -86,7 +86,7 @@ async function* follow(
   }
 }
 
-/** The present objects of some kinds and then all their changes, in the order of revisions. */
+/** The objects of some kinds, then all their changes, in the order of revisions. */
 export async function* watchKinds(
   core: Core,
   context: RequestContext,

@@ -13,7 +13,7 @@ export interface WriteCoreDeps extends CoreDeps {
 /** What every write needs: admission, and what is stored along with an object. */
 export class WriteCore extends Core {
   readonly admission: AdmissionChain;
-  /** Of the objects that are created here. */
+  /** Shared by the objects that are created here. */
   readonly fieldSets = new SharedFieldSets();
   readonly writeHooks: readonly WriteHook[];
 

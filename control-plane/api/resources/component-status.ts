@@ -4,7 +4,7 @@ import { tickKey } from '../../store/keys.ts';
 import type { Core } from '../requests/core.ts';
 import type { KindHandler } from '../requests/unstored.ts';
 
-/** The parts of the control plane that can fail by themselves: the store. All others are this process. */
+/** The status of the store, the only part of the control plane outside of this process. */
 export const componentStatuses: KindHandler = {
   async list({ core, context }) {
     context.warnings.push('v1 ComponentStatus is deprecated in v1.19+');

@@ -15,8 +15,8 @@ export interface SubresourceDeps {
 }
 
 /**
- * What answers for a subresource: kind → subresource → handler. One that is missing here is a part of the stored object: its
- * status, or what the kind's strategy has as one of its `parts`.
+ * Subresources with a handler: kind → subresource → handler. All others are parts of the stored object: its status, and the
+ * `parts` of the kind's strategy.
  */
 export function subresources({ nodeStreams, tokens }: SubresourceDeps): SubresourceTable {
   const stream = podStream(nodeStreams);

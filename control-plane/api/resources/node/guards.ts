@@ -10,10 +10,10 @@ import type { Observed } from '../../requests/observed.ts';
 import type { WriteHook } from '../../requests/write-hook.ts';
 
 /**
- * Which guard an object's change must touch. A node's guard is written by whatever takes room on the node, so that a
- * scheduling decision that did not see the taking cannot be stored (see `bind.ts`).
+ * The node guard that a change must write. A write that takes room on a node bumps the node's guard, so that a scheduling
+ * decision of before cannot be stored (`requests/bind.ts`).
  *
- *   create  made with the node      remove  goes with the node      bump  something took room
+ *   create  with the node      remove  with the node      bump  room was taken
  */
 type GuardEffect = { readonly type: 'create' | 'remove' | 'bump'; readonly node: string };
 

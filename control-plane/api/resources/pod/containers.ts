@@ -1,12 +1,12 @@
 import type { Pod } from '../../../../shared/generated/types.ts';
 import { badRequest } from '../../requests/refusals.ts';
 
-/** The annotation by which a pod names the container that is meant when none is. */
+/** The annotation that names a pod's default container. */
 const defaultContainer = 'kubectl.kubernetes.io/default-container';
 
 /**
- * The container that a request means: the one it names, the one that the pod's annotation names, or the only one. Refusals are
- * Kubernetes' (registry/core/pod, `validateContainer`).
+ * The container of a request: the one that it names, else that of the pod's annotation, else the only one. Throws BadRequest in
+ * Kubernetes' words (registry/core/pod, `validateContainer`).
  */
 export function containerOf(pod: Pod, wanted: string | undefined): string {
   const { containers, initContainers = [], ephemeralContainers = [] } = pod.spec;

@@ -7,11 +7,11 @@ import { badRequest } from '../../requests/refusals.ts';
 export interface ProxyName {
   readonly scheme: 'http' | 'https';
   readonly name: string;
-  /** Empty: none was said. */
+  /** Empty: none. */
   readonly port: string;
 }
 
-/** One port of one pod. */
+/** A port of a pod. */
 export interface PodPort {
   readonly pod: Pod;
   readonly address: string;
@@ -28,12 +28,12 @@ export function parseProxyName(id: string, what: string): ProxyName {
   return { scheme: scheme === 'https' ? 'https' : 'http', name, port };
 }
 
-/** The port that stands first in a pod, which is the one that is meant when none is said. Undefined: it names none. */
+/** The first port of a pod, the default of a request without a port. Undefined: the pod names none. */
 export function firstPort({ spec }: Pod): number | undefined {
   return spec.containers.find(({ ports }) => ports?.length)?.ports?.[0]?.containerPort;
 }
 
-/** The pod's address. Throws BadRequest when there is none that may be connected to (Kubernetes' `IsProxyableIP`). */
+/** The pod's address. Throws BadRequest without one that may be connected to (Kubernetes' `IsProxyableIP`). */
 export function proxyableAddress({ status }: Pod): string {
   const address = status?.podIPs?.find(({ ip }) => ip)?.ip ?? status?.podIP ?? '';
   const range = ipaddr.isValid(address) ? ipaddr.parse(address).range() : undefined;

@@ -3,7 +3,7 @@ import { selfSubjectAccessReview, subjectAccessReview } from './access.ts';
 import { selfSubjectRulesReview } from './rules.ts';
 import { selfSubjectReview } from './self.ts';
 
-/** The questions that the API answers from what it knows of a request and its authorizer. */
+/** The reviews that are answered from the request's identity and the authorizer. */
 export const reviews: KindHandlers = {
   SubjectAccessReview: subjectAccessReview,
   LocalSubjectAccessReview: subjectAccessReview,

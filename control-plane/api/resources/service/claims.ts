@@ -16,15 +16,15 @@ import type { Guard, Item, Write } from '../../../store/store.ts';
 import type { Observed } from '../../requests/observed.ts';
 import type { Contribution, ObjectChange, WriteHook } from '../../requests/write-hook.ts';
 
-/** The range that services get their addresses from, when nothing else is said. */
+/** The range that services get their addresses from by default. */
 export const defaultServiceCIDR = '10.68.0.0/16';
-/** The ports at every node that services are given, inclusive: Kubernetes' own range. */
+/** The node ports of services, inclusive: Kubernetes' default range. */
 export const nodePorts = { first: 30_000, last: 32_767 } as const;
-/** The lower part of a range is left to those who name what they want, as in Kubernetes. */
+/** The lower part of a range is kept for services that name their address or port, as in Kubernetes. */
 const namedAddresses = 256;
 const namedPorts = 86;
 
-/** Claims lie beside the objects, so that a cache that follows the registry's revisions sees them pass. */
+/** The keys are below the registry's prefix, so that the watch cache sees the revisions of claims too. */
 const claimPrefix = `${registryPrefix}internal/services/`;
 
 export interface ServiceClaimsDeps {
@@ -147,7 +147,7 @@ class ServiceClaims {
     throw this.#invalid(field, port, why);
   }
 
-  /** The claims of all services, as far as they are known. */
+  /** The claims of all services, of the cache and of refused transactions. */
   #used(claims: (spec: ServiceSpec) => string[]): Set<string> {
     const services = this.#deps.cache.list('Service');
     return new Set([...this.#taken, ...services.flatMap(({ spec }) => claims(spec))]);
@@ -171,7 +171,7 @@ class ServiceClaims {
   }
 }
 
-/** Its own in all that is filled in. */
+/** A copy whose filled-in parts are not shared. */
 function copyOf({ spec, ...service }: Service): Service {
   return { ...service, spec: spec && { ...spec, ports: spec.ports?.map((port) => ({ ...port })) } } as Service;
 }
@@ -192,7 +192,7 @@ function portKey(port: number): string {
   return `${claimPrefix}node-ports/${port}`;
 }
 
-/** The first address of the range that a service can have: that of the API server's own. */
+/** The first address of the range: that of the API server's service. */
 export function firstAddress(cidr: string): string {
   return addressRange(cidr).at(1);
 }
@@ -219,7 +219,7 @@ function numberOf(address: ipaddr.IPv4): number {
   return address.toByteArray().reduce((sum, byte) => sum * 256 + byte, 0);
 }
 
-/** Any free number of `from` ≤ n < `to`, by chance, and from below `from` down to `least` only when there is no other. */
+/** A random free number of `from` ≤ n < `to`; when there is none, the highest free one below `from`, down to `least`. */
 function choose(
   random: Random,
   least: number,

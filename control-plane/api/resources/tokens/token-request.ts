@@ -144,7 +144,7 @@ function otherUid(uid: string): string {
   return `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`;
 }
 
-/** As it is cached, or else as the store has it. */
+/** The cached object, else that of the store. */
 async function current<K extends Kind>(
   core: Core,
   of: K,
