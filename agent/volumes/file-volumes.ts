@@ -1,10 +1,10 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '../../shared/generated/types.ts';
+import { KeyedMutex } from '../../shared/keyed-mutex.ts';
 import type { Dns } from '../dns/pod-dns.ts';
 import { diskUsage } from '../host/disk-usage.ts';
 import type { PodEnvironment } from '../pod/inputs.ts';
-import { KeyedMutex } from '../pod/keyed-mutex.ts';
 import { managedFiles, terminationMessage } from './managed-files.ts';
 import { ifMissing } from './missing.ts';
 import type { Mounter } from './mounter.ts';

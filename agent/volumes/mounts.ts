@@ -1,8 +1,8 @@
 import { lstat, mkdir, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Container, VolumeMount } from '../../shared/generated/types.ts';
+import type { KeyedMutex } from '../../shared/keyed-mutex.ts';
 import { ConfigError, type PodEnvironment } from '../pod/inputs.ts';
-import type { KeyedMutex } from '../pod/keyed-mutex.ts';
 import { containerEnv, expandSubPath, newExpansion } from '../pod/spec/env.ts';
 import type { Mount } from '../runtime/runtime.ts';
 import { ifMissing } from './missing.ts';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ContainerInspectInfo } from 'dockerode';
 import type { Clock } from '../../../shared/clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
+import { KeyedMutex } from '../../../shared/keyed-mutex.ts';
 import { formatResolvConf } from '../../dns/pod-dns.ts';
 import { fileLine } from '../../host/file-line.ts';
 import { readBounded } from '../../host/read-bounded.ts';
@@ -38,8 +39,8 @@ export class Sandboxes {
   readonly #options: EngineOptions;
   readonly #directory: string;
   readonly #specs = new Map<string, SandboxSpec>();
-  /** The end of the running work on each pod: one operation at a time. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  /** By the pod's uid: creations and removals of one pod's sandboxes do not overlap. */
+  readonly #mutex = new KeyedMutex();
   #image: string | undefined;
 
   constructor(deps: Deps, options: EngineOptions, directory: string) {
@@ -54,12 +55,12 @@ export class Sandboxes {
   }
 
   create(spec: SandboxSpec, signal?: AbortSignal, made?: (id: string) => void): Promise<SandboxState> {
-    return this.#inTurn(spec.pod.uid, () => this.#create(spec, signal, made));
+    return this.#mutex.run(spec.pod.uid, () => this.#create(spec, signal, made));
   }
 
   async remove(id: string, signal?: AbortSignal): Promise<void> {
     const spec = await this.spec(id, signal);
-    if (spec) await this.#inTurn(spec.pod.uid, () => this.#remove(id, spec, signal));
+    if (spec) await this.#mutex.run(spec.pod.uid, () => this.#remove(id, spec, signal));
   }
 
   async #create(spec: SandboxSpec, signal?: AbortSignal, made?: (id: string) => void): Promise<SandboxState> {
@@ -147,18 +148,6 @@ export class Sandboxes {
       '/etc/hostname': spec.hostNetwork ? undefined : join(directory, 'hostname'),
       '/etc/resolv.conf': hasDns(spec) ? join(directory, 'resolv.conf') : undefined,
     };
-  }
-
-  async #inTurn<T>(uid: string, work: () => Promise<T>): Promise<T> {
-    const turn = (this.#turns.get(uid) ?? Promise.resolve()).then(work);
-    // The caller gets the failure; the next operation starts all the same.
-    const end = turn.catch(() => undefined);
-    this.#turns.set(uid, end);
-    try {
-      return await turn;
-    } finally {
-      if (this.#turns.get(uid) === end) this.#turns.delete(uid);
-    }
   }
 
   async #createContainer(spec: SandboxSpec, signal?: AbortSignal): Promise<string> {
