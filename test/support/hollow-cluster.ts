@@ -72,17 +72,16 @@ export class HollowCluster {
   async findNode(name: string): Promise<Node> {
     this.#dead.delete(name);
     await this.#renewLease(name);
-    const node = await this.client.get('Node', name);
-    // The controller writes it at the same time.
-    return this.#report({ ...node, metadata: { ...node.metadata, resourceVersion: '' } });
+    return this.#report(await this.client.get('Node', name));
   }
 
-  #report(node: Node): Promise<Node> {
+  /** Without a resourceVersion: the node lifecycle controller writes the node at the same time. */
+  #report({ metadata, ...node }: Node): Promise<Node> {
     const capacity = { cpu: '8', memory: '16Gi', pods: '110' };
     const time = formatTime(this.clock.now());
     const conditions = [{ type: 'Ready', status: 'True', reason: 'KubeletReady', lastTransitionTime: time }] as const;
     const status = { capacity, allocatable: capacity, conditions: [...conditions] };
-    return this.client.updateStatus('Node', { ...node, status });
+    return this.client.updateStatus('Node', { ...node, metadata: { ...metadata, resourceVersion: '' }, status });
   }
 
   /** The node's heartbeats stop: its lease goes. */
