@@ -7,7 +7,7 @@ import type { ChannelOptions } from '../shared/rpc/channel.ts';
 import { createGrpcClient, type GrpcClient } from '../shared/rpc/client.ts';
 import { type Io, readUserFile, UsageError } from './io.ts';
 
-/** The flags by which every command for people finds its cluster. */
+/** The flags that select the cluster and the user. */
 export interface AccessFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -22,16 +22,16 @@ export interface AccessFlags {
 }
 
 export interface Access extends ChannelOptions {
-  /** What `-n` is when it is not given. */
+  /** The default of `-n`. */
   readonly namespace: string;
 }
 
 /**
- * Where the cluster is and who the user is there: the flags, else the file that `--kubeconfig`, `CORACLE_CONFIG` or
+ * The address of the cluster and the credentials of the user: the flags, else the file that `--kubeconfig`, `CORACLE_CONFIG` or
  * `KUBECONFIG` names, else `~/.kube/config`. The file is a kubeconfig, or the `cluster.json` that the cluster tool writes.
  */
 export function findAccess(flags: AccessFlags, io: Pick<Io, 'env'>): Access {
-  const { tls, ...access } = placeOf(flags, io);
+  const { tls, ...access } = addressOf(flags, io);
   const { token = access.token, as, asGroup = [], asUid } = flags;
   const metadata = {
     ...(token ? { authorization: [`Bearer ${token}`] } : {}),
@@ -39,12 +39,12 @@ export function findAccess(flags: AccessFlags, io: Pick<Io, 'env'>): Access {
     ...(asGroup.length > 0 ? { 'impersonate-group': asGroup.map(encodeURIComponent) } : {}),
     ...(asUid ? { 'impersonate-uid': [encodeURIComponent(asUid)] } : {}),
   };
-  // A certificate that is shown counts before a token: who gives a token means it.
+  // The server prefers a certificate to a token: an explicit token is sent without one.
   const { credentials: _unused, ...bare } = tls;
   return { ...access, tls: flags.token ? bare : tls, metadata };
 }
 
-function placeOf(flags: AccessFlags, io: Pick<Io, 'env'>): Access & { token?: string } {
+function addressOf(flags: AccessFlags, io: Pick<Io, 'env'>): Access & { token?: string } {
   if (flags.server && flags.ca) {
     const pair =
       flags.cert && flags.key ? { certificate: readUserFile(flags.cert), key: readUserFile(flags.key) } : undefined;
@@ -70,7 +70,7 @@ export function connect(access: Access, io: Io): GrpcClient {
 
 function configPath(flags: AccessFlags, { env }: Pick<Io, 'env'>): string {
   const home = join(env.HOME ?? homedir(), '.kube', 'config');
-  // KUBECONFIG may be a list, as for kubectl; the first that there is counts.
+  // KUBECONFIG may be a list, as for kubectl; the first existing file is used.
   const listed = env.KUBECONFIG?.split(':').filter(Boolean) ?? [];
   const named = flags.kubeconfig ?? env.CORACLE_CONFIG ?? listed.find((path) => existsSync(path)) ?? listed[0];
   const path = named ?? home;
@@ -97,7 +97,7 @@ function readAccess(path: string, context: string | undefined): Access & { token
   }
   const found = readKubeconfig(text, beside, context);
   if (!found.grpc) {
-    throw new UsageError(`${path} does not tell the cluster's gRPC address: give it as --server HOST:PORT`);
+    throw new UsageError(`${path} does not contain the cluster's gRPC address: give it as --server HOST:PORT`);
   }
   return {
     address: plainAddress(found.grpc),

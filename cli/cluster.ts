@@ -3,11 +3,11 @@ import type { GrpcClient } from '../shared/rpc/client.ts';
 import { type Access, type AccessFlags, connect, findAccess } from './access.ts';
 import type { Io } from './io.ts';
 
-/** What a command for people works with. */
+/** The access of a command to the cluster. */
 export interface Cluster {
   readonly client: GrpcClient;
   readonly access: Access;
-  /** `-n`, else what the kubeconfig says, else `default`. */
+  /** `-n`, else that of the kubeconfig, else `default`. */
   readonly namespace: string;
   readonly io: Io;
 }

@@ -1,24 +1,24 @@
 import type { Readable, Writable } from 'node:stream';
 
-/** The user's own end of a stream into a pod. */
+/** The terminal or pipes of the user, for a stream to a pod. */
 export interface Console {
-  /** Somebody sits at the keyboard, and sees what is written. */
+  /** Input and output are terminals. */
   readonly interactive: boolean;
-  /** What is typed or piped in, until its end or `stop`. */
+  /** Standard input, until its end or `stop`. */
   input(): AsyncIterable<Uint8Array>;
-  /** Resolves when more can be taken. */
+  /** Resolves when more can be written. */
   write(to: 'stdout' | 'stderr', data: Uint8Array): Promise<void>;
   size(): { width: number; height: number } | undefined;
-  /** Returns how to end it. */
+  /** Returns how to remove the listener. */
   onResize(listener: () => void): () => void;
-  /** Hands on every key as it is, ctrl-C too. */
+  /** Raw mode: keys are passed as they are, ctrl-C too. */
   setRaw(raw: boolean): void;
-  /** Reads no more: the program can end. */
+  /** Stops reading, so that the program can end. */
   stop(): void;
 }
 
 export function processConsole(): Console {
-  // Standard input is opened by the first look at it: not before somebody wants it.
+  // The first access to process.stdin opens it, so it is done on demand.
   const { stdout, stderr } = process;
   return {
     get interactive() {
@@ -42,7 +42,7 @@ async function* bytesOf(stream: Readable): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of stream) yield Buffer.from(chunk as Buffer);
   } catch (error) {
-    // Destroyed, by `stop`.
+    // `stop` has destroyed it.
     if (!stream.destroyed) throw error;
   }
 }

@@ -3,27 +3,27 @@ import { type Clock, systemClock } from '../shared/clock.ts';
 import { type Random, systemRandom } from '../shared/random.ts';
 import { type Console, processConsole } from './console.ts';
 
-/** What the commands know of the world: tests give their own. */
+/** The environment of a command; tests pass their own. */
 export interface Io {
-  /** Written as it is: lines end with their own newline. */
+  /** Written as it is, without a newline at the end. */
   out(text: string | Uint8Array): void;
   err(text: string): void;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Somebody looks at the output: progress may be shown. */
+  /** Standard error is a terminal: progress may be shown. */
   readonly terminal: boolean;
   /** Aborted when the user interrupts. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly random: Random;
   stdin(): Promise<string>;
-  /** For streams into pods. */
+  /** The terminal, for streams to pods. */
   readonly console: Console;
 }
 
-/** An error that is the user's to mend; its message is all that there is to say. */
+/** An error of the user; only its message is printed. */
 export class UsageError extends Error {}
 
-/** Ends the command with an exit code; all there is to say has been said. */
+/** Ends the command with an exit code and without a message. */
 export class ExitError extends Error {
   readonly code: number;
 

@@ -3,14 +3,14 @@ import { builtinKinds, kinds } from '../shared/kinds/index.ts';
 import type { KindDef } from '../shared/kinds/kind.ts';
 import { UsageError } from './io.ts';
 
-/** What a command's arguments name: kinds as a whole, or objects. */
+/** A kind, or one object of it. */
 export interface Named {
   readonly def: KindDef;
   /** Absent: all of the kind. */
   readonly name?: string;
 }
 
-/** `pods`, `pods web db`, `deploy/web pod/x`, `deploy,rs`, `all`. Throws UsageError for a word that is no kind. */
+/** `pods`, `pods web db`, `deploy/web pod/x`, `deploy,rs`, `all`. Throws UsageError for an unknown kind. */
 export function parseResources(words: readonly string[]): Named[] {
   const [first = '', ...names] = words;
   if (first === '') throw new UsageError('which resource? For example: pods, deployments, nodes');
@@ -26,7 +26,7 @@ export function parseResources(words: readonly string[]): Named[] {
   return defs.flatMap((def) => names.map((name) => ({ def, name })));
 }
 
-/** Exactly objects: `deploy/web` or `deploy web`. */
+/** Objects only: `deploy/web` or `deploy web`. */
 export function parseObjects(words: readonly string[]): Array<Required<Named>> {
   return parseResources(words).map(({ def, name }) => {
     if (name === undefined) throw new UsageError(`which of the ${def.plural}? Give a name`);

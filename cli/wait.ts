@@ -5,9 +5,9 @@ import { type Io, UsageError } from './io.ts';
 import { qualifiedName } from './render/objects.ts';
 import { kindNameOf } from './resources.ts';
 
-const lookEveryMs = 300;
+const pollMs = 300;
 
-/** Asks again and again until `check` gives something. UsageError when that takes longer than `timeoutMs`. */
+/** Polls until `check` resolves with a value. Throws UsageError after `timeoutMs`. */
 export async function until<T>(
   io: Pick<Io, 'clock' | 'signal'>,
   timeoutMs: number,
@@ -19,11 +19,11 @@ export async function until<T>(
     const found = await check();
     if (found !== undefined) return found;
     if (io.clock.monotonic() >= end) throw new UsageError(`timed out waiting for ${what()}`);
-    await io.clock.sleep(lookEveryMs, io.signal);
+    await io.clock.sleep(pollMs, io.signal);
   }
 }
 
-/** Waits until each object is gone (or another of its name has taken its place). */
+/** Waits until each object is deleted, or replaced by another of the same name. */
 export async function waitUntilGone(
   { client, io }: Pick<Cluster, 'client' | 'io'>,
   targets: ReadonlyArray<{ def: KindDef; name: string; namespace?: string }>,

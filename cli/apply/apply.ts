@@ -6,15 +6,15 @@ import { kindNameOf } from '../resources.ts';
 import type { Manifest } from './manifests.ts';
 import { threeWayPatch } from './three-way-patch.ts';
 
-/** What came of one manifest. */
+/** The result of one manifest. */
 export type Applied = 'created' | 'configured' | 'unchanged' | 'serverside-applied';
 
-/** Where the manifest applied last is kept, on the object itself: kubectl's own annotation, so that both can be used. */
+/** The annotation with the manifest that was applied last; the same as kubectl's, so that both can be used. */
 export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 
 const manager = 'coracle-apply';
 
-/** Makes the object, or brings what is there to what the manifest says. */
+/** Creates the object, or patches the live one to the manifest. */
 export async function applyManifest(
   client: Pick<Client, 'get' | 'create' | 'patch'>,
   { def, object }: Manifest,
@@ -22,43 +22,43 @@ export async function applyManifest(
   dryRun: boolean,
 ): Promise<Applied> {
   const kind = kindNameOf(def);
-  const place = def.namespaced ? namespace : undefined;
-  const wanted = annotated({ ...object, metadata: { ...object.metadata, ...(place ? { namespace: place } : {}) } });
+  const into = def.namespaced ? namespace : undefined;
+  const wanted = annotated({ ...object, metadata: { ...object.metadata, ...(into ? { namespace: into } : {}) } });
   const { name } = wanted.metadata;
   const options = { dryRun, fieldManager: manager };
-  const present = name ? await presentObject(client, kind, name, place) : undefined;
-  if (!present) {
+  const live = name ? await liveObject(client, kind, name, into) : undefined;
+  if (!live) {
     try {
       await client.create(kind, wanted as never, options);
       return 'created';
     } catch (error) {
-      // Somebody else was faster: then it is there to be patched.
+      // Created by another client meanwhile: it is patched.
       if (!name || !isApiError(error, 'AlreadyExists')) throw error;
       return applyManifest(client, { def, object, source: '' }, namespace, dryRun);
     }
   }
-  const patch = threeWayPatch(appliedBefore(present), fields(wanted), fields(present), def.message);
+  const patch = threeWayPatch(appliedBefore(live), fields(wanted), fields(live), def.message);
   if (!patch) return 'unchanged';
-  const after = await client.patch(kind, name, { type: 'strategic', body: patch }, { ...options, namespace: place });
-  return after.metadata.resourceVersion === present.metadata.resourceVersion && !dryRun ? 'unchanged' : 'configured';
+  const after = await client.patch(kind, name, { type: 'strategic', body: patch }, { ...options, namespace: into });
+  return after.metadata.resourceVersion === live.metadata.resourceVersion && !dryRun ? 'unchanged' : 'configured';
 }
 
-/** The same by the server: it merges, knows who owns which field, and refuses to change what others own unless `force`d. */
+/** Server-side apply. `force`: takes over fields of other managers. */
 export async function applyOnServer(
   client: Pick<Client, 'patch'>,
   { def, object }: Manifest,
   namespace: string | undefined,
   options: { readonly fieldManager: string; readonly force: boolean; readonly dryRun: boolean },
 ): Promise<Applied> {
-  const place = def.namespaced ? namespace : undefined;
+  const into = def.namespaced ? namespace : undefined;
   const { name } = object.metadata;
   if (!name) throw new UsageError(`metadata.name is needed to apply a ${def.kind} on the server`);
-  const body = { ...object, metadata: { ...object.metadata, ...(place ? { namespace: place } : {}) } };
-  await client.patch(kindNameOf(def), name, { type: 'apply', body }, { ...options, namespace: place });
+  const body = { ...object, metadata: { ...object.metadata, ...(into ? { namespace: into } : {}) } };
+  await client.patch(kindNameOf(def), name, { type: 'apply', body }, { ...options, namespace: into });
   return 'serverside-applied';
 }
 
-async function presentObject(
+async function liveObject(
   client: Pick<Client, 'get'>,
   kind: Parameters<Client['get']>[0],
   name: string,
@@ -82,18 +82,18 @@ function annotated(object: KubeObject): KubeObject {
   };
 }
 
-function appliedBefore(present: KubeObject): Record<string, unknown> | undefined {
-  const text = present.metadata.annotations?.[lastApplied];
+function appliedBefore(live: KubeObject): Record<string, unknown> | undefined {
+  const text = live.metadata.annotations?.[lastApplied];
   if (!text) return undefined;
   try {
     return fields(JSON.parse(text) as KubeObject);
   } catch {
-    // Not ours to mend: without it the patch only adds and changes, and removes nothing.
+    // Without a valid annotation the patch adds and changes, and removes nothing.
     return undefined;
   }
 }
 
-/** What a manifest can set: all but the type and the status. */
+/** The fields that a manifest can set: all but type and status. */
 function fields(object: KubeObject): Record<string, unknown> {
   const { apiVersion: _version, kind: _kind, status: _status, ...rest } = object;
   return rest;

@@ -8,7 +8,7 @@ import type { KubeObject } from '../../shared/object.ts';
 import { checkYamlNumbers } from '../../shared/schema/yaml-numbers.ts';
 import { type Io, readUserFile, UsageError } from '../io.ts';
 
-/** One object of a file. */
+/** One object of a manifest file. */
 export interface Manifest {
   readonly def: KindDef;
   readonly object: KubeObject;
@@ -28,8 +28,8 @@ export async function readManifests(paths: readonly string[], recursive: boolean
 }
 
 /**
- * The objects of a text of one or many YAML or JSON documents; `List`s are taken apart. Each is checked as the server
- * would read it, unknown fields included: gRPC has no room for them, so the server would never see them.
+ * The objects of a text of one or many YAML or JSON documents; `List`s are expanded. Each object is validated as by
+ * the server. Unknown fields are refused here, since gRPC would drop them.
  */
 export function parseManifests(text: string, source: string): Manifest[] {
   return parseAllDocuments(text).flatMap((document) => {

@@ -5,9 +5,8 @@ import type { FieldSchema } from '../../shared/schema/proto/message.ts';
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * The strategic merge patch that brings `current` to what the manifest says (kubectl's "three-way"): sets what
- * `modified` has and `current` has not or has otherwise; removes what `original`, the manifest applied last, had and
- * `modified` has no more; leaves alone what others have set. Undefined when there is nothing to do.
+ * The strategic merge patch from `current` to the manifest `modified` (kubectl's three-way merge): sets fields that are missing or different
+ * in `current`, removes fields that only `original`, the manifest applied last, has, and leaves all others. Undefined: nothing to change.
  * `type`: the full name of the objects' message.
  */
 export function threeWayPatch(
@@ -31,7 +30,10 @@ function patchObject(original: Json, modified: Json, current: Json, type: string
       const inner = patchObject(asObject(own(original, name)), wanted, there, field?.map ? undefined : field?.type);
       if (Object.keys(inner).length > 0) patch[name] = withRetainedKeys(inner, wanted, field);
     } else if (Array.isArray(wanted) && Array.isArray(there) && mergesLists(field)) {
-      patchList(patch, name, asArray(own(original, name)), wanted, there, field);
+      Object.assign(
+        patch,
+        listPatch(name, field, { original: asArray(own(original, name)), modified: wanted, current: there }),
+      );
     } else if (!isDeepStrictEqual(wanted, there)) {
       patch[name] = wanted;
     }
@@ -44,43 +46,44 @@ function patchObject(original: Json, modified: Json, current: Json, type: string
   return patch;
 }
 
-function patchList(
-  patch: Record<string, unknown>,
-  name: string,
-  original: readonly unknown[],
-  wanted: readonly unknown[],
-  there: readonly unknown[],
-  field: FieldSchema,
-): void {
+interface ThreeLists {
+  readonly original: readonly unknown[];
+  readonly modified: readonly unknown[];
+  readonly current: readonly unknown[];
+}
+
+/** The part of the patch for one list whose items are merged. */
+function listPatch(name: string, field: FieldSchema, { original, modified, current }: ThreeLists): Json {
   const key = field.patchMergeKey;
   if (key === undefined) {
-    const missing = wanted.filter((value) => !there.includes(value));
-    const gone = original.filter((value) => !wanted.includes(value) && there.includes(value));
-    if (missing.length > 0) patch[name] = missing;
-    if (gone.length > 0) patch[`$deleteFromPrimitiveList/${name}`] = gone;
-    return;
+    const added = modified.filter((value) => !current.includes(value));
+    const removed = original.filter((value) => !modified.includes(value) && current.includes(value));
+    return {
+      ...(added.length > 0 ? { [name]: added } : {}),
+      ...(removed.length > 0 ? { [`$deleteFromPrimitiveList/${name}`]: removed } : {}),
+    };
   }
   const find = (items: readonly unknown[], value: unknown): Json | undefined =>
     items.filter(isObject).find((item) => isDeepStrictEqual(item[key], value));
   const changes: Json[] = [];
-  for (const item of wanted.filter(isObject)) {
-    const present = find(there, item[key]);
-    if (!present) {
+  for (const item of modified.filter(isObject)) {
+    const live = find(current, item[key]);
+    if (!live) {
       changes.push(item);
       continue;
     }
-    const inner = patchObject(asObject(find(original, item[key])), item, present, field.type);
+    const inner = patchObject(asObject(find(original, item[key])), item, live, field.type);
     if (Object.keys(inner).length > 0) changes.push({ ...withRetainedKeys(inner, item, field), [key]: item[key] });
   }
   for (const item of original.filter(isObject)) {
-    if (!find(wanted, item[key]) && find(there, item[key])) changes.push({ $patch: 'delete', [key]: item[key] });
+    if (!find(modified, item[key]) && find(current, item[key])) changes.push({ $patch: 'delete', [key]: item[key] });
   }
-  if (changes.length === 0) return;
-  patch[name] = changes;
-  patch[`$setElementOrder/${name}`] = wanted.filter(isObject).map((item) => ({ [key]: item[key] }));
+  if (changes.length === 0) return {};
+  const order = modified.filter(isObject).map((item) => ({ [key]: item[key] }));
+  return { [name]: changes, [`$setElementOrder/${name}`]: order };
 }
 
-/** Where only one of several fields may be set (a volume's source), the others go when it changes. */
+/** For unions (sources of a volume): `$retainKeys` removes the other members. */
 function withRetainedKeys(inner: Json, wanted: Json, field: FieldSchema | undefined): Json {
   if (!field?.patchStrategy?.includes('retainKeys')) return inner;
   return { ...inner, $retainKeys: Object.keys(wanted) };
@@ -90,12 +93,12 @@ function mergesLists(field: FieldSchema | undefined): field is FieldSchema {
   return field?.patchStrategy?.includes('merge') === true;
 }
 
-/** What the object itself has: a map's key may be called like what every object inherits. */
+/** An own property: a map may have keys such as `constructor`. */
 function own(object: Record<string, unknown>, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
-/** A field of the message, or of a message that stands inline in it. */
+/** A field of the message or of its inline messages. */
 function fieldOf(type: string | undefined, name: string): FieldSchema | undefined {
   const fields = type === undefined ? undefined : messages[type]?.fields;
   if (!fields) return undefined;
@@ -107,7 +110,7 @@ function fieldOf(type: string | undefined, name: string): FieldSchema | undefine
   return undefined;
 }
 
-/** The server keeps neither empty lists nor empty maps: asking for one where there is none changes nothing. */
+/** The server drops empty lists, so setting one where there is none changes nothing. */
 function isEmpty(value: unknown): boolean {
   return Array.isArray(value) ? value.length === 0 : false;
 }

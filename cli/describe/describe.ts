@@ -9,7 +9,7 @@ import { nodeLines } from './node.ts';
 import { podLines } from './pod.ts';
 import { type Line, line, map, renderLines } from './section.ts';
 
-/** An object as a person reads it, with its events. Reads what belongs to it. */
+/** An object in full, with its related objects and its events, which are read from the server. */
 export async function describeObject(
   client: Pick<Client, 'list'>,
   def: KindDef,
@@ -53,7 +53,7 @@ async function ownLines(
     return deploymentLines(object as Deployment, owned);
   }
   if (isKind(object, 'Secret')) {
-    // The values are nobody's business.
+    // Only the sizes of values are shown.
     const sizes = Object.entries(object.data ?? {}).map(([key, value]) => [
       key,
       `${Buffer.from(value, 'base64').length} bytes`,
@@ -88,7 +88,7 @@ function renderEvents(events: readonly Event[], now: number): string {
   return renderLines([{ label: 'Events', table: { headers: ['Type', 'Reason', 'Age', 'From', 'Message'], rows } }]);
 }
 
-/** `5s`, or `5s (x3 over 1m)` for what came again. */
+/** `5s`, or `5s (x3 over 1m)` for a repeated event. */
 export function eventAge(event: Event, now: number): string {
   const age = ageOf(eventTime(event), now);
   const count = event.series?.count ?? event.count ?? 1;
@@ -101,7 +101,7 @@ export function eventTime(event: Event): string {
   return series?.lastObservedTime ?? lastTimestamp ?? at ?? metadata.creationTimestamp;
 }
 
-/** By time, and what came within one second by the order in which it was stored. */
+/** By time, within one second by resourceVersion. */
 export function byTime(a: Event, b: Event): number {
   const revision = ({ metadata }: Event): number => Number(metadata.resourceVersion);
   return Date.parse(eventTime(a)) - Date.parse(eventTime(b)) || revision(a) - revision(b);

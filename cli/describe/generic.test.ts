@@ -16,7 +16,7 @@ test.each([
   expect(inWords(field)).toBe(words);
 });
 
-test('any object is described by its fields; lists by their names, maps by their keys as somebody gave them', () => {
+test('any object is described by its fields; lists by their names, maps by their keys as they are', () => {
   const object = {
     ...{ apiVersion: 'v1', kind: 'Service', metadata },
     spec: {

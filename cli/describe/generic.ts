@@ -3,16 +3,16 @@ import type { KubeObject } from '../../shared/object.ts';
 import type { FieldSchema } from '../../shared/schema/proto/message.ts';
 import { type Line, line } from './section.ts';
 
-/** Below that the names say more than the values. */
+/** Levels that are shown. */
 const maxDepth = 12;
 
-/** Messages whose JSON is whatever somebody put there. */
+/** Messages without fixed fields. */
 const freeForm: ReadonlySet<string> = new Set([
   'k8s.io.apimachinery.pkg.runtime.RawExtension',
   'k8s.io.apimachinery.pkg.apis.meta.v1.FieldsV1',
 ]);
 
-/** Words that are written in capitals wherever they stand. */
+/** Words that are written in capitals. */
 const capitals: ReadonlySet<string> = new Set([
   'api',
   'cidr',
@@ -41,8 +41,8 @@ const capitals: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What an object says besides its metadata, whatever its kind: every field under its name in words, as deep as it goes. `message`: its
- * type, which tells fields from the keys of maps (labels, data, resources), which are names that somebody gave.
+ * All fields of an object of any kind but its metadata, each under its name in words. `message`: the object's type, by which field names differ
+ * from map keys, which are shown as they are.
  */
 export function genericLines(object: KubeObject, message: string): Line[] {
   const { apiVersion: _version, kind: _kind, metadata: _metadata, ...rest } = object;
@@ -60,7 +60,7 @@ export function inWords(name: string): string {
     .join(' ');
 }
 
-/** `IPs` keeps its small s. */
+/** `ips` becomes `IPs`. */
 function upper(word: string): string {
   const lower = word.toLowerCase();
   return capitals.has(lower.slice(0, -1)) && lower.endsWith('s')
@@ -68,7 +68,7 @@ function upper(word: string): string {
     : word.toUpperCase();
 }
 
-/** `message` undefined: what lies here has no type, and its keys are shown as they are. */
+/** `message` undefined: the value has no type, and its keys are shown as they are. */
 function fieldLines(fields: object, message: string | undefined, depth: number): Line[] {
   const known = message === undefined ? undefined : fieldsOf(message);
   return Object.entries(fields).map(([name, value]) => {
@@ -80,7 +80,7 @@ function fieldLines(fields: object, message: string | undefined, depth: number):
   });
 }
 
-/** The fields of a message, with those of the messages that are written as a part of it. */
+/** The fields of a message, including those of inline messages. */
 function fieldsOf(message: string): Map<string, FieldSchema> {
   const fields = Object.entries(messages[message]?.fields ?? {});
   return new Map(
@@ -104,7 +104,7 @@ function valueLine(label: string, value: unknown, type: string | undefined, dept
   return { label, under: fieldLines(value, type, depth + 1) };
 }
 
-/** Objects one after the other, each under its name where it has one; plain values one a line. */
+/** Objects under their names, where they have one; plain values one on each line. */
 function listLine(label: string, items: readonly unknown[], type: string | undefined, depth: number): Line {
   if (items.length === 0) return line(label, undefined);
   if (items.every((item) => typeof item !== 'object' || item === null)) {
@@ -121,7 +121,7 @@ function listLine(label: string, items: readonly unknown[], type: string | undef
   };
 }
 
-/** A text of many lines stands in its own column. */
+/** The lines of a multi-line text. */
 function textLine(label: string, value: unknown): Line {
   const text = value === undefined || value === null || value === '' ? '<none>' : String(value);
   const lines = text.trimEnd().split('\n');

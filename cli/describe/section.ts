@@ -1,6 +1,6 @@
 import { renderTable } from '../render/table.ts';
 
-/** A line of a description, and what stands indented under it. */
+/** A line of a description, and what is indented under it. */
 export interface Line {
   readonly label: string;
   readonly value?: string | readonly string[];
@@ -13,13 +13,13 @@ export function line(label: string, value: string | number | boolean | undefined
   return { label, value: value === undefined || value === '' ? '<none>' : String(value) };
 }
 
-/** `key=value` a line. */
+/** `key=value`, one on each line. */
 export function map(label: string, values: Readonly<Record<string, string>> | undefined, separator = '='): Line {
   const lines = Object.entries(values ?? {}).map(([key, value]) => `${key}${separator}${value}`);
   return { label, value: lines.length > 0 ? lines : '<none>' };
 }
 
-/** Lines under each other, their values in one column. Absent ones are left out. */
+/** The lines with their values in one column, without undefined ones. */
 export function renderLines(given: ReadonlyArray<Line | undefined>, indent = 0): string {
   const lines = given.filter((found) => found !== undefined);
   const width = Math.max(0, ...lines.filter(({ value }) => value !== undefined).map(({ label }) => label.length)) + 3;

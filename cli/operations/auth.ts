@@ -17,11 +17,11 @@ export interface CanIFlags {
   readonly subresource?: string;
   readonly allNamespaces: boolean;
   readonly list: boolean;
-  /** Say nothing; the exit code tells. */
+  /** Print nothing; only the exit code is set. */
   readonly quiet: boolean;
 }
 
-/** Answers yes or no, as `kubectl auth can-i`; resolves with whether it may. */
+/** Prints yes or no, as `kubectl auth can-i`. Resolves with whether the user may. */
 export async function canI({ client, namespace, io }: Cluster, flags: CanIFlags): Promise<boolean> {
   if (flags.list) {
     const { status } = await client.create('SelfSubjectRulesReview', { metadata: {}, spec: { namespace } });
@@ -29,7 +29,7 @@ export async function canI({ client, namespace, io }: Cluster, flags: CanIFlags)
     if (status?.incomplete) io.err(`warning: the list may be incomplete: ${status.evaluationError ?? ''}\n`);
     return true;
   }
-  const spec = questionOf(flags, flags.allNamespaces ? '' : namespace);
+  const spec = reviewSpecOf(flags, flags.allNamespaces ? '' : namespace);
   const { status } = await client.create('SelfSubjectAccessReview', { metadata: {}, spec });
   const allowed = status?.allowed ?? false;
   const why = [status?.reason, status?.evaluationError].filter((text) => text).join(' - ');
@@ -37,7 +37,7 @@ export async function canI({ client, namespace, io }: Cluster, flags: CanIFlags)
   return allowed;
 }
 
-/** Who the server takes one for. */
+/** Prints the user that the server authenticated, as `kubectl auth whoami`. */
 export async function whoAmI({ client, io }: Cluster): Promise<void> {
   const { status } = await client.create('SelfSubjectReview', { metadata: {}, status: {} });
   const { username = '', uid, groups = [], extra = {} } = status?.userInfo ?? {};
@@ -50,7 +50,10 @@ export async function whoAmI({ client, io }: Cluster): Promise<void> {
   io.out(renderTable(['ATTRIBUTE', 'VALUE'], rows));
 }
 
-function questionOf({ verb, resource, name, subresource }: CanIFlags, namespace: string): SelfSubjectAccessReviewSpec {
+function reviewSpecOf(
+  { verb, resource, name, subresource }: CanIFlags,
+  namespace: string,
+): SelfSubjectAccessReviewSpec {
   if (!verb || !resource) throw new UsageError('you must specify two arguments: verb resource or verb resource/name');
   if (resource.startsWith('/')) {
     const nonResourceAttributes: NonResourceAttributes = { path: resource, verb };

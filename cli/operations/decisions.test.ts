@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Deployment, Pod } from '../../shared/generated/types.ts';
 import { parseDuration } from '../duration.ts';
-import { fateOf } from './evictable.ts';
+import { drainDecision } from './evictable.ts';
 import { rolloutStatusOf } from './rollout-status.ts';
 
-describe('how far a rollout is', () => {
+describe('the status of a rollout', () => {
   const deployment = (status: Deployment['status'], generation = 2) =>
     ({ metadata: { name: 'web', generation }, spec: { replicas: 3 }, status }) as Deployment;
 
@@ -35,7 +35,7 @@ describe('how far a rollout is', () => {
   });
 });
 
-describe('what draining does with a pod', () => {
+describe('draining', () => {
   const pod = (owner: string | undefined, more: object = {}, spec: object = {}) =>
     ({
       metadata: {
@@ -48,21 +48,23 @@ describe('what draining does with a pod', () => {
   const none = { force: false, ignoreDaemonsets: false, deleteEmptydirData: false };
   const scratch = { volumes: [{ name: 'v', emptyDir: {} }] };
 
-  test('moves what somebody makes again', () => {
-    expect(fateOf(pod('ReplicaSet'), none)).toEqual({ evict: true });
+  test('evicts pods of a controller', () => {
+    expect(drainDecision(pod('ReplicaSet'), none)).toEqual({ evict: true });
   });
-  test('asks before what would be lost', () => {
-    expect(fateOf(pod(undefined), none)).toHaveProperty('refuse');
-    expect(fateOf(pod('ReplicaSet', {}, scratch), none)).toHaveProperty('refuse');
-    expect(fateOf(pod('DaemonSet'), none)).toHaveProperty('refuse');
+  test('refuses what would be lost', () => {
+    expect(drainDecision(pod(undefined), none)).toHaveProperty('refuse');
+    expect(drainDecision(pod('ReplicaSet', {}, scratch), none)).toHaveProperty('refuse');
+    expect(drainDecision(pod('DaemonSet'), none)).toHaveProperty('refuse');
   });
-  test('does as it was told when asked', () => {
-    expect(fateOf(pod(undefined), { ...none, force: true })).toEqual({ evict: true });
-    expect(fateOf(pod('ReplicaSet', {}, scratch), { ...none, deleteEmptydirData: true })).toEqual({ evict: true });
-    expect(fateOf(pod('DaemonSet'), { ...none, ignoreDaemonsets: true })).toEqual({ evict: false });
+  test('does what the options allow', () => {
+    expect(drainDecision(pod(undefined), { ...none, force: true })).toEqual({ evict: true });
+    expect(drainDecision(pod('ReplicaSet', {}, scratch), { ...none, deleteEmptydirData: true })).toEqual({
+      evict: true,
+    });
+    expect(drainDecision(pod('DaemonSet'), { ...none, ignoreDaemonsets: true })).toEqual({ evict: false });
   });
-  test('leaves the pods that are files of the node', () => {
-    expect(fateOf(pod(undefined, { annotations: { 'kubernetes.io/config.mirror': 'x' } }), none)).toEqual({
+  test('leaves mirror pods', () => {
+    expect(drainDecision(pod(undefined, { annotations: { 'kubernetes.io/config.mirror': 'x' } }), none)).toEqual({
       evict: false,
     });
   });

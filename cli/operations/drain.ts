@@ -5,7 +5,7 @@ import type { Cluster } from '../cluster.ts';
 import { parseDuration } from '../duration.ts';
 import { UsageError } from '../io.ts';
 import { until } from '../wait.ts';
-import { type DrainChoices, fateOf } from './evictable.ts';
+import { type DrainOptions, drainDecision } from './evictable.ts';
 
 export async function setUnschedulable(
   { client, io }: Cluster,
@@ -26,10 +26,10 @@ export async function setUnschedulable(
   }
 }
 
-/** Cordons the nodes, evicts what may go and waits until it is gone. Refuses before the first eviction, with all reasons. */
+/** Cordons the nodes, evicts their pods and waits until they are gone. Throws UsageError with all reasons before the first eviction. */
 export async function drain(
   cluster: Cluster,
-  args: DrainChoices & { nodes: string[]; gracePeriod?: number; timeout: string },
+  args: DrainOptions & { nodes: string[]; gracePeriod?: number; timeout: string },
 ): Promise<void> {
   const { client, io } = cluster;
   const timeoutMs = parseDuration(args.timeout) || Number.POSITIVE_INFINITY;
@@ -38,12 +38,14 @@ export async function drain(
   for (const word of args.nodes) {
     const node = word.replace(/^nodes?\//, '');
     const { items } = await client.list('Pod', { fieldSelector: `spec.nodeName=${node}` });
-    const fates = items.map((pod) => ({ pod, fate: fateOf(pod, args) }));
-    const refusals = fates.flatMap(({ pod, fate }) => ('refuse' in fate ? [`${keyOf(pod)}: ${fate.refuse}`] : []));
+    const decisions = items.map((pod) => ({ pod, decision: drainDecision(pod, args) }));
+    const refusals = decisions.flatMap(({ pod, decision }) =>
+      'refuse' in decision ? [`${keyOf(pod)}: ${decision.refuse}`] : [],
+    );
     if (refusals.length > 0) throw new UsageError(`cannot drain node "${node}": ${refusals.join('; ')}`);
-    const leaving = fates.filter(({ fate }) => 'evict' in fate && fate.evict).map(({ pod }) => pod);
-    for (const pod of leaving) await evict(cluster, pod, args.gracePeriod, end);
-    await waitForPods(cluster, leaving, end);
+    const evicted = decisions.filter(({ decision }) => 'evict' in decision && decision.evict).map(({ pod }) => pod);
+    for (const pod of evicted) await evict(cluster, pod, args.gracePeriod, end);
+    await waitForPods(cluster, evicted, end);
     io.out(`node/${node} drained\n`);
   }
 }
@@ -59,7 +61,7 @@ async function evict({ client, io }: Cluster, pod: Pod, gracePeriod: number | un
         await client.evict(pod, options);
         return true;
       } catch (error) {
-        // Gone, or another pod of its name: either way it is not here any more.
+        // Deleted, or replaced by another pod of the same name.
         if (isApiError(error, 'NotFound', 'Conflict')) return true;
         if (!isApiError(error, 'TooManyRequests')) throw error;
         io.err(`cannot evict ${keyOf(pod)} yet: ${messageOf(error)}\n`);

@@ -27,7 +27,7 @@ interface Source {
   readonly container: string;
 }
 
-/** Of several pods, the last lines of each, as kubectl shows them when nothing else is said. */
+/** kubectl's default of --tail with a selector. */
 const tailOfMany = 10;
 const newline = 10;
 
@@ -72,7 +72,10 @@ function optionsOf(args: LogsArgs): LogOptions {
   if (since && sinceTime) throw new UsageError('at most one of `sinceTime` or `sinceSeconds` may be specified');
   const tail = args.tail ?? (args.selector === undefined ? undefined : tailOfMany);
   return {
-    ...{ follow, previous, timestamps, limitBytes },
+    follow,
+    previous,
+    timestamps,
+    limitBytes,
     ...(tail === undefined || tail < 0 ? {} : { tailLines: tail }),
     ...(since ? { sinceSeconds: Math.ceil(parseDuration(since) / 1000) } : {}),
     ...(sinceTime ? { sinceTime } : {}),
@@ -88,13 +91,13 @@ async function show(
   const { name } = pod.metadata;
   const chunks = client.logs({ namespace, name }, { ...options, container }, io.signal);
   const prefix = prefixed ? Buffer.from(`[pod/${name}/${container}] `) : undefined;
-  // Lines of several logs are kept whole.
+  // Lines of concurrent logs must not be mixed.
   for await (const lines of prefix || options.follow ? wholeLines(chunks) : chunks) {
     await io.console.write('stdout', prefix ? withPrefix(lines, prefix) : lines);
   }
 }
 
-/** Chunks that end with a line; the last as it is. */
+/** Chunks that end with a newline; the last one may not. */
 async function* wholeLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let rest = Buffer.alloc(0);
   for await (const chunk of chunks) {

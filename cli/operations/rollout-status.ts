@@ -2,7 +2,7 @@ import type { Deployment } from '../../shared/generated/types.ts';
 
 export type RolloutStatus = { readonly done: boolean; readonly message: string } | { readonly failed: string };
 
-/** How far a Deployment has come, in kubectl's words (`polymorphichelpers/rollout_status.go`). */
+/** The rollout status of a Deployment, in kubectl's words (`polymorphichelpers/rollout_status.go`). */
 export function rolloutStatusOf({ metadata, spec, status = {} }: Deployment): RolloutStatus {
   const { name, generation = 0 } = metadata;
   const waiting = (why: string): RolloutStatus => ({

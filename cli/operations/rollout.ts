@@ -26,12 +26,12 @@ export async function rolloutStatus(
   const { client, namespace, io } = cluster;
   const timeout = parseDuration(args.timeout);
   for (const { name } of deployments(args)) {
-    let told = '';
+    let printed = '';
     const look = async (): Promise<true | undefined> => {
       const status = rolloutStatusOf(await client.get('Deployment', name, namespace));
       if ('failed' in status) throw new UsageError(status.failed);
-      if (status.message !== told) io.out(`${status.message}\n`);
-      told = status.message;
+      if (status.message !== printed) io.out(`${status.message}\n`);
+      printed = status.message;
       return status.done || !args.watch ? true : undefined;
     };
     await until(
@@ -83,7 +83,7 @@ export async function rolloutUndo(cluster: Cluster, args: Target & { toRevision:
       {
         type: 'json',
         body: [
-          // Only what was looked at may be replaced.
+          // Fails if the template has changed since it was read.
           { op: 'test', path: '/metadata/resourceVersion', value: deployment.metadata.resourceVersion },
           { op: 'replace', path: '/spec/template', value: template },
         ],
@@ -122,7 +122,7 @@ interface Revision {
   readonly set: ReplicaSet;
 }
 
-/** The Deployment's ReplicaSets with their revisions, the newest last. */
+/** The ReplicaSets of the Deployment with their revisions, the newest last. */
 async function revisionsOf({ client, namespace }: Cluster, deployment: Deployment): Promise<Revision[]> {
   const { items } = await client.list('ReplicaSet', { namespace });
   return items

@@ -18,7 +18,7 @@ export interface TopPodsArgs extends TopArgs {
   readonly sum: boolean;
 }
 
-/** Thousandths of a core, bytes. */
+/** cpu in thousandths of a core, memory in bytes. */
 interface Used {
   readonly cpu: number;
   readonly memory: number;
@@ -82,7 +82,7 @@ async function onePod(client: Cluster['client'], name: string, namespace: string
     return await client.get('PodMetrics', name, namespace);
   } catch (error) {
     if (!isApiError(error, 'NotFound')) throw error;
-    // There may be such a pod that is not measured yet: that is another thing to be told.
+    // A pod without metrics gets another message than one that does not exist.
     await client.get('Pod', name, namespace);
     throw new UsageError(`metrics not available for pod ${namespace}/${name}`);
   }
@@ -111,7 +111,7 @@ function total(all: readonly Used[]): Used {
   });
 }
 
-/** By name, or by what is used, the most first. */
+/** In the given order, or by usage, the largest first. */
 function sorted<T>(items: readonly T[], used: (item: T) => Used, by: TopArgs['sortBy']): T[] {
   return by ? items.toSorted((a, b) => used(b)[by] - used(a)[by]) : [...items];
 }

@@ -6,7 +6,7 @@ export interface TableStyle {
   readonly wide: boolean;
   readonly showNamespace: boolean;
   readonly showLabels: boolean;
-  /** `pod/web` instead of `web`: several kinds are shown. */
+  /** `pod/web` instead of `web`, when several kinds are shown. */
   readonly showKind: boolean;
 }
 
@@ -36,7 +36,7 @@ function cellOf(column: Column, object: KubeObject, now: number, qualify: KindDe
   return qualify && column.format === 'name' ? `${resourceName(qualify)}/${cell}` : cell;
 }
 
-/** `pod`, `deployment.apps`: how commands name what they did. */
+/** `pod`, `deployment.apps`: the kind in messages of commands. */
 export function resourceName({ singular, group }: Pick<KindDef, 'singular' | 'group'>): string {
   return group ? `${singular}.${group}` : singular;
 }

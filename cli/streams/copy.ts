@@ -9,22 +9,22 @@ import type { Status } from '../../shared/generated/types.ts';
 import type { Connection, TunnelFrame } from '../../shared/session.ts';
 import type { Cluster } from '../cluster.ts';
 import { UsageError } from '../io.ts';
-import { type CopyPlace, copyPlace, placeOf } from './copy-paths.ts';
+import { type CopyPath, entryPath, parseCopyPath } from './copy-paths.ts';
 import { containerOf, podOf } from './pods.ts';
 
 type Stream = Connection<TunnelFrame, TunnelFrame>;
-type PodPlace = Extract<CopyPlace, { type: 'pod' }>;
+type PodPath = Extract<CopyPath, { type: 'pod' }>;
 
-/** What the command wrote to its standard error is kept up to here. */
-const maxWords = 4_096;
+/** Characters of standard error that are kept. */
+const maxStderr = 4_096;
 
-/** Files into a pod or out of one, by the container's own `tar`. */
+/** Copies files to or from a pod, by the `tar` of the container. */
 export async function copy(
   cluster: Cluster,
   args: { source: string; target: string; container?: string; noPreserve: boolean },
 ): Promise<void> {
-  const source = copyPlace(args.source);
-  const target = copyPlace(args.target);
+  const source = parseCopyPath(args.source);
+  const target = parseCopyPath(args.target);
   if (source.type === target.type) {
     throw new UsageError(
       source.type === 'pod' ? 'one of the two must be on this machine' : 'one of the two must be a pod’s',
@@ -34,7 +34,7 @@ export async function copy(
   if (source.type === 'local' && target.type === 'pod') return upload(cluster, source.path, target, args);
 }
 
-/** One container, in which commands are run. */
+/** Runs commands in one container. */
 class Shell {
   readonly #cluster: Cluster;
   readonly #pod: string;
@@ -48,10 +48,10 @@ class Shell {
     this.#namespace = cluster.namespace;
   }
 
-  static async of(cluster: Cluster, place: PodPlace, container: string | undefined): Promise<Shell> {
-    const there = { ...cluster, namespace: place.namespace ?? cluster.namespace };
-    const pod = await podOf(there, place.pod);
-    return new Shell(there, pod.metadata.name, containerOf(pod, container, cluster.io).name);
+  static async of(cluster: Cluster, path: PodPath, container: string | undefined): Promise<Shell> {
+    const target = { ...cluster, namespace: path.namespace ?? cluster.namespace };
+    const pod = await podOf(target, path.pod);
+    return new Shell(target, pod.metadata.name, containerOf(pod, container, cluster.io).name);
   }
 
   run(command: readonly string[], stdin: boolean): Stream {
@@ -70,30 +70,30 @@ class Shell {
   }
 }
 
-/** Reads to the last frame, handing on what comes on standard output. */
+/** Reads to the last frame and passes standard output to `take`. */
 async function outcome(
   stream: Stream,
   take: (data: Uint8Array) => Promise<void>,
-): Promise<{ status: Status; words: string }> {
-  let words = '';
+): Promise<{ status: Status; stderr: string }> {
+  let stderr = '';
   for await (const { channel, data } of stream.incoming) {
     if (channel === 1) await take(data);
-    else if (channel === 2 && words.length < maxWords) words += Buffer.from(data).toString();
-    else if (channel === 3) return { status: JSON.parse(Buffer.from(data).toString()) as Status, words };
+    else if (channel === 2 && stderr.length < maxStderr) stderr += Buffer.from(data).toString();
+    else if (channel === 3) return { status: JSON.parse(Buffer.from(data).toString()) as Status, stderr };
   }
   throw new ApiError('ServiceUnavailable', 'the stream was closed before the copy was done');
 }
 
-function check({ status, words }: { status: Status; words: string }): void {
+function check({ status, stderr }: { status: Status; stderr: string }): void {
   if (status.status === 'Success') return;
   if (status.reason !== 'NonZeroExitCode') throw ApiError.fromStatus(status);
-  throw new UsageError(words.trim() || `tar in the container failed: ${status.message}`);
+  throw new UsageError(stderr.trim() || `tar in the container failed: ${status.message}`);
 }
 
 async function upload(
   cluster: Cluster,
   source: string,
-  target: PodPlace,
+  target: PodPath,
   { container, noPreserve }: { container?: string; noPreserve: boolean },
 ): Promise<void> {
   const found = await lstat(source).catch(() => undefined);
@@ -113,7 +113,7 @@ async function upload(
   })();
   sending.catch(() => undefined);
   try {
-    // A tar that fails says why, rather than that it takes no more.
+    // First the error of tar, not the one of sending to it.
     check(await outcome(stream, async () => undefined));
     await Promise.all([filling, sending]);
   } finally {
@@ -122,7 +122,7 @@ async function upload(
   }
 }
 
-/** A file, or a directory with all that is in it. What is neither, nor a link, has no content to copy. */
+/** Adds a file, a link, or a directory with its content. Other types are skipped. */
 async function addTree(archive: Pack, path: string, name: string): Promise<void> {
   const found = await lstat(path);
   const header = { name, mode: found.mode & 0o7777, mtime: found.mtime };
@@ -144,20 +144,20 @@ async function addFile(
 ): Promise<void> {
   if (header.size === 0) return entry(archive, header);
   const sink = archive.entry(header);
-  // What grows while it is read is copied as long as it was.
+  // A file that grows meanwhile is copied up to its size in the header.
   await pipeline(createReadStream(path, { end: header.size - 1 }), sink);
 }
 
 function entry(archive: Pack, header: Partial<Header> & { name: string }): Promise<void> {
   return new Promise((resolvePromise, reject) => {
-    // With a body, if an empty one: tar-stream waits for that of a file.
+    // With an empty body: tar-stream waits for one of a file.
     archive.entry(header, '', (error) => (error ? reject(error) : resolvePromise()));
   });
 }
 
 async function download(
   cluster: Cluster,
-  source: PodPlace,
+  source: PodPath,
   target: string,
   { container, noPreserve }: { container?: string; noPreserve: boolean },
 ): Promise<void> {
@@ -187,12 +187,12 @@ function write(stream: PassThrough, data: Uint8Array): Promise<void> {
 }
 
 /**
- * Writes what the archive holds below `root`, and nothing anywhere else, whatever it says: names that lead out are refused, links are
- * not made, and none that is there already is followed out of it. Returns how many entries there were.
+ * Writes the archive below `root` and nothing outside of it: names that lead out are skipped, links are not created, and existing links are
+ * not followed. Returns the number of entries.
  */
 export async function unpack(
   archive: Readable,
-  asked: string,
+  source: string,
   root: string,
   noPreserve: boolean,
   warn: (text: string) => void,
@@ -204,7 +204,7 @@ export async function unpack(
   for await (const one of reader) {
     const { name, type, mode = 0o644, linkname } = one.header;
     entries++;
-    const place = placeOf(asked, name);
+    const place = entryPath(source, name);
     if (place === undefined) {
       warn(`file ${JSON.stringify(name)} is outside target destination, skipping`);
       one.resume();
@@ -231,7 +231,7 @@ export async function unpack(
   return entries;
 }
 
-/** Makes what is missing of the way from `root` down to `place`, which no link may be a part of. */
+/** Creates the missing directories from `root` to `place`. Throws UsageError if one of them is a link. */
 async function makeDirectory(root: string, place: string): Promise<void> {
   await mkdir(root, { recursive: true });
   let path = root;

@@ -1,7 +1,7 @@
 import type { Container, EphemeralContainer, Pod } from '../../shared/generated/types.ts';
 import type { Cluster } from '../cluster.ts';
 import { containersOf, podOf } from './pods.ts';
-import { takePart } from './run.ts';
+import { attachWhenRunning } from './run.ts';
 
 export interface DebugArgs {
   readonly pod: string;
@@ -17,7 +17,7 @@ export interface DebugArgs {
   readonly podRunningTimeout: string;
 }
 
-/** A container beside those of a pod, or of a copy of it, to look around in. */
+/** Adds a debug container to a pod, or to a copy of it. */
 export async function debug(cluster: Cluster, args: DebugArgs, words: readonly string[]): Promise<void> {
   const { io } = cluster;
   const pod = await podOf(cluster, args.pod);
@@ -35,7 +35,7 @@ export async function debug(cluster: Cluster, args: DebugArgs, words: readonly s
   const name = args.copyTo
     ? await copyOf(cluster, pod, args.copyTo, added, args.shareProcesses)
     : await addTo(cluster, pod, { ...added, ...(args.target ? { targetContainerName: args.target } : {}) });
-  if (args.attach ?? args.stdin) await takePart(cluster, name, { ...args, container });
+  if (args.attach ?? args.stdin) await attachWhenRunning(cluster, name, { ...args, container });
 }
 
 async function addTo({ client, namespace }: Cluster, pod: Pod, added: EphemeralContainer): Promise<string> {
@@ -45,7 +45,7 @@ async function addTo({ client, namespace }: Cluster, pod: Pod, added: EphemeralC
   return name;
 }
 
-/** As kubectl's copy: off its node, without probes that would end it, owned by nobody and selected by nothing. */
+/** As kubectl's copy: without node, probes, owner and labels. */
 async function copyOf(
   { client, namespace }: Cluster,
   { spec }: Pod,
@@ -54,18 +54,18 @@ async function copyOf(
   shareProcessNamespace: boolean,
 ): Promise<string> {
   const { nodeName: _node, ephemeralContainers: _ephemeral, containers, ...rest } = spec;
-  const quiet = containers.map(
+  const withoutProbes = containers.map(
     ({ livenessProbe: _live, readinessProbe: _ready, startupProbe: _start, ...container }) => container,
   );
   await client.create('Pod', {
     metadata: { name, namespace },
-    spec: { ...rest, containers: [...quiet, added], shareProcessNamespace },
+    spec: { ...rest, containers: [...withoutProbes, added], shareProcessNamespace },
   });
   return name;
 }
 
-function nameFor(pod: Pod, chance: Uint8Array): string {
+function nameFor(pod: Pod, random: Uint8Array): string {
   const taken = new Set(containersOf(pod).map(({ name }) => name));
-  const name = `debugger-${Buffer.from(chance).toString('hex').slice(0, 5)}`;
+  const name = `debugger-${Buffer.from(random).toString('hex').slice(0, 5)}`;
   return taken.has(name) ? `${name}x` : name;
 }

@@ -7,7 +7,7 @@ import { kindNameOf, parseResources } from '../resources.ts';
 
 const defaultContainer = 'kubectl.kubernetes.io/default-container';
 
-/** The pods that a word means: POD, pod/POD, or those that deploy/NAME, rs/NAME or rc/NAME selects, the best ones first. */
+/** The pods of an argument: POD, pod/POD, or those that deploy/NAME, rs/NAME or rc/NAME selects, the best ones first. */
 export async function podsOf({ client, namespace }: Cluster, word: string): Promise<Pod[]> {
   if (!word.includes('/')) return [await client.get('Pod', word, namespace)];
   const [{ def, name } = { def: undefined, name: undefined }] = parseResources([word]);
@@ -29,12 +29,12 @@ export async function podOf(cluster: Cluster, word: string): Promise<Pod> {
   return best;
 }
 
-/** Init containers, containers, ephemeral ones: as Kubernetes lists them. */
+/** Init containers, containers and ephemeral containers, in Kubernetes' order. */
 export function containersOf({ spec }: Pod): Container[] {
   return [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])];
 }
 
-/** The container that is named, or by the annotation, or the first one; then the user is told which, as by kubectl. */
+/** The named container, else that of the annotation, else the first one; then its name is printed, as by kubectl. */
 export function containerOf(pod: Pod, wanted: string | undefined, io: Pick<Io, 'err'>): Container {
   const all = containersOf(pod);
   const names = all.map(({ name }) => name);

@@ -7,12 +7,12 @@ import { podOf } from './pods.ts';
 const nothing = new Uint8Array();
 
 interface Forward {
-  /** 0: any that is free. */
+  /** 0: any free port. */
   readonly local: number;
   readonly remote: number;
 }
 
-/** Listens until the user interrupts; every connection is one to the pod. */
+/** Listens until the user interrupts, and forwards every connection to the pod. */
 export async function portForward(
   cluster: Cluster,
   args: { pod: string; ports: readonly string[]; address: string },
@@ -36,7 +36,7 @@ export async function portForward(
           opened.push(server);
           io.out(`Forwarding from ${host.includes(':') ? `[${host}]` : host}:${port} -> ${remote}\n`);
         } catch (error) {
-          // A machine without IPv6 has one of localhost's two.
+          // Without IPv6, one of the two addresses of localhost is enough.
           if (opened.length === 0 && host === addresses.at(-1)) throw new UsageError(messageOf(error));
         }
       }
@@ -76,7 +76,7 @@ async function carry({ client, namespace, io }: Cluster, name: string, port: num
     }
     await stream.send({ channel: 0, data: nothing, end: true });
   })();
-  // What breaks the stream is told where it is read.
+  // Errors of the stream are reported where it is read.
   up.catch(() => undefined);
   try {
     for await (const { channel, data, end } of stream.incoming) {

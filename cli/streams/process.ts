@@ -17,11 +17,8 @@ export interface ProcessStreamArgs {
   readonly tty: boolean;
 }
 
-/**
- * Joins the user's console with a process in a pod until that ends. ExitError with a command's code; ApiError when the server or the
- * node refuse.
- */
-export async function joinProcess(
+/** Connects the console with a process in a pod until it ends. Throws ExitError with its exit code, and ApiError of the server or node. */
+export async function attachProcess(
   { client, namespace, io }: Cluster,
   name: string,
   { type, container, command, stdin, tty }: ProcessStreamArgs,
@@ -31,7 +28,7 @@ export async function joinProcess(
   const { console } = io;
   const leave = tty ? enterTerminal(console, stream) : () => undefined;
   const input = stdin ? sendInput(console, stream) : undefined;
-  // The process may end, or not read, before all input is there: that is no failure.
+  // The process may end before it has read all input, which is no error.
   input?.catch(() => undefined);
   try {
     finish(await showOutput(console, stream), io.err);
@@ -55,7 +52,7 @@ async function sendInput(console: Console, stream: Connection<TunnelFrame, Tunne
   await stream.send({ channel: 0, data: nothing, end: true });
 }
 
-/** Every key goes to the process, and the process learns how large the window is. Returns the way back. */
+/** Passes every key and the size of the window to the process. Returns how to restore the console. */
 function enterTerminal(console: Console, stream: Connection<TunnelFrame, TunnelFrame>): () => void {
   const tell = (): void => {
     const size = console.size();

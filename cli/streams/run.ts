@@ -3,7 +3,7 @@ import type { Cluster } from '../cluster.ts';
 import { parseDuration } from '../duration.ts';
 import { ExitError, UsageError } from '../io.ts';
 import { until } from '../wait.ts';
-import { joinProcess } from './process.ts';
+import { attachProcess } from './process.ts';
 
 export interface RunArgs {
   readonly name: string;
@@ -21,7 +21,7 @@ export interface RunArgs {
   readonly podRunningTimeout: string;
 }
 
-/** Runs one pod and, when asked, takes part in it until it ends, with its exit code. */
+/** Creates one pod and, with --attach, attaches to it until it ends, and exits with its exit code. */
 export async function run(cluster: Cluster, args: RunArgs, words: readonly string[]): Promise<void> {
   const { client, namespace, io } = cluster;
   const attached = args.attach ?? (args.stdin || args.tty);
@@ -41,8 +41,8 @@ export async function run(cluster: Cluster, args: RunArgs, words: readonly strin
   await client.create('Pod', { metadata, spec: { containers: [container], restartPolicy: args.restart } });
   if (!attached) return io.out(`pod/${args.name} created\n`);
   try {
-    await takePart(cluster, args.name, { container: args.name, ...args });
-    if (args.restart === 'Never') await endAs(cluster, args.name);
+    await attachWhenRunning(cluster, args.name, { container: args.name, ...args });
+    if (args.restart === 'Never') await exitLike(cluster, args.name);
   } finally {
     if (args.rm) {
       await client.delete('Pod', args.name, { namespace });
@@ -51,8 +51,8 @@ export async function run(cluster: Cluster, args: RunArgs, words: readonly strin
   }
 }
 
-/** Waits until the container runs, then joins it; what has ended by then shows its log instead. */
-export async function takePart(
+/** Waits until the container runs, then attaches to it. Prints its log if it has ended by then. */
+export async function attachWhenRunning(
   cluster: Cluster,
   name: string,
   {
@@ -83,11 +83,11 @@ export async function takePart(
   const terminal = tty && io.console.interactive;
   if (tty && !terminal) io.err('Unable to use a TTY - input is not a terminal or the right kind of file\n');
   if (stdin) io.err("If you don't see a command prompt, try pressing enter.\n");
-  await joinProcess(cluster, name, { type: 'attach', container, stdin, tty: terminal });
+  await attachProcess(cluster, name, { type: 'attach', container, stdin, tty: terminal });
 }
 
-/** Ends the command as the pod's container has ended. */
-async function endAs({ client, namespace, io }: Cluster, name: string): Promise<void> {
+/** Exits with the exit code of the pod's container. */
+async function exitLike({ client, namespace, io }: Cluster, name: string): Promise<void> {
   const ended = await until(
     io,
     parseDuration('1m'),

@@ -16,7 +16,7 @@ export interface PodFacts {
   readonly namespaces?: readonly Namespace[];
 }
 
-/** A pod's story in a few lines: where it is and why, or what it waits for and what would help. `now`: ms since the epoch. */
+/** Why the pod is on its node and in what state, or why it is on none. `now`: milliseconds since the epoch. */
 export function explainPod(facts: PodFacts, now: number): string {
   const { pod } = facts;
   const lines = pod.spec.nodeName ? explainPlaced(facts, now) : explainWaiting(facts, now);
@@ -39,8 +39,8 @@ function explainPlaced({ pod, events, nodes }: PodFacts, now: number): string[] 
     : 'it was bound without an event that is still there to read (or created straight onto the node)';
   const since = scheduled?.lastTransitionTime ? ` ${ageOf(scheduled.lastTransitionTime, now)} ago` : '';
   const lines = [`${keyOf(pod)} is on node ${nodeName}${since}: ${by}.`];
-  const wishes = placementWishes(pod);
-  if (wishes.length > 0) lines.push(`What it asked of its place: ${wishes.join('; ')}.`);
+  const constraints = placementConstraints(pod);
+  if (constraints.length > 0) lines.push(`Its placement constraints: ${constraints.join('; ')}.`);
   if (nodes)
     lines.push(
       ...nodeTrouble(
@@ -62,10 +62,10 @@ function explainWaiting(facts: PodFacts, now: number): string[] {
   if (scheduled?.message) lines.push(`The scheduler: ${scheduled.message}`);
   else if (gates.length === 0) {
     const { schedulerName = 'default-scheduler' } = pod.spec;
-    lines.push(`No scheduler has said anything of it yet; it asks for "${schedulerName}".`);
+    lines.push(`No scheduler has reported on it yet; its schedulerName is "${schedulerName}".`);
   }
   const { cpuMillis, memoryBytes } = podRequests(pod.spec);
-  lines.push(`It asks for ${formatCpu(cpuMillis)} cpu and ${formatBytes(memoryBytes)} memory${wishSuffix(pod)}.`);
+  lines.push(`It asks for ${formatCpu(cpuMillis)} cpu and ${formatBytes(memoryBytes)} memory${constraintSuffix(pod)}.`);
   if (!nodes) return lines;
   if (nodes.length === 0) return [...lines, 'The cluster has no nodes.'];
   const rows = nodeVerdicts(pod, { nodes, pods, namespaces }).map(({ node, details, resources }) => {
@@ -80,22 +80,23 @@ function explainWaiting(facts: PodFacts, now: number): string[] {
   return lines;
 }
 
-function placementWishes({ spec }: Pod): string[] {
-  const wishes = Object.entries(spec.nodeSelector ?? {}).map(([key, value]) => `a node with ${key}=${value}`);
-  if (spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution) wishes.push('its node affinity');
-  if (spec.affinity?.podAffinity) wishes.push('to be near other pods');
-  if (spec.affinity?.podAntiAffinity) wishes.push('to be away from other pods');
-  if (spec.topologySpreadConstraints?.length) wishes.push('to be spread evenly');
+function placementConstraints({ spec }: Pod): string[] {
+  const constraints = Object.entries(spec.nodeSelector ?? {}).map(([key, value]) => `a node with ${key}=${value}`);
+  if (spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution)
+    constraints.push('its node affinity');
+  if (spec.affinity?.podAffinity) constraints.push('to be near other pods');
+  if (spec.affinity?.podAntiAffinity) constraints.push('to be away from other pods');
+  if (spec.topologySpreadConstraints?.length) constraints.push('to be spread evenly');
   const ports = spec.containers.flatMap((container) =>
     (container.ports ?? []).flatMap(({ hostPort }) => (hostPort ? [hostPort] : [])),
   );
-  if (ports.length > 0) wishes.push(`the node's port ${ports.join(', ')}`);
-  return wishes;
+  if (ports.length > 0) constraints.push(`the node's port ${ports.join(', ')}`);
+  return constraints;
 }
 
-function wishSuffix(pod: Pod): string {
-  const wishes = placementWishes(pod);
-  return wishes.length > 0 ? `, and for ${wishes.join(', ')}` : '';
+function constraintSuffix(pod: Pod): string {
+  const constraints = placementConstraints(pod);
+  return constraints.length > 0 ? `, and for ${constraints.join(', ')}` : '';
 }
 
 function nodeTrouble(node: Node | undefined, name: string): string[] {
@@ -116,7 +117,7 @@ function stateOf(pod: Pod, now: number): string[] {
   const first = initContainerStatuses.find(({ name, state, started }) =>
     sidecars.has(name) ? !started : state?.terminated?.exitCode !== 0,
   );
-  // Until the init containers are through, the others have nothing to say.
+  // The other containers start after the init containers.
   if (first)
     return first.state?.running
       ? [`Init container ${first.name} runs; the others wait for it.`]
@@ -151,14 +152,14 @@ function troubleOf({ name, state, lastState, ready, restartCount = 0 }: Containe
 }
 
 function warnings(events: readonly Event[], now: number): string[] {
-  const told = events
+  const shown = events
     .filter(({ type, reason }) => type === 'Warning' && reason !== 'FailedScheduling')
     .sort(byTime)
     .slice(-5);
-  if (told.length === 0) return [];
+  if (shown.length === 0) return [];
   return [
     '',
     'Warnings:',
-    ...told.map((event) => `  ${eventAge(event, now)}  ${event.reason}: ${(event.message ?? '').trim()}`),
+    ...shown.map((event) => `  ${eventAge(event, now)}  ${event.reason}: ${(event.message ?? '').trim()}`),
   ];
 }
