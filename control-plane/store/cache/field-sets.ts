@@ -1,18 +1,18 @@
 import type { KubeObject } from '../../../shared/object.ts';
 import { endOfText } from '../../../shared/schema/values.ts';
 
-/** A tree of field names, as it stands in `metadata.managedFields[].fieldsV1`. Never changed once read: parts of it are shared. */
+/** A tree of field names, the value of `metadata.managedFields[].fieldsV1`. It never changes once it is read: objects share it. */
 interface Tree {
   readonly [element: string]: Tree;
 }
 
-/** How many different sets a generation remembers. */
+/** How many different sets a generation holds. */
 const generationSize = 512;
-/** The longest text of a set that is remembered: a longer one is no template's. */
+/** The longest text of a set that is shared, in characters: longer ones rarely repeat. */
 const longestShared = 16 * 1024;
-/** About what one more value takes in memory, beside its text, in bytes. */
+/** About the memory of one more value besides its text, in bytes. */
 const valueBytes = 100;
-/** The deepest tree that is read here; a deeper one is left to the plain parser. */
+/** The deepest set that is shared. */
 const maxDepth = 64;
 
 const begin = '"managedFields":[';
@@ -20,20 +20,20 @@ const field = '"fieldsV1":{';
 
 const leaf: Tree = Object.freeze({});
 
-/** Sets of fields by their texts: each once, as long as it is in use. */
+/** Sets of fields by their texts, so that equal sets are one object. Sets that were not used for two generations are dropped. */
 export class SharedFieldSets {
-  /** What was read lately; what is used again passes on to the younger generation. */
+  /** The sets of the present generation, and of the one before. */
   #young = new Map<string, Tree>();
   #old = new Map<string, Tree>();
-  /** About how much memory the sets take that were made, in bytes. */
+  /** About the memory of all sets that were parsed, in bytes. */
   made = 0;
 
-  /** The set that `text` stands for. Throws SyntaxError when it is no JSON. */
+  /** The set whose JSON is `text`. Throws SyntaxError when it is no JSON. */
   of(text: string): Tree {
     const young = this.#young.get(text);
     if (young) return young;
     const old = this.#old.get(text);
-    const tree = old ?? new TreeParser(text).parse();
+    const tree = old ?? (withSharedLeaves(JSON.parse(text)) as Tree);
     if (!old) this.made += heapBytes(text);
     if (text.length > longestShared) return tree;
     if (this.#young.size >= generationSize) {
@@ -47,12 +47,12 @@ export class SharedFieldSets {
 }
 
 /**
- * Reads stored objects in which the sets of owned fields are shared: pods of one template have the same, and a set's leaves
- * are one object in all of them. As plain JSON they would be three quarters of what a pod takes in memory.
+ * Parses stored objects so that they share their sets of owned fields: pods of one template have equal sets, and all sets
+ * share one leaf. Parsed as plain JSON, the sets would take two thirds of a pod's memory.
  */
 export class ObjectReader {
   readonly #sets = new SharedFieldSets();
-  /** About how much memory the last object takes that was read, without what others share with it, in bytes. */
+  /** About the memory of the last object that was read, without what it shares with others, in bytes. */
   cost = 0;
 
   /** Throws SyntaxError when the text is no JSON. */
@@ -84,14 +84,14 @@ export class ObjectReader {
   }
 }
 
-/** About how much memory the value of a JSON text takes: its values are a comma apart. */
+/** About the memory of a JSON text's value, in bytes: commas separate its values. */
 export function heapBytes(text: string): number {
   let values = 1;
   for (let at = text.indexOf(','); at >= 0; at = text.indexOf(',', at + 1)) values++;
   return text.length + values * valueBytes;
 }
 
-/** False when the places are others than the object's own entries: some other member is called so. */
+/** Sets the trees into the entries. False when they do not fit: another member of the object has the same name. */
 function fill(object: unknown, trees: readonly Tree[]): boolean {
   const entries = (object as Partial<KubeObject> | null)?.metadata?.managedFields;
   if (!Array.isArray(entries)) return false;
@@ -117,46 +117,14 @@ function endOf(text: string, open: number): number {
   return -1;
 }
 
-/** JSON of nothing but objects and their members' names, written without spaces, as it is stored. */
-class TreeParser {
-  readonly #text: string;
-  #at = 0;
-
-  constructor(text: string) {
-    this.#text = text;
+/** The tree with the shared leaf in the place of each of its empty objects: they are most of its nodes. Changes the tree. */
+function withSharedLeaves(node: unknown): unknown {
+  if (typeof node !== 'object' || node === null || Array.isArray(node)) return node;
+  const tree = node as Record<string, unknown>;
+  let empty = true;
+  for (const name in tree) {
+    empty = false;
+    tree[name] = withSharedLeaves(tree[name]);
   }
-
-  parse(): Tree {
-    const tree = this.#object();
-    return this.#at === this.#text.length ? tree : (JSON.parse(this.#text) as Tree);
-  }
-
-  #object(): Tree {
-    const text = this.#text;
-    if (text.charCodeAt(this.#at) !== 0x7b) return this.#give();
-    if (text.charCodeAt(this.#at + 1) === 0x7d) {
-      this.#at += 2;
-      return leaf;
-    }
-    const out: Record<string, Tree> = {};
-    do {
-      const open = this.#at + 1;
-      if (text.charCodeAt(open) !== 0x22) return this.#give();
-      const close = endOfText(text, open);
-      const quoted = text.slice(open, close + 1);
-      const name = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
-      if (text.charCodeAt(close + 1) !== 0x3a || name === '__proto__') return this.#give();
-      this.#at = close + 2;
-      out[name] = this.#object();
-    } while (text.charCodeAt(this.#at) === 0x2c);
-    if (text.charCodeAt(this.#at) !== 0x7d) return this.#give();
-    this.#at++;
-    return out;
-  }
-
-  /** It is written otherwise: not ours to read. */
-  #give(): Tree {
-    this.#at = Number.NaN;
-    return leaf;
-  }
+  return empty ? leaf : tree;
 }
