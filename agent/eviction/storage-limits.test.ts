@@ -38,7 +38,8 @@ describe('what is measured of a pod', () => {
     expect(storageWatch(makePod('web', { volumes }))).toEqual({ volumes: ['data'], containers: false });
     const containers = [limited('app', '1Mi'), container('other')];
     expect(storageWatch(makePod('web', { volumes, containers }))).toEqual({
-      ...{ volumes: ['data', 'free', 'conf'], containers: true },
+      volumes: ['data', 'free', 'conf'],
+      containers: true,
     });
   });
 });

@@ -2,16 +2,14 @@ import { expect, test } from 'vitest';
 import { nodeStatus } from './node-status.ts';
 
 const identity = {
-  ...{
-    name: 'n1',
-    address: '192.0.2.1',
-    labels: {},
-    taints: [],
-    version: 'v1',
-    machineId: 'm',
-    bootId: 'b',
-    maxPods: 110,
-  },
+  name: 'n1',
+  address: '192.0.2.1',
+  labels: {},
+  taints: [],
+  version: 'v1',
+  machineId: 'm',
+  bootId: 'b',
+  maxPods: 110,
   reserved: { cpuMillis: 0, memoryBytes: 0 },
 };
 const facts = { engine: undefined, engineUp: true, clean: true, images: [], diskBytes: 0 };

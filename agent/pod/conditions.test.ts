@@ -9,7 +9,12 @@ const now = Date.UTC(2026, 0, 1, 13);
 const before = '2026-01-01T11:00:00Z';
 
 const statusOf = (name: string, ready: boolean, started = true): ContainerStatus => ({
-  ...{ name, ready, started, restartCount: 0, image: '', imageID: '' },
+  name,
+  ready,
+  started,
+  restartCount: 0,
+  image: '',
+  imageID: '',
 });
 
 function conditionsOf(given: GivenView, facts: Partial<ConditionFacts> = {}): PodCondition[] {
@@ -205,7 +210,9 @@ describe('PodResizeInProgress', () => {
 
   it('is there only while a running container has not got what its spec says', () => {
     expect(inProgress({ spec, containers: both })).toEqual({
-      ...{ type, status: 'True', lastTransitionTime: '2026-01-01T13:00:00Z' },
+      type,
+      status: 'True',
+      lastTransitionTime: '2026-01-01T13:00:00Z',
     });
     expect(inProgress({ containers: both })).toBeUndefined();
     expect(inProgress({ spec, containers: [containerState('app', made)] })).toBeUndefined();

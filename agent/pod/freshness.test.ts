@@ -18,7 +18,10 @@ let resourceVersion = 1;
 
 function configMap(name: string, value: string): ConfigMap {
   const metadata = {
-    ...{ name, namespace: 'default', uid: `uid-${name}`, creationTimestamp: '' },
+    name,
+    namespace: 'default',
+    uid: `uid-${name}`,
+    creationTimestamp: '',
     resourceVersion: String(++resourceVersion),
   };
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { value } };

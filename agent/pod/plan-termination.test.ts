@@ -59,7 +59,9 @@ describe('a deleted pod', () => {
     ];
     const sandboxes = [sandboxState(), sandboxState({ id: 't', running: false })];
     const orphans: Step[] = ['lost', 'unstarted'].map((name) => ({
-      ...{ action: 'removeContainer', container: name, id: `id-${name}` },
+      action: 'removeContainer',
+      container: name,
+      id: `id-${name}`,
     }));
     expect(planOf({ containers, sandboxes, memory: deleted() })).toEqual([
       { action: 'removeSandbox', id: 's' },

@@ -37,8 +37,12 @@ class Scene {
 
   sync(specs: Container[], containers: ContainerState[], more: Partial<ProbedPod> = {}): void {
     this.probers.sync({
-      ...{ pod: makePod('web', { containers: specs }), containers, progress: emptyProgress },
-      ...{ address: '10.64.3.2', terminating: false, reported: undefined },
+      pod: makePod('web', { containers: specs }),
+      containers,
+      progress: emptyProgress,
+      address: '10.64.3.2',
+      terminating: false,
+      reported: undefined,
       ...more,
     });
   }

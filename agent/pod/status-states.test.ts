@@ -54,7 +54,12 @@ describe('a container that has ended', () => {
     });
     expect(status.lastState).toEqual({
       terminated: {
-        ...{ exitCode: 3, signal: 9, reason: 'Error', message: 'said before', ...times, containerID: 'docker://older' },
+        exitCode: 3,
+        signal: 9,
+        reason: 'Error',
+        message: 'said before',
+        ...times,
+        containerID: 'docker://older',
       },
     });
     expect(status).toMatchObject({ ready: false, started: false, restartCount: 1, containerID: 'docker://last' });
@@ -121,8 +126,13 @@ describe('a container that has ended', () => {
       memory: { containers: { app: crashed(1) } },
     });
     expect(status).toMatchObject({
-      ...{ state: { running: { startedAt: '2026-01-01T12:00:01Z' } }, ready: true, started: true, restartCount: 1 },
-      ...{ image: 'example/app:2', imageID: 'docker://sha256:2', containerID: 'docker://new' },
+      state: { running: { startedAt: '2026-01-01T12:00:01Z' } },
+      ready: true,
+      started: true,
+      restartCount: 1,
+      image: 'example/app:2',
+      imageID: 'docker://sha256:2',
+      containerID: 'docker://new',
       lastState: { terminated: { exitCode: 1, containerID: 'docker://last' } },
     });
   });
@@ -130,7 +140,8 @@ describe('a container that has ended', () => {
   it('keeps its image when the spec has another, and has that of the spec before it ever ran', () => {
     const spec = { containers: [container('app', { image: 'example/app:2' })], restartPolicy: 'Never' as const };
     expect(appOf({ spec, memory: { containers: { app: crashed(1) } } })).toMatchObject({
-      ...{ image: 'example/app:1', imageID: 'docker://sha256:1' },
+      image: 'example/app:1',
+      imageID: 'docker://sha256:1',
     });
     expect(appOf({ spec })).toMatchObject({ image: 'example/app:2', imageID: '', restartCount: 0 });
     expect(appOf({ spec })).not.toHaveProperty('containerID');
@@ -151,7 +162,10 @@ describe('a container that waits', () => {
     const progress = tried(1, failure('CreateContainerConfigError'));
     expect(appOf({ containers: [created], progress })).toMatchObject({
       state: { waiting: { reason: 'CreateContainerConfigError', message: 'it broke' } },
-      ...{ containerID: 'docker://made', imageID: 'docker://sha256:9', ready: false, started: false },
+      containerID: 'docker://made',
+      imageID: 'docker://sha256:9',
+      ready: false,
+      started: false,
     });
   });
 

@@ -322,7 +322,10 @@ describe('addresses', () => {
 
 it('a pod without a status yet says who it is', () => {
   expect(new WorkerScene(app()).worker.currentReport()).toEqual({
-    ...{ namespace: 'default', name: 'web', uid: 'uid-web', terminated: false },
+    namespace: 'default',
+    name: 'web',
+    uid: 'uid-web',
+    terminated: false,
   });
 });
 

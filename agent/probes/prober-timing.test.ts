@@ -56,11 +56,16 @@ class Scene {
     };
     this.prober = new ContainerProber(
       {
-        ...{ runtime: { exec }, dialers, clock: this.clock },
+        runtime: { exec },
+        dialers,
+        clock: this.clock,
         event: (_pod, type, reason, message, name) => void this.events.push(`${type} ${reason} ${name}: ${message}`),
       },
       {
-        ...{ pod: makePod('web', { containers: [spec], ...pod }), container: spec, containerId: 'c', startedAt },
+        pod: makePod('web', { containers: [spec], ...pod }),
+        container: spec,
+        containerId: 'c',
+        startedAt,
         address: '10.0.0.2',
       },
       known,

@@ -22,7 +22,8 @@ test('an event that repeats at once is sent at once, and its whole count a few s
   await clock.advance(5_000);
   expect(events.take()).toMatchObject({
     metadata: { name: first?.metadata.name },
-    ...{ count: 3, firstTimestamp: first?.firstTimestamp },
+    count: 3,
+    firstTimestamp: first?.firstTimestamp,
   });
   expect(calls).toBe(2);
   await clock.advance(60_000);
@@ -34,7 +35,9 @@ class Scene {
   readonly clock = new VirtualClock();
   calls = 0;
   readonly events = new EventQueue({
-    ...{ clock: this.clock, random: seededRandom(1), nodeName: 'n1' },
+    clock: this.clock,
+    random: seededRandom(1),
+    nodeName: 'n1',
     ready: () => {
       this.calls++;
     },
@@ -64,11 +67,20 @@ describe('an event', () => {
     expect(app).toMatchObject({
       metadata: { namespace: 'shop', creationTimestamp: '2026-01-01T00:00:00Z' },
       involvedObject: {
-        ...{ kind: 'Pod', apiVersion: 'v1', name: 'web', namespace: 'shop', uid: 'web', resourceVersion: '7' },
+        kind: 'Pod',
+        apiVersion: 'v1',
+        name: 'web',
+        namespace: 'shop',
+        uid: 'web',
+        resourceVersion: '7',
         fieldPath: 'spec.containers{app}',
       },
-      ...{ type: 'Warning', reason: 'Failed', message: 'it failed', count: 1 },
-      ...{ firstTimestamp: '2026-01-01T00:00:00Z', lastTimestamp: '2026-01-01T00:00:00Z' },
+      type: 'Warning',
+      reason: 'Failed',
+      message: 'it failed',
+      count: 1,
+      firstTimestamp: '2026-01-01T00:00:00Z',
+      lastTimestamp: '2026-01-01T00:00:00Z',
       source: { component: 'kubelet', host: 'n1' },
     });
     expect(app?.metadata.name).toMatch(/^web\./);

@@ -19,7 +19,9 @@ function start(heartbeats: HeartbeatTarget, answer: (target: HeartbeatTarget) =>
   const begun = clock.monotonic();
   const sender = new Heartbeats(
     {
-      ...{ clock, random: seededRandom(1), log: silentLog },
+      clock,
+      random: seededRandom(1),
+      log: silentLog,
       acknowledged: (sentAt) => acknowledged.push(sentAt - begun),
       connection: {
         heartbeats(target) {

@@ -143,7 +143,9 @@ describe('the beginning of a session', () => {
 describe('assignments', () => {
   const complete = (resultsIn: number) => ({ mode: 'COMPLETE' as const, appliesTo: 0, resultsIn });
   const changes = (appliesTo: number, resultsIn = appliesTo + 1) => ({
-    ...{ mode: 'INCREMENTAL' as const, appliesTo, resultsIn },
+    mode: 'INCREMENTAL' as const,
+    appliesTo,
+    resultsIn,
   });
 
   it('are taken one after another, each for the state that it names', async () => {

@@ -119,7 +119,9 @@ export class WorkerScene {
       random: seededRandom(1),
       log: silentLog,
       node: () => ({
-        ...{ nodeName: 'node-1', hostIP: '192.0.2.1', memoryCapacity: 2 ** 33 },
+        nodeName: 'node-1',
+        hostIP: '192.0.2.1',
+        memoryCapacity: 2 ** 33,
         allocatable: { cpuMillis: 4_000, memoryBytes: 2 ** 33, ephemeralBytes: 2 ** 33 },
       }),
       dnsOf: () => ({ servers: [], searches: [], options: [], warnings: [] }),
