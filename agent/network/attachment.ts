@@ -30,13 +30,13 @@ export function attachmentOf(sandbox: SandboxNetwork): Attachment {
 
 /** Throws NetworkError `Address`. */
 export function portMapping({ hostIP, hostPort, containerPort, protocol }: HostPort): PortMapping {
-  const known = protocols[protocol];
-  if (!known) throw new NetworkError('Address', `${JSON.stringify(protocol)} is not a protocol of host ports`);
+  const transport = protocols[protocol];
+  if (!transport) throw new NetworkError('Address', `${JSON.stringify(protocol)} is not a protocol of host ports`);
   return {
     ...(hostIP === '' || hostIP === '0.0.0.0' ? {} : { hostIP: checked(parseIpv4, hostIP, 'an IPv4 address') }),
     hostPort: checked(parsePort, hostPort, 'a port'),
     containerPort: checked(parsePort, containerPort, 'a port'),
-    protocol: known,
+    protocol: transport,
   };
 }
 

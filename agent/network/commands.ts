@@ -104,11 +104,11 @@ export function peerLines(
     return dev === undefined ? [] : [{ ...peer, dev }];
   });
   const ranges = new Set<string>(wanted.map((peer) => peer.podCIDR));
-  const isKnown = ({ podCIDR, address, dev }: (typeof wanted)[number]) =>
+  const exists = ({ podCIDR, address, dev }: (typeof wanted)[number]) =>
     routes.some((route) => route.dst === podCIDR && route.gateway === address && route.dev === dev);
   return [
     ...wanted
-      .filter((peer) => !isKnown(peer))
+      .filter((peer) => !exists(peer))
       .map(
         ({ podCIDR, address, dev }) =>
           line`route replace ${podCIDR} via ${address} dev ${dev} onlink proto ${routeProtocol}`,

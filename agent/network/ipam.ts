@@ -43,8 +43,8 @@ export class AddressPool {
 
   /** The owner's address, the same for as long as it is not released. Throws NetworkError `Exhausted`. */
   take(owner: string): Ipv4 {
-    const known = this.#owners.get(owner);
-    if (known !== undefined) return fromNumber(known);
+    const current = this.#owners.get(owner);
+    if (current !== undefined) return fromNumber(current);
     while (this.#fresh <= this.#last && this.#taken.has(this.#fresh)) this.#fresh++;
     const address = this.#fresh <= this.#last ? this.#fresh++ : this.#released.shift();
     if (address === undefined) throw new NetworkError('Exhausted', `no free address in ${this.cidr}`);
@@ -59,8 +59,8 @@ export class AddressPool {
   adopt(owner: string, address: string): boolean {
     const parsed = parseIpv4(address);
     const number = parsed ? toNumber(parsed) : 0;
-    const known = this.#owners.get(owner);
-    if (known !== undefined) return known === number;
+    const current = this.#owners.get(owner);
+    if (current !== undefined) return current === number;
     if (number < this.#first || number > this.#last || this.#taken.has(number)) return false;
     for (; this.#fresh <= number; this.#fresh++) if (this.#fresh !== number) this.#released.push(this.#fresh);
     this.#released = this.#released.filter((each) => each !== number);

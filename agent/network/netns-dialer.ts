@@ -115,8 +115,8 @@ export class NetnsDialer {
   }
 
   #helper(netns: string, inode: number): Helper {
-    const known = this.#helpers.get(inode);
-    if (known) return known;
+    const running = this.#helpers.get(inode);
+    if (running) return running;
     const child = spawn('nsenter', [`--net=${netns}`, process.execPath, '-e', helperProgram], {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },

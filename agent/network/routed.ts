@@ -140,10 +140,10 @@ export class RoutedNetwork implements PodNetwork {
   }
 
   async cleanup(podUids: readonly string[], signal?: AbortSignal): Promise<void> {
-    const known = new Set(podUids.map((uid) => interfaceName(uid)));
+    const expected = new Set(podUids.map((uid) => interfaceName(uid)));
     const listed = await this.#onNode('ip', ['-json', 'link', 'show', 'type', 'veth'], { signal });
-    const ours = parseLinks(listed).filter(({ ifname }) => isPodInterface(ifname));
-    for (const { ifname } of ours) if (!known.has(ifname)) await this.#deleteLink(undefined, ifname, signal);
+    const podLinks = parseLinks(listed).filter(({ ifname }) => isPodInterface(ifname));
+    for (const { ifname } of podLinks) if (!expected.has(ifname)) await this.#deleteLink(undefined, ifname, signal);
     for (const uid of this.#firewall.podUids)
       if (!podUids.includes(uid)) await this.#firewall.removeHostPorts(uid, signal);
   }

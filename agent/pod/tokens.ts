@@ -65,12 +65,12 @@ export async function withTokens(deps: TokenDeps, context: TokenContext, signal:
   const projections = tokenProjections(context.pod);
   if (projections.size === 0) return inputs;
   if (!source) return { ...inputs, token: () => '' };
-  const known = context.memory.tokens ?? {};
+  const before = context.memory.tokens ?? {};
   const now = clock.now();
   // A pod starts with the tokens that it has, and renews them once it runs: it need not wait for the control plane.
   const { mounted: renewing } = context.progress;
   const outdated = [...projections].filter(([id]) => {
-    const held = known[id];
+    const held = before[id];
     return !held || held.expires <= now || (renewing && held.renewAt <= now);
   });
   const results = await Promise.allSettled(
@@ -80,7 +80,7 @@ export async function withTokens(deps: TokenDeps, context: TokenContext, signal:
     }),
   );
   const renewed = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  const held = { ...known, ...Object.fromEntries(renewed) };
+  const held = { ...before, ...Object.fromEntries(renewed) };
   if (renewed.length > 0) context.setMemory({ tokens: held });
   const failed = results.find((result) => result.status === 'rejected');
   const err = failed && messageOf(failed.reason);

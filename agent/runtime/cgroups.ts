@@ -25,11 +25,11 @@ interface Mount {
 /** The cgroup of a process. Undefined when the process has ended or its cgroups are not mounted here. */
 export async function cgroupOf(pid: number): Promise<CgroupFiles | undefined> {
   try {
-    const [own, mounts] = await Promise.all([
+    const [memberships, mounts] = await Promise.all([
       readFile(`/proc/${pid}/cgroup`, 'utf8'),
       readFile('/proc/self/mountinfo', 'utf8'),
     ]);
-    return locate(own, mounts);
+    return locate(memberships, mounts);
   } catch (error) {
     if (isGone(error)) return undefined;
     throw error;
@@ -59,11 +59,11 @@ export async function readCgroup(files: CgroupFiles): Promise<CgroupUsage | unde
   }
 }
 
-/** `own`: a `/proc/PID/cgroup`; `mounts`: a `/proc/PID/mountinfo`. */
-export function locate(own: string, mounts: string): CgroupFiles | undefined {
+/** `memberships`: a `/proc/PID/cgroup`; `mounts`: a `/proc/PID/mountinfo`. */
+export function locate(memberships: string, mounts: string): CgroupFiles | undefined {
   const seen = parseMounts(mounts);
   const paths = new Map<string, string>();
-  for (const line of own.split('\n')) {
+  for (const line of memberships.split('\n')) {
     const [, controllers = '', ...path] = line.split(':');
     if (path.length > 0) for (const name of controllers.split(',')) paths.set(name, path.join(':'));
   }
@@ -86,8 +86,8 @@ export function locate(own: string, mounts: string): CgroupFiles | undefined {
 
 function parseMounts(text: string): Mount[] {
   return text.split('\n').flatMap((line): Mount[] => {
-    const [place = '', kind = ''] = line.split(' - ');
-    const [, , , root = '', point = ''] = place.split(' ');
+    const [mountFields = '', kind = ''] = line.split(' - ');
+    const [, , , root = '', point = ''] = mountFields.split(' ');
     const [type, , options = ''] = kind.split(' ');
     if (type === 'cgroup2') return [{ root, point, controllers: [], version: 2 }];
     return type === 'cgroup' ? [{ root, point, controllers: options.split(','), version: 1 }] : [];

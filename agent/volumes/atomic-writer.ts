@@ -22,10 +22,10 @@ export async function writeProjected(dir: string, payload: Payload, group: numbe
   }
   const names = new Set([...payload.keys()].map((path) => path.split('/')[0] ?? ''));
   for (const name of names) {
-    const place = join(dir, name);
-    if ((await linkOf(place)) === join(currentLink, name)) continue;
-    await rm(place, { recursive: true, force: true });
-    await symlink(join(currentLink, name), place);
+    const link = join(dir, name);
+    if ((await linkOf(link)) === join(currentLink, name)) continue;
+    await rm(link, { recursive: true, force: true });
+    await symlink(join(currentLink, name), link);
   }
   for (const name of await readdir(dir)) {
     if (name === currentLink || name === target || names.has(name)) continue;

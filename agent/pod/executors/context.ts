@@ -31,7 +31,7 @@ export interface ExecutorDeps {
   /** Resolves when the pod memories are on the disk. */
   saved(): Promise<void>;
   /** An address for the pod, the same for every call. Throws when the range is used up. */
-  allocateAddress(uid: string, wanted: string | undefined): string;
+  allocateAddress(uid: string, preferred: string | undefined): string;
   releaseAddress(uid: string): void;
   event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
 }

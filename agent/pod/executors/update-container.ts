@@ -9,8 +9,8 @@ export const updateContainer: Executor<'updateContainer'> = async (deps, context
   // The spec may have moved on since the plan; the next plan sees it.
   if (resourcesText(container) !== resources) return;
   const remember = (resized: ContainerMemory['resized']): void => {
-    const known = context.memory.containers[name];
-    if (known) context.setMemory({ containers: { ...context.memory.containers, [name]: { ...known, resized } } });
+    const memory = context.memory.containers[name];
+    if (memory) context.setMemory({ containers: { ...context.memory.containers, [name]: { ...memory, resized } } });
   };
   // The engine does not say what a container was given: after a crash in between, the agent must update it again.
   remember({ id, resources: from, changing: true });

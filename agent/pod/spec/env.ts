@@ -93,12 +93,12 @@ export function expand(text: string, variables: Variables, expansion: Expansion)
 /** Expands a subPathExpr. Throws ConfigError for a name without a value, which would make it another path, or the whole volume. */
 export function expandSubPath(text: string, variables: Variables, expansion: Expansion): string {
   const missing = new Set<string>();
-  const known = (name: string): string => {
+  const lookup = (name: string): string => {
     const value = variables.get(name) ?? '';
     if (value === '') missing.add(name);
     return value;
   };
-  const path = expand(text, { get: known }, expansion);
+  const path = expand(text, { get: lookup }, expansion);
   if (missing.size > 0) throw new ConfigError(`missing value for ${[...missing].sort().join(', ')}`);
   return path;
 }

@@ -30,8 +30,8 @@ export class ImageAccounts {
   async of(image: string, signal?: AbortSignal): Promise<AccountFiles> {
     const id = (await this.#engine.findImage(image, signal))?.Id;
     if (id === undefined) throw new RuntimeError('ImageNotFound', `no such image: ${image}`);
-    const known = this.#kept.get(id);
-    if (known) return known;
+    const cached = this.#kept.get(id);
+    if (cached) return cached;
     if (this.#kept.size >= maxKept) this.#kept.clear();
     const files = this.#read(id);
     this.#kept.set(id, files);
@@ -76,14 +76,16 @@ export class ImageAccounts {
 
   /** The text of a file; links are followed within the container. Empty when there is none. */
   async #file(container: string, path: string): Promise<string> {
-    let place = path;
+    let current = path;
     for (let links = 0; links <= maxLinks; links++) {
       const found = await this.#engine.find('read from image', async (abortSignal) =>
-        firstEntry(await this.#engine.docker.getContainer(container).getArchive({ path: place, abortSignal } as never)),
+        firstEntry(
+          await this.#engine.docker.getContainer(container).getArchive({ path: current, abortSignal } as never),
+        ),
       );
       if (found === undefined) return '';
       if ('text' in found) return found.text;
-      place = posix.resolve(posix.dirname(place), found.link);
+      current = posix.resolve(posix.dirname(current), found.link);
     }
     throw new RuntimeError('Start', `${path} of the image: too many levels of symbolic links`);
   }

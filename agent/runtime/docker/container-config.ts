@@ -31,12 +31,12 @@ export type PodFiles = Readonly<Record<'/etc/hosts' | '/etc/hostname' | '/etc/re
 
 /** The engine's configuration of a sandbox. */
 export function sandboxConfig(spec: SandboxSpec, image: string, options: EngineOptions): ContainerCreateOptions {
-  const own = !spec.hostNetwork;
+  const privateNetwork = !spec.hostNetwork;
   return {
     name: sandboxName(spec),
     Image: image,
-    Entrypoint: own ? [sandboxCommand, ownNetwork] : [sandboxCommand],
-    ...(own ? { Hostname: spec.hostname } : {}),
+    Entrypoint: privateNetwork ? [sandboxCommand, ownNetwork] : [sandboxCommand],
+    ...(privateNetwork ? { Hostname: spec.hostname } : {}),
     Labels: { ...sandboxLabels(options.scope, spec) },
     HostConfig: {
       ...common(options),
@@ -44,8 +44,8 @@ export function sandboxConfig(spec: SandboxSpec, image: string, options: EngineO
       // The program moves into a namespace of its own, and drops these capabilities: see sandbox-image.ts.
       NetworkMode: 'host',
       CapDrop: ['ALL'],
-      CapAdd: ['SETPCAP', 'SETUID', 'SETGID', ...(own ? ['SYS_ADMIN'] : [])],
-      ...(own ? {} : { UTSMode: 'host' }),
+      CapAdd: ['SETPCAP', 'SETUID', 'SETGID', ...(privateNetwork ? ['SYS_ADMIN'] : [])],
+      ...(privateNetwork ? {} : { UTSMode: 'host' }),
       IpcMode: spec.hostIPC ? 'host' : 'shareable',
       ...(spec.hostPID ? { PidMode: 'host' } : {}),
       ReadonlyRootfs: true,

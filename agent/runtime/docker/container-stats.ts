@@ -17,16 +17,16 @@ export class StatsReader {
   }
 
   async read(ids: readonly string[], signal?: AbortSignal): Promise<Map<string, ContainerStats>> {
-    const known = new Map<string, CgroupFiles>();
+    const located = new Map<string, CgroupFiles>();
     const found = new Map<string, ContainerStats>();
     for (const id of ids) {
       const files = this.#files.get(id) ?? (await this.#locate(id, signal));
       if (!files) continue;
-      known.set(id, files);
+      located.set(id, files);
       const usage = await readCgroup(files);
       if (usage) found.set(id, { ...usage, at: this.#clock.monotonic() });
     }
-    this.#files = known;
+    this.#files = located;
     return found;
   }
 

@@ -194,14 +194,14 @@ export class DockerRuntime implements Runtime {
   openExec(
     id: string,
     command: readonly string[],
-    wanted: ProcessStreams,
+    streams: ProcessStreams,
     signal: AbortSignal,
   ): Promise<ProcessStream> {
-    return openExec({ engine: this.#engine, kill: this.#kill }, id, command, wanted, signal);
+    return openExec({ engine: this.#engine, kill: this.#kill }, id, command, streams, signal);
   }
 
-  attach(id: string, wanted: ProcessStreams, signal: AbortSignal): Promise<ProcessStream> {
-    return attach({ engine: this.#engine, kill: this.#kill }, id, wanted, signal);
+  attach(id: string, streams: ProcessStreams, signal: AbortSignal): Promise<ProcessStream> {
+    return attach({ engine: this.#engine, kill: this.#kill }, id, streams, signal);
   }
 
   async dial(sandboxId: string, port: number, signal: AbortSignal, address?: string): Promise<Duplex> {
@@ -269,8 +269,8 @@ export class DockerRuntime implements Runtime {
     const seen = new Map<string, { listedAs: string; state: ContainerState }>();
     const states: ContainerState[] = [];
     await inParallel(found, async ({ info: { Id, State: listedAs } }) => {
-      const known = this.#seen.get(Id);
-      const fresh = known?.listedAs === listedAs && listedAs !== 'created' ? known.state : undefined;
+      const cached = this.#seen.get(Id);
+      const fresh = cached?.listedAs === listedAs && listedAs !== 'created' ? cached.state : undefined;
       const state = fresh ?? (await this.#containers.inspect(Id, signal));
       if (!state) return;
       seen.set(Id, { listedAs, state });

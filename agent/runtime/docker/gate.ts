@@ -3,8 +3,8 @@ export class Gate {
   readonly #waiting: Array<() => void> = [];
   #free: number;
 
-  constructor(places: number) {
-    this.#free = places;
+  constructor(limit: number) {
+    this.#free = limit;
   }
 
   async pass<T>(work: () => Promise<T>): Promise<T> {

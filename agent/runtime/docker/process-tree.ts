@@ -14,12 +14,12 @@ interface Process {
  * well. A process that has left both is not found.
  */
 export async function killTree(root: number, kill: (pid: number) => void): Promise<void> {
-  const known = new Set([root]);
+  const pids = new Set([root]);
   for (let round = 0; round < maxRounds; round++) {
-    const found = treeOf(known, root, await processes());
+    const found = treeOf(pids, root, await processes());
     if (found.length === 0) return;
     for (const pid of found) {
-      known.add(pid);
+      pids.add(pid);
       try {
         kill(pid);
       } catch (error) {

@@ -32,14 +32,14 @@ const systemCalls: Readonly<
 
 /** The image's name for an architecture of the engine's `info` (`x86_64`, `aarch64`). */
 export function sandboxImage(architecture: string): { name: string; architecture: Architecture } {
-  const known: Architecture | undefined = /^(x86_64|amd64)$/.test(architecture)
+  const supported: Architecture | undefined = /^(x86_64|amd64)$/.test(architecture)
     ? 'amd64'
     : /^(aarch64|arm64)$/.test(architecture)
       ? 'arm64'
       : undefined;
-  if (!known) throw new RuntimeError('Unavailable', `no sandbox program for the architecture ${architecture}`);
-  const hash = createHash('sha256').update(sandboxProgram(known)).digest('hex').slice(0, 16);
-  return { name: `coracle/sandbox:${hash}`, architecture: known };
+  if (!supported) throw new RuntimeError('Unavailable', `no sandbox program for the architecture ${architecture}`);
+  const hash = createHash('sha256').update(sandboxProgram(supported)).digest('hex').slice(0, 16);
+  return { name: `coracle/sandbox:${hash}`, architecture: supported };
 }
 
 /**

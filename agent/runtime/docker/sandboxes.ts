@@ -125,8 +125,8 @@ export class Sandboxes {
 
   /** The spec of the sandbox; undefined when it was removed or is not the agent's. */
   async spec(id: string, signal?: AbortSignal): Promise<SandboxSpec | undefined> {
-    const known = this.#specs.get(id);
-    if (known) return known;
+    const cached = this.#specs.get(id);
+    if (cached) return cached;
     const info = await this.#inspect(id, signal);
     const identity = info && identityOf(this.#options.scope, info.Config.Labels);
     if (identity?.role !== 'sandbox') return undefined;

@@ -73,8 +73,8 @@ export function behaviourOf(spec: Pick<ContainerSpec, 'image' | 'labels' | 'env'
 /** The exit code of `command` in a hollow container: 1 of `false`, CODE of `fake.exit=CODE`, else 0. */
 export function execCode(behaviour: Behaviour, command: readonly string[]): number {
   if (behaviour.execCode !== undefined) return behaviour.execCode;
-  const said = command.flatMap(split).reduce(withWord, { ...behaviour, exitCode: undefined }).exitCode;
-  if (said !== undefined) return said;
+  const exitCode = command.flatMap(split).reduce(withWord, { ...behaviour, exitCode: undefined }).exitCode;
+  if (exitCode !== undefined) return exitCode;
   return /^(.*\/)?false$/.test(command[0] ?? '') ? 1 : 0;
 }
 

@@ -172,8 +172,8 @@ export class FakeEngine {
   }
 
   addImage(name: string): ImageState {
-    const known = this.image(name);
-    if (known) return known;
+    const existing = this.image(name);
+    if (existing) return existing;
     const id = `sha256:${createHash('sha256').update(name).digest('hex')}`;
     const image: ImageState = { id, names: [name], sizeBytes: 10_000_000, user: imageUser };
     this.#images.set(name, image);
@@ -185,8 +185,8 @@ export class FakeEngine {
   }
 
   image(name: string): ImageState | undefined {
-    const known = this.#images.get(name);
-    if (known || this.options.images !== 'all') return known;
+    const existing = this.#images.get(name);
+    if (existing || this.options.images !== 'all') return existing;
     const id = `sha256:${createHash('sha256').update(name).digest('hex')}`;
     return { id, names: [name], sizeBytes: 10_000_000, user: imageUser };
   }
@@ -198,8 +198,8 @@ export class FakeEngine {
   /** The sandbox of this pod and attempt; creates it unless it exists. */
   putSandbox(spec: SandboxSpec): FakeSandbox {
     const name = `${spec.pod.uid}/${spec.attempt}`;
-    const known = this.sandboxes.get(this.#names.get(name) ?? '');
-    if (known) return known;
+    const existing = this.sandboxes.get(this.#names.get(name) ?? '');
+    if (existing) return existing;
     const sandbox: FakeSandbox = { id: this.#id(), spec, createdAt: this.clock.now(), running: false };
     this.sandboxes.set(sandbox.id, sandbox);
     this.#names.set(name, sandbox.id);
@@ -209,8 +209,8 @@ export class FakeEngine {
   /** The container of this pod, name and attempt; creates it unless it exists. */
   putContainer(sandboxId: string, spec: ContainerSpec): FakeContainer {
     const name = `${spec.pod.uid}/${spec.name}/${spec.attempt}`;
-    const known = this.containers.get(this.#names.get(name) ?? '');
-    if (known) return known;
+    const existing = this.containers.get(this.#names.get(name) ?? '');
+    if (existing) return existing;
     if (!this.sandboxes.has(sandboxId)) throw new RuntimeError('NotFound', `no such sandbox: ${sandboxId}`);
     const image = this.image(spec.image);
     if (!image) throw new RuntimeError('ImageNotFound', `no such image: ${spec.image}`);

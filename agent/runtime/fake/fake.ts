@@ -161,8 +161,8 @@ export class FakeRuntime implements Runtime {
     return fakeExec(this.#running(id), command);
   }
 
-  async attach(id: string, wanted: ProcessStreams): Promise<ProcessStream> {
-    return fakeAttach(this.#running(id), wanted);
+  async attach(id: string, streams: ProcessStreams): Promise<ProcessStream> {
+    return fakeAttach(this.#running(id), streams);
   }
 
   async dial(sandboxId: string, port: number): Promise<Duplex> {
@@ -176,9 +176,9 @@ export class FakeRuntime implements Runtime {
   async *logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const container = this.#container(id);
     const since = options.since ?? Number.NEGATIVE_INFINITY;
-    const wanted = container.lines.filter((line) => line.at >= since);
+    const lines = container.lines.filter((line) => line.at >= since);
     let next = container.written;
-    for (const line of wanted.slice(wanted.length - Math.min(wanted.length, options.tail ?? wanted.length)))
+    for (const line of lines.slice(lines.length - Math.min(lines.length, options.tail ?? lines.length)))
       yield encode(line, options);
     while (options.follow && !signal.aborted && !this.#closed.signal.aborted) {
       const unread = container.written - next;
