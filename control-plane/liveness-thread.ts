@@ -31,13 +31,19 @@ function run(data: LivenessThreadData): void {
   const times = new SharedTimes(data.times);
   let calls: ObservedCall[] = [];
   const store = new EtcdStore({
-    ...{ clock, random, log: log.child({ component: 'store' }) },
+    clock,
+    random,
+    log: log.child({ component: 'store' }),
     endpoints: data.etcd.endpoints,
     ...(data.etcd.tls ? { tls: buffers(data.etcd.tls) } : {}),
     observe: (...call) => void calls.push(call),
   });
   const core = new LivenessCore({
-    ...{ store, clock, random, log, server: data.server },
+    store,
+    clock,
+    random,
+    log,
+    server: data.server,
     mainThreadAlive: () => processMonotonic() - times.mainAliveAt < maxStallMs,
     cell: {
       get until() {

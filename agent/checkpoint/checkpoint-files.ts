@@ -10,9 +10,9 @@ const dirMode = 0o700;
 const suffix = '.json';
 
 /**
- * One file a document under `dir`, readable by the owner only. A file holds a line with the SHA-256 of the rest; it is written beside
- * its place, synced and renamed, so that whatever is cut off leaves the old version or the new one. A file whose sum is wrong
- * is renamed to `….corrupt`.
+ * One file for each document under `dir`, readable by the owner only. Its first line is the SHA-256 of the rest. A file is written under
+ * a temporary name, synced and renamed, so that a crash leaves the old or the new version. A file with a wrong sum is renamed to
+ * `….corrupt`.
  */
 export function fileCheckpoint(dir: string, log: Log): CheckpointStorage {
   const pathOf = (key: string): string => join(dir, ...key.split('/').map(encodePart)) + suffix;
@@ -72,7 +72,7 @@ async function openFresh(path: string) {
   }
 }
 
-/** So that the rename itself survives a power cut. Some file systems cannot; the data is safe either way. */
+/** Makes the rename survive a power cut. Some file systems do not support this; the data is safe without it. */
 async function syncDirectory(path: string, log: Log): Promise<void> {
   const directory = await open(path, 'r');
   try {

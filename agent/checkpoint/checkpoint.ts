@@ -2,21 +2,21 @@ import type { Clock } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 
-/** Small documents by key (`pods/UID`), each written whole or not at all. */
+/** Small documents by key (`pods/UID`), each written atomically. */
 export interface CheckpointStorage {
-  /** Everything that can be read; what cannot is set aside. */
+  /** All documents that can be read; the others are set aside. */
   load(): Promise<Map<string, string>>;
   write(key: string, text: string): Promise<void>;
   remove(key: string): Promise<void>;
 }
 
-/** Milliseconds that a change waits for others of the same document. */
+/** How long a change waits for others of the same document, in milliseconds. */
 const gatherMs = 100;
 const retryMs = 1_000;
 
 /**
- * What the agent knows, on its way to the disk: of each document only the newest version is written, one at a time. A
- * write that fails is tried again; the agent goes on meanwhile, for the runtime's labels tell most of it as well.
+ * Writes the agent's state to disk: of each document only the latest version, one document at a time. A failed write is retried while
+ * the agent goes on, as the runtime's labels hold most of the state as well.
  */
 export class Checkpoint {
   readonly #storage: CheckpointStorage;
@@ -32,7 +32,7 @@ export class Checkpoint {
     this.#log = deps.log.child({ component: 'checkpoint' });
   }
 
-  /** The documents, parsed; one that is not JSON is left out with a line in the log. */
+  /** The parsed documents; one that is not JSON is removed, with a line in the log. */
   async load(): Promise<Map<string, unknown>> {
     const documents = new Map<string, unknown>();
     for (const [key, text] of await this.#storage.load()) {
@@ -84,7 +84,7 @@ export class Checkpoint {
   #begin(): void {
     this.#writing ??= this.#drain().finally(() => {
       this.#writing = undefined;
-      // What was put after the last look of the drain, and before this.
+      // Documents that were put after the loop ended.
       if (this.#dirty.size > 0) this.#begin();
     });
   }
@@ -108,7 +108,7 @@ export class Checkpoint {
   }
 }
 
-/** Keeps the documents in `map`: hand the same map to the next agent, and it finds them. */
+/** Keeps the documents in `map`, which can be passed to the next agent. */
 export function memoryCheckpoint(map: Map<string, string> = new Map()): CheckpointStorage {
   return {
     load: async () => new Map(map),

@@ -1,14 +1,14 @@
 import { constants, open } from 'node:fs/promises';
 
-/** A join token is 23 characters. */
+/** The largest file: a join token has 23 characters. */
 const maxBytes = 1024;
 
 /**
- * The join token in a file that only its owner may read or write; space around the token counts for nothing. Throws Error that names the file
- * when it is not there, is open to others, or holds no token.
+ * The join token in a file that only its owner can read or write, without surrounding white space. Throws an Error that names the file
+ * if it does not exist, is open to other users, or holds no token.
  */
 export async function readTokenFile(path: string): Promise<string> {
-  // Not blocking: a named pipe without a writer would wait for ever.
+  // Non-blocking: opening a named pipe without a writer would block.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: NodeJS.ErrnoException) => {
     throw new Error(`cannot read the token file ${path}: ${cause.code ?? cause.message}`, { cause });
   });

@@ -2,12 +2,12 @@ import { readFile, statfs } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import type { Pressure } from './node-status.ts';
 
-/** From where on a machine is short: bytes of memory, and shares of the disk and of process ids that are left. */
+/** Thresholds of pressure: available bytes of memory, and available shares of the disk and of process ids. */
 const leastMemoryBytes = 100 * 2 ** 20;
 const leastDiskShare = 0.05;
 const leastPidShare = 0.1;
 
-/** What the machine is short of. `dir`: on the file system that counts. */
+/** The machine's pressure and disk size. `dir`: on the file system that is measured. */
 export function systemMachine(dir: string): { look(): Promise<{ pressure: Pressure; diskBytes: number }> } {
   return {
     async look() {
@@ -23,13 +23,13 @@ export function systemMachine(dir: string): { look(): Promise<{ pressure: Pressu
   };
 }
 
-/** Identifies the machine, its hardware, and its present boot; empty where it has no such file. */
+/** The ids of the machine, its hardware and its current boot; empty if the file cannot be read. */
 export async function machineIds(): Promise<{ machineId: string; systemId: string; bootId: string }> {
   const read = async (path: string): Promise<string> => {
     try {
       return (await readFile(path, 'utf8')).trim();
     } catch (error) {
-      // The hardware's is root's to read.
+      // Only root can read the hardware's.
       if (['ENOENT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
       throw error;
     }
@@ -41,7 +41,7 @@ export async function machineIds(): Promise<{ machineId: string; systemId: strin
   };
 }
 
-/** The first IPv4 address that is not the machine's own loopback, nor that of a bridge of an engine. */
+/** The first IPv4 address that is not of a loopback interface or of an engine's bridge. */
 export function outwardAddress(): string | undefined {
   for (const [name, addresses] of Object.entries(networkInterfaces())) {
     if (/^(docker|br-|veth|cor)/.test(name)) continue;

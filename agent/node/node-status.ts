@@ -3,7 +3,7 @@ import type { ContainerImage, Node, NodeCondition, NodeStatus, Taint } from '../
 import { quantityOf, quantityOfMillis } from '../../shared/quantity.ts';
 import type { EngineInfo, ImageState } from '../runtime/runtime.ts';
 
-/** What is fixed for the life of the process. */
+/** The facts that are fixed for the life of the process. */
 export interface NodeIdentity {
   readonly name: string;
   readonly address: string;
@@ -13,14 +13,14 @@ export interface NodeIdentity {
   readonly version: string;
   readonly machineId: string;
   readonly bootId: string;
-  /** The hardware's own; absent where it tells none. */
+  /** The hardware's id; absent if it has none. */
   readonly systemId?: string;
   readonly maxPods: number;
-  /** Kept for the system, out of what pods may have. */
+  /** Reserved for the system, not allocatable. */
   readonly reserved: { readonly cpuMillis: number; readonly memoryBytes: number };
 }
 
-/** What is seen from time to time. */
+/** The facts that are observed. */
 export interface NodeFacts {
   readonly engine: EngineInfo | undefined;
   readonly engineUp: boolean;
@@ -28,7 +28,7 @@ export interface NodeFacts {
   readonly clean: boolean;
   readonly images: readonly ImageState[];
   readonly pressure: Pressure;
-  /** Bytes of the file system that holds pods; 0 when unknown. */
+  /** Bytes of the file system of the pods; 0 if unknown. */
   readonly diskBytes: number;
 }
 
@@ -41,7 +41,7 @@ export interface Pressure {
 /** The most images a status names, the largest first, as in the kubelet. */
 const maxImages = 50;
 
-/** The Node as the agent would have it. */
+/** The Node object that the agent registers. */
 export function nodeObject(identity: NodeIdentity, status: NodeStatus): Node {
   const { name, labels, taints } = identity;
   const arch = status.nodeInfo?.architecture ?? '';
@@ -67,7 +67,7 @@ export function nodeObject(identity: NodeIdentity, status: NodeStatus): Node {
   };
 }
 
-/** The node's status in the kubelet's words. `previous` supplies the times of transitions. */
+/** The node's status, as the kubelet reports it. `previous` supplies the times of transitions. */
 export function nodeStatus(
   identity: NodeIdentity,
   facts: NodeFacts,
@@ -109,14 +109,14 @@ export function nodeStatus(
   };
 }
 
-/** Whether two statuses say the same but for the times of their heartbeats. */
+/** Whether two statuses are equal apart from the times of their heartbeats. */
 export function sameStatus(a: NodeStatus | undefined, b: NodeStatus): boolean {
   const bare = (status: NodeStatus): string =>
     JSON.stringify({ ...status, conditions: status.conditions?.map(({ lastHeartbeatTime: _, ...rest }) => rest) });
   return a !== undefined && bare(a) === bare(b);
 }
 
-/** An architecture as Go and Kubernetes name it. */
+/** An architecture's name in Go and Kubernetes. */
 export function goArch(architecture: string): string {
   const known: Record<string, string> = { x86_64: 'amd64', x64: 'amd64', aarch64: 'arm64', armv7l: 'arm', i686: '386' };
   return known[architecture] ?? architecture;
@@ -139,8 +139,8 @@ function conditionsOf(facts: NodeFacts, previous: NodeStatus | undefined, now: n
 
 type Verdict = Required<Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'>>;
 
-/** What the kubelet has, with the pressure and without: as a reason, and as a sentence. */
-const pressureWords = {
+/** The kubelet's reason and message for each condition, with the pressure and without. */
+const pressureTexts = {
   MemoryPressure: {
     True: ['InsufficientMemory', 'insufficient memory available'],
     False: ['SufficientMemory', 'sufficient memory available'],
@@ -152,9 +152,9 @@ const pressureWords = {
   },
 } as const;
 
-function pressured(type: keyof typeof pressureWords, has: boolean): Verdict {
+function pressured(type: keyof typeof pressureTexts, has: boolean): Verdict {
   const status = has ? 'True' : 'False';
-  const [reason, message] = pressureWords[type][status];
+  const [reason, message] = pressureTexts[type][status];
   return { type, status, reason: `KubeletHas${reason}`, message: `kubelet has ${message}` };
 }
 

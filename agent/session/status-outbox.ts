@@ -1,10 +1,10 @@
 import type { PodStatusUpdate } from '../../shared/session.ts';
 
-/** The most updates of one report, and the most characters of JSON unless it is one update: a server takes 1 MiB at a time. */
+/** The most updates of one report, and the most characters of JSON unless it has one update: a server accepts 1 MiB. */
 const maxBatch = 100;
 const maxCharacters = 256 * 1024;
 
-/** Pod statuses on their way: of each pod only the newest, kept until the control plane has stored it. */
+/** The pod statuses to report: of each pod only the latest, kept until the control plane has acknowledged it. */
 export class StatusOutbox {
   readonly #waiting = new Map<string, PodStatusUpdate>();
   readonly #sent = new Map<number, PodStatusUpdate[]>();
@@ -19,7 +19,7 @@ export class StatusOutbox {
   }
 
   put(update: PodStatusUpdate): void {
-    // In the order of the last change: a pod that changes often does not hold up the others.
+    // In the order of the last change: a pod that changes often does not delay the others.
     this.#waiting.delete(update.uid);
     this.#waiting.set(update.uid, update);
   }
@@ -50,7 +50,7 @@ export class StatusOutbox {
     this.#sent.delete(sequence);
   }
 
-  /** A new session: what was not acknowledged waits again, and `all` with it, unless something newer does. */
+  /** For a new session: queues again what was not acknowledged, and `all`, unless a newer status waits. */
   restart(all: readonly PodStatusUpdate[]): void {
     const again = [...[...this.#sent.values()].flat(), ...all];
     this.#sent.clear();
@@ -59,7 +59,8 @@ export class StatusOutbox {
     this.#waiting.clear();
     for (const update of newest.values()) if (update.status || update.terminated) this.put(update);
   }
-  /** What was sent of these pods before is old news: sent again after a lost acknowledgement, it would overwrite the newer. */
+
+  /** Drops earlier reports of these pods: sent again after a lost acknowledgement, they would overwrite the newer ones. */
   #supersede(uids: ReadonlySet<string>): void {
     for (const [sequence, updates] of this.#sent) {
       const left = updates.filter(({ uid }) => !uids.has(uid));

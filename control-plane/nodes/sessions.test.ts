@@ -547,7 +547,10 @@ describe('what a node reports', () => {
       ({
         metadata: { name, namespace: 'default' },
         involvedObject: { kind: 'Pod', name: 'gone', namespace: 'default', uid: 'never' },
-        ...{ reason: 'Started', message: 'm', source: { component: 'kubelet' }, ...more },
+        reason: 'Started',
+        message: 'm',
+        source: { component: 'kubelet' },
+        ...more,
       }) as unknown as Event;
     const involvedObject = { kind: 'Pod', name: 'mine', namespace: 'default' };
     await agent.connection.send({ type: 'event', event: event('of-nobody', {}) });

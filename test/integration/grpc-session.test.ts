@@ -57,7 +57,12 @@ const fromNode: FromNode[] = [
 const ranges = { clusterCIDR: '10.64.0.0/14', servers: ['192.168.0.1', '192.168.0.2'] };
 const toNode: ToNode[] = [
   {
-    ...{ type: 'registered', sessionId: 's-1', heartbeatMs: 1000, leaseMs: 5000, podCIDR: '10.64.3.0/24', ...ranges },
+    type: 'registered',
+    sessionId: 's-1',
+    heartbeatMs: 1000,
+    leaseMs: 5000,
+    podCIDR: '10.64.3.0/24',
+    ...ranges,
     heartbeats: { port: 6445 },
   },
   {
@@ -119,8 +124,15 @@ const toNode: ToNode[] = [
     id: 't-2',
     stream: 'exec',
     parameters: {
-      ...{ namespace: 'default', pod: 'a', uid: 'u-a', container: 'c', command: ['sh', '-c', 'ü'] },
-      ...{ stdin: true, stdout: true, stderr: false, tty: true },
+      namespace: 'default',
+      pod: 'a',
+      uid: 'u-a',
+      container: 'c',
+      command: ['sh', '-c', 'ü'],
+      stdin: true,
+      stdout: true,
+      stderr: false,
+      tty: true,
     },
   },
   {
@@ -155,8 +167,11 @@ describe('a session', () => {
     const data = { text: 'x'.repeat(1024 * 1024) };
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'c' }, data } as unknown as ConfigMap;
     const changes = Array.from({ length: 70 }, (_, i) => ({
-      ...{ kind: 'ConfigMap' as const, namespace: 'default', name: `c-${i}` },
-      ...{ removed: false, object },
+      kind: 'ConfigMap' as const,
+      namespace: 'default',
+      name: `c-${i}`,
+      removed: false,
+      object,
     }));
     const large = { type: 'assignments', mode: 'COMPLETE', appliesTo: 0, resultsIn: 1, changes } as const;
     const sent = Promise.all([

@@ -20,8 +20,14 @@ type Registered = Extract<ToNode, { type: 'registered' }>;
 
 export function registered(sessionId = '1', more: Partial<Registered> = {}): Registered {
   return {
-    ...{ type: 'registered', sessionId, heartbeatMs: 1_000, leaseMs: 5_000, podCIDR: '10.64.3.0/24' },
-    ...{ clusterCIDR: '10.64.0.0/10', servers: [], heartbeats: { port: 0 } },
+    type: 'registered',
+    sessionId,
+    heartbeatMs: 1_000,
+    leaseMs: 5_000,
+    podCIDR: '10.64.3.0/24',
+    clusterCIDR: '10.64.0.0/10',
+    servers: [],
+    heartbeats: { port: 0 },
     ...more,
   };
 }
@@ -169,7 +175,10 @@ export class AgentScene {
     const { clock } = this;
     const received: FromNode[] = [];
     const session = {
-      ...{ at: clock.monotonic(), endedAt: 0, received, closed: false },
+      at: clock.monotonic(),
+      endedAt: 0,
+      received,
+      closed: false,
       send: (message: ToNode) => server.send(message),
       close: () => cut(),
       cut: () => cut(new Error('connection reset')),

@@ -45,7 +45,9 @@ export async function startRemoteHollowNode(
   const commands = new Set<ProcessStream>();
   const acknowledged: number[] = [];
   const agent = createAgent({
-    ...{ clock, random, log: silentLog },
+    clock,
+    random,
+    log: silentLog,
     transport: {
       connect: (signal) => counted(line.connect(signal), () => acknowledged.push(clock.monotonic())),
       tunnel: (id, signal) => line.tunnel(id, signal),
@@ -56,13 +58,21 @@ export async function startRemoteHollowNode(
     dialers: { http: refuse, tcp: refuse, grpc: refuse },
     usageEveryMs: 1_000,
     node: {
-      ...{ name, address: '192.0.2.1', labels: {}, taints: [], version: 'v1.32.0-test' },
-      ...{ machineId: name, bootId: 'boot', maxPods: 110, reserved: { cpuMillis: 0, memoryBytes: 0 } },
+      name,
+      address: '192.0.2.1',
+      labels: {},
+      taints: [],
+      version: 'v1.32.0-test',
+      machineId: name,
+      bootId: 'boot',
+      maxPods: 110,
+      reserved: { cpuMillis: 0, memoryBytes: 0 },
     },
   });
   const working = agent.run(stop.signal);
   return {
-    ...{ commands, acknowledged },
+    commands,
+    acknowledged,
     sessions: () => agent.stats.sessions,
     dial(server) {
       line = lineTo(server);

@@ -97,7 +97,8 @@ function node(name: string, address?: string, podCIDR?: string): Node {
 const lease = (name: string, rest?: string): Lease =>
   ({
     metadata: {
-      ...{ name, namespace: 'kube-system' },
+      name,
+      namespace: 'kube-system',
       ...(rest && {
         labels: { 'apiserver.kubernetes.io/identity': 'kube-apiserver' },
         annotations: { 'coracle.io/rest-address': rest },

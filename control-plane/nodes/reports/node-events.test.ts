@@ -23,7 +23,8 @@ it('an event that is too large does not wait for its turn, and takes no place of
     'a',
   );
   const event = (name: string, text = ''): Event => ({
-    ...{ apiVersion: 'v1', kind: 'Event' },
+    apiVersion: 'v1',
+    kind: 'Event',
     metadata: { name, namespace: 'default', uid: '', resourceVersion: '', creationTimestamp: '' },
     involvedObject: { kind: 'Node', name: 'a' },
     reason: text,

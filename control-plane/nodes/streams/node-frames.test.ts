@@ -16,7 +16,8 @@ it('how a command ended is passed on as it was said', () => {
       reason: 'NonZeroExitCode',
       message: 'exit 3',
     },
-    ...{ details: { causes: [{ reason: 'ExitCode', message: '3' }] }, code: 500 },
+    details: { causes: [{ reason: 'ExitCode', message: '3' }] },
+    code: 500,
   };
   expect(readStatus(bytes(said))).toEqual(said);
   const { reason, details, code, message, ...rest } = said;

@@ -70,7 +70,11 @@ async function open(signal = new AbortController().signal): Promise<{ ms: number
       open: (node) => (here.has(node) ? Promise.resolve(tunnel) : undefined),
       serves: (node) => here.has(node),
     },
-    ...{ informers, clock, random: seededRandom(1), self: 'me', peers: peers as PeerTransport },
+    informers,
+    clock,
+    random: seededRandom(1),
+    self: 'me',
+    peers: peers as PeerTransport,
   });
   const begun = clock.monotonic();
   let done: { ms: number; got: unknown } | undefined;
@@ -162,7 +166,11 @@ describe('what nodes use', () => {
     const found = clusterUsage(
       {
         own: () => [{ node: 'two', report: report(2) }],
-        ...{ informers, clock, log: silentLog, self: 'me', peers: { usage } as unknown as PeerTransport },
+        informers,
+        clock,
+        log: silentLog,
+        self: 'me',
+        peers: { usage } as unknown as PeerTransport,
       },
       [],
       new AbortController().signal,
