@@ -64,27 +64,27 @@ describe('scopes', () => {
   });
 });
 
-describe('a charge', () => {
-  const charge = (hard: Record<string, string>, used: Record<string, string>, object: Pod) =>
+describe('the check of a quota', () => {
+  const check = (hard: Record<string, string>, used: Record<string, string>, object: Pod) =>
     checkQuota(quota(hard, used), pods, object, undefined, 0);
 
   it('adds what the pod takes', () => {
     const one = pod({ containers: [container('a', { cpu: '250m' })] });
-    expect(charge({ pods: '2', 'requests.cpu': '1' }, { pods: '1', 'requests.cpu': '750m' }, one)).toEqual({
+    expect(check({ pods: '2', 'requests.cpu': '1' }, { pods: '1', 'requests.cpu': '750m' }, one)).toEqual({
       type: 'allowed',
       used: { pods: '2', 'requests.cpu': '1' },
     });
   });
 
-  it.each<[string, ReturnType<typeof charge>, string]>([
+  it.each<[string, ReturnType<typeof check>, string]>([
     [
       'too many',
-      charge({ pods: '2', services: '1' }, { pods: '2', services: '0' }, pod({})),
+      check({ pods: '2', services: '1' }, { pods: '2', services: '0' }, pod({})),
       'exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2',
     ],
     [
       'too much of two',
-      charge(
+      check(
         { 'requests.memory': '1Gi', 'requests.cpu': '1' },
         { 'requests.memory': '1000Mi', 'requests.cpu': '1' },
         pod({ containers: [container('a', { cpu: '1', memory: '100Mi' })] }),
@@ -93,16 +93,16 @@ describe('a charge', () => {
     ],
     [
       'an open limit',
-      charge({ 'limits.cpu': '1', memory: '1' }, {}, pod({ containers: [container('c'), container('b')] })),
+      check({ 'limits.cpu': '1', memory: '1' }, {}, pod({ containers: [container('c'), container('b')] })),
       'failed quota: q: must specify limits.cpu for: b,c; memory for: b,c',
     ],
-    ['an uncounted quota', charge({ pods: '1' }, {}, pod({})), 'status unknown for quota: q, resources: pods'],
+    ['an uncounted quota', check({ pods: '1' }, {}, pod({})), 'status unknown for quota: q, resources: pods'],
   ])('refuses %s', (_what, verdict, why) => {
     expect(verdict).toEqual({ type: 'refused', why });
   });
 
   it('does not ask for what the quota does not count', () => {
-    expect(charge({ services: '0', 'count/deployments.apps': '0' }, {}, pod({}))).toEqual({ type: 'unmatched' });
+    expect(check({ services: '0', 'count/deployments.apps': '0' }, {}, pod({}))).toEqual({ type: 'unmatched' });
   });
 });
 

@@ -37,7 +37,7 @@ describe('transactions with one counter', () => {
     expect(await commit(counter, [])).toEqual([]);
   });
 
-  test('take what there is and no more; who is refused does not take the others along', async () => {
+  test('take what is left and no more; a refused one does not fail the others', async () => {
     const counter = await counterStore({ limit: 2 });
     const batch = ['a', 'b', 'c'].map((name) => counter.pending(name));
     expect((await commit(counter, batch)).map(outcome)).toEqual(['stored', 'stored', 'full: 2']);
@@ -109,7 +109,7 @@ describe('on a state from the past', () => {
     expect([await counter.count(), await counter.has('a')]).toEqual([1, false]);
   });
 
-  test('one who is refused is refused by what the store holds then, after the others took theirs', async () => {
+  test('a refusal counts on what the store holds after the others were stored', async () => {
     const counter = await counterStore({ limit: 3 });
     await counter.set(1);
     const settled = await commit(
@@ -219,7 +219,7 @@ describe('what goes wrong', () => {
     expect([await counter.count(), await counter.has('b')]).toEqual([1, false]);
   });
 
-  test('for one who does not wait any more is his reason, and nothing of his is stored', async () => {
+  test('for an aborted transaction is the reason of its signal, and nothing of it is stored', async () => {
     const counter = await counterStore();
     const gone = counter.pending('a', { signal: AbortSignal.abort(new Error('went away')) });
     expect((await commit(counter, [gone, counter.pending('b')])).map(outcome)).toEqual(['went away', 'stored']);

@@ -20,7 +20,7 @@ async function queued(counter: CounterStore, pending: readonly PendingTxn[]) {
 }
 
 describe('a queue', () => {
-  test('puts those who come while one is under way into one transaction', async () => {
+  test('puts transactions that come while one is under way into one transaction', async () => {
     const counter = await counterStore();
     const { answers, writes } = await queued(
       counter,
@@ -74,7 +74,7 @@ describe('a queue', () => {
     expect(await counter.count()).toBe(2);
   });
 
-  test('answers who fails with his own error, and goes on', async () => {
+  test('answers a transaction that fails with its own error, and goes on', async () => {
     const counter = await counterStore();
     const broken = counter.pending('b', {
       contribute() {
@@ -87,7 +87,7 @@ describe('a queue', () => {
     expect(await counter.count()).toBe(4);
   });
 
-  test('answers all who go together with the error when the store can not be read, and goes on', async () => {
+  test('answers a whole batch with the error when the store cannot be read, and goes on', async () => {
     const counter = await counterStore({ limit: 1 });
     await counter.set(1);
     await counter.see();
@@ -103,7 +103,7 @@ describe('a queue', () => {
     await expect(commit(counter, counter.pending('c'))).resolves.toMatchObject({ ok: true });
   });
 
-  test('takes no one who does not wait any more', async () => {
+  test('takes no transaction that is aborted', async () => {
     const counter = await counterStore();
     const signal = AbortSignal.abort(new Error('went away'));
     await expect(commit(counter, counter.pending('a', { signal }))).rejects.toThrow('went away');

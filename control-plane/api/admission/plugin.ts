@@ -20,7 +20,10 @@ export interface AdmissionPlugin {
   readonly mutates?: readonly MutatedVerb[];
   /** Objects that `mutate` reads: from the store, when the cache does not show them, since they may be new. */
   reads?(request: AdmissionRequest, object: KubeObject): readonly ObjectRef[];
-  /** Sets fields of `object`, a draft. `old`: absent with a create. The request waits for a promise. */
+  /**
+   * Sets fields of `object`, a draft. Parts of it that the request does not write, as the status, may be shared with `old`, and must be
+   * replaced, not changed. `old`: absent with a create. The request waits for a promise.
+   */
   mutate?(
     request: AdmissionRequest,
     object: KubeObject,

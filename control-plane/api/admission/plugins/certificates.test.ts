@@ -47,7 +47,7 @@ async function write(identity: Identity, subresource: 'approval' | 'status', obj
 }
 
 describe('a request for a certificate', () => {
-  it('says who made it, whatever its maker says', async () => {
+  it('names the requestor, whatever the client sends', async () => {
     const made = await create({ request: await request(), username: 'root', groups: ['system:masters'] });
     expect(made.spec).toMatchObject({
       username: 'jane',
@@ -80,7 +80,7 @@ describe('a request for a certificate', () => {
     });
   });
 
-  it('is approved and signed only by who may deal with its signer', async () => {
+  it('is approved and signed only by users with rights on its signer', async () => {
     const made = await create({ request: await request() });
     const approved = { type: 'Approved', status: 'True', reason: 'Fine' };
     await expect(write(jane, 'approval', made, [approved])).rejects.toMatchObject({
@@ -97,7 +97,7 @@ describe('a request for a certificate', () => {
     expect(status).toMatchObject({ conditions: [{ type: 'Approved' }, { type: 'Failed' }] });
   });
 
-  it('of one signer is no affair of who deals with another in another way', async () => {
+  it('of one signer is not approved or signed by rights on another, or by another verb', async () => {
     const made = await create({ request: await request(), signerName: 'other.org/one' });
     await write(signers, 'approval', made, [{ type: 'Approved', status: 'True' }]);
     const object = await server.api.get(as(signers), { entry, name: 'a' });

@@ -43,7 +43,7 @@ describe('the priority of a pod', () => {
     expect(refused({ priorityClassName: 'gone' }, high)).toMatch('no PriorityClass with name gone was found');
   });
 
-  test('is not asked of what is no pod spec', () => {
+  test('is not set without a pod spec', () => {
     for (const spec of [undefined, null, 'text']) {
       const pod = { ...podOf(), spec } as never;
       expect(refusalOf(() => priority.mutate?.(requestOf('Pod'), pod, undefined, readerOf([])))).toBeUndefined();

@@ -16,19 +16,19 @@ describe('quotas', () => {
   const pod = podOf({
     containers: [{ name: 'c', image: 'i', resources: { requests: { cpu: '1', memory: '1Gi' } } }] as never,
   });
-  const charge = (
+  const contribute = (
     object: KubeObject,
     known: readonly KubeObject[],
     more: Partial<AdmissionRequest> = {},
     old?: KubeObject,
   ) => resourceQuota.contribute?.(requestOf(object.kind as Kind, more), object, old, statesOf(known), readerOf(known));
-  const written = (charged: Contribution | undefined) =>
-    charged?.writes.map((write) => {
+  const written = (contribution: Contribution | undefined) =>
+    contribution?.writes.map((write) => {
       const { metadata, status } = JSON.parse(write.type === 'put' ? write.value : '{}') as ResourceQuota;
       return [metadata.name, status?.used];
     });
 
-  test('are charged all together, each guarded at the version that allowed it', () => {
+  test('are written all together, each guarded at the version that allowed it', () => {
     const known = [
       quota('pods', { pods: '2', services: '1' }, { pods: '1', services: '1' }),
       quota(
@@ -39,18 +39,18 @@ describe('quotas', () => {
       ),
       quota('other', { services: '1' }, { services: '1' }),
     ];
-    const charged = charge(pod, known);
-    expect(written(charged)).toEqual([
+    const contribution = contribute(pod, known);
+    expect(written(contribution)).toEqual([
       ['pods', { pods: '2', services: '1' }],
       ['sizes', { 'requests.cpu': '2', 'requests.memory': '2Gi' }],
     ]);
     const at = '/coracle/registry/resourcequotas/a/';
-    expect(charged?.guards).toEqual([
+    expect(contribution?.guards).toEqual([
       { key: `${at}pods`, revision: 5 },
       { key: `${at}sizes`, revision: 6 },
     ]);
-    expect(charged?.writes.map(({ key }) => key)).toEqual([`${at}pods`, `${at}sizes`]);
-    const [first] = charged?.writes ?? [];
+    expect(contribution?.writes.map(({ key }) => key)).toEqual([`${at}pods`, `${at}sizes`]);
+    const [first] = contribution?.writes ?? [];
     expect(JSON.parse(first?.type === 'put' ? first.value : '').status.hard).toEqual({ pods: '2', services: '1' });
   });
 
@@ -61,53 +61,53 @@ describe('quotas', () => {
       { 'requests.cpu': '9', 'requests.memory': '1Gi' },
       { 'requests.cpu': '1', 'requests.memory': '1Mi' },
     );
-    expect(refusalOf(() => charge(pod, [roomy, full]))).toMatch(
+    expect(refusalOf(() => contribute(pod, [roomy, full]))).toMatch(
       /^pods "x" is forbidden: exceeded quota: memory, requested: requests.memory=1Gi/,
     );
     const unknown = quota('new', { pods: '9' }, {});
-    expect(refusalOf(() => charge(pod, [roomy, unknown]))).toMatch('status unknown for quota: new');
+    expect(refusalOf(() => contribute(pod, [roomy, unknown]))).toMatch('status unknown for quota: new');
   });
 
   test('of a scope count only the pods in it', () => {
     const bestEffort = quota('q', { pods: '0' }, { pods: '0' }, {}, { hard: { pods: '0' }, scopes: ['BestEffort'] });
-    expect(charge(pod, [bestEffort])).toEqual({ guards: [], writes: [] });
-    expect(refusalOf(() => charge(podOf(), [bestEffort]))).toMatch('exceeded quota: q');
+    expect(contribute(pod, [bestEffort])).toEqual({ guards: [], writes: [] });
+    expect(refusalOf(() => contribute(podOf(), [bestEffort]))).toMatch('exceeded quota: q');
   });
 
   test('count a pod that has ended only as an object, and an update by what it adds', () => {
     const both = quota('q', { pods: '1', 'count/pods': '9' }, { pods: '1', 'count/pods': '1' });
     const ended = podOf({}, {}, { phase: 'Failed' });
-    expect(written(charge(ended, [both]))).toEqual([['q', { pods: '1', 'count/pods': '2' }]]);
+    expect(written(contribute(ended, [both]))).toEqual([['q', { pods: '1', 'count/pods': '2' }]]);
     const more = podOf({ containers: [{ name: 'c', image: 'i', resources: { requests: { cpu: '3' } } }] as never });
     const cpu = quota('q', { 'requests.cpu': '3' }, { 'requests.cpu': '1' });
     const resize = { verb: 'update', subresource: 'resize' } as const;
-    expect(written(charge(more, [cpu], resize, pod))).toEqual([['q', { 'requests.cpu': '3' }]]);
-    expect(charge(pod, [cpu], resize, more)).toEqual({ guards: [], writes: [] });
+    expect(written(contribute(more, [cpu], resize, pod))).toEqual([['q', { 'requests.cpu': '3' }]]);
+    expect(contribute(pod, [cpu], resize, more)).toEqual({ guards: [], writes: [] });
   });
 
-  test('charge nothing outside of namespaces, for Events, and where there are none', () => {
+  test('contribute nothing outside of namespaces, for Events, and where there are none', () => {
     const events = quota('q', { 'count/events': '0', 'count/nodes': '0' }, { 'count/events': '0', 'count/nodes': '0' });
-    expect(charge(stored('Event', 'e'), [events])).toBeUndefined();
-    expect(charge(stored('Node', 'n'), [events])).toBeUndefined();
-    expect(charge(pod, [])).toBeUndefined();
-    expect(charge(pod, [quota('q', { pods: '0' }, { pods: '0' }, { namespace: 'b' })])).toBeUndefined();
+    expect(contribute(stored('Event', 'e'), [events])).toBeUndefined();
+    expect(contribute(stored('Node', 'n'), [events])).toBeUndefined();
+    expect(contribute(pod, [])).toBeUndefined();
+    expect(contribute(pod, [quota('q', { pods: '0' }, { pods: '0' }, { namespace: 'b' })])).toBeUndefined();
   });
 
-  test('send through one lane what any of them counts, and nothing else', () => {
-    const lane = (kind: Kind, ...known: KubeObject[]) => resourceQuota.queue?.(requestOf(kind), readerOf(known));
+  test('put what any of them counts into one queue, and nothing else', () => {
+    const queueOf = (kind: Kind, ...known: KubeObject[]) => resourceQuota.queue?.(requestOf(kind), readerOf(known));
     const [pods, services] = [quota('p', { pods: '9' }, {}), quota('s', { services: '9' }, {})];
-    expect(lane('Pod', services, pods)).toBe('a');
-    expect([lane('Pod', services), lane('Pod'), lane('Node', pods), lane('ConfigMap', pods)]).toEqual([
+    expect(queueOf('Pod', services, pods)).toBe('a');
+    expect([queueOf('Pod', services), queueOf('Pod'), queueOf('Node', pods), queueOf('ConfigMap', pods)]).toEqual([
       undefined,
       undefined,
       undefined,
       undefined,
     ]);
     const elsewhere = quota('p', { pods: '9' }, {}, { namespace: 'b' });
-    expect(lane('Pod', elsewhere)).toBeUndefined();
+    expect(queueOf('Pod', elsewhere)).toBeUndefined();
   });
 
-  test('are asked about every create, and about updates that may take more', () => {
+  test('are called for every create, and for updates that may use more', () => {
     expect(resourceQuota.rules).toContainEqual({ verbs: ['create'] });
     const updated = resourceQuota.rules.filter(({ verbs }) => verbs.includes('update'));
     expect(
@@ -118,22 +118,25 @@ describe('quotas', () => {
 
 describe('a namespace', () => {
   const now = Date.parse('2026-05-05T05:05:05Z');
-  const charge = (certificate: string | undefined, ...known: KubeObject[]) => {
+  const contribute = (certificate: string | undefined, ...known: KubeObject[]) => {
     const plugin = namespaceContents({ random: seededRandom(1), rootCertificate: certificate });
-    const charged = plugin.contribute?.(
+    const contribution = plugin.contribute?.(
       requestOf('Namespace', { now }),
       stored('Namespace', 'a'),
       undefined,
       statesOf(known),
       readerOf([]),
     );
-    for (const guard of charged?.guards ?? []) expect(guard.revision).toBe(0);
-    expect(charged?.guards.map(({ key }) => key)).toEqual(charged?.writes.map(({ key }) => key));
-    return (charged?.writes ?? []).map((write) => [write.key, JSON.parse(write.type === 'put' ? write.value : '{}')]);
+    for (const guard of contribution?.guards ?? []) expect(guard.revision).toBe(0);
+    expect(contribution?.guards.map(({ key }) => key)).toEqual(contribution?.writes.map(({ key }) => key));
+    return (contribution?.writes ?? []).map((write) => [
+      write.key,
+      JSON.parse(write.type === 'put' ? write.value : '{}'),
+    ]);
   };
 
   test('is made with its default account and the CA’s certificate, as new objects', () => {
-    const [account, certificate] = charge('PEM');
+    const [account, certificate] = contribute('PEM');
     expect(account).toEqual([
       '/coracle/registry/serviceaccounts/a/default',
       {
@@ -151,7 +154,7 @@ describe('a namespace', () => {
       '/coracle/registry/configmaps/a/kube-root-ca.crt',
       expect.objectContaining({ kind: 'ConfigMap', data: { 'ca.crt': 'PEM' }, apiVersion: 'v1' }),
     ]);
-    expect(new Set(charge('PEM').map(([, { metadata }]) => metadata.uid)).size).toBe(2);
+    expect(new Set(contribute('PEM').map(([, { metadata }]) => metadata.uid)).size).toBe(2);
   });
 
   test('brings them along when it is created, and only then', async () => {
@@ -163,9 +166,9 @@ describe('a namespace', () => {
   });
 
   test('has no certificate where there is none, and keeps what is there already', () => {
-    expect(charge(undefined).map(([key]) => key)).toEqual(['/coracle/registry/serviceaccounts/a/default']);
+    expect(contribute(undefined).map(([key]) => key)).toEqual(['/coracle/registry/serviceaccounts/a/default']);
     const left = stored('ServiceAccount', 'default');
-    expect(charge('PEM', left).map(([key]) => key)).toEqual(['/coracle/registry/configmaps/a/kube-root-ca.crt']);
+    expect(contribute('PEM', left).map(([key]) => key)).toEqual(['/coracle/registry/configmaps/a/kube-root-ca.crt']);
   });
 });
 
@@ -185,7 +188,7 @@ describe('rights', () => {
   const holds = [role('held', [secrets], 'a'), binding('held', 'Role held', toAnn, 'a')];
   const everywhere = [role('held', [secrets]), binding('held', 'ClusterRole held', toAnn)];
 
-  test('are given only by who has them: with roles and with bindings, in a namespace and in all', () => {
+  test('are granted only by users that have them: with roles and with bindings, in a namespace and in all', () => {
     const wanted: [KubeObject, readonly KubeObject[]][] = [
       [role('r', [secrets], 'a'), holds],
       [role('r', [secrets]), everywhere],
@@ -217,7 +220,7 @@ describe('rights', () => {
     expect(write(binding('b', 'ClusterRole held', toAnn, 'a'), holds)).toMatchObject({ reason: 'NotFound' });
   });
 
-  test('stay as they are for who only lets go of an object', () => {
+  test('are not checked when only finalizers change', () => {
     const old = role('r', [secrets], 'a');
     const free = { ...old, metadata: { ...old.metadata, finalizers: [] } } as KubeObject;
     expect(write(free, [], old)).toBeUndefined();

@@ -215,7 +215,7 @@ describe('bounds of a whole pod', () => {
     expect(fault(pod([loose]), of({ maxLimitRequestRatio: { cpu: '2' } }))).toMatch('provided ratio is 3.000000');
   });
 
-  test('of another type are not asked of it', () => {
+  test('of another type do not apply', () => {
     const claims = range({ type: 'PersistentVolumeClaim', min: { storage: '1Gi' } });
     expect(fault(pod([{}]), claims)).toBeUndefined();
   });

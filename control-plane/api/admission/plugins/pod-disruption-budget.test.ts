@@ -25,15 +25,15 @@ function budget(status: object | undefined, more: object = {}, metadata: object 
 const open = { observedGeneration: 2, disruptionsAllowed: 2, currentHealthy: 3, desiredHealthy: 1, expectedPods: 3 };
 const closed = { ...open, disruptionsAllowed: 0, currentHealthy: 1 };
 
-const charge = (pod: Pod, ...objects: KubeObject[]) =>
+const contribute = (pod: Pod, ...objects: KubeObject[]) =>
   podDisruptionBudget.contribute?.(request, pod, pod, statesOf(objects), readerOf(objects));
 
-/** What the charge writes of the budget; 'guarded' when it only guards it. */
+/** What the contribution writes of the budget; 'guarded' when it only guards it. */
 function written(pod: Pod, ...objects: KubeObject[]): PodDisruptionBudget | 'guarded' | undefined {
-  const charged = charge(pod, ...objects);
-  if (!charged) return undefined;
-  expect(charged.guards).toEqual([{ key: '/coracle/registry/policy/poddisruptionbudgets/a/b', revision: 7 }]);
-  const [write] = charged.writes;
+  const contribution = contribute(pod, ...objects);
+  if (!contribution) return undefined;
+  expect(contribution.guards).toEqual([{ key: '/coracle/registry/policy/poddisruptionbudgets/a/b', revision: 7 }]);
+  const [write] = contribution.writes;
   if (!write) return 'guarded';
   expect(write).toMatchObject({ type: 'put', key: '/coracle/registry/policy/poddisruptionbudgets/a/b' });
   return write.type === 'put' ? JSON.parse(write.value) : undefined;
@@ -41,7 +41,7 @@ function written(pod: Pod, ...objects: KubeObject[]): PodDisruptionBudget | 'gua
 
 function refusal(pod: Pod, ...objects: KubeObject[]): unknown {
   try {
-    charge(pod, ...objects);
+    contribute(pod, ...objects);
   } catch (error) {
     return error;
   }
@@ -94,15 +94,15 @@ describe('an eviction', () => {
   test('of a pod that is missed by no one takes nothing', () => {
     const done = ['Succeeded', 'Failed', 'Pending'].map((phase) => podOf({}, web, { ...ready, phase }));
     const leaving = podOf({}, { ...web, deletionTimestamp: '2026-01-01T00:00:00Z' }, ready);
-    for (const pod of [...done, leaving]) expect(charge(pod, budget(closed))).toBeUndefined();
+    for (const pod of [...done, leaving]) expect(contribute(pod, budget(closed))).toBeUndefined();
   });
 
   test('of a pod without a budget takes nothing', () => {
-    expect(charge(runs)).toBeUndefined();
-    expect(charge(podOf({}, { labels: { app: 'db' } }, ready), budget(closed))).toBeUndefined();
-    expect(charge(podOf({}, {}, ready), budget(closed))).toBeUndefined();
+    expect(contribute(runs)).toBeUndefined();
+    expect(contribute(podOf({}, { labels: { app: 'db' } }, ready), budget(closed))).toBeUndefined();
+    expect(contribute(podOf({}, {}, ready), budget(closed))).toBeUndefined();
     const elsewhere = budget(closed, {}, { namespace: 'b' });
-    expect(charge(runs, elsewhere)).toBeUndefined();
+    expect(contribute(runs, elsewhere)).toBeUndefined();
   });
 
   test('of a pod with two budgets is refused', () => {
@@ -173,8 +173,8 @@ describe('a pod that runs but is not ready', () => {
 });
 
 test('evictions of a namespace with a budget go one after another, others do not wait', () => {
-  const lane = (...objects: KubeObject[]) => podDisruptionBudget.queue?.(request, readerOf(objects));
-  expect(lane(budget(open))).toBe('a');
-  expect(lane()).toBeUndefined();
-  expect(lane(budget(open, {}, { namespace: 'b' }))).toBeUndefined();
+  const queueOf = (...objects: KubeObject[]) => podDisruptionBudget.queue?.(request, readerOf(objects));
+  expect(queueOf(budget(open))).toBe('a');
+  expect(queueOf()).toBeUndefined();
+  expect(queueOf(budget(open, {}, { namespace: 'b' }))).toBeUndefined();
 });

@@ -17,21 +17,21 @@ function pod(cpu: string, memory = '1Gi', more: object = {}, metadata: object = 
 const other = (cpu: string, memory = '1Gi', more: object = {}, status?: object) =>
   pod(cpu, memory, more, { name: 'other', uid: 'other' }, status);
 
-const charge = (next: Pod, old: Pod, ...objects: KubeObject[]) =>
+const contribute = (next: Pod, old: Pod, ...objects: KubeObject[]) =>
   podResize.contribute?.(request, next, old, statesOf(objects), readerOf(objects));
 
 describe('a pod that is given more', () => {
   test('takes it from its node: the guard that was counted under is written anew', () => {
-    const charged = charge(pod('2'), pod('1'), node, guard);
+    const contribution = contribute(pod('2'), pod('1'), node, guard);
     const key = '/coracle/registry/internal/nodeguards/n';
-    expect(charged).toMatchObject({ guards: [{ revision: 9 }], writes: [{ type: 'put' }] });
-    expect(charged?.guards[0]?.key).toBe(charged?.writes[0]?.key);
-    expect(key.endsWith('/n') && charged?.guards[0]?.key.endsWith('/n')).toBe(true);
+    expect(contribution).toMatchObject({ guards: [{ revision: 9 }], writes: [{ type: 'put' }] });
+    expect(contribution?.guards[0]?.key).toBe(contribution?.writes[0]?.key);
+    expect(key.endsWith('/n') && contribution?.guards[0]?.key.endsWith('/n')).toBe(true);
   });
 
   test('may have all that the others leave, and not a bit more, of cpu and of memory', () => {
     const fits = (next: Pod, ...others: Pod[]) =>
-      refusalOf(() => charge(next, pod('1'), node, guard, pod('1'), ...others));
+      refusalOf(() => contribute(next, pod('1'), node, guard, pod('1'), ...others));
     expect(fits(pod('3'), other('1'))).toBeUndefined();
     expect(fits(pod('3001m'), other('1'))).toBe(
       'pods "x" is forbidden: Node didn\'t have enough resource: cpu, requested: 3001, used: 1000, capacity: 4000',
@@ -46,12 +46,12 @@ describe('a pod that is given more', () => {
     const ended = ['Succeeded', 'Failed'].map((phase) => other('4', '4Gi', {}, { phase }));
     const elsewhere = other('4', '4Gi', { nodeName: 'm' });
     const unbound = other('4', '4Gi', { nodeName: undefined });
-    expect(charge(pod('4'), pod('1'), node, guard, ...ended, elsewhere, unbound)).toBeDefined();
+    expect(contribute(pod('4'), pod('1'), node, guard, ...ended, elsewhere, unbound)).toBeDefined();
   });
 
   test('of a node that reports nothing is refused', () => {
     const { status: _none, ...blank } = node;
-    expect(refusalOf(() => charge(pod('2'), pod('1'), blank as KubeObject, guard))).toMatch('capacity: 0');
+    expect(refusalOf(() => contribute(pod('2'), pod('1'), blank as KubeObject, guard))).toMatch('capacity: 0');
   });
 });
 
@@ -60,23 +60,23 @@ describe('nothing is taken', () => {
 
   test('by a pod that is given less or the same', () => {
     for (const next of [pod('1'), pod('500m'), pod('1', '1Mi')])
-      expect(charge(next, pod('1'), ...full)).toBeUndefined();
-    expect(refusalOf(() => charge(pod('1001m'), pod('1'), ...full))).toBeDefined();
-    expect(refusalOf(() => charge(pod('1', '2Gi'), pod('1'), ...full))).toBeDefined();
-    expect(refusalOf(() => charge(pod('2', '1Mi'), pod('1'), ...full))).toBeDefined();
+      expect(contribute(next, pod('1'), ...full)).toBeUndefined();
+    expect(refusalOf(() => contribute(pod('1001m'), pod('1'), ...full))).toBeDefined();
+    expect(refusalOf(() => contribute(pod('1', '2Gi'), pod('1'), ...full))).toBeDefined();
+    expect(refusalOf(() => contribute(pod('2', '1Mi'), pod('1'), ...full))).toBeDefined();
   });
 
   test('by a pod that is bound to no node, or ended', () => {
-    expect(charge(pod('9'), pod('1', '1Gi', { nodeName: undefined }), ...full)).toBeUndefined();
+    expect(contribute(pod('9'), pod('1', '1Gi', { nodeName: undefined }), ...full)).toBeUndefined();
     for (const phase of ['Succeeded', 'Failed']) {
-      expect(charge(pod('9'), pod('1', '1Gi', {}, {}, { phase }), ...full)).toBeUndefined();
+      expect(contribute(pod('9'), pod('1', '1Gi', {}, {}, { phase }), ...full)).toBeUndefined();
     }
   });
 
   test('from a node that is gone, as long as it stays so', () => {
     const none = { guards: [{ key: expect.stringMatching(/\/n$/), revision: 0 }], writes: [] };
-    expect(charge(pod('9'), pod('1'))).toEqual(none);
-    expect(charge(pod('9'), pod('1'), node)).toEqual(none);
-    expect(charge(pod('9'), pod('1'), guard)).toEqual({ ...none, guards: [{ ...none.guards[0], revision: 9 }] });
+    expect(contribute(pod('9'), pod('1'))).toEqual(none);
+    expect(contribute(pod('9'), pod('1'), node)).toEqual(none);
+    expect(contribute(pod('9'), pod('1'), guard)).toEqual({ ...none, guards: [{ ...none.guards[0], revision: 9 }] });
   });
 });

@@ -29,7 +29,7 @@ describe('a request for a certificate', () => {
     return made.spec;
   };
 
-  test('says who asks, and nothing that its maker claims to be', () => {
+  test('names the requestor, and not what the client claims', () => {
     const claimed = { username: 'root', uid: 'u0', groups: ['system:masters'], extra: { a: ['b'] } };
     const ann = requested({ user: 'ann', groups: ['devs', 'ops'] }, claimed);
     expect(ann).toEqual({ signerName: 'example.com/one', username: 'ann', groups: ['devs', 'ops'] });

@@ -340,7 +340,7 @@ describe('other objects', () => {
   });
 });
 
-test('it is asked about all that nodes write', () => {
+test('its rules cover all that nodes write', () => {
   const asked = (verb: AdmissionRequest['verb'], kind: Kind, subresource?: AdmissionRequest['subresource']) =>
     nodeRestriction.rules.some(
       ({ verbs, kinds, subresources }) =>

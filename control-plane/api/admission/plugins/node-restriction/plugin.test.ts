@@ -119,8 +119,11 @@ describe('a node', () => {
     const owner = { apiVersion: 'v1', kind: 'Node', name: 'n1', uid: stored.metadata.uid, controller: true };
     const mirror = (more: Partial<Draft<Pod>['metadata']> = {}, spec: Partial<Pod['spec']> = {}): Draft<Pod> => ({
       metadata: {
-        ...{ name: 'static-n1', namespace: 'default', annotations: { 'kubernetes.io/config.mirror': 'x' } },
-        ...{ ownerReferences: [owner], ...more },
+        name: 'static-n1',
+        namespace: 'default',
+        annotations: { 'kubernetes.io/config.mirror': 'x' },
+        ownerReferences: [owner],
+        ...more,
       },
       spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'i' }], ...spec },
     });
@@ -161,7 +164,8 @@ describe('a node', () => {
         name,
         { type: 'merge', body: { status: { phase: 'Running' }, ...more } },
         {
-          ...{ namespace: 'default', subresource: 'status' },
+          namespace: 'default',
+          subresource: 'status',
         },
       );
     await report('on-n1');

@@ -25,19 +25,19 @@ function auditing() {
 }
 
 describe('a pod', () => {
-  const charge = (request: AdmissionRequest, home: Namespace | undefined, next: Pod, old?: Pod) => {
+  const contribute = (request: AdmissionRequest, home: Namespace | undefined, next: Pod, old?: Pod) => {
     const known = home ? [home] : [];
     return podSecurity.contribute?.(request, next, old, statesOf(known), readerOf([]));
   };
 
   test('is refused where its namespace enforces a level that it violates', () => {
-    const refusal = refusalOf(() => charge(requestOf('Pod'), namespace({ enforce: 'baseline' }), podOf(bad)));
+    const refusal = refusalOf(() => contribute(requestOf('Pod'), namespace({ enforce: 'baseline' }), podOf(bad)));
     expect(refusal).toBe(
       'pods "x" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)',
     );
-    expect(refusalOf(() => charge(requestOf('Pod'), namespace({ enforce: 'baseline' }), podOf()))).toBeUndefined();
-    expect(refusalOf(() => charge(requestOf('Pod'), namespace({ warn: 'baseline' }), podOf(bad)))).toBeUndefined();
-    expect(refusalOf(() => charge(requestOf('Pod'), undefined, podOf()))).toBe('namespaces "a" not found');
+    expect(refusalOf(() => contribute(requestOf('Pod'), namespace({ enforce: 'baseline' }), podOf()))).toBeUndefined();
+    expect(refusalOf(() => contribute(requestOf('Pod'), namespace({ warn: 'baseline' }), podOf(bad)))).toBeUndefined();
+    expect(refusalOf(() => contribute(requestOf('Pod'), undefined, podOf()))).toBe('namespaces "a" not found');
   });
 
   test('that is changed in what security looks at is checked against the namespace as it is stored', () => {
@@ -50,45 +50,47 @@ describe('a pod', () => {
       { ephemeralContainers: [{ name: 'e', image: 'i' }] } as Partial<Pod['spec']>,
     ];
     for (const change of changes) {
-      expect(charge(update, home, podOf(change), old)).toEqual({
+      expect(contribute(update, home, podOf(change), old)).toEqual({
         guards: [{ key: '/coracle/registry/namespaces/a', revision: 7 }],
         writes: [],
       });
-      expect(refusalOf(() => charge(update, home, podOf({ ...change, ...bad }), old))).toMatch('violates PodSecurity');
-      expect(charge(update, namespace({}), podOf({ ...change, ...bad }), old)?.guards).toHaveLength(1);
+      expect(refusalOf(() => contribute(update, home, podOf({ ...change, ...bad }), old))).toMatch(
+        'violates PodSecurity',
+      );
+      expect(contribute(update, namespace({}), podOf({ ...change, ...bad }), old)?.guards).toHaveLength(1);
     }
     const profiled = podOf({}, { annotations: { 'seccomp.security.alpha.kubernetes.io/pod': 'unconfined' } });
-    expect(charge(update, home, profiled, old)?.guards).toHaveLength(1);
+    expect(contribute(update, home, profiled, old)?.guards).toHaveLength(1);
   });
 
   test('that violates a level that came later may still be changed in what security does not look at', () => {
     const home = namespace({ enforce: 'baseline' });
     const update = requestOf('Pod', { verb: 'update' });
     const labelled = podOf(bad, { labels: { a: 'b' }, annotations: { a: 'b' } });
-    expect(charge(update, home, labelled, podOf(bad))).toBeUndefined();
+    expect(contribute(update, home, labelled, podOf(bad))).toBeUndefined();
     const tolerant = podOf({ ...bad, tolerations: [{ operator: 'Exists' }] });
-    expect(refusalOf(() => charge(update, home, tolerant, podOf(bad)))).toBeUndefined();
+    expect(refusalOf(() => contribute(update, home, tolerant, podOf(bad)))).toBeUndefined();
   });
 
   test('that is made brings no guard of its own: its create has one', () => {
-    expect(charge(requestOf('Pod'), namespace({ enforce: 'baseline' }), podOf())).toBeUndefined();
+    expect(contribute(requestOf('Pod'), namespace({ enforce: 'baseline' }), podOf())).toBeUndefined();
   });
 
   test('is warned of once and audited as its namespace says', () => {
     const { notes, audit } = auditing();
     const request = requestOf('Pod', { audit });
     const home = namespace({ warn: 'baseline', audit: 'restricted' });
-    charge(request, home, podOf(bad));
-    charge(request, home, podOf(bad));
+    contribute(request, home, podOf(bad));
+    contribute(request, home, podOf(bad));
     expect(request.warnings).toEqual([warned('baseline')]);
     expect(notes[`${key}enforce-policy`]).toBe('privileged:latest');
     expect(notes[`${key}audit-violations`]).toMatch(/^would violate PodSecurity "restricted:latest": host namespaces/);
     const other = auditing();
     const quiet = requestOf('Pod', { audit: other.audit });
-    charge(quiet, home, podOf());
-    charge(quiet, namespace({ audit: 'baseline' }), podOf());
+    contribute(quiet, home, podOf());
+    contribute(quiet, namespace({ audit: 'baseline' }), podOf());
     expect(quiet.warnings).toEqual([]);
-    charge(quiet, namespace({}), podOf(bad));
+    contribute(quiet, namespace({}), podOf(bad));
     expect(quiet.warnings).toEqual([]);
   });
 });
@@ -124,7 +126,7 @@ describe('what makes pods', () => {
     expect(changed.warnings).toEqual([warned('baseline')]);
   });
 
-  test('is not warned of where nothing is asked, or nothing makes a pod', () => {
+  test('has no warning without a level, or without a pod template', () => {
     const quiet = (body: object, home?: Namespace, more: Partial<AdmissionRequest> = {}) => {
       const request = requestOf('Deployment', more);
       validate(request, stored('Deployment', 'x', body), home);

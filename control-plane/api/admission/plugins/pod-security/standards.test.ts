@@ -46,18 +46,35 @@ interface Field {
 const everywhere: readonly Place[] = ['pod', ...containerPlaces];
 const fields: readonly Field[] = [
   {
-    ...{ field: 'privileged', level: 'baseline', reason: 'privileged', places: containerPlaces },
+    field: 'privileged',
+    level: 'baseline',
+    reason: 'privileged',
+    places: containerPlaces,
     allowed: [{}, { privileged: false }],
     refused: [{ privileged: true }],
   },
   {
-    ...{ field: 'capabilities.add', level: 'baseline', reason: 'non-default capabilities', places: containerPlaces },
+    field: 'capabilities.add',
+    level: 'baseline',
+    reason: 'non-default capabilities',
+    places: containerPlaces,
     allowed: [
       {
         capabilities: {
           add: [
-            ...['AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE'],
-            ...['SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT'],
+            'AUDIT_WRITE',
+            'CHOWN',
+            'DAC_OVERRIDE',
+            'FOWNER',
+            'FSETID',
+            'KILL',
+            'MKNOD',
+            'NET_BIND_SERVICE',
+            'SETFCAP',
+            'SETGID',
+            'SETPCAP',
+            'SETUID',
+            'SYS_CHROOT',
           ],
         },
       },
@@ -70,12 +87,18 @@ const fields: readonly Field[] = [
     ],
   },
   {
-    ...{ field: 'procMount', level: 'baseline', reason: 'procMount', places: containerPlaces },
+    field: 'procMount',
+    level: 'baseline',
+    reason: 'procMount',
+    places: containerPlaces,
     allowed: [{ procMount: 'Default' }, {}],
     refused: [{ procMount: 'Unmasked' }],
   },
   {
-    ...{ field: 'seLinuxOptions', level: 'baseline', reason: 'seLinuxOptions', places: everywhere },
+    field: 'seLinuxOptions',
+    level: 'baseline',
+    reason: 'seLinuxOptions',
+    places: everywhere,
     allowed: [
       {},
       ...['', 'container_t', 'container_init_t', 'container_kvm_t', 'container_engine_t'].map((type) => ({
@@ -87,28 +110,42 @@ const fields: readonly Field[] = [
     ),
   },
   {
-    ...{ field: 'seccompProfile', level: 'baseline', reason: 'seccompProfile', places: everywhere },
+    field: 'seccompProfile',
+    level: 'baseline',
+    reason: 'seccompProfile',
+    places: everywhere,
     allowed: [{ seccompProfile: { type: 'RuntimeDefault' } }, { seccompProfile: { type: 'Localhost' } }],
     refused: [{ seccompProfile: { type: 'Unconfined' } }],
   },
   {
-    ...{ field: 'appArmorProfile', level: 'baseline', reason: 'forbidden AppArmor profile', places: everywhere },
+    field: 'appArmorProfile',
+    level: 'baseline',
+    reason: 'forbidden AppArmor profile',
+    places: everywhere,
     allowed: [{}, { appArmorProfile: { type: 'RuntimeDefault' } }, { appArmorProfile: { type: 'Localhost' } }],
     refused: [{ appArmorProfile: { type: 'Unconfined' } }],
   },
   {
-    ...{ field: 'windowsOptions.hostProcess', level: 'baseline', reason: 'hostProcess', places: everywhere },
+    field: 'windowsOptions.hostProcess',
+    level: 'baseline',
+    reason: 'hostProcess',
+    places: everywhere,
     allowed: [{}, { windowsOptions: {} }, { windowsOptions: { hostProcess: false } }],
     refused: [{ windowsOptions: { hostProcess: true } }],
   },
   {
-    ...{ field: 'allowPrivilegeEscalation', level: 'restricted', reason: 'allowPrivilegeEscalation != false' },
+    field: 'allowPrivilegeEscalation',
+    level: 'restricted',
+    reason: 'allowPrivilegeEscalation != false',
     places: containerPlaces,
     allowed: [{ allowPrivilegeEscalation: false }],
     refused: [{ allowPrivilegeEscalation: true }, { allowPrivilegeEscalation: undefined }],
   },
   {
-    ...{ field: 'capabilities', level: 'restricted', reason: 'unrestricted capabilities', places: containerPlaces },
+    field: 'capabilities',
+    level: 'restricted',
+    reason: 'unrestricted capabilities',
+    places: containerPlaces,
     allowed: [{ drop: ['ALL'] }, { drop: ['CHOWN', 'ALL'], add: ['NET_BIND_SERVICE'] }].map((capabilities) => ({
       capabilities,
     })),
@@ -119,17 +156,26 @@ const fields: readonly Field[] = [
     ],
   },
   {
-    ...{ field: 'runAsNonRoot', level: 'restricted', reason: 'runAsNonRoot != true', places: everywhere },
+    field: 'runAsNonRoot',
+    level: 'restricted',
+    reason: 'runAsNonRoot != true',
+    places: everywhere,
     allowed: [{ runAsNonRoot: true }],
     refused: [{ runAsNonRoot: false }],
   },
   {
-    ...{ field: 'runAsUser', level: 'restricted', reason: 'runAsUser=0', places: everywhere },
+    field: 'runAsUser',
+    level: 'restricted',
+    reason: 'runAsUser=0',
+    places: everywhere,
     allowed: [{}, { runAsUser: 1000 }],
     refused: [{ runAsUser: 0 }],
   },
   {
-    ...{ field: 'seccompProfile', level: 'restricted', reason: 'seccompProfile', places: everywhere },
+    field: 'seccompProfile',
+    level: 'restricted',
+    reason: 'seccompProfile',
+    places: everywhere,
     allowed: [{ seccompProfile: { type: 'RuntimeDefault' } }, { seccompProfile: { type: 'Localhost' } }],
     refused: [{ seccompProfile: { type: 'Unconfined' } }],
   },
@@ -148,7 +194,7 @@ describe.each(fields)('$level: $field', ({ level, reason, places, allowed, refus
     }
   });
 
-  test('is not asked of a privileged namespace', () => {
+  test('is not checked in a privileged namespace', () => {
     for (const value of refused) expect(reasons('privileged', pod('app', value))).toBe('');
   });
 });
@@ -214,7 +260,14 @@ describe('what may be set once for the whole pod', () => {
 describe('volumes', () => {
   const withVolumes = (...volumes: object[]) => pod('app', {}, { volumes });
   const allowed = [
-    ...['configMap', 'csi', 'downwardAPI', 'emptyDir', 'ephemeral', 'persistentVolumeClaim', 'projected', 'secret'],
+    'configMap',
+    'csi',
+    'downwardAPI',
+    'emptyDir',
+    'ephemeral',
+    'persistentVolumeClaim',
+    'projected',
+    'secret',
     'image',
   ];
 

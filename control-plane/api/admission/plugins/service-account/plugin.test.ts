@@ -113,7 +113,7 @@ describe('the token', () => {
     ]);
   });
 
-  test('is mounted as the pod says, then as its account says; who says nothing wants it', () => {
+  test('is mounted as the pod says, else as its account says, else by default', () => {
     const wanted = (own: boolean | undefined, accounts_: boolean | undefined) => {
       const pod = podOf(own === undefined ? {} : { automountServiceAccountToken: own });
       const of = account('default', accounts_ === undefined ? {} : { automountServiceAccountToken: accounts_ });
@@ -231,18 +231,18 @@ describe('an account that lends only the secrets that it names', () => {
     expect(refusalOf(() => mutated(podOf(first?.[1]), [account('default')]))).toBeUndefined();
   });
 
-  test('is asked again about a container that is added to a running pod', () => {
+  test('is checked again for a container that is added to a running pod', () => {
     const added = podOf({
       serviceAccountName: 'robot',
       ephemeralContainers: [{ name: 'e', env: env('other') }],
     } as never);
     const robot = { ...strict('true'), metadata: { ...strict('true').metadata, name: 'robot' } };
-    const charge = (...objects: KubeObject[]) =>
+    const contribute = (...objects: KubeObject[]) =>
       refusalOf(() => plugin.contribute?.(update, added, podOf(), statesOf(objects), readerOf([])));
     const update = requestOf('Pod', { verb: 'update', subresource: 'ephemeralcontainers' });
-    expect(charge(robot)).toMatch('ephemeral container e with envVar S');
-    expect(charge({ ...robot, secrets: [{ name: 'other' }] } as ServiceAccount)).toBeUndefined();
-    expect(charge()).toMatch('error looking up service account a/robot');
+    expect(contribute(robot)).toMatch('ephemeral container e with envVar S');
+    expect(contribute({ ...robot, secrets: [{ name: 'other' }] } as ServiceAccount)).toBeUndefined();
+    expect(contribute()).toMatch('error looking up service account a/robot');
     expect(plugin.contribute?.(requestOf('Pod'), added, undefined, statesOf([robot]), readerOf([]))).toBeUndefined();
   });
 });
