@@ -111,7 +111,7 @@ describe('the chain', () => {
     ]);
   });
 
-  it('refuses who cannot be authenticated before any other stage, and writes that into the audit log', async () => {
+  it('refuses a request that fails authentication before any other stage, and audits the refusal', async () => {
     const log: string[] = [];
     const request = new TestRequest(log);
     const authenticator: ChainDeps['authenticator'] = { authenticate: () => Promise.reject(forbidden) };
@@ -125,7 +125,7 @@ describe('the chain', () => {
     ]);
   });
 
-  it('leaves the trail to the Api where only that knows what is asked for, unless the request never gets there', async () => {
+  it('leaves the trail of a gRPC call to the Api, unless it is refused before', async () => {
     const log: string[] = [];
     const { chain } = chainOf(log);
     await chain.serve(new TestRequest(log, { auditedByApi: true }), async () => undefined);
@@ -135,7 +135,7 @@ describe('the chain', () => {
     expect(log.slice(-2)).toEqual(['RequestReceived ann', 'ResponseComplete ann 403']);
   });
 
-  it('aborts at the deadline, and what is begun by a request that fails', async () => {
+  it('aborts the signal at the deadline, and when the request fails', async () => {
     const request = new TestRequest([]);
     const served = chainOf([]).chain.serve(request, async () => {
       await new Promise((_resolve, reject) => {

@@ -17,7 +17,7 @@ function atOnce(method: string, url: string): number {
   return count;
 }
 
-it('counts by its collection’s size what reads a collection, and nothing else', () => {
+it('gives several seats to requests that read a collection, by its size, and to no others', () => {
   const narrow = atOnce('GET', `${pods}/one`);
   expect(narrow).toBeGreaterThan(1);
   for (const [method, url] of [

@@ -21,12 +21,12 @@ describe('an audit policy', () => {
   const level = (rules: string, request: Partial<AuditedRequest> = {}): string =>
     decideAudit(policyOf(`rules: [${rules}]`), { ...pods, ...request }).level;
 
-  it('is decided by the first rule that fits; what none fits is not written', () => {
+  it('is decided by the first rule that matches; a request that no rule matches is not written', () => {
     expect(level('{level: Request, users: [bob]}, {level: Metadata}, {level: RequestResponse}')).toBe('Metadata');
     expect(level('{level: Request, users: [bob]}')).toBe('None');
   });
 
-  it('looks at users, groups, verbs, namespaces, resources and paths as Kubernetes does', () => {
+  it('matches users, groups, verbs, namespaces, resources and paths as Kubernetes does', () => {
     expect(level('{level: Metadata, userGroups: [x, devs], verbs: [get], namespaces: [a]}')).toBe('Metadata');
     expect(level('{level: Metadata, namespaces: [b]}')).toBe('None');
     const podsOnly = '{level: Metadata, resources: [{group: "", resources: [pods]}]}';
@@ -115,7 +115,7 @@ describe('a trail', () => {
       audit: { policy: policyOf(rules), sink, strict },
     });
 
-  it('tells who asked for what, when, and what came of it', async () => {
+  it('has the sender, the target, the times and the outcome of a request', async () => {
     const sink = new Lines();
     const trail = await auditorOf('rules: [{level: Metadata}]', sink).begin(
       received({ impersonator: { user: 'root', groups: [] } }),
@@ -139,7 +139,7 @@ describe('a trail', () => {
     expect(sink.lines.join()).not.toContain('hidden');
   });
 
-  it('has the bodies that its level asks for, without managed fields if so told, and not those that are too large', async () => {
+  it('has the bodies of its level, without managed fields if the policy omits them, and none that is too large', async () => {
     const sink = new Lines();
     const auditor = auditorOf(
       'omitStages: [RequestReceived], omitManagedFields: true, rules: [{level: RequestResponse}]',
@@ -167,7 +167,7 @@ describe('a trail', () => {
     expect(object.metadata.managedFields).toEqual([{}]);
   });
 
-  it('tells the beginning of what lasts, and a fault of ours as Panic', async () => {
+  it('has an event for the start of a stream, and Panic for an unexpected error', async () => {
     const sink = new Lines();
     const trail = await auditorOf('rules: [{level: Metadata}]', sink).begin(received());
     trail?.started(200);
@@ -175,7 +175,7 @@ describe('a trail', () => {
     expect(sink.events.map(({ stage }) => stage)).toEqual(['RequestReceived', 'ResponseStarted', 'Panic']);
   });
 
-  it('is lost when there is no room, which is counted, and delays nobody', async () => {
+  it('drops and counts events when too many wait, and delays no request', async () => {
     const sink = new Lines();
     sink.room = false;
     const registry = new Registry();
@@ -184,7 +184,7 @@ describe('a trail', () => {
     expect(await registry.metrics()).toContain('apiserver_audit_error_total{plugin="log"} 1');
   });
 
-  it('in strict mode refuses what cannot be written first, and loses nothing of what was let in', async () => {
+  it('in strict mode refuses a request whose first event cannot be written, and drops no event of those admitted', async () => {
     const sink = new Lines();
     const auditor = auditorOf('rules: [{level: Metadata}]', sink, true);
     const trail = await auditor.begin(received());
@@ -197,7 +197,7 @@ describe('a trail', () => {
     );
   });
 
-  it('takes the id that a client gives, when it is one', () => {
+  it('takes the id of a client if it is valid', () => {
     const auditor = new Auditor({ clock: systemClock, random, log: silentLog });
     expect(auditor.idOf('my-id.1')).toBe('my-id.1');
     for (const bad of [undefined, 'a b', '{"x":1}', 'x'.repeat(65)])
@@ -212,7 +212,7 @@ describe('the log file', () => {
   });
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
-  it('keeps the order, is put aside when it is full, and only so many are kept', async () => {
+  it('keeps the order, is rotated when it is full, and keeps a bounded number of rotated files', async () => {
     const path = join(dir, 'audit.log');
     const log = new AuditLogFile({ path, maxBytes: 1_000, maxBackups: 3 }, { clock: systemClock, log: silentLog });
     await log.start();
@@ -228,7 +228,7 @@ describe('the log file', () => {
     expect(last).toEqual([...last].sort());
   });
 
-  it('bounds what waits', () => {
+  it('bounds the waiting events', () => {
     const log = new AuditLogFile(
       { path: join(dir, 'a'), maxBytes: 1, maxBackups: 0 },
       { clock: systemClock, log: silentLog },

@@ -48,12 +48,12 @@ class Crowd {
 }
 
 describe('the fair gate', () => {
-  it('lets a request in at once, without a promise, as long as there is a seat', () => {
+  it('admits a request at once, without a promise, as long as there is a seat', () => {
     const gate = new FairGate({ clock: new VirtualClock() });
     expect(gate.enter(user('ann'), 1, () => never)).not.toBeInstanceOf(Promise);
   });
 
-  it('gives one user a part of the seats, and another his at once', () => {
+  it('gives one user a part of the seats, and another user a seat at once', () => {
     const crowd = new Crowd();
     for (let i = 0; i < 500; i++) crowd.come('flood');
     expect(crowd.count('flood')).toBe(limits.perUser);
@@ -61,7 +61,7 @@ describe('the fair gate', () => {
     expect(crowd.count('ann')).toBe(1);
   });
 
-  it('gives a free seat to the waiting user who has the fewest', async () => {
+  it('gives a free seat to the waiting user with the fewest seats', async () => {
     const crowd = new Crowd();
     const floods = ['a', 'b', 'c', 'd'];
     for (const name of floods) for (let i = 0; i < 100; i++) crowd.come(name);
@@ -78,7 +78,7 @@ describe('the fair gate', () => {
     expect(most - least).toBeLessThanOrEqual(2);
   });
 
-  it('refuses with TooManyRequests and a time to wait when a queue is full, and others still wait in theirs', () => {
+  it('refuses with TooManyRequests and Retry-After when a queue is full, while other users still wait in theirs', () => {
     const crowd = new Crowd();
     for (let i = 0; i < limits.perUser + limits.queue + 3; i++) crowd.come('flood');
     expect(crowd.refused).toHaveLength(3);
@@ -91,7 +91,7 @@ describe('the fair gate', () => {
     expect(crowd.refused).toHaveLength(3);
   });
 
-  it('refuses who waited too long, and forgets who has gone, at once', async () => {
+  it('refuses a request that waited too long, and removes an aborted one at once', async () => {
     const crowd = new Crowd();
     const gone = new AbortController();
     for (let i = 0; i < limits.perUser; i++) crowd.come('ann');
@@ -107,7 +107,7 @@ describe('the fair gate', () => {
     expect(crowd.count('ann')).toBe(limits.perUser);
   });
 
-  it('takes more seats for what costs more, and lets nothing wide starve', async () => {
+  it('takes more seats for a costlier request, and starves no wide one', async () => {
     const crowd = new Crowd();
     for (let i = 0; i < 3; i++) crowd.come('ann', { width: 10 });
     expect(crowd.count('ann')).toBe(2);
@@ -119,14 +119,14 @@ describe('the fair gate', () => {
     expect(crowd.count('bob')).toBe(1);
   });
 
-  it('keeps a level apart from a flood in another', () => {
+  it('isolates a priority level from a flood in another', () => {
     const crowd = new Crowd();
     for (let i = 0; i < 50; i++) for (let j = 0; j < 10; j++) crowd.come(`user-${i}`);
     const node: Identity = { user: 'system:node:a', groups: [groups.nodes, groups.authenticated] };
     expect(crowd.gate.enter(node, 1, () => never)).not.toBeInstanceOf(Promise);
   });
 
-  it('gives a seat back once, however often it is left', async () => {
+  it('takes a seat back once, however often it is left', async () => {
     const crowd = new Crowd();
     crowd.come('ann');
     const [first] = crowd.seated;
@@ -135,7 +135,7 @@ describe('the fair gate', () => {
     expect(crowd.count('bob')).toBe(limits.perUser);
   });
 
-  it('bounds the watches of a user, and forgets those that are closed', () => {
+  it('bounds the open watches of a user', () => {
     const { gate } = new Crowd();
     const open = Array.from({ length: 5_000 }, () => gate.openStream(user('ann')));
     expect(() => gate.openStream(user('ann'))).toThrow('too many watches and streams: ann has 5000 open');
@@ -145,7 +145,7 @@ describe('the fair gate', () => {
     gate.openStream(user('bob')).close();
   });
 
-  it('tells what it does', async () => {
+  it('has metrics of its seats and queues', async () => {
     const crowd = new Crowd();
     for (let i = 0; i < limits.perUser + 5; i++) crowd.come('ann');
     await crowd.leave(1);
@@ -160,7 +160,7 @@ describe('the fair gate', () => {
 });
 
 describe('levels and widths', () => {
-  it('put nodes and components before people and pods, and nobody last', () => {
+  it('separate nodes and components from users and pods, and from anonymous requests', () => {
     expect(levelOf({ user: 'system:node:a', groups: [groups.nodes] })).toBe('system');
     expect(levelOf({ user: 'system:kube-scheduler', groups: [] })).toBe('system');
     expect(levelOf({ user: 'admin', groups: [groups.masters] })).toBe('workload');
@@ -168,7 +168,7 @@ describe('levels and widths', () => {
     expect(levelOf({ user: 'system:anonymous', groups: [groups.unauthenticated] })).toBe('catch-all');
   });
 
-  it('count a list by what it reads', () => {
+  it('give a list seats by what it reads', () => {
     expect(listWidth(0, undefined)).toBe(1);
     expect(listWidth(10_000, undefined)).toBe(10);
     expect(listWidth(10_000, 500)).toBe(3);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { RecentEncodings } from './recent-encodings.ts';
 
 describe('recent encodings', () => {
-  it('encodes an object once in each form, for whoever asks', () => {
+  it('encodes an object once in each form', () => {
     const encodings = new RecentEncodings();
     const object = {};
     let made = 0;
@@ -17,7 +17,7 @@ describe('recent encodings', () => {
     expect(encodings.get({}, 'json', () => 'another')).toBe('another');
   });
 
-  it('keeps a bounded amount, whatever comes', () => {
+  it('keeps a bounded amount', () => {
     const encodings = new RecentEncodings();
     const objects = Array.from({ length: 100 }, () => ({}));
     const made = new Map<object, number>();

@@ -78,21 +78,21 @@ const produced = Object.values(contentTypes);
 const queries: Readonly<Record<string, readonly [type: 'string' | 'boolean' | 'integer', description: string]>> = {
   pretty: ['string', 'Indent the answer.'],
   dryRun: ['string', '"All": check everything, store nothing.'],
-  fieldManager: ['string', 'Who writes, for the record of who set which field.'],
-  fieldValidation: ['string', 'What becomes of unknown and duplicate fields: Ignore, Warn or Strict.'],
-  force: ['boolean', 'Take over fields that others have set. Only with apply.'],
+  fieldManager: ['string', 'The name of the client, which owns the fields that it sets.'],
+  fieldValidation: ['string', 'How unknown and duplicate fields are handled: Ignore, Warn or Strict.'],
+  force: ['boolean', 'Take over fields of other managers. Only with apply.'],
   labelSelector: ['string', 'Only objects with these labels.'],
   fieldSelector: ['string', 'Only objects whose fields have these values.'],
-  limit: ['integer', 'The most items to answer with at once.'],
-  continue: ['string', 'The token of the page before, for the next one.'],
-  resourceVersion: ['string', 'The version that is to be shown, or to begin after.'],
-  resourceVersionMatch: ['string', 'How resourceVersion is meant: NotOlderThan or Exact.'],
-  timeoutSeconds: ['integer', 'When a watch ends.'],
-  watch: ['boolean', 'Follow the changes instead of listing.'],
-  allowWatchBookmarks: ['boolean', 'Tell the version now and then, too.'],
-  sendInitialEvents: ['boolean', 'Begin the watch with the present objects, and say where they end.'],
-  gracePeriodSeconds: ['integer', 'How long to give the object to stop.'],
-  propagationPolicy: ['string', 'What becomes of the objects it owns: Orphan, Background or Foreground.'],
+  limit: ['integer', 'The most items of a page.'],
+  continue: ['string', 'The token of the previous page.'],
+  resourceVersion: ['string', 'The version to read, or to begin a watch after.'],
+  resourceVersionMatch: ['string', 'How resourceVersion applies: NotOlderThan or Exact.'],
+  timeoutSeconds: ['integer', 'The timeout of a watch, in seconds.'],
+  watch: ['boolean', 'Watch changes instead of listing.'],
+  allowWatchBookmarks: ['boolean', 'Send bookmark events with the current version.'],
+  sendInitialEvents: ['boolean', 'Begin the watch with the present objects and a bookmark after them.'],
+  gracePeriodSeconds: ['integer', 'How long the object may take to stop, in seconds.'],
+  propagationPolicy: ['string', 'How dependents are handled: Orphan, Background or Foreground.'],
 };
 const writing = ['dryRun', 'fieldManager', 'fieldValidation'];
 const selecting = ['labelSelector', 'fieldSelector', 'limit', 'continue', 'resourceVersion', 'resourceVersionMatch'];
@@ -220,8 +220,8 @@ function queryParameter(name: string, version: Version): object {
 
 const pathParameters: Readonly<Record<string, string>> = {
   name: 'The name of the object.',
-  namespace: 'The namespace that it lives in.',
-  path: 'What is asked for there.',
+  namespace: 'The namespace of the object.',
+  path: 'The path of the request at the backend.',
 };
 
 function pathParameter(name: string, version: Version): object {

@@ -3,7 +3,7 @@ import { requestHeaders, responseHeaders } from './headers.ts';
 
 const from = '192.168.0.7';
 
-test('a request keeps its headers, but for what is its connection’s or tells who sent it', () => {
+test('a request keeps its headers, but for hop-by-hop fields and credentials', () => {
   const raw = ['Host', 'localhost:8001', 'X-Mine', 'a', 'x-mine', 'b', 'Cookie', 'c=1', 'Content-Length', '3'];
   const dropped = [
     ...['Authorization', 'Bearer secret', 'Impersonate-User', 'ann', 'Impersonate-Extra-X', 'y'],
@@ -20,7 +20,7 @@ test('a request keeps its headers, but for what is its connection’s or tells w
   });
 });
 
-test('whom a request came by before is kept, and that its body comes in pieces', () => {
+test('earlier X-Forwarded-For values are kept, and chunked encoding too', () => {
   const raw = ['X-Forwarded-For', '10.0.0.1', 'X-Forwarded-Uri', '/old', 'Transfer-Encoding', 'chunked'];
   expect(requestHeaders(raw, { from, uri: '/new' }, false)).toEqual({
     'X-Forwarded-For': `10.0.0.1, ${from}`,
@@ -29,7 +29,7 @@ test('whom a request came by before is kept, and that its body comes in pieces',
   });
 });
 
-test('an upgrade is asked for as the client asked, without its token', () => {
+test('an upgrade is passed on as the client asked for it, without its token', () => {
   const token = 'base64url.bearer.authorization.k8s.io.c2VjcmV0';
   const raw = ['Connection', 'Upgrade', 'Upgrade', 'websocket', 'Sec-WebSocket-Protocol', `chat, ${token}`];
   expect(requestHeaders(raw, { from }, true)).toEqual({
@@ -41,7 +41,7 @@ test('an upgrade is asked for as the client asked, without its token', () => {
   expect(requestHeaders(['Sec-WebSocket-Protocol', token], { from }, true)).toEqual({ 'X-Forwarded-For': from });
 });
 
-test('an answer keeps its headers, but for what is its connection’s', () => {
+test('an answer keeps its headers, but for hop-by-hop fields', () => {
   const raw = [
     ...['Content-Type', 'text/plain', 'Set-Cookie', 'a=1', 'Set-Cookie', 'b=2', 'Cache-Control', 'max-age=60'],
     ...['Connection', 'close', 'Transfer-Encoding', 'chunked', 'Trailer', 'X-Sum'],

@@ -46,18 +46,18 @@ test.each([
   '<script><a href="/x">',
   'a < b',
   '<<<>',
-])('what ends too soon is handed on: %s', async (text) => {
+])('an incomplete end is passed on: %s', async (text) => {
   expect(await rewrite(text)).toBe(text);
   expect(await rewrite(text, 1)).toBe(text);
 });
 
-test('an element may be called anything', async () => {
+test('an element may have any name', async () => {
   const odd = ['constructor', 'toString', '__proto__', 'hasOwnProperty'];
   const text = odd.map((name) => `<${name} href="/x" length="/y">`).join('');
   expect(await rewrite(`${text}<a constructor="/x" href="/y">`)).toBe(`${text}<a constructor="/x" href="/p/y">`);
 });
 
-test('a tag that is too long stays as it is, and those behind it do not', async () => {
+test('a tag that is too long stays as it is, and later ones are rewritten', async () => {
   const long = `<a title="${'x'.repeat(40_000)}" href="/x">`;
   expect(await rewrite(`${long}<a href="/y">`, 1_000)).toBe(`${long}<a href="/p/y">`);
 });

@@ -26,7 +26,7 @@ test.each([
   [`${pod}/proxy/api/v1`, '/proxy/api/v1'],
   ['/api/v1/nodes/n1/proxy/stats/summary', '/stats/summary'],
   ['/api/v1/namespaces/shop/services/web/proxy/x', '/x'],
-])('%s asks for "%s" beyond the proxy', (url, beyond) => {
+])('%s is "%s" at the backend of the proxy', (url, beyond) => {
   expect(resource(url)).toMatchObject({ subresource: 'proxy', beyond });
 });
 
@@ -37,7 +37,7 @@ test.each([
   ['/openapi//v3?x=1', '/openapi/v3'],
   ['/healthz/%2e%2e/metrics', '/healthz/../metrics'],
   ['/', '/'],
-])('%s is authorized as %s, by which it is served', (url, path) => {
+])('%s is authorized and served as %s', (url, path) => {
   const route = routeOf(url, 'GET', builtinKinds);
   if (route.type !== 'path') throw new Error('is a resource');
   expect(route.path).toBe(path);
@@ -54,11 +54,11 @@ test.each([
   ['DELETE', `${pod}/x?watch=true`, 'delete'],
   ['POST', `/%61pi/v1/%6eamespaces/a/pods/b/proxy/x`, 'create'],
   ['GET', '/%6Detrics', 'get'],
-])('%s %s asks to %s, however it is written', (method, url, verb) => {
+])('%s %s has the verb %s, however it is escaped', (method, url, verb) => {
   expect(verbOf(method, routeOf(url, method, builtinKinds))).toBe(verb);
 });
 
-test('a name is the whole that stands before the proxy', () => {
+test('the name of a proxy request is the whole part before `proxy`', () => {
   expect(resource(`${pod}/x`)).toMatchObject({ name: 'https:web:8443', namespace: 'shop' });
   expect(prefixOf(resource(`${pod}/x`))).toBe(pod);
   expect(prefixOf(resource('/api/v1/nodes/n1/proxy/x'))).toBe('/api/v1/nodes/n1/proxy');
@@ -69,7 +69,7 @@ test.each([
   '/api/v1/namespaces/shop/pods/web/log/x',
   '/api/v1/namespaces/shop/configmaps/web/proxy/x',
   `/api/v1/${'x/'.repeat(20)}`,
-])('there is nothing at %s', (url) => {
+])('%s is not served', (url) => {
   expect(() => routeOf(url, 'GET', builtinKinds)).toThrow('the server could not find the requested resource');
 });
 
@@ -80,7 +80,7 @@ test.each([
   expect(escapedPath(path)).toBe(escaped);
 });
 
-test('what is behind the proxy is told where the client asked', () => {
+test('the backend gets the path of the client’s request', () => {
   expect(forwardedUri(pod, '/a b/')).toBe(`${pod}/a%20b/`);
   expect(forwardedUri(pod, '')).toBe(pod);
 });
@@ -109,7 +109,7 @@ test.each([
   expect(hasTable(route.resource)).toBe(table);
 });
 
-test('a Table that is asked for where there is none is not acceptable; another form in the same header is taken', () => {
+test('a Table of a resource without one is not acceptable; another form in the same header is used', () => {
   const wanted = 'application/json;as=Table;v=v1;g=meta.k8s.io';
   expect(() => formatFor(wanted, false)).toThrow('only the following media types are accepted');
   expect(formatFor(`${wanted},application/json`, false)).toEqual({ encoding: 'json' });

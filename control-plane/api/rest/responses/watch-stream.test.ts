@@ -49,7 +49,7 @@ function watchFor(client: Client, clock: VirtualClock, text: (event: ApiWatchEve
 const event: ApiWatchEvent = { type: 'ADDED', object: { metadata: { name: 'a' } } as KubeObject };
 
 describe('the stream of a watch', () => {
-  it('asks for no more events than the client takes, and holds no more than a little of them', async () => {
+  it('reads no more events than the client takes, and buffers few of them', async () => {
     const clock = new VirtualClock();
     const client = new Client(2);
     let asked = 0;
@@ -68,7 +68,7 @@ describe('the stream of a watch', () => {
     await streamed;
   });
 
-  it('tells why it can’t go on, and cuts off a client that does not take that', async () => {
+  it('sends an error event when it cannot go on, and disconnects a client that does not read it', async () => {
     for (const writes of [10, 1]) {
       const clock = new VirtualClock();
       const client = new Client(writes);
@@ -90,7 +90,7 @@ describe('the stream of a watch', () => {
     }
   });
 
-  it('writes together what happens at one moment', async () => {
+  it('writes events of one turn together', async () => {
     const clock = new VirtualClock();
     const client = new Client(1_000);
     let writes = 0;

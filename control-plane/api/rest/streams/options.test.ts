@@ -4,14 +4,14 @@ import { execQuery, forwardPorts, wayOf } from './options.ts';
 const query = (text: string): URLSearchParams => new URLSearchParams(text);
 
 describe('the request for a stream', () => {
-  it('names what it wants to go on with', () => {
+  it('names the protocol of the upgrade', () => {
     expect(wayOf({ connection: 'Upgrade', upgrade: 'websocket' })).toBe('websocket');
     expect(wayOf({ connection: 'keep-alive, Upgrade', upgrade: 'SPDY/3.1' })).toBe('spdy');
     expect(wayOf({ connection: 'Upgrade', upgrade: 'h2c' })).toBeUndefined();
     expect(wayOf({ upgrade: 'websocket' })).toBeUndefined();
   });
 
-  it('repeats the words of the command, and is true of what is not false', () => {
+  it('repeats a parameter for each word of the command, and takes any value but false as true', () => {
     expect(
       execQuery('exec', query('command=sh&command=-c&command=a%20b&stdout=true&stdin=1&stderr=0&container=c')),
     ).toEqual({

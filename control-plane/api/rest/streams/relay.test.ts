@@ -6,27 +6,27 @@ import { BoundedQueue } from './bounded-queue.ts';
 import { channels, endFrame, failureText, frame, Resizes, statusFrame } from './channels.ts';
 import { relay } from './relay.ts';
 
-/** One side: what it says is put into `says`, what it is told is taken from `told`. */
+/** One side of a relay: its output is put into `output`, its input is read from `input`. */
 function side(limit = 1_000_000) {
-  const says = new BoundedQueue<TunnelFrame>(1_000_000);
-  const told = new BoundedQueue<TunnelFrame>(limit);
+  const output = new BoundedQueue<TunnelFrame>(1_000_000);
+  const input = new BoundedQueue<TunnelFrame>(limit);
   const frames: TunnelFrame[] = [];
   const state = { closed: false };
   const end: Connection<TunnelFrame, TunnelFrame> = {
-    incoming: says,
+    incoming: output,
     async send(message) {
       if (state.closed) throw new Error('closed');
       frames.push(message);
-      await told.put(message, message.data.length);
+      await input.put(message, message.data.length);
       if (state.closed) throw new Error('closed');
     },
     close() {
       state.closed = true;
-      told.abort();
-      says.end();
+      input.abort();
+      output.end();
     },
   };
-  return { says, told, frames, end, state };
+  return { output, input, frames, end, state };
 }
 
 const text = (words: string): Uint8Array => Buffer.from(words);
@@ -38,35 +38,35 @@ describe('a relay', () => {
     const client = side();
     const pod = side();
     const running = relay(client.end, pod.end, alive);
-    await client.says.put(frame(channels.stdin, text('in')));
-    await client.says.put(endFrame(channels.stdin));
+    await client.output.put(frame(channels.stdin, text('in')));
+    await client.output.put(endFrame(channels.stdin));
     await eventually(() => pod.frames.length === 2);
     expect(pod.frames[1]).toEqual(endFrame(channels.stdin));
-    await pod.says.put(frame(channels.stdout, text('out')));
-    await pod.says.put(success);
+    await pod.output.put(frame(channels.stdout, text('out')));
+    await pod.output.put(success);
     await running;
     expect(client.frames).toEqual([frame(channels.stdout, text('out')), success]);
     expect([client.state.closed, pod.state.closed]).toEqual([true, true]);
   });
 
-  it('ends the pod’s side at once when the client has gone, even while the pod takes nothing', async () => {
+  it('ends the pod’s side at once when the client leaves, even while the pod takes nothing', async () => {
     const client = side();
     const pod = side(10);
     const running = relay(client.end, pod.end, alive);
-    for (let i = 0; i < 5; i++) await client.says.put(frame(channels.stdin, Buffer.alloc(100)));
+    for (let i = 0; i < 5; i++) await client.output.put(frame(channels.stdin, Buffer.alloc(100)));
     await eventually(() => pod.frames.length === 1);
     // Its stdin is full; the client's end comes by the connection that is gone.
-    client.says.abort();
+    client.output.abort();
     pod.end.close();
     await running;
     expect(pod.state.closed).toBe(true);
   });
 
-  it('takes from one side no more than the other takes', async () => {
+  it('reads one side only as fast as the other takes it', async () => {
     const client = side(1_000);
     const pod = side();
     const running = relay(client.end, pod.end, alive);
-    for (let i = 0; i < 100; i++) await pod.says.put(frame(channels.stdout, Buffer.alloc(500)));
+    for (let i = 0; i < 100; i++) await pod.output.put(frame(channels.stdout, Buffer.alloc(500)));
     await eventually(() => client.frames.length > 0);
     let before = 0;
     await eventually(() => {
@@ -76,37 +76,39 @@ describe('a relay', () => {
     });
     expect(client.frames.length).toBeLessThan(5);
     const taking = (async () => {
-      for await (const _ of client.told);
+      for await (const _ of client.input);
     })();
-    await pod.says.put(success);
+    await pod.output.put(success);
     await running;
     await taking;
     expect(client.frames).toHaveLength(101);
   });
 
-  it('tells the client how it ended although the client still sends what nobody takes', async () => {
+  it('sends the end to a client that still sends data which the pod does not take', async () => {
     const client = side();
     const pod = side();
     const running = relay(client.end, { ...pod.end, send: () => Promise.reject(new Error('exited')) }, alive);
-    for (let i = 0; i < 5; i++) await client.says.put(frame(channels.stdin, text('more')));
-    await pod.says.put(success);
+    for (let i = 0; i < 5; i++) await client.output.put(frame(channels.stdin, text('more')));
+    await pod.output.put(success);
     await running;
     expect(client.frames).toEqual([success]);
   });
 
-  it('tells of a node that was lost, of an error, and of the reason why it was ended', async () => {
-    const told = async (finish: (pod: ReturnType<typeof side>) => void, signal = alive): Promise<string> => {
+  it('reports a lost node, an error, and the reason of an abort', async () => {
+    const reported = async (finish: (pod: ReturnType<typeof side>) => void, signal = alive): Promise<string> => {
       const client = side();
       const pod = side();
       finish(pod);
       await relay(client.end, pod.end, signal);
       return failureText(client.frames[0]?.data ?? new Uint8Array(0));
     };
-    expect(await told((pod) => pod.says.end())).toBe('Internal error occurred: the connection to the node was lost');
+    expect(await reported((pod) => pod.output.end())).toBe(
+      'Internal error occurred: the connection to the node was lost',
+    );
     const gone = new ApiError('NotFound', 'there is no such process');
-    expect(await told((pod) => pod.says.end(gone))).toBe('there is no such process');
+    expect(await reported((pod) => pod.output.end(gone))).toBe('there is no such process');
     const closing = AbortSignal.abort(new ApiError('ServiceUnavailable', 'the server is shutting down'));
-    expect(await told((pod) => pod.says.end(), closing)).toBe('the server is shutting down');
+    expect(await reported((pod) => pod.output.end(), closing)).toBe('the server is shutting down');
   });
 
   it('cuts large messages into frames that a tunnel takes', async () => {
@@ -114,18 +116,18 @@ describe('a relay', () => {
     const pod = side(10_000_000);
     const running = relay(client.end, pod.end, alive);
     const large = Buffer.from(Array.from({ length: 200_000 }, (_, i) => i % 251));
-    await client.says.put(frame(channels.stdin, large, true));
+    await client.output.put(frame(channels.stdin, large, true));
     await eventually(() => pod.frames.at(-1)?.end === true);
     expect(Math.max(...pod.frames.map(({ data }) => data.length))).toBe(64 * 1024);
     expect(Buffer.concat(pod.frames.map(({ data }) => data)).equals(large)).toBe(true);
     expect(pod.frames.filter(({ end }) => end)).toHaveLength(1);
-    await pod.says.put(success);
+    await pod.output.put(success);
     await running;
   });
 });
 
 describe("a terminal's sizes", () => {
-  it('are read however they are cut, and what is none is passed over', () => {
+  it('are read from chunks of any size, and invalid ones are left out', () => {
     const resizes = new Resizes();
     const pieces = ['{"Width":80,"Hei', 'ght":24}\n{"Width":-1,"Height":2}', '{"Width":100,', '"Height":50}{}'];
     const found = pieces.flatMap((piece) =>

@@ -30,7 +30,7 @@ describe('a WebSocket over TLS', () => {
   });
   afterAll(() => new Promise((resolve) => server.close(resolve)));
 
-  it('sends each frame in TLS records of its own, whatever is sent at once: data, answers to pings, the close', async () => {
+  it('sends each frame in TLS records of its own: data, answers to pings, the close', async () => {
     const { messages, client, records } = await open();
     // Masked with zeros: a ping of a client.
     client.write(Uint8Array.of(0x80 | opcodes.ping, 0x80, 0, 0, 0, 0));
@@ -46,7 +46,7 @@ describe('a WebSocket over TLS', () => {
     client.destroy();
   });
 
-  it('lets a sender wait while much has not left, and fails what waits when the connection closes', async () => {
+  it('lets a sender wait while many bytes are unsent, and rejects queued frames when the connection closes', async () => {
     const { messages, client } = await open();
     client.pause();
     const outcomes: Promise<string>[] = [];

@@ -54,7 +54,7 @@ const open = (stream: number): Frame => ({
 const bytes = (size: number): Buffer => Buffer.alloc(size, 'x');
 
 describe('a SPDY connection', () => {
-  it('carries bytes both ways, each way to its own end', async () => {
+  it('carries bytes in both directions, each with its own end', async () => {
     const { send, streams, received, of, hangUp, running } = connected();
     await send(open(1));
     await eventually(() => streams.length === 1);
@@ -76,7 +76,7 @@ describe('a SPDY connection', () => {
     await running;
   });
 
-  it('is ended by bytes that break the rules, and ends its streams', async () => {
+  it('is ended by a protocol violation, and ends its streams', async () => {
     const { send, sendBytes, streams, received, running, reading } = connected();
     await send(open(1));
     await eventually(() => streams.length === 1);
@@ -87,7 +87,7 @@ describe('a SPDY connection', () => {
     expect(received.at(-1)).toEqual({ type: 'goAway', lastStream: 1, status: 1 });
   });
 
-  it('takes no stream twice, and none whose number is not a client’s', async () => {
+  it('accepts no stream twice, and none whose number is not a client’s', async () => {
     for (const wrong of [1, 2]) {
       const { send, running } = connected();
       await send(open(1));
@@ -96,7 +96,7 @@ describe('a SPDY connection', () => {
     }
   });
 
-  it('reads no further while a stream has more untaken than it may', async () => {
+  it('is not read while a stream has too many unread bytes', async () => {
     const { send, streams, hangUp, running } = connected();
     await send(open(1));
     let sent = 0;
@@ -122,7 +122,7 @@ describe('a SPDY connection', () => {
     await Promise.all([running, taking]);
   });
 
-  it('tells of what was taken, so that a client which keeps a window goes on', async () => {
+  it('sends window updates, so that a client which obeys windows goes on', async () => {
     const { send, streams, received, hangUp, running } = connected();
     await send(open(1));
     await eventually(() => streams.length === 1);
@@ -135,7 +135,7 @@ describe('a SPDY connection', () => {
     await running;
   });
 
-  it('keeps to the window of a client that has told of one', async () => {
+  it('obeys the window of a client that has sent an update', async () => {
     const { send, streams, of, hangUp, running } = connected();
     await send({ type: 'settings', initialWindow: 10_000 });
     await send(open(1));
@@ -151,7 +151,7 @@ describe('a SPDY connection', () => {
     await running;
   });
 
-  it('lets go of a stream that the client resets, whoever waits for it', async () => {
+  it('ends a stream that the client resets, and all that wait for it', async () => {
     const { send, streams, hangUp, running } = connected();
     await send({ type: 'settings', initialWindow: 10 });
     await send(open(1));
@@ -168,7 +168,7 @@ describe('a SPDY connection', () => {
     await running;
   });
 
-  it('answers pings, and refuses streams that nobody wants', async () => {
+  it('answers pings, and resets streams that are not accepted', async () => {
     const { send, received, hangUp, running } = connected(() => false);
     await send({ type: 'ping', id: 7 });
     await send(open(1));

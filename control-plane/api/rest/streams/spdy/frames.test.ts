@@ -48,7 +48,7 @@ function joined(frames: readonly Frame[]): Frame[] {
 }
 
 describe("SPDY's frames", () => {
-  it('are the same after a way in any pieces', async () => {
+  it('are decoded from chunks of any size', async () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 50 }), { maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(fc.array(anyFrame, { maxLength: 12 }), sizes, async (frames, pieces) => {
@@ -76,14 +76,14 @@ describe("SPDY's frames", () => {
     );
   });
 
-  it('of kinds that are not known are passed over', async () => {
+  it('of unknown types are left out', async () => {
     const unknown = Buffer.from([0x80, 3, 0, 10, 0, 0, 0, 2, 1, 2]);
     const ping: Frame = { type: 'ping', id: 1 };
     const bytes = Buffer.concat([unknown, new FrameEncoder().encode(ping)]);
     expect(await decoded(chunked(bytes, []))).toEqual([ping]);
   });
 
-  it('that break the rules are refused, whatever the bytes, and by nothing but a SpdyError', async () => {
+  it('that are invalid throw SpdyError, whatever the bytes', async () => {
     const control = fc
       .tuple(fc.integer({ min: 0, max: 12 }), fc.uint8Array({ maxLength: 60 }))
       .map(([type, payload]) => Buffer.from([0x80, 3, 0, type, 0, 0, 0, payload.length, ...payload]));
