@@ -20,7 +20,7 @@ export async function confinementOf(pod: Pod, container: Container, node: Confin
   const ofContainer = container.securityContext ?? {};
   const ofPod = pod.spec.securityContext ?? {};
   const security = node.security();
-  if (!security) throw new Error("the engine's security features are not known yet");
+  if (!security) throw new Error('what the engine confines containers with is not known yet');
   const refuse = (field: string, why: string): never => {
     throw new ConfigError(`${field}: ${why}`);
   };
