@@ -135,6 +135,7 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
     const acted = await byId(await admin('GET', '/api/v1/namespaces/default/pods', { headers }));
     expect(acted).toMatchObject({ user: { username: 'kubernetes-admin' }, impersonatedUser: { username: 'bob' } });
     expect(await byId(await admin('GET', '/apis/nobody.io/v1/things'))).toMatchObject({
+      user: { username: 'kubernetes-admin' },
       responseStatus: { code: 404 },
     });
     const nobody = await server.caller();

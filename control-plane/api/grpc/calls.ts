@@ -26,8 +26,9 @@ export function unary<Request, Response>(
   handle: (context: RequestContext, request: Request) => Promise<Response>,
   options: UnaryOptions<Request> = {},
 ): Registered {
+  const decodeRequest = (bytes: Buffer): Request => decode(method, bytes);
   const handler: handleUnaryCall<Buffer, Response> = (call, callback) => {
-    const request = new UnaryRequest(deps, [call, callback], (bytes) => decode(method, bytes), options);
+    const request = new UnaryRequest(deps, [call, callback], decodeRequest, options);
     void deps.chain.serve(request, async () => request.answer(await handle(request.context, request.message())));
   };
   return { definition: asBytes(method), handler };
