@@ -18,7 +18,9 @@ test.each([
 
 test('any object is described by its fields; lists by their names, maps by their keys as they are', () => {
   const object = {
-    ...{ apiVersion: 'v1', kind: 'Service', metadata },
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata,
     spec: {
       selector: { app: 'web' },
       clusterIPs: ['10.0.0.1', '10.0.0.2'],
@@ -47,7 +49,9 @@ test('any object is described by its fields; lists by their names, maps by their
 
 test('what has no type is shown as it is, and a long text in its own column', () => {
   const object = {
-    ...{ apiVersion: 'apps/v1', kind: 'ControllerRevision', metadata },
+    apiVersion: 'apps/v1',
+    kind: 'ControllerRevision',
+    metadata,
     data: { specOf: { aB: 'two\nlines\n' } },
     revision: 3,
   } as unknown as KubeObject;

@@ -38,7 +38,11 @@ function setUp() {
   } as unknown as ConstructorParameters<typeof Evictions>[0]['client'];
   const evictions = new Evictions(
     {
-      ...{ client, clock, random: seededRandom(1), recorder, log: silentLog },
+      client,
+      clock,
+      random: seededRandom(1),
+      recorder,
+      log: silentLog,
       podOf: (key) => pods.get(key),
       isNominated: (preemptor, node) => state.isNominated(preemptor, node),
       refused: ({ metadata }) => refusals.push(metadata.name),
@@ -76,7 +80,9 @@ describe('evictions', () => {
     expect(calls).toEqual([]);
     await clock.advance(0);
     const condition = {
-      ...{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' },
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'PreemptionByScheduler',
       message: 'default-scheduler: preempting to accommodate a higher priority pod',
       lastTransitionTime: '2026-01-01T00:00:00Z',
     };

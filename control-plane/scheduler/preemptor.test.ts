@@ -47,8 +47,14 @@ function setUp(nodes: readonly string[], placed: readonly Pod[], budgets = new B
   const recorder = { event: () => undefined } as unknown as EventRecorder;
   const preemptor = new Preemptor(
     {
-      ...{ client, clock, random: seededRandom(1), recorder, log: silentLog },
-      ...{ index, plugins: defaultPlugins, budgets },
+      client,
+      clock,
+      random: seededRandom(1),
+      recorder,
+      log: silentLog,
+      index,
+      plugins: defaultPlugins,
+      budgets,
       podOf: (key) => pods.get(key),
       activate: (key) => activated.push(key),
     },

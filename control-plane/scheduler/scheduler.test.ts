@@ -223,7 +223,8 @@ describe('the scheduler', () => {
     await clock.advance(3_000);
     expect(await deleting()).toEqual(['free']);
     expect(podCondition(await podNow('free'), 'DisruptionTarget')).toMatchObject({
-      ...{ status: 'True', reason: 'PreemptionByScheduler' },
+      status: 'True',
+      reason: 'PreemptionByScheduler',
       message: 'default-scheduler: preempting to accommodate a higher priority pod',
     });
     expect((await podNow('high')).status?.nominatedNodeName).toBe(place);

@@ -47,7 +47,10 @@ describe('the writer of why pods are unschedulable', () => {
     writer.unschedulable(pendingPod('a'), 'too small');
     await clock.advance(0);
     const condition = {
-      ...{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'too small' },
+      type: 'PodScheduled',
+      status: 'False',
+      reason: 'Unschedulable',
+      message: 'too small',
       lastTransitionTime: '2026-01-01T00:00:01Z',
     };
     expect(writes).toEqual([

@@ -31,7 +31,8 @@ const withSpec = (spec: Spec): Pod => pendingPod('p', {}, { spec });
 describe('the ports of a node', () => {
   type Ports = NonNullable<Pod['spec']['containers'][number]['ports']>;
   const port = (hostPort: number, protocol?: 'TCP' | 'UDP' | 'SCTP', hostIP?: string): Ports[number] => ({
-    ...{ hostPort, containerPort: 80 },
+    hostPort,
+    containerPort: 80,
     ...(protocol ? { protocol } : {}),
     ...(hostIP ? { hostIP } : {}),
   });
