@@ -28,12 +28,14 @@ export class AssignmentChain {
     this.#bySource = bySource;
   }
 
-  /** Takes note of changes; true if there may be a message to send. */
+  /** Takes note of changes; true if one of them may have to be sent. */
   note(changes: readonly Change[]): boolean {
-    for (const { kind, key, after } of changes) {
-      for (const objects of this.#bySource.get(kind) ?? none) objects.note(key, after);
+    let found = false;
+    for (const change of changes) {
+      const kinds = this.#bySource.get(change.kind);
+      if (kinds) for (const objects of kinds) if (objects.note(change)) found = true;
     }
-    return this.#kinds.some(({ dirty }) => dirty.size > 0);
+    return found;
   }
 
   /** The next message; undefined if the node is up to date. */
@@ -65,8 +67,6 @@ export class AssignmentChain {
   }
 }
 
-const none: readonly AssignedObjects[] = [];
-
 /** The objects of one kind: what was sent of them, and what may have to be sent. */
 class AssignedObjects {
   readonly entry: AssignedKind;
@@ -87,8 +87,11 @@ class AssignedObjects {
     this.#source = source;
   }
 
-  note(key: string, after: KindMap[Kind] | undefined): void {
-    if (this.#sent.has(key) || (after && this.#assigned(key, after))) this.dirty.add(key);
+  /** Marks an object that has changed; false if it neither was nor is assigned. */
+  note({ key, before, after }: Change): boolean {
+    if (!(after && this.#assigned(key, after)) && !(before && this.#assigned(key, before))) return false;
+    this.dirty.add(key);
+    return true;
   }
 
   markAll(): void {
