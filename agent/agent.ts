@@ -35,10 +35,10 @@ import type { PodVolumes } from './volumes/pod-volumes.ts';
 export interface AgentDeps {
   readonly transport: SessionTransport;
   readonly runtime: Runtime;
-  /** Absent: hollow pods, whose addresses nobody routes. */
+  /** Absent: hollow pods, whose addresses are not routed. */
   readonly network?: NodeNetworkDeps['network'];
   readonly volumes: PodVolumes;
-  /** Absent: hollow pods, whose tokens nobody reads. */
+  /** Absent: hollow pods, which read no tokens. */
   readonly tokens?: TokenSource;
   readonly checkpoint: CheckpointStorage;
   /** In the machine's memory: survives the process. Absent: in that of the process. */
@@ -50,15 +50,15 @@ export interface AgentDeps {
   readonly node: NodeIdentity;
   /** What the machine is short of; absent: nothing. */
   readonly machine?: { look(): Promise<{ pressure: Pressure; diskBytes: number }> };
-  /** What the machine uses as a whole; absent: what its pods do. */
+  /** The usage of the whole machine; absent: the sum of its pods. */
   readonly machineUsage?: () => Promise<MachineUsage>;
-  /** Milliseconds between two looks at what is used; absent: 15 s. */
+  /** Milliseconds between two measurements of the usage; absent: 15 s. */
   readonly usageEveryMs?: number;
-  /** The node's own resolver settings, as they are now. Absent: none. */
+  /** The node's current resolver settings. Absent: none. */
   readonly hostDns?: () => Dns;
-  /** The node's own seccomp profiles by name; absent: it has none. */
+  /** The node's seccomp profiles by name; absent: it has none. */
   readonly seccompProfile?: (name: string) => Promise<string>;
-  /** What pods may set beside the safe ones, as `parseSysctlPatterns` gives it. */
+  /** Sysctls that pods may set beside the safe ones, from `parseSysctlPatterns`. */
   readonly allowedUnsafeSysctls?: readonly string[];
   readonly clusterDns?: { readonly server: string; readonly domain: string };
 }
@@ -74,11 +74,11 @@ const noSeccompProfiles = (name: string): Promise<string> =>
   Promise.reject(new ConfigError(`cannot load seccomp profile ${JSON.stringify(name)}: this node has none`));
 
 /**
- * A node's agent, put together from what it is given: real ones in `main.ts`, hollow ones in simulations.
+ * Composes a node's agent: with the deps of a machine in `main.ts`, with a fake runtime in simulations.
  *
  *     session ── assignments ──▶ pods ──▶ a worker each ──▶ runtime, volumes
  *        ▲                                     │
- *        └── statuses, events, node status ────┘        checkpoint: what all of it knows
+ *        └── statuses, events, node status ────┘
  */
 export function createAgent(deps: AgentDeps): Agent {
   const { clock, random, log, runtime, node } = deps;

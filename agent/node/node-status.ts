@@ -163,7 +163,7 @@ function readiness({ engineUp, clean }: NodeFacts): Verdict {
     return { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: 'container runtime is down' };
   }
   if (!clean) {
-    const message = 'pods of an earlier time are being removed';
+    const message = 'orphaned pods are being removed';
     return { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message };
   }
   return { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' };

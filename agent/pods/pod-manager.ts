@@ -212,8 +212,9 @@ export class PodManager {
       for (const { address } of sandboxes) if (address) this.#addresses.reserve(uid, address);
     }
     const orphans = new Map([...pods].filter(([uid]) => !this.#workers.all.has(uid)));
-    if (!(await this.#workers.observe(pods, versions))) this.#pleg.relistSoon();
+    // Before the workers take their parts: an assignment that comes meanwhile claims what the runtime has now.
     this.#orphans.found(orphans);
+    if (!(await this.#workers.observe(pods, versions))) this.#pleg.relistSoon();
     if (isListed(this.#state)) return this.#removeOrphans();
     this.#apply('listed');
     this.#deps.listed([...new Set([...this.#workers.all.keys(), ...orphans.keys()])]);
