@@ -1,5 +1,6 @@
 import type { Deployment, PodTemplateSpec, ReplicaSet } from '../../../shared/generated/types.ts';
 import { parseRevision, revisionAnnotation } from '../../../shared/revision.ts';
+import { canonicalText, hashOf } from '../history/hash.ts';
 
 /** Kubernetes' annotations on the ReplicaSets of a Deployment. */
 export const annotations = {
@@ -150,26 +151,15 @@ export function findNewReplicaSet(deployment: Deployment, sets: readonly Replica
   return [...sets].sort(byCreation).find((set) => set.spec.template && canonical(set.spec.template) === template);
 }
 
-/** A name part that is the same for the same template (and count of collisions). */
+/** A name part that is the same for the same template and count of collisions. */
 export function templateHash(template: PodTemplateSpec, collisionCount: number): string {
-  const letters = 'bcdfghjklmnpqrstvwxz2456789';
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of Buffer.from(`${canonical(template)}/${collisionCount}`)) {
-    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
-  }
-  let out = '';
-  for (let rest = hash; out.length < 10; rest /= 27n) out += letters[Number(rest % 27n)];
-  return out;
+  return hashOf(canonical(template), collisionCount);
 }
 
-/** The template without its hash label, as text with sorted keys. */
+/** The template without its hash label. */
 function canonical(template: PodTemplateSpec): string {
   const { [hashLabel]: _hash, ...labels } = template.metadata?.labels ?? {};
-  return JSON.stringify({ ...template, metadata: { ...template.metadata, labels } }, (_key, value) =>
-    value && typeof value === 'object' && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  );
+  return canonicalText({ ...template, metadata: { ...template.metadata, labels } });
 }
 
 export function wanted(deployment: Deployment): number {

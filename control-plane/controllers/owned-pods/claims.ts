@@ -20,7 +20,7 @@ export interface Claim<D extends KubeObject> {
  * The dependents that are the owner's (Kubernetes' ControllerRefManager): active orphans that match are adopted, active
  * dependents that no longer match are released, both only while the owner is not being deleted. Rejects as the client does.
  */
-export async function claimDependents<K extends 'Pod' | 'ReplicaSet'>(
+export async function claimDependents<K extends 'Pod' | 'ReplicaSet' | 'ControllerRevision'>(
   { client, informers }: Pick<ControllerDeps, 'client' | 'informers'>,
   expectations: Expectations,
   kind: K,

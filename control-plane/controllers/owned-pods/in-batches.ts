@@ -2,15 +2,19 @@
 const parallel = 16;
 
 /**
- * Calls `work` up to `count` times in batches of 1, 2, 4 … 16 (Kubernetes' slowStartBatch): what fails for all fails once, not `count`
- * times. A batch with a failure is the last. Rejects with that failure, after the batch.
+ * Calls `work` for each item, in batches of 1, 2, 4 … 16 (Kubernetes' slowStartBatch): what fails for all items fails once, not for each.
+ * A batch with a failure is the last. Rejects with that failure, after the batch.
  */
-export async function slowStart(count: number, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
-  let batch = 1;
-  for (let done = 0; done < count && !signal.aborted; batch = Math.min(batch * 2, parallel)) {
-    const size = Math.min(batch, count - done);
-    await allOf(Array.from({ length: size }, work));
-    done += size;
+export async function slowStart<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  let size = 1;
+  for (let start = 0; start < items.length && !signal.aborted; size = Math.min(size * 2, parallel)) {
+    const batch = items.slice(start, start + size);
+    await allOf(batch.map(work));
+    start += batch.length;
   }
 }
 

@@ -1,7 +1,7 @@
 import { hasCause, isApiError, messageOf } from '../../../shared/errors.ts';
 import type { Pod, PodTemplateSpec } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
-import { controllerOf, type KubeObject, keyOf } from '../../../shared/object.ts';
+import { controllerOf, type Draft, type KubeObject, keyOf } from '../../../shared/object.ts';
 import { isPodActive } from '../../../shared/pod.ts';
 import { matchesLabels, type Selector } from '../../../shared/selector.ts';
 import type { ControllerDeps } from '../controller.ts';
@@ -56,16 +56,16 @@ export class OwnedPods<O extends KubeObject> {
     return claimDependents(this.#deps, this.#expectations, 'Pod', { owner, selects, isActive: isPodActive });
   }
 
-  /** Makes `count` pods. Rejects with the failure that ended it; resolves when the namespace is being deleted, which no retry changes. */
-  async create(owner: O, template: PodTemplateSpec, count: number, signal: AbortSignal): Promise<void> {
+  /** Creates pods. Rejects with the failure that ended it; resolves when the namespace is being deleted, which no retry changes. */
+  async create(owner: O, drafts: readonly PodDraft[], signal: AbortSignal): Promise<void> {
     const { client, events, log } = this.#deps;
-    const createOne = async (): Promise<void> => {
-      const pod = await client.create('Pod', podFromTemplate(owner, template));
+    const createOne = async (draft: PodDraft): Promise<void> => {
+      const pod = await client.create('Pod', draft);
       this.#expectations.expect(keyOf(owner), pod);
       events.event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
     };
     try {
-      await slowStart(count, createOne, signal);
+      await slowStart(drafts, createOne, signal);
     } catch (error) {
       if (hasCause(error, 'NamespaceTerminating')) return;
       const message = `Error creating: ${messageOf(error)}`;
@@ -94,8 +94,11 @@ export class OwnedPods<O extends KubeObject> {
   }
 }
 
-/** A new pod of a template; the server completes its name. */
-function podFromTemplate(owner: KubeObject, template: PodTemplateSpec) {
+/** A new pod; without a name the server generates one. */
+export type PodDraft = Draft<Pod>;
+
+/** A new pod of a template, controlled by `owner`; the server generates its name. */
+export function podFromTemplate(owner: KubeObject, template: PodTemplateSpec): PodDraft {
   const { labels, annotations, finalizers } = template.metadata ?? {};
   return {
     metadata: {
@@ -107,5 +110,5 @@ function podFromTemplate(owner: KubeObject, template: PodTemplateSpec) {
       ownerReferences: [controllerReference(owner)],
     },
     spec: structuredClone(template.spec),
-  };
+  } as PodDraft;
 }

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatTime } from '../../../shared/clock.ts';
-import type { ReplicaSet, ReplicationController } from '../../../shared/generated/types.ts';
+import type { PodTemplateSpec, ReplicaSet, ReplicationController } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
 import { keyOf } from '../../../shared/object.ts';
 import { type Selector, selectorOf, selectorOfMap } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 import { Expectations } from '../expectations.ts';
-import { OwnedPods } from '../owned-pods/owned-pods.ts';
+import { OwnedPods, type PodDraft, podFromTemplate } from '../owned-pods/owned-pods.ts';
 import { statusPatch } from '../status-patch.ts';
 import { planReplicas, type ReplicaCounts, type ReplicaPlan } from './plan.ts';
 import { replicaStatus } from './status.ts';
@@ -54,7 +54,7 @@ export function createReplicaController(
   async function carryOut(owner: Owner, plan: ReplicaPlan, signal: AbortSignal): Promise<unknown> {
     const { template } = owner.spec;
     try {
-      if (template) await pods.create(owner, template, plan.create, signal);
+      if (template) await pods.create(owner, copies(owner, template, plan.create), signal);
       await pods.delete(owner, plan.delete, signal);
       return undefined;
     } catch (error) {
@@ -76,4 +76,8 @@ export function createReplicaController(
 
 function podSelector(owner: Owner): Selector {
   return owner.kind === 'ReplicaSet' ? selectorOf(owner.spec.selector) : selectorOfMap(owner.spec.selector ?? {});
+}
+
+function copies(owner: Owner, template: PodTemplateSpec, count: number): PodDraft[] {
+  return Array.from({ length: count }, () => podFromTemplate(owner, template));
 }

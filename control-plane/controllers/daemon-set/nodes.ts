@@ -1,0 +1,24 @@
+import type { DaemonSet, Node } from '../../../shared/generated/types.ts';
+import { untolerated } from '../../../shared/pod.ts';
+import { nodeFilter } from '../../../shared/scheduling/node-affinity.ts';
+import { daemonTolerations } from './pod.ts';
+
+/** Whether a node should get a pod of a DaemonSet, and whether a pod that it has may stay (Kubernetes' NodeShouldRunDaemonPod). */
+export interface NodeEligibility {
+  readonly shouldRun: boolean;
+  readonly mayStay: boolean;
+}
+
+const neither: NodeEligibility = { shouldRun: false, mayStay: false };
+
+/** By the template's node name, node selector, node affinity and tolerations. Resources and ports are left to the scheduler. */
+export function nodeEligibility({ spec: { template } }: DaemonSet, node: Node): NodeEligibility {
+  const { spec } = template;
+  if (spec.nodeName && spec.nodeName !== node.metadata.name) return neither;
+  const selects = nodeFilter(spec);
+  if (selects && !selects({ name: node.metadata.name, labels: node.metadata.labels ?? {} })) return neither;
+  const tolerations = daemonTolerations(spec);
+  const taints = node.spec.taints ?? [];
+  if (!untolerated(taints, tolerations)) return { shouldRun: true, mayStay: true };
+  return { shouldRun: false, mayStay: !untolerated(taints, tolerations, ['NoExecute']) };
+}
