@@ -19,7 +19,11 @@ export class Expectations {
 
   /** `object`: the result of a write for `key`. */
   expect(key: string, object: KubeObject): void {
-    const revision = Number(object.metadata.resourceVersion);
+    this.expectRevision(key, Number(object.metadata.resourceVersion));
+  }
+
+  /** `key` is not reconciled before the informers show this revision. */
+  expectRevision(key: string, revision: number): void {
     if (revision > (this.#revisions.get(key) ?? 0)) this.#revisions.set(key, revision);
   }
 

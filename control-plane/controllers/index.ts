@@ -9,6 +9,7 @@ import { deployment } from './deployment/index.ts';
 import { disruption } from './disruption/index.ts';
 import { collectedKinds } from './garbage-collector/controller.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
+import { job } from './job/index.ts';
 import { namespace } from './namespace/index.ts';
 import { nodeLifecycle } from './node-lifecycle/index.ts';
 import { replicaSet, replicationController } from './replica-set/index.ts';
@@ -16,6 +17,7 @@ import { resourceQuota } from './resource-quota/index.ts';
 import { rootCa } from './root-ca/index.ts';
 import { serviceAccount } from './service-account/index.ts';
 import { serviceAccountTokens } from './service-account-tokens/index.ts';
+import { ttlAfterFinished } from './ttl-after-finished/index.ts';
 
 export type { ControllerDeps } from './controller.ts';
 export type { ControllerOptions } from './definition.ts';
@@ -26,6 +28,8 @@ const definitions: readonly ControllerDefinition[] = [
   replicationController,
   deployment,
   daemonSet,
+  job,
+  ttlAfterFinished,
   nodeLifecycle,
   garbageCollector,
   namespace,

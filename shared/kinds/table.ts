@@ -180,7 +180,6 @@ export const kindTable: readonly KindEntry[] = [
     categories: ['all'],
     subresources: ['status'],
     selectableFields: ['status.successful'],
-    inert: 'it is stored, and runs no pods',
   }),
   entry('CronJob', 'batch/v1', 'cronjobs', 'k8s.io.api.batch.v1', {
     shortNames: ['cj'],

@@ -14,6 +14,8 @@ export interface Claim<D extends KubeObject> {
   selects(dependent: D): boolean;
   /** Whether the dependent may be adopted or released: one that has ended or is being deleted stays as it is. */
   isActive(dependent: D): boolean;
+  /** The finalizer that dependents have while they are the owner's: adoption adds it, release removes it. */
+  readonly finalizer?: string | undefined;
 }
 
 /**
@@ -24,13 +26,19 @@ export async function claimDependents<K extends 'Pod' | 'ReplicaSet' | 'Controll
   { client, informers }: Pick<ControllerDeps, 'client' | 'informers'>,
   expectations: Expectations,
   kind: K,
-  { owner, selects, isActive }: Claim<KindMap[K]>,
+  { owner, selects, isActive, finalizer }: Claim<KindMap[K]>,
 ): Promise<KindMap[K][]> {
   const dependents = informers.of(kind);
   const { deletionTimestamp, namespace, uid } = owner.metadata;
-  const setOwners = async (dependent: KindMap[K], ownerReferences: OwnerReference[]): Promise<KindMap[K]> => {
-    const { name, resourceVersion } = dependent.metadata;
-    const body = { metadata: { resourceVersion, ownerReferences } };
+  const setOwners = async (
+    dependent: KindMap[K],
+    ownerReferences: OwnerReference[],
+    adopts: boolean,
+  ): Promise<KindMap[K]> => {
+    const { name, resourceVersion, finalizers = [] } = dependent.metadata;
+    const others = finalizers.filter((one) => one !== finalizer);
+    const held = finalizer === undefined ? {} : { finalizers: adopts ? [...others, finalizer] : others };
+    const body = { metadata: { resourceVersion, ownerReferences, ...held } };
     const changed = await client.patch(kind, name, { type: 'merge', body }, { namespace });
     expectations.expect(keyOf(owner), changed);
     return changed;
@@ -40,13 +48,14 @@ export async function claimDependents<K extends 'Pod' | 'ReplicaSet' | 'Controll
   for (const dependent of [...dependents.by('owner', uid)]) {
     if (expectations.isDeletionExpected(dependent.metadata.uid)) continue;
     if (selects(dependent)) claimed.push(dependent);
-    else if (!deletionTimestamp && isActive(dependent)) await setOwners(dependent, withoutOwner(dependent, owner));
+    else if (!deletionTimestamp && isActive(dependent))
+      await setOwners(dependent, withoutOwner(dependent, owner), false);
   }
   const orphans = [...dependents.by('owner', unowned(namespace))].filter((one) => isActive(one) && selects(one));
   if (orphans.length === 0 || !(await mayAdopt(client, owner))) return claimed;
   for (const orphan of orphans) {
     const references = [...(orphan.metadata.ownerReferences ?? []), controllerReference(owner)];
-    claimed.push(await setOwners(orphan, references));
+    claimed.push(await setOwners(orphan, references, true));
   }
   return claimed;
 }

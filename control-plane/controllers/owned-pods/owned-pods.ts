@@ -13,6 +13,8 @@ import { controllerReference } from './owner-references.ts';
 /** What the owners of pods have in common. */
 export interface PodOwners<O extends KubeObject> {
   readonly kind: O['kind'];
+  /** The finalizer of all their pods. */
+  readonly finalizer?: string;
   /** All owners of a namespace. */
   inNamespace(namespace: string): Iterable<O>;
   selectorOf(owner: O): Selector;
@@ -53,7 +55,12 @@ export class OwnedPods<O extends KubeObject> {
 
   claim(owner: O): Promise<Pod[]> {
     const selects = (pod: Pod): boolean => this.#selects(owner, pod);
-    return claimDependents(this.#deps, this.#expectations, 'Pod', { owner, selects, isActive: isPodActive });
+    return claimDependents(this.#deps, this.#expectations, 'Pod', {
+      owner,
+      selects,
+      isActive: isPodActive,
+      finalizer: this.#owners.finalizer,
+    });
   }
 
   /** Creates pods. Rejects with the failure that ended it; resolves when the namespace is being deleted, which no retry changes. */
@@ -68,11 +75,20 @@ export class OwnedPods<O extends KubeObject> {
       await slowStart(drafts, createOne, signal);
     } catch (error) {
       if (hasCause(error, 'NamespaceTerminating')) return;
+      await this.#awaitUnclear(owner, error);
       const message = `Error creating: ${messageOf(error)}`;
       events.event(owner, 'Warning', 'FailedCreate', message);
       log.debug({ component: owner.kind, key: keyOf(owner), err: message }, 'pod not created');
       throw error;
     }
+  }
+
+  /** After a request whose answer is lost, the pod may exist: the owner waits until the informers show the present revision. */
+  async #awaitUnclear(owner: O, error: unknown): Promise<void> {
+    if (isApiError(error) && !isApiError(error, 'Timeout', 'ServiceUnavailable', 'InternalError')) return;
+    const { namespace } = owner.metadata;
+    const { resourceVersion } = await this.#deps.client.list('Pod', { namespace, limit: 1 });
+    this.#expectations.expectRevision(keyOf(owner), Number(resourceVersion));
   }
 
   /** Deletes these pods by uid: another pod that has the name by then stays. Rejects with the failure that ended it. */

@@ -9,6 +9,7 @@ import type { Behaviour, Column } from '../kind.ts';
 import { validateJobSpec, validateJobWorkload } from '../rules/job-validation.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
 import { jobWarnings, nameWarnings } from '../warnings/workloads.ts';
+import { validateJobStatus } from './job-status.ts';
 
 /** The labels by which a job finds its pods, and older clients look for them. */
 const uidLabels = ['batch.kubernetes.io/controller-uid', 'controller-uid'] as const;
@@ -62,6 +63,7 @@ export const job: Behaviour<Job> = {
       validateJobWorkload(spec, causes);
     },
     validateUpdate: validateUpdate,
+    parts: { status: { validate: validateJobStatus } },
     warnings: ({ metadata, spec }, old) => [
       ...nameWarnings(metadata.name, old),
       ...jobWarnings(metadata, old, spec, 'spec'),

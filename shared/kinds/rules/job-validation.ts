@@ -1,6 +1,7 @@
 import type { JobSpec, PodFailurePolicyRule, StatusCause, SuccessPolicyRule } from '../../generated/types.ts';
 import { duplicate, invalid, notSupported, required, tooMany } from '../../schema/causes.ts';
 import { matchesLabels, selectorOf, validateLabelSelector } from '../../selector.ts';
+import { IndexSet } from './index-set.ts';
 import { validatePodTemplate } from './pod-validation.ts';
 import { repeats } from './repeats.ts';
 
@@ -194,19 +195,6 @@ function validateSuccessRule(
 
 /** How many indexes `0,2-4` names, or what is wrong with it. */
 function countIndexes(text: string, completions: number): number | string {
-  if (text === '') return 0;
-  let last = -1;
-  let count = 0;
-  for (const part of text.split(',')) {
-    const match = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(part);
-    if (!match) return `cannot convert string to integer for index: ${JSON.stringify(part)}`;
-    const low = Number(match[1]);
-    const high = Number(match[2] ?? match[1]);
-    if (high >= completions) return `too large index: ${JSON.stringify(part)}`;
-    if (low <= last || (match[2] !== undefined && high <= low))
-      return `non-increasing order, previous: ${last}, current: ${low}`;
-    count += high - low + 1;
-    last = high;
-  }
-  return count;
+  const indexes = IndexSet.parse(text, completions);
+  return typeof indexes === 'string' ? indexes : indexes.size;
 }
