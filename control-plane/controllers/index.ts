@@ -10,14 +10,17 @@ import { disruption } from './disruption/index.ts';
 import { collectedKinds } from './garbage-collector/controller.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
 import { job } from './job/index.ts';
+import { localProvisioner } from './local-provisioner/index.ts';
 import { namespace } from './namespace/index.ts';
 import { nodeLifecycle } from './node-lifecycle/index.ts';
+import { persistentVolume } from './persistent-volume/index.ts';
 import { replicaSet, replicationController } from './replica-set/index.ts';
 import { resourceQuota } from './resource-quota/index.ts';
 import { rootCa } from './root-ca/index.ts';
 import { serviceAccount } from './service-account/index.ts';
 import { serviceAccountTokens } from './service-account-tokens/index.ts';
 import { ttlAfterFinished } from './ttl-after-finished/index.ts';
+import { claimProtection, volumeProtection } from './volume-protection/index.ts';
 
 export type { ControllerDeps } from './controller.ts';
 export type { ControllerOptions } from './definition.ts';
@@ -35,6 +38,10 @@ const definitions: readonly ControllerDefinition[] = [
   namespace,
   resourceQuota,
   disruption,
+  persistentVolume,
+  localProvisioner,
+  claimProtection,
+  volumeProtection,
   clusterRoleAggregation,
   serviceAccount,
   rootCa,

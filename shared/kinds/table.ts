@@ -261,12 +261,10 @@ export const kindTable: readonly KindEntry[] = [
     shortNames: ['pv'],
     namespaced: false,
     subresources: ['status'],
-    inert: 'it is stored, and no claim is bound to it',
   }),
   entry('PersistentVolumeClaim', 'v1', 'persistentvolumeclaims', core, {
     shortNames: ['pvc'],
     subresources: ['status'],
-    inert: 'it is stored, and no volume is bound to it',
   }),
   entry('ServiceAccount', 'v1', 'serviceaccounts', core, { shortNames: ['sa'], subresources: ['token'] }),
   entry('Lease', 'coordination.k8s.io/v1', 'leases', 'k8s.io.api.coordination.v1', {
@@ -327,7 +325,6 @@ export const kindTable: readonly KindEntry[] = [
   entry('StorageClass', 'storage.k8s.io/v1', 'storageclasses', 'k8s.io.api.storage.v1', {
     shortNames: ['sc'],
     namespaced: false,
-    inert: 'it is stored, and nothing makes volumes of it',
   }),
   entry('VolumeAttachment', 'storage.k8s.io/v1', 'volumeattachments', 'k8s.io.api.storage.v1', {
     namespaced: false,

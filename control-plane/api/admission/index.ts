@@ -8,6 +8,7 @@ import { limitRanger } from './plugins/limit-ranger.ts';
 import { namespaceContents } from './plugins/namespace-contents.ts';
 import { namespaceLifecycle } from './plugins/namespace-lifecycle.ts';
 import { nodeRestriction } from './plugins/node-restriction/plugin.ts';
+import { persistentVolumeClaimResize } from './plugins/persistent-volume-claim-resize.ts';
 import { podDisruptionBudget } from './plugins/pod-disruption-budget.ts';
 import { podResize } from './plugins/pod-resize.ts';
 import { podSecurity, podSecurityWarnings } from './plugins/pod-security/plugin.ts';
@@ -16,6 +17,7 @@ import { rbacEscalation } from './plugins/rbac-escalation.ts';
 import { resourceQuota } from './plugins/resource-quota.ts';
 import { runtimeClass } from './plugins/runtime-class.ts';
 import { serviceAccount } from './plugins/service-account/plugin.ts';
+import { storageObjectInUseProtection } from './plugins/storage-object-in-use-protection.ts';
 
 export interface AdmissionPluginDeps {
   readonly random: Random;
@@ -37,6 +39,8 @@ export function admissionPlugins(deps: AdmissionPluginDeps): readonly AdmissionP
     priority,
     defaultIngressClass,
     defaultStorageClass,
+    storageObjectInUseProtection,
+    persistentVolumeClaimResize,
     runtimeClass,
     limitRanger,
     podSecurityWarnings,

@@ -47,7 +47,12 @@ export const persistentVolumeClaim: Behaviour<PersistentVolumeClaim> = {
     validateUpdate({ spec, status }, { spec: old, status: was }, causes) {
       const bound = status?.phase === 'Bound';
       // Binding names the volume; a bound claim may grow and change its class of attributes.
-      const next = { ...spec, ...(old.volumeName ? {} : { volumeName: old.volumeName }) };
+      const next = {
+        ...spec,
+        ...(old.volumeName ? {} : { volumeName: old.volumeName }),
+        // A claim without a class gets the default one when there is one.
+        ...(old.storageClassName === undefined && !bound ? { storageClassName: undefined } : {}),
+      };
       const { resources, volumeAttributesClassName, ...fixed } = next;
       const { resources: had, volumeAttributesClassName: hadClass, ...fixedBefore } = old;
       const same = (one: unknown, other: unknown): boolean => isDeepStrictEqual(plain(one), plain(other));

@@ -1,0 +1,12 @@
+import { allow, events, read } from '../../../shared/rbac/rule-builder.ts';
+import type { ControllerAccount } from '../definition.ts';
+
+export const claimProtectionAccount: ControllerAccount = {
+  name: 'pvc-protection-controller',
+  rules: [allow(['patch', 'update', ...read], '', 'persistentvolumeclaims'), allow(read, '', 'pods'), events],
+};
+
+export const volumeProtectionAccount: ControllerAccount = {
+  name: 'pv-protection-controller',
+  rules: [allow(['patch', 'update', ...read], '', 'persistentvolumes'), events],
+};

@@ -1,0 +1,74 @@
+import { ignoring } from '../../../shared/errors.ts';
+import type { PersistentVolumeClaim, Pod } from '../../../shared/generated/types.ts';
+import type { Change } from '../../../shared/informer.ts';
+import { keyOf } from '../../../shared/object.ts';
+import { isPodTerminal } from '../../../shared/pod.ts';
+import { claimNamesOf, claimProtection } from '../../../shared/storage/claims.ts';
+import type { Controller, ControllerDeps } from '../controller.ts';
+
+/** Keeps a claim that is being deleted as long as a pod that has not ended mounts it (Kubernetes' pvc-protection controller). */
+export function createClaimProtection(deps: ControllerDeps): Controller {
+  const { client, informers } = deps;
+  const claims = informers.of('PersistentVolumeClaim');
+  const pods = informers.of('Pod');
+
+  function* keysOf({ kind, key, before, after }: Change): Iterable<string> {
+    if (kind === 'PersistentVolumeClaim') {
+      if (after) yield key;
+      return;
+    }
+    const pod = after as Pod | undefined;
+    if (pod && !isPodTerminal(pod)) return;
+    yield* claimsOf(pod ?? (before as Pod));
+  }
+
+  async function reconcile(key: string): Promise<undefined> {
+    const claim = claims.get(key);
+    if (!claim) return;
+    const { metadata } = claim;
+    const held = metadata.finalizers?.includes(claimProtection) ?? false;
+    if (!metadata.deletionTimestamp) {
+      if (!held) await patchFinalizers(claim, [...(metadata.finalizers ?? []), claimProtection]);
+      return;
+    }
+    if (!held || isUsed(key, pods.by('namespace', metadata.namespace ?? ''))) return;
+    // A pod may be newer than what the informers show.
+    const { items } = await client.list('Pod', { namespace: metadata.namespace ?? '' });
+    if (isUsed(key, items)) return;
+    await patchFinalizers(claim, metadata.finalizers?.filter((one) => one !== claimProtection) ?? []);
+  }
+
+  async function patchFinalizers({ metadata }: PersistentVolumeClaim, finalizers: readonly string[]): Promise<void> {
+    const { name, namespace = '', resourceVersion } = metadata;
+    const body = { metadata: { resourceVersion, finalizers } };
+    await client
+      .patch('PersistentVolumeClaim', name, { type: 'merge', body }, { namespace })
+      .catch(ignoring('NotFound'));
+  }
+
+  return {
+    name: 'pvc-protection-controller',
+    kinds: ['PersistentVolumeClaim', 'Pod'],
+    workers: 2,
+    keysOf,
+    reconcile,
+  };
+}
+
+/** A pod that has no node yet does not mount the claim: it waits for ever without it, as in Kubernetes. */
+function isUsed(key: string, pods: Iterable<Pod>): boolean {
+  for (const pod of pods) {
+    if (!pod.spec.nodeName || isPodTerminal(pod)) continue;
+    if (claimsOf(pod).includes(key)) return true;
+  }
+  return false;
+}
+
+function claimsOf(pod: Pod): string[] {
+  const { name, namespace } = pod.metadata;
+  return (
+    claimNamesOf(pod.spec, name)?.map((claim) =>
+      keyOf({ metadata: { name: claim, ...(namespace ? { namespace } : {}) } }),
+    ) ?? []
+  );
+}

@@ -1,0 +1,48 @@
+import type { PersistentVolume, PersistentVolumeClaim, PodSpec } from '../generated/types.ts';
+import { classAnnotation } from '../kinds/warnings/class-annotation.ts';
+
+/** Annotations of the volume controller, the provisioners and the scheduler, as in Kubernetes. */
+export const annotations = {
+  /** Of a claim: it is bound, and stays so. */
+  bindCompleted: 'pv.kubernetes.io/bind-completed',
+  /** Of a claim or volume: the controller chose its counterpart, a user did not. */
+  boundByController: 'pv.kubernetes.io/bound-by-controller',
+  provisionedBy: 'pv.kubernetes.io/provisioned-by',
+  selectedNode: 'volume.kubernetes.io/selected-node',
+  provisioner: 'volume.kubernetes.io/storage-provisioner',
+  oldProvisioner: 'volume.beta.kubernetes.io/storage-provisioner',
+} as const;
+
+export const claimProtection = 'kubernetes.io/pvc-protection';
+export const volumeProtection = 'kubernetes.io/pv-protection';
+
+/** The provisioner of classes whose volumes an administrator makes. */
+export const noProvisioner = 'kubernetes.io/no-provisioner';
+
+/** The storage class; empty: none. */
+export function classNameOf({ metadata, spec }: PersistentVolumeClaim | PersistentVolume): string {
+  return metadata.annotations?.[classAnnotation] ?? spec.storageClassName ?? '';
+}
+
+/** Whether the claim has its volume for good. */
+export function isFullyBound({ metadata, spec }: PersistentVolumeClaim): boolean {
+  return !!spec.volumeName && metadata.annotations?.[annotations.bindCompleted] !== undefined;
+}
+
+/** Whether the volume is the claim's, or is reserved for it by name. */
+export function isReservedFor({ spec: { claimRef } }: PersistentVolume, { metadata }: PersistentVolumeClaim): boolean {
+  if (!claimRef || claimRef.name !== metadata.name || claimRef.namespace !== metadata.namespace) return false;
+  return !claimRef.uid || claimRef.uid === metadata.uid;
+}
+
+/** The names of the claims that the pod mounts; those of generic ephemeral volumes have the pod's name in theirs. */
+export function claimNamesOf({ volumes }: Pick<PodSpec, 'volumes'>, podName: string): string[] | undefined {
+  let names: string[] | undefined;
+  for (const { name, persistentVolumeClaim, ephemeral } of volumes ?? []) {
+    const claim = persistentVolumeClaim?.claimName ?? (ephemeral ? `${podName}-${name}` : undefined);
+    if (claim === undefined) continue;
+    names ??= [];
+    if (!names.includes(claim)) names.push(claim);
+  }
+  return names;
+}
