@@ -94,6 +94,10 @@ describe('default classes', () => {
         metadata: { name, namespace: 'default' },
         spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, ...more },
       });
+    await seen('StorageClass', 1);
+    expect((await claim('of-the-cluster')).spec.storageClassName).toBe('local');
+    await server.client.delete('StorageClass', 'local');
+    await seen('StorageClass', 0);
     expect((await claim('a')).spec.storageClassName).toBeUndefined();
     const annotations = { 'storageclass.kubernetes.io/is-default-class': 'true' };
     for (const name of ['fast', 'slow']) {

@@ -329,6 +329,31 @@ const rights: readonly (readonly [role: string, allowed: readonly string[], refu
     ['delete nodes n', 'patch nodes n', 'patch nodes/status n', 'update pods/status p', 'delete pods p', ...events],
     ['create nodes', 'update pods p'],
   ],
+  [
+    'system:controller:daemon-set-controller',
+    ['watch apps:daemonsets', 'update apps:daemonsets/status d', 'create pods', 'delete pods p', ...events],
+    ['delete apps:daemonsets d', 'update nodes n'],
+  ],
+  [
+    'system:controller:persistent-volume-binder',
+    ['patch persistentvolumes v', 'patch persistentvolumes/status v', 'patch persistentvolumeclaims c', ...events],
+    ['delete persistentvolumes v', 'delete persistentvolumeclaims c', 'update storage.k8s.io:storageclasses s'],
+  ],
+  [
+    'system:controller:local-volume-provisioner',
+    ['create persistentvolumes', 'delete persistentvolumes v', 'patch persistentvolumeclaims/status c', 'list nodes'],
+    ['delete persistentvolumeclaims c', 'update nodes n'],
+  ],
+  [
+    'system:controller:pvc-protection-controller',
+    ['update persistentvolumeclaims c', 'list pods'],
+    ['update persistentvolumes v', 'delete pods p'],
+  ],
+  [
+    'system:controller:pv-protection-controller',
+    ['update persistentvolumes v'],
+    ['update persistentvolumeclaims c', 'delete persistentvolumes v'],
+  ],
   ...(
     [
       ['replicaset-controller', 'apps:replicasets'],
