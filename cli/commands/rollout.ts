@@ -4,7 +4,7 @@ import { rolloutHistory, rolloutRestart, rolloutStatus, rolloutUndo } from '../o
 import type { Command } from './command.ts';
 
 export const rolloutCommand: Command = (program, { io }) =>
-  program.command('rollout', 'Manage the rollouts of Deployments', (yargs) =>
+  program.command('rollout', 'Manage the rollouts of Deployments, DaemonSets and StatefulSets', (yargs) =>
     yargs
       .command(
         'status <resources..>',

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import type { Deployment, Pod } from '../../shared/generated/types.ts';
+import type { DaemonSet, Deployment, Pod, StatefulSet } from '../../shared/generated/types.ts';
 import { parseDuration } from '../duration.ts';
 import { drainDecision } from './evictable.ts';
 import { rolloutStatusOf } from './rollout-status.ts';
 
 describe('the status of a rollout', () => {
   const deployment = (status: Deployment['status'], generation = 2) =>
-    ({ metadata: { name: 'web', generation }, spec: { replicas: 3 }, status }) as Deployment;
+    ({ kind: 'Deployment', metadata: { name: 'web', generation }, spec: { replicas: 3 }, status }) as Deployment;
 
   test.each([
     [{ observedGeneration: 1 }, 'spec update to be observed'],
@@ -32,6 +32,66 @@ describe('the status of a rollout', () => {
     expect(rolloutStatusOf(deployment({ observedGeneration: 2, conditions } as Deployment['status']))).toHaveProperty(
       'failed',
     );
+  });
+
+  const updateStrategy = { type: 'RollingUpdate' };
+  const metadata = { name: 'db', generation: 2 };
+  const observed = { observedGeneration: 2 };
+
+  test.each([
+    [{ observedGeneration: 1 }, 'Waiting for daemon set spec update to be observed...'],
+    [
+      { ...observed, desiredNumberScheduled: 3, updatedNumberScheduled: 1 },
+      'Waiting for daemon set "db" rollout to finish: 1 out of 3 new pods have been updated...',
+    ],
+    [
+      { ...observed, desiredNumberScheduled: 3, updatedNumberScheduled: 3, numberAvailable: 2 },
+      'Waiting for daemon set "db" rollout to finish: 2 of 3 updated pods are available...',
+    ],
+    [
+      { ...observed, desiredNumberScheduled: 3, updatedNumberScheduled: 3, numberAvailable: 3 },
+      'daemon set "db" successfully rolled out',
+    ],
+  ])('of a DaemonSet with %j: %s', (status, message) => {
+    const object = { kind: 'DaemonSet', metadata, spec: { updateStrategy }, status } as unknown as DaemonSet;
+    expect(rolloutStatusOf(object)).toEqual({ message, done: message.startsWith('daemon set') });
+  });
+
+  test.each([
+    [{}, {}, 'Waiting for statefulset spec update to be observed...'],
+    [{ ...observed, readyReplicas: 1 }, {}, 'Waiting for 2 pods to be ready...'],
+    [
+      { ...observed, readyReplicas: 3, updatedReplicas: 1 },
+      { rollingUpdate: { partition: 1 } },
+      'Waiting for partitioned roll out to finish: 1 out of 2 new pods have been updated...',
+    ],
+    [
+      { ...observed, readyReplicas: 3, updatedReplicas: 2 },
+      { rollingUpdate: { partition: 1 } },
+      'partitioned roll out complete: 2 new pods have been updated...',
+    ],
+    [
+      { ...observed, readyReplicas: 3, updatedReplicas: 2, updateRevision: 'b', currentRevision: 'a' },
+      {},
+      'waiting for statefulset rolling update to complete 2 pods at revision b...',
+    ],
+    [
+      { ...observed, readyReplicas: 3, currentReplicas: 3, updateRevision: 'b', currentRevision: 'b' },
+      {},
+      'statefulset rolling update complete 3 pods at revision b...',
+    ],
+  ])('of a StatefulSet with %j and %j: %s', (status, strategy, message) => {
+    const spec = { replicas: 3, updateStrategy: { ...updateStrategy, ...strategy } };
+    const object = { kind: 'StatefulSet', metadata, spec, status } as unknown as StatefulSet;
+    expect(rolloutStatusOf(object)).toEqual({ message, done: / complete[: ].*updated|update complete/.test(message) });
+  });
+
+  test('of a set that replaces pods on deletion is not there', () => {
+    const spec = { updateStrategy: { type: 'OnDelete' } };
+    const object = { kind: 'StatefulSet', metadata, spec, status: observed } as unknown as StatefulSet;
+    expect(rolloutStatusOf(object)).toEqual({
+      failed: 'rollout status is only available for RollingUpdate strategy type',
+    });
   });
 });
 

@@ -19,6 +19,7 @@ import { resourceQuota } from './resource-quota/index.ts';
 import { rootCa } from './root-ca/index.ts';
 import { serviceAccount } from './service-account/index.ts';
 import { serviceAccountTokens } from './service-account-tokens/index.ts';
+import { statefulSet } from './stateful-set/index.ts';
 import { ttlAfterFinished } from './ttl-after-finished/index.ts';
 import { claimProtection, volumeProtection } from './volume-protection/index.ts';
 
@@ -31,6 +32,7 @@ const definitions: readonly ControllerDefinition[] = [
   replicationController,
   deployment,
   daemonSet,
+  statefulSet,
   job,
   ttlAfterFinished,
   nodeLifecycle,

@@ -167,7 +167,6 @@ export const kindTable: readonly KindEntry[] = [
     shortNames: ['sts'],
     categories: ['all'],
     subresources: ['status', 'scale'],
-    inert: 'it is stored, and runs no pods',
   }),
   entry('DaemonSet', 'apps/v1', 'daemonsets', 'k8s.io.api.apps.v1', {
     shortNames: ['ds'],

@@ -370,6 +370,42 @@ describe('rollout', () => {
     );
   });
 
+  test.each(['DaemonSet', 'StatefulSet'] as const)(
+    'history and undo of a %s read its ControllerRevisions',
+    async (kind) => {
+      const name = `old-${kind.toLowerCase()}`;
+      const template = (image: string) => ({
+        metadata: { labels: { app: name } },
+        spec: { containers: [{ name: 'main', image }] },
+      });
+      const spec = { selector: { matchLabels: { app: name } }, serviceName: name, template: template('some:2') };
+      if (kind === 'DaemonSet') Reflect.deleteProperty(spec, 'serviceName');
+      const made = await grpc.client.create(kind, { metadata: { name, namespace: 'default' }, spec });
+      const { uid, generation } = made.metadata;
+      const body = { status: { observedGeneration: generation } };
+      await grpc.client.patch(kind, name, { type: 'merge', body }, { namespace: 'default', subresource: 'status' });
+      for (const revision of [1, 2]) {
+        await grpc.client.create('ControllerRevision', {
+          metadata: {
+            name: `${name}-${revision}`,
+            namespace: 'default',
+            annotations: { 'kubernetes.io/change-cause': `cause ${revision}` },
+            ownerReferences: [{ apiVersion: 'apps/v1', kind, name, uid, controller: true }],
+          },
+          data: { spec: { template: { ...made.spec.template, ...template(`some:${revision}`), $patch: 'replace' } } },
+          revision,
+        });
+      }
+      const target = `${kind.toLowerCase()}/${name}`;
+      expect(await ok('rollout', 'history', target)).toMatch(/REVISION +CHANGE-CAUSE\n1 +cause 1\n2 +cause 2/);
+      expect(await ok('rollout', 'history', target, '--revision=1')).toContain('some:1');
+      expect(await ok('rollout', 'undo', target)).toBe(`${kind.toLowerCase()}.apps/${name} rolled back\n`);
+      const { spec: after } = await grpc.client.get(kind, name, 'default');
+      expect(after.template.spec?.containers.map(({ image }) => image)).toEqual(['some:1']);
+      expect(after.template).not.toHaveProperty('$patch');
+    },
+  );
+
   test('restart changes the template and nothing else', async () => {
     const before = await deploymentWithHistory('again');
     await ok('rollout', 'restart', 'deploy/again');

@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DaemonSet, DaemonSetStatus, Node, Pod } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
-import { controllerOf, keyOf } from '../../../shared/object.ts';
+import { keyOf } from '../../../shared/object.ts';
 import { selectorOf } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 import { Expectations } from '../expectations.ts';
 import { ControllerRevisions, revisionHash } from '../history/revisions.ts';
+import { FailedBackoff } from '../owned-pods/failed-backoff.ts';
 import { OwnedPods } from '../owned-pods/owned-pods.ts';
 import { statusPatch } from '../status-patch.ts';
-import { FailedBackoff } from './failed-backoff.ts';
 import { nodeEligibility } from './nodes.ts';
 import { type DaemonPlan, planDaemonSet } from './plan.ts';
 import { daemonPod, revisionLabel, targetNode } from './pod.ts';
@@ -31,11 +31,8 @@ export function createDaemonSetController(deps: ControllerDeps): Controller {
     const { kind, key, before, after } = change;
     if (kind === 'DaemonSet') yield key;
     else if (kind === 'Pod') yield* pods.ownersOf(change);
-    else if (kind === 'ControllerRevision') {
-      const revision = after ?? before;
-      const owner = revision && controllerOf(revision);
-      if (owner?.kind === 'DaemonSet') yield `${revision?.metadata.namespace}/${owner.name}`;
-    } else yield* affectedBy(before as Node | undefined, after as Node | undefined);
+    else if (kind === 'ControllerRevision') yield* revisions.ownersOf('DaemonSet', change);
+    else yield* affectedBy(before as Node | undefined, after as Node | undefined);
   }
 
   /** The DaemonSets for which a node has become eligible, or is no longer. */

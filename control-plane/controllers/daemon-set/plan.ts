@@ -1,5 +1,6 @@
 import type { DaemonSet, DaemonSetStatus, Node, Pod } from '../../../shared/generated/types.ts';
 import { isPodAvailable, isPodReady, isPodTerminal } from '../../../shared/pod.ts';
+import { availableInMs } from '../owned-pods/availability.ts';
 import { nodeEligibility } from './nodes.ts';
 import { revisionLabel, targetNode } from './pod.ts';
 
@@ -237,13 +238,6 @@ function isCurrent({ metadata }: Pod, { hash }: DaemonSetState): boolean {
 
 function isAvailable(pod: Pod, { daemonSet, now }: DaemonSetState): boolean {
   return !pod.metadata.deletionTimestamp && isPodAvailable(pod, daemonSet.spec.minReadySeconds ?? 0, now);
-}
-
-/** Milliseconds until a ready pod becomes available; 0 or less when it is, Infinity when it is not ready. */
-function availableInMs(pod: Pod, minReadySeconds: number, now: number): number {
-  if (!isPodReady(pod) || minReadySeconds === 0) return Number.POSITIVE_INFINITY;
-  const ready = pod.status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime;
-  return ready ? Date.parse(ready) + minReadySeconds * 1000 - now : Number.POSITIVE_INFINITY;
 }
 
 function byAge(a: Pod, b: Pod): number {

@@ -1,5 +1,6 @@
 import { isApiError } from '../../../shared/errors.ts';
 import type { ControllerRevision, LabelSelector, PodTemplateSpec } from '../../../shared/generated/types.ts';
+import type { Change } from '../../../shared/informer.ts';
 import { controllerOf, type KubeObject, keyOf } from '../../../shared/object.ts';
 import { matchesLabels, selectorOf } from '../../../shared/selector.ts';
 import type { ControllerDeps } from '../controller.ts';
@@ -51,10 +52,11 @@ export class ControllerRevisions {
     return { type: 'found', current, all: [...all.filter((one) => one !== found), current] };
   }
 
-  /** Deletes the oldest revisions beyond the history limit, except those in `live` (names). */
+  /** Deletes the oldest revisions beyond the history limit, except those in `live` (names). A negative limit keeps all. */
   async truncate(owner: Revisioned, all: readonly ControllerRevision[], live: ReadonlySet<string>): Promise<void> {
+    const { revisionHistoryLimit: limit = 10 } = owner.spec;
     const unused = all.filter(({ metadata }) => !live.has(metadata.name));
-    const surplus = unused.length - (owner.spec.revisionHistoryLimit ?? 10);
+    const surplus = limit < 0 ? 0 : unused.length - limit;
     for (const { metadata } of unused.slice(0, Math.max(0, surplus))) {
       const { name, namespace, uid } = metadata;
       await this.#deps.client
@@ -62,6 +64,14 @@ export class ControllerRevisions {
         .catch((error: unknown) => {
           if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
         });
+    }
+  }
+
+  /** The owners of a kind that the change of a revision affects. */
+  *ownersOf(kind: string, { before, after }: Change): Iterable<string> {
+    for (const revision of [before, after]) {
+      const owner = revision && controllerOf(revision);
+      if (owner?.kind === kind) yield `${revision?.metadata.namespace}/${owner.name}`;
     }
   }
 
@@ -125,7 +135,13 @@ function dataOf(template: PodTemplateSpec): RevisionData {
   return { spec: { template: { ...structuredClone(template), $patch: 'replace' } } };
 }
 
-/** The hash of a revision, which its pods carry as a label. */
+/** The template that a revision keeps. */
+export function templateOf({ data }: ControllerRevision): PodTemplateSpec {
+  const { $patch: _patch, ...template } = (data as RevisionData).spec.template as PodTemplateSpec & { $patch?: string };
+  return template;
+}
+
+/** The hash of a revision, which the pods of a DaemonSet have as a label. */
 export function revisionHash({ metadata }: ControllerRevision): string {
   return metadata.labels?.[hashLabel] ?? metadata.name;
 }

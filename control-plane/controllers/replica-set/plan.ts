@@ -1,6 +1,7 @@
 import { parseTime } from '../../../shared/clock.ts';
 import type { Pod } from '../../../shared/generated/types.ts';
-import { isPodReady, isPodRefused, isPodTerminal, podCondition } from '../../../shared/pod.ts';
+import { isPodReady, isPodRefused, isPodTerminal } from '../../../shared/pod.ts';
+import { availableInMs } from '../owned-pods/availability.ts';
 import { rankForDeletion } from '../owned-pods/deletion-order.ts';
 
 /** The next step for one owner. */
@@ -58,14 +59,6 @@ export function planReplicas(input: {
     },
     ...(soon.length > 0 ? { requeueAfterMs: Math.min(...soon) } : {}),
   };
-}
-
-/** Milliseconds until the pod has been ready for `minReadySeconds`; 0 or less when it has, Infinity when it is not ready. */
-function availableInMs(pod: Pod, minReadySeconds: number, now: number): number {
-  if (!isPodReady(pod)) return Number.POSITIVE_INFINITY;
-  if (minReadySeconds === 0) return 0;
-  const since = podCondition(pod, 'Ready')?.lastTransitionTime;
-  return since ? Date.parse(since) + minReadySeconds * 1000 - now : Number.POSITIVE_INFINITY;
 }
 
 /**

@@ -1,10 +1,10 @@
 import type { Clock } from '../../../shared/clock.ts';
 
-/** Between two replacements of failed pods on a node: doubling from first to cap (ms), as in Kubernetes. */
+/** Between two replacements of failed pods: doubling from first to cap (ms), as Kubernetes does for DaemonSets. */
 const firstMs = 1_000;
 const capMs = 15 * 60_000;
 
-/** The backoff of DaemonSets whose pods fail: per DaemonSet, template generation and node. Forgotten after two caps of quiet. */
+/** The backoff of owners whose pods fail, by a key that names the owner, its generation and the pod's place. Forgotten after two caps of quiet. */
 export class FailedBackoff {
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #entries = new Map<string, { delayMs: number; at: number }>();
