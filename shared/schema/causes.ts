@@ -13,6 +13,11 @@ export function invalid(field: string, value: unknown, detail: string): StatusCa
   return cause('FieldValueInvalid', field, `Invalid value: ${printed(value)}`, detail);
 }
 
+/** For a fault of a field as a whole: Kubernetes shows no value. */
+export function invalidWhole(field: string, detail: string): StatusCause {
+  return cause('FieldValueInvalid', field, 'Invalid value', detail);
+}
+
 export function typeInvalid(field: string, value: unknown, detail: string): StatusCause {
   return cause('FieldValueTypeInvalid', field, `Invalid value: ${printed(value)}`, detail);
 }

@@ -40,7 +40,12 @@ const tracked = async () => (await pods()).filter(({ metadata }) => metadata.fin
 const condition = async (type: string) => (await status()).conditions?.find((one) => one.type === type);
 
 /** Ends a pod, as its agent would. */
-async function end(pod: Pod | undefined, phase: 'Succeeded' | 'Failed', exitCode = 1, more: Partial<PodStatus> = {}) {
+async function end(
+  pod: Pod | undefined,
+  phase: 'Succeeded' | 'Failed' | 'Running',
+  exitCode = 1,
+  more: Partial<PodStatus> = {},
+) {
   if (!pod) throw new Error('there is no such pod');
   const finishedAt = new Date(room.clock.now()).toISOString();
   const terminated = { exitCode: phase === 'Succeeded' ? 0 : exitCode, finishedAt };
@@ -88,6 +93,17 @@ describe('a Job', () => {
     ]);
     expect(await tracked()).toEqual([]);
     expect(room.reasons('work')).toEqual(['SuccessfulCreate', 'SuccessfulCreate', 'SuccessfulCreate', 'Completed']);
+  });
+
+  it('is complete once its containers have ended, while sidecars are still being stopped', async () => {
+    const sidecar = { name: 'log', image: 'some:1', restartPolicy: 'Always' };
+    await create({ template: template({ initContainers: [sidecar] }) });
+    const running = { ready: true, restartCount: 0, image: '', imageID: '', state: { running: {} } };
+    await end((await active())[0], 'Running', 0, { initContainerStatuses: [{ name: 'log', ...running }] });
+    expect(await condition('Complete')).toMatchObject({ status: 'True' });
+    expect(await status()).toMatchObject({ succeeded: 1 });
+    await end((await pods())[0], 'Succeeded');
+    expect(await status()).toMatchObject({ succeeded: 1 });
   });
 
   it('without completions is complete once one pod has succeeded and the others have ended', async () => {

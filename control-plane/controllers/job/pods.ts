@@ -1,6 +1,6 @@
 import { parseTime } from '../../../shared/clock.ts';
 import type { Job, JobSpec, Pod } from '../../../shared/generated/types.ts';
-import { podCondition } from '../../../shared/pod.ts';
+import { isSidecar, podCondition } from '../../../shared/pod.ts';
 
 /** The finalizer that keeps a pod until the Job has counted it. */
 export const trackingFinalizer = 'batch.kubernetes.io/job-tracking';
@@ -54,12 +54,26 @@ export function jobPod({ spec }: Job, pod: Pod, deleting: (uid: string) => boole
   return { pod, uid, state, failed, tracked, ...(valid ? { index } : {}) };
 }
 
-function stateOf({ metadata, spec, status }: Pod, deleting: boolean): PodState {
+function stateOf(pod: Pod, deleting: boolean): PodState {
+  const { metadata, spec, status } = pod;
   if (status?.phase === 'Succeeded') return 'succeeded';
   if (status?.phase === 'Failed') return 'failed';
+  const ended = endBeforeSidecars(pod);
+  if (ended) return ended;
   if (metadata.deletionTimestamp === undefined) return deleting ? 'terminating' : 'active';
   // No agent reports the end of a pod without a node, or of one that is deleted by force.
   return !spec.nodeName || metadata.deletionGracePeriodSeconds === 0 ? 'failed' : 'terminating';
+}
+
+/** What a pod comes to whose containers have ended for good while its sidecars are still being stopped: its phase says so only after that. */
+function endBeforeSidecars({ spec, status }: Pod): PodState | undefined {
+  if (!spec.initContainers?.some(isSidecar)) return undefined;
+  const codes = spec.containers.map(
+    ({ name }) => status?.containerStatuses?.find((one) => one.name === name)?.state?.terminated?.exitCode,
+  );
+  if (codes.some((code) => code === undefined)) return undefined;
+  if (codes.every((code) => code === 0)) return 'succeeded';
+  return spec.restartPolicy === 'Never' ? 'failed' : undefined;
 }
 
 function completionIndex({ metadata }: Pod): number | undefined {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Job, StatusCause } from '../../generated/types.ts';
-import { duplicate, invalid, required } from '../../schema/causes.ts';
+import { duplicate, invalid, invalidWhole, required } from '../../schema/causes.ts';
 import { IndexSet } from '../rules/index-set.ts';
 
 const conditions = 'status.conditions';
@@ -96,7 +96,7 @@ function validateFinished(job: Job, old: Job, causes: StatusCause[]): void {
 }
 
 function validateConditions(job: Job, old: Job, causes: StatusCause[]): void {
-  const fail = (why: string): void => void causes.push(invalid(conditions, undefined, why));
+  const fail = (why: string): void => void causes.push(invalidWhole(conditions, why));
   const changed = (type: string): boolean => is(job, type) !== is(old, type);
   const completes = changed('Complete');
   if (is(job, 'Complete') && is(job, 'Failed') && (completes || changed('Failed'))) {
