@@ -3,6 +3,7 @@ import type { Kind } from '../../shared/generated/types.ts';
 import { certificates } from './certificates/index.ts';
 import { clusterRoleAggregation } from './cluster-role-aggregation/index.ts';
 import { type Controller, type ControllerDeps, runController } from './controller.ts';
+import { cronJob } from './cron-job/index.ts';
 import { daemonSet } from './daemon-set/index.ts';
 import type { ControllerAccount, ControllerDefinition, ControllerOptions } from './definition.ts';
 import { deployment } from './deployment/index.ts';
@@ -35,6 +36,7 @@ const definitions: readonly ControllerDefinition[] = [
   statefulSet,
   job,
   ttlAfterFinished,
+  cronJob,
   nodeLifecycle,
   garbageCollector,
   namespace,

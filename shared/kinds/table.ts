@@ -184,7 +184,6 @@ export const kindTable: readonly KindEntry[] = [
     shortNames: ['cj'],
     categories: ['all'],
     subresources: ['status'],
-    inert: 'it is stored, and makes no jobs',
   }),
   entry('PodDisruptionBudget', 'policy/v1', 'poddisruptionbudgets', 'k8s.io.api.policy.v1', {
     shortNames: ['pdb'],

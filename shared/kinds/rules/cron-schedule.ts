@@ -1,26 +1,72 @@
+import { parseGoDuration } from '../../go-duration.ts';
+
+/** When a CronJob starts Jobs: at a fixed distance, or at the minutes that match all fields. */
+export type CronSchedule = { readonly everyMs: number } | CronFields;
+
+export interface CronFields {
+  readonly minutes: ReadonlySet<number>;
+  readonly hours: ReadonlySet<number>;
+  readonly days: ReadonlySet<number>;
+  /** 1 to 12. */
+  readonly months: ReadonlySet<number>;
+  /** 0 is Sunday. */
+  readonly weekdays: ReadonlySet<number>;
+  /** Day of the month and weekday must both match, since one of them is open; otherwise one is enough. */
+  readonly bothDays: boolean;
+}
+
 /** Characters; all minutes of an hour by their numbers take 170. */
 const maxSchedule = 4_096;
 
-/**
- * The fault of a schedule in the manner of cron, in the words of the parser that Kubernetes uses (robfig/cron, standard
- * format): five fields, or a descriptor such as `@daily`. Undefined when there is none.
- */
+/** The fault of a schedule, in the words of robfig/cron; undefined when there is none. */
 export function scheduleFault(schedule: string): string | undefined {
-  if (schedule === '') return 'empty spec string';
-  if (schedule.length > maxSchedule) return `must be no more than ${maxSchedule} characters`;
-  if (schedule.startsWith('@')) return descriptorFault(schedule);
+  const parsed = parseSchedule(schedule);
+  return 'fault' in parsed ? parsed.fault : undefined;
+}
+
+/**
+ * A schedule in the form that Kubernetes' parser reads (robfig/cron, standard format): five fields, or a descriptor such as
+ * `@daily`.
+ */
+export function parseSchedule(schedule: string): CronSchedule | { readonly fault: string } {
+  if (schedule === '') return { fault: 'empty spec string' };
+  if (schedule.length > maxSchedule) return { fault: `must be no more than ${maxSchedule} characters` };
+  if (schedule.startsWith('@')) return parseDescriptor(schedule);
   const given = schedule.split(/\s+/).filter((part) => part !== '');
   if (given.length !== fields.length) {
-    return `expected exactly ${fields.length} fields, found ${given.length}: [${given.join(' ')}]`;
+    return { fault: `expected exactly ${fields.length} fields, found ${given.length}: [${given.join(' ')}]` };
   }
+  const read: FieldValues[] = [];
   for (const [index, field] of fields.entries()) {
+    const values = new Set<number>();
+    let open = false;
     for (const part of (given[index] ?? '').split(',')) {
-      const fault = part === '' ? undefined : rangeFault(part, field);
-      if (fault) return fault;
+      if (part === '') continue;
+      const range = parseRange(part, field);
+      if (typeof range === 'string') return { fault: range };
+      open ||= range.open;
+      for (let value = range.low; value <= range.high; value += range.step) values.add(value);
     }
+    read.push({ values, open });
   }
-  return undefined;
+  const [minutes = none, hours = none, days = none, months = none, weekdays = none] = read;
+  return {
+    minutes: minutes.values,
+    hours: hours.values,
+    days: days.values,
+    months: months.values,
+    weekdays: weekdays.values,
+    bothDays: days.open || weekdays.open,
+  };
 }
+
+interface FieldValues {
+  readonly values: ReadonlySet<number>;
+  /** Written as `*` or `?`. */
+  readonly open: boolean;
+}
+
+const none: FieldValues = { values: new Set(), open: false };
 
 interface Field {
   readonly min: number;
@@ -38,19 +84,31 @@ const fields: readonly Field[] = [
   { min: 1, max: 12, names: months },
   { min: 0, max: 6, names: days },
 ];
-const descriptors = ['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly'];
+const descriptors: Readonly<Record<string, string>> = {
+  '@yearly': '0 0 1 1 *',
+  '@annually': '0 0 1 1 *',
+  '@monthly': '0 0 1 * *',
+  '@weekly': '0 0 * * 0',
+  '@daily': '0 0 * * *',
+  '@midnight': '0 0 * * *',
+  '@hourly': '0 * * * *',
+};
 
-function descriptorFault(schedule: string): string | undefined {
-  if (descriptors.includes(schedule)) return undefined;
-  if (!schedule.startsWith('@every ')) return `unrecognized descriptor: ${schedule}`;
+function parseDescriptor(schedule: string): CronSchedule | { readonly fault: string } {
+  const long = Object.hasOwn(descriptors, schedule) ? descriptors[schedule] : undefined;
+  if (long) return parseSchedule(long);
+  if (!schedule.startsWith('@every ')) return { fault: `unrecognized descriptor: ${schedule}` };
   const length = schedule.slice('@every '.length);
-  return /^[-+]?(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+$/.test(length)
-    ? undefined
-    : `failed to parse duration ${schedule}: time: invalid duration ${JSON.stringify(length)}`;
+  const nanoseconds = parseGoDuration(length);
+  if (nanoseconds === undefined) {
+    return { fault: `failed to parse duration ${schedule}: time: invalid duration ${JSON.stringify(length)}` };
+  }
+  // Whole seconds, at least one.
+  return { everyMs: Math.max(1, Math.floor(nanoseconds / 1e9)) * 1000 };
 }
 
 /** `*`, `5`, `1-5`, each perhaps with `/2`. */
-function rangeFault(text: string, field: Field): string | undefined {
+function parseRange(text: string, field: Field): Range | string {
   const [range = '', stepText, ...slashes] = text.split('/');
   const [lowText = '', highText, ...hyphens] = range.split('-');
   if (hyphens.length > 0) return `too many hyphens: ${text}`;
@@ -67,7 +125,15 @@ function rangeFault(text: string, field: Field): string | undefined {
   if (low < field.min) return `beginning of range (${low}) below minimum (${field.min}): ${text}`;
   if (end > field.max) return `end of range (${end}) above maximum (${field.max}): ${text}`;
   if (low > end) return `beginning of range (${low}) beyond end of range (${end}): ${text}`;
-  return step === 0 ? `step of range should be a positive number: ${text}` : undefined;
+  if (step === 0) return `step of range should be a positive number: ${text}`;
+  return { low, high: end, step, open: any && step === 1 };
+}
+
+interface Range {
+  readonly low: number;
+  readonly high: number;
+  readonly step: number;
+  readonly open: boolean;
 }
 
 function numberOf(text: string, { names, min }: Field): number | undefined {

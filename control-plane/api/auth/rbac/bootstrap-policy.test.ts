@@ -335,6 +335,11 @@ const rights: readonly (readonly [role: string, allowed: readonly string[], refu
     ['delete apps:daemonsets d', 'update nodes n'],
   ],
   [
+    'system:controller:cronjob-controller',
+    ['watch batch:cronjobs', 'update batch:cronjobs/status c', 'create batch:jobs', 'delete batch:jobs j', ...events],
+    ['delete batch:cronjobs c', 'create pods'],
+  ],
+  [
     'system:controller:persistent-volume-binder',
     ['patch persistentvolumes v', 'patch persistentvolumes/status v', 'patch persistentvolumeclaims c', ...events],
     ['delete persistentvolumes v', 'delete persistentvolumeclaims c', 'update storage.k8s.io:storageclasses s'],
