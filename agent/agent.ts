@@ -5,6 +5,7 @@ import type { Log } from '../shared/log.ts';
 import { parseIpv4 } from '../shared/net/ipv4.ts';
 import { type Random, uuid } from '../shared/random.ts';
 import type { SessionTransport } from '../shared/session.ts';
+import { localVolumesAnnotation } from '../shared/storage/local.ts';
 import { nodeView } from './admission/node-view.ts';
 import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoint/checkpoint.ts';
 import { type Dns, podDns } from './dns/pod-dns.ts';
@@ -30,7 +31,9 @@ import { Streams } from './streams/streams.ts';
 import { runTicker } from './ticker.ts';
 import { UsageMeter } from './usage/meter.ts';
 import type { MachineUsage } from './usage/report.ts';
+import { hollowLocalVolumes, type LocalVolumes } from './volumes/local-volumes.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
+import { VolumeDeletions } from './volumes/volume-deletions.ts';
 
 export interface AgentDeps {
   readonly transport: SessionTransport;
@@ -38,6 +41,8 @@ export interface AgentDeps {
   /** Absent: hollow pods, whose addresses are not routed. */
   readonly network?: NodeNetworkDeps['network'];
   readonly volumes: PodVolumes;
+  /** Absent: hollow pods, whose claims have no files. */
+  readonly localVolumes?: LocalVolumes;
   /** Absent: hollow pods, which read no tokens. */
   readonly tokens?: TokenSource;
   readonly checkpoint: CheckpointStorage;
@@ -84,6 +89,7 @@ export function createAgent(deps: AgentDeps): Agent {
   const { clock, random, log, runtime, node } = deps;
   const address = parseIpv4(node.address);
   if (!address) throw new Error(`${JSON.stringify(node.address)} is not an IPv4 address of a node`);
+  const localVolumes = deps.localVolumes ?? hollowLocalVolumes;
   const checkpoint = new Checkpoint({ storage: deps.checkpoint, clock, log });
   const volatile = new Checkpoint({ storage: deps.volatile ?? memoryCheckpoint(), clock, log });
   const nodeStatus = new NodeStatusReporter({
@@ -136,6 +142,15 @@ export function createAgent(deps: AgentDeps): Agent {
     listed: (uids) => network.setPods(uids),
   });
 
+  const deletions = new VolumeDeletions({
+    assigned,
+    volumes: localVolumes,
+    clock,
+    random,
+    log,
+    inUse: (claim) => pods.usesClaim(claim),
+    ready: () => session.notify(),
+  });
   const evictor = new StorageEvictor({
     runtime,
     volumes: deps.volumes,
@@ -181,7 +196,7 @@ export function createAgent(deps: AgentDeps): Agent {
       node: () => {
         const status = nodeStatus.register();
         nodeEvents.note(status);
-        return nodeObject(node, status);
+        return nodeObject(node, status, { [localVolumesAnnotation]: localVolumes.root });
       },
       registered: (message) => network.registered(parseNetworkSettings(message, address)),
       assignments: (message) => assigned.apply(message),
@@ -195,10 +210,12 @@ export function createAgent(deps: AgentDeps): Agent {
         return status;
       },
       takeUsage: () => meter.take(),
+      takeVolumeDeletion: () => deletions.take(),
       leaseExpired: () => pods.leaseExpired(),
       connected: (connected) => {
         if (connected) {
           meter.resend();
+          deletions.resend();
           nodeStatus.registered();
         }
       },
@@ -226,6 +243,7 @@ export function createAgent(deps: AgentDeps): Agent {
         networking,
         following,
         evictor.run(signal),
+        deletions.run(signal),
         session.run(signal),
         runTicker(clock, tick, signal),
       ]);

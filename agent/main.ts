@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { systemClock } from '../shared/clock.ts';
 import { createLog, type Log } from '../shared/log.ts';
 import { systemRandom } from '../shared/random.ts';
@@ -17,6 +17,7 @@ import { systemDialers } from './probes/system-dialers.ts';
 import { runtimes } from './runtime/runtimes.ts';
 import { ControlPlaneClient } from './session/control-plane-client.ts';
 import { machineUsage } from './usage/machine.ts';
+import { localVolumes } from './volumes/local-volumes.ts';
 
 const base = { clock: systemClock, random: systemRandom };
 
@@ -73,7 +74,7 @@ async function localDeps(
   options: AgentOptions,
   hostDns: () => Dns,
   log: Log,
-): Promise<Pick<AgentDeps, 'runtime' | 'volumes' | 'network' | 'volatile'>> {
+): Promise<Pick<AgentDeps, 'runtime' | 'volumes' | 'network' | 'volatile' | 'localVolumes'>> {
   const { hollow, load } = runtimes[options.runtime];
   if (hollow) {
     const [{ createRuntime }, { hollowVolumes }] = await Promise.all([load(), import('./volumes/hollow-volumes.ts')]);
@@ -86,12 +87,21 @@ async function localDeps(
     import('./volumes/mounter.ts'),
   ]);
   const { dataDir } = options;
+  const localRoot = resolve(dataDir, 'local-volumes');
   const network = new RoutedNetwork({ log });
   const runtime = await createRuntime({ ...base, network }, options);
   const volumes = fileVolumes({
     dir: join(dataDir, 'pods'),
     mounter: systemMounter,
+    localRoot,
     dnsOf: (pod) => podDns(pod, hostDns(), undefined),
   });
-  return { runtime, volumes, network, volatile: await memoryFiles(join(dataDir, 'volatile'), systemMounter, log) };
+  const directories = localVolumes(localRoot, systemMounter);
+  return {
+    runtime,
+    volumes,
+    localVolumes: directories,
+    network,
+    volatile: await memoryFiles(join(dataDir, 'volatile'), systemMounter, log),
+  };
 }

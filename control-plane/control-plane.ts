@@ -128,6 +128,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   });
   const rbac = new RbacIndex();
   const authorizer = createAuthorizer({
+    volumes: { get: (key) => informers.of('PersistentVolume').get(key) },
     rbac,
     pods: {
       get: (key) => informers.of('Pod').get(key),

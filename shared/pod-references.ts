@@ -1,14 +1,21 @@
-import type { Container, Pod, VolumeSource } from './generated/types.ts';
+import type { Container, Pod, Volume } from './generated/types.ts';
 
-/** The ConfigMaps and Secrets of its own namespace that a pod names: what its node must be given to run it. */
+/** The ConfigMaps, Secrets and claims of its own namespace that a pod names: what its node must be given to run it. */
 export interface PodReferences {
   readonly configMaps: ReadonlySet<string>;
   readonly secrets: ReadonlySet<string>;
+  readonly claims: ReadonlySet<string>;
+}
+
+/** The claim that a volume of the pod stands for; undefined: none. The claim of a generic ephemeral volume has the pod's name in its own. */
+export function claimOfVolume({ metadata }: Pod, volume: Volume): string | undefined {
+  return volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral ? `${metadata.name}-${volume.name}` : undefined);
 }
 
 export function podReferences(pod: Pod): PodReferences {
   const configMaps = new Set<string>();
   const secrets = new Set<string>();
+  const claims = new Set<string>();
   const configMap = (name?: string): void => void (name && configMaps.add(name));
   const secret = (name?: string): void => void (name && secrets.add(name));
 
@@ -22,7 +29,9 @@ export function podReferences(pod: Pod): PodReferences {
       secret(source.secretRef?.name);
     }
   };
-  const visitVolume = (volume: VolumeSource): void => {
+  const visitVolume = (volume: Volume): void => {
+    const claim = claimOfVolume(pod, volume);
+    if (claim) claims.add(claim);
     configMap(volume.configMap?.name);
     secret(volume.secret?.secretName);
     secret(volume.csi?.nodePublishSecretRef?.name);
@@ -38,5 +47,5 @@ export function podReferences(pod: Pod): PodReferences {
   for (const container of spec?.containers ?? []) visitContainer(container);
   for (const container of spec?.ephemeralContainers ?? []) visitContainer(container);
   for (const volume of spec?.volumes ?? []) visitVolume(volume);
-  return { configMaps, secrets };
+  return { configMaps, secrets, claims };
 }

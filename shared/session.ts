@@ -2,14 +2,16 @@
  * The messages of a node's session: `proto/coracle/session.proto` with the JSON parsed. `shared/rpc/session-messages.ts` converts
  * them from and to the wire; simulations pass these objects as they are.
  */
-import type { Event, Node, NodeStatus, PodStatus, Taint } from './generated/types.ts';
+import type { Event, Node, NodeSelector, NodeStatus, PodStatus, Taint } from './generated/types.ts';
 
 export type FromNode =
   | { type: 'register'; nodeName: string; node: Node; instance: string }
   | { type: 'podStatus'; sequence: number; updates: PodStatusUpdate[] }
   | { type: 'nodeStatus'; status: NodeStatus }
   | { type: 'event'; event: Event }
-  | { type: 'metrics'; report: UsageReport };
+  | { type: 'metrics'; report: UsageReport }
+  /** The data of a DeletedVolume is gone. */
+  | { type: 'volumeDeleted'; name: string; uid: string };
 
 /** What a node and its pods use. `windowMs`: the time before the report that the CPU usage is measured over. */
 export interface UsageReport {
@@ -86,7 +88,7 @@ export type StreamRequest =
 
 /** An object that the control plane assigns to a node, or takes away. */
 export interface Assignment {
-  /** A kind of the API, or one made for nodes: OwnNode, Peer, ApiServer. An agent ignores kinds that it does not know. */
+  /** A kind of the API, or one made for nodes: OwnNode, Peer, ApiServer, DeletedVolume. An agent ignores kinds that it does not know. */
   kind: string;
   /** Empty for what has none. */
   namespace: string;
@@ -109,6 +111,46 @@ export interface OwnNode {
   readonly taints: readonly Taint[];
   /** Quantities. */
   readonly allocatable: Readonly<Record<string, string>>;
+}
+
+/** A PersistentVolumeClaim as the node of its pods reads it. `ownerUid`: the pod that it was made for; empty: none. */
+export interface NodeClaim {
+  readonly uid: string;
+  readonly phase: string;
+  /** Empty while it has none. */
+  readonly volumeName: string;
+  readonly ownerUid: string;
+}
+
+/** A PersistentVolume as the node of its pods reads it. */
+export interface NodeVolume {
+  readonly uid: string;
+  /** The claim that it is bound to; empty: none. */
+  readonly claimUid: string;
+  readonly accessModes: readonly string[];
+  /** Filesystem or Block. */
+  readonly volumeMode: string;
+  readonly mountOptions: readonly string[];
+  readonly deleting: boolean;
+  /** The nodes that reach it; absent: all. */
+  readonly affinity?: NodeSelector;
+  readonly source: NodeVolumeSource;
+}
+
+export type NodeVolumeSource =
+  | { readonly type: 'local'; readonly path: string }
+  /** `check`: the type of a hostPath volume. */
+  | { readonly type: 'hostPath'; readonly path: string; readonly check: string }
+  | { readonly type: 'nfs'; readonly server: string; readonly path: string; readonly readOnly: boolean }
+  /** `name`: the field of its spec. */
+  | { readonly type: 'unsupported'; readonly name: string };
+
+/** A local volume of the node whose data is to be deleted. */
+export interface DeletedVolume {
+  readonly uid: string;
+  readonly path: string;
+  /** The key of the claim that it was bound to; empty: none. */
+  readonly claim: string;
 }
 
 /** Another node: where its pods' addresses are to be routed. */

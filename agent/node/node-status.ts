@@ -42,7 +42,11 @@ export interface Pressure {
 const maxImages = 50;
 
 /** The Node object that the agent registers. */
-export function nodeObject(identity: NodeIdentity, status: NodeStatus): Node {
+export function nodeObject(
+  identity: NodeIdentity,
+  status: NodeStatus,
+  annotations: Readonly<Record<string, string>>,
+): Node {
   const { name, labels, taints } = identity;
   const arch = status.nodeInfo?.architecture ?? '';
   return {
@@ -61,6 +65,7 @@ export function nodeObject(identity: NodeIdentity, status: NodeStatus): Node {
         'beta.kubernetes.io/arch': arch,
         ...labels,
       },
+      annotations: { ...annotations },
     },
     spec: taints.length > 0 ? { taints: [...taints] } : {},
     status,

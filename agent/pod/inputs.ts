@@ -1,10 +1,13 @@
 import type { ConfigMap, Pod, Secret, ServiceAccountTokenProjection } from '../../shared/generated/types.ts';
 import { intValue, milliValue } from '../../shared/quantity.ts';
+import type { NodeClaim, NodeVolume } from '../../shared/session.ts';
 
 /** The objects that pods read; undefined when they are not assigned to the node. */
 export interface PodInputs {
   configMap(namespace: string, name: string): ConfigMap | undefined;
   secret(namespace: string, name: string): Secret | undefined;
+  /** Absent: the node has no claims. */
+  readonly claims?: ClaimInputs;
   /**
    * A token of the pod's service account; undefined: its file is left out. Throws TokenError when there is none now. Absent: pods have no
    * tokens.
@@ -12,6 +15,16 @@ export interface PodInputs {
   token?(projection: ServiceAccountTokenProjection): string | undefined;
   /** For a pod that has run before: the inputs of a volume without content while there is no token. Absent: it waits for the token. */
   readonly withoutTokens?: PodInputs;
+}
+
+/** The claims of pods and their volumes; undefined when they are not assigned to the node. */
+export interface ClaimInputs {
+  claim(namespace: string, name: string): NodeClaim | undefined;
+  volume(name: string): NodeVolume | undefined;
+  /** The labels of the node; undefined while they are not known. */
+  nodeLabels(): Readonly<Record<string, string>> | undefined;
+  /** Takes the claim for the pod alone; false when another pod uses it. */
+  takeAlone(pod: Pod, claim: string): boolean;
 }
 
 /** What pods can read of the node by the downward API. */
@@ -38,6 +51,9 @@ export class ConfigError extends Error {
     this.name = 'ConfigError';
   }
 }
+
+/** A claim has no volume that can be mounted. */
+export class ClaimError extends ConfigError {}
 
 /** There is no token now. */
 export class TokenError extends ConfigError {}

@@ -69,6 +69,9 @@ export interface PodManagerDeps {
 /** After a start: how long the agent waits for the control plane before it starts pods from its checkpoint, milliseconds. */
 const sourcesTimeoutMs = 10_000;
 
+/** What is assigned to pods, and what they read. */
+const inputKinds = ['Pod', 'ConfigMap', 'Secret', 'PersistentVolumeClaim', 'PersistentVolume'] as const;
+
 /**
  * Brings the node's pods to what is assigned: workers for those that are, removal of those that are not. Composes the parts, and
  * decides by one state (`sync-state.ts`) when pods may be started and removed.
@@ -103,6 +106,12 @@ export class PodManager {
       inputs: {
         configMap: (namespace, name) => assigned.of('ConfigMap').get(`${namespace}/${name}`),
         secret: (namespace, name) => assigned.of('Secret').get(`${namespace}/${name}`),
+        claims: {
+          claim: (namespace, name) => assigned.of('PersistentVolumeClaim').get(`${namespace}/${name}`),
+          volume: (name) => assigned.of('PersistentVolume').get(name),
+          nodeLabels: () => deps.nodeView()?.labels,
+          takeAlone: (pod, claim) => this.#workers.claims.takeAlone(pod, claim),
+        },
       },
       confiners: { security: () => features()?.security, seccompProfile: deps.seccompProfile },
       unsupported: (pod) => {
@@ -132,7 +141,7 @@ export class PodManager {
       down: () => this.#apply('engineDown'),
     });
     this.lister = new PodLister(this.#workers.all);
-    assigned.subscribe(['Pod', 'ConfigMap', 'Secret'], (changes) => this.#assign(changes));
+    assigned.subscribe(inputKinds, (changes) => this.#assign(changes));
   }
 
   get engineUp(): boolean {
@@ -177,6 +186,11 @@ export class PodManager {
     this.#apply('leaseExpired');
   }
 
+  /** Whether a pod of the node uses the claim, or what may be left of pods that are not known. */
+  usesClaim(claim: string): boolean {
+    return !this.clean || this.#workers.claims.isUsed(claim);
+  }
+
   evict(uid: string, message: string): void {
     this.#workers.all.get(uid)?.evict(message);
   }
@@ -200,11 +214,24 @@ export class PodManager {
     this.#workers.wakeAll();
   }
 
-  #assign(changes: AssignedChanges<'Pod' | 'ConfigMap' | 'Secret'>): void {
+  #assign(changes: AssignedChanges<(typeof inputKinds)[number]>): void {
     if (changes.complete) this.#apply('assigned');
     if (!isListed(this.#state)) return;
     this.#reconcile(changes.of('Pod'), changes.complete);
-    this.#workers.inputsChanged(changes.of('ConfigMap'), changes.of('Secret'));
+    this.#workers.inputsChanged({
+      configMaps: changes.of('ConfigMap'),
+      secrets: changes.of('Secret'),
+      claims: this.#changedClaims(changes.of('PersistentVolumeClaim'), changes.of('PersistentVolume')),
+    });
+  }
+
+  /** The claims that have changed, or whose volumes have. */
+  #changedClaims(claims: ReadonlySet<string>, volumes: ReadonlySet<string>): ReadonlySet<string> {
+    if (volumes.size === 0) return claims;
+    const bound = [...this.#deps.assigned.of('PersistentVolumeClaim')].filter(([, claim]) =>
+      volumes.has(claim.volumeName),
+    );
+    return new Set([...claims, ...bound.map(([key]) => key)]);
   }
 
   async #takeList(pods: RuntimePods, versions: ReadonlyMap<string, number>): Promise<void> {

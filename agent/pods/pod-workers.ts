@@ -2,7 +2,7 @@ import type { Pod } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
 import { keyOf } from '../../shared/object.ts';
 import { isPodTerminal } from '../../shared/pod.ts';
-import { podReferences } from '../../shared/pod-references.ts';
+import { type PodReferences, podReferences } from '../../shared/pod-references.ts';
 import type { PodStatusUpdate } from '../../shared/session.ts';
 import { Admissions } from '../admission/admissions.ts';
 import type { NodeView } from '../admission/admit.ts';
@@ -13,6 +13,7 @@ import type { RuntimeEvent } from '../runtime/runtime.ts';
 import type { OrphanedPods } from './orphaned-pods.ts';
 import type { RuntimePods } from './pleg.ts';
 import type { PodCheckpoints } from './pod-checkpoints.ts';
+import { UsedClaims } from './used-claims.ts';
 
 export interface PodWorkersDeps extends Omit<WorkerDeps, 'mayStart' | 'remember' | 'gone'> {
   readonly checkpoints: PodCheckpoints;
@@ -38,6 +39,7 @@ export class PodWorkers {
   readonly #unassigned = new Set<string>();
   readonly #admissions: Admissions;
   readonly #workerDeps: WorkerDeps;
+  readonly claims = new UsedClaims(this.#workers);
 
   constructor(deps: PodWorkersDeps) {
     this.#deps = deps;
@@ -101,15 +103,16 @@ export class PodWorkers {
     this.#adopt(this.#assignedByUid());
   }
 
-  /** Wakes the pods that read one of these ConfigMaps or Secrets. */
-  inputsChanged(configMaps: ReadonlySet<string>, secrets: ReadonlySet<string>): void {
-    if (configMaps.size === 0 && secrets.size === 0) return;
+  /** Wakes the pods that read one of these objects. */
+  inputsChanged({ configMaps, secrets, claims }: PodReferences): void {
+    if (configMaps.size + secrets.size + claims.size === 0) return;
     for (const worker of this.#workers.values()) {
       const namespace = worker.pod.metadata.namespace ?? '';
       const references = podReferences(worker.pod);
       const reads =
         [...references.configMaps].some((name) => configMaps.has(`${namespace}/${name}`)) ||
-        [...references.secrets].some((name) => secrets.has(`${namespace}/${name}`));
+        [...references.secrets].some((name) => secrets.has(`${namespace}/${name}`)) ||
+        [...references.claims].some((name) => claims.has(`${namespace}/${name}`));
       if (reads) worker.inputsChanged();
     }
   }

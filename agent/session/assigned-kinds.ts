@@ -2,6 +2,7 @@ import { ApiError } from '../../shared/errors.ts';
 import type { ConfigMap, Pod, Secret } from '../../shared/generated/types.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { parseOwnNode } from '../../shared/own-node.ts';
+import { parseDeletedVolume, parseNodeClaim, parseNodeVolume } from '../../shared/storage/node-volumes.ts';
 import { parseApiServer } from '../network/api-service.ts';
 import { parsePeer } from '../node/peers.ts';
 import type { Assigned, AssignedKind, AssignedTable } from './assigned.ts';
@@ -16,6 +17,9 @@ export const assignedKinds = {
   ApiServer: { parse: parseApiServer },
   ConfigMap: { ...objects<ConfigMap>('ConfigMap'), checkpoint: 'configmaps' },
   Secret: { ...objects<Secret>('Secret'), checkpoint: 'secrets' },
+  PersistentVolume: { parse: parseNodeVolume, checkpoint: 'volumes' },
+  PersistentVolumeClaim: { parse: parseNodeClaim, checkpoint: 'claims' },
+  DeletedVolume: { parse: parseDeletedVolume },
   Pod: objects<Pod>('Pod'),
 } as const satisfies AssignedTable;
 

@@ -45,6 +45,8 @@ export interface SessionHandlers {
   takeNodeStatus(): NodeStatus | undefined;
   /** What the node uses, if it was measured since the last call. */
   takeUsage(): UsageReport | undefined;
+  /** The next volume whose data is gone. */
+  takeVolumeDeletion(): { readonly name: string; readonly uid: string } | undefined;
   /** A session has begun (the node is registered) or ended. */
   connected(connected: boolean): void;
   /** Called before a registration: the node's lease may have expired, and its pods may have been replaced. */
@@ -108,7 +110,7 @@ export class AgentSession {
     this.#wakeup.wake();
   }
 
-  /** There may be an event, a node status or a usage report to send. */
+  /** There may be an event, a deletion, a node status or a usage report to send. */
   notify(): void {
     this.#wakeup.wake();
   }
@@ -265,6 +267,8 @@ export class AgentSession {
       if (batch) return { type: 'podStatus', ...batch };
       state.statusDue = false;
     }
+    const deleted = this.#deps.handlers.takeVolumeDeletion();
+    if (deleted) return { type: 'volumeDeleted', ...deleted };
     const event = this.#deps.handlers.takeEvent();
     return event && { type: 'event', event };
   }

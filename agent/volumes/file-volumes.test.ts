@@ -43,6 +43,7 @@ function openVolumes(): PodVolumes {
   return fileVolumes({
     dir: join(dir, 'pods'),
     mounter,
+    localRoot: join(dir, 'local-volumes'),
     dnsOf: () => ({ servers: ['192.0.2.53'], searches: ['example.org'], options: [] }),
   });
 }

@@ -18,6 +18,8 @@ export interface FileVolumesDeps {
   /** The directory of all pods' files; the engine sees it under the same path. */
   readonly dir: string;
   readonly mounter: Mounter;
+  /** The directory of the node's local volumes; the engine sees it under the same path. */
+  readonly localRoot: string;
   dnsOf(pod: Pod): Dns;
 }
 
@@ -25,7 +27,7 @@ export interface FileVolumesDeps {
  * The files of pods under `dir/UID`: `volumes/NAME`, `sub-paths/CONTAINER/N`, `containers/NAME/ATTEMPT` (termination messages), `hosts`
  * and `resolv.conf`. Each volume in memory, such as secrets and tokens, is a mount.
  */
-export function fileVolumes({ dir: root, mounter, dnsOf }: FileVolumesDeps): PodVolumes {
+export function fileVolumes({ dir: root, mounter, localRoot, dnsOf }: FileVolumesDeps): PodVolumes {
   const podDir = (uid: string): string => join(root, pathPart(uid));
   const locks = new KeyedMutex();
   const setUp = (dir: string, environment: PodEnvironment, step: 'prepare' | 'refresh'): Promise<VolumeFailure[]> =>
@@ -33,7 +35,10 @@ export function fileVolumes({ dir: root, mounter, dnsOf }: FileVolumesDeps): Pod
       environment,
       async (volume, from) => {
         const found = sourceOf(volume);
-        await found.kind[step]?.(found.source, { ...from, path: volumePath(dir, volume.name, found), mounter });
+        const named = { ...from, name: volume.name };
+        if (step === 'prepare') found.kind.check?.(found.source, named);
+        const path = volumePath(dir, found, named);
+        await found.kind[step]?.(found.source, { ...named, path, mounter, localRoot });
       },
       async (volume) => {
         const path = join(dir, 'volumes', pathPart(volume.name));

@@ -7,6 +7,8 @@ export interface Mounter {
   tmpfs(path: string, options: { sizeBytes?: number; mode: string; group?: number | undefined }): Promise<void>;
   /** Bind-mounts an open file or directory (O_PATH is enough) at `target`, which exists, without a path lookup of the source. */
   bind(opened: { readonly fd: number }, target: string): Promise<void>;
+  /** A directory of an NFS server, `SERVER:PATH`, at an existing directory. `options`: of mount(8). */
+  nfs(source: string, target: string, options: readonly string[]): Promise<void>;
   unmount(path: string): Promise<void>;
   /** The mount points at and below a directory, the deepest first. */
   below(path: string): Promise<string[]>;
@@ -24,6 +26,8 @@ export const systemMounter: Mounter = {
   },
   // Without the option, mount(8) would resolve the descriptor to its path and look that up again.
   bind: ({ fd }, target) => run('mount', ['--bind', '--no-canonicalize', '/proc/self/fd/3', target], fd),
+  nfs: (source, target, options) =>
+    run('mount', ['-t', 'nfs', ...(options.length > 0 ? ['-o', options.join(',')] : []), source, target]),
   unmount: (path) => run('umount', ['-l', path]),
   async below(path) {
     const points: string[] = [];

@@ -251,16 +251,13 @@ describe('the files of a pod', () => {
 
   it('are refused by name where the agent has no such volume', async () => {
     const volumes = [
-      { name: 'claim', persistentVolumeClaim: { claimName: 'x' } },
+      { name: 'claim', flocker: { datasetName: 'x' } },
       { name: 'huge', emptyDir: { medium: 'HugePages' as const } },
       { name: 'data', emptyDir: { medium: '' as const } },
     ];
     const failures = await scene.volumes.prepare(makePod('web', { volumes }), inputs, podFacts);
     expect(failures.map(({ message, mounted }) => [message, mounted])).toEqual([
-      [
-        'MountVolume.SetUp failed for volume "claim" : this kind of volume is not supported: persistentVolumeClaim',
-        false,
-      ],
+      ['MountVolume.SetUp failed for volume "claim" : this kind of volume is not supported: flocker', false],
       ['MountVolume.SetUp failed for volume "huge" : emptyDir: the medium HugePages is not supported', false],
     ]);
     expect(await readdir(join(scene.dir, 'pods', 'uid-web', 'volumes'))).toEqual(['data']);

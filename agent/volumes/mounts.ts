@@ -8,6 +8,7 @@ import type { Mount } from '../runtime/runtime.ts';
 import { ifMissing } from './missing.ts';
 import type { Mounter } from './mounter.ts';
 import { pathPart } from './path-part.ts';
+import type { NamedVolume } from './source.ts';
 import { type FoundSource, sourceOf } from './sources.ts';
 import { bindSubPath, checkSubPath } from './sub-path.ts';
 
@@ -32,7 +33,7 @@ export async function volumeMounts(
     const volume = pod.spec.volumes?.find(({ name }) => name === mount.name);
     if (!volume) throw new ConfigError(`volume "${mount.name}" not found`);
     const found = sourceOf(volume);
-    const path = volumePath(dir, volume.name, found);
+    const path = volumePath(dir, found, { ...environment, name: volume.name });
     const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, variables, expansion) : mount.subPath;
     if (!subPath) {
       mounts.push(mountOf(mount, found, path));
@@ -46,11 +47,11 @@ export async function volumeMounts(
 }
 
 /** Where a volume lies on the node. `dir`: the pod's directory. Throws ConfigError. */
-export function volumePath(dir: string, name: string, { kind, source }: FoundSource): string {
-  return kind.location?.(source) ?? join(dir, 'volumes', pathPart(name));
+export function volumePath(dir: string, { kind, source }: FoundSource, volume: NamedVolume): string {
+  return kind.location?.(source, volume) ?? join(dir, 'volumes', pathPart(volume.name));
 }
 
-function mountOf(mount: VolumeMount, { kind }: FoundSource, source: string): Mount {
+function mountOf(mount: VolumeMount, { kind, source: from }: FoundSource, source: string): Mount {
   if (mount.recursiveReadOnly === 'Enabled') {
     const what = `volume ${JSON.stringify(mount.name)} requested recursive read-only mode`;
     throw new ConfigError(`${what}, but it is not supported by the runtime`);
@@ -59,7 +60,8 @@ function mountOf(mount: VolumeMount, { kind }: FoundSource, source: string): Mou
   return {
     source,
     target: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
-    readOnly: mount.readOnly === true || kind.readOnly === true,
+    readOnly:
+      mount.readOnly === true || (typeof kind.readOnly === 'function' ? kind.readOnly(from) : kind.readOnly === true),
     ...(propagation ? { propagation } : {}),
   };
 }

@@ -1,6 +1,6 @@
 import { messageOf } from '../../shared/errors.ts';
 import type { Container, Pod, Volume } from '../../shared/generated/types.ts';
-import { type PodEnvironment, type PodFacts, type PodInputs, TokenError } from '../pod/inputs.ts';
+import { ClaimError, type PodEnvironment, type PodFacts, type PodInputs, TokenError } from '../pod/inputs.ts';
 import type { Mount } from '../runtime/runtime.ts';
 
 /** A volume that could not be prepared or refreshed. */
@@ -43,11 +43,18 @@ export async function setUpEach(
       } catch (error) {
         const mounted = await isPrepared(volume);
         if (error instanceof TokenError && inputs.withoutTokens && !mounted) return attempt(inputs.withoutTokens);
-        const message = `MountVolume.SetUp failed for volume "${volume.name}" : ${messageOf(error)}`;
+        const message = failureMessage(volume.name, error);
         failures.push({ message, mounted });
       }
     };
     await attempt(environment.inputs);
   }
   return failures;
+}
+
+/** In the kubelet's words. */
+function failureMessage(name: string, error: unknown): string {
+  if (!(error instanceof ClaimError)) return `MountVolume.SetUp failed for volume "${name}" : ${messageOf(error)}`;
+  const failed = `Unable to attach or mount volumes: unmounted volumes=[${name}], unattached volumes=[]`;
+  return `${failed}, failed to process volumes=[${name}]: ${error.message}`;
 }

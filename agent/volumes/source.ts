@@ -3,11 +3,19 @@ import type { PodEnvironment } from '../pod/inputs.ts';
 import type { Mounter } from './mounter.ts';
 import type { Payload } from './payload.ts';
 
+/** A volume of a pod by its name. */
+export interface NamedVolume extends PodEnvironment {
+  /** In the pod's spec. */
+  readonly name: string;
+}
+
 /** One volume of a pod on this node. */
-export interface VolumeContext extends PodEnvironment {
+export interface VolumeContext extends NamedVolume {
   /** The volume's directory on the node. */
   readonly path: string;
   readonly mounter: Mounter;
+  /** The directory of the node's local volumes. */
+  readonly localRoot: string;
 }
 
 /** How a volume counts as `ephemeral-storage` of its pod. */
@@ -23,6 +31,8 @@ export interface EphemeralStorage {
  * is unmounted and the directory removed, which needs no spec and so works for orphaned pods.
  */
 export interface VolumeSource<S> {
+  /** What must hold before the volume is made; hollow nodes check only this and the content. Absent: nothing. Throws ConfigError. */
+  check?(source: S, volume: NamedVolume): void;
   /** Makes the volume. Idempotent: runs again after a failure and after a restart of the agent. Throws ConfigError. */
   prepare(source: S, volume: VolumeContext): Promise<void>;
   /** Updates the content to the pod's inputs. Absent: it does not depend on them. Throws ConfigError. */
@@ -33,10 +43,10 @@ export interface VolumeSource<S> {
   content?(source: S, environment: PodEnvironment): Payload;
   /** The service account tokens among them. */
   tokens?(source: S): ServiceAccountTokenProjection[];
-  /** Where it lies on the node. Absent: in the pod's directory. */
-  location?(source: S): string;
+  /** Where it lies on the node. Absent or undefined: in the pod's directory. Throws ConfigError. */
+  location?(source: S, volume: NamedVolume): string | undefined;
   /** Containers cannot write to it, whatever their mounts say. */
-  readonly readOnly?: true;
+  readonly readOnly?: true | ((source: S) => boolean);
   /** The path below the volume that a `subPath` stands for. Absent: itself. */
   resolveSubPath?(path: string, subPath: string): Promise<string>;
   /** Absent: it does not count. */

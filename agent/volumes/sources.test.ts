@@ -225,7 +225,15 @@ it('secrets and projected volumes belong into memory, ConfigMaps and fields do n
       const volume: Volume = { name: 'it', ...source };
       const { kind, source: given } = sourceOf(volume);
       const inputs = podInputs(configMap('settings', {}), secret('keys', {}));
-      await kind.prepare(given, { pod: makePod('web'), inputs, facts: podFacts, path: join(path, 'it'), mounter });
+      await kind.prepare(given, {
+        pod: makePod('web'),
+        inputs,
+        facts: podFacts,
+        path: join(path, 'it'),
+        mounter,
+        name: 'it',
+        localRoot: '/none',
+      });
       await rm(join(path, 'it'), { recursive: true });
       return mounted.length > 0;
     };
@@ -241,6 +249,6 @@ it('secrets and projected volumes belong into memory, ConfigMaps and fields do n
 });
 
 it('a source that the agent does not have is named', () => {
-  expect(() => sourceOf({ name: 'it', persistentVolumeClaim: { claimName: 'x' } })).toThrow('persistentVolumeClaim');
+  expect(() => sourceOf({ name: 'it', flocker: { datasetName: 'x' } })).toThrow('flocker');
   expect(() => sourceOf({ name: 'it' })).toThrow('not supported: none');
 });

@@ -5,18 +5,33 @@ import type { EphemeralStorage, VolumeSource } from './source.ts';
 import { configMap } from './sources/config-map.ts';
 import { downwardAPI } from './sources/downward-api.ts';
 import { emptyDir } from './sources/empty-dir.ts';
+import { ephemeral } from './sources/ephemeral.ts';
 import { hostPath } from './sources/host-path.ts';
+import { nfs } from './sources/nfs.ts';
+import { persistentVolumeClaim } from './sources/persistent-volume-claim.ts';
 import { projected } from './sources/projected.ts';
 import { secret } from './sources/secret.ts';
 
-type SourceName = 'configMap' | 'downwardAPI' | 'emptyDir' | 'hostPath' | 'projected' | 'secret';
+type SourceName =
+  | 'configMap'
+  | 'downwardAPI'
+  | 'emptyDir'
+  | 'ephemeral'
+  | 'hostPath'
+  | 'nfs'
+  | 'persistentVolumeClaim'
+  | 'projected'
+  | 'secret';
 
 /** The supported sources. */
 const volumeSources: { readonly [N in SourceName]: VolumeSource<NonNullable<Volume[N]>> } = {
   configMap,
   downwardAPI,
   emptyDir,
+  ephemeral,
   hostPath,
+  nfs,
+  persistentVolumeClaim,
   projected,
   secret,
 };

@@ -72,8 +72,11 @@ function createNode(client: Client, { metadata, spec }: Node): Promise<Node> {
 
 /** Fields that are left out stay. */
 function updateNode(client: Client, { metadata, spec }: Node): Promise<Node> {
-  const { name, uid, labels, ownerReferences, finalizers } = metadata;
+  const { name, uid, labels, annotations, ownerReferences, finalizers } = metadata;
   const { taints: _atCreation, ...settings } = spec ?? {};
-  const body = { metadata: { ...(uid ? { uid } : {}), labels, ownerReferences, finalizers }, spec: settings };
+  const body = {
+    metadata: { ...(uid ? { uid } : {}), labels, annotations, ownerReferences, finalizers },
+    spec: settings,
+  };
   return client.patch('Node', name, { type: 'merge', body });
 }

@@ -17,6 +17,7 @@ import { writeNodeStatus } from './reports/node-status.ts';
 import type { NodeUsage } from './reports/node-usage.ts';
 import { writePodStatus } from './reports/pod-status.ts';
 import { checkedUsage } from './reports/usage-check.ts';
+import { releaseVolume } from './reports/volume-deletion.ts';
 
 /** The most statuses of one report that are written at the same time. */
 const parallelWrites = 16;
@@ -151,6 +152,10 @@ export class Session {
         return;
       case 'metrics':
         this.#putUsage(message.report);
+        return;
+      case 'volumeDeleted':
+        await this.#reports.take(1, this.ended);
+        await releaseVolume(this.#deps, this.node, message);
         return;
       case 'register':
         throw new ApiError('BadRequest', 'register is sent once, as the first message of a session');

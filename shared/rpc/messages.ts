@@ -194,6 +194,7 @@ export interface WireFromNode {
   node_status?: { status?: Uint8Array };
   event?: { event?: Uint8Array };
   metrics?: WireMetricsReport;
+  volume_deleted?: { name?: string; uid?: string };
 }
 
 export interface WireMetricsReport {

@@ -27,6 +27,8 @@ export function fromNodeToWire(message: FromNode): WireFromNode {
       return { event: { event: toJson(message.event) } };
     case 'metrics':
       return { metrics: usageToWire(message.report) };
+    case 'volumeDeleted':
+      return { volume_deleted: { name: message.name, uid: message.uid } };
   }
 }
 
@@ -53,6 +55,10 @@ export function fromNodeFromWire(wire: WireFromNode): FromNode | undefined {
   if (wire.node_status) return { type: 'nodeStatus', status: reported<NodeStatus>(wire.node_status.status) };
   if (wire.event) return { type: 'event', event: reported<Event>(wire.event.event) };
   if (wire.metrics) return { type: 'metrics', report: usageFromWire(wire.metrics) };
+  if (wire.volume_deleted) {
+    const { name = '', uid = '' } = wire.volume_deleted;
+    return { type: 'volumeDeleted', name, uid };
+  }
   return undefined;
 }
 

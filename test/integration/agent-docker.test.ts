@@ -10,6 +10,7 @@ import { systemDialers } from '../../agent/probes/system-dialers.ts';
 import { DockerRuntime } from '../../agent/runtime/docker/docker.ts';
 import { lowestOomScore } from '../../agent/runtime/docker/index.ts';
 import { fileVolumes } from '../../agent/volumes/file-volumes.ts';
+import { localVolumes } from '../../agent/volumes/local-volumes.ts';
 import { systemMounter } from '../../agent/volumes/mounter.ts';
 import { systemClock } from '../../shared/clock.ts';
 import type { Container, PodSpec, SeccompProfile } from '../../shared/generated/types.ts';
@@ -69,8 +70,10 @@ describe.skipIf(missing)('an agent on Docker', () => {
       volumes: fileVolumes({
         dir: join(dir, 'pods'),
         mounter: systemMounter,
+        localRoot: join(dir, 'local-volumes'),
         dnsOf: () => ({ servers: [], searches: [], options: [] }),
       }),
+      localVolumes: localVolumes(join(dir, 'local-volumes'), systemMounter),
       checkpoint: fileCheckpoint(join(dir, 'checkpoint'), silentLog),
       dialers: systemDialers({ clock: systemClock }),
       seccompProfile: seccompProfiles(join(dir, 'seccomp')),

@@ -122,6 +122,7 @@ export class AgentScene {
         takeEvent: () => this.events.shift(),
         takeNodeStatus: () => this.nodeStatuses.shift(),
         takeUsage: () => this.usages.shift(),
+        takeVolumeDeletion: () => undefined,
         connected: (connected) => this.notified.push(connected ? 'connected' : 'disconnected'),
         leaseExpired: () => this.notified.push('lease expired'),
       },

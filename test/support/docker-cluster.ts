@@ -5,6 +5,7 @@ import { fileCheckpoint } from '../../agent/checkpoint/checkpoint-files.ts';
 import { systemDialers } from '../../agent/probes/system-dialers.ts';
 import { machineUsage } from '../../agent/usage/machine.ts';
 import { fileVolumes } from '../../agent/volumes/file-volumes.ts';
+import { localVolumes } from '../../agent/volumes/local-volumes.ts';
 import { systemMounter } from '../../agent/volumes/mounter.ts';
 import { Authenticator } from '../../control-plane/api/auth/authenticator.ts';
 import { createEnrollment } from '../../control-plane/api/auth/enrollment.ts';
@@ -116,8 +117,10 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
     volumes: fileVolumes({
       dir: join(dir, 'pods'),
       mounter: systemMounter,
+      localRoot: join(dir, 'local-volumes'),
       dnsOf: () => ({ servers: [], searches: [], options: [] }),
     }),
+    localVolumes: localVolumes(join(dir, 'local-volumes'), systemMounter),
     checkpoint: fileCheckpoint(join(dir, 'checkpoint'), silentLog),
     dialers: systemDialers({ clock: systemClock }),
     machineUsage,

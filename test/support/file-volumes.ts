@@ -14,7 +14,12 @@ export class VolumesScene {
   private constructor(dir: string, mounter: Mounter) {
     this.dir = dir;
     const dns = { servers: ['192.0.2.53'], searches: ['example.org'], options: [] };
-    this.volumes = fileVolumes({ dir: join(dir, 'pods'), mounter, dnsOf: () => dns });
+    this.volumes = fileVolumes({
+      dir: join(dir, 'pods'),
+      mounter,
+      localRoot: join(dir, 'local-volumes'),
+      dnsOf: () => dns,
+    });
   }
 
   static async make(mounter: Partial<Mounter> = {}): Promise<VolumesScene> {

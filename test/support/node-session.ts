@@ -77,6 +77,8 @@ export class ScriptedControlPlane {
   readonly statuses = new Map<string, PodStatus>();
   readonly terminated = new Set<string>();
   readonly events: Event[] = [];
+  /** The names of volumes whose data is gone. */
+  readonly deletedVolumes: string[] = [];
   readonly registrations: Array<Extract<FromNode, { type: 'register' }>> = [];
   readonly reports: PodStatusUpdate[] = [];
   readonly tunnels = new Map<string, Connection<TunnelFrame, TunnelFrame>>();
@@ -120,6 +122,14 @@ export class ScriptedControlPlane {
     const { namespace = '', name } = object.metadata;
     const assignment: Assignment = { kind: object.kind, namespace, name, removed: false, object };
     this.#inputs.set(`${object.kind}/${namespace}/${name}`, assignment);
+    this.send([assignment]);
+  }
+
+  /** Assigns an object of another kind. */
+  putAs(kind: string, key: string, object: object): void {
+    const [name = '', namespace = ''] = key.split('/').reverse();
+    const assignment: Assignment = { kind, namespace, name, removed: false, object };
+    this.#inputs.set(`${kind}/${key}`, assignment);
     this.send([assignment]);
   }
 
@@ -270,6 +280,9 @@ export class ScriptedControlPlane {
         return;
       case 'event':
         this.events.push(message.event);
+        return;
+      case 'volumeDeleted':
+        this.deletedVolumes.push(message.name);
     }
   }
 }

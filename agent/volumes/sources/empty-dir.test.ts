@@ -13,7 +13,15 @@ import { emptyDir, memoryBytes } from './empty-dir.ts';
 let dir: string;
 const prepare = (mounter: Mounter, path: string, spec: PodSpec, source: EmptyDirVolumeSource): Promise<void> => {
   const facts = { ...podFacts, allocatable: { ...podFacts.allocatable, memoryBytes: allocatable } };
-  return emptyDir.prepare(source, { pod: makePod('web', spec), inputs: podInputs(), facts, path, mounter });
+  return emptyDir.prepare(source, {
+    pod: makePod('web', spec),
+    inputs: podInputs(),
+    facts,
+    path,
+    mounter,
+    name: 'it',
+    localRoot: '/none',
+  });
 };
 const mounter = guardedMounter(() => dir);
 const mib = 2 ** 20;

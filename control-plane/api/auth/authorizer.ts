@@ -1,5 +1,5 @@
 import { ApiError } from '../../../shared/errors.ts';
-import type { Pod } from '../../../shared/generated/types.ts';
+import type { PersistentVolume, Pod } from '../../../shared/generated/types.ts';
 import type { ObjectStore } from '../../../shared/informer.ts';
 import { nodeNameOf } from './authentication.ts';
 import { type Attributes, type Authorizer, type Decision, type Identity, isAboveRules } from './identity.ts';
@@ -10,6 +10,8 @@ import type { RbacIndex } from './rbac/rbac-index.ts';
 export interface AuthorizerDeps {
   /** All pods: a node may read what the pods that are bound to it refer to. */
   readonly pods: Pick<ObjectStore<Pod>, 'get' | 'by'>;
+  /** All volumes: a node may read those of its pods. Absent: there are none. */
+  readonly volumes?: Pick<ObjectStore<PersistentVolume>, 'get'>;
   readonly rbac: Pick<RbacIndex, 'authorize' | 'rulesOf'>;
 }
 
@@ -19,12 +21,13 @@ const master: Decision = { allowed: true };
  * Allows masters everything, nodes what their pods need, and all users what their roles grant. `forbiddenError` puts Kubernetes'
  * sentence before the reason of a denial.
  */
-export function createAuthorizer({ pods, rbac }: AuthorizerDeps): Authorizer {
+export function createAuthorizer({ pods, volumes, rbac }: AuthorizerDeps): Authorizer {
   return {
     authorize(identity, attributes) {
       if (isAboveRules(identity)) return master;
       const node = attributes.path === undefined ? nodeNameOf(identity) : undefined;
-      const byNode = node === undefined ? undefined : decideForNode(node, attributes, { pods, rules: nodeRules });
+      const byNode =
+        node === undefined ? undefined : decideForNode(node, attributes, { pods, volumes, rules: nodeRules });
       if (byNode?.allowed) return byNode;
       const byRoles = rbac.authorize(identity, attributes);
       if (byRoles.allowed) return byRoles;

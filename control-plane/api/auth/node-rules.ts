@@ -1,13 +1,16 @@
-import type { Pod, PolicyRule } from '../../../shared/generated/types.ts';
+import type { PersistentVolume, Pod, PolicyRule } from '../../../shared/generated/types.ts';
 import type { ObjectStore } from '../../../shared/informer.ts';
 import { keyOf } from '../../../shared/object.ts';
 import { podReferences } from '../../../shared/pod-references.ts';
+import { deletedVolumeOf } from '../../../shared/storage/node-volumes.ts';
 import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
 import type { Attributes, Decision } from './identity.ts';
 import { ruleAllows } from './rbac/rules.ts';
 
 export interface NodeRulesDeps {
   readonly pods: Pick<ObjectStore<Pod>, 'get' | 'by'>;
+  /** Absent: none is related to a node. */
+  readonly volumes?: Pick<ObjectStore<PersistentVolume>, 'get'> | undefined;
   /** What every node may do, besides the rules below. */
   readonly rules: readonly PolicyRule[];
 }
@@ -18,7 +21,8 @@ const allowed: Decision = { allowed: true };
  * The node authorizer (Kubernetes, "Using Node Authorization", `plugin/pkg/auth/authorizer/node`): a node may read the objects that its
  * pods refer to. That it writes only its own Node and pods is checked by `admission/plugins/node-restriction/plugin.ts`.
  */
-export function decideForNode(node: string, attributes: Attributes, { pods, rules }: NodeRulesDeps): Decision {
+export function decideForNode(node: string, attributes: Attributes, deps: NodeRulesDeps): Decision {
+  const { pods, rules } = deps;
   const { group, resource } = attributes;
   switch (group ? `${group}/${resource}` : resource) {
     case 'secrets':
@@ -30,6 +34,7 @@ export function decideForNode(node: string, attributes: Attributes, { pods, rule
         ? decideClaimStatus(node, attributes, pods)
         : decideGet(attributes, () => relatedBy(node, attributes, claims, pods));
     case 'persistentvolumes':
+      return decideVolume(node, attributes, deps);
     case 'storage.k8s.io/volumeattachments':
       // Nothing attaches volumes, so none is related to a node.
       return decideGet(attributes, () => unrelated(node));
@@ -98,8 +103,20 @@ function decideClaimStatus(node: string, attributes: Attributes, pods: Pods): De
   return relatedBy(node, attributes, claims, pods);
 }
 
-function claims({ spec }: Pod, name: string): boolean {
-  return spec.volumes?.some(({ persistentVolumeClaim: claim }) => claim?.claimName === name) ?? false;
+/** A node gets the volumes of its pods, and those whose data it is to delete: of these it removes its finalizer. */
+function decideVolume(node: string, attributes: Attributes, { pods, volumes }: NodeRulesDeps): Decision {
+  const { verb, subresource, name } = attributes;
+  const volume = name === undefined ? undefined : volumes?.get(name);
+  const deleted = volume && deletedVolumeOf(node, volume);
+  if (verb === 'patch' && !subresource && deleted) return allowed;
+  return decideGet(attributes, () => {
+    const claim = volume?.spec.claimRef;
+    return deleted ? allowed : relatedBy(node, { ...attributes, ...claim, name: claim?.name }, claims, pods);
+  });
+}
+
+function claims(pod: Pod, name: string): boolean {
+  return podReferences(pod).claims.has(name);
 }
 
 /** The handler of the subresource checks that the token is bound to one of these pods. */

@@ -17,9 +17,10 @@ export const assignedPods: AssignedKind<'Pod', Pod> = {
     return JSON.stringify([uid, labels, annotations, deletionTimestamp, deletionGracePeriodSeconds, spec, gates]);
   },
   *references(pod) {
-    const { configMaps, secrets } = podReferences(pod);
+    const { configMaps, secrets, claims } = podReferences(pod);
     const { namespace } = pod.metadata;
     for (const name of configMaps) yield { kind: 'ConfigMap', key: `${namespace}/${name}` };
     for (const name of secrets) yield { kind: 'Secret', key: `${namespace}/${name}` };
+    for (const name of claims) yield { kind: 'PersistentVolumeClaim', key: `${namespace}/${name}` };
   },
 };

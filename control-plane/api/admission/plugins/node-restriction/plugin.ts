@@ -1,16 +1,18 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Node, Pod } from '../../../../../shared/generated/types.ts';
+import type { Node, PersistentVolume, Pod } from '../../../../../shared/generated/types.ts';
 import { mirrorAnnotation } from '../../../../../shared/kinds/rules/pod-annotations.ts';
 import { forbiddenNodeLabels } from '../../../../../shared/node-labels.ts';
 import type { KubeObject } from '../../../../../shared/object.ts';
 import { podReferences } from '../../../../../shared/pod-references.ts';
+import { localVolumeFinalizer } from '../../../../../shared/storage/local.ts';
+import { deletedVolumeOf } from '../../../../../shared/storage/node-volumes.ts';
 import { nodeLeaseNamespace } from '../../../../../shared/well-known.ts';
 import { nodeNameOf } from '../../../auth/authentication.ts';
 import { forbidden, notFound } from '../../../requests/refusals.ts';
 import type { AdmissionPlugin, AdmissionRequest, Reader } from '../../plugin.ts';
 import { nodeReportFault, podReportFault } from './reports.ts';
 
-const kinds = ['Pod', 'Node', 'PersistentVolumeClaim', 'Lease', 'CSINode'];
+const kinds = ['Pod', 'Node', 'PersistentVolumeClaim', 'PersistentVolume', 'Lease', 'CSINode'];
 
 /**
  * Restricts what a node writes (Kubernetes' NodeRestriction): its own Node, without taints, owners and most cluster labels; mirror pods;
@@ -68,6 +70,8 @@ function faultOfCreate(
     }
     case 'PersistentVolumeClaim':
       return 'may only update PVC status';
+    case 'PersistentVolume':
+      return `node "${node}" can only remove its finalizer of persistent volumes`;
     case 'Lease':
       return leaseFault(node, namespace, name);
     default:
@@ -90,6 +94,8 @@ function faultOfChange(
       return nodeFault(node, name, object as Node | undefined, old as Node | undefined);
     case 'PersistentVolumeClaim':
       return claimFault(request, node, object, old);
+    case 'PersistentVolume':
+      return volumeFault(request, node, object as PersistentVolume, old as PersistentVolume | undefined);
     case 'Lease':
       return leaseFault(node, namespace, name);
     default:
@@ -196,6 +202,26 @@ function withoutSizes(object: KubeObject | undefined): object {
   const { capacity, conditions, allocatedResources, allocatedResourceStatuses, ...kept } = status ?? {};
   const { resourceVersion, managedFields, ...named } = (metadata ?? {}) as unknown as Record<string, unknown>;
   return { ...rest, metadata: named, status: kept };
+}
+
+/** A node removes one finalizer, of a volume whose data it was to delete. */
+function volumeFault(
+  { verb }: AdmissionRequest,
+  node: string,
+  object: PersistentVolume,
+  old: PersistentVolume | undefined,
+): string | undefined {
+  const finalizers = old?.metadata.finalizers?.filter((one) => one !== localVolumeFinalizer);
+  const bare = ({ metadata, ...rest }: PersistentVolume, kept: readonly string[] = []): object => {
+    const { resourceVersion: _version, managedFields: _managers, finalizers: _finalizers, ...named } = metadata;
+    return { ...rest, metadata: named, kept };
+  };
+  const allowed =
+    verb === 'update' &&
+    old !== undefined &&
+    deletedVolumeOf(node, old) !== undefined &&
+    isDeepStrictEqual(bare(object, object.metadata.finalizers), bare(old, finalizers));
+  return allowed ? undefined : `node "${node}" can only remove its finalizer of persistent volumes`;
 }
 
 function leaseFault(node: string, namespace: string | undefined, name: string): string | undefined {
