@@ -5,7 +5,7 @@ import { keyOf } from '../../shared/object.ts';
 import { isPodReady, isPodTerminal, isSidecar, podCondition, podRequests } from '../../shared/pod.ts';
 import { byTime, eventAge } from '../describe/describe.ts';
 import { renderTable } from '../render/table.ts';
-import { nodeVerdicts } from './node-verdicts.ts';
+import { nodeVerdicts, type Storage } from './node-verdicts.ts';
 
 export interface PodFacts {
   readonly pod: Pod;
@@ -14,6 +14,7 @@ export interface PodFacts {
   readonly nodes?: readonly Node[];
   readonly pods?: readonly Pod[];
   readonly namespaces?: readonly Namespace[];
+  readonly storage?: Storage | undefined;
 }
 
 /** Why the pod is on its node and in what state, or why it is on none. `now`: milliseconds since the epoch. */
@@ -53,7 +54,7 @@ function explainPlaced({ pod, events, nodes }: PodFacts, now: number): string[] 
 }
 
 function explainWaiting(facts: PodFacts, now: number): string[] {
-  const { pod, nodes, pods, namespaces } = facts;
+  const { pod, nodes, pods, namespaces, storage } = facts;
   const lines = [`${keyOf(pod)} waits for a node (for ${ageOf(pod.metadata.creationTimestamp, now)}).`];
   const gates = pod.spec.schedulingGates ?? [];
   if (gates.length > 0)
@@ -68,7 +69,7 @@ function explainWaiting(facts: PodFacts, now: number): string[] {
   lines.push(`It asks for ${formatCpu(cpuMillis)} cpu and ${formatBytes(memoryBytes)} memory${constraintSuffix(pod)}.`);
   if (!nodes) return lines;
   if (nodes.length === 0) return [...lines, 'The cluster has no nodes.'];
-  const rows = nodeVerdicts(pod, { nodes, pods, namespaces }).map(({ node, details, resources }) => {
+  const rows = nodeVerdicts(pod, { nodes, pods, namespaces, storage }).map(({ node, details, resources }) => {
     const free = (name: string, show: (amount: number) => string): string => {
       const { free = 0, allocatable = 0 } = resources.find(({ resource }) => resource === name) ?? {};
       return `${show(Math.max(0, free))}/${show(allocatable)}`;

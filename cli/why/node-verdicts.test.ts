@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Node, Pod } from '../../shared/generated/types.ts';
+import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../shared/generated/types.ts';
+import { annotations } from '../../shared/storage/claims.ts';
 import { onNode, pendingPod, readyNode } from '../../test/support/scheduling.ts';
+import { claimOf, onNodes, volumeOf } from '../../test/support/volumes.ts';
 import { nodeVerdicts } from './node-verdicts.ts';
 
 type Spec = Partial<Pod['spec']>;
@@ -24,6 +26,20 @@ const away = {
     { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'x' } } },
   ],
 };
+
+const claim = {
+  ...claimOf('data', { volumeName: 'v' }, { annotations: { [annotations.bindCompleted]: 'yes' } }),
+  status: { phase: 'Bound' },
+} as PersistentVolumeClaim;
+const volume = { ...volumeOf('v', onNodes('other')), status: { phase: 'Bound' } } as PersistentVolume;
+const storage = { claims: [claim], volumes: [volume], classes: [] };
+
+it('says where the data keeps a pod, when the volumes may be read', () => {
+  const pod = asking({}, { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] });
+  const of = (view: object) => nodeVerdicts(pod, { nodes: [readyNode('n')], pods: [], ...view })[0]?.details;
+  expect(of({ storage })).toEqual(['the data of claim data is on node other']);
+  expect(of({})).toEqual([]);
+});
 
 /** What keeps the pod off the node `n`. */
 const obstacles = (pod: Pod, node: Node, pods: readonly Pod[] | undefined = []): readonly string[] =>

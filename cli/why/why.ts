@@ -7,12 +7,15 @@ export async function why({ client, namespace, io }: Cluster, word: string): Pro
   const name = word.replace(/^(po|pod|pods)\//, '');
   const pod = await client.get('Pod', name, namespace);
   const fieldSelector = `involvedObject.kind=Pod,involvedObject.name=${name}`;
-  const [events, nodes, pods, namespaces] = await Promise.all([
+  const [events, nodes, pods, namespaces, claims, volumes, classes] = await Promise.all([
     client.list('Event', { namespace, fieldSelector }),
     // A user without the right to list one of these still gets the rest.
     orNone(client.list('Node')),
     orNone(client.list('Pod')),
     orNone(client.list('Namespace')),
+    orNone(client.list('PersistentVolumeClaim', { namespace })),
+    orNone(client.list('PersistentVolume')),
+    orNone(client.list('StorageClass')),
   ]);
   const facts = {
     pod,
@@ -20,6 +23,7 @@ export async function why({ client, namespace, io }: Cluster, word: string): Pro
     nodes: nodes?.items,
     pods: pods?.items,
     namespaces: namespaces?.items,
+    storage: claims && volumes && classes && { claims: claims.items, volumes: volumes.items, classes: classes.items },
   };
   io.out(explainPod(facts, io.clock.now()));
 }

@@ -1,4 +1,13 @@
-import type { Namespace, Node, NodeGuard, Pod, PodDisruptionBudget } from '../../shared/generated/types.ts';
+import type {
+  Namespace,
+  Node,
+  NodeGuard,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  PodDisruptionBudget,
+  StorageClass,
+} from '../../shared/generated/types.ts';
 import type { Change } from '../../shared/informer.ts';
 import { podCondition } from '../../shared/pod.ts';
 import type { NodeIndex } from '../../shared/scheduling/node-index.ts';
@@ -7,6 +16,7 @@ import type { ClusterEvent } from '../../shared/scheduling/plugin.ts';
 import type { Binder } from './binder.ts';
 import type { BindingOutcomes } from './binding-outcomes.ts';
 import type { Budgets } from './budgets.ts';
+import type { ClaimBinder } from './claim-binder.ts';
 import type { QueuedPod, SchedulingQueue } from './queue.ts';
 import { nominatedNode, type StatusWriter } from './status-writer.ts';
 
@@ -16,6 +26,7 @@ export interface EventHandlersDeps {
   readonly index: NodeIndex;
   readonly queue: SchedulingQueue;
   readonly binder: Binder;
+  readonly claims: ClaimBinder;
   readonly outcomes: BindingOutcomes;
   readonly budgets: Budgets;
   readonly status: StatusWriter;
@@ -42,10 +53,27 @@ export class EventHandlers {
       else if (kind === 'PodDisruptionBudget' && after) budgets.set(after as PodDisruptionBudget);
       else if (kind === 'PodDisruptionBudget') budgets.remove(key);
       else if (kind === 'Namespace') this.#applyNamespace(key, after as Namespace | undefined, events);
+      else this.#applyVolumes(kind, key, after, events);
     }
     // Last: a guard's version promises that everything up to it has been applied.
     for (const { metadata } of guards) binder.guardSeen(metadata.name, Number(metadata.resourceVersion));
     if (events.size > 0) queue.onEvents(events);
+  }
+
+  #applyVolumes(kind: Change['kind'], key: string, after: Change['after'], events: Set<ClusterEvent>): void {
+    const { volumes } = this.#deps.index;
+    if (kind === 'PersistentVolumeClaim') {
+      const claim = after as PersistentVolumeClaim | undefined;
+      volumes.setClaim(key, claim);
+      this.#deps.claims.claimChanged(key, claim);
+      events.add('ClaimChange');
+    } else if (kind === 'PersistentVolume') {
+      volumes.setVolume(key, after as PersistentVolume | undefined);
+      events.add('VolumeChange');
+    } else if (kind === 'StorageClass') {
+      volumes.setStorageClass(key, after as StorageClass | undefined);
+      events.add('StorageClassChange');
+    }
   }
 
   #applyNode(name: string, node: Node | undefined, events: Set<ClusterEvent>): void {

@@ -15,6 +15,7 @@ import { Wakeup } from '../../shared/wakeup.ts';
 import { Binder, type BinderLimits, defaultBinderLimits } from './binder.ts';
 import { BindingOutcomes } from './binding-outcomes.ts';
 import { Budgets } from './budgets.ts';
+import { ClaimBinder } from './claim-binder.ts';
 import { EventHandlers } from './event-handlers.ts';
 import type { SchedulerMetrics } from './metrics.ts';
 import { Preemptor } from './preemptor.ts';
@@ -29,6 +30,9 @@ export const schedulerKinds = [
   'NodeGuard',
   'Namespace',
   'PodDisruptionBudget',
+  'PersistentVolumeClaim',
+  'PersistentVolume',
+  'StorageClass',
 ] as const satisfies readonly Kind[];
 
 export interface SchedulerDeps {
@@ -134,7 +138,8 @@ class RunningScheduler implements Scheduler {
       { client, clock, random, recorder, log, ...cluster, podOf: (key) => pods.get(key), activate },
       signal,
     );
-    const handlers = new EventHandlers({ name, ...cluster, binder, outcomes, status });
+    const claims = new ClaimBinder({ client, clock, log, ...cluster });
+    const handlers = new EventHandlers({ name, ...cluster, binder, claims, outcomes, status });
     const decider = this.#decider;
     const cycle = new SchedulingCycle({
       clock,
@@ -142,6 +147,7 @@ class RunningScheduler implements Scheduler {
       ...cluster,
       decider,
       binder,
+      claims,
       preemptor,
       status,
       recorder,

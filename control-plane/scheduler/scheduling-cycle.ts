@@ -9,6 +9,7 @@ import type { NodeIndex } from '../../shared/scheduling/node-index.ts';
 import { type NodeInfo, nominatedNodeName } from '../../shared/scheduling/node-info.ts';
 import type { Plugin, Rejections } from '../../shared/scheduling/plugin.ts';
 import type { Binder } from './binder.ts';
+import type { ClaimBinder } from './claim-binder.ts';
 import type { SchedulerMetrics } from './metrics.ts';
 import type { Preemptor } from './preemptor.ts';
 import type { QueuedPod, SchedulingQueue } from './queue.ts';
@@ -27,6 +28,7 @@ export interface SchedulingCycleDeps {
   readonly decider: Decider;
   readonly queue: SchedulingQueue;
   readonly binder: Binder;
+  readonly claims: ClaimBinder;
   readonly preemptor: Preemptor;
   readonly status: StatusWriter;
   readonly recorder: EventRecorder;
@@ -58,7 +60,7 @@ export class SchedulingCycle {
 
   /** Returns whether there may be more to do. */
   #scheduleOne(): boolean {
-    const { metrics, clock, index, decider, queue, binder } = this.#deps;
+    const { metrics, clock, index, decider, queue, binder, claims } = this.#deps;
     if (binder.full) return false;
     const queued = queue.pop();
     if (!queued) return false;
@@ -70,6 +72,7 @@ export class SchedulingCycle {
       nominated && decider.fits(info.shape, nominated) ? { node: nominated, score: 0 } : decider.decide(info.shape);
     metrics?.decided(decision.node ? 'scheduled' : 'unschedulable', (clock.monotonic() - started) / 1000);
     if (decision.node) {
+      if (claims.holds(queued, decision.node)) return true;
       index.assume(info, decision.node);
       queue.scheduled(queued);
       binder.enqueue({ queued, node: decision.node.name });

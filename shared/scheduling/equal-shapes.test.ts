@@ -36,6 +36,7 @@ const read = fc.record({
   image: fc.constantFrom('app:1', 'app:2'),
   hostPort: maybe(80, 81),
   hostNetwork: maybe(true),
+  volumes: maybe([{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }]),
 });
 
 /** What it does not read. */
@@ -98,6 +99,7 @@ const field = fc.constantFrom<keyof Of<typeof read>>(
   'image',
   'hostPort',
   'hostNetwork',
+  'volumes',
 );
 
 describe('pods of equal key', () => {

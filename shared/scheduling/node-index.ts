@@ -9,6 +9,7 @@ import { type PodShape, type PodTerm, termMatches } from './pod-shape.ts';
 import { ShapeTable } from './shape-table.ts';
 import type { Domains, ExistingTerm, PodCount, Snapshot } from './snapshot.ts';
 import { TopologyDomains } from './topology-domains.ts';
+import { VolumeIndex } from './volume-index.ts';
 
 /**
  * The nodes and the pods on them, updated in place (kube-scheduler's cache):
@@ -23,6 +24,7 @@ export class NodeIndex implements Snapshot {
   readonly slots: (NodeInfo | undefined)[] = [];
   nodeCount = 0;
   readonly changes = new ChangeLog();
+  readonly volumes = new VolumeIndex();
 
   readonly #nodes = new Map<string, NodeInfo>();
   readonly #freeSlots: number[] = [];
@@ -248,6 +250,7 @@ export class NodeIndex implements Snapshot {
     node.addPod(info);
     this.#priorities.set(info.priority, (this.#priorities.get(info.priority) ?? 0) + 1);
     this.#counts.change(info, node.slot, 1);
+    if (info.shape.spec.claims) this.volumes.use(info.shape, 1);
     this.changes.add(node.slot);
   }
 
@@ -257,6 +260,7 @@ export class NodeIndex implements Snapshot {
     if (others > 0) this.#priorities.set(info.priority, others);
     else this.#priorities.delete(info.priority);
     this.#counts.change(info, node.slot, -1);
+    if (info.shape.spec.claims) this.volumes.use(info.shape, -1);
     this.changes.add(node.slot);
   }
 

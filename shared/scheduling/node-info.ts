@@ -1,5 +1,6 @@
 import type { Node, Taint } from '../generated/types.ts';
 import { addResources, noResources, type Resources } from '../pod.ts';
+import { localVolumesAnnotation } from '../storage/local.ts';
 import type { HostPort } from './host-ports.ts';
 import { allocatableOf } from './insufficient-resources.ts';
 import type { PodShape } from './pod-shape.ts';
@@ -125,6 +126,7 @@ function relevant({ metadata, spec, status }: Node): string {
   return JSON.stringify([
     metadata.uid,
     metadata.labels,
+    metadata.annotations?.[localVolumesAnnotation],
     spec?.unschedulable,
     taints,
     status?.allocatable,

@@ -51,4 +51,7 @@ export type ClusterEvent =
   | 'NamespaceChange'
   | 'AssignedPodAdd'
   | 'AssignedPodTerminating'
-  | 'AssignedPodDelete';
+  | 'AssignedPodDelete'
+  | 'ClaimChange'
+  | 'VolumeChange'
+  | 'StorageClassChange';

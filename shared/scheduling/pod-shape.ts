@@ -10,6 +10,7 @@ import type {
 import { controllerOf } from '../object.ts';
 import { podRequests, type Resources } from '../pod.ts';
 import { matchesLabels, type Selector, selectorOf } from '../selector.ts';
+import { claimNamesOf } from '../storage/claims.ts';
 import { type HostPort, hostPorts } from './host-ports.ts';
 
 /**
@@ -52,6 +53,8 @@ export interface ShapeSpec
   readonly resources?: Pick<NonNullable<PodSpec['resources']>, 'requests'>;
   readonly containers: readonly ShapeContainer[];
   readonly initContainers?: readonly ShapeContainer[];
+  /** The names of the claims that the pod mounts. */
+  readonly claims?: readonly string[] | undefined;
 }
 
 interface ShapeContainer extends Pick<Container, 'image' | 'restartPolicy'> {
@@ -136,6 +139,7 @@ function fieldsOf(pod: Pod): ShapeFields {
       preemptionPolicy: spec.preemptionPolicy,
       containers: spec.containers.map(container),
       initContainers: spec.initContainers?.map(container),
+      claims: claimNamesOf(spec, metadata.name),
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { NodeInfo } from './node-info.ts';
 import type { PodShape, PodTerm } from './pod-shape.ts';
+import type { Volumes } from './volume-index.ts';
 
 /** What plugins may read: the nodes with the pods that are, or are assumed to be, on them. */
 export interface Snapshot {
@@ -7,6 +8,7 @@ export interface Snapshot {
   readonly slots: readonly (NodeInfo | undefined)[];
   /** Existing nodes. */
   readonly nodeCount: number;
+  readonly volumes: Volumes;
   /**
    * How many pods match all of `terms` on each node, by slot; updated with every pod from the first call on. `staying`: without pods that
    * are being deleted.

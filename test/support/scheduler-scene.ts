@@ -18,6 +18,8 @@ export class SchedulerScene {
   readonly bound: string[] = [];
   readonly deleted: string[] = [];
   readonly patches: { name: string; status: Record<string, unknown> }[] = [];
+  /** Writes of other kinds than pods. */
+  readonly writes: { kind: Kind; name: string; body: unknown }[] = [];
   readonly events: { name: string; reason: string; message: string; action: EventAction | undefined }[] = [];
   /** Answers the bindings while it is set. */
   answer: ((bindings: readonly Binding[]) => Promise<BindResult[]>) | undefined;
@@ -36,7 +38,8 @@ export class SchedulerScene {
     const client = {
       bind: (bindings: readonly Binding[]) => this.#bind(bindings),
       patch: async (kind: Kind, name: string, { body }: Patch) => {
-        if (kind === 'Pod') this.patches.push({ name, status: (body as { status: Record<string, unknown> }).status });
+        if (kind !== 'Pod') this.writes.push({ kind, name, body });
+        else this.patches.push({ name, status: (body as { status: Record<string, unknown> }).status });
       },
       delete: async (_: Kind, name: string) => void this.deleted.push(name),
     } as unknown as Client;

@@ -4,10 +4,11 @@ import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../.
 import type { Change } from '../../../shared/informer.ts';
 import { isDefaultClass } from '../../../shared/kinds/storage/storage-class.ts';
 import { keyOf, splitKey } from '../../../shared/object.ts';
+import { ByClass } from '../../../shared/storage/by-class.ts';
 import { annotations, classNameOf, isFullyBound } from '../../../shared/storage/claims.ts';
 import type { PlacedNode } from '../../../shared/storage/matching.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
-import { ByClass } from './by-class.ts';
+
 import { type ClaimStep, type Notice, planClaim, planVolume, referenceTo, type VolumeStep } from './plan.ts';
 
 const claimPrefix = 'claim/';

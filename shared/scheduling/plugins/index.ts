@@ -9,6 +9,8 @@ import { nodeUnschedulable } from './node-unschedulable.ts';
 import { resourcesFit } from './resources-fit.ts';
 import { taintToleration } from './taint-toleration.ts';
 import { topologySpread } from './topology-spread.ts';
+import { volumeBinding } from './volume-binding.ts';
+import { volumeRestrictions } from './volume-restrictions.ts';
 
 /** The scheduling rules, in order: the first that rejects a node gives the reason. A new rule is a file here and a line in this table. */
 export const defaultPlugins: readonly Plugin[] = [
@@ -20,6 +22,8 @@ export const defaultPlugins: readonly Plugin[] = [
   resourcesFit,
   balancedAllocation,
   defaultSpread,
+  volumeRestrictions,
+  volumeBinding,
   topologySpread,
   interPodAffinity,
 ];
