@@ -86,7 +86,8 @@ describe('a claim', () => {
 
   it('of an earlier set or pod of the name stays as it is, and holds a new pod back', () => {
     expect(uids(both, wanted, owner('StatefulSet', 'web', 'earlier'))).toBeUndefined();
-    expect(uids(both, wanted, owner('Pod', 'web-0', 'earlier'))).toBeUndefined();
+    expect(uids(both, wanted, owner('Pod', 'web-0', 'earlier', false))).toBeUndefined();
+    expect(uids({}, wanted, owner('Pod', 'web-0', 'earlier'), ours)).toBeUndefined();
     expect(isStale(claim(owner('Pod', 'web-0', 'earlier')), set(), 0)).toBe(true);
     expect(isStale(claim(owner('Pod', 'web-1', 'other'), ours), set(), 0)).toBe(false);
   });

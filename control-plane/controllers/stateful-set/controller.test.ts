@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ControllerRevision, Pod, StatefulSet } from '../../../shared/generated/types.ts';
 import { ControllerRoom } from '../../../test/support/controller-room.ts';
 import { createGarbageCollector } from '../garbage-collector/controller.ts';
+import { createClaimProtection } from '../volume-protection/claims.ts';
 import { createStatefulSetController } from './controller.ts';
 
 const namespace = 'default';
@@ -15,7 +16,7 @@ const ready = [{ type: 'Ready', status: 'True', lastTransitionTime: '2020-01-01T
 
 let room: ControllerRoom;
 beforeEach(async () => {
-  room = await ControllerRoom.start(createStatefulSetController, createGarbageCollector);
+  room = await ControllerRoom.start(createStatefulSetController, createGarbageCollector, createClaimProtection);
 });
 afterEach(() => room.stop());
 
@@ -151,8 +152,9 @@ describe('a StatefulSet', () => {
     await rolledOut('some:1');
     await change({ template: template('some:2') });
     await settled(async () => (await images())['db-2'] === 'some:2', 'the canary');
-    await room.client.delete('Pod', 'db-0', { namespace, gracePeriodSeconds: 0 });
-    await settled(async () => (await names()).length === 3, 'the pod again');
+    // No pod of the revision is left.
+    for (const name of ['db-0', 'db-1']) await room.client.delete('Pod', name, { namespace, gracePeriodSeconds: 0 });
+    await settled(async () => (await names()).length === 3, 'the pods again');
     expect(await images()).toEqual({ 'db-0': 'some:1', 'db-1': 'some:1', 'db-2': 'some:2' });
     await change({ updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 0 } } });
     await rolledOut('some:2');
@@ -203,6 +205,18 @@ describe('a StatefulSet', () => {
     await room.client.patch('Pod', 'db-1', { type: 'merge', body: { metadata: { finalizers: null } } }, { namespace });
     await room.advance();
     expect((await room.client.get('Pod', 'db-1', namespace)).metadata.uid).not.toBe(metadata.uid);
+  });
+
+  it('counts a pod that it has deleted as unavailable before the informers show that', async () => {
+    await create({ podManagementPolicy: 'Parallel' });
+    await rolledOut('some:1');
+    const end = room.braked.watches.lose(({ kind, type }) => kind === 'Pod' && type === 'DELETED');
+    await change({ template: template('some:2') });
+    await change({ template: template('some:3') });
+    await room.advance(1_000);
+    expect(room.reasons('db').filter((reason) => reason === 'SuccessfulDelete')).toHaveLength(1);
+    end();
+    await rolledOut('some:3');
   });
 
   it('creates a failed pod again, with a backoff when it fails again, and says so', async () => {
@@ -266,6 +280,24 @@ describe('the claims of a StatefulSet', () => {
     await room.client.delete('StatefulSet', 'db', { namespace });
     await room.advance(1_000);
     expect([await names(), await claimNames()]).toEqual([[], []]);
+  });
+
+  it('of a pod that was scaled away are gone before the pod is created again', async () => {
+    await withClaims({ whenDeleted: 'Retain', whenScaled: 'Delete' });
+    const old = await room.client.get('PersistentVolumeClaim', 'data-db-1', namespace);
+    const held = room.braked.writes.hold({
+      match: ({ verb, kind }) => verb === 'delete' && kind === 'PersistentVolumeClaim',
+    });
+    await change({ replicas: 1 });
+    await held.arrived;
+    await change({ replicas: 2 });
+    await room.advance(1_000);
+    expect(await names()).toEqual(['db-0']);
+    held.release();
+    await room.advance(1_000);
+    expect(await names()).toEqual(['db-0', 'db-1']);
+    const { metadata } = await room.client.get('PersistentVolumeClaim', 'data-db-1', namespace);
+    expect(metadata.uid).not.toBe(old.metadata.uid);
   });
 
   it('follow a change of the policy, and are created again while their pod is pending', async () => {

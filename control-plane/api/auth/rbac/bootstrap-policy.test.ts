@@ -335,6 +335,15 @@ const rights: readonly (readonly [role: string, allowed: readonly string[], refu
     ['delete apps:daemonsets d', 'update nodes n'],
   ],
   [
+    'system:controller:statefulset-controller',
+    [
+      ...['watch apps:statefulsets', 'update apps:statefulsets/status s', 'create pods', 'delete pods p'],
+      ...['create apps:controllerrevisions', 'create persistentvolumeclaims', 'update persistentvolumeclaims p'],
+      ...events,
+    ],
+    ['delete apps:statefulsets s', 'update nodes n', 'delete persistentvolumes v'],
+  ],
+  [
     'system:controller:cronjob-controller',
     ['watch batch:cronjobs', 'update batch:cronjobs/status c', 'create batch:jobs', 'delete batch:jobs j', ...events],
     ['delete batch:cronjobs c', 'create pods'],
