@@ -1,16 +1,15 @@
 /**
- * The kind table, its data half: one entry a kind and version. Storage keys, gRPC services, REST routes, discovery,
- * generated types and CLI verbs derive from it. What a kind does (defaults, checks, columns) is its
- * strategy, beside it in this folder. Adding a kind is one message in `proto/`, one entry here.
+ * The built-in kinds, their data: one entry a kind and version. Storage keys, gRPC services, REST routes, discovery,
+ * generated types and CLI verbs derive from it. The functions of a kind (defaults, checks, columns) are in the folder of its group.
  *
- * A kind that is served in several versions is stored in one of them. Its other versions are entries as well, marked by
- * `secondVersion`, with a pair of conversions beside the kind (`kind.ts`). A group's first version here is its preferred one.
+ * A kind that is served in several versions is stored in one of them. Its other versions have entries with `secondVersion`, and
+ * a conversion (`kind.ts`). The first version of a group in this table is its preferred one.
  */
 
 export interface KindEntry {
   /** CamelCase, singular: `Pod`. */
   readonly kind: string;
-  /** What its TypeScript type and its gRPC service are called after: the kind; for a second version `EventsV1Event`. */
+  /** The name of its TypeScript type, and of its gRPC service: the kind; for a second version `EventsV1Event`. */
   readonly typeName: string;
   /** API group; empty for the core group. */
   readonly group: string;
@@ -20,7 +19,7 @@ export interface KindEntry {
   readonly singular: string;
   readonly shortNames: readonly string[];
   readonly namespaced: boolean;
-  /** An object of the kind is a namespace: who may do something within it may do it to the object itself. */
+  /** An object of the kind is a namespace: requests for it are authorized within it. */
   readonly isNamespace?: true;
   /** Full name of its protobuf message; of a kind without one, the name of its type in OpenAPI documents. */
   readonly message: string;
@@ -30,24 +29,23 @@ export interface KindEntry {
   readonly subresources: readonly Subresource[];
   /** Field selectors beyond metadata.name and metadata.namespace. */
   readonly selectableFields: readonly string[];
-  /** Stored in another version, from and to which it is converted. */
+  /** The kind is stored in another version, and converted. */
   readonly secondVersion: boolean;
-  /** Absent: all of them. A kind with verbs of its own is not stored: the API answers each by a handler. */
+  /** Absent: all verbs. A kind with a list of verbs is not stored: a handler answers each of them. */
   readonly verbs?: readonly Verb[];
-  /** A verb that a stored kind has not. */
+  /** A verb that a stored kind does not have. */
   readonly without?: Verb;
-  /** An update of an object that is not there makes it. */
+  /** An update creates an object that does not exist. */
   readonly createdByUpdate?: true;
   /** An update must name the version that it replaces. */
   readonly updatedByVersion?: true;
   /**
-   * Nothing acts on the kind yet. What a create is told of it, after `Coracle does not act on a Job yet: `:
-   * `it is stored, and runs nothing`.
+   * No controller acts on the kind yet. A create is answered with the warning `Coracle does not act on a Job yet: ` and this text.
    */
   readonly inert?: string;
 }
 
-/** In the order in which discovery shows them. */
+/** In discovery's order. */
 export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
 
 export type Verb = (typeof allVerbs)[number];
@@ -99,7 +97,7 @@ function entry(
   };
 }
 
-/** A kind that is a question: it is answered and not stored. */
+/** A kind whose objects are requests: a create is answered, and nothing is stored. */
 function review(kind: string, apiVersion: string, message: string, namespaced = false): KindEntry {
   return entry(kind, apiVersion, `${kind.toLowerCase()}s`, message, { namespaced, verbs: ['create'] });
 }
@@ -322,7 +320,7 @@ export const kindTable: readonly KindEntry[] = [
   }),
   entry('NetworkPolicy', 'networking.k8s.io/v1', 'networkpolicies', 'k8s.io.api.networking.v1', {
     shortNames: ['netpol'],
-    inert: 'it is stored, and keeps nobody out',
+    inert: 'it is stored, and blocks no traffic',
   }),
   entry('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslices', 'k8s.io.api.discovery.v1'),
   entry('StorageClass', 'storage.k8s.io/v1', 'storageclasses', 'k8s.io.api.storage.v1', {
@@ -357,7 +355,7 @@ export const kindTable: readonly KindEntry[] = [
   entry('NodeEnrollment', 'coracle.io/v1', 'nodeenrollments', 'coracle.v1', { namespaced: false }),
 ];
 
-/** Whether objects of the kind lie in the store, in this version. */
+/** Whether objects of the kind are stored, in this version. */
 export function isStored({ verbs, secondVersion }: KindEntry): boolean {
   return verbs === undefined && !secondVersion;
 }

@@ -12,9 +12,9 @@ import { ageColumn, count, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { validateAutoscaler } from '../rules/autoscaler-validation.ts';
 
-/** How busy pods should be when nothing is said: percent of the CPU that they request. */
+/** The default target: percent of the CPU that pods request. */
 export const defaultUtilization = 80;
-/** Figures that a row of kubectl's table names. */
+/** The most metrics in a row of kubectl's table. */
 const maxShown = 2;
 
 export const horizontalPodAutoscaler: Behaviour<HorizontalPodAutoscaler> = {
@@ -70,7 +70,7 @@ function withDefaults(given: HPAScalingRules | undefined, defaults: HPAScalingRu
   return given?.policies?.length ? rules : { ...rules, policies: defaults.policies };
 }
 
-/** `cpu: 20%/80%, 100/10 (avg)`: what each figure is, and what it should be. */
+/** `cpu: 20%/80%, 100/10 (avg)`: the value and the target of each metric. */
 function formatMetrics({ spec, status }: HorizontalPodAutoscaler): string {
   const specs = spec.metrics ?? [];
   if (specs.length === 0) return '<none>';

@@ -10,7 +10,7 @@ import { validateJobSpec } from '../rules/job-validation.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
 import { jobWarnings, nameWarnings } from '../warnings/workloads.ts';
 
-/** A job's name is its cron job's and eleven characters more. */
+/** A job's name is that of its cron job and eleven characters. */
 const maxName = 52;
 const policies = ['Allow', 'Forbid', 'Replace'];
 

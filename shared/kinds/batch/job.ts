@@ -10,11 +10,11 @@ import { validateJobSpec, validateJobWorkload } from '../rules/job-validation.ts
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
 import { jobWarnings, nameWarnings } from '../warnings/workloads.ts';
 
-/** The labels by which a job finds its pods, and older clients look for them. */
+/** The labels by which a job and older clients select its pods. */
 const uidLabels = ['batch.kubernetes.io/controller-uid', 'controller-uid'] as const;
 const nameLabels = ['batch.kubernetes.io/job-name', 'job-name'] as const;
 
-/** How many failures a job bears: any number when each index has its own. */
+/** The default backoff limit; unlimited when each index has its own. */
 const failures = 6;
 const anyFailures = 2 ** 31 - 1;
 
@@ -69,7 +69,7 @@ export const job: Behaviour<Job> = {
   },
 };
 
-/** A job has its pods' labels, those included that it is given itself, unless it has others. */
+/** A job without labels gets those of its template, generated ones included. */
 function defaultLabels({ metadata, spec }: Job): void {
   const labels = spec?.template?.metadata?.labels;
   if (labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
@@ -86,7 +86,7 @@ function defaultSpec(spec: JobSpec): void {
   if (spec.template?.spec) defaultPodSpec(spec.template.spec);
 }
 
-/** A job's pods are its own by its uid, unless the client says otherwise. */
+/** Generates the selector by uid, unless the client sets one. */
 function generateSelector({ metadata, spec }: Job): void {
   const { template } = spec;
   if (!template) return;
@@ -115,7 +115,7 @@ function validateGenerated({ metadata, spec }: Job, causes: StatusCause[]): void
 function validateUpdate({ spec, status }: Job, { spec: old }: Job, causes: StatusCause[]): void {
   const fixed = 'field is immutable';
   if (spec.completions !== old.completions) {
-    // An indexed job may grow and shrink when it always runs all of its indexes.
+    // The completions of an indexed job may change along with its parallelism.
     const elastic =
       spec.completionMode === 'Indexed' &&
       spec.completions === spec.parallelism &&
@@ -123,13 +123,13 @@ function validateUpdate({ spec, status }: Job, { spec: old }: Job, causes: Statu
       spec.completions !== undefined;
     if (!elastic) causes.push(invalid('spec.completions', spec.completions ?? null, fixed));
   }
-  // Before its first pod, where its pods may go can still be changed.
+  // Before its first pod, a job's placement may still change.
   const unstarted = old.suspend === true && status?.startTime === undefined;
   const before = unstarted && spec.template && old.template ? placed(old, spec) : old.template;
   if (!isDeepStrictEqual(spec.template, before)) causes.push(invalid('spec.template', spec.template, fixed));
 }
 
-/** The old template with what the new one says about where its pods may go. */
+/** The old template with the placement of the new one. */
 function placed(old: JobSpec, spec: JobSpec): JobSpec['template'] {
   const parts = ['nodeSelector', 'tolerations', 'affinity', 'schedulingGates'] as const;
   const pod = { ...old.template.spec } as Record<string, unknown>;

@@ -4,7 +4,7 @@ import type { Column } from '../kind.ts';
 import { ageOf } from './age.ts';
 import { ageColumn, nameColumn, text, wide } from './columns.ts';
 
-/** What a pod looks like in one line: the status in one word, as kubectl puts it. */
+/** A pod in one line, with its status in kubectl's words. */
 export interface PodSummary {
   readonly ready: number;
   readonly total: number;
@@ -53,7 +53,7 @@ export function summarizePod(pod: Pod): PodSummary {
   let counted = start.all;
   if (start.status === undefined || podCondition(pod, 'Initialized')?.status === 'True') {
     const run = summarizeRun(status?.containerStatuses ?? []);
-    // Init containers that have done their part no longer count; sidecars go on.
+    // Completed init containers do not count; sidecars do.
     counted = [...start.sidecars, ...(status?.containerStatuses ?? [])];
     ready += run.ready;
     said = run.status ?? said;
@@ -67,7 +67,7 @@ export function summarizePod(pod: Pod): PodSummary {
   return { ready, total, restarts, lastRestart: lastEnd(counted), status: said };
 }
 
-/** How far the init containers have come: `status` is set while one of them holds the pod up. */
+/** The progress of the init containers. `status` is set while one of them is not done. */
 function summarizeStart(pod: Pod, sidecars: ReadonlySet<string>) {
   const all = pod.status?.initContainerStatuses ?? [];
   const planned = pod.spec.initContainers?.length ?? 0;
@@ -92,7 +92,7 @@ function summarizeStart(pod: Pod, sidecars: ReadonlySet<string>) {
   return { status, ready, all: reached, sidecars: reached.filter(({ name }) => sidecars.has(name)) };
 }
 
-/** The first container, from the top, that has something to say gives the status. */
+/** The status is that of the first container that waits or has ended. */
 function summarizeRun(containers: readonly ContainerStatus[]) {
   let status: string | undefined;
   let ready = 0;

@@ -5,7 +5,7 @@ import { ageColumn, nameColumn, text } from '../columns/columns.ts';
 import { specialFault } from '../discovery/endpoint-slice.ts';
 import type { Behaviour, Column } from '../kind.ts';
 
-/** Addresses that a row of kubectl's table names. */
+/** The most addresses in a row of kubectl's table. */
 const maxShown = 3;
 const protocols = ['SCTP', 'TCP', 'UDP'];
 

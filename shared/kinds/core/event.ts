@@ -32,7 +32,7 @@ export const event: Behaviour<Event> = {
     validate(event, causes) {
       const { metadata, involvedObject, eventTime } = event;
       const of = involvedObject?.namespace;
-      // What has no namespace has its events in default; those of the newer form may be in kube-system too.
+      // Events of cluster-scoped objects are in default; those of events.k8s.io may be in kube-system too.
       const places = eventTime ? ['default', 'kube-system'] : ['default'];
       const fits = of
         ? eventTime !== undefined || of === metadata.namespace
@@ -45,7 +45,7 @@ export const event: Behaviour<Event> = {
   },
 };
 
-/** What an event must say that tells its moment, whichever group it came by. */
+/** The rules of an event with an eventTime, in either group. */
 function validateNewer(event: Event, causes: StatusCause[]): void {
   const { reportingComponent = '', message = '' } = event;
   if (!reportingComponent) causes.push(required('reportingController'));
@@ -63,7 +63,7 @@ function firstSeen({ firstTimestamp, eventTime }: Event, now: number): string {
   return ageOf(firstTimestamp ?? eventTime, now);
 }
 
-/** Without how often: that is a column of its own, and `kubectl events` and `describe` put the two together. */
+/** Without the count: that is another column, and `kubectl events` and `describe` combine the two. */
 function lastSeen({ series, lastTimestamp, firstTimestamp, eventTime }: Event, now: number): string {
   return ageOf(series?.lastObservedTime ?? lastTimestamp ?? firstTimestamp ?? eventTime, now);
 }

@@ -46,7 +46,7 @@ export const persistentVolumeClaim: Behaviour<PersistentVolumeClaim> = {
     },
     validateUpdate({ spec, status }, { spec: old, status: was }, causes) {
       const bound = status?.phase === 'Bound';
-      // Binding names the volume; a bound claim may grow and change its class of attributes.
+      // Binding sets the volume's name; a bound claim may be expanded and change its attributes class.
       const next = { ...spec, ...(old.volumeName ? {} : { volumeName: old.volumeName }) };
       const { resources, volumeAttributesClassName, ...fixed } = next;
       const { resources: had, volumeAttributesClassName: hadClass, ...fixedBefore } = old;

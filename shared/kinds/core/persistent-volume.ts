@@ -16,7 +16,7 @@ import {
 import { classAdvice, classAnnotation } from '../warnings/class-annotation.ts';
 import { termWarnings } from '../warnings/node-labels.ts';
 
-/** Where a volume can lie: one field each. */
+/** The volume sources: one field each. */
 const sources = Object.keys(messages['k8s.io.api.core.v1.PersistentVolumeSource']?.fields ?? {});
 
 export const persistentVolume: Behaviour<PersistentVolume> = {

@@ -8,7 +8,7 @@ import { keyPairFault } from '../warnings/key-pair.ts';
 
 const accountAnnotation = 'kubernetes.io/service-account.name';
 
-/** The keys that a secret of a known type must have. */
+/** The required keys of each known type. */
 const requiredKeys: ReadonlyMap<string, readonly string[]> = new Map([
   ['kubernetes.io/dockercfg', ['.dockercfg']],
   ['kubernetes.io/dockerconfigjson', ['.dockerconfigjson']],
@@ -25,7 +25,7 @@ export const secret: Behaviour<Secret> = {
     ageColumn as Column<Secret>,
   ],
   strategy: {
-    /** `stringData` is a way to write, never stored: it wins over `data`. */
+    /** `stringData` is write-only: it is merged over `data` and not stored. */
     default(object) {
       if (!object.stringData) return;
       const data = { ...object.data };

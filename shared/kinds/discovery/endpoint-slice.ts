@@ -6,9 +6,9 @@ import { ageColumn, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { validateLabels } from '../rules/metadata.ts';
 
-/** Most labels of the field that is not in use any more. */
+/** The most entries of deprecatedTopology. */
 const maxTopologyLabels = 16;
-/** How many ports or addresses a row of kubectl's table names. */
+/** The most ports or addresses in a row of kubectl's table. */
 const maxShown = 3;
 
 export const endpointSlice: Behaviour<EndpointSlice> = {
@@ -84,7 +84,7 @@ function addressFault(type: string, address: string): string | undefined {
   }
 }
 
-/** Why an address can be no backend's: it means something else on every machine. `address` is well-formed. */
+/** Why an address cannot be that of a backend: it is local to each machine. `address` is well-formed. */
 export function specialFault(address: string): string | undefined {
   const parsed = ipaddr.parse(address);
   switch (parsed.range()) {
@@ -104,7 +104,7 @@ export function specialFault(address: string): string | undefined {
   }
 }
 
-/** A whole name of at least two labels; a dot may end it. */
+/** A DNS name of at least two labels, perhaps with a trailing dot. */
 function domainFault(address: string): string | undefined {
   const name = address.replace(/\.$/, '');
   if (name === '') return 'should be a domain with at least two segments separated by dots';

@@ -7,7 +7,7 @@ import type { Behaviour, Column } from '../kind.ts';
 
 type Usage = Readonly<Record<string, string>>;
 
-/** As metrics-server prints them: what is used, and over which time. */
+/** As metrics-server prints them: usage and window. */
 function columnsOf<T extends KubeObject & { readonly window?: string }>(usageOf: (object: T) => Usage): Column<T>[] {
   return [
     nameColumn as Column<T>,

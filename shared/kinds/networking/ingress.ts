@@ -26,11 +26,11 @@ import { ageColumn, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { validateBalancerStatus } from '../rules/addresses.ts';
 
-/** How the class was said before there was a field for it. */
+/** The annotation for the class, older than the field. */
 export const classAnnotation = 'kubernetes.io/ingress.class';
-/** Marks the class of Ingresses that name none. */
+/** The annotation of the default class. */
 const defaultAnnotation = 'ingressclass.kubernetes.io/is-default-class';
-/** How many hosts a row of kubectl's table names. */
+/** The most hosts in a row of kubectl's table. */
 const maxHosts = 3;
 
 export function isDefaultIngressClass({ metadata }: IngressClass): boolean {

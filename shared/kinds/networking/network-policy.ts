@@ -116,7 +116,7 @@ function validateBlock({ cidr, except }: IPBlock, field: string, causes: StatusC
 
 type Range = ReturnType<typeof ipaddr.parseCIDR>;
 
-/** Undefined: the text is none. */
+/** Undefined when the text is not valid. */
 function rangeOf(cidr: string): Range | undefined {
   return isCidr(cidr) === undefined ? ipaddr.parseCIDR(cidr) : undefined;
 }
