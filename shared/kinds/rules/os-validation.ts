@@ -1,7 +1,7 @@
 import type { Container, EphemeralContainer, PodSpec, StatusCause } from '../../generated/types.ts';
 import { forbidden } from '../../schema/causes.ts';
 
-/** What a Windows pod cannot have, by Kubernetes' validateWindows. */
+/** Fields that a Windows pod cannot have (Kubernetes, `validateWindows`). */
 const ofLinux = {
   pod: ['hostPID', 'hostIPC', 'hostUsers', 'shareProcessNamespace'],
   podContext: [
@@ -15,8 +15,8 @@ const ofLinux = {
 } as const;
 
 /**
- * A pod that names its system has no fields of the other one: the rules of Pod Security for Linux do not hold for Windows
- * pods. `field`: the path of the pod's spec.
+ * A pod with `os` has no fields of the other system: Pod Security's rules for Linux do not apply to Windows pods. `field`: the path of
+ * the pod's spec.
  */
 export function validateOs(spec: PodSpec, field: string, causes: StatusCause[]): void {
   if (spec.os?.name !== 'linux' && spec.os?.name !== 'windows') return;

@@ -16,9 +16,9 @@ import { repeats } from '../rules/repeats.ts';
 import { nodeSelectorWarnings } from '../warnings/node-labels.ts';
 
 const lifecycleModes = ['Persistent', 'Ephemeral'];
-/** Most characters of what a driver calls a node. */
+/** The most characters of a driver's node id. */
 const maxNodeId = 192;
-/** Shortest and longest life of a token, in seconds. */
+/** The bounds of a token's lifetime, in seconds. */
 const minTokenLife = 10 * 60;
 const maxTokenLife = 2 ** 32;
 
@@ -44,7 +44,7 @@ export const csiDriver: Behaviour<CSIDriver> = {
       if (spec && !spec.volumeLifecycleModes?.length) spec.volumeLifecycleModes = ['Persistent'];
     },
     prepareUpdate({ metadata, spec }, old) {
-      // A driver is born without a generation; what may change of it counts one.
+      // A new driver has no generation; a change of its mutable fields sets one.
       const changed = (['tokenRequests', 'requiresRepublish', 'seLinuxMount', 'fsGroupPolicy'] as const).some(
         (name) => !isDeepStrictEqual(spec[name], old.spec[name]),
       );
@@ -60,7 +60,7 @@ export const csiDriver: Behaviour<CSIDriver> = {
     },
     validateUpdate({ spec }, old, causes) {
       if (spec.attachRequired !== old.spec.attachRequired) {
-        // The name in the path is Kubernetes' own.
+        // Kubernetes uses this name in the path.
         causes.push(invalid('spec.attachedRequired', spec.attachRequired, 'field is immutable'));
       }
       if (!isDeepStrictEqual(spec.volumeLifecycleModes, old.spec.volumeLifecycleModes)) {

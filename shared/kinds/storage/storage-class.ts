@@ -7,11 +7,11 @@ import type { Behaviour, Column } from '../kind.ts';
 import { repeats } from '../rules/repeats.ts';
 import { labelAdvice } from '../warnings/node-labels.ts';
 
-/** Marks the class of claims that name none. */
+/** The annotation of the default class. */
 export const defaultClassAnnotation = 'storageclass.kubernetes.io/is-default-class';
 const oldDefaultAnnotation = 'storageclass.beta.kubernetes.io/is-default-class';
 
-/** Most parameters, and most bytes of them all. */
+/** The most parameters, and their most bytes in total. */
 const maxParameters = 512;
 const maxParameterSize = 256 * 1024;
 

@@ -5,7 +5,7 @@ import { isDnsSubdomain } from '../../schema/formats.ts';
 import { ageColumn, flag, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 
-/** Most bytes of what a driver says of an attachment, and most characters of an error. */
+/** The most bytes of an attachment's metadata, and the most characters of an error. */
 const maxMetadata = 256 * 1024;
 const maxMessage = 1024;
 
