@@ -83,6 +83,11 @@ export interface Strategy<T extends KubeObject = KubeObject> {
    */
   readonly generation?: 'spec' | 'template' | 'body' | 'none';
   readonly deletion?: DeletionStrategy<T>;
+  /**
+   * Managed fields are tracked from the first apply on: programs write the objects often, and do not share them. The first apply adds
+   * an entry of the manager `before-first-apply`, as Kubernetes does for untracked objects.
+   */
+  readonly tracksAfterApply?: true;
   /** The store removes an object by itself some time after its last write (`ApiDeps.eventTtlSeconds`). */
   readonly expires?: true;
 }

@@ -10,5 +10,5 @@ export const lease: Behaviour<Lease> = {
     text('Holder', 'Who holds it.', ({ spec }) => spec?.holderIdentity ?? ''),
     ageColumn as Column<Lease>,
   ],
-  strategy: {},
+  strategy: { tracksAfterApply: true },
 };

@@ -16,5 +16,5 @@ export const joinToken: Behaviour<JoinToken> = {
     text('Description', 'What it is for.', ({ spec }) => spec.description ?? ''),
     ageColumn as Column<JoinToken>,
   ],
-  strategy: {},
+  strategy: { tracksAfterApply: true },
 };

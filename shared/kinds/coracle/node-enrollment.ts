@@ -12,5 +12,5 @@ export const nodeEnrollment: Behaviour<NodeEnrollment> = {
     ),
     ageColumn as Column<NodeEnrollment>,
   ],
-  strategy: {},
+  strategy: { tracksAfterApply: true },
 };

@@ -28,6 +28,7 @@ export const event: Behaviour<Event> = {
     { ...(nameColumn as Column<Event>), priority: 1 },
   ],
   strategy: {
+    tracksAfterApply: true,
     expires: true,
     validate(event, causes) {
       const { metadata, involvedObject, eventTime } = event;
