@@ -23,7 +23,7 @@ export const daemonSet: Behaviour<DaemonSet> = {
     text('Node Selector', 'Which nodes should have it.', ({ spec }) => formatLabels(spec.template?.spec?.nodeSelector)),
     ageColumn as Column<DaemonSet>,
     ...templateColumns<DaemonSet>(({ spec }) => spec.template),
-    wide('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
+    wide('Selector', 'The selector of its pods.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
   ],
   strategy: {
     default({ spec }) {

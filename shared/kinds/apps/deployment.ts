@@ -26,7 +26,7 @@ export const deployment: Behaviour<Deployment> = {
     ),
     ageColumn as Column<Deployment>,
     ...templateColumns<Deployment>(({ spec }) => spec.template),
-    wide('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
+    wide('Selector', 'The selector of its pods.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
   ],
   strategy: {
     default({ spec }) {

@@ -29,7 +29,7 @@ export const cronJob: Behaviour<CronJob> = {
     ),
     ageColumn as Column<CronJob>,
     ...templateColumns<CronJob>(({ spec }) => spec.jobTemplate?.spec?.template),
-    wide('Selector', 'Which pods belong to its jobs.', ({ spec }) =>
+    wide('Selector', 'The selector of the pods of its jobs.', ({ spec }) =>
       formatSelector(selectorOf(spec.jobTemplate?.spec?.selector)),
     ),
   ],

@@ -31,7 +31,7 @@ export const job: Behaviour<Job> = {
     }),
     ageColumn as Column<Job>,
     ...templateColumns<Job>(({ spec }) => spec.template),
-    wide('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
+    wide('Selector', 'The selector of its pods.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
   ],
   strategy: {
     deletion: {
