@@ -13,6 +13,7 @@ import { initialBatches } from './initial-batches.ts';
 import { packed, packedBytes, packFrom, withRevision } from './packed.ts';
 import { ShownRevision } from './shown-revision.ts';
 import { CacheState, type Memory } from './state.ts';
+import type { SubscribeFilter, SubscribeOptions } from './subscription.ts';
 
 export type { CacheBatch, CacheEvent } from './broadcaster.ts';
 
@@ -45,17 +46,6 @@ export interface WatchCacheDeps {
   readonly window?: number;
   /** Milliseconds between two batches without events. */
   readonly progressMs?: number;
-}
-
-export interface SubscribeFilter<K extends KindId = KindId> {
-  readonly kinds: readonly K[];
-  /** After this revision, or the present state first and then everything after it. */
-  readonly from: number | 'initial';
-}
-
-export interface SubscribeOptions {
-  /** The most pending events, beyond which the subscriber is ended with Expired. */
-  readonly maxBuffered?: number;
 }
 
 /**
