@@ -161,7 +161,7 @@ export class EncryptedStore implements Store {
     const { ok } = await this.#inner.txn({ guards, writes: [{ type: 'put', key: ringKey, value }] });
     await this.#readRing();
     const done = this.#ring.active.id === next.active.id && (this.#ring.settled || !next.settled);
-    if (!ok && !done) throw new ApiError('Conflict', 'the keys of the store were changed by somebody else: try again');
+    if (!ok && !done) throw new ApiError('Conflict', 'another process changed the keys of the store: try again');
   }
 
   async #reseal(prefix: string, signal: AbortSignal): Promise<number> {

@@ -92,9 +92,9 @@ function newStatus(
   annotations: Readonly<Record<string, string>>,
 ): HorizontalPodAutoscaler['status'] {
   const { currentCPUUtilizationPercentage: percent, ...same } = status ?? {};
-  const told = read<OldMetric>(annotations[kept.currentMetrics]).map(newMetricStatus);
+  const converted = read<OldMetric>(annotations[kept.currentMetrics]).map(newMetricStatus);
   const cpu = percent === undefined ? [] : [busyNow(percent)];
-  const currentMetrics = told.length > 0 ? told : cpu;
+  const currentMetrics = converted.length > 0 ? converted : cpu;
   const conditions = read<NonNullable<NonNullable<HorizontalPodAutoscaler['status']>['conditions']>[number]>(
     annotations[kept.conditions],
   );

@@ -14,7 +14,7 @@ export interface MetadataRules {
 const annotationLimit = 256 * 1024;
 
 /** The most faults for several controllers of an object. */
-const maxTold = 4;
+const maxReported = 4;
 
 /** Kubernetes' finalizers without a domain. */
 const plainFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
@@ -79,7 +79,7 @@ export function validateAnnotations(
 function validateOwners(owners: readonly OwnerReference[], causes: StatusCause[]): void {
   const field = 'metadata.ownerReferences';
   let controller: string | undefined;
-  let told = 0;
+  let reported = 0;
   for (const [index, { apiVersion, kind, name, controller: controls }] of owners.entries()) {
     if (apiVersion && !/^([^/]+\/)?[^/]+$/.test(apiVersion)) {
       const fault = 'must be <group>/<version> or <version>';
@@ -94,7 +94,7 @@ function validateOwners(owners: readonly OwnerReference[], causes: StatusCause[]
     const called = `${kind}/${name}`;
     if (controller) {
       // Each fault lists all of them.
-      if (++told > maxTold) break;
+      if (++reported > maxReported) break;
       const fault = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${called}`;
       causes.push(invalid(field, owners, fault));
     }

@@ -27,7 +27,11 @@ export const csiDriver: Behaviour<CSIDriver> = {
   columns: [
     nameColumn,
     flag('AttachRequired', 'Whether a volume is attached first.', ({ spec }) => spec.attachRequired ?? true),
-    flag('PodInfoOnMount', 'Whether the driver is told of the pod.', ({ spec }) => spec.podInfoOnMount ?? false),
+    flag(
+      'PodInfoOnMount',
+      'Whether the driver gets information about the pod.',
+      ({ spec }) => spec.podInfoOnMount ?? false,
+    ),
     flag('StorageCapacity', 'Whether pods wait for a place with room.', ({ spec }) => spec.storageCapacity ?? false),
     text('TokenRequests', 'Whom its tokens are shown to.', ({ spec: { tokenRequests } }) => {
       return tokenRequests ? tokenRequests.map(({ audience }) => audience ?? '').join(',') : '<unset>';
