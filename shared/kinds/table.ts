@@ -1,6 +1,6 @@
 /**
- * The built-in kinds, their data: one entry a kind and version. Storage keys, gRPC services, REST routes, discovery,
- * generated types and CLI verbs derive from it. The functions of a kind (defaults, checks, columns) are in the folder of its group.
+ * The built-in kinds: one entry for each kind and version. Storage keys, gRPC services, REST routes, discovery, generated types
+ * and CLI verbs derive from it. The functions of a kind (defaults, checks, columns) are in the folder of its group.
  *
  * A kind that is served in several versions is stored in one of them. Its other versions have entries with `secondVersion`, and
  * a conversion (`kind.ts`). The first version of a group in this table is its preferred one.
@@ -31,7 +31,7 @@ export interface KindEntry {
   readonly selectableFields: readonly string[];
   /** The kind is stored in another version, and converted. */
   readonly secondVersion: boolean;
-  /** Absent: all verbs. A kind with a list of verbs is not stored: a handler answers each of them. */
+  /** Absent: all verbs. A kind with a list of verbs is not stored: a handler implements each verb. */
   readonly verbs?: readonly Verb[];
   /** A verb that a stored kind does not have. */
   readonly without?: Verb;
@@ -40,7 +40,7 @@ export interface KindEntry {
   /** An update must name the version that it replaces. */
   readonly updatedByVersion?: true;
   /**
-   * No controller acts on the kind yet. A create is answered with the warning `Coracle does not act on a Job yet: ` and this text.
+   * No controller acts on the kind yet. A create returns the warning `Coracle does not act on a Job yet: ` and this text.
    */
   readonly inert?: string;
 }
@@ -97,7 +97,7 @@ function entry(
   };
 }
 
-/** A kind whose objects are requests: a create is answered, and nothing is stored. */
+/** A kind whose objects are requests: a create returns an answer, and nothing is stored. */
 function review(kind: string, apiVersion: string, message: string, namespaced = false): KindEntry {
   return entry(kind, apiVersion, `${kind.toLowerCase()}s`, message, { namespaced, verbs: ['create'] });
 }
@@ -165,26 +165,26 @@ export const kindTable: readonly KindEntry[] = [
     shortNames: ['sts'],
     categories: ['all'],
     subresources: ['status', 'scale'],
-    inert: 'it is stored, and runs no pods',
+    inert: 'it is stored, but no pods are created',
   }),
   entry('DaemonSet', 'apps/v1', 'daemonsets', 'k8s.io.api.apps.v1', {
     shortNames: ['ds'],
     categories: ['all'],
     subresources: ['status'],
-    inert: 'it is stored, and runs no pods',
+    inert: 'it is stored, but no pods are created',
   }),
   entry('ControllerRevision', 'apps/v1', 'controllerrevisions', 'k8s.io.api.apps.v1'),
   entry('Job', 'batch/v1', 'jobs', 'k8s.io.api.batch.v1', {
     categories: ['all'],
     subresources: ['status'],
     selectableFields: ['status.successful'],
-    inert: 'it is stored, and runs no pods',
+    inert: 'it is stored, but no pods are created',
   }),
   entry('CronJob', 'batch/v1', 'cronjobs', 'k8s.io.api.batch.v1', {
     shortNames: ['cj'],
     categories: ['all'],
     subresources: ['status'],
-    inert: 'it is stored, and makes no jobs',
+    inert: 'it is stored, but no jobs are created',
   }),
   entry('PodDisruptionBudget', 'policy/v1', 'poddisruptionbudgets', 'k8s.io.api.policy.v1', {
     shortNames: ['pdb'],
@@ -195,7 +195,7 @@ export const kindTable: readonly KindEntry[] = [
     shortNames: ['hpa'],
     categories: ['all'],
     subresources: ['status'],
-    inert: 'it is stored, and nothing scales',
+    inert: 'it is stored, but nothing is scaled',
   }),
   entry('HorizontalPodAutoscaler', 'autoscaling/v1', 'horizontalpodautoscalers', 'k8s.io.api.autoscaling.v1', {
     secondVersion: true,
@@ -247,7 +247,7 @@ export const kindTable: readonly KindEntry[] = [
     subresources: ['status', 'proxy'],
     selectableFields: ['spec.clusterIP', 'spec.type'],
     createdByUpdate: true,
-    inert: 'it is stored and has an address, at which nothing listens',
+    inert: 'it is stored and gets a cluster IP, but no traffic is forwarded',
   }),
   entry('Endpoints', 'v1', 'endpoints', core, { shortNames: ['ep'], createdByUpdate: true }),
   entry('ComponentStatus', 'v1', 'componentstatuses', core, {
@@ -260,12 +260,12 @@ export const kindTable: readonly KindEntry[] = [
     shortNames: ['pv'],
     namespaced: false,
     subresources: ['status'],
-    inert: 'it is stored, and no claim is bound to it',
+    inert: 'it is stored, but no claim is bound to it',
   }),
   entry('PersistentVolumeClaim', 'v1', 'persistentvolumeclaims', core, {
     shortNames: ['pvc'],
     subresources: ['status'],
-    inert: 'it is stored, and no volume is bound to it',
+    inert: 'it is stored, but no volume is bound to it',
   }),
   entry('ServiceAccount', 'v1', 'serviceaccounts', core, { shortNames: ['sa'], subresources: ['token'] }),
   entry('Lease', 'coordination.k8s.io/v1', 'leases', 'k8s.io.api.coordination.v1', {
@@ -307,46 +307,46 @@ export const kindTable: readonly KindEntry[] = [
   entry('RuntimeClass', 'node.k8s.io/v1', 'runtimeclasses', 'k8s.io.api.node.v1', {
     namespaced: false,
     updatedByVersion: true,
-    inert: 'it is stored, and every pod runs by the runtime of its node',
+    inert: 'it is stored, but all pods use the default runtime of their node',
   }),
   entry('Ingress', 'networking.k8s.io/v1', 'ingresses', 'k8s.io.api.networking.v1', {
     shortNames: ['ing'],
     subresources: ['status'],
-    inert: 'it is stored, and routes nothing',
+    inert: 'it is stored, but no traffic is routed',
   }),
   entry('IngressClass', 'networking.k8s.io/v1', 'ingressclasses', 'k8s.io.api.networking.v1', {
     namespaced: false,
-    inert: 'it is stored, and nothing serves its Ingresses',
+    inert: 'it is stored, but no controller serves its Ingresses',
   }),
   entry('NetworkPolicy', 'networking.k8s.io/v1', 'networkpolicies', 'k8s.io.api.networking.v1', {
     shortNames: ['netpol'],
-    inert: 'it is stored, and blocks no traffic',
+    inert: 'it is stored, but no traffic is blocked',
   }),
   entry('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslices', 'k8s.io.api.discovery.v1'),
   entry('StorageClass', 'storage.k8s.io/v1', 'storageclasses', 'k8s.io.api.storage.v1', {
     shortNames: ['sc'],
     namespaced: false,
-    inert: 'it is stored, and nothing makes volumes of it',
+    inert: 'it is stored, but no volumes are provisioned',
   }),
   entry('VolumeAttachment', 'storage.k8s.io/v1', 'volumeattachments', 'k8s.io.api.storage.v1', {
     namespaced: false,
     subresources: ['status'],
     updatedByVersion: true,
-    inert: 'it is stored, and nothing attaches the volume',
+    inert: 'it is stored, but the volume is not attached',
   }),
   entry('CSIDriver', 'storage.k8s.io/v1', 'csidrivers', 'k8s.io.api.storage.v1', {
     namespaced: false,
     updatedByVersion: true,
-    inert: 'it is stored, and no node uses the driver',
+    inert: 'it is stored, but no node uses the driver',
   }),
   entry('CSINode', 'storage.k8s.io/v1', 'csinodes', 'k8s.io.api.storage.v1', {
     namespaced: false,
     updatedByVersion: true,
-    inert: 'it is stored, and no node uses its drivers',
+    inert: 'it is stored, but the node does not use its drivers',
   }),
   entry('CSIStorageCapacity', 'storage.k8s.io/v1', 'csistoragecapacities', 'k8s.io.api.storage.v1', {
     updatedByVersion: true,
-    inert: 'it is stored, and no pod is placed by it',
+    inert: 'it is stored, but the scheduler ignores it',
   }),
   entry('NodeMetrics', 'metrics.k8s.io/v1beta1', 'nodes', metrics, { namespaced: false, verbs: ['get', 'list'] }),
   entry('PodMetrics', 'metrics.k8s.io/v1beta1', 'pods', metrics, { verbs: ['get', 'list'] }),
@@ -364,7 +364,7 @@ export function verbsOf({ verbs, without }: Pick<KindEntry, 'verbs' | 'without'>
   return verbs ?? allVerbs.filter((verb) => verb !== without);
 }
 
-/** The name of a kind's gRPC service in `coracle.v1`: its plural in CamelCase; the kind itself where the plural is another's. */
+/** The name of a kind's gRPC service in `coracle.v1`: the plural in CamelCase, or the type's name if another kind has that plural. */
 export function serviceName({ kind, typeName, plural }: Pick<KindEntry, 'kind' | 'typeName' | 'plural'>): string {
   if (!plural.startsWith(kind.toLowerCase().slice(0, -1))) return typeName;
   const ending = plural.startsWith(kind.toLowerCase()) ? plural.slice(kind.length) : undefined;

@@ -34,7 +34,7 @@ export const statefulSet: Behaviour<StatefulSet> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Ready', 'How many of the wanted pods are ready.', ({ spec, status }) => {
+    text('Ready', 'Number of ready pods, and of desired pods.', ({ spec, status }) => {
       return `${status?.readyReplicas ?? 0}/${spec.replicas ?? 1}`;
     }),
     ageColumn as Column<StatefulSet>,

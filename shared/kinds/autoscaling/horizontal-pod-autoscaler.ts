@@ -21,13 +21,13 @@ export const horizontalPodAutoscaler: Behaviour<HorizontalPodAutoscaler> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Reference', 'What it sizes.', ({ spec: { scaleTargetRef: target } }) => {
+    text('Reference', 'The scaled object.', ({ spec: { scaleTargetRef: target } }) => {
       return `${target?.kind ?? ''}/${target?.name ?? ''}`;
     }),
-    text('Targets', 'The figures that it sizes by, and what they should be.', formatMetrics),
-    text('MinPods', 'The fewest pods.', ({ spec }) => String(spec.minReplicas ?? '<unset>')),
-    count('MaxPods', 'The most pods.', ({ spec }) => spec.maxReplicas ?? 0),
-    count('Replicas', 'How many pods there are.', ({ status }) => status?.currentReplicas ?? 0),
+    text('Targets', 'The current and target values of the metrics.', formatMetrics),
+    text('MinPods', 'Minimum number of pods.', ({ spec }) => String(spec.minReplicas ?? '<unset>')),
+    count('MaxPods', 'Maximum number of pods.', ({ spec }) => spec.maxReplicas ?? 0),
+    count('Replicas', 'Current number of pods.', ({ status }) => status?.currentReplicas ?? 0),
     ageColumn as Column<HorizontalPodAutoscaler>,
   ],
   strategy: {

@@ -22,16 +22,16 @@ export const job: Behaviour<Job> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Status', 'How it goes.', stateOf),
-    text('Completions', 'How many of the pods that must succeed have.', completionsOf),
-    text('Duration', 'How long it took, or has taken so far.', ({ status }, now) => {
+    text('Status', 'Whether the job is running, suspended, complete or failed.', stateOf),
+    text('Completions', 'Number of succeeded pods, and of pods that must succeed.', completionsOf),
+    text('Duration', 'How long the job took, or has run so far.', ({ status }, now) => {
       if (!status?.startTime) return '';
       const end = status.completionTime ? Date.parse(status.completionTime) : now;
       return humanDuration(end - Date.parse(status.startTime));
     }),
     ageColumn as Column<Job>,
     ...templateColumns<Job>(({ spec }) => spec.template),
-    wide('Selector', 'The selector of its pods.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
+    wide('Selector', 'The selector of the pods.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
   ],
   strategy: {
     deletion: {

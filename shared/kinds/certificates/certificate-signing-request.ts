@@ -26,12 +26,16 @@ export const certificateSigningRequest: Behaviour<CertificateSigningRequest> = {
   columns: [
     nameColumn,
     ageColumn as Column<CertificateSigningRequest>,
-    text('SignerName', 'Which signer is asked.', ({ spec }) => spec.signerName || '<none>'),
-    text('Requestor', 'Who asks.', ({ spec }) => spec.username ?? ''),
-    text('RequestedDuration', 'For how long it should be good.', ({ spec: { expirationSeconds } }) => {
+    text('SignerName', 'The requested signer.', ({ spec }) => spec.signerName || '<none>'),
+    text('Requestor', 'The user that created the request.', ({ spec }) => spec.username ?? ''),
+    text('RequestedDuration', 'The requested validity of the certificate.', ({ spec: { expirationSeconds } }) => {
       return expirationSeconds === undefined ? '<none>' : humanDuration(expirationSeconds * 1000);
     }),
-    text('Condition', 'What became of it.', ({ status }) => conditionOf(status ?? {})),
+    text(
+      'Condition',
+      'Whether the request is pending, approved, denied or failed, and whether the certificate is issued.',
+      ({ status }) => conditionOf(status ?? {}),
+    ),
   ],
   strategy: {
     generation: 'none',

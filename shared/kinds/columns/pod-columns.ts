@@ -17,24 +17,24 @@ export interface PodSummary {
 
 export const podColumns: readonly Column<Pod>[] = [
   nameColumn,
-  text('Ready', 'How many of the containers that are to run are ready.', (pod) => {
+  text('Ready', 'Number of ready containers, and of all containers that should run.', (pod) => {
     const { ready, total } = summarizePod(pod);
     return `${ready}/${total}`;
   }),
-  text('Status', 'What the pod is doing, or what it is waiting for.', (pod) => summarizePod(pod).status),
-  text('Restarts', 'How often its containers were started again, and how long ago the last time.', (pod, now) => {
+  text('Status', 'The state of the pod, or the reason why it waits.', (pod) => summarizePod(pod).status),
+  text('Restarts', 'Number of container restarts, and the time since the last one.', (pod, now) => {
     const { restarts, lastRestart } = summarizePod(pod);
     return restarts > 0 && lastRestart ? `${restarts} (${ageOf(lastRestart, now)} ago)` : String(restarts);
   }),
   ageColumn as Column<Pod>,
   wide('IP', 'The address of the pod.', ({ status }) => status?.podIP || status?.podIPs?.[0]?.ip || '<none>'),
-  wide('Node', 'The node that it was placed on.', ({ spec }) => spec.nodeName || '<none>'),
+  wide('Node', 'The node that the pod is bound to.', ({ spec }) => spec.nodeName || '<none>'),
   wide(
     'Nominated Node',
     'The node where room is being made for it.',
     ({ status }) => status?.nominatedNodeName || '<none>',
   ),
-  wide('Readiness Gates', 'How many of the further conditions for readiness hold.', (pod) => {
+  wide('Readiness Gates', 'Number of readiness gates that are true, and of all readiness gates.', (pod) => {
     const gates = pod.spec.readinessGates ?? [];
     const open = gates.filter(({ conditionType }) => podCondition(pod, conditionType)?.status === 'True');
     return gates.length > 0 ? `${open.length}/${gates.length}` : '<none>';

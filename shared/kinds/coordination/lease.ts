@@ -7,7 +7,7 @@ export const lease: Behaviour<Lease> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Holder', 'Who holds it.', ({ spec }) => spec?.holderIdentity ?? ''),
+    text('Holder', 'The current holder.', ({ spec }) => spec?.holderIdentity ?? ''),
     ageColumn as Column<Lease>,
   ],
   strategy: { tracksAfterApply: true },

@@ -11,11 +11,7 @@ const protocols = ['SCTP', 'TCP', 'UDP'];
 
 export const endpoints: Behaviour<Endpoints> = {
   nameFormat: isDnsSubdomain,
-  columns: [
-    nameColumn,
-    text('Endpoints', 'The addresses that take traffic.', formatEndpoints),
-    ageColumn as Column<Endpoints>,
-  ],
+  columns: [nameColumn, text('Endpoints', 'The ready addresses.', formatEndpoints), ageColumn as Column<Endpoints>],
   strategy: {
     validate({ subsets = [] }, causes) {
       for (const [index, subset] of subsets.entries()) {

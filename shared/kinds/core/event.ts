@@ -8,16 +8,20 @@ import type { Behaviour, Column } from '../kind.ts';
 export const event: Behaviour<Event> = {
   nameFormat: isDnsSubdomain,
   columns: [
-    text('Last Seen', 'When it last happened.', lastSeen),
+    text('Last Seen', 'When the event last occurred.', lastSeen),
     text('Type', 'Normal or Warning.', ({ type }) => type ?? ''),
-    text('Reason', 'What happened, in one word.', ({ reason }) => reason ?? ''),
-    text('Object', 'What it happened to.', ({ involvedObject: { kind = '', name = '' } }) =>
+    text('Reason', 'The reason, in one word.', ({ reason }) => reason ?? ''),
+    text('Object', 'The object that the event is about.', ({ involvedObject: { kind = '', name = '' } }) =>
       name ? `${kind.toLowerCase()}/${name}` : kind.toLowerCase(),
     ),
-    wide('Subobject', 'The part of the object.', ({ involvedObject }) => involvedObject.fieldPath ?? ''),
-    wide('Source', 'Who tells of it.', sourceOf),
-    text('Message', 'What happened, for people.', ({ message }) => (message ?? '').trim()),
-    { ...text('First Seen', 'When it first happened.', firstSeen), priority: 1 },
+    wide(
+      'Subobject',
+      'The part of the object that the event is about.',
+      ({ involvedObject }) => involvedObject.fieldPath ?? '',
+    ),
+    wide('Source', 'The component that reported the event.', sourceOf),
+    text('Message', 'The description of the event.', ({ message }) => (message ?? '').trim()),
+    { ...text('First Seen', 'When the event first occurred.', firstSeen), priority: 1 },
     {
       name: 'Count',
       type: 'integer',

@@ -58,8 +58,8 @@ export const resourceQuota: Behaviour<ResourceQuota> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Request', 'What is asked for of what may be, but limits.', (object) => usage(object, false)),
-    text('Limit', 'The limits asked for of those that may be.', (object) => usage(object, true)),
+    text('Request', 'Usage and quota of requests and object counts.', (object) => usage(object, false)),
+    text('Limit', 'Usage and quota of limits.', (object) => usage(object, true)),
     ageColumn as Column<ResourceQuota>,
   ],
   strategy: {

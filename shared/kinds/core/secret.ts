@@ -20,8 +20,8 @@ export const secret: Behaviour<Secret> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Type', 'What it is for.', ({ type }) => type ?? 'Opaque'),
-    count('Data', 'How many entries it has.', ({ data = {} }) => Object.keys(data).length),
+    text('Type', 'The type of the secret.', ({ type }) => type ?? 'Opaque'),
+    count('Data', 'Number of entries.', ({ data = {} }) => Object.keys(data).length),
     ageColumn as Column<Secret>,
   ],
   strategy: {

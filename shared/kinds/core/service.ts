@@ -21,12 +21,12 @@ export const service: Behaviour<Service> = {
   nameFormat: isDns1035Label,
   columns: [
     nameColumn,
-    text('Type', 'Who can reach it.', ({ spec }) => spec.type ?? ''),
-    text('Cluster-IP', 'Its address.', ({ spec }) => spec.clusterIPs?.[0] ?? '<none>'),
-    text('External-IP', 'Its addresses beyond the cluster.', externalAddresses),
-    text('Port(s)', 'What it listens on.', ({ spec }) => formatPorts(spec.ports ?? [])),
+    text('Type', 'The type of the service.', ({ spec }) => spec.type ?? ''),
+    text('Cluster-IP', 'The cluster IP addresses.', ({ spec }) => spec.clusterIPs?.[0] ?? '<none>'),
+    text('External-IP', 'The external addresses.', externalAddresses),
+    text('Port(s)', 'The ports of the service.', ({ spec }) => formatPorts(spec.ports ?? [])),
     ageColumn as Column<Service>,
-    wide('Selector', 'Which pods it leads to.', ({ spec }) => formatLabels(spec.selector)),
+    wide('Selector', 'The selector of the pods.', ({ spec }) => formatLabels(spec.selector)),
   ],
   strategy: {
     generation: 'none',

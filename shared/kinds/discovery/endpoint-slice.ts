@@ -15,11 +15,11 @@ export const endpointSlice: Behaviour<EndpointSlice> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('AddressType', 'Of what type its addresses are.', ({ addressType }) => addressType),
-    text('Ports', 'The ports of its endpoints.', ({ ports = [] }) => {
+    text('AddressType', 'The type of the addresses.', ({ addressType }) => addressType),
+    text('Ports', 'The ports of the endpoints.', ({ ports = [] }) => {
       return shown(ports.map(({ name, port }) => (port === undefined ? (name ?? '*') : String(port))));
     }),
-    text('Endpoints', 'The addresses of its endpoints.', ({ endpoints = [] }) => {
+    text('Endpoints', 'The addresses of the endpoints.', ({ endpoints = [] }) => {
       return shown(endpoints.flatMap(({ addresses }) => addresses ?? []));
     }),
     ageColumn as Column<EndpointSlice>,

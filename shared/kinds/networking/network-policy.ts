@@ -19,7 +19,7 @@ export const networkPolicy: Behaviour<NetworkPolicy> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Pod-Selector', 'Which pods it is about.', ({ spec }) => {
+    text('Pod-Selector', 'The selector of the pods to which the policy applies.', ({ spec }) => {
       return formatSelector(selectorOf(spec.podSelector)) || '<none>';
     }),
     ageColumn as Column<NetworkPolicy>,

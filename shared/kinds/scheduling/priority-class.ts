@@ -57,12 +57,16 @@ export const priorityClass: Behaviour<PriorityClass> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    count('Value', 'The priority itself.', ({ value }) => value),
-    flag('Global-Default', 'Whether pods that name no class are of this one.', ({ globalDefault }) => !!globalDefault),
+    count('Value', 'The priority of pods of this class.', ({ value }) => value),
+    flag('Global-Default', 'Whether this is the class of pods that name none.', ({ globalDefault }) => !!globalDefault),
     ageColumn as Column<PriorityClass>,
-    text('PreemptionPolicy', 'Whether its pods may take the place of others.', ({ preemptionPolicy }) => {
-      return preemptionPolicy ?? '';
-    }),
+    text(
+      'PreemptionPolicy',
+      'Whether pods of this class may preempt pods of lower priority.',
+      ({ preemptionPolicy }) => {
+        return preemptionPolicy ?? '';
+      },
+    ),
   ],
   strategy: {
     generation: 'spec',

@@ -26,20 +26,36 @@ export const csiDriver: Behaviour<CSIDriver> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    flag('AttachRequired', 'Whether a volume is attached first.', ({ spec }) => spec.attachRequired ?? true),
+    flag(
+      'AttachRequired',
+      'Whether volumes must be attached before they are mounted.',
+      ({ spec }) => spec.attachRequired ?? true,
+    ),
     flag(
       'PodInfoOnMount',
-      'Whether the driver gets information about the pod.',
+      'Whether the driver gets information about the pod on mount.',
       ({ spec }) => spec.podInfoOnMount ?? false,
     ),
-    flag('StorageCapacity', 'Whether pods wait for a place with room.', ({ spec }) => spec.storageCapacity ?? false),
-    text('TokenRequests', 'Whom its tokens are shown to.', ({ spec: { tokenRequests } }) => {
-      return tokenRequests ? tokenRequests.map(({ audience }) => audience ?? '').join(',') : '<unset>';
-    }),
-    flag('RequiresRepublish', 'Whether volumes are published again and again.', ({ spec }) => {
+    flag(
+      'StorageCapacity',
+      "Whether scheduling considers the driver's storage capacity.",
+      ({ spec }) => spec.storageCapacity ?? false,
+    ),
+    text(
+      'TokenRequests',
+      'The audiences of the service account tokens that the driver requests.',
+      ({ spec: { tokenRequests } }) => {
+        return tokenRequests ? tokenRequests.map(({ audience }) => audience ?? '').join(',') : '<unset>';
+      },
+    ),
+    flag('RequiresRepublish', 'Whether NodePublishVolume is called periodically.', ({ spec }) => {
       return spec.requiresRepublish ?? false;
     }),
-    text('Modes', 'What it offers.', ({ spec }) => spec.volumeLifecycleModes?.join(',') || '<none>'),
+    text(
+      'Modes',
+      'The supported volume lifecycle modes.',
+      ({ spec }) => spec.volumeLifecycleModes?.join(',') || '<none>',
+    ),
     ageColumn as Column<CSIDriver>,
   ],
   strategy: {
@@ -78,7 +94,7 @@ export const csiNode: Behaviour<CSINode> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    count('Drivers', 'How many drivers the node has.', ({ spec }) => spec.drivers?.length ?? 0),
+    count('Drivers', 'Number of drivers on the node.', ({ spec }) => spec.drivers?.length ?? 0),
     ageColumn as Column<CSINode>,
   ],
   strategy: {
@@ -99,8 +115,8 @@ export const csiStorageCapacity: Behaviour<CSIStorageCapacity> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('StorageClassName', 'For which storage class.', ({ storageClassName }) => storageClassName),
-    text('Capacity', 'How much room there is.', ({ capacity }) => capacity ?? '<unset>'),
+    text('StorageClassName', 'The storage class.', ({ storageClassName }) => storageClassName),
+    text('Capacity', 'The available capacity.', ({ capacity }) => capacity ?? '<unset>'),
   ],
   strategy: {
     validate({ nodeTopology, storageClassName, capacity }, causes) {

@@ -13,10 +13,10 @@ export const volumeAttachment: Behaviour<VolumeAttachment> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Attacher', 'The driver that does it.', ({ spec }) => spec.attacher),
+    text('Attacher', 'The driver that attaches the volume.', ({ spec }) => spec.attacher),
     text('PV', 'The persistent volume.', ({ spec }) => spec.source?.persistentVolumeName ?? ''),
     text('Node', 'The node.', ({ spec }) => spec.nodeName),
-    flag('Attached', 'Whether it is attached.', ({ status }) => status?.attached ?? false),
+    flag('Attached', 'Whether the volume is attached.', ({ status }) => status?.attached ?? false),
     ageColumn as Column<VolumeAttachment>,
   ],
   strategy: {
