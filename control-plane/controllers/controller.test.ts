@@ -17,7 +17,9 @@ interface Script {
 
 async function start(script: Script): Promise<void> {
   room = await ControllerRoom.start(() => ({
-    ...{ name: 'test', kinds: ['ConfigMap'], workers: 1 },
+    name: 'test',
+    kinds: ['ConfigMap'],
+    workers: 1,
     keysOf: ({ after, before }) => [(after ?? before)?.metadata.labels?.key ?? ''].filter((key) => key !== ''),
     ...script,
   }));
@@ -131,7 +133,9 @@ it('a controller that is stopped ends, takes nothing more, and leaves no timer t
   await start({ kinds: [], reconcile: async () => undefined });
   const { deps } = room;
   const controller: Controller = {
-    ...{ name: 'late', kinds: ['ConfigMap'], workers: 2 },
+    name: 'late',
+    kinds: ['ConfigMap'],
+    workers: 2,
     keysOf: () => ['a'],
     reconcile: async (key, signal) => {
       calls.push(key);
@@ -161,7 +165,9 @@ it('its queue is shown by metrics: what was added, what waits, what failed and h
   await start({ kinds: [], reconcile: async () => undefined });
   let failures = 1;
   const controller: Controller = {
-    ...{ name: 'measured', kinds: ['ConfigMap'], workers: 1 },
+    name: 'measured',
+    kinds: ['ConfigMap'],
+    workers: 1,
     keysOf: ({ after }) => [after?.metadata.labels?.key ?? ''],
     reconcile: async () => {
       await room.clock.sleep(2_000);

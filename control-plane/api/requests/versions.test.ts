@@ -198,7 +198,8 @@ describe('a kind that is not stored', () => {
     await bind({ annotations: { b: 'theirs', c: 'theirs' } });
     expect((await client.get('Pod', 'p', namespace)).metadata.annotations).toEqual({
       ...annotations,
-      ...{ b: 'theirs', c: 'theirs' },
+      b: 'theirs',
+      c: 'theirs',
     });
   });
 });

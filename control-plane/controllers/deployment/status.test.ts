@@ -110,7 +110,9 @@ describe('a Deployment is available', () => {
     });
     const reworded = { ...before, message: 'other' };
     expect(of(rolling, { conditions: [reworded] }, replicaSet('new', 4, 3)).available).toMatchObject({
-      ...{ message: before.message, lastUpdateTime: ago(0), lastTransitionTime: ago(60) },
+      message: before.message,
+      lastUpdateTime: ago(0),
+      lastTransitionTime: ago(60),
     });
     const renamed = { ...before, reason: 'Other' };
     expect(of(rolling, { conditions: [renamed] }, replicaSet('new', 4, 3)).available?.reason).toBe(
@@ -156,7 +158,10 @@ describe('the progress of a rollout', () => {
     availableReplicas: number,
     readyReplicas = availableReplicas,
   ) => ({
-    ...{ replicas, updatedReplicas, availableReplicas, readyReplicas },
+    replicas,
+    updatedReplicas,
+    availableReplicas,
+    readyReplicas,
   });
   const subject = deployment(4, undefined, { progressDeadlineSeconds: 100 });
   /** One new pod of four, which is not available, and three old ones. */
@@ -230,7 +235,9 @@ describe('the progress of a rollout', () => {
     });
     const { progress, requeueAfterMs } = of(subject, since(100), next, [old]);
     expect(progress).toMatchObject({
-      ...{ status: 'False', reason: 'ProgressDeadlineExceeded', lastTransitionTime: ago(0) },
+      status: 'False',
+      reason: 'ProgressDeadlineExceeded',
+      lastTransitionTime: ago(0),
       message: 'ReplicaSet "new" has timed out progressing.',
     });
     expect(requeueAfterMs).toBeUndefined();
@@ -264,7 +271,10 @@ describe('the progress of a rollout', () => {
   it('is complete once, whatever its deadline, and does not hang when pods are lost later', () => {
     const done = of(subject, since(500), replicaSet('new', 4), [replicaSet('old', 0)]);
     expect(done.progress).toMatchObject({
-      ...{ status: 'True', reason: 'NewReplicaSetAvailable', lastTransitionTime: ago(500), lastUpdateTime: ago(0) },
+      status: 'True',
+      reason: 'NewReplicaSetAvailable',
+      lastTransitionTime: ago(500),
+      lastUpdateTime: ago(0),
       message: 'ReplicaSet "new" has successfully progressed.',
     });
     expect(done.requeueAfterMs).toBeUndefined();

@@ -132,7 +132,10 @@ describe('a budget', () => {
         reason: 'SyncFailed',
       });
       expect(planDisruptions(budget(spec), many(2), none, now).status).toMatchObject({
-        ...{ currentHealthy: 0, desiredHealthy: 0, expectedPods: 0, disruptionsAllowed: 0 },
+        currentHealthy: 0,
+        desiredHealthy: 0,
+        expectedPods: 0,
+        disruptionsAllowed: 0,
       });
     },
   );

@@ -85,7 +85,8 @@ describe('a namespace that is being deleted', () => {
     room.braked.writes.fail({ times: 4, match: isStuck, error: new ApiError('InternalError', 'disk on fire') });
     await remove();
     expect(await condition('NamespaceDeletionContentFailure')).toMatchObject({
-      ...{ status: 'True', message: 'Failed to delete all resource types, 1 remaining: disk on fire' },
+      status: 'True',
+      message: 'Failed to delete all resource types, 1 remaining: disk on fire',
     });
     expect((await room.client.list('Secret', { namespace: name })).items).toEqual([]);
     await room.advance(5_000);

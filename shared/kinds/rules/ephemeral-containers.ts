@@ -10,9 +10,23 @@ const field = 'spec.ephemeralContainers';
 
 /** The fields of ephemeral containers (Kubernetes, `allowedEphemeralContainerFields`): none for scheduling, and none for restarts. */
 const allowed: ReadonlySet<string> = new Set([
-  ...['name', 'targetContainerName', 'image', 'command', 'args', 'workingDir', 'envFrom', 'env', 'volumeMounts'],
-  ...['volumeDevices', 'terminationMessagePath', 'terminationMessagePolicy', 'imagePullPolicy', 'securityContext'],
-  ...['stdin', 'stdinOnce', 'tty'],
+  'name',
+  'targetContainerName',
+  'image',
+  'command',
+  'args',
+  'workingDir',
+  'envFrom',
+  'env',
+  'volumeMounts',
+  'volumeDevices',
+  'terminationMessagePath',
+  'terminationMessagePolicy',
+  'imagePullPolicy',
+  'securityContext',
+  'stdin',
+  'stdinOnce',
+  'tty',
 ]);
 
 /** `pods/ephemeralcontainers` adds containers to a pod; none may change or be removed. */

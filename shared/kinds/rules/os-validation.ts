@@ -5,12 +5,29 @@ import { forbidden } from '../../schema/causes.ts';
 const ofLinux = {
   pod: ['hostPID', 'hostIPC', 'hostUsers', 'shareProcessNamespace'],
   podContext: [
-    ...['appArmorProfile', 'seLinuxOptions', 'seccompProfile', 'fsGroup', 'fsGroupChangePolicy', 'seLinuxChangePolicy'],
-    ...['sysctls', 'runAsUser', 'runAsGroup', 'supplementalGroups', 'supplementalGroupsPolicy'],
+    'appArmorProfile',
+    'seLinuxOptions',
+    'seccompProfile',
+    'fsGroup',
+    'fsGroupChangePolicy',
+    'seLinuxChangePolicy',
+    'sysctls',
+    'runAsUser',
+    'runAsGroup',
+    'supplementalGroups',
+    'supplementalGroupsPolicy',
   ],
   containerContext: [
-    ...['appArmorProfile', 'seLinuxOptions', 'seccompProfile', 'capabilities', 'readOnlyRootFilesystem', 'privileged'],
-    ...['allowPrivilegeEscalation', 'procMount', 'runAsUser', 'runAsGroup'],
+    'appArmorProfile',
+    'seLinuxOptions',
+    'seccompProfile',
+    'capabilities',
+    'readOnlyRootFilesystem',
+    'privileged',
+    'allowPrivilegeEscalation',
+    'procMount',
+    'runAsUser',
+    'runAsGroup',
   ],
 } as const;
 
