@@ -123,7 +123,10 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   const window = deps.watchWindow;
   const cache = new WatchCache({
     kinds: kinds.stored,
-    ...{ store, clock, random, log: log.child({ component: 'cache' }) },
+    store,
+    clock,
+    random,
+    log: log.child({ component: 'cache' }),
     ...(window === undefined ? {} : { window }),
   });
   const rbac = new RbacIndex();
@@ -164,7 +167,10 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     (mayWrite?: () => void): ClientOf =>
     (identity, userAgent) =>
       new LocalClient({
-        ...{ api, clock, identity, audited },
+        api,
+        clock,
+        identity,
+        audited,
         ...(userAgent ? { userAgent } : {}),
         ...(mayWrite ? { mayWrite } : {}),
       });
@@ -180,7 +186,11 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     store,
     clientOf: ({ user, groups, uid, extra, peer }) =>
       new LocalClient({
-        ...{ api, clock, userAgent: 'kubelet', audited: auditor?.on ?? false, peer },
+        api,
+        clock,
+        userAgent: 'kubelet',
+        audited: auditor?.on ?? false,
+        peer,
         identity: { user, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) },
       }),
     ranges: clientOf(controller('node-controller'), 'kube-controller-manager'),
@@ -230,7 +240,8 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       log,
     };
     const options = {
-      ...{ leaseMs, startupMs: leaseMs + returnMs },
+      leaseMs,
+      startupMs: leaseMs + returnMs,
       ...(deps.authority ? { authority: deps.authority } : {}),
       ...(tokens ? { issueToken: tokens.accounts.issueLegacy.bind(tokens.accounts) } : {}),
     };
@@ -248,7 +259,9 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       open: async (server, ...asked) => (server === deps.holder ? sessions.open(...asked) : undefined),
       usage: sessions.usage,
     },
-    ...{ informers, nodeCertificates, liveCredentials },
+    informers,
+    nodeCertificates,
+    liveCredentials,
     ...(tokens ? { tokens } : {}),
     async ready(signal) {
       await cache.ready(signal);

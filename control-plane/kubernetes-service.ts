@@ -103,7 +103,7 @@ async function writeEndpoints(client: Client, servers: readonly ServerAddress[])
     { metadata: { name, namespace, labels: mirrored }, subsets },
     (one) => one.subsets,
   );
-  // One slice has one set of ports; servers that listen at different ones are told of by Endpoints alone.
+  // One slice has one set of ports; servers with different ports are only in the Endpoints.
   const [first] = byPort;
   if (!first) return;
   const [port, ips] = first;

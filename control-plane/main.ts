@@ -126,14 +126,18 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
   });
   const schema = createRpcSchema();
   const peers = grpcPeers({
-    ...{ clock, schema, log: log.child({ component: 'peers' }) },
+    clock,
+    schema,
+    log: log.child({ component: 'peers' }),
     tls: { ca: certificates.authority.certificate, serverUser },
     credentials: () => certificates.peer(parts.holder),
   });
   const failed = new AbortController();
   const liveness = startLiveness(
     {
-      ...{ server: parts.holder, logLevel: options.logLevel, tls: grpcTls(certificates) },
+      server: parts.holder,
+      logLevel: options.logLevel,
+      tls: grpcTls(certificates),
       etcd: { endpoints: parts.endpoints, ...etcdTls(options) },
     },
     { failed: (error) => failed.abort(error), observe: parts.observe },
@@ -141,7 +145,13 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
   const own = ownAddresses(options);
   let heartbeatPort = 0;
   const controlPlane = createControlPlane({
-    ...{ store, clock, random, log, metrics, auditor, liveness },
+    store,
+    clock,
+    random,
+    log,
+    metrics,
+    auditor,
+    liveness,
     heartbeats: () => ({ ...(own.host === undefined ? {} : { host: own.host }), port: heartbeatPort }),
     holder: parts.holder,
     hostname: hostname(),
@@ -149,25 +159,35 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     serviceCIDR: options.serviceCIDR,
     storageLimits: storageLimits(Math.min(totalmem(), process.constrainedMemory() || totalmem()), options.storageQuota),
     ...(options.eventTtlSeconds === undefined ? {} : { eventTtlSeconds: options.eventTtlSeconds }),
-    ...{ tokenKeys, tokenIssuer: issuer, authority: certificates.authority, peers },
+    tokenKeys,
+    tokenIssuer: issuer,
+    authority: certificates.authority,
+    peers,
   });
   const { api, authorizer } = controlPlane;
   const enrollment = createEnrollment({
     client: controlPlane.client,
     authority: certificates.authority,
-    ...{ clock, random, log },
+    clock,
+    random,
+    log,
   });
 
   const { nodeCertificates: nodes, liveCredentials: live } = controlPlane;
   const authenticator = new Authenticator({ clock, authorizer, nodes, tokens: controlPlane.tokens?.authenticators });
   const gate = new FairGate({
-    ...{ clock, registry: metrics },
+    clock,
+    registry: metrics,
     sizeOf: (kind, namespace) => controlPlane.cache.count(kind, namespace),
   });
   const chain = new Chain({ clock, log: log.child({ component: 'chain' }), authenticator, auditor, gate, live });
   let restUrl = '';
   const rest = createRestServer({
-    ...{ api, authorizer, chain, clock, registry: metrics },
+    api,
+    authorizer,
+    chain,
+    clock,
+    registry: metrics,
     kinds: controlPlane.kinds,
     issuer: issuerDocuments({ issuer, keys: tokenKeys, url: () => restUrl }),
     log: log.child({ component: 'rest' }),
@@ -175,8 +195,13 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     checks: { ready: { etcd: async () => void (await store.get('/')) } },
   });
   const grpc = createGrpcServer({
-    ...{ api, chain, enrollment, clock, schema },
-    ...{ sessions: controlPlane.sessions, peers: controlPlane.peerServer },
+    api,
+    chain,
+    enrollment,
+    clock,
+    schema,
+    sessions: controlPlane.sessions,
+    peers: controlPlane.peerServer,
     log: log.child({ component: 'grpc' }),
     observe: grpcMetrics(metrics),
     tls: grpcTls(certificates),
@@ -191,13 +216,17 @@ async function serve(options: ServerOptions, parts: Parts, stop: AbortSignal): P
     heartbeatPort = await liveness.listen(options.heartbeatListen ?? portAfter(options.grpcListen));
     const grpcPort = await grpc.listen(options.grpcListen);
     await liveness.announce({
-      ...{ id: parts.holder, host: hostname() },
+      id: parts.holder,
+      host: hostname(),
       ...(own.rest ? { rest: `${own.rest}:${restPort}` } : {}),
       ...(own.host ? { grpc: `${bracketed(own.host)}:${grpcPort}` } : {}),
     });
     const kubernetes = new KubernetesService({
-      ...{ client: controlPlane.client, clock, log: log.child({ component: 'kubernetes-service' }) },
-      ...{ clusterIP: firstAddress(options.serviceCIDR), port: restPort },
+      client: controlPlane.client,
+      clock,
+      log: log.child({ component: 'kubernetes-service' }),
+      clusterIP: firstAddress(options.serviceCIDR),
+      port: restPort,
     });
     await kubernetes.look();
     grpc.setServing(true);
@@ -257,7 +286,9 @@ async function openStore(
   await etcd?.start(signal);
   const storeLog = log.child({ component: 'store' });
   const store = new EtcdStore({
-    ...{ clock, random, log: storeLog },
+    clock,
+    random,
+    log: storeLog,
     observe,
     endpoints: endpointsOf(options, etcd),
     ...etcdTls(options),

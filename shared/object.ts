@@ -16,6 +16,13 @@ export type Draft<T extends KubeObject> = Omit<T, 'metadata' | 'apiVersion' | 'k
   metadata: Partial<ObjectMeta>;
 };
 
+/** Names an object. */
+export interface ObjectRef {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly namespace?: string | undefined;
+}
+
 /** `namespace/name`, or `name` for what has no namespace: the key of an object among its kind. */
 export function keyOf(object: { metadata: { name?: string; namespace?: string } }): string {
   const { name = '', namespace } = object.metadata;

@@ -16,7 +16,7 @@ function parseApiServers(named: readonly object[]): Endpoint[] {
 }
 
 it('takes each server once, in order, and leaves out what a pod cannot reach or a rule cannot hold', () => {
-  const told = [
+  const listed = [
     { name: 'b', address: '192.0.2.2', port: 6443 },
     { name: 'a', address: '192.0.2.1', port: 6443 },
     { name: 'again', address: '192.0.2.1', port: 6443 },
@@ -24,7 +24,7 @@ it('takes each server once, in order, and leaves out what a pod cannot reach or 
     { name: 'command', address: '192.0.2.3 }\nflush ruleset', port: 6443 },
     { name: 'port', address: '192.0.2.4', port: 70_000 },
   ];
-  expect(parseApiServers(told)).toEqual([
+  expect(parseApiServers(listed)).toEqual([
     { address: '192.0.2.1', port: 6443 },
     { address: '192.0.2.2', port: 6443 },
   ]);

@@ -12,7 +12,7 @@ function attachment(podUid: string, hostPorts: HostPort[] = []) {
   return attachmentFor({ podUid, hostPorts });
 }
 
-test('where nft is missing, pods without host ports are served and those with them are told why not', async () => {
+test('where nft is missing, pods without host ports are attached, and those with some fail with the reason', async () => {
   const missing: Run = async (command) => {
     throw new NetworkError('Command', `${command}: not found`, {
       cause: Object.assign(new Error(), { code: 'ENOENT' }),

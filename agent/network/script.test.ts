@@ -69,12 +69,12 @@ describe('whatever is said of a pod or a peer', () => {
       sysctls: fc.dictionary(hostile, hostile, { maxKeys: 2 }),
     });
     fc.assert(
-      fc.property(place, (told) =>
+      fc.property(place, (sandbox) =>
         survives(() => {
-          const made = attachmentOf(told);
+          const made = attachmentOf(sandbox);
           return [
-            ...podLines(made, interfaceName(told.podUid), 1500, netnsPath('/proc/1/ns/net')),
-            ...nodeLines(made, interfaceName(told.podUid)),
+            ...podLines(made, interfaceName(sandbox.podUid), 1500, netnsPath('/proc/1/ns/net')),
+            ...nodeLines(made, interfaceName(sandbox.podUid)),
           ];
         }),
       ),
@@ -104,13 +104,13 @@ describe('whatever is said of a pod or a peer', () => {
       value: fc.array(fc.oneof(hostile, fc.integer()), { maxLength: 2 }),
       comment: hostile,
     });
-    interface Told {
+    interface Entry {
       name: string;
       key: unknown[];
       value: unknown[];
       comment: string;
     }
-    const toListed = ({ name, key, value, comment }: Told) => ({
+    const toListed = ({ name, key, value, comment }: Entry) => ({
       map: { name, elem: [[{ elem: { val: { concat: key }, comment } }, { concat: value }]] },
     });
     await fc.assert(

@@ -9,7 +9,7 @@ const status = (ready: string, memory: string): NodeStatus => ({
   ],
 });
 
-test('a node tells of its start, of how it is, and then of what changes, in the words of the kubelet', () => {
+test('a node’s events are its start, its conditions, and then their changes, with the reasons of the kubelet', () => {
   const told: string[] = [];
   const events = new NodeEvents('n1', (reason, message) => told.push(`${reason}: ${message}`));
   events.note(status('False', 'False'));

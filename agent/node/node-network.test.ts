@@ -52,7 +52,7 @@ function start() {
   return { node, routed, services, documents, name, settle: () => clock.advance(100) };
 }
 
-it('the routes that there are stay until somebody names the peers', async () => {
+it('existing routes stay until the peers are named', async () => {
   const { node, name, routed, settle } = start();
   node.registered(settings);
   await settle();

@@ -14,18 +14,18 @@ const identity = {
 };
 const facts = { engine: undefined, engineUp: true, clean: true, images: [], diskBytes: 0 };
 
-test('a node says in the words of the kubelet what it is short of', () => {
-  const said = (short: boolean) => {
+test('a node reports its pressure with the kubelet’s reasons and messages', () => {
+  const reported = (short: boolean) => {
     const pressure = { memory: short, disk: short, pid: short };
     const { conditions = [] } = nodeStatus(identity, { ...facts, pressure }, undefined, 0);
     return conditions.slice(0, 3).map(({ status, reason, message }) => [status, reason, message]);
   };
-  expect(said(true)).toEqual([
+  expect(reported(true)).toEqual([
     ['True', 'KubeletHasInsufficientMemory', 'kubelet has insufficient memory available'],
     ['True', 'KubeletHasDiskPressure', 'kubelet has disk pressure'],
     ['True', 'KubeletHasInsufficientPID', 'kubelet has insufficient PID available'],
   ]);
-  expect(said(false)).toEqual([
+  expect(reported(false)).toEqual([
     ['False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'],
     ['False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'],
     ['False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'],

@@ -68,7 +68,7 @@ describe('a peer', () => {
     expect(refused).toEqual([{ name: 'x', reason: expect.stringMatching(reason) }]);
   });
 
-  it('keeps its range when another one claims it, whichever is told first', () => {
+  it('keeps its range when another one claims it, in either order', () => {
     const before = acceptPeers([good], own).accepted;
     const thief = peer('a', '192.168.0.3', good.podCIDR);
     expect(namesOf([thief, good], before)).toEqual(['b']);
@@ -107,7 +107,7 @@ describe('a peer', () => {
     expect([at('10.63.255.255'), at('10.68.0.0')]).toEqual([0, 0]);
   });
 
-  it('shares no address with any other, in whatever order and sizes their ranges come', () => {
+  it('shares no address with any other, for any order and sizes of their ranges', () => {
     const ranges = ['10.64.4.0/22', '10.64.1.0/24', '10.64.16.0/20', '10.64.2.0/23', '10.64.8.0/21'];
     const of = (list: string[]) => list.map((podCIDR, i) => peer(`n${i}`, `192.168.1.${i}`, podCIDR));
     fc.assert(
@@ -135,7 +135,7 @@ describe('a peer', () => {
     expect(reasonOf('10.64.4.0/23')).toBeUndefined();
   });
 
-  it('never takes addresses of this node, a server or another peer, whatever peers are told', () => {
+  it('never takes addresses of this node, a server or another peer, for any peers', () => {
     const text = fc.oneof(
       fc.string(),
       fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((b) => b.join('.')),

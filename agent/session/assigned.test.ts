@@ -45,7 +45,7 @@ const changesOf = (kind: Kind, ...names: string[]) => ({
 });
 
 describe.each(kinds)('a %s', (kind) => {
-  it('that is assigned is there, and counts as a change, and so does a newer one', () => {
+  it('that is assigned is held, and counts as a change, and so does a newer one', () => {
     const scene = start();
     expect(apply(scene, [given(kind, 'a')])).toEqual(changesOf(kind, 'a'));
     const newer = given(kind, 'a', '2');
@@ -60,7 +60,7 @@ describe.each(kinds)('a %s', (kind) => {
     expect([...scene.assigned.of(kind).keys()]).toEqual([keyOf(kind, 'b')]);
   });
 
-  it('that a whole list does not name is gone, which is a change; so is one that it says to remove', () => {
+  it('that a COMPLETE message does not name is removed, which is a change; so is one that it removes', () => {
     const scene = start();
     apply(scene, [given(kind, 'a'), given(kind, 'b'), given(kind, 'c')]);
     expect(apply(scene, [given(kind, 'b'), taken(kind, 'c')], 'COMPLETE')).toEqual(changesOf(kind, 'a', 'c'));
@@ -78,7 +78,7 @@ describe.each(kinds)('a %s', (kind) => {
 });
 
 describe.each(['Pod', 'ConfigMap', 'Secret'] as const)('a %s', (kind) => {
-  it('of the same version and uid is no news, and one of another uid is', () => {
+  it('of the same version and uid is no change, and one of another uid is', () => {
     const scene = start();
     apply(scene, [given(kind, 'a')]);
     expect(apply(scene, [given(kind, 'a')])).toEqual({});
@@ -86,7 +86,7 @@ describe.each(['Pod', 'ConfigMap', 'Secret'] as const)('a %s', (kind) => {
     expect(apply(scene, [given(kind, 'a', '1', 'another')])).toEqual(changesOf(kind, 'a'));
   });
 
-  it('that is not there is no news when it is removed', () => {
+  it('that is not there is no change when it is removed', () => {
     expect(apply(start(), [taken(kind, 'a')])).toEqual({});
   });
 

@@ -66,14 +66,14 @@ it('heartbeats go to the server’s own address where another server answers at 
   run.stop();
 });
 
-it('a session is over when no address knows it', async () => {
+it('a session ends when no address has it', async () => {
   const run = start({ host: '192.0.2.7', port: 6445 }, () => refusing);
   await run.clock.advance(100);
   expect(isApiError(run.ended()?.error, 'NotFound')).toBe(true);
   expect(run.dialled.length).toBe(2);
 });
 
-it('a stream that is never answered is given up for another, within the lease’s time', async () => {
+it('a stream that is never answered is replaced by another, within the lease’s duration', async () => {
   const silent: Server = () => new Promise(() => undefined);
   let streams = 0;
   const run = start({ port: 6445 }, () => (streams++ === 0 ? silent : acknowledging));
@@ -83,7 +83,7 @@ it('a stream that is never answered is given up for another, within the lease’
   run.stop();
 });
 
-it('a session is over the lease’s time after the last acknowledged heartbeat was sent, not after it was acknowledged', async () => {
+it('a session ends the lease’s duration after the last acknowledged heartbeat was sent, not after it was acknowledged', async () => {
   const late: Server = async (end) => {
     for await (const { sequence } of end.incoming) {
       if (sequence === 1) await end.send({ sequence });

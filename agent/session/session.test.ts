@@ -256,7 +256,7 @@ describe('the next session', () => {
     expect([scene.sessions.length, scene.over]).toEqual([1, true]);
   });
 
-  it('comes whatever ended the one before: a closed connection, a broken one, a dial or a registration that failed', async () => {
+  it('comes after any end of the one before: a closed connection, a broken one, a dial or a registration that failed', async () => {
     for (const end of ['close', 'cut', 'dial', 'register'] as const) {
       scene = new AgentScene();
       scene.failing = end === 'dial' || end === 'register' ? end : undefined;

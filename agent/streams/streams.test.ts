@@ -83,7 +83,7 @@ test('a command’s frames end with its Status; what came before it was opened w
 test.each([
   ['another pod', { uid: 'x' }, 'pod does not exist'],
   ['no such running container', { container: 'x' }, 'container not found ("x")'],
-])('%s is told as the last frame', async (_what, other, message) => {
+])('%s is reported in the last frame', async (_what, other, message) => {
   const { open } = await setUp();
   const { tunnel } = open({ stream: 'attach', parameters: { ...wanted, ...all, ...other } });
   expect((await framesOf(tunnel)).status).toMatchObject({ status: 'Failure', reason: 'NotFound', message });

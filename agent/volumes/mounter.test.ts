@@ -21,7 +21,7 @@ const make = async (...path: string[]) => {
 };
 
 describe('mounts of the node', () => {
-  it('in memory have the size, mode and group that are asked for, and hold no devices or set-uid programs', async () => {
+  it('in memory have the size, mode and group of their options, and hold no devices or set-uid programs', async () => {
     const place = await make('bounded');
     await mounter.tmpfs(place, { sizeBytes: 2 ** 20, mode: '2770', group: 4242 });
     const { mode, gid } = await stat(place);
@@ -32,7 +32,7 @@ describe('mounts of the node', () => {
     expect(line).toMatch(/[ ,]nosuid,nodev[, ]/);
   });
 
-  it('in memory are root’s and of the kernel’s size where nothing else is asked for', async () => {
+  it('in memory are root’s and of the kernel’s size without options', async () => {
     const place = await make('plain');
     await mounter.tmpfs(place, { mode: '0755' });
     const { mode, gid } = await stat(place);

@@ -11,7 +11,7 @@ const inputs: PodInputs = { ...podInputs(), withoutTokens: without };
 const environment: PodEnvironment = { pod, inputs, facts: podFacts };
 
 describe('setting up the volumes of a pod', () => {
-  it('goes on with the others when one fails, and tells of each that failed whether it has content', async () => {
+  it('goes on with the others when one fails, and reports of each failure whether the volume has content', async () => {
     const done: string[] = [];
     const failures = await setUpEach(
       environment,

@@ -42,7 +42,7 @@ describe('a volume whose object', () => {
     expect(await shown(volume)).toEqual({ files: {}, failures: [] });
   });
 
-  it('loses a key that is asked for keeps all of what it shows until the key is back', async () => {
+  it('loses a selected key keeps all of its content until the key is back', async () => {
     const items = ['a', 'b'].map((key) => ({ key, path: key }));
     const volume = { configMap: { name: 'settings', items } };
     await shown(volume, configMap('settings', { a: '1', b: '1' }));

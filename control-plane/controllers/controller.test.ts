@@ -17,7 +17,9 @@ interface Script {
 
 async function start(script: Script): Promise<void> {
   room = await ControllerRoom.start(() => ({
-    ...{ name: 'test', kinds: ['ConfigMap'], workers: 1 },
+    name: 'test',
+    kinds: ['ConfigMap'],
+    workers: 1,
     keysOf: ({ after, before }) => [(after ?? before)?.metadata.labels?.key ?? ''].filter((key) => key !== ''),
     ...script,
   }));
@@ -26,7 +28,7 @@ const touch = async (key: string, kind: 'ConfigMap' | 'Secret' = 'ConfigMap') =>
   await room.client.create(kind, { metadata: { generateName: 'x-', namespace: 'default', labels: { key } } });
 };
 
-it('a controller is called for the keys that changes of its kinds concern, and for no others', async () => {
+it('a controller reconciles the keys that changes of its kinds map to, and no others', async () => {
   const calls: string[] = [];
   await start({ reconcile: async (key) => void calls.push(key) as undefined });
   await touch('a');
@@ -37,7 +39,7 @@ it('a controller is called for the keys that changes of its kinds concern, and f
   expect(calls).toEqual(['a', 'b']);
 });
 
-it('a key is never worked on twice at once, and is looked at again when it has changed meanwhile', async () => {
+it('a key is never reconciled twice at once, and is reconciled again when it changes meanwhile', async () => {
   let running = 0;
   const most: number[] = [];
   await start({
@@ -54,7 +56,7 @@ it('a key is never worked on twice at once, and is looked at again when it has c
   expect(most).toEqual([1, 1]);
 });
 
-it('as many keys are worked on at once as there are workers', async () => {
+it('as many keys are reconciled at once as there are workers', async () => {
   let [running, most] = [0, 0];
   await start({
     workers: 3,
@@ -70,7 +72,7 @@ it('as many keys are worked on at once as there are workers', async () => {
   expect(most).toBe(3);
 });
 
-it('a key is looked at again after the time that is asked for, at once for a time that is over, and else not', async () => {
+it('a key is reconciled again after the requested time, immediately if the time has passed, and otherwise not', async () => {
   const at: number[] = [];
   const answers = [500, -5, 0, undefined];
   await start({
@@ -85,7 +87,7 @@ it('a key is looked at again after the time that is asked for, at once for a tim
 });
 
 it.each([new ApiError('Conflict', 'x'), new Error('odd')])(
-  'what fails (%s) is called again after waits that grow, which start anew after a success',
+  'a key that fails (%s) is retried with a growing backoff, which a success resets',
   async (error) => {
     const at: number[] = [];
     let failures = 5;
@@ -110,7 +112,7 @@ it.each([new ApiError('Conflict', 'x'), new Error('odd')])(
   },
 );
 
-it('one key that fails keeps no other from its turn', async () => {
+it('a key that fails does not delay other keys', async () => {
   const calls: string[] = [];
   await start({
     reconcile: async (key) => {
@@ -125,13 +127,15 @@ it('one key that fails keeps no other from its turn', async () => {
   expect(calls).toContain('good');
 });
 
-it('a controller that is stopped ends, takes nothing more, and leaves no timer that calls it', async () => {
+it('a stopped controller reconciles nothing more and leaves no timer', async () => {
   const stop = new AbortController();
   const calls: string[] = [];
   await start({ kinds: [], reconcile: async () => undefined });
   const { deps } = room;
   const controller: Controller = {
-    ...{ name: 'late', kinds: ['ConfigMap'], workers: 2 },
+    name: 'late',
+    kinds: ['ConfigMap'],
+    workers: 2,
     keysOf: () => ['a'],
     reconcile: async (key, signal) => {
       calls.push(key);
@@ -156,12 +160,14 @@ it('a controller that is stopped ends, takes nothing more, and leaves no timer t
   expect(calls).toHaveLength(2);
 });
 
-it('its queue is shown by metrics: what was added, what waits, what failed and how long it took', async () => {
+it('the metrics of the queue show adds, depth, retries and durations', async () => {
   const registry = new Registry();
   await start({ kinds: [], reconcile: async () => undefined });
   let failures = 1;
   const controller: Controller = {
-    ...{ name: 'measured', kinds: ['ConfigMap'], workers: 1 },
+    name: 'measured',
+    kinds: ['ConfigMap'],
+    workers: 1,
     keysOf: ({ after }) => [after?.metadata.labels?.key ?? ''],
     reconcile: async () => {
       await room.clock.sleep(2_000);

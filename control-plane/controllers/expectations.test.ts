@@ -6,11 +6,11 @@ import { Expectations } from './expectations.ts';
 const at = (resourceVersion: string) => ({ metadata: { name: 'x', resourceVersion } }) as unknown as KubeObject;
 
 describe('a key', () => {
-  it('that nothing was written for is always up to date', () => {
+  it('without writes is always up to date', () => {
     expect(new Expectations(new VirtualClock()).satisfied('a', 0)).toBe(true);
   });
 
-  it('is up to date once the informers have come to its last write, and not before', () => {
+  it('is up to date once the informers have reached its last write, and not earlier', () => {
     const expectations = new Expectations(new VirtualClock());
     expectations.expect('a', at('12'));
     expect([expectations.satisfied('a', 11), expectations.satisfied('b', 11), expectations.satisfied('a', 12)]).toEqual(
@@ -18,13 +18,13 @@ describe('a key', () => {
     );
   });
 
-  it('waits for its highest write when answers come back in another order, compared as numbers', () => {
+  it('waits for its highest write when answers arrive out of order, compared as numbers', () => {
     const expectations = new Expectations(new VirtualClock());
     for (const revision of ['9', '100', '20']) expectations.expect('a', at(revision));
     expect([expectations.satisfied('a', 99), expectations.satisfied('a', 100)]).toEqual([false, true]);
   });
 
-  it('is not held up by informers that start again from an older state once its expectations were seen', () => {
+  it('is not blocked by informers that restart from an older state after its expectations were met', () => {
     const expectations = new Expectations(new VirtualClock());
     expectations.expect('a', at('12'));
     expectations.satisfied('a', 12);
@@ -33,7 +33,7 @@ describe('a key', () => {
 });
 
 describe('a deleted object', () => {
-  it('counts as gone until the informers have shown its end', () => {
+  it('counts as deleted until the informers have shown the deletion', () => {
     const expectations = new Expectations(new VirtualClock());
     expectations.expectDeletion('u1');
     expect([expectations.isDeletionExpected('u1'), expectations.isDeletionExpected('u2')]).toEqual([true, false]);
@@ -41,7 +41,7 @@ describe('a deleted object', () => {
     expect(expectations.isDeletionExpected('u1')).toBe(false);
   });
 
-  it('counts as gone for half a minute when its end is never shown, and then for what is shown', async () => {
+  it('counts as deleted for half a minute when its deletion is never shown, and then as the informers show it', async () => {
     const clock = new VirtualClock();
     const expectations = new Expectations(clock);
     await clock.advance(60_000);

@@ -31,7 +31,7 @@ function create(options: Partial<ControllerOptions> = {}) {
   return { acted, reported, controllers };
 }
 
-it('each controller acts as the service account that it has in Kubernetes, and tells its events under its own name', () => {
+it('each controller uses its Kubernetes service account, and records events under its own name', () => {
   const { acted, reported } = create({ authority });
   expect(acted).toEqual(
     expect.arrayContaining([
@@ -46,7 +46,7 @@ it('each controller acts as the service account that it has in Kubernetes, and t
   expect(new Set(acted).size).toBe(acted.length);
 });
 
-it('certificates and tokens are made only with an authority, tokens only with an issuer', () => {
+it('certificates and tokens are created only with an authority, tokens only with an issuer', () => {
   const names = (options: Partial<ControllerOptions>) => create(options).controllers.map(({ name }) => name);
   const issueToken = async () => 'token';
   const bare = names({});
@@ -58,14 +58,14 @@ it('certificates and tokens are made only with an authority, tokens only with an
   expect(names({ authority, issueToken }).at(-1)).toBe('token-controller');
 });
 
-it('each has a name of its own, and decides on kinds that the informers are given', () => {
+it('each controller has its own name, and reconciles kinds that the informers have', () => {
   const { controllers } = create({ authority, issueToken: async () => 'token' });
   const names = controllers.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
   expect(controllers.flatMap(({ kinds }) => kinds.filter((kind) => !controllerKinds.includes(kind)))).toEqual([]);
 });
 
-it('without clients of their own all use the one, and together they bring a Deployment to its pods', async () => {
+it('without clients of their own all share one client, and together they run the pods of a Deployment', async () => {
   const stop = new AbortController();
   const running = runControllers(room.deps, timing, stop.signal);
   const labels = { app: 'web' };

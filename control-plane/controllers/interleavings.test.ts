@@ -14,7 +14,7 @@ import { createNodeLifecycleController } from './node-lifecycle/controller.ts';
 
 type Slip = (verb: string, kind: Kind, name: string) => Promise<unknown> | undefined;
 
-/** A controller's client, before whose writes somebody else's may come. */
+/** A controller's client that lets another client write just before a write of the controller. */
 class Overtaken extends LocalClient {
   readonly #slip: Slip;
 
@@ -45,7 +45,7 @@ beforeEach(async () => {
 });
 afterEach(() => server.stop());
 
-/** The write of somebody else, once, just before that of the controller. */
+/** Another client's write, once, just before the controller's. */
 function once(verb: string, kind: Kind, name: string, write: () => Promise<unknown>): Slip {
   let done = false;
   return (...call) => {
@@ -58,7 +58,7 @@ function once(verb: string, kind: Kind, name: string, write: () => Promise<unkno
 const namespace = 'default';
 const spec = { containers: [{ name: 'main', image: 'some:1' }] };
 
-it('an object that loses its owner reference just before it is collected stays', async () => {
+it('an object that loses its owner reference just before it is collected is kept', async () => {
   const { client } = server;
   const gone: OwnerReference = { apiVersion: 'v1', kind: 'ConfigMap', name: 'gone', uid: 'gone' };
   const slip = once('delete', 'ConfigMap', 'let-go', () =>
@@ -90,7 +90,7 @@ it('an object that loses its owner reference just before it is collected stays',
   }
 });
 
-it('a finalizer that is added to a namespace just before it is let go holds it', async () => {
+it('a namespace is kept when a finalizer is added just before its release', async () => {
   const { client } = server;
   const hold = 'example.org/hold';
   const slip = once('patch', 'Namespace', 'team', () =>
@@ -111,7 +111,7 @@ it('a finalizer that is added to a namespace just before it is let go holds it',
   }
 });
 
-it('a pod that changes just as its node is found lost is still said to be not ready', async () => {
+it('a pod that changes just before its node is found lost is still set to not ready', async () => {
   const { client } = server;
   const lifecycle = (slip: Slip) =>
     startControllers(new Overtaken(server, slip), (deps) =>
@@ -140,7 +140,7 @@ it('a pod that changes just as its node is found lost is still said to be not re
   }
 });
 
-it('a pod that gets the name of one that leaves a lost node, just before that one is deleted, stays', async () => {
+it('a pod that takes the name of one evicted from a lost node, just before that one is deleted, is kept', async () => {
   const room = await ControllerRoom.start((deps) =>
     createNodeLifecycleController(deps, { leaseMs: 0, startupMs: 3_600_000 }),
   );

@@ -22,7 +22,7 @@ const account = async () =>
   (await room.client.list('ServiceAccount', { namespace })).items.find(({ metadata }) => metadata.name === 'default');
 
 describe('the CA’s certificate', () => {
-  it('is in each namespace, and comes back when it is deleted or changed, without what was added to the map', async () => {
+  it('is in each namespace, and is restored when it is deleted or changed, without added entries', async () => {
     await start();
     expect((await map())?.data).toEqual({ 'ca.crt': 'CA' });
     await room.client.delete('ConfigMap', mapName, { namespace });
@@ -38,7 +38,7 @@ describe('the CA’s certificate', () => {
     expect((await map())?.metadata.resourceVersion).toBe(resourceVersion);
   });
 
-  it('leaves other maps alone', async () => {
+  it('does not affect other ConfigMaps', async () => {
     await start();
     await room.client.create('ConfigMap', { metadata: { name: 'other', namespace }, data: { 'ca.crt': 'x' } });
     await room.client.patch('ConfigMap', 'other', { type: 'merge', body: { data: { a: 'b' } } }, { namespace });
@@ -47,7 +47,7 @@ describe('the CA’s certificate', () => {
   });
 });
 
-it('the default account comes back when it is deleted', async () => {
+it('the default service account is created again when it is deleted', async () => {
   await start();
   const first = await account();
   await room.client.delete('ServiceAccount', 'default', { namespace });
@@ -56,7 +56,7 @@ it('the default account comes back when it is deleted', async () => {
   expect(await account()).toBeDefined();
 });
 
-it('a namespace that is being deleted gets neither again', async () => {
+it('a namespace that is being deleted does not get them again', async () => {
   await start();
   const tried: string[] = [];
   room.braked.writes.fail({ times: 0, match: ({ verb, kind }) => tried.push(`${verb} ${kind}`) < 0 });
@@ -69,7 +69,7 @@ it('a namespace that is being deleted gets neither again', async () => {
   expect(tried).toEqual([]);
 });
 
-it.each(['AlreadyExists', 'Forbidden', 'NotFound'] as const)('a refusal with %s is left as it is', async (reason) => {
+it.each(['AlreadyExists', 'Forbidden', 'NotFound'] as const)('a refusal with %s is not retried', async (reason) => {
   await start();
   const tried: string[] = [];
   room.braked.writes.fail({
@@ -90,7 +90,7 @@ it.each(['AlreadyExists', 'Forbidden', 'NotFound'] as const)('a refusal with %s 
   expect(await map()).toBeDefined();
 });
 
-it('a namespace that has both is asked for nothing when it is touched', async () => {
+it('a namespace that has both causes no requests when it changes', async () => {
   await start();
   const tried: string[] = [];
   room.braked.writes.fail({ times: 0, match: ({ verb, kind }) => tried.push(`${verb} ${kind}`) < 0 });
@@ -102,7 +102,7 @@ it('a namespace that has both is asked for nothing when it is touched', async ()
   expect(tried).toEqual([]);
 });
 
-it('what fails otherwise is tried again', async () => {
+it('other errors are retried', async () => {
   await start();
   room.braked.writes.fail({
     times: 4,
@@ -116,7 +116,7 @@ it('what fails otherwise is tried again', async () => {
   expect(await map()).toBeDefined();
 });
 
-it('informers that lost a deletion have it made good once they list again', async () => {
+it('informers that missed a deletion lead to a new object once they list again', async () => {
   await start();
   const end = room.braked.watches.lose();
   await room.client.delete('ServiceAccount', 'default', { namespace });

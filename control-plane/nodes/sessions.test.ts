@@ -106,7 +106,7 @@ const leaseOf = (node: string) => objectKey(kindNamed('Lease'), 'kube-node-lease
 const hasLease = async (node: string) => (await cluster.store.get(leaseOf(node))).item !== undefined;
 
 describe('a session', () => {
-  it('tells the node where pods find the API', async () => {
+  it('sends the node the address of the API for its pods', async () => {
     const spec = { clusterIP: '10.68.0.1', ports: [{ name: 'https', port: 443 }] };
     const draft = { metadata: { name: 'kubernetes', namespace: 'default' }, spec };
     await cluster.settle(cluster.client.create('Service', draft as never));
@@ -129,7 +129,7 @@ describe('a session', () => {
     expect(await hasLease('b')).toBe(false);
   });
 
-  it('makes the lease again when somebody deletes it, and keeps it when somebody labels it', async () => {
+  it('creates the lease again when it is deleted, and keeps it when it is labelled', async () => {
     const agent = await joined('a');
     await cluster.settle(cluster.client.delete('Lease', 'a', { namespace: 'kube-node-lease' }));
     await cluster.clock.advance(100);
@@ -142,7 +142,7 @@ describe('a session', () => {
     expect(await hasLease('a')).toBe(false);
   });
 
-  it('takes heartbeats under the certificate of its node only, and only as long as that is valid', async () => {
+  it('accepts heartbeats under the certificate of its node only, and only while that is valid', async () => {
     const [a] = [await joined('a'), await joined('b')];
     await a.heartbeat(1, 'b');
     await cluster.clock.advance(100);
@@ -158,7 +158,7 @@ describe('a session', () => {
     expect(isApiError(await a.heartbeatsServed, 'Unauthorized')).toBe(true);
   });
 
-  it('is over after the lease’s time without a heartbeat, and its heartbeats are refused from then on', async () => {
+  it('ends after the lease’s duration without a heartbeat, and refuses its heartbeats from then on', async () => {
     const agent = await joined('a');
     await agent.heartbeat(1);
     await cluster.clock.advance(4_900);
@@ -173,7 +173,7 @@ describe('a session', () => {
     expect(agent.acknowledged).toEqual([1]);
   });
 
-  it('is refused to whoever is not that node', async () => {
+  it('is refused under any other identity than that node’s', async () => {
     for (const user of ['system:node:b', 'kubernetes-admin']) {
       const agent = new Agent('a', user);
       await cluster.clock.advance(100);
@@ -351,7 +351,7 @@ describe('assignments', () => {
 });
 
 describe('a readiness gate', () => {
-  it('is sent to the node when somebody changes it, and what the node knows of it overwrites nothing', async () => {
+  it('is sent to the node when a user changes it, and the node’s reports do not overwrite it', async () => {
     const agent = await joined('a');
     const gate = 'example.org/serves';
     const pod = await createPod('mine', 'a', { readinessGates: [{ conditionType: gate }] });
@@ -573,7 +573,7 @@ describe('what a node reports', () => {
     expect(names.length).toBeLessThan(1_050);
   });
 
-  it('as an event is stored when it is of the node or its pods, and overwrites nobody else’s', async () => {
+  it('as an event is stored when it is about the node or its pods, and overwrites no other event', async () => {
     const agent = await joined('a');
     await joined('b');
     await createPod('mine', 'a');

@@ -3,12 +3,12 @@ import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Store } from './store.ts';
 
-/** How long history is kept at least: Kubernetes' default for its API servers as well. */
+/** How long history is kept at least: the default of Kubernetes' API servers. */
 const defaultKeepMs = 5 * 60_000;
 
 /**
- * Forgets the store's history beyond `keepMs` (and up to twice that), so that it does not grow for ever. Each control
- * plane may run one: of several compactions the furthest holds. Never throws.
+ * Compacts the store's history that is older than `keepMs` (up to twice that), so that it does not grow without bound. Each control
+ * plane may run one: the latest of several compactions counts. Never throws.
  */
 export async function runCompactor(
   deps: { readonly store: Store; readonly clock: Clock; readonly log: Log; readonly keepMs?: number },

@@ -1,15 +1,15 @@
 import type { KindDef } from '../../shared/kinds/kind.ts';
 
-/** Everything Coracle writes lies under this prefix: the cache watches all of it, so that it sees every revision of ours. */
+/** The prefix of all keys that Coracle writes: the cache watches it, and so sees each revision of these writes. */
 export const storePrefix = '/coracle/';
 
 /** The API's objects: `/coracle/registry/[GROUP/]PLURAL/[NAMESPACE/]NAME`, the group left out for the core group. */
 export const registryPrefix = `${storePrefix}registry/`;
 
-/** Is written to learn a revision when other programs move the store on. */
+/** The cache writes it to reach a revision that other programs' writes made. */
 export const tickKey = `${storePrefix}tick`;
 
-/** What the key of an object depends on. */
+/** The parts of a kind that keys depend on. */
 export type KeyedKind = Pick<KindDef, 'group' | 'plural' | 'namespaced'>;
 
 /** The key that an object is stored under. `namespace` is ignored for kinds that have none. */

@@ -19,10 +19,9 @@ export function checkTxn(txn: Txn): void {
 }
 
 /**
- * How many of the first transactions, each of which holds or fails by itself, can go to the store as one transaction of
- * nested ones. etcd counts the nested operations of the largest one on top of the outer ones, decides all compares
- * before it writes anything, and takes no key twice: so a chunk stays within the limits, and ends before a transaction that
- * writes or guards what an earlier one of it writes, or writes what an earlier one guards.
+ * How many of the first transactions can be nested in one transaction of the store, each still holding or failing by itself. etcd
+ * adds the operations of the largest nested one to the outer ones, evaluates all compares before any write, and refuses duplicate
+ * keys. So a chunk ends before a transaction that writes or guards a key that it writes, or writes one that it guards.
  */
 export function chunkLength(txns: readonly Txn[], start = 0): number {
   const written = new Set<string>();
@@ -44,7 +43,7 @@ export function chunkLength(txns: readonly Txn[], start = 0): number {
   return length;
 }
 
-/** All of them in such chunks, in their order. */
+/** All transactions in such chunks, in order. */
 export function chunkTxns(txns: readonly Txn[]): Txn[][] {
   const chunks: Txn[][] = [];
   for (let start = 0; start < txns.length; ) {

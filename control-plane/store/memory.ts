@@ -5,10 +5,10 @@ import { Signal } from './signal.ts';
 import { lowerBound, SortedMap } from './sorted-map.ts';
 import type { Item, ListOptions, Page, Store, StoreBatch, StoreEvent, Txn, TxnResult, Write } from './store.ts';
 
-/** The most events that one batch of a watch carries (more when a single revision has more). */
+/** The most events of a batch of a watch (more if one revision has more). */
 const batchEvents = 1000;
 
-/** One state of a key; no item: it did not exist from this revision on. */
+/** A state of a key from a revision on. No item: the key does not exist. */
 interface Version {
   readonly revision: number;
   readonly item?: Item;
@@ -21,8 +21,8 @@ interface Lease {
 }
 
 /**
- * The store in memory, with etcd's behaviour: for tests and simulations. Every operation takes effect at once and in the
- * order of the calls, and answers on a microtask, so that it runs under a virtual clock and repeats itself exactly.
+ * The store in memory, with etcd's behaviour, for tests and simulations. Operations take effect in the order of the calls, and
+ * answer on a microtask: on a virtual clock every run is the same.
  */
 export class MemoryStore implements Store {
   readonly #clock: Clock;
@@ -161,7 +161,7 @@ export class MemoryStore implements Store {
     return this.#history.get(key)?.findLast((version) => version.revision <= revision)?.item;
   }
 
-  /** As etcd does with nested transactions: all guards are decided first, then all that hold write at one revision. */
+  /** As etcd does with nested transactions: all guards are evaluated first, then all that hold write at one revision. */
   #commit(txns: readonly Txn[]): TxnResult[] {
     const holds = txns.map((txn) =>
       txn.guards.every((guard) => (this.#present(guard.key)?.revision ?? 0) === guard.revision),
@@ -223,7 +223,7 @@ export class MemoryStore implements Store {
     this.#leaseOf.set(key, id);
   }
 
-  /** Looks again when the lease would have expired; keeping it alive only moves that moment. */
+  /** Checks again when the lease would have expired; a renewal only moves that moment. */
   #expireLater(id: string, lease: Lease): void {
     this.#clock.timer(lease.expires - this.#clock.monotonic(), () => {
       if (this.#leases.get(id) !== lease) return;

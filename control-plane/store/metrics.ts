@@ -3,10 +3,10 @@ import type { Kind } from '../../shared/generated/types.ts';
 import { kinds } from '../../shared/kinds/index.ts';
 import type { WatchCache } from './cache/watch-cache.ts';
 
-/** RecordedEvent of every call to etcd when it has ended, its tries included. */
+/** Is called when a call to etcd has ended, with its retries. */
 export type ObserveStore = (operation: string, ok: boolean, seconds: number) => void;
 
-/** The same as Prometheus metrics, under the names that Kubernetes' API server has for them. */
+/** Counts calls in Prometheus metrics, by the names of Kubernetes' API server. */
 export function storeMetrics(registry: Registry): ObserveStore {
   const registers = [registry];
   const seconds = new Histogram({
@@ -35,7 +35,7 @@ export function storeMetrics(registry: Registry): ObserveStore {
   };
 }
 
-/** How many objects of each kind there are and what they take of memory, counted when it is read. */
+/** The number of objects of each kind and their memory, computed when it is scraped. */
 export function cacheMetrics(registry: Registry, cache: Pick<WatchCache, 'count' | 'revision' | 'memory'>): void {
   new Gauge({
     name: 'apiserver_storage_objects',

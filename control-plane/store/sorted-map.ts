@@ -1,7 +1,6 @@
 /**
- * A map by string key that can be read in key order. Additions and removals are gathered and merged into the sorted
- * array at the next ordered read, so that n changes between two reads cost one pass. The arrays that it hands out
- * are never changed afterwards: a reader may keep one as a snapshot.
+ * A map by string keys that can be read in key order. Additions and removals are merged into the sorted array at the next ordered
+ * read, so that n changes between two reads cost one pass. Returned arrays never change: a reader may keep one as a snapshot.
  */
 export class SortedMap<V> {
   readonly #map = new Map<string, V>();

@@ -1,12 +1,12 @@
 /**
- * Where the cluster's state lives. Two implementations, `etcd.ts` and `memory.ts`, pass one contract suite
+ * The cluster's state. Two implementations, `etcd/etcd-store.ts` and `memory.ts`, pass one contract suite
  * (`test/contract/store.ts`). Keys are paths under one prefix, values are JSON text. A revision is the
- * store's logical time: it grows by one with every commit (etcd's `mod_revision`). Transactions that come together may be
- * committed together: then they share a revision.
+ * store's logical time: it grows by one with every commit (etcd's `mod_revision`). Concurrent transactions may share a commit,
+ * and then a revision.
  *
  * Errors, as ApiError: `Expired` when a revision asked for has been compacted; `ServiceUnavailable` when the store
- * can't be reached in time (a write may then have happened or not); `Timeout` when a deadline passed, or for a revision
- * that is still to come; `NotFound` for a write with a lease that is no more; `BadRequest` and `RequestEntityTooLarge` for a
+ * can't be reached in time (a write may then have happened or not); `Timeout` when a deadline passed, or for a
+ * future revision; `NotFound` for a write with an expired lease; `BadRequest` and `RequestEntityTooLarge` for a
  * transaction beyond the limits.
  */
 export interface Store {
@@ -22,17 +22,17 @@ export interface Store {
   txns(txns: readonly Txn[]): Promise<TxnResult[]>;
   /**
    * Every change under `prefix` after revision `from`, in order, with no gap and no repetition, through disconnects:
-   * it ends only by the signal (quietly) or by throwing: `Expired` when `from` or the place it had come to has been
+   * it ends only by the signal (quietly) or by throwing: `Expired` when `from` or the revision that it had reached has been
    * compacted. The iterator yields one batch for whole revisions: all events of a revision come in one batch.
-   * An empty batch tells progress: nothing up to its revision is still to come.
+   * An empty batch reports progress: no event up to its revision is missing.
    */
   watch(prefix: string, from: number, signal: AbortSignal): AsyncIterable<StoreBatch>;
-  /** A lease of `ttlSeconds`: keys written with it vanish when it is not kept alive for so long. */
+  /** A lease of `ttlSeconds`: its keys are deleted when it is not renewed for so long. */
   grantLease(ttlSeconds: number): Promise<string>;
-  /** Renews it. False when it has expired or never was. */
+  /** Renews the lease. False when it has expired or never existed. */
   keepAlive(lease: string): Promise<boolean>;
   revokeLease(lease: string): Promise<void>;
-  /** Forgets history before `revision`. */
+  /** Drops the history before `revision`. */
   compact(revision: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -49,7 +49,7 @@ export interface Item {
 export interface ListOptions {
   /** The most items of the page. Absent: all of them (implementations still read in bounded pages). */
   readonly limit?: number;
-  /** The page ends behind the item with which its values come to so many characters. Absent: it does not. */
+  /** The page ends with the item that makes its values so many characters long. Absent: no limit. */
   readonly size?: number;
   /** Only keys after this one. */
   readonly after?: string;
@@ -59,9 +59,9 @@ export interface ListOptions {
 
 export interface Page {
   readonly items: readonly Item[];
-  /** The revision that the page shows; ask for the next page at it. */
+  /** The revision that the page was read at; the next page is read at the same one. */
   readonly revision: number;
-  /** How many keys lie behind the page. */
+  /** The number of keys after the page. */
   readonly remaining: number;
 }
 
@@ -77,7 +77,7 @@ export interface Guard {
 }
 
 export type Write =
-  /** A put takes the key off the lease it hangs on, unless it names a lease, or `keepLease` keeps the present one: the key must then exist. */
+  /** A put detaches the key from its lease, unless it names a lease or `keepLease` keeps the present one; then the key must exist. */
   | {
       readonly type: 'put';
       readonly key: string;
@@ -89,7 +89,7 @@ export type Write =
 
 export type TxnResult =
   | { readonly ok: true; readonly revision: number }
-  /** Some guard did not hold. `current` has the guarded keys that exist, as they are. */
+  /** A guard did not hold. `current`: the guarded keys that exist. */
   | { readonly ok: false; readonly revision: number; readonly current: ReadonlyMap<string, Item> };
 
 export interface StoreBatch {

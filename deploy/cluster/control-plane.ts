@@ -33,10 +33,18 @@ export interface ServerOptions extends ControlPlanePorts {
 export function serverCommand(options: ServerOptions): string[] {
   return [
     ...[coracle, 'server', '--data-dir', options.dataDir],
-    ...['--rest-listen', `${options.address}:${options.restPort}`],
-    ...['--grpc-listen', `${options.address}:${options.grpcPort}`],
-    ...['--heartbeat-listen', `${options.address}:${options.heartbeatPort}`],
-    ...['--advertise-address', options.address, '--pod-cidr', options.podCIDR, '--log-level', options.logLevel],
+    '--rest-listen',
+    `${options.address}:${options.restPort}`,
+    '--grpc-listen',
+    `${options.address}:${options.grpcPort}`,
+    '--heartbeat-listen',
+    `${options.address}:${options.heartbeatPort}`,
+    '--advertise-address',
+    options.address,
+    '--pod-cidr',
+    options.podCIDR,
+    '--log-level',
+    options.logLevel,
   ];
 }
 
@@ -56,9 +64,20 @@ export interface AgentOptions {
 export function agentCommand(options: AgentOptions): string[] {
   return [
     ...[coracle, 'agent', '--server', options.server],
-    ...['--token', options.token, '--ca-hash', options.caHash],
-    ...['--node-name', options.nodeName, '--node-address', options.nodeAddress],
-    ...['--data-dir', options.dataDir, '--runtime', options.runtime, '--log-level', options.logLevel],
+    '--token',
+    options.token,
+    '--ca-hash',
+    options.caHash,
+    '--node-name',
+    options.nodeName,
+    '--node-address',
+    options.nodeAddress,
+    '--data-dir',
+    options.dataDir,
+    '--runtime',
+    options.runtime,
+    '--log-level',
+    options.logLevel,
     ...(options.engine === undefined ? [] : ['--docker-socket', options.engine]),
   ];
 }

@@ -11,10 +11,23 @@ import { run, tryRun } from '../cluster/run.ts';
  */
 
 const programs = [
-  ...['node', 'etcd', 'dockerd', 'containerd', 'containerd-shim-runc-v2', 'runc', 'ip', 'nft'],
-  ...['nsenter', 'unshare', 'mount', 'umount', 'mountpoint', 'setsid'],
+  'node',
+  'etcd',
+  'dockerd',
+  'containerd',
+  'containerd-shim-runc-v2',
+  'runc',
+  'ip',
+  'nft',
+  'nsenter',
+  'unshare',
+  'mount',
+  'umount',
+  'mountpoint',
+  'setsid',
   // Busybox's do not stay on one file system, or fail on long paths.
-  ...['rm', 'du'],
+  'rm',
+  'du',
 ];
 /** Optional programs. */
 const optional = ['crun', 'ctr', 'iptables', 'iptables-nft', 'xtables-nft-multi', 'docker-init', 'sysctl'];

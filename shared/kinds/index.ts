@@ -59,7 +59,7 @@ import { isStored, type KindEntry, kindTable } from './table.ts';
 
 export { apiVersionOf } from './names.ts';
 
-/** What every kind does, by its name. */
+/** The functions of each kind. */
 const behaviours: { readonly [K in Kind]: Behaviour<KindMap[K]> } = {
   Namespace: namespace,
   Node: node,
@@ -117,13 +117,13 @@ const behaviours: { readonly [K in Kind]: Behaviour<KindMap[K]> } = {
   NodeEnrollment: nodeEnrollment,
 };
 
-/** How the versions that a kind is served in but not stored in are converted, by their type's name. */
+/** The conversions of second versions, by their type's name. */
 const conversions: Readonly<Record<string, Conversion>> = {
   EventsV1Event: eventsV1Event as unknown as Conversion,
   AutoscalingV1HorizontalPodAutoscaler: autoscalingV1 as unknown as Conversion,
 };
 
-/** The built-in kinds. Code that meets other kinds as well is given a registry. */
+/** The built-in kinds. Code that handles other kinds too is given a registry. */
 export const builtinKinds: KindLookup = new KindRegistry(defineAll());
 
 /** A registry that holds the built-in kinds, for the program that adds others. */
@@ -167,7 +167,7 @@ function defineAll(): KindDef[] {
   });
 }
 
-/** A version that is only served: what it means is the stored kind's affair. */
+/** A version that is only served; its behaviour is that of the stored one. */
 function secondVersion(entry: KindEntry, stored: KindDef): KindDef {
   const conversion = conversions[entry.typeName];
   if (!conversion) throw new Error(`no conversion of ${entry.typeName}`);
@@ -185,7 +185,7 @@ function define(entry: KindEntry): KindDef {
   const whole: Strategy = {
     ...strategy,
     validate(object: KubeObject, causes: StatusCause[]) {
-      // A question has no name.
+      // A request such as a review has no name.
       if (isStored(entry)) validateMetadata(object.metadata, rules, causes);
       strategy.validate?.(object, causes);
     },

@@ -15,7 +15,7 @@ export interface ObjectTypes extends KindMap {
   readonly [id: `${string}.${string}`]: KubeObject;
 }
 
-/** One entry of the kind table, whole: its data and its behaviour. */
+/** A kind in one version: its entry of the table, its schema and its behaviour. */
 export interface KindDef<T extends KubeObject = KubeObject> extends KindEntry {
   readonly id: KindId;
   /** The fields of the objects, in the version that is served. */
@@ -23,66 +23,71 @@ export interface KindDef<T extends KubeObject = KubeObject> extends KindEntry {
   /** Of objects as they are stored. */
   readonly strategy: Strategy<T>;
   readonly columns: readonly Column<T>[];
-  /** The kind as it is stored: itself, but for a second version. */
+  /** The version that is stored: itself, or of a second version the first one. */
   readonly stored: KindDef;
-  /** Between a second version and the stored one; absent for what is stored as it is served. */
+  /** Between a second version and the stored one. Absent for the stored version. */
   readonly conversion?: Conversion<T>;
 }
 
 /**
- * A second version of a kind, beside the kind that is stored. All of it is pure and tolerates objects that are not valid yet.
- * There and back again nothing is lost: what one version has no field for, it keeps in annotations.
+ * Converts between a second version of a kind and the stored one. Pure; tolerates invalid objects. A round trip loses nothing:
+ * annotations keep what one version has no field for.
  */
 export interface Conversion<T extends KubeObject = KubeObject, Stored extends KubeObject = KubeObject> {
   toStored(object: T): Stored;
   fromStored(object: Stored): T;
-  /** Field selectors of this version: its name for a field → the stored one's. The entry's selectableFields when absent. */
+  /** Field selectors of this version: its name of a field → that of the stored version. Absent: the entry's selectableFields. */
   readonly fields?: Readonly<Record<string, string>>;
-  /** What a create in this version must obey beyond what the kind demands; the fields' names are the stored version's. */
+  /** Rules of a create in this version beyond those of the kind; causes name the stored version's fields. */
   validateCreate?(object: Stored, causes: StatusCause[]): void;
   validateUpdate?(object: Stored, old: Stored, causes: StatusCause[]): void;
 }
 
-/** A kind's own half of its entry: what its file in this folder says. The rules of metadata are added to it. */
+/** The functions of a kind, exported by its file. `index.ts` adds the rules of metadata. */
 export interface Behaviour<T extends KubeObject = KubeObject> {
-  /** What a name must look like. */
+  /** The format of names. */
   readonly nameFormat: Format;
   readonly strategy: Strategy<T>;
   readonly columns: readonly Column<T>[];
 }
 
 /**
- * What a kind does beyond what the field options in `proto/` say. All hooks are pure; those that change
- * something change the draft that they are given, which nobody else holds.
+ * The rules of a kind beyond the options of its fields in `proto/`. All hooks are pure but for the draft that they are given and
+ * may change.
  */
 export interface Strategy<T extends KubeObject = KubeObject> {
-  /** Fills in what depends on other fields. Runs after the defaults of the field options. */
+  /** Sets defaults that depend on other fields, after those of the field options. */
   default?(object: T): void;
-  /** Clears what a client may not set (status), sets what a new object starts with. */
+  /** Clears fields that a client may not set (status), and sets the initial state of a new object. */
   prepareCreate?(object: T): void;
   /**
-   * Sets what follows from a generated name. Runs before `prepareCreate`, and again with the `previous` name when that was taken and another
-   * one is generated.
+   * Sets fields that follow from a generated name. Runs before `prepareCreate`, and again with the `previous` name if that existed and
+   * another one was generated.
    */
   nameGenerated?(object: T, previous?: string): void;
-  /** The same for an update; generation is bumped by the pipeline when spec has changed. */
+  /** The same for an update. */
   prepareUpdate?(object: T, old: T): void;
-  /** Cross-field rules. Push one cause a fault: `{ field, reason, message }`, in Kubernetes' words. */
+  /** Rules across fields. Pushes one cause a fault: `{ field, reason, message }`, in Kubernetes' words. */
   validate?(object: T, causes: StatusCause[]): void;
   validateUpdate?(object: T, old: T, causes: StatusCause[]): void;
   /**
-   * What Kubernetes 1.32 tells a client about a valid object that it creates, or makes of `old`: deprecated fields, and values that are
-   * hardly meant. In Kubernetes' words; none of internal fields and feature gates.
+   * The warnings of Kubernetes 1.32 for a valid object that a client creates, or makes of `old`: deprecated fields and suspicious
+   * values, in Kubernetes' words. None of internal fields and feature gates.
    */
   warnings?(object: T, old?: T): string[];
-  /** What happens when only a part of the object is written, by the subresource that is that part. */
+  /** How a subresource that stands for a part of the object writes that part. */
   readonly parts?: Partial<Record<Subresource, PartStrategy<T>>>;
   /**
-   * What a new generation is counted by: the spec, the template, or the whole body and the labels. Absent: the spec of kinds that have a
-   * status to observe it; other kinds have no generation.
+   * The part whose changes increase the generation: the spec, the template, or the whole body and the labels. Absent: the spec, if the
+   * kind has a status; other kinds have no generation.
    */
   readonly generation?: 'spec' | 'template' | 'body' | 'none';
   readonly deletion?: DeletionStrategy<T>;
+  /**
+   * Managed fields are tracked from the first apply on: programs write the objects often, and do not share them. The first apply adds
+   * an entry of the manager `before-first-apply`, as Kubernetes does for untracked objects.
+   */
+  readonly tracksAfterApply?: true;
   /** The store removes an object by itself some time after its last write (`ApiDeps.eventTtlSeconds`). */
   readonly expires?: true;
 }

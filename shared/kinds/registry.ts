@@ -3,11 +3,11 @@ import { apiVersionOf } from './names.ts';
 import { isStored } from './table.ts';
 
 /**
- * The kinds that are served, as a value that is passed in: to routes, discovery, documents and all other code that meets kinds it does not
- * know by name. Code about one built-in kind reaches it by `kindNamed` (`index.ts`).
+ * The kinds that are served, as a value: it is passed to routes, discovery, OpenAPI and all other code that handles any kind. Code about
+ * one built-in kind uses `kindNamed` (`index.ts`).
  */
 export interface KindLookup {
-  /** Grows with each change: what is derived from the kinds is derived again. */
+  /** Increases with each change of the kinds. */
   readonly revision: number;
   /** All kinds, each version by itself. */
   readonly served: readonly KindDef[];
@@ -78,7 +78,7 @@ export class KindRegistry implements KindLookup {
     this.#replace(this.served.filter((kind) => kind.id !== id));
   }
 
-  /** Calls the listener after each change. Returns what ends that. */
+  /** Calls the listener after each change, until the returned function is called. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -91,7 +91,7 @@ export class KindRegistry implements KindLookup {
   }
 }
 
-/** A value that is derived from the kinds: made when it is first read, and again after they changed. */
+/** A value that is derived from the kinds when it is first read, and again after each change. */
 export function derivedFrom<T>(kinds: KindLookup, derive: (kinds: KindLookup) => T): () => T {
   let derived: { readonly revision: number; readonly value: T } | undefined;
   return () => {
@@ -122,7 +122,7 @@ function indexOf(served: readonly KindDef[]): Index {
   };
 }
 
-/** Of two kinds with one name the first has it. */
+/** A name of several kinds is that of the first. */
 function wordsOf(served: readonly KindDef[]): Map<string, KindDef> {
   const words = new Map<string, KindDef>();
   for (const kind of served) {

@@ -1,16 +1,15 @@
 /**
- * The kind table, its data half: one entry a kind and version. Storage keys, gRPC services, REST routes, discovery,
- * generated types and CLI verbs derive from it. What a kind does (defaults, checks, columns) is its
- * strategy, beside it in this folder. Adding a kind is one message in `proto/`, one entry here.
+ * The built-in kinds: one entry for each kind and version. Storage keys, gRPC services, REST routes, discovery, generated types
+ * and CLI verbs derive from it. The functions of a kind (defaults, checks, columns) are in the folder of its group.
  *
- * A kind that is served in several versions is stored in one of them. Its other versions are entries as well, marked by
- * `secondVersion`, with a pair of conversions beside the kind (`kind.ts`). A group's first version here is its preferred one.
+ * A kind that is served in several versions is stored in one of them. Its other versions have entries with `secondVersion`, and
+ * a conversion (`kind.ts`). The first version of a group in this table is its preferred one.
  */
 
 export interface KindEntry {
   /** CamelCase, singular: `Pod`. */
   readonly kind: string;
-  /** What its TypeScript type and its gRPC service are called after: the kind; for a second version `EventsV1Event`. */
+  /** The name of its TypeScript type, and of its gRPC service: the kind; for a second version `EventsV1Event`. */
   readonly typeName: string;
   /** API group; empty for the core group. */
   readonly group: string;
@@ -20,7 +19,7 @@ export interface KindEntry {
   readonly singular: string;
   readonly shortNames: readonly string[];
   readonly namespaced: boolean;
-  /** An object of the kind is a namespace: who may do something within it may do it to the object itself. */
+  /** An object of the kind is a namespace: requests for it are authorized within it. */
   readonly isNamespace?: true;
   /** Full name of its protobuf message; of a kind without one, the name of its type in OpenAPI documents. */
   readonly message: string;
@@ -30,24 +29,23 @@ export interface KindEntry {
   readonly subresources: readonly Subresource[];
   /** Field selectors beyond metadata.name and metadata.namespace. */
   readonly selectableFields: readonly string[];
-  /** Stored in another version, from and to which it is converted. */
+  /** The kind is stored in another version, and converted. */
   readonly secondVersion: boolean;
-  /** Absent: all of them. A kind with verbs of its own is not stored: the API answers each by a handler. */
+  /** Absent: all verbs. A kind with a list of verbs is not stored: a handler implements each verb. */
   readonly verbs?: readonly Verb[];
-  /** A verb that a stored kind has not. */
+  /** A verb that a stored kind does not have. */
   readonly without?: Verb;
-  /** An update of an object that is not there makes it. */
+  /** An update creates an object that does not exist. */
   readonly createdByUpdate?: true;
   /** An update must name the version that it replaces. */
   readonly updatedByVersion?: true;
   /**
-   * Nothing acts on the kind yet. What a create is told of it, after `Coracle does not act on a Job yet: `:
-   * `it is stored, and runs nothing`.
+   * No controller acts on the kind yet. A create returns the warning `Coracle does not act on a Job yet: ` and this text.
    */
   readonly inert?: string;
 }
 
-/** In the order in which discovery shows them. */
+/** In discovery's order. */
 export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
 
 export type Verb = (typeof allVerbs)[number];
@@ -99,7 +97,7 @@ function entry(
   };
 }
 
-/** A kind that is a question: it is answered and not stored. */
+/** A kind whose objects are requests: a create returns an answer, and nothing is stored. */
 function review(kind: string, apiVersion: string, message: string, namespaced = false): KindEntry {
   return entry(kind, apiVersion, `${kind.toLowerCase()}s`, message, { namespaced, verbs: ['create'] });
 }
@@ -172,7 +170,6 @@ export const kindTable: readonly KindEntry[] = [
     shortNames: ['ds'],
     categories: ['all'],
     subresources: ['status'],
-    inert: 'it is stored, and runs no pods',
   }),
   entry('ControllerRevision', 'apps/v1', 'controllerrevisions', 'k8s.io.api.apps.v1'),
   entry('Job', 'batch/v1', 'jobs', 'k8s.io.api.batch.v1', {
@@ -194,7 +191,7 @@ export const kindTable: readonly KindEntry[] = [
     shortNames: ['hpa'],
     categories: ['all'],
     subresources: ['status'],
-    inert: 'it is stored, and nothing scales',
+    inert: 'it is stored, but nothing is scaled',
   }),
   entry('HorizontalPodAutoscaler', 'autoscaling/v1', 'horizontalpodautoscalers', 'k8s.io.api.autoscaling.v1', {
     secondVersion: true,
@@ -246,7 +243,7 @@ export const kindTable: readonly KindEntry[] = [
     subresources: ['status', 'proxy'],
     selectableFields: ['spec.clusterIP', 'spec.type'],
     createdByUpdate: true,
-    inert: 'it is stored and has an address, at which nothing listens',
+    inert: 'it is stored and gets a cluster IP, but no traffic is forwarded',
   }),
   entry('Endpoints', 'v1', 'endpoints', core, { shortNames: ['ep'], createdByUpdate: true }),
   entry('ComponentStatus', 'v1', 'componentstatuses', core, {
@@ -304,20 +301,20 @@ export const kindTable: readonly KindEntry[] = [
   entry('RuntimeClass', 'node.k8s.io/v1', 'runtimeclasses', 'k8s.io.api.node.v1', {
     namespaced: false,
     updatedByVersion: true,
-    inert: 'it is stored, and every pod runs by the runtime of its node',
+    inert: 'it is stored, but all pods use the default runtime of their node',
   }),
   entry('Ingress', 'networking.k8s.io/v1', 'ingresses', 'k8s.io.api.networking.v1', {
     shortNames: ['ing'],
     subresources: ['status'],
-    inert: 'it is stored, and routes nothing',
+    inert: 'it is stored, but no traffic is routed',
   }),
   entry('IngressClass', 'networking.k8s.io/v1', 'ingressclasses', 'k8s.io.api.networking.v1', {
     namespaced: false,
-    inert: 'it is stored, and nothing serves its Ingresses',
+    inert: 'it is stored, but no controller serves its Ingresses',
   }),
   entry('NetworkPolicy', 'networking.k8s.io/v1', 'networkpolicies', 'k8s.io.api.networking.v1', {
     shortNames: ['netpol'],
-    inert: 'it is stored, and keeps nobody out',
+    inert: 'it is stored, but no traffic is blocked',
   }),
   entry('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslices', 'k8s.io.api.discovery.v1'),
   entry('StorageClass', 'storage.k8s.io/v1', 'storageclasses', 'k8s.io.api.storage.v1', {
@@ -328,21 +325,21 @@ export const kindTable: readonly KindEntry[] = [
     namespaced: false,
     subresources: ['status'],
     updatedByVersion: true,
-    inert: 'it is stored, and nothing attaches the volume',
+    inert: 'it is stored, but the volume is not attached',
   }),
   entry('CSIDriver', 'storage.k8s.io/v1', 'csidrivers', 'k8s.io.api.storage.v1', {
     namespaced: false,
     updatedByVersion: true,
-    inert: 'it is stored, and no node uses the driver',
+    inert: 'it is stored, but no node uses the driver',
   }),
   entry('CSINode', 'storage.k8s.io/v1', 'csinodes', 'k8s.io.api.storage.v1', {
     namespaced: false,
     updatedByVersion: true,
-    inert: 'it is stored, and no node uses its drivers',
+    inert: 'it is stored, but the node does not use its drivers',
   }),
   entry('CSIStorageCapacity', 'storage.k8s.io/v1', 'csistoragecapacities', 'k8s.io.api.storage.v1', {
     updatedByVersion: true,
-    inert: 'it is stored, and no pod is placed by it',
+    inert: 'it is stored, but the scheduler ignores it',
   }),
   entry('NodeMetrics', 'metrics.k8s.io/v1beta1', 'nodes', metrics, { namespaced: false, verbs: ['get', 'list'] }),
   entry('PodMetrics', 'metrics.k8s.io/v1beta1', 'pods', metrics, { verbs: ['get', 'list'] }),
@@ -351,7 +348,7 @@ export const kindTable: readonly KindEntry[] = [
   entry('NodeEnrollment', 'coracle.io/v1', 'nodeenrollments', 'coracle.v1', { namespaced: false }),
 ];
 
-/** Whether objects of the kind lie in the store, in this version. */
+/** Whether objects of the kind are stored, in this version. */
 export function isStored({ verbs, secondVersion }: KindEntry): boolean {
   return verbs === undefined && !secondVersion;
 }
@@ -360,7 +357,7 @@ export function verbsOf({ verbs, without }: Pick<KindEntry, 'verbs' | 'without'>
   return verbs ?? allVerbs.filter((verb) => verb !== without);
 }
 
-/** The name of a kind's gRPC service in `coracle.v1`: its plural in CamelCase; the kind itself where the plural is another's. */
+/** The name of a kind's gRPC service in `coracle.v1`: the plural in CamelCase, or the type's name if another kind has that plural. */
 export function serviceName({ kind, typeName, plural }: Pick<KindEntry, 'kind' | 'typeName' | 'plural'>): string {
   if (!plural.startsWith(kind.toLowerCase().slice(0, -1))) return typeName;
   const ending = plural.startsWith(kind.toLowerCase()) ? plural.slice(kind.length) : undefined;

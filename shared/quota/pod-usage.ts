@@ -4,12 +4,21 @@ import { type Amounts, addInto, raiseInto } from './amounts.ts';
 
 /** The resources that each container must specify under a quota on cpu or memory. */
 const mustBeSpecified: ReadonlySet<string> = new Set([
-  ...['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory'],
+  'cpu',
+  'memory',
+  'requests.cpu',
+  'requests.memory',
+  'limits.cpu',
+  'limits.memory',
 ]);
 
 const counted: ReadonlySet<string> = new Set([
-  ...['count/pods', 'pods', ...mustBeSpecified],
-  ...['ephemeral-storage', 'requests.ephemeral-storage', 'limits.ephemeral-storage'],
+  'count/pods',
+  'pods',
+  ...mustBeSpecified,
+  'ephemeral-storage',
+  'requests.ephemeral-storage',
+  'limits.ephemeral-storage',
 ]);
 
 /** Whether a quota on `name` counts pods. */

@@ -13,7 +13,12 @@ export const uncounted: ReadonlySet<string> = new Set(['Event']);
 
 /** Kinds of the core group that quotas also know by their bare name. */
 const bareNames: ReadonlySet<string> = new Set([
-  ...['configmaps', 'resourcequotas', 'replicationcontrollers', 'secrets', 'services', 'persistentvolumeclaims'],
+  'configmaps',
+  'resourcequotas',
+  'replicationcontrollers',
+  'secrets',
+  'services',
+  'persistentvolumeclaims',
 ]);
 
 const byStorageClass = '.storageclass.storage.k8s.io/';

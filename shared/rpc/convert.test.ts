@@ -59,7 +59,7 @@ describe('objects through protobuf and back', () => {
     );
   });
 
-  it('takes the zeros that clients send for what is not set as absent, and keeps those that say something', () => {
+  it('reads the zeros that clients send for unset fields as absent, and keeps zeros that have a meaning', () => {
     const type = root.lookupType(kindNamed('Deployment').message);
     const sent = {
       metadata: { name: 'web', creationTimestamp: {} },
@@ -88,7 +88,7 @@ describe('objects through protobuf and back', () => {
     expect(decodeKind(kindNamed('Pod'), bytes)).toEqual(pod);
   });
 
-  it('refuses bytes that are no such message, whatever they are', () => {
+  it('refuses any bytes that are not such a message', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         try {

@@ -56,10 +56,10 @@ export function tooMany(field: string, count: number, limit: number): StatusCaus
   return cause('FieldValueTooMany', field, `Too many: ${count}`, `must have at most ${limit} items`);
 }
 
-/** The most causes that are told; Kubernetes tells all, of an object with 100,000 faults by megabytes. */
+/** The most causes of an answer. Kubernetes lists all: megabytes for an object with 100,000 faults. */
 const maxCauses = 256;
 
-/** Thrown when all causes are found that will be told. */
+/** Thrown when the most causes are found. */
 class Enough extends Error {}
 
 class CauseList extends Array<StatusCause> {
@@ -70,7 +70,7 @@ class CauseList extends Array<StatusCause> {
   }
 }
 
-/** What is wrong with an object, as far as it will be told: with the last of these, looking at it ends. */
+/** The first causes that `find` pushes, at most `maxCauses`: then the validation ends. */
 export function collectCauses(look: (causes: StatusCause[]) => void): StatusCause[] {
   const causes = new CauseList();
   try {
@@ -103,7 +103,7 @@ function cause(reason: string, field: string, head: string, detail: string): Sta
   return { reason, message: detail ? `${head}: ${detail}` : head, field };
 }
 
-/** What Kubernetes prints as a Go value of a type of its own: `rbac.RoleRef{Kind:"Role"}`. */
+/** A value that Kubernetes prints as a Go struct: `rbac.RoleRef{Kind:"Role"}`. */
 export class GoValue {
   readonly text: string;
 
@@ -111,16 +111,16 @@ export class GoValue {
     this.text = `${type}{${fields}}`;
   }
 
-  /** A list of texts: `[]core.ResourceQuotaScope{"BestEffort"}`. */
+  /** A list of strings: `[]core.ResourceQuotaScope{"BestEffort"}`. */
   static list(values: readonly string[], type = 'string'): GoValue {
     return new GoValue(`[]${type}`, values.map((one) => JSON.stringify(one)).join(', '));
   }
 }
 
-/** Letters of a value that a cause repeats. */
+/** The most characters of a value in a cause. */
 const longestValue = 16_384;
 
-/** A value as Kubernetes prints it in a cause: strings quoted, lists of them as Go writes them, and nothing too; objects as JSON. */
+/** A value as Kubernetes prints it in a cause: strings quoted, lists of them and nil in Go's syntax, objects as JSON. */
 function printed(value: unknown): string {
   if (value === undefined || value === null) return '"null"';
   if (value instanceof GoValue) return value.text;

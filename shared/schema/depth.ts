@@ -1,11 +1,11 @@
 import { ApiError } from '../errors.ts';
 
-/** The deepest nesting of a body; no object comes near it. */
+/** The deepest nesting of a body, far beyond that of any object. */
 const maxDepth = 256;
 
 /**
- * Refuses nesting that could exhaust the stack of what walks a value that no schema bounds. Objects of a kind need no
- * such check: decoding follows the schema and looks at nothing else.
+ * Refuses nesting that could exhaust the stack of recursive code, for values without a schema. Objects of a kind need no such check:
+ * decoding follows their schema.
  */
 export function checkDepth(text: string): void {
   if (text.length < 2 * maxDepth) return;

@@ -1,24 +1,24 @@
 import { Path } from './path.ts';
 import { endOfText } from './values.ts';
 
-/** More faults than these tell a person nothing new. */
+/** The most faults of one answer. */
 const maxFaults = 32;
-/** No object is nested deeper; what is below is not looked at. */
+/** The deepest level that is checked: no object is nested deeper. */
 const maxDepth = 256;
 
 /**
- * The members that a JSON text has twice, each as `duplicate field "spec.replicas"`: parsing keeps only the last of them.
+ * The duplicate members of a JSON text, each as `duplicate field "spec.replicas"`: parsing keeps only the last of them.
  * `value`: what the text was parsed to; the text must be valid.
  */
 export function duplicateFields(text: string, value: unknown): string[] {
-  // As many names as members: none stands there twice. That is nearly always so, and cheap to see.
+  // As many names as members: no duplicates. That is the common case, and a cheap check.
   if (namesIn(text) === membersOf(value)) return [];
   const scan = new Scan(text);
   scan.value();
   return scan.faults();
 }
 
-/** Texts that are followed by a colon. */
+/** The number of strings that a colon follows. */
 function namesIn(text: string): number {
   let count = 0;
   for (let open = text.indexOf('"'); open >= 0; ) {
@@ -32,7 +32,7 @@ function namesIn(text: string): number {
   return count;
 }
 
-/** Not by recursion: no schema bounds how deep a body goes. */
+/** Without recursion: no schema limits the depth of a body. */
 function membersOf(value: unknown): number {
   let count = 0;
   const waiting: unknown[] = [value];
@@ -51,7 +51,7 @@ function membersOf(value: unknown): number {
   return count;
 }
 
-/** A walk through valid JSON that remembers the names of the objects that it is in. */
+/** A walk through valid JSON that keeps the names of the open objects. */
 class Scan {
   readonly #text: string;
   readonly #path = new Path();

@@ -3,31 +3,31 @@ import { Path } from './path.ts';
 import { endOfText } from './values.ts';
 
 /**
- * Numbers of a text that a double does not hold: they would be stored as others. JSON has no bound for numbers, and an int64 of Kubernetes
- * goes to 2^63; here they are refused by their place. (What is kept may still be too large for its field: the schema says.)
+ * Refuses numbers that a double cannot represent, with their place: they would be stored as other numbers. JSON does not limit numbers,
+ * and an int64 goes to 2^63. (The schema checks the range of each field.)
  */
 
-/** Whether a text may have such a number at all: most have not, and this is cheap to see. */
+/** A cheap check whether a text may have such a number. */
 const suspicious = /[\d.]{16}|\d[eE][+-]?\d{3}/;
-/** A JSON text as a value, with all of its numbers as they were. Throws SyntaxError, and BadRequest for a number that cannot be kept. */
+/** Parses a JSON text. Throws SyntaxError, and BadRequest for a number that a double cannot represent. */
 export function parseExactly(text: string): unknown {
   const value: unknown = JSON.parse(text);
   if (suspicious.test(text)) checkNumbers(text);
   return value;
 }
 
-/** Whether a number's text is the same number once it has been a double: as that is written out again. */
+/** Whether a number's text is the same number after a conversion to a double and back. */
 export function isExact(literal: string): boolean {
   const value = Number(literal);
   return Number.isFinite(value) && decimal(literal) === decimal(String(value));
 }
 
-/** Digits without zeros around them, and the power of ten of the last. */
+/** The digits without leading and trailing zeros, and the power of ten of the last one. */
 function decimal(literal: string): string {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^(-?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(literal) ?? [];
   const digits = `${whole}${fraction}`;
-  // By hand: a search for zeros at the end would begin anew at each zero within.
+  // Not by a regular expression, which is quadratic in the number of zeros.
   let first = 0;
   while (digits[first] === '0') first++;
   if (first === digits.length) return '0';
@@ -36,16 +36,16 @@ function decimal(literal: string): string {
   return `${sign}${digits.slice(first, end)}e${Number(exponent) - fraction.length + digits.length - end}`;
 }
 
-/** One walk through valid JSON, not by recursion: no schema bounds how deep a body goes. */
+/** A walk through valid JSON without recursion: no schema limits the depth of a body. */
 function checkNumbers(text: string): void {
-  /** For each container that is open: the index of the item, or where the member's name begins. */
+  /** For each open container: the index of the item, or where the member's name begins. */
   const open: Array<{ list: boolean; at: number }> = [];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     const inner = open.at(-1);
     if (code === 0x22) {
       const end = endOfText(text, i);
-      // A name, unless a value is to follow: a value is looked at after its name, and moves nothing.
+      // A string before a colon is a name.
       if (inner && !inner.list && isName(text, end)) inner.at = i;
       i = end;
     } else if (code === 0x7b || code === 0x5b) open.push({ list: code === 0x5b, at: 0 });

@@ -18,7 +18,7 @@ const dnsLabelPattern = pattern(
   ['my-name', '123-abc'],
 );
 
-/** What would be a name of several labels is told that, not the rule. */
+/** A name of several labels gets its own message. */
 export const isDnsLabel: Format = (value) => {
   const fault = dnsLabelPattern(value);
   return fault && value.length <= 63 && isDnsSubdomain(value) === undefined ? 'must not contain dots' : fault;
@@ -45,7 +45,7 @@ export const isLabelValue: Format = pattern(
   ['MyValue', 'my_value', '12345'],
 );
 
-/** A name of DNS whose first label stands for any one. */
+/** A DNS name whose first label is a wildcard. */
 export const isWildcardDnsSubdomain: Format = pattern(
   `\\*\\.${label}(\\.${label})*`,
   253,
@@ -110,7 +110,7 @@ export const isIpv4: Format = (value) => (isPlainIpv4(value) ? undefined : 'must
 
 export const isIpv6: Format = (value) => (isPlainIpv6(value) ? undefined : 'must be a valid IPv6 address');
 
-/** Need not begin at its first address: `10.0.0.1/24` passes. Its numbers have no leading zeros. */
+/** The host part may be set: `10.0.0.1/24` passes. Numbers have no leading zeros. */
 export const isCidr: Format = (value) => {
   const [, address = '', bits] = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(value) ?? [];
   const most = isPlainIpv4(address) ? 32 : isPlainIpv6(address) ? 128 : -1;
@@ -145,14 +145,14 @@ export const isDomainPrefixedPath: Format = (value) => {
     : `Invalid path (regex used for validation is '${httpPath}')`;
 };
 
-/** A name that can stand in a path, and nothing more is asked of it. */
+/** A name that can be a segment of a path, without further rules. */
 export const isPathSegment: Format = (value) => {
   if (value === '.' || value === '..') return `may not be '${value}'`;
   const wrong = ['/', '%'].find((one) => value.includes(one));
   return wrong && `may not contain '${wrong}'`;
 };
 
-/** A relative path that stays below its root. */
+/** A relative path without `..`. */
 export const isLocalPath: Format = (value) => {
   if (value.startsWith('/')) return 'must be a relative path';
   return value.split('/').includes('..') ? "must not contain '..'" : undefined;
@@ -189,7 +189,7 @@ export const formats: Readonly<Record<string, Format>> = {
   'http-header-name': isHttpHeaderName,
 };
 
-/** `bounds` of a number, inclusive, as Kubernetes says them. */
+/** The fault of a number outside of inclusive bounds, in Kubernetes' words. */
 export function rangeFault(min: number, max: number): string {
   return `must be between ${min} and ${max}, inclusive`;
 }

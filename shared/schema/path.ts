@@ -1,4 +1,4 @@
-/** Where a walk through an object stands; becomes text only when there is something to say of the place. */
+/** The present place of a walk through an object. Its text is made only for a fault. */
 export class Path {
   readonly #steps: Array<string | number> = [];
 
@@ -10,7 +10,7 @@ export class Path {
     this.#steps.pop();
   }
 
-  /** As Kubernetes writes it: `spec.containers[0].name`; a map's key that is no plain name in brackets. */
+  /** In Kubernetes' form: `spec.containers[0].name`; a map's key that is no plain name is in brackets. */
   text(last?: string | number): string {
     let out = '';
     for (const step of last === undefined ? this.#steps : [...this.#steps, last]) {

@@ -2,20 +2,20 @@ import { toUSVString } from 'node:util';
 import { formatGoDuration, parseGoDuration } from '../go-duration.ts';
 import { canonicalQuantity, QuantityError } from '../quantity.ts';
 
-/** How JSON spells a scalar, or a message whose JSON is no object of its fields. */
+/** Reads a scalar, or a message whose JSON is not an object of its fields. */
 export interface ReadValue {
-  /** The normal form, or undefined when the value is none of these. */
+  /** The normal form; undefined for a value of another type. */
   read(value: unknown): unknown;
-  /** What a null inside a list or map stands for. */
+  /** The value of a null inside of a list or map. */
   readonly empty: unknown;
   /** Ends the sentence "must be …". */
   readonly expected: string;
-  /** Of what may hold others: as what they are counted (`values.ts`). */
+  /** For free-form values: how their content is counted (`values.ts`). */
   readonly count?: 'values' | 'fieldSets';
 }
 
 const meta = 'k8s.io.apimachinery.pkg.apis.meta.v1';
-/** Nesting of free-form fields: more is no data but an attack on whoever walks it. */
+/** The deepest nesting of free-form fields: recursive code must be able to walk them. */
 const maxDepth = 64;
 
 const freeForm: ReadValue = {
@@ -25,7 +25,7 @@ const freeForm: ReadValue = {
   count: 'values',
 };
 
-/** Sets of fields are never changed, once made: they may be shared, and most of them come back as they were sent out. */
+/** Sets of owned fields never change: they may be shared, and most come back from clients unchanged. */
 const fieldSet: ReadValue = {
   ...freeForm,
   read: (value) => (isRecord(value) && depthWithin(value, maxDepth) ? value : undefined),
@@ -33,7 +33,7 @@ const fieldSet: ReadValue = {
 };
 
 export const scalarReaders: Readonly<Record<string, ReadValue>> = {
-  // Half a letter, which UTF-8 has no bytes for, becomes U+FFFD, as Go's decoder makes it.
+  // An unpaired surrogate becomes U+FFFD, as in Go's decoder.
   string: {
     read: (value) => (typeof value === 'string' ? toUSVString(value) : undefined),
     empty: '',

@@ -9,7 +9,7 @@ export const maxValues = 20_000;
 /** The most values of a request's body, whatever it is: two objects' worth and their sets of owned fields. */
 export const maxBodyValues = 80_000;
 
-/** Values below `value`, itself not counted. Counts no further than just beyond `most`. */
+/** The number of values below `value`. Stops just beyond `most`. */
 export function countValues(value: unknown, most = Number.POSITIVE_INFINITY): number {
   let count = 0;
   const waiting: unknown[] = [value];

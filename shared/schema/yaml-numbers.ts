@@ -2,10 +2,10 @@ import { type Document, isPair, isScalar, isSeq, visit } from 'yaml';
 import { inexact, isExact } from './exact-numbers.ts';
 import { Path } from './path.ts';
 
-/** Whether a text may have a number that is not kept: most have not, and this is cheap to see. */
+/** A cheap check whether a text may have a number that a double cannot represent. */
 const suspicious = /[\d.]{16}|\d[eE][+-]?\d{3}|0[xo][\da-fA-F]{11}|\.(inf|nan)\b/i;
 
-/** Throws BadRequest for a number that cannot be kept. `document`: of a bounded depth; `text`: what it was parsed from. */
+/** Throws BadRequest for a number that a double cannot represent. `document`: of a limited depth; `text`: its source. */
 export function checkYamlNumbers(document: Document, text: string): void {
   if (!suspicious.test(text)) return;
   visit(document, {
@@ -19,7 +19,7 @@ export function checkYamlNumbers(document: Document, text: string): void {
   });
 }
 
-/** Of a node in a document, by those that hold it: the last of `nodes` is the node itself. */
+/** The path of a node. `nodes`: the node, last, after those that contain it. */
 function pathOf(nodes: readonly unknown[]): string {
   const path = new Path();
   for (const [at, holder] of nodes.entries()) {

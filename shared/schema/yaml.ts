@@ -24,12 +24,12 @@ const maxTokens = 30_000;
 const maxText = 1536 * 1024;
 /** The deepest nesting. The library follows it by recursion, and a stack that ends inside of it can end the process. */
 const maxDepth = 256;
-/** More faults than these tell a person nothing new. */
+/** The most faults of one answer. */
 const maxFaults = 32;
 
 /**
- * YAML as a value, and what it has twice, in the words of Go's YAML reader. Throws YAMLParseError; BadRequest for nesting below
- * `maxDepth` and for a number that cannot be kept; RequestEntityTooLarge for more than `maxTokens` or `maxText`.
+ * Parses YAML; `duplicates` in the words of Go's YAML reader. Throws YAMLParseError; BadRequest for nesting deeper than
+ * `maxDepth` and for a number that a double cannot represent; RequestEntityTooLarge for more than `maxTokens` or `maxText`.
  */
 export function readYaml(text: string): { value: unknown; duplicates: string[] } {
   const json = jsonOf(text);
@@ -44,7 +44,7 @@ export function readYaml(text: string): { value: unknown; duplicates: string[] }
   return { value: document.toJS({ maxAliasCount: 100 }), duplicates };
 }
 
-/** JSON is YAML as well, and read as what it is takes a fraction. Undefined: it is none, or has something twice. */
+/** JSON is YAML too, and much faster to parse as JSON. Undefined: the text is no JSON, or has duplicates. */
 function jsonOf(text: string): unknown {
   if (!text.startsWith('{')) return undefined;
   boundValues(text);
@@ -58,7 +58,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** The first fault ends it. */
+/** Ends at the first fault. */
 function tokensOf(text: string, lines: LineCounter): CST.Token[] {
   const parser = new Parser(lines.addNewLine);
   lines.addNewLine(0);

@@ -83,7 +83,7 @@ describe.skipIf(missing)('streams on Docker', () => {
     expect(await runtime.inspectContainer(id)).toMatchObject({ state: 'running' });
   });
 
-  test('a command that would end with its input is killed before that ends, however late the engine tells of it', async () => {
+  test('a command that would end with its input is killed before that ends, however late the engine reports it', async () => {
     const { id } = await runPod(runtime, forever, 'reading');
     const mark = `5${Date.now()}`;
     const engine = new LateEngine({ clock: systemClock }, node.docker.socket, 1);
@@ -109,7 +109,7 @@ describe.skipIf(missing)('streams on Docker', () => {
     expect(await processesWith(mark)).toEqual([]);
   });
 
-  test('a new process of the agent ends the commands of the one before, and nobody else’s', async () => {
+  test('a new process of the agent ends the commands of the one before, and no others', async () => {
     const { id } = await runPod(runtime, forever, 'left');
     const [ours, theirs] = [`61${Date.now()}`, `62${Date.now()}`];
     await runtime.openExec(id, ['sleep', ours], allStreams, patient());
@@ -124,7 +124,7 @@ describe.skipIf(missing)('streams on Docker', () => {
     expect(await processesWith(theirs)).toHaveLength(1);
   });
 
-  test('input that a command does not read waits at its sender, and output that nobody reads at the command', async () => {
+  test('input that a command does not read waits at its sender, and unread output at the command', async () => {
     const { id } = await runPod(runtime, forever, 'pressure');
     const before = process.memoryUsage.rss();
     const block = Buffer.alloc(65_536);

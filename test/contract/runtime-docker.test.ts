@@ -152,7 +152,7 @@ describe.skipIf(missing)('pods on Docker', () => {
     expect(await runtime.inspectContainer(id)).toMatchObject({ image: 'coracle-test/moved:1', imageId });
   });
 
-  test('mounts, environment, directory and arguments are as asked for', async () => {
+  test('mounts, environment, directory and arguments are those of the spec', async () => {
     const source = join(node.docker.directory, 'volume');
     await mkdir(join(source, 'sub'), { recursive: true });
     await writeFile(join(source, 'file'), 'from the node');
@@ -246,7 +246,7 @@ describe.skipIf(missing)('pods on Docker', () => {
     await eventually(async () => (await node.netns.run('/bin/busybox', 'nc', '192.168.77.1', '8088')) === 'pod\n');
   });
 
-  test('a log is told once and in order while the engine rotates it', async () => {
+  test('a log is read once and in order while the engine rotates it', async () => {
     const small = node.runtime({ logMaxSize: '1m', logMaxFiles: 3 });
     const numbers =
       'i=0; while [ $i -lt 40 ]; do seq $((i * 1000)) $((i * 1000 + 999)); i=$((i + 1)); usleep 50000; done';

@@ -140,7 +140,8 @@ describe.skipIf(!(await canRunMachines()))('workloads, by kubectl', () => {
     await cluster.kubectl('create', 'rolebinding', 'reader-views', ...viewer);
     const mounts = { volumeMounts: [{ name: 'kubectl', mountPath: '/kubectl', readOnly: true }] };
     const spec = {
-      ...{ serviceAccountName: 'reader', restartPolicy: 'Never' },
+      serviceAccountName: 'reader',
+      restartPolicy: 'Never',
       volumes: [{ name: 'kubectl', hostPath: { path: '/usr/bin/kubectl', type: 'File' } }],
     };
     const script =

@@ -68,7 +68,9 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
     const answer = await admin('POST', '/api/v1/namespaces/default/configmaps', { body });
     const told = await byId(answer);
     expect(told).toMatchObject({
-      ...{ level: 'RequestResponse', verb: 'create', requestURI: '/api/v1/namespaces/default/configmaps' },
+      level: 'RequestResponse',
+      verb: 'create',
+      requestURI: '/api/v1/namespaces/default/configmaps',
       user: { username: 'kubernetes-admin' },
       sourceIPs: ['127.0.0.1'],
       objectRef: { resource: 'configmaps', namespace: 'default', apiVersion: 'v1' },
@@ -162,8 +164,12 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
     }
     const told = await event((one) => one.objectRef?.name === 'by-grpc' && one.stage === 'ResponseComplete');
     expect(told).toMatchObject({
-      ...{ verb: 'create', requestURI: '/coracle.v1.ConfigMaps/Create', user: { username: 'kubernetes-admin' } },
-      ...{ sourceIPs: ['127.0.0.1'], requestObject: { data: { x: 'y' } }, responseStatus: { code: 201 } },
+      verb: 'create',
+      requestURI: '/coracle.v1.ConfigMaps/Create',
+      user: { username: 'kubernetes-admin' },
+      sourceIPs: ['127.0.0.1'],
+      requestObject: { data: { x: 'y' } },
+      responseStatus: { code: 201 },
     });
     await event((one) => one.objectRef?.name === 'hidden');
     expect(await readFile(path(), 'utf8')).not.toContain('grpc-secret');
@@ -218,7 +224,8 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
       const account = (name: string): string => `system:serviceaccount:kube-system:${name}`;
       const made = await of(account('deployment-controller'), ({ verb }) => verb === 'create');
       expect(made).toMatchObject({
-        ...{ objectRef: { resource: 'replicasets', apiGroup: 'apps' }, sourceIPs: ['127.0.0.1'] },
+        objectRef: { resource: 'replicasets', apiGroup: 'apps' },
+        sourceIPs: ['127.0.0.1'],
         requestURI: '/apis/apps/v1/namespaces/default/replicasets',
       });
       await of(account('replicaset-controller'), ({ objectRef }) => objectRef?.resource === 'pods');
@@ -232,7 +239,8 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
           verb: 'create',
           objectRef: { resource: 'pods', namespace: 'default', name: expect.stringMatching(/^web-/) },
         },
-        ...{ requestObject: { target: { kind: 'Node', name: 'n1' } }, responseStatus: { code: 201 } },
+        requestObject: { target: { kind: 'Node', name: 'n1' } },
+        responseStatus: { code: 201 },
       });
       await of('system:node:n1', ({ verb, objectRef }) => verb === 'update' && objectRef?.resource === 'pods');
       await of(

@@ -24,8 +24,12 @@ describe.skipIf(missing)('the CLI takes part in what runs in pods', () => {
     dir = await mkdtemp(join(tmpdir(), 'coracle-cli-streams-'));
     const { authority, address } = cluster;
     const kubeconfig = writeKubeconfig({
-      ...{ cluster: 'test', user: 'admin', rest: 'https://127.0.0.1:1', grpc: address },
-      ...{ ca: authority.certificate, credentials: await authority.issueClient(administrator) },
+      cluster: 'test',
+      user: 'admin',
+      rest: 'https://127.0.0.1:1',
+      grpc: address,
+      ca: authority.certificate,
+      credentials: await authority.issueClient(administrator),
     });
     await writeFile(join(dir, 'kubeconfig'), kubeconfig);
     env = { KUBECONFIG: join(dir, 'kubeconfig'), HOME: dir };
@@ -164,7 +168,9 @@ describe.skipIf(missing)('the CLI takes part in what runs in pods', () => {
     // The containers of a copy start one after the other: the command waits for as many as there are to be.
     const count = 'ps | grep -c "[s]leep 100000$"';
     const counted = (wanted: number): string[] => [
-      ...['--', 'sh', '-c'],
+      '--',
+      'sh',
+      '-c',
       `read line; for i in $(seq 30); do [ "$(${count})" = ${wanted} ] && break; sleep 1; done; ${count}`,
     ];
     const image = ['--image', testImage, '--image-pull-policy', 'IfNotPresent', '-i'];

@@ -31,8 +31,12 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'coracle-cli-'));
   const { ca, credentials } = await grpc.tls(administrator);
   const kubeconfig = writeKubeconfig({
-    ...{ cluster: 'test', user: 'admin', rest: 'https://127.0.0.1:1', grpc: grpc.address },
-    ...{ ca, credentials },
+    cluster: 'test',
+    user: 'admin',
+    rest: 'https://127.0.0.1:1',
+    grpc: grpc.address,
+    ca,
+    credentials,
   });
   await writeFile(join(dir, 'kubeconfig'), kubeconfig);
   env = { KUBECONFIG: join(dir, 'kubeconfig'), HOME: dir };

@@ -328,7 +328,11 @@ describe('deletion', () => {
         }),
       );
     const ref = ({ metadata: { name, uid } }: ConfigMap) => ({
-      ...{ apiVersion: 'v1', kind: 'ConfigMap', name, uid, blockOwnerDeletion: true },
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      name,
+      uid,
+      blockOwnerDeletion: true,
     });
     const [one, other] = [await make('one'), await make('other')];
     await make('shared', [one, other]);

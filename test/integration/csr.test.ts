@@ -33,7 +33,9 @@ async function request({ subject, names, rsa = false }: Wanted): Promise<{ pem: 
     : { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const made = await x509.Pkcs10CertificateRequestGenerator.create({
-    ...{ name: subject, keys, signingAlgorithm: algorithm },
+    name: subject,
+    keys,
+    signingAlgorithm: algorithm,
     extensions: names ? [new x509.SubjectAlternativeNameExtension(names)] : [],
   });
   const key = x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
@@ -42,7 +44,9 @@ async function request({ subject, names, rsa = false }: Wanted): Promise<{ pem: 
 
 function csr(name: string, pem: string, spec: object) {
   return {
-    ...{ apiVersion: 'certificates.k8s.io/v1', kind: 'CertificateSigningRequest', metadata: { name } },
+    apiVersion: 'certificates.k8s.io/v1',
+    kind: 'CertificateSigningRequest',
+    metadata: { name },
     spec: { request: Buffer.from(pem).toString('base64'), ...spec },
   };
 }
@@ -189,10 +193,14 @@ describe('the signers', () => {
 describe('a machine that bootstraps', () => {
   it('has its client certificate approved by itself where bootstrappers may', async () => {
     await cluster.create({
-      ...{ apiVersion: 'v1', kind: 'Secret', type: 'bootstrap.kubernetes.io/token' },
+      apiVersion: 'v1',
+      kind: 'Secret',
+      type: 'bootstrap.kubernetes.io/token',
       metadata: { name: 'bootstrap-token-abcdef', namespace: 'kube-system' },
       stringData: {
-        ...{ 'token-id': 'abcdef', 'token-secret': '0123456789abcdef', 'usage-bootstrap-authentication': 'true' },
+        'token-id': 'abcdef',
+        'token-secret': '0123456789abcdef',
+        'usage-bootstrap-authentication': 'true',
       },
     });
     const bind = (name: string, role: string) =>
@@ -212,7 +220,9 @@ describe('a machine that bootstraps', () => {
     const { conditions } = await statusOf('n2');
     expect(conditions).toMatchObject([
       {
-        ...{ type: 'Approved', status: 'True', reason: 'AutoApproved' },
+        type: 'Approved',
+        status: 'True',
+        reason: 'AutoApproved',
         message: 'Auto approving kubelet client certificate after SubjectAccessReview.',
       },
     ]);

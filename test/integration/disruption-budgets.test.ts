@@ -51,7 +51,10 @@ describe('a disruption budget', () => {
   it('lets as many be evicted at once as it allows, and says why no more', async () => {
     const pods = await start({ minAvailable: 3 });
     expect(await status()).toMatchObject({
-      ...{ disruptionsAllowed: 1, currentHealthy: 4, desiredHealthy: 3, expectedPods: 4 },
+      disruptionsAllowed: 1,
+      currentHealthy: 4,
+      desiredHealthy: 3,
+      expectedPods: 4,
       conditions: [{ type: 'DisruptionAllowed', status: 'True', reason: 'SufficientPods' }],
     });
     const answers = await cluster.settle(Promise.all(pods.map(evict)));

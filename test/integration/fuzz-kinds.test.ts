@@ -95,7 +95,9 @@ describe('objects of any kind with any values', () => {
     async (_name, entry) => {
       const named = (object: object): object => ({
         ...object,
-        ...{ apiVersion: apiVersionOf(entry), kind: entry.kind, metadata: { name: 'fuzzed' } },
+        apiVersion: apiVersionOf(entry),
+        kind: entry.kind,
+        metadata: { name: 'fuzzed' },
       });
       await fc.assert(
         fc.asyncProperty(arbitraryObject(entry), seeds, fc.constantFrom(...wrong), async (object, way, replacement) => {

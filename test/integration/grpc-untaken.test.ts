@@ -16,7 +16,10 @@ describe('answers over gRPC that nobody takes', () => {
     }
     const { ca, credentials } = await grpc.tls(administrator);
     session = connect(`https://${grpc.address}`, {
-      ...{ ca, cert: credentials?.certificate, key: credentials?.key, servername: 'localhost' },
+      ca,
+      cert: credentials?.certificate,
+      key: credentials?.key,
+      servername: 'localhost',
       // Nothing of any answer is taken.
       settings: { initialWindowSize: 0 },
     });

@@ -139,7 +139,7 @@ describe.skipIf(!found)('kubectl and the kinds that govern', () => {
   it('warns of what nothing acts on', async () => {
     const manifest = 'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: wall}\n';
     expect(await kubectl(['create', '-f', '-'], manifest)).toBe(
-      'Warning: Coracle does not act on a NetworkPolicy yet: it is stored, and keeps nobody out\nnetworkpolicy.networking.k8s.io/wall created\n',
+      'Warning: Coracle does not act on a NetworkPolicy yet: it is stored, but no traffic is blocked\nnetworkpolicy.networking.k8s.io/wall created\n',
     );
   });
 

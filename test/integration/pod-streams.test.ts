@@ -187,12 +187,18 @@ describe.skipIf(missing)('streams into pods, from a gRPC client to Docker', () =
     const name = await podWith('exec sleep 4242');
     const { api } = cluster.controlPlane;
     const debug = {
-      ...{ ...local, name: 'debug', targetContainerName: 'app', stdin: true, stdinOnce: true },
+      ...local,
+      name: 'debug',
+      targetContainerName: 'app',
+      stdin: true,
+      stdinOnce: true,
       command: ['sh', '-c', 'read line; ps | grep "[s]leep 4242" >/dev/null && echo "$line: seen"; sleep 1; exit 7'],
     };
     const context = { identity: component('test'), signal: patient, warnings: [] };
     const target = {
-      ...{ entry: kindNamed('Pod'), namespace: 'default', name },
+      entry: kindNamed('Pod'),
+      namespace: 'default',
+      name,
       subresource: 'ephemeralcontainers' as const,
     };
     await api.patch(context, target, { type: 'strategic', body: { spec: { ephemeralContainers: [debug] } } });

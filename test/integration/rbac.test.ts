@@ -69,12 +69,20 @@ async function startServer(): Promise<Server> {
   const authenticator = new Authenticator({ clock, authorizer, tokens: [robots] });
   const chain = new Chain({ clock, log: silentLog, authenticator });
   const rest = createRestServer({
-    ...{ api, authorizer, chain, clock, log: silentLog },
+    api,
+    authorizer,
+    chain,
+    clock,
+    log: silentLog,
     kinds: controlPlane.kinds,
     tls: { cert: serverPair.certificate, key: serverPair.key, ca: authority.certificate },
   });
   const grpc = createGrpcServer({
-    ...{ api, chain, clock, log: silentLog, sessions: controlPlane.sessions },
+    api,
+    chain,
+    clock,
+    log: silentLog,
+    sessions: controlPlane.sessions,
     enrollment: {
       holderOf: () => Promise.reject(new Error('none')),
       enroll: () => Promise.reject(new Error('none')),
@@ -109,7 +117,10 @@ async function startServer(): Promise<Server> {
     if (!credentials) throw new Error('nobody has no kubeconfig');
     const path = join(dir, `${user}.kubeconfig`);
     const text = writeKubeconfig({
-      ...{ cluster: 'test', user, credentials, ca: authority.certificate },
+      cluster: 'test',
+      user,
+      credentials,
+      ca: authority.certificate,
       rest: `https://127.0.0.1:${port}`,
       grpc: `127.0.0.1:${grpcPort}`,
     });
@@ -261,8 +272,16 @@ describe('who asks', () => {
       ].map(async (path) => [path, (await server.call('', 'GET', path)).status]),
     );
     expect(Object.fromEntries(statuses)).toEqual({
-      ...{ '/version': 200, '/healthz': 200, '/livez': 200, '/readyz': 200 },
-      ...{ '/api': 403, '/apis': 403, '/openapi/v2': 403, '/livez/ping': 403, '/metrics': 403, '/api/v1/pods': 403 },
+      '/version': 200,
+      '/healthz': 200,
+      '/livez': 200,
+      '/readyz': 200,
+      '/api': 403,
+      '/apis': 403,
+      '/openapi/v2': 403,
+      '/livez/ping': 403,
+      '/metrics': 403,
+      '/api/v1/pods': 403,
     });
   });
 
@@ -289,8 +308,13 @@ describe('who asks', () => {
     expect(known.json.message).toContain('User "robot" cannot list');
     const bad = await server.call('', 'GET', '/version', undefined, bearer('nonsense'));
     expect(bad.json).toEqual({
-      ...{ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure' },
-      ...{ message: 'Unauthorized', reason: 'Unauthorized', code: 401 },
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Failure',
+      message: 'Unauthorized',
+      reason: 'Unauthorized',
+      code: 401,
     });
     expect(bad.status).toBe(401);
   });
@@ -433,7 +457,8 @@ describe('a review', () => {
     const allowed = await ask('admin', 'subjectaccessreviews', { user: 'viv', resourceAttributes: list });
     expect(allowed.status).toBe(201);
     expect(allowed.json).toMatchObject({
-      ...{ kind: 'SubjectAccessReview', apiVersion: 'authorization.k8s.io/v1' },
+      kind: 'SubjectAccessReview',
+      apiVersion: 'authorization.k8s.io/v1',
       spec: { user: 'viv', resourceAttributes: list },
       status: {
         allowed: true,
@@ -475,7 +500,9 @@ describe('a review', () => {
     const rules = await ask('viv', 'selfsubjectrulesreviews', { namespace: 'default' });
     expect(rules.json.status.incomplete).toBe(false);
     expect(rules.json.status.resourceRules).toContainEqual({
-      ...{ verbs: ['get', 'list', 'watch'], apiGroups: [''], resources: ['namespaces'] },
+      verbs: ['get', 'list', 'watch'],
+      apiGroups: [''],
+      resources: ['namespaces'],
     });
     expect((await ask('viv', 'selfsubjectrulesreviews', {})).json.message).toBe('no namespace on request');
   });
@@ -521,7 +548,13 @@ describe.skipIf(!kubectlFound)('kubectl', () => {
 
   test('auth whoami says who one is', async () => {
     const whoami = await server.kubectl('admin', [
-      ...['auth', 'whoami', '--as=bob', '--as-group=devs', '--as-uid=u1', '-o', 'json'],
+      'auth',
+      'whoami',
+      '--as=bob',
+      '--as-group=devs',
+      '--as-uid=u1',
+      '-o',
+      'json',
     ]);
     expect(JSON.parse(whoami).status.userInfo).toEqual({
       username: 'bob',

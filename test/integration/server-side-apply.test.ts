@@ -180,7 +180,9 @@ describe('server-side apply', () => {
       ': .spec.template.spec.containers: duplicate entries for key [name="web"]',
     );
     const wrong = {
-      ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'h', labels: { a: 1 } } },
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'h', labels: { a: 1 } },
       spec: { replicas: '3', paused: 'no', selector: [], template: { spec: { containers: [{ image: 'x' }] } } },
     };
     expect((await apply(path, wrong)).json.message.split('\n')).toEqual([

@@ -109,7 +109,9 @@ describe('kubectl create token', () => {
     }
     const uid = (name: string) => run('get', 'pod', name, '-o', 'jsonpath={.metadata.uid}');
     const bound = async (name: string) => [
-      ...['--bound-object-kind=Pod', `--bound-object-name=${name}`, `--bound-object-uid=${await uid(name)}`],
+      '--bound-object-kind=Pod',
+      `--bound-object-name=${name}`,
+      `--bound-object-uid=${await uid(name)}`,
     ];
     const here = await bound('here');
     const { out } = await eventually(async () => {
@@ -167,11 +169,16 @@ describe('a token', () => {
 
   it('of a bootstrap Secret makes its holder a bootstrapper until it expires', async () => {
     const secret = (id: string, expiration: string) => ({
-      ...{ apiVersion: 'v1', kind: 'Secret', type: 'bootstrap.kubernetes.io/token' },
+      apiVersion: 'v1',
+      kind: 'Secret',
+      type: 'bootstrap.kubernetes.io/token',
       metadata: { name: `bootstrap-token-${id}`, namespace: 'kube-system' },
       stringData: {
-        ...{ 'token-id': id, 'token-secret': '0123456789abcdef', 'usage-bootstrap-authentication': 'true' },
-        ...{ 'auth-extra-groups': 'system:bootstrappers:workers', expiration },
+        'token-id': id,
+        'token-secret': '0123456789abcdef',
+        'usage-bootstrap-authentication': 'true',
+        'auth-extra-groups': 'system:bootstrappers:workers',
+        expiration,
       },
     });
     await cluster.create(secret('abcdef', '2999-01-01T00:00:00Z'));
@@ -189,7 +196,9 @@ describe('a token', () => {
 
 describe('a Secret for a token', () => {
   const secret = (name: string, account: string) => ({
-    ...{ apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/service-account-token' },
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'kubernetes.io/service-account-token',
     metadata: { name, annotations: { 'kubernetes.io/service-account.name': account } },
   });
 
@@ -237,7 +246,9 @@ describe('a namespace', () => {
 
 describe('a pod', () => {
   const pod = (name: string, spec: object = {}, metadata: object = {}) => ({
-    ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name, ...metadata } },
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, ...metadata },
     spec: { containers: [{ name: 'app', image: 'x' }], ...spec },
   });
 
@@ -255,7 +266,9 @@ describe('a pod', () => {
 
   it('is given the token volume and the pull secrets of its account', async () => {
     await cluster.create({
-      ...{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'generous' } },
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'generous' },
       imagePullSecrets: [{ name: 'registry' }],
     });
     await cluster.create(pod('given', { serviceAccountName: 'generous' }));
@@ -283,7 +296,9 @@ describe('a pod', () => {
 
   it('says itself whether it wants the token; else its account does', async () => {
     await cluster.create({
-      ...{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'shy' } },
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'shy' },
       automountServiceAccountToken: false,
     });
     await cluster.create(pod('without', { serviceAccountName: 'shy' }));
@@ -295,7 +310,8 @@ describe('a pod', () => {
 
   it('may use only the secrets that its account names, when the account says so', async () => {
     await cluster.create({
-      ...{ apiVersion: 'v1', kind: 'ServiceAccount' },
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
       metadata: { name: 'strict', annotations: { 'kubernetes.io/enforce-mountable-secrets': 'true' } },
       secrets: [{ name: 'known' }],
     });

@@ -147,7 +147,11 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
   await eventually(async () => (await client.list('Node', {})).items.some(isReady), { timeoutMs: 20_000 });
 
   return {
-    ...{ node, controlPlane, authority, address, client },
+    node,
+    controlPlane,
+    authority,
+    address,
+    client,
     async runPod(draft) {
       const pod = await client.create('Pod', draft);
       const { name, namespace } = pod.metadata;

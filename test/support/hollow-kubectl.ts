@@ -70,7 +70,8 @@ export async function startHollowKubectl(): Promise<HollowKubectl> {
     );
   });
   return {
-    ...{ controlPlane, kubectl },
+    controlPlane,
+    kubectl,
     async close() {
       await kubectl.close();
       network.agentDied('node-1', false);

@@ -43,7 +43,9 @@ export async function startKubectlCluster(): Promise<KubectlCluster> {
     return out;
   };
   return {
-    ...{ controlPlane, authority, kubectl },
+    controlPlane,
+    authority,
+    kubectl,
     run: async (...args) => checked(args, await kubectl.run(args)),
     async create(object, ...more) {
       const args = ['create', '-f', '-', ...more];

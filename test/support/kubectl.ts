@@ -58,7 +58,9 @@ export async function serveKubectl(parts: {
   let port = 0;
   const tokens = controlPlane.tokens?.accounts;
   const rest = createRestServer({
-    ...{ api, authorizer, clock },
+    api,
+    authorizer,
+    clock,
     kinds: controlPlane.kinds,
     chain: new Chain({ clock, log: silentLog, authenticator }),
     ...(tokens
@@ -98,7 +100,11 @@ export async function serveKubectl(parts: {
     return { child, so, done };
   };
   return {
-    ...{ port, dir, admin, environment, ca: authority.certificate },
+    port,
+    dir,
+    admin,
+    environment,
+    ca: authority.certificate,
     start,
     run(args, { input, env } = {}) {
       const { child, done } = start(args, { env });

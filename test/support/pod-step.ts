@@ -21,7 +21,7 @@ import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { makePod } from './hollow-agent.ts';
 import { podFacts, podInputs } from './pod-inputs.ts';
 
-/** Single steps of one pod on a hollow engine: what they do, what they record, and which events they tell of. */
+/** Single steps of one pod on a hollow engine: what they do, what they record, and their events. */
 export class StepScene {
   readonly clock = new VirtualClock();
   readonly engine: FakeEngine;
@@ -30,7 +30,7 @@ export class StepScene {
   readonly events: string[] = [];
   readonly sandboxes = new Map<string, SandboxState>();
   readonly containers = new Map<string, ContainerState>();
-  /** What the step has asked for: `saved`, `finished`, `resync`, `release UID`, and what tests add. */
+  /** The calls of the step: `saved`, `finished`, `resync`, `release UID`, and what tests add. */
   readonly calls: string[] = [];
   pod: Pod = makePod('web');
   memory: PodMemory = newMemory(0);

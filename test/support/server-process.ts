@@ -119,7 +119,12 @@ export async function startServerProcess(
       return { ca: authority.certificate, ...(pair ? { cert: pair.certificate, key: pair.key } : {}) };
     };
     return {
-      ...{ dir, kubeconfig, authority, restPort, tls, stop },
+      dir,
+      kubeconfig,
+      authority,
+      restPort,
+      tls,
+      stop,
       kill: () => end(child, 'SIGKILL'),
       keepBusy: (busyMs) => void child.send({ busyMs }),
       grpc: config.grpc ?? '',

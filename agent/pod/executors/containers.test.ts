@@ -133,7 +133,7 @@ describe('a container that is started', () => {
     expect(scene.events).toHaveLength(1);
   });
 
-  it('is not said to run when its end has been heard of before the answer to its start', async () => {
+  it('is not reported as running when its end is known before the answer to its start', async () => {
     const scene = new StepScene();
     const { id } = await scene.created();
     const ended = { ...(await scene.runtime.inspectContainer(id)), state: 'exited', exitCode: 3 };

@@ -29,7 +29,7 @@ describe('the volumes of a pod', () => {
     expect(scene.progress).toMatchObject({ mounted: true, volumes: before, volumesFailure: undefined });
   });
 
-  it('that fail are told of one by one, and tried again after 0.5 s, 1 s and up to 30 s', async () => {
+  it('that fail are reported one by one, and tried again after 0.5 s, 1 s and up to 30 s', async () => {
     const scene = new StepScene();
     scene.volumes = failing(lost, { message: 'second', mounted: false });
     const waits: number[] = [];
@@ -108,7 +108,7 @@ describe('the sandbox of a pod', () => {
     expect([...scene.sandboxes.values()]).toMatchObject([{ running: true, address: undefined }]);
   });
 
-  it('tells of each thing that its resolver had to leave out', async () => {
+  it('reports each limit that cut its resolver settings', async () => {
     const scene = new StepScene();
     scene.warnings = ['too many', 'too long'];
     await scene.run('createSandbox', { attempt: 0 });
@@ -126,7 +126,7 @@ describe('the sandbox of a pod', () => {
     expect(scene.progress.making).toBeUndefined();
   });
 
-  it('that cannot be made is tried again after 1 s, 2 s and up to 30 s, and is not told to have changed', async () => {
+  it('that cannot be made is tried again after 1 s, 2 s and up to 30 s, and is not reported as changed', async () => {
     const scene = new StepScene();
     const error = new RuntimeError('Unavailable', 'no network');
     scene.overrides = {
@@ -251,7 +251,7 @@ describe('a resize', () => {
 });
 
 describe('the end of a pod', () => {
-  it('is remembered with its time and its words, and told of', async () => {
+  it('is remembered with its time and message, and reported', async () => {
     const scene = new StepScene();
     await scene.run('finish', { phase: 'Failed', reason: 'Evicted', message: 'too much' });
     expect(scene.memory.terminal).toEqual({

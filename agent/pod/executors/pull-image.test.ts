@@ -62,7 +62,7 @@ describe('the image of a container', () => {
     expect(progress(scene)?.image).toBeUndefined();
   });
 
-  it('whose name is none is not asked for', async () => {
+  it('whose name is invalid is not pulled', async () => {
     const scene = sceneOf('Always', 'NOT/an image');
     scene.overrides = { pullImage: () => expect.unreachable(), imageStatus: () => expect.unreachable() };
     await pull(scene);

@@ -103,7 +103,7 @@ describe('what the runtime is to make of a container', () => {
     return containerSpec(environment, spec, { attempt: 3, mounts: [], runAs, memoryCapacity: 1000 * mib });
   };
 
-  it('is nothing but a process with the least rights where nothing is asked for', () => {
+  it('is nothing but a process with the least rights by default', () => {
     const { labels, resources, ...spec } = of({});
     expect(spec).toEqual({
       pod: { namespace: 'default', name: 'web', uid: 'uid-web' },
@@ -126,7 +126,7 @@ describe('what the runtime is to make of a container', () => {
     expect(Object.keys(labels)).not.toContain('coracle.fake');
   });
 
-  it('has all that is asked for', () => {
+  it('has all that its spec sets', () => {
     const securityContext = {
       privileged: true,
       readOnlyRootFilesystem: true,

@@ -25,7 +25,7 @@ describe('a container that must not run as root', () => {
     expect(() => check(user)).toThrow(`container has runAsNonRoot and ${fault} ${who}`);
   });
 
-  it('is let through when a number says that it is somebody else', () => {
+  it('is allowed with the number of another user', () => {
     check('1000');
     check('1000:0');
     check('', { runAsUser: 1000 });
@@ -35,7 +35,7 @@ describe('a container that must not run as root', () => {
     check('', { runAsUser: 0, runAsNonRoot: false });
   });
 
-  it('is refused when it is told to be root, whatever the image says', () => {
+  it('is refused with runAsUser 0, whatever the image says', () => {
     expect(() => check('1000', { runAsUser: 0 })).toThrow(`container's runAsUser breaks non-root policy ${who}`);
     expect(() => check('1000', { runAsUser: 5 }, { runAsUser: 0 })).toThrow('breaks non-root policy');
   });
@@ -55,7 +55,7 @@ describe('who a container runs as', () => {
     });
   });
 
-  it('is the number that is asked for, whatever account of the image has that number for its name', () => {
+  it('is the number of the spec, whatever account of the image has that number for its name', () => {
     const [pod, spec] = of({ runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000 });
     const trap = { passwd: '1000:x:0:0::/:/bin/sh\n', group: '1000:x:0:\n5:x:0:\n' };
     expect(runAs(pod, spec, '', trap).user).toBe('1000:1000');

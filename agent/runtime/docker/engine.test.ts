@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { RuntimeError } from '../runtime.ts';
 import { cleanStartError, isUnanswered, toRuntimeError } from './engine.ts';
 
-test('a start failure is told in the words of who refused it, without those who passed it on', () => {
+test('the message of a failed start has no prefixes of the layers that passed it on', () => {
   const notFound = 'exec: "x": executable file not found in $PATH';
   for (const words of [
     `OCI runtime create failed: container_linux.go:380: starting container process caused: ${notFound}: unknown`,

@@ -11,7 +11,7 @@ test('a process is read whatever its name is; what is dead is none', () => {
   expect(parseStat('')).toBeUndefined();
 });
 
-test('a tree is the descendants and the session, and nobody else', () => {
+test('a tree is the descendants and the session, and no other process', () => {
   const all = [
     { pid: 1, parent: 0, session: 1 },
     { pid: 10, parent: 1, session: 10 },

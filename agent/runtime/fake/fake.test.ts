@@ -32,7 +32,7 @@ function lab(options: FakeEngineOptions = {}) {
   return { clock, engine, runtime: new FakeRuntime(engine) };
 }
 
-test('a sandbox and a container take as long to start as the engine is told they take', async () => {
+test('a sandbox and a container take the configured time to start', async () => {
   const { clock, runtime, engine } = lab({ sandboxMs: 100, startMs: 50 });
   let started = false;
   void (async () => {

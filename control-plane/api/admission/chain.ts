@@ -1,5 +1,5 @@
 import type { Subresource } from '../../../shared/kinds/table.ts';
-import type { KubeObject } from '../../../shared/object.ts';
+import type { KubeObject, ObjectRef } from '../../../shared/object.ts';
 import type { WatchCache } from '../../store/cache/watch-cache.ts';
 import type { Store, TxnResult } from '../../store/store.ts';
 import type { BackOffDeps } from '../requests/back-off.ts';
@@ -12,7 +12,6 @@ import type {
   AdmissionVerb,
   Contribution,
   MutatedVerb,
-  ObjectRef,
   Reader,
   Rule,
   StateReader,

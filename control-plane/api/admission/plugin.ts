@@ -1,7 +1,7 @@
 import type { Kind, KindMap } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { Subresource } from '../../../shared/kinds/table.ts';
-import type { KubeObject } from '../../../shared/object.ts';
+import type { KubeObject, ObjectRef } from '../../../shared/object.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { AuditTrail } from '../chain/audit/trail.ts';
 import type { State } from '../requests/codec.ts';
@@ -87,12 +87,6 @@ export interface AdmissionRequest {
   readonly now: number;
   /** Aborted when the client has gone or the request's deadline has passed. */
   readonly signal: AbortSignal;
-}
-
-export interface ObjectRef {
-  readonly kind: Kind;
-  readonly name: string;
-  readonly namespace?: string | undefined;
 }
 
 /** Other objects as the watch cache shows them: cheap, and possibly a moment old. */

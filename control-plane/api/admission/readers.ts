@@ -1,12 +1,12 @@
 import type { Kind } from '../../../shared/generated/types.ts';
 import { kindNamed } from '../../../shared/kinds/index.ts';
-import type { KubeObject } from '../../../shared/object.ts';
+import type { KubeObject, ObjectRef } from '../../../shared/object.ts';
 import type { WatchCache } from '../../store/cache/watch-cache.ts';
 import { objectKey } from '../../store/keys.ts';
 import type { Store } from '../../store/store.ts';
 import { decodeItem, type State } from '../requests/codec.ts';
 import type { Observed } from '../requests/observed.ts';
-import type { ObjectRef, Reader, StateReader } from './plugin.ts';
+import type { Reader, StateReader } from './plugin.ts';
 
 export function readerOf(cache: Pick<WatchCache, 'get' | 'list' | 'count'>): Reader {
   return {

@@ -150,7 +150,8 @@ describe('a node’s certificate', () => {
     certificate('system:node:n1', undefined, { O: 'system:nodes', ...more });
   const counting = (answer: (uid: string | undefined) => boolean | Promise<boolean>) =>
     new Authenticator({
-      ...{ clock, authorizer: nobodyMay },
+      clock,
+      authorizer: nobodyMay,
       tokens: [tokens({ good: robot })],
       nodes: { isGood: ({ name, uid: of }) => name === 'n1' && answer(of) },
     });

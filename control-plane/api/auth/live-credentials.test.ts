@@ -9,8 +9,10 @@ const day = 24 * 60 * 60 * 1000;
 function enrollment(name: string, spec: Partial<NodeEnrollmentSpec>): NodeEnrollment {
   const metadata = { name, uid: name, resourceVersion: '1', creationTimestamp: '' };
   return {
-    ...{ apiVersion: 'coracle.io/v1', kind: 'NodeEnrollment' },
-    ...{ metadata, spec: { certificateUID: 'u1', ...spec } },
+    apiVersion: 'coracle.io/v1',
+    kind: 'NodeEnrollment',
+    metadata,
+    spec: { certificateUID: 'u1', ...spec },
   };
 }
 

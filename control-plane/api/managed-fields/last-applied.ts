@@ -1,16 +1,13 @@
 import type { KubeObject } from '../../../shared/object.ts';
 import { isRecord } from '../patch/merge.ts';
 
-/** Where client-side apply keeps what it applied last. */
+/** The annotation with the last configuration of client-side apply. */
 export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 
-/** Bytes of all annotations of an object. */
+/** The most bytes of all annotations of an object. */
 const annotationLimit = 256 * 1024;
 
-/**
- * The object with its note of what was applied last brought to `config`, when it has one: so that client-side apply, should
- * somebody go back to it, goes on from there.
- */
+/** The object with its last-applied annotation set to `config`, if it has one: a later client-side apply continues from there. */
 export function withLastApplied(object: KubeObject, config: Readonly<Record<string, unknown>>): KubeObject {
   const { annotations } = object.metadata;
   if (!annotations?.[lastApplied]) return object;

@@ -124,7 +124,7 @@ function mergeLists(
   const out: unknown[] = [];
   const merged = (at: number): unknown => {
     const items = liveItems.get(right[at] ?? '');
-    // What stood there several times is replaced, since nobody can say which of them is meant.
+    // Duplicates are replaced: the key does not say which of them is meant.
     const before = items?.length === 1 ? items[0] : undefined;
     return shape.type === 'set' ? config[at] : merge(shape.item, before, config[at]);
   };

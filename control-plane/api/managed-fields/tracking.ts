@@ -9,12 +9,6 @@ import type { MutateOptions, RequestContext } from '../api.ts';
 import { deepEqual } from '../patch/equal.ts';
 import { type Entry, ownNew, ownUpdated, startingEntries, type Writer } from './ownership.ts';
 
-/**
- * Kinds whose objects are tracked from their first apply on: programs write them often and do not share them. Their first apply adds an
- * entry of the manager `before-first-apply`, as Kubernetes does for untracked objects.
- */
-const untracked: ReadonlySet<string> = new Set(['Event', 'Lease', 'NodeGuard', 'JoinToken', 'NodeEnrollment']);
-
 /** The longest name of a manager, in characters. */
 const longestManager = 128;
 
@@ -43,7 +37,7 @@ export function writerOf(
 
 /** Sets the managed fields of a new object: the writer owns all fields that the client or a default set. */
 export function trackNew(def: KindDef, draft: KubeObject, writer: Writer, sets: SharedFieldSets): void {
-  if (untracked.has(def.kind)) return;
+  if (def.strategy.tracksAfterApply) return;
   const entries = ownNew(def.schema.ownedShape, draft, writer, resetOf(def), sets);
   if (entries) draft.metadata.managedFields = entries;
 }

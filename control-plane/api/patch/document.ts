@@ -70,7 +70,7 @@ export class PatchedDocument {
       return;
     }
     const { parent, last } = this.#writable(path);
-    if (Array.isArray(parent)) this.#setItem(parent, this.#placeIn(parent, last, path), value);
+    if (Array.isArray(parent)) this.#setItem(parent, this.#indexIn(parent, last, path), value);
     else setMember(parent, last, value);
   }
 
@@ -89,7 +89,7 @@ export class PatchedDocument {
     const value = this.#read(path);
     if (path === '') throw unfit('the whole object cannot be removed');
     const { parent, last } = this.#writable(path);
-    if (Array.isArray(parent)) this.#removeItem(parent, this.#placeIn(parent, last, path));
+    if (Array.isArray(parent)) this.#removeItem(parent, this.#indexIn(parent, last, path));
     else delete parent[last];
     return value;
   }
@@ -122,7 +122,7 @@ export class PatchedDocument {
       const below = this.#child(at, token, path);
       if (below instanceof Missing) throw unfit(below.why);
       const own = this.#owned(below, path);
-      if (Array.isArray(at)) this.#setItem(at, this.#placeIn(at, token, path), own);
+      if (Array.isArray(at)) this.#setItem(at, this.#indexIn(at, token, path), own);
       else setMember(at, token, own);
       at = own;
     }
@@ -140,10 +140,10 @@ export class PatchedDocument {
 
   #child(at: unknown, token: string, path: string): unknown {
     if (Array.isArray(at)) {
-      const place = placeAmong(this.#lengthOf(at), token, path);
-      if (place instanceof Missing) return place;
+      const index = indexAmong(this.#lengthOf(at), token, path);
+      if (index instanceof Missing) return index;
       const pieces = this.#pieces.get(at);
-      return pieces ? pieces.get(place) : at[place];
+      return pieces ? pieces.get(index) : at[index];
     }
     if (at !== null && typeof at === 'object' && Object.hasOwn(at, token)) {
       return (at as Record<string, unknown>)[token];
@@ -151,31 +151,31 @@ export class PatchedDocument {
     return new Missing(noSuch(path));
   }
 
-  #placeIn(list: readonly unknown[], token: string, path: string, more = 0): number {
+  #indexIn(list: readonly unknown[], token: string, path: string, more = 0): number {
     const length = this.#lengthOf(list);
-    const place = placeAmong(length, token, path, length + more);
-    if (place instanceof Missing) throw unfit(place.why);
-    return place;
+    const index = indexAmong(length, token, path, length + more);
+    if (index instanceof Missing) throw unfit(index.why);
+    return index;
   }
 
   #insertItem(list: unknown[], token: string, path: string, value: unknown): void {
     const length = this.#lengthOf(list);
-    const place = token === '-' ? length : this.#placeIn(list, token, path, 1);
+    const index = token === '-' ? length : this.#indexIn(list, token, path, 1);
     const pieces = this.#piecesOf(list);
-    if (pieces) pieces.insert(place, value);
-    else list.splice(place, 0, value);
+    if (pieces) pieces.insert(index, value);
+    else list.splice(index, 0, value);
   }
 
-  #removeItem(list: unknown[], place: number): void {
+  #removeItem(list: unknown[], index: number): void {
     const pieces = this.#piecesOf(list);
-    if (pieces) pieces.remove(place);
-    else list.splice(place, 1);
+    if (pieces) pieces.remove(index);
+    else list.splice(index, 1);
   }
 
-  #setItem(list: unknown[], place: number, value: unknown): void {
+  #setItem(list: unknown[], index: number, value: unknown): void {
     const pieces = this.#pieces.get(list);
-    if (pieces) pieces.set(place, value);
-    else list[place] = value;
+    if (pieces) pieces.set(index, value);
+    else list[index] = value;
   }
 
   #piecesOf(list: unknown[]): Pieces | undefined {
@@ -197,7 +197,7 @@ export class PatchedDocument {
 }
 
 /** The place that a token names among so many; -1 is the last, as Kubernetes' patches have it beyond the RFC. */
-function placeAmong(length: number, token: string, path: string, places = length): number | Missing {
+function indexAmong(length: number, token: string, path: string, places = length): number | Missing {
   const named = /^-?(0|[1-9][0-9]{0,8})$/.test(token) ? Number(token) : Number.NaN;
   const at = named < 0 ? named + places : named;
   return at >= 0 && at < places ? at : new Missing(`${noSuch(path)}: the list has ${length} items`);

@@ -28,7 +28,10 @@ describe('a deletion', () => {
   it('answers a Status that names what is gone, or the object for the kinds that Kubernetes answers with', async () => {
     const { metadata: made } = await configMap();
     expect(await remove('ConfigMap')).toEqual({
-      ...{ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' },
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Success',
       details: { name: 'x', kind: 'configmaps', uid: made.uid },
     });
     await server.client.create('Pod', { metadata: metadata(), spec: { containers: [container] } });

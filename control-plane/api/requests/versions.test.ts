@@ -143,7 +143,7 @@ describe('a kind that nothing acts on', () => {
     const asked = context();
     await server.api.create(asked, { entry: older, namespace }, autoscaler('a'));
     expect(asked.warnings).toEqual([
-      'Coracle does not act on a HorizontalPodAutoscaler yet: it is stored, and nothing scales',
+      'Coracle does not act on a HorizontalPodAutoscaler yet: it is stored, but nothing is scaled',
     ]);
   });
 });
@@ -198,7 +198,8 @@ describe('a kind that is not stored', () => {
     await bind({ annotations: { b: 'theirs', c: 'theirs' } });
     expect((await client.get('Pod', 'p', namespace)).metadata.annotations).toEqual({
       ...annotations,
-      ...{ b: 'theirs', c: 'theirs' },
+      b: 'theirs',
+      c: 'theirs',
     });
   });
 });

@@ -15,7 +15,7 @@ const nodeUsages = ['digital signature', 'client auth'];
 const day = 24 * 60 * 60 * 1000;
 const self = 'system:node:n1';
 
-/** What each request is answered with; signing itself is the authority's. */
+/** The result of signing for each request; the signing itself is tested with the authority. */
 let answer: string;
 let pems: { jane: string; node: string };
 beforeAll(async () => {
@@ -29,14 +29,14 @@ beforeAll(async () => {
 });
 
 let room: ControllerRoom;
-/** What the controller asked about: user and subresource; and what it is answered. */
+/** The access reviews of the controller: user and subresource; and their answers. */
 let asked: string[];
 let allowed: readonly string[];
-/** Whether a review says anything at all. */
+/** Whether a review returns a status. */
 let answers: boolean;
 let signing: () => void;
 let lives: number[];
-/** The common names and uids that were signed, and for which usages. */
+/** The signed common names and uids, with their usages. */
 let signed: string[];
 
 beforeEach(async () => {
@@ -115,7 +115,7 @@ const certificate = async () => {
 };
 
 describe('a request', () => {
-  it('that is approved is signed for the subject that it asks for, for a year where it says nothing', async () => {
+  it('is signed for the requested subject when it is approved, for a year by default', async () => {
     await create();
     expect(await certificate()).toBeUndefined();
     await decide('Approved');
@@ -131,13 +131,13 @@ describe('a request', () => {
     [3_600, 3_600_000],
     [600, 600_000],
     [400 * 24 * 3_600, 365 * day],
-  ])('for %i seconds is signed for %i milliseconds', async (expirationSeconds, life) => {
+  ])('with expirationSeconds %i is signed for %i milliseconds', async (expirationSeconds, life) => {
     await create({ more: { expirationSeconds } });
     await decide('Approved');
     expect(lives).toEqual([life]);
   });
 
-  it('that is denied, or of another signer, is not signed', async () => {
+  it('is not signed when it is denied or has another signer', async () => {
     await create();
     await decide('Denied');
     expect(lives).toEqual([]);
@@ -148,7 +148,7 @@ describe('a request', () => {
     expect(asked).toEqual([]);
   });
 
-  it('that the signer finds wrong fails, once, and is not signed', async () => {
+  it('fails once, and is not signed, when the signer refuses it', async () => {
     await create({ usages: ['server auth'] });
     await decide('Approved');
     expect(await conditions()).toEqual(['Approved Mine', 'Failed SignerValidationFailure']);
@@ -158,7 +158,7 @@ describe('a request', () => {
   });
 
   it.each([new Error('odd key'), new ApiError('Forbidden', 'odd key'), new ApiError('Invalid', 'odd key')])(
-    'of which signing fails for good (%s) says so',
+    'has a Failed condition when signing fails permanently (%s)',
     async (error) => {
       signing = () => {
         throw error;
@@ -174,7 +174,7 @@ describe('a request', () => {
     },
   );
 
-  it('is signed later when the store or a race kept it from being signed', async () => {
+  it('is signed later after a store error or a conflict', async () => {
     let failures = 2;
     signing = () => {
       if (failures-- > 0) throw new ApiError('Conflict', 'x');
@@ -194,7 +194,7 @@ describe('a request for a node’s client certificate', () => {
   const about = (user: string, subresource: string) =>
     `${user} u g x create certificatesigningrequests.certificates.k8s.io ${subresource}`;
 
-  it('is approved for the node itself when it may, and says by which right', async () => {
+  it('is approved when the node may create selfnodeclient requests, and the condition names the permission', async () => {
     allowed = ['selfnodeclient', 'nodeclient'];
     await room.client.create('Node', { metadata: { name: 'n1' }, spec: {} });
     await node(self);
@@ -203,14 +203,14 @@ describe('a request for a node’s client certificate', () => {
     expect((await find())?.status?.conditions?.[0]?.message).toContain('self kubelet');
   });
 
-  it('is approved by the second right when the first is not held', async () => {
+  it('is approved by the second permission when the first is missing', async () => {
     allowed = ['nodeclient'];
     await node(self);
     expect(asked).toEqual([about(self, 'selfnodeclient'), about(self, 'nodeclient')]);
     expect((await conditions())[0]).toBe('Approved AutoApproved');
   });
 
-  it('of who may ask for nodes is approved and signed with the uid of the node’s enrollment', async () => {
+  it('is approved and signed with the uid of the node’s enrollment when the user may create nodeclient requests', async () => {
     allowed = ['nodeclient'];
     await node('bootstrap');
     expect(asked).toEqual([about('bootstrap', 'nodeclient')]);
@@ -218,26 +218,26 @@ describe('a request for a node’s client certificate', () => {
     expect(signed).toEqual([`${self} ${spec.certificateUID} digital signature client auth`]);
   });
 
-  it('is not approved by a review that says nothing', async () => {
+  it('is not approved by a review without a status', async () => {
     answers = false;
     await node('bootstrap');
     expect([asked.length, await conditions()]).toEqual([1, []]);
   });
 
-  it('that no one may have is left to be decided', async () => {
+  it('stays pending when no permission allows it', async () => {
     await node('bootstrap');
     expect(await conditions()).toEqual([]);
     expect(asked).toHaveLength(1);
     expect(lives).toEqual([]);
   });
 
-  it('of a node whose Node is gone is refused for good', async () => {
+  it('is denied when the Node no longer exists', async () => {
     allowed = ['selfnodeclient'];
     await node(self);
     expect(await conditions()).toEqual(['Approved AutoApproved', 'Failed SigningError']);
   });
 
-  it('is not approved on a state from before another’s decision', async () => {
+  it('is not approved on a state older than another decision', async () => {
     allowed = ['nodeclient'];
     const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'patch' });
     await node('bootstrap');
@@ -249,7 +249,7 @@ describe('a request for a node’s client certificate', () => {
     expect(lives).toEqual([]);
   });
 
-  it('keeps the approval that another gave while the controller asked for the right', async () => {
+  it('keeps an approval that is added during the access review', async () => {
     allowed = ['nodeclient'];
     const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'patch' });
     await node('bootstrap');
@@ -261,7 +261,7 @@ describe('a request for a node’s client certificate', () => {
     expect(await certificate()).toBeDefined();
   });
 
-  it('that cannot be read is approved by no right, and waits for a decision until it is forgotten', async () => {
+  it('is not approved when it cannot be parsed, and is deleted like any pending request', async () => {
     allowed = ['nodeclient'];
     await node('bootstrap');
     const made = await room.client.get('CertificateSigningRequest', 'csr');
@@ -284,8 +284,8 @@ describe('a request for a node’s client certificate', () => {
   });
 });
 
-describe('a request is forgotten', () => {
-  it('a day after it was made when it is neither approved nor denied', async () => {
+describe('a request is deleted', () => {
+  it('a day after its creation when it is neither approved nor denied', async () => {
     await create();
     await room.advance(day - 60_000);
     expect(await find()).toBeDefined();
@@ -293,7 +293,7 @@ describe('a request is forgotten', () => {
     expect(await find()).toBeUndefined();
   });
 
-  it('an hour after it was denied, and not before', async () => {
+  it('an hour after its denial, and not earlier', async () => {
     await create();
     await room.advance(1_000_000);
     await decide('Denied');
@@ -303,7 +303,7 @@ describe('a request is forgotten', () => {
     expect(await find()).toBeUndefined();
   });
 
-  it('not when it was changed since', async () => {
+  it('not when it has changed since', async () => {
     await create();
     const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'delete' });
     await room.advance(day + 1_000);
@@ -314,7 +314,7 @@ describe('a request is forgotten', () => {
     expect(await certificate()).toBeDefined();
   });
 
-  it('and left alone while it is being deleted', async () => {
+  it('not again while it is being deleted', async () => {
     await create();
     const body = { metadata: { finalizers: ['example.org/hold'] } };
     await room.client.patch('CertificateSigningRequest', 'csr', { type: 'merge', body });

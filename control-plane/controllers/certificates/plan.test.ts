@@ -18,7 +18,7 @@ describe('a signer', () => {
     [[...nodeUsages, 'key encipherment'], undefined],
     [['client auth'], 'usages did not match [client auth digital signature key encipherment]'],
     [[...nodeUsages, 'server auth'], 'usages did not match [client auth digital signature key encipherment]'],
-  ])('of nodes’ clients looks at the usages %j', (usages, fault) => {
+  ])('for kubelet clients checks the usages %j', (usages, fault) => {
     expect(signerFault(signers.nodeClient, node, usages)).toBe(fault);
   });
 
@@ -29,11 +29,11 @@ describe('a signer', () => {
     [{ names: { ...none, ip: ['10.0.0.1'] } }, 'IP subjectAltNames are not allowed'],
     [{ names: { ...none, email: ['a@b'] } }, 'Email subjectAltNames are not allowed'],
     [{ names: { ...none, url: ['a:b'] } }, 'URI subjectAltNames are not allowed'],
-  ])('of nodes’ clients refuses %j', (change, fault) => {
+  ])('for kubelet clients refuses %j', (change, fault) => {
     expect(signerFault(signers.nodeClient, { ...node, ...change }, nodeUsages)).toBe(fault);
   });
 
-  it('of nodes’ servers looks at the names, the usages and the subject', () => {
+  it('for kubelet servers checks the names, the usages and the subject', () => {
     const usages = ['digital signature', 'server auth'];
     const fault = (change: Partial<RequestedSubject>, asked = usages) =>
       signerFault(signers.nodeServing, { ...node, names: { ...none, dns: ['n1'] }, ...change }, asked);
@@ -54,7 +54,7 @@ describe('a signer', () => {
     expect(signerFault(signers.nodeClient, { ...nameless, names: none }, nodeUsages)).toContain('does not begin with');
   });
 
-  it('of clients refuses reserved groups and usages that are no client’s', () => {
+  it('for clients refuses reserved groups and usages other than those of clients', () => {
     const fault = (organizations: string[], ...usages: string[]) =>
       signerFault(signers.client, { commonName: 'jane', organizations, names: none }, usages);
     expect(fault(['devs', 'system:masters'], 'client auth')).toBe(
@@ -65,7 +65,7 @@ describe('a signer', () => {
     expect(fault([])).toBe('missing required usage for client certificate: client auth');
   });
 
-  it('of clients takes any name', () => {
+  it('for clients accepts any name', () => {
     const anybody = { commonName: 'jane', organizations: ['devs'], names: none };
     expect(signerFault(signers.client, anybody, ['client auth', 'key encipherment'])).toBeUndefined();
     expect(signerFault(signers.client, anybody, ['digital signature'])).toBe(
@@ -74,7 +74,7 @@ describe('a signer', () => {
   });
 });
 
-/** Certificates by the time at which they end, as a request's status has them. */
+/** Certificates with several expiration times, as in the status of a request. */
 const made = new Map<number, string>();
 beforeAll(async () => {
   const signingAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -99,7 +99,7 @@ function csr(spec: object, status: CertificateSigningRequest['status'] = {}): Ce
 }
 
 describe('a request for a node’s client certificate', () => {
-  it('is approved by itself for the node itself, or for whoever may ask for nodes', () => {
+  it('may be approved as selfnodeclient for the node itself, and as nodeclient for other users', () => {
     const asked = (username: string) =>
       autoApprovals(csr({ signerName: signers.nodeClient, usages: nodeUsages, username }), node).map(
         ({ subresource }) => subresource,
@@ -108,29 +108,29 @@ describe('a request for a node’s client certificate', () => {
     expect(asked('system:bootstrap:abcdef')).toEqual(['nodeclient']);
   });
 
-  it('is not, when it is for anything else as well', () => {
+  it('is not approved automatically when it contains anything else', () => {
     const usages = [...nodeUsages, 'server auth'];
     expect(autoApprovals(csr({ signerName: signers.nodeClient, usages }), node)).toEqual([]);
     expect(autoApprovals(csr({ signerName: signers.client, usages: nodeUsages }), node)).toEqual([]);
   });
 });
 
-describe('a request is forgotten', () => {
+describe('a request is deleted', () => {
   const decided = (type: 'Approved' | 'Denied' | 'Failed', at: number) =>
     csr({}, { conditions: [{ type, status: 'True', lastUpdateTime: formatTime(at) }] });
 
-  it('after a day when nobody decides about it', () => {
+  it('after a day without a decision', () => {
     expect(expiresAt(csr({}))).toBe(created + 24 * hour);
   });
 
-  it('an hour after it was denied or has failed, and not while its certificate is still to come', () => {
+  it('an hour after it was denied or failed, but not while its certificate is pending', () => {
     const at = created + 5 * hour;
     expect(expiresAt(decided('Denied', at))).toBe(at + hour);
     expect(expiresAt(decided('Failed', at))).toBe(at + hour);
     expect(expiresAt(decided('Approved', at))).toBeUndefined();
   });
 
-  it('an hour after its certificate was there, and when that ends', () => {
+  it('an hour after its certificate was issued, and when the certificate expires', () => {
     const at = created + 5 * hour;
     const signed = (validTo: number) => csr({}, { ...decided('Approved', at).status, certificate: pemUntil(validTo) });
     expect(expiresAt(signed(created + 900 * hour))).toBe(at + hour);
@@ -138,7 +138,7 @@ describe('a request is forgotten', () => {
     expect(expiresAt(csr({}, { certificate: pemUntil(created + 2 * hour) }))).toBe(created + 2 * hour);
   });
 
-  it('by its creation where a decision bears no date, and by the first of several ends', () => {
+  it('by its creation time when a decision has no time, and by the earliest of several expirations', () => {
     const undated = csr({}, { conditions: [{ type: 'Denied', status: 'True' }] });
     expect(expiresAt(undated)).toBe(created + hour);
     const both = [
@@ -149,7 +149,7 @@ describe('a request is forgotten', () => {
   });
 });
 
-it('a condition counts unless it says False', () => {
+it('a condition applies unless its status is False', () => {
   const of = (status?: string) =>
     csr({}, {
       conditions: [
@@ -166,7 +166,7 @@ it('a condition counts unless it says False', () => {
   expect(hasCondition(of('True'), 'Denied')).toBe(false);
 });
 
-it('the node of a subject is that of its name, when it is a node’s', () => {
+it('a subject of a node names the node', () => {
   expect(nodeIn(node)).toBe('n1');
   expect(nodeIn({ ...node, organizations: ['devs'] })).toBeUndefined();
   expect(nodeIn({ ...node, organizations: ['devs', 'system:nodes'] })).toBe('n1');
@@ -175,7 +175,7 @@ it('the node of a subject is that of its name, when it is a node’s', () => {
   expect(nodeIn({ organizations: ['system:nodes'], names: none })).toBeUndefined();
 });
 
-it('the signers are those of clients, nodes’ clients and nodes’ servers', () => {
+it('the signers are those for clients, kubelet clients and kubelet servers', () => {
   expect(Object.values(signers).every(isOurs)).toBe(true);
   expect(isOurs('example.org/mine')).toBe(false);
 });

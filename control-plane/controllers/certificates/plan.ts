@@ -89,7 +89,7 @@ export interface AutoApproval {
   readonly message: string;
 }
 
-/** The permissions to be asked about, in order; none when the request is not for a node's client certificate. */
+/** The permissions to check, in order; none when the request is not for a node's client certificate. */
 export function autoApprovals({ spec }: CertificateSigningRequest, subject: RequestedSubject): AutoApproval[] {
   if (spec.signerName !== signers.nodeClient || nodeClientFault(subject, spec.usages ?? []) !== undefined) return [];
   const self: AutoApproval = {

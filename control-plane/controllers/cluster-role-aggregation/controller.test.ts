@@ -17,7 +17,7 @@ const part = async (name: string, resource: string, labels: Record<string, strin
   await room.advance();
 };
 
-it('an aggregated role follows the roles that it is made of', async () => {
+it('an aggregated role follows the roles that it selects', async () => {
   await part('b', 'pods');
   await part('a', 'secrets');
   await part('other', 'nodes', { part: 'no' });
@@ -30,7 +30,7 @@ it('an aggregated role follows the roles that it is made of', async () => {
   expect(await rules()).toEqual([rule('events')]);
 });
 
-it('rules that are written to it by hand are put right, and what is right is not written again', async () => {
+it('rules written by hand are replaced, and correct rules are not written again', async () => {
   await part('a', 'pods');
   await room.client.patch('ClusterRole', 'whole', { type: 'merge', body: { rules: [rule('secrets')] } });
   await room.advance();
@@ -46,7 +46,7 @@ it('rules that are written to it by hand are put right, and what is right is not
   expect(asked).toEqual([]);
 });
 
-it('a role that is not aggregated, or is being deleted, is left alone', async () => {
+it('a role without aggregation, or that is being deleted, is not changed', async () => {
   const body = { metadata: { finalizers: ['example.org/hold'] } };
   await room.client.patch('ClusterRole', 'whole', { type: 'merge', body });
   await room.client.delete('ClusterRole', 'whole');

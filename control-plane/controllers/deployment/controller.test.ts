@@ -44,12 +44,12 @@ async function setStatus({ metadata }: Pod, phase: 'Running' | 'Failed'): Promis
   const options = { namespace, subresource: 'status' } as const;
   await room.client.patch('Pod', metadata.name, { type: 'merge', body: { status: { phase, conditions } } }, options);
 }
-/** All pods that wait begin to serve. */
+/** Makes all pending pods ready. */
 async function serve(): Promise<void> {
   for (const pod of await pods()) if ((pod.status?.phase ?? 'Pending') === 'Pending') await setStatus(pod, 'Running');
   await room.advance();
 }
-/** Until nothing is left to do, with what `look` finds after each step. */
+/** Reconciles until nothing is left to do; returns the result of `look` after each step. */
 async function rollOut(image: string, look: () => Promise<void> = async () => undefined): Promise<void> {
   for (let step = 0; step < 40; step++) {
     await look();
@@ -65,7 +65,7 @@ async function rollOut(image: string, look: () => Promise<void> = async () => un
 }
 
 describe('a Deployment', () => {
-  it('makes a ReplicaSet of its template, named and labelled by its hash, that is removed with it', async () => {
+  it('creates a ReplicaSet of its template, named and labelled by its hash, that is removed with it', async () => {
     const made = await create(3, { minReadySeconds: 4 }, { annotations: { note: 'x', [revision]: '9' } });
     const [set] = await sets();
     const hash = templateHash(made.spec.template, 0);
@@ -92,13 +92,13 @@ describe('a Deployment', () => {
     );
   });
 
-  it('without pods tells of none that were made', async () => {
+  it('without pods does not report that none were created', async () => {
     await create(0);
     expect(await sizes()).toEqual({ 'some:1': 0 });
     expect(room.reasons('web')).toEqual([]);
   });
 
-  it('rolls out within its bounds, and back as the newest revision', async () => {
+  it('rolls out within its bounds, and rolls back as the newest revision', async () => {
     await create(4, { strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: '25%', maxUnavailable: '25%' } } });
     await serve();
     await change({ template: template('some:2') });
@@ -116,7 +116,7 @@ describe('a Deployment', () => {
     expect(await condition('Progressing')).toMatchObject({ status: 'True', reason: 'NewReplicaSetAvailable' });
   });
 
-  it('scales its ReplicaSet, and marks it with the new number', async () => {
+  it('scales its ReplicaSet, and annotates it with the new number', async () => {
     await create(2);
     await change({ replicas: 5 });
     expect(await pods()).toHaveLength(5);
@@ -137,7 +137,7 @@ describe('a Deployment', () => {
     ]);
   });
 
-  it('that is paused is scaled and rolls nothing out', async () => {
+  it('is scaled but not rolled out while it is paused', async () => {
     await create(2);
     await serve();
     await change({ paused: true, template: template('some:2') });
@@ -149,14 +149,14 @@ describe('a Deployment', () => {
     expect(await sizes()).toEqual({ 'some:1': 0, 'some:2': 3 });
   });
 
-  it('that is paused without pods is scaled up on its latest ReplicaSet', async () => {
+  it('scales up its latest ReplicaSet when it is paused without pods', async () => {
     await create(0);
     await change({ paused: true, template: template('some:2') });
     await change({ replicas: 2 });
     expect(await sizes()).toEqual({ 'some:1': 2 });
   });
 
-  it('with Recreate has no new pod before the last old one is gone, those that have ended apart', async () => {
+  it('with Recreate creates no new pod before the last old one is removed, except for old pods that have ended', async () => {
     const placed = template('some:1');
     await create(2, {
       strategy: { type: 'Recreate' },
@@ -178,7 +178,7 @@ describe('a Deployment', () => {
     expect(await sizes()).toEqual({ 'some:1': 0, 'some:2': 2 });
   });
 
-  it('with Recreate goes back to a template whose ReplicaSet is still there by the same way', async () => {
+  it('with Recreate rolls back to an existing ReplicaSet in the same way', async () => {
     await create(1, { strategy: { type: 'Recreate' } });
     await change({ template: template('some:2') });
     await change({ template: { ...template('some:1'), spec: { ...template('some:1').spec, nodeName: 'n' } } });
@@ -192,7 +192,7 @@ describe('a Deployment', () => {
     expect((await setOf('some:2')).spec.replicas).toBe(1);
   });
 
-  it('passes what is said of it on to its newest ReplicaSet, and nothing that is about itself', async () => {
+  it('copies its annotations to its newest ReplicaSet, except those about itself', async () => {
     await create(1);
     await patch('Deployment', 'web', {
       metadata: {
@@ -204,7 +204,7 @@ describe('a Deployment', () => {
     expect(annotations).not.toHaveProperty(['kubectl.kubernetes.io/last-applied-configuration']);
   });
 
-  it('forgets what is beyond its history once a rollout is complete, and not before', async () => {
+  it('deletes ReplicaSets beyond its history limit only after a rollout is complete', async () => {
     await create(1, { revisionHistoryLimit: 1 });
     await serve();
     await change({ template: template('some:2') });
@@ -215,7 +215,7 @@ describe('a Deployment', () => {
     expect(Object.keys(await sizes()).sort()).toEqual(['some:2', 'some:3']);
   });
 
-  it('that is as it should be writes nothing when it or its pods are touched', async () => {
+  it('in its desired state writes nothing when it or its pods change', async () => {
     await create(1, {}, { annotations: { note: 'x' } });
     await serve();
     await change({ replicas: 2 });
@@ -227,7 +227,7 @@ describe('a Deployment', () => {
     expect(asked).toEqual([]);
   });
 
-  it('that is being deleted rolls nothing out and takes nothing in', async () => {
+  it('rolls out nothing and adopts nothing while it is being deleted', async () => {
     await create(1, {}, { finalizers: ['example.org/hold'] });
     await room.client.delete('Deployment', 'web', { namespace });
     await change({ template: template('some:2'), replicas: 4 });
@@ -245,7 +245,7 @@ describe('adoption', () => {
   const ownersOf = async (name: string) =>
     ((await room.client.get('ReplicaSet', name, namespace)).metadata.ownerReferences ?? []).map(({ uid }) => uid);
 
-  it('takes in an orphan that matches, as the set of its template', async () => {
+  it('takes an orphaned ReplicaSet with the same template as the newest one', async () => {
     await orphan('some:1', { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'm', uid: 'm' }] });
     const { metadata } = await create(2);
     expect(await ownersOf('orphan')).toEqual(['m', metadata.uid]);
@@ -253,7 +253,7 @@ describe('adoption', () => {
     expect((await sets()).map(({ metadata: { name } }) => name)).toEqual(['orphan']);
   });
 
-  it('takes in an orphan that is made or labelled later', async () => {
+  it('takes an orphan that is created or labelled later', async () => {
     const { metadata } = await create(1);
     await orphan('some:0', { labels: { app: 'other' } });
     await room.advance();
@@ -262,7 +262,7 @@ describe('adoption', () => {
     expect(await ownersOf('orphan')).toEqual([metadata.uid]);
   });
 
-  it('lets go of a ReplicaSet whose labels no longer match, and makes another', async () => {
+  it('releases a ReplicaSet whose labels no longer match, and creates another', async () => {
     await create(1);
     const [set] = await sets();
     await patch('ReplicaSet', set?.metadata.name ?? '', { metadata: { labels: { app: 'other' } } });
@@ -272,7 +272,7 @@ describe('adoption', () => {
     expect(await sets()).toHaveLength(2);
   });
 
-  it('gives no ReplicaSet to a Deployment whose name another one has now', async () => {
+  it('does not happen for a Deployment that has been replaced by another of the same name', async () => {
     await create(0, { paused: true });
     const end = room.braked.watches.lose(({ kind }) => kind === 'Deployment');
     await room.client.delete('Deployment', 'web', { namespace });
@@ -289,11 +289,11 @@ describe('adoption', () => {
   });
 });
 
-describe('what is refused', () => {
+describe('a refused write', () => {
   const isSet = ({ verb, kind }: { verb: string; kind: string }) => verb === 'create' && kind === 'ReplicaSet';
 
   it.each<Reason>(['Forbidden', 'InternalError'])(
-    'a ReplicaSet, with %s, is reported and tried again',
+    'of a ReplicaSet, with %s, is reported and retried',
     async (reason) => {
       room.braked.writes.fail({ match: isSet, times: 4, error: new ApiError(reason, 'full') });
       await create(1);
@@ -310,7 +310,7 @@ describe('what is refused', () => {
     },
   );
 
-  it('stays told with its time while it is refused again, beside the conditions of others', async () => {
+  it('keeps its condition and transition time while it fails again, and the conditions of others', async () => {
     room.braked.writes.fail({ match: isSet, times: 100, error: new ApiError('Forbidden', 'full') });
     await create(1);
     const told = await condition('Progressing');
@@ -320,7 +320,7 @@ describe('what is refused', () => {
     expect((await read()).metadata.resourceVersion).toBe(resourceVersion);
   });
 
-  it('in a namespace that is being emptied is not told', async () => {
+  it('in a namespace that is being deleted is not reported', async () => {
     const details = { causes: [{ reason: 'NamespaceTerminating', message: 'x' }] };
     room.braked.writes.fail({ match: isSet, times: 100, error: new ApiError('Forbidden', 'no', details) });
     await create(1);
@@ -328,7 +328,7 @@ describe('what is refused', () => {
     expect((await read()).status?.conditions ?? []).toEqual([]);
   });
 
-  it('a name that a ReplicaSet of another owner has makes a new name, and another one', async () => {
+  it('because a ReplicaSet of another owner has the name leads to a new name and a new collision count', async () => {
     const { spec } = await create(2, { paused: true });
     const other = { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'main', image: 'x' }] } };
     for (const count of [0, 1]) {
@@ -343,7 +343,7 @@ describe('what is refused', () => {
     expect(await pods()).toHaveLength(2);
   });
 
-  it('a status loses no condition that others write meanwhile', async () => {
+  it('of the status keeps conditions that others add meanwhile', async () => {
     const held = room.braked.writes.hold({
       match: ({ verb, kind, name }) => verb === 'patch' && kind === 'Deployment' && name === 'web',
     });
@@ -366,8 +366,8 @@ describe('what is refused', () => {
   });
 });
 
-describe('informers that are behind', () => {
-  it('do not have it make a second ReplicaSet, nor size one twice', async () => {
+describe('stale informers', () => {
+  it('do not lead to a second ReplicaSet or a second scaling', async () => {
     room.braked.writes.fail({
       match: ({ kind, verb }) => kind === 'Deployment' && verb === 'patch',
       error: new ApiError('Timeout', 'x'),
@@ -386,7 +386,7 @@ describe('informers that are behind', () => {
     expect((await read()).status).toMatchObject({ replicas: 2 });
   });
 
-  it('that lost the ReplicaSet which was made have it found by its name', async () => {
+  it('that missed a created ReplicaSet lead to finding it by its name', async () => {
     const end = room.braked.watches.lose(({ kind }) => kind === 'ReplicaSet');
     await create(2);
     await patch('Deployment', 'web', { metadata: { labels: { touched: 'yes' } } });

@@ -6,7 +6,7 @@ import { bounds, initialSize, planRollout } from './plan.ts';
 
 type Bound = number | string;
 
-/** Kubernetes, "Max Unavailable" and "Max Surge": a share of the wanted pods; of the surge rounded up, of what may be missing down. */
+/** Kubernetes, "Max Unavailable" and "Max Surge": percentages of the desired pods, rounded down and up. */
 function documented(replicas: number, maxSurge: Bound = '25%', maxUnavailable: Bound = '25%') {
   const share = (bound: Bound) => (typeof bound === 'number' ? bound : (Number(bound.slice(0, -1)) / 100) * replicas);
   // 7 % of 100 is not quite 7 to a computer.
@@ -33,7 +33,7 @@ describe('the bounds of a rollout', () => {
     [5, 2, 3, 2, 3],
     [0, '25%', '25%', 0, 1],
   ])(
-    'of %i pods with a surge of %s and %s missing are %i more and %i fewer',
+    'of %i pods with maxSurge %s and maxUnavailable %s are %i more and %i fewer',
     (replicas, maxSurge, maxUnavailable, surge, missing) => {
       const rollingUpdate = {
         ...(maxSurge === undefined ? {} : { maxSurge }),
@@ -48,13 +48,13 @@ describe('the bounds of a rollout', () => {
     },
   );
 
-  it('are a quarter where the strategy says nothing, and none where it is Recreate', () => {
+  it('are 25% by default, and zero with Recreate', () => {
     expect(bounds(deployment(8))).toEqual({ maxSurge: 2, maxUnavailable: 2 });
     expect(bounds(deployment(8, { type: 'Recreate' }))).toEqual({ maxSurge: 0, maxUnavailable: 0 });
   });
 });
 
-/** A ReplicaSet with its pods, and how many of them it last said are available. */
+/** A ReplicaSet with its pods, and the number of available ones in its last status. */
 class Model {
   readonly name: string;
   size: number;
@@ -88,7 +88,7 @@ class Model {
 const sum = (sets: readonly Model[], of: (set: Model) => number) => sets.reduce((total, set) => total + of(set), 0);
 
 describe('a rolling update', () => {
-  it('stays within its bounds at every step, on statuses from before its last steps too, and comes to its end', () => {
+  it('stays within its bounds at every step, also with stale statuses, and completes', () => {
     const someSet = fc.tuple(fc.integer({ min: 0, max: 8 }), fc.integer({ min: 0, max: 8 }));
     fc.assert(
       fc.property(
@@ -134,52 +134,52 @@ describe('a rolling update', () => {
     deployment(replicas, { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } });
   const plan = (subject: Deployment, next: ReplicaSet, ...old: ReplicaSet[]) => [...planRollout(subject, next, old)];
 
-  it('grows the new set by as much as the bounds have room for, and no further than is wanted', () => {
+  it('grows the new ReplicaSet as far as the bounds allow, and not beyond the desired number', () => {
     expect(plan(rolling(4, 1, 1), replicaSet('new', 0), replicaSet('old', 4))).toEqual([['new', 1]]);
     expect(plan(rolling(4, 9, 1), replicaSet('new', 0), replicaSet('old', 4))).toEqual([['new', 4]]);
     expect(plan(rolling(4, 1, 1), replicaSet('new', 0), replicaSet('old', 3))).toEqual([['new', 2]]);
     expect(plan(rolling(4, 1, 1), replicaSet('new', 0), replicaSet('old', 9, 0))).toEqual([['old', 3]]);
   });
 
-  it('takes no more of the new set than is wanted', () => {
+  it('shrinks the new ReplicaSet to the desired number', () => {
     expect(plan(rolling(2, 1, 1), replicaSet('new', 5), replicaSet('old', 0))).toEqual([['new', 2]]);
   });
 
-  it('takes only as many old pods away as may be missing, counting new ones that do not serve yet', () => {
+  it('removes only as many old pods as maxUnavailable allows, counting new pods that are not available yet', () => {
     expect(plan(rolling(4, 1, 1), replicaSet('new', 1, 0), replicaSet('old', 4))).toEqual([['old', 3]]);
     expect(plan(rolling(4, 1, 1), replicaSet('new', 2, 0), replicaSet('old', 3))).toEqual([]);
     expect(plan(rolling(4, 1, 1), replicaSet('new', 2, 1), replicaSet('old', 3))).toEqual([['old', 2]]);
   });
 
-  it('replaces pods that do not serve before it touches those that do', () => {
+  it('replaces unavailable pods before available ones', () => {
     // 5 pods, 3 needed, the new one does not serve yet: one may go, and it is one that does not serve.
     expect(plan(rolling(4, 1, 1), replicaSet('new', 1, 0), replicaSet('broken', 4, 2))).toEqual([['broken', 3]]);
     const [young, older] = [replicaSet('young', 2, 0, { created: 2 }), replicaSet('older', 3, 3, { created: 1 })];
     expect(plan(rolling(4, 1, 1), replicaSet('new', 0), young, older)).toEqual([['young', 0]]);
   });
 
-  it('takes the pods of the oldest set first, by name where two are of one age', () => {
+  it('removes pods of the oldest ReplicaSet first, by name if two have the same age', () => {
     const [a, b] = [replicaSet('a', 2, 2, { created: 5 }), replicaSet('b', 2, 2, { created: 3 })];
     expect(plan(rolling(3, 1, 1), replicaSet('new', 0), a, b)).toEqual([['b', 0]]);
     const [c, d] = [replicaSet('c', 2, 2), replicaSet('d', 2, 2)];
     expect(plan(rolling(3, 1, 1), replicaSet('new', 0), d, c)).toEqual([['c', 0]]);
   });
 
-  it('takes pods that serve beside those that do not, when enough of them are left', () => {
+  it('removes available pods together with unavailable ones when enough are left', () => {
     expect(plan(rolling(2, 0, 2), replicaSet('new', 0), replicaSet('old', 3, 2))).toEqual([['old', 0]]);
   });
 
-  it('counts no more available pods of a set than it was shrunk to, whatever its status still says', () => {
+  it('counts at most as many available pods of a ReplicaSet as it was scaled to, even if its status is stale', () => {
     // The new set was 5 and all served; it was cut to 3, and its status is from before.
     expect(plan(rolling(4, 0, 0), replicaSet('new', 3, 5), replicaSet('old', 1))).toEqual([['old', 0]]);
     expect(plan(rolling(4, 0, 1), replicaSet('new', 2, 5), replicaSet('old', 2))).toEqual([['old', 1]]);
   });
 
-  it('moves by one pod at a time when surge and unavailability are both nothing', () => {
+  it('replaces one pod at a time when maxSurge and maxUnavailable are both 0', () => {
     expect(plan(rolling(3, 0, '0%'), replicaSet('new', 0), replicaSet('old', 3))).toEqual([['old', 2]]);
   });
 
-  it('leaves alone what is as it should be', () => {
+  it('changes nothing in the desired state', () => {
     expect(plan(rolling(3, 1, 1), replicaSet('new', 3), replicaSet('old', 0))).toEqual([]);
   });
 });
@@ -187,7 +187,7 @@ describe('a rolling update', () => {
 describe('recreate', () => {
   const subject = deployment(3, { type: 'Recreate' });
 
-  it('takes all old pods away before it makes a new one', () => {
+  it('removes all old pods before it creates a new one', () => {
     const sizes = planRollout(subject, replicaSet('new', 0), [
       replicaSet('a', 3),
       replicaSet('b', 0),
@@ -202,13 +202,13 @@ describe('recreate', () => {
   });
 });
 
-describe('a set that is just made', () => {
-  it('has as many pods as the bounds have room for', () => {
+describe('a new ReplicaSet', () => {
+  it('has as many pods as the bounds allow', () => {
     const rolling = deployment(4, { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
     expect([0, 3, 4, 5, 9].map((current) => initialSize(rolling, 0, current))).toEqual([4, 2, 1, 0, 0]);
   });
 
-  it('has none of a Recreate while others have pods', () => {
+  it('has no pods with Recreate while other ReplicaSets have pods', () => {
     const recreate = deployment(4, { type: 'Recreate' });
     expect([initialSize(recreate, 0, 1), initialSize(recreate, 0, 0)]).toEqual([0, 4]);
     expect([initialSize(recreate, 2, 3), initialSize(recreate, 2, 2)]).toEqual([2, 4]);

@@ -34,7 +34,7 @@ function of(
 }
 
 describe('the counts of a Deployment', () => {
-  it('are those that its ReplicaSets say, together, and without those that are 0', () => {
+  it('are the sums over its ReplicaSets, without those that are 0', () => {
     const next = {
       ...replicaSet('new', 3),
       status: { replicas: 3, readyReplicas: 2, availableReplicas: 1 },
@@ -57,7 +57,7 @@ describe('the counts of a Deployment', () => {
     expect(conditions).toHaveLength(2);
   });
 
-  it('of pods that are missing are of what is wanted where fewer are there, and never below 0', () => {
+  it('of unavailable pods are relative to the desired number if fewer exist, and never below 0', () => {
     const silent = { ...replicaSet('new', 3), status: undefined } as unknown as ReplicaSet;
     expect(of(deployment(3), undefined, silent).status).toMatchObject({ unavailableReplicas: 3 });
     const said = { ...silent, spec: { ...silent.spec, replicas: undefined } } as unknown as ReplicaSet;
@@ -66,13 +66,13 @@ describe('the counts of a Deployment', () => {
     expect(of(deployment(1), undefined, undefined).status.updatedReplicas).toBeUndefined();
   });
 
-  it('keep the count of collisions', () => {
+  it('keep the collision count', () => {
     expect(of(deployment(1), { collisionCount: 2 }, replicaSet('new', 1)).status.collisionCount).toBe(2);
     expect(of(deployment(1), {}, replicaSet('new', 1)).status).not.toHaveProperty('collisionCount');
   });
 });
 
-it('a rollout is complete when all pods are new, as many as wanted, and available', () => {
+it('a rollout is complete when all pods are new, as many as desired, and available', () => {
   const counts = { replicas: 3, updatedReplicas: 3, readyReplicas: 3, availableReplicas: 3 };
   expect(isComplete(deployment(3), counts)).toBe(true);
   for (const name of ['replicas', 'updatedReplicas', 'availableReplicas'])
@@ -82,7 +82,7 @@ it('a rollout is complete when all pods are new, as many as wanted, and availabl
 describe('a Deployment is available', () => {
   const rolling = deployment(4, { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 1 } });
 
-  it('while no more pods are missing than may be', () => {
+  it('while at most maxUnavailable pods are unavailable', () => {
     expect(of(rolling, undefined, replicaSet('new', 4, 3)).available).toMatchObject({
       status: 'True',
       reason: 'MinimumReplicasAvailable',
@@ -99,7 +99,7 @@ describe('a Deployment is available', () => {
     expect(of(recreate, undefined, replicaSet('new', 2, 2)).available?.status).toBe('True');
   });
 
-  it('since the first time that it was so', () => {
+  it('with the time of its first transition', () => {
     const first = of(rolling, undefined, replicaSet('new', 4, 3)).available as DeploymentCondition;
     expect([first.lastUpdateTime, first.lastTransitionTime]).toEqual([ago(0), ago(0)]);
     const before = { ...first, lastUpdateTime: ago(60), lastTransitionTime: ago(60) };
@@ -110,7 +110,9 @@ describe('a Deployment is available', () => {
     });
     const reworded = { ...before, message: 'other' };
     expect(of(rolling, { conditions: [reworded] }, replicaSet('new', 4, 3)).available).toMatchObject({
-      ...{ message: before.message, lastUpdateTime: ago(0), lastTransitionTime: ago(60) },
+      message: before.message,
+      lastUpdateTime: ago(0),
+      lastTransitionTime: ago(60),
     });
     const renamed = { ...before, reason: 'Other' };
     expect(of(rolling, { conditions: [renamed] }, replicaSet('new', 4, 3)).available?.reason).toBe(
@@ -119,7 +121,7 @@ describe('a Deployment is available', () => {
   });
 });
 
-it('a Deployment says what its newest ReplicaSet failed of, for as long as it does', () => {
+it('a Deployment has a ReplicaFailure condition while its newest ReplicaSet has one', () => {
   const failing = {
     type: 'ReplicaFailure',
     status: 'True',
@@ -138,7 +140,7 @@ it('a Deployment says what its newest ReplicaSet failed of, for as long as it do
   expect(of(deployment(2), { conditions: [before] }, undefined, [failed]).failure).toBeUndefined();
 });
 
-it('conditions of others stay', () => {
+it('conditions of others are kept', () => {
   const odd = condition('Odd', 'True', 'Some', 9);
   const { status } = of(
     deployment(1),
@@ -156,7 +158,10 @@ describe('the progress of a rollout', () => {
     availableReplicas: number,
     readyReplicas = availableReplicas,
   ) => ({
-    ...{ replicas, updatedReplicas, availableReplicas, readyReplicas },
+    replicas,
+    updatedReplicas,
+    availableReplicas,
+    readyReplicas,
   });
   const subject = deployment(4, undefined, { progressDeadlineSeconds: 100 });
   /** One new pod of four, which is not available, and three old ones. */
@@ -182,8 +187,8 @@ describe('the progress of a rollout', () => {
     ['there are fewer old pods', counts(5, 1, 3)],
     ['more pods are ready', counts(4, 1, 3, 2)],
     ['more pods are available', counts(4, 1, 2, 3)],
-    ['nothing was said before', {}],
-  ])('is reported when %s, and is looked at again at its deadline', (_what, before) => {
+    ['there was no status before', {}],
+  ])('is reported when %s, and is checked again at its deadline', (_what, before) => {
     const { progress, requeueAfterMs } = of(
       subject,
       { ...before, conditions: [condition('Odd', 'True', 'Odd', 5), progressing('ReplicaSetUpdated', 99)] },
@@ -205,14 +210,14 @@ describe('the progress of a rollout', () => {
     ['more old pods', counts(3, 1, 3)],
     ['fewer ready pods', counts(4, 1, 3, 4)],
     ['fewer available pods', counts(4, 1, 4, 3)],
-  ])('is not: %s', (_what, before) => {
+  ])('is not reported with %s', (_what, before) => {
     const conditions = [progressing('ReplicaSetUpdated', 40)];
     const { progress, requeueAfterMs } = of(subject, { ...before, conditions }, next, [old]);
     expect(progress).toEqual(conditions[0]);
     expect(requeueAfterMs).toBe(60_000);
   });
 
-  it('is reported when it starts and when no condition says so yet', () => {
+  it('is reported when it starts and when no condition reports it yet', () => {
     expect(of(subject, same, next, [old]).progress).toMatchObject({
       reason: 'ReplicaSetUpdated',
       lastTransitionTime: ago(0),
@@ -223,14 +228,16 @@ describe('the progress of a rollout', () => {
     expect(of(subject, since(999, 'DeploymentPaused'), next, [old]).progress?.reason).toBe('ReplicaSetUpdated');
   });
 
-  it('hangs after its deadline, which counts from its last progress, and is reported once', () => {
+  it('fails after its deadline, counted from the last progress, and this is reported once', () => {
     expect(of(subject, since(99), next, [old])).toMatchObject({
       requeueAfterMs: 1_000,
       progress: { reason: 'ReplicaSetUpdated' },
     });
     const { progress, requeueAfterMs } = of(subject, since(100), next, [old]);
     expect(progress).toMatchObject({
-      ...{ status: 'False', reason: 'ProgressDeadlineExceeded', lastTransitionTime: ago(0) },
+      status: 'False',
+      reason: 'ProgressDeadlineExceeded',
+      lastTransitionTime: ago(0),
       message: 'ReplicaSet "new" has timed out progressing.',
     });
     expect(requeueAfterMs).toBeUndefined();
@@ -239,19 +246,19 @@ describe('the progress of a rollout', () => {
     expect([again.progress, again.requeueAfterMs]).toEqual([said[0], undefined]);
   });
 
-  it('has ten minutes where no deadline is said', () => {
+  it('has a deadline of ten minutes by default', () => {
     expect(of(deployment(4), since(590), next, [old]).requeueAfterMs).toBe(10_000);
     expect(of(deployment(4), since(600), next, [old]).progress?.reason).toBe('ProgressDeadlineExceeded');
   });
 
-  it('counts its deadline from the last transition where no update is said', () => {
+  it('counts its deadline from the last transition when there is no update time', () => {
     const { lastUpdateTime: _, ...bare } = progressing('ReplicaSetUpdated', 100);
     expect(of(subject, { ...same, conditions: [bare] }, next, [old]).progress?.reason).toBe('ProgressDeadlineExceeded');
     const { lastTransitionTime: _t, ...undated } = bare;
     expect(of(subject, { ...same, conditions: [undated as never] }, next, [old]).requeueAfterMs).toBe(100_000);
   });
 
-  it('goes on after its deadline when pods move', () => {
+  it('continues after its deadline when pods change', () => {
     const { progress } = of(
       subject,
       { ...counts(4, 0, 3), conditions: [progressing('ProgressDeadlineExceeded', 500)] },
@@ -261,10 +268,13 @@ describe('the progress of a rollout', () => {
     expect(progress).toMatchObject({ status: 'True', reason: 'ReplicaSetUpdated', lastTransitionTime: ago(0) });
   });
 
-  it('is complete once, whatever its deadline, and does not hang when pods are lost later', () => {
+  it('completes once, whatever its deadline, and does not fail when pods are lost later', () => {
     const done = of(subject, since(500), replicaSet('new', 4), [replicaSet('old', 0)]);
     expect(done.progress).toMatchObject({
-      ...{ status: 'True', reason: 'NewReplicaSetAvailable', lastTransitionTime: ago(500), lastUpdateTime: ago(0) },
+      status: 'True',
+      reason: 'NewReplicaSetAvailable',
+      lastTransitionTime: ago(500),
+      lastUpdateTime: ago(0),
       message: 'ReplicaSet "new" has successfully progressed.',
     });
     expect(done.requeueAfterMs).toBeUndefined();
@@ -276,7 +286,7 @@ describe('the progress of a rollout', () => {
     expect(of(subject, { conditions: older }, replicaSet('new', 4)).progress?.message).toContain('"new"');
   });
 
-  it('of a paused Deployment is not known, since it was paused', () => {
+  it('of a paused Deployment is Unknown since it was paused', () => {
     const paused = deployment(4, undefined, { paused: true });
     const first = of(paused, since(500), next, [old]);
     expect(first).toMatchObject({

@@ -26,7 +26,7 @@ async function change(spec: object): Promise<void> {
   await room.client.patch('Deployment', 'web', { type: 'merge', body: { spec } }, { namespace });
   await room.advance();
 }
-/** All pods that wait begin to serve. */
+/** Makes all pending pods ready. */
 async function serve(): Promise<void> {
   const body = { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } };
   for (const { metadata } of (await room.client.list('Pod', { namespace })).items)
@@ -49,7 +49,7 @@ async function sayOdd(): Promise<void> {
   await room.client.patch('Deployment', 'web', { type: 'merge', body }, { namespace, subresource: 'status' });
 }
 
-describe('the condition that says why a ReplicaSet was not made', () => {
+describe('the condition for a ReplicaSet that could not be created', () => {
   const refuse = (message: string, times: number) =>
     room.braked.writes.fail({
       match: ({ verb, kind }) => verb === 'create' && kind === 'ReplicaSet',
@@ -57,7 +57,7 @@ describe('the condition that says why a ReplicaSet was not made', () => {
       error: new ApiError('Forbidden', message),
     });
 
-  it('is false since the refusal where the rollout before it was complete, and stands beside the other conditions', async () => {
+  it('is False since the refusal if the previous rollout was complete, beside the other conditions', async () => {
     await create(1);
     await serve();
     await sayOdd();
@@ -71,7 +71,7 @@ describe('the condition that says why a ReplicaSet was not made', () => {
     expect([lastTransitionTime, lastUpdateTime]).toEqual([formatTime(refused), formatTime(refused)]);
   });
 
-  it('says the newest reason, and when it came, and keeps the time since which there is none', async () => {
+  it('has the newest reason and update time, and keeps the transition time', async () => {
     refuse('full', 9);
     refuse('closed', 100);
     const first = room.clock.now();
@@ -103,7 +103,7 @@ describe('an empty ReplicaSet beyond the history', () => {
     expect(await sizes()).toEqual({ 'some:3': 1 });
   });
 
-  it('is not deleted when another one has its name meanwhile', async () => {
+  it('is not deleted when another ReplicaSet has taken its name', async () => {
     await skipOne();
     const { name } = (await setOf('some:2')).metadata;
     const held = room.braked.writes.hold({ match: (write) => write.verb === 'delete' && write.name === name });
@@ -119,7 +119,7 @@ describe('an empty ReplicaSet beyond the history', () => {
   });
 });
 
-it('a scaling in the middle of a rollout marks each ReplicaSet that has pods, and tells only of those that it sized', async () => {
+it('scaling during a rollout annotates each ReplicaSet with pods, and records events only for those that it scaled', async () => {
   await create(1, { strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } });
   await serve();
   // What is left over goes to the newest, by the second in which it was made.
@@ -144,7 +144,7 @@ it('a scaling in the middle of a rollout marks each ReplicaSet that has pods, an
   ]);
 });
 
-it('a status that was computed before another’s write leaves what that one wrote', async () => {
+it('a status computed before another write does not overwrite that write', async () => {
   await create(1);
   const held = room.braked.writes.hold({ match: ({ verb, kind }) => verb === 'patch' && kind === 'Deployment' });
   await serve();
@@ -156,7 +156,7 @@ it('a status that was computed before another’s write leaves what that one wro
   expect(await condition('Progressing')).toMatchObject({ reason: 'NewReplicaSetAvailable' });
 });
 
-describe('a ReplicaSet that is no longer selected', () => {
+describe('a ReplicaSet that no longer matches the selector', () => {
   const other = (name: string) => ({ apiVersion: 'v1', kind: 'ConfigMap', name, uid: name });
   async function own(set: ReplicaSet, name: string): Promise<void> {
     const { ownerReferences = [] } = (await room.client.get('ReplicaSet', set.metadata.name, namespace)).metadata;
@@ -172,7 +172,7 @@ describe('a ReplicaSet that is no longer selected', () => {
   const ownersOf = async ({ metadata: { name } }: ReplicaSet) =>
     ((await room.client.get('ReplicaSet', name, namespace)).metadata.ownerReferences ?? []).map((one) => one.name);
 
-  it('keeps its other owners, those too that come while it is released', async () => {
+  it('keeps its other owners, also those added while it is released', async () => {
     await create(1);
     const set = await setOf('some:1');
     await own(set, 'first');

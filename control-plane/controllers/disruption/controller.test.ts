@@ -50,7 +50,7 @@ async function scale(kind: 'Deployment' | 'ReplicaSet', name: string, replicas: 
   await room.advance();
 }
 
-it('a budget follows the pods that it selects, and tells when there are none', async () => {
+it('a budget follows the pods that it selects, and an event reports when there are none', async () => {
   await budget({ minAvailable: 1 });
   expect(await status()).toMatchObject({ expectedPods: 0, disruptionsAllowed: 0 });
   expect(room.reasons('b')).toContain('NoPods');
@@ -68,7 +68,7 @@ it('a budget follows the pods that it selects, and tells when there are none', a
   expect(room.events.slice(told).every(({ reason }) => reason === 'NoPods')).toBe(true);
 });
 
-it('a budget of a share counts what the Deployment above its pods’ ReplicaSets wants, and follows it', async () => {
+it('a budget with a percentage counts the replicas of the Deployment that owns the pods’ ReplicaSets, and follows it', async () => {
   const top = await deployment(4);
   const [one, two] = [await set('one', 2, owned(top)), await set('two', 9, owned(top))];
   await pod('a', owned(one));
@@ -79,7 +79,7 @@ it('a budget of a share counts what the Deployment above its pods’ ReplicaSets
   expect(await status()).toMatchObject({ expectedPods: 2, desiredHealthy: 1, disruptionsAllowed: 1 });
 });
 
-it('a ReplicaSet without a Deployment, or whose Deployment is gone, says itself what it wants', async () => {
+it('a ReplicaSet without a Deployment, or whose Deployment is gone, counts with its own replicas', async () => {
   const alone = await set('alone', 3);
   await pod('a', owned(alone));
   await budget({ maxUnavailable: 1 });
@@ -93,10 +93,10 @@ it('a ReplicaSet without a Deployment, or whose Deployment is gone, says itself 
 });
 
 it.each<[string, string, string]>([
-  ['of a kind that has no scale', 'Job', 'x'],
-  ['that is gone', 'ReplicaSet', 'gone'],
-  ['that had its name before', 'ReplicaSet', 'there'],
-])('pods of a controller %s allow no disruption, and a condition says why', async (_what, kind, name) => {
+  ['of a kind without a scale', 'Job', 'x'],
+  ['that does not exist', 'ReplicaSet', 'gone'],
+  ['that was replaced by another of the same name', 'ReplicaSet', 'there'],
+])('pods of a controller %s allow no disruption, and a condition gives the reason', async (_what, kind, name) => {
   await set('there', 3);
   await pod('a', owned({ kind, metadata: { name, uid: 'former' } }));
   await budget({ maxUnavailable: 1 });
@@ -110,7 +110,7 @@ it.each<[string, string, string]>([
   });
 });
 
-it('an eviction that never began is forgotten after two minutes', async () => {
+it('a granted eviction that did not start is dropped after two minutes', async () => {
   await pod('a');
   await pod('b');
   await budget({ minAvailable: 1 });
@@ -124,7 +124,7 @@ it('an eviction that never began is forgotten after two minutes', async () => {
   expect((await status())?.disruptedPods).toBeUndefined();
 });
 
-it('an eviction that was granted since the informers’ state is not forgotten', async () => {
+it('an eviction that was granted after the informers’ state is kept', async () => {
   await pod('a');
   await budget({ minAvailable: 0 });
   const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'updateStatus' });
@@ -139,7 +139,7 @@ it('an eviction that was granted since the informers’ state is not forgotten',
   expect(await status()).toMatchObject({ currentHealthy: 1 });
 });
 
-it('what has not changed is not written again', async () => {
+it('an unchanged status is not written again', async () => {
   await pod('a');
   await budget({ minAvailable: 1 });
   await budget({ minAvailable: 1, selector: { matchLabels: { app: 'x' } } }, 'other');
@@ -162,7 +162,7 @@ it('what has not changed is not written again', async () => {
   expect(asked).toEqual([]);
 });
 
-it('a budget that is gone is looked at no more', async () => {
+it('a deleted budget is no longer reconciled', async () => {
   await pod('a');
   await budget({ minAvailable: 1 });
   await room.client.delete('PodDisruptionBudget', 'b', { namespace });

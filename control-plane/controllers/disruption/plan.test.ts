@@ -27,7 +27,7 @@ function budget(spec: PodDisruptionBudget['spec'], status?: object): PodDisrupti
   return { metadata: { name: 'b', generation: 4 }, spec, status } as unknown as PodDisruptionBudget;
 }
 
-/** Owners by uid, with the replicas that they want. */
+/** Owners by uid, with their desired replicas. */
 const scales = (wanted: Record<string, number>): ScaleOf => {
   return ({ metadata }) => {
     const uid = metadata.ownerReferences?.[0]?.uid ?? '';
@@ -42,7 +42,7 @@ const allowed = (spec: PodDisruptionBudget['spec'], pods: readonly Pod[], scaleO
   planDisruptions(budget(spec), pods, scaleOf, now).status;
 
 describe('a budget', () => {
-  it('with a number of pods that stay counts its pods, and needs no controller', () => {
+  it('with minAvailable as a number counts its pods, and needs no controller', () => {
     const pods = [...many(3, {}), pod('unready', { ready: false })];
     expect(allowed({ minAvailable: 2 }, pods, none)).toMatchObject({
       expectedPods: 4,
@@ -53,7 +53,7 @@ describe('a budget', () => {
     });
   });
 
-  it('with a share of pods that stay counts what controllers want, and rounds up', () => {
+  it('with minAvailable as a percentage counts the replicas of controllers, and rounds up', () => {
     // 7 of 7 with 50 %: 4 stay (Kubernetes, "Rounding logic when specifying percentages").
     expect(allowed({ minAvailable: '50%' }, many(7), scales({ rs: 7 }))).toMatchObject({
       expectedPods: 7,
@@ -63,7 +63,7 @@ describe('a budget', () => {
     expect(allowed({ minAvailable: '50%' }, many(4), scales({ rs: 7 })).disruptionsAllowed).toBe(0);
   });
 
-  it('with a number or a share of pods that may be missing counts what controllers want, and rounds up', () => {
+  it('with maxUnavailable counts the replicas of controllers, and rounds up', () => {
     expect(allowed({ maxUnavailable: 2 }, many(5), scales({ rs: 6 }))).toMatchObject({
       expectedPods: 6,
       desiredHealthy: 4,
@@ -79,11 +79,11 @@ describe('a budget', () => {
     });
   });
 
-  it('that asks for nothing allows all to go', () => {
+  it('with neither allows all evictions', () => {
     expect(allowed({}, many(2), none)).toMatchObject({ expectedPods: 2, desiredHealthy: 0, disruptionsAllowed: 2 });
   });
 
-  it('counts each controller once, and pods without one not at all', () => {
+  it('counts each controller once, and ignores pods without a controller', () => {
     const pods = [...many(2, { owner: 'a' }, 'a'), ...many(3, { owner: 'b' }, 'b'), pod('bare')];
     const scaleOf = scales({ a: 2, b: 4 });
     expect(allowed({ maxUnavailable: 1 }, pods, scaleOf).expectedPods).toBe(6);
@@ -98,7 +98,7 @@ describe('a budget', () => {
     ['is not ready', { ready: false }],
     ['is being deleted', { deleted: true }],
     ['has ended', { ready: false, phase: 'Succeeded' }],
-  ])('counts no pod as healthy that %s', (_what, facts) => {
+  ])('does not count a pod as healthy that %s', (_what, facts) => {
     expect(allowed({ minAvailable: 1 }, [pod('a'), pod('b', facts)], none)).toMatchObject({
       expectedPods: 2,
       currentHealthy: 1,
@@ -113,7 +113,7 @@ describe('a budget', () => {
   });
 
   it.each([{ maxUnavailable: 1 }, { minAvailable: '50%' }])(
-    'of which it can’t be known how many pods there should be allows nothing: %j',
+    'allows nothing when the expected number of pods is unknown: %j',
     (spec) => {
       const before = {
         currentHealthy: 5,
@@ -132,18 +132,21 @@ describe('a budget', () => {
         reason: 'SyncFailed',
       });
       expect(planDisruptions(budget(spec), many(2), none, now).status).toMatchObject({
-        ...{ currentHealthy: 0, desiredHealthy: 0, expectedPods: 0, disruptionsAllowed: 0 },
+        currentHealthy: 0,
+        desiredHealthy: 0,
+        expectedPods: 0,
+        disruptionsAllowed: 0,
       });
     },
   );
 
-  it('says by its condition whether a pod may go', () => {
+  it('has a condition that shows whether a pod may be evicted', () => {
     const condition = (count: number) => allowed({ minAvailable: 2 }, many(count), none).conditions?.[0];
     expect(condition(3)).toMatchObject({ type: 'DisruptionAllowed', status: 'True', reason: 'SufficientPods' });
     expect(condition(2)).toMatchObject({ type: 'DisruptionAllowed', status: 'False', reason: 'InsufficientPods' });
   });
 
-  it('never allows more than the documented share to be missing, whatever the pods are doing', () => {
+  it('never allows more unavailable pods than documented, whatever the state of the pods', () => {
     // Kubernetes, "Specifying a Disruption Budget for your Application": both percentages are of what is wanted, and rounded up.
     const stay = (spec: { minAvailable?: string; maxUnavailable?: string }, wanted: number) => {
       const share = (text: string) => Math.ceil(Number(((Number.parseInt(text, 10) / 100) * wanted).toFixed(6)));
@@ -181,27 +184,27 @@ describe('an eviction that was granted', () => {
   const plan = (disruptedPods: Record<string, string>, pods: readonly Pod[]) =>
     planDisruptions(budget({ minAvailable: 1 }, { disruptedPods }), pods, none, now);
 
-  it('counts its pod as missing until it begins, for two minutes', () => {
+  it('counts its pod as unavailable until its deletion starts, for two minutes', () => {
     const { status, again } = plan({ a: granted(30), b: granted(119) }, [pod('a'), pod('b'), pod('c')]);
     expect(status).toMatchObject({ currentHealthy: 1, disruptionsAllowed: 0 });
     expect(status.disruptedPods).toEqual({ a: granted(30), b: granted(119) });
     expect(again).toBe(now + 1_000);
   });
 
-  it('is forgotten after two minutes', () => {
+  it('is dropped after two minutes', () => {
     const { status, again } = plan({ a: granted(120) }, [pod('a'), pod('b')]);
     expect(status).toMatchObject({ currentHealthy: 2, disruptionsAllowed: 1 });
     expect(status).not.toHaveProperty('disruptedPods');
     expect(again).toBeUndefined();
   });
 
-  it('is forgotten once its pod is being deleted, or gone', () => {
+  it('is dropped once its pod is being deleted, or does not exist', () => {
     const { status } = plan({ a: granted(1), gone: granted(1) }, [pod('a', { deleted: true }), pod('b')]);
     expect(status).toMatchObject({ currentHealthy: 1 });
     expect(status).not.toHaveProperty('disruptedPods');
   });
 
-  it('is told from a pod that is named like something that every object has', () => {
+  it('is not confused with a pod named like a property of every object', () => {
     const { status, again } = plan({ a: granted(1) }, [pod('constructor'), pod('a')]);
     expect(status).toMatchObject({ currentHealthy: 1, disruptedPods: { a: granted(1) } });
     expect(again).toBe(now + 119_000);

@@ -3,23 +3,23 @@ import type { Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../
 import { controllerOf } from '../../../shared/object.ts';
 import { isPodReady } from '../../../shared/pod.ts';
 
-/** An eviction that was granted and has not begun by then never will. */
+/** An eviction that was granted and has not started within this time never will. */
 const evictionMs = 2 * 60_000;
 
-/** How many replicas a pod's controller wants: by its uid, or why that can't be known. */
+/** The desired replicas of a pod's controller with its uid, or why they are unknown. */
 export type ScaleOf = (pod: Pod) => { readonly uid: string; readonly replicas: number } | string;
 
 export interface DisruptionPlan {
   readonly status: PodDisruptionBudgetStatus;
-  /** Milliseconds since the epoch: when time alone changes it. */
+  /** Milliseconds since the epoch: when the plan changes by time alone. */
   readonly again?: number;
-  /** Why it can't be known how many pods there should be. */
+  /** Why the expected number of pods is unknown. */
   readonly failure?: string;
 }
 
 /**
- * What a disruption budget allows now (Kubernetes' disruption controller). `pods`: those that its selector picks. `scaleOf` is asked
- * where the budget is a share of what is wanted, or of what may be missing.
+ * What a disruption budget allows now (Kubernetes' disruption controller). `pods`: those that its selector matches. `scaleOf` is called
+ * for a budget with maxUnavailable or a percentage.
  */
 export function planDisruptions(
   budget: PodDisruptionBudget,
@@ -46,7 +46,10 @@ export function planDisruptions(
   const status: PodDisruptionBudgetStatus = {
     observedGeneration: generation,
     ...(disrupted.size > 0 ? { disruptedPods: Object.fromEntries(disrupted) } : {}),
-    ...{ disruptionsAllowed, currentHealthy, desiredHealthy, expectedPods },
+    disruptionsAllowed,
+    currentHealthy,
+    desiredHealthy,
+    expectedPods,
     conditions: disruptionAllowed(before?.conditions, disruptionsAllowed, generation, now),
   };
   return { status, ...(again === undefined ? {} : { again }) };
@@ -69,7 +72,7 @@ function healthyWanted(
   return { expectedPods, desiredHealthy: shareOf(minAvailable, expectedPods) };
 }
 
-/** What the controllers of the pods want together. Pods without one don't count. */
+/** The sum of the desired replicas of the pods' controllers. Pods without one do not count. */
 function expectedOf(pods: readonly Pod[], scaleOf: ScaleOf): number | string {
   const scales = new Map<string, number>();
   for (const pod of pods) {
@@ -81,13 +84,13 @@ function expectedOf(pods: readonly Pod[], scaleOf: ScaleOf): number | string {
   return [...scales.values()].reduce((sum, one) => sum + one, 0);
 }
 
-/** A number, or a share (a percentage, as is checked when it is stored) rounded up. */
+/** A number, or a percentage of `whole` rounded up. */
 function shareOf(value: number | string, whole: number): number {
   if (typeof value === 'number') return value;
   return Math.ceil((Number.parseInt(value, 10) * whole) / 100);
 }
 
-/** The evictions that are granted and have not begun, by the names of their pods, and when the first of them is forgotten. */
+/** The evictions that were granted and have not started, by the names of their pods, and when the first of them expires. */
 function stillDisrupted({ status }: PodDisruptionBudget, pods: readonly Pod[], now: number) {
   const granted = new Map(Object.entries(status?.disruptedPods ?? {}));
   const disrupted = new Map<string, string>();

@@ -37,8 +37,8 @@ const patch = async (name: string, metadata: object) => {
   await room.advance();
 };
 
-describe('what is owned', () => {
-  it('goes with its owner, and what that owns as well', async () => {
+describe('a dependent', () => {
+  it('is deleted with its owner, and its own dependents as well', async () => {
     const owner = await make('owner');
     const middle = await make('middle', [ref(owner)]);
     await make('last', [ref(middle)]);
@@ -49,7 +49,7 @@ describe('what is owned', () => {
     expect(await names()).toEqual(['free']);
   });
 
-  it('goes when its owner was never there, or has another uid than is said', async () => {
+  it('is deleted when its owner never existed, or has another uid than the reference', async () => {
     const there = await make('there');
     await make('a', [ref(there, { uid: 'other' })]);
     await make('b', [ref(there, { name: 'never', uid: 'never' })]);
@@ -58,7 +58,7 @@ describe('what is owned', () => {
     expect(room.events).toEqual([]);
   });
 
-  it('stays while one of its owners lives, and forgets those that are gone', async () => {
+  it('is kept while one of its owners exists, and loses the references to those that do not', async () => {
     const [a, b] = [await make('a'), await make('b')];
     await make('both', [ref(a), ref(b)]);
     await room.advance();
@@ -69,7 +69,7 @@ describe('what is owned', () => {
     expect(await names()).toEqual([]);
   });
 
-  it('goes when its reference is changed to an owner that is gone', async () => {
+  it('is deleted when its reference changes to an owner that does not exist', async () => {
     const owner = await make('owner');
     await make('owned', [ref(owner)]);
     await room.advance();
@@ -77,7 +77,7 @@ describe('what is owned', () => {
     expect(await names()).toEqual(['owner']);
   });
 
-  it('stays when its reference was taken off before its owner went', async () => {
+  it('is kept when its reference was removed before its owner was deleted', async () => {
     const owner = await make('owner');
     await make('owned', [ref(owner)]);
     await patch('owned', { ownerReferences: null });
@@ -85,13 +85,13 @@ describe('what is owned', () => {
     expect(await names()).toEqual(['owned']);
   });
 
-  it('stays when its owner is of a kind that can’t be looked up', async () => {
+  it('is kept when the kind of its owner cannot be looked up', async () => {
     await make('a', [{ apiVersion: 'example.org/v1', kind: 'Thing', name: 'x', uid: 'x' }]);
     await room.advance(1_000);
     expect(await names()).toEqual(['a']);
   });
 
-  it('may have an owner without a namespace, and then goes with it', async () => {
+  it('may have a cluster-scoped owner, and is deleted with it', async () => {
     const owner = await room.client.create('PriorityClass', { metadata: { name: 'high' }, value: 5 });
     await make('a', [ref(owner, { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass' })]);
     await room.advance();
@@ -101,7 +101,7 @@ describe('what is owned', () => {
     expect(await names()).toEqual([]);
   });
 
-  it('in another namespace than its owner is collected, and told of', async () => {
+  it('in another namespace than its owner is deleted, and an event reports it', async () => {
     const owner = await make('owner');
     await room.client.create('Namespace', { metadata: { name: 'other' } });
     await room.client.create('ConfigMap', {
@@ -112,7 +112,7 @@ describe('what is owned', () => {
     expect(room.events[0]).toMatchObject({ about: 'far', type: 'Warning', reason: 'OwnerRefInvalidNamespace' });
   });
 
-  it('without a namespace stays when its owner has one, and an event says so', async () => {
+  it('that is cluster-scoped is kept when its owner is namespaced, and an event reports it', async () => {
     const owner = await make('owner');
     const metadata = { name: 'high', ownerReferences: [ref(owner), ref(owner, { uid: 'unknown' })] };
     await room.client.create('PriorityClass', { metadata, value: 5 });
@@ -122,7 +122,7 @@ describe('what is owned', () => {
     expect(room.events.some(({ message }) => message.includes('uid: unknown'))).toBe(true);
   });
 
-  it('by an owner that lives is not told of', async () => {
+  it('of an existing owner causes no event', async () => {
     const owner = await make('owner');
     await make('a', [ref(owner)]);
     await room.advance();
@@ -131,7 +131,7 @@ describe('what is owned', () => {
 });
 
 describe('a foreground deletion', () => {
-  it('keeps the owner until what blocks it is gone, however that takes', async () => {
+  it('keeps the owner until its blocking dependents are gone, however long that takes', async () => {
     const owner = await make('owner');
     await make('held', [blocking(owner)], { finalizers: ['example.org/hold'] });
     await make('free', [blocking(owner)]);
@@ -142,20 +142,20 @@ describe('a foreground deletion', () => {
     expect(await names()).toEqual([]);
   });
 
-  it('does not wait for what does not block', async () => {
+  it('does not wait for dependents that do not block', async () => {
     const owner = await make('owner');
     await make('held', [ref(owner)], { finalizers: ['example.org/hold'] });
     await remove('owner', 'Foreground');
     expect(await names()).toEqual(['held']);
   });
 
-  it('ends at once without anything owned, and leaves other finalizers', async () => {
+  it('ends immediately without dependents, and keeps other finalizers', async () => {
     await make('owner', [], { finalizers: ['example.org/hold'] });
     await remove('owner', 'Foreground');
     expect((await get('owner')).metadata.finalizers).toEqual(['example.org/hold']);
   });
 
-  it('goes down to what the owned own', async () => {
+  it('includes the dependents of dependents', async () => {
     const owner = await make('owner');
     const middle = await make('middle', [blocking(owner)]);
     await make('last', [blocking(middle)], { finalizers: ['example.org/hold'] });
@@ -165,7 +165,7 @@ describe('a foreground deletion', () => {
     expect(await names()).toEqual([]);
   });
 
-  it('leaves what another owner has as well, without its reference', async () => {
+  it('keeps a dependent that has another owner, without the reference', async () => {
     const [owner, other] = [await make('owner'), await make('other')];
     await make('both', [blocking(owner), ref(other)]);
     await remove('owner', 'Foreground');
@@ -173,7 +173,7 @@ describe('a foreground deletion', () => {
     expect(await ownersOf('both')).toEqual(['other']);
   });
 
-  it('of two that own each other ends', async () => {
+  it('of two objects that own each other ends', async () => {
     const a = await make('a');
     const b = await make('b', [blocking(a)]);
     await patch('a', { ownerReferences: [blocking(b)] });
@@ -184,7 +184,7 @@ describe('a foreground deletion', () => {
 });
 
 describe('an orphan deletion', () => {
-  it('lets what was owned go on without its owner, with its other owners', async () => {
+  it('keeps the dependents without this owner, with their other owners', async () => {
     const [owner, other] = [await make('owner'), await make('other')];
     await make('one', [ref(owner)]);
     await make('two', [ref(other), ref(owner)]);
@@ -194,7 +194,7 @@ describe('an orphan deletion', () => {
     expect(await ownersOf('two')).toEqual(['other']);
   });
 
-  it('is what a collected object’s own finalizer asks for', async () => {
+  it('is what the finalizer of a collected object requests', async () => {
     const owner = await make('owner');
     const middle = await make('middle', [ref(owner)], { finalizers: ['orphan'] });
     await make('last', [ref(middle)]);
@@ -203,7 +203,7 @@ describe('an orphan deletion', () => {
     expect(await ownersOf('last')).toEqual([]);
   });
 
-  it('asks nothing of what was let go before', async () => {
+  it('writes nothing for dependents that were released before', async () => {
     const owner = await make('owner');
     await make('free', [ref(owner)]);
     await patch('free', { ownerReferences: null });
@@ -213,7 +213,7 @@ describe('an orphan deletion', () => {
     expect(asked).toEqual(['owner']);
   });
 
-  it('goes on after a write that was refused', async () => {
+  it('continues after a refused write', async () => {
     const owner = await make('owner');
     await make('one', [ref(owner)]);
     room.braked.writes.fail({ times: 2, error: new ApiError('InternalError', 'a blip') });
@@ -224,7 +224,7 @@ describe('an orphan deletion', () => {
   });
 });
 
-it('a collected object whose own finalizer asks for it goes in the foreground', async () => {
+it('a collected object with the foreground finalizer is deleted in the foreground', async () => {
   const owner = await make('owner');
   const middle = await make('middle', [ref(owner)], { finalizers: ['foregroundDeletion'] });
   await make('last', [blocking(middle)], { finalizers: ['example.org/hold'] });
@@ -234,7 +234,7 @@ it('a collected object whose own finalizer asks for it goes in the foreground', 
   expect(await names()).toEqual([]);
 });
 
-it('what is being deleted is not deleted again', async () => {
+it('an object that is being deleted is not deleted again', async () => {
   const owner = await make('owner');
   await make('held', [ref(owner)], { finalizers: ['example.org/hold'] });
   await remove('held');
@@ -245,8 +245,8 @@ it('what is being deleted is not deleted again', async () => {
   expect(tried).toEqual([]);
 });
 
-describe('informers that are behind', () => {
-  it('have no object collected whose owner they do not show yet', async () => {
+describe('stale informers', () => {
+  it('do not lead to the deletion of an object whose owner they do not show yet', async () => {
     const end = room.braked.watches.lose(({ object }) => object.metadata.name === 'owner');
     const owner = await make('owner');
     await make('owned', [ref(owner)]);
@@ -258,7 +258,7 @@ describe('informers that are behind', () => {
     expect(await names()).toEqual([]);
   });
 
-  it('have no object collected that was given another owner since', async () => {
+  it('do not lead to the deletion of an object that has got another owner since', async () => {
     const [owner, other] = [await make('owner'), await make('other')];
     await make('owned', [ref(owner)]);
     await room.advance();
@@ -273,7 +273,7 @@ describe('informers that are behind', () => {
     expect(await names()).toEqual([]);
   });
 
-  it('that lost the end of an owner have what it owned collected once they list again', async () => {
+  it('that missed the deletion of an owner lead to the deletion of its dependents once they list again', async () => {
     const owner = await make('owner');
     await make('owned', [ref(owner)]);
     await room.advance();
@@ -285,7 +285,7 @@ describe('informers that are behind', () => {
     expect(await names()).toEqual([]);
   });
 
-  it('that show an owner and then its successor of the same name have what the first owned collected', async () => {
+  it('that show a successor of an owner with the same name lead to the deletion of the first owner’s dependents', async () => {
     const owner = await make('owner');
     await make('owned', [ref(owner)]);
     await room.advance();

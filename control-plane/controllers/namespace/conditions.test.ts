@@ -8,7 +8,7 @@ const item = (name: string, ...finalizers: string[]): KubeObject =>
 const said = (left: readonly Leftover[], failures: readonly string[] = []) =>
   namespaceConditions(left, failures).map(({ type, status, message }) => `${type}=${status} ${message}`);
 
-it('a namespace says what holds it, and by name', () => {
+it('conditions of a namespace name the remaining content and finalizers', () => {
   const left = [
     { def: kindNamed('Deployment'), items: [item('web', 'example.com/x', 'foregroundDeletion')] },
     { def: kindNamed('ConfigMap'), items: [item('a'), item('b', 'example.com/x')] },
@@ -20,7 +20,7 @@ it('a namespace says what holds it, and by name', () => {
   ]);
 });
 
-it('content without finalizers is remaining content only', () => {
+it('content without finalizers is reported as remaining content only', () => {
   const bare = { metadata: { name: 'a' } } as unknown as KubeObject;
   const conditions = namespaceConditions([{ def: kindNamed('ConfigMap'), items: [bare] }], []);
   expect(conditions.filter(({ status }) => status === 'True').map(({ type }) => type)).toEqual([
@@ -28,14 +28,14 @@ it('content without finalizers is remaining content only', () => {
   ]);
 });
 
-it('of many names ten are shown, and how many more there are', () => {
+it('ten of many names are shown, with the number of the others', () => {
   const items = (count: number) => Array.from({ length: count }, (_, index) => item(`m${index}`));
   const shown = (count: number) => said([{ def: kindNamed('ConfigMap'), items: items(count) }])[3];
   expect(shown(10)).toContain('(m0, m1, m2, m3, m4, m5, m6, m7, m8, m9)');
   expect(shown(12)).toContain('12 resource instances (m0, m1, m2, m3, m4, m5, m6, m7, m8, m9 and 2 more)');
 });
 
-it('nothing holds an empty one', () => {
+it('an empty namespace has no remaining content', () => {
   const conditions = namespaceConditions([], []);
   expect(conditions.map(({ status, reason }) => `${status} ${reason}`)).toEqual([
     'False ResourcesDiscovered',

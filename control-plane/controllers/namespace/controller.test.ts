@@ -32,7 +32,7 @@ const letGo = async (object: string) => {
 };
 
 describe('a namespace that is being deleted', () => {
-  it('goes with all that is in it, and others stay as they are', async () => {
+  it('is removed with all objects in it, and other namespaces stay unchanged', async () => {
     await create();
     for (let index = 0; index < 40; index++) await fill(`map-${index}`);
     await room.client.create('Secret', { metadata: { name: 'secret', namespace: name } });
@@ -48,7 +48,7 @@ describe('a namespace that is being deleted', () => {
     expect((await room.client.get('ConfigMap', 'stays', 'default')).metadata.deletionTimestamp).toBeUndefined();
   });
 
-  it('leaves one alone that is not', async () => {
+  it('is removed only when it is being deleted', async () => {
     await create();
     await fill('map');
     await room.client.patch('Namespace', name, { type: 'merge', body: { metadata: { labels: { touched: 'yes' } } } });
@@ -56,7 +56,7 @@ describe('a namespace that is being deleted', () => {
     expect(await maps()).toContain('map');
   });
 
-  it('says what holds it, looks again, and goes once nothing does', async () => {
+  it('reports what blocks it, checks again, and is removed once nothing does', async () => {
     await create();
     await fill('held', { finalizers: ['example.org/hold'] });
     await remove();
@@ -77,7 +77,7 @@ describe('a namespace that is being deleted', () => {
     expect(await find()).toBeUndefined();
   });
 
-  it('says of what its deletion fails, empties what it can, and goes on', async () => {
+  it('reports failed deletions, deletes what it can, and continues', async () => {
     await create();
     await fill('stuck');
     await room.client.create('Secret', { metadata: { name: 'secret', namespace: name } });
@@ -85,14 +85,15 @@ describe('a namespace that is being deleted', () => {
     room.braked.writes.fail({ times: 4, match: isStuck, error: new ApiError('InternalError', 'disk on fire') });
     await remove();
     expect(await condition('NamespaceDeletionContentFailure')).toMatchObject({
-      ...{ status: 'True', message: 'Failed to delete all resource types, 1 remaining: disk on fire' },
+      status: 'True',
+      message: 'Failed to delete all resource types, 1 remaining: disk on fire',
     });
     expect((await room.client.list('Secret', { namespace: name })).items).toEqual([]);
     await room.advance(5_000);
     expect(await find()).toBeUndefined();
   });
 
-  it('deletes nothing again that is being deleted, and ignores what others have deleted', async () => {
+  it('does not delete objects again that are being deleted, and ignores those that others have deleted', async () => {
     await create();
     await fill('held', { finalizers: ['example.org/hold'] });
     await fill('gone');
@@ -120,7 +121,7 @@ describe('a namespace that is being deleted', () => {
     expect(lists).toEqual([]);
   });
 
-  it('keeps the conditions of others, and the times of its own', async () => {
+  it('keeps the conditions of others, and the transition times of its own', async () => {
     await create();
     await fill('held', { finalizers: ['example.org/hold'] });
     const odd = { type: 'Odd', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' } as const;
@@ -135,8 +136,8 @@ describe('a namespace that is being deleted', () => {
   });
 });
 
-describe('informers that are behind', () => {
-  it('have nothing deleted that is in another namespace of the same name', async () => {
+describe('stale informers', () => {
+  it('do not lead to deletions in another namespace of the same name', async () => {
     await create();
     // The answer to the release is lost: it is tried again, on informers that still show the first namespace.
     room.braked.writes.fail({ match: ({ verb, kind }) => verb === 'patch' && kind === 'Namespace', applied: true });
@@ -156,7 +157,7 @@ describe('informers that are behind', () => {
     expect((await find())?.metadata.deletionTimestamp).toBeUndefined();
   });
 
-  it('do not have an object deleted whose name, in another namespace of the same name, another one has', async () => {
+  it('do not lead to the deletion of an object with the same name in another namespace of the same name', async () => {
     await create();
     await fill('map');
     const held = room.braked.writes.hold({ match: (write) => write.verb === 'delete' && write.name === 'map' });
@@ -175,7 +176,7 @@ describe('informers that are behind', () => {
     expect((await find())?.metadata.deletionTimestamp).toBeUndefined();
   });
 
-  it('that lost the deletion have it carried out once they list again', async () => {
+  it('that missed the deletion lead to its completion once they list again', async () => {
     await create();
     await fill('map');
     const end = room.braked.watches.lose();
@@ -186,7 +187,7 @@ describe('informers that are behind', () => {
     expect(await find()).toBeUndefined();
   });
 
-  it('do not have a finalizer taken off that was added meanwhile', async () => {
+  it('do not lead to the removal of a finalizer that was added meanwhile', async () => {
     await create();
     const held = room.braked.writes.hold({ match: ({ verb, kind }) => verb === 'patch' && kind === 'Namespace' });
     await remove();
@@ -199,7 +200,7 @@ describe('informers that are behind', () => {
   });
 });
 
-it('a release that is refused is tried again', async () => {
+it('a refused release is retried', async () => {
   await create();
   room.braked.writes.fail({ times: 2, match: ({ kind }) => kind === 'Namespace', error: new ApiError('Timeout', 'x') });
   await remove(2_000);

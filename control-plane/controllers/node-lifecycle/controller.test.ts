@@ -25,7 +25,7 @@ async function setReady(status: string, name = 'n', more: object = {}): Promise<
   await room.client.patch('Node', name, { type: 'merge', body }, { subresource: 'status' });
   await room.advance();
 }
-/** A node with a lease that says it is ready. */
+/** A ready node with a lease. */
 async function join(name = 'n'): Promise<void> {
   await lease(name);
   await room.client.create('Node', { metadata: { name }, spec: {} });
@@ -38,7 +38,7 @@ const lostTaints = ['unreachable:NoSchedule', 'unreachable:NoExecute'];
 const unreadyTaints = ['not-ready:NoSchedule', 'not-ready:NoExecute'];
 
 const stays = { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute' } as const;
-/** The API gives pods a toleration of five minutes for nodes that are lost or not ready, unless they say another. */
+/** The API gives pods a toleration of five minutes for unreachable and not-ready nodes, unless they have their own. */
 const waits = (tolerationSeconds: number, key: string = stays.key) => ({ ...stays, key, tolerationSeconds });
 async function place(name: string, tolerations: object[] = [], spec: object = {}, ready = true): Promise<Pod> {
   const containers = [{ name: 'main', image: 'some:1' }];
@@ -59,8 +59,8 @@ const names = async () =>
   (await room.client.list('Pod', { namespace })).items.map(({ metadata }) => metadata.name).sort();
 const pod = (name: string) => room.client.get('Pod', name, namespace);
 
-describe('a node whose lease goes', () => {
-  it('is unknown and tainted since its last heartbeat, and said to be so once', async () => {
+describe('a node whose lease expires', () => {
+  it('is Unknown and tainted since its last heartbeat, and this is reported once', async () => {
     await start();
     await join();
     await room.advance(60_000);
@@ -77,7 +77,7 @@ describe('a node whose lease goes', () => {
     expect(room.reasons('n')).toEqual(['RegisteredNode', 'NodeNotReady']);
   });
 
-  it('is given 0.3 seconds in which its session may change hands', async () => {
+  it('has 0.3 seconds in which its session may move to another server', async () => {
     await start();
     await join();
     await dropLease('n', 250);
@@ -94,7 +94,7 @@ describe('a node whose lease goes', () => {
     expect(await taints()).toEqual(lostTaints);
   });
 
-  it('is given time to come back after the start of the controller', async () => {
+  it('has a grace period after the start of the controller', async () => {
     await start(10_000);
     await room.client.create('Node', { metadata: { name: 'n' }, spec: {} });
     await room.advance(9_000);
@@ -103,7 +103,7 @@ describe('a node whose lease goes', () => {
     expect(await taints()).toEqual(lostTaints);
   });
 
-  it('is as it says when its lease is back', async () => {
+  it('has its reported status again when its lease is back', async () => {
     await start();
     await join();
     await dropLease();
@@ -114,7 +114,7 @@ describe('a node whose lease goes', () => {
     expect(await taints()).toEqual([]);
   });
 
-  it('leaves leases that are no nodes’ alone', async () => {
+  it('does not depend on leases of other holders', async () => {
     await start();
     await join();
     await room.client.create('Lease', { metadata: { name: 'n', namespace }, spec: {} });
@@ -125,7 +125,7 @@ describe('a node whose lease goes', () => {
 });
 
 describe('the pods of a lost node', () => {
-  it('are told to be not ready at once, those of others are not', async () => {
+  it('are set to not ready immediately, those of other nodes are not', async () => {
     await start();
     await join();
     await place('serving', [stays]);
@@ -142,7 +142,7 @@ describe('the pods of a lost node', () => {
     ).toEqual(['serving']);
   });
 
-  it('leave it after their toleration, counted from its last heartbeat, and for good', async () => {
+  it('are evicted permanently after their toleration, counted from the last heartbeat', async () => {
     await start();
     await join();
     await place('at-once', [waits(0)]);
@@ -159,7 +159,7 @@ describe('the pods of a lost node', () => {
     expect(room.reasons('later')).toEqual(['NodeNotReady', 'TaintManagerEviction']);
   });
 
-  it('that have ended stay, and those that were being deleted go when their grace is over', async () => {
+  it('are kept when they have ended, and are removed after their grace period when they were being deleted', async () => {
     await start();
     await join();
     await place('ended');
@@ -177,7 +177,7 @@ describe('the pods of a lost node', () => {
     expect(await names()).toEqual(['ended']);
   });
 
-  it('that are deleted while it is lost are removed after their grace', async () => {
+  it('that are deleted while the node is lost are removed after their grace period', async () => {
     await start();
     await join();
     await place('stays', [stays], { terminationGracePeriodSeconds: 10 });
@@ -189,7 +189,7 @@ describe('the pods of a lost node', () => {
     expect(await names()).toEqual([]);
   });
 
-  it('are kept when it is back in time, and an event says so', async () => {
+  it('are kept when the node is back in time, and an event reports it', async () => {
     await start();
     await join();
     await place('later', [waits(30), waits(300, 'node.kubernetes.io/not-ready')]);
@@ -203,7 +203,7 @@ describe('the pods of a lost node', () => {
     );
   });
 
-  it('are told of and removed later when a write is refused', async () => {
+  it('are reported and removed later when a write is refused', async () => {
     await start();
     await join();
     await place('a', [waits(0)]);
@@ -224,8 +224,8 @@ describe('the pods of a lost node', () => {
   });
 });
 
-describe('a node that says it is not ready', () => {
-  it('is tainted, and its pods leave it in an orderly way after their toleration', async () => {
+describe('a node that reports not ready', () => {
+  it('is tainted, and its pods are evicted gracefully after their toleration', async () => {
     await start();
     await join();
     await place('at-once', [waits(0, 'node.kubernetes.io/not-ready')]);
@@ -244,7 +244,7 @@ describe('a node that says it is not ready', () => {
     expect(room.reasons('at-once')).toEqual(['TaintManagerEviction']);
   });
 
-  it('sends away pods that come to it later', async () => {
+  it('evicts pods that are bound to it later', async () => {
     await start();
     await join();
     await setReady('False');
@@ -254,8 +254,8 @@ describe('a node that says it is not ready', () => {
   });
 });
 
-describe('taints that people set', () => {
-  it('send pods away by their toleration, counted from when they were seen', async () => {
+describe('taints set by users', () => {
+  it('evict pods by their toleration, counted from when the taint was observed', async () => {
     await start();
     await join();
     await room.advance(60_000);
@@ -273,7 +273,7 @@ describe('taints that people set', () => {
     expect((await node()).spec.taints).toEqual([{ key: 'mine', effect: 'NoExecute' }]);
   });
 
-  it('that are taken off and set again count anew', async () => {
+  it('that are removed and set again restart the toleration', async () => {
     await start();
     await join();
     await place('later', [waits(10, 'mine')]);
@@ -289,7 +289,7 @@ describe('taints that people set', () => {
     expect((await pod('later')).metadata.deletionTimestamp).toBeDefined();
   });
 
-  it('stay beside those of a cordon, which comes and goes with it, and an event says so', async () => {
+  it('are kept beside the taint of a cordon, which is set and removed with it, and an event reports it', async () => {
     await start();
     await join();
     const set = async (unschedulable: boolean | null) => {
@@ -306,7 +306,7 @@ describe('taints that people set', () => {
 });
 
 describe('a node’s object', () => {
-  it('that is gone takes its pods along, and an event says so', async () => {
+  it('that is deleted leads to the deletion of its pods, and an event reports it', async () => {
     await start();
     await join();
     await join('m');
@@ -318,14 +318,14 @@ describe('a node’s object', () => {
     expect(room.reasons('n')).toEqual(['RegisteredNode', 'RemovingNode']);
   });
 
-  it('that was never there takes the pods along that name it', async () => {
+  it('that never existed leads to the deletion of the pods that name it', async () => {
     await start();
     await place('a');
     await room.advance();
     expect(await names()).toEqual([]);
   });
 
-  it('that the informers do not show, but the API, keeps its pods', async () => {
+  it('that the API has but the informers do not show keeps its pods', async () => {
     await start();
     const end = room.braked.watches.lose(({ kind }) => kind === 'Node');
     await join();
@@ -337,7 +337,7 @@ describe('a node’s object', () => {
     expect(await names()).toEqual(['a']);
   });
 
-  it('that is made again begins anew: it is greeted, and its taints are seen from then on', async () => {
+  it('that is created again starts anew: it is registered, and its taints are observed from then on', async () => {
     await start();
     await join();
     await dropLease();
@@ -348,7 +348,7 @@ describe('a node’s object', () => {
     expect(room.reasons('n')).toEqual(['RegisteredNode', 'NodeNotReady', 'RemovingNode', 'RegisteredNode']);
   });
 
-  it('with another boot id tells of the reboot', async () => {
+  it('with another boot id leads to a reboot event', async () => {
     await start();
     await join();
     const fields = ['machineID', 'systemUUID', 'kernelVersion', 'osImage', 'containerRuntimeVersion', 'kubeletVersion'];
@@ -365,7 +365,7 @@ describe('a node’s object', () => {
     });
   });
 
-  it('that others write at the same time loses nothing of it', async () => {
+  it('keeps what others write at the same time', async () => {
     await start();
     await join();
     const held = room.braked.writes.hold({ match: ({ kind, verb }) => kind === 'Node' && verb === 'patch' });
@@ -381,7 +381,7 @@ describe('a node’s object', () => {
   });
 });
 
-it('informers that lost the end of a lease have the node found lost once they list again', async () => {
+it('informers that missed the expiry of a lease lead to the node being found lost once they list again', async () => {
   await start();
   await join();
   const end = room.braked.watches.lose();

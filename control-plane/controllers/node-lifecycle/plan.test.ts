@@ -20,28 +20,28 @@ describe('the health of a node', () => {
       },
     }) as unknown as Node;
 
-  it('is what it says itself, since it says so', () => {
+  it('is its Ready condition, since its transition', () => {
     expect(nodeHealth(since('True'), undefined, now)).toEqual({ state: 'ready' });
     const unready = { state: 'unready', since: now - 30_000 };
     expect(nodeHealth(since('False', '2026-01-01T00:00:30Z'), undefined, now)).toEqual(unready);
     expect(nodeHealth(since('Unknown', '2026-01-01T00:00:30Z'), undefined, now)).toEqual(unready);
   });
 
-  it('is not ready from now on when it does not say since when, or nothing at all', () => {
+  it('is not ready since now when the condition has no time, or does not exist', () => {
     const unready = { state: 'unready', since: now };
     expect(nodeHealth(since('False'), undefined, now)).toEqual(unready);
     expect(nodeHealth(since(undefined), undefined, now)).toEqual(unready);
     expect(nodeHealth({ metadata: { name: 'n' }, spec: {} } as unknown as Node, undefined, now)).toEqual(unready);
   });
 
-  it('is lost without a lease, whatever it said last, even since the epoch', () => {
+  it('is lost without a lease, whatever its last status, even at time 0', () => {
     expect(nodeHealth(since('True'), 5, now)).toEqual({ state: 'lost', since: 5 });
     expect(nodeHealth(since('True'), 0, now)).toEqual({ state: 'lost', since: 0 });
   });
 });
 
 describe('taints by health', () => {
-  it('tell a node that is not ready from one that is lost, and replace each other', () => {
+  it('distinguish a not-ready from an unreachable node, and replace each other', () => {
     const unready = plannedTaints(node('False'), { state: 'unready', since: now });
     expect(unready.map(({ key, effect }) => `${key}:${effect}`)).toEqual([
       'node.kubernetes.io/not-ready:NoSchedule',
@@ -54,7 +54,7 @@ describe('taints by health', () => {
     ]);
   });
 
-  it('keep what is said of a cordon, beside those by health', () => {
+  it('keep the taint of a cordon', () => {
     const cordon = { key: taintKeys.unschedulable, effect: 'NoSchedule', timeAdded: '2025-12-31T00:00:00Z' };
     const planned = plannedTaints(node('False', { unschedulable: true, taints: [cordon] }), {
       state: 'unready',
@@ -64,13 +64,13 @@ describe('taints by health', () => {
     expect(planned[0]).toEqual(cordon);
   });
 
-  it('are none on a ready node, and those of others stay', () => {
+  it('are absent on a ready node, and taints of others are kept', () => {
     const foreign = { key: 'disk', effect: 'NoSchedule' };
     const before = [foreign, { key: taintKeys.unreachable, effect: 'NoExecute' }];
     expect(plannedTaints(node('True', { taints: before }), { state: 'ready' })).toEqual([foreign]);
   });
 
-  it('date from the last heartbeat, and keep their date', () => {
+  it('have the time of the last heartbeat, and keep their time', () => {
     const lost = nodeHealth(node('True'), now - 5_000, now);
     const taints = plannedTaints(node('True'), lost);
     expect(taints.map(({ effect, timeAdded }) => [effect, timeAdded])).toEqual([
@@ -91,20 +91,20 @@ describe('eviction', () => {
   const none = new Map<string, number>();
   const taints = [{ key: taintKeys.unreachable, effect: 'NoExecute' as const, timeAdded: '2026-01-01T00:00:55Z' }];
 
-  it('counts a toleration from when the node was last heard of', () => {
+  it('counts a toleration from the last heartbeat', () => {
     const patient = pod([
       { key: taintKeys.unreachable, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 5 },
     ]);
     expect(evictAt(patient, taints, none)).toBe(now);
   });
 
-  it('is at once without a toleration, and never with one that has no end', () => {
+  it('is immediate without a toleration, and never happens with an unlimited one', () => {
     expect(evictAt(pod([]), taints, none)).toBe(0);
     expect(evictAt(pod([{ operator: 'Exists' }]), taints, none)).toBe(Number.POSITIVE_INFINITY);
     expect(evictAt(pod([]), [{ key: 'x', effect: 'NoSchedule' as const }], none)).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it('takes the shortest of the tolerations that match', () => {
+  it('uses the shortest of the matching tolerations', () => {
     const both = pod([
       { operator: 'Exists', tolerationSeconds: 60 },
       { key: taintKeys.unreachable, operator: 'Exists', tolerationSeconds: 3 },
@@ -112,7 +112,7 @@ describe('eviction', () => {
     expect(evictAt(both, taints, none)).toBe(now - 2_000);
   });
 
-  it('counts from when a taint without a date was first seen, never from the epoch', () => {
+  it('counts from when a taint without a time was first observed, never from time 0', () => {
     const undated = [{ key: 'x', effect: 'NoExecute' as const }];
     const patient = pod([{ key: 'x', operator: 'Exists', tolerationSeconds: 60 }]);
     const seen = seenTaints(undated, undefined, now);
@@ -122,7 +122,7 @@ describe('eviction', () => {
     expect(evictAt(patient, changed, seenTaints(changed, seen, now + 30_000))).toBe(now + 90_000);
   });
 
-  it('gives a pod that comes later its whole toleration', () => {
+  it('gives a pod that is bound later its whole toleration', () => {
     const undated = [{ key: 'x', effect: 'NoExecute' as const }];
     const late = pod([{ key: 'x', operator: 'Exists', tolerationSeconds: 60 }]);
     const conditions = [{ type: 'PodScheduled', status: 'True', lastTransitionTime: '2026-01-01T00:03:00Z' }];
@@ -142,12 +142,12 @@ describe('a toleration', () => {
   });
   const none = new Map<string, number>();
 
-  it('of no or negative length ends at once', () => {
+  it('of zero or negative length ends immediately', () => {
     expect(evictAt(pod([tolerating(0)]), [taint], none)).toBe(start);
     expect(evictAt(pod([tolerating(-5)]), [taint], none)).toBe(start);
   });
 
-  it('of each taint counts by itself: the first that ends sends the pod away', () => {
+  it('counts for each taint separately: the first to end evicts the pod', () => {
     const other = { key: 'y', effect: 'NoExecute' as const, timeAdded: '2026-01-01T00:00:10Z' };
     const patient = pod([tolerating(60), tolerating(30, 'y')]);
     expect(evictAt(patient, [taint, other], none)).toBe(start + 40_000);
@@ -155,12 +155,12 @@ describe('a toleration', () => {
     expect(evictAt(pod([tolerating(60)]), [taint, other], none)).toBe(0);
   });
 
-  it('of a taint that is no NoExecute does not matter', () => {
+  it('of a taint without NoExecute has no effect', () => {
     const soft = [{ key: 'y', effect: 'NoSchedule' as const }, taint];
     expect(evictAt(pod([tolerating(60)]), soft, none)).toBe(start + 60_000);
   });
 
-  it('counts from when the pod came, by its binding or else by its creation', () => {
+  it('counts from the pod’s binding, or else from its creation', () => {
     const created = '2026-01-01T00:02:00Z';
     const young = { ...pod([tolerating(60)]), metadata: { creationTimestamp: created } } as unknown as Pod;
     expect(evictAt(young, [taint], none)).toBe(Date.parse(created) + 60_000);
@@ -176,14 +176,14 @@ describe('a toleration', () => {
     expect(evictAt(bound as Pod, [taint], none)).toBe(Date.parse('2026-01-01T00:04:00Z'));
   });
 
-  it('none at all is as if none matched', () => {
+  it('list that is absent is the same as one without a match', () => {
     const bare = { metadata: {}, spec: { containers: [] } } as unknown as Pod;
     expect(evictAt(bare, [taint], none)).toBe(0);
     expect(evictAt(bare, [], none)).toBe(Number.POSITIVE_INFINITY);
   });
 });
 
-it('only taints without a date that send pods away have a date of their own, by key, value and effect', () => {
+it('only NoExecute taints without a time get an observed time, by key, value and effect', () => {
   const taints = [
     { key: 'a', effect: 'NoExecute' as const },
     { key: 'a', value: 'v', effect: 'NoExecute' as const },
@@ -198,7 +198,7 @@ it('only taints without a date that send pods away have a date of their own, by 
 });
 
 describe('a lost node', () => {
-  it('keeps what was unknown before with its time, and conditions of others as they are', () => {
+  it('keeps conditions that were Unknown before, with their times, and conditions of others', () => {
     const unknown = { type: 'Ready', status: 'Unknown', reason: 'Odd', lastTransitionTime: '2026-01-01T00:00:00Z' };
     const odd = { type: 'Odd', status: 'True' };
     const never = {
@@ -215,12 +215,12 @@ describe('a lost node', () => {
     expect(lostConditions(node('True'), now)[0]).toMatchObject({ lastTransitionTime: '2026-01-01T00:01:00Z' });
   });
 
-  it('that has said nothing is unknown in all', () => {
+  it('without a status is Unknown in all conditions', () => {
     const silent = lostConditions({ metadata: { name: 'n' }, spec: {} } as unknown as Node, now);
     expect(silent.map(({ reason }) => reason)).toEqual(Array(4).fill('NodeStatusNeverUpdated'));
   });
 
-  it('is unknown in all that its agent reported, since the first time it was said', () => {
+  it('is Unknown in all conditions of its agent, since the first transition', () => {
     const first = lostConditions(node('True'), now);
     expect(first.find(({ type }) => type === 'Ready')).toMatchObject({
       status: 'Unknown',

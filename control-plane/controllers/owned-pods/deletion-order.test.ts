@@ -5,7 +5,7 @@ import { rankForDeletion } from './deletion-order.ts';
 
 const hours = (count: number) => new Date(Date.UTC(2026, 0, 1, count)).toISOString();
 
-/** What the order looks at, of one pod. */
+/** The facts of a pod that the order uses. */
 interface Facts {
   node?: string;
   phase?: 'Pending' | 'Unknown' | 'Running';
@@ -52,7 +52,7 @@ function pod(name: string, facts: Facts): Pod {
   } as unknown as Pod;
 }
 
-/** The names in the order of deletion, however the pods were listed. */
+/** The names in the order of deletion, for any order of the list. */
 function ranked(...pods: Pod[]): string[] {
   const order = names(rankForDeletion(pods));
   expect(names(rankForDeletion([...pods].reverse()))).toEqual(order);
@@ -61,7 +61,7 @@ function ranked(...pods: Pod[]): string[] {
 
 const names = (pods: readonly Pod[]) => pods.map(({ metadata }) => metadata.name);
 
-/** Kubernetes' rules for scaling a ReplicaSet down, in their order: what goes first, and what stays beside it. */
+/** Kubernetes' rules for scaling a ReplicaSet down, in their order: the pod that is deleted first, and one that is kept. */
 const rules: ReadonlyArray<[string, Facts, Facts]> = [
   ['a pod without a node before one that has a node', {}, { node: 'a' }],
   ['Pending before Unknown', { node: 'a', phase: 'Pending' }, { node: 'a', phase: 'Unknown' }],
@@ -71,15 +71,15 @@ const rules: ReadonlyArray<[string, Facts, Facts]> = [
   ['a low deletion cost before a high one', { cost: '-5' }, { cost: '3' }],
   ['a low deletion cost before none', { cost: '-5' }, {}],
   ['no deletion cost before a high one', {}, { cost: '3' }],
-  ['what became ready later', { ready: true, readyAt: 9 }, { ready: true, readyAt: 8 }],
+  ['the one ready for less time', { ready: true, readyAt: 9 }, { ready: true, readyAt: 8 }],
   ['ready since an unknown time', { ready: true }, { ready: true, readyAt: 8 }],
   ['many restarts of one container before fewer', { restarts: [0, 5] }, { restarts: [4, 4] }],
   ['many restarts of a sidecar before fewer', { sidecarRestarts: 2 }, { sidecarRestarts: 1 }],
-  ['what was made later', { createdAt: 7 }, { createdAt: 6 }],
-  ['made at an unknown time', {}, { createdAt: 6 }],
+  ['the younger one', { createdAt: 7 }, { createdAt: 6 }],
+  ['one with an unknown creation time', {}, { createdAt: 6 }],
 ];
 
-/** The facts of each rule that say the contrary, as far as they are looked at after it. */
+/** For each rule, facts that contradict it and belong to later rules. */
 const later: ReadonlyArray<[string, Facts, Facts]> = [
   ['phase', { phase: 'Running' }, { phase: 'Pending' }],
   ['ready', { ready: true }, { ready: false }],
@@ -91,13 +91,13 @@ const later: ReadonlyArray<[string, Facts, Facts]> = [
 ];
 const placeOf = (facts: readonly Facts[], name: string) => facts.some((one) => Object.hasOwn(one, name));
 
-describe('of two pods the one that goes first', () => {
+describe('of two pods the one deleted first', () => {
   it.each(rules)('is %s', (_rule, first, second) => {
     expect(ranked(pod('a', first), pod('b', second))).toEqual(['a', 'b']);
     expect(ranked(pod('b', first), pod('a', second))).toEqual(['b', 'a']);
   });
 
-  it.each(rules)('is %s, whatever the later rules say', (_rule, first, second) => {
+  it.each(rules)('is %s, whatever the later rules prefer', (_rule, first, second) => {
     const places = later.map(([name]) => placeOf([first, second], name));
     const start = places.lastIndexOf(true) + 1;
     const against = (side: 1 | 2) => Object.assign({}, ...later.slice(start).map((entry) => entry[side])) as Facts;
@@ -111,7 +111,7 @@ describe('of two pods the one that goes first', () => {
     expect(ranked(pod('b', { ...a, ...same }), pod('a', { ...b, ...same }))).toEqual(['b', 'a']);
   });
 
-  it('is of the node that has more of them, before its age is looked at', () => {
+  it('is on the node with more of them, before age is compared', () => {
     const pods = [
       pod('alone', { node: 'x', ready: true, readyAt: 9, createdAt: 9 }),
       pod('pair-1', { node: 'y', ready: true, readyAt: 2, createdAt: 2 }),
@@ -120,7 +120,7 @@ describe('of two pods the one that goes first', () => {
     expect(ranked(...pods)).toEqual(['pair-1', 'pair-2', 'alone']);
   });
 
-  it('is of no node that has more of them when its deletion cost is higher', () => {
+  it('is not on the node with more of them when its deletion cost is higher', () => {
     const pods = [
       pod('cheap', { node: 'x', cost: '1' }),
       pod('a', { node: 'y', cost: '2' }),
@@ -145,7 +145,7 @@ describe('of two pods the one that goes first', () => {
     expect(ranked(pod('old', old), pod('young', young))).toEqual(['old', 'young']);
   });
 
-  it('does not depend on which of them says nothing of its containers', () => {
+  it('does not depend on which of them has no container statuses', () => {
     const silent = {
       ...pod('b', { restarts: [1], createdAt: 1 }),
       spec: { containers: [] },
@@ -154,7 +154,7 @@ describe('of two pods the one that goes first', () => {
     expect(ranked(silent, pod('a', { createdAt: 2 }))).toEqual(['a', 'b']);
   });
 
-  it('takes a deletion cost that is no number for none', () => {
+  it('ignores a deletion cost that is not a number', () => {
     const pods = [pod('high', { cost: '1' }), pod('odd', { cost: 'cheap' }), pod('low', { cost: '-1' })];
     expect(ranked(...pods)).toEqual(['low', 'odd', 'high']);
   });
@@ -165,7 +165,7 @@ describe('of two pods the one that goes first', () => {
   });
 });
 
-it('the order of deletion does not depend on the order in which pods are listed, and leaves that list as it is', () => {
+it('the order of deletion does not depend on the order of the list, and the list is not changed', () => {
   const facts: fc.Arbitrary<Facts> = fc.record(
     {
       node: fc.constantFrom('x', 'y'),

@@ -7,7 +7,7 @@ import { createReplicaController } from './controller.ts';
 const namespace = 'default';
 const labels = { app: 'web' };
 const template = { metadata: { labels }, spec: { containers: [{ name: 'main', image: 'some:1' }] } };
-/** Its pods have a node: those that are deleted stay until the node confirms their end. */
+/** The pods are on a node: a deleted pod stays until the node confirms its end. */
 const placed = { ...template, spec: { ...template.spec, nodeName: 'n' } };
 
 let room: ControllerRoom;
@@ -57,7 +57,7 @@ const ownersOf = async (name: string) =>
 const names = (list: readonly Pod[]) => list.map(({ metadata }) => metadata.name).sort();
 
 describe('a ReplicaSet', () => {
-  it('makes pods of its template that it owns and that are removed with it', async () => {
+  it('creates pods of its template that it owns and that are removed with it', async () => {
     const annotated = { metadata: { labels: { ...labels, more: 'x' }, annotations: { a: 'b' } }, spec: template.spec };
     const set = await create(2, { template: annotated });
     const made = await pods();
@@ -81,7 +81,7 @@ describe('a ReplicaSet', () => {
     expect((await read()).status).toEqual({ replicas: 2, fullyLabeledReplicas: 2, observedGeneration: 1 });
   });
 
-  it('follows its size up and down, and says so', async () => {
+  it('follows its size up and down, and records events', async () => {
     await create(1);
     await scale(4);
     expect(await pods()).toHaveLength(4);
@@ -93,7 +93,7 @@ describe('a ReplicaSet', () => {
     expect(room.reasons('web').filter((reason) => reason === 'SuccessfulDelete')).toHaveLength(4);
   });
 
-  it('asks for each pod once, to make it and to delete it, and writes no status that says the same', async () => {
+  it('creates and deletes each pod once, and does not write an unchanged status', async () => {
     const asked: string[] = [];
     room.braked.writes.fail({ times: 0, match: ({ verb, kind }) => asked.push(`${verb} ${kind}`) < 0 });
     const count = (one: string) => asked.filter((each) => each === one).length;
@@ -106,7 +106,7 @@ describe('a ReplicaSet', () => {
     expect(asked.length).toBe(before);
   });
 
-  it('replaces pods that were deleted, that have ended and that are being deleted', async () => {
+  it('replaces pods that were deleted, have ended or are being deleted', async () => {
     await create(3, { template: placed });
     const [first, second, third] = await pods();
     if (!first || !second || !third) throw new Error('three pods were asked for');
@@ -119,7 +119,7 @@ describe('a ReplicaSet', () => {
     expect((await read()).status).toMatchObject({ replicas: 3 });
   });
 
-  it('tells when a pod becomes available by time alone', async () => {
+  it('updates its status when a pod becomes available after minReadySeconds', async () => {
     await create(1, { minReadySeconds: 10 });
     const [pod] = await pods();
     await setStatus(pod as Pod, 'Running');
@@ -131,7 +131,7 @@ describe('a ReplicaSet', () => {
     expect((await read()).status).toMatchObject({ availableReplicas: 1 });
   });
 
-  it('that is being deleted makes no pods, takes none away and takes none in, and still counts', async () => {
+  it('that is being deleted creates, deletes and adopts no pods, but still counts them', async () => {
     await create(2, {}, { finalizers: ['example.org/hold'] });
     await room.client.delete('ReplicaSet', 'web', { namespace });
     await bare('orphan');
@@ -143,7 +143,7 @@ describe('a ReplicaSet', () => {
     expect((await read()).status).toMatchObject({ replicas: 1 });
   });
 
-  it('of a name that another one had before counts only its own pods', async () => {
+  it('with the name of an earlier one counts only its own pods', async () => {
     const first = await create(2, { template: placed }, {});
     await room.client.delete('ReplicaSet', 'web', { namespace, propagationPolicy: 'Background' });
     const second = await create(2, { template: placed });
@@ -156,7 +156,7 @@ describe('a ReplicaSet', () => {
 });
 
 describe('adoption', () => {
-  it('takes in active orphans that match, and no others', async () => {
+  it('takes active orphans that match, and no others', async () => {
     await bare('match');
     await bare('other', { labels: { app: 'other' } });
     await setStatus(await bare('ended'), 'Succeeded');
@@ -168,7 +168,7 @@ describe('adoption', () => {
     expect(await Promise.all(['other', 'ended', 'owned'].map(ownersOf))).toEqual([[], [], ['x']]);
   });
 
-  it('leaves a pod’s other owners', async () => {
+  it('keeps a pod’s other owners', async () => {
     const map = { apiVersion: 'v1', kind: 'ConfigMap', name: 'm', uid: 'm' };
     await bare('match', { ownerReferences: [map] });
     const set = await create(1);
@@ -177,7 +177,7 @@ describe('adoption', () => {
     expect(await ownersOf('match')).toEqual(['m']);
   });
 
-  it('takes in what is made later, and does without what is then too much', async () => {
+  it('takes pods that are created later, and deletes those that are then surplus', async () => {
     await create(1);
     const [own] = await pods();
     await setStatus(own as Pod, 'Running');
@@ -186,7 +186,7 @@ describe('adoption', () => {
     expect(names(await pods())).toEqual([own?.metadata.name]);
   });
 
-  it('lets go of a pod whose labels no longer match, and replaces it', async () => {
+  it('releases a pod whose labels no longer match, and replaces it', async () => {
     await create(1);
     const [own] = await pods();
     await change('Pod', own?.metadata.name ?? '', { metadata: { labels: { app: 'other' } } });
@@ -194,7 +194,7 @@ describe('adoption', () => {
     expect(await pods()).toHaveLength(2);
   });
 
-  it('keeps a pod that no longer matches while it is being deleted itself, so that the pod goes with it', async () => {
+  it('keeps a pod that no longer matches while the ReplicaSet is being deleted, so that the pod is deleted with it', async () => {
     const set = await create(1, {}, { finalizers: ['example.org/hold'] });
     await room.client.delete('ReplicaSet', 'web', { namespace });
     const [own] = await pods();
@@ -202,7 +202,7 @@ describe('adoption', () => {
     expect(await ownersOf(own?.metadata.name ?? '')).toEqual([set.metadata.uid]);
   });
 
-  it('gives no pod to an owner that is gone, which the informers still show', async () => {
+  it('does not happen for an owner that is gone, even if the informers still show it', async () => {
     await create(0);
     const release = room.braked.watches.hold();
     await bare('match');
@@ -214,7 +214,7 @@ describe('adoption', () => {
     expect(await ownersOf('match')).toEqual([]);
   });
 
-  it('gives no pod to an owner whose name another one has now', async () => {
+  it('does not happen for an owner that was replaced by another of the same name', async () => {
     await create(0);
     const end = room.braked.watches.lose(({ kind }) => kind === 'ReplicaSet');
     await room.client.delete('ReplicaSet', 'web', { namespace });
@@ -231,8 +231,8 @@ describe('adoption', () => {
   });
 });
 
-describe('informers that are behind', () => {
-  it('do not have it make a pod twice, though it is called again before they show what it made', async () => {
+describe('stale informers', () => {
+  it('do not lead to a pod being created twice, even if the key is reconciled again before they show it', async () => {
     const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'create' });
     room.braked.writes.fail({ match: ({ verb }) => verb === 'create', error: new ApiError('InternalError', 'a blip') });
     await create(3);
@@ -247,7 +247,7 @@ describe('informers that are behind', () => {
     expect(await pods()).toHaveLength(3);
   });
 
-  it('do not have it take more pods away than are too many, while they still show the deleted ones', async () => {
+  it('do not lead to more deletions than needed while they still show the deleted pods', async () => {
     await create(4);
     const end = room.braked.watches.lose(({ kind }) => kind === 'Pod');
     await scale(2);
@@ -259,7 +259,7 @@ describe('informers that are behind', () => {
     expect(await pods()).toHaveLength(2);
   });
 
-  it('that lost a stretch have it come to its size once they list again', async () => {
+  it('that missed changes lead to the right size once they list again', async () => {
     await create(2);
     const end = room.braked.watches.lose(({ kind }) => kind === 'Pod');
     for (const { metadata } of await pods()) await room.client.delete('Pod', metadata.name, { namespace });
@@ -277,7 +277,7 @@ describe('informers that are behind', () => {
     expect(await pods()).toHaveLength(2);
   });
 
-  it('that bring a change during a write do not have it count a pod twice', async () => {
+  it('that deliver a change during a write do not lead to a pod being counted twice', async () => {
     await create(3);
     const own = (await pods()).map(({ metadata }) => metadata.name);
     const held = room.braked.writes.hold({ match: ({ verb, kind }) => verb === 'patch' && kind === 'Pod' });
@@ -298,7 +298,7 @@ describe('a ReplicationController', () => {
       spec: { replicas: 2, selector: labels, template, ...more } as never,
     });
 
-  it('has as many pods of its selector as it asks for, and owns them', async () => {
+  it('has as many pods of its selector as desired, and owns them', async () => {
     await bare('match');
     await bare('other', { labels: { app: 'other' } });
     const { metadata } = await make();

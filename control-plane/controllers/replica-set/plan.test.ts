@@ -54,7 +54,7 @@ describe('an owner', () => {
     expect(counts).toEqual({ replicas: 1, fullyLabeledReplicas: 1, readyReplicas: 1, availableReplicas: 1 });
   });
 
-  it('counts a pod that waits, and one that says nothing', () => {
+  it('counts a pending pod, and one without a status', () => {
     const silent = { metadata: { name: 'a' }, spec: { containers: [] } } as unknown as Pod;
     expect(plan([silent, pod('b', { phase: 'Pending', ready: false })], 0)).toMatchObject({
       create: 0,
@@ -63,7 +63,7 @@ describe('an owner', () => {
     });
   });
 
-  it('has as many pods after a step as it wants, or is nearer to it by 500', () => {
+  it('has the desired number of pods after a step, or is 500 closer to it', () => {
     const kinds = fc.constantFrom<Facts>({}, { ready: false }, { phase: 'Failed' }, { deleted: true });
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 8 }), fc.array(kinds, { maxLength: 12 }), (replicas, all) => {
@@ -85,12 +85,12 @@ describe('an owner', () => {
     expect(plan(many(501), 0, { replicas: 0 }).delete).toHaveLength(500);
   });
 
-  it('does without the pods that serve least', () => {
+  it('deletes the least useful pods first', () => {
     const pods = [pod('a'), pod('b', { ready: false }), pod('c')];
     expect(names(plan(pods, 0).delete)).toEqual(['b']);
   });
 
-  it('counts as fully labelled the pods that bear all labels of the template', () => {
+  it('counts pods as fully labelled that have all labels of the template', () => {
     const templateLabels = { app: 'web', tier: 'front' };
     const pods = [
       pod('a', { labels: { ...templateLabels, more: 'yes' } }),
@@ -107,7 +107,7 @@ describe('a pod is available', () => {
   const available = (ready: number | boolean, seconds: number, minReadySeconds: number) =>
     plan([pod('a', { ready })], seconds, { replicas: 1, minReadySeconds });
 
-  it('once it has been ready for minReadySeconds, and is looked at again then', () => {
+  it('after it has been ready for minReadySeconds, and is checked again then', () => {
     expect(available(5, 14, 10)).toMatchObject({
       counts: { readyReplicas: 1, availableReplicas: 0 },
       requeueAfterMs: 1_000,
@@ -118,12 +118,12 @@ describe('a pod is available', () => {
     expect(available(5, 15, 10).requeueAfterMs).toBeUndefined();
   });
 
-  it('at once when it is ready and no minimum is asked for, whatever its clock says', () => {
+  it('immediately when it is ready without minReadySeconds, whatever its clock shows', () => {
     expect(available(100, 0, 0).counts.availableReplicas).toBe(1);
     expect(available(true, 0, 0).counts.availableReplicas).toBe(1);
   });
 
-  it('never while it is not ready, or does not say since when it is', () => {
+  it('never while it is not ready, or has no ready transition time', () => {
     for (const ready of [false, true]) {
       const { counts, requeueAfterMs } = available(ready, 1_000, 10);
       expect(counts.availableReplicas).toBe(0);
@@ -131,14 +131,14 @@ describe('a pod is available', () => {
     }
   });
 
-  it('and the first of several that will be sets when to look again', () => {
+  it('and the earliest of several sets the time of the next check', () => {
     const pods = [pod('a', { ready: 3 }), pod('b', { ready: 1 }), pod('c', { ready: 2 })];
     expect(plan(pods, 4, { replicas: 3, minReadySeconds: 10 }).requeueAfterMs).toBe(7_000);
   });
 });
 
-describe('pods that nodes refuse', () => {
-  it('are replaced after a second, then after twice as long each time, up to a minute', () => {
+describe('pods that nodes reject', () => {
+  it('are replaced after a second, then with a doubling delay of up to a minute', () => {
     const pods: Pod[] = [];
     const gaps: number[] = [];
     let at = 0;
@@ -153,7 +153,7 @@ describe('pods that nodes refuse', () => {
     expect(gaps).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
   });
 
-  it('of longer than an hour ago hold up nothing, nor do pods that failed after their start', () => {
+  it('from more than an hour ago cause no delay, nor do pods that failed after their start', () => {
     const early = Array.from({ length: 12 }, (_, index) => refused(`r${index}`, index));
     expect(plan([...early, refused('last', 3_599)], 3_600).requeueAfterMs).toBe(59_000);
     expect(plan([...early, refused('last', 3_611)], 3_611).requeueAfterMs).toBe(1_000);
@@ -161,23 +161,23 @@ describe('pods that nodes refuse', () => {
     expect(plan([failed], 0).create).toBe(2);
   });
 
-  it('hold up nothing when no pod is missing', () => {
+  it('cause no delay when no pod is missing', () => {
     const { create, requeueAfterMs } = plan([pod('a'), pod('b'), refused('r', 0)], 0);
     expect([create, requeueAfterMs]).toEqual([0, undefined]);
   });
 
-  it('do not keep surplus pods, nor those that become available, from being seen', () => {
+  it('do not keep surplus or newly available pods from being handled', () => {
     expect(plan([pod('a'), pod('b'), pod('c'), refused('r', 0)], 0).delete).toHaveLength(1);
     const soon = plan([pod('a', { ready: 0 }), refused('r', 9)], 9, { minReadySeconds: 9.5 });
     expect([soon.create, soon.requeueAfterMs]).toEqual([0, 500]);
   });
 
-  it('without a time of creation hold up nothing', () => {
+  it('without a creation time cause no delay', () => {
     const undated = { ...refused('r', 0), metadata: { name: 'r' } } as unknown as Pod;
     expect(plan([undated], 0).create).toBe(2);
   });
 
-  it('hold up nothing when the clock was put back by more than a minute since', () => {
+  it('cause no delay when the clock was set back by more than a minute since', () => {
     const tries = Array.from({ length: 10 }, (_, index) => refused(`r${index}`, 7_200 + index));
     expect(plan(tries, 0).create).toBe(2);
     expect(plan([refused('r', 61)], 0).create).toBe(2);

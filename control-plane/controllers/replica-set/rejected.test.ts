@@ -28,7 +28,7 @@ const scale = async (replicas: number) => {
   await room.advance();
 };
 
-/** Refuses the controller's next writes of a kind; returns the times of those that were refused. */
+/** Refuses the controller's next writes of a kind; returns the times of the refused writes. */
 function refuse(verb: 'create' | 'delete' | 'patch', times: number, reason: Reason, message = 'no', causes?: string[]) {
   const at: number[] = [];
   const details = causes ? { causes: causes.map((one) => ({ reason: one, message: one })) } : {};
@@ -45,7 +45,7 @@ function refuse(verb: 'create' | 'delete' | 'patch', times: number, reason: Reas
 }
 
 it.each<Reason>(['Forbidden', 'InternalError', 'Timeout', 'Conflict'])(
-  'a pod that is refused with %s is tried again until it is made, and the failure is reported and taken back',
+  'a pod refused with %s is retried until it is created, and the failure is reported and then cleared',
   async (reason) => {
     const refused = refuse('create', 3, reason, 'no room');
     await create(1);
@@ -58,7 +58,7 @@ it.each<Reason>(['Forbidden', 'InternalError', 'Timeout', 'Conflict'])(
   },
 );
 
-it('the first failure stays told with its time, while others follow, beside conditions of others', async () => {
+it('the first failure stays reported with its transition time while others follow, beside conditions of others', async () => {
   const other = { type: 'Odd', status: 'True' } as const;
   await create(0);
   const body = { status: { conditions: [other] } };
@@ -75,7 +75,7 @@ it('the first failure stays told with its time, while others follow, beside cond
   expect((await read()).status?.conditions).toEqual([expect.objectContaining(other)]);
 });
 
-it('a template that is refused is tried by one pod, not by all of them', async () => {
+it('a refused template is tried with one pod, not with all of them', async () => {
   const refused = refuse('create', 1, 'Forbidden');
   await create(40);
   await room.until(async () => (await pods()).length === 40, 'all are made');
@@ -83,7 +83,7 @@ it('a template that is refused is tried by one pod, not by all of them', async (
   expect(room.reasons('web').slice(0, 3)).toEqual(['FailedCreate', 'SuccessfulCreate', 'SuccessfulCreate']);
 });
 
-it('of a larger number twice as many are made at a time, until one is refused', async () => {
+it('a large number is created in batches that double in size, until one is refused', async () => {
   let tried = 0;
   const isFourth = ({ verb }: { verb: string }) => verb === 'create' && ++tried === 4;
   room.braked.writes.fail({ match: isFourth, error: new ApiError('Forbidden', 'no') });
@@ -103,7 +103,7 @@ it('of a larger number twice as many are made at a time, until one is refused', 
   expect(await pods()).toHaveLength(40);
 });
 
-it('retries come after waits that grow, and start anew after a success', async () => {
+it('retries follow a growing backoff, which a success resets', async () => {
   const first = refuse('create', 6, 'Forbidden');
   await create(1);
   await room.until(async () => (await pods()).length === 1, 'the pod is made');
@@ -115,7 +115,7 @@ it('retries come after waits that grow, and start anew after a success', async (
   expect((second[1] ?? 0) - (second[0] ?? 0)).toBeLessThan(50);
 });
 
-it('a namespace that is being emptied is no failure and nothing to try again', async () => {
+it('a namespace that is being deleted causes neither a failure nor a retry', async () => {
   const refused = refuse('create', 100, 'Forbidden', 'terminating', ['NamespaceTerminating']);
   await create(1);
   const tries = refused.length;
@@ -125,7 +125,7 @@ it('a namespace that is being emptied is no failure and nothing to try again', a
   expect(room.reasons('web')).toEqual([]);
 });
 
-it('a deletion that is refused is reported and tried again, and its pod counts until then', async () => {
+it('a refused deletion is reported and retried, and its pod counts until then', async () => {
   await create(3);
   const refused = refuse('delete', 2, 'InternalError', 'no');
   await scale(1);
@@ -138,7 +138,7 @@ it('a deletion that is refused is reported and tried again, and its pod counts u
   expect((await read()).status?.conditions ?? []).toEqual([]);
 });
 
-it('a pod that another client has deleted meanwhile is no failure', async () => {
+it('a pod that another client has deleted meanwhile is not a failure', async () => {
   await create(2);
   const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'delete' });
   await room.client.patch('ReplicaSet', 'web', { type: 'merge', body: { spec: { replicas: 1 } } }, { namespace });
@@ -152,7 +152,7 @@ it('a pod that another client has deleted meanwhile is no failure', async () => 
   expect((await read()).status?.conditions ?? []).toEqual([]);
 });
 
-it('a status that could not be written is written at the next try', async () => {
+it('a status that could not be written is written at the next attempt', async () => {
   const refused = refuse('patch', 2, 'Timeout');
   await create(2);
   await room.advance(1_000);
@@ -161,7 +161,7 @@ it('a status that could not be written is written at the next try', async () => 
   expect(await pods()).toHaveLength(2);
 });
 
-it('a status is not written on a state from before another’s write', async () => {
+it('a status is not written on a state older than another write', async () => {
   const held = room.braked.writes.hold({ match: ({ verb, kind }) => verb === 'patch' && kind === 'ReplicaSet' });
   refuse('create', 100, 'Forbidden');
   await create(1);
@@ -174,7 +174,7 @@ it('a status is not written on a state from before another’s write', async () 
   expect((await read()).status?.conditions?.map(({ type }) => type)).toEqual(['Odd', 'ReplicaFailure']);
 });
 
-it('a pod that took the name of one that is too many is not deleted for it', async () => {
+it('a pod that took the name of a surplus pod is not deleted', async () => {
   await create(2);
   const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'delete' });
   await room.client.patch('ReplicaSet', 'web', { type: 'merge', body: { spec: { replicas: 1 } } }, { namespace });
@@ -189,7 +189,7 @@ it('a pod that took the name of one that is too many is not deleted for it', asy
   expect(await pods()).toHaveLength(2);
 });
 
-it('says once why its pods are refused by pod security, and goes on trying with a backoff', async () => {
+it('pods refused by pod security are reported once, and retried with a backoff', async () => {
   const enforced = { 'pod-security.kubernetes.io/enforce': 'restricted' };
   await room.client.create('Namespace', { metadata: { name: 'strict', labels: enforced } });
   const spec = { replicas: 1, selector: { matchLabels: labels }, template };

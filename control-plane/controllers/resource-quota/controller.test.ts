@@ -27,7 +27,7 @@ const end = async (name: string) => {
   await room.advance(1_000);
 };
 
-it('a new quota counts what is there, also nothing, in its namespace only', async () => {
+it('a new quota counts the existing objects, also none, in its namespace only', async () => {
   const own = (await room.client.list('ConfigMap', { namespace })).items.length;
   await map('a');
   await map('b');
@@ -39,7 +39,7 @@ it('a new quota counts what is there, also nothing, in its namespace only', asyn
   });
 });
 
-it('what goes is given back, and what is deleted at once together is one count', async () => {
+it('deleted objects are subtracted, and simultaneous deletions lead to one count', async () => {
   for (const name of ['a', 'b', 'c']) await map(name);
   await quota({ configmaps: '10' });
   const before = Number((await used())?.configmaps);
@@ -48,7 +48,7 @@ it('what goes is given back, and what is deleted at once together is one count',
   expect(Number((await used())?.configmaps)).toBe(before - 3);
 });
 
-it('a pod that ends gives back what it took', async () => {
+it('a pod that ends no longer counts', async () => {
   await pod('a', '200m');
   await pod('b', '300m');
   await quota({ pods: '5', 'requests.cpu': '2', 'limits.cpu': '2' });
@@ -57,7 +57,7 @@ it('a pod that ends gives back what it took', async () => {
   expect(await used()).toEqual({ pods: '1', 'requests.cpu': '300m', 'limits.cpu': '300m' });
 });
 
-it('a pod whose node never confirms its end gives back what it took a grace after it should have ended, as in Kubernetes', async () => {
+it('a pod whose node never confirms its end no longer counts one grace period after its deadline, as in Kubernetes', async () => {
   for (const [name, seconds] of [
     ['b', 60],
     ['a', 20],
@@ -77,7 +77,7 @@ it('a pod whose node never confirms its end gives back what it took a grace afte
   expect(await used()).toEqual({ 'requests.cpu': '0' });
 });
 
-it('a quota that is changed is counted anew, with what it asks for now', async () => {
+it('a changed quota is counted again for its current resources', async () => {
   await map('a');
   await quota({ configmaps: '10' });
   const body = { spec: { hard: { configmaps: null, secrets: '4' } } };
@@ -87,7 +87,7 @@ it('a quota that is changed is counted anew, with what it asks for now', async (
   expect((await read()).status?.used).not.toHaveProperty('configmaps');
 });
 
-it('a Service that changes its type is counted as what it is now', async () => {
+it('a Service that changes its type counts by its new type', async () => {
   const spec = { ports: [{ port: 80 }], type: 'NodePort' as const };
   await room.client.create('Service', { metadata: { name: 's', namespace }, spec });
   await quota({ 'services.nodeports': '3', services: '3' });
@@ -97,7 +97,7 @@ it('a Service that changes its type is counted as what it is now', async () => {
   expect(await used()).toEqual({ 'services.nodeports': '0', services: '1' });
 });
 
-it('a charge that is made while it is counted is not lost', async () => {
+it('usage added during a count is not lost', async () => {
   await map('a');
   await quota({ configmaps: '10', secrets: '10' });
   const before = await used();
@@ -114,7 +114,7 @@ it('a charge that is made while it is counted is not lost', async () => {
   });
 });
 
-it('what changes nothing of a count writes nothing', async () => {
+it('changes that do not affect the usage cause no write', async () => {
   await pod('a', '200m');
   await map('m');
   await quota({ pods: '5', configmaps: '9' });
@@ -132,7 +132,7 @@ it('what changes nothing of a count writes nothing', async () => {
   expect(asked).toEqual([]);
 });
 
-it('a quota with a scope counts only what it is for', async () => {
+it('a scoped quota counts only objects in its scope', async () => {
   await pod('sized', '200m');
   const containers = [{ name: 'main', image: 'some:1' }];
   await room.client.create('Pod', { metadata: { name: 'plain', namespace }, spec: { containers } });
@@ -142,7 +142,7 @@ it('a quota with a scope counts only what it is for', async () => {
   expect(await used()).toEqual({ pods: '1' });
 });
 
-it('counts come at most five times a second', async () => {
+it('counts run at most five times a second', async () => {
   for (let index = 0; index < 20; index++) await map(`m${index}`);
   await quota({ configmaps: '50' });
   let writes = 0;
@@ -157,7 +157,7 @@ it('counts come at most five times a second', async () => {
   expect(Number((await used())?.configmaps)).toBe((await room.client.list('ConfigMap', { namespace })).items.length);
 });
 
-it('informers that lost deletions have them given back once they list again', async () => {
+it('informers that missed deletions lead to a correct count once they list again', async () => {
   await map('a');
   await quota({ configmaps: '10' });
   const before = Number((await used())?.configmaps);
@@ -170,7 +170,7 @@ it('informers that lost deletions have them given back once they list again', as
   expect(Number((await used())?.configmaps)).toBe(before - 1);
 });
 
-it('a quota of a name that was taken before is counted at once', async () => {
+it('a quota with the name of an earlier one is counted immediately', async () => {
   await quota({ pods: '5' });
   await room.client.patch(
     'ResourceQuota',

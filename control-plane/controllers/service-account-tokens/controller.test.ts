@@ -26,7 +26,7 @@ const find = async (name = 'token'): Promise<Secret | undefined> =>
   (await room.client.list('Secret', { namespace })).items.find(({ metadata }) => metadata.name === name);
 const read = () => room.client.get('Secret', 'token', namespace);
 
-it('a Secret for a token gets the token of the account that it names, and whose it is', async () => {
+it('a token Secret gets the token and uid of the service account that it names', async () => {
   const { metadata } = await account();
   await create({ [nameOf]: 'robot', note: 'x' }, { data: { own: 'eA==' } });
   const secret = await read();
@@ -35,7 +35,7 @@ it('a Secret for a token gets the token of the account that it names, and whose 
   expect([text(secret, 'ca.crt'), text(secret, 'namespace'), text(secret, 'own')]).toEqual(['CA', 'default', 'x']);
 });
 
-it('a token that is there stays, and what else is missing or wrong comes back', async () => {
+it('an existing token is kept, and other missing or wrong entries are restored', async () => {
   const { metadata } = await account();
   await create({ [nameOf]: 'robot' });
   const change = async (body: object) => {
@@ -53,7 +53,7 @@ it('a token that is there stays, and what else is missing or wrong comes back', 
   expect((await read()).metadata.annotations?.[uidOf]).toBe(metadata.uid);
 });
 
-it('Secrets of other types, and a filled one, are left alone', async () => {
+it('Secrets of other types, and a complete one, are not changed', async () => {
   await account();
   await room.client.create('Secret', { metadata: { name: 'other', namespace, annotations: { [nameOf]: 'nobody' } } });
   await create({ [nameOf]: 'robot' });
@@ -78,7 +78,7 @@ it('Secrets of other types, and a filled one, are left alone', async () => {
   expect((await find('other'))?.data).toBeUndefined();
 });
 
-it('a Secret goes when its account does, and those of other accounts stay', async () => {
+it('a Secret is deleted with its service account, and those of other accounts are kept', async () => {
   await account();
   await account('other');
   await create({ [nameOf]: 'robot' });
@@ -90,7 +90,7 @@ it('a Secret goes when its account does, and those of other accounts stay', asyn
   expect(await find()).toBeUndefined();
 });
 
-it('a Secret without an account, or of one that had its name before, goes', async () => {
+it('a Secret without a service account, or of a replaced one, is deleted', async () => {
   await create({ [nameOf]: 'robot' });
   expect(await find()).toBeUndefined();
   await account();
@@ -109,7 +109,7 @@ it('a Secret that is being deleted is not filled again', async () => {
   expect((await read()).data).toBeUndefined();
 });
 
-it('informers that do not show the account yet have no Secret deleted', async () => {
+it('informers that do not show the service account yet do not lead to the deletion of a Secret', async () => {
   const end = room.braked.watches.lose(({ kind }) => kind === 'ServiceAccount');
   const { metadata } = await account();
   await create({ [nameOf]: 'robot' });
@@ -118,7 +118,7 @@ it('informers that do not show the account yet have no Secret deleted', async ()
   end();
 });
 
-it('informers that still show an account’s predecessor have no Secret of the account deleted', async () => {
+it('informers that still show a replaced service account do not lead to the deletion of a Secret of its successor', async () => {
   await account();
   await room.advance();
   const end = room.braked.watches.lose(({ kind }) => kind === 'ServiceAccount');
@@ -129,7 +129,7 @@ it('informers that still show an account’s predecessor have no Secret of the a
   end();
 });
 
-it('a Secret that was changed since is not deleted by what was seen before', async () => {
+it('a Secret that has changed since it was read is not deleted', async () => {
   const held = room.braked.writes.hold({ match: ({ verb }) => verb === 'delete' });
   await create({ [nameOf]: 'robot' });
   await held.arrived;

@@ -40,7 +40,7 @@ describe('a report of the node', () => {
     expect(merged.conditions).toEqual([problem, ready('True', t2), { type: 'PIDPressure', status: 'False' }]);
   });
 
-  it('keeps the time of a transition as long as it says the same', () => {
+  it('keeps the time of a transition while the condition’s status stays', () => {
     const { conditions } = mergedNodeStatus({ conditions: [ready('True', t1)] }, reported);
     expect(conditions).toEqual([{ ...ready('True', t2), lastTransitionTime: t1 }]);
   });

@@ -53,7 +53,7 @@ describe('a report of usage', () => {
     },
   );
 
-  it('says nothing of others’ pods, of containers that there are not, or twice of one', () => {
+  it('has no pods of other nodes, no containers that do not exist, and none twice', () => {
     const [pod] = report().pods;
     const of = (one: object) => checkedUsage(report({ pods: [{ ...pod, ...one }] as never }), pods, now).pods;
     expect(of({ uid: 'theirs' })).toEqual([]);
@@ -71,7 +71,7 @@ describe('a report of usage', () => {
     ]);
   });
 
-  it('can always be shown, whatever it says', () => {
+  it('can always be shown, for any numbers in it', () => {
     const number = fc.oneof(fc.double(), fc.maxSafeInteger(), fc.constantFrom(2 ** 63, -(2 ** 63), 1e300));
     const amount = { cpuNanoCores: number, memoryBytes: number };
     const any = fc.record({

@@ -6,7 +6,7 @@ import { checkedFrames, readStatus } from './node-frames.ts';
 
 const bytes = (value: unknown): Uint8Array => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
 
-it('how a command ended is passed on as it was said', () => {
+it('the end of a command is passed on as the node sent it', () => {
   const said = {
     ...{
       apiVersion: 'v1',
@@ -34,7 +34,7 @@ it.each(['', '{', 'null', '7', '[]', '{"status":"Failure","message":7}', '{"mess
   },
 );
 
-it('whatever a node sends is a Status of bounded size that becomes an error', () => {
+it('anything that a node sends becomes a Status of bounded size, and an error', () => {
   fc.assert(
     fc.property(
       fc.oneof(

@@ -148,7 +148,7 @@ describe('what nodes use', () => {
     pods: [],
   });
 
-  it('is the newest that any server has heard, and a server that does not answer costs its nodes only', async () => {
+  it('is the latest that any server has received; only the nodes of a server that does not answer are missing', async () => {
     leases = new Map(['a', 'b', 'me'].map((id) => [id, serverLease(id, `${id}:1`)]));
     const heard: Record<string, NodeReport[]> = {
       a: [

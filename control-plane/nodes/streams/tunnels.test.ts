@@ -27,7 +27,7 @@ function setUp() {
 }
 
 describe('a stream that is asked of a node', () => {
-  it('is the tunnel that this node dials with the id it was told, and no other', async () => {
+  it('is the tunnel that this node dials with the id that it was sent, and no other', async () => {
     const { asked, opening, accept, agent } = setUp();
     expect(asked).toMatchObject(request);
     await expect(accept('n2')).rejects.toMatchObject({ reason: 'NotFound' });
@@ -41,18 +41,21 @@ describe('a stream that is asked of a node', () => {
     await expect(accept('n1')).rejects.toMatchObject({ reason: 'NotFound' });
   });
 
-  it.each(['closed', 'given up'])('is %s with a word to the node, so that a full tunnel hides nothing', async (how) => {
-    const { stop, opening, accept, told, asked } = setUp();
-    const served = accept('n1');
-    const tunnel = await opening;
-    if (how === 'closed') tunnel.close();
-    else stop.abort(new Error('the client has gone'));
-    await served;
-    expect(told.slice(1)).toEqual([{ type: 'closeStream', id: asked.id }]);
-    tunnel.close();
-    expect(told).toHaveLength(2);
-    for await (const _frame of tunnel.incoming) throw new Error('nothing was sent');
-  });
+  it.each(['closed', 'given up'])(
+    'is %s by a message to the node as well, since a full tunnel may hide it',
+    async (how) => {
+      const { stop, opening, accept, told, asked } = setUp();
+      const served = accept('n1');
+      const tunnel = await opening;
+      if (how === 'closed') tunnel.close();
+      else stop.abort(new Error('the client has gone'));
+      await served;
+      expect(told.slice(1)).toEqual([{ type: 'closeStream', id: asked.id }]);
+      tunnel.close();
+      expect(told).toHaveLength(2);
+      for await (const _frame of tunnel.incoming) throw new Error('nothing was sent');
+    },
+  );
 
   it('is refused when the node does not dial in time, or the client or the session goes before', async () => {
     const late = setUp();

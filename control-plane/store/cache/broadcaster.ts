@@ -4,11 +4,11 @@ import type { KubeObject } from '../../../shared/object.ts';
 import { packedBytes } from './packed.ts';
 import { Ring } from './ring.ts';
 
-/** The most events that may wait for a subscriber that names no bound. */
+/** The default of `maxBuffered`. */
 const defaultMaxBuffered = 4096;
-/** What the recent events may take of memory, in bytes: as much as 8,000 pods. */
+/** The most memory of the recent events, in bytes: as much as 8,000 pods. */
 const maxHeld = 64 * 1024 * 1024;
-/** What a subscriber takes at a time, in bytes: the rest waits in the ring, where it is bounded. */
+/** The most bytes of one batch: the rest waits in the ring, which is bounded. */
 const takeBytes = 1024 * 1024;
 
 /** One object's change. */
@@ -17,21 +17,21 @@ export interface CacheEvent<K extends KindId = KindId> {
   readonly kind: K;
   /** `namespace/name`, or `name`. */
   readonly key: string;
-  /** What it was; absent for ADDED, and for the newest changes after a load, when it is not known. */
+  /** The object before the change. Absent for ADDED, and for the newest changes after a load: it is not known then. */
   readonly before?: KubeObject;
-  /** What it is; for DELETED what it was, with the revision of the deletion. */
+  /** The object after the change; for DELETED its last state, with the revision of the deletion. */
   readonly object: KubeObject;
   readonly revision: number;
-  /** What the object takes of the heap, about, in bytes. */
+  /** About the object's memory on the heap, in bytes. */
   readonly cost: number;
 }
 
 export interface CacheBatch<K extends KindId = KindId> {
-  /** Everything up to this revision has been told. */
+  /** The subscriber has seen everything up to this revision. */
   readonly revision: number;
-  /** A part of the first state. */
+  /** A part of the initial state. */
   readonly initial: boolean;
-  /** The first state is complete with this batch; true on every batch after it. */
+  /** The initial state is complete with this batch; true on every later batch. */
   readonly synced: boolean;
   readonly events: readonly CacheEvent<K>[];
 }
@@ -45,13 +45,13 @@ interface Entry {
 interface Subscriber {
   readonly kinds: ReadonlySet<KindId>;
   readonly maxBuffered: number;
-  /** Where in the ring the first event that waits for it may lie. Means nothing when none waits. */
+  /** The place in the ring from which on its pending events are found. Valid only while some are pending. */
   position: number;
-  /** How many events wait for it. */
+  /** The number of its pending events. */
   pending: number;
-  /** The revision that it has been told. */
-  told: number;
-  /** It is to be told the revision though nothing waits. */
+  /** The revision up to which it has seen everything. */
+  revision: number;
+  /** It gets an empty batch with the revision, though nothing is pending. */
   progress: boolean;
   ended?: ApiError;
   /** Set while it waits. */
@@ -59,15 +59,14 @@ interface Subscriber {
 }
 
 export interface Subscription {
-  /** To be read once. Ends quietly by the signal, or throws Expired. */
+  /** Can be read once. Ends quietly by the signal, or throws Expired. */
   batches(): AsyncGenerator<CacheBatch, void, void>;
   close(): void;
 }
 
 /**
- * Fans recent events out. There is one ring of them; a subscriber is no more than a position in it and a count, so it costs nothing
- * while others' kinds change, and the slowest holds back no memory: it is ended when what it needs has left the ring. The ring is
- * bounded by the number of its events and by what they take of memory.
+ * Broadcasts recent events. All subscribers read one ring; a subscriber is a position and a count, so it costs nothing while other kinds
+ * change. The ring is bounded by its length and its memory: a subscriber whose next event has left the ring is ended with Expired.
  */
 export class Broadcaster {
   readonly #ring: Ring<Entry>;
@@ -81,12 +80,12 @@ export class Broadcaster {
     this.#ring = new Ring(window);
   }
 
-  /** The oldest revision that can be followed from. */
+  /** The oldest revision from which events can be followed. */
   get oldest(): number {
     return this.#oldest;
   }
 
-  /** Forgets everything and ends all subscribers. `newest`: the objects whose last change was at `revision` itself. */
+  /** Empties the ring and ends all subscribers. `newest`: the objects whose last change was at `revision` itself. */
   restart(revision: number, newest: readonly CacheEvent[]): void {
     this.#ring.clear();
     this.#held = 0;
@@ -94,10 +93,10 @@ export class Broadcaster {
     this.#oldest = revision;
     const shared = newest.length > 1;
     for (const event of newest) this.#push({ event, shared });
-    for (const subscriber of this.#all) this.#end(subscriber, tooOld(subscriber.told, revision));
+    for (const subscriber of this.#all) this.#end(subscriber, tooOld(subscriber.revision, revision));
   }
 
-  /** Takes the events of whole revisions, in order. */
+  /** Broadcasts the events of whole revisions, in order. */
   publish(events: readonly CacheEvent[], revision: number): void {
     const woken: Subscriber[] = [];
     for (let i = 0; i < events.length; i++) {
@@ -114,18 +113,18 @@ export class Broadcaster {
     for (const subscriber of woken) subscriber.wake?.();
   }
 
-  /** Has those who have seen nothing since the revision moved on be told of it. */
+  /** Sends the revision to subscribers that have no pending events. */
   sendProgress(revision: number): void {
     for (const subscriber of this.#all) {
-      if (subscriber.told >= revision || subscriber.pending > 0) continue;
+      if (subscriber.revision >= revision || subscriber.pending > 0) continue;
       subscriber.progress = true;
       subscriber.wake?.();
     }
   }
 
   /**
-   * What comes after `from` (or only what is published from now on), by which the state at `now` is known. The
-   * subscription begins with this call and lasts until `close` or the signal. Throws Expired when `from` is too old.
+   * Subscribes to the events after `from`; undefined: to those after `now`, the present revision. The subscription begins with this call
+   * and lasts until `close` or the signal. Throws Expired when `from` is too old.
    */
   follow(
     kinds: readonly KindId[],
@@ -140,7 +139,7 @@ export class Broadcaster {
       maxBuffered,
       position: this.#ring.head,
       pending: 0,
-      told: from ?? now,
+      revision: from ?? now,
       progress: false,
     };
     if (from !== undefined) this.#rewind(subscriber, from, now);
@@ -164,7 +163,7 @@ export class Broadcaster {
   /** Ends the subscriptions of a kind with Expired: its objects are no longer followed. */
   end(kind: KindId): void {
     for (const subscriber of this.#subscribers.get(kind) ?? []) {
-      this.#end(subscriber, tooOld(subscriber.told, this.#revision));
+      this.#end(subscriber, tooOld(subscriber.revision, this.#revision));
     }
     this.#subscribers.delete(kind);
   }
@@ -180,16 +179,16 @@ export class Broadcaster {
         continue;
       }
       const events = this.#take(subscriber);
-      yield { revision: subscriber.told, initial: false, synced: true, events };
+      yield { revision: subscriber.revision, initial: false, synced: true, events };
     }
   }
 
-  /** What waits for the subscriber; Expired when that is too much, or partly gone. */
+  /** The next pending events. Throws Expired when too many are pending, or some have left the ring. */
   #take(subscriber: Subscriber): CacheEvent[] {
     const { pending, maxBuffered, kinds } = subscriber;
     let { position } = subscriber;
     if (pending > 0 && (pending > maxBuffered || position < this.#ring.tail)) {
-      throw tooOld(subscriber.told, this.#oldest);
+      throw tooOld(subscriber.revision, this.#oldest);
     }
     const events: CacheEvent[] = [];
     let bytes = 0;
@@ -197,12 +196,12 @@ export class Broadcaster {
       const event = this.#ring.at(position)?.event;
       if (!event) break;
       if (!kinds.has(event.kind)) continue;
-      // Only whole revisions are sent.
+      // A batch holds whole revisions.
       const last = events.at(-1);
       if (last && bytes > takeBytes && last.revision < event.revision) {
         subscriber.position = position;
         subscriber.pending -= events.length;
-        subscriber.told = last.revision;
+        subscriber.revision = last.revision;
         return events;
       }
       events.push(event);
@@ -210,7 +209,7 @@ export class Broadcaster {
     }
     subscriber.pending = 0;
     subscriber.progress = false;
-    subscriber.told = this.#revision;
+    subscriber.revision = this.#revision;
     return events;
   }
 
@@ -243,7 +242,7 @@ export class Broadcaster {
     subscriber.pending = after + (again ? sameRevision : 0);
   }
 
-  /** A revision that lost one of several events can't be resumed from any more; one that had a single event can. */
+  /** A watch can be resumed from the revision of an evicted event only if that was the revision's only one. */
   #push(entry: Entry): void {
     this.#held += memoryOf(entry.event);
     this.#evict(this.#ring.push(entry));

@@ -1,16 +1,16 @@
 import type { KubeObject } from '../../../shared/object.ts';
 
 /**
- * A stored text longer than this (characters) is held as bytes, outside of the heap: parsed it takes up to twelve times as much.
- * Pods and what else is read all the time are far below.
+ * A stored text longer than this (characters) is held as bytes outside of the heap: parsed, it takes up to twelve times as much memory.
+ * Pods and other objects that are read often are much shorter.
  */
 export const packFrom = 32 * 1024;
-/** A member of less than about so many bytes is kept beside the bytes. */
+/** A member of fewer bytes (about) is kept parsed. */
 const lightBytes = 2048;
 
 const packKey = Symbol('pack');
 
-/** The stored JSON of one object. What is read of it is parsed when it is asked for, and kept until the next collection. */
+/** The stored JSON of one object. It is parsed when a member is read, and the result kept until the next garbage collection. */
 class Pack {
   readonly bytes: Buffer;
   readonly #parse: (text: string) => KubeObject;
@@ -31,8 +31,8 @@ class Pack {
 }
 
 /**
- * An object that looks as if it had been parsed: its small members are there, its large ones are read from its bytes. Copying
- * it with `...` makes a plain object of it. `parse` throws what it throws.
+ * An object whose small members are parsed and whose large ones are getters that read its bytes. A copy with `...` is a plain
+ * object. Throws what `parse` throws.
  */
 export function packed(text: string, revision: number, parse: (text: string) => KubeObject): KubeObject {
   const pack = new Pack(Buffer.from(text), parse);
@@ -42,21 +42,21 @@ export function packed(text: string, revision: number, parse: (text: string) => 
   return finish(pack, object, metadata, revision);
 }
 
-/** The same object as of another revision; packed when it was. */
+/** The object with another resourceVersion; packed if the given one is. */
 export function withRevision(object: KubeObject, revision: number): KubeObject {
   const pack = packOf(object);
   if (!pack) return { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
   return finish(pack, copy(object), copy(object.metadata), revision);
 }
 
-/** How many bytes an object holds outside of the heap; 0 when it is not packed. */
+/** The bytes of an object outside of the heap; 0 when it is not packed. */
 export function packedBytes(object: object): number {
   return packOf(object)?.bytes.length ?? 0;
 }
 
 /**
- * The JSON text of a packed object, in parts, with its resourceVersion. Undefined when it is not packed, or not written as
- * the server writes objects.
+ * The JSON text of a packed object with its resourceVersion, in parts. Undefined when it is not packed, or its text does not begin as
+ * the server's own.
  */
 export function packedJson(object: KubeObject): readonly Uint8Array[] | undefined {
   const bytes = packOf(object)?.bytes;
@@ -81,7 +81,7 @@ function finish(pack: Pack, object: KubeObject, metadata: KubeObject['metadata']
   return Object.defineProperty(object, packKey, { value: pack });
 }
 
-/** The members of `value` in their order, the heavy ones to be read from what `whole` gives. */
+/** The members of `value` in their order; large ones are getters that read from `whole`. */
 function outline<T extends object>(value: T, whole: () => T): T {
   const out = {} as T;
   for (const name of Object.keys(value) as (keyof T)[]) {
@@ -91,12 +91,12 @@ function outline<T extends object>(value: T, whole: () => T): T {
   return out;
 }
 
-/** Whether a value takes no more than about so many bytes as JSON. Parses nothing. */
+/** Whether a value's JSON is at most about so many bytes. Parses nothing. */
 export function fits(value: unknown, bytes: number): boolean {
   return left(value, bytes) >= 0;
 }
 
-/** What is left of `bytes` when `value` has been taken; looks no further once nothing is. */
+/** `bytes` less the size of `value`; ends early when that is negative. */
 function left(value: unknown, bytes: number): number {
   if (typeof value === 'string') return bytes - value.length;
   if (typeof value !== 'object' || value === null) return bytes - 8;

@@ -1,6 +1,5 @@
 /**
- * The last `capacity` entries of an endless sequence. An entry is named by its sequence number, which counts from 0 and
- * stays the same as long as the entry is held.
+ * The last `capacity` entries of a sequence. An entry has a sequence number, counted from 0, for as long as it is held.
  */
 export class Ring<T> {
   readonly #entries: (T | undefined)[];
@@ -11,17 +10,17 @@ export class Ring<T> {
     this.#entries = new Array<T | undefined>(capacity);
   }
 
-  /** The number that the next entry will get. */
+  /** The sequence number of the next entry. */
   get head(): number {
     return this.#head;
   }
 
-  /** The number of the oldest entry that is still held; equals `head` when there is none. */
+  /** The sequence number of the oldest entry that is held; `head` when there is none. */
   get tail(): number {
     return this.#tail;
   }
 
-  /** Appends an entry; returns the one that had to go, if any. */
+  /** Appends an entry; returns the one that it evicts, if any. */
   push(entry: T): T | undefined {
     const slot = this.#head % this.capacity;
     const evicted = this.#head - this.#tail === this.capacity ? this.#entries[slot] : undefined;
@@ -31,7 +30,7 @@ export class Ring<T> {
     return evicted;
   }
 
-  /** Takes the oldest entry out; undefined when there is none. */
+  /** Removes and returns the oldest entry; undefined when there is none. */
   shift(): T | undefined {
     if (this.#tail === this.#head) return undefined;
     const slot = this.#tail++ % this.capacity;

@@ -11,7 +11,7 @@ export class ShownRevision {
     this.#clock = clock;
   }
 
-  /** 0 at first. */
+  /** 0 before the first load. */
   get revision(): number {
     return this.#revision;
   }

@@ -9,7 +9,7 @@ interface KindState {
   readonly namespaces: Map<string, SortedMap<KubeObject>>;
 }
 
-/** What objects take of memory, in bytes; of the heap about. */
+/** The memory of objects, in bytes; that on the heap is an estimate. */
 export interface Memory {
   readonly heap: number;
   /** Outside of the heap. */
@@ -19,7 +19,7 @@ export interface Memory {
 /** The objects of every kind, as of one revision. */
 export class CacheState {
   readonly #kinds = new Map<KindId, KindState>();
-  /** Of each object that is not packed. */
+  /** The cost of each object that is not packed. */
   readonly #costs = new Map<KubeObject, number>();
   #heap = 0;
   #bytes = 0;
@@ -33,13 +33,13 @@ export class CacheState {
     if (!this.#kinds.has(kind)) this.#kinds.set(kind, { all: new SortedMap<KubeObject>(), namespaces: new Map() });
   }
 
-  /** Ends that, and drops those there are. */
+  /** Stops holding objects of a kind, and drops the present ones. */
   remove(kind: KindId): void {
     for (const object of this.list(kind)) this.#forget(object);
     this.#kinds.delete(kind);
   }
 
-  /** What an object that is held takes of the heap. */
+  /** About the memory of an object on the heap, in bytes. */
   cost(object: KubeObject): number {
     return this.#costs.get(object) ?? 0;
   }
@@ -63,7 +63,7 @@ export class CacheState {
     return (namespace ? state?.namespaces.get(namespace) : state?.all)?.size ?? 0;
   }
 
-  /** `cost`: what the object takes of the heap, about. */
+  /** `cost`: about the object's memory on the heap, in bytes. */
   set(kind: KindId, key: string, object: KubeObject, cost: number): void {
     const state = this.#kinds.get(kind);
     if (!state) return;

@@ -11,7 +11,8 @@ import { objectKey } from '../keys.ts';
 import { MemoryStore } from '../memory.ts';
 import type { Store, StoreBatch, Txn } from '../store.ts';
 import { packedBytes } from './packed.ts';
-import { type CacheBatch, type CacheEvent, type SubscribeOptions, WatchCache } from './watch-cache.ts';
+import type { SubscribeOptions } from './subscription.ts';
+import { type CacheBatch, type CacheEvent, WatchCache } from './watch-cache.ts';
 
 function entryOf(kind: Kind): KindEntry {
   const entry = kindTable.find((candidate) => candidate.kind === kind);

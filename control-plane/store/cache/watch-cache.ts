@@ -13,22 +13,23 @@ import { initialBatches } from './initial-batches.ts';
 import { packed, packedBytes, packFrom, withRevision } from './packed.ts';
 import { ShownRevision } from './shown-revision.ts';
 import { CacheState, type Memory } from './state.ts';
+import type { SubscribeFilter, SubscribeOptions } from './subscription.ts';
 
 export type { CacheBatch, CacheEvent } from './broadcaster.ts';
 
-/** The default number of recent events that a watch can be resumed from. */
+/** The default of `window`. */
 const defaultWindow = 8192;
 /** The most objects of a page while loading. */
 const loadPage = 1000;
 /** The most characters of stored text in it. */
 const loadSize = 8 * 1024 * 1024;
-/** About what the outline of a packed object takes of the heap, in bytes. */
+/** About the memory of a packed object on the heap, in bytes. */
 const outlineBytes = 4096;
 /** Between two attempts to watch or to load. */
 const retry = { firstMs: 50, capMs: 5000 };
-/** How often subscribers that had nothing to see are told the revision. */
+/** How often subscribers without events get the revision. */
 const defaultProgressMs = 5000;
-/** How long a wait for a revision goes on before the cache makes the store show it (see #tick). */
+/** How long a request waits for a revision before the cache writes a tick to the store (see #tick). */
 const patienceMs = 100;
 
 /** What the cache must know of a kind. */
@@ -43,33 +44,22 @@ export interface WatchCacheDeps {
   readonly log: Log;
   /** How many recent events are kept for subscribers. */
   readonly window?: number;
-  /** Milliseconds between two signs of progress for subscribers that see no events. */
+  /** Milliseconds between two batches without events. */
   readonly progressMs?: number;
 }
 
-export interface SubscribeFilter<K extends KindId = KindId> {
-  readonly kinds: readonly K[];
-  /** After this revision, or the present state first and then everything after it. */
-  readonly from: number | 'initial';
-}
-
-export interface SubscribeOptions {
-  /** The most events that may wait for the subscriber before it is ended with Expired. */
-  readonly maxBuffered?: number;
-}
-
 /**
- * All objects in memory, kept by one store watch, and the fan-out of their changes.
+ * All objects in memory, kept up to date by one watch of the store, and the broadcast of their changes.
  *
- *     store.list ─┐                       ┌─ get, list, count     (shared objects: never change them)
- *                 ├─> CacheState ── Broadcaster ─┤
- *     store.watch ┘                       └─ subscribe × thousands (positions in one ring of recent events)
+ *     store.list ─┐              ┌─ get, list, count                    shared objects: never change them
+ *                 ├─► CacheState ┤
+ *     store.watch ┘              └─ Broadcaster ─► subscribe × thousands
  *
- * Values are parsed once; large ones are held as their bytes (`packed.ts`). The stored JSON has no resourceVersion; the object in the cache has the revision of its last
- * write. The state moves from one whole revision to a later whole one, never to a place between.
+ * Values are parsed once; large ones are held as bytes (`packed.ts`). An object in the cache has the revision of its last write as
+ * its resourceVersion. The state moves from one whole revision to a later whole one.
  *
- * When the store has compacted what the watch still needed, the cache loads everything afresh, and ends its subscribers
- * with Expired: what happened in between is lost, so only a new look at the state can tell them the truth.
+ * When the store has compacted a revision that the watch needs, the cache loads all objects again and ends its subscribers with
+ * Expired: the events in between are lost.
  */
 export class WatchCache {
   readonly #deps: WatchCacheDeps;
@@ -124,19 +114,19 @@ export class WatchCache {
     return this.#shown.reached(1, signal);
   }
 
-  /** The revision that the cache shows; it never goes back. 0 before the first load. */
+  /** The revision that the cache shows; it never decreases. 0 before the first load. */
   get revision(): number {
     return this.#shown.revision;
   }
 
-  /** The oldest revision that can still be watched from. */
+  /** The oldest revision from which a watch can begin. */
   get oldest(): number {
     return this.#broadcaster.oldest;
   }
 
   /**
-   * Resolves once everything up to `revision` is visible here. Timeout, in Kubernetes' words, when that takes longer than
-   * `timeoutMs`; rejects with the signal's reason when it is aborted.
+   * Resolves once the cache shows everything up to `revision`. Rejects with Timeout, in Kubernetes' words, after `timeoutMs`, and with
+   * the signal's reason.
    */
   async waitFor(revision: number, signal: AbortSignal, timeoutMs = 3000): Promise<void> {
     if (this.#shown.revision >= revision && this.#shown.revision > 0) return;
@@ -162,31 +152,31 @@ export class WatchCache {
     return this.#state.count(kind, namespace);
   }
 
-  /** About how long an object of this cache is as text, in bytes; of a small one rather more. */
+  /** About the size of an object of this cache as text, in bytes; of a small one rather more. */
   sizeOf(object: KubeObject): number {
     return packedBytes(object) || this.#state.cost(object);
   }
 
-  /** What the objects take of memory. */
+  /** The memory of the objects. */
   get memory(): Memory {
     return this.#state.memory;
   }
 
   /**
-   * The changes of some kinds, in batches of whole revisions, without a gap. From 'initial' the present objects come first,
-   * as ADDED in batches with `initial`, the last of them with `synced`. From a revision N: everything after N; when one
-   * transaction changed several objects of these kinds at N, all of N comes again, as a reader that takes one event
-   * at a time may have seen only a part of it. Batches without events tell how far the revision has moved.
+   * The changes of some kinds in batches of whole revisions, without a gap. From 'initial' the present objects come first,
+   * as ADDED in batches with `initial`, the last of them with `synced`. From a revision N: everything after N; if one
+   * transaction changed several objects of these kinds at N, all of N comes again, since a reader that takes one event
+   * at a time may have seen only a part of it. A batch without events carries the present revision.
    *
    * Ends quietly by the signal. Throws Expired when N is older than the window, when the subscriber falls behind by
-   * more than `maxBuffered` events or by the window, and when the cache had to load afresh; Timeout when N is ahead of the store.
+   * more than `maxBuffered` events or by the window, and when the cache loads all objects again; Timeout when N is ahead of the store.
    */
   subscribe<K extends KindId>(
     filter: SubscribeFilter<K>,
     options: SubscribeOptions,
     signal: AbortSignal,
   ): AsyncGenerator<CacheBatch<K>, void, void> {
-    // A subscription has no events of other kinds than those of its filter.
+    // A subscription has events of the filter's kinds only.
     return this.#subscribe(filter, options, signal) as AsyncGenerator<CacheBatch<K>, void, void>;
   }
 
@@ -220,8 +210,8 @@ export class WatchCache {
   }
 
   /**
-   * Loads the objects of a further kind, and follows them from then on. Until it resolves they are incomplete. A watch of them
-   * can begin at the present revision or a later one. Rejects with the signal's reason, or when the store cannot be read.
+   * Loads the objects of a further kind, and follows them from then on. They are complete when it resolves; a watch of them can
+   * begin at the revision of that moment or a later one. Rejects with the signal's reason, or when the store cannot be read.
    */
   async addKind(kind: CachedKind, signal: AbortSignal): Promise<void> {
     await this.ready(signal);
@@ -231,7 +221,7 @@ export class WatchCache {
     this.#keys.add(kind);
     this.#state.add(kind.id);
     try {
-      // Loading everything afresh meanwhile may have begun before the kind was known.
+      // A load of all objects may have begun without the kind and ended meanwhile.
       for (let state: CacheState | undefined; state !== this.#state; ) {
         state = this.#state;
         await this.#loadKind(kind, state, signal);
@@ -257,7 +247,7 @@ export class WatchCache {
     this.#broadcaster.end(id);
   }
 
-  /** The objects of the kind as of the revision that the cache shows; what changes meanwhile comes by the watch, and is newer. */
+  /** Loads the kind at the revision that the cache shows. Objects that the watch changes meanwhile are newer, and stay. */
   async #loadKind(kind: CachedKind, state: CacheState, signal: AbortSignal): Promise<void> {
     const changed = new Set<string>();
     this.#loading.set(kind.id, changed);
@@ -329,7 +319,7 @@ export class WatchCache {
     if (parsed) this.#loading.get(parsed.kind.id)?.add(parsed.key);
   }
 
-  /** Undefined for what is no object: other keys of ours, a value that can't be read, the deletion of what never was. */
+  /** Undefined for keys of no object, for a value that cannot be read, and for the deletion of an unknown object. */
   #eventOf(stored: StoreEvent): CacheEvent | undefined {
     const parsed = this.#keys.parse(keyOfEvent(stored));
     if (!parsed) return undefined;
@@ -366,8 +356,8 @@ export class WatchCache {
   }
 
   /**
-   * Writes a key that the watch sees. A store that others use as well moves on by revisions that never come to this
-   * watch; what comes behind our own write shows that all before it has been seen.
+   * Writes a key under the watched prefix. Other programs' writes increase the store's revision without an event for this watch; the
+   * event of this write shows that the watch has seen all revisions before it.
    */
   #tick(): void {
     if (this.#ticking) return;

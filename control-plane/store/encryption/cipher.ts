@@ -5,7 +5,7 @@ import type { Random } from '../../../shared/random.ts';
 
 /** A key of AES-256. */
 export interface SecretKey {
-  /** Eight hexadecimal digits: what sealed values name it by. */
+  /** Eight hexadecimal digits; sealed values contain it. */
   readonly id: string;
   /** 32 bytes. */
   readonly bytes: Uint8Array;
@@ -16,22 +16,22 @@ const idLength = 8;
 const keyBytes = 32;
 const nonceBytes = 12;
 const tagBytes = 16;
-/** Text from this length on (bytes) is packed first: base64 of a Secret's base64 would not fit into etcd's request. */
+/** Text from this length on (bytes) is compressed first: base64 of a Secret's base64 would not fit into etcd's request. */
 const packFrom = 64 * 1024;
-/** What packed text may hold: etcd takes no value of this size. */
+/** The longest decompressed text: etcd accepts no value of this size. */
 const maxUnpacked = 16 * 1024 * 1024;
 
-/** The first byte of what is sealed. */
+/** The first byte of the sealed content. */
 const form = { plain: 0, packed: 1 } as const;
 
-/** The id of the key that a stored value is sealed with; undefined when it stands in the clear. */
+/** The id of the key that a stored value is sealed with; undefined for clear text. */
 export function sealedWith(value: string): string | undefined {
   return value.startsWith(head) ? value.slice(head.length, head.length + idLength) : undefined;
 }
 
 /**
  * `coracle:enc:v1:KEYID:` and the base64 of nonce, ciphertext and tag: AES-256-GCM with a random nonce. `place`, the key that it is
- * stored under, is authenticated with it: moved to another place it opens no more.
+ * stored under, is authenticated data: a value that is moved to another key cannot be opened.
  */
 export function seal(key: SecretKey, place: string, text: string, random: Random): string {
   const prefix = `${head}${key.id}:`;
@@ -40,13 +40,13 @@ export function seal(key: SecretKey, place: string, text: string, random: Random
   cipher.setAAD(Buffer.from(prefix + place));
   const plain = Buffer.from(text);
   const packed = plain.length >= packFrom;
-  // Huffman coding alone takes base64 back to what it stands for, and is fast.
+  // Huffman coding alone undoes the growth by base64, and is fast.
   const body = packed ? deflateRawSync(plain, { strategy: constants.Z_HUFFMAN_ONLY }) : plain;
   const parts = [cipher.update(Uint8Array.of(packed ? form.packed : form.plain)), cipher.update(body), cipher.final()];
   return prefix + Buffer.concat([nonce, ...parts, cipher.getAuthTag()]).toString('base64');
 }
 
-/** The text that was sealed with `key` for `place`. Throws InternalError when it was not, or was changed. */
+/** Opens a text that was sealed with `key` for `place`. Throws InternalError when it was not, or was changed. */
 export function unseal(key: SecretKey, place: string, value: string): string {
   const prefix = `${head}${key.id}:`;
   const bytes = Buffer.from(value.slice(prefix.length), 'base64');
@@ -72,7 +72,7 @@ export function newSecretKey(random: Random): SecretKey {
   };
 }
 
-/** A key that is known by what it is: the id is the start of its SHA-256. Undefined when it has not 32 bytes. */
+/** A key whose id is the start of its SHA-256. Undefined when it has not 32 bytes. */
 export function secretKeyOf(bytes: Uint8Array): SecretKey | undefined {
   if (bytes.length !== keyBytes) return undefined;
   return { id: createHash('sha256').update(bytes).digest('hex').slice(0, idLength), bytes };

@@ -7,37 +7,37 @@ import { type SecretKey, seal, sealedWith, unseal } from './cipher.ts';
 import { firstRing, nextRing, type Ring, readRing, ringKey, writeRing } from './ring.ts';
 import type { RootKeys } from './root-keys.ts';
 
-/** How often a write is tried again whose key was no longer the active one. */
+/** The most retries of a write whose key is no longer the active one. */
 const maxTries = 5;
-/** Values that are sealed anew at a time. */
+/** The most values that are sealed again in one step. */
 const resealPage = 100;
-/** The characters of them. */
+/** The most characters of them. */
 const resealSize = 8 * 1024 * 1024;
 
 export interface EncryptionDeps {
   readonly roots: RootKeys;
-  /** What lies under one of these is sealed. */
+  /** Values under these prefixes are sealed. */
   readonly prefixes: readonly string[];
   readonly random: Random;
   readonly log: Log;
 }
 
 /**
- * A store whose callers see clear text, and the store beneath it, for the keys under some prefixes, none:
+ * A store that encrypts the values under some prefixes in the store beneath it:
  *
  *     callers ── text ──► EncryptedStore ── coracle:enc:v1:KEYID:… ──► Store
  *                             │   ▲
  *                     seals with the ring's active key, opens with any of it
  *
- * Several servers may share the store. The ring of keys lies in it, so a key is there for all before it is used; and each sealed write
- * compares the ring's revision, so none is sealed with a key that is no longer the active one. What stands in
- * the clear, from before, is read as it is. Values under other prefixes are passed on as they are.
+ * Several servers may share the store. It contains the ring of keys, so all servers can read a key before it is used; each sealed write
+ * compares the ring's revision, so no value is sealed with a key that was replaced. Older values in clear text are read as they are,
+ * and values under other prefixes are passed on.
  */
 export class EncryptedStore implements Store {
   readonly #inner: Store;
   readonly #deps: EncryptionDeps;
   #ring: Ring;
-  /** All keys ever seen: what is read at an older revision may be sealed with one that has left the ring. */
+  /** All keys that were ever read: a value at an older revision may be sealed with one that has left the ring. */
   readonly #keys = new Map<string, SecretKey>();
   readonly #unknown = new Set<string>();
   #reading: Promise<Ring> | undefined;
@@ -49,7 +49,7 @@ export class EncryptedStore implements Store {
     this.#take(ring);
   }
 
-  /** Makes the first ring, and a root key if there is none. Throws ServiceUnavailable when there is a ring that cannot be opened. */
+  /** Creates the first ring, and a root key if there is none. Throws ServiceUnavailable when the present ring cannot be opened. */
   static async open(inner: Store, deps: EncryptionDeps): Promise<EncryptedStore> {
     const { roots, random } = deps;
     let { item } = await inner.get(ringKey);
@@ -132,24 +132,24 @@ export class EncryptedStore implements Store {
   }
 
   /**
-   * Takes a new key into use, seals everything anew with it, and drops those that nothing is sealed with: the one before stays for
-   * whoever still reads older revisions. Interrupted, it is finished by the next `settle`. Returns how many values were sealed anew.
-   * Throws Conflict when somebody else changes the keys at the same time.
+   * Activates a new key, seals all values with it, and drops unused keys; the previous one stays for readers of older revisions. The
+   * next `settle` completes a rotation that was interrupted. Returns the number of values that were sealed again. Throws Conflict when
+   * the keys are changed concurrently.
    */
   async rotate(signal: AbortSignal): Promise<number> {
     await this.#readRing();
-    // Only then no value needs a key that is dropped.
+    // Only then no value needs the dropped keys.
     await this.settle(signal);
     await this.#replaceRing(nextRing(this.#ring, this.#deps.random));
     return this.settle(signal);
   }
 
-  /** Seals with the active key whatever is not yet: what stands in the clear from before, and what an interrupted rotation left. */
+  /** Seals all values with the active key: those in clear text, and those that an interrupted rotation left. */
   async settle(signal: AbortSignal): Promise<number> {
     if (this.#ring.settled) return 0;
     let count = 0;
     for (const prefix of this.#deps.prefixes) count += await this.#reseal(prefix, signal);
-    // Had the active key changed meanwhile, this would be refused.
+    // It is refused if the active key changed meanwhile.
     await this.#replaceRing({ ...this.#ring, settled: true });
     return count;
   }
@@ -161,7 +161,7 @@ export class EncryptedStore implements Store {
     const { ok } = await this.#inner.txn({ guards, writes: [{ type: 'put', key: ringKey, value }] });
     await this.#readRing();
     const done = this.#ring.active.id === next.active.id && (this.#ring.settled || !next.settled);
-    if (!ok && !done) throw new ApiError('Conflict', 'the keys of the store were changed by somebody else: try again');
+    if (!ok && !done) throw new ApiError('Conflict', 'another process changed the keys of the store: try again');
   }
 
   async #reseal(prefix: string, signal: AbortSignal): Promise<number> {
@@ -180,7 +180,7 @@ export class EncryptedStore implements Store {
     }
   }
 
-  /** By an update that compares: whoever else writes meanwhile seals with the active key himself. */
+  /** Guarded by the value's revision: a concurrent writer seals with the active key too. */
   async #resealOne(found: Item): Promise<boolean> {
     const { key } = found;
     let item: Item | undefined = found;
@@ -218,7 +218,7 @@ export class EncryptedStore implements Store {
 
   async #sealedTxn(txn: Txn): Promise<Txn> {
     if (!txn.writes.some((write) => write.type === 'put' && this.#covers(write.key))) return txn;
-    // Where there is no room for one more guard, a look at the ring must do.
+    // Without room for one more guard, the ring is read instead.
     const full = txn.guards.length === maxTxnOps;
     if (full) await this.#readRing();
     const { active, revision } = this.#ring;
@@ -232,7 +232,7 @@ export class EncryptedStore implements Store {
     return { guards: full ? txn.guards : [...txn.guards, guard], writes };
   }
 
-  /** The result as the caller may see it; undefined, with the ring read afresh, when it was refused for our own guard. */
+  /** The result without the ring's guard; undefined, with the ring read again, when that guard failed. */
   async #clear(result: TxnResult, sent: Txn): Promise<TxnResult | undefined> {
     if (result.ok) return result;
     const own = sent.guards.find(({ key }) => key === ringKey);
@@ -251,7 +251,7 @@ export class EncryptedStore implements Store {
     return opened;
   }
 
-  /** One value that does not open costs nobody the others: it stays as it is, and is no object to whoever reads it. */
+  /** A value that cannot be opened stays as it is, so that others can be read: readers find no object in it. */
   async #openedOr(item: Item): Promise<Item> {
     try {
       return await this.#opened(item);
@@ -265,7 +265,7 @@ export class EncryptedStore implements Store {
     }
   }
 
-  /** Throws InternalError when it does not open. */
+  /** Throws InternalError when it cannot be opened. */
   async #opened(item: Item): Promise<Item> {
     const id = sealedWith(item.value);
     if (id === undefined) return item;
@@ -274,10 +274,10 @@ export class EncryptedStore implements Store {
     return { ...item, value: unseal(key, item.key, item.value) };
   }
 
-  /** A key is in the ring before it is used: one that is not there now never will be. */
+  /** A key is in the ring before it is used: an unknown one is not in the store either. */
   async #look(id: string): Promise<SecretKey | undefined> {
     if (this.#unknown.has(id)) return undefined;
-    // A read that is under way may have begun before the key was there. If it fails, the next one says so.
+    // A concurrent read of the ring may have begun before the key was added. If it fails, the next one reports it.
     await this.#reading?.catch(() => undefined);
     await this.#readRing();
     const found = this.#keys.get(id);

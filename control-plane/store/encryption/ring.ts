@@ -5,18 +5,18 @@ import type { Item } from '../store.ts';
 import { newSecretKey, type SecretKey, seal, sealedWith, unseal } from './cipher.ts';
 import type { RootKeys } from './root-keys.ts';
 
-/** Where the ring is stored. */
+/** The key of the ring in the store. */
 export const ringKey = `${storePrefix}encryption`;
 
-/** The keys that values are sealed with, as all servers see them: they lie in the store, sealed with a root key. */
+/** The keys that values are sealed with, the same for all servers: they are in the store, sealed with a root key. */
 export interface Ring {
   /** The store's revision of the ring. */
   readonly revision: number;
-  /** What seals. */
+  /** Seals. */
   readonly active: SecretKey;
-  /** What opens, oldest first. */
+  /** Open, oldest first. */
   readonly keys: readonly SecretKey[];
-  /** Everything stored is sealed with the active one. */
+  /** All stored values are sealed with the active key. */
   readonly settled: boolean;
 }
 
@@ -26,7 +26,7 @@ interface StoredRing {
   readonly keys: readonly { readonly id: string; readonly sealed: string }[];
 }
 
-/** Throws ServiceUnavailable when a root key is missing, and says which and where. */
+/** Throws ServiceUnavailable, with the missing root key and its place, when one is missing. */
 export async function readRing(item: Item, roots: RootKeys): Promise<Ring> {
   const stored = JSON.parse(item.value) as StoredRing;
   const known = await roots.all();
@@ -60,13 +60,13 @@ export async function writeRing(ring: Omit<Ring, 'revision'>, roots: RootKeys, r
   return JSON.stringify(stored);
 }
 
-/** The first ring: nothing is known of what is stored already. */
+/** The first ring. Values may be stored already: it is not settled. */
 export function firstRing(random: Random): Omit<Ring, 'revision'> {
   const active = newSecretKey(random);
   return { active, keys: [active], settled: false };
 }
 
-/** With a new key in use, and none but the last before it: to be called only on a settled ring. */
+/** With a new active key and the previous one only. The ring must be settled. */
 export function nextRing(ring: Ring, random: Random): Omit<Ring, 'revision'> {
   const active = newSecretKey(random);
   return { active, keys: [ring.active, active], settled: false };

@@ -5,13 +5,13 @@ import { writeFileAtomic } from '../../../shared/pki/files.ts';
 import type { Random } from '../../../shared/random.ts';
 import { newSecretKey, type SecretKey, secretKeyOf } from './cipher.ts';
 
-/** The keys outside the store, which open those inside it. */
+/** The keys outside of the store that the ring is sealed with. */
 export interface RootKeys {
-  /** Where they are, for messages. */
+  /** Their place, for messages. */
   readonly place: string;
-  /** In the order of their names; read afresh by every call. */
+  /** In the order of their names; each call reads them again. */
   all(): Promise<readonly SecretKey[]>;
-  /** Makes one, which is then the last. */
+  /** Creates a key, which becomes the last. */
   add(): Promise<void>;
 }
 
@@ -19,7 +19,7 @@ const ending = '.key';
 
 /**
  * Root keys as files of a directory: 32 bytes in base64 (`openssl rand -base64 32`), mode 0600, named so that the newest comes last.
- * All of them open what is stored, the last seals. Servers on one store need the same ones.
+ * All of them open, the last one seals. Servers on one store need the same keys.
  */
 export function rootKeysIn(
   dir: string,

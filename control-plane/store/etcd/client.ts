@@ -13,8 +13,8 @@ export type EtcdEndpoint = string;
 type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
 
 /**
- * etcd3 tries calls again (writes as well, of which nobody knows whether they happened) and closes a host for five
- * seconds after three failures. What may be tried again, and when, is EtcdStore's to say: so its policies do nothing.
+ * By default etcd3 retries calls, writes too, whose outcome is unknown then, and closes a host for five seconds after three failures.
+ * EtcdStore decides what is retried, and when: these policies do nothing.
  */
 const neverAborted = new AbortController().signal;
 const passThrough = {
@@ -23,7 +23,7 @@ const passThrough = {
   onFailure: () => ({ dispose: () => undefined }),
 } as unknown as Policy;
 
-/** The longest answer that is taken, in bytes: far more than a page should have (`etcd.ts`), and than any transaction has. */
+/** The longest answer, in bytes: far more than any page (`etcd-store.ts`) or transaction has. */
 const maxAnswer = 128 * 1024 * 1024;
 
 /** The etcd3 package's client, used for its raw KV, watch and lease clients. */
@@ -35,12 +35,12 @@ export function createEtcdClient(endpoints: readonly EtcdEndpoint[], tls?: EtcdT
     grpcOptions: {
       'grpc.max_receive_message_length': maxAnswer,
       'grpc.max_send_message_length': -1,
-      // By HTTP/2's 64 KiB a large object takes a dozen turns of a busy event loop, and the watch falls behind the writes.
+      // With HTTP/2's default of 64 KiB a large object takes a dozen turns of a busy event loop: the watch would lag.
       'grpc-node.flow_control_window': 4 * 1024 * 1024,
       'grpc.initial_reconnect_backoff_ms': 50,
       'grpc.min_reconnect_backoff_ms': 50,
       'grpc.max_reconnect_backoff_ms': 1000,
-      // A connection that swallows everything without a reset would hold a watch for ever. etcd allows a ping each 5 s.
+      // Without pings a connection that drops all packets would hold a watch for ever. etcd allows one each 5 s.
       'grpc.keepalive_time_ms': 10_000,
       'grpc.keepalive_timeout_ms': 5000,
     },

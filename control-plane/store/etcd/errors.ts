@@ -10,7 +10,7 @@ import {
 } from 'etcd3';
 import { ApiError, messageOf, type Reason } from '../../../shared/errors.ts';
 
-/** What etcd says (its `rpctypes`), and which reason that is. The first line that occurs in the message decides. */
+/** Messages of etcd (its `rpctypes`) and their reasons. The first that occurs in an error's message decides. */
 const sayings: readonly (readonly [string, Reason])[] = [
   ['required revision has been compacted', 'Expired'],
   ['required revision is a future revision', 'Timeout'],
@@ -26,10 +26,10 @@ const sayings: readonly (readonly [string, Reason])[] = [
   ['request timed out', 'Timeout'],
 ];
 
-/** What grpc-js says when a call never left this process: then even a write may be tried again. */
+/** Messages of grpc-js for a call that never left this process: even a write may be retried. */
 const neverSentSayings = ['No connection established', 'Channel closed before call started', 'Name resolution failed'];
 
-/** etcd does not let this server in: not the caller's fault. */
+/** etcd refuses this server: not the caller's fault. */
 const refusals = [EtcdPermissionDeniedError, EtcdInvalidAuthTokenError, GRPCUnauthenticatedError];
 
 /** Any failure of a call to etcd as an ApiError. */
@@ -39,7 +39,7 @@ export function toApiError(error: unknown): ApiError {
   return new ApiError(reasonOf(error, message), `etcd: ${plain(message)}`, {}, { cause: error });
 }
 
-/** Whether the revision asked for is still to come. */
+/** Whether the requested revision is in the future. */
 export function isFutureRevision(error: ApiError): boolean {
   return error.message.includes('required revision is a future revision');
 }
@@ -54,7 +54,7 @@ function reasonOf(error: unknown, message: string): Reason {
   return 'InternalError';
 }
 
-/** Whether a call that failed so is worth another try: at any time for a read, for a write only when it was never sent. */
+/** Whether a failed call may be retried: a read always, a write only if it was never sent. */
 export function mayRetry(error: unknown, call: 'read' | 'write'): boolean {
   if (!(error instanceof Error)) return false;
   const message = error.message;
@@ -65,7 +65,7 @@ export function mayRetry(error: unknown, call: 'read' | 'write'): boolean {
   return cast instanceof GRPCUnavailableError || cast instanceof GRPCCancelledError;
 }
 
-/** Without the class and the code that the layers below put in front. */
+/** The message without the class and the code that the layers below prepend. */
 function plain(message: string): string {
   return message.replace(/^(\w+Error: )?(\d+ [A-Z_]+: )?(etcdserver: )?/, '');
 }

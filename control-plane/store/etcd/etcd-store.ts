@@ -14,15 +14,15 @@ import { GroupCommit } from './group-commit.ts';
 import { LeaseKeepAlive } from './lease-keepalive.ts';
 import { watchOnce } from './watch.ts';
 
-/** The deadline of every call, tries included. */
+/** The deadline of a call with its retries. */
 const defaultTimeoutMs = 5000;
-/** Between the tries of one call. */
+/** The backoff between the tries of one call. */
 const callRetry = { firstMs: 20, capMs: 500 };
-/** Between the streams of one watch. */
+/** The backoff between the streams of one watch. */
 const watchRetry = { firstMs: 20, capMs: 2000 };
-/** How many keys the first range request of a list asks for, and the most that any does: etcd knows no bound by size. */
+/** The keys of a list's first range request, and the most of any: etcd has no limit by size. */
 const rangePages = { first: 16, most: 256 };
-/** The next range asks for as many keys as would hold about so many characters. */
+/** Each further range requests as many keys as have about so many characters. */
 const rangeSize = 4 * 1024 * 1024;
 
 export interface EtcdStoreDeps {
@@ -38,7 +38,7 @@ export interface EtcdStoreDeps {
   readonly client?: Etcd3;
 }
 
-/** What each call is, for whether it may be tried again. */
+/** Reads may be retried, writes only if they were never sent. */
 const operations = {
   get: 'read',
   list: 'read',
@@ -53,7 +53,7 @@ const operations = {
 export class EtcdStore implements Store {
   readonly #deps: EtcdStoreDeps;
   readonly #client: Etcd3;
-  readonly #keeper: LeaseKeepAlive;
+  readonly #keepAlive: LeaseKeepAlive;
   readonly #timeoutMs: number;
   readonly #commits: GroupCommit;
   readonly #closing = new AbortController();
@@ -61,7 +61,7 @@ export class EtcdStore implements Store {
   constructor(deps: EtcdStoreDeps) {
     this.#deps = deps;
     this.#client = deps.client ?? createEtcdClient(deps.endpoints, deps.tls);
-    this.#keeper = new LeaseKeepAlive({ client: this.#client, clock: deps.clock });
+    this.#keepAlive = new LeaseKeepAlive({ client: this.#client, clock: deps.clock });
     this.#timeoutMs = deps.timeoutMs ?? defaultTimeoutMs;
     const commitDeps = { clock: deps.clock, timeoutMs: this.#timeoutMs };
     this.#commits = new GroupCommit(commitDeps, (txns, timeoutMs) => this.#commit(txns, timeoutMs));
@@ -113,7 +113,7 @@ export class EtcdStore implements Store {
     return { items, revision, remaining };
   }
 
-  /** Those that come while others are under way share a call, and so a revision (see GroupCommit). */
+  /** Concurrent transactions share a call, and so a revision (see GroupCommit). */
   async txn(txn: Txn): Promise<TxnResult> {
     checkTxn(txn);
     if (this.#closing.signal.aborted) throw closed();
@@ -160,7 +160,7 @@ export class EtcdStore implements Store {
   }
 
   async keepAlive(lease: string): Promise<boolean> {
-    return this.#call('leaseKeepAlive', (_options, leftMs) => this.#keeper.keepAlive(lease, leftMs));
+    return this.#call('leaseKeepAlive', (_options, leftMs) => this.#keepAlive.keepAlive(lease, leftMs));
   }
 
   async revokeLease(lease: string): Promise<void> {
@@ -182,7 +182,7 @@ export class EtcdStore implements Store {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
-    await this.#keeper.close();
+    await this.#keepAlive.close();
     this.#client.close();
   }
 
@@ -198,8 +198,8 @@ export class EtcdStore implements Store {
   }
 
   /**
-   * One call within its deadline. While etcd can't be reached it is tried again: a read always, a write only as long as it
-   * has surely not been sent. `revision`: the one asked for, for the error's words.
+   * One call within its deadline. While etcd cannot be reached it is retried: a read always, a write only while it
+   * has surely not been sent. `revision`: the requested one, for the error's message.
    */
   async #call<T>(
     operation: keyof typeof operations,
@@ -247,7 +247,7 @@ function toItem(kv: IKeyValue): Item {
   };
 }
 
-/** When a guard fails, the transaction reads the guarded keys in the same moment. */
+/** When a guard fails, the transaction reads the guarded keys atomically with it. */
 function toRequest(txn: Txn): ITxnRequest {
   const compare: ICompare[] = txn.guards.map((guard) => ({
     target: 'Mod',

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import type { EtcdTls } from './client.ts';
 
-/** Paths of PEM files for an etcd that wants TLS. */
+/** Paths of PEM files for an etcd with TLS. */
 export interface EtcdFiles {
   readonly etcdCa?: string;
   readonly etcdCert?: string;
   readonly etcdKey?: string;
 }
 
-/** What they hold, as the store takes it; nothing without a CA. */
+/** The content of the files; empty without a CA. */
 export function etcdTls({ etcdCa, etcdCert, etcdKey }: EtcdFiles): { readonly tls?: EtcdTls } {
   const read = (path: string | undefined) => (path ? readFileSync(path) : undefined);
   const ca = read(etcdCa);

@@ -3,17 +3,17 @@ import { ApiError, isApiError, type Reason } from '../../../shared/errors.ts';
 import { chunkLength } from '../limits.ts';
 import type { Txn, TxnResult } from '../store.ts';
 
-/** Calls under way at a time. Up to here a transaction goes out at once, by itself. */
+/** The most concurrent calls. Below it a transaction is sent at once, alone. */
 const maxInFlight = 2;
-/** The most transactions that wait. */
+/** The most waiting transactions. */
 const maxQueued = 10_000;
-/** The most that are looked at for one call. */
+/** The most transactions of one call. */
 const maxBatch = 64;
-/** What a call is given at least, however long its transactions have waited. */
+/** The least timeout of a call, however long its transactions have waited. */
 const leastMs = 1000;
 /**
- * What the store refuses a call for because of one of its transactions. After any other failure the writes may have been
- * made, and are not sent again.
+ * Failures that one transaction of a call causes: nothing was written, and the others are sent again. After any other failure the
+ * writes may have happened.
  */
 const faultsOfOne: readonly Reason[] = ['NotFound', 'BadRequest', 'RequestEntityTooLarge', 'InsufficientStorage'];
 
@@ -26,8 +26,8 @@ interface Queued {
 }
 
 /**
- * Sends transactions that come while others are under way together, as databases write their logs: a single one is not
- * delayed, and under load a call, a log entry and an fsync are shared by many. Each still holds or fails by itself.
+ * Sends concurrent transactions together, as databases group their commits: a single one is not delayed, and under load many share
+ * a call, a log entry and an fsync. Each still holds or fails by itself.
  */
 export class GroupCommit {
   readonly #clock: Clock;
@@ -89,7 +89,7 @@ export class GroupCommit {
       });
     } catch (error) {
       const own = batch.length > 1 && isApiError(error, ...faultsOfOne);
-      // One of them is at fault, and the others were refused with it: nothing was written.
+      // One transaction is at fault, and the store refused all: nothing was written.
       if (own) await Promise.all(batch.map((queued) => this.#commit([queued], timeoutMs)));
       else for (const queued of batch) queued.reject(error);
     }

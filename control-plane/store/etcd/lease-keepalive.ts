@@ -5,7 +5,7 @@ import { ApiError } from '../../../shared/errors.ts';
 import { closed } from '../limits.ts';
 import { toApiError } from './errors.ts';
 
-/** The most renewals that may wait for etcd's answer. */
+/** The most pending renewals. */
 const maxPending = 20_000;
 
 type KeepAliveStream = ClientDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
@@ -16,8 +16,8 @@ interface Waiting {
 }
 
 /**
- * Renews all leases over one stream, made when first needed and again after it broke. etcd answers a stream's requests in
- * their order, so answers are matched to the requests of the same lease first come, first served.
+ * Renews all leases over one stream, which is opened when first needed and again after it broke. etcd answers a stream's requests in
+ * order: an answer belongs to the oldest pending request of its lease.
  */
 export class LeaseKeepAlive {
   readonly #client: Etcd3;
@@ -32,7 +32,7 @@ export class LeaseKeepAlive {
     this.#clock = deps.clock;
   }
 
-  /** False when the lease is no more. Timeout when etcd has not answered after `timeoutMs`, ServiceUnavailable when the stream broke. */
+  /** False when the lease has expired. Throws Timeout without an answer after `timeoutMs`, ServiceUnavailable when the stream broke. */
   async keepAlive(lease: string, timeoutMs: number): Promise<boolean> {
     if (this.#closed) throw closed();
     if (this.#pending >= maxPending) throw new ApiError('TooManyRequests', 'too many lease renewals wait for etcd');

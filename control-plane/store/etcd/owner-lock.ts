@@ -2,12 +2,12 @@ import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { ApiError } from '../../../shared/errors.ts';
 import { findProcess, isRunning, type ProcessId } from './process-table.ts';
 
-/** How often a lock that a dead owner left behind is taken over before somebody else must be doing the same. */
+/** How often a dead owner's lock is taken over; after that another process must be doing the same. */
 const takeovers = 3;
 
 /**
- * Makes this process the owner of what `path` stands for, until it dies or `release` is called: a file that names the
- * owner, put in place atomically. Throws Conflict while another living process owns it.
+ * Locks `path` for this process until it dies or `release` is called: an atomically created file that names the owner.
+ * Throws Conflict while another living process owns it.
  */
 export async function takeOwnership(path: string, pid: number): Promise<{ release(): Promise<void> }> {
   const self = await findProcess(pid);
@@ -43,7 +43,7 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Undefined when there is no file any more, or one that a crash left unfinished. */
+/** Undefined when the file is gone, or was left incomplete by a crash. */
 async function ownerOf(path: string): Promise<ProcessId | undefined> {
   try {
     const owner: unknown = JSON.parse(await readFile(path, 'utf8'));

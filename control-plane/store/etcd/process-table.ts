@@ -1,13 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 
-/** A process, told apart from a later one with the same number by its start time (clock ticks since boot). */
+/** A process. Its start time (clock ticks since boot) distinguishes it from a later one with the same number. */
 export interface ProcessId {
   readonly pid: number;
   readonly started: string;
 }
 
-/** The living process with this number; undefined when there is none, or only its unreaped rest. */
+/** The living process with this number; undefined when there is none, or a zombie. */
 export async function findProcess(pid: number): Promise<ProcessId | undefined> {
   const stat = await read(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
@@ -35,7 +35,7 @@ export async function findByArgument(program: string, argument: string): Promise
   return found;
 }
 
-/** Undefined when the process has gone, or is none of ours to look at. */
+/** Undefined when the process has gone, or may not be read. */
 async function read(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');

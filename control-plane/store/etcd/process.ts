@@ -12,27 +12,27 @@ import { createEtcdClient, type EtcdEndpoint } from './client.ts';
 import { takeOwnership } from './owner-lock.ts';
 import { findByArgument, isRunning, type ProcessId } from './process-table.ts';
 
-/** How long a start may take until the first read: a large log is replayed. */
+/** The deadline of a start until the first read: etcd may replay a large log. */
 const readyTimeoutMs = 60_000;
-/** Between two looks whether it serves. */
+/** Between two readiness checks. */
 const probeEveryMs = 10;
 const probeTimeoutMs = 1000;
 /** Between SIGTERM and SIGKILL. */
 const stopTimeoutMs = 10_000;
 const restart = { firstMs: 50, capMs: 10_000 };
-/** Who ran this long before it died is restarted at once. */
+/** An etcd that ran this long before it died is restarted at once. */
 const stableMs = 60_000;
-/** The log is put aside at a start when it has grown beyond this. */
+/** A log file larger than this is rotated at the next start. */
 const maxLogBytes = 8 * 1024 * 1024;
 /** unix(7): sun_path holds 108 bytes with the closing zero. */
 const maxSocketPath = 107;
-/** etcd wants the form host:port, and makes of it a file of that name in its working directory. */
+/** etcd requires the form host:port, and creates a socket file of that name in its working directory. */
 const clientSocket = 'client:0';
 const peerSocket = 'peer:0';
-/** util-linux; with it the kernel ends etcd when we die. */
+/** util-linux; with it the kernel ends etcd when this process dies. */
 const setpriv = '/usr/bin/setpriv';
 
-/** Where the etcd of a data directory (its real path) is reached, as long as it runs. */
+/** The endpoint of the running etcd of a data directory (its real path). */
 export function ownEndpoint(dataDir: string): EtcdEndpoint {
   return `unix:${join(dataDir, 'etcd', 'run', clientSocket)}`;
 }
@@ -46,7 +46,7 @@ export interface EtcdProcessDeps {
   readonly log: Log;
   /** The etcd program; `etcd` on the PATH when absent. */
   readonly program?: string;
-  /** How it is asked whether it serves. Absent: over its endpoint. */
+  /** The readiness check. Absent: a read over its endpoint. */
   readonly connect?: (endpoints: readonly EtcdEndpoint[]) => Pick<Etcd3, 'kv' | 'close'>;
 }
 
@@ -59,10 +59,9 @@ export interface EtcdProcessDeps {
  *       etcd.log               warnings and worse, and whatever it says when it dies
  *       owner                  which process supervises it
  *
- * When it dies it is started again with a backoff; the endpoint stays the same. When we are killed the kernel ends it; where
- * that is not to be had it lives on until the next start, which finds it by its data directory and ends it
- * first. So there are never two on one data directory (etcd's own file lock sees to that as well), and nothing
- * acknowledged is lost, as etcd syncs before it answers.
+ * When it dies it is restarted with a backoff; the endpoint stays the same. When this process is killed the kernel ends it; without
+ * setpriv it runs on until the next start, which finds it by its data directory and ends it first. So one data directory never has
+ * two (etcd's file lock prevents that too). No acknowledged write is lost: etcd syncs before it answers.
  */
 export class EtcdProcess {
   readonly #deps: EtcdProcessDeps;
@@ -78,7 +77,7 @@ export class EtcdProcess {
     this.#deps = deps;
   }
 
-  /** `unix:/path`: where it is reached, once started. */
+  /** `unix:/path`, once started. */
   get endpoint(): EtcdEndpoint {
     return this.#endpoint;
   }
@@ -114,7 +113,7 @@ export class EtcdProcess {
     log.info({ pid: this.pid, ms: Math.round(clock.monotonic() - began) }, 'etcd serves');
   }
 
-  /** Ends it cleanly, by force after a deadline. */
+  /** Ends it by SIGTERM, after a deadline by SIGKILL. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     const child = this.#child;
@@ -152,7 +151,7 @@ export class EtcdProcess {
 
   async #spawn(): Promise<ChildProcess> {
     const { program = 'etcd', spawn } = this.#deps;
-    // A killed etcd leaves its sockets, and the next one will not listen where a file lies.
+    // A killed etcd leaves its socket files, which the next one cannot bind.
     for (const socket of [clientSocket, peerSocket]) await rm(join(this.#root, 'run', socket), { force: true });
     const output = await this.#openLog();
     try {
@@ -163,10 +162,10 @@ export class EtcdProcess {
         guarded ? ['--pdeathsig', 'TERM', '--', program, ...args] : args,
         {
           cwd: join(this.#root, 'run'),
-          // A group of its own: Ctrl-C in a terminal is for us, and etcd is still needed while we finish.
+          // A process group of its own: Ctrl-C in a terminal ends this process, which still needs etcd while it shuts down.
           detached: true,
           stdio: ['ignore', output.fd, output.fd],
-          // Nothing of ours: etcd takes every ETCD_… variable as a flag. The one below it wants on arm64 up to 3.4.
+          // Not the environment of this process: etcd reads every ETCD_… variable as a flag. On arm64, 3.4 and older need this one.
           env: { PATH: process.env.PATH, ...(process.arch === 'arm64' ? { ETCD_UNSUPPORTED_ARCH: 'arm64' } : {}) },
         },
       );
@@ -227,7 +226,7 @@ export class EtcdProcess {
     timer.cancel();
   }
 
-  /** Ends an etcd that is no child of ours. */
+  /** Ends an etcd that is not a child of this process. */
   async #end(orphan: ProcessId): Promise<void> {
     const { clock } = this.#deps;
     for (const name of ['SIGTERM', 'SIGKILL'] as const) {
@@ -265,7 +264,7 @@ export class EtcdProcess {
   }
 }
 
-/** The most that the database may grow to, history included, in bytes. */
+/** The largest size of the database with its history, in bytes. */
 export const etcdQuota = 4 * 1024 ** 3;
 
 const flags = [
@@ -273,12 +272,12 @@ const flags = [
   `--listen-client-urls=unix://${clientSocket}`,
   `--advertise-client-urls=unix://${clientSocket}`,
   `--listen-peer-urls=unix://${peerSocket}`,
-  // Only a name: a single member never dials it, but it must stay the same for the data directory's life.
+  // Only a name: a single member never dials it, but it must not change for this data directory.
   '--initial-advertise-peer-urls=http://localhost:2380',
   '--initial-cluster=coracle=http://localhost:2380',
   '--enable-grpc-gateway=false',
-  // A single member only ever waits for itself: short ticks make it elect itself in 0.3 s, not 1.5 s. Shorter still
-  // would cost more of the processor while idle than they save.
+  // A single member waits only for itself: with short ticks it elects itself in 0.3 s instead of 1.5 s. Shorter ones
+  // would cost more processor time when idle than they save.
   '--heartbeat-interval=50',
   '--election-timeout=250',
   // Entries since the last snapshot are held in memory; the default of 100,000 can be hundreds of megabytes.

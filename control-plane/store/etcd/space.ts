@@ -4,19 +4,19 @@ import { messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
 import { createEtcdClient, type EtcdEndpoint, type EtcdTls } from './client.ts';
 
-/** How often the database is looked at. */
+/** How often the database's size is checked. */
 const everyMs = 10_000;
-/** After etcd ran out of space and was cleared, it is not cleared again for so long: that holds up everybody. */
+/** The least time between two defragmentations: etcd blocks during one. */
 const againMs = 60_000;
-/** The part of its quota from which on history is kept for no longer than from one look to the next. */
+/** The part of the quota beyond which history is kept only from one check to the next. */
 const tight = 0.5;
-/** Giving space back takes etcd about a second for each 100 MB, in which it serves nothing. */
+/** A defragmentation takes about a second for each 100 MB, in which etcd serves nothing. */
 const defragmentMs = 120_000;
 
 export interface EtcdSpaceDeps {
   readonly endpoints: readonly EtcdEndpoint[];
   readonly tls?: EtcdTls;
-  /** Of an etcd of our own, whose only member is defragmented and whose alarm is ended here; in bytes. Absent: it is an operator's. */
+  /** The quota of an etcd that the server runs, in bytes: it is defragmented and its alarm disarmed. Absent: an operator's etcd. */
   readonly quota?: number;
   readonly everyMs?: number;
   readonly clock: Clock;
@@ -26,9 +26,9 @@ export interface EtcdSpaceDeps {
 }
 
 /**
- * Keeps etcd's database within its quota: history is what makes it larger than what is stored. Beyond half of it history is
- * forgotten at once. An etcd that has run out of space refuses all writes but deletions, until history is forgotten, the space
- * given back and the alarm ended (etcd's maintenance guide, "Space quota"). Never throws.
+ * Keeps etcd's database within its quota: history makes it larger than the stored objects. Beyond half of the quota history is
+ * compacted at once. An etcd without space refuses all writes but deletions until it is compacted and defragmented and the alarm
+ * disarmed (etcd's maintenance guide, "Space quota"). Never throws.
  */
 export async function keepEtcdSpace(deps: EtcdSpaceDeps, signal: AbortSignal): Promise<void> {
   const { clock, log } = deps;
@@ -82,7 +82,7 @@ async function clear(
   log.info({ bytes: usedBytes(await client.maintenance.status(within(clock))) }, 'etcd takes writes again');
 }
 
-/** What of the database is in use; what is free in it is used again before it grows. */
+/** The used part of the database; its free part is used again before it grows. */
 function usedBytes({ dbSizeInUse, dbSize }: IStatusResponse): number {
   return Number(dbSizeInUse) || Number(dbSize);
 }

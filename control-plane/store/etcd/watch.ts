@@ -13,13 +13,12 @@ const createTimeoutMs = 5000;
  * One watch stream: every change under `prefix` after `last`, until the stream breaks (throws whatever broke it) or the
  * signal ends it (returns). Throws Expired when `last` has been compacted.
  *
- * The stream is asked to start at `last` itself, not behind it, and what it repeats is left out here. For etcd drops
- * the trace of a deletion when it compacts at the very revision of that deletion, but still lets a watch begin there: a
- * watch that began at `last` + 1 could miss it. This way it is refused as compacted instead.
+ * The stream starts at `last` itself, and repeated events are dropped here. etcd drops the trace of a deletion when it
+ * compacts at the deletion's own revision, but still accepts a watch from the next one: a watch from `last` + 1 could
+ * miss the deletion. A watch from `last` is refused as compacted instead.
  *
- * The place to go on from is the last event's mod_revision, never a header's revision: that one names the store's
- * present, which the watch may not have come to yet. Only a progress notification (no events, on a watch that is in step)
- * has a header that counts.
+ * The revision to resume from is the last event's mod_revision, never a header's revision: that is the store's present one,
+ * which the watch may not have reached. Only the header of a progress notification (no events, on a synced watch) counts.
  */
 export async function* watchOnce(
   deps: { readonly client: Etcd3; readonly clock: Clock },
@@ -34,7 +33,7 @@ export async function* watchOnce(
   >;
   let late = false;
   const cancel = (): void => stream.cancel();
-  // The iteration below reports what goes wrong while it runs; what comes after it is the echo of our own cancel.
+  // The iteration below reports errors while it runs; a later one follows from the cancel.
   stream.on('error', () => undefined);
   signal.addEventListener('abort', cancel, { once: true });
   const timer = deps.clock.timer(createTimeoutMs, () => {
@@ -65,12 +64,12 @@ export async function* watchOnce(
       }
       const lastEvent = gathered.at(-1);
       if (response.fragment) {
-        // The rest of the last revision may be still to come; what is before it is whole.
+        // More events of the last revision may follow; earlier revisions are complete.
         const whole = lastEvent ? gathered.findIndex((one) => revisionOf(one) === revisionOf(lastEvent)) : 0;
         const events = gathered.splice(0, whole);
-        const told = events.at(-1);
-        if (!told) continue;
-        place = revisionOf(told);
+        const newest = events.at(-1);
+        if (!newest) continue;
+        place = revisionOf(newest);
         yield { revision: place, events };
         continue;
       }

@@ -9,13 +9,13 @@ export const controllerRevision: Behaviour<ControllerRevision> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Controller', 'Whose state it keeps.', (object) => {
+    text('Controller', 'The controller that owns the revision.', (object) => {
       const owner = controllerOf(object);
       if (!owner) return '<none>';
       const group = owner.apiVersion.includes('/') ? `.${owner.apiVersion.split('/')[0]}` : '';
       return `${owner.kind.toLowerCase()}${group}/${owner.name}`;
     }),
-    text('Revision', 'Which of the states it is.', ({ revision }) => String(revision ?? 0)),
+    text('Revision', 'The revision number.', ({ revision }) => String(revision ?? 0)),
     ageColumn as Column<ControllerRevision>,
   ],
   strategy: {

@@ -13,17 +13,19 @@ export const daemonSet: Behaviour<DaemonSet> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    count('Desired', 'How many nodes should have its pod.', ({ status }) => status?.desiredNumberScheduled ?? 0),
-    count('Current', 'How many of them have it.', ({ status }) => status?.currentNumberScheduled ?? 0),
-    count('Ready', 'On how many of them it is ready.', ({ status }) => status?.numberReady ?? 0),
-    count('Up-to-date', 'On how many it is of the newest template.', ({ status }) => {
+    count('Desired', 'Number of nodes that should run the pod.', ({ status }) => status?.desiredNumberScheduled ?? 0),
+    count('Current', 'Number of those nodes that run the pod.', ({ status }) => status?.currentNumberScheduled ?? 0),
+    count('Ready', 'Number of nodes on which the pod is ready.', ({ status }) => status?.numberReady ?? 0),
+    count('Up-to-date', 'Number of nodes on which the pod has the newest template.', ({ status }) => {
       return status?.updatedNumberScheduled ?? 0;
     }),
-    count('Available', 'On how many it has been ready for long enough.', ({ status }) => status?.numberAvailable ?? 0),
-    text('Node Selector', 'Which nodes should have it.', ({ spec }) => formatLabels(spec.template?.spec?.nodeSelector)),
+    count('Available', 'Number of nodes on which the pod is available.', ({ status }) => status?.numberAvailable ?? 0),
+    text('Node Selector', 'The node selector of the pods.', ({ spec }) =>
+      formatLabels(spec.template?.spec?.nodeSelector),
+    ),
     ageColumn as Column<DaemonSet>,
     ...templateColumns<DaemonSet>(({ spec }) => spec.template),
-    wide('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
+    wide('Selector', 'The selector of the pods.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
   ],
   strategy: {
     default({ spec }) {

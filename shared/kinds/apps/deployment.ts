@@ -15,18 +15,14 @@ export const deployment: Behaviour<Deployment> = {
     nameColumn,
     text(
       'Ready',
-      'How many of the wanted pods are ready.',
+      'Number of ready pods, and of desired pods.',
       ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas ?? 1}`,
     ),
-    count('Up-to-date', 'How many pods are of the newest template.', ({ status }) => status?.updatedReplicas ?? 0),
-    count(
-      'Available',
-      'How many pods have been ready for long enough.',
-      ({ status }) => status?.availableReplicas ?? 0,
-    ),
+    count('Up-to-date', 'Number of pods with the newest template.', ({ status }) => status?.updatedReplicas ?? 0),
+    count('Available', 'Number of available pods.', ({ status }) => status?.availableReplicas ?? 0),
     ageColumn as Column<Deployment>,
     ...templateColumns<Deployment>(({ spec }) => spec.template),
-    wide('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
+    wide('Selector', 'The selector of the pods.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
   ],
   strategy: {
     default({ spec }) {

@@ -20,7 +20,7 @@ import { claimSizeWarnings } from '../warnings/amounts.ts';
 import { templateWarnings } from '../warnings/workloads.ts';
 
 const retentions = ['Delete', 'Retain'];
-/** What may change after creation. */
+/** The fields that may change after creation. */
 const changeable = [
   'replicas',
   'ordinals',
@@ -34,7 +34,7 @@ export const statefulSet: Behaviour<StatefulSet> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Ready', 'How many of the wanted pods are ready.', ({ spec, status }) => {
+    text('Ready', 'Number of ready pods, and of desired pods.', ({ spec, status }) => {
       return `${status?.readyReplicas ?? 0}/${spec.replicas ?? 1}`;
     }),
     ageColumn as Column<StatefulSet>,
@@ -89,7 +89,7 @@ function defaultSpec(spec: StatefulSetSpec): void {
   }
 }
 
-/** Kubernetes leaves the rest of the template to the pods: its mounts may name claims that become volumes only there. */
+/** Kubernetes checks the rest of the template with the pods: mounts may name claims, which are volumes only there. */
 function validateTemplate({ metadata, spec }: PodTemplateSpec, causes: StatusCause[]): void {
   if (metadata?.labels) validateLabels(metadata.labels, 'spec.template.labels', causes);
   if (metadata?.annotations) validateAnnotations(metadata.annotations, 'spec.template.annotations', causes);

@@ -9,7 +9,7 @@ import type {
 import type { Conversion } from '../kind.ts';
 import { defaultUtilization } from './horizontal-pod-autoscaler.ts';
 
-/** What version 1 has no field for lies in these annotations, as JSON (Kubernetes, `autoscaling/v1`). */
+/** Annotations with the fields that version 1 does not have, as JSON (Kubernetes, `autoscaling/v1`). */
 const kept = {
   metrics: 'autoscaling.alpha.kubernetes.io/metrics',
   currentMetrics: 'autoscaling.alpha.kubernetes.io/current-metrics',
@@ -17,7 +17,7 @@ const kept = {
   behavior: 'autoscaling.alpha.kubernetes.io/behavior',
 } as const;
 
-/** autoscaling/v1: an autoscaler that knows only how busy the CPUs are; its other figures lie in annotations. */
+/** autoscaling/v1: an autoscaler with a field for CPU utilization only; its other metrics are in annotations. */
 export const autoscalingV1: Conversion<AutoscalingV1HorizontalPodAutoscaler, HorizontalPodAutoscaler> = {
   toStored(object) {
     const { apiVersion: _version, metadata, spec, status, ...head } = object;
@@ -92,9 +92,9 @@ function newStatus(
   annotations: Readonly<Record<string, string>>,
 ): HorizontalPodAutoscaler['status'] {
   const { currentCPUUtilizationPercentage: percent, ...same } = status ?? {};
-  const told = read<OldMetric>(annotations[kept.currentMetrics]).map(newMetricStatus);
+  const converted = read<OldMetric>(annotations[kept.currentMetrics]).map(newMetricStatus);
   const cpu = percent === undefined ? [] : [busyNow(percent)];
-  const currentMetrics = told.length > 0 ? told : cpu;
+  const currentMetrics = converted.length > 0 ? converted : cpu;
   const conditions = read<NonNullable<NonNullable<HorizontalPodAutoscaler['status']>['conditions']>[number]>(
     annotations[kept.conditions],
   );
@@ -117,7 +117,7 @@ function withoutKept(metadata: HorizontalPodAutoscaler['metadata']): HorizontalP
   return others.length > 0 ? { ...rest, annotations: Object.fromEntries(others) } : rest;
 }
 
-/** A figure of version 1: the targets and values stand beside the name. */
+/** A metric of version 1: its targets and values are fields beside the name. */
 type OldMetric = { readonly type?: string } & Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 type Json = Record<string, unknown>;
@@ -275,7 +275,7 @@ function present(value: Json): Json {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined));
 }
 
-/** What an annotation keeps; nothing when it is no list of ours, so that a person's mistake there breaks no request. */
+/** The list in an annotation; empty when it cannot be read, so that a wrong annotation breaks no request. */
 function read<T>(text: string | undefined): T[] {
   const value = parse(text);
   return Array.isArray(value) ? value.filter((item) => typeof item === 'object' && item !== null) : [];

@@ -12,22 +12,22 @@ import { ageColumn, count, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { validateAutoscaler } from '../rules/autoscaler-validation.ts';
 
-/** How busy pods should be when nothing is said: percent of the CPU that they request. */
+/** The default target: percent of the CPU that pods request. */
 export const defaultUtilization = 80;
-/** Figures that a row of kubectl's table names. */
+/** The most metrics in a row of kubectl's table. */
 const maxShown = 2;
 
 export const horizontalPodAutoscaler: Behaviour<HorizontalPodAutoscaler> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Reference', 'What it sizes.', ({ spec: { scaleTargetRef: target } }) => {
+    text('Reference', 'The scaled object.', ({ spec: { scaleTargetRef: target } }) => {
       return `${target?.kind ?? ''}/${target?.name ?? ''}`;
     }),
-    text('Targets', 'The figures that it sizes by, and what they should be.', formatMetrics),
-    text('MinPods', 'The fewest pods.', ({ spec }) => String(spec.minReplicas ?? '<unset>')),
-    count('MaxPods', 'The most pods.', ({ spec }) => spec.maxReplicas ?? 0),
-    count('Replicas', 'How many pods there are.', ({ status }) => status?.currentReplicas ?? 0),
+    text('Targets', 'The current and target values of the metrics.', formatMetrics),
+    text('MinPods', 'Minimum number of pods.', ({ spec }) => String(spec.minReplicas ?? '<unset>')),
+    count('MaxPods', 'Maximum number of pods.', ({ spec }) => spec.maxReplicas ?? 0),
+    count('Replicas', 'Current number of pods.', ({ status }) => status?.currentReplicas ?? 0),
     ageColumn as Column<HorizontalPodAutoscaler>,
   ],
   strategy: {
@@ -70,7 +70,7 @@ function withDefaults(given: HPAScalingRules | undefined, defaults: HPAScalingRu
   return given?.policies?.length ? rules : { ...rules, policies: defaults.policies };
 }
 
-/** `cpu: 20%/80%, 100/10 (avg)`: what each figure is, and what it should be. */
+/** `cpu: 20%/80%, 100/10 (avg)`: the value and the target of each metric. */
 function formatMetrics({ spec, status }: HorizontalPodAutoscaler): string {
   const specs = spec.metrics ?? [];
   if (specs.length === 0) return '<none>';

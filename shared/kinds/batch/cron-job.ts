@@ -10,7 +10,7 @@ import { validateJobSpec } from '../rules/job-validation.ts';
 import { defaultPodSpec } from '../rules/pod-defaults.ts';
 import { jobWarnings, nameWarnings } from '../warnings/workloads.ts';
 
-/** A job's name is its cron job's and eleven characters more. */
+/** A job's name is that of its cron job and eleven characters. */
 const maxName = 52;
 const policies = ['Allow', 'Forbid', 'Replace'];
 
@@ -18,18 +18,18 @@ export const cronJob: Behaviour<CronJob> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Schedule', 'When it makes jobs.', ({ spec }) => spec.schedule ?? ''),
+    text('Schedule', 'The schedule in cron syntax.', ({ spec }) => spec.schedule ?? ''),
     text('Timezone', 'The time zone of the schedule.', ({ spec }) => spec.timeZone ?? '<none>'),
-    text('Suspend', 'Whether it makes none for now.', ({ spec: { suspend } }) => {
+    text('Suspend', 'Whether the schedule is suspended.', ({ spec: { suspend } }) => {
       return suspend === undefined ? '<unset>' : suspend ? 'True' : 'False';
     }),
-    count('Active', 'How many of its jobs run.', ({ status }) => status?.active?.length ?? 0),
-    text('Last Schedule', 'When it last made a job.', ({ status }, now) =>
+    count('Active', 'Number of running jobs.', ({ status }) => status?.active?.length ?? 0),
+    text('Last Schedule', 'The time since a job was last created.', ({ status }, now) =>
       status?.lastScheduleTime ? ageOf(status.lastScheduleTime, now) : '<none>',
     ),
     ageColumn as Column<CronJob>,
     ...templateColumns<CronJob>(({ spec }) => spec.jobTemplate?.spec?.template),
-    wide('Selector', 'Which pods belong to its jobs.', ({ spec }) =>
+    wide('Selector', "The selector of the jobs' pods.", ({ spec }) =>
       formatSelector(selectorOf(spec.jobTemplate?.spec?.selector)),
     ),
   ],

@@ -11,11 +11,11 @@ import { defaultPodSpec } from '../rules/pod-defaults.ts';
 import { jobWarnings, nameWarnings } from '../warnings/workloads.ts';
 import { validateJobStatus } from './job-status.ts';
 
-/** The labels by which a job finds its pods, and older clients look for them. */
+/** The labels by which a job and older clients select its pods. */
 const uidLabels = ['batch.kubernetes.io/controller-uid', 'controller-uid'] as const;
 const nameLabels = ['batch.kubernetes.io/job-name', 'job-name'] as const;
 
-/** How many failures a job bears: any number when each index has its own. */
+/** The default backoff limit; unlimited when each index has its own. */
 const failures = 6;
 const anyFailures = 2 ** 31 - 1;
 
@@ -23,16 +23,16 @@ export const job: Behaviour<Job> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Status', 'How it goes.', stateOf),
-    text('Completions', 'How many of the pods that must succeed have.', completionsOf),
-    text('Duration', 'How long it took, or has taken so far.', ({ status }, now) => {
+    text('Status', 'Whether the job is running, suspended, complete or failed.', stateOf),
+    text('Completions', 'Number of succeeded pods, and of pods that must succeed.', completionsOf),
+    text('Duration', 'How long the job took, or has run so far.', ({ status }, now) => {
       if (!status?.startTime) return '';
       const end = status.completionTime ? Date.parse(status.completionTime) : now;
       return humanDuration(end - Date.parse(status.startTime));
     }),
     ageColumn as Column<Job>,
     ...templateColumns<Job>(({ spec }) => spec.template),
-    wide('Selector', 'Which pods belong to it.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
+    wide('Selector', 'The selector of the pods.', ({ spec }) => formatSelector(selectorOf(spec.selector))),
   ],
   strategy: {
     deletion: {
@@ -71,7 +71,7 @@ export const job: Behaviour<Job> = {
   },
 };
 
-/** A job has its pods' labels, those included that it is given itself, unless it has others. */
+/** A job without labels gets those of its template, generated ones included. */
 function defaultLabels({ metadata, spec }: Job): void {
   const labels = spec?.template?.metadata?.labels;
   if (labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
@@ -88,7 +88,7 @@ function defaultSpec(spec: JobSpec): void {
   if (spec.template?.spec) defaultPodSpec(spec.template.spec);
 }
 
-/** A job's pods are its own by its uid, unless the client says otherwise. */
+/** Generates the selector by uid, unless the client sets one. */
 function generateSelector({ metadata, spec }: Job): void {
   const { template } = spec;
   if (!template) return;
@@ -117,7 +117,7 @@ function validateGenerated({ metadata, spec }: Job, causes: StatusCause[]): void
 function validateUpdate({ spec, status }: Job, { spec: old }: Job, causes: StatusCause[]): void {
   const fixed = 'field is immutable';
   if (spec.completions !== old.completions) {
-    // An indexed job may grow and shrink when it always runs all of its indexes.
+    // The completions of an indexed job may change along with its parallelism.
     const elastic =
       spec.completionMode === 'Indexed' &&
       spec.completions === spec.parallelism &&
@@ -125,13 +125,13 @@ function validateUpdate({ spec, status }: Job, { spec: old }: Job, causes: Statu
       spec.completions !== undefined;
     if (!elastic) causes.push(invalid('spec.completions', spec.completions ?? null, fixed));
   }
-  // Before its first pod, where its pods may go can still be changed.
+  // Before its first pod, a job's placement may still change.
   const unstarted = old.suspend === true && status?.startTime === undefined;
   const before = unstarted && spec.template && old.template ? placed(old, spec) : old.template;
   if (!isDeepStrictEqual(spec.template, before)) causes.push(invalid('spec.template', spec.template, fixed));
 }
 
-/** The old template with what the new one says about where its pods may go. */
+/** The old template with the placement of the new one. */
 function placed(old: JobSpec, spec: JobSpec): JobSpec['template'] {
   const parts = ['nodeSelector', 'tolerations', 'affinity', 'schedulingGates'] as const;
   const pod = { ...old.template.spec } as Record<string, unknown>;

@@ -16,9 +16,9 @@ import { ageColumn, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { repeats } from '../rules/repeats.ts';
 
-/** Shortest life that may be asked for, in seconds. */
+/** The shortest expirationSeconds. */
 const minLife = 600;
-/** The signer of requests from before signers had names. */
+/** The signer of requests of versions without signer names. */
 const legacySigner = 'kubernetes.io/legacy-unknown';
 
 export const certificateSigningRequest: Behaviour<CertificateSigningRequest> = {
@@ -26,12 +26,16 @@ export const certificateSigningRequest: Behaviour<CertificateSigningRequest> = {
   columns: [
     nameColumn,
     ageColumn as Column<CertificateSigningRequest>,
-    text('SignerName', 'Which signer is asked.', ({ spec }) => spec.signerName || '<none>'),
-    text('Requestor', 'Who asks.', ({ spec }) => spec.username ?? ''),
-    text('RequestedDuration', 'For how long it should be good.', ({ spec: { expirationSeconds } }) => {
+    text('SignerName', 'The requested signer.', ({ spec }) => spec.signerName || '<none>'),
+    text('Requestor', 'The user that created the request.', ({ spec }) => spec.username ?? ''),
+    text('RequestedDuration', 'The requested validity of the certificate.', ({ spec: { expirationSeconds } }) => {
       return expirationSeconds === undefined ? '<none>' : humanDuration(expirationSeconds * 1000);
     }),
-    text('Condition', 'What became of it.', ({ status }) => conditionOf(status ?? {})),
+    text(
+      'Condition',
+      'Whether the request is pending, approved, denied or failed, and whether the certificate is issued.',
+      ({ status }) => conditionOf(status ?? {}),
+    ),
   ],
   strategy: {
     generation: 'none',
@@ -89,7 +93,7 @@ export const certificateSigningRequest: Behaviour<CertificateSigningRequest> = {
   },
 };
 
-/** The types that say yes: they can't be anything but True. */
+/** Conditions of these types must be True. */
 const onlyTrue = ['Approved', 'Denied', 'Failed'];
 const anyStatus = ['True', 'False', 'Unknown'];
 
@@ -117,7 +121,7 @@ function validateStatus(
   if (fault) causes.push(invalid('status.certificate', '<certificate data>', fault));
 }
 
-/** No decision is ever taken back. */
+/** A decision cannot be removed. */
 function validateKept(object: CertificateSigningRequest, old: CertificateSigningRequest, causes: StatusCause[]): void {
   for (const type of onlyTrue) {
     if (ofType(object, type).length < ofType(old, type).length) {
@@ -126,7 +130,7 @@ function validateKept(object: CertificateSigningRequest, old: CertificateSigning
   }
 }
 
-/** Whoever signs does not decide. */
+/** A write of the status cannot approve or deny. */
 function validateUntouched(
   object: CertificateSigningRequest,
   old: CertificateSigningRequest,
@@ -150,7 +154,7 @@ function keepConditions(object: CertificateSigningRequest, old: CertificateSigni
   };
 }
 
-/** When a condition was written is the server's to say, unless the client says it. */
+/** Sets the times of conditions that the client left out. */
 function stampConditions(object: CertificateSigningRequest, old: CertificateSigningRequest, now: number): void {
   if (!object.status?.conditions) return;
   const stamp = formatTime(now);
@@ -169,7 +173,7 @@ function ofType({ status }: CertificateSigningRequest, type: string): Certificat
   return (status?.conditions ?? []).filter((condition) => condition.type === type);
 }
 
-/** Most characters of a signer's name, and of the path in it: a label, a dot and a subdomain. */
+/** The most characters of a signer's name, and of its path: a label, a dot and a subdomain. */
 const maxPath = 253 + 63 + 1;
 const maxSignerName = 253 + maxPath + 1;
 
@@ -202,10 +206,10 @@ function labelFault(label: string, fault: string | undefined): string {
   return `validating label ${JSON.stringify(label)}: ${fault}`;
 }
 
-/** No chain is longer, and each is parsed. */
+/** The most certificates of a chain: each is parsed. */
 const maxCertificates = 100;
 
-/** `certificate`: base64 of PEM. Between its blocks anything may stand. */
+/** `certificate`: base64 of PEM, with any text between its blocks. */
 function certificateFault(certificate: string): string | undefined {
   const pem = Buffer.from(certificate, 'base64').toString('latin1');
   let blocks = 0;

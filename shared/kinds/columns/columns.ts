@@ -22,7 +22,7 @@ export const ageColumn: Column = {
   value: (object, now) => ageOf(object.metadata.creationTimestamp, now),
 };
 
-/** What kubectl shows of a kind that has no columns of its own. */
+/** The columns of a kind that has none of its own. */
 export const createdAtColumn: Column = {
   name: 'Created At',
   type: 'date',
@@ -61,7 +61,7 @@ export function wide<T extends KubeObject>(name: string, description: string, va
   return { name, type: 'string', description, priority: 1, value };
 }
 
-/** What kubectl shows of the containers of a template, with -o wide. */
+/** The containers of a template, with -o wide. */
 export function templateColumns<T extends KubeObject>(
   templateOf: (object: T) => PodTemplateSpec | undefined,
 ): [Column<T>, Column<T>] {

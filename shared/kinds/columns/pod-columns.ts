@@ -4,7 +4,7 @@ import type { Column } from '../kind.ts';
 import { ageOf } from './age.ts';
 import { ageColumn, nameColumn, text, wide } from './columns.ts';
 
-/** What a pod looks like in one line: the status in one word, as kubectl puts it. */
+/** A pod in one line, with its status in kubectl's words. */
 export interface PodSummary {
   readonly ready: number;
   readonly total: number;
@@ -17,24 +17,24 @@ export interface PodSummary {
 
 export const podColumns: readonly Column<Pod>[] = [
   nameColumn,
-  text('Ready', 'How many of the containers that are to run are ready.', (pod) => {
+  text('Ready', 'Number of ready containers, and of all containers that should run.', (pod) => {
     const { ready, total } = summarizePod(pod);
     return `${ready}/${total}`;
   }),
-  text('Status', 'What the pod is doing, or what it is waiting for.', (pod) => summarizePod(pod).status),
-  text('Restarts', 'How often its containers were started again, and how long ago the last time.', (pod, now) => {
+  text('Status', 'The state of the pod, or the reason why it waits.', (pod) => summarizePod(pod).status),
+  text('Restarts', 'Number of container restarts, and the time since the last one.', (pod, now) => {
     const { restarts, lastRestart } = summarizePod(pod);
     return restarts > 0 && lastRestart ? `${restarts} (${ageOf(lastRestart, now)} ago)` : String(restarts);
   }),
   ageColumn as Column<Pod>,
   wide('IP', 'The address of the pod.', ({ status }) => status?.podIP || status?.podIPs?.[0]?.ip || '<none>'),
-  wide('Node', 'The node that it was placed on.', ({ spec }) => spec.nodeName || '<none>'),
+  wide('Node', 'The node that the pod is bound to.', ({ spec }) => spec.nodeName || '<none>'),
   wide(
     'Nominated Node',
     'The node where room is being made for it.',
     ({ status }) => status?.nominatedNodeName || '<none>',
   ),
-  wide('Readiness Gates', 'How many of the further conditions for readiness hold.', (pod) => {
+  wide('Readiness Gates', 'Number of readiness gates that are true, and of all readiness gates.', (pod) => {
     const gates = pod.spec.readinessGates ?? [];
     const open = gates.filter(({ conditionType }) => podCondition(pod, conditionType)?.status === 'True');
     return gates.length > 0 ? `${open.length}/${gates.length}` : '<none>';
@@ -53,7 +53,7 @@ export function summarizePod(pod: Pod): PodSummary {
   let counted = start.all;
   if (start.status === undefined || podCondition(pod, 'Initialized')?.status === 'True') {
     const run = summarizeRun(status?.containerStatuses ?? []);
-    // Init containers that have done their part no longer count; sidecars go on.
+    // Completed init containers do not count; sidecars do.
     counted = [...start.sidecars, ...(status?.containerStatuses ?? [])];
     ready += run.ready;
     said = run.status ?? said;
@@ -67,7 +67,7 @@ export function summarizePod(pod: Pod): PodSummary {
   return { ready, total, restarts, lastRestart: lastEnd(counted), status: said };
 }
 
-/** How far the init containers have come: `status` is set while one of them holds the pod up. */
+/** The progress of the init containers. `status` is set while one of them is not done. */
 function summarizeStart(pod: Pod, sidecars: ReadonlySet<string>) {
   const all = pod.status?.initContainerStatuses ?? [];
   const planned = pod.spec.initContainers?.length ?? 0;
@@ -92,7 +92,7 @@ function summarizeStart(pod: Pod, sidecars: ReadonlySet<string>) {
   return { status, ready, all: reached, sidecars: reached.filter(({ name }) => sidecars.has(name)) };
 }
 
-/** The first container, from the top, that has something to say gives the status. */
+/** The status is that of the first container that waits or has ended. */
 function summarizeRun(containers: readonly ContainerStatus[]) {
   let status: string | undefined;
   let ready = 0;

@@ -7,8 +7,8 @@ export const lease: Behaviour<Lease> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Holder', 'Who holds it.', ({ spec }) => spec?.holderIdentity ?? ''),
+    text('Holder', 'The current holder.', ({ spec }) => spec?.holderIdentity ?? ''),
     ageColumn as Column<Lease>,
   ],
-  strategy: {},
+  strategy: { tracksAfterApply: true },
 };

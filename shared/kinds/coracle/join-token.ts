@@ -8,13 +8,13 @@ export const joinToken: Behaviour<JoinToken> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Expires', 'How long it still works.', ({ spec: { expirationTimestamp } }, now) => {
+    text('Expires', 'The time until the token expires.', ({ spec: { expirationTimestamp } }, now) => {
       if (!expirationTimestamp) return 'never';
       const left = Date.parse(expirationTimestamp) - now;
       return left > 0 ? humanDuration(left) : 'expired';
     }),
-    text('Description', 'What it is for.', ({ spec }) => spec.description ?? ''),
+    text('Description', 'What the token is for.', ({ spec }) => spec.description ?? ''),
     ageColumn as Column<JoinToken>,
   ],
-  strategy: {},
+  strategy: { tracksAfterApply: true },
 };

@@ -7,10 +7,10 @@ export const nodeEnrollment: Behaviour<NodeEnrollment> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Status', 'Whether the certificates of the node count.', ({ spec }) =>
+    text('Status', 'Whether certificates of the node are accepted.', ({ spec }) =>
       spec.removed ? 'Removed' : 'Enrolled',
     ),
     ageColumn as Column<NodeEnrollment>,
   ],
-  strategy: {},
+  strategy: { tracksAfterApply: true },
 };

@@ -6,5 +6,5 @@ import type { Behaviour, Column } from '../kind.ts';
 export const nodeGuard: Behaviour<NodeGuard> = {
   nameFormat: isDnsSubdomain,
   columns: [nameColumn, ageColumn as Column<NodeGuard>],
-  strategy: {},
+  strategy: { tracksAfterApply: true },
 };

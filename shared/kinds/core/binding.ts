@@ -3,7 +3,7 @@ import { invalid, notSupported, required } from '../../schema/causes.ts';
 import { isDnsSubdomain } from '../../schema/formats.ts';
 import type { Behaviour } from '../kind.ts';
 
-/** Places a pod on a node: asked for and done, never stored. */
+/** Binds a pod to a node. Not stored. */
 export const binding: Behaviour<Binding> = {
   nameFormat: isDnsSubdomain,
   columns: [],

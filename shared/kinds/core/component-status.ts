@@ -9,9 +9,9 @@ export const componentStatus: Behaviour<ComponentStatus> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Status', 'Whether it is healthy.', (object) => shown[health(object)?.status ?? ''] ?? 'Unknown'),
-    text('Message', 'What it said.', (object) => health(object)?.message ?? ''),
-    text('Error', 'What went wrong when it was asked.', (object) => health(object)?.error ?? ''),
+    text('Status', 'Whether the component is healthy.', (object) => shown[health(object)?.status ?? ''] ?? 'Unknown'),
+    text('Message', 'The answer of the health check.', (object) => health(object)?.message ?? ''),
+    text('Error', 'The error of the health check.', (object) => health(object)?.error ?? ''),
   ],
   strategy: {},
 };

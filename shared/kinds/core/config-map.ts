@@ -8,7 +8,7 @@ export const configMap: Behaviour<ConfigMap> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    count('Data', 'How many entries it has.', ({ data = {}, binaryData = {} }) => {
+    count('Data', 'Number of entries.', ({ data = {}, binaryData = {} }) => {
       return Object.keys(data).length + Object.keys(binaryData).length;
     }),
     ageColumn as Column<ConfigMap>,

@@ -5,17 +5,13 @@ import { ageColumn, nameColumn, text } from '../columns/columns.ts';
 import { specialFault } from '../discovery/endpoint-slice.ts';
 import type { Behaviour, Column } from '../kind.ts';
 
-/** Addresses that a row of kubectl's table names. */
+/** The most addresses in a row of kubectl's table. */
 const maxShown = 3;
 const protocols = ['SCTP', 'TCP', 'UDP'];
 
 export const endpoints: Behaviour<Endpoints> = {
   nameFormat: isDnsSubdomain,
-  columns: [
-    nameColumn,
-    text('Endpoints', 'The addresses that take traffic.', formatEndpoints),
-    ageColumn as Column<Endpoints>,
-  ],
+  columns: [nameColumn, text('Endpoints', 'The ready addresses.', formatEndpoints), ageColumn as Column<Endpoints>],
   strategy: {
     validate({ subsets = [] }, causes) {
       for (const [index, subset] of subsets.entries()) {

@@ -8,16 +8,20 @@ import type { Behaviour, Column } from '../kind.ts';
 export const event: Behaviour<Event> = {
   nameFormat: isDnsSubdomain,
   columns: [
-    text('Last Seen', 'When it last happened.', lastSeen),
+    text('Last Seen', 'When the event last occurred.', lastSeen),
     text('Type', 'Normal or Warning.', ({ type }) => type ?? ''),
-    text('Reason', 'What happened, in one word.', ({ reason }) => reason ?? ''),
-    text('Object', 'What it happened to.', ({ involvedObject: { kind = '', name = '' } }) =>
+    text('Reason', 'The reason, in one word.', ({ reason }) => reason ?? ''),
+    text('Object', 'The object that the event is about.', ({ involvedObject: { kind = '', name = '' } }) =>
       name ? `${kind.toLowerCase()}/${name}` : kind.toLowerCase(),
     ),
-    wide('Subobject', 'The part of the object.', ({ involvedObject }) => involvedObject.fieldPath ?? ''),
-    wide('Source', 'Who tells of it.', sourceOf),
-    text('Message', 'What happened, for people.', ({ message }) => (message ?? '').trim()),
-    { ...text('First Seen', 'When it first happened.', firstSeen), priority: 1 },
+    wide(
+      'Subobject',
+      'The part of the object that the event is about.',
+      ({ involvedObject }) => involvedObject.fieldPath ?? '',
+    ),
+    wide('Source', 'The component that reported the event.', sourceOf),
+    text('Message', 'The description of the event.', ({ message }) => (message ?? '').trim()),
+    { ...text('First Seen', 'When the event first occurred.', firstSeen), priority: 1 },
     {
       name: 'Count',
       type: 'integer',
@@ -28,11 +32,12 @@ export const event: Behaviour<Event> = {
     { ...(nameColumn as Column<Event>), priority: 1 },
   ],
   strategy: {
+    tracksAfterApply: true,
     expires: true,
     validate(event, causes) {
       const { metadata, involvedObject, eventTime } = event;
       const of = involvedObject?.namespace;
-      // What has no namespace has its events in default; those of the newer form may be in kube-system too.
+      // Events of cluster-scoped objects are in default; those of events.k8s.io may be in kube-system too.
       const places = eventTime ? ['default', 'kube-system'] : ['default'];
       const fits = of
         ? eventTime !== undefined || of === metadata.namespace
@@ -45,7 +50,7 @@ export const event: Behaviour<Event> = {
   },
 };
 
-/** What an event must say that tells its moment, whichever group it came by. */
+/** The rules of an event with an eventTime, in either group. */
 function validateNewer(event: Event, causes: StatusCause[]): void {
   const { reportingComponent = '', message = '' } = event;
   if (!reportingComponent) causes.push(required('reportingController'));
@@ -63,7 +68,7 @@ function firstSeen({ firstTimestamp, eventTime }: Event, now: number): string {
   return ageOf(firstTimestamp ?? eventTime, now);
 }
 
-/** Without how often: that is a column of its own, and `kubectl events` and `describe` put the two together. */
+/** Without the count: that is another column, and `kubectl events` and `describe` combine the two. */
 function lastSeen({ series, lastTimestamp, firstTimestamp, eventTime }: Event, now: number): string {
   return ageOf(series?.lastObservedTime ?? lastTimestamp ?? firstTimestamp ?? eventTime, now);
 }

@@ -31,7 +31,7 @@ export const limitRange: Behaviour<LimitRange> = {
   },
 };
 
-/** A limit defaults to the most that is allowed, a request to the limit, or else to the least that is allowed. */
+/** A default limit is the maximum; a default request is the default limit, or else the minimum. */
 function defaultContainerItem(item: LimitRangeItem): void {
   const limits = { ...item.max, ...item.default };
   const requests = { ...item.min, ...limits, ...item.defaultRequest };
@@ -88,7 +88,7 @@ function validateNames(type: string, amounts: Amounts, field: string, causes: St
   }
 }
 
-/** min ≤ default request ≤ default ≤ max, as far as they are given. */
+/** min ≤ default request ≤ default ≤ max, of those that are set. */
 function compareBounds(item: LimitRangeItem, name: string, field: string, causes: StatusCause[]): void {
   const [min, max] = [amountOf(item.min, name), amountOf(item.max, name)];
   const [limit, request] = [amountOf(item.default, name), amountOf(item.defaultRequest, name)];
@@ -111,7 +111,7 @@ function compareBounds(item: LimitRangeItem, name: string, field: string, causes
   check('default', limit, { called: 'default', value: limit }, { called: 'max', value: max });
 }
 
-/** A client may call a resource what every object has: `valueOf`. */
+/** A client may name a resource like an inherited member: `valueOf`. */
 function amountOf(amounts: Amounts | undefined, name: string): string | undefined {
   return amounts && Object.hasOwn(amounts, name) ? amounts[name] : undefined;
 }

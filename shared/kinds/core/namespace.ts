@@ -10,7 +10,11 @@ export const namespace: Behaviour<Namespace> = {
   nameFormat: isDnsLabel,
   columns: [
     nameColumn,
-    text('Status', 'Active, or Terminating while what is in it is being deleted.', ({ status }) => status?.phase ?? ''),
+    text(
+      'Status',
+      'Active, or Terminating while the objects in the namespace are deleted.',
+      ({ status }) => status?.phase ?? '',
+    ),
     ageColumn as Column<Namespace>,
   ],
   strategy: {

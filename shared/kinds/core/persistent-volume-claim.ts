@@ -13,20 +13,20 @@ export const persistentVolumeClaim: Behaviour<PersistentVolumeClaim> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Status', 'What came of it.', ({ metadata, status }) =>
+    text('Status', 'The phase of the claim, or Terminating.', ({ metadata, status }) =>
       metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? ''),
     ),
-    text('Volume', 'Its volume.', ({ spec }) => spec.volumeName ?? ''),
-    text('Capacity', 'How large its volume is.', ({ spec, status }) =>
+    text('Volume', 'The bound volume.', ({ spec }) => spec.volumeName ?? ''),
+    text('Capacity', 'The capacity of the volume.', ({ spec, status }) =>
       spec.volumeName ? (status?.capacity?.storage ?? '0') : '',
     ),
-    text('Access Modes', 'How its volume can be mounted.', ({ spec, status }) =>
+    text('Access Modes', 'The access modes of the volume.', ({ spec, status }) =>
       spec.volumeName ? formatAccessModes(status?.accessModes) : '',
     ),
-    text('StorageClass', 'The class of storage wished for.', ({ metadata, spec }) => {
+    text('StorageClass', 'The requested storage class.', ({ metadata, spec }) => {
       return metadata.annotations?.[classAnnotation] ?? spec.storageClassName ?? '';
     }),
-    text('VolumeAttributesClass', 'The class of changeable attributes.', ({ spec }) => {
+    text('VolumeAttributesClass', 'The volume attributes class.', ({ spec }) => {
       return spec.volumeAttributesClassName ?? '<unset>';
     }),
     ageColumn as Column<PersistentVolumeClaim>,
@@ -46,7 +46,7 @@ export const persistentVolumeClaim: Behaviour<PersistentVolumeClaim> = {
     },
     validateUpdate({ spec, status }, { spec: old, status: was }, causes) {
       const bound = status?.phase === 'Bound';
-      // Binding names the volume; a bound claim may grow and change its class of attributes.
+      // Binding sets the volume's name; a bound claim may be expanded and change its attributes class.
       const next = {
         ...spec,
         ...(old.volumeName ? {} : { volumeName: old.volumeName }),

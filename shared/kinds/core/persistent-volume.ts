@@ -16,31 +16,31 @@ import {
 import { classAdvice, classAnnotation } from '../warnings/class-annotation.ts';
 import { termWarnings } from '../warnings/node-labels.ts';
 
-/** Where a volume can lie: one field each. */
+/** The volume sources: one field each. */
 const sources = Object.keys(messages['k8s.io.api.core.v1.PersistentVolumeSource']?.fields ?? {});
 
 export const persistentVolume: Behaviour<PersistentVolume> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Capacity', 'How large it is.', ({ spec }) => spec.capacity?.storage ?? '0'),
-    text('Access Modes', 'How it can be mounted.', ({ spec }) => formatAccessModes(spec.accessModes)),
-    text('Reclaim Policy', 'What becomes of it once its claim is gone.', ({ spec }) => {
+    text('Capacity', 'The capacity of the volume.', ({ spec }) => spec.capacity?.storage ?? '0'),
+    text('Access Modes', 'The access modes.', ({ spec }) => formatAccessModes(spec.accessModes)),
+    text('Reclaim Policy', 'What happens to the volume when its claim is deleted.', ({ spec }) => {
       return spec.persistentVolumeReclaimPolicy ?? '';
     }),
-    text('Status', 'What has become of it.', ({ metadata, status }) =>
+    text('Status', 'The phase of the volume, or Terminating.', ({ metadata, status }) =>
       metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? ''),
     ),
-    text('Claim', 'The claim that it belongs to.', ({ spec: { claimRef } }) =>
+    text('Claim', 'The bound claim.', ({ spec: { claimRef } }) =>
       claimRef ? `${claimRef.namespace ?? ''}/${claimRef.name ?? ''}` : '',
     ),
-    text('StorageClass', 'The class that it belongs to.', ({ metadata, spec }) => {
+    text('StorageClass', 'The storage class.', ({ metadata, spec }) => {
       return metadata.annotations?.[classAnnotation] ?? spec.storageClassName ?? '';
     }),
-    text('VolumeAttributesClass', 'The class of changeable attributes.', ({ spec }) => {
+    text('VolumeAttributesClass', 'The volume attributes class.', ({ spec }) => {
       return spec.volumeAttributesClassName ?? '<unset>';
     }),
-    text('Reason', 'Why it is so.', ({ status }) => status?.reason ?? ''),
+    text('Reason', 'The reason for the status.', ({ status }) => status?.reason ?? ''),
     ageColumn as Column<PersistentVolume>,
     wide('VolumeMode', 'A file system, or a raw device.', ({ spec }) => spec.volumeMode ?? '<unset>'),
   ],

@@ -13,7 +13,7 @@ export const podTemplate: Behaviour<PodTemplate> = {
     ...templateColumns<PodTemplate>(({ template }) => template).map(
       (column): Column<PodTemplate> => ({ ...column, priority: 0 }),
     ),
-    text('Pod Labels', 'The labels of the pods to come.', ({ template }) => formatLabels(template?.metadata?.labels)),
+    text('Pod Labels', 'The labels of the pods.', ({ template }) => formatLabels(template?.metadata?.labels)),
   ],
   strategy: {
     generation: 'template',

@@ -14,12 +14,12 @@ export const replicationController: Behaviour<ReplicationController> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    count('Desired', 'How many pods are wanted.', ({ spec }) => spec.replicas ?? 1),
-    count('Current', 'How many pods there are.', ({ status }) => status?.replicas ?? 0),
-    count('Ready', 'How many pods are ready.', ({ status }) => status?.readyReplicas ?? 0),
+    count('Desired', 'Desired number of pods.', ({ spec }) => spec.replicas ?? 1),
+    count('Current', 'Current number of pods.', ({ status }) => status?.replicas ?? 0),
+    count('Ready', 'Number of ready pods.', ({ status }) => status?.readyReplicas ?? 0),
     ageColumn as Column<ReplicationController>,
     ...templateColumns<ReplicationController>(({ spec }) => spec.template),
-    wide('Selector', 'Which pods belong to it.', ({ spec }) => formatLabels(spec.selector)),
+    wide('Selector', 'The selector of the pods.', ({ spec }) => formatLabels(spec.selector)),
   ],
   strategy: {
     deletion: { orphans: true },

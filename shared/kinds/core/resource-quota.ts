@@ -10,7 +10,7 @@ import { isDnsSubdomain, isQualifiedName } from '../../schema/formats.ts';
 import { ageColumn, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 
-/** Which objects a quota can be limited to. */
+/** The scopes of a quota. */
 export type QuotaScope = (typeof quotaScopes)[number];
 
 export const quotaScopes = [
@@ -22,7 +22,7 @@ export const quotaScopes = [
   'CrossNamespacePodAffinity',
 ] as const;
 
-/** What is counted in objects. */
+/** Resources that are counted in objects. */
 const countedKinds = [
   'pods',
   'services',
@@ -34,7 +34,7 @@ const countedKinds = [
   'configmaps',
   'persistentvolumeclaims',
 ];
-/** What pods ask for. */
+/** Resources that pods request. */
 const computeResources = [
   'cpu',
   'memory',
@@ -47,7 +47,7 @@ const computeResources = [
   'limits.ephemeral-storage',
 ];
 const standard: ReadonlySet<string> = new Set([...countedKinds, ...computeResources, 'requests.storage', 'storage']);
-/** What quotas limited to pods by their time or class can bound. */
+/** The resources that a quota with a scope of pods can limit. */
 const ofPods: ReadonlySet<string> = new Set(['pods', ...computeResources]);
 const conflicting = [
   ['BestEffort', 'NotBestEffort'],
@@ -58,8 +58,8 @@ export const resourceQuota: Behaviour<ResourceQuota> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Request', 'What is asked for of what may be, but limits.', (object) => usage(object, false)),
-    text('Limit', 'The limits asked for of those that may be.', (object) => usage(object, true)),
+    text('Request', 'Usage and quota of requests and object counts.', (object) => usage(object, false)),
+    text('Limit', 'Usage and quota of limits.', (object) => usage(object, true)),
     ageColumn as Column<ResourceQuota>,
   ],
   strategy: {
@@ -82,7 +82,7 @@ export const resourceQuota: Behaviour<ResourceQuota> = {
   },
 };
 
-/** Each is looked at with each object that a quota may count. Kubernetes sets no bound; its own names are some dozens. */
+/** The most resources of a quota: each is computed for each object. Kubernetes has no limit, and some dozens of names. */
 const maxNames = 1_000;
 
 function validateBound(name: string, amount: string, causes: StatusCause[]): void {
@@ -121,7 +121,7 @@ function validateScopes(spec: ResourceQuotaSpec, causes: StatusCause[]): void {
   for (const expression of expressions) validateExpression(expression, field, causes);
 }
 
-/** As Kubernetes' causes show them. */
+/** As in Kubernetes' causes. */
 function scopeList(scopes: readonly string[] | undefined): GoValue | undefined {
   return scopes && GoValue.list(scopes, 'core.ResourceQuotaScope');
 }
@@ -146,7 +146,7 @@ function validateScopeNames(
   }
 }
 
-/** Whether a quota of this scope can bound the resource. */
+/** Whether a quota of this scope can limit the resource. */
 function scopeCovers(scope: string, resource: string): boolean {
   if (scope === 'BestEffort') return resource === 'pods';
   return ofPods.has(resource) || /^(requests\.)?hugepages-/.test(resource);

@@ -8,7 +8,7 @@ import { keyPairFault } from '../warnings/key-pair.ts';
 
 const accountAnnotation = 'kubernetes.io/service-account.name';
 
-/** The keys that a secret of a known type must have. */
+/** The required keys of each known type. */
 const requiredKeys: ReadonlyMap<string, readonly string[]> = new Map([
   ['kubernetes.io/dockercfg', ['.dockercfg']],
   ['kubernetes.io/dockerconfigjson', ['.dockerconfigjson']],
@@ -20,12 +20,12 @@ export const secret: Behaviour<Secret> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Type', 'What it is for.', ({ type }) => type ?? 'Opaque'),
-    count('Data', 'How many entries it has.', ({ data = {} }) => Object.keys(data).length),
+    text('Type', 'The type of the secret.', ({ type }) => type ?? 'Opaque'),
+    count('Data', 'Number of entries.', ({ data = {} }) => Object.keys(data).length),
     ageColumn as Column<Secret>,
   ],
   strategy: {
-    /** `stringData` is a way to write, never stored: it wins over `data`. */
+    /** `stringData` is write-only: it is merged over `data` and not stored. */
     default(object) {
       if (!object.stringData) return;
       const data = { ...object.data };

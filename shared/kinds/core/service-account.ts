@@ -8,7 +8,7 @@ export const serviceAccount: Behaviour<ServiceAccount> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    count('Secrets', 'How many secrets its pods may use.', ({ secrets }) => secrets?.length ?? 0),
+    count('Secrets', 'Number of secrets.', ({ secrets }) => secrets?.length ?? 0),
     ageColumn as Column<ServiceAccount>,
   ],
   strategy: {

@@ -12,7 +12,7 @@ import {
 } from '../rules/service-needs.ts';
 import { validateService, validateServiceUpdate } from '../rules/service-validation.ts';
 
-/** How long traffic of one client goes to one pod, in seconds. */
+/** The default timeout of session affinity, in seconds. */
 const affinitySeconds = 10_800;
 /** What kubectl shows of a load balancer's addresses. */
 const shownLength = 16;
@@ -21,12 +21,12 @@ export const service: Behaviour<Service> = {
   nameFormat: isDns1035Label,
   columns: [
     nameColumn,
-    text('Type', 'Who can reach it.', ({ spec }) => spec.type ?? ''),
-    text('Cluster-IP', 'Its address.', ({ spec }) => spec.clusterIPs?.[0] ?? '<none>'),
-    text('External-IP', 'Its addresses beyond the cluster.', externalAddresses),
-    text('Port(s)', 'What it listens on.', ({ spec }) => formatPorts(spec.ports ?? [])),
+    text('Type', 'The type of the service.', ({ spec }) => spec.type ?? ''),
+    text('Cluster-IP', 'The cluster IP addresses.', ({ spec }) => spec.clusterIPs?.[0] ?? '<none>'),
+    text('External-IP', 'The external addresses.', externalAddresses),
+    text('Port(s)', 'The ports of the service.', ({ spec }) => formatPorts(spec.ports ?? [])),
     ageColumn as Column<Service>,
-    wide('Selector', 'Which pods it leads to.', ({ spec }) => formatLabels(spec.selector)),
+    wide('Selector', 'The selector of the pods.', ({ spec }) => formatLabels(spec.selector)),
   ],
   strategy: {
     generation: 'none',
@@ -86,7 +86,7 @@ function settleFamilies(spec: ServiceSpec): void {
   }
 }
 
-/** A client that knows only clusterIP speaks of clusterIPs as well. */
+/** Derives clusterIPs from clusterIP, for clients that set only that. */
 function normalizeAddresses(spec: ServiceSpec, old: ServiceSpec): void {
   if (spec.clusterIP && !spec.clusterIPs?.length && !old.clusterIP) spec.clusterIPs = [spec.clusterIP];
   if (!sameList(spec.clusterIPs, old.clusterIPs)) return;
@@ -94,7 +94,7 @@ function normalizeAddresses(spec: ServiceSpec, old: ServiceSpec): void {
   else if (spec.clusterIP && spec.clusterIP !== old.clusterIP) spec.clusterIPs = [spec.clusterIP];
 }
 
-/** What the server gave stays when a client leaves it out. */
+/** Allocated values stay when a client leaves them out. */
 function keepAllocated(spec: ServiceSpec, old: ServiceSpec): void {
   if (wantsAddress(spec) && wantsAddress(old)) {
     if (!spec.clusterIP && old.clusterIP) spec.clusterIP = old.clusterIP;
@@ -118,7 +118,7 @@ function keepNodePorts(ports: readonly ServicePort[], old: readonly ServicePort[
   }
 }
 
-/** On a change of type, what only the old type had goes, unless the client changed it in the same breath. */
+/** A change of type clears the fields that only the old type has, unless the client changed them too. */
 function dropWhatTheTypeLacks(spec: ServiceSpec, old: ServiceSpec): void {
   if (!wantsAddress(spec) && wantsAddress(old)) {
     if (spec.clusterIP === old.clusterIP) delete spec.clusterIP;

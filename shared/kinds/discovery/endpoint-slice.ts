@@ -6,20 +6,20 @@ import { ageColumn, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { validateLabels } from '../rules/metadata.ts';
 
-/** Most labels of the field that is not in use any more. */
+/** The most entries of deprecatedTopology. */
 const maxTopologyLabels = 16;
-/** How many ports or addresses a row of kubectl's table names. */
+/** The most ports or addresses in a row of kubectl's table. */
 const maxShown = 3;
 
 export const endpointSlice: Behaviour<EndpointSlice> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('AddressType', 'Of what type its addresses are.', ({ addressType }) => addressType),
-    text('Ports', 'The ports of its endpoints.', ({ ports = [] }) => {
+    text('AddressType', 'The type of the addresses.', ({ addressType }) => addressType),
+    text('Ports', 'The ports of the endpoints.', ({ ports = [] }) => {
       return shown(ports.map(({ name, port }) => (port === undefined ? (name ?? '*') : String(port))));
     }),
-    text('Endpoints', 'The addresses of its endpoints.', ({ endpoints = [] }) => {
+    text('Endpoints', 'The addresses of the endpoints.', ({ endpoints = [] }) => {
       return shown(endpoints.flatMap(({ addresses }) => addresses ?? []));
     }),
     ageColumn as Column<EndpointSlice>,
@@ -84,7 +84,7 @@ function addressFault(type: string, address: string): string | undefined {
   }
 }
 
-/** Why an address can be no backend's: it means something else on every machine. `address` is well-formed. */
+/** Why an address cannot be that of a backend: it is local to each machine. `address` is well-formed. */
 export function specialFault(address: string): string | undefined {
   const parsed = ipaddr.parse(address);
   switch (parsed.range()) {
@@ -104,7 +104,7 @@ export function specialFault(address: string): string | undefined {
   }
 }
 
-/** A whole name of at least two labels; a dot may end it. */
+/** A DNS name of at least two labels, perhaps with a trailing dot. */
 function domainFault(address: string): string | undefined {
   const name = address.replace(/\.$/, '');
   if (name === '') return 'should be a domain with at least two segments separated by dots';

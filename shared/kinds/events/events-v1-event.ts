@@ -2,7 +2,7 @@ import type { Event, EventsV1Event, StatusCause } from '../../generated/types.ts
 import { invalid, required } from '../../schema/causes.ts';
 import type { Conversion } from '../kind.ts';
 
-/** events.k8s.io/v1: the same event with some fields called otherwise, and stricter about what comes in this way. */
+/** events.k8s.io/v1: the same event with other names of some fields, and stricter rules. */
 export const eventsV1Event: Conversion<EventsV1Event, Event> = {
   toStored(object) {
     const { apiVersion: _version, regarding, note, reportingController, ...rest } = object;
@@ -67,8 +67,8 @@ export const eventsV1Event: Conversion<EventsV1Event, Event> = {
 const unset = 'needs to be unset';
 
 /**
- * What an event says of what happened. Its series goes on, and its note may be corrected: the conformance test of the lifecycle of an event
- * is described so, though Kubernetes' validation has come to refuse it.
+ * The immutable fields of an event. Its series and its note may change: Kubernetes' conformance test of an event's lifecycle requires
+ * that, though its validation refuses a changed note.
  */
 const fixed: ReadonlyArray<readonly [keyof Event, string]> = [
   ['involvedObject', 'involvedObject'],

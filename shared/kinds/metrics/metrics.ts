@@ -7,13 +7,13 @@ import type { Behaviour, Column } from '../kind.ts';
 
 type Usage = Readonly<Record<string, string>>;
 
-/** As metrics-server prints them: what is used, and over which time. */
+/** As metrics-server prints them: usage and window. */
 function columnsOf<T extends KubeObject & { readonly window?: string }>(usageOf: (object: T) => Usage): Column<T>[] {
   return [
     nameColumn as Column<T>,
-    text('cpu', 'How much of a core it uses.', (object) => usageOf(object).cpu ?? '0'),
-    text('memory', 'How much memory it uses.', (object) => usageOf(object).memory ?? '0'),
-    text('Window', 'Over which time that was measured.', ({ window }) => window ?? ''),
+    text('cpu', 'CPU usage.', (object) => usageOf(object).cpu ?? '0'),
+    text('memory', 'Memory usage.', (object) => usageOf(object).memory ?? '0'),
+    text('Window', 'The time over which the usage was measured.', ({ window }) => window ?? ''),
   ];
 }
 

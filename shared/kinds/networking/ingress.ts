@@ -26,11 +26,11 @@ import { ageColumn, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { validateBalancerStatus } from '../rules/addresses.ts';
 
-/** How the class was said before there was a field for it. */
+/** The annotation for the class, older than the field. */
 export const classAnnotation = 'kubernetes.io/ingress.class';
-/** Marks the class of Ingresses that name none. */
+/** The annotation of the default class. */
 const defaultAnnotation = 'ingressclass.kubernetes.io/is-default-class';
-/** How many hosts a row of kubectl's table names. */
+/** The most hosts in a row of kubectl's table. */
 const maxHosts = 3;
 
 export function isDefaultIngressClass({ metadata }: IngressClass): boolean {
@@ -41,14 +41,14 @@ export const ingress: Behaviour<Ingress> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Class', 'Its class: who serves it.', ({ spec, metadata }) => {
+    text('Class', 'The IngressClass.', ({ spec, metadata }) => {
       return spec.ingressClassName ?? metadata.annotations?.[classAnnotation] ?? '<none>';
     }),
-    text('Hosts', 'The hosts that it is for.', ({ spec }) => formatHosts(spec.rules ?? [])),
-    text('Address', 'Where it can be reached.', ({ status }) => {
+    text('Hosts', 'The hosts of the rules.', ({ spec }) => formatHosts(spec.rules ?? [])),
+    text('Address', 'The addresses of the load balancer.', ({ status }) => {
       return (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || '').join(',');
     }),
-    text('Ports', 'The ports that it is served on.', ({ spec }) => (spec.tls?.length ? '80, 443' : '80')),
+    text('Ports', 'The ports on which the hosts are served.', ({ spec }) => (spec.tls?.length ? '80, 443' : '80')),
     ageColumn as Column<Ingress>,
   ],
   strategy: {
@@ -82,8 +82,8 @@ export const ingressClass: Behaviour<IngressClass> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Controller', 'Who serves it.', ({ spec }) => spec.controller),
-    text('Parameters', 'Where its further settings are.', ({ spec: { parameters } }) => {
+    text('Controller', 'The controller that serves Ingresses of this class.', ({ spec }) => spec.controller),
+    text('Parameters', "The object with the controller's parameters.", ({ spec: { parameters } }) => {
       if (!parameters) return '<none>';
       const { apiGroup, kind, name } = parameters;
       return `${apiGroup === undefined ? kind : `${kind}.${apiGroup}`}/${name}`;

@@ -19,7 +19,7 @@ export const networkPolicy: Behaviour<NetworkPolicy> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Pod-Selector', 'Which pods it is about.', ({ spec }) => {
+    text('Pod-Selector', 'The selector of the pods to which the policy applies.', ({ spec }) => {
       return formatSelector(selectorOf(spec.podSelector)) || '<none>';
     }),
     ageColumn as Column<NetworkPolicy>,
@@ -116,7 +116,7 @@ function validateBlock({ cidr, except }: IPBlock, field: string, causes: StatusC
 
 type Range = ReturnType<typeof ipaddr.parseCIDR>;
 
-/** Undefined: the text is none. */
+/** Undefined when the text is not valid. */
 function rangeOf(cidr: string): Range | undefined {
   return isCidr(cidr) === undefined ? ipaddr.parseCIDR(cidr) : undefined;
 }

@@ -11,7 +11,7 @@ export const runtimeClass: Behaviour<RuntimeClass> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Handler', 'What the nodes call it.', ({ handler }) => handler),
+    text('Handler', 'The name of the runtime handler on the nodes.', ({ handler }) => handler),
     ageColumn as Column<RuntimeClass>,
   ],
   strategy: {

@@ -12,8 +12,8 @@ export const podDisruptionBudget: Behaviour<PodDisruptionBudget> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Min Available', 'How many pods must be there.', ({ spec }) => String(spec.minAvailable ?? 'N/A')),
-    text('Max Unavailable', 'How many pods may be missing.', ({ spec }) => String(spec.maxUnavailable ?? 'N/A')),
+    text('Min Available', 'Minimum number of available pods.', ({ spec }) => String(spec.minAvailable ?? 'N/A')),
+    text('Max Unavailable', 'Maximum number of unavailable pods.', ({ spec }) => String(spec.maxUnavailable ?? 'N/A')),
     count(
       'Allowed Disruptions',
       'How many evictions are allowed now.',

@@ -140,10 +140,10 @@ function bindingColumns<T extends Binding>(): Column<T>[] {
       .join(', ');
   return [
     nameColumn,
-    text('Role', 'The role that is given.', ({ roleRef }) => `${roleRef.kind}/${roleRef.name}`),
+    text('Role', 'The granted role.', ({ roleRef }) => `${roleRef.kind}/${roleRef.name}`),
     ageColumn as Column<T>,
-    wide('Users', 'The users that get it.', (object) => names(object, 'User')),
-    wide('Groups', 'The groups that get it.', (object) => names(object, 'Group')),
-    wide('ServiceAccounts', 'The service accounts that get it.', (object) => names(object, 'ServiceAccount')),
+    wide('Users', 'The users with the role.', (object) => names(object, 'User')),
+    wide('Groups', 'The groups with the role.', (object) => names(object, 'Group')),
+    wide('ServiceAccounts', 'The service accounts with the role.', (object) => names(object, 'ServiceAccount')),
   ];
 }

@@ -22,7 +22,7 @@ import { isLabelValue, isPathSegment, isQualifiedName } from '../../schema/forma
 import { createdAtColumn, nameColumn } from '../columns/columns.ts';
 import type { Behaviour, Strategy } from '../kind.ts';
 
-/** Kinds that are questions: they have no name, are answered in their status, and are not kept. */
+/** Kinds whose objects are requests: they have no name, are answered in their status, and are not stored. */
 function review<T extends KubeObject>(validate?: Strategy<T>['validate']): Behaviour<T> {
   return {
     nameFormat: isPathSegment,
@@ -65,11 +65,11 @@ export const localSubjectAccessReview = review<LocalSubjectAccessReview>(({ spec
   }
 });
 
-/** Shortest and longest life of a token, in seconds. */
+/** The bounds of a token's lifetime, in seconds. */
 const minTokenLife = 10 * 60;
 const maxTokenLife = 2 ** 32;
 
-/** The rules of a body of `serviceaccounts/token`, which is no kind of its own. */
+/** The rules of a TokenRequest, the body of `serviceaccounts/token`. */
 export function validateTokenRequest(
   { spec }: Pick<AuthenticationV1TokenRequest, 'spec'>,
   causes: StatusCause[],
@@ -92,7 +92,7 @@ function validateSubject(spec: SubjectAccessReviewSpec, causes: StatusCause[]): 
   });
 }
 
-/** `between` adds what is said before the attributes themselves are looked at. */
+/** `between` adds causes that come before those of the attributes. */
 function validateAttributes(
   { resourceAttributes, nonResourceAttributes }: SelfSubjectAccessReviewSpec,
   causes: StatusCause[],
@@ -158,7 +158,7 @@ function validateLabelRequirement(rule: LabelSelectorRequirement, field: string,
   }
 }
 
-/** An operator that is not known is no fault: a newer client may know more than this server. */
+/** An unknown operator is accepted: a client may be newer than this server. */
 function validateRequirement(
   { operator, values = [] }: FieldSelectorRequirement | LabelSelectorRequirement,
   field: string,

@@ -4,10 +4,10 @@ import { parseHostName } from '../../net/names.ts';
 import { duplicate, forbidden, invalid, notSupported, tooMany } from '../../schema/causes.ts';
 import { isCidr, isDnsSubdomain, isIp } from '../../schema/formats.ts';
 
-// Addresses of nodes, pods and load balancers. What Kubernetes checks is said in its words (`apis/core/validation`); beyond it, a node's
-// addresses are checked, since other nodes make routes of them.
+// Addresses of nodes, pods and load balancers, in the words of Kubernetes' validation (`apis/core/validation`). A node's addresses are
+// checked beyond that, because other nodes use them for routes.
 
-/** The most addresses of one node: beyond what any machine has. */
+/** The most addresses of one node: more than any machine has. */
 const maxNodeAddresses = 64;
 const oneOfEach = 'may specify no more than one IP for each IP family';
 const modes = ['Proxy', 'VIP'];
@@ -33,7 +33,7 @@ function hostFault(address: string): string | undefined {
 /** The ranges of a node's pods. */
 export function validatePodCIDRs({ spec }: Node, causes: StatusCause[]): void {
   const ranges = spec?.podCIDRs ?? [];
-  // What is no range at all fails the field's format.
+  // The field's format refuses a text that is no range.
   if (ranges.length < 2 || ranges.some((range) => isCidr(range))) return;
   const field = 'spec.podCIDRs';
   if (ranges.length > 2 || !differentFamilies(ranges.map((range) => range.split('/')[0] ?? ''))) {
@@ -46,7 +46,7 @@ export function validatePodCIDRs({ spec }: Node, causes: StatusCause[]): void {
   }
 }
 
-/** `podIP` counts where it is not the first of `podIPs`, as in Kubernetes' conversion. Changes `status`. */
+/** `podIP` wins where it is not the first of `podIPs`, as in Kubernetes' conversion. Changes `status`. */
 export function settlePodIPs(status: PodStatus): void {
   const { podIP, podIPs = [] } = status;
   if (podIP && podIPs[0]?.ip !== podIP) status.podIPs = [{ ip: podIP }];
@@ -77,12 +77,12 @@ function checkIp(ip: string, field: string, causes: StatusCause[]): void {
   if (fault) causes.push(invalid(field, ip, fault));
 }
 
-/** All are addresses. */
+/** Each must be an address. */
 function differentFamilies(addresses: readonly string[]): boolean {
   return new Set(addresses.map((one) => ipaddr.parse(one).kind())).size === addresses.length;
 }
 
-/** Where a load balancer takes traffic, of a Service or an Ingress. `type`: of the service. */
+/** The ingress points of a load balancer, of a Service or an Ingress. `type`: of the service. */
 export function validateBalancerStatus(
   ingress: readonly LoadBalancerIngress[],
   field: string,

@@ -13,7 +13,7 @@ import { validateLabelSelector } from '../../selector.ts';
 
 const maxWindowSeconds = 3600;
 const maxPeriodSeconds = 1800;
-/** The type of a figure → the field that holds it. */
+/** The field of each type of metric. */
 const sources: Readonly<Record<string, keyof MetricSpec>> = {
   ContainerResource: 'containerResource',
   External: 'external',

@@ -4,7 +4,7 @@ import { forbidden, invalid, notSupported, required } from '../../schema/causes.
 import { isDnsSubdomain } from '../../schema/formats.ts';
 import { validateLabelSelector } from '../../selector.ts';
 
-/** What claims, templates of claims and volumes have in common. */
+/** The rules that claims, claim templates and volumes share. */
 
 const accessModes: Readonly<Record<string, string>> = {
   ReadWriteOnce: 'RWO',
@@ -22,7 +22,7 @@ export function formatAccessModes(modes: readonly string[] | undefined): string 
 
 export function defaultClaimSpec(spec: PersistentVolumeClaimSpec): void {
   spec.volumeMode ??= 'Filesystem';
-  // Two spellings of one thing: the newer one may name more.
+  // dataSourceRef is the newer field of the two, and allows more kinds.
   if (spec.dataSource && !spec.dataSourceRef) spec.dataSourceRef = { ...spec.dataSource };
   else if (spec.dataSourceRef && !spec.dataSource && !spec.dataSourceRef.namespace) {
     const { namespace: _namespace, ...same } = spec.dataSourceRef;

@@ -85,7 +85,7 @@ export function validateImage(image: string | undefined, field: string, causes: 
   }
 }
 
-/** What only makes sense for a container that stays. */
+/** Fields that only containers that keep running may have. */
 function validateRunsToEnd(container: Container, field: string, causes: StatusCause[]): void {
   for (const name of ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
     if (container[name] === undefined) continue;
@@ -209,7 +209,7 @@ function validateMounts(
   }
 }
 
-/** A block device is a claimed volume, and stands where no files are mounted. */
+/** A block device is a claimed volume, at a path without a mount. */
 function validateDevices(container: Container, spec: PodSpec, field: string, causes: StatusCause[]): void {
   const mounted = new Set((container.volumeMounts ?? []).map(({ mountPath }) => mountPath));
   const [names, paths] = [new Set<string>(), new Set<string>()];
@@ -231,7 +231,7 @@ function validateDevices(container: Container, spec: PodSpec, field: string, cau
   }
 }
 
-/** A hook that only waits must end before the pod has to. */
+/** A sleeping hook must end within the grace period. */
 function validateSleep(seconds: number | undefined, spec: PodSpec, field: string, causes: StatusCause[]): void {
   const grace = spec.terminationGracePeriodSeconds;
   if (seconds === undefined || grace === undefined || (seconds > 0 && seconds <= grace)) return;
@@ -249,7 +249,7 @@ function validateSubPath({ subPath, subPathExpr }: VolumeMount, field: string, c
   }
 }
 
-/** `once`: the probe decides for good, so one success has to do. */
+/** `once`: the success threshold must be 1. */
 function validateProbe(probe: Probe, field: string, once: boolean, causes: StatusCause[]): void {
   validateHandler(probe, field, causes);
   if (once && probe.successThreshold !== undefined && probe.successThreshold !== 1) {

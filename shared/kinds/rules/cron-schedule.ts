@@ -15,10 +15,13 @@ export interface CronFields {
   readonly bothDays: boolean;
 }
 
-/** Characters; all minutes of an hour by their numbers take 170. */
+/** The most characters; all minutes of an hour by their numbers take 170. */
 const maxSchedule = 4_096;
 
-/** The fault of a schedule, in the words of robfig/cron; undefined when there is none. */
+/**
+ * The fault of a cron schedule, in the words of the parser that Kubernetes uses (robfig/cron, `ParseStandard`): five fields, or a
+ * descriptor such as `@daily`. Undefined when there is none. Other cron parsers accept other schedules (`L`, `W`, `#`, Sunday as 7).
+ */
 export function scheduleFault(schedule: string): string | undefined {
   const parsed = parseSchedule(schedule);
   return 'fault' in parsed ? parsed.fault : undefined;
@@ -120,7 +123,7 @@ function parseRange(text: string, field: Field): Range | string {
   if (high === undefined) return `failed to parse int from ${highText}: ${parseFault(highText ?? '')}`;
   const step = stepText === undefined ? 1 : whole(stepText);
   if (step === undefined) return `failed to parse int from ${stepText}: ${parseFault(stepText ?? '')}`;
-  // A single number with a step goes on to the end.
+  // The range of a single number with a step ends at the maximum.
   const end = stepText !== undefined && !any && highText === undefined ? field.max : high;
   if (low < field.min) return `beginning of range (${low}) below minimum (${field.min}): ${text}`;
   if (end > field.max) return `end of range (${end}) above maximum (${field.max}): ${text}`;

@@ -3,18 +3,18 @@ import type { StatusCause } from '../../generated/types.ts';
 import { forbidden, invalid, tooLong } from '../../schema/causes.ts';
 import { isConfigKey } from '../../schema/formats.ts';
 
-/** Bytes that a ConfigMap or a Secret may hold in all. */
+/** The most bytes of a ConfigMap's or a Secret's data. */
 const dataLimit = 1024 * 1024;
 const fixed = 'field is immutable when `immutable` is set';
 
-/** Plain text or base64, by key, at the field `name`. */
+/** Text or base64 by key, in the field `name`. */
 export interface DataField {
   readonly name: string;
   readonly data: Readonly<Record<string, string>> | undefined;
   readonly base64: boolean;
 }
 
-/** Keys that can be file names, none twice, and no more than 1 MiB in all. */
+/** Keys must be file names without duplicates; all data at most 1 MiB. */
 export function validateData(fields: readonly DataField[], causes: StatusCause[]): void {
   let size = 0;
   const seen = new Set<string>();
@@ -27,7 +27,7 @@ export function validateData(fields: readonly DataField[], causes: StatusCause[]
       size += base64 ? decodedLength(value) : Buffer.byteLength(value);
     }
   }
-  // As Kubernetes says it: of a Secret its data are too long, of a ConfigMap, whose data are two fields, all of it.
+  // As in Kubernetes: the field is `data` for a Secret, and empty for a ConfigMap, which has two data fields.
   const [only, ...more] = fields;
   if (size > dataLimit) causes.push(tooLong(only && more.length === 0 ? only.name : '[]', dataLimit));
 }
@@ -38,7 +38,7 @@ interface Freezable {
   binaryData?: unknown;
 }
 
-/** Once frozen, always frozen. */
+/** An immutable object cannot change, nor become mutable. */
 export function validateFrozen(object: Freezable, old: Freezable, causes: StatusCause[]): void {
   if (!old.immutable) return;
   if (!object.immutable) causes.push(forbidden('immutable', fixed));

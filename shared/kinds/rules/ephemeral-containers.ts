@@ -8,14 +8,28 @@ import { validateSecurity } from './security-validation.ts';
 
 const field = 'spec.ephemeralContainers';
 
-/** What an ephemeral container may have (Kubernetes, `allowedEphemeralContainerFields`): nothing that the pod would have been placed by, and nothing that makes it stay. */
+/** The fields of ephemeral containers (Kubernetes, `allowedEphemeralContainerFields`): none for scheduling, and none for restarts. */
 const allowed: ReadonlySet<string> = new Set([
-  ...['name', 'targetContainerName', 'image', 'command', 'args', 'workingDir', 'envFrom', 'env', 'volumeMounts'],
-  ...['volumeDevices', 'terminationMessagePath', 'terminationMessagePolicy', 'imagePullPolicy', 'securityContext'],
-  ...['stdin', 'stdinOnce', 'tty'],
+  'name',
+  'targetContainerName',
+  'image',
+  'command',
+  'args',
+  'workingDir',
+  'envFrom',
+  'env',
+  'volumeMounts',
+  'volumeDevices',
+  'terminationMessagePath',
+  'terminationMessagePolicy',
+  'imagePullPolicy',
+  'securityContext',
+  'stdin',
+  'stdinOnce',
+  'tty',
 ]);
 
-/** `pods/ephemeralcontainers`: containers are added to a pod that runs; none changes or goes. */
+/** `pods/ephemeralcontainers` adds containers to a pod; none may change or be removed. */
 export const ephemeralContainers: PartStrategy<Pod> = {
   prepare(pod, old) {
     const { ephemeralContainers: wanted } = pod.spec;

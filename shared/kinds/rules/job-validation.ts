@@ -11,7 +11,7 @@ const maxExitCodes = 255;
 const actions = ['Count', 'FailIndex', 'FailJob', 'Ignore'];
 const modes = ['Indexed', 'NonIndexed'];
 
-/** The rules of a job, and of what a cron job makes, in the words of Kubernetes' batch validation. `field`: the spec's path. */
+/** The rules of a job and of a cron job's template, in the words of Kubernetes' batch validation. `field`: the spec's path. */
 export function validateJobSpec(spec: JobSpec, field: string, causes: StatusCause[]): void {
   const { completionMode, completions, parallelism, template, managedBy } = spec;
   const indexed = completionMode === 'Indexed';
@@ -54,7 +54,7 @@ export function validateJobSpec(spec: JobSpec, field: string, causes: StatusCaus
   }
 }
 
-/** A job's selector finds the pods of its template. */
+/** A job's selector must select the pods of its template. */
 export function validateJobWorkload({ selector, template }: JobSpec, causes: StatusCause[]): void {
   if (!selector) {
     causes.push(required('spec.selector'));
@@ -193,7 +193,7 @@ function validateSuccessRule(
   }
 }
 
-/** How many indexes `0,2-4` names, or what is wrong with it. */
+/** The number of indexes in `0,2-4`, or its fault. */
 function countIndexes(text: string, completions: number): number | string {
   const indexes = IndexSet.parse(text, completions);
   return typeof indexes === 'string' ? indexes : indexes.size;

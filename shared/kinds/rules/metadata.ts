@@ -3,26 +3,26 @@ import { forbidden, invalid, required, tooLong } from '../../schema/causes.ts';
 import { type Format, isDnsLabel, isLabelValue, isQualifiedName } from '../../schema/formats.ts';
 import { withoutEnding } from '../../text.ts';
 
-/** The rules that all kinds' metadata follow, in the words of apimachinery's object validation. */
+/** The rules of all kinds' metadata, in the words of apimachinery's object validation. */
 export interface MetadataRules {
   readonly namespaced: boolean;
-  /** What a name of the kind must look like. */
+  /** The format of the kind's names. */
   readonly name: Format;
 }
 
-/** Bytes of all annotations of an object together, keys and values. */
+/** The most bytes of an object's annotations, keys and values. */
 const annotationLimit = 256 * 1024;
 
-/** How often it is told that an object has several controllers. */
-const maxTold = 4;
+/** The most faults for several controllers of an object. */
+const maxReported = 4;
 
-/** Finalizers of Kubernetes' own that have no domain. */
+/** Kubernetes' finalizers without a domain. */
 const plainFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
 
 export function validateMetadata(metadata: ObjectMeta, rules: MetadataRules, causes: StatusCause[]): void {
   const { name, generateName, namespace, labels, annotations, ownerReferences, finalizers = [] } = metadata;
   if (generateName) {
-    // The ending comes later; a dash in front of it is no fault.
+    // A suffix is appended: a trailing dash is no fault.
     const fault = rules.name(generateName.endsWith('-') ? `${withoutEnding(generateName, '-')}a` : generateName);
     if (fault) causes.push(invalid('metadata.generateName', generateName, fault));
   }
@@ -79,7 +79,7 @@ export function validateAnnotations(
 function validateOwners(owners: readonly OwnerReference[], causes: StatusCause[]): void {
   const field = 'metadata.ownerReferences';
   let controller: string | undefined;
-  let told = 0;
+  let reported = 0;
   for (const [index, { apiVersion, kind, name, controller: controls }] of owners.entries()) {
     if (apiVersion && !/^([^/]+\/)?[^/]+$/.test(apiVersion)) {
       const fault = 'must be <group>/<version> or <version>';
@@ -93,8 +93,8 @@ function validateOwners(owners: readonly OwnerReference[], causes: StatusCause[]
     if (!controls) continue;
     const called = `${kind}/${name}`;
     if (controller) {
-      // Each repeats all of them.
-      if (++told > maxTold) break;
+      // Each fault lists all of them.
+      if (++reported > maxReported) break;
       const fault = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${called}`;
       causes.push(invalid(field, owners, fault));
     }

@@ -1,22 +1,39 @@
 import type { Container, EphemeralContainer, PodSpec, StatusCause } from '../../generated/types.ts';
 import { forbidden } from '../../schema/causes.ts';
 
-/** What a Windows pod cannot have, by Kubernetes' validateWindows. */
+/** Fields that a Windows pod cannot have (Kubernetes, `validateWindows`). */
 const ofLinux = {
   pod: ['hostPID', 'hostIPC', 'hostUsers', 'shareProcessNamespace'],
   podContext: [
-    ...['appArmorProfile', 'seLinuxOptions', 'seccompProfile', 'fsGroup', 'fsGroupChangePolicy', 'seLinuxChangePolicy'],
-    ...['sysctls', 'runAsUser', 'runAsGroup', 'supplementalGroups', 'supplementalGroupsPolicy'],
+    'appArmorProfile',
+    'seLinuxOptions',
+    'seccompProfile',
+    'fsGroup',
+    'fsGroupChangePolicy',
+    'seLinuxChangePolicy',
+    'sysctls',
+    'runAsUser',
+    'runAsGroup',
+    'supplementalGroups',
+    'supplementalGroupsPolicy',
   ],
   containerContext: [
-    ...['appArmorProfile', 'seLinuxOptions', 'seccompProfile', 'capabilities', 'readOnlyRootFilesystem', 'privileged'],
-    ...['allowPrivilegeEscalation', 'procMount', 'runAsUser', 'runAsGroup'],
+    'appArmorProfile',
+    'seLinuxOptions',
+    'seccompProfile',
+    'capabilities',
+    'readOnlyRootFilesystem',
+    'privileged',
+    'allowPrivilegeEscalation',
+    'procMount',
+    'runAsUser',
+    'runAsGroup',
   ],
 } as const;
 
 /**
- * A pod that names its system has no fields of the other one: the rules of Pod Security for Linux do not hold for Windows
- * pods. `field`: the path of the pod's spec.
+ * A pod with `os` has no fields of the other system: Pod Security's rules for Linux do not apply to Windows pods. `field`: the path of
+ * the pod's spec.
  */
 export function validateOs(spec: PodSpec, field: string, causes: StatusCause[]): void {
   if (spec.os?.name !== 'linux' && spec.os?.name !== 'windows') return;

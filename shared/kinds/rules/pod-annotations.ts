@@ -2,12 +2,12 @@ import type { PodSpec, StatusCause } from '../../generated/types.ts';
 import { invalid } from '../../schema/causes.ts';
 
 export const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
-/** Marks the copy in the API of a pod that a node runs by itself. */
+/** The annotation of a mirror pod. */
 export const mirrorAnnotation = 'kubernetes.io/config.mirror';
 
 type Annotations = Readonly<Record<string, string>>;
 
-/** What deleting a pod costs beside its siblings: 0 where no annotation says it, undefined where the annotation is no 32-bit integer. */
+/** A pod's deletion cost: 0 without the annotation, undefined when that is no 32-bit integer. */
 export function deletionCost(annotations: Annotations | undefined): number | undefined {
   const text = annotations?.[deletionCostAnnotation];
   if (text === undefined) return 0;
@@ -16,7 +16,7 @@ export function deletionCost(annotations: Annotations | undefined): number | und
   return cost === (cost | 0) ? cost | 0 : undefined;
 }
 
-/** The annotations that have a meaning for pods (Kubernetes, `ValidatePodSpecificAnnotations`). `field`: the path of the annotations. */
+/** The rules of a pod's annotations (Kubernetes, `ValidatePodSpecificAnnotations`). `field`: the path of the annotations. */
 export function validatePodAnnotations(
   annotations: Annotations,
   spec: Pick<PodSpec, 'nodeName'>,

@@ -3,12 +3,12 @@ import { defaultClaimSpec } from './claim-spec.ts';
 
 /** Defaults that depend on other fields; the simple ones are options in `proto/`. All change the draft. */
 
-/** How long a pod stays on a node that is not ready or not reachable, unless it says otherwise. */
+/** The default toleration of a node that is not ready or unreachable, in seconds. */
 const defaultTolerationSeconds = 5;
 const notReady = 'node.kubernetes.io/not-ready';
 const unreachable = 'node.kubernetes.io/unreachable';
 
-/** For pods and for templates alike. */
+/** For pods and templates. */
 export function defaultPodSpec(spec: PodSpec): void {
   for (const container of containersOf(spec)) defaultContainer(container);
   for (const container of spec.ephemeralContainers ?? []) defaultPullPolicy(container);
@@ -23,7 +23,7 @@ export function defaultPodSpec(spec: PodSpec): void {
   }
 }
 
-/** For pods only: a template keeps what its author wrote. */
+/** For pods only. */
 export function defaultPod({ spec }: Pod): void {
   defaultPodSpec(spec);
   spec.enableServiceLinks ??= true;
@@ -34,7 +34,7 @@ export function defaultPod({ spec }: Pod): void {
   }
 }
 
-/** Kubernetes' DefaultTolerationSeconds: every pod bears a lost node for a while, a pod that says so bears it longer. */
+/** Kubernetes' DefaultTolerationSeconds: pods without such tolerations get the default ones. */
 export function addDefaultTolerations(spec: PodSpec): void {
   const tolerations = spec.tolerations ?? [];
   for (const key of [notReady, unreachable]) {
@@ -63,7 +63,7 @@ function defaultPullPolicy(container: Pick<Container, 'image' | 'imagePullPolicy
   container.imagePullPolicy ||= isLatest(container.image ?? '') ? 'Always' : 'IfNotPresent';
 }
 
-/** Zero is not told apart from absent there: Kubernetes' fields can't hold both. */
+/** Zero counts as absent there: Kubernetes' Go fields do not distinguish them. */
 function defaultProbe(probe: Probe): void {
   probe.timeoutSeconds ||= 1;
   probe.periodSeconds ||= 10;
@@ -71,7 +71,7 @@ function defaultProbe(probe: Probe): void {
   probe.failureThreshold ||= 3;
 }
 
-/** Whether an image's name means "whatever is newest": tag `latest`, or neither tag nor digest. */
+/** Whether an image's tag is `latest`, or it has neither tag nor digest. */
 function isLatest(image: string): boolean {
   if (image.includes('@')) return false;
   const tag = /:([^/:]+)$/.exec(image)?.[1];

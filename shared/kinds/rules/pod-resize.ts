@@ -6,7 +6,7 @@ import { forbidden, invalid } from '../../schema/causes.ts';
 import type { PartStrategy } from '../kind.ts';
 import { validatePodSpec } from './pod-validation.ts';
 
-/** What of a container that runs can be given more of, or less. */
+/** The resources of a running container that can be resized. */
 const resizable: ReadonlySet<string> = new Set(['cpu', 'memory']);
 
 /** `pods/resize`: requests and limits of containers, also while they run (Kubernetes, "Resize CPU and Memory Resources"). */
@@ -35,7 +35,7 @@ export const resize: PartStrategy<Pod> = {
   },
 };
 
-/** The containers as they were, with the resources that are wanted. */
+/** The old containers with the new resources. */
 function resized(before: readonly Container[] = [], wanted: readonly Container[] = []): Container[] {
   return before.map((container) => {
     const next = wanted.find(({ name }) => name === container.name);

@@ -31,7 +31,7 @@ export function validatePodUpdate(pod: Pod, old: Pod, causes: StatusCause[]): vo
   }
 }
 
-/** The new spec with everything that may change put back to what it was. */
+/** The new spec with all mutable fields reset to the old ones. */
 function withoutMutable(spec: PodSpec, before: PodSpec): PodSpec {
   const imagesOf = (containers: Container[] | undefined, old: Container[] | undefined) =>
     containers?.map((container, index) => ({ ...container, image: old?.[index]?.image }));
@@ -39,7 +39,7 @@ function withoutMutable(spec: PodSpec, before: PodSpec): PodSpec {
     (before.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1
       ? before.terminationGracePeriodSeconds
       : spec.terminationGracePeriodSeconds;
-  // As long as a gate holds the pod back nobody has looked for a node, so where it may go can still be narrowed.
+  // A gated pod has not been scheduled: its node affinity may become stricter.
   const gated = (before.schedulingGates?.length ?? 0) > 0;
   return {
     ...spec,
@@ -74,7 +74,7 @@ function validateDeadline(deadline: number | undefined, before: number | undefin
   else if (deadline > before) causes.push(invalid(field, deadline, `must be less than or equal to previous value`));
 }
 
-/** All that were there stay; only how long one holds may change. */
+/** Tolerations cannot be removed; only their tolerationSeconds may change. */
 function validateAddedTolerations(
   tolerations: readonly Toleration[] = [],
   before: readonly Toleration[] = [],

@@ -37,7 +37,7 @@ export function validatePodSpec(spec: PodSpec, field: string, causes: StatusCaus
   if (spec.resources) validateResources(spec.resources, `${field}.resources`, causes);
 }
 
-/** What all kinds demand of the template that they make pods from. `noun`: the kind, for the message. */
+/** The rules of a pod template, in all kinds that have one. `noun`: the kind, for the message. */
 export function validatePodTemplate(
   template: PodTemplateSpec,
   field: string,
@@ -56,7 +56,7 @@ export function validatePodTemplate(
   if (noun !== '') validateRunsForEver(spec, `${field}.spec`, noun, causes);
 }
 
-/** What is kept running is not to end. `field`: the path of the pod's spec. */
+/** Kinds that keep pods running require the restart policy Always. `field`: the path of the pod's spec. */
 export function validateRunsForEver(spec: PodSpec, field: string, noun: string, causes: StatusCause[]): void {
   if (spec.restartPolicy !== undefined && spec.restartPolicy !== 'Always') {
     causes.push(notSupported(`${field}.restartPolicy`, spec.restartPolicy, ['Always']));
@@ -94,7 +94,7 @@ function validateDns(
   }
   for (const [index, { name, value = '' }] of options.entries()) {
     if (!name) causes.push(required(`${field}.options[${index}]`, 'must not be empty'));
-    // Kubernetes looks no further; they become words of a line of resolv.conf.
+    // Beyond Kubernetes: they become words of a line of resolv.conf.
     else if (!isWord(name)) causes.push(invalid(`${field}.options[${index}].name`, name, oneWord));
     if (!isWord(value)) causes.push(invalid(`${field}.options[${index}].value`, value, oneWord));
   }

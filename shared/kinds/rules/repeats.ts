@@ -1,4 +1,4 @@
-/** The places in a list of what stands there before, too. */
+/** The indexes of duplicates in a list, without the first of each. */
 export function repeats(list: readonly unknown[]): ReadonlySet<number> {
   const seen = new Set<unknown>();
   const places = new Set<number>();

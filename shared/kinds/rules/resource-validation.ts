@@ -37,7 +37,7 @@ export function validateAmounts(amounts: Amounts, field: string, causes: StatusC
   }
 }
 
-/** What a person made up: `example.com/gpu`. It is counted in whole units and never overcommitted. */
+/** An extended resource: `example.com/gpu`. It is counted in whole units and never overcommitted. */
 function isExtended(name: string): boolean {
   return name.includes('/') && !name.includes('kubernetes.io/');
 }

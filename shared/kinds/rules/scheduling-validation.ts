@@ -13,7 +13,7 @@ import { isDnsLabel, isLabelValue, isQualifiedName } from '../../schema/formats.
 import { validateLabelSelector } from '../../selector.ts';
 import { validateLabels } from './metadata.ts';
 
-/** Where a pod may run, at path `field` of its spec. */
+/** The rules of a pod's scheduling fields. `field`: the path of its spec. */
 export function validateScheduling(spec: PodSpec, field: string, causes: StatusCause[]): void {
   if (spec.nodeSelector) validateLabels(spec.nodeSelector, `${field}.nodeSelector`, causes);
   if (spec.affinity) validateAffinity(spec.affinity, `${field}.affinity`, causes);

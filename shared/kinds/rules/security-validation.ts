@@ -11,10 +11,10 @@ import type {
 import { duplicate, forbidden, invalid, required, tooLong } from '../../schema/causes.ts';
 import { isLocalPath, rangeFault } from '../../schema/formats.ts';
 
-/** Largest id of a group. */
+/** The largest group id. */
 const maxGroup = 2 ** 31 - 1;
 
-/** Most characters of the name of an AppArmor profile. */
+/** The most characters of an AppArmor profile's name. */
 const maxProfileName = 4095;
 
 /** A kernel setting's name: its parts between dots or slashes. */
@@ -23,7 +23,7 @@ const sysctlName = new RegExp(`^(?:${sysctlPart}[./])*${sysctlPart}$`);
 const sysctlShown = '^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$';
 const maxSysctlName = 253;
 
-/** The rules of a pod's rights and of its containers', in the words of Kubernetes' core validation. `field`: the path of the pod's spec. */
+/** The rules of the security contexts of a pod and its containers, in the words of Kubernetes' core validation. `field`: the spec's path. */
 export function validateSecurity(spec: PodSpec, field: string, causes: StatusCause[]): void {
   if (spec.securityContext) validatePodSecurity(spec.securityContext, spec, `${field}.securityContext`, causes);
   if (spec.hostUsers === false) {
@@ -57,13 +57,13 @@ function validatePodSecurity(context: PodSecurityContext, spec: PodSpec, field: 
   validateAppArmor(appArmorProfile, `${field}.appArmorProfile`, causes);
 }
 
-/** Which of the pod's namespaces a kernel setting belongs to; undefined for the machine's own. `name`: with dots. */
+/** The namespace of a pod that a sysctl belongs to; undefined for one of the host. `name`: with dots. */
 export function sysctlNamespace(name: string): 'hostNetwork' | 'hostIPC' | undefined {
   if (name.startsWith('net.')) return 'hostNetwork';
   return /^kernel\.(sem$|shm|msg)|^fs\.mqueue\./.test(name) ? 'hostIPC' : undefined;
 }
 
-/** One name in both its spellings is the same setting. */
+/** A sysctl's name with dots, from either spelling. */
 function validateSysctls(sysctls: readonly Sysctl[], spec: PodSpec, field: string, causes: StatusCause[]): void {
   const seen = new Set<string>();
   for (const [index, { name }] of sysctls.entries()) {

@@ -1,7 +1,5 @@
 import type { ServiceSpec } from '../../generated/types.ts';
 
-/** What a service of its type has, and what it is given by the server. */
-
 /** Whether the service has an address in the cluster: its own, or "None". */
 export function wantsAddress({ type }: ServiceSpec): boolean {
   return type !== 'ExternalName';

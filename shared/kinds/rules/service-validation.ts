@@ -16,7 +16,7 @@ import { isExternallyAccessible, isHeadless, wantsAddress, wantsHealthCheckPort 
 const protocols = ['SCTP', 'TCP', 'UDP'];
 const policies = ['Cluster', 'Local'];
 const maxAffinitySeconds = 86_400;
-/** Where a node's agent listens in Kubernetes' clusters. */
+/** The kubelet's port. */
 const agentPort = 10_250;
 
 /** The rules of a service, in the words of Kubernetes' core validation. */
@@ -42,7 +42,7 @@ export function validateService({ spec }: Service, causes: StatusCause[]): void 
 }
 
 export function validateServiceUpdate({ spec }: Service, { spec: old }: Service, causes: StatusCause[]): void {
-  // What has an address keeps it for as long as it has one.
+  // A service with an address may only keep it.
   if (wantsAddress(spec) && wantsAddress(old) && old.clusterIPs?.length) {
     const [now, before] = [spec.clusterIPs?.[0], old.clusterIPs[0]];
     if (now !== before) causes.push(invalid('spec.clusterIPs[0]', spec.clusterIPs ?? null, 'may not change once set'));

@@ -3,7 +3,7 @@ import { invalid } from '../../schema/causes.ts';
 import { matchesLabels, type Selector, selectorOf, validateLabelSelector } from '../../selector.ts';
 import { validatePodTemplate } from './pod-validation.ts';
 
-/** What all kinds demand that keep pods of a template: the selector is their own and finds what they make. */
+/** The rules of kinds that keep pods of a template: the selector must not be empty, and must select the template's pods. */
 export function validateWorkload(
   spec: { selector?: LabelSelector; template?: PodTemplateSpec } | undefined,
   noun: string,
@@ -13,7 +13,7 @@ export function validateWorkload(
   if (spec?.template) validatePodTemplate(spec.template, 'spec.template', noun, causes);
 }
 
-/** The half of it that is about the selector. */
+/** The rules of the selector. */
 export function validateSelector(
   spec: { selector?: LabelSelector; template?: PodTemplateSpec } | undefined,
   noun: string,
@@ -28,7 +28,7 @@ export function validateSelector(
   }
 }
 
-/** `shown`: the selector as it stands in the object. */
+/** `shown`: the selector's value for the message. */
 export function validateMatch(
   selector: Selector,
   shown: unknown,

@@ -4,7 +4,7 @@ import { isDnsSubdomain } from '../../schema/formats.ts';
 import { ageColumn, count, flag, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 
-/** The classes that every cluster has, for what it can't do without. */
+/** The classes of system pods, in every cluster. */
 export const systemPriorityClasses: readonly PriorityClass[] = [
   systemClass(
     'system-node-critical',
@@ -18,16 +18,16 @@ export const systemPriorityClasses: readonly PriorityClass[] = [
   ),
 ];
 
-/** What a pod of no class has when no class is the default one. */
+/** The priority of a pod without a class when there is no default class. */
 export const defaultPriority = 0;
 
-/** The highest priority that is not the system's own. */
+/** The highest priority of a class that users define. */
 const highestUserPriority = 1_000_000_000;
 const systemPrefix = 'system-';
 
-/** What a class makes of its pods. */
+/** What a pod gets from its class. */
 export interface PodPriority {
-  /** The name of the class; absent when the pod is of none. */
+  /** The name of the class; absent without one. */
   readonly className?: string;
   readonly priority: number;
   readonly preemptionPolicy: NonNullable<PriorityClass['preemptionPolicy']>;
@@ -57,12 +57,16 @@ export const priorityClass: Behaviour<PriorityClass> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    count('Value', 'The priority itself.', ({ value }) => value),
-    flag('Global-Default', 'Whether pods that name no class are of this one.', ({ globalDefault }) => !!globalDefault),
+    count('Value', 'The priority of pods of this class.', ({ value }) => value),
+    flag('Global-Default', 'Whether this is the class of pods that name none.', ({ globalDefault }) => !!globalDefault),
     ageColumn as Column<PriorityClass>,
-    text('PreemptionPolicy', 'Whether its pods may take the place of others.', ({ preemptionPolicy }) => {
-      return preemptionPolicy ?? '';
-    }),
+    text(
+      'PreemptionPolicy',
+      'Whether pods of this class may preempt pods of lower priority.',
+      ({ preemptionPolicy }) => {
+        return preemptionPolicy ?? '';
+      },
+    ),
   ],
   strategy: {
     generation: 'spec',

@@ -16,9 +16,9 @@ import { repeats } from '../rules/repeats.ts';
 import { nodeSelectorWarnings } from '../warnings/node-labels.ts';
 
 const lifecycleModes = ['Persistent', 'Ephemeral'];
-/** Most characters of what a driver calls a node. */
+/** The most characters of a driver's node id. */
 const maxNodeId = 192;
-/** Shortest and longest life of a token, in seconds. */
+/** The bounds of a token's lifetime, in seconds. */
 const minTokenLife = 10 * 60;
 const maxTokenLife = 2 ** 32;
 
@@ -26,16 +26,36 @@ export const csiDriver: Behaviour<CSIDriver> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    flag('AttachRequired', 'Whether a volume is attached first.', ({ spec }) => spec.attachRequired ?? true),
-    flag('PodInfoOnMount', 'Whether the driver is told of the pod.', ({ spec }) => spec.podInfoOnMount ?? false),
-    flag('StorageCapacity', 'Whether pods wait for a place with room.', ({ spec }) => spec.storageCapacity ?? false),
-    text('TokenRequests', 'Whom its tokens are shown to.', ({ spec: { tokenRequests } }) => {
-      return tokenRequests ? tokenRequests.map(({ audience }) => audience ?? '').join(',') : '<unset>';
-    }),
-    flag('RequiresRepublish', 'Whether volumes are published again and again.', ({ spec }) => {
+    flag(
+      'AttachRequired',
+      'Whether volumes must be attached before they are mounted.',
+      ({ spec }) => spec.attachRequired ?? true,
+    ),
+    flag(
+      'PodInfoOnMount',
+      'Whether the driver gets information about the pod on mount.',
+      ({ spec }) => spec.podInfoOnMount ?? false,
+    ),
+    flag(
+      'StorageCapacity',
+      "Whether scheduling considers the driver's storage capacity.",
+      ({ spec }) => spec.storageCapacity ?? false,
+    ),
+    text(
+      'TokenRequests',
+      'The audiences of the service account tokens that the driver requests.',
+      ({ spec: { tokenRequests } }) => {
+        return tokenRequests ? tokenRequests.map(({ audience }) => audience ?? '').join(',') : '<unset>';
+      },
+    ),
+    flag('RequiresRepublish', 'Whether NodePublishVolume is called periodically.', ({ spec }) => {
       return spec.requiresRepublish ?? false;
     }),
-    text('Modes', 'What it offers.', ({ spec }) => spec.volumeLifecycleModes?.join(',') || '<none>'),
+    text(
+      'Modes',
+      'The supported volume lifecycle modes.',
+      ({ spec }) => spec.volumeLifecycleModes?.join(',') || '<none>',
+    ),
     ageColumn as Column<CSIDriver>,
   ],
   strategy: {
@@ -44,7 +64,7 @@ export const csiDriver: Behaviour<CSIDriver> = {
       if (spec && !spec.volumeLifecycleModes?.length) spec.volumeLifecycleModes = ['Persistent'];
     },
     prepareUpdate({ metadata, spec }, old) {
-      // A driver is born without a generation; what may change of it counts one.
+      // A new driver has no generation; a change of its mutable fields sets one.
       const changed = (['tokenRequests', 'requiresRepublish', 'seLinuxMount', 'fsGroupPolicy'] as const).some(
         (name) => !isDeepStrictEqual(spec[name], old.spec[name]),
       );
@@ -60,7 +80,7 @@ export const csiDriver: Behaviour<CSIDriver> = {
     },
     validateUpdate({ spec }, old, causes) {
       if (spec.attachRequired !== old.spec.attachRequired) {
-        // The name in the path is Kubernetes' own.
+        // Kubernetes uses this name in the path.
         causes.push(invalid('spec.attachedRequired', spec.attachRequired, 'field is immutable'));
       }
       if (!isDeepStrictEqual(spec.volumeLifecycleModes, old.spec.volumeLifecycleModes)) {
@@ -74,7 +94,7 @@ export const csiNode: Behaviour<CSINode> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    count('Drivers', 'How many drivers the node has.', ({ spec }) => spec.drivers?.length ?? 0),
+    count('Drivers', 'Number of drivers on the node.', ({ spec }) => spec.drivers?.length ?? 0),
     ageColumn as Column<CSINode>,
   ],
   strategy: {
@@ -95,8 +115,8 @@ export const csiStorageCapacity: Behaviour<CSIStorageCapacity> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('StorageClassName', 'For which storage class.', ({ storageClassName }) => storageClassName),
-    text('Capacity', 'How much room there is.', ({ capacity }) => capacity ?? '<unset>'),
+    text('StorageClassName', 'The storage class.', ({ storageClassName }) => storageClassName),
+    text('Capacity', 'The available capacity.', ({ capacity }) => capacity ?? '<unset>'),
   ],
   strategy: {
     validate({ nodeTopology, storageClassName, capacity }, causes) {

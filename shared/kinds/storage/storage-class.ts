@@ -7,11 +7,11 @@ import type { Behaviour, Column } from '../kind.ts';
 import { repeats } from '../rules/repeats.ts';
 import { labelAdvice } from '../warnings/node-labels.ts';
 
-/** Marks the class of claims that name none. */
+/** The annotation of the default class. */
 export const defaultClassAnnotation = 'storageclass.kubernetes.io/is-default-class';
 const oldDefaultAnnotation = 'storageclass.beta.kubernetes.io/is-default-class';
 
-/** Most parameters, and most bytes of them all. */
+/** The most parameters, and their most bytes in total. */
 const maxParameters = 512;
 const maxParameterSize = 256 * 1024;
 
@@ -26,12 +26,20 @@ export const storageClass: Behaviour<StorageClass> = {
       ...nameColumn,
       value: (object: StorageClass) => object.metadata.name + (isDefaultClass(object) ? ' (default)' : ''),
     },
-    text('Provisioner', 'Who makes its volumes.', ({ provisioner }) => provisioner),
-    text('ReclaimPolicy', 'What becomes of a volume that is given back.', ({ reclaimPolicy }) => {
+    text('Provisioner', 'The provisioner of the volumes.', ({ provisioner }) => provisioner),
+    text('ReclaimPolicy', 'What happens to a volume when its claim is deleted.', ({ reclaimPolicy }) => {
       return reclaimPolicy ?? 'Delete';
     }),
-    text('VolumeBindingMode', 'When a volume is made.', ({ volumeBindingMode }) => volumeBindingMode ?? 'Immediate'),
-    flag('AllowVolumeExpansion', 'Whether its volumes can grow.', ({ allowVolumeExpansion }) => !!allowVolumeExpansion),
+    text(
+      'VolumeBindingMode',
+      'When volumes are provisioned and bound.',
+      ({ volumeBindingMode }) => volumeBindingMode ?? 'Immediate',
+    ),
+    flag(
+      'AllowVolumeExpansion',
+      'Whether volumes can be expanded.',
+      ({ allowVolumeExpansion }) => !!allowVolumeExpansion,
+    ),
     ageColumn as Column<StorageClass>,
   ],
   strategy: {

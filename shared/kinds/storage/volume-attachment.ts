@@ -5,7 +5,7 @@ import { isDnsSubdomain } from '../../schema/formats.ts';
 import { ageColumn, flag, nameColumn, text } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 
-/** Most bytes of what a driver says of an attachment, and most characters of an error. */
+/** The most bytes of an attachment's metadata, and the most characters of an error. */
 const maxMetadata = 256 * 1024;
 const maxMessage = 1024;
 
@@ -13,10 +13,10 @@ export const volumeAttachment: Behaviour<VolumeAttachment> = {
   nameFormat: isDnsSubdomain,
   columns: [
     nameColumn,
-    text('Attacher', 'The driver that does it.', ({ spec }) => spec.attacher),
+    text('Attacher', 'The driver that attaches the volume.', ({ spec }) => spec.attacher),
     text('PV', 'The persistent volume.', ({ spec }) => spec.source?.persistentVolumeName ?? ''),
     text('Node', 'The node.', ({ spec }) => spec.nodeName),
-    flag('Attached', 'Whether it is attached.', ({ status }) => status?.attached ?? false),
+    flag('Attached', 'Whether the volume is attached.', ({ status }) => status?.attached ?? false),
     ageColumn as Column<VolumeAttachment>,
   ],
   strategy: {

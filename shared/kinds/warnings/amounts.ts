@@ -3,7 +3,7 @@ import { parseQuantity } from '../../quantity.ts';
 
 const milli = 1_000_000n;
 
-/** Bytes can't be split: of an amount of them that is no whole number. */
+/** The warning for a fractional number of bytes. */
 export function fractionWarning(amount: string | undefined, field: string): string[] {
   if (amount === undefined || /^\d+(?:[KMGTPE]i|[kMGTPE])?$/.test(amount)) return [];
   const millis = (parseQuantity(amount).nanos + milli - 1n) / milli;

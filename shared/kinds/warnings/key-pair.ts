@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { messageOf } from '../../errors.ts';
 
-/** What is wrong with a server's certificate and key as a pair, in the words of Go's `tls.X509KeyPair`. PEM, each. */
+/** The fault of a server's certificate and key (PEM), in the words of Go's `tls.X509KeyPair`. */
 export function keyPairFault(cert: string, key: string): string | undefined {
   const certs = blocks(cert);
   const leaf = certs.find(({ type }) => type === 'CERTIFICATE');

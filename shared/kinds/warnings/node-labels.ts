@@ -1,6 +1,6 @@
 import type { LabelSelector, NodeSelectorTerm } from '../../generated/types.ts';
 
-/** Labels of nodes that have other names by now, and what Kubernetes says of them. */
+/** Deprecated labels of nodes, with Kubernetes' warning. */
 const deprecated: ReadonlyMap<string, string> = new Map([
   ['beta.kubernetes.io/arch', 'deprecated since v1.14; use "kubernetes.io/arch" instead'],
   ['beta.kubernetes.io/os', 'deprecated since v1.14; use "kubernetes.io/os" instead'],
@@ -12,7 +12,7 @@ const deprecated: ReadonlyMap<string, string> = new Map([
   ['node-role.kubernetes.io/master', 'use "node-role.kubernetes.io/control-plane" instead'],
 ]);
 
-/** What there is to say of a node's label, if anything. */
+/** The warning for a node's label, if any. */
 export function labelAdvice(key: string): string | undefined {
   return deprecated.get(key);
 }

@@ -10,7 +10,7 @@ import type {
 import { claimSizeWarnings, fractionWarning } from './amounts.ts';
 import { labelAdvice, termWarnings } from './node-labels.ts';
 
-/** Annotations that do nothing any more. */
+/** Annotations without an effect. */
 const lost: readonly (readonly [string, string])[] = [
   ['scheduler.alpha.kubernetes.io/critical-pod', 'non-functional in v1.16+; use the "priorityClassName" field instead'],
   ['security.alpha.kubernetes.io/sysctls', 'non-functional in v1.11+; use the "sysctls" field instead'],
@@ -35,7 +35,7 @@ const lostVolumes: readonly (readonly [keyof Volume, string, string?])[] = [
 
 type Placed = readonly (readonly [Container, string])[];
 
-/** What Kubernetes 1.32 says of a pod, or of the template at `at` (`spec.template`), beside taking it. */
+/** The warnings of Kubernetes 1.32 for a valid pod, or for the template at `at` (`spec.template`). */
 export function podWarnings(metadata: Pick<ObjectMeta, 'annotations'> | undefined, spec: PodSpec, at = ''): string[] {
   const prefix = at === '' ? '' : `${at}.`;
   const field = `${prefix}spec`;

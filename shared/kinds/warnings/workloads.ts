@@ -3,14 +3,14 @@ import type { KubeObject } from '../../object.ts';
 import { isDnsLabel } from '../../schema/formats.ts';
 import { podWarnings } from './pod-warnings.ts';
 
-/** Names that pods and hosts are named after: those may have no dots. */
+/** The warning for a name with dots, where pods and hosts are named after it. */
 export function nameWarnings(name: string, old: unknown, use = 'this is used in Pod names and hostnames'): string[] {
   const fault = old ? undefined : isDnsLabel(name);
   const advice = 'which can result in surprising behavior; a DNS label is recommended';
   return fault ? [`metadata.name: ${use}, ${advice}: [${fault}]`] : [];
 }
 
-/** Of a template, unless it is surely the old one. */
+/** The warnings for a template that may have changed. */
 export function templateWarnings(
   { generation }: KubeObject['metadata'],
   old: KubeObject | undefined,

@@ -35,7 +35,7 @@ export function decodeObject(entry: ObjectType, value: unknown, options: DecodeO
   return { object: { apiVersion, kind: entry.kind, metadata: {}, ...object } as unknown as KubeObject, warnings };
 }
 
-/** The same for any message by its full name, such as DeleteOptions. `called`: what an error names it. */
+/** The same for any message by its full name, such as DeleteOptions. `called`: its name in errors. */
 export function decodeMessage(
   message: string,
   value: unknown,
@@ -57,7 +57,7 @@ export function decodeMessage(
   return { object, warnings: validation === 'Warn' ? strict.flatMap(warningsOf) : [] };
 }
 
-/** One warning a fault; a reader of YAML tells all of them in one text. */
+/** One warning a fault; YAML's faults come in one text. */
 export function warningsOf(fault: string): string[] {
   if (!fault.startsWith(yamlFaults)) return [fault];
   return fault
@@ -68,7 +68,7 @@ export function warningsOf(fault: string): string[] {
 
 const yamlFaults = 'yaml: unmarshal errors:\n';
 
-/** What YAML has twice comes first, as Kubernetes reads it first. Who does not know a field does not count it, either. */
+/** YAML's duplicates come first, as Kubernetes parses it first. A duplicate of an unknown field is not reported again. */
 function strictFaults(unknown: readonly string[], duplicates: readonly string[]): string[] {
   if (duplicates.length === 0) return unknown as string[];
   const names = new Set(unknown.map((fault) => fault.replace(/^unknown/, 'duplicate')));
@@ -82,19 +82,19 @@ interface Walk {
   readonly path: Path;
   readonly causes: StatusCause[];
   readonly unknown: string[];
-  /** How many more the object may have, outside and inside of its sets of owned fields. */
+  /** How many more values the object may have, outside and inside of its sets of owned fields. */
   values: number;
   fieldSets: number;
-  /** Looked at once, when there are too many. */
+  /** Counted once, when the limit is exceeded. */
   present: KubeObject | undefined;
 }
 
-/** Reads one value; a fault goes into the walk, and what comes back is then of no use. */
+/** Reads one value. After a fault, which goes into the walk, the result has no meaning. */
 interface Reader {
   read(value: unknown, walk: Walk): unknown;
 }
 
-/** More faults than these tell a person nothing new. */
+/** The most faults of one answer. */
 const maxFaults = 32;
 
 function compileAll(): ReadonlyMap<string, Reader> {
@@ -114,7 +114,7 @@ function compileAll(): ReadonlyMap<string, Reader> {
       return [[field, schema.enum ? new EnumReader() : one]];
     });
   for (const [name, reader] of all) for (const [field, codec] of fieldsOf(name)) reader.fields.set(field, codec);
-  // A kind's object may stand in another, and say what it is: a claim in a stateful set.
+  // An object may be a field of another, with apiVersion and kind: a claim template in a stateful set.
   const text = scalarReaders.string;
   for (const { message } of kindTable) {
     if (text) for (const field of ['apiVersion', 'kind']) all.get(message)?.fields.set(field, new ScalarReader(text));
@@ -204,7 +204,7 @@ class ScalarReader implements Reader {
   }
 }
 
-/** A value that no schema knows: what is in it counts as well. */
+/** A free-form value: its content is counted too. */
 class TreeReader extends ScalarReader {
   readonly #kind: 'values' | 'fieldSets';
 
@@ -219,7 +219,7 @@ class TreeReader extends ScalarReader {
   }
 }
 
-/** An empty text is no choice: the same as none. */
+/** An empty string counts as absent. */
 class EnumReader implements Reader {
   read(value: unknown, walk: Walk): unknown {
     if (typeof value !== 'string') return wrongType(walk, value, 'a string');
@@ -250,7 +250,7 @@ function unknownField(walk: Walk, name: string): void {
   if (walk.unknown.length < maxFaults) walk.unknown.push(`unknown field ${JSON.stringify(walk.path.text(name))}`);
 }
 
-/** A value for a message: containers only by what they are, long text cut. */
+/** A value for an error message: empty containers, long strings cut. */
 function brief(value: unknown): unknown {
   if (Array.isArray(value)) return [];
   if (isJson(value)) return {};

@@ -57,5 +57,5 @@ class Filler {
   }
 }
 
-/** What a message and all that lies below it leave to default; messages without any have none. */
+/** By message; only those with defaults in them or below. */
 const fillers = compileAll();

@@ -1,6 +1,6 @@
 /**
- * What a field set depends on beside the field options: how Kubernetes' Go types (its `api` module, `types.go`) hold a
- * value. By name of message, or of message and field.
+ * What managed fields depend on besides the field options: how Kubernetes' Go types (its `api` module, `types.go`) hold values. By
+ * message, or by message and field.
  */
 const core = 'k8s.io.api.core.v1';
 const apps = 'k8s.io.api.apps.v1';
@@ -34,7 +34,7 @@ export const goTypes = {
     `${core}.TopologySelectorTerm`,
     `${core}.TypedLocalObjectReference`,
   ]) as ReadonlySet<string>,
-  /** Structs that stand by value, so that they are there whenever their parent is; `metadata`, `spec` and `status` always do. */
+  /** Structs by value: they exist whenever their parent does; `metadata`, `spec` and `status` always are. */
   structs: new Set([
     `${apps}.DaemonSetSpec.template`,
     `${apps}.DaemonSetSpec.updateStrategy`,

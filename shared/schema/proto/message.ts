@@ -1,4 +1,4 @@
-/** What `proto/` says of a message and its fields; generated into `shared/generated/schema.ts`. */
+/** A message and its fields with their options in `proto/`; generated into `shared/generated/schema.ts`. */
 export interface MessageSchema {
   readonly description?: string;
   readonly fields: Readonly<Record<string, FieldSchema>>;
@@ -22,7 +22,7 @@ export interface FieldSchema {
   readonly listMapKey?: readonly string[];
   readonly patchMergeKey?: string;
   readonly patchStrategy?: readonly string[];
-  /** In JSON the message's fields stand in the parent itself. */
+  /** In JSON the message's fields are fields of the parent. */
   readonly inline?: boolean;
   readonly format?: string;
   readonly min?: number;
@@ -30,10 +30,10 @@ export interface FieldSchema {
   readonly maxLength?: number;
   /** No two items of a `map` list may have the same keys. */
   readonly unique?: boolean;
-  /** Zero ("", 0, false) differs from absence; elsewhere a zero that comes as protobuf counts as absent. */
+  /** Zero ("", 0, false) differs from absent; elsewhere a zero in protobuf counts as absent. */
   readonly presence?: boolean;
-  /** A message that stands in its parent by value: as Go's protobuf it is always written, at the least empty. */
+  /** A struct by value in Go: its protobuf is always written, if empty too. */
   readonly embedded?: boolean;
-  /** What the fault says when a required field is missing. */
+  /** The message of the fault when a required field is missing. */
   readonly requiredWhy?: string;
 }

@@ -7,8 +7,8 @@ import { Path } from '../path.ts';
 import type { FieldSchema } from './message.ts';
 
 /**
- * The faults of a decoded object by the field options: required, enum, format, min, max, max_length, unique. What a client
- * writes (all but `status`) may not leave a required text or list empty; in a status it need only be there.
+ * The faults of a decoded object by the field options: required, enum, format, min, max, max_length, unique. A required string or
+ * list must not be empty; in a `status` it must only exist.
  */
 export function validateMessage(message: string, object: object): StatusCause[] {
   const walk: Walk = { path: new Path(), causes: [] };
@@ -16,7 +16,7 @@ export function validateMessage(message: string, object: object): StatusCause[] 
   return walk.causes;
 }
 
-/** A fault for each field that may not change and did. */
+/** A fault for each immutable field that changed. */
 export function validateImmutable(message: string, object: object, old: object): StatusCause[] {
   const causes: StatusCause[] = [];
   compareFixed(message, '', object as Json, old as Json, causes);
@@ -30,7 +30,7 @@ interface Walk {
   readonly causes: StatusCause[];
 }
 
-/** Faults enough for one answer. */
+/** The most faults of one answer. */
 const maxFaults = 64;
 
 function compileAll(): ReadonlyMap<string, MessageChecker> {
@@ -147,7 +147,7 @@ function findDuplicates(items: readonly Json[], keys: readonly string[], walk: W
   }
 }
 
-/** The rules of one value by itself, as one function; undefined when it has none. */
+/** The rules of a single value as one function; undefined without rules. */
 function scalarRules(schema: FieldSchema): ScalarRule | undefined {
   const { enum: values, min, max, maxLength } = schema;
   const format: Format | undefined = schema.format === undefined ? undefined : formats[schema.format];
@@ -195,7 +195,7 @@ function compareFixed(message: string, path: string, object: Json, old: Json, ca
   }
 }
 
-/** The messages with an immutable field in them, at any depth that single messages lead to. */
+/** The messages with an immutable field, also below single messages. */
 const fixed: ReadonlySet<string> = new Set(Object.keys(messages).filter((name) => hasFixed(name, new Set())));
 
 function hasFixed(message: string, seen: Set<string>): boolean {
@@ -206,5 +206,5 @@ function hasFixed(message: string, seen: Set<string>): boolean {
   );
 }
 
-/** By message; in a second set those that stand in a status, by `status:` and the message. Only messages with rules. */
+/** By message; a second set for messages in a status, by `status:` and the message. Only messages with rules. */
 const checkers = compileAll();

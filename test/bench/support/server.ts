@@ -40,9 +40,19 @@ export async function startServer(context: BenchContext, options: ServerOptions 
   const dataDir = options.dataDir ?? context.directory();
   const [restPort, grpcPort, heartbeatPort] = [await freePort(), await freePort(), await freePort()];
   const args = [
-    ...['server', '--data-dir', dataDir, '--log-level', 'warn', '--advertise-address', '127.0.0.1'],
-    ...['--rest-listen', `127.0.0.1:${restPort}`, '--grpc-listen', `127.0.0.1:${grpcPort}`],
-    ...['--heartbeat-listen', `127.0.0.1:${heartbeatPort}`],
+    'server',
+    '--data-dir',
+    dataDir,
+    '--log-level',
+    'warn',
+    '--advertise-address',
+    '127.0.0.1',
+    '--rest-listen',
+    `127.0.0.1:${restPort}`,
+    '--grpc-listen',
+    `127.0.0.1:${grpcPort}`,
+    '--heartbeat-listen',
+    `127.0.0.1:${heartbeatPort}`,
   ];
   const began = performance.now();
   const [program, ...words] = options.node ? [process.execPath, ...options.node, coracle] : [coracle];

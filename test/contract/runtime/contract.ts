@@ -127,7 +127,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       await subject.kill(id);
       const ended = await exited(runtime, id);
       expect(ended).toMatchObject({ exitCode: 137, reason: 'Error' });
-      // The code says it; engines tell of no signal beside it.
+      // The code says it; engines report no signal.
       expect(ended.signal).toBeUndefined();
       await runtime.startContainer(id);
       await runtime.stopContainer(id, 10);
@@ -142,8 +142,8 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
         for await (const event of runtime.events(stop.signal)) seen.push(event);
       })();
       await eventually(async () => {
-        const heard = await runPod(runtime, subject.does.exit(0), 'heard-lost');
-        await runtime.removeSandbox(heard.sandbox.id);
+        const ended = await runPod(runtime, subject.does.exit(0), 'ended-lost');
+        await runtime.removeSandbox(ended.sandbox.id);
         return seen.length > 0;
       });
       await subject.kill(sandbox.id);
@@ -285,30 +285,30 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       await expect(runtime.exec(id, subject.exec.succeed, options)).rejects.toMatchObject({ code: 'NotFound' });
     });
 
-    test('events tell of starts, ends and removals, with the pod they belong to', async () => {
+    test('events report starts, ends and removals, with their pod', async () => {
       const seen: RuntimeEvent[] = [];
       const stop = new AbortController();
       const listening = (async () => {
         for await (const event of runtime.events(stop.signal)) seen.push(event);
       })();
-      const told = (type: RuntimeEvent['type'], containerId: string, podUid: string) =>
+      const reported = (type: RuntimeEvent['type'], containerId: string, podUid: string) =>
         eventually(() =>
           seen.some((each) => each.type === type && each.containerId === containerId && each.podUid === podUid),
         );
-      // The stream is open once anything at all is heard.
+      // The stream is open once it has any event.
       await eventually(async () => {
-        const { sandbox } = await runPod(runtime, subject.does.exit(0), 'heard');
+        const { sandbox } = await runPod(runtime, subject.does.exit(0), 'opened');
         await runtime.removeSandbox(sandbox.id);
         return seen.length > 0;
       });
       const { spec, sandbox, id } = await runPod(runtime, subject.does.run, 'events');
-      await told('started', sandbox.id, spec.pod.uid);
-      await told('started', id, spec.pod.uid);
+      await reported('started', sandbox.id, spec.pod.uid);
+      await reported('started', id, spec.pod.uid);
       await runtime.stopContainer(id, 0);
-      await told('exited', id, spec.pod.uid);
+      await reported('exited', id, spec.pod.uid);
       await runtime.removeSandbox(sandbox.id);
-      await told('removed', id, spec.pod.uid);
-      await told('removed', sandbox.id, spec.pod.uid);
+      await reported('removed', id, spec.pod.uid);
+      await reported('removed', sandbox.id, spec.pod.uid);
       stop.abort();
       await listening;
     });

@@ -23,7 +23,7 @@ export async function textOf(socket: Duplex): Promise<string> {
 /** What every runtime promises of the streams of its processes and pods. */
 export function streamTests(current: () => RuntimeSubject): void {
   describe('streams', () => {
-    test('a command writes to whoever opened it, and hands back its code', async () => {
+    test('a command writes to the stream that opened it, and returns its exit code', async () => {
       const { runtime, does, streams, exec } = current();
       const { id } = await runPod(runtime, does.run, 'open-exec');
       const echo = await runtime.openExec(id, streams.echo('here'), { ...allStreams, stdin: false }, patient());
@@ -55,7 +55,7 @@ export function streamTests(current: () => RuntimeSubject): void {
       await hang.close();
     });
 
-    test('nothing is run in, and nobody joins, what does not run', async () => {
+    test('a container that does not run takes no commands and no attachments', async () => {
       const { runtime, does, exec } = current();
       const { id, sandbox } = await runPod(runtime, does.exit(0), 'not-running');
       await exited(runtime, id);

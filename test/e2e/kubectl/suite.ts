@@ -129,7 +129,12 @@ export function kubectlSuite(): Suite {
     };
     await ok(`create namespace ${name}`);
     return {
-      ...{ name, dir, run, ok, start, file },
+      name,
+      dir,
+      run,
+      ok,
+      start,
+      file,
       async says(expected, options) {
         for (const [command, text] of Object.entries(expected)) {
           const { code, out, err } = await run(command, options);

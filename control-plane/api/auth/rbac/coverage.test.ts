@@ -42,7 +42,10 @@ describe('what rules do not cover of others', () => {
     expect(uncoveredBy([], [wide(90)], bounds)).toMatchObject({ parts: { length: 256 }, cut: 'parts' });
     const almost = { ...wide(90), verbs: names('v', 89) };
     expect(uncoveredBy([almost], [wide(90)], bounds).parts).toContainEqual({
-      ...{ apiGroups: ['g0'], resources: ['r0'], verbs: ['v89'], resourceNames: ['n0'] },
+      apiGroups: ['g0'],
+      resources: ['r0'],
+      verbs: ['v89'],
+      resourceNames: ['n0'],
     });
     const halves = [
       { ...wide(90), verbs: names('v', 90).slice(0, 45) },

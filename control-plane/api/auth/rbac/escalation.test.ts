@@ -50,7 +50,9 @@ describe('who writes a role', () => {
 
   test('gives whatever he likes when he may escalate that very role', () => {
     const escalate = (resource: string, names?: string[]): PolicyRule => ({
-      ...{ apiGroups: [rbac], resources: [resource], verbs: ['escalate'] },
+      apiGroups: [rbac],
+      resources: [resource],
+      verbs: ['escalate'],
       ...(names ? { resourceNames: names } : {}),
     });
     const wanted = role('r', [readSecrets], 'a');
@@ -171,7 +173,10 @@ describe('who writes a binding', () => {
 
   test('binds any role that he may bind by name, also one that is not there yet', () => {
     const bind = (resource: string, name: string): PolicyRule => ({
-      ...{ apiGroups: [rbac], resources: [resource], verbs: ['bind'], resourceNames: [name] },
+      apiGroups: [rbac],
+      resources: [resource],
+      verbs: ['bind'],
+      resourceNames: [name],
     });
     const verdict = (rule: PolicyRule, to: string) =>
       bindingEscalation(

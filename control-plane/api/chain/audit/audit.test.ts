@@ -111,7 +111,10 @@ describe('a trail', () => {
   });
   const auditorOf = (rules: string, sink: AuditSink, strict = false, registry?: Registry): Auditor =>
     new Auditor({
-      ...{ clock: systemClock, random, log: silentLog, registry },
+      clock: systemClock,
+      random,
+      log: silentLog,
+      registry,
       audit: { policy: policyOf(rules), sink, strict },
     });
 
@@ -127,10 +130,14 @@ describe('a trail', () => {
     const [first, second] = sink.events;
     expect(first).toMatchObject({ stage: 'RequestReceived', auditID: 'id-1', level: 'Metadata', kind: 'Event' });
     expect(second).toMatchObject({
-      ...{ apiVersion: 'audit.k8s.io/v1', stage: 'ResponseComplete', requestURI: '/api/v1/x', verb: 'get' },
+      apiVersion: 'audit.k8s.io/v1',
+      stage: 'ResponseComplete',
+      requestURI: '/api/v1/x',
+      verb: 'get',
       user: { username: 'root' },
       impersonatedUser: { username: 'ann', groups: ann.groups },
-      ...{ sourceIPs: ['10.0.0.1'], userAgent: 'kubectl' },
+      sourceIPs: ['10.0.0.1'],
+      userAgent: 'kubectl',
       objectRef: { resource: 'pods', namespace: 'a', name: 'p', apiVersion: 'v1' },
       responseStatus: { metadata: {}, status: 'Failure', message: 'you may not', reason: 'Forbidden', code: 403 },
       annotations: { 'authorization.k8s.io/decision': 'forbid', 'authorization.k8s.io/reason': 'no role' },

@@ -147,16 +147,16 @@ export class AuditLogFile implements AuditSink {
     const { head, tail } = nameParts(path);
     const time = new Date(this.#deps.clock.now()).toISOString().replace(/:/g, '-').replace('Z', '');
     const names = await readdir(dirname(path));
-    const place = (name: string): string => join(dirname(path), name);
+    const pathOf = (name: string): string => join(dirname(path), name);
     let aside = `${head}${time}${tail}`;
     for (let n = 1; names.includes(aside); n++) aside = `${head}${time}-${n}${tail}`;
-    await rename(path, place(aside));
+    await rename(path, pathOf(aside));
     if (maxBackups === 0) return;
     const backups = [...names, aside].filter(
       (name) => name.startsWith(head) && name.endsWith(tail) && /^\d{4}-/.test(name.slice(head.length)),
     );
     backups.sort();
-    for (const old of backups.slice(0, -maxBackups)) await rm(place(old), { force: true });
+    for (const old of backups.slice(0, -maxBackups)) await rm(pathOf(old), { force: true });
   }
 }
 

@@ -41,8 +41,13 @@ async function logs(name: string, query: LogQuery = {}): Promise<string> {
 test('a log is asked of the pod’s node, by the time since when it counts', async () => {
   expect(await logs('placed', { sinceTime: '2026-01-01T00:00:00Z', tailLines: 0, limitBytes: 5 })).toBe('text');
   expect(asked.at(-1)).toMatchObject({
-    ...{ pod: 'placed', container: 'app', follow: false, previous: false },
-    ...{ since: Date.UTC(2026, 0, 1), tail: 0, limitBytes: 5 },
+    pod: 'placed',
+    container: 'app',
+    follow: false,
+    previous: false,
+    since: Date.UTC(2026, 0, 1),
+    tail: 0,
+    limitBytes: 5,
   });
 });
 

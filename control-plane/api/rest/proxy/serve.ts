@@ -62,9 +62,9 @@ export async function serveProxy(call: Call, target: Target): Promise<void> {
     headers['Content-Length'] = '0';
   }
   const sent = await send(backend, { method: request.method, path, headers }, context.signal);
-  const place = { prefix, host: backend.host, clientHost: request.headers.host ?? '' };
+  const page = { prefix, host: backend.host, clientHost: request.headers.host ?? '' };
   try {
-    await passOn(call, await answerTo(sent, request), place);
+    await passOn(call, await answerTo(sent, request), page);
   } finally {
     // In any case the backend's connection is closed.
     sent.destroy();
@@ -131,17 +131,17 @@ function answerTo(sent: ClientRequest, request: IncomingMessage): Promise<Incomi
   });
 }
 
-/** Passes an answer on to the client. `place`: the page's URLs, to rewrite its links; absent: they stay as they are. */
-async function passOn(call: Call, answer: IncomingMessage, place: Place | undefined): Promise<void> {
+/** Passes an answer on to the client. `page`: the page's URLs, to rewrite its links; absent: they stay as they are. */
+async function passOn(call: Call, answer: IncomingMessage, page: Place | undefined): Promise<void> {
   const { response, context } = call;
   const status = answer.statusCode ?? 502;
   const headers = responseHeaders(answer.rawHeaders);
   const stages: Transform[] = [];
   const { location } = answer.headers;
-  if (location !== undefined && place) {
-    headers[nameOf(headers, 'location')] = throughProxy(location, place);
-  } else if (place && isPage(answer)) {
-    const link = rewriteLinks((text) => throughProxy(text, place));
+  if (location !== undefined && page) {
+    headers[nameOf(headers, 'location')] = throughProxy(location, page);
+  } else if (page && isPage(answer)) {
+    const link = rewriteLinks((text) => throughProxy(text, page));
     const coding = codings.get(answer.headers['content-encoding'] ?? '');
     if (coding) {
       stages.push(...coding(link));

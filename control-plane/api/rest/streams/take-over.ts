@@ -28,7 +28,7 @@ export function takeOver(
   return { response, upgrade: { socket: socket as Socket, head, failed } };
 }
 
-/** Throws BadRequest for a request with a body, which could not be told apart from the bytes after the upgrade. */
+/** Throws BadRequest for a request with a body: its end is not visible in the bytes after the upgrade. */
 export function refuseBody({ headers }: IncomingMessage): void {
   if (headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0) return;
   throw new ApiError('BadRequest', 'a request that asks for an upgrade may have no body');

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { tryRun } from '../../deploy/cluster/run.ts';
 import { root } from '../support/cluster.ts';
 
-describe('the house', () => {
-  it('has types that hold', async () => {
+describe('npm run check', () => {
+  it('finds no type error', async () => {
     const { status, stdout } = await tryRun(join(root, 'node_modules/.bin/tsc'), ['--noEmit'], {
       cwd: root,
       timeoutMs: 120_000,
@@ -13,7 +13,7 @@ describe('the house', () => {
     expect(status).toBe(0);
   });
 
-  it('is tidy, and nobody imports through a wall', async () => {
+  it('finds no fault of style, import boundaries, import circles or file lengths', async () => {
     const { status, stdout, stderr } = await tryRun(join(root, 'node_modules/.bin/biome'), ['check', '.'], {
       cwd: root,
       timeoutMs: 120_000,
