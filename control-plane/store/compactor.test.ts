@@ -5,7 +5,7 @@ import { runCompactor } from './compactor.ts';
 import { MemoryStore } from './memory.ts';
 
 describe('the compactor', () => {
-  it('keeps the history of the last minutes and forgets what is older', async () => {
+  it('keeps the history of the last minutes and compacts older revisions', async () => {
     const clock = new VirtualClock();
     const store = new MemoryStore({ clock });
     const stop = new AbortController();
@@ -25,7 +25,7 @@ describe('the compactor', () => {
     await running;
   });
 
-  it('goes on when the store fails for a while', async () => {
+  it('continues when the store fails for a while', async () => {
     const clock = new VirtualClock();
     const store = new MemoryStore({ clock });
     const stop = new AbortController();
@@ -36,7 +36,7 @@ describe('the compactor', () => {
     await expect(running).resolves.toBeUndefined();
   });
 
-  it('compacts to where the store was five minutes before, when it is not told otherwise, and a failed one again', async () => {
+  it('compacts to the revision of five minutes ago by default, and retries', async () => {
     const clock = new VirtualClock();
     const store = new MemoryStore({ clock });
     const stop = new AbortController();

@@ -8,28 +8,28 @@ const keys = new KeyParser(builtinKinds.stored);
 const nodes = { group: '', plural: 'nodes', namespaced: false };
 
 describe('the keys of objects', () => {
-  it('name the group unless it is the core one, and the namespace where there is one', () => {
+  it('contain the group unless it is the core group, and the namespace if there is one', () => {
     expect(objectKey(core, 'default', 'web')).toBe('/coracle/registry/pods/default/web');
     expect(objectKey(apps, 'default', 'web')).toBe('/coracle/registry/apps/deployments/default/web');
     expect(objectKey(nodes, undefined, 'n')).toBe('/coracle/registry/nodes/n');
     expect(objectKey(nodes, 'ignored', 'n')).toBe('/coracle/registry/nodes/n');
   });
 
-  it('begin with the prefix of their kind, and of their namespace', () => {
+  it('start with the prefix of their kind, and of their namespace', () => {
     expect(kindPrefix(core)).toBe('/coracle/registry/pods/');
     expect(kindPrefix(core, 'default')).toBe('/coracle/registry/pods/default/');
     expect(kindPrefix(apps)).toBe('/coracle/registry/apps/deployments/');
     expect(kindPrefix(nodes, 'ignored')).toBe('/coracle/registry/nodes/');
   });
 
-  it('are read back for every kind that is stored', () => {
+  it('are parsed for every stored kind', () => {
     for (const kind of builtinKinds.stored) {
       const [namespace, key] = kind.namespaced ? ['a', 'a/b'] : [undefined, 'b'];
       expect(keys.parse(objectKey(kind, namespace, 'b'))).toEqual({ kind, key });
     }
   });
 
-  it('are none when they are not those of an object of a known kind', () => {
+  it('are not parsed for unknown kinds or other formats', () => {
     for (const key of [
       '/coracle/tick',
       '/another/registry/pods/default/web',
@@ -52,7 +52,7 @@ describe('the keys of objects', () => {
     }
   });
 
-  it('are read for a kind from when it is added until it is removed', () => {
+  it('are parsed for a kind from its addition until its removal', () => {
     const widgets = { group: 'example.com', plural: 'widgets', namespaced: true };
     const own = new KeyParser([widgets]);
     const path = objectKey(widgets, 'a', 'b');

@@ -13,22 +13,22 @@ const many = (count: number, prefix = 'k'): string[] => Array.from({ length: cou
 const lengths = (txns: readonly Txn[]): number[] => chunkTxns(txns).map((chunk) => chunk.length);
 
 describe('a transaction', () => {
-  it('may have 128 guards and 128 writes, and no more of either', () => {
+  it('may have at most 128 guards and 128 writes', () => {
     expect(checkTxn({ guards: guard(...many(128)).guards, writes: put(...many(128)).writes })).toBeUndefined();
     for (const txn of [put(...many(129)), guard(...many(129))]) {
       expect(() => checkTxn(txn)).toThrow(expect.objectContaining({ reason: 'BadRequest' }));
     }
   });
 
-  it('may write no key twice, but guard what it writes', () => {
+  it('may write no key twice, but guard a key that it writes', () => {
     const twice: Txn = { guards: [], writes: [...put('a', 'b').writes, { type: 'delete', key: 'a' }] };
     expect(() => checkTxn(twice)).toThrow(ApiError);
     expect(checkTxn({ guards: guard('a', 'a').guards, writes: put('a').writes })).toBeUndefined();
   });
 });
 
-describe('transactions that go out together', () => {
-  it('are together with the widest of them no more than 128 operations', () => {
+describe('transactions sent together', () => {
+  it('have at most 128 operations, counted with the widest of them', () => {
     // etcd counts one operation for each nested transaction, and those of the largest one.
     expect(lengths(many(200).map((key) => put(key)))).toEqual([127, 73]);
     expect(lengths([put(...many(100, 'a')), ...many(40).map((key) => put(key))])).toEqual([28, 13]);
@@ -37,7 +37,7 @@ describe('transactions that go out together', () => {
     expect(lengths([put(...many(128)), put('x')])).toEqual([1, 1]);
   });
 
-  it('are together no more than a MiB, a single larger one goes alone', () => {
+  it('have at most a MiB together; a single larger one is sent alone', () => {
     const sized = (key: string, size: number): Txn => ({
       guards: [],
       writes: [{ type: 'put', key, value: 'x'.repeat(size) }],
@@ -52,7 +52,7 @@ describe('transactions that go out together', () => {
     expect(lengths([guard('a'), { guards: [], writes: [{ type: 'delete', key: 'k'.repeat(mib) }] }])).toEqual([1, 1]);
   });
 
-  it('do not touch what an earlier one writes, nor write what an earlier one guards', () => {
+  it('do not touch a key that an earlier one writes, nor write one that an earlier one guards', () => {
     expect(lengths([put('a'), put('a')])).toEqual([1, 1]);
     expect(lengths([put('a'), guard('a')])).toEqual([1, 1]);
     expect(lengths([guard('a'), put('a')])).toEqual([1, 1]);
@@ -62,7 +62,7 @@ describe('transactions that go out together', () => {
     expect(lengths([put('a'), put('b'), put('a'), put('b')])).toEqual([2, 2]);
   });
 
-  it('are all of them, in their order, as many at a time as may be', () => {
+  it('are all of them, in order, in groups as large as allowed', () => {
     const key = fc.integer({ min: 0, max: 12 }).map(String);
     const txn = fc
       .record({ guards: fc.uniqueArray(key, { maxLength: 2 }), writes: fc.uniqueArray(key, { maxLength: 2 }) })
@@ -92,14 +92,14 @@ describe('transactions that go out together', () => {
     );
   });
 
-  it('of none are none, and can be counted from any place', () => {
+  it('of an empty list are none, and can be counted from any index', () => {
     expect(chunkTxns([])).toEqual([]);
     expect([chunkLength([]), chunkLength([put('a')], 1)]).toEqual([0, 0]);
     expect(chunkLength([put('a'), put('b'), put('c'), put('b')], 1)).toBe(2);
   });
 });
 
-it('the refusals of a store have the reasons that callers act on', () => {
+it('the refusals of a store have the reasons that callers depend on', () => {
   expect([compacted(3).reason, closed().reason]).toEqual(['Expired', 'ServiceUnavailable']);
   // Kubernetes: storage.NewTooLargeResourceVersionError
   expect(tooLarge(9, 4)).toMatchObject({

@@ -22,17 +22,17 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('compact' as const), back: fc.nat(4) }) },
 );
 
-const told = (event: StoreEvent): string =>
+const formatEvent = (event: StoreEvent): string =>
   event.type === 'put'
     ? `${event.item.revision} ${event.item.key}=${event.item.value}`
     : `${event.revision} -${event.key}`;
 
-/** What a watch of a store that does not change any more tells. */
+/** The events of a watch on a store that no longer changes. */
 async function watched(store: MemoryStore, prefix: string, from: number, last: number): Promise<string[]> {
   const lines: string[] = [];
   if (from >= last) return lines;
   for await (const batch of store.watch(prefix, from, new AbortController().signal)) {
-    lines.push(...batch.events.map(told));
+    lines.push(...batch.events.map(formatEvent));
     if (batch.revision >= last) break;
   }
   return lines;
@@ -45,7 +45,7 @@ const reasonOf = async (call: Promise<unknown>): Promise<string> =>
   );
 
 describe('the store in memory', () => {
-  it('shows every revision since its last compaction as it was, and tells all that happened since', async () => {
+  it('returns every revision since its last compaction unchanged, and watches all changes since', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
         const store = new MemoryStore({ clock: new VirtualClock() });
@@ -109,7 +109,7 @@ describe('the store in memory', () => {
     );
   });
 
-  it('gives a watch no more than a thousand events at a time, unless one revision has more', async () => {
+  it('sends a watch at most a thousand events at a time, unless one revision has more', async () => {
     const store = new MemoryStore({ clock: new VirtualClock() });
     const put = (count: number): Txn => ({
       guards: [],
@@ -124,7 +124,7 @@ describe('the store in memory', () => {
     expect(sizes).toEqual([1_000, 200]);
   });
 
-  it('tells a watch how far it is when nothing of that was under its prefix', async () => {
+  it('reports progress to a watch when nothing under its prefix has changed', async () => {
     const store = new MemoryStore({ clock: new VirtualClock() });
     const watch = store.watch('/a/', 1, new AbortController().signal)[Symbol.asyncIterator]();
     const next = watch.next();
@@ -132,7 +132,7 @@ describe('the store in memory', () => {
     expect((await next).value).toEqual({ revision: 2, events: [] });
   });
 
-  it('ends a lease when its time is over since it was last kept alive, and its keys with it, at one revision', async () => {
+  it('ends a lease when it is not renewed in time, and deletes its keys at one revision', async () => {
     const clock = new VirtualClock();
     const store = new MemoryStore({ clock });
     const lease = await store.grantLease(10);
@@ -153,7 +153,7 @@ describe('the store in memory', () => {
     expect((await store.get('/')).revision).toBe(revision + 1);
   });
 
-  it('moves a key from one lease to another with the write that says so', async () => {
+  it('moves a key from one lease to another with a write that names the other', async () => {
     const store = new MemoryStore({ clock: new VirtualClock() });
     const [one, other] = [await store.grantLease(10), await store.grantLease(10)];
     for (const lease of [one, other]) {
@@ -167,7 +167,7 @@ describe('the store in memory', () => {
     expect((await store.get('/a')).item?.value).toBe('free');
   });
 
-  it('writes nothing of a transaction that names a lease which is no more, nor of those that go with it', async () => {
+  it('writes nothing of a transaction that names an expired lease, nor of the others sent with it', async () => {
     const store = new MemoryStore({ clock: new VirtualClock() });
     const good: Txn = { guards: [], writes: [{ type: 'put', key: '/a', value: '' }] };
     const bad: Txn = { guards: [], writes: [{ type: 'put', key: '/b', value: '', lease: '99' }] };
@@ -177,7 +177,7 @@ describe('the store in memory', () => {
     expect(await store.txns([good, refused])).toMatchObject([{ ok: true }, { ok: false }]);
   });
 
-  it('closed, refuses every call, and its leases end nothing any more', async () => {
+  it('refuses every call after a close, and its leases no longer expire', async () => {
     const clock = new VirtualClock();
     const store = new MemoryStore({ clock });
     const lease = await store.grantLease(10);

@@ -5,7 +5,7 @@ import { cacheMetrics, storeMetrics } from './metrics.ts';
 const linesOf = async (registry: Registry): Promise<string[]> =>
   (await registry.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 
-it('calls of etcd are counted and timed by operation, failures counted apart', async () => {
+it('calls of etcd are counted and timed by operation, and errors separately', async () => {
   const registry = new Registry();
   const observe = storeMetrics(registry);
   observe('get', true, 0.002);
@@ -25,7 +25,7 @@ it('calls of etcd are counted and timed by operation, failures counted apart', a
   expect(lines.filter((line) => line.startsWith('etcd_request_errors_total'))).toHaveLength(1);
 });
 
-it('the cache is shown as it is when it is read: objects by resource, memory, and its revision', async () => {
+it('the metrics of the cache show its current objects by resource, memory and revision', async () => {
   const registry = new Registry();
   const cache = {
     count: (kind: string) => (kind === 'Pod' ? 3 : kind === 'Deployment' ? 2 : 0),

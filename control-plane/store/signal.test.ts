@@ -28,7 +28,7 @@ describe('a signal', () => {
     expect(woken).toEqual(['a', 'b', 'c']);
   });
 
-  it('releases a waiter that is aborted, without an error and without the others', async () => {
+  it('releases an aborted waiter, without an error and without the others', async () => {
     const { signal, woken, wait } = setup();
     const own = new AbortController();
     const ended = wait('ended', own.signal);
@@ -41,7 +41,7 @@ describe('a signal', () => {
     await other;
   });
 
-  it('leaves no listener at the abort signals of waiters that it woke', async () => {
+  it('leaves no listener on the abort signals of waiters that it woke', async () => {
     const { signal, wait } = setup();
     const { signal: abort } = new AbortController();
     const waiting = wait('a', abort);

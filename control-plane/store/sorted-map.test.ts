@@ -5,7 +5,7 @@ import { lowerBound, SortedMap } from './sorted-map.ts';
 const key = fc.constantFrom('a', 'b', 'b/1', 'b/10', 'b/2', 'c', 'ä', '');
 
 describe('a sorted map', () => {
-  it('is a map, whose keys and values are read in the order of the keys', () => {
+  it('is a map whose keys and values are read in key order', () => {
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.record({ do: fc.constant('set' as const), key, value: fc.nat() }) },
       { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), key }) },
@@ -35,7 +35,7 @@ describe('a sorted map', () => {
     );
   });
 
-  it('hands out arrays that never change, and the same one again as long as nothing did', () => {
+  it('returns immutable arrays, and the same array as long as nothing has changed', () => {
     const map = new SortedMap<number>();
     map.set('b', 2);
     map.set('a', 1);
@@ -55,7 +55,7 @@ describe('a sorted map', () => {
   });
 });
 
-it('the lower bound is the first key that is not before', () => {
+it('the lower bound is the first key that is not smaller', () => {
   fc.assert(
     fc.property(fc.uniqueArray(key), key, (keys, wanted) => {
       const sorted = [...keys].sort();

@@ -28,7 +28,7 @@ const outcome = (settled: Settled | undefined): string => {
 };
 
 describe('transactions with one counter', () => {
-  test('are stored as one, each decided on what the one before it leaves', async () => {
+  test('are stored as one, each decided on the state after the previous one', async () => {
     const counter = await counterStore();
     const batch = ['a', 'b', 'c'].map((name) => counter.pending(name));
     expect((await commit(counter, batch)).map(outcome)).toEqual(['stored', 'stored', 'stored']);
@@ -37,7 +37,7 @@ describe('transactions with one counter', () => {
     expect(await commit(counter, [])).toEqual([]);
   });
 
-  test('take what is left and no more; a refused one does not fail the others', async () => {
+  test('use the remaining quota and no more; a refused one does not fail the others', async () => {
     const counter = await counterStore({ limit: 2 });
     const batch = ['a', 'b', 'c'].map((name) => counter.pending(name));
     expect((await commit(counter, batch)).map(outcome)).toEqual(['stored', 'stored', 'full: 2']);
@@ -57,7 +57,7 @@ describe('transactions with one counter', () => {
     expect(taken && 'current' in taken ? [...taken.current.keys()] : []).toContain('/x/b');
   });
 
-  test('that write one key go one after the other: the second finds it taken', async () => {
+  test('that write the same key are stored one after the other: the second sees the first', async () => {
     const counter = await counterStore();
     const settled = await commit(counter, [counter.pending('a'), counter.pending('a'), counter.pending('b')]);
     expect(settled.map(outcome)).toEqual(['stored', 'guard failed', 'stored']);
@@ -77,7 +77,7 @@ describe('transactions with one counter', () => {
     expect(await counter.count()).toBe(2);
   });
 
-  test('whose contributions guard what another guards differently wait for a transaction of their own', async () => {
+  test('with contributions that guard a key at different revisions wait for a transaction of their own', async () => {
     const counter = await counterStore();
     const odd = counter.pending('odd', {
       contribute: () => [{ guards: [{ key: counterKey, revision: 0 }], writes: [] }],
@@ -102,14 +102,14 @@ describe('on a state from the past', () => {
     expect(await counter.count()).toBe(1);
   });
 
-  test('nothing is taken that the store has no room for', async () => {
+  test('usage is not counted for a write that the store refuses', async () => {
     const counter = await counterStore({ limit: 1 });
     await counter.set(1);
     expect((await commit(counter, [counter.pending('a')])).map(outcome)).toEqual(['full: 1']);
     expect([await counter.count(), await counter.has('a')]).toEqual([1, false]);
   });
 
-  test('a refusal counts on what the store holds after the others were stored', async () => {
+  test('a refusal is based on the state of the store after the others were stored', async () => {
     const counter = await counterStore({ limit: 3 });
     await counter.set(1);
     const settled = await commit(
@@ -120,7 +120,7 @@ describe('on a state from the past', () => {
     expect(await counter.count()).toBe(3);
   });
 
-  test('what is gone from the store does not count, what came does', async () => {
+  test('objects deleted in the store do not count, new ones do', async () => {
     const counter = await counterStore({ limit: 1 });
     await counter.remove();
     expect((await commit(counter, [counter.pending('a'), counter.pending('b')])).map(outcome)).toEqual([
@@ -133,7 +133,7 @@ describe('on a state from the past', () => {
     expect((await commit(counter, [counter.pending('c')])).map(outcome)).toEqual(['full: 1']);
   });
 
-  test('the next transactions build on what the last ones left, without a lost race', async () => {
+  test('the next transactions build on the state after the last ones, without a conflict', async () => {
     const counter = await counterStore();
     const shared = new Observed();
     for (const name of ['a', 'b', 'c']) await commit(counter, [counter.pending(name)], shared);
@@ -183,7 +183,7 @@ describe('a lost race', () => {
   });
 });
 
-test('of several known states of a key the newest counts, whatever its source', async () => {
+test('of several known states of a key the newest is used, whatever its source', async () => {
   const { deps, see, set } = await counterStore();
   const counter = (count: string, revision: number) => ({
     key: counterKey,
@@ -210,7 +210,7 @@ test('of several known states of a key the newest counts, whatever its source', 
   expect(seen([new Observed(), new Observed()])).toBe('9');
 });
 
-describe('what goes wrong', () => {
+describe('failures', () => {
   test('in the store is the error of those that were in the transaction', async () => {
     const counter = await counterStore();
     counter.store.writes.fail();

@@ -13,7 +13,7 @@ import { namespaceLifecycle } from './plugins/namespace-lifecycle.ts';
 
 const nothing = { get: () => undefined, list: () => [], count: () => 0 } as never;
 
-/** A plugin that writes down what it is asked. */
+/** A plugin that records its calls. */
 function noting(
   name: string,
   rules: readonly Rule[],
@@ -70,7 +70,7 @@ describe('a request', () => {
   const create = (kind: Kind = 'Pod') => requestOf(kind);
   const resize = requestOf('Pod', { verb: 'update', subresource: 'resize' });
 
-  test('asks the plugins that name its verb and its kind', async () => {
+  test('calls the plugins that name its verb and its kind', async () => {
     expect(await asked([{ verbs: ['create'] }], create())).toBe(3);
     expect(await asked([{ verbs: ['update'] }], create())).toBe(0);
     expect(await asked([{ verbs: ['create'], kinds: ['Node'] }], create())).toBe(0);
@@ -79,14 +79,14 @@ describe('a request', () => {
     expect(await asked([], create())).toBe(0);
   });
 
-  test('of a subresource asks those that name it, and only them', async () => {
+  test('of a subresource calls those that name it, and only them', async () => {
     expect(await asked([{ verbs: ['update'] }], resize)).toBe(0);
     expect(await asked([{ verbs: ['update'], subresources: ['status', 'resize'] }], resize)).toBe(3);
     expect(await asked([{ verbs: ['update'], subresources: ['status'] }], resize)).toBe(0);
     expect(await asked([{ verbs: ['create'], subresources: ['resize'] }], create())).toBe(0);
   });
 
-  test('asks in the order of the plugins, each sort of request by itself', async () => {
+  test('calls the plugins in order, each phase separately', async () => {
     const said: string[] = [];
     const { chain } = chainOf([
       noting('a', [{ verbs: ['create'] }], said),
@@ -104,7 +104,7 @@ describe('a request', () => {
     expect(said).toEqual(['a contribute']);
   });
 
-  test('reads from the store what its plugins read and the cache does not show', async () => {
+  test('reads objects from the store that plugins read and the cache does not have', async () => {
     const [here, gone] = [
       { kind: 'Namespace', name: 'a' },
       { kind: 'ServiceAccount', name: 'default', namespace: 'a' },

@@ -54,7 +54,7 @@ describe('a queue', () => {
     expect(await counter.count()).toBe(2);
   });
 
-  test('that has been empty knows what its last transaction left, though the cache does not show it', async () => {
+  test('that has been empty uses the state after its last transaction, even if the cache does not have it', async () => {
     const counter = await counterStore();
     for (const name of ['a', 'b', 'c']) await commit(counter, counter.pending(name));
     expect([await counter.count(), counter.txns.length]).toEqual([3, 3]);
@@ -67,14 +67,14 @@ describe('a queue', () => {
     expect([await counter.count(), counter.txns.length - before]).toEqual([4, 2]);
   });
 
-  test('that has been empty takes new ones', async () => {
+  test('that has been empty accepts new ones', async () => {
     const counter = await counterStore();
     for (const name of ['a', 'b'])
       await expect(commit(counter, counter.pending(name))).resolves.toMatchObject({ ok: true });
     expect(await counter.count()).toBe(2);
   });
 
-  test('answers a transaction that fails with its own error, and goes on', async () => {
+  test('returns a transaction’s own error, and continues', async () => {
     const counter = await counterStore();
     const broken = counter.pending('b', {
       contribute() {
@@ -87,7 +87,7 @@ describe('a queue', () => {
     expect(await counter.count()).toBe(4);
   });
 
-  test('answers a whole batch with the error when the store cannot be read, and goes on', async () => {
+  test('returns the error for a whole batch when the store cannot be read, and continues', async () => {
     const counter = await counterStore({ limit: 1 });
     await counter.set(1);
     await counter.see();
@@ -103,7 +103,7 @@ describe('a queue', () => {
     await expect(commit(counter, counter.pending('c'))).resolves.toMatchObject({ ok: true });
   });
 
-  test('takes no transaction that is aborted', async () => {
+  test('skips an aborted transaction', async () => {
     const counter = await counterStore();
     const signal = AbortSignal.abort(new Error('went away'));
     await expect(commit(counter, counter.pending('a', { signal }))).rejects.toThrow('went away');
@@ -127,7 +127,7 @@ describe('a queue', () => {
 });
 
 describe('a batch of a queue', () => {
-  test('stays within what the store takes at once', async () => {
+  test('stays within the limits of one store transaction', async () => {
     const counter = await counterStore();
     const { answers, writes } = await queued(
       counter,
@@ -153,7 +153,7 @@ describe('a batch of a queue', () => {
     expect(counter.txns.slice(1).map(({ guards }) => guards.length)).toEqual([51, 51, 51, 51]);
   });
 
-  test('is bounded by what it writes, too', async () => {
+  test('is also bounded by the number of its writes', async () => {
     const counter = await counterStore();
     const writing = (name: string) => {
       const one = counter.pending(name);
@@ -164,7 +164,7 @@ describe('a batch of a queue', () => {
     expect(writes).toEqual([51, 51, 51, 51]);
   });
 
-  test('is bounded by the size of what it writes; a large one goes by itself', async () => {
+  test('is bounded by the size of its writes; a large one is sent alone', async () => {
     const counter = await counterStore();
     const sized = (name: string, chars: number) => counter.pending(name, { value: JSON.stringify('x'.repeat(chars)) });
     const kibi = 1024;

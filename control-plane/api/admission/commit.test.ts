@@ -127,7 +127,7 @@ describe('the contributions to a transaction', () => {
     await expect(checkOnly(counter, [counting(1)])).rejects.toThrow('full');
   });
 
-  test('start from what their caller has read, when it is newer than the cache', async () => {
+  test('start from the caller’s state, when it is newer than the cache', async () => {
     const counter = await counterStore();
     await counter.set(4);
     const { item } = await counter.store.get(counterKey);
@@ -143,8 +143,8 @@ describe('the contributions to a transaction', () => {
   });
 });
 
-describe('what plugins list', () => {
-  test('is what the cache lists, each as new as it is known, without what is gone', async () => {
+describe('a list for plugins', () => {
+  test('is that of the cache, each object in its newest known state, without deleted ones', async () => {
     const counter = await counterStore();
     const seen: string[][] = [];
     const listing: AdmissionPlugin = {
@@ -163,8 +163,8 @@ describe('what plugins list', () => {
   });
 });
 
-describe('a reader with what the cache does not show', () => {
-  test('shows what the store has of it, and the cache’s own first', async () => {
+describe('a reader of keys that the cache does not have', () => {
+  test('returns their state in the store, and first of all the cache’s own state', async () => {
     const { deps, set } = await counterStore();
     await set(3);
     const wanted = { kind: 'ConfigMap', name: 'counter', namespace: 'a' } as const;

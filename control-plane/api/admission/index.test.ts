@@ -15,7 +15,7 @@ test('the table has at least one plugin for every file or folder of plugins, eac
   expect(new Set(names).size).toBe(names.length);
 });
 
-test('NodeRestriction comes before ServiceAccount, which sets what no mirror pod may name', () => {
+test('NodeRestriction runs before ServiceAccount, which sets fields that a mirror pod may not have', () => {
   expect(names.indexOf('NodeRestriction')).toBeGreaterThanOrEqual(0);
   expect(names.indexOf('NodeRestriction')).toBeLessThan(names.indexOf('ServiceAccount'));
 });

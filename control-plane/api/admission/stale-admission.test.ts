@@ -9,7 +9,7 @@ import { asDraft, readyNode } from '../../../test/support/scheduling.ts';
 import { MemoryStore } from '../../store/memory.ts';
 import { LocalClient } from '../local-client.ts';
 
-// What admission decides while the cache shows the past.
+// Admission decisions while the cache is stale.
 
 let store: BrakedStore;
 let server: TestApi;
@@ -88,7 +88,7 @@ describe('a container that is added to a pod of an account that lends no secrets
     await expect(read('s')).rejects.toMatchObject(refusal);
   });
 
-  it('reads none although the cache shows the account as it was before', async () => {
+  it('uses none even if the cache shows the older service account', async () => {
     await addAccount('false');
     await seen(await addPod());
     store.watches.hold();
@@ -132,7 +132,7 @@ describe('a pod that grows', () => {
       { type: 'strategic', body: { spec: { containers: [{ name: 'c', resources: { requests: { cpu } } }] } } },
     );
 
-  it('waits until it is known what its node has, rather than taking it', async () => {
+  it('waits until its node’s objects are known, instead of refusing it', async () => {
     await seen(await sized('p', '500m'));
     const release = store.watches.hold();
     await addNode();
@@ -178,7 +178,7 @@ describe('a node', () => {
     const identity = { user: 'system:node:n1', groups: ['system:nodes', 'system:authenticated'] };
     client = new LocalClient({ api: server.api, identity, clock: systemClock });
   });
-  it('copies a pod that it runs by itself as soon as its Node is there', async () => {
+  it('may create a mirror pod as soon as its Node exists', async () => {
     store.watches.hold();
     const { metadata } = await server.client.create('Node', { metadata: { name: 'n1' }, spec: {} });
     const owner = { apiVersion: 'v1', kind: 'Node', name: 'n1', uid: metadata.uid, controller: true };

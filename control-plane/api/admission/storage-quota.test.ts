@@ -43,7 +43,7 @@ describe('the storage quota', () => {
     }
   }
 
-  it('refuses what grows beyond the memory that stored objects may take, in bytes outside of the heap', async () => {
+  it('refuses growth beyond the memory limit of stored objects, in bytes outside of the heap', async () => {
     const count = await fill(large);
     expect(count).toBe(8);
     expect(server.cache.memory.bytes).toBeGreaterThan(total - 600 * 1024);
@@ -59,7 +59,7 @@ describe('the storage quota', () => {
     expect(count).toBeGreaterThan(3);
   });
 
-  it('still takes deletions, what gets smaller, small changes, and what nodes live by', async () => {
+  it('still allows deletions, smaller objects, small changes, and the writes that nodes need', async () => {
     await fill(large);
     const options = { namespace: 'default' };
     await expect(user.update('ConfigMap', await grown())).rejects.toMatchObject(full);
@@ -77,7 +77,7 @@ describe('the storage quota', () => {
     await user.create('ConfigMap', configMap('another', {}));
   });
 
-  it('holds for what nodes write without bounds: requests for certificates, and events that grow', async () => {
+  it('applies to unbounded writes of nodes: certificate requests, and growing events', async () => {
     const event = (name: string) => ({
       metadata: { name, namespace: 'default' },
       involvedObject: { kind: 'Node', name: 'n' },

@@ -17,7 +17,7 @@ function certificate(user: string, validTo = '2027-01-01T00:00:00Z', more: objec
   return { raw: Buffer.from('x'), fingerprint256: 'AB:0C', subject, ...time } as never;
 }
 
-/** Who shows `certificate('ann')`. */
+/** The subject of `certificate('ann')`. */
 const ann: Identity = {
   user: 'ann',
   groups: ['team', 'system:authenticated'],
@@ -30,12 +30,12 @@ interface Parts {
   readonly headers?: Record<string, string | string[]>;
 }
 
-/** What a TLS connection says of its peer. */
+/** The peer of a TLS connection. */
 function connection({ shown, trusted = shown !== undefined }: Parts) {
   return { authorized: trusted, getPeerCertificate: () => shown ?? ({} as PeerCertificate) };
 }
 
-/** Who sends a request on a connection of its own. */
+/** The user of a request on its own connection. */
 function ask(authenticator: Authenticator, parts: Parts) {
   const connections = new Connections();
   const socket = connection(parts);
@@ -43,7 +43,7 @@ function ask(authenticator: Authenticator, parts: Parts) {
   return authenticator.authenticate(connections.shownBy(request(socket, parts.headers)));
 }
 
-/** By what she has proved it. */
+/** The credential that identified the user. */
 const untilNewYear = { credential: { notAfter: Date.parse('2027-01-01T00:00:00Z') } };
 
 function request(socket: object, headers: Parts['headers'] = {}) {
@@ -71,7 +71,7 @@ const robot: Identity = { user: 'robot', groups: ['machines'] };
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const unauthorized = expect.objectContaining({ reason: 'Unauthorized', message: 'Unauthorized' });
 
-describe('who asks', () => {
+describe('the user of a request', () => {
   const known = tokens({ good: robot });
   const authenticator = new Authenticator({ clock, authorizer: nobodyMay, tokens: [tokens({}), known] });
 
@@ -81,7 +81,7 @@ describe('who asks', () => {
     expect(ask(authenticator, both)).toEqual({ identity: ann, ...untilNewYear });
   });
 
-  test('is else the token’s holder, with the group of all who have a name', async () => {
+  test('is otherwise the token’s user, with the group of authenticated users', async () => {
     const who = await ask(authenticator, { headers: bearer('good') });
     expect(who).toEqual({ identity: { user: 'robot', groups: ['machines', 'system:authenticated'] } });
     const protocol = `v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.${Buffer.from('good').toString('base64url')}`;
@@ -101,7 +101,7 @@ describe('who asks', () => {
     expect(() => ask(authenticator, late)).toThrow(unauthorized);
   });
 
-  test('is whom the handshake verified, whatever the connection says of its peer later', () => {
+  test('is the one verified at the handshake, whatever the connection reports about its peer later', () => {
     const connections = new Connections();
     const socket = connection({ shown: certificate('ann') });
     connections.connected(socket);
@@ -119,7 +119,7 @@ describe('who asks', () => {
     );
   });
 
-  test('is nobody any more when the certificate ends while its connection is open', async () => {
+  test('is anonymous once the certificate expires while its connection is open', async () => {
     const own = new VirtualClock(Date.parse('2026-06-01T00:00:00Z'));
     const socket = connection({ shown: certificate('ann', '2026-06-01T00:00:10Z') });
     const authenticator = new Authenticator({ clock: own, authorizer: nobodyMay });
@@ -132,7 +132,7 @@ describe('who asks', () => {
     expect(authenticate).toThrow(unauthorized);
   });
 
-  test('is told by gRPC metadata as by HTTP headers', async () => {
+  test('is read from gRPC metadata as from HTTP headers', async () => {
     const metadata = new Metadata();
     metadata.set('authorization', 'Bearer good');
     const who = await authenticator.authenticate(shownBy({ metadata, getAuthContext: () => ({}) }));
@@ -171,7 +171,7 @@ describe('a node’s certificate', () => {
     });
   });
 
-  test('names nobody with two uids', () => {
+  test('is refused with two uids', () => {
     expect(
       ask(
         counting(() => true),
@@ -183,7 +183,7 @@ describe('a node’s certificate', () => {
   });
 });
 
-test('a token is looked at once in ten seconds, and once for all who show it at a time; a bad one each time', async () => {
+test('a token is checked once in ten seconds, and once for all concurrent requests; an invalid one each time', async () => {
   const own = new VirtualClock(0);
   const known = tokens({ good: robot });
   const authenticator = new Authenticator({ clock: own, authorizer: nobodyMay, tokens: [known] });
@@ -201,7 +201,7 @@ test('a token is looked at once in ten seconds, and once for all who show it at 
   expect(known.asked.slice(2)).toEqual(['bad', 'bad']);
 });
 
-describe('acting as somebody else', () => {
+describe('impersonation', () => {
   const asked: Attributes[] = [];
   const everybodyMay: Authorizer = {
     authorize(_identity, attributes) {
@@ -212,7 +212,7 @@ describe('acting as somebody else', () => {
   const as = (headers: Record<string, string | string[]>, authorizer = everybodyMay) =>
     ask(new Authenticator({ clock, authorizer }), { shown: certificate('ann'), headers });
 
-  test('makes the request that of the other, and keeps who sent it', () => {
+  test('makes the request one of the impersonated user, and records the original user', () => {
     const who = as({
       'impersonate-user': 'bob',
       'impersonate-group': ['devs', 'ops'],
@@ -241,7 +241,7 @@ describe('acting as somebody else', () => {
     ]);
   });
 
-  test('gives a service account its own groups, and nobody a name that he has not', () => {
+  test('gives a service account its own groups, and only a named user the authenticated group', () => {
     expect(as({ 'impersonate-user': 'system:serviceaccount:default:ci' })).toMatchObject({
       identity: { groups: ['system:serviceaccounts', 'system:serviceaccounts:default', 'system:authenticated'] },
     });

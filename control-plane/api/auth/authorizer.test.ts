@@ -130,7 +130,7 @@ describe('a node', () => {
     expect([of('a'), of('b'), of('a', false)]).toEqual([true, false, false]);
   });
 
-  test('is a node only when both its name and its group say so', () => {
+  test('is a node only when both its name and its group match', () => {
     expect(ask({ user: 'system:node:a', groups: ['system:authenticated'] }, 'get nodes a')).toBe(false);
     expect(ask({ user: 'a', groups: ['system:nodes'] }, 'get nodes a')).toBe(false);
   });
@@ -141,7 +141,7 @@ test('masters may do everything', () => {
   expect(ask({ user: 'ann', groups: ['system:masters'] }, 'delete nodes a')).toBe(true);
 });
 
-test('the rules of masters are those of their roles, told once', () => {
+test('the rules of masters are those of their roles, listed once', () => {
   const rules = [{ verbs: ['*'], nonResourceURLs: ['*'] }];
   const rbac = { rulesOf: () => ({ rules, errors: [] }), authorize: () => ({ allowed: false, reason: '' }) as const };
   const authorizer = createAuthorizer({ pods: store, rbac });
@@ -163,7 +163,7 @@ test('others are refused in the words of Kubernetes', () => {
   );
 });
 
-test('who has a name may read discovery, who has none only version and health, as Kubernetes’ own roles say', () => {
+test('authenticated users may read discovery, anonymous ones only version and health, as in Kubernetes’ default roles', () => {
   const path = (identity: Identity, at: string, verb = 'get') =>
     authorizer.authorize(identity, { verb, group: '', resource: '', path: at }).allowed;
   const ann: Identity = { user: 'ann', groups: ['system:authenticated'] };
@@ -179,7 +179,7 @@ test('who has a name may read discovery, who has none only version and health, a
   expect(path({ user: 'prometheus', groups: ['system:monitoring'] }, '/metrics')).toBe(true);
 });
 
-test('who has a name may ask what he may do', () => {
+test('authenticated users may create self subject reviews', () => {
   const ann: Identity = { user: 'ann', groups: ['system:authenticated'] };
   expect(ask(ann, 'create authorization.k8s.io:selfsubjectaccessreviews')).toBe(true);
   expect(ask(ann, 'create authentication.k8s.io:selfsubjectreviews')).toBe(true);
@@ -187,7 +187,7 @@ test('who has a name may ask what he may do', () => {
   expect(ask(anonymous, 'create authorization.k8s.io:selfsubjectaccessreviews')).toBe(false);
 });
 
-test('a node’s roles add to what its rules give it, and a refusal tells of both', () => {
+test('a node’s roles add to its node permissions, and a refusal names both', () => {
   const rulesOf = () => ({ rules: [], errors: [] });
   const rbac = {
     rulesOf,

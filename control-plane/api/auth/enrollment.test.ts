@@ -110,7 +110,7 @@ describe('enrolling', () => {
     await expect(enrollment.enroll({ token, nodeName: 'w', csr: 'x' })).rejects.toMatchObject({ reason: 'BadRequest' });
   });
 
-  test('what is stored of a token does not hold its secret', async () => {
+  test('a stored token does not contain its secret', async () => {
     const token = await createToken(deps, { description: 'for rack 2' });
     const [stored] = await listTokens(deps);
     expect(stored?.metadata.name).toBe(token.slice(0, 6));
@@ -150,7 +150,7 @@ describe('renewing', () => {
     });
   });
 
-  test('a node that was deleted gets none, also when another Node has its name', async () => {
+  test('a deleted node gets no certificate, even if another Node has its name', async () => {
     const uid = await joined('a', 'n1');
     objects.delete('Node/a');
     await expect(renew('a', uid)).rejects.toMatchObject(refusal('its Node was deleted'));
@@ -167,7 +167,7 @@ describe('renewing', () => {
     expect(uidIn((await renew('a', uid)).certificate)).toBe(uid);
   });
 
-  test('a node that was removed, or whose name was enrolled anew, gets none', async () => {
+  test('a removed node, or one whose name was enrolled again, gets no certificate', async () => {
     const first = await joined('a', 'n1');
     const second = await joined('a', 'n1');
     expect(second).not.toBe(first);
@@ -180,7 +180,7 @@ describe('renewing', () => {
     await expect(renew('a', again)).resolves.toBeDefined();
   });
 
-  test('a certificate that is older than enrollments gets no other where the name was enrolled anew, or removed and enrolled', async () => {
+  test('a certificate without an enrollment uid is not renewed after the name was enrolled again, or removed and enrolled', async () => {
     objects.set('Node/a', node('a', 'Unknown', 'n1'));
     await renew('a');
     await joined('a', 'n1');
@@ -198,7 +198,7 @@ describe('renewing', () => {
     expect(uidIn((await renew('a')).certificate)).toBe(uid);
   });
 
-  test('who is no node gets none, an administrator included', async () => {
+  test('a user other than a node gets no certificate, not even an administrator', async () => {
     const admin = { user: 'ann', groups: ['system:masters'] };
     await expect(enrollment.renew(admin, await request('a'))).rejects.toMatchObject({ reason: 'Unauthorized' });
   });

@@ -43,7 +43,7 @@ describe('a stream ends', () => {
     expect(ended).toEqual(['the client certificate has expired']);
   });
 
-  test('when its node is removed or enrolled anew, and no other’s does', () => {
+  test('when its node is removed or enrolled again, and those of other nodes do not', () => {
     const { ended, follow, change } = setUp();
     for (const name of ['a', 'b', 'c']) follow(name, { uid: 'u1' });
     follow('old');
@@ -78,7 +78,7 @@ describe('a stream ends', () => {
   });
 });
 
-test('a certificate without a uid, of before there were enrollments, counts until its node is removed or enrolled anew', () => {
+test('a certificate without a uid is accepted until its node is removed or enrolled again', () => {
   const old = { name: 'a', uid: undefined };
   expect(isEnrolled(old, undefined)).toBe(true);
   expect(isEnrolled(old, enrollment('a', { acceptsWithoutUID: true }))).toBe(true);

@@ -5,7 +5,7 @@ import { startTestApi, type TestApi } from '../../../test/support/api-server.ts'
 import { BrakedStore } from '../../../test/support/braked-store.ts';
 import { MemoryStore } from '../../store/memory.ts';
 
-/** Two servers on one store; of one the watch is held, so that its cache is behind what the other wrote. */
+/** Two servers on one store. The watch of one is blocked, so that its cache is older than the other's writes. */
 describe('a server whose cache is behind', () => {
   let ahead: TestApi;
   let behind: TestApi;
@@ -39,7 +39,7 @@ describe('a server whose cache is behind', () => {
   };
   const remove = (name: string) => ahead.client.delete('ConfigMap', name, { namespace: 'default' });
 
-  it('refuses to create what exists, though it does not see it', async () => {
+  it('refuses to create an object that exists in the store but not in its cache', async () => {
     await ahead.client.create('ConfigMap', map('new', 'theirs'));
     expect(known('new')).toBeUndefined();
     await expect(behind.client.create('ConfigMap', map('new', 'mine'))).rejects.toMatchObject({
@@ -48,14 +48,14 @@ describe('a server whose cache is behind', () => {
     expect((await now('new')).data).toEqual({ x: 'theirs' });
   });
 
-  it('creates what does not exist any more, though it still sees it', async () => {
+  it('creates an object that exists only in its cache', async () => {
     await remove('gone');
     expect(known('gone')).toBeDefined();
     await behind.client.create('ConfigMap', map('gone', 'again'));
     expect((await now('gone')).data).toEqual({ x: 'again' });
   });
 
-  it('takes an update at the revision that is the store’s, and refuses one at the revision that it sees', async () => {
+  it('accepts an update at the store’s revision, and refuses one at its cache’s revision', async () => {
     const newer = await edit('kept', '2');
     const older = known('kept') as ConfigMap;
     expect(older.data).toEqual({ x: '1' });
@@ -82,7 +82,7 @@ describe('a server whose cache is behind', () => {
     expect((await now('kept')).data).toEqual({ x: '1' });
   });
 
-  it('patches what stands in the store, and loses nothing of it', async () => {
+  it('patches the store’s object without losing changes', async () => {
     await edit('kept', '2');
     await behind.client.patch(
       'ConfigMap',
@@ -102,7 +102,7 @@ describe('a server whose cache is behind', () => {
     expect((await now('kept')).data).toEqual({ x: '2' });
   });
 
-  it('patches what it does not see yet, and refuses what only it sees', async () => {
+  it('patches an object that only the store has, and refuses one that only the cache has', async () => {
     await ahead.client.create('ConfigMap', map('new', '1'));
     await behind.client.patch(
       'ConfigMap',
@@ -117,7 +117,7 @@ describe('a server whose cache is behind', () => {
     ).rejects.toMatchObject({ reason: 'NotFound' });
   });
 
-  it('deletes what it does not see yet, and refuses what only it sees', async () => {
+  it('deletes an object that only the store has, and refuses one that only the cache has', async () => {
     await ahead.client.create('ConfigMap', map('new', '1'));
     await behind.client.delete('ConfigMap', 'new', { namespace: 'default' });
     await expect(now('new')).rejects.toMatchObject({ reason: 'NotFound' });

@@ -35,7 +35,7 @@ function binding({ metadata }: Pod, to: string, guardVersion: string): Binding {
 }
 
 describe('bind', () => {
-  it('places the pods of several nodes at once, and tells each its node’s new guard', async () => {
+  it('binds pods to several nodes at once, and returns each node’s new guard', async () => {
     const guards = { n1: await node('n1'), n2: await node('n2') };
     const pods = await Promise.all(Array.from({ length: 300 }, (_, i) => pod(`p${i}`)));
     const wanted = pods.map((one, i) => {

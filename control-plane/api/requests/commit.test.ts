@@ -80,7 +80,7 @@ const slots: WriteHook = {
 };
 
 describe('a write hook', () => {
-  test('adds to the transaction of the object, and fills in what is stored and answered', async () => {
+  test('extends the transaction of the object, and fills in the stored and returned object', async () => {
     const { api, txns } = apiWith(slots);
     const { object } = await create(api, configMap('a'));
     expect(object).toMatchObject({ data: { slot: '1' } });
@@ -89,7 +89,7 @@ describe('a write hook', () => {
     expect(await server.client.get('ConfigMap', 'a', 'default')).toMatchObject({ data: { slot: '1' } });
   });
 
-  test('is called again with what the refused transaction showed, until its guards hold', async () => {
+  test('is called again with the state that the refused transaction returned, until its guards hold', async () => {
     const { api, txns } = apiWith(slots);
     await create(api, configMap('a'));
     const { object } = await create(api, configMap('b'));
@@ -158,7 +158,7 @@ describe('a dry run', () => {
     expect([dry?.writes.length, real?.writes.length]).toEqual([0, 2]);
   });
 
-  test('is refused like the write: by hooks, by a taken name, and by another write that came first', async () => {
+  test('is refused like the write: by hooks, by an existing name, and by an earlier concurrent write', async () => {
     const { api, txns } = apiWith(slots);
     await create(api, configMap('a', { slot: '1' }));
     await create(api, configMap('b', { slot: '2' }));

@@ -36,7 +36,7 @@ describe('create', () => {
     expect(read.metadata).toEqual(made.metadata);
   });
 
-  it('refuses a name that is taken', async () => {
+  it('refuses an existing name', async () => {
     await server.client.create('ConfigMap', configMap('a', 'default'));
     await expect(server.client.create('ConfigMap', configMap('a', 'default'))).rejects.toMatchObject({
       reason: 'AlreadyExists',
@@ -44,7 +44,7 @@ describe('create', () => {
     });
   });
 
-  it('draws another name for generateName when one is taken', async () => {
+  it('generates another name for generateName when one exists', async () => {
     const made = await Promise.all(
       Array.from({ length: 50 }, () =>
         server.client.create('ConfigMap', { metadata: { generateName: 'x-', namespace: 'default' } }),
@@ -54,7 +54,7 @@ describe('create', () => {
     expect(made[0]?.metadata.name).toMatch(/^x-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
   });
 
-  it('says which namespace is missing', async () => {
+  it('names the missing namespace', async () => {
     const lost = { metadata: { name: 'a', namespace: 'nowhere' } };
     await expect(server.client.create('ConfigMap', lost)).rejects.toMatchObject({
       reason: 'NotFound',
@@ -98,7 +98,7 @@ describe('create', () => {
     }
   });
 
-  it('tells what is wrong with the metadata first, and then the rest', async () => {
+  it('reports faults of the metadata first, and then the others', async () => {
     const metadata = { name: 'UP', namespace: 'default', labels: { 'a b': 'c' } };
     const made = server.client.create('Service', { metadata, spec: { type: 'Odd', ports: [{ port: 80 }] } } as never);
     const error = await made.catch((refusal: ApiError) => refusal);
@@ -108,7 +108,7 @@ describe('create', () => {
 });
 
 describe('a generated name', () => {
-  it('that is taken is drawn again, and a namespace is labelled by the name that it gets', async () => {
+  it('that exists is generated again, and a namespace is labelled with its final name', async () => {
     const make = () => server.client.create('Namespace', { metadata: { generateName: 'n-' } });
     repeated = 3;
     const [first, second] = [await make(), await make()];
@@ -120,7 +120,7 @@ describe('a generated name', () => {
     }
   });
 
-  it('is the one that the pods of a job are labelled with, also when the first was taken', async () => {
+  it('is used in the labels of a job’s pods, also when the first one existed', async () => {
     const containers = [{ name: 'c', image: 'i' }];
     const make = () =>
       server.client.create('Job', {
@@ -135,7 +135,7 @@ describe('a generated name', () => {
     }
   });
 
-  it('that is taken again and again ends in an error that asks to come again', async () => {
+  it('that exists repeatedly ends in an error that asks for a retry', async () => {
     const make = () => server.client.create('ConfigMap', { metadata: { generateName: 'x-', namespace: 'default' } });
     repeated = 1;
     await make();
@@ -156,7 +156,7 @@ describe('on a cache that is behind', () => {
     release();
   });
 
-  it('a create is refused in a namespace that is gone, ending, or another one of the same name by now', async () => {
+  it('a create is refused in a namespace that is deleted, terminating, or was replaced by now', async () => {
     await server.client.create('Namespace', { metadata: { name: 'old' } });
     await eventually(() => server.cache.get('Namespace', 'old') !== undefined);
     store.watches.hold();
@@ -184,7 +184,7 @@ describe('on a cache that is behind', () => {
     await expect(making).resolves.toBeDefined();
   });
 
-  it('a name is taken although the cache does not show it, and free although the cache shows it', async () => {
+  it('whether a name exists is decided by the store, not the cache', async () => {
     await server.client.create('ConfigMap', configMap('gone', 'default'));
     await eventually(() => server.cache.get('ConfigMap', 'default/gone') !== undefined);
     store.watches.hold();

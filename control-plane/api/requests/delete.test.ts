@@ -25,7 +25,7 @@ const configMap = (more?: object) => server.client.create('ConfigMap', { metadat
 const container = { name: 'c', image: 'a' };
 
 describe('a deletion', () => {
-  it('answers a Status that names what is gone, or the object for the kinds that Kubernetes answers with', async () => {
+  it('returns a Status that names the object, or the object for the kinds for which Kubernetes does', async () => {
     const { metadata: made } = await configMap();
     expect(await remove('ConfigMap')).toEqual({
       kind: 'Status',
@@ -83,7 +83,7 @@ describe('a deletion', () => {
     expect(await remove('ConfigMap', { gracePeriodSeconds: 0 })).toEqual(first);
   });
 
-  it('says that it has only begun when it was asked to wait for dependents', async () => {
+  it('reports that it has only started when it has to wait for dependents', async () => {
     const finalizers = ['example.com/a'];
     await configMap({ finalizers });
     expect((await deletion('ConfigMap', { propagationPolicy: 'Background' })).outcome).toBe('deleting');
@@ -92,7 +92,7 @@ describe('a deletion', () => {
     expect(now.finalizers).toEqual(['example.com/a', 'foregroundDeletion']);
   });
 
-  it('lets go of what a ReplicationController owns unless told otherwise', async () => {
+  it('orphans the dependents of a ReplicationController by default', async () => {
     const spec = { replicas: 0, template: { metadata: { labels: { a: 'b' } }, spec: { containers: [container] } } };
     await server.client.create('ReplicationController', { metadata: metadata(), spec: spec as never });
     expect(((await remove('ReplicationController')) as KubeObject).metadata.finalizers).toEqual(['orphan']);
@@ -110,12 +110,12 @@ describe('the grace of a pod', () => {
     });
   const graceOf = (answer: KubeObject | Status) => (answer as KubeObject).metadata.deletionGracePeriodSeconds;
 
-  it('is what the client asks for, even where the pod has none of its own', async () => {
+  it('is set by the client, even if the pod has none of its own', async () => {
     await bound(0);
     expect(graceOf(await remove('Pod', { gracePeriodSeconds: 7 }))).toBe(7);
   });
 
-  it('is a second when it is asked to be negative', async () => {
+  it('is a second when a negative one is requested', async () => {
     await bound();
     expect(graceOf(await remove('Pod', { gracePeriodSeconds: -5 }))).toBe(1);
   });

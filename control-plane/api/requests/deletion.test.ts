@@ -9,7 +9,7 @@ beforeEach(async () => {
 afterEach(() => server.stop());
 
 describe('delete', () => {
-  it('waits for finalizers and goes with the last of them', async () => {
+  it('waits for finalizers and ends with the removal of the last', async () => {
     await server.client.create('ConfigMap', {
       metadata: { name: 'a', namespace: 'default', finalizers: ['example.com/one', 'example.com/two'] },
     });
@@ -33,7 +33,7 @@ describe('delete', () => {
   });
 
   it.each([true, false])(
-    'answers who takes the last finalizer off the object as patched (dry run: %s)',
+    'returns the patched object when the patch removes the last finalizer (dry run: %s)',
     async (dryRun) => {
       const metadata = { name: 'a', namespace: 'default', finalizers: ['example.com/one'] };
       await server.client.create('ConfigMap', { metadata, data: { k: '1' } });
@@ -93,7 +93,7 @@ describe('deletion of pods', () => {
     await expect(server.client.get('Pod', 'a', 'default')).rejects.toMatchObject({ reason: 'NotFound' });
   });
 
-  it('counts the generation on and sets the time by which the pod must be gone', async () => {
+  it('increments the generation and sets the deadline of the pod’s deletion', async () => {
     const made = await server.client.create('Pod', bound('a'));
     const before = Date.now();
     await server.client.delete('Pod', 'a', { namespace: 'default', gracePeriodSeconds: 100 });

@@ -24,7 +24,7 @@ describe('list', () => {
     expect(names).toEqual(Array.from({ length: 10 }, (_, i) => `c${i}`));
   });
 
-  it('tells that a page is too old once its revision is forgotten', async () => {
+  it('returns Expired for a page whose revision has been compacted', async () => {
     for (let i = 0; i < 4; i++) await server.client.create('ConfigMap', configMapDraft(`c${i}`));
     const page = await server.client.list('ConfigMap', { limit: 2 });
     const last = await server.client.create('ConfigMap', configMapDraft('last'));

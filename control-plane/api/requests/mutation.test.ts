@@ -39,7 +39,7 @@ function contextOf(): RequestContext {
   return { identity: { user: 'ann', groups: [] }, signal: new AbortController().signal, warnings: [] };
 }
 
-/** Adds a label that names the verb; `seen` gets what it was called with. */
+/** Adds a label that names the verb; `seen` records its calls. */
 function labelling(sync: boolean, seen: [string, unknown][] = []): AdmissionPlugin {
   const mutate: AdmissionPlugin['mutate'] = ({ verb }, object, old) => {
     seen.push([verb, old?.metadata.name]);
@@ -77,7 +77,7 @@ describe.each([
   ['at once', true],
   ['after a wait', false],
 ] as const)('a plugin that mutates %s', (_when, sync) => {
-  test('mutates what a create, an update and every kind of patch store', async () => {
+  test('mutates the stored object of a create, an update and every kind of patch', async () => {
     const seen: [string, unknown][] = [];
     const api = apiWith(labelling(sync, seen));
     const { object } = await api.create(contextOf(), { entry, namespace: 'default' }, configMap({}));
@@ -102,7 +102,7 @@ describe.each([
     expect(new Set(seen.slice(1).map(String))).toEqual(new Set(['update,a']));
   });
 
-  test('mutates anew what is decided anew after another write came first', async () => {
+  test('mutates again when the request is decided again after a conflict', async () => {
     const seen: [string, unknown][] = [];
     const api = apiWith(labelling(sync, seen));
     const created = await server.client.create('ConfigMap', configMap({ x: '1' }));
@@ -141,7 +141,7 @@ describe('a mutation on update', () => {
     expect(object).toMatchObject({ metadata: { generation: 2, labels: { a: 'b' } }, spec: { replicas: 5 } });
   });
 
-  test('is validated like what the client sent', async () => {
+  test('is validated like the client’s object', async () => {
     await server.client.create('Deployment', deployment);
     await expect(apiWith(setReplicas(-1)).patch(contextOf(), at, relabel)).rejects.toMatchObject({
       reason: 'Invalid',
@@ -158,7 +158,7 @@ describe('a mutation on update', () => {
     expect(JSON.stringify(owned?.fieldsV1)).not.toContain('f:replicas');
   });
 
-  test('refuses the update by what it throws, and nothing is stored', async () => {
+  test('refuses the update when it throws, and nothing is stored', async () => {
     await server.client.create('Deployment', deployment);
     const refusing: AdmissionPlugin = {
       ...setReplicas(1),

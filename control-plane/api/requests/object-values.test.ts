@@ -22,7 +22,7 @@ const configMap = (count: number, name = 'many') => ({
 });
 
 describe('the number of values of an object', () => {
-  it('is bounded at create, update, patch and apply, and an object just within the bound is taken', async () => {
+  it('is bounded at create, update, patch and apply, and an object exactly at the bound is accepted', async () => {
     const { client } = server;
     await expect(client.create('ConfigMap', configMap(maxValues))).rejects.toMatchObject(tooMany);
     await client.create('ConfigMap', configMap(maxValues - 100));
@@ -38,7 +38,7 @@ describe('the number of values of an object', () => {
     await expect(client.patch('ConfigMap', 'many', { type: 'apply', body }, options)).rejects.toMatchObject(tooMany);
   });
 
-  it('is bounded inside of what no schema knows, and in a status', async () => {
+  it('is bounded inside of fields without a schema, and in a status', async () => {
     const { client } = server;
     const owned = { manager: 'x', operation: 'Update', apiVersion: 'v1', fieldsType: 'FieldsV1' } as const;
     const fieldsV1 = Object.fromEntries(Array.from({ length: maxValues + 1 }, (_, i) => [`f:k${i}`, {}]));
@@ -50,7 +50,7 @@ describe('the number of values of an object', () => {
     await expect(client.updateStatus('Node', { ...node, status: { images } })).rejects.toMatchObject(tooMany);
   });
 
-  it('does not keep what was stored beyond it from being read, listed, lessened, released and deleted', async () => {
+  it('does not prevent a stored larger object from being read, listed, reduced, released and deleted', async () => {
     const { client, store, cache } = server;
     const key = objectKey(kindNamed('ConfigMap'), 'default', 'old');
     const count = 2 * maxValues;

@@ -18,7 +18,7 @@ describe('several servers on one store', () => {
   });
   afterEach(() => other.stop());
 
-  it('read what another has just written', async () => {
+  it('reads the latest write of another server', async () => {
     for (let i = 0; i < 50; i++) {
       await server.client.create('ConfigMap', configMapDraft(`c${i}`));
       expect((await other.client.get('ConfigMap', `c${i}`, 'default')).metadata.name).toBe(`c${i}`);
@@ -40,7 +40,7 @@ describe('several servers on one store', () => {
   });
 });
 
-it('asks the store once for many reads that come together', async () => {
+it('the store is read once for many concurrent reads', async () => {
   const store = new MemoryStore({ clock: systemClock });
   let asked = 0;
   const counting = new Proxy(store, {
@@ -60,7 +60,7 @@ it('asks the store once for many reads that come together', async () => {
   await many.stop();
 });
 
-/** The same store for another user, who does not close it. */
+/** The same store for a second server, which does not close it. */
 function unclosable(store: Store): Store {
   return new Proxy(store, {
     get(target, name) {

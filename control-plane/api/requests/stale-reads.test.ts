@@ -22,7 +22,7 @@ afterEach(async () => {
   await running(server.stop());
 });
 
-/** What comes of something, under a clock that goes on. */
+/** The result of a promise, while the clock advances. */
 async function running<T>(asked: Promise<T>): Promise<T> {
   let done = false;
   const settled = asked.finally(() => {
@@ -71,7 +71,7 @@ function follow(query: Partial<WatchQuery> = {}) {
 }
 
 describe('a read on a cache that is behind', () => {
-  it('shows what was written before it: it waits for the cache', async () => {
+  it('returns what was written before it: it waits for the cache', async () => {
     const release = store.watches.hold();
     await create('a');
     let page: { items: readonly unknown[] } | undefined;
@@ -95,7 +95,7 @@ describe('a read on a cache that is behind', () => {
     await expect(running(server.client.get('ConfigMap', 'a', namespace))).rejects.toMatchObject({ reason: 'Timeout' });
   });
 
-  it('that asks for any version is shown the past at once', async () => {
+  it('of any version returns the cache immediately', async () => {
     await create('a');
     await running(list());
     store.watches.hold();
@@ -105,7 +105,7 @@ describe('a read on a cache that is behind', () => {
     expect(names(page.items)).toEqual(['a']);
   });
 
-  it('that asks for a version waits for that one only', async () => {
+  it('of a version waits for that one only', async () => {
     const { metadata } = await create('a');
     await running(list());
     store.watches.hold();
@@ -152,7 +152,7 @@ describe('a watch', () => {
     await watch.done;
   });
 
-  it('that missed a stretch ends with Expired; a list and a watch from its version tell the rest', async () => {
+  it('that missed changes ends with Expired; a list and a watch from its version deliver the rest', async () => {
     await create('a');
     await running(list());
     const watch = follow({ resourceVersion: (await list({ resourceVersion: '0' })).resourceVersion });
@@ -175,7 +175,7 @@ describe('a watch', () => {
     await next.done;
   });
 
-  it('goes on through a store that was out of reach, and misses nothing', async () => {
+  it('continues after the store was unavailable, and misses nothing', async () => {
     await create('a');
     const { resourceVersion } = await running(list());
     const watch = follow({ resourceVersion });
@@ -192,7 +192,7 @@ describe('a watch', () => {
     await watch.done;
   });
 
-  it('from what is too old is refused with Expired, from what is to come with Timeout', async () => {
+  it('from a compacted version is refused with Expired, from a future one with Timeout', async () => {
     const first = await create('a');
     for (let i = 0; i < 40; i++) {
       await label('a', `${i}`);
@@ -207,7 +207,7 @@ describe('a watch', () => {
     expect([ahead.seen, ahead.state.error]).toEqual([[], expect.objectContaining({ reason: 'Timeout' })]);
   });
 
-  it('with a selector receives what comes to be selected as added, and what no longer is as deleted', async () => {
+  it('with a selector sends objects that start to match as added, and those that stop to match as deleted', async () => {
     await create('a', { app: 'x' });
     await create('b', { app: 'y' });
     const { resourceVersion } = await running(list());

@@ -6,7 +6,7 @@ import { BrakedStore, writesTo } from '../../../test/support/braked-store.ts';
 import { eventually } from '../../../test/support/eventually.ts';
 import { MemoryStore } from '../../store/memory.ts';
 
-// Everything here is decided on a cache that shows the past; what counts is what the store holds.
+// All decisions here are made with a stale cache; the state of the store is what counts.
 
 let inner: MemoryStore;
 let store: BrakedStore;
@@ -25,7 +25,7 @@ async function held<T>(at = key): Promise<T> {
   return object && { ...object, metadata: { ...object.metadata, resourceVersion: String(item.revision) } };
 }
 
-/** A ConfigMap that the cache shows as `shown`, while the store holds `real`; undefined: it is gone. */
+/** A ConfigMap that the cache has as `shown` and the store as `real`; undefined: it does not exist. */
 async function behind(shown: Record<string, string>, real?: Record<string, string>): Promise<ConfigMap> {
   const old = await server.client.create('ConfigMap', { metadata: { name: 'a', namespace: 'default' }, data: shown });
   await eventually(() => server.cache.get('ConfigMap', 'default/a') !== undefined);
@@ -47,41 +47,41 @@ describe('an update', () => {
     expect((await held<ConfigMap>()).data).toEqual({ n: '2' });
   });
 
-  it('with the version that the store holds is taken, although the cache shows an older one', async () => {
+  it('with the version of the store is accepted, even if the cache has an older one', async () => {
     await behind({ n: '1' }, { n: '2' });
     await server.client.update('ConfigMap', { ...(await held<ConfigMap>()), data: { n: '3' } });
     expect((await held<ConfigMap>()).data).toEqual({ n: '3' });
   });
 
-  it('that changes nothing of what the cache shows is stored when it changes what the store holds', async () => {
+  it('that equals the cached object is stored when it changes the stored one', async () => {
     const { metadata, ...old } = await behind({ n: '1' }, { n: '2' });
     const { resourceVersion: _any, ...unversioned } = metadata;
     const written = await server.client.update('ConfigMap', { ...old, metadata: unversioned } as ConfigMap);
     expect([written.data, (await held<ConfigMap>()).data]).toEqual([{ n: '1' }, { n: '1' }]);
   });
 
-  it('that changes nothing of what the store holds is answered its version, and writes nothing', async () => {
+  it('that equals the stored object returns its version, and writes nothing', async () => {
     await behind({ n: '1' }, { n: '2' });
     const { metadata } = await held<ConfigMap>();
     expect((await patch({ data: { n: '2' } })).metadata.resourceVersion).toBe(metadata.resourceVersion);
     expect((await held<ConfigMap>()).metadata.resourceVersion).toBe(metadata.resourceVersion);
   });
 
-  it('builds on what the store holds: what the cache does not show yet is not lost', async () => {
+  it('builds on the stored object: changes that the cache does not have are kept', async () => {
     await behind({ n: '1' }, { n: '1', theirs: 'x' });
     const written = await patch({ data: { mine: 'y' } });
     expect(written.data).toEqual({ n: '1', theirs: 'x', mine: 'y' });
     expect((await held<ConfigMap>()).data).toEqual(written.data);
   });
 
-  it('of what is gone is not found, and makes nothing anew', async () => {
+  it('of a deleted object is not found, and creates nothing', async () => {
     const old = await behind({ n: '1' });
     await expect(patch({ data: { n: '2' } })).rejects.toMatchObject({ reason: 'NotFound' });
     await expect(server.client.update('ConfigMap', old)).rejects.toMatchObject({ reason: 'NotFound' });
     expect(await held()).toBeUndefined();
   });
 
-  it('of what was made anew under its name does not concern the new one', async () => {
+  it('of a replaced object does not apply to the new one', async () => {
     const old = await behind({ n: '1' });
     await server.client.create('ConfigMap', { metadata: { name: 'a', namespace: 'default' }, data: { n: 'new' } });
     await expect(server.client.update('ConfigMap', { ...old, data: { n: '2' } })).rejects.toMatchObject({
@@ -90,13 +90,13 @@ describe('an update', () => {
     expect((await held<ConfigMap>()).data).toEqual({ n: 'new' });
   });
 
-  it('finds what the cache does not show yet', async () => {
+  it('finds an object that the cache does not have yet', async () => {
     store.watches.hold();
     await server.client.create('ConfigMap', { metadata: { name: 'a', namespace: 'default' }, data: { n: '1' } });
     expect((await patch({ data: { n: '2' } })).data).toEqual({ n: '2' });
   });
 
-  it('that is refused for what the cache shows is allowed by what the store holds', async () => {
+  it('that the cached object would refuse is allowed by the stored one', async () => {
     const old = await server.client.create('ConfigMap', {
       metadata: { name: 'a', namespace: 'default' },
       immutable: true,
@@ -123,7 +123,7 @@ describe('a deletion', () => {
   const remove = (preconditions?: { uid?: string; resourceVersion?: string }) =>
     server.client.delete('ConfigMap', 'a', { namespace: 'default', preconditions });
 
-  it('with a condition is decided by what the store holds', async () => {
+  it('with a precondition is decided by the stored object', async () => {
     const { metadata } = await behind({ n: '1' }, { n: '2' });
     await expect(remove({ resourceVersion: metadata.resourceVersion })).rejects.toMatchObject({ reason: 'Conflict' });
     const now = await held<ConfigMap>();
@@ -131,7 +131,7 @@ describe('a deletion', () => {
     expect(await held()).toBeUndefined();
   });
 
-  it('of one object spares another that was made anew under its name', async () => {
+  it('of one object does not delete another that replaced it', async () => {
     const old = await behind({ n: '1' });
     await server.client.create('ConfigMap', { metadata: { name: 'a', namespace: 'default' } });
     await expect(remove({ uid: old.metadata.uid })).rejects.toMatchObject({ reason: 'Conflict' });
@@ -150,7 +150,7 @@ describe('a deletion', () => {
     expect(await held()).toBeUndefined();
   });
 
-  it('of what is gone is not found', async () => {
+  it('of a deleted object is not found', async () => {
     await behind({ n: '1' });
     await expect(remove()).rejects.toMatchObject({ reason: 'NotFound' });
   });
@@ -194,7 +194,7 @@ describe('a quota', () => {
     expect(await used('q')).toEqual({ pods: '3' });
   });
 
-  it('gives no place that is only free in the cache, and gives one that is only taken in the cache', async () => {
+  it('allocates no address that is free only in the cache, and allocates one that is used only in the cache', async () => {
     await quota('q', { pods: '1' }, { pods: '0' });
     store.watches.hold();
     await recount('q', { pods: '1' });
@@ -213,7 +213,7 @@ describe('a quota', () => {
     expect([await used('p'), await used('q')]).toEqual([{ 'requests.cpu': '1' }, { pods: '1' }]);
   });
 
-  it('is not charged for a name that is taken, nor for what the store did not take', async () => {
+  it('is not charged for an existing name, nor for a write that the store refused', async () => {
     await quota('q', { pods: '5' }, { pods: '0' });
     store.watches.hold();
     store.writes.fail({ match: writesTo('/pods/default/a'), applied: true });
@@ -226,7 +226,7 @@ describe('a quota', () => {
     expect(await used('q')).toEqual({ pods: '1' });
   });
 
-  it('that is gone holds up no one', async () => {
+  it('that was deleted blocks nothing', async () => {
     await quota('q', { pods: '0' }, { pods: '0' });
     store.watches.hold();
     await expect(create('a')).rejects.toMatchObject(exceeded);
@@ -256,7 +256,7 @@ describe('a quota', () => {
 });
 
 describe('an eviction', () => {
-  it('takes what the budget in the store allows, not what the cache shows', async () => {
+  it('uses the disruptions allowed by the budget in the store, not in the cache', async () => {
     const labels = { app: 'web' };
     const ready = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
     for (const name of ['a', 'b']) {

@@ -65,7 +65,7 @@ describe('a kind in its second version', () => {
     await expect(client.get('Event', 'a', namespace)).rejects.toMatchObject({ reason: 'NotFound' });
   });
 
-  it('is watched in the version that is asked for, whichever it is written in', async () => {
+  it('is watched in the requested version, whichever it was written in', async () => {
     const { api } = server;
     const end = new AbortController();
     const seen: ApiWatchEvent[] = [];
@@ -106,7 +106,7 @@ describe('a kind in its second version', () => {
     });
   });
 
-  it('keeps what it has no field for when it is written back', async () => {
+  it('keeps data without a field in the version when it is written back', async () => {
     const { api, client } = server;
     const target = { type: 'AverageValue', averageValue: '100Mi' };
     const metrics = [{ type: 'Resource', resource: { name: 'memory', target } }];
@@ -139,7 +139,7 @@ describe('a kind in its second version', () => {
 });
 
 describe('a kind that nothing acts on', () => {
-  it('says so when one is created', async () => {
+  it('returns a warning when one is created', async () => {
     const asked = context();
     await server.api.create(asked, { entry: older, namespace }, autoscaler('a'));
     expect(asked.warnings).toEqual([
@@ -151,7 +151,7 @@ describe('a kind that nothing acts on', () => {
 describe('a kind that is not stored', () => {
   const target = (name: string) => ({ entry: kind('v1', name), namespace, name: 'a' });
 
-  it('takes the verbs it has, and no others', async () => {
+  it('has only its own verbs', async () => {
     const { api } = server;
     const statuses = await api.list(context(), { entry: kind('v1', 'ComponentStatus') });
     expect(statuses.items).toMatchObject([
@@ -183,7 +183,7 @@ describe('a kind that is not stored', () => {
     ).rejects.toThrow('target.name: Required value');
   });
 
-  it('gives a pod the annotations of its binding, and refuses what a binding does not have', async () => {
+  it('gives a pod the annotations of its binding, and refuses unknown fields of a binding', async () => {
     const { api, client } = server;
     await client.create('Node', { metadata: { name: 'n' }, spec: {} });
     const annotations = { a: 'own', b: 'own' };

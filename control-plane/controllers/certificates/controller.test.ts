@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 let room: ControllerRoom;
 /** The access reviews of the controller: user and subresource; and their answers. */
-let asked: string[];
+let reviews: string[];
 let allowed: readonly string[];
 /** Whether a review returns a status. */
 let answers: boolean;
@@ -40,7 +40,7 @@ let lives: number[];
 let signed: string[];
 
 beforeEach(async () => {
-  asked = [];
+  reviews = [];
   allowed = [];
   answers = true;
   lives = [];
@@ -58,7 +58,7 @@ beforeEach(async () => {
         resourceAttributes,
       } = (object as unknown as { spec: Record<string, never> }).spec;
       const { verb = '', group = '', resource = '', subresource = '' } = resourceAttributes ?? {};
-      asked.push([user, uid, groups, Object.keys(extra ?? {}), verb, `${resource}.${group}`, subresource].join(' '));
+      reviews.push([user, uid, groups, Object.keys(extra ?? {}), verb, `${resource}.${group}`, subresource].join(' '));
       return { ...object, ...(answers && { status: { allowed: allowed.includes(subresource) } }) } as never;
     };
     for (const verb of ['get', 'update', 'updateStatus', 'patch', 'delete'] as const) {
@@ -145,7 +145,7 @@ describe('a request', () => {
     await create({ signer: 'example.org/mine' });
     await decide('Approved');
     expect(lives).toEqual([]);
-    expect(asked).toEqual([]);
+    expect(reviews).toEqual([]);
   });
 
   it('fails once, and is not signed, when the signer refuses it', async () => {
@@ -198,7 +198,7 @@ describe('a request for a node’s client certificate', () => {
     allowed = ['selfnodeclient', 'nodeclient'];
     await room.client.create('Node', { metadata: { name: 'n1' }, spec: {} });
     await node(self);
-    expect(asked).toEqual([about(self, 'selfnodeclient')]);
+    expect(reviews).toEqual([about(self, 'selfnodeclient')]);
     expect((await conditions())[0]).toBe('Approved AutoApproved');
     expect((await find())?.status?.conditions?.[0]?.message).toContain('self kubelet');
   });
@@ -206,14 +206,14 @@ describe('a request for a node’s client certificate', () => {
   it('is approved by the second permission when the first is missing', async () => {
     allowed = ['nodeclient'];
     await node(self);
-    expect(asked).toEqual([about(self, 'selfnodeclient'), about(self, 'nodeclient')]);
+    expect(reviews).toEqual([about(self, 'selfnodeclient'), about(self, 'nodeclient')]);
     expect((await conditions())[0]).toBe('Approved AutoApproved');
   });
 
   it('is approved and signed with the uid of the node’s enrollment when the user may create nodeclient requests', async () => {
     allowed = ['nodeclient'];
     await node('bootstrap');
-    expect(asked).toEqual([about('bootstrap', 'nodeclient')]);
+    expect(reviews).toEqual([about('bootstrap', 'nodeclient')]);
     const { spec } = await room.client.get('NodeEnrollment', 'n1');
     expect(signed).toEqual([`${self} ${spec.certificateUID} digital signature client auth`]);
   });
@@ -221,13 +221,13 @@ describe('a request for a node’s client certificate', () => {
   it('is not approved by a review without a status', async () => {
     answers = false;
     await node('bootstrap');
-    expect([asked.length, await conditions()]).toEqual([1, []]);
+    expect([reviews.length, await conditions()]).toEqual([1, []]);
   });
 
   it('stays pending when no permission allows it', async () => {
     await node('bootstrap');
     expect(await conditions()).toEqual([]);
-    expect(asked).toHaveLength(1);
+    expect(reviews).toHaveLength(1);
     expect(lives).toEqual([]);
   });
 
@@ -269,10 +269,10 @@ describe('a request for a node’s client certificate', () => {
     const unreadable = { ...made, status: {}, spec: { ...made.spec, request: 'AAAA' } };
     const informers = { of: () => ({ get: () => unreadable }) } as unknown as typeof room.deps.informers;
     const controller = createCertificateController({ ...room.deps, informers }, { signRequest: async () => answer });
-    asked = [];
+    reviews = [];
     const left = Date.parse(made.metadata.creationTimestamp) + day - room.clock.now();
     expect(await controller.reconcile('csr', new AbortController().signal)).toBe(left);
-    expect(asked).toEqual([]);
+    expect(reviews).toEqual([]);
   });
 
   it('is renewed with the uid of its enrollment', async () => {

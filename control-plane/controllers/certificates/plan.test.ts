@@ -35,8 +35,8 @@ describe('a signer', () => {
 
   it('for kubelet servers checks the names, the usages and the subject', () => {
     const usages = ['digital signature', 'server auth'];
-    const fault = (change: Partial<RequestedSubject>, asked = usages) =>
-      signerFault(signers.nodeServing, { ...node, names: { ...none, dns: ['n1'] }, ...change }, asked);
+    const fault = (change: Partial<RequestedSubject>, requested = usages) =>
+      signerFault(signers.nodeServing, { ...node, names: { ...none, dns: ['n1'] }, ...change }, requested);
     expect(fault({})).toBeUndefined();
     expect(fault({ names: { ...none, ip: ['10.0.0.1'] } }, ['key encipherment', ...usages])).toBeUndefined();
     expect(fault({ names: none })).toBe('DNS or IP subjectAltName is required');
@@ -66,9 +66,9 @@ describe('a signer', () => {
   });
 
   it('for clients accepts any name', () => {
-    const anybody = { commonName: 'jane', organizations: ['devs'], names: none };
-    expect(signerFault(signers.client, anybody, ['client auth', 'key encipherment'])).toBeUndefined();
-    expect(signerFault(signers.client, anybody, ['digital signature'])).toBe(
+    const jane = { commonName: 'jane', organizations: ['devs'], names: none };
+    expect(signerFault(signers.client, jane, ['client auth', 'key encipherment'])).toBeUndefined();
+    expect(signerFault(signers.client, jane, ['digital signature'])).toBe(
       'missing required usage for client certificate: client auth',
     );
   });
@@ -100,12 +100,12 @@ function csr(spec: object, status: CertificateSigningRequest['status'] = {}): Ce
 
 describe('a request for a node’s client certificate', () => {
   it('may be approved as selfnodeclient for the node itself, and as nodeclient for other users', () => {
-    const asked = (username: string) =>
+    const permissions = (username: string) =>
       autoApprovals(csr({ signerName: signers.nodeClient, usages: nodeUsages, username }), node).map(
         ({ subresource }) => subresource,
       );
-    expect(asked('system:node:n1')).toEqual(['selfnodeclient', 'nodeclient']);
-    expect(asked('system:bootstrap:abcdef')).toEqual(['nodeclient']);
+    expect(permissions('system:node:n1')).toEqual(['selfnodeclient', 'nodeclient']);
+    expect(permissions('system:bootstrap:abcdef')).toEqual(['nodeclient']);
   });
 
   it('is not approved automatically when it contains anything else', () => {

@@ -35,15 +35,15 @@ it('rules written by hand are replaced, and correct rules are not written again'
   await room.client.patch('ClusterRole', 'whole', { type: 'merge', body: { rules: [rule('secrets')] } });
   await room.advance();
   expect(await rules()).toEqual([rule('pods')]);
-  const asked: string[] = [];
-  room.braked.writes.fail({ times: 0, match: ({ name }) => asked.push(name) < 0 });
+  const attempts: string[] = [];
+  room.braked.writes.fail({ times: 0, match: ({ name }) => attempts.push(name) < 0 });
   await part('other', 'nodes', {});
   await room.client.create('ClusterRole', {
     metadata: { name: 'empty' },
     aggregationRule: { clusterRoleSelectors: [{ matchLabels: { part: 'none' } }] },
   });
   await room.advance();
-  expect(asked).toEqual([]);
+  expect(attempts).toEqual([]);
 });
 
 it('a role without aggregation, or that is being deleted, is not changed', async () => {

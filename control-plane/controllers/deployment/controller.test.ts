@@ -220,11 +220,11 @@ describe('a Deployment', () => {
     await serve();
     await change({ replicas: 2 });
     await serve();
-    const asked: string[] = [];
-    room.braked.writes.fail({ times: 0, match: ({ verb, kind }) => asked.push(`${verb} ${kind}`) < 0 });
+    const attempts: string[] = [];
+    room.braked.writes.fail({ times: 0, match: ({ verb, kind }) => attempts.push(`${verb} ${kind}`) < 0 });
     await patch('Deployment', 'web', { metadata: { labels: { touched: 'yes' } } });
     await patch('ReplicaSet', (await setOf('some:1')).metadata.name, { metadata: { annotations: { touched: 'yes' } } });
-    expect(asked).toEqual([]);
+    expect(attempts).toEqual([]);
   });
 
   it('rolls out nothing and adopts nothing while it is being deleted', async () => {
@@ -297,11 +297,14 @@ describe('a refused write', () => {
     async (reason) => {
       room.braked.writes.fail({ match: isSet, times: 4, error: new ApiError(reason, 'full') });
       await create(1);
-      const told = await condition('Progressing');
+      const progressing = await condition('Progressing');
       const name = `web-${templateHash((await read()).spec.template, 0)}`;
       expect(room.events[0]).toMatchObject({ type: 'Warning', reason: 'ReplicaSetCreateError' });
-      if (told?.reason === 'ReplicaSetCreateError') {
-        expect(told).toMatchObject({ status: 'False', message: `Failed to create new replica set "${name}": full` });
+      if (progressing?.reason === 'ReplicaSetCreateError') {
+        expect(progressing).toMatchObject({
+          status: 'False',
+          message: `Failed to create new replica set "${name}": full`,
+        });
       }
       await room.advance(5_000);
       expect(await sizes()).toEqual({ 'some:1': 1 });
@@ -313,8 +316,8 @@ describe('a refused write', () => {
   it('keeps its condition and transition time while it fails again, and the conditions of others', async () => {
     room.braked.writes.fail({ match: isSet, times: 100, error: new ApiError('Forbidden', 'full') });
     await create(1);
-    const told = await condition('Progressing');
-    expect(told).toMatchObject({ status: 'False', reason: 'ReplicaSetCreateError' });
+    const progressing = await condition('Progressing');
+    expect(progressing).toMatchObject({ status: 'False', reason: 'ReplicaSetCreateError' });
     const { resourceVersion } = (await read()).metadata;
     await room.advance(5_000);
     expect((await read()).metadata.resourceVersion).toBe(resourceVersion);

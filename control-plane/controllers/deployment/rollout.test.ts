@@ -59,13 +59,13 @@ class Model {
   readonly name: string;
   size: number;
   serving: number;
-  said: number;
+  lastStatus: number;
 
   constructor(name: string, size: number, serving: number) {
     this.name = name;
     this.size = size;
     this.serving = Math.min(size, serving);
-    this.said = this.serving;
+    this.lastStatus = this.serving;
   }
 
   /** Its controller takes pods away that do not serve first, and makes new ones that do not serve yet. */
@@ -74,14 +74,14 @@ class Model {
     this.serving = Math.min(this.serving, size);
   }
 
-  /** Its pods start to serve, and it says so. */
+  /** Its pods become available, and its status shows it. */
   start(count: number): void {
     this.serving = Math.min(this.size, this.serving + count);
-    this.said = this.serving;
+    this.lastStatus = this.serving;
   }
 
   get object(): ReplicaSet {
-    return replicaSet(this.name, this.size, this.said);
+    return replicaSet(this.name, this.size, this.lastStatus);
   }
 }
 

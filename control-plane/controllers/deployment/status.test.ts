@@ -60,8 +60,8 @@ describe('the counts of a Deployment', () => {
   it('of unavailable pods are relative to the desired number if fewer exist, and never below 0', () => {
     const silent = { ...replicaSet('new', 3), status: undefined } as unknown as ReplicaSet;
     expect(of(deployment(3), undefined, silent).status).toMatchObject({ unavailableReplicas: 3 });
-    const said = { ...silent, spec: { ...silent.spec, replicas: undefined } } as unknown as ReplicaSet;
-    expect(of(deployment(1), undefined, said).status.unavailableReplicas).toBe(1);
+    const previous = { ...silent, spec: { ...silent.spec, replicas: undefined } } as unknown as ReplicaSet;
+    expect(of(deployment(1), undefined, previous).status.unavailableReplicas).toBe(1);
     expect(of(deployment(1), undefined, replicaSet('new', 1, 2)).status.unavailableReplicas).toBeUndefined();
     expect(of(deployment(1), undefined, undefined).status.updatedReplicas).toBeUndefined();
   });
@@ -241,9 +241,9 @@ describe('the progress of a rollout', () => {
       message: 'ReplicaSet "new" has timed out progressing.',
     });
     expect(requeueAfterMs).toBeUndefined();
-    const said = [progressing('ProgressDeadlineExceeded', 500, 'x')];
-    const again = of(subject, { ...same, conditions: said }, next, [old]);
-    expect([again.progress, again.requeueAfterMs]).toEqual([said[0], undefined]);
+    const previous = [progressing('ProgressDeadlineExceeded', 500, 'x')];
+    const again = of(subject, { ...same, conditions: previous }, next, [old]);
+    expect([again.progress, again.requeueAfterMs]).toEqual([previous[0], undefined]);
   });
 
   it('has a deadline of ten minutes by default', () => {
@@ -278,10 +278,10 @@ describe('the progress of a rollout', () => {
       message: 'ReplicaSet "new" has successfully progressed.',
     });
     expect(done.requeueAfterMs).toBeUndefined();
-    const said = [progressing('NewReplicaSetAvailable', 900, 'ReplicaSet "new" has successfully progressed.')];
-    expect(of(subject, { conditions: said }, replicaSet('new', 4)).progress).toEqual(said[0]);
-    const lost = of(subject, { ...counts(4, 4, 4), conditions: said }, replicaSet('new', 4, 3));
-    expect([lost.progress, lost.requeueAfterMs]).toEqual([said[0], undefined]);
+    const previous = [progressing('NewReplicaSetAvailable', 900, 'ReplicaSet "new" has successfully progressed.')];
+    expect(of(subject, { conditions: previous }, replicaSet('new', 4)).progress).toEqual(previous[0]);
+    const lost = of(subject, { ...counts(4, 4, 4), conditions: previous }, replicaSet('new', 4, 3));
+    expect([lost.progress, lost.requeueAfterMs]).toEqual([previous[0], undefined]);
     const older = [progressing('NewReplicaSetAvailable', 900, 'ReplicaSet "old" has successfully progressed.')];
     expect(of(subject, { conditions: older }, replicaSet('new', 4)).progress?.message).toContain('"new"');
   });
@@ -293,8 +293,8 @@ describe('the progress of a rollout', () => {
       progress: { status: 'Unknown', reason: 'DeploymentPaused', lastTransitionTime: ago(0) },
     });
     expect(first.requeueAfterMs).toBeUndefined();
-    const said = [condition('Progressing', 'Unknown', 'DeploymentPaused', 60, 'Deployment is paused')];
-    expect(of(paused, { conditions: said }, next, [old]).progress).toEqual(said[0]);
+    const previous = [condition('Progressing', 'Unknown', 'DeploymentPaused', 60, 'Deployment is paused')];
+    expect(of(paused, { conditions: previous }, next, [old]).progress).toEqual(previous[0]);
     expect(of(paused, since(5), replicaSet('new', 4)).progress?.reason).toBe('DeploymentPaused');
   });
 

@@ -58,14 +58,14 @@ it('a budget follows the pods that it selects, and an event reports when there a
   await pod('b');
   await pod('other', { labels: { app: 'x' } });
   expect(await status()).toMatchObject({ expectedPods: 2, currentHealthy: 2, disruptionsAllowed: 1 });
-  const told = room.events.length;
+  const recorded = room.events.length;
   await room.client.delete('Pod', 'a', { namespace });
   await room.advance();
   expect(await status()).toMatchObject({ expectedPods: 1, disruptionsAllowed: 0 });
   await room.client.patch('Pod', 'b', { type: 'merge', body: { metadata: { labels: { app: 'x' } } } }, { namespace });
   await room.advance();
   expect(await status()).toMatchObject({ expectedPods: 0 });
-  expect(room.events.slice(told).every(({ reason }) => reason === 'NoPods')).toBe(true);
+  expect(room.events.slice(recorded).every(({ reason }) => reason === 'NoPods')).toBe(true);
 });
 
 it('a budget with a percentage counts the replicas of the Deployment that owns the pods’ ReplicaSets, and follows it', async () => {
@@ -146,8 +146,8 @@ it('an unchanged status is not written again', async () => {
   const versionOf = async (name: string) =>
     (await room.client.get('PodDisruptionBudget', name, namespace)).metadata.resourceVersion;
   const before = [await versionOf('b'), await versionOf('other')];
-  const asked: string[] = [];
-  room.braked.writes.fail({ times: 0, match: ({ name }) => asked.push(name) < 0 });
+  const attempts: string[] = [];
+  room.braked.writes.fail({ times: 0, match: ({ name }) => attempts.push(name) < 0 });
   await room.client.patch(
     'Pod',
     'a',
@@ -159,7 +159,7 @@ it('an unchanged status is not written again', async () => {
   await room.client.create('Pod', { metadata: { name: 'a', namespace: 'far', labels }, spec: template.spec });
   await room.advance();
   expect([await versionOf('b'), await versionOf('other')]).toEqual(before);
-  expect(asked).toEqual([]);
+  expect(attempts).toEqual([]);
 });
 
 it('a deleted budget is no longer reconciled', async () => {

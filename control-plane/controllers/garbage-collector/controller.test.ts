@@ -207,10 +207,10 @@ describe('an orphan deletion', () => {
     const owner = await make('owner');
     await make('free', [ref(owner)]);
     await patch('free', { ownerReferences: null });
-    const asked: string[] = [];
-    room.braked.writes.fail({ times: 0, match: ({ name }) => asked.push(name) < 0 });
+    const attempts: string[] = [];
+    room.braked.writes.fail({ times: 0, match: ({ name }) => attempts.push(name) < 0 });
     await remove('owner', 'Orphan');
-    expect(asked).toEqual(['owner']);
+    expect(attempts).toEqual(['owner']);
   });
 
   it('continues after a refused write', async () => {

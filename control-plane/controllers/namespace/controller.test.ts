@@ -37,11 +37,11 @@ describe('a namespace that is being deleted', () => {
     for (let index = 0; index < 40; index++) await fill(`map-${index}`);
     await room.client.create('Secret', { metadata: { name: 'secret', namespace: name } });
     await room.client.create('ConfigMap', { metadata: { name: 'stays', namespace: 'default' } });
-    const asked: string[] = [];
-    room.braked.writes.fail({ times: 0, match: ({ verb, name: object }) => asked.push(`${verb} ${object}`) < 0 });
+    const attempts: string[] = [];
+    room.braked.writes.fail({ times: 0, match: ({ verb, name: object }) => attempts.push(`${verb} ${object}`) < 0 });
     await remove();
-    expect(asked.filter((one) => one === 'delete map-20')).toHaveLength(1);
-    expect(asked.filter((one) => one.startsWith('updateStatus'))).toEqual([]);
+    expect(attempts.filter((one) => one === 'delete map-20')).toHaveLength(1);
+    expect(attempts.filter((one) => one.startsWith('updateStatus'))).toEqual([]);
     expect(await find()).toBeUndefined();
     expect(await maps()).toEqual([]);
     expect((await room.client.list('Secret', { namespace: name })).items).toEqual([]);

@@ -64,10 +64,10 @@ describe('a node whose lease expires', () => {
     await start();
     await join();
     await room.advance(60_000);
-    const heard = room.clock.now();
+    const heartbeat = room.clock.now();
     await dropLease();
     expect(await taints()).toEqual(lostTaints);
-    expect((await node()).spec.taints?.[0]?.timeAdded).toBe(formatTime(heard - leaseMs));
+    expect((await node()).spec.taints?.[0]?.timeAdded).toBe(formatTime(heartbeat - leaseMs));
     expect((await node()).status?.conditions?.find(({ type }) => type === 'Ready')).toMatchObject({
       status: 'Unknown',
     });

@@ -11,7 +11,7 @@ interface Facts {
   phase?: 'Pending' | 'Unknown' | 'Running';
   ready?: boolean;
   cost?: string;
-  /** Hours of the first day of 2026; undefined: not said. */
+  /** Hours of the first day of 2026; undefined: unknown. */
   readyAt?: number;
   restarts?: number[];
   /** Of a sidecar, and of an init container that is none. */

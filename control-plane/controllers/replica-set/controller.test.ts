@@ -94,22 +94,22 @@ describe('a ReplicaSet', () => {
   });
 
   it('creates and deletes each pod once, and does not write an unchanged status', async () => {
-    const asked: string[] = [];
-    room.braked.writes.fail({ times: 0, match: ({ verb, kind }) => asked.push(`${verb} ${kind}`) < 0 });
-    const count = (one: string) => asked.filter((each) => each === one).length;
+    const attempts: string[] = [];
+    room.braked.writes.fail({ times: 0, match: ({ verb, kind }) => attempts.push(`${verb} ${kind}`) < 0 });
+    const count = (one: string) => attempts.filter((each) => each === one).length;
     await create(40);
     await scale(0);
     await room.advance(1_000);
     expect([count('create Pod'), count('delete Pod'), count('patch Pod')]).toEqual([40, 40, 0]);
-    const before = asked.length;
+    const before = attempts.length;
     await change('ReplicaSet', 'web', { metadata: { annotations: { touched: 'yes' } } });
-    expect(asked.length).toBe(before);
+    expect(attempts.length).toBe(before);
   });
 
   it('replaces pods that were deleted, have ended or are being deleted', async () => {
     await create(3, { template: placed });
     const [first, second, third] = await pods();
-    if (!first || !second || !third) throw new Error('three pods were asked for');
+    if (!first || !second || !third) throw new Error('expected three pods');
     await setStatus(first, 'Failed');
     await setStatus(second, 'Succeeded');
     await room.client.delete('Pod', third.metadata.name, { namespace });

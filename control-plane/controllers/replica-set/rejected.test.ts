@@ -66,10 +66,10 @@ it('the first failure stays reported with its transition time while others follo
   refuse('create', 1, 'Forbidden', 'first');
   refuse('create', 100, 'Forbidden', 'second');
   await scale(1);
-  const told = await failure();
-  expect(told).toMatchObject({ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'first' });
+  const failed = await failure();
+  expect(failed).toMatchObject({ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'first' });
   await room.advance(5_000);
-  expect(await failure()).toEqual(told);
+  expect(await failure()).toEqual(failed);
   expect((await read()).status?.conditions).toContainEqual(expect.objectContaining(other));
   await scale(0);
   expect((await read()).status?.conditions).toEqual([expect.objectContaining(other)]);

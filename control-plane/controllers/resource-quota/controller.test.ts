@@ -118,8 +118,8 @@ it('changes that do not affect the usage cause no write', async () => {
   await pod('a', '200m');
   await map('m');
   await quota({ pods: '5', configmaps: '9' });
-  const asked: string[] = [];
-  room.braked.writes.fail({ times: 0, match: ({ name }) => asked.push(name) < 0 });
+  const attempts: string[] = [];
+  room.braked.writes.fail({ times: 0, match: ({ name }) => attempts.push(name) < 0 });
   await room.client.patch('Pod', 'a', { type: 'merge', body: { metadata: { labels: { x: 'y' } } } }, { namespace });
   await room.client.patch('ConfigMap', 'm', { type: 'merge', body: { data: { x: 'y' } } }, { namespace });
   await room.client.patch(
@@ -129,7 +129,7 @@ it('changes that do not affect the usage cause no write', async () => {
     { namespace },
   );
   await room.advance(5_000);
-  expect(asked).toEqual([]);
+  expect(attempts).toEqual([]);
 });
 
 it('a scoped quota counts only objects in its scope', async () => {

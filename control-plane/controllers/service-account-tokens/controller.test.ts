@@ -55,10 +55,10 @@ it('an existing token is kept, and other missing or wrong entries are restored',
 
 it('Secrets of other types, and a complete one, are not changed', async () => {
   await account();
-  await room.client.create('Secret', { metadata: { name: 'other', namespace, annotations: { [nameOf]: 'nobody' } } });
+  await room.client.create('Secret', { metadata: { name: 'other', namespace, annotations: { [nameOf]: 'missing' } } });
   await create({ [nameOf]: 'robot' });
-  const asked: string[] = [];
-  room.braked.writes.fail({ times: 0, match: ({ name }) => asked.push(name) < 0 });
+  const attempts: string[] = [];
+  room.braked.writes.fail({ times: 0, match: ({ name }) => attempts.push(name) < 0 });
   for (const name of ['token', 'other']) {
     await room.client.patch(
       'Secret',
@@ -74,7 +74,7 @@ it('Secrets of other types, and a complete one, are not changed', async () => {
     { namespace },
   );
   await room.advance(1_000);
-  expect(asked).toEqual([]);
+  expect(attempts).toEqual([]);
   expect((await find('other'))?.data).toBeUndefined();
 });
 

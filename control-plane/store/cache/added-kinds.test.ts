@@ -66,7 +66,7 @@ describe('a kind that is added to a running cache', () => {
     };
   };
 
-  it('has the objects that were stored before, and those that come', async () => {
+  it('has the objects that were stored before, and new ones', async () => {
     await put('before');
     expect(shown()).toEqual([]);
     await add();
@@ -76,7 +76,7 @@ describe('a kind that is added to a running cache', () => {
     expect([shown(), cache.count(widgets.id), cache.count(widgets.id, 'a')]).toEqual([['after'], 1, 1]);
   });
 
-  it('has the newest of an object that changes while the kind is loaded, and no object that goes meanwhile', async () => {
+  it('has the newest version of an object that changes while the kind is loaded, and no object that is deleted meanwhile', async () => {
     for (const name of ['changed', 'gone', 'same']) await put(name, '1');
     whileListed(async () => {
       await put('changed', '2');
@@ -87,7 +87,7 @@ describe('a kind that is added to a running cache', () => {
     expect(shown()).toEqual(['changed2', 'new1', 'same1']);
   });
 
-  it('can be followed from when it was added, not from before', async () => {
+  it('can be watched from its addition on, not from earlier revisions', async () => {
     await put('before');
     const early = cache.revision;
     await put('later');
@@ -121,7 +121,7 @@ describe('a kind that is added to a running cache', () => {
     await expect(cache.addKind(widgets, stop.signal)).rejects.toThrow('the cache has Widget.example.com already');
   });
 
-  it('is not there when it could not be read, and can be added later', async () => {
+  it('does not exist when it could not be read, and can be added later', async () => {
     await put('one');
     whileListed(() => Promise.reject(new Error('the store is away')));
     const added = cache.addKind(widgets, stop.signal);

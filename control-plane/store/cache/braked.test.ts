@@ -12,10 +12,10 @@ import { objectKey } from '../keys.ts';
 import { MemoryStore } from '../memory.ts';
 import { type CacheBatch, WatchCache } from './watch-cache.ts';
 
-/** No chance: of each wait the fixed half is left. */
+/** No jitter: only the fixed half of each delay remains. */
 const random = { bytes: (count: number) => new Uint8Array(count) };
 
-describe('the cache on a store that holds it up', () => {
+describe('the cache on a slow store', () => {
   let clock: VirtualClock;
   let store: BrakedStore;
   let cache: WatchCache;
@@ -76,7 +76,7 @@ describe('the cache on a store that holds it up', () => {
     return { lines, batches, end };
   };
 
-  it('shows a revision only when all of it has come, and refuses in time who waits for what does not', async () => {
+  it('shows a revision only when it is complete, and rejects waiting readers at their deadline', async () => {
     const before = cache.revision;
     const release = store.watches.hold();
     const revision = await put('second');
@@ -92,7 +92,7 @@ describe('the cache on a store that holds it up', () => {
     expect([patient.value, names()]).toEqual(['done', ['first', 'second']]);
   });
 
-  it('goes on where it was when its watch is cut: subscribers notice nothing', async () => {
+  it('continues at its revision when its watch breaks: subscribers notice nothing', async () => {
     const seen = follow('initial');
     await clock.advance(0);
     const open = store.watches.refuse();
@@ -110,7 +110,7 @@ describe('the cache on a store that holds it up', () => {
     expect([seen.end.value, names()]).toEqual(['pending', ['second']]);
   });
 
-  it('asks again after waits that double up to five seconds, and soon again once a watch has told something', async () => {
+  it('reconnects with a delay that doubles up to five seconds, and is reset by an event', async () => {
     const open = store.watches.refuse();
     const tried: number[] = [];
     const watch = store.watch.bind(store);
@@ -135,7 +135,7 @@ describe('the cache on a store that holds it up', () => {
     shut();
   });
 
-  it('loads afresh what it lost, and ends its subscribers with Expired', async () => {
+  it('loads again what it missed, and ends its subscribers with Expired', async () => {
     await put('second');
     await clock.advance(0);
     const early = follow('initial');
@@ -161,7 +161,7 @@ describe('the cache on a store that holds it up', () => {
     expect(fresh.lines).toEqual([`ADDED fourth ${next}`]);
   });
 
-  it('never goes back: it refuses to load a state older than it shows, and asks again', async () => {
+  it('never goes back: it refuses to load a state older than its own, and tries again', async () => {
     const old = cache.revision;
     await put('second');
     await remove('first');
@@ -177,7 +177,7 @@ describe('the cache on a store that holds it up', () => {
     expect([cache.revision, names()]).toEqual([shown + 1, ['second', 'third']]);
   });
 
-  it('keeps what it shows while a new load fails', async () => {
+  it('keeps its state while a new load fails', async () => {
     const list = store.list.bind(store);
     store.list = () => Promise.reject(new ApiError('Timeout', 'no answer'));
     store.watches.overrun();
@@ -189,7 +189,7 @@ describe('the cache on a store that holds it up', () => {
     expect(names()).toEqual(['first', 'second']);
   });
 
-  it('takes from a load that is older than what it needs next all that came after it by the watch', async () => {
+  it('adds later events of the watch to a load that is older than the next event it needs', async () => {
     const behind = (await store.get('/')).revision;
     const revision = await put('second');
     const late = new WatchCache({ kinds: builtinKinds.stored, store, clock, random, log: silentLog });
@@ -203,7 +203,7 @@ describe('the cache on a store that holds it up', () => {
     await following;
   });
 
-  it('has the store show a revision that is not its own by one write at a time, and by another one when that failed', async () => {
+  it('writes once to the store to reach another server’s revision, and again when the write failed', async () => {
     const ticks: number[] = [];
     const isTick = writesTo('/tick');
     const began = clock.monotonic();
@@ -233,7 +233,7 @@ describe('the cache on a store that holds it up', () => {
     expect([next.value, last.value]).toEqual(['done', 'done']);
   });
 
-  it('makes no write for a wait that ends before, and none for one that has nothing to wait for', async () => {
+  it('writes nothing for a wait that ends earlier, and nothing for a revision it already has', async () => {
     let ticks = 0;
     store.writes.fail({ match: (txn) => writesTo('/tick')(txn) && ++ticks > 1_000 });
     const ahead = cache.revision + 1;
@@ -249,7 +249,7 @@ describe('the cache on a store that holds it up', () => {
     await expect(cache.waitFor(ahead + 5, own.signal)).rejects.toBe('given up');
   });
 
-  it('makes informers on it tell the deletions that were lost, by the state that is loaded afresh', async () => {
+  it('lets informers report deletions that were missed, from the newly loaded state', async () => {
     await put('second');
     await clock.advance(0);
     const client = {
@@ -258,9 +258,10 @@ describe('the cache on a store that holds it up', () => {
       },
     };
     const informers = createInformers({ client, clock, random, log: silentLog }, ['ConfigMap']);
-    const told: string[] = [];
+    const reported: string[] = [];
     informers.onChange((changes: readonly Change[]) => {
-      for (const { key: of, before, after } of changes) told.push(`${of} ${before ? 'was' : ''}${after ? ' is' : ''}`);
+      for (const { key: of, before, after } of changes)
+        reported.push(`${of} ${before ? 'was' : ''}${after ? ' is' : ''}`);
     });
     const informed = informers.run(stop.signal);
     await clock.advance(0);
@@ -269,7 +270,7 @@ describe('the cache on a store that holds it up', () => {
     await put('third');
     end();
     await clock.advance(500);
-    expect(told).toEqual(['a/first  is', 'a/second  is', 'a/third  is', 'a/first was']);
+    expect(reported).toEqual(['a/first  is', 'a/second  is', 'a/third  is', 'a/first was']);
     expect([informers.revision, informers.of('ConfigMap').size]).toEqual([cache.revision, 2]);
     stop.abort(new Error('the test is over'));
     await informed;

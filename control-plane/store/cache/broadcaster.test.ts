@@ -23,19 +23,19 @@ function setup(window = 10) {
       kinds.map((kind, i) => change(kind, revision, 1, `${revision}.${i}`)),
       revision,
     );
-  /** A reader that takes a batch only when the test says so; `told` has the revision and the events of each. */
+  /** A reader that takes a batch only when the test asks for it; `received` has the revision and the events of each. */
   const reader = (kinds: Kind[], from: number | undefined, now: number, maxBuffered?: number) => {
     const stop = new AbortController();
     const subscription = broadcaster.follow(kinds, from, now, { ...(maxBuffered ? { maxBuffered } : {}) }, stop.signal);
     const batches = subscription.batches();
-    const told: [number, string[]][] = [];
+    const received: [number, string[]][] = [];
     let state = 'idle';
     const read = async (): Promise<void> => {
       state = 'waits';
       batches.next().then(
         ({ done, value }) => {
           state = done ? 'over' : 'idle';
-          if (!done) told.push([value.revision, value.events.map(({ key }) => key)]);
+          if (!done) received.push([value.revision, value.events.map(({ key }) => key)]);
         },
         (error: unknown) => {
           state = error instanceof ApiError ? error.reason : String(error);
@@ -43,13 +43,13 @@ function setup(window = 10) {
       );
       await settle();
     };
-    return { told, read, stop, close: () => subscription.close(), state: () => state };
+    return { received, read, stop, close: () => subscription.close(), state: () => state };
   };
   return { broadcaster, publish, reader };
 }
 
 describe('a subscription of the broadcaster', () => {
-  it('gets the changes of its kinds in order, together with all that waited, and the revision up to which that is all', async () => {
+  it('gets the changes of its kinds in order, together with all pending ones, and the revision that they reach', async () => {
     const { publish, reader } = setup();
     const pods = reader(['Pod'], undefined, 1);
     await pods.read();
@@ -59,24 +59,24 @@ describe('a subscription of the broadcaster', () => {
     publish(4, 'Pod', 'Node', 'Pod');
     await settle();
     await pods.read();
-    expect(pods.told).toEqual([[4, ['3.0', '4.0', '4.2']]]);
+    expect(pods.received).toEqual([[4, ['3.0', '4.0', '4.2']]]);
     publish(5, 'Node');
     await settle();
     expect(pods.state()).toBe('waits');
     publish(6, 'Pod');
     await settle();
-    expect(pods.told[1]).toEqual([6, ['6.0']]);
+    expect(pods.received[1]).toEqual([6, ['6.0']]);
   });
 
-  it('of several kinds gets each change once', async () => {
+  it('to several kinds gets each change once', async () => {
     const { publish, reader } = setup();
     const both = reader(['Pod', 'Node', 'Pod'], undefined, 1);
     publish(2, 'Pod', 'Node');
     await both.read();
-    expect(both.told).toEqual([[2, ['2.0', '2.1']]]);
+    expect(both.received).toEqual([[2, ['2.0', '2.1']]]);
   });
 
-  it('from a revision gets what came after it, and tells it at once when that is nothing', async () => {
+  it('from a revision gets the changes after it, and an immediate answer if there are none', async () => {
     const { publish, reader } = setup();
     publish(2, 'Pod');
     publish(3, 'Node');
@@ -86,14 +86,14 @@ describe('a subscription of the broadcaster', () => {
     const after4 = reader(['Pod'], 4, 5);
     const now = reader(['Node'], 5, 5);
     for (const one of [after2, after4, now]) await one.read();
-    expect([after2.told, after4.told, now.state()]).toEqual([[[5, ['4.0']]], [[5, []]], 'waits']);
+    expect([after2.received, after4.received, now.state()]).toEqual([[[5, ['4.0']]], [[5, []]], 'waits']);
     publish(6, 'Node', 'Pod');
     await settle();
     await after2.read();
-    expect([after2.told[1], now.told]).toEqual([[6, ['6.1']], [[6, ['6.0']]]]);
+    expect([after2.received[1], now.received]).toEqual([[6, ['6.1']], [[6, ['6.0']]]]);
   });
 
-  it('from a revision that changed several of its objects gets all of that revision again', async () => {
+  it('from a revision that changed several of its objects gets all changes of that revision again', async () => {
     const { publish, reader } = setup();
     publish(2, 'Pod', 'Node', 'Pod');
     publish(3, 'Pod');
@@ -101,10 +101,10 @@ describe('a subscription of the broadcaster', () => {
     const nodes = reader(['Node'], 2, 3);
     await pods.read();
     await nodes.read();
-    expect([pods.told, nodes.told]).toEqual([[[3, ['2.0', '2.2', '3.0']]], [[3, []]]]);
+    expect([pods.received, nodes.received]).toEqual([[[3, ['2.0', '2.2', '3.0']]], [[3, []]]]);
   });
 
-  it('ends by its signal, whether it waits or not, and when the broadcaster restarts', async () => {
+  it('ends by its signal, waiting or not, and when the broadcaster restarts', async () => {
     const { broadcaster, reader } = setup();
     const [waits, idle, expired] = [
       reader(['Pod'], undefined, 1),
@@ -125,7 +125,7 @@ describe('a subscription of the broadcaster', () => {
 });
 
 describe('the broadcaster', () => {
-  it('cannot be followed from before what it holds', async () => {
+  it('cannot be subscribed to from before its window', async () => {
     const { broadcaster, publish, reader } = setup(3);
     expect(() => reader(['Pod'], 0, 1)).toThrow(
       expect.objectContaining({ reason: 'Expired', message: 'too old resource version: 0 (1)' }),
@@ -137,10 +137,10 @@ describe('the broadcaster', () => {
     expect(() => reader(['Pod'], 1, 5)).toThrow(ApiError);
     const from2 = reader(['Pod'], 2, 5);
     await from2.read();
-    expect(from2.told).toEqual([[5, ['3.0', '4.0', '5.0']]]);
+    expect(from2.received).toEqual([[5, ['3.0', '4.0', '5.0']]]);
   });
 
-  it('cannot be followed from a revision of which it lost one of several changes, but from the one after', () => {
+  it('cannot be subscribed to from a revision of which a change was dropped, but from the next one', () => {
     const { broadcaster, publish, reader } = setup(3);
     publish(2, 'Pod', 'Node');
     publish(3, 'Pod');
@@ -152,7 +152,7 @@ describe('the broadcaster', () => {
     expect(broadcaster.oldest).toBe(3);
   });
 
-  it('restarted, forgets all before, and knows whether its newest revision changed several objects', async () => {
+  it('drops all earlier changes on a restart, and knows whether its newest revision changed several objects', async () => {
     const { broadcaster, publish, reader } = setup();
     publish(2, 'Pod');
     broadcaster.restart(7, [change('Pod', 7, 1, 'x'), change('Node', 7, 1, 'y'), change('Pod', 7, 1, 'z')]);
@@ -160,7 +160,7 @@ describe('the broadcaster', () => {
     expect(() => reader(['Pod'], 6, 7)).toThrow(ApiError);
     const pods = reader(['Pod'], 7, 7);
     await pods.read();
-    expect(pods.told).toEqual([[7, ['x', 'z']]]);
+    expect(pods.received).toEqual([[7, ['x', 'z']]]);
     const small = new Broadcaster(2);
     small.restart(7, [change('Pod', 7), change('Pod', 7, 1, 'other')]);
     small.publish([change('Pod', 8)], 8);
@@ -171,12 +171,12 @@ describe('the broadcaster', () => {
     expect(single.oldest).toBe(7);
   });
 
-  it('ends a reader with Expired that falls behind by more than it may, by the window, or by 4,096 when nothing is said', async () => {
+  it('ends a subscription with Expired when it falls behind by more than its limit, the window, or 4,096 by default', async () => {
     const { publish, reader } = setup(10);
     const [three, all] = [reader(['Pod'], undefined, 1, 3), reader(['Pod'], undefined, 1, 100)];
     for (let revision = 2; revision <= 4; revision++) publish(revision, 'Pod');
     await three.read();
-    expect(three.told).toHaveLength(1);
+    expect(three.received).toHaveLength(1);
     for (let revision = 5; revision <= 8; revision++) publish(revision, 'Pod');
     await three.read();
     expect(three.state()).toBe('Expired');
@@ -187,26 +187,26 @@ describe('the broadcaster', () => {
     const [fits, late] = [wide.reader(['Pod'], undefined, 1), wide.reader(['Pod'], undefined, 1)];
     for (let revision = 2; revision <= 4_097; revision++) wide.publish(revision, 'Pod');
     await fits.read();
-    expect(fits.told[0]?.[1]).toHaveLength(4_096);
+    expect(fits.received[0]?.[1]).toHaveLength(4_096);
     wide.publish(4_098, 'Pod');
     await late.read();
     expect(late.state()).toBe('Expired');
   });
 
-  it('lets a subscription start from behind the window when what it needs still is there', async () => {
+  it('lets a subscription start from before the window when all changes it needs are kept', async () => {
     const { publish, reader } = setup(3);
     const nodes = reader(['Node'], undefined, 1);
     publish(2, 'Node');
     for (let revision = 3; revision <= 4; revision++) publish(revision, 'Pod');
     await nodes.read();
-    expect(nodes.told).toEqual([[4, ['2.0']]]);
+    expect(nodes.received).toEqual([[4, ['2.0']]]);
     for (let revision = 5; revision <= 20; revision++) publish(revision, 'Pod');
     publish(21, 'Node');
     await nodes.read();
-    expect(nodes.told[1]).toEqual([21, ['21.0']]);
+    expect(nodes.received[1]).toEqual([21, ['21.0']]);
   });
 
-  it('gives a reader about a MiB at a time, never a part of a revision, and then the rest', async () => {
+  it('returns about a MiB at a time, never part of a revision, and then the rest', async () => {
     const { broadcaster, reader } = setup(100);
     // What it has taken of them counts no more towards what may wait.
     const pods = reader(['Pod'], undefined, 1, 5);
@@ -216,7 +216,7 @@ describe('the broadcaster', () => {
     broadcaster.publish([...events(2, 1), ...events(3, 3), ...events(4, 1)], 4);
     broadcaster.publish([change('Node', 5)], 5);
     for (let i = 0; i < 2; i++) await pods.read();
-    expect(pods.told).toEqual([
+    expect(pods.received).toEqual([
       [3, ['2.0', '3.0', '3.1', '3.2']],
       [5, ['4.0']],
     ]);
@@ -224,7 +224,7 @@ describe('the broadcaster', () => {
     expect(pods.state()).toBe('waits');
   });
 
-  it('keeps no more than 64 MiB of changes, but the last one whatever it takes', () => {
+  it('keeps at most 64 MiB of changes, but always the last one', () => {
     const { broadcaster } = setup(100);
     const mib = 1024 * 1024;
     for (let revision = 2; revision <= 5; revision++)
@@ -242,7 +242,7 @@ describe('the broadcaster', () => {
     expect(broadcaster.oldest).toBe(9);
   });
 
-  it('tells those who have seen nothing how far the revision is, once', async () => {
+  it('reports the revision once to subscribers without changes', async () => {
     const { broadcaster, publish, reader } = setup();
     const [idle, busy, current] = [
       reader(['Node'], undefined, 1),
@@ -255,13 +255,13 @@ describe('the broadcaster', () => {
     await settle();
     await busy.read();
     await current.read();
-    expect([idle.told, busy.told, current.state()]).toEqual([[[2, []]], [[2, ['2.0']]], 'waits']);
+    expect([idle.received, busy.received, current.state()]).toEqual([[[2, []]], [[2, ['2.0']]], 'waits']);
     broadcaster.sendProgress(2);
     await idle.read();
     expect(idle.state()).toBe('waits');
   });
 
-  it('forgets a subscription that is closed', async () => {
+  it('drops a closed subscription', async () => {
     const { publish, reader, broadcaster } = setup();
     const pods = reader(['Pod'], undefined, 1, 2);
     await pods.read();
@@ -275,7 +275,7 @@ describe('the broadcaster', () => {
   });
 });
 
-it('a batch of the broadcaster is synced and no part of a first state', async () => {
+it('a batch of the broadcaster is synced and does not belong to an initial state', async () => {
   const { broadcaster, publish } = setup();
   const batches: CacheBatch[] = [];
   const stop = new AbortController();

@@ -25,7 +25,7 @@ const object = fc.record({
 });
 
 describe('reading stored objects', () => {
-  it('gives what JSON gives, whatever the object holds', () => {
+  it('returns the same as JSON.parse for any object', () => {
     const reader = new ObjectReader();
     fc.assert(
       fc.property(object, (value) => {
@@ -49,7 +49,7 @@ describe('reading stored objects', () => {
     expect(one?.metadata.managedFields[0]?.fieldsV1).toBe(other?.metadata.managedFields[0]?.fieldsV1);
   });
 
-  it('says of what is no JSON that it is none', () => {
+  it('rejects text that is not JSON', () => {
     const reader = new ObjectReader();
     for (const text of [
       '',
@@ -67,7 +67,7 @@ describe('reading stored objects', () => {
   const setOf = (reader: ObjectReader, set: object) =>
     (reader.read(withSet(set)) as Read).metadata.managedFields[0]?.fieldsV1 as Record<string, object>;
 
-  it('keeps a set shared as long as it is used again, and forgets what is not', () => {
+  it('keeps a set as long as it is used again, and drops others', () => {
     const reader = new ObjectReader();
     const [used, unused] = [{ 'f:used': {} }, { 'f:unused': {} }];
     const [first, other] = [setOf(reader, used), setOf(reader, unused)];
@@ -79,21 +79,21 @@ describe('reading stored objects', () => {
     expect(setOf(reader, unused)).not.toBe(other);
   });
 
-  it('remembers sets up to 16 KiB of text', () => {
+  it('keeps sets of up to 16 KiB of text', () => {
     const reader = new ObjectReader();
     const set = (length: number) => ({ ['f'.repeat(length - '{"":{}}'.length)]: {} });
     expect(setOf(reader, set(16 * 1024))).toBe(setOf(reader, set(16 * 1024)));
     expect(setOf(reader, set(16 * 1024 + 1))).not.toBe(setOf(reader, set(16 * 1024 + 1)));
   });
 
-  it('has one object for all leaves, which cannot be changed', () => {
+  it('has one object for all leaves, which is immutable', () => {
     const reader = new ObjectReader();
     const [one, other] = [setOf(reader, { 'f:a': {}, 'f:b': {} }), setOf(reader, { 'f:c': {} })];
     expect(one['f:a']).toBe(other['f:c']);
     expect(Object.isFrozen(one['f:a'])).toBe(true);
   });
 
-  it('counts what an object takes by its text and its values, without what others share with it', () => {
+  it('measures an object by its text and values, without shared sets', () => {
     expect([heapBytes('{}'), heapBytes('{"a":1,"b":[1,2]}')]).toEqual([2 + 100, 17 + 3 * 100]);
     const reader = new ObjectReader();
     const set = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`f:${i}`, {}]));
@@ -107,7 +107,7 @@ describe('reading stored objects', () => {
     expect(reader.cost).toBe(heapBytes('{"a":1}'));
   });
 
-  it('reads sets of any depth, and members that only look like sets', () => {
+  it('reads sets of any depth, and fields that only look like sets', () => {
     const reader = new ObjectReader();
     const deep = (depth: number): object => (depth === 0 ? {} : { 'f:x': deep(depth - 1) });
     for (const depth of [1, 62, 63, 64, 65, 200]) expect(setOf(reader, deep(depth))).toEqual(deep(depth));
@@ -125,7 +125,7 @@ describe('reading stored objects', () => {
     }
   });
 
-  it('reads sets that are written with spaces, as others write them', () => {
+  it('reads sets with whitespace', () => {
     const reader = new ObjectReader();
     for (const set of ['{ }', '{ "a": {} }', '{"a": {}}', '{"a":{} }', '{"a":{}, "b":{}}', '{"a":{},"b":{}}']) {
       const text = `{"metadata":{"managedFields":[{"fieldsV1":${set}}]}}`;

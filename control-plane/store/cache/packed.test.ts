@@ -25,7 +25,7 @@ describe('a packed object', () => {
   });
   const expected = { ...plain, metadata: { ...plain.metadata, resourceVersion: '7' } };
 
-  it('reads, copies and is written as if it had been parsed', () => {
+  it('is read, copied and written like a parsed object', () => {
     expect(object).toEqual(expected);
     expect(JSON.parse(JSON.stringify(object))).toEqual(expected);
     expect({ ...object }).toEqual(expected);
@@ -35,7 +35,7 @@ describe('a packed object', () => {
     expect(packedBytes(object)).toBe(Buffer.byteLength(text));
   });
 
-  it('keeps what is small beside its bytes, and parses them only for what is large', () => {
+  it('keeps small fields beside its bytes, and parses them only for large fields', () => {
     let parses = 0;
     const counted = packed(text, 7, (given) => {
       parses++;
@@ -49,7 +49,7 @@ describe('a packed object', () => {
     expect(parses).toBe(2);
   });
 
-  it('has its JSON with its resourceVersion without being parsed, also as of another revision', () => {
+  it('returns its JSON with its resourceVersion without parsing, also with another revision', () => {
     const json = (one: KubeObject): unknown => JSON.parse(Buffer.concat(packedJson(one) ?? []).toString());
     expect(json(object)).toEqual(expected);
     const later = withRevision(object, 9);
@@ -58,17 +58,17 @@ describe('a packed object', () => {
     expect(object.metadata.resourceVersion).toBe('7');
   });
 
-  it('has none when it is not written as the server writes objects', () => {
+  it('has no bytes when it is not written in the server’s format', () => {
     expect(packedJson(packed(`{"data":{"x":"\\"metadata\\":{"},"metadata":{"name":"a"}}`, 7, parse))).toBeUndefined();
     expect(packedJson(packed(`{"apiVersion":"v1","kind":"X","metadata":{}}`, 7, parse))).toBeUndefined();
   });
 
-  it('cannot be changed where it is read from its bytes', () => {
+  it('is immutable when it is read from its bytes', () => {
     expect(() => Object.assign(object, { data: {} })).toThrow(TypeError);
   });
 });
 
-describe('what is kept beside the bytes of a packed object', () => {
+describe('the fields kept beside the bytes of a packed object', () => {
   const reads = (members: object): number => {
     let parses = 0;
     const text = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, ...members });
@@ -80,7 +80,7 @@ describe('what is kept beside the bytes of a packed object', () => {
     return parses - 1;
   };
 
-  it('is what takes no more than about 2 KiB', () => {
+  it('take at most about 2 KiB', () => {
     expect([reads({ data: 'x'.repeat(2_048) }), reads({ data: 'x'.repeat(2_049) })]).toEqual([0, 1]);
     expect([reads({ data: { x: 'y'.repeat(2_000) } }), reads({ data: { x: 'y'.repeat(2_040) } })]).toEqual([0, 1]);
     expect([reads({ data: new Array(100).fill(1) }), reads({ data: new Array(200).fill(1) })]).toEqual([0, 1]);
@@ -88,7 +88,7 @@ describe('what is kept beside the bytes of a packed object', () => {
     expect(reads({ data: { a: 'x'.repeat(1_000), b: { c: 'x'.repeat(1_000), d: 'x'.repeat(100) } } })).toBe(1);
   });
 
-  it('is measured without reading what is packed', () => {
+  it('are measured without unpacking', () => {
     const object = packed(text, 7, parse);
     const size = packedBytes(object);
     expect([fits(object, size), fits(object, size - 1)]).toEqual([true, false]);
@@ -104,14 +104,14 @@ describe('what is kept beside the bytes of a packed object', () => {
   });
 });
 
-it('an object that is not packed is none, and gets another revision as a copy', () => {
+it('an object that is not packed is recognized, and gets another revision as a copy', () => {
   const object = parse('{"metadata":{"name":"a","resourceVersion":"1"}}');
   expect([packedBytes(object), packedJson(object)]).toEqual([0, undefined]);
   expect(withRevision(object, 2)).toEqual({ metadata: { name: 'a', resourceVersion: '2' } });
   expect(object.metadata.resourceVersion).toBe('1');
 });
 
-it('a packed object as of another revision still reads what is large of its metadata, and shares its bytes', () => {
+it('a packed object with another revision reads the large fields of its metadata, and shares its bytes', () => {
   const object = packed(text, 7, parse);
   const later = withRevision(withRevision(object, 8), 9);
   expect(later).toEqual({ ...plain, metadata: { ...plain.metadata, resourceVersion: '9' } });
@@ -119,6 +119,6 @@ it('a packed object as of another revision still reads what is large of its meta
   expect(object.metadata.resourceVersion).toBe('7');
 });
 
-it('a text that is no object is not packed', () => {
+it('text that is not an object is not packed', () => {
   expect(() => packed('{', 1, parse)).toThrow(SyntaxError);
 });

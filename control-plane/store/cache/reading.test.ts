@@ -15,7 +15,7 @@ const textOf = (name: string, x = '') =>
   JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'a' }, data: { x } });
 const put = (name: string, x?: string): Write => ({ type: 'put', key: keyOf(name), value: textOf(name, x) });
 
-describe('the cache reads', () => {
+describe('the cache', () => {
   let clock: VirtualClock;
   let store: BrakedStore;
   let stop: AbortController;
@@ -50,7 +50,7 @@ describe('the cache reads', () => {
     return { batches, lines, done };
   };
 
-  it('nothing that is no object, when it loads and when it follows', async () => {
+  it('skips values that are not objects, when it loads and when it watches', async () => {
     const odd = ['', '{', 'null', '7', '"text"', '[]', '{"kind":"ConfigMap"}'];
     const writes = odd.map((value, i): Write => ({ type: 'put', key: keyOf(`odd-${i}`), value }));
     writes.push({ type: 'put', key: '/coracle/registry/unknown/x', value: textOf('x') });
@@ -65,7 +65,7 @@ describe('the cache reads', () => {
     expect([names(), cache.revision, last + 1, seen.lines()]).toEqual([['good'], removal, removal, ['ADDED a/good 2']]);
   });
 
-  it('small ones and large ones, with about their sizes', async () => {
+  it('reads small and large objects, with their approximate sizes', async () => {
     await commit(put('small', 'x'), put('large', 'x'.repeat(100_000)));
     await start();
     const [large, small] = cache.list('ConfigMap');
@@ -77,7 +77,7 @@ describe('the cache reads', () => {
     expect(cache.memory.heap).toBeGreaterThan(0);
   });
 
-  it('all pages at one revision, however many objects there are', async () => {
+  it('reads all pages at one revision, for any number of objects', async () => {
     for (let i = 0; i < 25; i++) await commit(...Array.from({ length: 100 }, (_, k) => put(`${i}-${k}`)));
     const list = store.list.bind(store);
     const pages: (number | undefined)[] = [];
@@ -91,7 +91,7 @@ describe('the cache reads', () => {
     expect([pages, cache.count('ConfigMap'), cache.revision]).toEqual([[undefined, 26, 26], 2_501, 27]);
   });
 
-  it('the type of the newest changes from what is stored, for who resumes from there', async () => {
+  it('reads the type of the newest changes from the store, for subscribers that resume there', async () => {
     await commit(put('changed'));
     await commit(put('untouched'));
     const revision = await commit(put('changed', '2'), put('new'));
@@ -101,7 +101,7 @@ describe('the cache reads', () => {
     expect(seen.lines()).toEqual([`MODIFIED a/changed ${revision}`, `ADDED a/new ${revision}`]);
   });
 
-  it('the first state out in batches of a thousand, or of about 8 MiB, of which the last is synced', async () => {
+  it('sends the initial state in batches of a thousand objects or about 8 MiB, the last of them synced', async () => {
     for (let i = 0; i < 21; i++) await commit(...Array.from({ length: 100 }, (_, k) => put(`${i}-${k}`)));
     await start();
     const many = follow('initial');
@@ -123,14 +123,14 @@ describe('the cache reads', () => {
     expect(large.batches.map(({ events }) => events.length)).toEqual([8, 2]);
   });
 
-  it('an empty first state out as one batch', async () => {
+  it('sends an empty initial state as one batch', async () => {
     await start();
     const seen = follow('initial');
     await clock.advance(0);
     expect(seen.batches).toEqual([{ revision: 1, initial: true, synced: true, events: [] }]);
   });
 
-  it('the changes that came while a subscriber took the first state, once each', async () => {
+  it('sends changes during the initial state once each', async () => {
     for (let i = 0; i < 15; i++) await commit(...Array.from({ length: 100 }, (_, k) => put(`${i}-${k}`)));
     await start();
     const reader = cache.subscribe({ kinds: ['ConfigMap'], from: 'initial' }, {}, stop.signal);
@@ -145,7 +145,7 @@ describe('the cache reads', () => {
     await reader.return();
   });
 
-  it('its progress out every five seconds, or as often as it is set to', async () => {
+  it('sends its progress every five seconds, or at the configured interval', async () => {
     for (const [given, everyMs] of [
       [undefined, 5_000],
       [700, 700],
@@ -166,7 +166,7 @@ describe('the cache reads', () => {
     }
   });
 
-  it('nothing before it has loaded, and tells those who wait when it has', async () => {
+  it('sends nothing before it is loaded, and wakes waiters when it is', async () => {
     const list = store.list.bind(store);
     let release: () => void = () => undefined;
     store.list = async (...args) => {
@@ -198,7 +198,7 @@ describe('the cache reads', () => {
     await expect(cache.ready(own.signal)).resolves.toBeUndefined();
   });
 
-  it('no revision of a subscriber that is ahead of the store, and says so in time', async () => {
+  it('rejects a subscriber whose revision is ahead of the store, at its deadline', async () => {
     await start();
     const ahead = cache.subscribe({ kinds: ['ConfigMap'], from: cache.revision + 50 }, {}, stop.signal);
     const failed = ahead.next().catch((error: unknown) => error);

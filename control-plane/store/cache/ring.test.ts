@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Ring } from './ring.ts';
 
-it('a ring holds the last entries by their numbers, gives back each that has to go, and counts on after a clearing', () => {
+it('a ring holds the last entries by number, returns each dropped one, and keeps counting after a clear', () => {
   const step = fc.oneof(
     { weight: 6, arbitrary: fc.constant('push' as const) },
     { weight: 2, arbitrary: fc.constant('shift' as const) },

@@ -30,7 +30,7 @@ describe('the state of the cache', () => {
     expect(state.get('Pod', 'n')).toBeUndefined();
   });
 
-  it('has the last state of a key, and nothing of what was deleted', () => {
+  it('has the last state of a key, and no deleted objects', () => {
     const state = new CacheState(builtinKinds.stored.map(({ id }) => id));
     const [older, newer] = [object('Pod', '1', 'a'), object('Pod', '1', 'a')];
     state.set('Pod', 'a/1', older, 10);
@@ -62,7 +62,7 @@ describe('the state of the cache', () => {
     expect(names(state.list('Pod', 'a'))).toEqual(['3']);
   });
 
-  it('counts what packed objects hold outside of the heap', () => {
+  it('counts the memory of packed objects outside of the heap', () => {
     const state = new CacheState(builtinKinds.stored.map(({ id }) => id));
     const text = JSON.stringify({ ...object('ConfigMap', '1', 'a'), data: { x: 'y'.repeat(1_000) } });
     state.set(
@@ -84,7 +84,7 @@ describe('the state of the cache', () => {
     expect(state.memory).toEqual({ heap: 7, bytes: 0 });
   });
 
-  it('holds nothing of a kind that is not stored', () => {
+  it('has no objects of a kind that is not stored', () => {
     const state = new CacheState(builtinKinds.stored.map(({ id }) => id));
     const kind = kindTable.find((entry) => !isStored(entry))?.kind as Kind;
     state.set(kind, '1', object(kind, '1'), 10);

@@ -28,7 +28,7 @@ function write(kind: Kind, key: string, label: string | undefined): Txn['writes'
   return { type: 'put', key: path, value: JSON.stringify({ apiVersion: 'v1', kind, metadata }) };
 }
 
-/** A store whose watches can be broken by the test, and that like etcd need not tell of revisions that changed nothing they watch. */
+/** A store whose watches can be broken, and that like etcd need not report revisions without changes under its prefix. */
 class BreakableStore extends MemoryStore implements Store {
   #breaks = new AbortController();
   quiet = false;
@@ -47,7 +47,7 @@ class BreakableStore extends MemoryStore implements Store {
   }
 }
 
-/** What a client knows that applies a subscription: key → label and revision. */
+/** The state of a client that applies a subscription: key → label and revision. */
 class Replica {
   readonly objects = new Map<string, string>();
   revision = 0;
@@ -121,7 +121,7 @@ describe('the watch cache', () => {
       });
     return result;
   };
-  const told = (batches: readonly CacheBatch[]): string[] =>
+  const format = (batches: readonly CacheBatch[]): string[] =>
     batches.flatMap((batch) => batch.events.map((event) => `${event.type} ${event.key} ${text(event)}`));
 
   it('gives every object the revision of its last write, and lists in key order', async () => {
@@ -139,7 +139,7 @@ describe('the watch cache', () => {
     expect(cache.revision).toBe(c);
   });
 
-  it('hands out lists that never change afterwards', async () => {
+  it('returns lists that never change afterwards', async () => {
     await put('Pod', 'a/1', '1');
     await start();
     const before = cache.list('Pod');
@@ -150,7 +150,7 @@ describe('the watch cache', () => {
     expect(cache.list('Pod').map((pod) => pod.metadata.name)).toEqual(['2']);
   });
 
-  it('passes over what it cannot read and goes on', async () => {
+  it('skips what it cannot read and continues', async () => {
     await store.txn({ guards: [], writes: [{ type: 'put', key: objectKey(entryOf('Pod'), 'a', 'bad'), value: '{' }] });
     await start();
     const last = await put('Pod', 'a/good', '1');
@@ -159,7 +159,7 @@ describe('the watch cache', () => {
     expect(cache.count('Pod')).toBe(1);
   });
 
-  it('tells the present state first, then every change, with what was before', async () => {
+  it('sends the current state first, then every change with the previous object', async () => {
     const one = await put('Pod', 'a/1', 'x');
     await put('Node', 'n', 'x');
     await start();
@@ -169,13 +169,13 @@ describe('the watch cache', () => {
     const two = await put('Pod', 'a/1', 'y');
     const gone = await put('Pod', 'a/1', undefined);
     await clock.advance(0);
-    expect(told(seen.batches.slice(1))).toEqual([`MODIFIED a/1 y@${two}`, `DELETED a/1 y@${gone}`]);
+    expect(format(seen.batches.slice(1))).toEqual([`MODIFIED a/1 y@${two}`, `DELETED a/1 y@${gone}`]);
     const events = seen.batches.flatMap((batch) => batch.events);
     expect(events[1]?.before).toBe(events[0]?.object);
     expect(events[2]?.before).toBe(events[1]?.object);
   });
 
-  it('resumes from a revision without a gap and without a repetition', async () => {
+  it('resumes from a revision without gaps or duplicates', async () => {
     await start();
     const first = await put('Pod', 'a/1', 'x');
     const second = await put('Pod', 'a/2', 'x');
@@ -185,10 +185,10 @@ describe('the watch cache', () => {
     await clock.advance(0);
     const fourth = await put('Pod', 'a/3', 'x');
     await clock.advance(0);
-    expect(told(seen.batches)).toEqual([`ADDED a/2 x@${second}`, `MODIFIED a/1 y@${third}`, `ADDED a/3 x@${fourth}`]);
+    expect(format(seen.batches)).toEqual([`ADDED a/2 x@${second}`, `MODIFIED a/1 y@${third}`, `ADDED a/3 x@${fourth}`]);
   });
 
-  it('repeats a revision that changed several objects to whoever resumes from it', async () => {
+  it('repeats a revision that changed several objects when a subscriber resumes from it', async () => {
     await start();
     const writes = ['a/1', 'a/2', 'a/3'].map((key) => write('Pod', key, 'x'));
     const { revision } = await store.txn({ guards: [], writes });
@@ -196,20 +196,20 @@ describe('the watch cache', () => {
     const pods = collect(['Pod'], revision);
     const nodes = collect(['Node'], revision);
     await clock.advance(0);
-    expect(told(pods.batches)).toEqual([1, 2, 3].map((i) => `ADDED a/${i} x@${revision}`));
-    expect(told(nodes.batches)).toEqual([]);
+    expect(format(pods.batches)).toEqual([1, 2, 3].map((i) => `ADDED a/${i} x@${revision}`));
+    expect(format(nodes.batches)).toEqual([]);
   });
 
-  it('repeats it even when the server has started afresh at that very revision', async () => {
+  it('repeats it even when the server has restarted at that revision', async () => {
     const writes = ['a/1', 'a/2'].map((key) => write('Pod', key, 'x'));
     const { revision } = await store.txn({ guards: [], writes });
     await start();
     const pods = collect(['Pod'], revision);
     await clock.advance(0);
-    expect(told(pods.batches)).toEqual([1, 2].map((i) => `ADDED a/${i} x@${revision}`));
+    expect(format(pods.batches)).toEqual([1, 2].map((i) => `ADDED a/${i} x@${revision}`));
   });
 
-  it('waits for a revision that it has not seen yet, and gives up in time', async () => {
+  it('waits for a revision that it has not reached yet, up to the deadline', async () => {
     await start();
     const revision = cache.revision + 1;
     let reached = false;
@@ -230,7 +230,7 @@ describe('the watch cache', () => {
     expect(await aborted).toMatchObject({ message: 'gone' });
   });
 
-  it('reaches revisions that others than Coracle have made', async () => {
+  it('reaches revisions written by programs other than Coracle', async () => {
     store.quiet = true;
     await start();
     const { revision } = await store.txn({ guards: [], writes: [{ type: 'put', key: '/others/x', value: '' }] });
@@ -240,7 +240,7 @@ describe('the watch cache', () => {
     expect(cache.revision).toBeGreaterThanOrEqual(revision);
   });
 
-  it('ends with Expired who asks for what has left the window', async () => {
+  it('ends a subscription with Expired when its revision has left the window', async () => {
     await start({ window: 10 });
     const first = await put('Pod', 'a/0', 'x');
     for (let i = 1; i <= 10; i++) await put('Pod', `a/${i}`, 'x');
@@ -249,14 +249,14 @@ describe('the watch cache', () => {
     const still = collect(['Pod'], first);
     const gone = collect(['Pod'], first - 1);
     await clock.advance(0);
-    expect(told(still.batches)).toHaveLength(10);
+    expect(format(still.batches)).toHaveLength(10);
     expect(gone.error).toMatchObject({
       reason: 'Expired',
       message: `too old resource version: ${first - 1} (${first})`,
     });
   });
 
-  it('ends a slow subscriber with Expired, and disturbs nobody else', async () => {
+  it('ends a slow subscriber with Expired without affecting others', async () => {
     await start();
     const slow = cache.subscribe({ kinds: ['Pod'], from: 'initial' }, { maxBuffered: 5 }, stop.signal);
     await slow.next();
@@ -269,11 +269,11 @@ describe('the watch cache', () => {
     }
     await pending;
     await expect(slow.next()).rejects.toMatchObject({ reason: 'Expired' });
-    expect(told(quick.batches)).toHaveLength(20);
+    expect(format(quick.batches)).toHaveLength(20);
     expect(quick.error).toBeUndefined();
   });
 
-  it("keeps a subscriber of a quiet kind through any number of others' changes", async () => {
+  it('keeps a subscriber to a quiet kind through any number of changes of other kinds', async () => {
     await start({ window: 10 });
     const seen = collect(['Node'], 'initial');
     await clock.advance(0);
@@ -281,10 +281,10 @@ describe('the watch cache', () => {
     await put('Node', 'n', 'x');
     await clock.advance(0);
     expect(seen.error).toBeUndefined();
-    expect(told(seen.batches)).toHaveLength(1);
+    expect(format(seen.batches)).toHaveLength(1);
   });
 
-  it('holds what is large as bytes, and reads as if it did not', async () => {
+  it('holds large objects as bytes, and reads them like parsed ones', async () => {
     await start();
     const pod = entryOf('ConfigMap');
     const large = {
@@ -305,7 +305,7 @@ describe('the watch cache', () => {
     expect(cache.memory).toEqual({ heap: 0, bytes: 0 });
   });
 
-  it('keeps of recent events no more than a bound of bytes, and gives a subscriber a bounded part of them at a time', async () => {
+  it('keeps a bounded number of bytes of recent events, and sends a bounded part of them at a time', async () => {
     await start();
     await put('Pod', 'a/b', '1');
     await clock.advance(0);
@@ -342,7 +342,7 @@ describe('the watch cache', () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(3);
   });
 
-  it('tells idle subscribers how far the revision has moved', async () => {
+  it('reports the current revision to idle subscribers', async () => {
     await start();
     const seen = collect(['Node'], 'initial');
     await clock.advance(0);
@@ -354,7 +354,7 @@ describe('the watch cache', () => {
     expect(seen.batches).toHaveLength(length);
   });
 
-  it('ends a subscription quietly by its signal, whatever it was doing', async () => {
+  it('ends a subscription without an error by its signal, in any state', async () => {
     await start();
     for (let i = 0; i < 2500; i++) await put('Pod', `a/${i}`, 'x');
     await clock.advance(0);
@@ -371,7 +371,7 @@ describe('the watch cache', () => {
   });
 
   for (const seed of [1, 2, 3, 4, 5, 6]) {
-    it(`brings every subscriber to the state of the store, whatever breaks (seed ${seed})`, async () => {
+    it(`brings every subscriber to the state of the store through random failures (seed ${seed})`, async () => {
       const random = seededRandom(seed);
       await start({ window: 60 });
       const kinds: Kind[] = ['Pod', 'Node', 'NodeGuard'];

@@ -34,8 +34,8 @@ function setup() {
   return { clock, memory, inner, keys, roots, open, raw };
 }
 
-describe('a server that seals with a key which another one has replaced', () => {
-  it('takes the new key and writes with it, alone or among others', async () => {
+describe('a server that encrypts with a key that another server has replaced', () => {
+  it('reloads the key and writes with it, for one transaction or several together', async () => {
     const { memory, open, raw } = setup();
     const [one, two] = [await open(memory), await open()];
     const first = await two.txn(put('/secrets/a', '1', 0));
@@ -58,7 +58,7 @@ describe('a server that seals with a key which another one has replaced', () => 
     expect((await two.get('/secrets/b')).item?.value).toBe('1');
   });
 
-  it('refuses what the caller’s own guard refuses, and shows only what the caller asked about, in the clear', async () => {
+  it('refuses a transaction whose own guard fails, and returns only the requested values, decrypted', async () => {
     const { memory, open } = setup();
     const [one, two] = [await open(memory), await open()];
     await two.txn(put('/secrets/a', 'there'));
@@ -69,7 +69,7 @@ describe('a server that seals with a key which another one has replaced', () => 
     ]);
   });
 
-  it('looks at the ring first where a transaction has no room for its guard', async () => {
+  it('checks the key ring first when a transaction has no room for its guard', async () => {
     const { memory, open, raw } = setup();
     const [one, two] = [await open(memory), await open()];
     await one.rotate(never);
@@ -78,7 +78,7 @@ describe('a server that seals with a key which another one has replaced', () => 
     expect(sealedWith(await raw('/secrets/a'))).toBe(one.ring.active.id);
   });
 
-  it('gives up when the keys change again and again', async () => {
+  it('stops after repeated key changes', async () => {
     const { memory, inner, open } = setup();
     const [one, two] = [await open(memory), await open()];
     const txn = inner.txn.bind(inner);
@@ -93,8 +93,8 @@ describe('a server that seals with a key which another one has replaced', () => 
   });
 });
 
-describe('sealing anew', () => {
-  it('reaches every prefix and page, leaves what is sealed already, and keeps leases', async () => {
+describe('re-encryption', () => {
+  it('covers every prefix and page, skips values with the current key, and keeps leases', async () => {
     const { clock, memory, open, raw } = setup();
     for (let i = 0; i < 205; i++) await memory.txn(put(`/secrets/${i}`, `old ${i}`));
     await memory.txn(put('/more/a', 'old'));
@@ -111,7 +111,7 @@ describe('sealing anew', () => {
     expect((await memory.get('/more/leased')).item).toBeUndefined();
   });
 
-  it('loses no write that comes between its look and its own', async () => {
+  it('does not overwrite a write that comes between its read and its own write', async () => {
     const { memory, inner, open } = setup();
     await memory.txn(put('/secrets/a', 'old'));
     await memory.txn(put('/secrets/gone', 'old'));
@@ -129,7 +129,7 @@ describe('sealing anew', () => {
     ]);
   });
 
-  it('is not called done when another server changed the keys meanwhile', async () => {
+  it('is not reported as done when another server changed the keys meanwhile', async () => {
     const { memory, inner, open } = setup();
     const [one, two] = [await open(memory), await open()];
     const held = inner.writes.hold({ match: ({ writes }) => writes.some(({ key }) => key === ringKey) });
@@ -143,7 +143,7 @@ describe('sealing anew', () => {
 });
 
 describe('an encrypted store', () => {
-  it('tells watches in the clear, batch by batch as they came', async () => {
+  it('sends decrypted events to watches, in the batches in which they arrived', async () => {
     const { open } = setup();
     const store = await open();
     const { revision } = await store.get('/');
@@ -163,7 +163,7 @@ describe('an encrypted store', () => {
     expect(values.flat()).toEqual(['hidden', 'seen', undefined]);
   });
 
-  it('makes its first root key itself, and none where there is one', async () => {
+  it('creates its first root key, but not if one exists', async () => {
     const { keys, open } = setup();
     await open();
     await open();
@@ -175,7 +175,7 @@ describe('an encrypted store', () => {
   });
 });
 
-it('root keys are read in the order of their names, each made named by its time; other files are none', async () => {
+it('root keys are read in the order of their names, new ones are named by time; other files are ignored', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'coracle-roots-'));
   try {
     const clock = new VirtualClock(Date.UTC(2026, 0, 2, 3, 4, 5));

@@ -20,10 +20,10 @@ const put = (key: string, value: string, revision?: number): Txn => ({
   writes: [{ type: 'put', key, value }],
 });
 
-describe('a sealed value', () => {
+describe('an encrypted value', () => {
   const key = newSecretKey(random);
 
-  it('opens with its key at its place to what it was, whatever its length', () => {
+  it('decrypts with its key and location to the original, for any length', () => {
     for (const text of [
       '',
       '{}',
@@ -37,7 +37,7 @@ describe('a sealed value', () => {
     }
   });
 
-  it('opens nowhere else, with no other key, and not when a bit of it was changed', () => {
+  it('does not decrypt at another location, with another key, or after a changed bit', () => {
     const value = seal(key, secret, '{"data":{}}', random);
     const other = { id: key.id, bytes: newSecretKey(random).bytes };
     const bytes = Buffer.from(value.split(':').at(-1) ?? '', 'base64');
@@ -56,7 +56,7 @@ describe('a sealed value', () => {
     expect(seal(key, secret, text, random).length).toBeLessThan(1.5 * 1024 * 1024 - 64 * 1024);
   });
 
-  it('is never the same twice', () => {
+  it('differs each time', () => {
     expect(seal(key, secret, 'same', random)).not.toBe(seal(key, secret, 'same', random));
   });
 });
@@ -67,7 +67,7 @@ describe('an encrypted store', () => {
     EncryptedStore.open(inner, { roots: with_, prefixes: ['/secrets/'], random, log: silentLog });
   const raw = async (inner: Store, key: string): Promise<string> => (await inner.get(key)).item?.value ?? '';
 
-  it('seals what lies under its prefixes, and touches nothing else', async () => {
+  it('encrypts values under its prefixes only', async () => {
     const inner = new MemoryStore({ clock: systemClock });
     const store = await open(inner);
     await store.txns([put(secret, 'hidden'), put('/pods/a', 'seen')]);
@@ -76,7 +76,7 @@ describe('an encrypted store', () => {
     expect((await store.get(secret)).item?.value).toBe('hidden');
   });
 
-  it('reads what was stored in the clear before, and seals it when it settles', async () => {
+  it('reads values stored in plaintext before, and encrypts them on start', async () => {
     const inner = new MemoryStore({ clock: systemClock });
     await inner.txn(put(secret, 'old'));
     const store = await open(inner);
@@ -88,7 +88,7 @@ describe('an encrypted store', () => {
     expect(await store.settle(never)).toBe(0);
   });
 
-  it('rotates its key while another server reads and writes: all is sealed anew, and nobody seals with an old key', async () => {
+  it('rotates its key while another server reads and writes: all values are re-encrypted, and no server uses an old key', async () => {
     const inner = new MemoryStore({ clock: systemClock });
     const [one, two] = [await open(inner), await open(inner)];
     for (let i = 0; i < 250; i++) await one.txn(put(`/secrets/a/${i}`, `value ${i}`));
@@ -121,7 +121,7 @@ describe('an encrypted store', () => {
     expect(one.ring.keys.map(({ id }) => id)).not.toContain(before);
   });
 
-  it('finishes a rotation that was interrupted', async () => {
+  it('completes an interrupted rotation', async () => {
     const inner = new MemoryStore({ clock: systemClock });
     const store = await open(inner);
     await store.settle(never);
@@ -134,7 +134,7 @@ describe('an encrypted store', () => {
     expect(await next.settle(never)).toBe(5);
   });
 
-  it('opens with any root key that it is given, and seals its keys with the newest at a rotation', async () => {
+  it('decrypts with any given root key, and encrypts its keys with the newest at a rotation', async () => {
     const inner = new MemoryStore({ clock: systemClock });
     const own = memoryRoots();
     const store = await open(inner, own);
@@ -147,13 +147,13 @@ describe('an encrypted store', () => {
     expect((await (await open(inner, only)).get(secret)).item?.value).toBe('hidden');
   });
 
-  it('does not start without the root key of its store, and says which is missing and where', async () => {
+  it('does not start without the root key of its store, and names the missing key and its directory', async () => {
     const inner = new MemoryStore({ clock: systemClock });
     await open(inner);
     await expect(open(inner, memoryRoots())).rejects.toThrow(/root key [0-9a-f]{8}, which is not in memory/);
   });
 
-  it('shows the other values when one does not open', async () => {
+  it('returns the other values when one cannot be decrypted', async () => {
     const inner = new MemoryStore({ clock: systemClock });
     const store = await open(inner);
     await store.txns([put('/secrets/a/1', 'one'), put('/secrets/a/2', 'two')]);
@@ -164,7 +164,7 @@ describe('an encrypted store', () => {
     await expect(store.get('/secrets/a/1')).rejects.toSatisfy((error) => isApiError(error, 'InternalError'));
   });
 
-  it('opens what was sealed with a key that a read of the ring under way was too early for', async () => {
+  it('decrypts a value whose key is missing in a concurrent older read of the ring', async () => {
     const inner = new MemoryStore({ clock: systemClock });
     const slow = new SlowRing(inner);
     const [one, two] = [await open(inner), await open(slow)];
@@ -183,7 +183,7 @@ describe('an encrypted store', () => {
     expect((await two.get(secret)).item?.value).toBe('hidden');
   });
 
-  it('does not write when the ring is gone, instead of telling a conflict', async () => {
+  it('does not write when the key ring is missing, instead of reporting a conflict', async () => {
     const inner = new MemoryStore({ clock: systemClock });
     const store = await open(inner);
     await inner.txn({ guards: [], writes: [{ type: 'delete', key: ringKey }] });
@@ -197,7 +197,7 @@ describe('root keys', () => {
     if (dir) await rm(dir, { recursive: true, force: true });
   });
 
-  it('lie in files that only their owner reads, the newest last, and a damaged one is named', async () => {
+  it('are in files that only their owner can read, the newest last, and a damaged one is named', async () => {
     dir = await mkdtemp(join(tmpdir(), 'coracle-roots-'));
     const keys = rootKeysIn(join(dir, 'encryption'), { clock: systemClock, random });
     await keys.add();
@@ -211,7 +211,7 @@ describe('root keys', () => {
   });
 });
 
-/** Answers a read of the ring as it was when it was asked, but only on release. */
+/** Returns the key ring as it was at the time of the request, but only on release. */
 class SlowRing extends BrakedStore {
   #held: Promise<void> | undefined;
 

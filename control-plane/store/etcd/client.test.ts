@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { prefixEnd } from './client.ts';
 import { etcdTls } from './files.ts';
 
-it('the range of a prefix ends before the first key that does not begin with it', () => {
+it('the range of a prefix ends before the first key without it', () => {
   expect(prefixEnd('/a/')).toEqual(Buffer.from('/a0'));
   expect(prefixEnd('a')).toEqual(Buffer.from('b'));
   expect(prefixEnd('aÿ')).toEqual(Buffer.from([0x61, 0xc3, 0xc0]));
@@ -13,7 +13,7 @@ it('the range of a prefix ends before the first key that does not begin with it'
   expect(prefixEnd('')).toEqual(Buffer.from([0]));
 });
 
-describe('the files of an etcd that wants TLS', () => {
+describe('the files of an etcd with TLS', () => {
   const within = (use: (paths: { ca: string; cert: string; key: string }) => void): void => {
     const dir = mkdtempSync(join(tmpdir(), 'coracle-tls-'));
     try {
@@ -35,7 +35,7 @@ describe('the files of an etcd that wants TLS', () => {
     });
   });
 
-  it('are none where none is named, and no certificate goes without a CA', () => {
+  it('are optional, but a certificate needs a CA', () => {
     within(({ cert, key }) => {
       expect(etcdTls({})).toEqual({});
       expect(() => etcdTls({ etcdCert: cert })).toThrow('CA');
@@ -43,7 +43,7 @@ describe('the files of an etcd that wants TLS', () => {
     });
   });
 
-  it('that are missing are an error', () => {
+  it('cause an error when they are missing', () => {
     expect(() => etcdTls({ etcdCa: '/nowhere/ca' })).toThrow('ENOENT');
   });
 });

@@ -28,12 +28,12 @@ const failures: readonly (readonly [Error, string])[] = [
   [new TypeError('not a function'), 'InternalError'],
 ];
 
-describe('a failure of etcd', () => {
+describe('an error of etcd', () => {
   it.each(failures)('%s is %s', (error, reason) => {
     expect(toApiError(error)).toMatchObject({ reason, cause: error });
   });
 
-  it('is told without the layers that it came through', () => {
+  it('is reported without the prefixes of the layers between', () => {
     expect(toApiError(grpcError(3, '3 INVALID_ARGUMENT: etcdserver: key is not provided')).message).toBe(
       'etcd: key is not provided',
     );
@@ -42,28 +42,28 @@ describe('a failure of etcd', () => {
     expect(toApiError(own)).toBe(own);
   });
 
-  it('is told apart when it is about a revision that is still to come', () => {
+  it('is recognized when it is about a future revision', () => {
     const of = (message: string) => isFutureRevision(toApiError(grpcError(11, message)));
     expect(of('11 OUT_OF_RANGE: etcdserver: mvcc: required revision is a future revision')).toBe(true);
     expect(of('11 OUT_OF_RANGE: etcdserver: mvcc: required revision has been compacted')).toBe(false);
   });
 });
 
-describe('a call that failed', () => {
-  it('is tried again in any case when it was never sent', () => {
+describe('a failed call', () => {
+  it('is always retried when it was never sent', () => {
     const sayings = ['Channel closed before call started', 'Name resolution failed for target dns:etcd'];
     for (const error of [neverSent(), ...sayings.map((saying) => grpcError(14, `14 UNAVAILABLE: ${saying}`))]) {
       expect([mayRetry(error, 'read'), mayRetry(error, 'write')]).toEqual([true, true]);
     }
   });
 
-  it('is tried again when etcd was out of reach only if it is a read: a write may have been made', () => {
+  it('is retried when etcd was unavailable only if it is a read, because a write may have been made', () => {
     for (const error of [unavailable(), cancelled(), new ApiError('ServiceUnavailable', 'the stream broke')]) {
       expect([mayRetry(error, 'read'), mayRetry(error, 'write')]).toEqual([true, false]);
     }
   });
 
-  it('is not tried again when its time is over or it was refused', () => {
+  it('is not retried when its deadline has passed or it was refused', () => {
     const others = [
       grpcError(4, '4 DEADLINE_EXCEEDED: Deadline exceeded'),
       grpcError(3, '3 INVALID_ARGUMENT: etcdserver: key is not provided'),

@@ -50,7 +50,7 @@ const put = (key: string, more: object = {}): Txn => ({
 const done = (revision: number) => ({ header: header(revision), succeeded: true, responses: [] });
 
 describe('a call of etcd', () => {
-  it('has five seconds for all its tries, and gives each what is left of them', async () => {
+  it('has five seconds for all attempts, and gives each the remaining time', async () => {
     const { clock, etcd, store, settled, observed } = setup();
     const wall = clock.now();
     expect(await settled(store.get('/a'))).toBe('ServiceUnavailable');
@@ -63,7 +63,7 @@ describe('a call of etcd', () => {
     expect(clock.monotonic()).toBeLessThanOrEqual(5_000);
   });
 
-  it('that reads is tried again while etcd is out of reach, and is seen as one', async () => {
+  it('that reads is retried while etcd is unavailable, and counts as one', async () => {
     const { clock, etcd, store, settled, failing, observed } = setup();
     failing('range', [unavailable, neverSent], { header: header(7), kvs: [keyValue('/a', 'x', 5, 3)] });
     expect(await settled(store.get('/a'))).toEqual({
@@ -77,7 +77,7 @@ describe('a call of etcd', () => {
     expect(await settled(store.get('/a'))).toEqual({ item: undefined, revision: 8 });
   });
 
-  it('that writes is tried again only if it was never sent: it may have been made', async () => {
+  it('that writes is retried only if it was never sent, because it may have been made', async () => {
     const { etcd, store, settled, failing } = setup();
     failing('txn', [neverSent, unavailable], done(7));
     expect(await settled(store.txn(put('/a')))).toBe('ServiceUnavailable');
@@ -91,14 +91,14 @@ describe('a call of etcd', () => {
     expect([etcd.named('leaseGrant').length, etcd.named('leaseRevoke').length]).toEqual([1, 1]);
   });
 
-  it('that etcd refused is not tried again', async () => {
+  it('that etcd refused is not retried', async () => {
     const { etcd, store, settled, failing } = setup();
     failing('range', [() => grpcError(4, '4 DEADLINE_EXCEEDED: Deadline exceeded')], { header: header(1), kvs: [] });
     expect(await settled(store.get('/a'))).toBe('Timeout');
     expect(etcd.named('range')).toHaveLength(1);
   });
 
-  it('ends with the store, also between two tries', async () => {
+  it('ends with the store, also between two attempts', async () => {
     const { clock, etcd, store, settled } = setup();
     const call = store.get('/a');
     await clock.advance(100);
@@ -112,7 +112,7 @@ describe('a call of etcd', () => {
     expect([etcd.calls.length, etcd.closed, etcd.keepalives.length]).toEqual([length, 1, 0]);
   });
 
-  it('under way while the store closes says so, whatever it failed with', async () => {
+  it('in progress while the store closes reports that, whatever its error', async () => {
     const { etcd, store, settled } = setup();
     let fail: (error: Error) => void = () => undefined;
     etcd.answers.txn = () => new Promise((_, reject) => (fail = reject));
@@ -123,8 +123,8 @@ describe('a call of etcd', () => {
   });
 });
 
-describe('what is asked of etcd', () => {
-  it('for a transaction compares revisions, writes, and reads what is guarded when it does not hold', async () => {
+describe('a request to etcd', () => {
+  it('for a transaction compares revisions, writes, and reads the guarded keys when a comparison fails', async () => {
     const { etcd, store, settled } = setup();
     etcd.answers.txn = () => ({
       header: header(9),
@@ -164,7 +164,7 @@ describe('what is asked of etcd', () => {
     });
   });
 
-  it('for several transactions are nested ones, each with its own outcome', async () => {
+  it('for several transactions nests them, each with its own outcome', async () => {
     const { etcd, store, settled } = setup();
     etcd.answers.txn = () => ({
       header: header(9),
@@ -196,7 +196,7 @@ describe('what is asked of etcd', () => {
     expect(await settled(store.txns([]))).toEqual([]);
   });
 
-  it('for a transaction has the time that is left of its wait, when others were under way', async () => {
+  it('for a transaction has the time that remains after the wait for others', async () => {
     const { clock, etcd, store, settled } = setup();
     const answers: (() => void)[] = [];
     etcd.answers.txn = () => new Promise((resolve) => answers.push(() => resolve(done(9))));
@@ -213,7 +213,7 @@ describe('what is asked of etcd', () => {
 });
 
 describe('leases and compactions of etcd', () => {
-  it('are granted, renewed and revoked; a lease that is gone need not be revoked', async () => {
+  it('are granted, renewed and revoked; revoking an expired lease succeeds', async () => {
     const { clock, etcd, store, settled, failing } = setup();
     failing('leaseGrant', [], { ID: '77' });
     expect(await settled(store.grantLease(30))).toBe('77');
@@ -227,7 +227,7 @@ describe('leases and compactions of etcd', () => {
     expect(etcd.named('leaseRevoke')[0]?.request).toEqual({ ID: '77' });
   });
 
-  it('renews a lease again when the stream broke, within the time of the call', async () => {
+  it('renew a lease again when the stream broke, within the deadline of the call', async () => {
     const { clock, etcd, store, settled } = setup();
     const renewal = store.keepAlive('77');
     await clock.advance(0);
@@ -241,7 +241,7 @@ describe('leases and compactions of etcd', () => {
     expect(clock.monotonic() - began).toBeLessThanOrEqual(5_010);
   });
 
-  it('takes a compaction that was made already for done, and refuses one of what is still to come', async () => {
+  it('treat an earlier compaction as done, and refuse one of a future revision', async () => {
     const { etcd, store, settled, failing } = setup();
     failing('compact', [compactedAway], {});
     expect(await settled(store.compact(5))).toBeUndefined();
@@ -283,7 +283,7 @@ describe('a watch of etcd', () => {
   };
   const starts = (etcd: FakeEtcd) => etcd.watches.map(({ written }) => written[0]?.create_request.start_revision);
 
-  it('goes on behind the last event that it told, however often its stream breaks', async () => {
+  it('continues after its last event, however often its stream breaks', async () => {
     const { clock, etcd, store } = setup();
     const watch = watching(store, 5);
     await clock.advance(0);
@@ -301,7 +301,7 @@ describe('a watch of etcd', () => {
     expect(watch.end.error).toBeUndefined();
   });
 
-  it('waits longer from break to break, up to a bound, and briefly again once it told something', async () => {
+  it('reconnects with a growing, bounded delay that an event resets', async () => {
     const { clock, etcd, store } = setup();
     const watch = watching(store, 5);
     await clock.advance(0);
@@ -322,7 +322,7 @@ describe('a watch of etcd', () => {
     await watch.done;
   });
 
-  it('ends with Expired when what it needs was compacted, and is not tried again', async () => {
+  it('ends with Expired when a revision it needs was compacted, and is not retried', async () => {
     const { clock, etcd, store } = setup();
     const watch = watching(store, 5);
     await clock.advance(0);
@@ -331,7 +331,7 @@ describe('a watch of etcd', () => {
     expect([watch.end.error, etcd.watches.length]).toEqual([expect.objectContaining({ reason: 'Expired' }), 1]);
   });
 
-  it('ends quietly by its signal, also between two streams, and with ServiceUnavailable when the store closes', async () => {
+  it('ends without an error by its signal, also between two streams, and with ServiceUnavailable when the store closes', async () => {
     const { clock, etcd, store } = setup();
     const [quiet, other, waiting] = [watching(store, 5), watching(store, 5), watching(store, 5)];
     await clock.advance(0);

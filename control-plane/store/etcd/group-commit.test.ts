@@ -7,7 +7,7 @@ import { GroupCommit } from './group-commit.ts';
 const put = (key: string): Txn => ({ guards: [], writes: [{ type: 'put', key, value: '' }] });
 const keysOf = (txns: readonly Txn[]): string => txns.flatMap(({ writes }) => writes.map(({ key }) => key)).join(' ');
 
-/** A call to the store that waits for the test's answer. */
+/** A call to the store that the test answers. */
 interface Call {
   readonly keys: string;
   readonly timeoutMs: number;
@@ -45,7 +45,7 @@ function setup() {
 const names = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
 describe('group commit', () => {
-  it('sends a single transaction at once, and two calls at a time', async () => {
+  it('sends a single transaction immediately, and two calls at a time', async () => {
     const { submit, calls, outcomes, call, settle } = setup();
     submit('a', 'b', 'c');
     expect(calls.map(({ keys }) => keys)).toEqual(['a', 'b']);
@@ -59,7 +59,7 @@ describe('group commit', () => {
     expect(call(3).keys).toBe('d');
   });
 
-  it('sends what came meanwhile together, in its order, each with its own answer', async () => {
+  it('sends pending transactions together, in order, each with its own answer', async () => {
     const { submit, calls, outcomes, call, settle } = setup();
     submit('a', 'b', 'c', 'd', 'e');
     call(0).answer();
@@ -70,7 +70,7 @@ describe('group commit', () => {
     expect(['c', 'd', 'e', 'b'].map((key) => outcomes.get(key))).toEqual([2, 2, 2, undefined]);
   });
 
-  it('sends no more than 64 together, and nothing that touches what goes with it', async () => {
+  it('sends at most 64 together, and none that touches the keys of another', async () => {
     const { submit, calls, call, settle } = setup();
     submit('a', 'b', ...names('k', 70));
     call(0).answer();
@@ -87,7 +87,7 @@ describe('group commit', () => {
     expect(calls.slice(4).map(({ keys }) => keys)).toEqual(['x y', 'x']);
   });
 
-  it('gives a call what is left of the oldest one’s time, and a second at least', async () => {
+  it('gives a call the remaining time of its oldest transaction, and at least a second', async () => {
     const { clock, submit, call, settle } = setup();
     submit('a', 'b');
     expect(call(0).timeoutMs).toBe(5_000);
@@ -104,7 +104,7 @@ describe('group commit', () => {
     expect([call(3).keys, call(3).timeoutMs]).toEqual(['e', 1_000]);
   });
 
-  it('sends nothing whose time is over: such a write is refused with Timeout, and was not made', async () => {
+  it('does not send a transaction after its deadline: it is refused with Timeout, and was not made', async () => {
     const { clock, submit, calls, call, outcomes, settle } = setup();
     submit('a', 'b', 'late');
     await clock.advance(5_000);
@@ -122,7 +122,7 @@ describe('group commit', () => {
     expect(call(3).keys).toBe('next');
   });
 
-  it('refuses what comes when ten thousand wait, and takes more when they are fewer', async () => {
+  it('refuses new transactions while ten thousand wait, and accepts them when there are fewer', async () => {
     const { submit, commits, call, settle, outcomes } = setup();
     submit('a', 'b', ...names('k', 10_000));
     await expect(commits.submit(put('one more'))).rejects.toMatchObject({ reason: 'TooManyRequests' });
@@ -134,7 +134,7 @@ describe('group commit', () => {
   });
 
   it.each(['NotFound', 'BadRequest', 'RequestEntityTooLarge', 'InsufficientStorage'] as const)(
-    'sends each by itself when the store refused all for the fault of one: %s',
+    'sends each transaction alone when the store refused all because of one: %s',
     async (reason) => {
       const { submit, calls, call, outcomes, settle } = setup();
       submit('a', 'b', 'c', 'bad', 'd');
@@ -154,7 +154,7 @@ describe('group commit', () => {
   );
 
   it.each(['ServiceUnavailable', 'Timeout', 'InternalError', 'TooManyRequests'] as const)(
-    'sends nothing again that may have been done, or would only be refused again: %s',
+    'does not retry transactions that may have been made or would be refused again: %s',
     async (reason) => {
       const { submit, calls, call, outcomes, settle } = setup();
       submit('a', 'b', 'c', 'd');
@@ -168,7 +168,7 @@ describe('group commit', () => {
     },
   );
 
-  it('passes what a single one failed with on, and goes on with the next', async () => {
+  it('returns the error of a single transaction, and continues with the next', async () => {
     const { submit, calls, call, outcomes, settle } = setup();
     submit('a', 'b', 'c');
     call(0).fail(new ApiError('NotFound', 'no such lease'));

@@ -24,7 +24,7 @@ function setup(timers?: Clock) {
 }
 
 describe('the lease keeper', () => {
-  it('renews all leases over one stream, and says of each whether it still is', async () => {
+  it('renews all leases over one stream, and reports whether each still exists', async () => {
     const { etcd, renew, written, answer, outcomes, settle } = setup();
     renew('1');
     renew('2');
@@ -40,7 +40,7 @@ describe('the lease keeper', () => {
     expect(outcomes[2]).toBe('3 true');
   });
 
-  it('gives several renewals of one lease the answers in their order', async () => {
+  it('answers several renewals of one lease in order', async () => {
     const { renew, answer, outcomes, settle } = setup();
     renew('1', 'first');
     renew('1', 'second');
@@ -55,7 +55,7 @@ describe('the lease keeper', () => {
     expect(outcomes).toEqual(['first true', 'second false']);
   });
 
-  it('fails what waits when the stream breaks or ends, and opens another for the next', async () => {
+  it('fails pending renewals when the stream breaks or ends, and opens another for the next', async () => {
     const { etcd, renew, answer, outcomes, settle } = setup();
     renew('1');
     renew('2');
@@ -76,7 +76,7 @@ describe('the lease keeper', () => {
     expect([outcomes[3], etcd.keepalives.length]).toEqual(['4 true', 3]);
   });
 
-  it('gives the whole stream up when one renewal is not answered in time, since answers come in order', async () => {
+  it('closes the stream when one renewal is not answered in time, since answers are in order', async () => {
     const { clock, etcd, renew, answer, outcomes, settle } = setup();
     renew('1');
     await settle();
@@ -111,7 +111,7 @@ describe('the lease keeper', () => {
     expect(outcomes[1]).toBe('1 true');
   });
 
-  it('closed, fails what waits and what comes, and lets its stream go', async () => {
+  it('fails pending and new renewals after a close, and closes its stream', async () => {
     const { etcd, keeper, renew, outcomes, settle } = setup();
     renew('1');
     await settle();
@@ -126,7 +126,7 @@ describe('the lease keeper', () => {
     expect(unused.etcd.keepalives).toEqual([]);
   });
 
-  it('refuses renewals beyond 20,000 that wait, and takes more when they are answered', async () => {
+  it('refuses renewals beyond 20,000 pending ones, and accepts more when they are answered', async () => {
     // So many timers are more than a virtual clock keeps in order quickly.
     const { keeper, answer, settle } = setup({ ...systemClock, timer: () => ({ cancel: () => undefined }) });
     const waiting = Array.from({ length: 20_000 }, () => keeper.keepAlive('1', 1_000));

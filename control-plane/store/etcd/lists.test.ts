@@ -15,7 +15,7 @@ function setup() {
   return { etcd, store: new EtcdStore(deps) };
 }
 
-/** An etcd that holds keys `/k/000`… of these sizes and gives no answer of more than `most` characters. */
+/** An etcd with keys `/k/000`… of these sizes whose answers are at most `most` characters long. */
 function holding(etcd: FakeEtcd, sizes: readonly number[], most = Number.POSITIVE_INFINITY): void {
   const all = sizes.map((size, i) => ({ key: `/k/${String(i).padStart(3, '0')}`, size }));
   etcd.answers.range = ({ key, limit }) => {
@@ -43,7 +43,7 @@ describe('a list of etcd', () => {
     expect(String(etcd.named('range')[1]?.request.key)).toBe('/k/015\0');
   });
 
-  it('is read in smaller ranges where its values are large', async () => {
+  it('is read in smaller ranges when its values are large', async () => {
     const { etcd, store } = setup();
     const mib = 1024 * 1024;
     holding(etcd, [...new Array(16).fill(mib / 4), ...new Array(40).fill(mib)]);
@@ -52,7 +52,7 @@ describe('a list of etcd', () => {
     expect(limits(etcd).slice(0, 4)).toEqual([16, 16, 4, 4]);
   });
 
-  it('asks for half as many when an answer is too large, down to a single key', async () => {
+  it('requests half as many keys when an answer is too large, down to one', async () => {
     const { etcd, store } = setup();
     holding(etcd, new Array(20).fill(100), 250);
     const page = await store.list('/k/');
@@ -63,7 +63,7 @@ describe('a list of etcd', () => {
     expect(limits(etcd).at(-1)).toBe(1);
   });
 
-  it('ends at its limit, and behind the item that fills its size, and says how many remain', async () => {
+  it('ends at its limit, or after the item that reaches its size, and reports how many remain', async () => {
     const { etcd, store } = setup();
     holding(etcd, new Array(30).fill(100));
     const limited = await store.list('/k/', { limit: 20 });
@@ -81,7 +81,7 @@ describe('a list of etcd', () => {
     expect(exact.items).toHaveLength(30);
   });
 
-  it('of nothing is empty', async () => {
+  it('without keys is empty', async () => {
     const { etcd, store } = setup();
     holding(etcd, []);
     expect(await store.list('/k/')).toEqual({ items: [], revision: 50, remaining: 0 });
@@ -89,7 +89,7 @@ describe('a list of etcd', () => {
     expect(await store.list('/k/')).toMatchObject({ items: [], remaining: 0 });
   });
 
-  it('at a revision that etcd does not have is Expired or too new, in Kubernetes’ words', async () => {
+  it('at a revision that etcd does not have is Expired or too large, in Kubernetes’ words', async () => {
     const { etcd, store } = setup();
     etcd.answers.range = ({ revision }) => {
       if (revision === 3) throw compactedAway();

@@ -31,7 +31,7 @@ describe('the owner of a directory', () => {
   const take = () => takeOwnership(path, process.pid);
   const mine = () => findProcess(process.pid);
 
-  it('is named by a file that only we may read, until it is released', async () => {
+  it('is named in a file that only its user can read, until it is released', async () => {
     const { release } = await take();
     expect([owner(), statSync(path).mode & 0o777, readdirSync(dir)]).toEqual([await mine(), 0o600, ['owner']]);
     await release();
@@ -41,7 +41,7 @@ describe('the owner of a directory', () => {
     expect(owner()).toEqual(await mine());
   });
 
-  it('is respected as long as it lives: the refusal names it and changes nothing', async () => {
+  it('is respected as long as it runs: the error names it and nothing changes', async () => {
     const pid = other.pid as number;
     await takeOwnership(path, pid);
     const before = owner();
@@ -49,20 +49,20 @@ describe('the owner of a directory', () => {
     expect([owner(), readdirSync(dir)]).toEqual([before, ['owner']]);
   });
 
-  it('is replaced when it has gone, and nothing of it is left', async () => {
+  it('is replaced when it has ended, and nothing of it is left', async () => {
     await takeOwnership(path, other.pid as number);
     await endOther();
     await take();
     expect([owner(), readdirSync(dir)]).toEqual([await mine(), ['owner']]);
   });
 
-  it('is replaced when its number belongs to a later process', async () => {
+  it('is replaced when its pid belongs to a later process', async () => {
     writeFileSync(path, JSON.stringify({ pid: other.pid, started: '1' }));
     await take();
     expect(owner()).toEqual(await mine());
   });
 
-  it('is replaced when it is an earlier run with our number, or ourselves', async () => {
+  it('is replaced when it is an earlier run with the same pid, or this process', async () => {
     for (const started of ['1', (await mine())?.started]) {
       writeFileSync(path, JSON.stringify({ pid: process.pid, started }));
       await take();
@@ -71,7 +71,7 @@ describe('the owner of a directory', () => {
   });
 
   it.each(['', '{', '{}', `{"pid":${process.ppid}}`, '{"started":"1"}', `{"pid":"${process.ppid}","started":"1"}`])(
-    'is replaced when a crash left its file unfinished: %j',
+    'is replaced when a crash left its file incomplete: %j',
     async (text) => {
       writeFileSync(path, text);
       await take();
@@ -79,14 +79,14 @@ describe('the owner of a directory', () => {
     },
   );
 
-  it('is no process that does not run', async () => {
+  it('is never a process that does not run', async () => {
     const pid = other.pid as number;
     await endOther();
     await expect(takeOwnership(path, pid)).rejects.toMatchObject({ reason: 'InternalError' });
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  it('is not taken where its file cannot be read or made', async () => {
+  it('is not set when its file cannot be read or created', async () => {
     await expect(takeOwnership(join(dir, 'missing', 'owner'), process.pid)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/eventually.ts';
 import { findByArgument, findProcess, isRunning } from './process-table.ts';
 
-describe('the table of processes', () => {
+describe('the process table', () => {
   let dir: string;
   let children: ChildProcess[];
   beforeEach(() => {
@@ -33,7 +33,7 @@ describe('the table of processes', () => {
     return child.pid as number;
   };
 
-  it('knows a living process by its number and its start, and none that has gone', async () => {
+  it('finds a running process by its pid and start time, and no ended one', async () => {
     const pid = await run('program');
     const found = await findProcess(pid);
     const self = await findProcess(process.pid);
@@ -49,7 +49,7 @@ describe('the table of processes', () => {
     ]);
   });
 
-  it('reads past any name of a program', async () => {
+  it('parses any program name', async () => {
     const plain = await findProcess(await run('plain'));
     const odd = await findProcess(await run('a) S 1 (b'));
     expect(odd?.started).toMatch(/^\d+$/);
@@ -57,16 +57,16 @@ describe('the table of processes', () => {
     expect(Number(odd?.started)).toBeLessThan(Number(plain?.started) + 1_000);
   });
 
-  it('takes what only waits to be reaped for gone', async () => {
+  it('treats a zombie as ended', async () => {
     const parent = spawn('/bin/sh', ['-c', 'sleep 0.05 & echo $!; exec cat'], { stdio: ['pipe', 'pipe', 'ignore'] });
     children.push(parent);
     const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (data) => resolve(Number(data))));
     await eventually(async () => (await findProcess(pid)) === undefined);
-    // The number is still taken: its parent has not asked for its end.
+    // A zombie: its parent has not waited for it yet.
     expect(() => process.kill(pid, 0)).not.toThrow();
   });
 
-  it('finds the processes of a program by exactly one of their arguments', async () => {
+  it('finds the processes of a program by an exact argument', async () => {
     const wanted = [
       await run('store', '--data-dir=/x/data'),
       await run('store', 'first', '--data-dir=/x/data', 'last'),

@@ -22,7 +22,7 @@ import { eventually } from '../../../test/support/eventually.ts';
 import { FakeEtcd, header, unavailable } from '../../../test/support/fake-etcd.ts';
 import { EtcdProcess, ownEndpoint } from './process.ts';
 
-/** A child process that ends when the test, or a signal that it heeds, says so. */
+/** A child process that ends when the test ends it, or by a signal that it handles. */
 class FakeChild extends EventEmitter {
   readonly pid = 4_000_000;
   exitCode: number | null = null;
@@ -91,8 +91,8 @@ describe('an etcd process', () => {
         queueMicrotask(() => (error ? child.emit('error', error) : child.emit('spawn')));
         return child as unknown as ChildProcess;
       },
-      connect: (asked) => {
-        endpoints.push(...asked);
+      connect: (requested) => {
+        endpoints.push(...requested);
         return etcd.client;
       },
     });
@@ -122,7 +122,7 @@ describe('an etcd process', () => {
   };
   const inside = (path: string) => join(dir, 'etcd', path);
 
-  it('runs in a directory of ours alone, on its data, out of reach of our terminal and environment', async () => {
+  it('runs in its own directory, on its data, without access to the terminal and environment', async () => {
     process.env.ETCD_DEBUG = 'true';
     expect(await started()).toBe('serves');
     delete process.env.ETCD_DEBUG;
@@ -143,7 +143,7 @@ describe('an etcd process', () => {
     expect(etcd.closed).toBe(1);
   });
 
-  it('is ended by the kernel when we die, where that is to be had', async () => {
+  it('is killed by the kernel when the parent dies, where the kernel supports it', async () => {
     await started();
     const [{ command, args }] = spawned as [(typeof spawned)[0]];
     if (existsSync('/usr/bin/setpriv')) {
@@ -151,17 +151,17 @@ describe('an etcd process', () => {
     } else expect(command).toBe('etcd');
   });
 
-  it('starts over what a killed one left: its sockets, and a directory that is open to others', async () => {
+  it('starts over the remains of a killed one: sockets, and a directory that others can read', async () => {
     mkdirSync(inside('run'), { recursive: true, mode: 0o755 });
     for (const socket of ['client:0', 'peer:0']) writeFileSync(inside(`run/${socket}`), '');
     expect(await started()).toBe('serves');
     expect([readdirSync(inside('run')), statSync(inside('')).mode & 0o777]).toEqual([[], 0o700]);
   });
 
-  it('is asked every 10 ms whether it serves, for a second each', async () => {
-    let asked = 0;
+  it('is probed every 10 ms until it is ready, with a second for each probe', async () => {
+    let attempts = 0;
     etcd.answers.range = () => {
-      if (++asked < 4) throw unavailable();
+      if (++attempts < 4) throw unavailable();
       return { header: header(1), kvs: [] };
     };
     expect(await started(signal, 1)).toBe('serves');
@@ -173,7 +173,7 @@ describe('an etcd process', () => {
     ).toEqual(new Set([true]));
   });
 
-  it('that does not come to serve in a minute is given up and ended', async () => {
+  it('that is not ready in a minute is terminated', async () => {
     delete etcd.answers.range;
     expect(await started(signal, 1_000)).toBe('Timeout');
     const waited = waits.reduce((sum, ms) => sum + ms, 0);
@@ -186,7 +186,7 @@ describe('an etcd process', () => {
   it.each([
     [127, 'NotFound'],
     [1, 'ServiceUnavailable'],
-  ])('that ends with code %i while it starts is %s, and leaves nothing', async (code, reason) => {
+  ])('that exits with code %i during its start is %s, and leaves nothing', async (code, reason) => {
     etcd.answers.range = () => {
       child(0).end(code);
       throw unavailable();
@@ -195,13 +195,13 @@ describe('an etcd process', () => {
     expect([existsSync(inside('owner')), children.length]).toEqual([false, 1]);
   });
 
-  it('that cannot be run is NotFound', async () => {
+  it('that cannot be executed is NotFound', async () => {
     refusal = new Error('spawn etcd ENOENT');
     expect(await started()).toBe('NotFound');
     expect(existsSync(inside('owner'))).toBe(false);
   });
 
-  it('is ended when its start is given up', async () => {
+  it('is terminated when its start is cancelled', async () => {
     const own = new AbortController();
     etcd.answers.range = () => {
       own.abort('given up');
@@ -211,7 +211,7 @@ describe('an etcd process', () => {
     expect(child(0).signals).toEqual(['SIGTERM']);
   });
 
-  it('is not started where another living process owns the directory', async () => {
+  it('is not started when another running process owns the directory', async () => {
     mkdirSync(inside(''), { recursive: true });
     const stat = readFileSync(`/proc/${process.ppid}/stat`, 'utf8');
     const begun = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
@@ -236,7 +236,7 @@ describe('an etcd process', () => {
     expect(children).toHaveLength(1);
   });
 
-  it('is started again when it dies, after waits that double up to ten seconds', async () => {
+  it('is restarted when it dies, with a delay that doubles up to ten seconds', async () => {
     await started();
     for (let i = 0; i < 10; i++) {
       child(i).end(null, 'SIGKILL');
@@ -246,7 +246,7 @@ describe('an etcd process', () => {
     expect(readdirSync(inside('run'))).toEqual([]);
   });
 
-  it('is started again soon when it ran for a minute before', async () => {
+  it('is restarted soon when it ran for a minute before', async () => {
     await started();
     for (let i = 0; i < 3; i++) {
       child(i).end(2);
@@ -258,7 +258,7 @@ describe('an etcd process', () => {
     expect(waits).toEqual([25, 50, 100, 25]);
   });
 
-  it('is tried again when it could not be started again', async () => {
+  it('is retried when a restart failed', async () => {
     await started();
     refusal = new Error('spawn etcd EAGAIN');
     child(0).end(2);
@@ -271,7 +271,7 @@ describe('an etcd process', () => {
     expect(children).toHaveLength(length);
   });
 
-  it('stopped, is asked to end and not started again', async () => {
+  it('is terminated by a stop and not restarted', async () => {
     await started();
     await etcdProcess.stop();
     await clock.advance(60_000);
@@ -279,7 +279,7 @@ describe('an etcd process', () => {
     await etcdProcess.stop();
   });
 
-  it('stopped, is killed when it does not end within ten seconds', async () => {
+  it('is killed by a stop when it does not end within ten seconds', async () => {
     await started();
     child(0).heeds = ['SIGKILL'];
     const stopping = etcdProcess.stop();
@@ -290,7 +290,7 @@ describe('an etcd process', () => {
     expect(child(0).signals).toEqual(['SIGTERM', 'SIGKILL']);
   });
 
-  it('stopped between its death and its restart, stays dead', async () => {
+  it('that is stopped between its death and its restart is not restarted', async () => {
     await started();
     child(0).end(2);
     await clock.advance(0);
@@ -299,7 +299,7 @@ describe('an etcd process', () => {
     expect([children.length, child(0).signals]).toEqual([1, []]);
   });
 
-  it('is reached through a descriptor where the path is too long for a socket', async () => {
+  it('is reached through a descriptor when the path is too long for a socket', async () => {
     const long = join(dir, 'x'.repeat(100));
     etcdProcess = make(long);
     expect(await started()).toBe('serves');
@@ -308,7 +308,7 @@ describe('an etcd process', () => {
     expect(existsSync(`/proc/self/fd/${fd}`)).toBe(true);
   });
 
-  it('writes on in its log, and puts it aside once it is larger than 8 MiB', async () => {
+  it('appends to its log, and rotates it when it is larger than 8 MiB', async () => {
     mkdirSync(inside(''), { recursive: true });
     writeFileSync(inside('etcd.log'), 'before');
     truncateSync(inside('etcd.log'), 8 * 1024 * 1024);

@@ -7,7 +7,7 @@ import { keepEtcdSpace } from './space.ts';
 
 const mib = 1024 * 1024;
 
-/** An etcd whose revision grows by 10 from look to look; alarms and sizes are the test's. */
+/** An etcd whose revision grows by 10 with each check; the test sets alarms and sizes. */
 function setup(quota: number | undefined, alarms: { memberID: string; alarm: string }[] = [], everyMs?: number) {
   const clock = new VirtualClock();
   const etcd = new FakeEtcd();
@@ -39,8 +39,8 @@ function setup(quota: number | undefined, alarms: { memberID: string; alarm: str
   return { clock, etcd, state, end, compactions, looks };
 }
 
-describe('the keeper of etcd’s space', () => {
-  it('looks every ten seconds, and leaves history alone while no more than half of the quota is in use', async () => {
+describe('the space keeper of etcd', () => {
+  it('checks every ten seconds, and keeps history while at most half of the quota is in use', async () => {
     const { clock, etcd, state, end, compactions, looks } = setup(100 * mib);
     state.inUse = 50 * mib;
     await clock.advance(30_000);
@@ -52,7 +52,7 @@ describe('the keeper of etcd’s space', () => {
     expect(etcd.closed).toBe(1);
   });
 
-  it('beyond half of it keeps history only from the last look on', async () => {
+  it('compacts to the revision of the last check when more than half is in use', async () => {
     const { clock, state, end, compactions } = setup(100 * mib);
     state.inUse = 50 * mib + 1;
     await clock.advance(0);
@@ -62,7 +62,7 @@ describe('the keeper of etcd’s space', () => {
     await end();
   });
 
-  it('goes by what is allocated where etcd does not say what is in use', async () => {
+  it('uses the allocated size when etcd does not report the size in use', async () => {
     const { clock, state, end, compactions } = setup(100 * mib);
     state.inUse = 0;
     await clock.advance(10_000);
@@ -70,7 +70,7 @@ describe('the keeper of etcd’s space', () => {
     await end();
   });
 
-  it('leaves the history of an etcd that has no quota of ours to its operator', async () => {
+  it('keeps the history of an etcd without our quota', async () => {
     const { clock, state, end, compactions } = setup(undefined);
     state.inUse = 10_000 * mib;
     await clock.advance(30_000);
@@ -78,7 +78,7 @@ describe('the keeper of etcd’s space', () => {
     await end();
   });
 
-  it('when etcd is full forgets all history, gives its space back and ends the alarm, and leaves it a minute', async () => {
+  it('compacts, defragments and disarms the alarm when etcd is full, and then waits a minute', async () => {
     const { clock, etcd, state, end, compactions, looks } = setup(100 * mib, [
       { memberID: '7', alarm: 'Nospace' },
       { memberID: '8', alarm: 'CORRUPT' },
@@ -111,21 +111,21 @@ describe('the keeper of etcd’s space', () => {
     await end();
   });
 
-  it('when an operator’s etcd is full only forgets its history', async () => {
+  it('only compacts an operator’s etcd when it is full', async () => {
     const { clock, etcd, end } = setup(undefined, [{ memberID: '7', alarm: 'NOSPACE' }]);
     await clock.advance(0);
     expect(etcd.calls.map(({ name }) => name)).toEqual(['alarm', 'status', 'compact']);
     await end();
   });
 
-  it('leaves alone an etcd that is out of order for another reason', async () => {
+  it('does nothing when etcd has another alarm', async () => {
     const { clock, etcd, end } = setup(100 * mib, [{ memberID: '8', alarm: 'CORRUPT' }]);
     await clock.advance(0);
     expect(etcd.calls.map(({ name }) => name)).toEqual(['alarm', 'status']);
     await end();
   });
 
-  it('goes on after failures, and takes history that is gone already for forgotten', async () => {
+  it('continues after failures, and treats compacted history as compacted', async () => {
     const { clock, etcd, state, end, compactions, looks } = setup(100 * mib, [], 1_000);
     state.inUse = 60 * mib;
     const { status } = etcd.answers;

@@ -4,7 +4,7 @@ import { FakeEtcd, type FakeStream, header, keyValue, unavailable } from '../../
 import type { StoreBatch, StoreEvent } from '../store.ts';
 import { watchOnce } from './watch.ts';
 
-const told = (event: StoreEvent): string =>
+const formatEvent = (event: StoreEvent): string =>
   event.type === 'put'
     ? `${event.item.revision} ${event.item.key}=${event.item.value}`
     : `${event.revision} -${event.key}`;
@@ -40,12 +40,12 @@ async function setup(last = 5) {
     });
   await clock.advance(0);
   const stream = etcd.watches[0] as FakeStream<{ create_request: Record<string, unknown> }>;
-  const seen = (): [number, string[]][] => batches.map(({ revision, events }) => [revision, events.map(told)]);
+  const seen = (): [number, string[]][] => batches.map(({ revision, events }) => [revision, events.map(formatEvent)]);
   return { clock, etcd, stop, result, done, stream, seen, settle: () => clock.advance(0) };
 }
 
 describe('a watch stream of etcd', () => {
-  it('is asked for all keys under the prefix, from the last revision itself on', async () => {
+  it('requests all keys under the prefix, including the last revision', async () => {
     const { stream } = await setup(5);
     expect(stream.written).toEqual([
       {
@@ -62,7 +62,7 @@ describe('a watch stream of etcd', () => {
     expect(fresh.written[0]?.create_request).toMatchObject({ start_revision: 1 });
   });
 
-  it('leaves out what it had told before, and tells the rest with the revision of the last event', async () => {
+  it('leaves out events sent before, and sends the others with the revision of the last event', async () => {
     const { stream, seen, settle } = await setup(5);
     stream.say(created);
     stream.say(response([put(5, '/a/x'), put(5, '/a/y')]));
@@ -75,7 +75,7 @@ describe('a watch stream of etcd', () => {
     ]);
   });
 
-  it('holds the last revision of a fragment back until all of it is there', async () => {
+  it('holds the last revision of a fragment back until it is complete', async () => {
     const { stream, seen, settle } = await setup(5);
     stream.say(created);
     stream.say(response([put(6, '/a/1'), put(7, '/a/1')], { fragment: true }));
@@ -90,7 +90,7 @@ describe('a watch stream of etcd', () => {
     expect(seen()[1]).toEqual([8, ['7 /a/1=v7', '7 /a/2=v7', '7 /a/3=v7', '8 /a/1=v8']]);
   });
 
-  it('takes the header of a progress notification as progress, never that of a response with events', async () => {
+  it('uses the header of a progress notification as progress, never that of a response with events', async () => {
     const { stream, seen, settle } = await setup(5);
     stream.say(created);
     stream.say(response([], { header: header(5) }));
@@ -118,7 +118,7 @@ describe('a watch stream of etcd', () => {
     expect(stream.cancels).toBeGreaterThan(0);
   });
 
-  it('ends with ServiceUnavailable when etcd ends it, with what broke it when it breaks', async () => {
+  it('ends with ServiceUnavailable when etcd ends it, and with the error when it breaks', async () => {
     const ended = await setup();
     ended.stream.finish();
     await ended.done;
@@ -131,7 +131,7 @@ describe('a watch stream of etcd', () => {
     expect(broken.result.error).toMatchObject({ code: 14 });
   });
 
-  it('is given up when etcd does not confirm it within five seconds, and not later', async () => {
+  it('is closed when etcd does not confirm it within five seconds, and not later', async () => {
     const { clock, stream, result, done } = await setup();
     await clock.advance(4_999);
     expect(result.over).toBe(false);
@@ -145,7 +145,7 @@ describe('a watch stream of etcd', () => {
     expect(confirmed.result.over).toBe(false);
   });
 
-  it('ends quietly by its signal and lets its stream go; none is opened when the signal has ended before', async () => {
+  it('ends without an error by its signal and closes its stream; none is opened for an aborted signal', async () => {
     const { stop, stream, result, done, etcd, clock } = await setup();
     stop.abort();
     await done;
@@ -154,7 +154,7 @@ describe('a watch stream of etcd', () => {
     expect(etcd.watches).toHaveLength(1);
   });
 
-  it('lets its stream go when its reader leaves', async () => {
+  it('closes its stream when its reader stops', async () => {
     const { clock, etcd, stop } = await setup();
     const reading = (async () => {
       for await (const batch of watchOnce({ client: etcd.client, clock }, '/a/', 5, stop.signal)) return batch.revision;

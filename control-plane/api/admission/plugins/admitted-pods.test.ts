@@ -8,7 +8,7 @@ beforeEach(async () => {
 });
 afterEach(() => server.stop());
 
-it('gives pods an account and a priority, and knows the system’s classes only', async () => {
+it('gives pods a service account and a priority, and has only the system’s priority classes', async () => {
   const plain = await server.client.create('Pod', podDraft('a'));
   expect(plain.spec).toMatchObject({ serviceAccountName: 'default', priority: 0 });
   const system = await server.client.create('Pod', {

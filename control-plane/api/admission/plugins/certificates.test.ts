@@ -9,7 +9,7 @@ const entry = kindNamed('CertificateSigningRequest');
 const jane: Identity = { user: 'jane', groups: ['devs'], uid: 'u1', extra: { team: ['a', 'b'] } };
 const signers: Identity = { user: 'signer', groups: [] };
 
-/** Who may deal with which signers; everything else is allowed. */
+/** The users allowed to use each signer; everything else is allowed. */
 function mayDeal({ user }: Identity, { verb, resource, name }: Attributes): boolean {
   if (resource !== 'signers') return true;
   return user === 'signer' && (name === 'example.com/*' || (verb === 'approve' && name === 'other.org/one'));
@@ -72,7 +72,7 @@ describe('a request for a certificate', () => {
     );
   });
 
-  it.each(['system:masters', 'coracle:servers'])('makes nobody one of %s', async (group) => {
+  it.each(['system:masters', 'coracle:servers'])('refuses to add a member to %s', async (group) => {
     const signerName = 'kubernetes.io/kube-apiserver-client';
     await expect(create({ request: await request([group]), signerName })).rejects.toMatchObject({
       reason: 'Forbidden',

@@ -34,7 +34,7 @@ describe('the priority of a pod', () => {
     expect(made({}, ...classes).spec).toMatchObject({ priority: 5, priorityClassName: 'a' });
   });
 
-  test('may be given by its maker only as the class has it', () => {
+  test('may be set by the client only to the value of the class', () => {
     const high = class_('high', 100, { preemptionPolicy: 'Never' });
     const agreeing = { priorityClassName: 'high', priority: 100, preemptionPolicy: 'Never' };
     expect(made(agreeing, high).spec).toMatchObject(agreeing);
@@ -105,7 +105,7 @@ describe('the class of a claim', () => {
   const claim = (spec: object | undefined, annotations?: object) =>
     stored('PersistentVolumeClaim', 'x', spec ? { spec } : {}, { annotations });
 
-  test('is the newest default one when it says nothing, of equally old ones the first by name', () => {
+  test('is the newest default class when none is named, of equally old ones the first by name', () => {
     const [old, young] = [known('old', '2026-01-01T00:00:00Z'), known('young', '2026-02-01T00:00:00Z')];
     expect(made(claim({}), old, young)).toBe('young');
     expect(made(claim({}), young, old)).toBe('young');
@@ -115,7 +115,7 @@ describe('the class of a claim', () => {
     expect(made(claim({}), known('no', '2026-03-01T00:00:00Z', 'false'), old)).toBe('old');
   });
 
-  test('is left open when it says that it wants none, or names one the old way', () => {
+  test('stays unset when the claim asks for none, or uses the old annotation', () => {
     const any = known('any', '2026-01-01T00:00:00Z');
     expect(made(claim({ storageClassName: '' }), any)).toBe('');
     expect(made(claim({ storageClassName: 'own' }), any)).toBe('own');
@@ -144,7 +144,7 @@ describe('the runtime class of a pod', () => {
     expect(refusalOf(() => runtimeClass.mutate?.(requestOf('Pod'), pod, undefined, readerOf([])))).toBeUndefined();
   });
 
-  test('says what its runtime takes; no one else says it', () => {
+  test('is set from the pod’s runtime class; another value is refused', () => {
     const vm = { runtimeClassName: 'vm' };
     const pod = made(vm, known({ overhead }));
     expect(pod.spec.overhead).toEqual(overhead.podFixed);
@@ -161,7 +161,7 @@ describe('the runtime class of a pod', () => {
     expect(refused({ overhead: { cpu: '1' } }, known({ overhead }))).toMatch('without corresponding');
   });
 
-  test('says where its pods may run, beside what they say themselves', () => {
+  test('adds the scheduling constraints of its runtime class to those of the pod', () => {
     const scheduling = {
       nodeSelector: { vm: 'yes', zone: 'a' },
       tolerations: [

@@ -54,7 +54,7 @@ describe('quotas', () => {
     expect(JSON.parse(first?.type === 'put' ? first.value : '').status.hard).toEqual({ pods: '2', services: '1' });
   });
 
-  test('refuse what the second of them has no room for, memory beside cpu', () => {
+  test('refuse the second of two objects that exceed memory while cpu is sufficient', () => {
     const roomy = quota('pods', { pods: '9' }, { pods: '0' });
     const full = quota(
       'memory',
@@ -74,7 +74,7 @@ describe('quotas', () => {
     expect(refusalOf(() => contribute(podOf(), [bestEffort]))).toMatch('exceeded quota: q');
   });
 
-  test('count a pod that has ended only as an object, and an update by what it adds', () => {
+  test('count an ended pod only as an object, and an update by the difference', () => {
     const both = quota('q', { pods: '1', 'count/pods': '9' }, { pods: '1', 'count/pods': '1' });
     const ended = podOf({}, {}, { phase: 'Failed' });
     expect(written(contribute(ended, [both]))).toEqual([['q', { pods: '1', 'count/pods': '2' }]]);
@@ -93,7 +93,7 @@ describe('quotas', () => {
     expect(contribute(pod, [quota('q', { pods: '0' }, { pods: '0' }, { namespace: 'b' })])).toBeUndefined();
   });
 
-  test('put what any of them counts into one queue, and nothing else', () => {
+  test('add the usage that any of them counts to one queue, and nothing else', () => {
     const queueOf = (kind: Kind, ...known: KubeObject[]) => resourceQuota.queue?.(requestOf(kind), readerOf(known));
     const [pods, services] = [quota('p', { pods: '9' }, {}), quota('s', { services: '9' }, {})];
     expect(queueOf('Pod', services, pods)).toBe('a');
@@ -165,7 +165,7 @@ describe('a namespace', () => {
     expect(await written(requestOf('Pod'))).toEqual([]);
   });
 
-  test('has no certificate where there is none, and keeps what is there already', () => {
+  test('has no certificate when the cluster has none, and keeps an existing one', () => {
     expect(contribute(undefined).map(([key]) => key)).toEqual(['/coracle/registry/serviceaccounts/a/default']);
     const left = stored('ServiceAccount', 'default');
     expect(contribute('PEM', left).map(([key]) => key)).toEqual(['/coracle/registry/configmaps/a/kube-root-ca.crt']);

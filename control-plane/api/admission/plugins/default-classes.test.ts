@@ -43,7 +43,7 @@ describe('a pod', () => {
     expect((await create()).spec).toMatchObject({ priority: 7, priorityClassName: 'usual' });
   });
 
-  it('of no known class, or with a priority of its own, is refused', async () => {
+  it('of an unknown class, or with a different priority, is refused', async () => {
     await expect(create({ priorityClassName: 'nope' })).rejects.toMatchObject({
       reason: 'Forbidden',
       message: 'pods "p" is forbidden: no PriorityClass with name nope was found',
@@ -88,7 +88,7 @@ describe('default classes', () => {
     expect((await ingress('c', { ingressClassName: 'other' })).spec.ingressClassName).toBe('other');
   });
 
-  it('of storage are given to claims that say nothing of one', async () => {
+  it('of storage are set on claims without a class', async () => {
     const claim = (name: string, more: object = {}) =>
       server.client.create('PersistentVolumeClaim', {
         metadata: { name, namespace: 'default' },

@@ -20,7 +20,7 @@ describe('a limit range', () => {
       spec: { containers: containers.map((one, i) => ({ name: `c${i}`, image: 'a', ...one })) },
     });
 
-  it('gives containers what they leave open, and says so', async () => {
+  it('sets defaults for containers, and an annotation names them', async () => {
     await range({ type: 'Container', default: { cpu: '500m', memory: '1Gi' }, defaultRequest: { cpu: '100m' } });
     const made = await create({}, { resources: { requests: { cpu: '1m' }, limits: { memory: '2Gi' } } });
     expect(made.spec.containers.map(({ resources }) => resources)).toEqual([

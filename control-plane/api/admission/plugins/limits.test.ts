@@ -49,7 +49,7 @@ describe('defaults', () => {
     );
   });
 
-  test('leave a container alone that says everything, and the annotations of others', () => {
+  test('do not change a container with all values set, nor the annotations of others', () => {
     const whole = { requests: { cpu: '1', memory: '1' }, limits: { cpu: '1', memory: '1' } };
     const made = filled(pod([whole]), defaults);
     expect(resourcesOf(made)).toEqual([whole]);
@@ -59,7 +59,7 @@ describe('defaults', () => {
     expect(filled(noted, defaults).metadata.annotations).toMatchObject({ own: 'x' });
   });
 
-  test('are only those for containers; the last of several ranges fills what the first left open', () => {
+  test('are only those for containers; the last of several ranges sets values that the first has not', () => {
     const other = range({ type: 'Pod', default: { cpu: '7' } }, { type: 'Container', default: { cpu: '7' } });
     const storage = range({ type: 'Container', defaultRequest: { 'ephemeral-storage': '1Gi' } });
     expect(resourcesOf(filled(pod([{}]), range({ type: 'Pod', default: { cpu: '7' } })))).toEqual([{}]);
@@ -70,7 +70,7 @@ describe('defaults', () => {
     expect(resourcesOf(filled(pod([{}]), empty as LimitRange))).toEqual([{}]);
   });
 
-  test('are not for ranges of other namespaces, nor for what is no pod', () => {
+  test('are not those of ranges in other namespaces, nor for kinds other than pods', () => {
     const elsewhere = { ...defaults, metadata: { ...defaults.metadata, namespace: 'b' } };
     expect(resourcesOf(filled(pod([{}]), elsewhere))).toEqual([{}]);
     const { spec: _none, ...hollow } = podOf();
@@ -85,7 +85,7 @@ describe('defaults', () => {
     });
   });
 
-  test('are not multiplied beyond what an object may hold', () => {
+  test('are not multiplied beyond the maximum size of an object', () => {
     const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`example.com/r${i}`, '1']));
     const wide = range({ type: 'Container', default: many, defaultRequest: many });
     expect(refusalOf(() => filled(pod([{}]), wide))).toBeUndefined();
@@ -185,7 +185,7 @@ describe('bounds of a container', () => {
   });
 });
 
-test('a range that says nothing bounds nothing', () => {
+test('a range without limits allows everything', () => {
   const { spec: _none, ...empty } = range();
   for (const one of [empty as LimitRange, range()]) {
     expect(fault(pod([{}], [{}]), one)).toBeUndefined();
@@ -233,7 +233,7 @@ describe('a claim', () => {
   };
   const storage = (amount: string) => ({ resources: { requests: { storage: amount } } });
 
-  test('asks for what lies between its bounds', () => {
+  test('requests a size within its bounds', () => {
     for (const amount of ['1Gi', '4Gi']) expect(verdict(storage(amount))).toBeUndefined();
     expect(verdict(storage('1023Mi'))).toMatch(
       'minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 1023Mi',
@@ -248,7 +248,7 @@ describe('a claim', () => {
   });
 });
 
-test('what is being deleted is no longer held to any bounds', () => {
+test('an object that is being deleted is no longer checked', () => {
   const bounds = range({ type: 'Container', max: { cpu: '1' } });
   const leaving = podOf({}, { deletionTimestamp: '2026-01-01T00:00:00Z' });
   expect(fault(podOf(), bounds)).toBeDefined();

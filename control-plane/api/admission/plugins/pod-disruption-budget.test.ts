@@ -28,7 +28,7 @@ const closed = { ...open, disruptionsAllowed: 0, currentHealthy: 1 };
 const contribute = (pod: Pod, ...objects: KubeObject[]) =>
   podDisruptionBudget.contribute?.(request, pod, pod, statesOf(objects), readerOf(objects));
 
-/** What the contribution writes of the budget; 'guarded' when it only guards it. */
+/** The budget that the contribution writes; 'guarded' when it only guards it. */
 function written(pod: Pod, ...objects: KubeObject[]): PodDisruptionBudget | 'guarded' | undefined {
   const contribution = contribute(pod, ...objects);
   if (!contribution) return undefined;
@@ -57,7 +57,7 @@ const cause = (text: string) =>
   });
 
 describe('an eviction', () => {
-  test('takes one from the budget of its pod, and says which pod goes', () => {
+  test('uses one disruption of its pod’s budget, and records the pod', () => {
     const had = { ...open, disruptedPods: { other: '2026-01-01T00:00:00Z' }, conditions: [] };
     expect(written(runs, budget(had))).toMatchObject({
       spec: { selector: { matchLabels: { app: 'web' } } },
@@ -70,7 +70,7 @@ describe('an eviction', () => {
     });
   });
 
-  test('that takes the last one says that the budget allows no more', () => {
+  test('that uses the last disruption sets the condition to no more disruptions allowed', () => {
     const allowed = {
       type: 'DisruptionAllowed',
       status: 'True',
@@ -91,13 +91,13 @@ describe('an eviction', () => {
     expect(written(runs, old as PodDisruptionBudget)).toMatchObject({ status: { disruptionsAllowed: 0 } });
   });
 
-  test('of a pod that is missed by no one takes nothing', () => {
+  test('of a pod that does not count as healthy uses no disruption', () => {
     const done = ['Succeeded', 'Failed', 'Pending'].map((phase) => podOf({}, web, { ...ready, phase }));
     const leaving = podOf({}, { ...web, deletionTimestamp: '2026-01-01T00:00:00Z' }, ready);
     for (const pod of [...done, leaving]) expect(contribute(pod, budget(closed))).toBeUndefined();
   });
 
-  test('of a pod without a budget takes nothing', () => {
+  test('of a pod without a budget uses no disruption', () => {
     expect(contribute(runs)).toBeUndefined();
     expect(contribute(podOf({}, { labels: { app: 'db' } }, ready), budget(closed))).toBeUndefined();
     expect(contribute(podOf({}, {}, ready), budget(closed))).toBeUndefined();
@@ -150,7 +150,7 @@ describe('an eviction', () => {
 });
 
 describe('a pod that runs but is not ready', () => {
-  test('may go as long as enough others are healthy; the budget must still be the one that said so', () => {
+  test('is allowed while enough others are healthy, if the budget is unchanged since', () => {
     expect(written(sick, budget({ ...closed, currentHealthy: 1, desiredHealthy: 1 }))).toBe('guarded');
     expect(written(sick, budget({ ...closed, currentHealthy: 2, desiredHealthy: 1 }))).toBe('guarded');
     expect(refusal(sick, budget({ ...closed, currentHealthy: 0, desiredHealthy: 1 }))).toEqual(
@@ -162,7 +162,7 @@ describe('a pod that runs but is not ready', () => {
     expect(refusal(sick, budget(undefined))).toEqual(cause('still being processed'));
   });
 
-  test('may always go when the budget says so', () => {
+  test('is always allowed when the budget’s policy is AlwaysAllow', () => {
     const always = { unhealthyPodEvictionPolicy: 'AlwaysAllow' };
     expect(written(sick, budget({ ...closed, currentHealthy: 0 }, always))).toBe('guarded');
     expect(refusal(runs, budget(closed, always))).toEqual(cause('needs 1 healthy'));

@@ -21,7 +21,7 @@ const contribute = (next: Pod, old: Pod, ...objects: KubeObject[]) =>
   podResize.contribute?.(request, next, old, statesOf(objects), readerOf(objects));
 
 describe('a pod that is given more', () => {
-  test('takes it from its node: the guard that was counted under is written anew', () => {
+  test('uses capacity of its node: the guard at the checked revision is written again', () => {
     const contribution = contribute(pod('2'), pod('1'), node, guard);
     const key = '/coracle/registry/internal/nodeguards/n';
     expect(contribution).toMatchObject({ guards: [{ revision: 9 }], writes: [{ type: 'put' }] });
@@ -55,7 +55,7 @@ describe('a pod that is given more', () => {
   });
 });
 
-describe('nothing is taken', () => {
+describe('no capacity is used', () => {
   const full = [node, guard, other('4', '4Gi')];
 
   test('by a pod that is given less or the same', () => {
@@ -73,7 +73,7 @@ describe('nothing is taken', () => {
     }
   });
 
-  test('from a node that is gone, as long as it stays so', () => {
+  test('on a node that does not exist, as long as it does not', () => {
     const none = { guards: [{ key: expect.stringMatching(/\/n$/), revision: 0 }], writes: [] };
     expect(contribute(pod('9'), pod('1'))).toEqual(none);
     expect(contribute(pod('9'), pod('1'), node)).toEqual(none);

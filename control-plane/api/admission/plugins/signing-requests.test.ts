@@ -8,7 +8,7 @@ import type { AdmissionRequest } from '../plugin.ts';
 import { certificates } from './certificates.ts';
 
 const none = readerOf([]);
-/** Allows what is listed, as `VERB SIGNER`. */
+/** Allows the listed entries, as `VERB SIGNER`. */
 const plugin = (...allowed: string[]) =>
   certificates({
     authorize: (_identity, { verb, group, resource, name }) =>
@@ -29,7 +29,7 @@ describe('a request for a certificate', () => {
     return made.spec;
   };
 
-  test('names the requestor, and not what the client claims', () => {
+  test('names the requestor, not the client’s claim', () => {
     const claimed = { username: 'root', uid: 'u0', groups: ['system:masters'], extra: { a: ['b'] } };
     const ann = requested({ user: 'ann', groups: ['devs', 'ops'] }, claimed);
     expect(ann).toEqual({ signerName: 'example.com/one', username: 'ann', groups: ['devs', 'ops'] });
@@ -116,7 +116,7 @@ describe('dealing with a request', () => {
         ),
     );
 
-  test('takes the right to approve, or to sign, for the signer of the stored request, or for its whole domain', () => {
+  test('requires permission to approve, or to sign, for the signer of the stored request, or for its domain', () => {
     const cases = { approval: 'approve', status: 'sign' } as const;
     for (const [subresource, verb] of Object.entries(cases) as ['approval' | 'status', string][]) {
       const other = verb === 'sign' ? 'approve' : 'sign';
@@ -133,7 +133,7 @@ describe('dealing with a request', () => {
     }
   });
 
-  test('takes no right to sign when the status stays as it is', () => {
+  test('requires no permission to sign when the status is unchanged', () => {
     expect(update('status', [], csr({ signerName: 'other' }, { conditions: [] }))).toBeUndefined();
     const { status: _none, ...blank } = old;
     expect(

@@ -9,7 +9,7 @@ function bindings() {
   return [...clusterRoleBindings, ...roleBindings];
 }
 
-describe('who has the default roles', () => {
+describe('the subjects of the default roles', () => {
   const holders: readonly (readonly [binding: string, ...holders: string[]])[] = [
     ['cluster-admin', 'Group system:masters'],
     ['system:monitoring', 'Group system:monitoring'],
@@ -58,7 +58,7 @@ describe('who has the default roles', () => {
     for (const { roleRef } of bindings()) expect(names).toContain(roleRef.name);
   });
 
-  test('the rights of one who is not known end with what everybody may see', () => {
+  test('an anonymous user may read only public information', () => {
     const index = bootstrapRbac();
     const allowed = (groups: string[], text: string) => index.authorize({ user: 'x', groups }, asked(text)).allowed;
     expect(allowed(['system:unauthenticated'], 'get /version')).toBe(true);

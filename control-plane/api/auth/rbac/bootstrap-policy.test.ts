@@ -5,8 +5,8 @@ import { controllerAccounts } from '../../../controllers/index.ts';
 import { bootstrapPolicy } from './bootstrap-policy.ts';
 import { ruleAllows } from './rules.ts';
 
-// What is expected is written down from Kubernetes' documentation ("Using RBAC Authorization", "Default roles and role bindings") and from
-// what each of its components asks for.
+// The expectations are from Kubernetes' documentation ("Using RBAC Authorization", "Default roles and role bindings") and from
+// the requests of each of its components.
 
 function rulesOf(name: string): readonly PolicyRule[] {
   const { clusterRoles, roles } = bootstrapPolicy(controllerAccounts);
@@ -113,7 +113,7 @@ const writing = ['create', 'update', 'patch', 'delete', 'deletecollection'];
 const each = (verbs: readonly string[], what: readonly string[]) =>
   what.flatMap((one) => verbs.map((verb) => `${verb} ${one} x`));
 
-describe('what people are given', () => {
+describe('the user-facing roles', () => {
   test('view reads whatever does not give more rights: no secrets, no roles, nothing of nodes', () => {
     expect(refused('view', each(reading, viewed))).toEqual([]);
     const not = ['secrets', 'rbac.authorization.k8s.io:roles', 'rbac.authorization.k8s.io:rolebindings', 'nodes'];
@@ -181,7 +181,7 @@ describe('what people are given', () => {
     }
   });
 
-  test('every role and binding says that it is a default, and is kept up to date', () => {
+  test('every role and binding is labelled as a default, and reconciled', () => {
     const { clusterRoles, clusterRoleBindings, roles, roleBindings } = bootstrapPolicy(controllerAccounts);
     const all = [...clusterRoles, ...clusterRoleBindings, ...roles, ...roleBindings];
     for (const { metadata } of all) {
@@ -196,7 +196,7 @@ const leases = 'coordination.k8s.io:leases';
 const reviews = ['create authentication.k8s.io:tokenreviews', 'create authorization.k8s.io:subjectaccessreviews'];
 const events = ['create events', 'patch events x', 'update events.k8s.io:events x'];
 
-/** By role: some of what it allows of each thing that it is for, and what it does not. */
+/** By role: for each resource, some allowed and some refused verbs. */
 const rights: readonly (readonly [role: string, allowed: readonly string[], refused: readonly string[]])[] = [
   [
     'system:discovery',
@@ -500,7 +500,7 @@ function get(path: string): string {
   return `get ${path}`;
 }
 
-test.each(rights)('%s has what it needs and nothing beside', (role, allowed, not) => {
+test.each(rights)('%s has the permissions it needs and no others', (role, allowed, not) => {
   expect(refused(role, allowed)).toEqual([]);
   expect(refused(role, not)).toEqual(not);
 });

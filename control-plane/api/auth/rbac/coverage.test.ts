@@ -13,8 +13,8 @@ const wide = (count: number): PolicyRule => ({
   resourceNames: names('n', count),
 });
 
-describe('what rules do not cover of others', () => {
-  it('is just what they do not allow, part by part', () => {
+describe('the uncovered part of a set of rules', () => {
+  it('is what the other rules do not allow, part by part', () => {
     const some = (of: string[]) => fc.subarray(of, { minLength: 1 });
     const rule: fc.Arbitrary<PolicyRule> = fc.oneof(
       fc.record({
@@ -37,7 +37,7 @@ describe('what rules do not cover of others', () => {
     );
   });
 
-  it('of a rule whose lists multiply to 65 million is told without multiplying them', () => {
+  it('of a rule whose lists multiply to 65 million is computed without multiplying them', () => {
     expect(uncoveredBy([wide(90)], [wide(90)], bounds)).toEqual({ parts: [] });
     expect(uncoveredBy([], [wide(90)], bounds)).toMatchObject({ parts: { length: 256 }, cut: 'parts' });
     const almost = { ...wide(90), verbs: names('v', 89) };

@@ -23,7 +23,7 @@ test('makes every role and binding once, also when several servers start at a ti
   expect(await ensure()).toBe(0);
 });
 
-test('admin has what edit has, edit what view has', async () => {
+test('admin includes edit, and edit includes view', async () => {
   await ensure();
   const [view, edit, admin] = await Promise.all(['view', 'edit', 'admin'].map(role));
   expect(edit?.rules).toEqual(expect.arrayContaining(view?.rules ?? []));
@@ -31,7 +31,7 @@ test('admin has what edit has, edit what view has', async () => {
   expect(view?.rules?.some(({ resources }) => resources?.includes('secrets'))).toBe(false);
 });
 
-test('puts back what was taken away, keeps what was added', async () => {
+test('restores removed rules, keeps added ones', async () => {
   await ensure();
   const own = { apiGroups: ['example.com'], resources: ['widgets'], verbs: ['get'] };
   const discovery = await role('system:discovery');
@@ -54,7 +54,7 @@ test('puts back what was taken away, keeps what was added', async () => {
   ]);
 });
 
-test('leaves alone what opted out, and the rules of aggregated roles', async () => {
+test('does not change roles that opted out, nor the rules of aggregated roles', async () => {
   await ensure();
   const discovery = await role('system:discovery');
   const annotations = { [autoUpdate]: 'false' };
@@ -66,7 +66,7 @@ test('leaves alone what opted out, and the rules of aggregated roles', async () 
   expect((await role('view')).rules ?? []).toEqual([]);
 });
 
-test('makes a binding anew that was made to point elsewhere', async () => {
+test('creates a binding again whose role reference was changed', async () => {
   await ensure();
   const { uid } = (await binding('system:discovery')).metadata;
   await api.client.delete('ClusterRoleBinding', 'system:discovery');

@@ -11,20 +11,20 @@ const rbac = 'rbac.authorization.k8s.io';
 const readPods: PolicyRule = { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list'] };
 const readSecrets: PolicyRule = { apiGroups: [''], resources: ['secrets'], verbs: ['get'] };
 
-/** What ann holds in the namespace `a`, and further objects. */
+/** The rules of ann in the namespace `a`, and further objects. */
 function holding(rules: PolicyRule[], ...others: KubeObject[]) {
   return roleSourceOf([role('held', rules, 'a'), binding('held', 'Role held', toAnn, 'a'), ...others]);
 }
 
-/** What ann holds in the whole cluster, and further objects. */
+/** The cluster-wide rules of ann, and further objects. */
 function holdingEverywhere(rules: PolicyRule[], ...others: KubeObject[]) {
   return roleSourceOf([role('held', rules), binding('held', 'ClusterRole held', toAnn), ...others]);
 }
 
 const forbidden = (text: string) => ({ forbidden: expect.stringContaining(text) });
 
-describe('who writes a role', () => {
-  test('gives only what he holds himself in its namespace; the rest is named, rule by rule', () => {
+describe('a user who writes a role', () => {
+  test('can grant only his own rules in its namespace; missing ones are named, rule by rule', () => {
     const source = holding([readPods]);
     expect(roleEscalation(ann, role('r', [readPods], 'a'), undefined, source)).toBeUndefined();
     expect(roleEscalation(ann, role('r', [readPods, readSecrets], 'a'), undefined, source)).toEqual({
@@ -42,7 +42,7 @@ describe('who writes a role', () => {
     expect(roleEscalation(ann, role('r', [], 'b'), undefined, source)).toBeUndefined();
   });
 
-  test('what he holds in the whole cluster, he holds in each namespace', () => {
+  test('has his cluster-wide rules in each namespace', () => {
     const source = holdingEverywhere([readPods]);
     expect(roleEscalation(ann, role('r', [readPods], 'a'), undefined, source)).toBeUndefined();
     expect(roleEscalation(ann, role('r', [readPods]), undefined, source)).toBeUndefined();
@@ -68,7 +68,7 @@ describe('who writes a role', () => {
     expect(roleEscalation(ann, role('r', [readSecrets]), undefined, everywhere)).toBeUndefined();
   });
 
-  test('is not asked when he is a master or a component of this process', () => {
+  test('is not checked if he is a master or a component of this process', () => {
     const source = holding([]);
     const wanted = role('r', [readSecrets], 'a');
     for (const more of [{ groups: ['devs', 'system:masters'] }, { inProcess: true } as const]) {
@@ -115,7 +115,7 @@ describe('who writes a role', () => {
     expect(bindingEscalation(ann, { ...after, subjects: toAnn }, before, withOld)).toEqual(forbidden('"secrets"'));
   });
 
-  test('names no more than 256 rules, and says that there are more', () => {
+  test('sees at most 256 missing rules, and that there are more', () => {
     const verbs = Array.from({ length: 300 }, (_, i) => `v${i}`);
     const resources = verbs.map((verb) => `r-${verb}`);
     const verdict = roleEscalation(
@@ -129,7 +129,7 @@ describe('who writes a role', () => {
     expect(lines).toHaveLength(257);
   });
 
-  test('is refused when it takes more work than is allowed to tell whether he holds it all', () => {
+  test('is refused when the check would take too much work', () => {
     const few = { parts: 256, work: 3 };
     const held = [readPods, readSecrets];
     for (const bounds of [few, { ...few, work: 1_000 }]) {
@@ -146,7 +146,7 @@ describe('who writes a role', () => {
     }
   });
 
-  test('names the roles that are missing from what the user holds', () => {
+  test('sees the missing roles in the message', () => {
     const gone = [binding('x', 'Role gone', toAnn, 'a'), binding('y', 'ClusterRole lost', toAnn, 'a')];
     expect(roleEscalation(ann, role('r', [readPods], 'a'), undefined, holding([], ...gone))).toEqual(
       forbidden(
@@ -159,7 +159,7 @@ describe('who writes a role', () => {
   });
 });
 
-describe('who writes a binding', () => {
+describe('a user who writes a binding', () => {
   const wide = role('wide', [readPods, readSecrets], 'a');
   const narrow = role('narrow', [readPods], 'a');
 

@@ -14,7 +14,7 @@ const bob = { ...ann, name: 'bob' };
 describe('a role that is there', () => {
   const wanted = role('r', [pods, nodes]) as ClusterRole;
 
-  test('stays as it is when it allows all that it should', () => {
+  test('stays unchanged when it allows everything it should', () => {
     const labels = { mine: 'x' };
     const wide = {
       ...role('r', [{ ...pods, verbs: ['*'] }, nodes]),
@@ -43,7 +43,7 @@ describe('a role that is there', () => {
     ).toEqual({ type: 'keep' });
   });
 
-  test('keeps the rules that its aggregation controller wrote, and selects again what it should', () => {
+  test('keeps the rules of the aggregation controller, and gets its selectors back', () => {
     const gathering = (...selectors: object[]) =>
       ({
         ...role('r', [nodes]),
@@ -100,7 +100,7 @@ describe('a binding that is there', () => {
     expect(mendBinding(elsewhere, wanted)).toEqual({ type: 'replace' });
   });
 
-  test('is left alone, whatever it gives, when it opted out', () => {
+  test('is not changed, whatever it grants, when it opted out', () => {
     const elsewhere = binding('b', 'ClusterRole other', []) as ClusterRoleBinding;
     const annotations = { [autoUpdate]: 'false' };
     const optedOut = { ...elsewhere, metadata: { ...elsewhere.metadata, annotations } };

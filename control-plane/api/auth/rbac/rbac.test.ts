@@ -46,7 +46,7 @@ describe('a rule', () => {
   });
 });
 
-test('what a rule does not cover is named by resource, its verbs together', () => {
+test('permissions that a rule does not cover are named by resource, with their verbs together', () => {
   const held: PolicyRule[] = [
     { apiGroups: [''], resources: ['pods'], verbs: ['get'] },
     { apiGroups: ['apps'], resources: ['*/scale'], verbs: ['*'] },
@@ -79,7 +79,7 @@ describe('the index', () => {
   const ann: Identity = { user: 'ann', groups: ['devs', 'system:authenticated'] };
   const view = role('view', [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }]);
 
-  test('says which binding allowed, and which role is missing', () => {
+  test('names the binding that allowed it, or the missing role', () => {
     const index = rbacIndexOf([
       view,
       binding('readers', 'ClusterRole view', [{ kind: 'Group', name: 'devs' }], 'default'),
@@ -97,7 +97,7 @@ describe('the index', () => {
     expect(index.authorize(ann, asked('get pods a'))).toEqual({ allowed: false, reason: '' });
   });
 
-  test('takes a service account for the user that it is, in the binding’s namespace unless it names another', () => {
+  test('matches a service account by its user name, in the binding’s namespace unless another is named', () => {
     const index = rbacIndexOf([
       view,
       binding('b', 'ClusterRole view', [{ kind: 'ServiceAccount', name: 'ci' }], 'default'),
@@ -109,7 +109,7 @@ describe('the index', () => {
     expect(index.authorize(account('build'), asked('get pods a', 'other')).allowed).toBe(true);
   });
 
-  test('names who is meant by a subject and where a binding lies, as Kubernetes does', () => {
+  test('names the subject and the location of a binding as Kubernetes does', () => {
     const accounts: Subject[] = [
       { kind: 'ServiceAccount', name: 'ci' },
       { kind: 'ServiceAccount', name: 'ci', namespace: 'build' },
@@ -129,7 +129,7 @@ describe('the index', () => {
     expect(reason('bob')).toBe('RBAC: allowed by ClusterRoleBinding "wide" of ClusterRole "view" to User "bob"');
   });
 
-  test('gives nothing to subjects of unknown kinds, nor to accounts without a namespace', () => {
+  test('grants nothing to subjects of unknown kinds, nor to service accounts without a namespace', () => {
     const subjects: Subject[] = [
       { kind: 'Robot', name: 'ci', namespace: 'default' },
       { kind: 'ServiceAccount', name: 'ci' },
@@ -140,7 +140,7 @@ describe('the index', () => {
     }
   });
 
-  test('asks every role that the user holds, and names each missing one once', () => {
+  test('checks every role of the user, and names each missing one once', () => {
     const index = rbacIndexOf([
       view,
       role('edit', [{ apiGroups: [''], resources: ['pods'], verbs: ['delete'] }], 'default'),
@@ -158,7 +158,7 @@ describe('the index', () => {
     );
   });
 
-  test('of two bindings that give the same role, one is enough when the other goes', () => {
+  test('grants a role as long as one of two bindings exists', () => {
     const bindings = ['a', 'b'].map((called) =>
       binding(called, 'ClusterRole view', [{ kind: 'User', name: 'ann' }], 'default'),
     );
@@ -173,7 +173,7 @@ describe('the index', () => {
     expect(allowed().allowed).toBe(false);
   });
 
-  test('takes back what a role gave when the role goes or changes', () => {
+  test('revokes the rules of a role that is deleted or changed', () => {
     const index = rbacIndexOf([view, binding('b', 'ClusterRole view', [{ kind: 'User', name: 'ann' }])]);
     const allowed = () => index.authorize(ann, asked('get pods a')).allowed;
     const change = (before?: KubeObject, after?: KubeObject) =>
@@ -284,7 +284,7 @@ test('however roles and bindings come and go, the index decides as a look at all
   );
 });
 
-test('a decision among thousands of bindings of others takes microseconds', () => {
+test('a decision takes microseconds among thousands of bindings for others', () => {
   const others = Array.from({ length: 5_000 }, (_, i) =>
     binding(`b${i}`, 'ClusterRole view', [{ kind: 'User', name: `user-${i}` }], i % 2 ? 'default' : undefined),
   );

@@ -46,7 +46,7 @@ async function issue(bound = {}, life = 600): Promise<string> {
 const check = (token: string) => tokens.review(token, [issuer]);
 
 describe('a token of a service account', () => {
-  it('holds for as long as it says, give or take what clocks may differ by', async () => {
+  it('is valid until its expiration, with a tolerance for clock differences', async () => {
     const token = await issue();
     await clock.advance(10 * minute + 59_000);
     expect((await check(token))?.identity.user).toBe('system:serviceaccount:default:x');
@@ -54,7 +54,7 @@ describe('a token of a service account', () => {
     await expect(check(token)).rejects.toThrow('service account token has expired');
   });
 
-  it('is believed when its pod is too new for the cache, and not when its pod was made anew', async () => {
+  it('is valid when its pod is too new for the cache, and invalid when its pod was replaced', async () => {
     const pod = put({ kind: 'Pod' }) as Pod;
     const token = await issue({ pod });
     stored.set('Pod x', pod);
@@ -70,7 +70,7 @@ describe('a token of a service account', () => {
     await expect(check(token)).rejects.toThrow('service account token has been invalidated');
   });
 
-  it('of a pod tells of its node and does not end with that; one of a node does', async () => {
+  it('bound to a pod names its node and does not end with it; one bound to a node does', async () => {
     const [pod, node] = [put({ kind: 'Pod' }) as Pod, put({ kind: 'Node' }) as Node];
     stored.set('Pod x', pod);
     const identity = (await check(await issue({ pod, node })))?.identity;
@@ -78,7 +78,7 @@ describe('a token of a service account', () => {
     await expect(check(await issue({ node }))).rejects.toThrow('service account token has been invalidated');
   });
 
-  it('holds for a minute after the deletion of its object was asked for', async () => {
+  it('is valid for a minute after the deletion of its object was requested', async () => {
     const pod = put({ kind: 'Pod' }) as Pod;
     pod.metadata.deletionTimestamp = new Date(clock.now()).toISOString();
     stored.set('Pod x', pod);
@@ -89,7 +89,7 @@ describe('a token of a service account', () => {
     await expect(check(token)).rejects.toThrow('service account token has been invalidated');
   });
 
-  it('is nobody’s when it was changed, signed by another key, or says another algorithm', async () => {
+  it('is invalid when it was changed, signed by another key, or names another algorithm', async () => {
     const token = await issue();
     const [head = '', body = '', signature = ''] = token.split('.');
     const claims = JSON.parse(Buffer.from(body, 'base64url').toString());
@@ -106,7 +106,7 @@ describe('a token of a service account', () => {
     expect(await check(token)).toBeDefined();
   });
 
-  it('claims of which are not about its account is nobody’s', async () => {
+  it('with claims for another service account is invalid', async () => {
     const claims = await verifiedClaims(await issue(), keys.all);
     const other = await signToken(keys.newest, { ...claims, sub: 'system:serviceaccount:kube-system:root' });
     expect(await check(other)).toBeUndefined();
@@ -114,7 +114,7 @@ describe('a token of a service account', () => {
 });
 
 describe('the keys', () => {
-  it('are made once, for nobody else to read; a newer one signs, the older go on to verify', async () => {
+  it('are created once, readable by their owner only; the newest signs, older ones still verify', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'coracle-keys-'));
     try {
       const deps = { clock, random: systemRandom };
@@ -136,7 +136,7 @@ describe('the keys', () => {
     }
   });
 
-  it('may be RSA as well, and nothing that is too weak or unknown to us', async () => {
+  it('may be RSA as well, but not weak or of an unknown type', async () => {
     const rsa = tokenKey(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey);
     expect(rsa.algorithm).toBe('RS256');
     expect(await verifiedClaims(await signToken(rsa, { a: 1 }), [rsa])).toEqual({ a: 1 });

@@ -5,7 +5,7 @@ import { podOf, readerOf, refusalOf, requestOf, stored } from '../../../../../te
 import type { AdmissionRequest } from '../../plugin.ts';
 import { nodeRestriction } from './plugin.ts';
 
-// Without a server: what a node's writes are refused for, one by one.
+// Without a server: each reason for refusing a node's write.
 
 const identity = { user: 'system:node:n', groups: ['system:nodes'] };
 const asNode = (kind: Kind, more: Partial<AdmissionRequest> = {}) => requestOf(kind, { identity, ...more });
@@ -53,7 +53,7 @@ test('a create is looked at once, before others fill it in', () => {
 describe('a node’s own Node', () => {
   const nodeOf = (body: object, metadata: object = {}): Node => stored('Node', 'n', body, metadata);
 
-  test('is made with the labels that say what the machine is, and no others', () => {
+  test('is created only with the labels that describe the machine', () => {
     expect(created(nodeOf({ spec: {} }, { labels: { 'kubernetes.io/os': 'linux', app: 'x' } }))).toBeUndefined();
     expect(created(nodeOf({ spec: {} }, { labels: { 'node-role.kubernetes.io/a': '' } }))).toMatch(
       'is not allowed to set the following labels: node-role.kubernetes.io/a',
@@ -69,7 +69,7 @@ describe('a node’s own Node', () => {
     expect(changed(nodeOf({}, { labels: { app: 'x' } }), nodeOf({}))).toBeUndefined();
   });
 
-  test('takes no configuration from the API', () => {
+  test('uses no configuration from the API', () => {
     const source = { configMap: { name: 'a', namespace: 'b', kubeletConfigKey: 'c' } };
     const configured = nodeOf({ spec: { configSource: source } });
     expect(created(configured)).toMatch('with a non-nil configSource');

@@ -8,7 +8,7 @@ import { eventually } from '../../../../../test/support/eventually.ts';
 import { LocalClient } from '../../../local-client.ts';
 
 let server: TestApi;
-/** Whatever the authorizer may say: it allows everything here. */
+/** The authorizer allows everything here. */
 let node: LocalClient;
 let stored: Node;
 beforeEach(async () => {
@@ -213,7 +213,7 @@ describe('a node', () => {
   });
 });
 
-it('labels of the cluster are a node’s to write only where they say what the machine is', () => {
+it('a node may write cluster labels only if they describe the machine', () => {
   const own = [
     'kubernetes.io/hostname',
     'beta.kubernetes.io/arch',

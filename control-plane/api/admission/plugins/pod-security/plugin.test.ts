@@ -15,7 +15,7 @@ function namespace(labels: Record<string, string>, metadata: object = {}): Names
 const bad = { hostNetwork: true };
 const warned = (level: string) => `would violate PodSecurity "${level}:latest": host namespaces (hostNetwork=true)`;
 
-/** Notes what goes into the audit log. */
+/** Records the audit annotations. */
 function auditing() {
   const notes: Record<string, string> = {};
   const note = (name: string, value: string): void => {
@@ -40,7 +40,7 @@ describe('a pod', () => {
     expect(refusalOf(() => contribute(requestOf('Pod'), undefined, podOf()))).toBe('namespaces "a" not found');
   });
 
-  test('that is changed in what security looks at is checked against the namespace as it is stored', () => {
+  test('with a change to fields that security checks is checked against the stored namespace', () => {
     const home = namespace({ enforce: 'baseline' });
     const old = podOf();
     const update = requestOf('Pod', { verb: 'update' });
@@ -63,7 +63,7 @@ describe('a pod', () => {
     expect(contribute(update, home, profiled, old)?.guards).toHaveLength(1);
   });
 
-  test('that violates a level that came later may still be changed in what security does not look at', () => {
+  test('that violates a level set later may still be changed in fields that security does not check', () => {
     const home = namespace({ enforce: 'baseline' });
     const update = requestOf('Pod', { verb: 'update' });
     const labelled = podOf(bad, { labels: { a: 'b' }, annotations: { a: 'b' } });
@@ -76,7 +76,7 @@ describe('a pod', () => {
     expect(contribute(requestOf('Pod'), namespace({ enforce: 'baseline' }), podOf())).toBeUndefined();
   });
 
-  test('is warned of once and audited as its namespace says', () => {
+  test('causes one warning and audit annotations by the levels of its namespace', () => {
     const { notes, audit } = auditing();
     const request = requestOf('Pod', { audit });
     const home = namespace({ warn: 'baseline', audit: 'restricted' });
@@ -95,7 +95,7 @@ describe('a pod', () => {
   });
 });
 
-describe('what makes pods', () => {
+describe('workloads', () => {
   const template = { metadata: { labels: { a: 'b' } }, spec: { ...bad, containers: [{ name: 'c', image: 'i' }] } };
   const made: readonly (readonly [Kind, object])[] = [
     ['PodTemplate', { template }],
@@ -141,7 +141,7 @@ describe('what makes pods', () => {
     quiet({ spec: { template: { spec: { containers: [] } } } }, namespace({ warn: 'baseline' }));
   });
 
-  test('is audited as its namespace says, and never refused', () => {
+  test('cause audit annotations by the levels of the namespace, and are never refused', () => {
     const { notes, audit } = auditing();
     const request = requestOf('Deployment', { audit });
     validate(request, stored('Deployment', 'x', { spec: { template } }), namespace({ audit: 'baseline' }));
@@ -167,7 +167,7 @@ describe('a namespace', () => {
     expect(refusalOf(() => change(namespace({}), faulty))).toBeUndefined();
   });
 
-  test('that becomes stricter names the pods in it that violate the new level, by what they violate', () => {
+  test('with a stricter level causes a warning that names the pods in violation, by violation', () => {
     const pods = [
       ...['p3', 'p1', 'p2'].map((name) => named(name, bad)),
       ...['q2', 'q1'].map((name) => named(name, { hostPID: true, volumes: [{ name: 'v', hostPath: { path: '/' } }] })),
@@ -198,7 +198,7 @@ describe('a namespace', () => {
     expect(change(labels('baseline'), labels('privileged'), named('p', {}))).toEqual([]);
   });
 
-  test('looks at no more than 3,000 pods, and says so', () => {
+  test('checks at most 3,000 pods, and the warning reports it', () => {
     const pods = Array.from({ length: 3_001 }, (_, i) => named(`p${i}`, i === 3_000 ? bad : {}));
     expect(change(namespace({ enforce: 'baseline' }), namespace({}), ...pods)).toEqual([
       'new PodSecurity enforce level only checked against the first 3000 of 3001 existing pods',

@@ -21,7 +21,7 @@ const hardened = {
 };
 
 describe('the levels', () => {
-  it('let a plain pod pass baseline, and say all that restricted misses', () => {
+  it('allow a plain pod at baseline, and list all its violations of restricted', () => {
     expect(found('baseline', plain)).toBe('');
     expect(found('restricted', plain)).toBe(
       'allowPrivilegeEscalation != false (container "a" must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container "a" must set securityContext.capabilities.drop=["ALL"]), runAsNonRoot != true (pod or container "a" must set securityContext.runAsNonRoot=true), seccompProfile (pod or container "a" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")',
@@ -68,11 +68,11 @@ describe('the levels', () => {
       { securityContext: { seccompProfile: { type: 'Unconfined' } }, containers: [] },
       'seccompProfile (pod must not set securityContext.seccompProfile.type to "Unconfined")',
     ],
-  ])('name who breaks baseline by %s', (_what, spec, message) => {
+  ])('name the container that violates baseline by %s', (_what, spec, message) => {
     expect(found('baseline', { containers: [], ...spec })).toBe(message);
   });
 
-  it('know what a version did not ask yet', () => {
+  it('ignore rules newer than the version', () => {
     expect(found('restricted', plain, 7)).toBe(
       'runAsNonRoot != true (pod or container "a" must set securityContext.runAsNonRoot=true)',
     );

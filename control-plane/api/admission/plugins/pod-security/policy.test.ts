@@ -3,7 +3,7 @@ import { compareLevels, formatLevelVersion, policyOf } from './policy.ts';
 
 const key = 'pod-security.kubernetes.io/';
 
-/** What labels ask for, by mode; the keys are shortened. */
+/** The levels in labels, by mode; the keys are shortened. */
 function read(labels: Record<string, string>) {
   const { policy, causes } = policyOf(
     Object.fromEntries(Object.entries(labels).map(([name, value]) => [key + name, value])),
@@ -24,7 +24,7 @@ describe('the labels of a namespace', () => {
     ).toEqual(['baseline:latest', 'restricted:latest', 'restricted:v1.0']);
   });
 
-  test('warn of what is enforced, in its version, unless they say what to warn of', () => {
+  test('warn at the enforced level and version, unless a warn label is set', () => {
     expect(read({ enforce: 'restricted', 'enforce-version': 'v1.25' }).modes[2]).toBe('restricted:v1.25');
     expect(read({ enforce: 'restricted', 'enforce-version': 'v1.25', 'warn-version': 'v1.30' }).modes[2]).toBe(
       'restricted:v1.30',

@@ -187,7 +187,7 @@ describe.each(fields)('$level: $field', ({ level, reason, places, allowed, refus
     for (const value of refused) expect([value, reasons(level, pod(place, value))]).toEqual([value, reason]);
   });
 
-  test('is said of every container that sets it', () => {
+  test('is reported for every container that sets it', () => {
     for (const place of places) {
       const who = place === 'pod' ? /^pod / : new RegExp(`^(pod or )?container "${place}" `);
       for (const value of refused) expect(detail(level, pod(place, value))[0]).toMatch(who);
@@ -199,7 +199,7 @@ describe.each(fields)('$level: $field', ({ level, reason, places, allowed, refus
   });
 });
 
-test('of SELinux options it is said which of them may not be set', () => {
+test('for SELinux options the forbidden fields are named', () => {
   const said = (seLinuxOptions: object) => detail('baseline', pod('app', { seLinuxOptions }))[0]?.split(': ')[1];
   expect(said({ type: 'spc_t' })).toBe('type "spc_t"');
   expect(said({ user: 'u' })).toBe('user may not be set');
@@ -207,7 +207,7 @@ test('of SELinux options it is said which of them may not be set', () => {
   expect(said({ type: 'spc_t', user: 'u', role: 'r' })).toBe('type "spc_t"; user may not be set; role may not be set');
 });
 
-test('a restricted namespace asks all that a baseline one asks, each thing once', () => {
+test('the restricted level includes all baseline rules, each once', () => {
   const spec = pod('app', {
     capabilities: { add: ['SYS_ADMIN'], drop: ['ALL'] },
     seccompProfile: { type: 'Unconfined' },
@@ -219,7 +219,7 @@ test('a restricted namespace asks all that a baseline one asks, each thing once'
   );
 });
 
-describe('what may be set once for the whole pod', () => {
+describe('fields that may be set for the whole pod', () => {
   const bare = (context: object, containers: object = {}) =>
     ({
       securityContext: context,
@@ -227,7 +227,7 @@ describe('what may be set once for the whole pod', () => {
     }) as unknown as PodSpec;
   const open = { runAsNonRoot: undefined, seccompProfile: undefined };
 
-  test('counts for containers that say nothing, not for those that say otherwise', () => {
+  test('apply to containers without their own value, not to those with another', () => {
     const whole = { runAsNonRoot: true, seccompProfile: { type: 'Localhost' } };
     expect(reasons('restricted', bare(whole, open))).toBe('');
     expect(reasons('restricted', bare({}, open))).toBe('runAsNonRoot != true, seccompProfile');
@@ -347,7 +347,7 @@ describe('profiles in annotations', () => {
 describe('a version of the standards', () => {
   const profile = { seccompProfile: { type: 'Unconfined' } };
 
-  test('asks from the minor version on that brought a rule', () => {
+  test('applies rules from the minor version that introduced them', () => {
     const asked = (spec: PodSpec, minor: number) => reasons('restricted', spec, minor);
     expect(asked(pod('app', { allowPrivilegeEscalation: true }), 7)).toBe('');
     expect(asked(pod('app', { allowPrivilegeEscalation: true }), 8)).toBe('allowPrivilegeEscalation != false');
@@ -362,7 +362,7 @@ describe('a version of the standards', () => {
     expect(reasons('baseline', pod('app', { privileged: true }), 0)).toBe('privileged');
   });
 
-  test('allows what a later minor version allowed only from then on', () => {
+  test('allows fields only from the minor version that allowed them', () => {
     const engine = pod('app', { seLinuxOptions: { type: 'container_engine_t' } });
     expect([30, 31].map((minor) => reasons('baseline', engine, minor))).toEqual(['seLinuxOptions', '']);
     const sysctls: [string, number][] = [
@@ -383,7 +383,7 @@ describe('a version of the standards', () => {
     expect(detail('baseline', two)).toEqual(['kernel.sem, x']);
   });
 
-  test('asks nothing that only Linux knows of pods for Windows, from 1.25 on', () => {
+  test('skips Linux-only rules for Windows pods from 1.25 on', () => {
     const windows = { os: { name: 'windows' } };
     const open = { allowPrivilegeEscalation: undefined, capabilities: undefined, seccompProfile: undefined };
     expect(reasons('restricted', pod('app', open, windows), 25)).toBe('');

@@ -35,7 +35,7 @@ describe('a pod', () => {
     expect(named({ serviceAccountName: '' })).toEqual(['default', 'default']);
   });
 
-  test('is refused without its account, once it is known that its namespace is there', () => {
+  test('is refused without its service account, once its namespace is known to exist', () => {
     const refusal = (...objects: KubeObject[]) =>
       refusalOf(() => mutated(podOf({ serviceAccountName: 'robot' }), objects));
     expect(refusal(home)).toBe(
@@ -113,7 +113,7 @@ describe('the token', () => {
     ]);
   });
 
-  test('is mounted as the pod says, else as its account says, else by default', () => {
+  test('is mounted as the pod specifies, else as its service account specifies, else by default', () => {
     const wanted = (own: boolean | undefined, accounts_: boolean | undefined) => {
       const pod = podOf(own === undefined ? {} : { automountServiceAccountToken: own });
       const of = account('default', accounts_ === undefined ? {} : { automountServiceAccountToken: accounts_ });
@@ -127,7 +127,7 @@ describe('the token', () => {
     expect([wanted(true, false), wanted(false, true), wanted(false, undefined)]).toEqual([true, false, false]);
   });
 
-  test('does not replace what a container mounts at its place', () => {
+  test('does not replace a container’s own mount at its path', () => {
     const own = [{ name: 'c', image: 'i', volumeMounts: [{ name: 'mine', mountPath: tokenMountPath }] }] as Container[];
     const pod = mutated(podOf({ containers: own }), accounts);
     expect(mountsOf(pod.spec.containers)).toEqual([[tokenMountPath]]);
@@ -144,7 +144,7 @@ describe('the token', () => {
     expect(pod.spec.containers[0]?.volumeMounts).toMatchObject([{ name: 'kube-api-access-abc' }]);
   });
 
-  test('is not mounted where there are none, and never in what is no container', () => {
+  test('is not mounted without containers, and never in other parts of the pod', () => {
     const without = serviceAccount({ random, tokens: false });
     expect(mutated(podOf(), accounts, without).spec).not.toHaveProperty('volumes');
     const odd = podOf({ containers: [null, 'text'] as never, volumes: [{}, { name: 'v' }] as never });
@@ -210,7 +210,7 @@ describe('an account that lends only the secrets that it names', () => {
     expect(verdict(spec)).toMatch(/because service account default does not reference that secret$/);
   });
 
-  test.each([...uses('lent'), ...uses('second')])('lends what it names: %s', (_what, spec) => {
+  test.each([...uses('lent'), ...uses('second')])('allows a reference to a listed secret: %s', (_what, spec) => {
     expect(verdict(spec)).toBeUndefined();
   });
 
