@@ -263,6 +263,35 @@ describe('a Job', () => {
   });
 });
 
+it('a pod whose creation loses its answer is not created again, however late the informers are', async () => {
+  await create({ completions: 2, parallelism: 1 });
+  let deliver: (() => void) | undefined;
+  const match = ({ verb, kind }: { verb: string; kind: string }) => {
+    if (verb !== 'create' || kind !== 'Pod') return false;
+    deliver = room.braked.watches.hold();
+    return true;
+  };
+  room.braked.writes.fail({ applied: true, match });
+  await patchSpec({ parallelism: 2 });
+  await room.advance(5_000);
+  deliver?.();
+  await room.advance(5_000);
+  expect(await pods()).toHaveLength(2);
+});
+
+it('pods that wait in the status for their finalizer to go are counted once', async () => {
+  await create({ completions: 4, parallelism: 2 });
+  room.braked.writes.fail({ times: 40, match: ({ verb, kind }) => verb === 'patch' && kind === 'Pod' });
+  await endOne('Succeeded');
+  await endOne('Succeeded');
+  await room.advance(2_000);
+  expect((await status()).uncountedTerminatedPods?.succeeded).toHaveLength(2);
+  expect(await condition('SuccessCriteriaMet')).toBeUndefined();
+  await room.advance(900_000);
+  expect(room.reasons('work')).not.toContain('SuccessfulDelete');
+  expect(await status()).toMatchObject({ succeeded: 2, active: 2, uncountedTerminatedPods: {} });
+});
+
 describe('a pod failure policy', () => {
   const policy = (...rules: NonNullable<JobSpec['podFailurePolicy']>['rules'] & object) => ({
     podFailurePolicy: { rules },

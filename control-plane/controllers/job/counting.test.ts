@@ -18,7 +18,12 @@ type Step =
   | { readonly do: 'restart' }
   | { readonly do: 'hold' }
   | { readonly do: 'deliver' }
-  | { readonly do: 'lose'; readonly applied: boolean; readonly verb: 'create' | 'patch' | 'updateStatus' | 'delete' }
+  | {
+      readonly do: 'lose';
+      readonly times: number;
+      readonly applied: boolean;
+      readonly verb: 'create' | 'patch' | 'updateStatus' | 'delete';
+    }
   | { readonly do: 'change'; readonly spec: { readonly parallelism?: number; readonly suspend?: boolean } }
   | { readonly do: 'wait'; readonly ms: number };
 
@@ -33,6 +38,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('lose' as const),
       applied: fc.boolean(),
+      times: fc.constantFrom(1, 1, 6),
       verb: fc.constantFrom('create' as const, 'patch' as const, 'updateStatus' as const, 'delete' as const),
     }),
   },
@@ -138,7 +144,7 @@ class Scene {
     else if (step.do === 'hold') this.#release ??= room.braked.watches.hold();
     else if (step.do === 'deliver') this.deliver();
     else if (step.do === 'lose') {
-      room.braked.writes.fail({ applied: step.applied, match: ({ verb }) => verb === step.verb });
+      room.braked.writes.fail({ applied: step.applied, times: step.times, match: ({ verb }) => verb === step.verb });
     } else if (step.do === 'wait') await room.advance(step.ms);
     else {
       if (step.spec.parallelism) this.bound = Math.max(this.bound, step.spec.parallelism);
