@@ -111,10 +111,9 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
     return true;
   }
 
-  /** Writes the volume, then the claim; each only as far as it is missing. */
+  /** Writes the volume's `claimRef`, then the claim, then the volume's phase: until then it is among the open volumes. */
   async function bind(claim: PersistentVolumeClaim, found: PersistentVolume): Promise<void> {
-    let volume = await reserve(found, claim);
-    if (volume.status?.phase !== 'Bound') volume = await setVolumePhase(volume, 'Bound');
+    const volume = await reserve(found, claim);
     const { metadata, spec } = claim;
     let bound = claim;
     if (!isFullyBound(claim)) {
@@ -131,9 +130,11 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
         spec: { volumeName: volume.metadata.name },
       });
     }
-    if (bound.status?.phase === 'Bound') return;
-    const { accessModes, capacity } = volume.spec;
-    await setClaimStatus(bound, { ...bound.status, phase: 'Bound', accessModes, capacity });
+    if (bound.status?.phase !== 'Bound') {
+      const { accessModes, capacity } = volume.spec;
+      await setClaimStatus(bound, { ...bound.status, phase: 'Bound', accessModes, capacity });
+    }
+    if (volume.status?.phase !== 'Bound') await setVolumePhase(volume, 'Bound');
   }
 
   async function reserve(volume: PersistentVolume, claim: PersistentVolumeClaim): Promise<PersistentVolume> {
