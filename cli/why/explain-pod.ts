@@ -6,6 +6,7 @@ import { isPodReady, isPodTerminal, isSidecar, podCondition, podRequests } from 
 import { byTime, eventAge } from '../describe/describe.ts';
 import { renderTable } from '../render/table.ts';
 import { nodeVerdicts, type Storage } from './node-verdicts.ts';
+import { podData } from './pod-data.ts';
 
 export interface PodFacts {
   readonly pod: Pod;
@@ -68,6 +69,7 @@ function explainWaiting(facts: PodFacts, now: number): string[] {
   const { cpuMillis, memoryBytes } = podRequests(pod.spec);
   lines.push(`It asks for ${formatCpu(cpuMillis)} cpu and ${formatBytes(memoryBytes)} memory${constraintSuffix(pod)}.`);
   if (!nodes) return lines;
+  if (storage) lines.push(...podData(pod, storage, nodes));
   if (nodes.length === 0) return [...lines, 'The cluster has no nodes.'];
   const rows = nodeVerdicts(pod, { nodes, pods, namespaces, storage }).map(({ node, details, resources }) => {
     const free = (name: string, show: (amount: number) => string): string => {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { type HollowKubectl, startHollowKubectl } from '../support/hollow-kubectl.ts';
@@ -49,6 +50,14 @@ describe.skipIf(!hasKubectl())('local volumes by kubectl, on a hollow node', { t
     expect(await phase('pvc/data')).toBe('Bound');
     await kubectl('delete pod p');
     await eventually(async () => (await kubectl('get pvc,pv --ignore-not-found -o name')) === '');
+  });
+
+  it('the example keeps its claim for one pod', async () => {
+    const example = await readFile(new URL('../../deploy/examples/volume.yaml', import.meta.url), 'utf8');
+    const { code, err } = await cluster.kubectl.run(['create', '-f', '-'], { input: example });
+    expect([code, err]).toEqual([0, '']);
+    await eventually(async () => (await phase('pod/notes')) === 'Running');
+    await kubectl('delete pod/notes pvc/notes --force');
   });
 
   it('a ReadWriteOncePod claim serves one pod after the other', async () => {
