@@ -84,7 +84,7 @@ describe('the service of the API', () => {
     expect(await addresses()).toEqual([[6443, ['192.0.2.2']]]);
   });
 
-  it('comes back when somebody deletes it', async () => {
+  it('is created again when it is deleted', async () => {
     const one = at('192.0.2.1');
     await one.look();
     await server.client.delete('Service', 'kubernetes', { namespace: 'default' });

@@ -17,7 +17,7 @@ const leaderKey = objectKey(kindNamed('Lease'), 'kube-system', 'coracle-controll
 let clock: VirtualClock;
 let store: MemoryStore;
 let stop: AbortController;
-/** Who has led, in order. */
+/** The leaders, in order. */
 let led: string[];
 const servers: Server[] = [];
 
@@ -155,7 +155,7 @@ describe('a leader', () => {
   });
 });
 
-it('a leader’s busy thread writes nothing once its term is over, although no event has told it', async () => {
+it('a leader’s busy thread writes nothing once its term is over, even before it receives the event', async () => {
   let holds = true;
   const term: Term = { holds: () => holds, over: new Promise(() => undefined), resign: async () => undefined };
   const deps = { clock, random: seededRandom(1), log: silentLog, store };

@@ -5,7 +5,7 @@ import { systemRandom } from '../shared/random.ts';
 import { eventually } from '../test/support/eventually.ts';
 import { startLiveness } from './start-liveness.ts';
 
-it('a liveness thread that dies is told of, once, and whatever was asked of it fails', async () => {
+it('a liveness thread that dies is reported once, and its pending calls fail', async () => {
   const pki = { clock: systemClock, random: systemRandom };
   const authority = await loadAuthority(await createAuthority('test-ca', pki), pki);
   const server = await authority.issueServer({ commonName: 'coracle', names: ['localhost'] });

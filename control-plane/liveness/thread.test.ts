@@ -59,7 +59,7 @@ afterEach(async () => {
 const has = async (key: string): Promise<boolean> => (await store.get(key)).item !== undefined;
 
 describe('liveness from another thread', () => {
-  it('leads, and lets go', async () => {
+  it('leads, and releases its lease', async () => {
     const term = await client.campaign('s', new AbortController().signal);
     expect(term.holds()).toBe(true);
     expect(await has(leaderKey)).toBe(true);
@@ -100,7 +100,7 @@ describe('liveness from another thread', () => {
     await serving.catch(() => undefined);
   });
 
-  it('fails what is asked as the store does', async () => {
+  it('fails a call with the store’s error', async () => {
     store.grantLease = async () => {
       throw Object.assign(new Error('away'), { reason: 'x' });
     };

@@ -26,7 +26,7 @@ it('a node keeps its range, and gets one that it has already when that is free',
   await expect(claim('a', undefined, '10.0.0.0/24')).rejects.toThrow('delete the Node');
 });
 
-it('the range of a node that was deleted and made anew at once stays its own', async () => {
+it('a node that is deleted and immediately created again keeps its range', async () => {
   await make('a');
   const range = await claim('a');
   await remove('a');
@@ -40,7 +40,7 @@ it('the range of a node that was deleted and made anew at once stays its own', a
   expect(await claim('c')).toBe(range);
 });
 
-it('the last range is taken from a node that is gone, not from one that is not known yet', async () => {
+it('the last range is taken from a deleted node, not from one that is not known yet', async () => {
   await make('a');
   await make('b');
   await claim('a');

@@ -26,7 +26,7 @@ afterEach(async () => {
   await cluster.stop();
 });
 
-/** An agent's end of a session, which says only what a test tells it to. */
+/** The agent's end of a session, controlled by the test. */
 class Agent {
   readonly received: ToNode[] = [];
   /** The sequences of acknowledged heartbeats, and how the stream of heartbeats ended. */
@@ -267,7 +267,7 @@ describe('a registration', () => {
     },
   );
 
-  it('sets taints when it makes the Node; later ones are those that people set', async () => {
+  it('sets taints when it creates the Node; later ones are set by users', async () => {
     const taint = (key: string) => ({ key, effect: 'NoSchedule' as const });
     new Agent('a', undefined, { spec: { taints: [taint('own')] } });
     await cluster.until(async () => cluster.controlPlane.sessions.serves('a'), 'the session', 5);
@@ -301,7 +301,7 @@ describe('a registration', () => {
 });
 
 describe('assignments', () => {
-  it('are the node’s own pods, what they name, and the other nodes; and follow what changes', async () => {
+  it('are the node’s own pods, the objects they reference and the other nodes; and follow changes', async () => {
     const [a] = [await joined('a'), await joined('b')];
     const env = [{ name: 'K', valueFrom: { configMapKeyRef: { name: 'settings', key: 'k' } } }];
     await createPod('theirs', 'b');
@@ -319,7 +319,7 @@ describe('assignments', () => {
     expect([...a.assigned().keys()]).toEqual(['OwnNode|/a']);
   });
 
-  it('come after what the cluster knows of the node itself, which is sent again when it changes', async () => {
+  it('come after the node itself, which is sent again when it changes', async () => {
     const agent = await joined('a');
     const order = agent.received.map(({ type }) => type);
     expect(order.slice(0, 2)).toEqual(['registered', 'assignments']);
@@ -388,7 +388,7 @@ describe('a readiness gate', () => {
   });
 });
 
-describe('what a node reports', () => {
+describe('the reports of a node', () => {
   it('leaves labels and conditions that others write at the same time', async () => {
     const agent = await joined('a');
     const pod = await createPod('mine', 'a');

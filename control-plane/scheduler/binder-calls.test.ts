@@ -44,7 +44,7 @@ describe('a call of the binder', () => {
     expect(sent()[2]).toEqual(['on-c c 1']);
   });
 
-  it('loses all its placements by the API’s reason when it fails, and says that it has ended', async () => {
+  it('loses all its placements with the API’s reason when it fails, and reports its end', async () => {
     const { binder, calls, place, reported, reasons, settled } = binderOf();
     binder.guardSeen('n', 1);
     place('a');
@@ -83,7 +83,7 @@ describe('a call of the binder', () => {
 });
 
 describe('the binder’s guards', () => {
-  it('are waited for on a new node for 5 s, on the first of them what waits is sent', async () => {
+  it('are awaited on a new node for 5 s, and the first one releases the waiting pods', async () => {
     const { binder, clock, place, sent, reported, reasons, settled } = binderOf();
     place('a', 'new');
     await clock.advance(4_999);
@@ -103,7 +103,7 @@ describe('the binder’s guards', () => {
     expect(reported).toEqual(['failed c']);
   });
 
-  it('hold a node back for 50 ms only when nothing got through and no newer guard is seen', async () => {
+  it('block a node for 50 ms only when no binding succeeded and no newer guard is seen', async () => {
     const { binder, clock, calls, place, sent } = binderOf();
     binder.guardSeen('n', 1);
     place('a');
@@ -141,7 +141,7 @@ describe('the binder’s guards', () => {
     expect(sent()[2]).toEqual(['c n 21']);
   });
 
-  it('that are gone take what waits with them, and the next of the same name is waited for', async () => {
+  it('that are deleted drop the waiting pods, and the next guard of the same name is awaited', async () => {
     const { binder, place, calls, sent, reported } = binderOf();
     binder.guardSeen('n', 5);
     place('a');

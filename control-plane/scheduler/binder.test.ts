@@ -18,7 +18,7 @@ describe('the binder', () => {
     expect(binder.inFlight).toBe(2);
   });
 
-  it('does not take its own guard for another writer’s when the informer is faster than the answer', async () => {
+  it('recognizes its own guard when the informer is faster than the answer', async () => {
     const { binder, calls, reported, place, sent } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
@@ -29,7 +29,7 @@ describe('the binder', () => {
     expect(sent()[1]).toEqual(['b n 9']);
   });
 
-  it('has decided anew what was not sent before another writer took room on the node', async () => {
+  it('returns unsent placements for a new decision when another writer used capacity of the node', async () => {
     const { binder, calls, reported, place } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
@@ -42,7 +42,7 @@ describe('the binder', () => {
     expect(calls[1]?.bindings).toMatchObject([{ name: 'c', guardVersion: '7' }]);
   });
 
-  it('sends nothing more to a node whose guard was written by another, until the informer shows it or a moment has passed', async () => {
+  it('sends nothing to a node whose guard another writer changed, until the informer shows it or a short time has passed', async () => {
     const { binder, clock, calls, reported, place } = binderOf();
     binder.guardSeen('n', 5);
     place('a');
@@ -68,7 +68,7 @@ describe('the binder', () => {
     expect(calls).toHaveLength(0);
   });
 
-  it('has decided anew what was not sent before the node itself changed', () => {
+  it('returns unsent placements for a new decision when the node itself changed', () => {
     const { binder, place, sent, reported } = binderOf();
     place('a');
     binder.nodeChanged('n');

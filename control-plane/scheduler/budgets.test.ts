@@ -33,16 +33,16 @@ const names = (pods: Iterable<PodInfo>): string[] => [...pods].map(({ key }) => 
 describe('disruption budgets', () => {
   const [a, b, c] = [pod('a', 'db'), pod('b', 'db'), pod('c', 'db')];
 
-  it('are violated by what goes beyond the number allowed, in the order of the pods', () => {
+  it('are violated by pods beyond the allowed number, in the order of the pods', () => {
     expect(names(budgetsOf(budget('one', 'db', 2)).violating([a, b, c], []))).toEqual(['c']);
     expect(names(budgetsOf(budget('one', 'db', 3)).violating([a, b, c], []))).toEqual([]);
   });
 
-  it('allow nothing before the disruption controller has said what they allow', () => {
+  it('allow nothing before the disruption controller has set their status', () => {
     expect(names(budgetsOf(budget('one', 'db')).violating([a], []))).toEqual(['a']);
   });
 
-  it('say nothing of pods that they do not select, or of another namespace', () => {
+  it('do not apply to pods that they do not select, or of another namespace', () => {
     const budgets = budgetsOf(budget('one', 'db', 0), budget('two', 'web', 0, { namespace: 'other' }));
     const pods = [pod('a', 'web'), pod('b', 'db', { namespace: 'other' }), pod('c', 'db', { namespace: 'third' })];
     expect(names(budgets.violating(pods, []))).toEqual([]);

@@ -71,7 +71,7 @@ describe('evictions', () => {
     all = [];
   });
 
-  it('mark the victim, delete exactly it, and say in an event for whom', async () => {
+  it('mark the victim, delete exactly that pod, and name the preemptor in an event', async () => {
     const { clock, evictions, add, calls, told } = start();
     const key = add(victim('low'));
     evictions.evict(key, high, 'n');
@@ -143,7 +143,7 @@ describe('evictions', () => {
     expect(calls).toEqual([]);
   });
 
-  it('take a victim that is gone already for evicted', async () => {
+  it('count an already deleted victim as evicted', async () => {
     const { clock, evictions, add, state, refusals } = start();
     state.remove = () => Promise.reject(new ApiError('NotFound', 'gone'));
     evictions.evict(add(victim('low')), high, 'n');
@@ -228,7 +228,7 @@ describe('evictions', () => {
     expect(evictions.has(key)).toBe(false);
   });
 
-  it('take up new ones after a quiet time, and after what went wrong', async () => {
+  it('start again after a pause, and after an error', async () => {
     const { clock, evictions, add, deleted, state } = start();
     evictions.evict(add(victim('a')), high, 'n');
     await clock.advance(1_000);

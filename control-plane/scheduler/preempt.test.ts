@@ -108,7 +108,7 @@ describe('preemption', () => {
       expect(chosen(index, pod('p', 500, 9), { budgets: budget('db', 1) })).toEqual(['n0', ['guarded']]);
     });
 
-    it('spares what a budget guards on a node, and takes it when nothing else makes room', () => {
+    it('spares pods guarded by a budget on a node, and evicts them only when nothing else makes room', () => {
       const index = cluster([[]]);
       index.setPod(labelled('guarded', 'n0', 400, 1, 'db'));
       index.setPod(labelled('free', 'n0', 400, 5, 'web'));
@@ -116,7 +116,7 @@ describe('preemption', () => {
       expect(chosen(index, pod('p', 1000, 9), { budgets: budget('db', 0) })).toEqual(['n0', ['free', 'guarded']]);
     });
 
-    it('counts as violations only what goes beyond the budget, and not what was granted before', () => {
+    it('counts as violations only evictions beyond the budget, not those granted before', () => {
       const index = cluster([[], []]);
       for (const name of ['a', 'b']) index.setPod(labelled(name, 'n0', 450, 1, 'db'));
       const violations = (budgets: Budgets) => {

@@ -89,7 +89,7 @@ describe('the preemptor', () => {
     for (const stop of stops.splice(0)) stop.abort();
   });
 
-  it('keeps the room for the pod and evicts what is in its way', async () => {
+  it('reserves the capacity for the pod and evicts the victims', async () => {
     const { clock, preempt, queued, deleted, node } = setUp(['n'], [onNode(pod('low', 1), 'n')]);
     const high = queued(pod('high', 9));
     expect(preempt(high)).toEqual({ message: '', fits: false });
@@ -98,7 +98,7 @@ describe('the preemptor', () => {
     expect(deleted).toEqual(['low']);
   });
 
-  it('says why it does not help, and nothing when there are no nodes', () => {
+  it('reports why it does not help, and nothing when there are no nodes', () => {
     const { preempt, preemptor, queued } = setUp(['n'], [onNode(pod('equal', 9), 'n')]);
     const high = queued(pod('high', 9));
     expect(preempt(high)).toEqual({
@@ -109,7 +109,7 @@ describe('the preemptor', () => {
     expect(preemptor.preempt(high, [], undefined)).toEqual({ message: '', fits: false });
   });
 
-  it('evicts nothing for a pod whose policy is Never, and keeps a room that it has', async () => {
+  it('evicts nothing for a pod whose policy is Never, and keeps an existing nomination', async () => {
     const { clock, preempt, queued, deleted, index, node } = setUp(['n'], [onNode(pod('low', 1), 'n')]);
     const modest = queued(pod('modest', 9, '1', { preemptionPolicy: 'Never' }));
     const message = ' preemption: not eligible due to preemptionPolicy=Never.';
@@ -141,7 +141,7 @@ describe('the preemptor', () => {
     expect(deleted).toEqual(['low']);
   });
 
-  it('looks for another room when what goes there is not its victim, or when no removal helps there any more', async () => {
+  it('nominates another node when a deleted pod was not its victim, or when no eviction helps on it any more', async () => {
     const placed = [terminating(onNode(pod('going', 1), 'n')), onNode(pod('other', 2), 'm')];
     const { clock, preempt, queued, deleted, index, node } = setUp(['n', 'm'], placed);
     const high = queued(pod('high', 9));
@@ -222,7 +222,7 @@ describe('the preemptor', () => {
     expect(deleted).toEqual(['victim']);
   });
 
-  it('evicts nothing for a pod that has lost its room, found a node or gone before the eviction’s turn', async () => {
+  it('evicts nothing for a pod that lost its nomination, was bound or deleted before the eviction', async () => {
     const changes: ((one: ReturnType<typeof setUp>, info: PodInfo) => void)[] = [
       ({ index }, info) => index.forget(info),
       ({ index, node }, info) => index.assume(info, node('n')),
@@ -272,7 +272,7 @@ describe('the preemptor', () => {
     expect(activated).toEqual([]);
   });
 
-  it('looks for another room when the node of its own has gone, with its victims still on it', () => {
+  it('nominates another node when the nominated node is deleted with its victims', () => {
     const placed = [preempted(onNode(pod('going', 1), 'n')), onNode(pod('other', 2), 'm')];
     const { preempt, queued, index, node } = setUp(['n', 'm'], placed);
     const high = queued(pod('high', 9));
@@ -282,7 +282,7 @@ describe('the preemptor', () => {
     expect(high.info.node?.name).toBe('m');
   });
 
-  it('goes on with the next evictions when the pod that wanted the first has gone', async () => {
+  it('continues with the next evictions when the preemptor of the first is deleted', async () => {
     const placed = [onNode(pod('low', 1), 'n'), onNode(pod('other', 2), 'm')];
     const { clock, preempt, queued, deleted, index } = setUp(['n', 'm'], placed);
     const first = queued(pod('first', 9));
@@ -293,7 +293,7 @@ describe('the preemptor', () => {
     expect(deleted).toEqual(['other']);
   });
 
-  it('goes on with the next evictions when one is refused for a pod that has gone meanwhile', async () => {
+  it('continues with the next evictions when one is refused for a deleted pod', async () => {
     const placed = [onNode(pod('low', 1), 'n'), onNode(pod('other', 2), 'm')];
     const { clock, preempt, queued, deleted, answers, activated, index } = setUp(['n', 'm'], placed);
     const first = queued(pod('first', 9));

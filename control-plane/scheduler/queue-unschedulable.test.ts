@@ -66,7 +66,7 @@ describe('the unschedulable pods of the scheduling queue', () => {
     expect(name(queue.pop())).toBe('b');
   });
 
-  it('comes back to the others of a shape when the one that was tried for all goes and nothing happens', async () => {
+  it('returns to the other pods of a shape when the one that was tried is deleted without an event', async () => {
     const { clock, queue, add, name, popAll } = queueOf();
     for (const pod of ['a', 'b']) add(pod);
     popAll();
@@ -79,7 +79,7 @@ describe('the unschedulable pods of the scheduling queue', () => {
     expect(name(queue.pop())).toBe('b');
   });
 
-  it('does not forget what happens while a pod is tried for all', async () => {
+  it('keeps events that arrive while one pod is tried for all', async () => {
     const { clock, queue, add, name, popAll } = queueOf();
     add('a');
     add('b');
@@ -264,7 +264,7 @@ describe('the unschedulable pods of the scheduling queue', () => {
     }
   });
 
-  it('waits for what the last decision of a shape waits for', async () => {
+  it('waits for the events of the last decision of a shape', async () => {
     const { clock, queue, add, popAll } = queueOf();
     add('a');
     popAll(removed);

@@ -39,7 +39,7 @@ describe('the scheduling queue', () => {
     expect(queue.size).toBe(0);
   });
 
-  it('ignores what comes back of a pod that was removed while it was decided, and of one in place of which another came', async () => {
+  it('ignores the result for a pod that was removed or replaced during its decision', async () => {
     const { clock, queue, add } = queueOf();
     const comeBack: ((queued: QueuedPod) => void)[] = [
       (queued) => queue.requeue(queued),

@@ -41,7 +41,7 @@ describe('the scheduler on a view that is behind', () => {
     expect(one.sent).toHaveLength(2);
   });
 
-  it('puts nothing more on a node that another scheduler filled before the informer showed it, and tries no other way meanwhile', async () => {
+  it('does not bind to a node that another scheduler filled before the informer showed it, and does not try other nodes meanwhile', async () => {
     await one.addNode(node('n', 1_000));
     await one.addPod(foreign('theirs', 800));
     await one.clock.advance(100);
@@ -59,7 +59,7 @@ describe('the scheduler on a view that is behind', () => {
     expect(await one.nodeOf('seen-late')).toBe('n');
   });
 
-  it('is refused when it decided before another took from the node, and decides again on what it then sees', async () => {
+  it('is refused when another scheduler used capacity of the node after the decision, and is decided again on the new state', async () => {
     await one.addNode(node('n', 1_000));
     await one.addNode(node('m', 1_000));
     await one.addPod(foreign('x', 800));
@@ -113,7 +113,7 @@ describe('the scheduler on a view that is behind', () => {
     expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 1, inFlight: 0 });
   });
 
-  it('learns from a relist what it missed: nodes that came, pods that went, pods that others placed', async () => {
+  it('picks up missed changes from a relist: new nodes, deleted pods, pods bound by others', async () => {
     await one.addNode(node('n', 1_000));
     await one.addPod(pod('first', 800));
     await one.addPod(foreign('theirs', 900));
@@ -148,7 +148,7 @@ describe('the scheduler on a view that is behind', () => {
     expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 0, inFlight: 0 });
   });
 
-  it('keeps a refusal of the API to itself and goes on with the others', async () => {
+  it('keeps a refusal for one pod from affecting the others', async () => {
     await one.addNode(node('n', 1_000));
     await one.clock.advance(100);
     const error = new ApiError('Forbidden', 'not this one');
@@ -160,7 +160,7 @@ describe('the scheduler on a view that is behind', () => {
     expect((await one.placed()).n).toEqual(['a', 'b']);
   });
 
-  it('places a pod on the node of the same name that came in place of one that is gone', async () => {
+  it('binds a pod to the node of the same name that replaced a deleted one', async () => {
     await one.addNode(node('n', 1_000));
     await one.addPod(pod('a', 800));
     await one.clock.advance(500);
@@ -275,7 +275,7 @@ describe('the scheduler under a brake', () => {
     return wanted !== undefined && used + millis(wanted) <= 1_000;
   }
 
-  it('never gives a node more than it has nor a pod two nodes, and in the end places what fits', async () => {
+  it('never exceeds a node’s capacity nor binds a pod twice, and finally binds all pods that fit', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 30, size: 'max' }), async (steps) => {
         const one = await BrakedScheduler.start();

@@ -161,7 +161,7 @@ describe('an unschedulable pod', () => {
     expect(await one.nodeOf('p')).toBe('n');
   });
 
-  it('is not decided again for what can’t help it', async () => {
+  it('is not decided again for an event that cannot help it', async () => {
     await one.addNode(readyNode('n', { cpu: '1' }));
     await one.addPod(labelled('placed', 'x', {}, '600m'));
     await one.addPod(labelled('large', 'p', {}, '2'));
@@ -182,7 +182,7 @@ describe('an unschedulable pod', () => {
     expect(one.decisions).toBe(afterRelabel);
   });
 
-  it('is placed a minute later at most though nothing was seen to happen', async () => {
+  it('is decided again after at most a minute without events', async () => {
     await one.addNode(readyNode('n', { cpu: '1' }));
     await one.addPod(labelled('p', 'p', {}, '2'));
     await one.clock.advance(3_000);

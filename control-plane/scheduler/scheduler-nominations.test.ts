@@ -13,7 +13,7 @@ const annotated = (object: Pod, seen: string): Pod => ({
 });
 const unschedulable = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'another’s words' };
 const node = readyNode('n', { cpu: '1' });
-/** On the node, preempted, and takes its time. */
+/** On the node, preempted, and slow to terminate. */
 const leaving = terminating({
   ...onNode(pod('leaving', '600m'), 'n'),
   status: { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' }] },
@@ -130,21 +130,21 @@ describe('why a pod is not placed', () => {
     return written();
   }
 
-  it('is written again over another’s write that does not say it', async () => {
+  it('is written again over another client’s write without it', async () => {
     expect(await unschedulableNow()).toBe(1);
     await one.show(annotated(large, 'another'));
     await one.clock.advance(1_000);
     expect(written()).toBe(2);
   });
 
-  it('is not written again where another scheduler has said it in its own words', async () => {
+  it('is not written again when another scheduler has written it with another message', async () => {
     expect(await unschedulableNow()).toBe(1);
     await one.show({ ...large, status: { conditions: [unschedulable] } });
     await one.clock.advance(1_000);
     expect(written()).toBe(1);
   });
 
-  it('is written again where another has said why, and names a node on which no room is kept', async () => {
+  it('is written again when another has written the reason, with a node without a reservation', async () => {
     const room = { ...large, status: { nominatedNodeName: 'n' } };
     await one.show(node, room);
     await one.clock.advance(1_000);
@@ -165,7 +165,7 @@ describe('why a pod is not placed', () => {
     expect(written()).toBe(1);
   });
 
-  it('is not written of a pod that has gone before its turn', async () => {
+  it('is not written for a pod deleted before its turn', async () => {
     await one.show(node, large);
     await one.remove('Pod', 'default/large');
     await one.clock.advance(1_000);
@@ -194,7 +194,7 @@ describe('preemption', () => {
     expect(one.deleted).toEqual(['free']);
   });
 
-  it('goes by a budget as it now is: one that allows more, or that has gone, guards no longer', async () => {
+  it('uses the current budget: one that allows more, or is deleted, no longer guards', async () => {
     await one.show(...cluster, budget(0));
     await one.show(budget(1));
     await one.show(pod('high', '1', 9));
@@ -202,7 +202,7 @@ describe('preemption', () => {
     expect(one.deleted).toEqual(['guarded']);
   });
 
-  it('takes no account of a budget that has gone', async () => {
+  it('ignores a deleted budget', async () => {
     await one.show(...cluster, budget(0));
     await one.remove('PodDisruptionBudget', 'default/db');
     await one.show(pod('high', '1', 9));

@@ -27,7 +27,7 @@ afterEach(async () => {
 
 const podNow = ({ api }: BrakedScheduler, name: string) => api.client.get('Pod', name, 'default');
 
-describe('what a scheduler measures', () => {
+describe('the metrics of a scheduler', () => {
   it('is the result of each decision, conflicts, and the time from seeing a pod to having it stored', async () => {
     const one = await start();
     await one.addPod(pod('large', '2'));
@@ -106,7 +106,7 @@ describe('why a pod is not placed', () => {
     expect(new Set(failed.map(({ message }) => message)).size).toBe(failed.length);
   });
 
-  it('is not written of a pod that has gone or found a node meanwhile', async () => {
+  it('is not written for a pod that was deleted or bound meanwhile', async () => {
     const one = await start();
     await one.addPod(pod('large', '2'));
     await one.addPod(pod('other', '2'));
@@ -135,7 +135,7 @@ describe('a scheduler', () => {
     expect(await one.placed()).toEqual({ n: ['mine'] });
   });
 
-  it('has no more placements on their way than its limits say, and gets to all pods in the end', async () => {
+  it('has no more bindings in flight than its limits allow, and reaches all pods in the end', async () => {
     const one = await start({ limits: { inFlight: 2 } });
     const slow = one.client.writes.hold({ match: bindings });
     for (let i = 0; i < 7; i++) await one.addPod(pod(`p${i}`, '100m'));
@@ -182,7 +182,7 @@ describe('a scheduler', () => {
     expect(one.sent).toEqual(['first', 'third']);
   });
 
-  it('decides again what waits for a node that changes or goes', async () => {
+  it('decides again for pods that wait for a node that changes or is deleted', async () => {
     const one = await start();
     await one.addNode(readyNode('m', { cpu: '500m' }));
     const slow = one.client.writes.hold({ match: bindings });

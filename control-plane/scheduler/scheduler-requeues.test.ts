@@ -63,7 +63,7 @@ describe('an unschedulable pod', () => {
     ['by its node selector', picky, [placed], goes('default/q')],
     ['by its node selector', picky, [], shown(placed)],
     ['by its affinity', near, [relabelled(placed, 'y')], shown(terminating(relabelled(placed, 'y')))],
-  ])('%s is not decided again for what can’t help it (%#)', async (_, pod, before, happens) => {
+  ])('%s is not decided again for an event that cannot help it (%#)', async (_, pod, before, happens) => {
     expect(await decided(pod, before, happens)).toBe(0);
   });
 
@@ -79,7 +79,7 @@ describe('an unschedulable pod', () => {
     expect(await decided(spread, before, happens)).toBe(1);
   });
 
-  it('by its spread is decided again when the labels of a namespace change, or it goes', async () => {
+  it('by its topology spread is decided again when the labels of a namespace change, or it is deleted', async () => {
     expect(await decided(spread, [], shown(namespace({ labels: { team: 'red' } })))).toBe(1);
     const { decisions } = one;
     await one.remove('Namespace', 'default');
@@ -118,7 +118,7 @@ describe('an unschedulable pod', () => {
     expect(one.scheduler.pending).toEqual({ active: 0, unschedulable: 0, inFlight: 0 });
   });
 
-  it('is written about by an event that says whether it repeats the last one', async () => {
+  it('gets an event that is counted when it repeats the last one', async () => {
     await decided(large, [], () => one.clock.advance(70_000));
     await one.show(readyNode('m', { cpu: '1' }));
     await one.clock.advance(3_000);
@@ -138,7 +138,7 @@ describe('an unschedulable pod', () => {
     expect(one.bound).toEqual(['p']);
   });
 
-  it('is not placed on a node that has gone', async () => {
+  it('is not bound to a deleted node', async () => {
     await one.show(node);
     await one.remove('Node', 'n');
     await one.show(labelled('p', 'p', '100m'));
@@ -234,7 +234,7 @@ describe('a pod', () => {
 });
 
 describe('a scheduler', () => {
-  it('sends what it has decided before it decides on all of many pods that take their time', async () => {
+  it('sends its decisions before it has decided on all of many slow pods', async () => {
     const one = new SchedulerScene();
     void one.run();
     const sentAfter: number[] = [];
@@ -251,7 +251,7 @@ describe('a scheduler', () => {
     await one.stop();
   });
 
-  it('ends with the fault of a rule, which nothing hides', async () => {
+  it('ends with the error of a plugin', async () => {
     const prepare = (): never => {
       throw new Error('a fault');
     };

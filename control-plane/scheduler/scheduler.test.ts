@@ -79,7 +79,7 @@ describe('the scheduler', () => {
     return (await podNow(name)).spec.nodeName;
   }
 
-  it('binds a pod to a node and says so in an event', async () => {
+  it('binds a pod to a node and records an event', async () => {
     await addNode(readyNode('n1'));
     await addPod(pendingPod('a'));
     await clock.advance(200);
@@ -90,7 +90,7 @@ describe('the scheduler', () => {
     ]);
   });
 
-  it('says in one sentence, in a condition and one event, why a pod is unschedulable, and binds it once a node comes', async () => {
+  it('explains in one sentence, in a condition and one event, why a pod is unschedulable, and binds it once a node is added', async () => {
     await addNode(readyNode('n1', { cpu: '1' }));
     await addNode(readyNode('n2', {}, { spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } }));
     await addPod(pendingPod('a', { cpu: '2' }));
@@ -112,7 +112,7 @@ describe('the scheduler', () => {
     expect(podCondition(await podNow('a'), 'PodScheduled')).toMatchObject({ status: 'True' });
   });
 
-  it('decides nothing while nothing changes that could help', async () => {
+  it('decides nothing without an event that could help', async () => {
     await addNode(readyNode('n1', { cpu: '1' }));
     for (let i = 0; i < 50; i++) await addPod(pendingPod(`big-${i}`, { cpu: '2' }));
     await clock.advance(5_000);
@@ -138,7 +138,7 @@ describe('the scheduler', () => {
     expect(decisions - before).toBeLessThan(8);
   });
 
-  it('leaves alone what is another scheduler’s, gated, or being deleted, and takes a pod once its gates are gone', async () => {
+  it('ignores pods of other schedulers, gated or being deleted, and schedules a pod once its gates are removed', async () => {
     await addNode(readyNode('n1'));
     await addPod(pendingPod('other', undefined, { spec: { schedulerName: 'mine' } }));
     await addPod(pendingPod('gated', undefined, { spec: { schedulingGates: [{ name: 'example.com/wait' }] } }));
@@ -150,7 +150,7 @@ describe('the scheduler', () => {
     expect(await nodeOf('gated')).toBe('n1');
   });
 
-  it('keeps trying with a backoff when binding fails, and counts nothing twice', async () => {
+  it('retries with a backoff when binding fails, and counts nothing twice', async () => {
     let calls = 0;
     bind = async () => {
       calls++;
@@ -234,7 +234,7 @@ describe('the scheduler', () => {
     expect(await nodeOf('high')).toBe(place);
   });
 
-  it('evicts a guarded pod where nothing else makes room, as Kubernetes does', async () => {
+  it('evicts a guarded pod when nothing else makes room, as Kubernetes does', async () => {
     await addNode(readyNode('n1', { cpu: '1' }));
     await guard('db', 0);
     await addPod(pendingPod('guarded', { cpu: '1' }, { labels: { app: 'db' } }));
@@ -321,7 +321,7 @@ describe('the scheduler', () => {
     await Promise.all([watching, second]);
   });
 
-  it('explains for every node what is requested and what is free', async () => {
+  it('explains for every node the requested and the free amounts', async () => {
     await addNode(readyNode('n1', { cpu: '1' }));
     await addNode(readyNode('n2', { cpu: '4' }));
     await addPod(pendingPod('a', { cpu: '2' }));

@@ -62,7 +62,7 @@ describe('the writer of why pods are unschedulable', () => {
     ]);
   });
 
-  it('writes nothing that the pod says already, and takes an older word back', async () => {
+  it('does not write a status that the pod already has, and cancels a pending older one', async () => {
     const pod = told(pendingPod('a'), 'too small', 'False');
     writer.unschedulable(pod, 'too small');
     writer.unschedulable(pod, 'something else');
@@ -98,7 +98,7 @@ describe('the writer of why pods are unschedulable', () => {
     ]);
   });
 
-  it('writes only the last word of each pod, and nothing that was taken back', async () => {
+  it('writes only the last status of each pod, and no cancelled one', async () => {
     writer.unschedulable(pendingPod('a'), 'first');
     writer.unschedulable(pendingPod('b'), 'first');
     writer.unschedulable(pendingPod('a'), 'second');
@@ -107,7 +107,7 @@ describe('the writer of why pods are unschedulable', () => {
     expect(messages()).toEqual(['second']);
   });
 
-  it('writes what comes while it writes', async () => {
+  it('writes statuses that are added during a write', async () => {
     let release = (): void => undefined;
     answer = () => new Promise((resolve) => (release = resolve));
     writer.unschedulable(pendingPod('a'), 'first');
@@ -180,7 +180,7 @@ describe('the writer of why pods are unschedulable', () => {
     expect(names().slice(3)).toEqual(['a', 'd']);
   });
 
-  it('lets a newer word stand over one whose writing failed', async () => {
+  it('prefers a newer status over one whose write failed', async () => {
     let fail = (): void => undefined;
     answer = () => new Promise((_, reject) => (fail = () => reject(new ApiError('Timeout', 'away'))));
     writer.unschedulable(pendingPod('a'), 'old');
@@ -205,7 +205,7 @@ describe('the writer of why pods are unschedulable', () => {
     expect(messages()[1]).toBe('newer');
   });
 
-  it('writes nothing more once it is aborted', async () => {
+  it('writes nothing once it is aborted', async () => {
     writer.unschedulable(pendingPod('a'), 'x');
     stop.abort();
     await clock.advance(5_000);

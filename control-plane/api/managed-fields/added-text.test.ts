@@ -6,7 +6,7 @@ import { addedFields } from './compare.ts';
 const none: ReadonlySet<string> = new Set();
 const pod = ownedShapeOf('k8s.io.api.core.v1.Pod');
 
-/** What apimachinery's field manager says of a new pod: structs of its Go type that are always there, and everything above a field. */
+/** The fields that apimachinery's field manager records for a new pod: structs of its Go type that always exist, and every parent of a field. */
 const object = {
   metadata: { labels: { b: '1', 'a"': '2' }, finalizers: ['y', 'x', 'y'] },
   spec: {

@@ -65,7 +65,7 @@ describe('the examples of Kubernetes’ documentation', () => {
     expect(conflicts(again)).toEqual([['hpa', '.spec.replicas']]);
   });
 
-  it('a field that its sole manager leaves out goes', () => {
+  it('a field that its sole manager leaves out is removed', () => {
     const user = byUser();
     const given = { ...config, spec: withoutReplicas };
     const after = applied(applyConfig(deployment, user, given, writer('kubectl'), false));
@@ -85,7 +85,7 @@ describe('two managers on one item of a list', () => {
     expect(both.entries.map(({ fieldsV1 }) => JSON.stringify(fieldsV1).includes('"f:name"'))).toEqual([true, true]);
   });
 
-  it('each take their own with them; the item goes with the last', () => {
+  it('each remove their own fields; the item is removed with the last', () => {
     const both = byBoth();
     const left = applied(applyConfig(pod, both, {}, writer('one'), false));
     expect([left.object, managers(left.entries)]).toEqual([item({ tty: true }), ['two Apply']]);
@@ -100,7 +100,7 @@ describe('two managers on one item of a list', () => {
     expect(after.object).toEqual(item({ stdin: true }));
   });
 
-  it('what an updater set in an item that it does not own goes with the item, and so does its ownership', () => {
+  it('fields that an updater set in an item of another owner are removed with the item, and so is their ownership', () => {
     const one = byOne();
     const updater: Entry = {
       manager: 'u',

@@ -88,7 +88,7 @@ describe('server-side apply, for objects of any kind', () => {
     );
   });
 
-  it('unsets what its sole manager leaves out, and nothing that another one owns', () => {
+  it('removes fields that their sole manager leaves out, and no fields of another', () => {
     fc.assert(
       fc.property(objects, ({ root, a, b, c }) => {
         const one = apply(root, {}, a, [], writer('one'));
@@ -116,7 +116,7 @@ describe('server-side apply, for objects of any kind', () => {
     );
   });
 
-  it('refuses what another manager owns with another value, and is the only one to own it once forced', () => {
+  it('refuses fields that another manager owns with another value, and becomes their only owner when forced', () => {
     fc.assert(
       fc.property(objects, ({ root, a, b }) => {
         const one = apply(root, {}, a, [], writer('one'));
@@ -131,7 +131,7 @@ describe('server-side apply, for objects of any kind', () => {
     );
   });
 
-  it('keeps the order of what it applies in lists told apart by keys', () => {
+  it('keeps the applied order in lists with keys', () => {
     fc.assert(
       fc.property(
         fc.uniqueArray(fc.constantFrom<string>('a', 'b', 'c', 'd', 'e', 'f')),
@@ -158,7 +158,7 @@ function isAbove(set: FieldSet, path: readonly string[]): boolean {
 }
 
 describe('ownership of updates, for objects of any kind', () => {
-  it('names exactly the fields that there are, whoever wrote them and in whatever order', () => {
+  it('names exactly the existing fields, in any format and order', () => {
     fc.assert(
       fc.property(objects, ({ root, a, b, c }) => {
         let entries: readonly Entry[] = ownNew(root, a, writer('one', 'Update'), nothing, new SharedFieldSets()) ?? [];
@@ -219,8 +219,8 @@ describe('ownership of updates, for objects of any kind', () => {
   });
 });
 
-describe('what only Kubernetes’ types say', () => {
-  it('is said of messages and fields that there are', () => {
+describe('the additions from Kubernetes’ Go types', () => {
+  it('name only existing messages and fields', () => {
     const has = (message: string, field: string): boolean =>
       Object.entries(messages[message]?.fields ?? {}).some(
         ([name, { inline, type }]) => name === field || (inline === true && has(type, field)),

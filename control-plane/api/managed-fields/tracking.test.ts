@@ -76,7 +76,7 @@ describe('tracking', () => {
     },
   );
 
-  it('says who had an object’s fields before its first apply', () => {
+  it('records who set an object’s fields before its first apply', () => {
     const before = beforeFirstApply(
       configMap,
       object({ a: '1' }),
@@ -90,7 +90,7 @@ describe('tracking', () => {
     expect(beforeFirstApply(configMap, empty, writer('one'), new SharedFieldSets())).toEqual([]);
   });
 
-  it('gives what an update changes to its writer, and keeps a subresource’s client from saying who owns what', () => {
+  it('gives changed fields to the writer of an update, and ignores managedFields from clients of a subresource', () => {
     const live = object({ a: '1', b: '1' });
     trackNew(configMap, live, writer('one'), new SharedFieldSets());
     const next = object({ a: '1', b: '2' }, entriesOf(live));

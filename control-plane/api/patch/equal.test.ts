@@ -42,7 +42,7 @@ describe('deepEqual', () => {
     ['objects with another name', { a: 1 }, { b: 1 }],
     ['a number and its text', 1, '1'],
     ['false and nothing', false, null],
-  ])('tells apart %s', (_what, a, b) => {
+  ])('distinguishes %s', (_what, a, b) => {
     expect([deepEqual(a, b), deepEqual(b, a)]).toEqual([false, false]);
   });
 

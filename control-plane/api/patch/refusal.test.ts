@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { invalidPatch, printedMap, shownPath, unfit } from './refusal.ts';
 
-describe('what an error repeats of a patch', () => {
+describe('the part of a patch in an error message', () => {
   it('is written as Go prints it: members by name, lists in brackets, nothing as <nil>', () => {
     expect(printedMap({ spec: { replicas: 2, paused: true }, a: [1, 'x', null], z: {}, e: [] })).toBe(
       'map[a:[1 x <nil>] e:[] spec:map[paused:true replicas:2] z:map[]]',

@@ -9,7 +9,7 @@ import { AssignmentChain } from './assignment-chain.ts';
 import { assignedKinds } from './kinds.ts';
 import { peerOf } from './nodes.ts';
 
-/** What informers hold, written by hand: each step is one batch, of which the chain is notified at once or not at all. */
+/** The objects of the informers, written by hand: each step is one batch, after which the chain is notified or not. */
 class Held {
   readonly objects = new Map<string, { kind: Kind; object: KubeObject }>();
   #version = 0;
@@ -43,7 +43,7 @@ class Held {
   }
 }
 
-/** What an agent holds after all messages; fails where one does not apply to the state of the one before. */
+/** The state of an agent after all messages; fails if one does not apply to the previous state. */
 class Agent {
   readonly holds = new Map<string, KubeObject | object>();
   #version = 0;
@@ -123,7 +123,7 @@ function setup(table: readonly AssignedKind[] = assignedKinds) {
 }
 
 describe('the assignments of a node', () => {
-  it('begin with its own node and pods, what they name, its peers and the servers, and nothing else', () => {
+  it('start with its own node and pods, the objects they reference, its peers and the servers', () => {
     const { held, exchange } = setup();
     held.put('Pod', pod('own', 'mine', { configMap: 'named', secret: 'named' }));
     held.put('Pod', pod('other', 'theirs', { configMap: 'foreign' }));
@@ -147,7 +147,7 @@ describe('the assignments of a node', () => {
     ]);
   });
 
-  it('are complete once, also when there is nothing, and then only what changed', () => {
+  it('are complete once, also when empty, and then contain only changes', () => {
     const { held, chain, agent, exchange } = setup();
     const first = chain.next();
     expect(first).toMatchObject({ mode: 'COMPLETE', appliesTo: 0, resultsIn: 1, changes: [] });
@@ -184,7 +184,7 @@ describe('the assignments of a node', () => {
     expect(exchange(held.put('Pod', pod('b', 'theirs', { uid: 'third' })))).toEqual({ worth: false, taken: [] });
   });
 
-  it('keep a ConfigMap until the last pod that names it is gone', () => {
+  it('keep a ConfigMap until the last pod that references it is removed', () => {
     const { held, exchange } = setup();
     held.put('ConfigMap', configMap('shared'));
     exchange(
@@ -197,7 +197,7 @@ describe('the assignments of a node', () => {
     expect(exchange(held.put('ConfigMap', configMap('shared', 'newer')))).toEqual({ worth: false, taken: [] });
   });
 
-  it('name what a pod needs before the pod, and take it away after the pod’s', () => {
+  it('contain the objects of a pod before the pod, and remove them after it', () => {
     const { held, exchange } = setup();
     held.put('Secret', secret('s'));
     held.put('Pod', pod('gone', 'mine'));
@@ -219,7 +219,7 @@ describe('the assignments of a node', () => {
     expect(exchange(...held.remove('Lease', 'kube-system/apiserver-one')).taken).toEqual(['-ApiServer apiserver-one']);
   });
 
-  it('give a peer when it has an address and a range, and take it when it has none or is gone', () => {
+  it('contain a peer when it has an address and a range, and remove it otherwise', () => {
     const { held, exchange } = setup();
     exchange();
     expect(exchange(held.put('Node', node('theirs'))).taken).toEqual([]);
@@ -242,7 +242,7 @@ describe('the assignments of a node', () => {
     expect(exchange(...changes).taken).toEqual(['+OwnNode mine', '+Pod b']);
   });
 
-  it('lead to just what the informers hold for the node, however changes are gathered', () => {
+  it('lead to exactly the informers’ objects for the node, however changes are batched', () => {
     const names = fc.constantFrom('a', 'b', 'c');
     const nodes = fc.constantFrom('mine', 'mine', 'theirs', undefined);
     const reference = fc.option(fc.constantFrom('x', 'y'), { nil: undefined });

@@ -28,7 +28,7 @@ describe('a report of the node', () => {
     expect(mergedNodeStatus(stored, reported).allocatable).not.toHaveProperty(['example.com/gone']);
   });
 
-  it('leaves the conditions of others where they stand, and writes its own only', () => {
+  it('keeps the conditions of others, and writes its own only', () => {
     const problem = { type: 'KernelDeadlock', status: 'False', reason: 'KernelHasNoDeadlock' } as const;
     const network = { type: 'NetworkUnavailable', status: 'False' } as const;
     const merged = mergedNodeStatus(

@@ -32,7 +32,7 @@ describe('a report of usage', () => {
   );
 
   it.each([Number.NaN, -1, 1e16, Number.POSITIVE_INFINITY])(
-    'with the impossible number %d has not measured what that is of',
+    'with the impossible number %d has no measurement for it',
     (wrong) => {
       for (const amount of [
         { ...used, cpuNanoCores: wrong },

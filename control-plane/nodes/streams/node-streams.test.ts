@@ -19,7 +19,7 @@ let nodes: Map<string, Node>;
 let leases: Map<string, Lease>;
 /** Whose session this server has. */
 let here: Set<string>;
-/** What another server answers: a stream, that it has no session, or a failure. */
+/** The answer of another server: a stream, no session, or an error. */
 let answer: Tunnel | undefined | Error;
 let asked: Array<PeerAddress & { node: string }>;
 
@@ -36,7 +36,7 @@ function nodeOf(ready: string): Node {
   return { metadata: { name: 'n' }, status: { conditions: [{ type: 'Ready', status: ready }] } } as Node;
 }
 
-/** The node's session is with that server; the server says where it is reached. */
+/** The node has a session with that server, whose address is known. */
 function heldBy(server: string, address?: string): void {
   leases.set('kube-node-lease/n', { metadata: { annotations: { 'coracle.io/server': server } } } as never);
   if (address) leases.set(`kube-system/apiserver-${server}`, serverLease(server, address));
@@ -63,7 +63,7 @@ const peers: Pick<PeerTransport, 'open'> = {
   },
 };
 
-/** Opens a stream at this server, called `me`, and says after how many milliseconds what came of it. */
+/** Opens a stream at this server, called `me`; returns the result and the milliseconds until then. */
 async function open(signal = new AbortController().signal): Promise<{ ms: number; got: unknown }> {
   const streams = new NodeStreams({
     sessions: {
@@ -133,7 +133,7 @@ describe('a stream of a node', () => {
     expect(got).toMatchObject({ reason: 'NotFound', message: 'nodes "n" not found' });
   });
 
-  it('is asked for once only where something may have begun', async () => {
+  it('is requested once only when a process may have started', async () => {
     heldBy('other', '192.0.2.7:6444');
     answer = new Error('the connection was closed');
     expect((await open()).got).toBe(answer);
@@ -141,7 +141,7 @@ describe('a stream of a node', () => {
   });
 });
 
-describe('what nodes use', () => {
+describe('the usage of nodes', () => {
   const report = (at: number): UsageReport => ({
     at,
     node: { cpuNanoCores: 1, memoryBytes: 1, windowMs: 1 },

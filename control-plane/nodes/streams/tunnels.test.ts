@@ -26,7 +26,7 @@ function setUp() {
   return { clock, tunnels, told, stop, session, opening, asked, agent, accept };
 }
 
-describe('a stream that is asked of a node', () => {
+describe('a stream to a node', () => {
   it('is the tunnel that this node dials with the id that it was sent, and no other', async () => {
     const { asked, opening, accept, agent } = setUp();
     expect(asked).toMatchObject(request);
@@ -57,7 +57,7 @@ describe('a stream that is asked of a node', () => {
     },
   );
 
-  it('is refused when the node does not dial in time, or the client or the session goes before', async () => {
+  it('is refused when the node does not dial in time, or the client or the session ends before', async () => {
     const late = setUp();
     await late.clock.advance(10_001);
     await expect(late.opening).rejects.toThrow('error dialing backend: node n1 did not open a stream within 10 s');

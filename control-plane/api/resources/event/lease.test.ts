@@ -14,7 +14,7 @@ function setUp(eventTtlSeconds?: number) {
   return { clock, granted, lease: new EventLease({ store, clock, ...(eventTtlSeconds ? { eventTtlSeconds } : {}) }) };
 }
 
-test('events are kept for an hour, or for as long as it is said, after their last telling', async () => {
+test('events are kept for an hour, or the configured time, after their last occurrence', async () => {
   const usual = setUp();
   await usual.lease.get();
   expect(usual.granted[0]).toBeGreaterThanOrEqual(3600);

@@ -33,7 +33,7 @@ describe('the guard of a node', () => {
     expect(new Set(revisions).size).toBe(3);
   });
 
-  it('is not made anew for a node that is gone, although the cache shows the node', async () => {
+  it('is not created again for a deleted node, even if the cache shows the node', async () => {
     await addNode();
     await eventually(() => server.cache.get('Node', 'n') !== undefined);
     store.watches.hold();

@@ -38,7 +38,7 @@ async function logs(name: string, query: LogQuery = {}): Promise<string> {
   return text;
 }
 
-test('a log is asked of the pod’s node, by the time since when it counts', async () => {
+test('a log is requested from the pod’s node, with the start time it is relative to', async () => {
   expect(await logs('placed', { sinceTime: '2026-01-01T00:00:00Z', tailLines: 0, limitBytes: 5 })).toBe('text');
   expect(asked.at(-1)).toMatchObject({
     pod: 'placed',

@@ -51,7 +51,7 @@ test.each([
   expect(() => streamRequest(podOf(['a']), query)).toThrow(why);
 });
 
-test('nobody joins what has ended', () => {
+test('a stream that has ended cannot be joined', () => {
   const done = podOf(['a'], { phase: 'Failed' });
   expect(() => streamRequest(done, exec)).toThrow(
     'cannot exec into a container in a completed pod; current phase is Failed',

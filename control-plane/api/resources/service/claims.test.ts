@@ -29,7 +29,7 @@ async function claims(): Promise<string[]> {
 }
 
 describe("a service's address", () => {
-  it('comes from the range, in all the fields that tell of it', async () => {
+  it('comes from the range, and is set in all its fields', async () => {
     const { spec } = await make('a');
     expect(spec.clusterIP).toMatch(/^10\.68\.\d+\.\d+$/);
     expect(spec).toMatchObject({
@@ -43,7 +43,7 @@ describe("a service's address", () => {
     });
   });
 
-  it('is nobody else’s, however many are made at once', async () => {
+  it('is unique, however many are created at once', async () => {
     const made = await Promise.all(Array.from({ length: 60 }, (_, i) => make(`s${i}`, { type: 'NodePort' })));
     expect(new Set(made.map(({ spec }) => spec.clusterIP)).size).toBe(60);
     expect(new Set(made.map(({ spec }) => spec.ports?.[0]?.nodePort)).size).toBe(60);
@@ -101,7 +101,7 @@ describe("a service's address", () => {
     );
   });
 
-  it('is given back, and its ports, when the service comes to stand for another name', async () => {
+  it('is released with its ports when the service becomes an ExternalName', async () => {
     await make('a', { type: 'NodePort' });
     const patch = { type: 'merge', body: { spec: { type: 'ExternalName', externalName: 'a.example' } } } as const;
     const { spec } = await server.client.patch('Service', 'a', patch, { namespace: 'default' });
@@ -119,7 +119,7 @@ describe("a service's address", () => {
     expect(await claims()).toEqual([]);
   });
 
-  it('is shown by a dry run and given to nobody', async () => {
+  it('is returned by a dry run without being allocated', async () => {
     const { spec } = await server.client.create('Service', service('a'), { dryRun: true });
     expect(spec.clusterIP).toMatch(/^10\.68\./);
     expect(await claims()).toEqual([]);

@@ -46,7 +46,7 @@ test('earlier X-Forwarded-For values are kept, and chunked encoding too', () => 
   });
 });
 
-test('an upgrade is passed on as the client asked for it, without its token', () => {
+test('an upgrade is forwarded as requested by the client, without its token', () => {
   const token = 'base64url.bearer.authorization.k8s.io.c2VjcmV0';
   const raw = ['Connection', 'Upgrade', 'Upgrade', 'websocket', 'Sec-WebSocket-Protocol', `chat, ${token}`];
   expect(requestHeaders(raw, { from }, true)).toEqual({

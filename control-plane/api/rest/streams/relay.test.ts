@@ -49,7 +49,7 @@ describe('a relay', () => {
     expect([client.state.closed, pod.state.closed]).toEqual([true, true]);
   });
 
-  it('ends the pod’s side at once when the client leaves, even while the pod takes nothing', async () => {
+  it('ends the pod’s side immediately when the client disconnects, even while the pod reads nothing', async () => {
     const client = side();
     const pod = side(10);
     const running = relay(client.end, pod.end, alive);

@@ -122,7 +122,7 @@ describe('a SPDY connection', () => {
     await Promise.all([running, taking]);
   });
 
-  it('sends window updates, so that a client which obeys windows goes on', async () => {
+  it('sends window updates, so that a client with flow control continues', async () => {
     const { send, streams, received, hangUp, running } = connected();
     await send(open(1));
     await eventually(() => streams.length === 1);
