@@ -3,7 +3,7 @@ import { disruptionAllowed, disruptionUnknown } from './disruption.ts';
 
 const [start, later] = [Date.parse('2026-01-01T00:00:00Z'), Date.parse('2026-01-01T00:01:00Z')];
 
-it('a budget’s condition says whether it allows a disruption, in Kubernetes’ words', () => {
+it('a budget’s condition reports whether it allows a disruption, in Kubernetes’ words', () => {
   const base = {
     type: 'DisruptionAllowed',
     observedGeneration: 3,

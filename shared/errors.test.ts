@@ -76,7 +76,7 @@ describe('an error', () => {
     expect(() => ignoring('NotFound')(new Error('x'))).toThrow('x');
   });
 
-  it('says what went wrong, whatever was thrown', () => {
+  it('returns a message for any thrown value', () => {
     expect([messageOf(gone), messageOf('text'), messageOf(undefined)]).toEqual(['gone', 'text', 'undefined']);
   });
 });

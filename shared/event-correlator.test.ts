@@ -53,7 +53,7 @@ test('one object gets 25 events at once and then one in five minutes; those betw
   expect(correlator.note(occurrence('again'), start + 301_000)).toMatchObject({ write: true, count: 32 });
 });
 
-test('a series is written when it begins, then the more seldom the longer it goes on, and takes nothing from other events', () => {
+test('a series is written when it starts, then less often the longer it lasts, without using up the budget of other events', () => {
   const correlator = new EventCorrelator();
   const series = occurrence('no room', { series: true });
   const writes: [second: number, count: number][] = [];
@@ -67,7 +67,7 @@ test('a series is written when it begins, then the more seldom the longer it goe
   expect(correlator.note(occurrence('placed', { reason: 'Scheduled' }), start).write).toBe(true);
 });
 
-test('what is remembered is bounded', () => {
+test('the number of remembered events is bounded', () => {
   const correlator = new EventCorrelator({ remembered: 2 });
   for (const name of ['a', 'b', 'c']) correlator.note(occurrence('x', { object: name }), start);
   expect(correlator.note(occurrence('x', { object: 'a' }), start).count).toBe(1);
@@ -82,7 +82,7 @@ test('a series is written again at once after the clock was set back, and then a
   expect([writtenAt(-3_600), writtenAt(-3_600), writtenAt(-3_599)]).toEqual([true, false, true]);
 });
 
-test('a series that goes on for a day is written every five minutes, its bounds included', () => {
+test('a series that lasts a day is written every five minutes, within its bounds', () => {
   const correlator = new EventCorrelator();
   const series = occurrence('no room', { series: true });
   correlator.note(series, start);
@@ -93,7 +93,7 @@ test('a series that goes on for a day is written every five minutes, its bounds 
   expect([at(86_400_000 + 299_999), at(86_400_000 + 300_000)]).toEqual([false, true]);
 });
 
-test('what was written and is gone is counted anew from what it is restarted with', () => {
+test('a written event that no longer exists restarts its count', () => {
   const correlator = new EventCorrelator();
   const { key } = correlator.note(occurrence('again', { series: true }), start);
   correlator.note(occurrence('again', { series: true }), start + 1_000);
@@ -126,7 +126,7 @@ test('similar events are combined up to ten minutes after the last of them', () 
   expect(correlator.note(occurrence('try 11'), start + 1_200_000)).toMatchObject({ count: 3 });
 });
 
-test('the right to tell of an object comes back one in five minutes, and no more than 25 of them', () => {
+test('an object gets one more event every five minutes, up to 25', () => {
   const correlator = new EventCorrelator();
   const writtenAt = (second: number) => correlator.note(occurrence('again'), start + second * 1_000).write;
   for (let index = 0; index < 25; index++) writtenAt(0);

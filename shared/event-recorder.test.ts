@@ -68,7 +68,7 @@ describe('the event recorder', () => {
     ]);
   });
 
-  it('tells what has an action in the newer form, and its repetitions as a series', async () => {
+  it('records an event with an action in the newer form, and its repetitions as a series', async () => {
     const { clock, events, state, recorder } = setUp({ component: 'default-scheduler', host: 'm1' });
     const by = { ...pod, metadata: { ...pod.metadata, name: 'big', uid: 'u2' } };
     const tell = (again = false): void =>
@@ -109,7 +109,7 @@ describe('the event recorder', () => {
     expect(events.size).toBe(0);
   });
 
-  it('writes an event anew when the earlier one has been removed', async () => {
+  it('creates an event again when the earlier one was deleted', async () => {
     const { events, recorder } = setUp();
     recorder.event(pod, 'Normal', 'A', 'a');
     await recorder.idle();
@@ -132,7 +132,7 @@ describe('the event recorder', () => {
     });
   });
 
-  it('tells of an object no more than 25 times at once, however long the rest goes on', async () => {
+  it('records at most 25 events at once for an object', async () => {
     const { clock, events, state, recorder } = setUp();
     for (let i = 0; i < 100; i++) {
       recorder.event(pod, 'Warning', 'Unhealthy', 'no answer');
@@ -145,7 +145,7 @@ describe('the event recorder', () => {
     expect([...events.values()]).toMatchObject([{ count: 101 }]);
   });
 
-  it('tells under the name of each component that shares it', async () => {
+  it('records under the name of each component that shares it', async () => {
     const { events, recorder } = setUp({ component: 'controller-manager' });
     recorder.of('deployment-controller').event(pod, 'Normal', 'ScalingReplicaSet', 'Scaled up');
     recorder.event(pod, 'Normal', 'ScalingReplicaSet', 'Scaled up');
@@ -158,7 +158,7 @@ describe('the event recorder', () => {
     ]);
   });
 
-  it('drops what does not fit and never writes faster than its rate', async () => {
+  it('drops events beyond its bound and never writes faster than its rate', async () => {
     const { clock, state, recorder } = setUp({ limits: { waiting: 10, burst: 2, perSecond: 1 } });
     for (let i = 0; i < 50; i++)
       recorder.event({ ...pod, metadata: { ...pod.metadata, uid: `u${i}` } }, 'Normal', 'A', 'a');

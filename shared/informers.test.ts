@@ -49,7 +49,7 @@ function setup(kinds: readonly Kind[] = ['Pod', 'Node']) {
 }
 
 describe('informers', () => {
-  it('show nothing and are not synced before the first state is complete, then all of it as one change', async () => {
+  it('are empty and not synced until the initial state is complete, then deliver it as one change', async () => {
     const { client, informers, told, shown, lines, settle, end } = setup();
     let synced = false;
     const waiting = informers.synced(new AbortController().signal).then(() => {
@@ -93,7 +93,7 @@ describe('informers', () => {
     await end();
   });
 
-  it('apply each batch as a whole, tell what it changed, and then show its revision', async () => {
+  it('apply each batch as a whole, deliver its changes, and then show its revision', async () => {
     const { client, informers, told, shown, lines, names, settle, end } = setup();
     client.say(state(5, object('Pod', 'a/1', 3), object('Pod', 'a/2', 4)));
     const changed = object('Pod', 'a/1', 6);
@@ -115,7 +115,7 @@ describe('informers', () => {
     await end();
   });
 
-  it('move on with batches that change nothing they hold, without a change', async () => {
+  it('advance with batches that do not affect their objects, without a change', async () => {
     const { client, informers, told, settle, end } = setup();
     client.say(state(5, object('Pod', 'a/1', 3)));
     client.say(batch(8));
@@ -136,7 +136,7 @@ describe('informers', () => {
     await end();
   });
 
-  it('tell every handler', async () => {
+  it('call every handler', async () => {
     const { client, informers, settle, end } = setup();
     const more: string[] = [];
     informers.onChange((changes) => more.push(`first ${changes.length}`));
@@ -153,7 +153,7 @@ describe('informers', () => {
 });
 
 describe('after a gap informers', () => {
-  it('keep what they know until the new state is complete, then tell the difference as one change', async () => {
+  it('keep their state until a new initial state is complete, then deliver the difference as one change', async () => {
     const { clock, client, informers, told, shown, lines, names, settle, end } = setup();
     client.say(
       state(
@@ -178,7 +178,7 @@ describe('after a gap informers', () => {
     await end();
   });
 
-  it('tell nothing when nothing was missed', async () => {
+  it('deliver nothing when nothing was missed', async () => {
     const { clock, client, informers, told, settle, end } = setup();
     client.say(state(5, object('Pod', 'a/1', 3)));
     await settle();
@@ -189,7 +189,7 @@ describe('after a gap informers', () => {
     await end();
   });
 
-  it('tell what stood there before of an object that was made again under the same name', async () => {
+  it('deliver the previous object when one was replaced under the same name', async () => {
     const { clock, client, told, settle, end } = setup();
     const one = object('Pod', 'a/1', 3);
     const other = object('Pod', 'a/1', 8);

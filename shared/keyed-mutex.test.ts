@@ -21,7 +21,7 @@ describe('a keyed mutex', () => {
     expect(order).toEqual(['a1 begins', 'b', 'a1 ends', 'a2']);
   });
 
-  it('hands each its own result, and goes on after a failure', async () => {
+  it('returns each caller’s own result, and continues after a failure', async () => {
     const mutex = new KeyedMutex();
     const failed = mutex.run('a', () => Promise.reject(new Error('broken')));
     const next = mutex.run('a', async () => 2);

@@ -36,7 +36,7 @@ it.each([
   expect(forbiddenNodeLabels({ [key]: 'x' })).toBe(key);
 });
 
-it('a node may neither add, change nor remove what is not its own, and keep it', () => {
+it('a node may not add, change or remove labels other than its own, but may keep them', () => {
   const old = { 'k8s.io/a': '1', 'k8s.io/b': '1', 'k8s.io/c': '1', own: '1' };
   expect(forbiddenNodeLabels(old, old)).toBeUndefined();
   expect(forbiddenNodeLabels({ 'k8s.io/d': '1', 'k8s.io/c': '1', 'k8s.io/b': '2', own: '2' }, old)).toBe(

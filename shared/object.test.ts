@@ -13,7 +13,7 @@ it('an object’s key and its parts lead to each other', () => {
   expect([keyOf({ metadata: {} }), keyOf({ metadata: { namespace: '', name: 'n' } })]).toEqual(['', 'n']);
 });
 
-it('an object’s controller is the one owner that says so, wherever it stands', () => {
+it('an object’s controller is the only owner marked as controller, at any position', () => {
   const owners = [{ uid: '1', controller: false }, { uid: '2' }, { uid: '3', controller: true }];
   const owned = (ownerReferences?: object[]) =>
     controllerOf({ metadata: { ownerReferences } } as unknown as KubeObject);
@@ -23,6 +23,6 @@ it('an object’s controller is the one owner that says so, wherever it stands',
   expect([isKind(pod, 'Pod'), isKind(pod, 'Node')]).toEqual([true, false]);
 });
 
-it('an ending goes as often as it stands there', () => {
+it('a suffix is removed as often as it occurs', () => {
   expect(['a--', '-a-', 'a', '--', ''].map((text) => withoutEnding(text, '-'))).toEqual(['a', '-a', 'a', '', '']);
 });

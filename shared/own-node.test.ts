@@ -7,7 +7,7 @@ const taints = [{ key: 'k', value: 'v', effect: 'NoExecute', timeAdded: '2026-01
 const node = { metadata: { labels: { a: 'b' } }, spec: { taints }, status: { allocatable: { cpu: '2' } } };
 const known = ownNodeOf(node as unknown as Node);
 
-it('what admission looks at of a node comes over the wire as it was', () => {
+it('the node fields that admission uses are sent unchanged', () => {
   expect(known).toEqual({
     labels: { a: 'b' },
     taints: [{ key: 'k', value: 'v', effect: 'NoExecute' }],
@@ -16,7 +16,7 @@ it('what admission looks at of a node comes over the wire as it was', () => {
   expect(parseOwnNode(JSON.parse(JSON.stringify(known)))).toEqual(known);
 });
 
-it('a node that says nothing of itself has no labels, taints and amounts', () => {
+it('a node without data has no labels, taints and amounts', () => {
   const bare = { labels: {}, taints: [], allocatable: {} };
   expect(ownNodeOf({ metadata: {} } as Node)).toEqual(bare);
   expect(ownNodeOf({ metadata: {}, spec: {}, status: {} } as Node)).toEqual(bare);
@@ -46,7 +46,7 @@ it.each(['NoExecute', 'NoSchedule', 'PreferNoSchedule'])(
   },
 );
 
-it('what is wrong with an amount is the cause', () => {
+it('an invalid amount is the cause', () => {
   const refused = (): unknown => parseOwnNode({ ...known, allocatable: { cpu: 'much' } });
   expect(refused).toThrow(expect.objectContaining({ reason: 'BadRequest', cause: expect.any(QuantityError) }));
 });

@@ -28,7 +28,7 @@ describe('the work queue', () => {
     expect(queue.depth).toBe(0);
   });
 
-  it('hands a key to the one who has waited longest', async () => {
+  it('gives a key to the longest waiting consumer', async () => {
     const { queue } = setup();
     const taken: string[] = [];
     const takers = ['first', 'second'].map(async (name) => taken.push(`${name} ${await queue.take()}`));
@@ -57,7 +57,7 @@ describe('the work queue', () => {
     expect(await takeAll()).toEqual([]);
   });
 
-  it('brings a failed key back after a backoff that doubles up to its cap, and begins anew after a success', async () => {
+  it('returns a failed key after a backoff that doubles up to its cap, and that a success resets', async () => {
     const { clock, queue } = setup();
     const waits: number[] = [];
     const fail = async (): Promise<void> => {
@@ -95,7 +95,7 @@ describe('the work queue', () => {
     expect(await takeAll()).toEqual(['a']);
   });
 
-  it('spreads the waits over the upper half, so that what failed together does not come back together', async () => {
+  it('adds jitter to the upper half of a delay, so that keys that failed together are not retried together', async () => {
     for (const [share, ms] of [
       [0, 50],
       [1, 100],

@@ -10,7 +10,7 @@ describe('chance', () => {
     expect(new Set([1, 2, 3, -1].map(draw)).size).toBe(4);
   });
 
-  it('goes on where it was: no bytes are given twice', () => {
+  it('continues its sequence: no bytes are returned twice', () => {
     const random = seededRandom(7);
     const pairs = Array.from({ length: 50 }, () => [...random.bytes(8)].join());
     expect(new Set(pairs).size).toBe(50);

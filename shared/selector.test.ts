@@ -154,7 +154,7 @@ describe('parseLabelSelector', () => {
   });
 });
 
-/** A rule as text, and what Kubernetes' documentation says of the labels that it holds for. */
+/** A rule as text, and the labels that it matches by Kubernetes' documentation. */
 interface Rule {
   readonly text: string;
   readonly holds: (labels: ReadonlyMap<string, string>) => boolean;
@@ -272,7 +272,7 @@ describe('selectorOf', () => {
     ],
     ['neither key nor operator: others say so', { key: '', operator: '', values: ['-'] }, []],
     ['no key: others say so', { key: '', operator: 'Exists' }, []],
-  ])('says of an expression what is wrong with it: %s', (_what, expression, fields) => {
+  ])('reports an invalid expression: %s', (_what, expression, fields) => {
     const causes: Parameters<typeof validateLabelSelector>[2] = [];
     validateLabelSelector({ matchLabels: { a: '1', 'b/c': '' }, matchExpressions: [expression] }, 'sel', causes);
     expect(causes.map(({ field }) => field)).toEqual(fields.map((field) => `sel.matchExpressions[0].${field}`));

@@ -13,7 +13,7 @@ it('takes a burst at once, and then no more than the rate', async () => {
   expect(bucket.tryTake(3)).toBe(true);
 });
 
-it('waits for what was taken beyond the rate, and not when aborted', async () => {
+it('waits for the tokens used beyond the rate, unless it is aborted', async () => {
   const clock = new VirtualClock();
   const bucket = new TokenBucket(clock, { burst: 10, perSecond: 10 });
   let taken = 0;

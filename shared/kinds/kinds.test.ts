@@ -3,7 +3,7 @@ import { admitted, faults, updateFaults } from '../../test/support/kind-rules.ts
 import { apiVersionOf, builtinKinds, kindNamed, kinds } from './index.ts';
 
 describe('the kind table', () => {
-  it('finds a kind by every word that people use for it', () => {
+  it('finds a kind by each of its names', () => {
     for (const word of [
       'deploy',
       'deployment',
@@ -188,7 +188,7 @@ describe('ConfigMap and Secret', () => {
     expect(object).not.toHaveProperty('stringData');
   });
 
-  it('asks of a secret of a known type what it must hold', () => {
+  it('requires of a secret of a known type its entries', () => {
     expect(faults('Secret', { type: 'kubernetes.io/tls', data: { 'tls.crt': '' } })).toEqual([
       'data[tls.key]: Required value',
     ]);
@@ -245,7 +245,7 @@ describe('Node', () => {
 });
 
 describe('the other kinds', () => {
-  it('keeps an event in the namespace of what it is about', () => {
+  it('requires an event to be in the namespace of its object', () => {
     expect(faults('Event', { involvedObject: { kind: 'Pod', namespace: 'default' } })).toEqual([]);
     expect(faults('Event', { involvedObject: { kind: 'Node' } })).toEqual([]);
     expect(faults('Event', { involvedObject: { kind: 'Pod', namespace: 'other' } })).toEqual([
@@ -253,7 +253,7 @@ describe('the other kinds', () => {
     ]);
   });
 
-  it('asks of an event that tells its moment who tells it, and of what', () => {
+  it('requires of an event with an event time its reporter, action and object', () => {
     const involvedObject = { kind: 'Node' };
     const eventTime = '2026-01-01T00:00:00.000000Z';
     const said = { reportingComponent: 'a', reportingInstance: 'a-1', action: 'Binding', reason: 'Bound' };

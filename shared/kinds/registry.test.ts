@@ -35,7 +35,7 @@ it('a kind of another group does not take the name of a built-in one', () => {
   expect([kinds.byId('Pod'), kinds.byId('Pod.example.com')]).toEqual([kindNamed('Pod'), pod]);
 });
 
-it('each change calls the listeners, and what is derived from the kinds is derived again', () => {
+it('each change calls the listeners, and derived data is computed again', () => {
   const kinds = createKindRegistry();
   const count = derivedFrom(kinds, ({ served }) => ({ count: served.length }));
   const first = count();

@@ -76,7 +76,7 @@ const metricStatus = fc.oneof(
   }),
 );
 
-/** The order of an autoscaler's figures means nothing. */
+/** The order of an autoscaler's metrics has no meaning. */
 function inOrder(object: KubeObject): KubeObject {
   const { spec, ...rest } = object as KubeObject & { spec?: { metrics?: object[] } };
   if (!spec?.metrics) return object;
@@ -95,7 +95,7 @@ function sortKeys(value: unknown): unknown {
 }
 
 describe.each(secondVersions)('%s', (_name, def, conversion) => {
-  it('loses nothing of what was stored when it is served and written back', () => {
+  it('keeps all stored data when it is served and written back', () => {
     fc.assert(
       fc.property(arbitraryStored(def), (object) => {
         const back = conversion.toStored(conversion.fromStored(object));
@@ -114,7 +114,7 @@ describe.each(secondVersions)('%s', (_name, def, conversion) => {
     );
   });
 
-  it('leaves what it is given as it is, however senseless it is', () => {
+  it('does not change its input, whatever it contains', () => {
     fc.assert(
       fc.property(arbitraryObject(def), arbitraryObject(def.stored), (served, stored) => {
         const before = structuredClone([served, stored]);
@@ -151,7 +151,7 @@ describe('an autoscaler of version 1', () => {
     });
   });
 
-  it('aims at 80 percent when it says nothing', () => {
+  it('has a target of 80 percent by default', () => {
     expect(draft({ maxReplicas: 3 }).spec).toMatchObject({
       metrics: [{ resource: { target: { averageUtilization: 80 } } }],
     });
@@ -177,7 +177,7 @@ describe('an autoscaler of version 1', () => {
     });
   });
 
-  it('bears annotations that are no JSON', () => {
+  it('ignores annotations that are not JSON', () => {
     expect(draft({ maxReplicas: 3 }, { 'autoscaling.alpha.kubernetes.io/metrics': 'no' }).spec).toMatchObject({
       metrics: [{ type: 'Resource' }],
     });

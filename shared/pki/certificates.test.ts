@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
 describe('the authority', () => {
-  test('issues server certificates for the names and addresses asked for, and for nothing else', async () => {
+  test('issues server certificates for exactly the requested names and addresses', async () => {
     const authority = await loadAuthority(await createAuthority('test-ca', deps), deps);
     const { certificate } = await authority.issueServer({ commonName: 'api', names: ['api.local', '10.0.0.1', '::1'] });
     const parsed = new X509Certificate(certificate);
@@ -49,7 +49,7 @@ describe('the authority', () => {
     expect(parsed.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2']);
   });
 
-  test('signs a request with the name it decides on, not the one asked for', async () => {
+  test('signs a request with its own name, not the requested one', async () => {
     const authority = await loadAuthority(await createAuthority('test-ca', deps), deps);
     const { request } = await createSigningRequest({ user: 'root', groups: ['system:masters'] });
     const signed = await authority.signClient(readNodeRequest(request), {

@@ -171,7 +171,7 @@ describe('the other names of a signing request', () => {
     expect((await signed(csr)).subjectAltName).toBe('DNS:a.example, IP Address:10.0.0.1, URI:https://x/y');
   });
 
-  test('are refused in a second extension, and when they are of a kind that nobody checks', () => {
+  test('are refused in a second extension, and when they are of an unchecked type', () => {
     expect(fault(request(ann, [[{ dNSName: 'a' }], [{ dNSName: 'coracle' }]]))).toBe(
       'the request has more than one subjectAltName extension',
     );
@@ -183,7 +183,7 @@ describe('the other names of a signing request', () => {
   });
 });
 
-test('a request is one block of PEM, and its signature covers what is read of it', () => {
+test('a request is one block of PEM, and its signature covers the parsed content', () => {
   const [one, two] = [request([[cn, 'ann']]), request([[cn, 'root']])];
   expect(fault(one + two)).toBe('there must be one PEM block');
   expect(fault(one.replaceAll('CERTIFICATE REQUEST', 'CERTIFICATE'))).toBe(

@@ -15,7 +15,7 @@ const container = (name: string, requests: object = {}, limits: object = {}) => 
 const quota = (hard: Record<string, string>, used: Record<string, string>, spec: object = {}): ResourceQuota =>
   ({ metadata: { name: 'q' }, spec: { hard, ...spec }, status: { hard, used } }) as unknown as ResourceQuota;
 
-describe('what a pod takes', () => {
+describe('the usage of a pod', () => {
   it('is the larger of its containers together and its start’s worst moment, sidecars and overhead included', () => {
     const { spec } = pod({
       containers: [container('a', { cpu: '1', memory: '64Mi' }), container('b', { cpu: '500m' }, { cpu: '2' })],
@@ -68,7 +68,7 @@ describe('the check of a quota', () => {
   const check = (hard: Record<string, string>, used: Record<string, string>, object: Pod) =>
     checkQuota(quota(hard, used), pods, object, undefined, 0);
 
-  it('adds what the pod takes', () => {
+  it('adds the usage of the pod', () => {
     const one = pod({ containers: [container('a', { cpu: '250m' })] });
     expect(check({ pods: '2', 'requests.cpu': '1' }, { pods: '1', 'requests.cpu': '750m' }, one)).toEqual({
       type: 'allowed',
@@ -101,7 +101,7 @@ describe('the check of a quota', () => {
     expect(verdict).toEqual({ type: 'refused', why });
   });
 
-  it('does not ask for what the quota does not count', () => {
+  it('does not require resources that the quota does not count', () => {
     expect(check({ services: '0', 'count/deployments.apps': '0' }, {}, pod({}))).toEqual({ type: 'unmatched' });
   });
 });

@@ -18,7 +18,7 @@ const inZoneA = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelector
 const ratherA = { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, preference: zoneA }] };
 const spread = { ...selects, maxSkew: 1, whenUnsatisfiable: 'DoNotSchedule' };
 
-/** What scheduling reads. */
+/** Fields that scheduling reads. */
 const read = fc.record({
   namespace: fc.constantFrom('default', 'other'),
   labels: fc.constantFrom<Record<string, string>>({}, { app: 'a' }, { app: 'b' }),
@@ -39,7 +39,7 @@ const read = fc.record({
   volumes: maybe([{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }]),
 });
 
-/** What it does not read. */
+/** Fields that it does not read. */
 const unread = fc.record({
   name: fc.constantFrom('p', 'q'),
   annotations: maybe({ note: 'x' }),
@@ -114,7 +114,7 @@ describe('pods of equal key', () => {
     );
   });
 
-  it('are those that differ in nothing that scheduling reads, and their shapes are equal', () => {
+  it('are those that are equal in all fields that scheduling reads, and have equal shapes', () => {
     fc.assert(
       fc.property(read, unread, unread, (one, rest, otherRest) => {
         const [a, b] = [podOf(one, rest), podOf(one, otherRest)];

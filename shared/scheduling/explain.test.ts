@@ -39,7 +39,7 @@ describe('the message of an unschedulable pod', () => {
 });
 
 describe('an explanation', () => {
-  it('names the nodes in order, and every rule that stands against each, not only the first', () => {
+  it('names the nodes in order, with every rule that rejects each, not only the first', () => {
     const plugins = [
       rule('one', { a: ['first', 'second'], b: ['first'] }),
       rule('two', { a: ['third'], c: ['third'] }),
@@ -56,7 +56,7 @@ describe('an explanation', () => {
     expect(message).toBe('0/3 nodes are available: 1 second, 1 third, 2 first.');
   });
 
-  it('has no sentence when one node fits, and says so when there are no nodes', () => {
+  it('has no sentence when one node fits, and reports when there are no nodes', () => {
     const { nodes: explained, message } = explain(pendingPod('p'), indexOf(nodes), [
       rule('one', { a: ['x'], c: ['x'] }),
     ]);

@@ -6,7 +6,7 @@ import { hostPorts, portsCollide } from './host-ports.ts';
 const ports = (spec: object) => hostPorts(spec as PodSpec).map(({ ip, protocol, port }) => `${ip} ${protocol} ${port}`);
 
 describe('the ports of its node that a pod takes', () => {
-  it('are those that its containers name, on all addresses and by TCP unless they say otherwise', () => {
+  it('are those of its containers, for all addresses and TCP by default', () => {
     const containers = [
       { name: 'a', ports: [{ containerPort: 80, hostPort: 8080 }, { containerPort: 81 }] },
       { name: 'b', ports: [{ containerPort: 53, hostPort: 53, hostIP: '10.0.0.1', protocol: 'UDP' }] },

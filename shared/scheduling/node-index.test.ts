@@ -36,7 +36,7 @@ describe('the index of nodes', () => {
     expect(index.domains('kubernetes.io/hostname').count).toBe(200);
   });
 
-  it('lets a node whose place was another’s begin with nothing of it', () => {
+  it('starts a node that reuses an index slot from empty', () => {
     const index = new NodeIndex();
     const { shape } = set(index, wanting('keeper', 'podAffinity', [term('x')]));
     index.setNode(readyNode('old', {}, { labels: { zone: 'a' } }));
@@ -53,7 +53,7 @@ describe('the index of nodes', () => {
     expect(index.domains('zone').of[slot]).toBe(-1);
   });
 
-  it('keeps the pods of a node that is gone until they go too', () => {
+  it('keeps the pods of a deleted node until they are deleted too', () => {
     const index = new NodeIndex();
     index.setNode(readyNode('n'));
     set(index, onNode(pendingPod('p'), 'n'));
@@ -85,7 +85,7 @@ describe('the index of nodes', () => {
     ).toThrow('the use failed');
   });
 
-  it('keeps no count for a shape that is gone, and one for a shape that still uses it', () => {
+  it('drops the counts of an unused shape, and keeps those of a used one', () => {
     const index = new NodeIndex();
     index.setNode(readyNode('n'));
     const one = set(index, wanting('one', 'podAffinity', [term('x')])).shape;
@@ -124,7 +124,7 @@ describe('the index of nodes', () => {
     expect(used()).toBe(5_000);
   });
 
-  it('says of a node and of a namespace whether what scheduling looks at has changed', () => {
+  it('reports whether a node or a namespace changed in fields that scheduling uses', () => {
     const index = new NodeIndex();
     const namespace = (labels?: Labels) =>
       ({ metadata: { name: 'default', ...(labels ? { labels } : {}) } }) as Namespace;

@@ -28,7 +28,7 @@ const withReady = (node: Node, status: string | undefined): Node => ({
   },
 });
 
-describe('what a node offers', () => {
+describe('the capacity of a node', () => {
   it('is its allocatable amounts, of every kind, and its number of pods', () => {
     const { allocatable, allocatablePods } = stateOf(
       readyNode('n', { cpu: '1500m', memory: '1Gi', 'ephemeral-storage': '2Gi', pods: '7', 'example.com/gpu': '2' }),
@@ -43,7 +43,7 @@ describe('what a node offers', () => {
     expect(stateOf(readyNode('n', { pods: '1k' })).allocatablePods).toBe(1_000);
   });
 
-  it('is nothing before the agent has reported anything', () => {
+  it('is empty before the agent’s first report', () => {
     const { status: _, ...silent } = readyNode('n');
     const bare = { ...silent, spec: undefined } as unknown as Node;
     const state = stateOf(bare);
@@ -71,7 +71,7 @@ describe('what a node offers', () => {
     );
   });
 
-  it('is cordoned only when its spec says so', () => {
+  it('is cordoned only by its spec', () => {
     expect(stateOf(readyNode('n')).unschedulable).toBe(false);
     expect(stateOf(readyNode('n', {}, { spec: { unschedulable: true } })).unschedulable).toBe(true);
     expect(stateOf({ ...readyNode('n'), spec: undefined } as unknown as Node).unschedulable).toBe(false);
@@ -139,7 +139,7 @@ describe('a node’s versions', () => {
     expect(state.node).toBe(beat);
   });
 
-  it('grow when the node goes, which leaves nothing of what it offered, and when it comes again', () => {
+  it('grow when the node is deleted, which removes its whole capacity, and when it is added again', () => {
     const state = stateOf(node);
     const { objectVersion } = state;
     expect(state.setNode(undefined)).toBe(true);
@@ -168,7 +168,7 @@ describe('a node’s versions', () => {
   });
 });
 
-describe('what is taken of a node', () => {
+describe('the usage of a node', () => {
   const requests = { cpu: '500m', memory: '1Gi', 'ephemeral-storage': '2Gi', 'example.com/gpu': '1' };
   const used = {
     cpuMillis: 500,
@@ -178,7 +178,7 @@ describe('what is taken of a node', () => {
   };
   const none = { cpuMillis: 0, memoryBytes: 0, ephemeralBytes: 0, other: new Map([['example.com/gpu', 0]]) };
 
-  it('is the sum over its pods of every resource, and nothing once they have gone', () => {
+  it('is the sum over its pods for every resource, and zero without pods', () => {
     const state = stateOf(readyNode('n'));
     const [one, unasking] = [info(pendingPod('a', requests)), info(pendingPod('b', {}))];
     state.addPod(one);
@@ -220,7 +220,7 @@ describe('what is taken of a node', () => {
     expect(state.groups.size).toBe(0);
   });
 
-  it('keeps ports apart by number, protocol and address, and one that two pods hold until both are gone', () => {
+  it('distinguishes ports by number, protocol and address, and keeps one that two pods use until both are gone', () => {
     const state = stateOf(readyNode('n'));
     const port = (name: string, protocol: 'TCP' | 'UDP', hostIP?: string, hostPort = 53) =>
       info(pendingPod(name, {}, { ports: [{ containerPort: 53, hostPort, protocol, ...(hostIP ? { hostIP } : {}) }] }));

@@ -5,7 +5,7 @@ import { readYaml } from './yaml.ts';
 
 const found = (text: string): string[] => duplicateFields(text, JSON.parse(text));
 
-describe('what a JSON text says twice', () => {
+describe('the duplicates in a JSON text', () => {
   it.each([
     ['{"spec":{"replicas":1,"replicas":2}}', ['duplicate field "spec.replicas"']],
     ['{"a": 1 , "a" : 2, "b":[{"c":1},{"c":1,"c":[]}]}', ['duplicate field "a"', 'duplicate field "b[1].c"']],
@@ -19,7 +19,7 @@ describe('what a JSON text says twice', () => {
     expect(found(text)).toEqual(expected);
   });
 
-  it('is nothing for whatever was written by JSON', () => {
+  it('are none in text written by JSON.stringify', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.nat({ max: 2 }), (value, space) => {
         expect(found(JSON.stringify(value, null, space))).toEqual([]);
@@ -38,14 +38,14 @@ describe('what a JSON text says twice', () => {
     );
   });
 
-  it('exhausts nothing, however deep it goes', () => {
+  it('are found with bounded stack and memory at any depth', () => {
     const deep = `{"a":1,"a":${'[{"a":'.repeat(20_000)}1${'}]'.repeat(20_000)}}`;
     expect(duplicateFields(deep, {})).toEqual(['duplicate field "a"']);
   });
 });
 
 describe('YAML', () => {
-  it('is read with the last of what it says twice, and says where it was said again', () => {
+  it('are reported with their path, and the last value is used', () => {
     expect(readYaml('a: 1\nb:\n  - c: 1\n    c: 2\na: 3\n')).toEqual({
       value: { a: 3, b: [{ c: 2 }] },
       duplicates: [

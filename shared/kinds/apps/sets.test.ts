@@ -76,7 +76,7 @@ describe('a stateful set', () => {
     expect(faults('StatefulSet', set(more))).toEqual(expected);
   });
 
-  it('changes only in what can be changed in place', () => {
+  it('changes only in its mutable fields', () => {
     expect(updateFaults('StatefulSet', set(), set({ replicas: 3, template: template('app:2') }))).toEqual([]);
     expect(updateFaults('StatefulSet', set(), set({ serviceName: 'b' }))).toEqual([
       "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
@@ -85,7 +85,7 @@ describe('a stateful set', () => {
 });
 
 describe('a daemon set', () => {
-  it('replaces one pod at a time when nothing else is said', () => {
+  it('replaces one pod at a time by default', () => {
     const { spec } = admitted('DaemonSet', daemons()) as DaemonSet;
     expect(spec.updateStrategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } });
   });
@@ -134,7 +134,7 @@ describe('a controller revision', () => {
 });
 
 describe('a disruption budget', () => {
-  it('says how many must be there or how many may be missing, as a number or a share', () => {
+  it('sets the minimum available or the maximum unavailable, as a number or a percentage', () => {
     expect(faults('PodDisruptionBudget', { spec: { minAvailable: 1, maxUnavailable: 1 } })).toEqual([
       'spec: Invalid value: {"minAvailable":1,"maxUnavailable":1}: minAvailable and maxUnavailable cannot be both set',
     ]);

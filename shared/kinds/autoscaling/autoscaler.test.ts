@@ -8,7 +8,7 @@ const of = (more: object = {}) => ({ spec: { scaleTargetRef, maxReplicas: 5, ...
 const cpu = (target: object) => ({ type: 'Resource', resource: { name: 'cpu', target } });
 
 describe('an autoscaler', () => {
-  it('aims at 80 percent of the CPU when nothing is said, with Kubernetes’ pace when any is', () => {
+  it('has a target of 80 percent CPU by default, and Kubernetes’ scaling policies when any is set', () => {
     const { spec } = admitted(
       'HorizontalPodAutoscaler',
       of({ behavior: { scaleDown: { selectPolicy: 'Min' } } }),

@@ -109,7 +109,7 @@ describe('a job', () => {
     expect(updateFaults('Job', job(), job({ template: template('OnFailure') }))).toHaveLength(1);
   });
 
-  it('may still be told where its pods go while it has not begun', () => {
+  it('may change its scheduling constraints while it has not started', () => {
     const placed = { spec: { ...template('Never').spec, nodeSelector: { disk: 'ssd' } } };
     expect(updateFaults('Job', job({ suspend: true }), job({ suspend: true, template: placed }))).toEqual([]);
     expect(updateFaults('Job', job(), job({ template: placed }))).toHaveLength(1);
@@ -119,7 +119,7 @@ describe('a job', () => {
     [{ succeeded: 1, conditions: [{ type: 'Complete', status: 'True' }] }, ['Complete', '1/1', '5s']],
     [{ conditions: [{ type: 'Suspended', status: 'True' }] }, ['Suspended', '0/1', '5s']],
     [{ active: 1 }, ['Running', '0/1', '5s']],
-  ])('shows how it goes: %j', (status, cells) => {
+  ])('shows its state: %j', (status, cells) => {
     const object = { ...admitted('Job', job()), status: { startTime: '2026-01-01T00:00:00Z', ...status } };
     const now = Date.parse('2026-01-01T00:00:05Z');
     expect(
@@ -145,7 +145,7 @@ describe('a cron job', () => {
       ],
     ],
     [
-      'a time zone that nobody knows',
+      'an unknown time zone',
       { timeZone: 'Mars/Olympus' },
       ['spec.timeZone: Invalid value: "Mars/Olympus": unknown time zone Mars/Olympus'],
     ],

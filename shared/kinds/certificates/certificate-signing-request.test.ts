@@ -43,7 +43,7 @@ describe('CertificateSigningRequest', () => {
     expect(faults('CertificateSigningRequest', { spec: { ...spec, ...more } })).toEqual(expected);
   });
 
-  it('keeps what was asked for, whatever an update says', () => {
+  it('has an immutable spec', () => {
     expect(updateFaults('CertificateSigningRequest', { spec }, { spec: { ...spec, signerName: 'a.b/c' } })).toEqual([]);
   });
 
@@ -73,7 +73,7 @@ describe('CertificateSigningRequest', () => {
     ]);
   });
 
-  it('takes a certificate once, and nothing that is none', () => {
+  it('gets a certificate once, and only a valid one', () => {
     const bad = csr({ certificate: Buffer.from('no PEM at all').toString('base64') });
     expect(writtenPart('status', csr(), bad, now).faults).toEqual([
       'status.certificate: Invalid value: "<certificate data>": must contain one or more CERTIFICATE PEM blocks',

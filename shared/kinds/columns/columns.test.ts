@@ -39,7 +39,7 @@ describe('humanDuration', () => {
     expect(humanDuration(seconds * 1000)).toBe(expected);
   });
 
-  it('does not know the age of what has no time', () => {
+  it('shows no age for an object without a time', () => {
     expect(ageOf(undefined, now)).toBe('<unknown>');
   });
 });
@@ -146,7 +146,7 @@ describe('a pod’s row', () => {
     expect(`${Ready} ${Status}`).toBe(expected);
   });
 
-  it('counts restarts and tells when the last one was', () => {
+  it('counts restarts and shows the time since the last one', () => {
     const restarted = { ...running, restartCount: 3, lastState: { terminated: { exitCode: 1, finishedAt: ago(320) } } };
     const status = run(restarted, { ...running, restartCount: 1, lastState: { terminated: { finishedAt: ago(900) } } });
     expect(row('Pod', { spec: { containers }, status }).Restarts).toBe('4 (5m20s ago)');
@@ -293,7 +293,7 @@ describe('rows of other kinds', () => {
     expect(row(kind, object)).toEqual(expected);
   });
 
-  it('says of a node what is known of it', () => {
+  it('shows the facts of a node', () => {
     expect(row('Node', {})).toMatchObject({ Status: 'Unknown', Roles: '<none>', 'OS-Image': '<unknown>' });
     const status = { conditions: [{ type: 'Ready', status: 'Unknown' }] };
     expect(row('Node', { status })).toMatchObject({ Status: 'NotReady' });

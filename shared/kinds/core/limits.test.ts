@@ -6,7 +6,7 @@ import { kindNamed } from '../index.ts';
 describe('a resource quota', () => {
   it.each<[string, object, string[]]>([
     [
-      'a resource that nobody knows',
+      'an unknown resource',
       { hard: { foo: '1' } },
       ['spec.hard[foo]: Invalid value: "foo": must be a standard resource for quota'],
     ],
@@ -21,7 +21,7 @@ describe('a resource quota', () => {
       ['spec.hard[count/jobs.batch]: Invalid value: "500m": must be an integer'],
     ],
     [
-      'less than nothing',
+      'a negative amount',
       { hard: { cpu: '-1' } },
       ['spec.hard[cpu]: Invalid value: "-1": must be greater than or equal to 0'],
     ],
@@ -31,7 +31,7 @@ describe('a resource quota', () => {
       ['spec.scopes: Invalid value: []core.ResourceQuotaScope{"BestEffort", "NotBestEffort"}: conflicting scopes'],
     ],
     [
-      'a scope that says nothing of the resource',
+      'a scope that does not apply to the resource',
       { hard: { services: '1' }, scopes: ['Terminating'] },
       ['spec.scopes: Invalid value: []core.ResourceQuotaScope{"Terminating"}: unsupported scope applied to resource'],
     ],
@@ -112,7 +112,7 @@ describe('a limit range', () => {
       ['spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1'],
     ],
     [
-      'things that nobody bounds',
+      'types without limits',
       { type: 'Node' },
       ['spec.limits[0].type: Invalid value: "Node": must be a standard limit type or fully qualified'],
     ],
@@ -120,7 +120,7 @@ describe('a limit range', () => {
     expect(faults('LimitRange', { spec: { limits: [item] } })).toEqual(expected);
   });
 
-  it('says of each type once', () => {
+  it('allows each type once', () => {
     expect(faults('LimitRange', { spec: { limits: [{ type: 'Pod' }, { type: 'Pod' }] } })).toEqual([
       'spec.limits[1].type: Duplicate value: "Pod"',
     ]);

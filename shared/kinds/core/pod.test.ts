@@ -5,7 +5,7 @@ import { kindNamed } from '../index.ts';
 const kind = kindNamed('Pod');
 const metadata = { name: 'web', namespace: 'default' };
 
-/** What the API makes of a pod that a client sends. */
+/** A pod as the API stores it. */
 function admitted(spec: object, meta: object = metadata): Pod {
   const { object } = kind.schema.decode({ metadata: meta, spec }, { validation: 'Strict' });
   kind.schema.applyDefaults(object);
@@ -39,7 +39,7 @@ describe('a new pod', () => {
     expect(faults({ containers: [app], volumes })).toEqual([]);
   });
 
-  it('gets the defaults that Kubernetes gives it, and bears a lost node for 5 s', () => {
+  it('gets Kubernetes’ defaults, and tolerates a lost node for 5 s', () => {
     expect(
       admitted({
         containers: [
@@ -154,7 +154,7 @@ describe('a pod is refused', () => {
       'spec.initContainers[0].name: Duplicate value: "app"',
     ],
     [
-      'when it mounts what is not there',
+      'when it mounts an unknown volume',
       { containers: [{ ...app, volumeMounts: [mount] }] },
       'spec.containers[0].volumeMounts[0].name: Not found: "data"',
     ],
@@ -174,7 +174,7 @@ describe('a pod is refused', () => {
       'spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type',
     ],
     [
-      'with a volume without what it shows',
+      'with a volume without its source',
       {
         containers: [app],
         volumes: [
@@ -209,7 +209,7 @@ describe('a pod is refused', () => {
       'spec.containers[0].ports[1].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive',
     ],
     [
-      'when it asks for more than it may have',
+      'when it requests more than its limit',
       {
         containers: [
           { ...app, resources: { requests: { cpu: '2', memory: '1Gi' }, limits: { cpu: '1', memory: '1024Mi' } } },
@@ -218,7 +218,7 @@ describe('a pod is refused', () => {
       'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1',
     ],
     [
-      'when it asks for less than nothing, or for what nobody knows',
+      'when it requests a negative amount, or an unknown resource',
       { containers: [{ ...app, resources: { requests: { cpu: '-1', gpu: '1' } } }] },
       'spec.containers[0].resources.requests.cpu: Invalid value: "-1": must be greater than or equal to 0',
       'spec.containers[0].resources.requests.gpu: Invalid value: "gpu": must be a standard resource type or fully qualified',
@@ -253,7 +253,7 @@ describe('a pod is refused', () => {
         '"status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"',
     ],
     [
-      'with a probe that asks nothing, or twice',
+      'with a probe with no handler, or two',
       {
         containers: [
           {
@@ -269,7 +269,7 @@ describe('a pod is refused', () => {
       'spec.containers[0].readinessProbe.tcpSocket.port: Invalid value: "no_name": must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)',
     ],
     [
-      'with probes on what runs to its end',
+      'with probes on init containers',
       {
         containers: [app],
         initContainers: [{ name: 'i', image: 'i:1', readinessProbe: { exec: { command: ['x'] } } }],
@@ -295,7 +295,7 @@ describe('a pod is refused', () => {
       `spec.tolerations[1].operator: Invalid value: {"key":"a","operator":"Exists","value":"x","effect":"NoSchedule","tolerationSeconds":1}: value must be empty when \`operator\` is 'Exists'`,
     ],
     [
-      'with an affinity for nothing',
+      'with an empty affinity',
       term({ key: 'zone', operator: 'In' }),
       `${termPath}.values: Required value: must be specified when \`operator\` is 'In' or 'NotIn'`,
     ],

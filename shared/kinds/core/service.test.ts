@@ -30,7 +30,7 @@ describe('a service', () => {
     });
   });
 
-  it('that is headless and selects nothing may name addresses of either family', () => {
+  it('that is headless without a selector may have addresses of either family', () => {
     expect(spec({ clusterIP: 'None', ports })).toMatchObject({
       ipFamilies: ['IPv4', 'IPv6'],
       ipFamilyPolicy: 'RequireDualStack',
@@ -79,7 +79,7 @@ describe('a service', () => {
       ['spec.clusterIPs: Invalid value: []string{"10.68.0.8"}: first value must match `clusterIP`'],
     ],
     [
-      'a policy that nobody can use',
+      'an unusable policy',
       { ports, externalTrafficPolicy: 'Local' },
       ['spec.externalTrafficPolicy: Invalid value: "Local": may only be set for externally-accessible services'],
     ],
@@ -108,7 +108,7 @@ describe('a service', () => {
     expect(faults('Service', { spec: body })).toEqual(expected);
   });
 
-  it('keeps what it was given when a client leaves it out, and drops what its new type lacks', () => {
+  it('keeps its allocated values when a client leaves them out, and drops those that its new type does not have', () => {
     const def = kindNamed('Service');
     const old = admitted('Service', {
       spec: { type: 'NodePort', clusterIP: '10.68.0.9', ports: [{ port: 80, nodePort: 30_080 }] },

@@ -64,7 +64,7 @@ describe('Ingress', () => {
 });
 
 describe('IngressClass', () => {
-  it('keeps its controller, and says where its settings are', () => {
+  it('has an immutable controller, and refers to its parameters', () => {
     const spec = { controller: 'example.com/proxy', parameters: { kind: 'Settings', name: 'a' } };
     expect(admitted('IngressClass', { spec }).spec).toMatchObject({ parameters: { scope: 'Cluster' } });
     expect(faults('IngressClass', { spec })).toEqual([]);
@@ -83,7 +83,7 @@ describe('IngressClass', () => {
 });
 
 describe('NetworkPolicy', () => {
-  it('rules what comes in, and what goes out when it says something of it', () => {
+  it('applies to ingress, and to egress when it has egress rules', () => {
     expect(admitted('NetworkPolicy', {}).spec).toEqual({ podSelector: {}, policyTypes: ['Ingress'] });
     expect(admitted('NetworkPolicy', { spec: { egress: [{}] } }).spec).toMatchObject({
       policyTypes: ['Ingress', 'Egress'],
@@ -93,7 +93,7 @@ describe('NetworkPolicy', () => {
     });
   });
 
-  it('says what is wrong with peers and ports', () => {
+  it('rejects invalid peers and ports', () => {
     const ingress = [
       {
         from: [{}, { podSelector: {}, ipBlock: { cidr: '10.0.0.0/8', except: ['10.0.0.0/8', '10.1.0.0/16'] } }],

@@ -7,7 +7,7 @@ const rule = { apiGroups: [''], resources: ['pods'], verbs: ['get'] };
 const roleRef = { apiGroup: group, kind: 'ClusterRole', name: 'view' };
 
 describe('roles', () => {
-  it('bear any name that can stand in a path', () => {
+  it('may have any name that is valid in a path', () => {
     expect(faults('ClusterRole', { metadata: { name: 'system:controller:job-controller' }, rules: [rule] })).toEqual(
       [],
     );
@@ -19,7 +19,7 @@ describe('roles', () => {
     ]);
   });
 
-  it('say what is missing in a rule', () => {
+  it('report missing parts of a rule', () => {
     expect(faults('Role', { rules: [{ verbs: [] }] })).toEqual([
       'rules[0].verbs: Required value: verbs must contain at least one value',
       'rules[0].apiGroups: Required value: resource rules must supply at least one api group',
@@ -27,7 +27,7 @@ describe('roles', () => {
     ]);
   });
 
-  it('speak of paths only for the whole cluster, and of nothing else with them', () => {
+  it('may contain paths only if cluster-scoped, and then nothing else', () => {
     const paths = { nonResourceURLs: ['/healthz'], verbs: ['get'] };
     expect(faults('ClusterRole', { rules: [paths] })).toEqual([]);
     expect(faults('Role', { rules: [paths] })).toEqual([
@@ -38,7 +38,7 @@ describe('roles', () => {
     ]);
   });
 
-  it('aggregate by selectors that say something', () => {
+  it('aggregate by non-empty selectors', () => {
     expect(faults('ClusterRole', { aggregationRule: {} })).toEqual([
       'aggregationRule.clusterRoleSelectors: Required value: at least one clusterRoleSelector required if aggregationRule is non-nil',
     ]);
@@ -63,7 +63,7 @@ describe('bindings', () => {
     expect(faults('RoleBinding', { roleRef: { kind: 'Role', name: 'r' }, subjects })).toEqual([]);
   });
 
-  it('say what is wrong with a subject', () => {
+  it('report invalid subjects', () => {
     const subjects = [
       { kind: 'Robot', name: 'a' },
       { kind: 'ServiceAccount', name: 'a' },
@@ -90,7 +90,7 @@ describe('bindings', () => {
     expect(updateFaults('RoleBinding', { roleRef }, { roleRef, subjects: [{ kind: 'User', name: 'a' }] })).toEqual([]);
   });
 
-  it('show who has the role with -o wide', () => {
+  it('show the subjects of the role with -o wide', () => {
     const object = admitted('RoleBinding', {
       roleRef,
       subjects: [

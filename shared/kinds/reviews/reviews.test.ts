@@ -7,7 +7,7 @@ const none = { name: undefined, namespace: undefined };
 const resourceAttributes = { verb: 'get', resource: 'pods' };
 
 describe('reviews', () => {
-  it('ask about a resource or a path, and about somebody', () => {
+  it('name a resource or a path, and a subject', () => {
     const ask = (spec: object) => faults('SubjectAccessReview', { metadata: none, spec });
     expect(ask({ user: 'jane', resourceAttributes })).toEqual([]);
     expect(ask({})).toEqual([
@@ -37,7 +37,7 @@ describe('reviews', () => {
     ]);
   });
 
-  it('take operators that only a newer server knows, and no selector that says nothing', () => {
+  it('accept unknown operators of newer servers, but no empty selector', () => {
     const ask = (fieldSelector: object) =>
       faults('SelfSubjectAccessReview', {
         metadata: none,

@@ -10,7 +10,7 @@ const volume = (more: object = {}) => ({
   spec: { accessModes: ['ReadWriteOnce'], capacity: { storage: '1Gi' }, hostPath: { path: '/data' }, ...more },
 });
 
-it('tells since when a volume is in its phase', () => {
+it('records when a volume entered its phase', () => {
   const creationTimestamp = '2024-01-01T00:00:00Z';
   const old = admitted('PersistentVolume', {
     ...volume(),

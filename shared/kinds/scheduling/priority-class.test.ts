@@ -61,7 +61,7 @@ describe('the priority of a pod', () => {
     expect(of(undefined, [])).toEqual({ priority: 0, preemptionPolicy: 'PreemptLowerPriority' });
   });
 
-  it('is known for what a cluster can’t do without, even before its classes are there', () => {
+  it('has the system classes even before they are stored', () => {
     expect(of('system-cluster-critical', [])?.priority).toBe(2_000_000_000);
   });
 });

@@ -5,7 +5,7 @@ import { kindNamed } from '../index.ts';
 describe('StorageClass', () => {
   const provisioner = 'example.com/disk';
 
-  it('deletes what is given back and makes volumes at once, unless it says otherwise', () => {
+  it('deletes released volumes and provisions immediately, by default', () => {
     expect(admitted('StorageClass', { provisioner })).toMatchObject({
       reclaimPolicy: 'Delete',
       volumeBindingMode: 'Immediate',
@@ -13,7 +13,7 @@ describe('StorageClass', () => {
     expect(faults('StorageClass', {})).toEqual(['provisioner: Required value']);
   });
 
-  it('never changes what its volumes are made by', () => {
+  it('has immutable parameters', () => {
     const after = { provisioner: 'example.com/other', parameters: { a: 'b' }, reclaimPolicy: 'Retain' };
     expect(updateFaults('StorageClass', { provisioner }, after)).toEqual([
       'parameters: Forbidden: updates to parameters are forbidden.',
@@ -47,7 +47,7 @@ describe('VolumeAttachment', () => {
 });
 
 describe('CSIDriver and CSINode', () => {
-  it('say how a driver is used, down to what nobody said', () => {
+  it('show how a driver is used, including defaults', () => {
     expect(admitted('CSIDriver', {}).spec).toEqual({
       attachRequired: true,
       podInfoOnMount: false,
@@ -68,7 +68,7 @@ describe('CSIDriver and CSINode', () => {
     ]);
   });
 
-  it('keep what pods rely on', () => {
+  it('have immutable fields that pods rely on', () => {
     expect(updateFaults('CSIDriver', {}, { spec: { attachRequired: false } })).toEqual([
       'spec.attachedRequired: Invalid value: false: field is immutable',
     ]);

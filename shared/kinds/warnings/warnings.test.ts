@@ -21,7 +21,7 @@ const container = { name: 'a', image: 'b' };
 const pod = (spec: object, metadata: object = {}) =>
   said('Pod', { metadata: { name: 'p', ...metadata }, spec: { containers: [container], ...spec } });
 
-test('says of a pod what Kubernetes says is deprecated, by its place', () => {
+test('warns about fields of a pod that are deprecated in Kubernetes, by path', () => {
   const spec = {
     nodeSelector: { 'beta.kubernetes.io/os': 'linux' },
     topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'failure-domain.beta.kubernetes.io/zone' }],
@@ -48,7 +48,7 @@ test('says of a pod what Kubernetes says is deprecated, by its place', () => {
   ]);
 });
 
-test('says of a pod what can hardly be meant', () => {
+test('warns about suspicious fields of a pod', () => {
   const env = [
     { name: 'A', value: '1' },
     { name: 'A', value: '2' },
@@ -72,7 +72,7 @@ test('says of a pod what can hardly be meant', () => {
   ]);
 });
 
-test('says nothing of what is as it should be', () => {
+test('does not warn about correct objects', () => {
   const large = { resources: { requests: { storage: '16Ei' } }, accessModes: ['ReadWriteOnce'] };
   expect(pod({})).toEqual([]);
   expect(said('PersistentVolumeClaim', { metadata: { name: 'c' }, spec: large })).toEqual([]);
@@ -92,7 +92,7 @@ test('speaks of a template when it is new, and of a pod only when that is made',
   expect(warningsOf('Pod', dotted, dotted)).toEqual([]);
 });
 
-test('says of other kinds what Kubernetes says', () => {
+test('warns about other kinds as Kubernetes does', () => {
   const ports = [{ port: 80 }];
   const headless = { clusterIP: 'None', loadBalancerIP: '1.2.3.4', externalName: 'x', ports };
   expect(said('Service', { metadata: { name: 's' }, spec: headless })).toEqual([
@@ -118,7 +118,7 @@ test('says of other kinds what Kubernetes says', () => {
   ]);
 });
 
-test('tells what is wrong with the certificate and the key of a TLS secret', () => {
+test('warns about an invalid certificate and key of a TLS secret', () => {
   const pem = (type: string): string => `-----BEGIN ${type}-----\neA==\n-----END ${type}-----\n`;
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();

@@ -16,7 +16,7 @@ function verdicts(pod: Pod, nodes: readonly Node[], placed: readonly Pod[] = [])
   );
 }
 
-/** Where the pod goes. */
+/** The node for the pod. */
 function choice(pod: Pod, nodes: readonly Node[], placed: readonly Pod[] = []): string | undefined {
   const index = indexOf(nodes, placed);
   return index.withShape(pod, (shape) => new Decider(index, defaultPlugins, 1).decide(shape).node?.name);
@@ -39,7 +39,7 @@ const notReady = (status: string): Node => {
   return { ...node, status: { ...node.status, conditions: [{ type: 'Ready', status }] } };
 };
 
-describe('what the node itself says', () => {
+describe('rules on the node itself', () => {
   const taint = { key: 'gpu', value: 'a100', effect: 'NoSchedule' } as const;
   const tainted = readyNode('n', {}, { spec: { taints: [taint] } });
   const cordoned = readyNode('n', {}, { spec: { unschedulable: true } });
@@ -64,7 +64,7 @@ describe('what the node itself says', () => {
   it.each<[string, Node, Spec, string]>([
     ['a cordoned node takes nothing', cordoned, {}, 'node(s) were unschedulable'],
     [
-      'but for who tolerates that',
+      'except for pods that tolerate it',
       cordoned,
       { tolerations: [{ key: 'node.kubernetes.io/unschedulable', operator: 'Exists' }] },
       'fits',
@@ -101,7 +101,7 @@ describe('what the node itself says', () => {
   });
 });
 
-describe('what is on the node', () => {
+describe('rules on the pods of the node', () => {
   const node = readyNode('n', { cpu: '1', memory: '1Gi', pods: '2', 'example.com/gpu': '1' });
   const placed = (requests: Record<string, string>, name = 'q'): Pod => onNode(pendingPod(name, requests), 'n');
   const port = (name: string, hostPort: number): Pod =>
@@ -133,7 +133,7 @@ describe('what is on the node', () => {
   });
 });
 
-describe('what is elsewhere', () => {
+describe('rules on other nodes', () => {
   const nodes = [zoned('a1', 'a'), zoned('a2', 'a'), zoned('b1', 'b'), readyNode('none')];
   const near = (value: string): Spec =>
     affinity({ podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term(value)] } });

@@ -8,7 +8,7 @@ import { resourcesFit } from './resources-fit.ts';
 
 const requestable = ['cpu', 'memory', 'ephemeral-storage', 'example.com/gpu'] as const;
 
-/** Why a node with `allocatable` and a pod for each of `taken` doesn't take a pod that asks for `asked`. */
+/** Why a node with `allocatable` and a pod for each of `taken` rejects a pod that requests `asked`. */
 function rejection(
   asked: Record<string, string>,
   allocatable: Record<string, string>,
@@ -23,7 +23,7 @@ function rejection(
 }
 
 describe('room on a node', () => {
-  it.each(requestable)('of %s is what it has without what its pods asked for, to the last unit', (resource) => {
+  it.each(requestable)('of %s is the node’s amount without its pods’ requests, to the last unit', (resource) => {
     const amount = (units: number) => ({ [resource]: resource === 'cpu' ? `${units}m` : `${units}` });
     expect(rejection(amount(400), amount(1_000), [amount(500), amount(100)])).toBeUndefined();
     expect(rejection(amount(401), amount(1_000), [amount(500), amount(100)])).toEqual({
@@ -87,7 +87,7 @@ describe('room on a node', () => {
     });
   });
 
-  it('is named for each node by what that node is short of', () => {
+  it('names the missing resources of each node', () => {
     const index = new NodeIndex();
     index.setNode(readyNode('little-cpu', { cpu: '1', memory: '100' }));
     index.setNode(readyNode('little-memory', { cpu: '2', memory: '50' }));
@@ -98,7 +98,7 @@ describe('room on a node', () => {
     });
   });
 
-  it('as a yes or no says the same as the list of what is short', () => {
+  it('agrees with the list of missing resources', () => {
     const amount = fc.nat(3).map(String);
     const amounts = fc.record({ cpu: amount, memory: amount, 'ephemeral-storage': amount, 'example.com/gpu': amount });
     fc.assert(
@@ -147,7 +147,7 @@ describe('the score of a node for room', () => {
     expect(score({ cpu: '900m', memory: '999Mi' }, { cpu: '900m', memory: '999Mi' })).toBe(0);
   });
 
-  it('counts pods that ask for nothing as 100m and 200Mi', () => {
+  it('counts pods without requests as 100m and 200Mi', () => {
     expect(score({}, {})).toBeCloseTo((80 + 60) / 2);
   });
 
