@@ -10,6 +10,7 @@ import { deployment } from './deployment/index.ts';
 import { disruption } from './disruption/index.ts';
 import { collectedKinds } from './garbage-collector/controller.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
+import { horizontalPodAutoscaler } from './horizontal-pod-autoscaler/index.ts';
 import { job } from './job/index.ts';
 import { localProvisioner } from './local-provisioner/index.ts';
 import { namespace } from './namespace/index.ts';
@@ -37,6 +38,7 @@ const definitions: readonly ControllerDefinition[] = [
   job,
   ttlAfterFinished,
   cronJob,
+  horizontalPodAutoscaler,
   nodeLifecycle,
   garbageCollector,
   namespace,

@@ -191,7 +191,6 @@ export const kindTable: readonly KindEntry[] = [
     shortNames: ['hpa'],
     categories: ['all'],
     subresources: ['status'],
-    inert: 'it is stored, but nothing is scaled',
   }),
   entry('HorizontalPodAutoscaler', 'autoscaling/v1', 'horizontalpodautoscalers', 'k8s.io.api.autoscaling.v1', {
     secondVersion: true,

@@ -1,5 +1,6 @@
 import { component } from '../../control-plane/api/auth/identity.ts';
 import { LocalClient } from '../../control-plane/api/local-client.ts';
+import { usageHandlers } from '../../control-plane/api/resources/metrics/usage.ts';
 import { type Controller, type ControllerDeps, runController } from '../../control-plane/controllers/controller.ts';
 import type { EventRecorder } from '../../shared/event-recorder.ts';
 import type { Kind } from '../../shared/generated/types.ts';
@@ -9,6 +10,7 @@ import { kinds } from '../../shared/kinds/index.ts';
 import { silentLog } from '../../shared/log.ts';
 import type { KubeObject } from '../../shared/object.ts';
 import { seededRandom } from '../../shared/random.ts';
+import type { LatestUsage } from '../../shared/session.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { startTestApi, type TestApi } from './api-server.ts';
 import { BrakedClient } from './braked-client.ts';
@@ -34,11 +36,14 @@ export class ControllerRoom {
   readonly braked: BrakedClient;
   readonly informers: Informers;
   readonly events: RecordedEvent[] = [];
+  /** The latest usage of each node and its pods. */
+  readonly usage: Map<string, LatestUsage>;
   readonly #stop = new AbortController();
   #running: Promise<unknown> | undefined;
 
-  private constructor(server: TestApi, clock: VirtualClock) {
+  private constructor(server: TestApi, clock: VirtualClock, usage: Map<string, LatestUsage>) {
     this.server = server;
+    this.usage = usage;
     this.clock = clock;
     this.braked = new BrakedClient(new LocalClient({ api: server.api, identity: component('test'), clock }));
     this.informers = createInformers(this.#base, watched);
@@ -46,7 +51,10 @@ export class ControllerRoom {
 
   static async start(...factories: readonly ((deps: ControllerDeps) => Controller)[]): Promise<ControllerRoom> {
     const clock = new VirtualClock();
-    const room = new ControllerRoom(await startTestApi({ clock, random: seededRandom(1) }), clock);
+    const usage = new Map<string, LatestUsage>();
+    const handlers = usageHandlers(async () => usage);
+    const server = await startTestApi({ clock, random: seededRandom(1), handlers });
+    const room = new ControllerRoom(server, clock, usage);
     await room.#start(factories);
     return room;
   }

@@ -141,9 +141,10 @@ describe('a kind in its second version', () => {
 describe('a kind that nothing acts on', () => {
   it('returns a warning when one is created', async () => {
     const asked = context();
-    await server.api.create(asked, { entry: older, namespace }, autoscaler('a'));
+    const entry = kind('networking.k8s.io/v1', 'NetworkPolicy');
+    await server.api.create(asked, { entry, namespace }, { metadata: { name: 'wall' }, spec: { podSelector: {} } });
     expect(asked.warnings).toEqual([
-      'Coracle does not act on a HorizontalPodAutoscaler yet: it is stored, but nothing is scaled',
+      'Coracle does not act on a NetworkPolicy yet: it is stored, but no traffic is blocked',
     ]);
   });
 });

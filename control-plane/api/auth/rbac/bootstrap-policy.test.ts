@@ -441,6 +441,15 @@ const rights: readonly (readonly [role: string, allowed: readonly string[], refu
     ['create batch:jobs', 'delete pods p'],
   ],
   [
+    'system:controller:horizontal-pod-autoscaler',
+    [
+      ...['watch autoscaling:horizontalpodautoscalers', 'update autoscaling:horizontalpodautoscalers/status a'],
+      ...['get apps:deployments/scale d', 'update apps:statefulsets/scale s', 'list pods', 'list metrics.k8s.io:pods'],
+      ...events,
+    ],
+    ['update apps:deployments d', 'update autoscaling:horizontalpodautoscalers a'],
+  ],
+  [
     'system:controller:persistent-volume-binder',
     ['patch persistentvolumes v', 'patch persistentvolumes/status v', 'patch persistentvolumeclaims c', ...events],
     ['delete persistentvolumes v', 'delete persistentvolumeclaims c', 'update storage.k8s.io:storageclasses s'],

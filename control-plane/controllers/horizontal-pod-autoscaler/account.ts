@@ -1,0 +1,16 @@
+import { allow, events, read } from '../../../shared/rbac/rule-builder.ts';
+import type { ControllerAccount } from '../definition.ts';
+
+export const horizontalPodAutoscalerAccount: ControllerAccount = {
+  name: 'horizontal-pod-autoscaler',
+  rules: [
+    allow(read, 'autoscaling', 'horizontalpodautoscalers'),
+    allow(['update'], 'autoscaling', 'horizontalpodautoscalers/status'),
+    allow(['get', 'update'], '*', '*/scale'),
+    allow(['list'], '', 'pods'),
+    allow(['list'], 'metrics.k8s.io', 'pods'),
+    allow(['get', 'list'], 'custom.metrics.k8s.io', '*'),
+    allow(['get', 'list'], 'external.metrics.k8s.io', '*'),
+    events,
+  ],
+};
