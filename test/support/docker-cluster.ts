@@ -42,6 +42,10 @@ export interface DockerCluster {
   readonly address: string;
   /** The administrator's. */
   readonly client: GrpcClient;
+  /** Ends the agent; its containers run on. */
+  stopAgent(): Promise<void>;
+  /** Starts the next agent after `stopAgent`. */
+  startAgent(): void;
   /** Creates a pod and waits until all its containers run. */
   runPod(pod: Draft<Pod>): Promise<Pod>;
   close(): Promise<void>;
@@ -109,37 +113,47 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
     { address, tls: await tlsOf('system:node:node-1', ['system:nodes']) },
     { clock: systemClock, schema },
   );
-  const agent = createAgent({
-    transport: grpcSessionTransport(channel),
-    tokens: { request: (wish, signal) => requestToken(channel, wish, signal) },
-    runtime: node.runtime(),
-    network: node.network,
-    volumes: fileVolumes({
-      dir: join(dir, 'pods'),
-      mounter: systemMounter,
-      localRoot: join(dir, 'local-volumes'),
-      dnsOf: () => ({ servers: [], searches: [], options: [] }),
-    }),
-    localVolumes: localVolumes(join(dir, 'local-volumes'), systemMounter),
-    checkpoint: fileCheckpoint(join(dir, 'checkpoint'), silentLog),
-    dialers: systemDialers({ clock: systemClock }),
-    machineUsage,
-    usageEveryMs: 2_000,
-    ...deps,
-    log: silentLog,
-    node: {
-      name: 'node-1',
-      address: '192.168.77.1',
-      labels: {},
-      taints: [],
-      version: 'v1.32.0-test',
-      machineId: '',
-      bootId: '',
-      maxPods: 110,
-      reserved: { cpuMillis: 0, memoryBytes: 0 },
-    },
-  });
-  const running = agent.run(stop.signal);
+  let agentStop = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  const startAgent = (): void => {
+    agentStop = new AbortController();
+    const agent = createAgent({
+      transport: grpcSessionTransport(channel),
+      tokens: { request: (wish, signal) => requestToken(channel, wish, signal) },
+      runtime: node.runtime(),
+      network: node.network,
+      volumes: fileVolumes({
+        dir: join(dir, 'pods'),
+        mounter: systemMounter,
+        localRoot: join(dir, 'local-volumes'),
+        dnsOf: () => ({ servers: [], searches: [], options: [] }),
+      }),
+      localVolumes: localVolumes(join(dir, 'local-volumes'), systemMounter),
+      checkpoint: fileCheckpoint(join(dir, 'checkpoint'), silentLog),
+      dialers: systemDialers({ clock: systemClock }),
+      machineUsage,
+      usageEveryMs: 2_000,
+      ...deps,
+      log: silentLog,
+      node: {
+        name: 'node-1',
+        address: '192.168.77.1',
+        labels: {},
+        taints: [],
+        version: 'v1.32.0-test',
+        machineId: '',
+        bootId: '',
+        maxPods: 110,
+        reserved: { cpuMillis: 0, memoryBytes: 0 },
+      },
+    });
+    running = agent.run(agentStop.signal);
+  };
+  const stopAgent = async (): Promise<void> => {
+    agentStop.abort();
+    await running;
+  };
+  startAgent();
   const client = createGrpcClient(
     { address, tls: await tlsOf(administrator.user, administrator.groups ?? []) },
     { ...deps, schema },
@@ -152,6 +166,8 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
     authority,
     address,
     client,
+    startAgent,
+    stopAgent,
     async runPod(draft) {
       const pod = await client.create('Pod', draft);
       const { name, namespace } = pod.metadata;
@@ -165,8 +181,8 @@ export async function startDockerCluster(podCIDR = '10.94.0.0/16'): Promise<Dock
     },
     async close() {
       client.close();
+      await stopAgent();
       stop.abort(new Error('the test is over'));
-      await running;
       channel.close();
       await server.close(1_000);
       heartbeats.close();
