@@ -8,6 +8,7 @@ import { daemonSet } from './daemon-set/index.ts';
 import type { ControllerAccount, ControllerDefinition, ControllerOptions } from './definition.ts';
 import { deployment } from './deployment/index.ts';
 import { disruption } from './disruption/index.ts';
+import { ephemeralVolume } from './ephemeral-volume/index.ts';
 import { collectedKinds } from './garbage-collector/controller.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
 import { horizontalPodAutoscaler } from './horizontal-pod-autoscaler/index.ts';
@@ -42,6 +43,7 @@ const definitions: readonly ControllerDefinition[] = [
   nodeLifecycle,
   garbageCollector,
   namespace,
+  ephemeralVolume,
   resourceQuota,
   disruption,
   persistentVolume,

@@ -2,6 +2,7 @@ import { ApiError } from '../errors.ts';
 import type { NodeSelector, PersistentVolume, PersistentVolumeClaim } from '../generated/types.ts';
 import { controllerOf } from '../object.ts';
 import type { DeletedVolume, NodeClaim, NodeVolume, NodeVolumeSource } from '../session.ts';
+import { volumeProtection } from './claims.ts';
 import { localVolumeFinalizer } from './local.ts';
 
 /** The part of a claim that a node reads. */
@@ -48,7 +49,7 @@ export function nodeOfLocalVolume({ spec }: PersistentVolume): string | undefine
 export function deletedVolumeOf(node: string, volume: PersistentVolume): DeletedVolume | undefined {
   const { uid, deletionTimestamp, finalizers = [] } = volume.metadata;
   if (!deletionTimestamp || !finalizers.includes(localVolumeFinalizer)) return undefined;
-  if (finalizers.includes('kubernetes.io/pv-protection') || volume.status?.phase === 'Bound') return undefined;
+  if (finalizers.includes(volumeProtection) || volume.status?.phase === 'Bound') return undefined;
   const { local, claimRef, persistentVolumeReclaimPolicy } = volume.spec;
   if (persistentVolumeReclaimPolicy !== 'Delete' || !local || nodeOfLocalVolume(volume) !== node) return undefined;
   const { namespace = '', name = '' } = claimRef ?? {};

@@ -426,6 +426,11 @@ const rights: readonly (readonly [role: string, allowed: readonly string[], refu
     ['delete apps:statefulsets s', 'update nodes n', 'delete persistentvolumes v'],
   ],
   [
+    'system:controller:ephemeral-volume-controller',
+    ['watch pods', 'update pods/finalizers', 'create persistentvolumeclaims', ...events],
+    ['update pods p', 'delete persistentvolumeclaims c'],
+  ],
+  [
     'system:controller:cronjob-controller',
     ['watch batch:cronjobs', 'update batch:cronjobs/status c', 'create batch:jobs', 'delete batch:jobs j', ...events],
     ['delete batch:cronjobs c', 'create pods'],

@@ -115,6 +115,51 @@ describe('a node', () => {
     await report({ message: 'still here' });
   });
 
+  it('removes only its finalizer, and only of a local volume whose data it is to delete', async () => {
+    const why = (name: string) =>
+      `persistentvolumes "${name}" is forbidden: node "n1" can only remove its finalizer of persistent volumes`;
+    const make = (name: string, on: string) => {
+      const term = { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In' as const, values: [on] }] };
+      return server.client.create('PersistentVolume', {
+        metadata: { name, finalizers: ['coracle.io/local-volume', 'example.com/other'] },
+        spec: {
+          accessModes: ['ReadWriteOnce'],
+          capacity: { storage: '1Gi' },
+          persistentVolumeReclaimPolicy: 'Delete',
+          local: { path: `/vol/${name}` },
+          nodeAffinity: { required: { nodeSelectorTerms: [term] } },
+        },
+      });
+    };
+    const patch = (name: string, body: object) => node.patch('PersistentVolume', name, { type: 'merge', body });
+    const released = { metadata: { finalizers: ['example.com/other'] } };
+    const finalizers = ['coracle.io/local-volume', 'example.com/other'];
+    await make('own', 'n1');
+    // Without the protection of volumes in use.
+    await server.client.patch('PersistentVolume', 'own', { type: 'merge', body: { metadata: { finalizers } } });
+    await make('other', 'n2');
+    // It is not being deleted.
+    await refused(patch('own', released), why('own'));
+    await server.client.delete('PersistentVolume', 'own');
+    await server.client.delete('PersistentVolume', 'other');
+    const others: [string, object][] = [
+      ['other', released],
+      ['own', { metadata: { finalizers: null } }],
+      ['own', { metadata: { finalizers: ['coracle.io/local-volume'] } }],
+      ['own', { metadata: { ...released.metadata, labels: { a: 'b' } } }],
+      ['own', { ...released, spec: { persistentVolumeReclaimPolicy: 'Retain' } }],
+    ];
+    for (const [name, body] of others) await refused(patch(name, body), why(name));
+    await refused(node.delete('PersistentVolume', 'own'), why('own'));
+    const bound = { status: { phase: 'Bound' } };
+    const phase = (body: object) =>
+      server.client.patch('PersistentVolume', 'own', { type: 'merge', body }, { subresource: 'status' });
+    await phase(bound);
+    await refused(patch('own', released), why('own'));
+    await phase({ status: { phase: 'Released' } });
+    await patch('own', released);
+  });
+
   it('makes copies of the pods that it runs by itself, and no others', async () => {
     const owner = { apiVersion: 'v1', kind: 'Node', name: 'n1', uid: stored.metadata.uid, controller: true };
     const mirror = (more: Partial<Draft<Pod>['metadata']> = {}, spec: Partial<Pod['spec']> = {}): Draft<Pod> => ({
