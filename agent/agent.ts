@@ -11,6 +11,7 @@ import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoi
 import { type Dns, podDns } from './dns/pod-dns.ts';
 import { StorageEvictor } from './eviction/storage-evictor.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
+import { volumeStats } from './kubelet/volume-stats.ts';
 import { type MetricsScope, type MetricsSource, metricsRegistries } from './metrics.ts';
 import { parseNetworkSettings } from './node/network-settings.ts';
 import { NodeEvents } from './node/node-events.ts';
@@ -31,6 +32,7 @@ import { Streams } from './streams/streams.ts';
 import { runTicker } from './ticker.ts';
 import { UsageMeter } from './usage/meter.ts';
 import type { MachineUsage } from './usage/report.ts';
+import { VolumeMeter } from './usage/volume-meter.ts';
 import { hollowLocalVolumes, type LocalVolumes } from './volumes/local-volumes.ts';
 import type { PodVolumes } from './volumes/pod-volumes.ts';
 import { VolumeDeletions } from './volumes/volume-deletions.ts';
@@ -168,6 +170,7 @@ export function createAgent(deps: AgentDeps): Agent {
     running: () => pods.lister.runningContainers(),
     ready: () => session.notify(),
   });
+  const volumeMeter = new VolumeMeter({ volumes: localVolumes, clock, log });
   const kubelet = new Kubelet({
     nodeName: node.name,
     clock,
@@ -175,6 +178,10 @@ export function createAgent(deps: AgentDeps): Agent {
     logs: { runtime, hasPod: (uid) => pods.lister.hasPod(uid), statusOf: (uid) => pods.lister.statusOf(uid) },
     pods: () => pods.lister.pods(),
     usage: () => ({ sample: meter.last, report: meter.report }),
+    volumesOf: (uid) => {
+      const pod = pods.lister.podOf(uid);
+      return pod ? volumeStats(pod, volumeMeter.last, (claim) => localPath(assigned, claim)) : [];
+    },
     metrics: (scope) => agent.metrics(scope),
   });
   const streams = new Streams({
@@ -244,6 +251,7 @@ export function createAgent(deps: AgentDeps): Agent {
         following,
         evictor.run(signal),
         deletions.run(signal),
+        ...(deps.localVolumes ? [volumeMeter.run(signal)] : []),
         session.run(signal),
         runTicker(clock, tick, signal),
       ]);
@@ -267,4 +275,11 @@ export function createAgent(deps: AgentDeps): Agent {
   };
   const metrics = metricsRegistries(agent);
   return agent;
+}
+
+/** Where the volume of a claim lies on this node; undefined when it is not a local volume. */
+function localPath(assigned: NodeAssigned, key: string): string | undefined {
+  const claim = assigned.of('PersistentVolumeClaim').get(key);
+  const source = claim && assigned.of('PersistentVolume').get(claim.volumeName)?.source;
+  return source?.type === 'local' ? source.path : undefined;
 }

@@ -22,6 +22,8 @@ export interface KubeletDeps {
   /** The pods of the node, each with its status. */
   pods(): readonly Pod[];
   usage(): { readonly sample: Sample | undefined; readonly report: UsageReport | undefined };
+  /** The volumes of a pod, as `/stats/summary` shows them. */
+  volumesOf(uid: string): readonly object[];
   metrics(scope: MetricsScope): Promise<Registry>;
 }
 
@@ -92,7 +94,10 @@ const served: Readonly<Record<string, Route>> = {
   stats: (deps, response, path) => {
     if (path.join('/') !== 'summary') throw notFound();
     const { sample, report } = deps.usage();
-    sendJson(response, summaryOf(deps.nodeName, sample, report));
+    sendJson(
+      response,
+      summaryOf(deps.nodeName, sample, report, (uid) => deps.volumesOf(uid)),
+    );
   },
   metrics: async (deps, response, [which]) => {
     if (which !== undefined && which !== 'resource') throw notFound();

@@ -28,7 +28,7 @@ test('a node’s summary tells what it, its pods and their containers have used 
     memory: { time, workingSetBytes },
   });
   const startTime = '2025-12-31T23:59:00Z';
-  expect(summaryOf('n', now, reportOf(now, before))).toEqual({
+  expect(summaryOf('n', now, reportOf(now, before), () => [])).toEqual({
     node: { nodeName: 'n', ...use(1e9, 1e10, 7) },
     pods: [
       {
@@ -45,12 +45,12 @@ test('a node’s summary tells what it, its pods and their containers have used 
 });
 
 test('what is not known is left out: rates before a second look, and a pod with a container that cannot be read', () => {
-  expect(summaryOf('n', undefined, undefined)).toEqual({ node: { nodeName: 'n' }, pods: [] });
+  expect(summaryOf('n', undefined, undefined, () => [])).toEqual({ node: { nodeName: 'n' }, pods: [] });
   const first = sample(0, [measured('p', 'a', 0, 1_000), measured('p', 'b', 0, undefined)]);
-  expect(summaryOf('n', first, undefined)).toMatchObject({
+  expect(summaryOf('n', first, undefined, () => [])).toMatchObject({
     node: { cpu: { usageCoreNanoSeconds: 0 } },
     pods: [{ containers: [{ name: 'a', cpu: { usageCoreNanoSeconds: 1e9 } }, { name: 'b' }] }],
   });
-  const [pod] = (summaryOf('n', first, undefined) as { pods: object[] }).pods;
+  const [pod] = (summaryOf('n', first, undefined, () => []) as { pods: object[] }).pods;
   expect(pod).not.toHaveProperty('cpu');
 });

@@ -4,9 +4,14 @@ import type { Measured, Sample } from '../usage/report.ts';
 
 /**
  * The usage of the node and its pods as the kubelet's `/stats/summary` (kubelet/pkg/apis/stats/v1alpha1). `sample`: the last measurement;
- * `report`: its rates. Networks and file systems are not measured, and left out.
+ * `report`: its rates; `volumesOf`: the volumes of a pod. Networks and file systems are not measured, and left out.
  */
-export function summaryOf(nodeName: string, sample: Sample | undefined, report: UsageReport | undefined): object {
+export function summaryOf(
+  nodeName: string,
+  sample: Sample | undefined,
+  report: UsageReport | undefined,
+  volumesOf: (uid: string) => readonly object[],
+): object {
   if (!sample) return { node: { nodeName }, pods: [] };
   const time = formatTime(sample.at);
   const { machine } = sample;
@@ -20,7 +25,17 @@ export function summaryOf(nodeName: string, sample: Sample | undefined, report: 
     byPod.set(uid, [...(byPod.get(uid) ?? []), measured]);
   }
   const rates = new Map(report?.pods.map((pod) => [pod.uid, pod.containers]));
-  return { node, pods: [...byPod].map(([uid, containers]) => podOf(time, containers, rates.get(uid) ?? [])) };
+  return {
+    node,
+    pods: [...byPod].map(([uid, containers]) => ({
+      ...podOf(time, containers, rates.get(uid) ?? []),
+      ...listed(volumesOf(uid)),
+    })),
+  };
+}
+
+function listed(volume: readonly object[]): object {
+  return volume.length > 0 ? { volume } : {};
 }
 
 interface Amounts {

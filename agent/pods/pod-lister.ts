@@ -19,6 +19,10 @@ export class PodLister {
     return this.#workers.has(uid);
   }
 
+  podOf(uid: string): Pod | undefined {
+    return this.#workers.get(uid)?.pod;
+  }
+
   /** The pods with the status that was reported last. */
   pods(): Pod[] {
     return [...this.#workers.values()].map((worker) => ({

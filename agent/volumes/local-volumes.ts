@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, open, readdir, rename } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, readdir, rename, statfs } from 'node:fs/promises';
 import { basename, dirname, join, normalize } from 'node:path';
 import { diskUsage } from '../host/disk-usage.ts';
 import { ConfigError } from '../pod/inputs.ts';
@@ -17,6 +17,8 @@ export interface LocalVolumes {
   sweep(): Promise<void>;
   /** The bytes on disk of each volume, by path. */
   usage(signal: AbortSignal): Promise<Map<string, number>>;
+  /** Of the file system of the root, in bytes. Throws while the root does not exist. */
+  space(): Promise<{ readonly capacityBytes: number; readonly availableBytes: number }>;
 }
 
 /** For hollow nodes: volumes without files. */
@@ -25,6 +27,7 @@ export const hollowLocalVolumes: LocalVolumes = {
   remove: async () => undefined,
   sweep: async () => undefined,
   usage: async () => new Map(),
+  space: async () => ({ capacityBytes: 0, availableBytes: 0 }),
 };
 
 /** Where data lies while it is being deleted. No volume has this name: it begins with a dot. */
@@ -66,6 +69,11 @@ export function localVolumes(root: string, mounter: Pick<Mounter, 'below'>): Loc
         names.map((name) => join(root, name)),
         signal,
       );
+    },
+
+    async space() {
+      const { blocks, bavail, bsize } = await statfs(root);
+      return { capacityBytes: blocks * bsize, availableBytes: bavail * bsize };
     },
   };
 }

@@ -21,6 +21,7 @@ class Disk implements LocalVolumes {
   failing = false;
   readonly sweep = async () => undefined;
   readonly usage = async () => new Map<string, number>();
+  readonly space = async () => ({ capacityBytes: 0, availableBytes: 0 });
   async remove(path: string): Promise<void> {
     if (this.failing) throw new Error('input/output error');
     this.removed.push(path);

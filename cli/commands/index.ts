@@ -22,6 +22,7 @@ import { tokenCommand } from './token.ts';
 import { topCommand } from './top.ts';
 import { uncordonCommand } from './uncordon.ts';
 import { versionCommand } from './version.ts';
+import { volumeCommand } from './volume.ts';
 import { whyCommand } from './why.ts';
 
 /** The commands of users, in the order of the help. A new command is a file here and a line in this table. */
@@ -42,6 +43,7 @@ export const commands: readonly Command[] = [
   drainCommand,
   eventsCommand,
   topCommand,
+  volumeCommand,
   whyCommand,
   execCommand,
   attachCommand,
