@@ -26,14 +26,14 @@ function admissions() {
 }
 
 describe('a node that admits pods', () => {
-  it('takes everything while the control plane says nothing of it', () => {
+  it('accepts everything while the control plane has sent no OwnNode', () => {
     const none = () => expect.unreachable();
     const silent = new Admissions({ node: () => undefined, event: none, fail: none });
     expect(silent.refusal(asking('p', { cpu: '999' }), [])).toBeUndefined();
     expect(silent.mayStart('uid-p')).toBe(true);
   });
 
-  it('tells of the first resource that is short, and of resources before all else', () => {
+  it('names the first resource that is short, and resources before everything else', () => {
     const { made, events } = admissions();
     expect(made.refusal(asking('p', { cpu: '3', memory: '2Gi' }), [])?.reason).toBe('OutOfcpu');
     expect(made.refusal(asking('p', { memory: '2Gi' }, { nodeSelector: { disk: 'hdd' } }), [])?.reason).toBe(
@@ -68,7 +68,7 @@ describe('a node that admits pods', () => {
     expect([made.mayStart('uid-p'), made.mayStart('uid-q')]).toEqual([true, true]);
   });
 
-  it('waits for nothing for a critical pod that has gone itself', () => {
+  it('does not wait for a critical pod that was removed', () => {
     const { made } = admissions();
     expect(made.refusal(critical('p', '1'), [asking('a', { cpu: '2' })])).toBeUndefined();
     expect(made.ended('uid-p')).toEqual([]);
@@ -87,7 +87,7 @@ describe('the room on a node', () => {
   const shortOf = (pod: Pod, others: Pod[], view = node) =>
     admitPod(pod, others, view).shortages.map(({ resource, used }) => [resource, used]);
 
-  it('is what all that it has admitted leave of each resource', () => {
+  it('is the amount of each resource that the admitted pods leave', () => {
     const others = [
       asking('a', { cpu: '1', memory: '512Mi', 'ephemeral-storage': '512Mi', 'hugepages-2Mi': '2Mi' }),
       asking('b', { cpu: '500m', memory: '256Mi', 'ephemeral-storage': '256Mi', 'hugepages-2Mi': '2Mi' }),
@@ -135,7 +135,7 @@ describe('the room on a node', () => {
     expect(refused(open('p', 80), open('q', 90))).toEqual([]);
   });
 
-  it('tells of all that stands against a pod besides resources', () => {
+  it('names every reason for refusing a pod besides resources', () => {
     const view: NodeView = { ...node, taints: [{ key: 'x', effect: 'NoExecute' }] };
     const port = [container('app', { ports: [{ containerPort: 80, hostPort: 80 }] })];
     const pod = makePod('p', { nodeSelector: { disk: 'hdd' }, containers: port });

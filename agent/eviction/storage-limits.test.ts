@@ -44,7 +44,7 @@ describe('what is measured of a pod', () => {
   });
 });
 
-describe('a limit that is exceeded is told in the kubelet’s words', () => {
+describe('an exceeded limit is reported in the kubelet’s words', () => {
   it('of an emptyDir', () => {
     const volumes = [
       { name: 'small', emptyDir: { sizeLimit: '10240Ki' } },

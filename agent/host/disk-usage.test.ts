@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
-it('tells what each path takes, and leaves out what is not there', async () => {
+it('returns the usage of each path, and skips missing ones', async () => {
   const [a, b] = [join(dir, 'a'), join(dir, 'b\u00e9 c')];
   await mkdir(join(a, 'deep/er'), { recursive: true });
   await writeFile(join(a, 'deep/er/file'), Buffer.alloc(3 * mib, 1));
@@ -39,6 +39,6 @@ it('follows no link, and enters no other file system', async () => {
   }
 });
 
-it('is given up when nobody waits for it', async () => {
+it('is cancelled when no caller waits for it', async () => {
   await expect(diskUsage(['/'], AbortSignal.timeout(1))).rejects.toThrow();
 });

@@ -19,7 +19,7 @@ function sample(at: number, containers: readonly Measured[]): Sample {
   return { at: start + at, monotonic: at, containers: new Map(entries), machine };
 }
 
-test('a node’s summary tells what it, its pods and their containers have used and use, as the kubelet’s', () => {
+test('a node’s summary has the past and current usage of the node, its pods and containers, as the kubelet’s', () => {
   const before = sample(0, [measured('p', 'a', 0, 1_000), measured('p', 'b', 0, 0)]);
   const now = sample(10_000, [measured('p', 'a', 10_000, 3_500), measured('p', 'b', 10_000, 500)]);
   const time = '2026-01-01T00:00:10Z';

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { Unusable } from '../session/unusable.ts';
 import { distinctServers, type Endpoint, parseApiServer } from './api-service.ts';
 
-/** As a node does: what cannot be parsed is left out. */
+/** As on a node: addresses that cannot be parsed are skipped. */
 function parseApiServers(named: readonly object[]): Endpoint[] {
   const servers = named.flatMap((one) => {
     try {

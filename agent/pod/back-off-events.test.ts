@@ -11,7 +11,7 @@ const waiting = (reason: string, restartCount = 0) => ({
   containerStatuses: [{ name: 'app', restartCount, state: { waiting: { reason } } } as ContainerStatus],
 });
 
-test('a container that waits for its restart is told of once a restart, in the words of the kubelet', () => {
+test('a container in back-off gets one event for each restart, in the words of the kubelet', () => {
   const told = {
     type: 'Warning',
     reason: 'BackOff',
@@ -23,7 +23,7 @@ test('a container that waits for its restart is told of once a restart, in the w
   expect(backOffEvents(pod, waiting('CrashLoopBackOff', 1), waiting('CrashLoopBackOff', 2))).toEqual([told]);
 });
 
-test('an image that is not pulled for a while is told of as the kubelet does, by two events', () => {
+test('an image in back-off gets two events, as from the kubelet', () => {
   expect(backOffEvents(pod, waiting('ErrImagePull'), waiting('ImagePullBackOff'))).toEqual([
     { type: 'Normal', reason: 'BackOff', text: 'Back-off pulling image "app:1"', container: 'app' },
     { type: 'Warning', reason: 'Failed', text: 'Error: ImagePullBackOff', container: 'app' },

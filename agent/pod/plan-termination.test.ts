@@ -32,7 +32,7 @@ const stopOf = (name: string, deadline: number): Step => ({
 });
 
 describe('a deleted pod', () => {
-  it('has its containers stopped by the end of its grace, which began when the deletion was heard of', () => {
+  it('has its containers stopped by the end of its grace period, which started when the agent received the deletion', () => {
     const spec = { containers: [container('app'), container('other')], ephemeralContainers: [container('debug')] };
     const containers = ['app', 'other', 'debug'].map((name) => containerState(name));
     expect(planOf({ spec, containers, memory: deleted() })).toEqual(
@@ -94,7 +94,7 @@ describe('a pod that has ended', () => {
   });
 });
 
-describe('sidecars of a pod that goes', () => {
+describe('sidecars of a terminating pod', () => {
   const spec = {
     initContainers: [
       sidecar('first', { lifecycle: preStop }),

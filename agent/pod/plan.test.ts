@@ -161,7 +161,7 @@ describe('the plan', () => {
     expect(planPod(model.view(false), model.now)).toEqual([{ action: 'removeSandbox', id: dead.id }]);
   });
 
-  it('counts the grace from when the deletion was heard of, and never prolongs it', () => {
+  it('counts the grace period from when the agent received the deletion, and never prolongs it', () => {
     const model = new ModelPod(podOf({ inits: [], apps: 1, policy: 'Always' }));
     model.settle();
     model.delete(30);
@@ -217,7 +217,7 @@ describe('the plan', () => {
     },
   );
 
-  it('says of a failed probe that the container will be restarted only where it will', () => {
+  it('reports for a failed probe that the container will be restarted only if it will', () => {
     for (const [policy, again] of [
       ['Always', ', will be restarted'],
       ['Never', ''],

@@ -112,7 +112,7 @@ describe('a container that is stopped', () => {
     expect(scene.progress.containers.get('app')?.preStopped).toBeUndefined();
   });
 
-  it('is not said to have ended when its stop was given up', async () => {
+  it('is not reported as ended when its stop was cancelled', async () => {
     const { scene, id, args } = await running({ args: ['fake.stubborn'] });
     const done = scene.run('stopContainer', { ...args(30_000), why: '' }).catch(() => undefined);
     await scene.clock.advance(1_000);
