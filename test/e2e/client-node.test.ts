@@ -104,7 +104,7 @@ describe.skipIf(!(await canRunMachines()))('@kubernetes/client-node', () => {
     ).toBe(404);
   });
 
-  it('is told what is wrong by a Status', async () => {
+  it('gets a Status that explains an error', async () => {
     expect(await refusal(core.readNamespacedPod({ name: 'nope', namespace }))).toMatchObject({
       code: 404,
       body: {
@@ -128,7 +128,7 @@ describe.skipIf(!(await canRunMachines()))('@kubernetes/client-node', () => {
     expect(await refusal(core.listNamespacedPod({ namespace, _continue: 'nonsense' }))).toMatchObject({ code: 400 });
   });
 
-  it('watches from a version that it has, and is told when that is gone', async () => {
+  it('watches from a known version, and gets Expired when it has been compacted', async () => {
     const before = (await core.listNamespacedConfigMap({ namespace })).metadata?.resourceVersion;
     for (const name of ['w1', 'w2']) await core.createNamespacedConfigMap({ namespace, body: { metadata: { name } } });
     await core.deleteNamespacedConfigMap({ name: 'w1', namespace });

@@ -49,7 +49,7 @@ describe.skipIf(!(await canRunMachines()))('npm run cluster', () => {
     ).toBe('0');
   });
 
-  it('says in one line what is wrong with what it is told', async () => {
+  it('reports invalid arguments in one line', async () => {
     const dir = join(tmpdir(), 'coracle-no-cluster');
     await expect(cluster('kill', '1', '--dir', dir)).rejects.toThrow(/no cluster is up in/);
     await cluster('down', '--dir', dir);

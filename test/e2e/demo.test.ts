@@ -21,7 +21,7 @@ describe.skipIf(!(await canRunMachines()))('the demo', () => {
     for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
   });
 
-  it('tells its story to the end in less than two minutes, and leaves nothing behind', async () => {
+  it('runs to the end in less than two minutes, and leaves nothing behind', async () => {
     const dir = scratch();
     const { status, output, ms } = await tell('demo.ts', ['--dir', dir]);
     console.log(output);
@@ -31,7 +31,7 @@ describe.skipIf(!(await canRunMachines()))('the demo', () => {
     expect(await namespaces(clusterId(dir))).toEqual([]);
   }, 180_000);
 
-  it('takes everything down when it is interrupted, and says that it did not hold', async () => {
+  it('removes everything when it is interrupted, and reports the failure', async () => {
     const dir = scratch();
     const { status, output } = await tell('demo.ts', ['--dir', dir], 'three nodes join');
     expect(output).toContain('interrupted');
@@ -40,7 +40,7 @@ describe.skipIf(!(await canRunMachines()))('the demo', () => {
     expect(await namespaces(clusterId(dir))).toEqual([]);
   }, 120_000);
 
-  it('tells it on docker-compose as well, from a base image made on the spot', async () => {
+  it('runs on docker-compose as well, from a base image built on the spot', async () => {
     const { status, output } = await tell('demo-compose.ts', []);
     console.log(output);
     expect(output).toContain(story);

@@ -54,7 +54,7 @@ describe.skipIf(!(await canRunMachines()))('a cluster that loses a machine', () 
     expect(pods.map((pod) => pod.spec?.nodeName)).not.toContain(name);
   });
 
-  it('takes the machine back only when nothing of before is left on it, and then gives it pods', async () => {
+  it('accepts the machine again only when nothing of its earlier state is left on it, and then gives it pods', async () => {
     onTestFailed(() => console.log(cluster.logs()));
     await cluster.boot(2);
     await cluster.whenNodeIs(2, 'ready');

@@ -115,7 +115,7 @@ describe.skipIf(missing)('an agent on Docker', () => {
 
   const forever = 'trap "exit 0" TERM; while true; do sleep 1 & wait $!; done';
 
-  it('runs a pod whose containers share a volume, read a ConfigMap, and know who they are', async () => {
+  it('runs a pod whose containers share a volume, read a ConfigMap, and have their identity', async () => {
     const metadata = { name: 'settings', namespace: 'default', uid: 'c', resourceVersion: '1', creationTimestamp: '' };
     server.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { greeting: 'hello' } });
     const spec: PodSpec = {
@@ -171,7 +171,7 @@ describe.skipIf(missing)('an agent on Docker', () => {
     expect(said).toMatch(/10\.93\.0\.\d+\tlook/);
   });
 
-  it('restarts nothing when the agent is started anew, and knows all of it again', async () => {
+  it('restarts no container when the agent restarts, and reports the same state', async () => {
     const before = { ids: await ids(), status: status('web') };
     await start();
     const registrations = server.registrations.length;
@@ -184,7 +184,7 @@ describe.skipIf(missing)('an agent on Docker', () => {
     expect(status('web')).toEqual(before.status);
   });
 
-  it('keeps what a container said at its end, and restarts it', async () => {
+  it('keeps a container’s termination message, and restarts it', async () => {
     server.assign(makePod('fails', { containers: [shell('app', 'echo it broke > /dev/termination-log; exit 7')] }));
     const last = () => status('fails')?.containerStatuses?.[0]?.lastState?.terminated;
     await eventually(() => last() !== undefined, { timeoutMs: 20_000 });

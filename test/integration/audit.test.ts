@@ -63,7 +63,7 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
     await rm(dir, { recursive: true, force: true });
   });
 
-  it('tells of a write who sent what and what came of it', async () => {
+  it('records the user and the result of a write', async () => {
     const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'told' }, data: { a: 'b' } };
     const answer = await admin('POST', '/api/v1/namespaces/default/configmaps', { body });
     const told = await byId(answer);
@@ -82,7 +82,7 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
     expect(told.responseObject.metadata.managedFields).toBeUndefined();
   });
 
-  it('knows what is asked for by what is served, however the URL is written', async () => {
+  it('records the requested resource by its route, however the URL is written', async () => {
     const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'hidden' } };
     const hidden = '/%61pi//v1/%6eamespaces/default/%63onfigmaps';
     const made = await admin('POST', hidden, { body });
@@ -126,7 +126,7 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
     expect(told.annotations['pod-security.kubernetes.io/audit-violations']).toMatch(/^would violate PodSecurity/);
   });
 
-  it('tells who was refused, who acted as somebody else, and what was asked in vain', async () => {
+  it('records refused and impersonated requests, and those for missing objects', async () => {
     const bob = await server.caller({ user: 'bob', groups: [] });
     const refused = await byId(await bob('DELETE', '/api/v1/namespaces/default/pods/p'));
     expect(refused).toMatchObject({
@@ -145,13 +145,13 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
     expect(await byId(unknown)).toMatchObject({ responseStatus: { reason: 'Unauthorized', code: 401 } });
   });
 
-  it('tells when a watch begins and ends', async () => {
+  it('records the start and the end of a watch', async () => {
     const answer = await admin('GET', '/api/v1/namespaces?watch=true&timeoutSeconds=1');
     expect(await byId(answer, 'ResponseStarted')).toMatchObject({ verb: 'watch', level: 'Metadata' });
     expect(await byId(answer)).toMatchObject({ responseStatus: { code: 200 } });
   });
 
-  it('tells the same of gRPC calls', async () => {
+  it('records gRPC calls in the same way', async () => {
     const tls = { ca: server.authority.certificate, credentials: await server.authority.issueClient(administrator) };
     const client = createGrpcClient({ address: server.grpc, tls }, { clock: systemClock, random: systemRandom });
     try {
@@ -202,7 +202,7 @@ describe.skipIf(!hasEtcd())('the audit log', () => {
     expect(refused).toMatchObject({ user, responseStatus: { code: 401, reason: 'Unauthorized' } });
   });
 
-  it('tells of a node that joins, of its session, and of what components do, each under its own name', async () => {
+  it('records the joining of a node, its session, and the requests of components, each under its own name', async () => {
     const agent = await startAgentChild(server, 'n1');
     try {
       const of = (username: string, rest: (one: AuditEvent) => boolean): Promise<AuditEvent> =>

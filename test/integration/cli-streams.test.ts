@@ -83,7 +83,7 @@ describe.skipIf(missing)('the CLI takes part in what runs in pods', () => {
     expect(await attached.done).toMatchObject({ code: 130 });
   });
 
-  test('cp takes trees in and out with their permissions, leaves links behind, and says what is not there', async () => {
+  test('cp copies trees in and out with their permissions, skips links, and reports missing files', async () => {
     await mkdir(join(dir, 'tree', 'deep'), { recursive: true });
     const big = Buffer.alloc(3_000_000, 'abc');
     await writeFile(join(dir, 'tree', 'big'), big);

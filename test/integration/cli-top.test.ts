@@ -67,7 +67,7 @@ test('top nodes shows what each uses, and its share of what pods may have', asyn
   );
 });
 
-test('top pods shows those that were measured, sorted and summed as asked', async () => {
+test('top pods shows measured pods, sorted and summed as requested', async () => {
   expect(await coracle('top', 'pods', '--sort-by', 'cpu', '--sum')).toBe(
     [
       'NAME    CPU(cores)   MEMORY(bytes)',

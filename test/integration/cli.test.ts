@@ -103,7 +103,7 @@ function pod(name: string, more: Partial<Pod['spec']> = {}): Draft<Pod> {
 }
 
 describe('apply', () => {
-  test('by the server says who owns a field, and takes it over when forced', async () => {
+  test('by the server names the owner of a field, and takes it over when forced', async () => {
     const yaml = (value: string) =>
       `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: shared\ndata:\n  a: "${value}"\n`;
     expect(await applied(yaml('1'), '--server-side', '--field-manager', 'one')).toBe(
@@ -179,7 +179,7 @@ describe('apply', () => {
     expect(await ok('delete', '-f', home)).toBe('configmap/b2 deleted\nconfigmap/b1 deleted\nconfigmap/a1 deleted\n');
   });
 
-  test('a dry run says what would happen and does nothing', async () => {
+  test('a dry run reports the changes without making them', async () => {
     expect(await applied(deploymentYaml('dry'), '--dry-run')).toBe('deployment.apps/dry created (dry run)\n');
     expect((await coracle('get', 'deploy', 'dry')).code).toBe(1);
   });
@@ -221,7 +221,7 @@ describe('get', () => {
     expect(await ok('get', 'pods', 'shown', '--no-headers')).toMatch(/^shown /);
   });
 
-  test('several kinds are told apart', async () => {
+  test('several kinds are shown separately', async () => {
     await applied(deploymentYaml('several'));
     await grpc.client.create('Pod', pod('several'));
     const out = await ok('get', 'all');
@@ -305,7 +305,7 @@ describe('delete', () => {
     expect((await done).code).toBe(0);
   });
 
-  test('asks for a name, a selector or --all, and says when there is nothing', async () => {
+  test('requires a name, a selector or --all, and reports when there is nothing to delete', async () => {
     expect((await coracle('delete', 'pods')).err).toBe('error: give names, a selector (-l), or --all\n');
     expect((await coracle('delete', 'pod', 'nobody')).err).toBe('error: pods "nobody" not found\n');
     expect(await coracle('delete', 'pod', 'nobody', '--ignore-not-found')).toMatchObject({ code: 0, err: '' });
@@ -319,7 +319,7 @@ describe('delete', () => {
   });
 });
 
-test('logs come from the container asked for, of a pod or of a Deployment', async () => {
+test('logs are those of the requested container, of a pod or of a Deployment', async () => {
   await grpc.client.create('Pod', pod('talker', { nodeName: 'n1' }));
   expect(await ok('logs', 'talker', '--tail', '5', '--timestamps')).toBe('main tail=5 timestamps=true\n');
   await applied(deploymentYaml('talker'));
@@ -492,7 +492,7 @@ describe('nodes', () => {
     await ok('delete', 'pod', 'daemon', '--force');
   });
 
-  test('why tells what keeps a pod off each node, with the numbers', async () => {
+  test('why explains for each node, with numbers, why a pod does not fit', async () => {
     await createNode('w1');
     await createNode('w2');
     await ok('cordon', 'w2');
@@ -514,7 +514,7 @@ describe('nodes', () => {
   });
 });
 
-test('events are shown in order of time, and of one object when asked', async () => {
+test('events are shown in order of time, and for one object on request', async () => {
   const event = (name: string, reason: string, second: number) =>
     grpc.client.create('Event', {
       metadata: { name, namespace: 'default' },
@@ -598,7 +598,7 @@ describe('access', () => {
     expect((await startCli(['get', 'ns', 'default', '-o', 'name', ...flags], {}).done).out).toBe('namespace/default\n');
   });
 
-  test('version tells both ends', async () => {
+  test('version shows client and server', async () => {
     expect(await ok('version')).toMatch(/^Client: v\d+\.\d+\.\d+\nServer: v\d+\.\d+\.\d+\n$/);
   });
 });

@@ -65,7 +65,7 @@ describe('a ReplicationController', () => {
 });
 
 describe('a ReplicaSet', () => {
-  it('adopts an orphan that matches, and lets go of a pod whose labels no longer do', async () => {
+  it('adopts an orphan that matches, and releases a pod whose labels no longer do', async () => {
     await start();
     const spec = { containers: [{ name: 'web', image: 'web:1' }] };
     const orphan = await cluster.settle(
@@ -130,7 +130,7 @@ describe('a ReplicaSet', () => {
     },
   );
 
-  it('never makes more pods than it is asked for, however often it is woken', async () => {
+  it('never creates more pods than desired, however often it reconciles', async () => {
     await start();
     let most = 0;
     cluster.controlPlane.informers.onChange(() => {
@@ -219,7 +219,7 @@ describe('a Deployment', () => {
     expect(mixed).toBe(false);
   });
 
-  it('that makes no progress says so after its deadline', async () => {
+  it('without progress gets its condition after its deadline', async () => {
     await start();
     await createDeployment(2, { progressDeadlineSeconds: 30 });
     await untilRunning(2);
@@ -231,7 +231,7 @@ describe('a Deployment', () => {
     }, 'ProgressDeadlineExceeded');
   });
 
-  it('keeps no more of its history than it is asked to', async () => {
+  it('keeps no more revisions than its limit', async () => {
     await start();
     await createDeployment(1, { revisionHistoryLimit: 1 });
     await untilRunning(1);
@@ -380,7 +380,7 @@ describe('deletion', () => {
   });
 });
 
-describe('what is told of', () => {
+describe('events', () => {
   const told = async (name: string): Promise<string[]> => {
     const { items } = await cluster.client.list('Event', { fieldSelector: `involvedObject.name=${name}` });
     return items.map(({ type, reason, source, message }) => [type, reason, source?.component, message].join(', '));

@@ -113,7 +113,7 @@ describe('kubectl certificate', () => {
     expect((await statusOf('mallory')).certificate).toBeUndefined();
   });
 
-  it('approve asks for the right to approve for that signer', async () => {
+  it('approve requires the permission for that signer', async () => {
     const { pem } = await request({ subject: [{ CN: ['eve'] }] });
     await cluster.create(csr('eve', pem, { signerName: client, usages: ['client auth'] }));
     await run('create', 'serviceaccount', 'approver');

@@ -48,7 +48,7 @@ describe('a disruption budget', () => {
       },
     );
 
-  it('lets as many be evicted at once as it allows, and says why no more', async () => {
+  it('allows as many evictions at once as documented, and gives the reason for refusing more', async () => {
     const pods = await start({ minAvailable: 3 });
     expect(await status()).toMatchObject({
       disruptionsAllowed: 1,

@@ -60,7 +60,7 @@ describe.skipIf(!hasEtcd() || !kubectlFound)('Secrets in etcd', () => {
     await rm(dir, { recursive: true, force: true });
   });
 
-  it('are ciphertext, and clear to whoever may read them', async () => {
+  it('are encrypted in etcd, and readable for authorized users', async () => {
     await kubectl('create', 'secret', 'generic', 'mine', '--from-literal=password=very-hidden-indeed');
     const [value = ''] = await secrets();
     expect(sealedWith(value)).toMatch(/^[0-9a-f]{8}$/);

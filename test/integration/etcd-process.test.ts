@@ -108,7 +108,7 @@ describe.skipIf(!hasEtcd())('an etcd of our own', () => {
     }
   });
 
-  it('ends an etcd that was left behind on its data directory, and nobody else', async () => {
+  it('ends an etcd that an earlier run left on its data directory, and no other', async () => {
     const root = join(dataDir, 'etcd');
     const first = await begin();
     await openStore(first.endpoint).txn(put('/coracle/a', '1'));
@@ -149,7 +149,7 @@ describe.skipIf(!hasEtcd())('an etcd of our own', () => {
     await etcd.stop();
   });
 
-  it('says what to do when there is no etcd, and leaves nothing running or locked', async () => {
+  it('explains what to do without an etcd, and leaves nothing running or locked', async () => {
     const missing = make(dataDir, 'etcd-that-is-not-there');
     await expect(missing.start(AbortSignal.timeout(5000))).rejects.toMatchObject({
       reason: 'NotFound',

@@ -34,7 +34,7 @@ const pod = (spec: string): string => `{"apiVersion":"v1","kind":"Pod","metadata
 const nested = (open: string, close: string, depth: number): string => open.repeat(depth) + close.repeat(depth);
 /** An envelope of Kubernetes' protobuf around bytes. */
 const envelope = (raw: Uint8Array): Buffer => Buffer.concat([Buffer.from('k8s\0'), raw]);
-/** A field of a protobuf message that says that it is longer than it is. */
+/** A field of a protobuf message with a length beyond its end. */
 const overlong = Buffer.from([0x12, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3]);
 const groups = (depth: number): Buffer => {
   let inner = Buffer.from([0x12, 0]);
@@ -56,7 +56,7 @@ const many = (count: number, one: (index: number) => string): string =>
   Array.from({ length: count }, (_, i) => one(i)).join(',');
 const owner = (uid: number): string => `{"apiVersion":"v1","kind":"Pod","name":"o","uid":"${uid}","controller":true}`;
 
-/** Each must be refused with a code from 400 to 499 and a Status that says why. */
+/** Each must be refused with a code from 400 to 499 and a Status with the reason. */
 const refused: Readonly<Record<string, readonly [method: string, path: string, options?: CallOptions]>> = {
   'an empty body': ['POST', maps, typed(json, '')],
   'YAML of 200,000 items': ['POST', maps, typed(yaml, '- a\n'.repeat(200_000))],
@@ -375,7 +375,7 @@ describe.skipIf(!hasEtcd())('hostile requests', () => {
   });
   afterAll(() => server?.stop());
 
-  it.each(Object.entries(refused))('refuses %s, and says why', async (_name, [method, path, options]) => {
+  it.each(Object.entries(refused))('refuses %s with a reason', async (_name, [method, path, options]) => {
     const answer = await admin(method, path, options);
     expect(answer.status, messageOf(answer).slice(0, 500)).toBeGreaterThanOrEqual(400);
     expect(answer.status, messageOf(answer).slice(0, 500)).toBeLessThan(500);
@@ -385,7 +385,7 @@ describe.skipIf(!hasEtcd())('hostile requests', () => {
     expect(answer.text.length).toBeLessThan(100_000 + 4.1 * Math.min(sent, 1_100_000));
   });
 
-  it.each(Object.entries(borne))('bears %s', async (_name, [method, path, options]) => {
+  it.each(Object.entries(borne))('survives %s', async (_name, [method, path, options]) => {
     const answer = await admin(method, path, options);
     // 504: Kubernetes' answer to a version that is still to come.
     expect([...Array.from({ length: 300 }, (_, i) => 200 + i), 504], messageOf(answer).slice(0, 500)).toContain(
@@ -395,7 +395,7 @@ describe.skipIf(!hasEtcd())('hostile requests', () => {
     expect(JSON.parse(seed.text)).not.toHaveProperty('polluted');
   });
 
-  it('bears connections that speak no HTTP, half of it, or too slowly', async () => {
+  it('survives connections that send no HTTP, half of it, or too slowly', async () => {
     const tls = await server.tls(administrator);
     const garbage = [
       'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n',
@@ -430,7 +430,7 @@ describe.skipIf(!hasEtcd())('hostile requests', () => {
     await alive();
   });
 
-  it('bears gRPC calls of garbage: each is refused by a status that is not INTERNAL or UNKNOWN', async () => {
+  it('survives gRPC calls of garbage: each is refused with a status other than INTERNAL or UNKNOWN', async () => {
     const tls = await server.tls(administrator);
     const session = connectHttp2(`https://${server.grpc}`, { ...tls });
     const framed = (bytes: Uint8Array, length = bytes.length): Buffer => {

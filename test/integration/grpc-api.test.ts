@@ -309,7 +309,7 @@ describe('watching over gRPC', () => {
   });
 });
 
-test('a stream read late still tells its failure', async () => {
+test('a stream that is read late still returns its error', async () => {
   const stop = new AbortController();
   const stream = grpc.remote.channel.duplex(grpc.schema.sessions.Connect, stop.signal);
   const messages = incomingOf(stream)[Symbol.asyncIterator]();

@@ -83,7 +83,7 @@ describe.each(['grpc.reflection.v1', 'grpc.reflection.v1alpha'])('%s', (version)
   });
 });
 
-test('the health service answers who has no files and no certificate', async () => {
+test('the health service answers clients without files and certificates', async () => {
   const health = protobuf.parse(`
     syntax = "proto3"; package grpc.health.v1;
     message HealthCheckRequest { string service = 1; }

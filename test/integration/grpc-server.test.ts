@@ -62,7 +62,7 @@ const object: KubeObject = {
 };
 const draft = { metadata: { name: 'a', namespace: 'default' } };
 
-test('a request that hangs is given up after a minute, and what works on it is told', async () => {
+test('a request that hangs is aborted after a minute, and its handler gets the signal', async () => {
   const clock = new VirtualClock(systemClock.now());
   let signal: AbortSignal | undefined;
   const { client, observed } = await serve(
@@ -150,7 +150,7 @@ test('reads are tried again while the server is not ready; writes are not, unles
   expect([gets, creates, updates]).toEqual([3, 1, 2]);
 });
 
-test('a failure of ours tells the client nothing of our insides; warnings reach it', async () => {
+test('an internal error shows the client no details; warnings reach the client', async () => {
   const warnings: string[] = [];
   const { client } = await serve({
     get: async () => {

@@ -240,7 +240,7 @@ describe('a session', () => {
     await other.stop();
   });
 
-  test('is refused to who is no node, an administrator included', async () => {
+  test('is refused to users other than nodes, an administrator included', async () => {
     const transport = grpcSessionTransport(grpc.remote.channel);
     await expect(take(transport.connect(AbortSignal.timeout(5000)).incoming, 1)).rejects.toMatchObject({
       reason: 'Forbidden',
@@ -274,7 +274,7 @@ describe('a session', () => {
   });
 });
 
-test('a tunnel is known by the id that it was asked for, and carries frames both ways', async () => {
+test('a tunnel is identified by the requested id, and carries frames both ways', async () => {
   const stop = new AbortController();
   const agent = grpcSessionTransport(channel).tunnel('t-42', stop.signal);
   const served = await eventually(() => sessions.tunnels.find(({ id }) => id === 't-42'));

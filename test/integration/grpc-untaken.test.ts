@@ -5,7 +5,7 @@ import { systemClock } from '../../shared/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { administrator, startTestGrpc, type TestGrpc } from '../support/grpc-server.ts';
 
-describe('answers over gRPC that nobody takes', () => {
+describe('answers over gRPC that the client does not read', () => {
   let grpc: TestGrpc;
   let session: ClientHttp2Session;
   beforeAll(async () => {
@@ -38,7 +38,7 @@ describe('answers over gRPC that nobody takes', () => {
     return stream;
   }
 
-  it('hold the seats of who asked for them and of nobody else, and are cut off in the end', async () => {
+  it('hold the seats of their own client only, and are cancelled in the end', async () => {
     const streams = Array.from({ length: 60 }, list);
     let answered = 0;
     let closed = 0;

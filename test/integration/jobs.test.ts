@@ -43,7 +43,7 @@ describe.skipIf(missing)('Jobs on an agent and a Docker engine', () => {
     JSON.parse(await run(['get', 'pods', '-l', `job-name=${job}`, '-o', 'json'])).items;
   const completed = (job: string) => run(['wait', '--for=condition=complete', `job/${job}`, '--timeout=90s']);
 
-  it('the examples complete: each pod says its part, by its index', async () => {
+  it('the examples complete: each pod prints its part, by its index', async () => {
     const text = await readFile(new URL('../../deploy/examples/job.yaml', import.meta.url), 'utf8');
     const jobs = parseAllDocuments(text).map((one) => one.toJS() as Job);
     for (const { spec } of jobs) {

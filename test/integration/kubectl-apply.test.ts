@@ -77,7 +77,7 @@ ${more}  selector: {matchLabels: {app: ${name}}}
     expect(await replicasOf('a')).toBe(4);
   });
 
-  it('is told of conflicts, by field and manager, and takes over when forced', async () => {
+  it('reports conflicts, by field and manager, and takes over when forced', async () => {
     await apply(deployment('b'), '--server-side');
     await kubectl('scale', 'deploy/b', '--replicas=5');
     const refused = await apply(deployment('b'), '--server-side');
@@ -127,7 +127,7 @@ ${more}  selector: {matchLabels: {app: ${name}}}
     expect((await run(['replace', '-f', '-'], old)).err).toContain('the object has been modified');
   });
 
-  it('patches in every way, and says what is wrong with a patch', async () => {
+  it('patches in every way, and reports an invalid patch', async () => {
     await apply(deployment('f'));
     const patch = (...args: readonly string[]) => run(['patch', 'deploy', 'f', ...args]);
     expect((await patch('-p', '{"spec":{"replicas":3}}')).out).toBe('deployment.apps/f patched\n');
@@ -163,7 +163,7 @@ ${more}  selector: {matchLabels: {app: ${name}}}
     });
   });
 
-  it('labels and annotates, and overwrites only when told to', async () => {
+  it('labels and annotates, and overwrites only with --overwrite', async () => {
     await apply(deployment('h'));
     for (const verb of ['label', 'annotate']) {
       expect(await kubectl(verb, 'deploy', 'h', 'tier=front')).toMatch(/^deployment.apps\/h (labeled|annotated)\n$/);
@@ -189,7 +189,7 @@ ${more}  selector: {matchLabels: {app: ${name}}}
     expect(await kubectl('apply', ...flags)).toBe('configmap/p1 unchanged\nconfigmap/p2 pruned\n');
   });
 
-  it('hears of unknown and duplicate fields as strictly as it asks', async () => {
+  it('reports unknown and duplicate fields by the requested validation', async () => {
     const odd = deployment('i', 2, '  foo: 1\n');
     const create = (...flags: readonly string[]) => run(['create', '-f', '-', ...flags], odd);
     const strict = await create();
@@ -226,7 +226,7 @@ describe('field validation', () => {
       headers: { 'content-type': type },
     });
 
-  it('Strict refuses what a body says twice and what its kind has not, all of it at once', async () => {
+  it('Strict refuses duplicate and unknown fields, all in one error', async () => {
     const json = await post(twice, 'Strict');
     expect(json.json).toMatchObject({
       code: 400,
@@ -240,7 +240,7 @@ describe('field validation', () => {
     );
   });
 
-  it('Warn, the default, says so in the header, and the last one counts', async () => {
+  it('Warn, the default, reports them in the header, and uses the last value', async () => {
     const warned = await post(twice, 'Warn');
     expect([warned.status, warned.json.data]).toEqual([201, { x: '2' }]);
     expect(warned.headers.warning).toBe(
@@ -254,7 +254,7 @@ describe('field validation', () => {
     expect(fromYaml.headers.warning).toContain('299 - "line 6: key \\"x\\" already set in map"');
   });
 
-  it('Ignore says nothing', async () => {
+  it('Ignore reports nothing', async () => {
     const ignored = await post(twice, 'Ignore');
     expect([ignored.status, ignored.headers.warning]).toEqual([201, undefined]);
   });

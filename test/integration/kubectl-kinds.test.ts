@@ -166,7 +166,7 @@ describe.skipIf(!found)('kubectl and the kinds that govern', () => {
     expect(await kubectl(['scale', 'deployment/old', '--replicas=2'])).toBe('deployment.apps/old scaled\n');
   });
 
-  it('asks for a certificate, approves it, and denies another', async () => {
+  it('requests a certificate, approves it, and denies another', async () => {
     for (const name of ['yes', 'no']) {
       const { request } = await createSigningRequest({ user: name, groups: ['devs'] });
       const spec = { request: Buffer.from(request).toString('base64'), signerName: 'example.com/s', usages: ['any'] };

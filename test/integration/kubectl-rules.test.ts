@@ -13,7 +13,7 @@ import { startTestRest, type TestRest } from './rest-server.ts';
 const run = promisify(execFile);
 const found = hasKubectl();
 
-/** What the cluster's rules answer, as people read it. */
+/** The cluster's refusals, as kubectl shows them. */
 describe.skipIf(!found)('kubectl', { timeout: 60_000 }, () => {
   let server: TestRest;
   let stopControllers: (() => Promise<void>) | undefined;
@@ -45,7 +45,7 @@ describe.skipIf(!found)('kubectl', { timeout: 60_000 }, () => {
 
   const run1 = 'run web --image=a --restart=Never';
 
-  it('shows a quota, and says what exceeds it', async () => {
+  it('shows a quota, and the refusal when it is exceeded', async () => {
     await kubectl('create namespace small');
     expect(await kubectl('create quota q --hard=pods=1,count/secrets=0 -n small')).toBe('resourcequota/q created\n');
     await eventually(async () =>
@@ -61,7 +61,7 @@ describe.skipIf(!found)('kubectl', { timeout: 60_000 }, () => {
     expect(await kubectl('describe quota q -n small')).toMatch(/pods +1 +1\n/);
   });
 
-  it('fills in what a limit range says, and describes it', async () => {
+  it('sets the defaults of a limit range, and describes it', async () => {
     await kubectl('create namespace ranged');
     const limits = [{ type: 'Container', default: { cpu: '200m' }, max: { cpu: '1' } }];
     const range = { apiVersion: 'v1', kind: 'LimitRange', metadata: { name: 'r' }, spec: { limits } };
@@ -74,7 +74,7 @@ describe.skipIf(!found)('kubectl', { timeout: 60_000 }, () => {
     expect(await kubectl('describe limits r -n ranged')).toMatch(/Container +cpu +- +1 +200m +200m/);
   });
 
-  it('is warned of pods that a level would not take, and told why one is refused', async () => {
+  it('gets warnings for pods that violate a level, and the reason when one is refused', async () => {
     await kubectl('create namespace strict');
     await kubectl(`${run1} -n strict`);
     expect(await kubectl('label ns strict pod-security.kubernetes.io/enforce=restricted')).toBe(

@@ -217,7 +217,7 @@ describe.skipIf(!found)('kubectl sees', { timeout: 60_000 }, () => {
     }
   });
 
-  it('objects in every form that it can be asked for', async () => {
+  it('objects in every output format', async () => {
     const select = ['get', 'pods', '-l', 'app in (a,b)'];
     expect(await kubectl(...select, '-o', 'name')).toBe('pod/crashing\npod/steady\n');
     expect(await kubectl(...select, '--chunk-size=1', '-o', 'name')).toBe('pod/crashing\npod/steady\n');

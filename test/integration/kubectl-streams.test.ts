@@ -77,7 +77,7 @@ describe.skipIf(missing)('kubectl with streams', () => {
       expect(await exec('--', 'true')).toEqual({ code: 0, out: '', err: '' });
     });
 
-    it('says what is wrong in Kubernetes’ words', async () => {
+    it('reports errors in Kubernetes’ words', async () => {
       const words = async (...args: string[]) => (await kubectl.run(args, { env })).err;
       expect(await words('exec', 'nobody', '--', 'true')).toBe(
         'Error from server (NotFound): pods "nobody" not found\n',
@@ -93,7 +93,7 @@ describe.skipIf(missing)('kubectl with streams', () => {
       expect(ran).toEqual({ code: 0, out: 'x\nend\n', err: '' });
     });
 
-    it('gives the command a terminal of the size that there is, and tells it of another size', async () => {
+    it('gives the command a terminal of the current size, and resizes it', async () => {
       // `script` is kubectl's terminal; the command tells its own size again and again.
       const watch = 'while true; do stty size; sleep 0.1; done';
       const command = `stty rows 33 cols 99; tty > tty; exec kubectl exec -it main -- sh -c '${watch}; '`;
@@ -308,7 +308,7 @@ describe.skipIf(missing)('kubectl with streams', () => {
       expect([code, err]).toEqual([1, 'Error from server (BadRequest): Upgrade request required\n']);
     });
 
-    it('who may not is refused before anything is opened; a GET takes the right to get, a POST that to create', async () => {
+    it('an unauthorized user is refused before anything is opened; GET requires get, POST requires create', async () => {
       const eve = await cluster.authority.issueClient({ user: 'eve', groups: [] });
       const answerTo = async (method: string, upgrade: string): Promise<number> => {
         const headers = { connection: 'Upgrade', upgrade, 'x-stream-protocol-version': 'v4.channel.k8s.io' };
@@ -324,7 +324,7 @@ describe.skipIf(missing)('kubectl with streams', () => {
       expect(await answerTo('POST', 'SPDY/3.1')).toBe(403);
     });
 
-    it('a request that is no stream is answered as if it had asked for no upgrade', async () => {
+    it('a request without a stream is answered as if it had no upgrade header', async () => {
       const headers = { connection: 'Upgrade', upgrade: 'h2c' };
       const [response, text] = await request('GET', '/version', kubectl.admin, headers);
       expect([response.statusCode, response.headers.connection]).toEqual([200, 'close']);

@@ -65,7 +65,7 @@ spec:
       - {name: web, image: "${image}", ports: [{containerPort: 80}]}
 ${more}`;
 
-  it('applies, changes by applying again, and says when nothing changed', async () => {
+  it('applies, changes by applying again, and reports unchanged objects', async () => {
     expect(await kubectl(['apply', '-f', '-'], deployment('web:1'))).toBe('deployment.apps/web created\n');
     expect(await kubectl(['apply', '-f', '-'], deployment('web:1'))).toBe('deployment.apps/web unchanged\n');
     const sidecar = '      - {name: side, image: "side:1"}\n';

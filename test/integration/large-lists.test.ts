@@ -93,7 +93,7 @@ describe.skipIf(!hasEtcd())('a list of large objects', { timeout: 120_000 }, () 
     expect(pages).toBeGreaterThan(1);
   });
 
-  it('is told to a watch as its first state', async () => {
+  it('is sent to a watch as its initial state', async () => {
     const watch = `${configMaps}?watch=1&labelSelector=size=large&timeoutSeconds=5`;
     const answer = await pausing(() => admin('GET', watch));
     const events = answer.text.trim().split('\n');
@@ -101,7 +101,7 @@ describe.skipIf(!hasEtcd())('a list of large objects', { timeout: 120_000 }, () 
     expect(JSON.parse(events[3] ?? '')).toMatchObject({ type: 'ADDED', object: { data: text } });
   });
 
-  it('does not fill the server’s memory where nobody reads', async () => {
+  it('does not fill the server’s memory when the client does not read', async () => {
     const before = await server.rss();
     const tls = await server.tls(administrator);
     const open = Array.from({ length: 20 }, (_, i) => {

@@ -90,7 +90,7 @@ describe.skipIf(missing)('kubectl top, on a real engine', { timeout: 60_000 }, (
     expect(milliValue(measured.holder.cpu ?? '0')).toBeLessThan(100);
   });
 
-  it('says as metrics-server does what was measured, when, and for how long', async () => {
+  it('returns usage, time and window like metrics-server', async () => {
     expect(await busy()).toEqual({
       apiVersion: 'metrics.k8s.io/v1beta1',
       kind: 'PodMetrics',
@@ -146,7 +146,7 @@ describe.skipIf(missing)('kubectl top, on a real engine', { timeout: 60_000 }, (
     expect((await rows('get', 'pods', '--no-headers')).map(([name]) => name)).toEqual(['busy', 'quiet']);
   });
 
-  it('says which of the two is missing: the pod, or its measurement', async () => {
+  it('distinguishes a missing pod from a missing measurement', async () => {
     const pending = {
       apiVersion: 'v1',
       kind: 'Pod',

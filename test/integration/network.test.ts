@@ -117,7 +117,7 @@ test.skipIf(skip)('routes follow the peers: new ones come, moved ones change, go
   expect(await routes()).toEqual([]);
 });
 
-test.skipIf(skip)('an attachment that was cut is made anew, and one that is whole is told by its address', async () => {
+test.skipIf(skip)('a broken attachment is replaced, and an intact one is identified by its address', async () => {
   const [node] = lab.nodes;
   const [network] = lab.networks;
   const pod = await lab.pod();
@@ -169,7 +169,7 @@ test.skipIf(skip)('host ports lead to the pod from outside, from the node, and f
 });
 
 test.skipIf(skip)(
-  'host ports come back with the next change after somebody flushed the rules, and still can be removed',
+  'host ports are restored with the next change after the rules were flushed, and can still be removed',
   async () => {
     const [network] = lab.networks;
     const [one, other] = [await lab.pod(), await lab.pod()];

@@ -103,7 +103,7 @@ describe.skipIf(!hasEtcd())('a node of a cluster with two servers', () => {
     agent.destroy();
   });
 
-  it('that nobody knows is removed as well, and the command says that it was unknown', async () => {
+  it('an unknown node is removed as well, and the command reports that it was unknown', async () => {
     const removal = await startCli(['node', 'remove', 'typo'], { KUBECONFIG: first.kubeconfig }).done;
     expect(removal.out).toBe('node "typo" removed, of which there was neither a Node nor an enrollment\n');
   });
@@ -143,7 +143,7 @@ describe.skipIf(!hasEtcd())('a node of a cluster with two servers', () => {
     });
   });
 
-  it('ends what people do with it when their certificates end: a watch, a log, a command, a port, over REST and gRPC', async () => {
+  it('closes users’ streams when their certificates expire: a watch, a log, a command, a port, over REST and gRPC', async () => {
     await started('lively', await enrolled('lively'));
     const container = { name: 'app', image: 'example/app', command: ['fake.log=begun'] };
     await client.create('Pod', {

@@ -51,7 +51,7 @@ describe('OpenAPI', () => {
     }
   });
 
-  it("says what is required in Kubernetes' words, whatever is checked, and which structs are owned as a whole", () => {
+  it('marks required fields as Kubernetes does, whatever is checked, and atomic structs', () => {
     const of = (name: string): Json => swagger.definitions[`io.k8s.${name}`];
     expect(of('api.autoscaling.v2.HorizontalPodAutoscalerSpec').required.sort()).toEqual([
       'maxReplicas',
@@ -92,7 +92,7 @@ describe('OpenAPI', () => {
     for (const { group, version, kind } of servedKinds) expect(kinds).toContainEqual({ group, version, kind });
   });
 
-  it('says how lists merge, what is chosen from, and what stands for nothing said', () => {
+  it('contains list types, enums and defaults', () => {
     const pod = core.components.schemas['io.k8s.api.core.v1.PodSpec'].properties;
     expect(pod.containers).toMatchObject({
       type: 'array',

@@ -82,7 +82,7 @@ describe.skipIf(missing)('streams into pods, from a gRPC client to Docker', () =
   const shell = (name: string, script: string, more: object = {}): Promise<Outcome> =>
     outcomeOf(exec(name, ['sh', '-c', script], more));
 
-  test('a command’s output comes by its streams, and its exit code as Kubernetes tells of it', async () => {
+  test('a command’s output comes by its streams, and its exit code in Kubernetes’ Status', async () => {
     const name = await podWith(forever);
     expect(await shell(name, 'echo out; echo err >&2')).toEqual({
       stdout: 'out\n',
@@ -215,7 +215,7 @@ describe.skipIf(missing)('streams into pods, from a gRPC client to Docker', () =
     expect((await cluster.client.get('Pod', name, 'default')).status?.phase).toBe('Running');
   });
 
-  test('connections reach a pod’s port, each with two directions of its own; a closed port says so', async () => {
+  test('connections reach a pod’s port, each with two directions; a closed port is reported', async () => {
     // As many connections may wait for busybox' nc as it has l's; those beyond are reset.
     const name = await podWith(`trap "exit 0" TERM; nc -${'l'.repeat(32)} -p 7 -e cat & wait`);
     const forward = (port: number): Stream => connect(name, { type: 'portforward', port });

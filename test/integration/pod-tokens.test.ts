@@ -59,7 +59,7 @@ describe.skipIf(missing)('a pod on Docker', () => {
     expect(await authenticator?.authenticate(token)).toBeUndefined();
   });
 
-  it('shows every source of a projected volume, with the modes that were asked for', async () => {
+  it('shows every source of a projected volume, with the requested modes', async () => {
     await run('create', 'configmap', 'words', '--from-literal=a=1');
     await run('create', 'secret', 'generic', 'hidden', '--from-literal=b=2');
     await runPod('projected', {

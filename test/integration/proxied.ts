@@ -118,7 +118,7 @@ export function proxied({ cluster, kubectl, podHolding }: Parts): void {
     },
   );
 
-  it('a head is asked for and answered without a body', async () => {
+  it('HEAD is forwarded and answered without a body', async () => {
     const answer = await ask('HEAD', `${pod}/tell`);
     expect([answer.status, answer.headers['x-method'], answer.body.length]).toEqual([200, 'HEAD', 0]);
   });
@@ -237,7 +237,7 @@ export function proxied({ cluster, kubectl, podHolding }: Parts): void {
     }
   });
 
-  it('what cannot be reached is told in Kubernetes’ words', async () => {
+  it('an unreachable target is reported in Kubernetes’ words', async () => {
     const refused = /^error trying to reach service: dial tcp 10\.95\.\d+\.\d+:9: connect: connection refused$/;
     expect(await failure(`${home}/pods/site:9/proxy/`)).toEqual([
       503,
@@ -291,7 +291,7 @@ export function proxied({ cluster, kubectl, podHolding }: Parts): void {
     expect(await failure('/api/v1/nodes/nobody/proxy/pods')).toEqual([404, 'NotFound', 'nodes "nobody" not found']);
   });
 
-  it('who may not is refused, by the verb of the method and the name as it was said', async () => {
+  it('an unauthorized user is refused, by the verb of the method and the name in the URL', async () => {
     const eve = await cluster().authority.issueClient({ user: 'eve', groups: [] });
     const as = { cert: eve.certificate, key: eve.key };
     const refused = json(await ask('GET', `${pod}/tell`, as));
@@ -350,7 +350,7 @@ export function proxied({ cluster, kubectl, podHolding }: Parts): void {
   describe('a node’s agent', () => {
     const raw = async (path: string) => kubectl().run(['get', '--raw', `/api/v1/nodes/node-1/proxy${path}`]);
 
-    it('tells how it is, which pods it has, and what they use', async () => {
+    it('returns its health, its pods and their usage', async () => {
       expect((await raw('/healthz')).out).toBe('ok');
       const pods = JSON.parse((await raw('/pods')).out);
       expect(pods).toMatchObject({ kind: 'PodList', apiVersion: 'v1' });

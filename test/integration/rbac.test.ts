@@ -255,8 +255,8 @@ describe('a user with `view` in one namespace', () => {
   });
 });
 
-describe('who asks', () => {
-  test('may be nobody for health and version only', async () => {
+describe('the user of a request', () => {
+  test('may be anonymous for health and version only', async () => {
     const statuses = await Promise.all(
       [
         '/version',
@@ -285,7 +285,7 @@ describe('who asks', () => {
     });
   });
 
-  test('is told that a resource is not there only where it could be asked for', async () => {
+  test('gets NotFound for an unknown resource only if authorized', async () => {
     const path = '/apis/example.com/v1/namespaces/default/widgets/a';
     const { status, json } = await server.call('viv', 'DELETE', path);
     expect([status, json.message]).toEqual([
@@ -296,7 +296,7 @@ describe('who asks', () => {
     expect((await server.call('', 'GET', '/api/v1/unknowns?watch=1')).json.message).toContain('cannot watch resource');
   });
 
-  test('is nobody with a certificate of another CA, not even one who may read the version', async () => {
+  test('is not authenticated by a certificate of another CA, not even for the version', async () => {
     expect((await server.call('impostor', 'GET', '/version')).status).toBe(401);
     const headers = { authorization: 'Bearer robot-token' };
     expect((await server.call('impostor', 'GET', '/version', undefined, headers)).status).toBe(200);
@@ -329,7 +329,7 @@ describe('giving rights', () => {
   const roles = `${rbac}/namespaces/default/roles`;
   const bindings = `${rbac}/namespaces/default/rolebindings`;
 
-  test('is for who has them', async () => {
+  test('is allowed to users who have the rules', async () => {
     const own = [{ apiGroups: [''], resources: ['pods', 'secrets'], verbs: ['get', 'list'] }];
     expect((await server.call('ned', 'POST', roles, role('own', own))).status).toBe(201);
     const more = [
@@ -395,7 +395,7 @@ describe('giving rights', () => {
     await server.call('admin', 'DELETE', `${bindings}/ned-binds`);
   });
 
-  test('by aggregation works, and is for those who have everything', async () => {
+  test('by aggregation works, and is allowed to users who have all rules', async () => {
     const clusterRoles = `${rbac}/clusterroles`;
     const labels = { 'rbac.authorization.k8s.io/aggregate-to-view': 'true' };
     const rules = [{ apiGroups: ['example.com'], resources: ['widgets'], verbs: ['get'] }];
@@ -419,7 +419,7 @@ describe('giving rights', () => {
   });
 });
 
-describe('acting as somebody else', () => {
+describe('impersonation', () => {
   const as = (user: string, ...groups: string[]) => ({
     'Impersonate-User': user,
     ...(groups.length > 0 ? { 'Impersonate-Group': groups } : {}),
@@ -427,7 +427,7 @@ describe('acting as somebody else', () => {
   const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
   const reviews = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
 
-  test('is for who may impersonate each part', async () => {
+  test('is allowed to users who may impersonate each part', async () => {
     const seen = await server.call('admin', 'POST', reviews, review, as('bob', 'devs', 'ops'));
     expect(seen.json.status.userInfo).toEqual({ username: 'bob', groups: ['devs', 'ops', 'system:authenticated'] });
     const pods = await server.call('admin', 'GET', '/api/v1/pods', undefined, as('bob'));
@@ -453,7 +453,7 @@ describe('a review', () => {
     server.call(who, 'POST', `${group}/${path}`, { metadata, spec });
   const list = { verb: 'list', resource: 'pods', namespace: 'default' };
 
-  test('tells of others, and by which binding, to who may ask', async () => {
+  test('reviews another user’s access, with the binding, for authorized users', async () => {
     const allowed = await ask('admin', 'subjectaccessreviews', { user: 'viv', resourceAttributes: list });
     expect(allowed.status).toBe(201);
     expect(allowed.json).toMatchObject({
@@ -488,7 +488,7 @@ describe('a review', () => {
     expect((await ask('ned', other, { user: 'viv', resourceAttributes: elsewhere })).status).toBe(403);
   });
 
-  test('of one’s own rights is for everybody with a name', async () => {
+  test('of one’s own access is allowed to every authenticated user', async () => {
     const self = await ask('viv', 'selfsubjectaccessreviews', { resourceAttributes: list });
     expect(self.json.status.allowed).toBe(true);
     expect((await ask('', 'selfsubjectaccessreviews', { resourceAttributes: list })).status).toBe(403);
@@ -546,7 +546,7 @@ describe.skipIf(!kubectlFound)('kubectl', () => {
     expect(all.match(/^ +\[\*\] +\[\] +\[\*\]$/gm)).toHaveLength(1);
   });
 
-  test('auth whoami says who one is', async () => {
+  test('auth whoami shows the user', async () => {
     const whoami = await server.kubectl('admin', [
       'auth',
       'whoami',
@@ -619,7 +619,7 @@ describe('coracle', () => {
     return { code, text: out + err };
   };
 
-  test('auth can-i answers, and tells by its exit code', async () => {
+  test('auth can-i answers, also by its exit code', async () => {
     expect(await coracle('viv', 'auth', 'can-i', 'list', 'pods')).toEqual({ code: 0, text: 'yes\n' });
     expect(await coracle('viv', 'auth', 'can-i', 'get', 'pods/x', '--subresource', 'log')).toMatchObject({ code: 0 });
     expect(await coracle('viv', 'auth', 'can-i', 'delete', 'deploy')).toEqual({ code: 1, text: 'no\n' });
@@ -630,7 +630,7 @@ describe('coracle', () => {
     );
   });
 
-  test('auth whoami says who one is, also as somebody else and by a token', async () => {
+  test('auth whoami shows the user, also with impersonation and by a token', async () => {
     expect((await coracle('viv', 'auth', 'whoami')).text).toMatch(/Username +viv\nGroups +\[system:authenticated\]/);
     const as = await coracle(
       'admin',

@@ -47,7 +47,7 @@ describe('lists', () => {
     expect(both.json.details.causes).toHaveLength(2);
   });
 
-  it('shows exactly the version asked for, or one that is not older', async () => {
+  it('returns exactly the requested version, or one that is not older', async () => {
     const before = (await server.call('GET', configMaps)).json.metadata.resourceVersion;
     await server.client.create('ConfigMap', { metadata: { name: 'later', namespace: 'default' } });
     const exact = await server.call('GET', `${configMaps}?resourceVersion=${before}&resourceVersionMatch=Exact`);
@@ -72,7 +72,7 @@ describe('lists', () => {
     }
   });
 
-  it('goes on with a list whose version is forgotten, by the token that it says so with', async () => {
+  it('continues a list whose version was compacted, by the token in the error', async () => {
     const first = (await server.call('GET', `${configMaps}?limit=2`)).json;
     expect(names(first)).toEqual(['a', 'b']);
     const between = await server.client.create('ConfigMap', { metadata: { name: 'bb', namespace: 'default' } });
@@ -135,7 +135,7 @@ describe('lists', () => {
     );
   });
 
-  it('answers writes in the form asked for, too', async () => {
+  it('answers writes in the requested format, too', async () => {
     const headers = as('PartialObjectMetadata');
     const made = await server.call('POST', configMaps, {
       body: { metadata: { name: 'm' }, data: { a: 'b' } },
@@ -170,7 +170,7 @@ describe('lists', () => {
     );
   });
 
-  it('indents for people, and where asked to', async () => {
+  it('indents for browsers, and on request', async () => {
     const isIndented = async (path: string, agent: string) =>
       (await server.call('GET', path, { headers: { 'user-agent': agent } })).text.startsWith('{\n  "');
     expect(await isIndented(configMaps, 'curl/8.0')).toBe(true);

@@ -83,7 +83,7 @@ describe('a log over WebSocket', () => {
     }
   });
 
-  it('comes as base64 for who cannot take bytes', async () => {
+  it('comes as base64 for clients that cannot receive bytes', async () => {
     const { messages, protocol } = await all(dial('', ['base64.binary.k8s.io']));
     expect(protocol).toBe('base64.binary.k8s.io');
     expect(messages.map(({ text }) => Buffer.from(text, 'base64').toString())).toEqual(['', 'one\n', 'two \u00e9\n']);
@@ -110,7 +110,7 @@ describe('a log over WebSocket', () => {
     await eventually(() => ended);
   });
 
-  it('opens while the container says nothing, and ends with its client', async () => {
+  it('opens while the container writes nothing, and ends with its client', async () => {
     log = silent;
     const socket = dial('?follow=true');
     const [first] = (await once(socket, 'message')) as [Buffer];
@@ -145,7 +145,7 @@ describe('a log over WebSocket', () => {
   });
 });
 
-it('a log that says nothing yet has its headers all the same', async () => {
+it('an empty log gets its response headers immediately', async () => {
   log = silent;
   const path = '/api/v1/namespaces/default/pods/web/log?follow=true';
   const asking = request({ host: '127.0.0.1', port: server.port, path, ...tls });

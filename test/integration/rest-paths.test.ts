@@ -10,7 +10,7 @@ describe('what is no resource', () => {
   });
   afterAll(() => server?.stop());
 
-  it('tells health by single checks, and without those that are excluded', async () => {
+  it('reports health by single checks, and without excluded ones', async () => {
     expect((await server.call('GET', '/readyz/cache')).text).toBe('ok');
     expect((await server.call('GET', '/readyz/none')).status).toBe(404);
     const verbose = await server.call('GET', '/readyz?verbose&exclude=cache&exclude=moon');
@@ -47,7 +47,7 @@ describe('what is no resource', () => {
     }
   });
 
-  it('says which check fails, unless it is excluded', async () => {
+  it('names the failing check, unless it is excluded', async () => {
     const checks = { etcd: () => Promise.reject(new Error('no answer')) };
     expect(await healthText('livez', checks, { verbose: false, exclude: [] })).toEqual({
       ok: false,
@@ -85,7 +85,7 @@ describe('what is no resource', () => {
     }
   });
 
-  it('gives YAML to those who want it, and JSON to those who know nothing of ours', async () => {
+  it('returns YAML on request, and JSON to clients that accept only unknown formats', async () => {
     const yaml = await server.call('GET', '/version', { headers: { accept: 'application/yaml' } });
     expect(yaml.headers['content-type']).toBe('application/yaml');
     const protobuf = { accept: 'application/vnd.kubernetes.protobuf' };
@@ -93,7 +93,7 @@ describe('what is no resource', () => {
     expect((await server.call('POST', '/version')).status).toBe(405);
   });
 
-  it('tells a path of nobody in plain text, and one within a group that it serves by a Status', async () => {
+  it('answers an unknown path in plain text, and one within a served group by a Status', async () => {
     for (const path of [
       '/nothing',
       '/apis/nobody.io',

@@ -55,7 +55,7 @@ describe('Kubernetes’ protobuf', () => {
     );
   });
 
-  it('writes lists, whose items have no envelope, and says what page they are', async () => {
+  it('writes lists, whose items have no envelope, with their page data', async () => {
     const answer = await server.call('GET', `${configMaps}?limit=1`, { headers: accept });
     const { kind, metadata, items } = readList(answer.bytes, 'k8s.io.api.core.v1.ConfigMap');
     expect(kind).toEqual(['v1', 'ConfigMapList']);
@@ -132,7 +132,7 @@ describe('Kubernetes’ protobuf', () => {
     expect((await server.call('GET', `${configMaps}/gone`)).status).toBe(200);
   });
 
-  it('refuses bodies that are none, and says what is wrong', async () => {
+  it('refuses invalid bodies with a reason', async () => {
     const headers = { 'content-type': type };
     const refusal = async (body: Uint8Array): Promise<string> => {
       const answer = await server.call('POST', configMaps, { body, headers });
@@ -149,7 +149,7 @@ describe('Kubernetes’ protobuf', () => {
   });
 
   it.each(servedKinds.map((def) => [`${def.kind} of ${def.group || 'core'}/${def.version}`, def] as const))(
-    'says all that there is to say of any %s',
+    'writes and reads all fields of any %s',
     (_name, def) => {
       fc.assert(
         fc.property(arbitraryObject(def), (object) => {
@@ -181,7 +181,7 @@ describe('Kubernetes’ protobuf', () => {
   });
 });
 
-/** `given`, with what `read` has beyond it, as long as that says nothing. */
+/** `given`, with empty values added that only `read` has. */
 function withZeros(given: unknown, read: unknown): unknown {
   if (Array.isArray(given) && Array.isArray(read)) return given.map((item, index) => withZeros(item, read[index]));
   if (!isObject(given) || !isObject(read)) return given;

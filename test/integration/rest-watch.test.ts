@@ -23,7 +23,7 @@ describe('watches', () => {
     eventsOf((await server.call('GET', `${configMaps}?watch=1&timeoutSeconds=1&${query}`, { headers })).text);
   const now = async (): Promise<string> => (await server.call('GET', configMaps)).json.metadata.resourceVersion;
 
-  it('tells one who selects when an object comes to match, changes, and matches no more, with its last state', async () => {
+  it('with a selector reports when an object starts to match, changes, and stops to match, with its last state', async () => {
     const from = await now();
     const made = await make('turns', { color: 'blue' });
     const red = await server.client.update('ConfigMap', changed(made, { color: 'red' }, '1'));
@@ -56,7 +56,7 @@ describe('watches', () => {
     );
   });
 
-  it('is asked for by a path as well, as older clients do, of all objects or of one', async () => {
+  it('is also served by a path, for older clients, for all objects or one', async () => {
     const old = async (path: string) => eventsOf((await server.call('GET', `/api/v1/watch/${path}`)).text);
     const from = await now();
     await make('by-path', {});
@@ -76,7 +76,7 @@ describe('watches', () => {
     );
   });
 
-  it('ends at once when its time has passed already, and says so of a time that is none', async () => {
+  it('ends immediately when its timeout has passed, and reports an invalid timeout', async () => {
     const asked = (seconds: string) => server.call('GET', `${configMaps}?watch=1&timeoutSeconds=${seconds}`);
     expect((await asked('-1')).status).toBe(200);
     const { status, json } = await asked('soon');
@@ -129,7 +129,7 @@ describe('watches', () => {
     expect(await watch(`${later}&resourceVersion=${await now()}`)).toEqual([]);
   });
 
-  it('tells all watchers of a change in the same words, each in the form that it asked for', async () => {
+  it('sends all watchers a change with the same content, each in the requested format', async () => {
     const from = await now();
     const open = Promise.all([
       watch(`resourceVersion=${from}`),

@@ -114,7 +114,7 @@ describe('the REST API', () => {
     expect(patched.headers.warning).toContain('contains duplicate entries after mutating admission happens; ');
   });
 
-  it('says of a made-up name that is taken that another may be free', async () => {
+  it('reports for an existing generated name that a retry may succeed', async () => {
     const body = { metadata: { name: 'owned', generateName: 'own' } };
     const { status, json } = await server.call('POST', configMaps, { body });
     expect([status, json.message, json.details.retryAfterSeconds]).toEqual([
@@ -124,7 +124,7 @@ describe('the REST API', () => {
     ]);
   });
 
-  it('knows who asks by the certificate alone', async () => {
+  it('authenticates the user by the certificate alone', async () => {
     const denied = await server.call('GET', configMaps, { as: 'nobody' });
     expect(denied.status).toBe(403);
     expect(denied.json.message).toContain('User "system:anonymous" cannot list resource "configmaps"');
@@ -180,7 +180,7 @@ describe('the REST API', () => {
     expect(JSON.parse(gunzipSync(unchunk(answer.subarray(head + 4))).toString()).items).toHaveLength(600);
   });
 
-  it('pages with continue tokens and says how many remain', async () => {
+  it('pages with continue tokens and the number of remaining items', async () => {
     const path = '/api/v1/namespaces/kube-public/configmaps?limit=250';
     const first = await server.call('GET', path);
     expect(first.json.metadata.remainingItemCount).toBe(350);
@@ -241,7 +241,7 @@ describe('the REST API', () => {
     socket.destroy();
   });
 
-  it('closes without waiting for those who watch', async () => {
+  it('closes without waiting for watches', async () => {
     const short = await startTestRest();
     try {
       const watching = short.call('GET', '/api/v1/namespaces?watch=1');
@@ -255,7 +255,7 @@ describe('the REST API', () => {
     }
   });
 
-  it('tells its health, check by check', async () => {
+  it('reports its health, check by check', async () => {
     expect((await server.call('GET', '/readyz')).text).toBe('ok');
     expect((await server.call('GET', '/readyz?verbose')).text).toContain('[+]cache ok');
     expect((await server.call('GET', '/livez/ping')).text).toBe('ok');

@@ -21,7 +21,7 @@ const podsPerRound = 420;
 const rounds = 3;
 const podPrefix = kindPrefix(kindNamed('Pod'));
 
-/** Two control planes on one etcd, each with its own cache, and what the store's history says of pods. */
+/** Two control planes on one etcd, each with its own cache, and the pods in the store's history. */
 describe.skipIf(!hasEtcd())('two schedulers racing for too few places', () => {
   let etcd: TestEtcd;
   let planes: TestApi[] = [];

@@ -38,8 +38,8 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-describe('who is who', () => {
-  test('a certificate of another CA makes nobody of its holder, whatever name it carries', async () => {
+describe('authentication', () => {
+  test('a certificate of another CA authenticates no user, whatever name it contains', async () => {
     const foreign = await loadAuthority(await createAuthority('foreign', deps), deps);
     const credentials = await foreign.issueClient({ user: 'kubernetes-admin', groups: ['system:masters'] });
     const client = createGrpcClient(
@@ -57,7 +57,7 @@ describe('who is who', () => {
     }
   });
 
-  test('a certificate that names itself by our CA but was signed by nobody is worth nothing', async () => {
+  test('a certificate that names our CA as its issuer but has no valid signature is refused', async () => {
     const forged = await loadAuthority(await createAuthority('test-ca', deps), deps);
     const credentials = await forged.issueClient({ user: 'kubernetes-admin', groups: ['system:masters'] });
     const client = createGrpcClient(
@@ -144,7 +144,7 @@ describe('who is who', () => {
     }
   });
 
-  test('who has a name but no rights is refused in the words of Kubernetes', async () => {
+  test('an authenticated user without permission is refused in the words of Kubernetes', async () => {
     const ann = await grpc.clientOf({ user: 'ann', groups: ['dev'] });
     await expect(ann.list('Pod', { namespace: 'default' })).rejects.toMatchObject({
       reason: 'Forbidden',
@@ -155,7 +155,7 @@ describe('who is who', () => {
   });
 });
 
-test('who may act as a node has its rights, but gets neither its session nor a certificate of it', async () => {
+test('a user who may impersonate a node has its permissions, but gets neither its session nor its certificate', async () => {
   await grpc.remote.create('Node', { metadata: { name: 'acted' }, spec: {} });
   const metadata = { 'impersonate-user': ['system:node:acted'], 'impersonate-group': ['system:nodes'] };
   const channel = createRpcChannel(

@@ -29,7 +29,7 @@ const apply = (path: string, body: unknown, query = 'fieldManager=one') =>
   server.call('PATCH', `${path}?${query}`, { body, headers });
 
 describe('server-side apply', () => {
-  it('makes what is not there (201), owned by who applied it, and changes nothing when it is applied again (200)', async () => {
+  it('creates a missing object (201), owned by its manager, and changes nothing when it is applied again (200)', async () => {
     const made = await apply(`${deployments}/a`, deployment('a', { replicas: 2 }));
     expect(made.status).toBe(201);
     expect(made.json.metadata.managedFields).toMatchObject([
@@ -50,7 +50,7 @@ describe('server-side apply', () => {
     expect(again.json).toEqual(made.json);
   });
 
-  it('takes YAML in its flow style, which begins like JSON, and says what is wrong with what is neither', async () => {
+  it('accepts YAML in flow style, which starts like JSON, and reports an error for other text', async () => {
     const maps = '/api/v1/namespaces/default/configmaps';
     const flow = await apply(`${maps}/flow`, '{apiVersion: v1, kind: ConfigMap, metadata: {name: flow}, data: {a: b}}');
     expect([flow.status, flow.json.data]).toEqual([201, { a: 'b' }]);
@@ -86,7 +86,7 @@ describe('server-side apply', () => {
     expect(owners.find(({ manager }) => manager === 'two')?.fieldsV1['f:spec']).toHaveProperty('f:replicas');
   });
 
-  it('says which update a field came from when that is who owns it', async () => {
+  it('names the update that a field came from when that is its owner', async () => {
     await apply(`${deployments}/c`, deployment('c'));
     await server.call('PATCH', `${deployments}/c?fieldManager=kubectl-scale`, {
       body: { spec: { replicas: 5 } },
@@ -98,7 +98,7 @@ describe('server-side apply', () => {
     );
   });
 
-  it('unsets what its manager leaves out, unless somebody else owns it, too', async () => {
+  it('removes fields that their manager leaves out, unless another manager owns them, too', async () => {
     const labels = { app: 'd', mine: '1', ours: '1' };
     const withLabels = (given: object) => ({ ...deployment('d'), metadata: { name: 'd', labels: given } });
     await apply(`${deployments}/d`, withLabels(labels));
@@ -154,7 +154,7 @@ describe('server-side apply', () => {
     expect((await apply(path, old)).status).toBe(409);
   });
 
-  it('asks for a field manager, knows its kind, and refuses fields that the kind has not', async () => {
+  it('requires a field manager and a matching kind, and refuses unknown fields', async () => {
     const path = `${deployments}/h`;
     const nobody = await apply(path, deployment('h'), 'force=true');
     expect(nobody.status).toBe(422);
@@ -202,7 +202,7 @@ describe('server-side apply', () => {
     );
   });
 
-  it('takes an object over from client-side apply without conflicts, where nobody changed it since', async () => {
+  it('takes over an object from client-side apply without conflicts, unless another manager changed it', async () => {
     const path = `${deployments}/i`;
     const note = 'kubectl.kubernetes.io/last-applied-configuration';
     const sent = deployment('i', { replicas: 2 });

@@ -37,7 +37,7 @@ async function outcomeOf(stream: Stream): Promise<{ out: string; status: Status 
   return { out, status };
 }
 
-describe.skipIf(!found || !hasEtcd())('two servers on one etcd, each asked about a node of the other', () => {
+describe.skipIf(!found || !hasEtcd())('two servers on one etcd, each with requests for a node of the other', () => {
   let etcd: TestEtcd;
   const servers: ServerProcess[] = [];
   const clients: GrpcClient[] = [];
@@ -113,7 +113,7 @@ describe.skipIf(!found || !hasEtcd())('two servers on one etcd, each asked about
       stop.abort();
     });
 
-    it('runs a command, ends its input while its output goes on, and tells its exit code', async () => {
+    it('runs a command, ends its input while its output continues, and returns its exit code', async () => {
       const cat = exec(asked, ['cat'], true);
       await cat.send(input('one '));
       await cat.send(input('two', true));
@@ -169,7 +169,7 @@ describe.skipIf(!found || !hasEtcd())('two servers on one etcd, each asked about
     });
   });
 
-  it('what the client does not take is not asked for, and all of it arrives in the end', async () => {
+  it('data that the client does not read is not fetched, and all of it arrives in the end', async () => {
     const cat = exec(0, ['cat'], true);
     const block = Buffer.alloc(65_536, 'x');
     let given = 0;
@@ -200,7 +200,7 @@ describe.skipIf(!found || !hasEtcd())('two servers on one etcd, each asked about
     expect(addresses.sort()).toEqual(servers.map(({ grpc }) => grpc).sort());
   });
 
-  it('nobody but a server may ask a server, and none is passed on', async () => {
+  it('only servers may call a server, and a call is never forwarded', async () => {
     const { grpc: address, authority } = at(servers, 0);
     const asking = async (subject?: ClientSubject): Promise<unknown> => {
       const credentials = subject ? { credentials: await authority.issueClient(subject) } : {};

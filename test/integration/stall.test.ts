@@ -11,7 +11,7 @@ import { patchRequests } from '../support/worst/patches.ts';
 import { podRequests } from '../support/worst/pods.ts';
 import { queryRequests } from '../support/worst/queries.ts';
 
-/** What one request may take from everybody else at a time, in milliseconds of the server's thread. */
+/** How long one request may block the server's thread, in milliseconds. */
 const maxPauseMs = 250;
 /** A machine under load takes longer for the same; what a request costs shows in the least of some tries. */
 const tries = 3;
@@ -26,7 +26,7 @@ const all = [
   ...neighbourRequests,
 ];
 
-describe.skipIf(!hasEtcd())('one request, accepted or refused, stops nobody else', () => {
+describe.skipIf(!hasEtcd())('one request, accepted or refused, blocks no other', () => {
   let server: ServerProcess;
   let admin: Caller;
 

@@ -53,7 +53,7 @@ describe('kubectl create token', () => {
     );
   });
 
-  it('keeps to the duration and the audiences that are asked for', async () => {
+  it('has the requested duration and audiences', async () => {
     await run('create', 'serviceaccount', 'choosy');
     const short = await cluster.kubectl.run(['create', 'token', 'choosy', '--duration=5m']);
     expect(short.err).toContain(
@@ -129,7 +129,7 @@ describe('kubectl create token', () => {
     await run('delete', 'pod/here', 'pod/there', 'node/n1', 'node/n2', '--grace-period=0', '--force');
   });
 
-  it('says what is missing', async () => {
+  it('names what is missing', async () => {
     const account = await cluster.kubectl.run(['create', 'token', 'nobody']);
     expect(account.err).toContain('serviceaccounts "nobody" not found');
     const pod = ['create', 'token', 'default', '--bound-object-kind=Pod', '--bound-object-name=ghost'];
@@ -138,7 +138,7 @@ describe('kubectl create token', () => {
 });
 
 describe('a token', () => {
-  it('that is nobody’s is refused, and is never taken for anonymous', async () => {
+  it('that is invalid is refused, and is never treated as anonymous', async () => {
     const forged = `${(await run('create', 'token', 'default')).trim().split('.').slice(0, 2).join('.')}.AAAA`;
     for (const token of ['rubbish', 'a.b.c', forged]) {
       expect((await as(token, 'get', '--raw', '/version')).err).toContain('Unauthorized');
@@ -294,7 +294,7 @@ describe('a pod', () => {
     expect(spec.containers[0].volumeMounts).toEqual([{ name: volume.name, readOnly: true, mountPath }]);
   });
 
-  it('says itself whether it wants the token; else its account does', async () => {
+  it('specifies itself whether it gets the token; else its service account does', async () => {
     await cluster.create({
       apiVersion: 'v1',
       kind: 'ServiceAccount',
@@ -308,7 +308,7 @@ describe('a pod', () => {
     expect(await Promise.all(['without', 'with', 'neither'].map(volumes))).toEqual([0, 1, 0]);
   });
 
-  it('may use only the secrets that its account names, when the account says so', async () => {
+  it('may use only the secrets that its service account lists, if the service account restricts them', async () => {
     await cluster.create({
       apiVersion: 'v1',
       kind: 'ServiceAccount',

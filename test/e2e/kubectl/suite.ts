@@ -221,7 +221,7 @@ export function shellDeployment(name: string, replicas = 1, script?: string): ob
   };
 }
 
-/** A pod of one container with a shell, which runs `script` and ends at once when it is told to. */
+/** A pod of one container with a shell, which runs `script` and ends immediately on its stop signal. */
 export function shellPod(name: string, script = 'sleep 1000', spec: object = {}, container: object = {}) {
   const shell = { name: 'shell', image: 'coracle-demo/shell:1', command: ['sh', '-c', script], ...container };
   return {
