@@ -315,7 +315,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
     });
 
     describe('watches', () => {
-      it('tell every change after a revision, in order, and go on with what comes', async () => {
+      it('send every change after a revision, in order, and continue with new ones', async () => {
         const start = await ok(put('/test/a', '0'));
         const expected: string[] = [];
         const write = async (i: number): Promise<void> => {
@@ -332,7 +332,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
         expect(watch.error).toBeUndefined();
       });
 
-      it('tell the creation revision of what is put', async () => {
+      it('send the creation revision of a written key', async () => {
         const { revision } = await store.get('/test/a');
         const watch = follow('/test/', revision);
         const created = await ok(put('/test/a', '1'));
@@ -368,7 +368,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
         }
       });
 
-      it('tell only what is under their prefix', async () => {
+      it('send only changes under their prefix', async () => {
         const { revision } = await store.get('/test/a');
         const watch = follow('/test/a/', revision);
         await ok(put('/test/a', 'no'));
@@ -437,7 +437,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
         }
       };
 
-      it('that are not kept alive take their keys with them, and watches see it', async () => {
+      it('that are not renewed delete their keys, and watches see it', async () => {
         const lease = await store.grantLease(1);
         const revision = await ok(put('/test/leased', 'x', 0, lease));
         await ok(put('/test/free', 'x', 0));
@@ -488,7 +488,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
         await store.revokeLease(lease);
       });
 
-      it('let go of a key that is written without them', async () => {
+      it('release a key that is written without them', async () => {
         const lease = await store.grantLease(60);
         await ok(put('/test/1', 'x', 0, lease));
         await ok(put('/test/1', 'y'));

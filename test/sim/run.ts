@@ -56,7 +56,7 @@ export async function run(
   return { broken, fingerprint: cluster.fingerprint, history };
 }
 
-/** What is still done when there is nothing to do. */
+/** Writes that continue in a converged cluster. */
 async function noise(cluster: SimCluster): Promise<string[]> {
   const { clock, history } = cluster;
   // Statuses and events that were held back come first.

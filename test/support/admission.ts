@@ -51,7 +51,7 @@ export function statesOf(objects: readonly KubeObject[]): StateReader {
   };
 }
 
-/** A stored object of a kind, in the namespace `a` when it has one: at revision 1 unless told otherwise. */
+/** A stored object of a kind, in the namespace `a` if it is namespaced; at revision 1 by default. */
 export function stored<K extends Kind>(kind: K, name: string, body: object = {}, metadata: object = {}): KindMap[K] {
   const { namespaced, group, version } = kindNamed(kind);
   return {
@@ -69,7 +69,7 @@ export function stored<K extends Kind>(kind: K, name: string, body: object = {},
   } as unknown as KindMap[K];
 }
 
-/** A pod in the namespace `a`, of one container unless its spec says otherwise. */
+/** A pod in the namespace `a`, with one container by default. */
 export function podOf(spec: Partial<Pod['spec']> = {}, metadata: object = {}, status?: object): Pod {
   const containers = [{ name: 'c', image: 'i' }] as Container[];
   return stored('Pod', 'x', { spec: { containers, ...spec }, ...(status ? { status } : {}) }, metadata);

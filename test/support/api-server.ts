@@ -23,7 +23,7 @@ export interface TestApi {
   stop(): Promise<void>;
 }
 
-/** An API server's core in this process, with its boot objects; everybody may do everything unless told otherwise. */
+/** An API server's core in this process, with its boot objects; everything is allowed by default. */
 export async function startTestApi(
   parts: {
     store?: Store;

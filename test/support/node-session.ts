@@ -69,7 +69,7 @@ export function connectionPair<A, B>(): [Connection<A, B>, Connection<B, A>, (er
 }
 
 /**
- * A control plane of one node, for tests of the agent: assigns what it is told, keeps what the agent reports, and
+ * A control plane of one node, for tests of the agent: assigns what the test sets, keeps what the agent reports, and
  * fails on demand. It checks nothing.
  */
 export class ScriptedControlPlane {

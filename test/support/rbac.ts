@@ -7,7 +7,7 @@ import { controllerAccounts } from '../../control-plane/controllers/index.ts';
 import type { ClusterRole, KindMap, PolicyRule, Role, RoleBinding, Subject } from '../../shared/generated/types.ts';
 import type { KubeObject } from '../../shared/object.ts';
 
-/** The roles that every cluster starts with, and nothing else. */
+/** The default roles only. */
 export function bootstrapRbac(): RbacIndex {
   const { clusterRoles, clusterRoleBindings, roles, roleBindings } = bootstrapPolicy(controllerAccounts);
   const all = {

@@ -2,7 +2,7 @@ import type { WatchBatch, WatchEvent } from '../../shared/client.ts';
 import type { Kind } from '../../shared/generated/types.ts';
 import type { KubeObject } from '../../shared/object.ts';
 
-/** A client whose watches say what the test says, and which counts them. */
+/** A client whose watches the test controls, and which counts them. */
 export class ScriptedClient {
   watches = 0;
   kinds: readonly Kind[] = [];

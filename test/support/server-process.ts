@@ -55,7 +55,7 @@ export interface ServerProcess {
 
 export const administrator: ClientSubject = { user: 'kubernetes-admin', groups: ['system:masters'] };
 
-/** Everything stands in the kubeconfig itself. */
+/** The kubeconfig contains all credentials. */
 const noFiles = (path: string): never => {
   throw new Error(`${path} is not in the kubeconfig`);
 };
