@@ -226,6 +226,39 @@ describe('a Job', () => {
     expect(await status()).toMatchObject({ failed: 1 });
   });
 
+  it.each(['Failed', 'TerminatingOrFailed'])(
+    'with podReplacementPolicy %s counts a pod of a lost node, which is deleted by force, once, and replaces it',
+    async (podReplacementPolicy) => {
+      await create({ podReplacementPolicy, template: placed });
+      const name = (await active())[0]?.metadata.name ?? '';
+      await room.client.delete('Pod', name, { namespace });
+      await room.client.delete('Pod', name, { namespace, gracePeriodSeconds: 0 });
+      await room.advance(11_000);
+      expect(await active()).toHaveLength(1);
+      expect(await pods()).toHaveLength(1);
+      expect(await status()).toMatchObject({ failed: 1, terminating: 0 });
+    },
+  );
+
+  it('adopts a pod that its selector matches, with the tracking finalizer, and releases one without it', async () => {
+    const labels = { app: 'mine' };
+    const own = { manualSelector: true, selector: { matchLabels: labels } };
+    const { spec } = template();
+    await room.client.create('Pod', { metadata: { name: 'orphan', namespace, labels }, spec: spec as Pod['spec'] });
+    await create({ ...own, template: { metadata: { labels }, spec } });
+    expect((await tracked()).map(({ metadata }) => metadata.name)).toEqual(['orphan']);
+    await room.client.patch(
+      'Pod',
+      'orphan',
+      { type: 'merge', body: { metadata: { labels: { app: null } } } },
+      { namespace },
+    );
+    await room.advance();
+    const { metadata } = await room.client.get('Pod', 'orphan', namespace);
+    expect([metadata.finalizers ?? [], metadata.ownerReferences ?? []]).toEqual([[], []]);
+    expect(await tracked()).toHaveLength(1);
+  });
+
   it('with another managedBy is left alone', async () => {
     await create({ managedBy: 'example.com/other' });
     expect(await pods()).toEqual([]);
