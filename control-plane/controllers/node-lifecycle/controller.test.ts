@@ -189,6 +189,30 @@ describe('the pods of a lost node', () => {
     expect(await names()).toEqual([]);
   });
 
+  it('of which two must never run stay Terminating until the node is back, out of service or deleted', async () => {
+    await start();
+    await join();
+    const owner = { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'db', uid: 'u', controller: true };
+    for (const name of ['db-0', 'db-1']) {
+      await place(name, [waits(0)]);
+      const metadata = { ownerReferences: [owner] };
+      await room.client.patch('Pod', name, { type: 'merge', body: { metadata } }, { namespace });
+    }
+    const claim = { accessModes: ['ReadWriteOncePod'], resources: { requests: { storage: '1Gi' } } };
+    await room.client.create('PersistentVolumeClaim', { metadata: { name: 'data', namespace }, spec: claim });
+    await place('single', [waits(0)], { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }] });
+    await place('other', [waits(0)]);
+    await dropLease();
+    await room.advance(60_000);
+    expect(await names()).toEqual(['db-0', 'db-1', 'single']);
+    expect((await pod('db-0')).metadata.deletionTimestamp).toBeDefined();
+    const taint = { key: 'node.kubernetes.io/out-of-service', value: 'nodeshutdown', effect: 'NoExecute' };
+    const present = (await node()).spec.taints ?? [];
+    await room.client.patch('Node', 'n', { type: 'merge', body: { spec: { taints: [...present, taint] } } });
+    await room.advance(1_000);
+    expect(await names()).toEqual([]);
+  });
+
   it('are kept when the node is back in time, and an event reports it', async () => {
     await start();
     await join();

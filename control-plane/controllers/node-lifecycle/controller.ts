@@ -11,6 +11,8 @@ import type { ControllerOptions } from '../definition.ts';
 import { inBatches } from '../owned-pods/in-batches.ts';
 import {
   evictAt,
+  isOutOfService,
+  isUnique,
   lostConditions,
   type NodeHealth,
   nodeHealth,
@@ -26,7 +28,8 @@ const conflictRetryMs = 50;
 
 /**
  * Reports nodes without a lease as unknown, taints them, and evicts their pods after their toleration. The pods of a lost node are
- * deleted with no grace period, as no agent can confirm their end; the agent removes their containers when the node is back.
+ * deleted with no grace period, as no agent can confirm their end; the agent removes their containers when the node is back. Unique pods
+ * stay Terminating until their end is certain: the agent confirms it, the node is out of service, or its object is deleted.
  */
 export function createNodeLifecycleController(
   deps: ControllerDeps,
@@ -37,6 +40,7 @@ export function createNodeLifecycleController(
   const nodes = informers.of('Node');
   const leases = informers.of('Lease');
   const pods = informers.of('Pod');
+  const claims = informers.of('PersistentVolumeClaim');
   const started = clock.monotonic();
   /** Node → when its lease vanished: by the wall clock, and by the monotonic one. */
   const vanished = new Map<string, { at: number; monotonic: number }>();
@@ -158,15 +162,15 @@ export function createNodeLifecycleController(
     else pendingEvictions.delete(name);
     if (health.state === 'lost' && !(await markPodsNotReady(node, signal)))
       next = Math.min(next, now + conflictRetryMs);
-    await inBatches(due, (pod) => evict(pod, health), signal);
+    await inBatches(due, (pod) => evict(pod, node, health), signal);
     return Number.isFinite(next) ? next - now : undefined;
   }
 
-  async function evict(pod: Pod, health: NodeHealth): Promise<void> {
-    const isLost = health.state === 'lost';
-    if (!isLost && pod.metadata.deletionTimestamp) return;
+  async function evict(pod: Pod, node: Node, health: NodeHealth): Promise<void> {
+    const force = health.state === 'lost' && (isOutOfService(node) || !isUnique(pod, claims));
+    if (!force && pod.metadata.deletionTimestamp) return;
     evictionEvent(pod, 'Marking for deletion');
-    await deletePod(pod, isLost);
+    await deletePod(pod, force);
   }
 
   function evictionEvent(pod: Pod, what: string): void {

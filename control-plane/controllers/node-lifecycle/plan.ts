@@ -1,5 +1,6 @@
 import { formatTime, parseTime } from '../../../shared/clock.ts';
-import type { Node, NodeCondition, Pod, Taint } from '../../../shared/generated/types.ts';
+import type { Node, NodeCondition, PersistentVolumeClaim, Pod, Taint } from '../../../shared/generated/types.ts';
+import { controllerOf } from '../../../shared/object.ts';
 import { podCondition, tolerates } from '../../../shared/pod.ts';
 
 export const taintKeys = {
@@ -102,4 +103,22 @@ function boundAt(pod: Pod): number | undefined {
   const scheduled = podCondition(pod, 'PodScheduled');
   const bound = scheduled?.status === 'True' ? parseTime(scheduled.lastTransitionTime) : undefined;
   return bound ?? parseTime(pod.metadata.creationTimestamp);
+}
+
+/** The taint by which an administrator confirms that a node is off (Kubernetes, "Non-graceful node shutdown"). */
+const outOfServiceKey = 'node.kubernetes.io/out-of-service';
+
+export function isOutOfService({ spec }: Node): boolean {
+  return spec.taints?.some(({ key, effect }) => key === outOfServiceKey && effect === 'NoExecute') ?? false;
+}
+
+/** Whether two pods of this identity must never run at the same time: a StatefulSet's, or one with a ReadWriteOncePod claim. */
+export function isUnique(pod: Pod, claims: { get(key: string): PersistentVolumeClaim | undefined }): boolean {
+  if (controllerOf(pod)?.kind === 'StatefulSet') return true;
+  for (const { name, persistentVolumeClaim, ephemeral } of pod.spec.volumes ?? []) {
+    const claim = persistentVolumeClaim?.claimName ?? (ephemeral && `${pod.metadata.name}-${name}`);
+    const modes = claim && claims.get(`${pod.metadata.namespace}/${claim}`)?.spec.accessModes;
+    if (modes && modes.includes('ReadWriteOncePod')) return true;
+  }
+  return false;
 }
