@@ -13,9 +13,9 @@ export class UsedClaims {
     this.#workers = workers;
   }
 
-  /** Whether anything of a pod that names the claim is left. */
+  /** Whether a pod that names the claim is on the node and has not ended. */
   isUsed(claim: string): boolean {
-    return [...this.#workers.values()].some(({ pod }) => names(pod, claim));
+    return [...this.#workers.values()].some(({ pod, active }) => active && names(pod, claim));
   }
 
   /**
@@ -27,6 +27,7 @@ export class UsedClaims {
       if (other === uid || !worker.active || !names(worker.pod, claim)) continue;
       if (this.#alone.get(claim) === other || worker.memory.nextSandbox > 0) return false;
     }
+    for (const [known, holder] of this.#alone) if (!this.#workers.has(holder)) this.#alone.delete(known);
     this.#alone.set(claim, uid);
     return true;
   }

@@ -35,10 +35,12 @@ export function fileVolumes({ dir: root, mounter, localRoot, dnsOf }: FileVolume
       environment,
       async (volume, from) => {
         const found = sourceOf(volume);
+        const act = found.kind[step];
+        if (!act) return;
         const named = { ...from, name: volume.name };
         if (step === 'prepare') found.kind.check?.(found.source, named);
         const path = volumePath(dir, found, named);
-        await found.kind[step]?.(found.source, { ...named, path, mounter, localRoot });
+        await act(found.source, { ...named, path, mounter, localRoot });
       },
       async (volume) => {
         const path = join(dir, 'volumes', pathPart(volume.name));

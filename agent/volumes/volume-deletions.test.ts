@@ -86,6 +86,19 @@ describe('a volume that is to be deleted', () => {
     node.server.delete('default/web', 1);
     await node.until(() => disk.removed.length === 1, 120_000);
   });
+
+  it('does not wait for a pod that has ended', async () => {
+    const disk = start();
+    node.server.putAs('PersistentVolumeClaim', 'default/data', claim);
+    node.server.putAs('PersistentVolume', 'pvc-1', volume);
+    node.server.assign({ ...pod, spec: { ...pod.spec, restartPolicy: 'Never' } });
+    await node.until(() => node.running().includes('app'));
+    const [app] = node.engine.containers.values();
+    node.engine.exit(app?.id ?? '', 0);
+    await node.until(() => node.status('default/web')?.phase === 'Succeeded');
+    node.server.putAs('DeletedVolume', 'pvc-1', deleted);
+    await node.until(() => disk.removed.length === 1);
+  });
 });
 
 describe('a pod with a claim', () => {

@@ -13,6 +13,7 @@ export async function prepareLocal(
   { path, deleting }: { readonly path: string; readonly deleting: boolean },
   { pod, localRoot }: Pick<VolumeContext, 'pod' | 'localRoot'>,
 ): Promise<void> {
+  if (path.split('/').includes('..')) throw new ConfigError(`path "${path}" must not contain ".."`);
   const name = nameBelow(localRoot, path);
   if (name !== undefined) {
     if (!deleting) await makeLocalVolume(localRoot, name);
