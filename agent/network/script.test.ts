@@ -53,7 +53,7 @@ function survives(make: () => readonly Line[]): boolean {
   }
 }
 
-describe('whatever is said of a pod or a peer', () => {
+describe('any data of a pod or a peer', () => {
   it('never becomes a second command of ip', () => {
     const port = fc.record({
       hostIP: hostile,

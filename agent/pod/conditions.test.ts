@@ -75,7 +75,7 @@ describe('Initialized', () => {
     expect(initialized({ spec }, { inits: [statusOf('one', false)] })).toEqual({ status: 'True' });
   });
 
-  it('is true of a pod that has succeeded, which says so', () => {
+  it('is true of a succeeded pod, with the reason PodCompleted', () => {
     expect(initialized({ spec }, { phase: 'Succeeded' })).toEqual({ status: 'True', reason: 'PodCompleted' });
   });
 

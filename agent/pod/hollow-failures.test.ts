@@ -32,7 +32,7 @@ describe('a hollow pod', () => {
     expect(ended()).toMatchObject({ exitCode: 0, reason: 'Completed' });
   });
 
-  it('whose container is killed for its memory says so', async () => {
+  it('whose container is killed for its memory has the reason in its status', async () => {
     await assign({ args: ['fake.oom', 'after=1s'] });
     await node.until(() => (app()?.restartCount ?? 0) > 0);
     expect(ended()).toMatchObject({ exitCode: 137, reason: 'OOMKilled' });

@@ -111,7 +111,7 @@ describe('a container that has ended', () => {
     }
   });
 
-  it('because it could not be started says so for a second, then that it backs off', () => {
+  it('because it could not be started shows that for a second, then the back-off', () => {
     const memory = { containers: { app: crashed(2, { reason: 'StartError', message: 'no such command' }) } };
     const waiting = (at: number) => appOf({ memory, at }).state?.waiting;
     expect(waiting(2_999)).toEqual({ reason: 'RunContainerError', message: 'no such command' });

@@ -186,7 +186,7 @@ describe('the status of a pod', () => {
     });
   });
 
-  it('of a completed pod says so in its conditions', () => {
+  it('of a completed pod has the reason PodCompleted in its conditions', () => {
     const exited = state('app', { state: 'exited', exitCode: 0, finishedAt: start + 2_000 });
     const status = statusOf({
       spec: { restartPolicy: 'Never' },

@@ -86,7 +86,7 @@ describe('what ends a pod from outside', () => {
     }
   });
 
-  it('as a deletion removes all of it, says so in the last report, and is remembered no more', async () => {
+  it('is removed completely by its deletion, reports that last, and is forgotten', async () => {
     const scene = new WorkerScene(app());
     await scene.settle();
     expect(scene.worker.active).toBe(true);

@@ -63,7 +63,7 @@ describe('a worker', () => {
     expect(scene.timers).toBe(0);
   });
 
-  it('stopped while a step waits for its retry lets go of the wait', async () => {
+  it('that stops while a step waits for its retry cancels the wait', async () => {
     const scene = new WorkerScene(app());
     scene.volumes = { ...hollowVolumes, prepare: () => Promise.reject(new Error('no disk')) };
     await scene.look();

@@ -164,7 +164,7 @@ describe('assignments', () => {
     ['changes before the first whole', [changes(0)]],
     ['a message that was lost', [complete(7), changes(8)]],
     ['a message that comes twice', [complete(7), changes(7), changes(7)]],
-    ['a message of before the whole', [complete(7), changes(6)]],
+    ['a change before the complete state', [complete(7), changes(6)]],
   ])('with a gap (%s) are not taken: the session ends, and another begins with the whole', async (_, messages) => {
     scene = new AgentScene();
     scene.start();

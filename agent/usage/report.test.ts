@@ -57,7 +57,7 @@ test('the machine is busy with everything but idling and waiting for disks', () 
   expect(busyTime('cpu  100 20 30 4000 500 6 7 8 9 0\ncpu0 1 1 1 1\n')).toBe(171 * 1e7);
 });
 
-test('the machine works with what is neither free nor a file page that nobody has touched for long', () => {
+test('the working set of the machine excludes free memory and inactive file pages', () => {
   const meminfo = 'MemTotal:  1000 kB\nMemFree:  300 kB\nInactive:  250 kB\nInactive(file):  200 kB\n';
   expect(workingSet(meminfo)).toBe(500 * 1024);
 });

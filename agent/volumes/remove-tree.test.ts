@@ -26,7 +26,7 @@ it('a tree is removed with all that is in it, through no link, and is gone when 
   expect(await readdir(join(dir, 'kept'))).toEqual(['file']);
 });
 
-it('a tree with another file system in it stays, says so, and goes once that is gone', async () => {
+it('a tree with a mounted file system is kept with an error, and removed once the mount is gone', async () => {
   const place = join(dir, 'tree', 'mounted');
   await mkdir(place, { recursive: true });
   await mounter.tmpfs(place, { mode: '0755' });

@@ -22,7 +22,7 @@ describe('a node’s container of deploy/docker-compose.yml', () => {
     }
   });
 
-  test('is given a join token and the CA’s hash, and nobody’s kubeconfig', () => {
+  test('gets a join token and the CA’s hash, and no kubeconfig', () => {
     const script = readFileSync(join(deploy, 'compose-entry.sh'), 'utf8');
     const written = [...script.matchAll(/(?:>|cp .*|mv .*) ?"\$join\/([^"]+)"/g)].map(([, name]) => name);
     expect(new Set(written)).toEqual(new Set(['ca-hash', 'token.new', 'token']));

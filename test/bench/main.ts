@@ -12,7 +12,7 @@ import { type Figure, markdownTable, number } from './support/figures.ts';
 import { end } from './support/server.ts';
 
 const benches = ['api-creates', 'create-to-bound', 'pod-start', 'cold-start', 'idle', 'streams'];
-/** For cleaning up after a benchmark that is told to end. */
+/** Cleans up after a benchmark that is stopped by a signal. */
 const stopLimitMs = 60_000;
 
 const { values: options } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } });
@@ -35,7 +35,7 @@ for (const name of wanted) {
 console.log(`${machine}${options.quick ? ' A quick run: its figures say little.' : ''}\n`);
 console.log(markdownTable(figures));
 
-/** A benchmark that fails is told of and costs the others nothing. */
+/** A failed benchmark is reported and does not affect the others. */
 async function runOne(name: string): Promise<Figure[]> {
   const directory = mkdtempSync(join(tmpdir(), 'coracle-bench-figures-'));
   const file = join(directory, 'figures.json');

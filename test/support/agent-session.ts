@@ -44,7 +44,7 @@ export interface ServedSession {
   readonly endedAt: number;
   /** In the order of their coming. */
   readonly received: FromNode[];
-  /** The agent has let go of it. */
+  /** The agent has closed it. */
   readonly closed: boolean;
   send(message: ToNode): Promise<void>;
   /** Ends it as a server does that goes away in good order, or breaks it. */

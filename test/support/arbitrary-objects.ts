@@ -67,7 +67,7 @@ function arbitraryField(schema: FieldSchema, depth: number): fc.Arbitrary<unknow
     : (values[schema.type] ?? arbitraryMessage(schema.type, depth + 1));
   if (schema.repeated) return fc.array(one, { minLength: 1, maxLength: 3 });
   if (schema.map) return fc.dictionary(fc.string(), one, { minKeys: 1, maxKeys: 3, noNullPrototype: true });
-  // As protobuf, a zero that no rule tells from absence is absent.
-  const told = schema.presence || schema.required;
-  return told ? one : one.filter((value) => value !== '' && value !== false && value !== 0);
+  // As protobuf, a zero without a rule for its presence is absent.
+  const distinct = schema.presence || schema.required;
+  return distinct ? one : one.filter((value) => value !== '' && value !== false && value !== 0);
 }

@@ -112,10 +112,10 @@ export class ControllerRoom {
   }
 }
 
-function recorder(told: RecordedEvent[]): EventRecorder {
+function recorder(recorded: RecordedEvent[]): EventRecorder {
   const all: EventRecorder = {
     event: (object: KubeObject, type: string, reason: string, message: string) =>
-      void told.push({ about: object.metadata.name, type, reason, message }),
+      void recorded.push({ about: object.metadata.name, type, reason, message }),
     of: () => all,
     idle: async () => undefined,
     dropped: 0,

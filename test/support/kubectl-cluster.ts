@@ -18,7 +18,7 @@ export interface KubectlCluster {
   run(...args: string[]): Promise<string>;
   /** `kubectl create -f -`; rejects when it failed. */
   create(object: object, ...args: string[]): Promise<string>;
-  /** As whoever the flags say, and nobody else: `--token=…`, `--client-certificate=…`. */
+  /** With only the credentials in the flags: `--token=…`, `--client-certificate=…`. */
   as(flags: readonly string[], ...args: string[]): Promise<Ran>;
   close(): Promise<void>;
 }

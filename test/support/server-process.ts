@@ -42,9 +42,9 @@ export interface ServerProcess {
   rss(): Promise<number>;
   /** The longest pause of its event loop since this was last asked, in milliseconds (`loop-pauses.ts`). */
   longestPause(): Promise<number>;
-  /** How to connect as somebody; as nobody without a subject. */
+  /** Connection options for a user; anonymous without a subject. */
   tls(subject?: ClientSubject): Promise<AgentOptions>;
-  /** Requests as somebody, over connections that are kept. */
+  /** Requests as a user, over kept connections. */
   caller(subject?: ClientSubject): Promise<Caller>;
   stop(): Promise<void>;
   /** Its thread that serves requests computes for so long (ms). */

@@ -42,7 +42,7 @@ export async function startCluster(context: BenchContext, runtime: 'docker' | 'f
   return { cluster, client, pids, image: shell.name };
 }
 
-/** A pod of so many containers that sleep until they are told to end. */
+/** A pod with this number of containers that sleep until their stop signal. */
 export function sleepingPod(name: string, image: string, containers: number): object {
   return {
     apiVersion: 'v1',

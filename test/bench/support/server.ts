@@ -89,7 +89,7 @@ function alive(child: ChildProcess): true {
   return true;
 }
 
-/** Asks as cheaply as can be: a port that nobody listens on costs no handshake. */
+/** The cheapest check: a connection to a port without a listener costs no handshake. */
 async function isReady(port: number): Promise<boolean> {
   return (await listens(port)) && (await answersReady(port));
 }

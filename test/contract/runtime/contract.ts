@@ -114,7 +114,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect(await runtime.inspectContainer(id)).toMatchObject({ state: 'exited', exitCode: 7, reason: 'Error' });
     });
 
-    test('a container that takes more memory than it may is killed, and says so', async () => {
+    test('a container that exceeds its memory limit is killed, and its state shows it', async () => {
       const { spec, id } = await runPod(runtime, subject.does.oom, 'oom');
       const ended = await exited(runtime, id);
       expect(ended).toMatchObject({ exitCode: 137, reason: 'OOMKilled' });
@@ -339,7 +339,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
 
     streamTests(() => subject);
 
-    test('images are there or not, and what cannot be pulled says so', async () => {
+    test('an image exists or not, and a failed pull is reported', async () => {
       const image = await runtime.imageStatus(subject.does.run.image);
       expect(image?.names).toContain(subject.does.run.image);
       expect(image?.sizeBytes).toBeGreaterThan(0);

@@ -65,7 +65,7 @@ describe('the oracle of rollouts', () => {
   it.each([
     ['2', rolling(2, 0), 2],
     ['25 % of 7, rounded up', rolling('25%', 0), 2],
-    ['25 % of 7 when nothing is said', {}, 2],
+    ['25 % of 7 by default', {}, 2],
     ['none', rolling(0, 1), 0],
   ])('lets a new ReplicaSet grow by maxSurge, %s, and sees one more', (_what, strategy, surge) => {
     expect(grown(strategy, surge)).toEqual([]);
@@ -75,7 +75,7 @@ describe('the oracle of rollouts', () => {
   it.each([
     ['2', rolling(1, 2), 2],
     ['25 % of 7, rounded down', rolling(1, '25%'), 1],
-    ['25 % of 7 when nothing is said', {}, 1],
+    ['25 % of 7 by default', {}, 1],
     ['none', rolling(1, 0), 0],
     ['one when surge is none as well', rolling(0, '10%'), 1],
   ])('lets maxUnavailable pods be taken, %s, and sees one more', (_what, strategy, unavailable) => {
@@ -132,7 +132,7 @@ describe('the oracle of budgets', () => {
     ['maxUnavailable 1', { maxUnavailable: 1 }, 1],
     ['maxUnavailable 30 % of 7, rounded up', { maxUnavailable: '30%' }, 3],
     ['maxUnavailable 0', { maxUnavailable: 0 }, 0],
-  ])('lets go what %s allows, and sees one more', (_what, spec, allowed) => {
+  ])('allows what %s allows, and reports one more', (_what, spec, allowed) => {
     expect(evicted(budgeted(spec))).toBe(allowed);
   });
 
