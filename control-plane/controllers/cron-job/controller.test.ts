@@ -217,6 +217,17 @@ it('leaves a Job alone that has the name and another owner', async () => {
   expect(await names()).toEqual([tickName(10), tickName(5)].sort());
 });
 
+it('of several ticks in one minute starts one Job, and does not take it for running when it has ended', async () => {
+  await create({ schedule: '@every 10s' });
+  await room.advance(11_000);
+  await end((await jobs())[0]);
+  await room.advance(25_000);
+  expect(await jobs()).toHaveLength(1);
+  expect((await read()).status).toMatchObject({ lastScheduleTime: '2026-01-01T00:00:30Z' });
+  expect((await read()).status?.active).toBeUndefined();
+  expect(room.reasons('c')).toEqual(['SuccessfulCreate', 'SawCompletedJob']);
+});
+
 it('records the tick of a Job whose status was lost in a crash, though the Job is beyond the history', async () => {
   await create({ successfulJobsHistoryLimit: 0 });
   room.braked.writes.fail({ match: ({ verb, kind }) => verb === 'patch' && kind === 'CronJob', times: 3 });

@@ -8,7 +8,7 @@ import { controllerOf, keyOf } from '../../../shared/object.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 import { Expectations } from '../expectations.ts';
 import { statusPatch } from '../status-patch.ts';
-import { jobOf, referenceTo } from './job.ts';
+import { endOf, jobOf, referenceTo } from './job.ts';
 import { type CronJobEvent, type CronJobPlan, planCronJob } from './plan.ts';
 import { type Ticks, ticksOf } from './schedule.ts';
 
@@ -89,7 +89,9 @@ export function createCronJobController(deps: ControllerDeps): Controller {
       const active = status.active?.filter(({ uid }) => !replaced.has(uid) && uid !== job?.metadata.uid) ?? [];
       if (!job) return { status: { ...status, active } };
       const lastScheduleTime = formatTime(start.tick);
-      return { status: { ...status, active: [...active, referenceTo(job)], lastScheduleTime } };
+      // A Job of the name may be there from before a crash, or from a tick in the same minute.
+      const running = endOf(job) ? active : [...active, referenceTo(job)];
+      return { status: { ...status, active: running, lastScheduleTime } };
     } catch (failure) {
       const active = status.active?.filter(({ uid }) => !replaced.has(uid)) ?? [];
       return { status: { ...status, active }, failure };
