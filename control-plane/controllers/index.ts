@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Client } from '../../shared/client.ts';
 import type { Kind } from '../../shared/generated/types.ts';
 import { certificates } from './certificates/index.ts';
@@ -85,5 +86,7 @@ export async function runControllers(
   options: ControllerOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  // Each controller listens to it.
+  setMaxListeners(0, signal);
   await Promise.all(createControllers(deps, options).map((controller) => runController(controller, deps, signal)));
 }
