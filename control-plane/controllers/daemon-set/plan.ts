@@ -1,4 +1,5 @@
 import type { DaemonSet, DaemonSetStatus, Node, Pod } from '../../../shared/generated/types.ts';
+import { resolveIntOrPercent } from '../../../shared/kinds/rules/int-or-percent.ts';
 import { isPodAvailable, isPodReady, isPodTerminal } from '../../../shared/pod.ts';
 import { availableInMs } from '../owned-pods/availability.ts';
 import { nodeEligibility } from './nodes.ts';
@@ -223,13 +224,9 @@ function statusOf(slots: readonly Slot[], state: DaemonSetState): DaemonSetStatu
 /** Percentages are of the nodes that should have a pod, rounded up. One of the two is at least 1. */
 export function bounds({ daemonSet }: DaemonSetState, desired: number): { maxSurge: number; maxUnavailable: number } {
   const rolling = daemonSet.spec.updateStrategy?.rollingUpdate;
-  const maxSurge = resolve(rolling?.maxSurge ?? 0, desired);
-  const maxUnavailable = resolve(rolling?.maxUnavailable ?? 1, desired);
+  const maxSurge = resolveIntOrPercent(rolling?.maxSurge ?? 0, desired, Math.ceil);
+  const maxUnavailable = resolveIntOrPercent(rolling?.maxUnavailable ?? 1, desired, Math.ceil);
   return maxSurge === 0 && maxUnavailable === 0 ? { maxSurge, maxUnavailable: 1 } : { maxSurge, maxUnavailable };
-}
-
-function resolve(value: number | string, of: number): number {
-  return typeof value === 'number' ? value : Math.ceil((Number.parseInt(value, 10) * of) / 100);
 }
 
 function isCurrent({ metadata }: Pod, { hash }: DaemonSetState): boolean {

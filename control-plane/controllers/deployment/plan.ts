@@ -1,4 +1,5 @@
 import type { Deployment, PodTemplateSpec, ReplicaSet } from '../../../shared/generated/types.ts';
+import { resolveIntOrPercent } from '../../../shared/kinds/rules/int-or-percent.ts';
 import { parseRevision, revisionAnnotation } from '../../../shared/revision.ts';
 import { canonicalText, hashOf } from '../history/hash.ts';
 
@@ -135,14 +136,10 @@ export function surplusHistory(deployment: Deployment, old: readonly ReplicaSet[
 export function bounds(deployment: Deployment): { maxSurge: number; maxUnavailable: number } {
   if (deployment.spec.strategy?.type === 'Recreate') return { maxSurge: 0, maxUnavailable: 0 };
   const rolling = deployment.spec.strategy?.rollingUpdate;
-  const maxSurge = resolve(rolling?.maxSurge ?? '25%', wanted(deployment), Math.ceil);
-  const maxUnavailable = resolve(rolling?.maxUnavailable ?? '25%', wanted(deployment), Math.floor);
+  const maxSurge = resolveIntOrPercent(rolling?.maxSurge ?? '25%', wanted(deployment), Math.ceil);
+  const maxUnavailable = resolveIntOrPercent(rolling?.maxUnavailable ?? '25%', wanted(deployment), Math.floor);
   // With both 0 no rollout could start.
   return maxSurge === 0 && maxUnavailable === 0 ? { maxSurge, maxUnavailable: 1 } : { maxSurge, maxUnavailable };
-}
-
-function resolve(value: number | string, of: number, round: (n: number) => number): number {
-  return typeof value === 'number' ? value : round((Number.parseInt(value, 10) * of) / 100);
 }
 
 /** The ReplicaSet that has the Deployment's present template, the oldest when there are several. */

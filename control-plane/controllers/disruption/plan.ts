@@ -1,5 +1,6 @@
 import { disruptionAllowed, disruptionUnknown } from '../../../shared/disruption.ts';
 import type { Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../../shared/generated/types.ts';
+import { resolveIntOrPercent } from '../../../shared/kinds/rules/int-or-percent.ts';
 import { controllerOf } from '../../../shared/object.ts';
 import { isPodReady } from '../../../shared/pod.ts';
 
@@ -64,12 +65,15 @@ function healthyWanted(
   if (maxUnavailable !== undefined) {
     const expectedPods = expectedOf(pods, scaleOf);
     if (typeof expectedPods === 'string') return expectedPods;
-    return { expectedPods, desiredHealthy: Math.max(0, expectedPods - shareOf(maxUnavailable, expectedPods)) };
+    return {
+      expectedPods,
+      desiredHealthy: Math.max(0, expectedPods - resolveIntOrPercent(maxUnavailable, expectedPods, Math.ceil)),
+    };
   }
   if (typeof minAvailable !== 'string') return { expectedPods: pods.length, desiredHealthy: minAvailable ?? 0 };
   const expectedPods = expectedOf(pods, scaleOf);
   if (typeof expectedPods === 'string') return expectedPods;
-  return { expectedPods, desiredHealthy: shareOf(minAvailable, expectedPods) };
+  return { expectedPods, desiredHealthy: resolveIntOrPercent(minAvailable, expectedPods, Math.ceil) };
 }
 
 /** The sum of the desired replicas of the pods' controllers. Pods without one do not count. */
@@ -82,12 +86,6 @@ function expectedOf(pods: readonly Pod[], scaleOf: ScaleOf): number | string {
     scales.set(scale.uid, scale.replicas);
   }
   return [...scales.values()].reduce((sum, one) => sum + one, 0);
-}
-
-/** A number, or a percentage of `whole` rounded up. */
-function shareOf(value: number | string, whole: number): number {
-  if (typeof value === 'number') return value;
-  return Math.ceil((Number.parseInt(value, 10) * whole) / 100);
 }
 
 /** The evictions that were granted and have not started, by the names of their pods, and when the first of them expires. */

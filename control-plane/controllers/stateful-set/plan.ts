@@ -1,4 +1,5 @@
 import type { Pod, StatefulSet, StatefulSetStatus } from '../../../shared/generated/types.ts';
+import { resolveIntOrPercent } from '../../../shared/kinds/rules/int-or-percent.ts';
 import { isPodTerminal } from '../../../shared/pod.ts';
 import { availableInMs } from '../owned-pods/availability.ts';
 import { isWanted, ordinalOf, ordinalRange, revisionOf } from './identity.ts';
@@ -173,8 +174,7 @@ function updateFrom(set: StatefulSet): number {
 /** A percentage is of the wanted pods, rounded down; at least 1. */
 export function maxUnavailable({ spec }: StatefulSet): number {
   const value = spec.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1;
-  if (typeof value === 'number') return Math.max(1, value);
-  return Math.max(1, Math.floor((Number.parseInt(value, 10) * (spec.replicas ?? 1)) / 100));
+  return Math.max(1, resolveIntOrPercent(value, spec.replicas ?? 1, Math.floor));
 }
 
 function isAvailable(pod: Pod | undefined, { set, now }: StatefulSetState): boolean {

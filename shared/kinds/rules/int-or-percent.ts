@@ -22,6 +22,11 @@ export function isZero(value: IntOrPercent): boolean {
   return value === 0 || (typeof value === 'string' && percentOf(value) === 0);
 }
 
+/** The number of pods that a valid value stands for: itself, or its percentage of `of`, rounded by `round`. */
+export function resolveIntOrPercent(value: number | string, of: number, round: (amount: number) => number): number {
+  return typeof value === 'number' ? value : round((percentOf(value) * of) / 100);
+}
+
 /** NaN for a number, and for a text that is no percentage. */
 function percentOf(value: IntOrPercent): number {
   return typeof value === 'string' && isPercent(value) === undefined ? Number(value.slice(0, -1)) : Number.NaN;
