@@ -43,3 +43,9 @@ export function isKind<K extends Kind>(object: KubeObject, kind: K): object is K
 export function controllerOf(object: { metadata: ObjectMeta }) {
   return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
 }
+
+/** Sorts by age, the oldest first; of one second by name. */
+export function oldestFirst({ metadata: a }: KubeObject, { metadata: b }: KubeObject): number {
+  if (a.creationTimestamp !== b.creationTimestamp) return a.creationTimestamp < b.creationTimestamp ? -1 : 1;
+  return a.name < b.name ? -1 : 1;
+}

@@ -1,5 +1,6 @@
 import type { DaemonSet, DaemonSetStatus, Node, Pod } from '../../../shared/generated/types.ts';
 import { resolveIntOrPercent } from '../../../shared/kinds/rules/int-or-percent.ts';
+import { oldestFirst } from '../../../shared/object.ts';
 import { isPodAvailable, isPodReady, isPodTerminal } from '../../../shared/pod.ts';
 import { availableInMs } from '../owned-pods/availability.ts';
 import { nodeEligibility } from './nodes.ts';
@@ -107,7 +108,7 @@ function slotsOf({ daemonSet, nodes, pods }: DaemonSetState): Slot[] {
   return nodes.map((node) => ({
     node,
     ...nodeEligibility(daemonSet, node),
-    pods: (byNode.get(node.metadata.name) ?? []).sort(byAge),
+    pods: (byNode.get(node.metadata.name) ?? []).sort(oldestFirst),
   }));
 }
 
@@ -235,10 +236,4 @@ function isCurrent({ metadata }: Pod, { hash }: DaemonSetState): boolean {
 
 function isAvailable(pod: Pod, { daemonSet, now }: DaemonSetState): boolean {
   return !pod.metadata.deletionTimestamp && isPodAvailable(pod, daemonSet.spec.minReadySeconds ?? 0, now);
-}
-
-function byAge(a: Pod, b: Pod): number {
-  const [x, y] = [a.metadata.creationTimestamp, b.metadata.creationTimestamp];
-  if (x !== y) return x < y ? -1 : 1;
-  return a.metadata.name < b.metadata.name ? -1 : 1;
 }

@@ -1,5 +1,6 @@
 import type { Deployment, PodTemplateSpec, ReplicaSet } from '../../../shared/generated/types.ts';
 import { resolveIntOrPercent } from '../../../shared/kinds/rules/int-or-percent.ts';
+import { oldestFirst } from '../../../shared/object.ts';
 import { parseRevision, revisionAnnotation } from '../../../shared/revision.ts';
 import { canonicalText, hashOf } from '../history/hash.ts';
 
@@ -49,7 +50,7 @@ function shrinkOld(deployment: Deployment, next: ReplicaSet, old: readonly Repli
   const minAvailable = wanted(deployment) - bounds(deployment).maxUnavailable;
   let spare = servingOf(next) + total(old, sizeOf) - minAvailable;
   const sizes = new Map<string, number>();
-  const byAge = [...old].sort(byCreation);
+  const byAge = [...old].sort(oldestFirst);
   const cut = (set: ReplicaSet, most: number): void => {
     const size = sizes.get(set.metadata.name) ?? sizeOf(set);
     const count = Math.min(spare, most);
@@ -76,7 +77,7 @@ export function planScale(deployment: Deployment, next: ReplicaSet | undefined, 
   const all = next ? [next, ...old] : [...old];
   const active = all.filter((set) => sizeOf(set) > 0);
   // Without pods, and without a set of the present template, which only a paused Deployment lacks, the latest one is scaled.
-  const only = active.length <= 1 ? (active[0] ?? next ?? [...old].sort(byCreation).at(-1)) : undefined;
+  const only = active.length <= 1 ? (active[0] ?? next ?? [...old].sort(oldestFirst).at(-1)) : undefined;
   if (only)
     return sizeOf(only) === wanted(deployment) ? new Map() : new Map([[only.metadata.name, wanted(deployment)]]);
   if (next && availableOf(next) >= wanted(deployment) && sizeOf(next) === wanted(deployment)) {
@@ -90,7 +91,9 @@ function proportional(deployment: Deployment, active: readonly ReplicaSet[]): Si
   const allowed = wanted(deployment) > 0 ? wanted(deployment) + bounds(deployment).maxSurge : 0;
   const toAdd = allowed - total(active, sizeOf);
   // Of equal ones the newest grows first, and the oldest shrinks first.
-  const bySize = [...active].sort((a, b) => sizeOf(b) - sizeOf(a) || (toAdd > 0 ? byCreation(b, a) : byCreation(a, b)));
+  const bySize = [...active].sort(
+    (a, b) => sizeOf(b) - sizeOf(a) || (toAdd > 0 ? oldestFirst(b, a) : oldestFirst(a, b)),
+  );
   const sizes = new Map<string, number>();
   let added = 0;
   for (const set of bySize) {
@@ -128,7 +131,7 @@ export function surplusHistory(deployment: Deployment, old: readonly ReplicaSet[
       !set.metadata.deletionTimestamp &&
       (set.status?.observedGeneration ?? 0) >= (set.metadata.generation ?? 0),
   );
-  const byRevision = empty.sort((a, b) => byRevisionOf(a, b) || byCreation(a, b));
+  const byRevision = empty.sort((a, b) => byRevisionOf(a, b) || oldestFirst(a, b));
   return byRevision.slice(0, Math.max(0, byRevision.length - limit));
 }
 
@@ -145,7 +148,7 @@ export function bounds(deployment: Deployment): { maxSurge: number; maxUnavailab
 /** The ReplicaSet that has the Deployment's present template, the oldest when there are several. */
 export function findNewReplicaSet(deployment: Deployment, sets: readonly ReplicaSet[]): ReplicaSet | undefined {
   const template = canonical(deployment.spec.template);
-  return [...sets].sort(byCreation).find((set) => set.spec.template && canonical(set.spec.template) === template);
+  return [...sets].sort(oldestFirst).find((set) => set.spec.template && canonical(set.spec.template) === template);
 }
 
 /** A name part that is the same for the same template and count of collisions. */
@@ -182,9 +185,4 @@ export function total(sets: readonly ReplicaSet[], count: (set: ReplicaSet) => n
 
 export function availableOf(set: ReplicaSet): number {
   return set.status?.availableReplicas ?? 0;
-}
-
-function byCreation(a: ReplicaSet, b: ReplicaSet): number {
-  const [x, y] = [a.metadata.creationTimestamp, b.metadata.creationTimestamp];
-  return x === y ? (a.metadata.name < b.metadata.name ? -1 : 1) : x < y ? -1 : 1;
 }

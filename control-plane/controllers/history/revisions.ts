@@ -1,7 +1,7 @@
 import { isApiError } from '../../../shared/errors.ts';
 import type { ControllerRevision, LabelSelector, PodTemplateSpec } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
-import { controllerOf, type KubeObject, keyOf } from '../../../shared/object.ts';
+import { controllerOf, type KubeObject, keyOf, oldestFirst } from '../../../shared/object.ts';
 import { matchesLabels, selectorOf } from '../../../shared/selector.ts';
 import type { ControllerDeps } from '../controller.ts';
 import type { Expectations } from '../expectations.ts';
@@ -148,9 +148,5 @@ export function revisionHash({ metadata }: ControllerRevision): string {
 
 /** In the order of revisions; equal ones by age, then by name. */
 function byRevision(a: ControllerRevision, b: ControllerRevision): number {
-  const [x, y] = [a.revision ?? 0, b.revision ?? 0];
-  if (x !== y) return x - y;
-  const [older, newer] = [a.metadata.creationTimestamp, b.metadata.creationTimestamp];
-  if (older !== newer) return older < newer ? -1 : 1;
-  return a.metadata.name < b.metadata.name ? -1 : 1;
+  return (a.revision ?? 0) - (b.revision ?? 0) || oldestFirst(a, b);
 }
