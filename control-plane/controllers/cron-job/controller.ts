@@ -7,7 +7,7 @@ import { parseSchedule } from '../../../shared/kinds/rules/cron-schedule.ts';
 import { controllerOf, keyOf } from '../../../shared/object.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 import { Expectations } from '../expectations.ts';
-import { statusPatch } from '../status-patch.ts';
+import { writeStatus } from '../status-patch.ts';
 import { endOf, jobOf, referenceTo } from './job.ts';
 import { type CronJobEvent, type CronJobPlan, planCronJob } from './plan.ts';
 import { type Ticks, ticksOf } from './schedule.ts';
@@ -67,7 +67,7 @@ export function createCronJobController(deps: ControllerDeps): Controller {
     const plan = planCronJob({ cronJob, jobs: owned, ticks, now: clock.now(), changedAt });
     report(cronJob, memory, plan.events);
     const { status, failure } = await carryOut(cronJob, plan);
-    await writeStatus(cronJob, status);
+    await storeStatus(cronJob, status);
     if (failure) throw failure;
     for (const job of plan.forget) await remove(cronJob, job);
     return plan.requeueAfterMs;
@@ -131,14 +131,11 @@ export function createCronJobController(deps: ControllerDeps): Controller {
     events.event(cronJob, 'Normal', 'SuccessfulDelete', `Deleted job ${name}`);
   }
 
-  async function writeStatus(cronJob: CronJob, given: CronJobStatus): Promise<void> {
+  async function storeStatus(cronJob: CronJob, given: CronJobStatus): Promise<void> {
     const { active, ...rest } = given;
     const status = active?.length ? { active, ...rest } : rest;
     if (isDeepStrictEqual(status, withoutEmpty(cronJob.status))) return;
-    const { name, namespace, resourceVersion } = cronJob.metadata;
-    const body = { metadata: { resourceVersion }, ...statusPatch(cronJob.status, status) };
-    const options = { namespace, subresource: 'status' } as const;
-    expectations.expect(keyOf(cronJob), await client.patch('CronJob', name, { type: 'merge', body }, options));
+    await writeStatus(client, expectations, 'CronJob', cronJob, status);
   }
 
   function report(cronJob: CronJob, memory: Memory, planned: readonly CronJobEvent[]): void {

@@ -8,7 +8,7 @@ import { Expectations } from '../expectations.ts';
 import { ControllerRevisions, revisionHash } from '../history/revisions.ts';
 import { FailedBackoff } from '../owned-pods/failed-backoff.ts';
 import { OwnedPods } from '../owned-pods/owned-pods.ts';
-import { statusPatch } from '../status-patch.ts';
+import { writeStatus } from '../status-patch.ts';
 import { nodeEligibility } from './nodes.ts';
 import { type DaemonPlan, planDaemonSet } from './plan.ts';
 import { daemonPod, revisionLabel, targetNode } from './pod.ts';
@@ -58,7 +58,7 @@ export function createDaemonSetController(deps: ControllerDeps): Controller {
     const history = await revisions.sync(owner);
     if (history.type === 'collision') {
       const collisionCount = (owner.status?.collisionCount ?? 0) + 1;
-      await writeStatus(owner, { ...emptyStatus, ...owner.status, collisionCount });
+      await writeStatus(client, expectations, 'DaemonSet', owner, { ...emptyStatus, ...owner.status, collisionCount });
       return 0;
     }
     const hash = revisionHash(history.current);
@@ -74,7 +74,7 @@ export function createDaemonSetController(deps: ControllerDeps): Controller {
     });
     for (const pod of plan.delete) replaced(owner, pod, backoffKey);
     const failure = await carryOut(owner, plan, hash, signal);
-    await writeStatus(owner, plan.status);
+    await writeStatus(client, expectations, 'DaemonSet', owner, plan.status);
     if (failure) throw failure;
     await revisions.truncate(owner, history.all, liveRevisions(owner, owned, history.current.metadata.name));
     return plan.requeueAfterMs;
@@ -105,14 +105,6 @@ export function createDaemonSetController(deps: ControllerDeps): Controller {
     } catch (error) {
       return error;
     }
-  }
-
-  async function writeStatus(owner: DaemonSet, status: DaemonSetStatus): Promise<void> {
-    if (isDeepStrictEqual(status, owner.status)) return;
-    const { name, namespace, resourceVersion } = owner.metadata;
-    const body = { metadata: { resourceVersion }, ...statusPatch(owner.status, status) };
-    const options = { namespace, subresource: 'status' } as const;
-    expectations.expect(keyOf(owner), await client.patch('DaemonSet', name, { type: 'merge', body }, options));
   }
 
   return {

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { formatTime } from '../../../shared/clock.ts';
 import { hasCause, ignoring, isApiError, messageOf } from '../../../shared/errors.ts';
 import type { Deployment, ReplicaSet } from '../../../shared/generated/types.ts';
@@ -10,7 +9,7 @@ import { matchesLabels, selectorOf } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 import { Expectations } from '../expectations.ts';
 import { claimDependents } from '../owned-pods/claims.ts';
-import { statusPatch } from '../status-patch.ts';
+import { writeStatus } from '../status-patch.ts';
 import {
   annotations,
   findNewReplicaSet,
@@ -87,7 +86,9 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
           new Map(old.filter((set) => sizeOf(set) > 0).map((set) => [set.metadata.name, 0])),
         );
     }
-    return writeStatus(latest, next, sets, created);
+    const { status, requeueAfterMs } = deploymentStatus({ deployment: latest, next, sets, created, now: clock.now() });
+    await writeStatus(client, expectations, 'Deployment', latest, status);
+    return requeueAfterMs;
   }
 
   async function rollOut(deployment: Deployment, next: ReplicaSet, old: readonly ReplicaSet[]): Promise<Deployment> {
@@ -219,22 +220,6 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
 
   function scaled(deployment: Deployment, way: 'up' | 'down', set: string, from: number, to: number): void {
     events.event(deployment, 'Normal', 'ScalingReplicaSet', `Scaled ${way} replica set ${set} from ${from} to ${to}`);
-  }
-
-  async function writeStatus(
-    deployment: Deployment,
-    next: ReplicaSet | undefined,
-    sets: readonly ReplicaSet[],
-    created: string | undefined,
-  ): Promise<number | undefined> {
-    const { status, requeueAfterMs } = deploymentStatus({ deployment, next, sets, created, now: clock.now() });
-    if (!isDeepStrictEqual(status, deployment.status)) {
-      const { name, namespace, resourceVersion } = deployment.metadata;
-      const body = { metadata: { resourceVersion }, ...statusPatch(deployment.status, status) };
-      const options = { namespace, subresource: 'status' } as const;
-      expectations.expect(keyOf(deployment), await client.patch('Deployment', name, { type: 'merge', body }, options));
-    }
-    return requeueAfterMs;
   }
 
   return { name: 'deployment-controller', kinds: ['Deployment', 'ReplicaSet', 'Pod'], workers: 4, keysOf, reconcile };

@@ -1,14 +1,12 @@
-import { isDeepStrictEqual } from 'node:util';
 import { formatTime } from '../../../shared/clock.ts';
 import type { PodTemplateSpec, ReplicaSet, ReplicationController } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
-import { keyOf } from '../../../shared/object.ts';
 import { type Selector, selectorOf, selectorOfMap } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 import { Expectations } from '../expectations.ts';
 import { OwnedPods, type PodDraft, podFromTemplate } from '../owned-pods/owned-pods.ts';
-import { statusPatch } from '../status-patch.ts';
-import { planReplicas, type ReplicaCounts, type ReplicaPlan } from './plan.ts';
+import { writeStatus } from '../status-patch.ts';
+import { planReplicas, type ReplicaPlan } from './plan.ts';
 import { replicaStatus } from './status.ts';
 
 type Owner = ReplicaSet | ReplicationController;
@@ -45,7 +43,8 @@ export function createReplicaController(
       now: clock.now(),
     });
     const failure = owner.metadata.deletionTimestamp ? undefined : await carryOut(owner, plan, signal);
-    await writeStatus(owner, plan.counts, failure);
+    const status = replicaStatus(owner, plan.counts, failure, formatTime(clock.now()));
+    await writeStatus(client, expectations, kind, owner, status);
     if (failure) throw failure;
     return plan.requeueAfterMs;
   }
@@ -60,15 +59,6 @@ export function createReplicaController(
     } catch (error) {
       return error;
     }
-  }
-
-  async function writeStatus(owner: Owner, counts: ReplicaCounts, failure: unknown): Promise<void> {
-    const status = replicaStatus(owner, counts, failure, formatTime(clock.now()));
-    if (isDeepStrictEqual(status, { ...owner.status })) return;
-    const { name, namespace, resourceVersion } = owner.metadata;
-    const body = { metadata: { resourceVersion }, ...statusPatch(owner.status, status) };
-    const written = await client.patch(kind, name, { type: 'merge', body }, { namespace, subresource: 'status' });
-    expectations.expect(keyOf(owner), written);
   }
 
   return { name: `${kind.toLowerCase()}-controller`, kinds: [kind, 'Pod'], workers: 4, keysOf, reconcile };

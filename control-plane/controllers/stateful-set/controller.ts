@@ -1,7 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { ControllerRevision, Pod, StatefulSet, StatefulSetStatus } from '../../../shared/generated/types.ts';
+import type { ControllerRevision, Pod, StatefulSet } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
-import { keyOf } from '../../../shared/object.ts';
 import { isPodTerminal } from '../../../shared/pod.ts';
 import { matchesLabels, selectorOf } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
@@ -10,7 +8,7 @@ import { ControllerRevisions, templateOf } from '../history/revisions.ts';
 import { claimDependents } from '../owned-pods/claims.ts';
 import { FailedBackoff } from '../owned-pods/failed-backoff.ts';
 import { OwnedPods } from '../owned-pods/owned-pods.ts';
-import { statusPatch } from '../status-patch.ts';
+import { writeStatus } from '../status-patch.ts';
 import { isWanted, ordinalOf, revisionOf } from './identity.ts';
 import { planStatefulSet } from './plan.ts';
 import { StatefulWrites } from './writes.ts';
@@ -64,7 +62,12 @@ export function createStatefulSetController(deps: ControllerDeps): Controller {
     const history = await revisions.sync(set);
     if (history.type === 'collision') {
       const collisionCount = (set.status?.collisionCount ?? 0) + 1;
-      await writeStatus(set, { replicas: 0, availableReplicas: 0, ...set.status, collisionCount });
+      await writeStatus(client, expectations, 'StatefulSet', set, {
+        replicas: 0,
+        availableReplicas: 0,
+        ...set.status,
+        collisionCount,
+      });
       return 0;
     }
     const owned = await claim(set);
@@ -86,7 +89,7 @@ export function createStatefulSetController(deps: ControllerDeps): Controller {
     }
     const templates = new Map([current, history.current].map((one) => [one.metadata.name, templateOf(one)]));
     const failure = await writes.carryOut(set, owned, plan, templates, signal);
-    await writeStatus(set, plan.status);
+    await writeStatus(client, expectations, 'StatefulSet', set, plan.status);
     if (failure) throw failure;
     const live = [current.metadata.name, history.current.metadata.name, ...owned.map(revisionOf)];
     await revisions.truncate(set, history.all, new Set(live.filter((name) => name !== undefined)));
@@ -102,14 +105,6 @@ export function createStatefulSetController(deps: ControllerDeps): Controller {
       isActive: ({ metadata }) => metadata.deletionTimestamp === undefined,
     });
     return claimed.map((pod) => writes.withDeletion(pod));
-  }
-
-  async function writeStatus(set: StatefulSet, status: StatefulSetStatus): Promise<void> {
-    if (isDeepStrictEqual(status, set.status)) return;
-    const { name, namespace, resourceVersion } = set.metadata;
-    const body = { metadata: { resourceVersion }, ...statusPatch(set.status, status) };
-    const options = { namespace, subresource: 'status' } as const;
-    expectations.expect(keyOf(set), await client.patch('StatefulSet', name, { type: 'merge', body }, options));
   }
 
   return {
