@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isApiError, messageOf } from '../../../shared/errors.ts';
+import { isApiError } from '../../../shared/errors.ts';
 import type { Job, JobStatus, Pod } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
 import { controllerOf, keyOf } from '../../../shared/object.ts';
@@ -33,6 +33,7 @@ export function createJobController(deps: ControllerDeps): Controller {
   const pods = new OwnedPods<Job>(deps, expectations, {
     kind: 'Job',
     finalizer: trackingFinalizer,
+    deletions,
     inNamespace: (namespace) => jobs.by('namespace', namespace),
     selectorOf: ({ spec }) => selectorOf(spec.selector),
   });
@@ -46,7 +47,7 @@ export function createJobController(deps: ControllerDeps): Controller {
       for (const pod of allPods.by('owner', before?.metadata.uid ?? '')) yield `${orphanPrefix}${keyOf(pod)}`;
       return;
     }
-    if (before && (!after || after.metadata.deletionTimestamp)) deletions.deletionObserved(before.metadata.uid);
+    if (before && after?.metadata.deletionTimestamp) deletions.deletionObserved(before.metadata.uid);
     yield* pods.ownersOf(change);
     if (after && isTracked(after as Pod) && !jobOf(after as Pod)) yield `${orphanPrefix}${key}`;
   }
@@ -116,21 +117,12 @@ export function createJobController(deps: ControllerDeps): Controller {
     );
   }
 
-  async function deletePods(job: Job, doomed: readonly JobPod[], signal: AbortSignal): Promise<void> {
-    await inBatches(doomed, ({ pod }) => deletePod(job, pod), signal);
-  }
-
-  async function deletePod(job: Job, { metadata: { name, namespace, uid } }: Pod): Promise<void> {
-    try {
-      deletions.expectDeletion(uid);
-      await client.delete('Pod', name, { namespace, preconditions: { uid } });
-      events.event(job, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
-    } catch (error) {
-      if (isApiError(error, 'NotFound', 'Conflict')) return;
-      deletions.deletionObserved(uid);
-      events.event(job, 'Warning', 'FailedDelete', `Error deleting: ${messageOf(error)}`);
-      throw error;
-    }
+  function deletePods(job: Job, doomed: readonly JobPod[], signal: AbortSignal): Promise<void> {
+    return pods.delete(
+      job,
+      doomed.map(({ pod }) => pod),
+      signal,
+    );
   }
 
   async function release(job: Job, counted: readonly JobPod[], signal: AbortSignal): Promise<void> {

@@ -15,6 +15,8 @@ export interface PodOwners<O extends KubeObject> {
   readonly kind: O['kind'];
   /** The finalizer of all their pods. */
   readonly finalizer?: string;
+  /** Where deletions are expected. Absent: in the owners' expectations, and a pod that was deleted is no longer claimed. */
+  readonly deletions?: Expectations;
   /** All owners of a namespace. */
   inNamespace(namespace: string): Iterable<O>;
   selectorOf(owner: O): Selector;
@@ -25,16 +27,18 @@ export class OwnedPods<O extends KubeObject> {
   readonly #deps: ControllerDeps;
   readonly #expectations: Expectations;
   readonly #owners: PodOwners<O>;
+  readonly #deletions: Expectations;
 
   constructor(deps: ControllerDeps, expectations: Expectations, owners: PodOwners<O>) {
     this.#deps = deps;
     this.#expectations = expectations;
     this.#owners = owners;
+    this.#deletions = owners.deletions ?? expectations;
   }
 
   /** The owners that the change of a pod affects: its own, or for an orphan those that would adopt it. */
   *ownersOf({ before, after }: Change): Iterable<string> {
-    if (before && !after) this.#expectations.deletionObserved(before.metadata.uid);
+    if (before && !after) this.#deletions.deletionObserved(before.metadata.uid);
     for (const pod of [before, after]) {
       if (!pod) continue;
       const owner = controllerOf(pod);
@@ -96,12 +100,12 @@ export class OwnedPods<O extends KubeObject> {
     const { client, events } = this.#deps;
     const deleteOne = async ({ metadata: { name, namespace, uid } }: Pod): Promise<void> => {
       try {
-        this.#expectations.expectDeletion(uid);
+        this.#deletions.expectDeletion(uid);
         await client.delete('Pod', name, { namespace, preconditions: { uid } });
         events.event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
       } catch (error) {
         if (isApiError(error, 'NotFound', 'Conflict')) return;
-        this.#expectations.deletionObserved(uid);
+        this.#deletions.deletionObserved(uid);
         events.event(owner, 'Warning', 'FailedDelete', `Error deleting: ${messageOf(error)}`);
         throw error;
       }
