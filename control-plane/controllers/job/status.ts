@@ -1,6 +1,6 @@
 import { formatTime } from '../../../shared/clock.ts';
 import type { Job, JobCondition, JobStatus } from '../../../shared/generated/types.ts';
-import { isPodReady } from '../../../shared/pod.ts';
+import { isPodReady, withCondition as replaceCondition } from '../../../shared/pod.ts';
 import type { JobPlan } from './plan.ts';
 import { isIndexed, type JobPod } from './pods.ts';
 
@@ -85,12 +85,7 @@ function nextConditions(
   return withCondition(before, resumed, time);
 }
 
-/** The list with `next` in the place of the condition of its type; one of the same status, reason and message stays as it is. */
+/** The list with a condition of this time; one of the same status, reason and message stays as it is. */
 function withCondition(list: readonly JobCondition[], next: JobCondition, time: string): JobCondition[] {
-  const before = list.find(({ type }) => type === next.type);
-  const same = before?.status === next.status && before.reason === next.reason && before.message === next.message;
-  if (same) return [...list];
-  const since = before?.status === next.status ? before.lastTransitionTime : time;
-  const written = { ...next, lastProbeTime: time, ...(since === undefined ? {} : { lastTransitionTime: since }) };
-  return before ? list.map((one) => (one === before ? written : one)) : [...list, written];
+  return replaceCondition(list, { ...next, lastProbeTime: time, lastTransitionTime: time });
 }
