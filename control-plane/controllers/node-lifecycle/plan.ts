@@ -2,6 +2,7 @@ import { formatTime, parseTime } from '../../../shared/clock.ts';
 import type { Node, NodeCondition, PersistentVolumeClaim, Pod, Taint } from '../../../shared/generated/types.ts';
 import { controllerOf } from '../../../shared/object.ts';
 import { podCondition, tolerates } from '../../../shared/pod.ts';
+import { claimOfVolume } from '../../../shared/pod-references.ts';
 
 export const taintKeys = {
   unreachable: 'node.kubernetes.io/unreachable',
@@ -115,10 +116,8 @@ export function isOutOfService({ spec }: Node): boolean {
 /** Whether two pods of this identity must never run at the same time: a StatefulSet's, or one with a ReadWriteOncePod claim. */
 export function isUnique(pod: Pod, claims: { get(key: string): PersistentVolumeClaim | undefined }): boolean {
   if (controllerOf(pod)?.kind === 'StatefulSet') return true;
-  for (const { name, persistentVolumeClaim, ephemeral } of pod.spec.volumes ?? []) {
-    const claim = persistentVolumeClaim?.claimName ?? (ephemeral && `${pod.metadata.name}-${name}`);
-    const modes = claim && claims.get(`${pod.metadata.namespace}/${claim}`)?.spec.accessModes;
-    if (modes && modes.includes('ReadWriteOncePod')) return true;
-  }
-  return false;
+  return (pod.spec.volumes ?? []).some((volume) => {
+    const claim = claimOfVolume(pod, volume);
+    return claim && claims.get(`${pod.metadata.namespace}/${claim}`)?.spec.accessModes?.includes('ReadWriteOncePod');
+  });
 }
