@@ -1,4 +1,4 @@
-import { isApiError } from '../../../shared/errors.ts';
+import { ignoring, isApiError } from '../../../shared/errors.ts';
 import type { ControllerRevision, LabelSelector, PodTemplateSpec } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
 import { controllerOf, type KubeObject, keyOf, oldestFirst } from '../../../shared/object.ts';
@@ -32,6 +32,8 @@ export type History =
 export class ControllerRevisions {
   readonly #deps: ControllerDeps;
   readonly #expectations: Expectations;
+  /** The texts of the data of revisions that informers hold: data never changes. */
+  readonly #texts = new WeakMap<ControllerRevision, string>();
 
   constructor(deps: ControllerDeps, expectations: Expectations) {
     this.#deps = deps;
@@ -43,9 +45,9 @@ export class ControllerRevisions {
     const all = await this.#claim(owner);
     const data = dataOf(owner.spec.template);
     const text = canonicalText(data);
-    const found = all.findLast((revision) => canonicalText(revision.data) === text);
+    const found = all.findLast((revision) => this.#textOf(revision) === text);
     const highest = all.at(-1)?.revision ?? 0;
-    if (!found) return this.#create(owner, data, all);
+    if (!found) return this.#create(owner, { data, text }, all);
     const { revision = 0 } = found;
     if (revision === highest) return { type: 'found', current: found, all };
     const current = await this.#renumber(owner, found, highest + 1);
@@ -61,9 +63,7 @@ export class ControllerRevisions {
       const { name, namespace, uid } = metadata;
       await this.#deps.client
         .delete('ControllerRevision', name, { namespace, preconditions: { uid } })
-        .catch((error: unknown) => {
-          if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
-        });
+        .catch(ignoring('NotFound', 'Conflict'));
     }
   }
 
@@ -85,10 +85,14 @@ export class ControllerRevisions {
     return all.sort(byRevision);
   }
 
-  async #create(owner: Revisioned, data: RevisionData, all: readonly ControllerRevision[]): Promise<History> {
+  async #create(
+    owner: Revisioned,
+    { data, text }: { readonly data: RevisionData; readonly text: string },
+    all: readonly ControllerRevision[],
+  ): Promise<History> {
     const { client } = this.#deps;
     const { name: ownerName, namespace } = owner.metadata;
-    const hash = hashOf(canonicalText(data), owner.status?.collisionCount ?? 0);
+    const hash = hashOf(text, owner.status?.collisionCount ?? 0);
     const name = `${ownerName}-${hash}`;
     const draft = {
       metadata: {
@@ -110,9 +114,18 @@ export class ControllerRevisions {
     }
     const present = await client.get('ControllerRevision', name, namespace);
     const isOurs = controllerOf(present)?.uid === owner.metadata.uid;
-    if (!isOurs || canonicalText(present.data) !== canonicalText(data)) return { type: 'collision' };
+    if (!isOurs || this.#textOf(present) !== text) return { type: 'collision' };
     this.#expectations.expect(keyOf(owner), present);
     return { type: 'found', current: present, all: [...all, present] };
+  }
+
+  #textOf(revision: ControllerRevision): string {
+    let text = this.#texts.get(revision);
+    if (text === undefined) {
+      text = canonicalText(revision.data);
+      this.#texts.set(revision, text);
+    }
+    return text;
   }
 
   /** A template that returns, by a rollback, becomes the newest revision. */
