@@ -38,7 +38,8 @@ export function createDaemonSetController(deps: ControllerDeps): Controller {
   /** The DaemonSets for which a node has become eligible, or is no longer. */
   function* affectedBy(before: Node | undefined, after: Node | undefined): Iterable<string> {
     for (const one of daemonSets.values()) {
-      const [was, is] = [before, after].map((node) => node && nodeEligibility(one, node));
+      const eligibility = nodeEligibility(one);
+      const [was, is] = [before, after].map((node) => node && eligibility(node));
       if (!isDeepStrictEqual(was, is)) yield keyOf(one);
     }
   }

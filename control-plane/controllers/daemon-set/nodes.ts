@@ -11,14 +11,18 @@ export interface NodeEligibility {
 
 const neither: NodeEligibility = { shouldRun: false, mayStay: false };
 
-/** By the template's node name, node selector, node affinity and tolerations. Resources and ports are left to the scheduler. */
-export function nodeEligibility({ spec: { template } }: DaemonSet, node: Node): NodeEligibility {
+/**
+ * Decides by the template's node name, node selector, node affinity and tolerations, which are read once for all nodes. Resources and
+ * ports are left to the scheduler.
+ */
+export function nodeEligibility({ spec: { template } }: DaemonSet): (node: Node) => NodeEligibility {
   const { spec } = template;
-  if (spec.nodeName && spec.nodeName !== node.metadata.name) return neither;
   const selects = nodeFilter(spec);
-  if (selects && !selects({ name: node.metadata.name, labels: node.metadata.labels ?? {} })) return neither;
   const tolerations = daemonTolerations(spec);
-  const taints = node.spec.taints ?? [];
-  if (!untolerated(taints, tolerations)) return { shouldRun: true, mayStay: true };
-  return { shouldRun: false, mayStay: !untolerated(taints, tolerations, ['NoExecute']) };
+  return ({ metadata: { name, labels = {} }, spec: { taints = [] } }) => {
+    if (spec.nodeName && spec.nodeName !== name) return neither;
+    if (selects && !selects({ name, labels })) return neither;
+    if (!untolerated(taints, tolerations)) return { shouldRun: true, mayStay: true };
+    return { shouldRun: false, mayStay: !untolerated(taints, tolerations, ['NoExecute']) };
+  };
 }

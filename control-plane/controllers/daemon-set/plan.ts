@@ -105,9 +105,10 @@ function slotsOf({ daemonSet, nodes, pods }: DaemonSetState): Slot[] {
     if (same) same.push(pod);
     else byNode.set(name, [pod]);
   }
+  const eligibility = nodeEligibility(daemonSet);
   return nodes.map((node) => ({
     node,
-    ...nodeEligibility(daemonSet, node),
+    ...eligibility(node),
     pods: (byNode.get(node.metadata.name) ?? []).sort(oldestFirst),
   }));
 }
