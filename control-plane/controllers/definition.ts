@@ -1,5 +1,6 @@
-import type { PolicyRule, ServiceAccount } from '../../shared/generated/types.ts';
+import type { ServiceAccount } from '../../shared/generated/types.ts';
 import type { Authority } from '../../shared/pki/certificates.ts';
+import type { ControllerAccount } from '../../shared/rbac/controller-account.ts';
 import type { Controller, ControllerDeps } from './controller.ts';
 
 /** What a folder here exports, and the table in `index.ts` lists: how a controller is made, and which rights it has. */
@@ -10,12 +11,6 @@ export interface ControllerDefinition {
   readonly eventSource?: string;
   /** Undefined when the options lack what it needs. */
   create(deps: ControllerDeps, options: ControllerOptions): Controller | undefined;
-}
-
-/** A service account in kube-system, with the rules of its ClusterRole `system:controller:NAME`, as in Kubernetes. */
-export interface ControllerAccount {
-  readonly name: string;
-  readonly rules: readonly PolicyRule[];
 }
 
 export interface ControllerOptions {

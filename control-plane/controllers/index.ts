@@ -1,12 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import type { Client } from '../../shared/client.ts';
 import type { Kind } from '../../shared/generated/types.ts';
+import type { ControllerAccount } from '../../shared/rbac/controller-account.ts';
 import { certificates } from './certificates/index.ts';
 import { clusterRoleAggregation } from './cluster-role-aggregation/index.ts';
 import { type Controller, type ControllerDeps, runController } from './controller.ts';
 import { cronJob } from './cron-job/index.ts';
 import { daemonSet } from './daemon-set/index.ts';
-import type { ControllerAccount, ControllerDefinition, ControllerOptions } from './definition.ts';
+import type { ControllerDefinition, ControllerOptions } from './definition.ts';
 import { deployment } from './deployment/index.ts';
 import { disruption } from './disruption/index.ts';
 import { ephemeralVolume } from './ephemeral-volume/index.ts';

@@ -1,5 +1,5 @@
+import type { ControllerAccount } from '../../../shared/rbac/controller-account.ts';
 import { allow, events, read, workloadGroups } from '../../../shared/rbac/rule-builder.ts';
-import type { ControllerAccount } from '../definition.ts';
 
 const pods = allow(['create', 'delete', 'list', 'patch', 'watch'], '', 'pods');
 

@@ -1,5 +1,5 @@
+import type { ControllerAccount } from '../../../shared/rbac/controller-account.ts';
 import { allow, events } from '../../../shared/rbac/rule-builder.ts';
-import type { ControllerAccount } from '../definition.ts';
 
 export const resourceQuotaAccount: ControllerAccount = {
   name: 'resourcequota-controller',

@@ -7,6 +7,7 @@ import type {
   Subject,
 } from '../../../../shared/generated/types.ts';
 import type { Draft } from '../../../../shared/object.ts';
+import type { ControllerAccount } from '../../../../shared/rbac/controller-account.ts';
 import { aggregatedRules } from '../../../../shared/rbac/role-aggregation.ts';
 import { allow, allowPaths, events, modify, read, readWrite, write } from '../../../../shared/rbac/rule-builder.ts';
 import { nodeRules } from './node-role.ts';
@@ -26,12 +27,6 @@ export const autoUpdate = 'rbac.authorization.kubernetes.io/autoupdate';
 const rbacGroup = 'rbac.authorization.k8s.io';
 const bootstrapped = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
 const annotations = { [autoUpdate]: 'true' };
-
-/** A service account in kube-system, and the rules of its ClusterRole `system:controller:NAME`. */
-interface ControllerAccount {
-  readonly name: string;
-  readonly rules: readonly PolicyRule[];
-}
 
 export function bootstrapPolicy(controllers: readonly ControllerAccount[]): BootstrapPolicy {
   let clusterRoles = [...userRoles(), ...systemRoles(), ...controllers.map(controllerRole)];
