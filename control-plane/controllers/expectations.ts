@@ -1,6 +1,8 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { KubeObject } from '../../shared/object.ts';
 
+/** The milliseconds after which a key is queued again while its writes are not shown yet. */
+export const unsatisfiedRequeueMs = 20;
 /** A deletion that the informers do not show within this time is no longer expected. */
 const deletionTimeoutMs = 30_000;
 

@@ -6,7 +6,7 @@ import type { Change } from '../../../shared/informer.ts';
 import { parseSchedule } from '../../../shared/kinds/rules/cron-schedule.ts';
 import { controllerOf, keyOf } from '../../../shared/object.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
-import { Expectations } from '../expectations.ts';
+import { Expectations, unsatisfiedRequeueMs } from '../expectations.ts';
 import { writeStatus } from '../status-patch.ts';
 import { endOf, jobOf, referenceTo } from './job.ts';
 import { type CronJobEvent, type CronJobPlan, planCronJob } from './plan.ts';
@@ -55,7 +55,7 @@ export function createCronJobController(deps: ControllerDeps): Controller {
   async function reconcile(key: string): Promise<number | undefined> {
     const cronJob = cronJobs.get(key);
     if (!cronJob) return undefined;
-    if (!expectations.satisfied(key, informers.revision)) return 20;
+    if (!expectations.satisfied(key, informers.revision)) return unsatisfiedRequeueMs;
     const memory = memoryOf(key);
     const ticks = ticksFor(cronJob, memory);
     if (typeof ticks === 'string') {

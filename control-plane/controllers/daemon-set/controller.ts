@@ -4,7 +4,7 @@ import type { Change } from '../../../shared/informer.ts';
 import { keyOf } from '../../../shared/object.ts';
 import { selectorOf } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
-import { Expectations } from '../expectations.ts';
+import { Expectations, unsatisfiedRequeueMs } from '../expectations.ts';
 import { ControllerRevisions, revisionHash } from '../history/revisions.ts';
 import { FailedBackoff } from '../owned-pods/failed-backoff.ts';
 import { OwnedPods } from '../owned-pods/owned-pods.ts';
@@ -47,7 +47,7 @@ export function createDaemonSetController(deps: ControllerDeps): Controller {
   async function reconcile(key: string, signal: AbortSignal): Promise<number | undefined> {
     const owner = daemonSets.get(key);
     if (!owner) return undefined;
-    if (!expectations.satisfied(key, informers.revision)) return 20;
+    if (!expectations.satisfied(key, informers.revision)) return unsatisfiedRequeueMs;
     const { metadata, spec } = owner;
     const everything = selectorOf(spec.selector).requirements.length === 0;
     if (everything) {

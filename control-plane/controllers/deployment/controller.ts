@@ -7,7 +7,7 @@ import { isPodTerminal } from '../../../shared/pod.ts';
 import { nextRevision } from '../../../shared/revision.ts';
 import { matchesLabels, selectorOf } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
-import { Expectations } from '../expectations.ts';
+import { Expectations, unsatisfiedRequeueMs } from '../expectations.ts';
 import { claimDependents } from '../owned-pods/claims.ts';
 import { writeStatus } from '../status-patch.ts';
 import {
@@ -59,7 +59,7 @@ export function createDeploymentController(deps: ControllerDeps): Controller {
   async function reconcile(key: string): Promise<number | undefined> {
     const deployment = deployments.get(key);
     if (!deployment) return undefined;
-    if (!expectations.satisfied(key, informers.revision)) return 20;
+    if (!expectations.satisfied(key, informers.revision)) return unsatisfiedRequeueMs;
     const sets = await claimDependents(deps, expectations, 'ReplicaSet', {
       owner: deployment,
       selects: (set) => selects(deployment, set),

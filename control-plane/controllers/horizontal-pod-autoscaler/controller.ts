@@ -7,7 +7,7 @@ import { keyOf } from '../../../shared/object.ts';
 import { withCondition } from '../../../shared/pod.ts';
 import { formatSelector, matchesLabels } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
-import { Expectations } from '../expectations.ts';
+import { Expectations, unsatisfiedRequeueMs } from '../expectations.ts';
 import { statusPatch } from '../status-patch.ts';
 import { behaviorOf, type Past, pruned } from './behavior.ts';
 import { evaluate, type MetricInput, type MetricResult, needsUsage } from './metrics.ts';
@@ -42,7 +42,7 @@ export function createHorizontalPodAutoscalerController(deps: ControllerDeps): C
   async function reconcile(key: string): Promise<number | undefined> {
     const autoscaler = autoscalers.get(key);
     if (!autoscaler || autoscaler.metadata.deletionTimestamp) return undefined;
-    if (!expectations.satisfied(key, informers.revision)) return 20;
+    if (!expectations.satisfied(key, informers.revision)) return unsatisfiedRequeueMs;
     const at = clock.monotonic();
     const memory = memories.get(autoscaler.metadata.uid);
     if (memory && memory.dueAt > at) return memory.dueAt - at;
@@ -110,7 +110,7 @@ export function createHorizontalPodAutoscalerController(deps: ControllerDeps): C
   ): Promise<string | undefined> {
     if (!scale || !target) return undefined;
     const { namespace } = autoscaler.metadata;
-    // Only if nobody else has scaled it since it was read.
+    // Only if its size has not changed since it was read.
     const body = [
       { op: 'test', path: '/spec/replicas', value: target.replicas },
       { op: 'replace', path: '/spec/replicas', value: scale.replicas },

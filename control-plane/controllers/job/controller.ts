@@ -5,7 +5,7 @@ import type { Change } from '../../../shared/informer.ts';
 import { controllerOf, keyOf } from '../../../shared/object.ts';
 import { selectorOf } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
-import { Expectations } from '../expectations.ts';
+import { Expectations, unsatisfiedRequeueMs } from '../expectations.ts';
 import { inBatches } from '../owned-pods/in-batches.ts';
 import { OwnedPods } from '../owned-pods/owned-pods.ts';
 import { type RecentFailures, recentFailures } from './backoff.ts';
@@ -63,7 +63,7 @@ export function createJobController(deps: ControllerDeps): Controller {
     if (key.startsWith(orphanPrefix)) return releaseOrphan(key.slice(orphanPrefix.length));
     const job = jobs.get(key);
     if (!job || (job.spec.managedBy ?? ownName) !== ownName) return undefined;
-    if (!expectations.satisfied(key, informers.revision)) return 20;
+    if (!expectations.satisfied(key, informers.revision)) return unsatisfiedRequeueMs;
     const owned = await ownedPods(job);
     if (isFinished(job)) return cleanUp(job, owned, signal);
     const recent = recentFailures(failures.get(job.metadata.uid) ?? new Map(), owned);

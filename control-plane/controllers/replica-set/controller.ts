@@ -3,7 +3,7 @@ import type { PodTemplateSpec, ReplicaSet, ReplicationController } from '../../.
 import type { Change } from '../../../shared/informer.ts';
 import { type Selector, selectorOf, selectorOfMap } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
-import { Expectations } from '../expectations.ts';
+import { Expectations, unsatisfiedRequeueMs } from '../expectations.ts';
 import { OwnedPods, type PodDraft, podFromTemplate } from '../owned-pods/owned-pods.ts';
 import { writeStatus } from '../status-patch.ts';
 import { planReplicas, type ReplicaPlan } from './plan.ts';
@@ -33,7 +33,7 @@ export function createReplicaController(
   async function reconcile(key: string, signal: AbortSignal): Promise<number | undefined> {
     const owner = owners.get(key);
     if (!owner) return undefined;
-    if (!expectations.satisfied(key, informers.revision)) return 20;
+    if (!expectations.satisfied(key, informers.revision)) return unsatisfiedRequeueMs;
 
     const plan = planReplicas({
       replicas: owner.spec.replicas ?? 1,

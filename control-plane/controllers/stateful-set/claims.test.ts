@@ -50,7 +50,7 @@ describe('a claim', () => {
     expect(owned?.metadata.ownerReferences).toMatchObject([{ kind: 'StatefulSet', uid: 'set-uid', controller: true }]);
   });
 
-  it('is owned by nobody while it is retained', () => {
+  it('has no owner while it is retained', () => {
     expect(uids({}, wanted)).toBeUndefined();
     expect(uids({}, wanted, ours)).toEqual([]);
     expect(uids({}, surplus, owner('Pod', 'web-2', 'pod-2'))).toEqual([]);

@@ -3,7 +3,7 @@ import type { Change } from '../../../shared/informer.ts';
 import { isPodTerminal } from '../../../shared/pod.ts';
 import { matchesLabels, selectorOf } from '../../../shared/selector.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
-import { Expectations } from '../expectations.ts';
+import { Expectations, unsatisfiedRequeueMs } from '../expectations.ts';
 import { ControllerRevisions, templateOf } from '../history/revisions.ts';
 import { claimDependents } from '../owned-pods/claims.ts';
 import { FailedBackoff } from '../owned-pods/failed-backoff.ts';
@@ -37,7 +37,7 @@ export function createStatefulSetController(deps: ControllerDeps): Controller {
     else if (before && !after) yield* ownersOfClaim(key);
   }
 
-  /** A pod is gone: the set that waits for its name, whoever owned it. */
+  /** The set that may wait for the name of a deleted pod, also of another owner's. */
   function* nameFreed(uid: string, key: string): Iterable<string> {
     writes.deletionObserved(uid);
     const owner = key.slice(0, key.lastIndexOf('-'));
@@ -57,7 +57,7 @@ export function createStatefulSetController(deps: ControllerDeps): Controller {
   async function reconcile(key: string, signal: AbortSignal): Promise<number | undefined> {
     const set = sets.get(key);
     if (!set) return undefined;
-    if (!expectations.satisfied(key, informers.revision)) return 20;
+    if (!expectations.satisfied(key, informers.revision)) return unsatisfiedRequeueMs;
     if (set.metadata.deletionTimestamp) return undefined;
     const history = await revisions.sync(set);
     if (history.type === 'collision') {
