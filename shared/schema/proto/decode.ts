@@ -9,6 +9,7 @@ import type { Decoded, DecodeOptions } from '../object-schema.ts';
 import { Path } from '../path.ts';
 import { type ReadValue, scalarReaders } from '../scalars.ts';
 import { countValues, maxValues, tooManyInObject } from '../values.ts';
+import { flatFields } from './fields.ts';
 import type { FieldSchema } from './message.ts';
 
 /** A kind whose objects are a message. */
@@ -105,15 +106,15 @@ function compileAll(): ReadonlyMap<string, Reader> {
     if (scalar) return scalar.count ? new TreeReader(scalar, scalar.count) : new ScalarReader(scalar);
     return all.get(schema.type) ?? fail(schema.type);
   };
-  const fieldsOf = (name: string): Array<[string, Reader]> =>
-    Object.entries(messages[name]?.fields ?? {}).flatMap(([field, schema]): Array<[string, Reader]> => {
-      if (schema.inline) return fieldsOf(schema.type);
-      const one = valueReader(schema);
-      if (schema.repeated) return [[field, new ListReader(one)]];
-      if (schema.map) return [[field, new MapReader(one)]];
-      return [[field, schema.enum ? new EnumReader() : one]];
-    });
-  for (const [name, reader] of all) for (const [field, codec] of fieldsOf(name)) reader.fields.set(field, codec);
+  const readerOf = (schema: FieldSchema): Reader => {
+    const one = valueReader(schema);
+    if (schema.repeated) return new ListReader(one);
+    if (schema.map) return new MapReader(one);
+    return schema.enum ? new EnumReader() : one;
+  };
+  for (const [name, reader] of all) {
+    for (const [field, schema] of flatFields(name)) reader.fields.set(field, readerOf(schema));
+  }
   // An object may be a field of another, with apiVersion and kind: a claim template in a stateful set.
   const text = scalarReaders.string;
   for (const { message } of kindTable) {

@@ -1,4 +1,4 @@
-import { messages } from '../../generated/schema.ts';
+import { flatFields, messagesWith } from './fields.ts';
 import type { FieldSchema } from './message.ts';
 
 /**
@@ -13,23 +13,11 @@ type Json = Record<string, unknown>;
 
 function compileAll(): ReadonlyMap<string, Filler> {
   const all = new Map<string, Filler>();
-  for (const name of Object.keys(messages)) if (hasDefaults(name, new Set())) all.set(name, new Filler());
-  const add = (filler: Filler, message: string): void => {
-    for (const [name, schema] of Object.entries(messages[message]?.fields ?? {})) {
-      if (schema.inline) add(filler, schema.type);
-      else filler.add(name, schema, all.get(schema.type));
-    }
-  };
-  for (const [name, filler] of all) add(filler, name);
+  for (const name of messagesWith((field) => field.default !== undefined)) all.set(name, new Filler());
+  for (const [name, filler] of all) {
+    for (const [field, schema] of flatFields(name)) filler.add(field, schema, all.get(schema.type));
+  }
   return all;
-}
-
-function hasDefaults(message: string, seen: Set<string>): boolean {
-  if (seen.has(message)) return false;
-  seen.add(message);
-  return Object.values(messages[message]?.fields ?? {}).some(
-    (schema) => schema.default !== undefined || hasDefaults(schema.type, seen),
-  );
 }
 
 class Filler {

@@ -2,6 +2,7 @@ import { messages } from '../../generated/schema.ts';
 import { kindTable } from '../../kinds/table.ts';
 import type { Leaf, ListKey, Scalar, Shape, Struct, StructField } from '../shape.ts';
 import { ownedShape } from '../shape.ts';
+import { flatFields } from './fields.ts';
 import { goTypes } from './go-types.ts';
 import type { FieldSchema } from './message.ts';
 
@@ -78,13 +79,6 @@ function structOf(message: string): Struct {
   for (const [name, field] of flatFields(message)) add(name, fieldShape(field), alwaysOf(message, name, field));
   fields.sort((a, b) => (a.name < b.name ? -1 : 1));
   return struct;
-}
-
-/** A message's fields by their names in JSON. */
-function flatFields(message: string): Array<[string, FieldSchema]> {
-  return Object.entries(messages[message]?.fields ?? {}).flatMap(
-    ([name, schema]): Array<[string, FieldSchema]> => (schema.inline ? flatFields(schema.type) : [[name, schema]]),
-  );
 }
 
 function fieldShape(field: FieldSchema): Shape {

@@ -4,6 +4,7 @@ import type { StatusCause } from '../../generated/types.ts';
 import { duplicate, invalid, notSupported, required, tooLong, tooMany } from '../causes.ts';
 import { type Format, formats, rangeFault } from '../formats.ts';
 import { Path } from '../path.ts';
+import { flatFields, messagesWith } from './fields.ts';
 import type { FieldSchema } from './message.ts';
 
 /**
@@ -36,33 +37,19 @@ const maxFaults = 64;
 function compileAll(): ReadonlyMap<string, MessageChecker> {
   const all = new Map<string, MessageChecker>();
   const keyOf = (type: string, lenient: boolean): string => (lenient ? `status:${type}` : type);
-  const names = Object.keys(messages).filter((name) => hasRules(name, new Set()));
+  const names = messagesWith((field) => Boolean(field.required || field.unique || scalarRules(field)));
   for (const lenient of [false, true]) {
     for (const name of names) all.set(keyOf(name, lenient), new MessageChecker(lenient));
   }
   for (const lenient of [false, true]) {
     for (const name of names) {
       const checker = all.get(keyOf(name, lenient));
-      for (const [field, schema] of fieldsOf(name)) {
+      for (const [field, schema] of flatFields(name)) {
         checker?.add(field, schema, all.get(keyOf(schema.type, lenient || field === 'status')));
       }
     }
   }
   return all;
-}
-
-function fieldsOf(message: string): Array<[string, FieldSchema]> {
-  return Object.entries(messages[message]?.fields ?? {}).flatMap(
-    ([name, schema]): Array<[string, FieldSchema]> => (schema.inline ? fieldsOf(schema.type) : [[name, schema]]),
-  );
-}
-
-function hasRules(message: string, seen: Set<string>): boolean {
-  if (seen.has(message)) return false;
-  seen.add(message);
-  return Object.values(messages[message]?.fields ?? {}).some(
-    (schema) => schema.required || scalarRules(schema) || schema.unique || hasRules(schema.type, seen),
-  );
 }
 
 type ScalarRule = (value: unknown, walk: Walk) => void;
@@ -196,15 +183,10 @@ function compareFixed(message: string, path: string, object: Json, old: Json, ca
 }
 
 /** The messages with an immutable field, also below single messages. */
-const fixed: ReadonlySet<string> = new Set(Object.keys(messages).filter((name) => hasFixed(name, new Set())));
-
-function hasFixed(message: string, seen: Set<string>): boolean {
-  if (seen.has(message)) return false;
-  seen.add(message);
-  return Object.values(messages[message]?.fields ?? {}).some(
-    (schema) => schema.immutable || (!schema.repeated && !schema.map && hasFixed(schema.type, seen)),
-  );
-}
+const fixed = messagesWith(
+  ({ immutable }) => immutable === true,
+  ({ repeated, map }) => !repeated && !map,
+);
 
 /** By message; a second set for messages in a status, by `status:` and the message. Only messages with rules. */
 const checkers = compileAll();

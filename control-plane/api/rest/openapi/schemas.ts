@@ -1,6 +1,7 @@
 import { messages } from '../../../../shared/generated/schema.ts';
 import type { KindDef } from '../../../../shared/kinds/kind.ts';
 import type { KindLookup } from '../../../../shared/kinds/registry.ts';
+import { flatFields } from '../../../../shared/schema/proto/fields.ts';
 import { goTypes } from '../../../../shared/schema/proto/go-types.ts';
 import type { FieldSchema, MessageSchema } from '../../../../shared/schema/proto/message.ts';
 import { documented } from './documented.ts';
@@ -69,7 +70,10 @@ export function schemaOf(name: string, version: Version, { served }: KindLookup)
     for (const field of ['apiVersion', 'kind'])
       properties[field] = { type: 'string', description: headDescriptions[field] };
   }
-  addProperties(message, version, properties, required);
+  for (const [field, schema] of flatFields(name)) {
+    properties[field] = propertyOf(schema, version);
+    if (schema.required) required.push(field);
+  }
   const needed = neededOf(name, required, served);
   const description = message.description ?? listDescription(name, properties);
   return {
@@ -123,23 +127,6 @@ const headDescriptions: Readonly<Record<string, string>> = {
   apiVersion: 'The group and version of the schema that the object is written in.',
   kind: 'The kind of the object.',
 };
-
-function addProperties(
-  message: MessageSchema,
-  version: Version,
-  properties: Record<string, object>,
-  required: string[],
-): void {
-  for (const [name, field] of Object.entries(message.fields)) {
-    const inlined = field.inline ? messages[field.type] : undefined;
-    if (inlined) {
-      addProperties(inlined, version, properties, required);
-      continue;
-    }
-    properties[name] = propertyOf(field, version);
-    if (field.required) required.push(name);
-  }
-}
 
 function propertyOf(field: FieldSchema, version: Version): object {
   const value = scalars[field.type] ?? { $ref: reference(field.type, version) };
