@@ -1,6 +1,7 @@
 import { toUSVString } from 'node:util';
 import { formatGoDuration, parseGoDuration } from '../go-duration.ts';
 import { canonicalQuantity, QuantityError } from '../quantity.ts';
+import { isRecord } from '../records.ts';
 
 /** Reads a scalar, or a message whose JSON is not an object of its fields. */
 export interface ReadValue {
@@ -133,10 +134,6 @@ function moment(value: unknown): { seconds: string; fraction: string } | undefin
   const at = match ? Date.parse(value) : Number.NaN;
   if (!match || Number.isNaN(at)) return undefined;
   return { seconds: `${new Date(at).toISOString().slice(0, 19)}Z`, fraction: match[1] ?? '' };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function depthWithin(value: unknown, levels: number): boolean {

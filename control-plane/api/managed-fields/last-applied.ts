@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../../shared/object.ts';
-import { isRecord } from '../patch/merge.ts';
+import { isRecord } from '../../../shared/records.ts';
 
 /** The annotation with the last configuration of client-side apply. */
 export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';

@@ -1,5 +1,5 @@
+import { setMember } from '../../../shared/records.ts';
 import type { KeyedList, ScalarSet, Shape } from '../../../shared/schema/shape.ts';
-import { setMember } from '../patch/merge.ts';
 import { type FieldSet, hasChildren, isEmpty, isMember, type MutableSet, member, nodeOf, sorted } from './field-set.ts';
 import { elementOf, isEmptyValue, itemsOf, type Json } from './values.ts';
 

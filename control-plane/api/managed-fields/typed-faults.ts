@@ -1,5 +1,5 @@
+import { isRecord } from '../../../shared/records.ts';
 import type { KeyedList, ListKey, Scalar, ScalarSet, Shape, Struct } from '../../../shared/schema/shape.ts';
-import { isRecord } from '../patch/merge.ts';
 import { printedMap } from '../patch/refusal.ts';
 import { keyElement, printElement, valueElement } from './field-set.ts';
 

@@ -1,8 +1,9 @@
+import { isRecord } from '../../../shared/records.ts';
 import type { PatchType } from '../../../shared/schema/object-schema.ts';
 import type { PatchBody } from '../api.ts';
 import { badRequest, noStrategicPatch } from '../requests/refusals.ts';
 import { applyJsonPatch } from './json.ts';
-import { applyMergePatch, isRecord } from './merge.ts';
+import { applyMergePatch } from './merge.ts';
 import { applyStrategicPatch } from './strategic.ts';
 
 /** The value that the patch makes of `current`. `patchType`: of its fields. Throws UnsupportedMediaType for a strategic merge patch without one. */

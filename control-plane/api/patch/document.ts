@@ -1,5 +1,5 @@
+import { isRecord, setMember } from '../../../shared/records.ts';
 import { deepEqual } from './equal.ts';
-import { isRecord, setMember } from './merge.ts';
 import { Pieces } from './pieces.ts';
 import { shownPath, unfit } from './refusal.ts';
 

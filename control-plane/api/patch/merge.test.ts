@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { applyMergePatch, isRecord } from './merge.ts';
+import { isRecord } from '../../../shared/records.ts';
+import { applyMergePatch } from './merge.ts';
 
 const { value: json } = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(

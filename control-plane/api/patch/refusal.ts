@@ -1,6 +1,6 @@
 import { ApiError } from '../../../shared/errors.ts';
+import { isRecord } from '../../../shared/records.ts';
 import type { PatchBody } from '../api.ts';
-import { isRecord } from './merge.ts';
 
 /** The longest part of a patch or its result that an error repeats, in characters. */
 const longestValue = 4_096;

@@ -1,6 +1,6 @@
 import { ApiError } from '../../../shared/errors.ts';
+import { isRecord, setMember } from '../../../shared/records.ts';
 import type { PatchField, PatchType } from '../../../shared/schema/object-schema.ts';
-import { isRecord, setMember } from './merge.ts';
 import { printedMap } from './refusal.ts';
 
 /**

@@ -2,8 +2,8 @@ import { isApiError } from '../../../shared/errors.ts';
 import { apiVersionOf } from '../../../shared/kinds/index.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
+import { isRecord } from '../../../shared/records.ts';
 import { typedFaults } from '../managed-fields/typed-faults.ts';
-import { isRecord } from '../patch/merge.ts';
 import { badRequest } from './refusals.ts';
 import type { WriteRequest } from './request.ts';
 

@@ -1,7 +1,7 @@
 import { isApiError } from '../../../shared/errors.ts';
 import type { KubeObject } from '../../../shared/object.ts';
+import { isRecord } from '../../../shared/records.ts';
 import type { WriteResult } from '../api.ts';
-import { isRecord } from '../patch/merge.ts';
 import { createObject } from './create.ts';
 import { guardedUpdate } from './guarded-update.ts';
 import { decodeIncoming } from './incoming.ts';

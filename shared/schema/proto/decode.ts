@@ -4,6 +4,7 @@ import type { StatusCause } from '../../generated/types.ts';
 import { apiVersionOf } from '../../kinds/names.ts';
 import { type KindEntry, kindTable } from '../../kinds/table.ts';
 import type { KubeObject } from '../../object.ts';
+import { isRecord, setMember } from '../../records.ts';
 import { typeInvalid } from '../causes.ts';
 import type { Decoded, DecodeOptions } from '../object-schema.ts';
 import { Path } from '../path.ts';
@@ -22,12 +23,12 @@ export type ObjectType = Pick<KindEntry, 'group' | 'version' | 'kind' | 'message
  */
 export function decodeObject(entry: ObjectType, value: unknown, options: DecodeOptions = {}): Decoded<KubeObject> {
   const apiVersion = apiVersionOf(entry);
-  const whole = isJson(value) ? value : {};
+  const whole = isRecord(value) ? value : {};
   const { apiVersion: givenVersion = apiVersion, kind: givenKind = entry.kind, ...rest } = whole;
-  if (!isJson(value) || givenVersion !== apiVersion || givenKind !== entry.kind) {
+  if (!isRecord(value) || givenVersion !== apiVersion || givenKind !== entry.kind) {
     throw new ApiError(
       'BadRequest',
-      isJson(value)
+      isRecord(value)
         ? `the object provided is of kind ${printed(givenKind)} and version ${printed(givenVersion)}, not ${entry.kind} of ${apiVersion}`
         : `the object provided is no ${entry.kind}: it must be a JSON object`,
     );
@@ -128,7 +129,7 @@ class MessageReader implements Reader {
 
   read(value: unknown, walk: Walk): unknown {
     if (value === null) return {};
-    if (!isJson(value)) return wrongType(walk, value, 'an object');
+    if (!isRecord(value)) return wrongType(walk, value, 'an object');
     const out: Json = {};
     for (const name in value) {
       const given = value[name];
@@ -178,14 +179,12 @@ class MapReader implements Reader {
   }
 
   read(value: unknown, walk: Walk): unknown {
-    if (!isJson(value)) return wrongType(walk, value, 'an object');
+    if (!isRecord(value)) return wrongType(walk, value, 'an object');
     const out: Json = {};
     for (const key in value) {
       spend(walk, 1);
       walk.path.push(key);
-      const read = this.#value.read(value[key], walk);
-      if (key === '__proto__') Object.defineProperty(out, key, { value: read, enumerable: true, writable: true });
-      else out[key] = read;
+      setMember(out, key, this.#value.read(value[key], walk));
       walk.path.pop();
     }
     return out;
@@ -254,12 +253,8 @@ function unknownField(walk: Walk, name: string): void {
 /** A value for an error message: empty containers, long strings cut. */
 function brief(value: unknown): unknown {
   if (Array.isArray(value)) return [];
-  if (isJson(value)) return {};
+  if (isRecord(value)) return {};
   return typeof value === 'string' && value.length > 128 ? `${value.slice(0, 128)}…` : value;
-}
-
-function isJson(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function printed(value: unknown): string {

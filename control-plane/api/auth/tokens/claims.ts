@@ -1,4 +1,5 @@
 import type { Node, Pod, Secret, ServiceAccount } from '../../../../shared/generated/types.ts';
+import { isRecord } from '../../../../shared/records.ts';
 import type { Identity } from '../identity.ts';
 import { serviceAccountGroups, serviceAccountUser } from '../service-accounts.ts';
 import type { Claims } from './jwt.ts';
@@ -144,8 +145,4 @@ function isReference(value: unknown): value is Reference {
   return (
     isRecord(value) && typeof value.name === 'string' && (value.uid === undefined || typeof value.uid === 'string')
   );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import { parse as parseYaml } from 'yaml';
 import { messageOf } from '../../../../shared/errors.ts';
+import { isRecord } from '../../../../shared/records.ts';
 import { isDnsSubdomain } from '../../../../shared/schema/formats.ts';
 import { withoutEnding } from '../../../../shared/text.ts';
 import type { Identity } from '../../auth/identity.ts';
@@ -184,8 +185,8 @@ function readRule(given: unknown, at: string): PolicyRule {
 }
 
 function record(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${what} is no object`);
-  return value as Record<string, unknown>;
+  if (!isRecord(value)) throw new Error(`${what} is no object`);
+  return value;
 }
 
 function refuseOthers(value: object, known: readonly string[], what: string): void {

@@ -1,6 +1,6 @@
 import type { DeleteOptions } from '../../../../shared/generated/types.ts';
+import { isRecord } from '../../../../shared/records.ts';
 import { decodeMessage } from '../../../../shared/schema/proto/decode.ts';
-import { isRecord } from '../../patch/merge.ts';
 import { deleteObject } from '../../requests/delete.ts';
 import { badRequest } from '../../requests/refusals.ts';
 import { attributesOf } from '../../requests/request.ts';

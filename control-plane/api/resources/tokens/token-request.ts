@@ -9,6 +9,7 @@ import type {
 } from '../../../../shared/generated/types.ts';
 import { validateTokenRequest } from '../../../../shared/kinds/reviews/reviews.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
+import { isRecord } from '../../../../shared/records.ts';
 import { invalid, invalidError } from '../../../../shared/schema/causes.ts';
 import { decodeMessage } from '../../../../shared/schema/proto/decode.ts';
 import { applyDefaults } from '../../../../shared/schema/proto/defaults.ts';
@@ -17,7 +18,6 @@ import type { MutateOptions } from '../../api.ts';
 import { nodeNameOf } from '../../auth/authentication.ts';
 import type { Bound } from '../../auth/tokens/claims.ts';
 import type { ServiceAccountTokens } from '../../auth/tokens/service-account-tokens.ts';
-import { isRecord } from '../../patch/merge.ts';
 import type { Core } from '../../requests/core.ts';
 import { badRequest, conflict, forbidden, notAllowed, notFound } from '../../requests/refusals.ts';
 import { attributesOf, type ObjectRequest, type WriteRequest } from '../../requests/request.ts';

@@ -1,8 +1,8 @@
 import type { DeleteOptions, Status } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
+import { isRecord } from '../../../../shared/records.ts';
 import { decodeMessage } from '../../../../shared/schema/proto/decode.ts';
 import type { LogQuery, Target, WriteResult } from '../../api.ts';
-import { isRecord } from '../../patch/merge.ts';
 import { badRequest, notAllowed } from '../../requests/refusals.ts';
 import { parseBody, readBody } from '../encoding/body.ts';
 import { representObject } from '../encoding/representation.ts';
