@@ -62,6 +62,15 @@ export function sleepOn(clock: Pick<Clock, 'timer'>, ms: number, signal?: AbortS
   });
 }
 
+/** `Clock.sleep` for a loop that ends by its signal: resolves when that is aborted. */
+export async function pause(clock: Pick<Clock, 'sleep'>, ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await clock.sleep(ms, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
 /** A moment as Kubernetes writes it, in whole seconds: `2026-11-22T15:04:05Z`. `ms` since the epoch. */
 export function formatTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;

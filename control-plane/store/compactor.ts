@@ -1,4 +1,4 @@
-import type { Clock } from '../../shared/clock.ts';
+import { type Clock, pause } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Store } from './store.ts';
@@ -24,8 +24,6 @@ export async function runCompactor(
     } catch (error) {
       log.warn({ rev: old, err: messageOf(error) }, 'the store was not compacted');
     }
-    await clock.sleep(keepMs, signal).catch((reason: unknown) => {
-      if (!signal.aborted) throw reason;
-    });
+    await pause(clock, keepMs, signal);
   }
 }

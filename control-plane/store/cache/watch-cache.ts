@@ -1,5 +1,5 @@
 import { backoffMs } from '../../../shared/backoff.ts';
-import type { Clock } from '../../../shared/clock.ts';
+import { type Clock, pause } from '../../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
 import type { KindDef, KindId, ObjectTypes } from '../../../shared/kinds/kind.ts';
 import type { Log } from '../../../shared/log.ts';
@@ -104,7 +104,7 @@ export class WatchCache {
         if (isApiError(error, 'Expired')) loaded = false;
         log.warn({ rev: this.#shown.revision, reload: !loaded, err: messageOf(error) }, 'the watch of the store broke');
       }
-      if (!signal.aborted) await clock.sleep(backoffMs(attempt, retry, random), signal).catch(ignoreAbort(signal));
+      if (!signal.aborted) await pause(clock, backoffMs(attempt, retry, random), signal);
     }
     await progress;
   }
@@ -374,7 +374,7 @@ export class WatchCache {
   async #progress(signal: AbortSignal): Promise<void> {
     const { clock, progressMs = defaultProgressMs } = this.#deps;
     while (!signal.aborted) {
-      await clock.sleep(progressMs, signal).catch(ignoreAbort(signal));
+      await pause(clock, progressMs, signal);
       this.#broadcaster.sendProgress(this.#shown.revision);
     }
   }
@@ -387,11 +387,4 @@ function keyOfEvent(stored: StoreEvent): string {
 function checked(object: unknown): KubeObject {
   if (typeof object !== 'object' || object === null || !('metadata' in object)) throw new Error('not an object');
   return object as KubeObject;
-}
-
-/** For `catch`: an aborted sleep is not an error, anything else is. */
-function ignoreAbort(signal: AbortSignal): (error: unknown) => void {
-  return (error) => {
-    if (!signal.aborted) throw error instanceof Error ? error : new ApiError('InternalError', messageOf(error));
-  };
 }

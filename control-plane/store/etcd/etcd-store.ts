@@ -1,7 +1,7 @@
 import type { CallOptions } from '@grpc/grpc-js';
 import type { Etcd3, ICompare, IKeyValue, IRangeResponse, IRequestOp, IResponseOp, ITxnRequest } from 'etcd3';
 import { backoffMs } from '../../../shared/backoff.ts';
-import type { Clock } from '../../../shared/clock.ts';
+import { type Clock, pause } from '../../../shared/clock.ts';
 import { isApiError, messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { Random } from '../../../shared/random.ts';
@@ -144,9 +144,7 @@ export class EtcdStore implements Store {
         const failure = toApiError(error);
         if (failure.reason === 'Expired') throw failure;
         log.warn({ rev: place, err: messageOf(failure) }, 'the watch broke; it goes on where it was');
-        await clock.sleep(backoffMs(attempt, watchRetry, random), either).catch((reason: unknown) => {
-          if (!either.aborted) throw reason;
-        });
+        await pause(clock, backoffMs(attempt, watchRetry, random), either);
       }
     }
     if (!signal.aborted) throw closed();

@@ -4,7 +4,7 @@ import { chmod, type FileHandle, mkdir, open, realpath, rename, rm, stat } from 
 import { join } from 'node:path';
 import type { Etcd3 } from 'etcd3';
 import { backoffMs } from '../../../shared/backoff.ts';
-import type { Clock } from '../../../shared/clock.ts';
+import { type Clock, pause } from '../../../shared/clock.ts';
 import { ApiError, messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { Random } from '../../../shared/random.ts';
@@ -135,9 +135,7 @@ export class EtcdProcess {
       if (stopping.aborted) return;
       if (clock.monotonic() - began > stableMs) attempt = 0;
       log.error({ code: child?.exitCode, signal: child?.signalCode, log: join(this.#root, 'etcd.log') }, 'etcd died');
-      await clock.sleep(backoffMs(attempt, restart, random), stopping).catch((reason: unknown) => {
-        if (!stopping.aborted) throw reason;
-      });
+      await pause(clock, backoffMs(attempt, restart, random), stopping);
       if (stopping.aborted) return;
       try {
         child = await this.#spawn();

@@ -1,5 +1,5 @@
 import { AlarmAction, AlarmType, type Etcd3, type IAlarmMember, type IStatusResponse } from 'etcd3';
-import type { Clock } from '../../../shared/clock.ts';
+import { type Clock, pause } from '../../../shared/clock.ts';
 import { messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
 import { createEtcdClient, type EtcdEndpoint, type EtcdTls } from './client.ts';
@@ -52,9 +52,7 @@ export async function keepEtcdSpace(deps: EtcdSpaceDeps, signal: AbortSignal): P
       } catch (error) {
         if (!signal.aborted) log.warn({ err: messageOf(error) }, 'the space of etcd could not be looked after');
       }
-      await clock.sleep(wait, signal).catch((reason: unknown) => {
-        if (!signal.aborted) throw reason;
-      });
+      await pause(clock, wait, signal);
     }
   } finally {
     client.close();
