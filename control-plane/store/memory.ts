@@ -3,7 +3,18 @@ import { ApiError } from '../../shared/errors.ts';
 import { checkTxn, chunkTxns, closed, compacted, tooLarge } from './limits.ts';
 import { Signal } from './signal.ts';
 import { lowerBound, SortedMap } from './sorted-map.ts';
-import type { Item, ListOptions, Page, Store, StoreBatch, StoreEvent, Txn, TxnResult, Write } from './store.ts';
+import {
+  type Item,
+  keyOfEvent,
+  type ListOptions,
+  type Page,
+  type Store,
+  type StoreBatch,
+  type StoreEvent,
+  type Txn,
+  type TxnResult,
+  type Write,
+} from './store.ts';
 
 /** The most events of a batch of a watch (more if one revision has more). */
 const batchEvents = 1000;
@@ -236,8 +247,4 @@ export class MemoryStore implements Store {
     this.#leases.delete(id);
     this.#apply([...lease.keys].sort().map((key) => ({ type: 'delete', key })));
   }
-}
-
-function keyOfEvent(event: StoreEvent): string {
-  return event.type === 'put' ? event.item.key : event.key;
 }

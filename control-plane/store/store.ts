@@ -100,3 +100,7 @@ export interface StoreBatch {
 export type StoreEvent =
   | { readonly type: 'put'; readonly item: Item }
   | { readonly type: 'delete'; readonly key: string; readonly revision: number };
+
+export function keyOfEvent(event: StoreEvent): string {
+  return event.type === 'put' ? event.item.key : event.key;
+}

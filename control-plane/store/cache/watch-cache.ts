@@ -6,7 +6,7 @@ import type { Log } from '../../../shared/log.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import type { Random } from '../../../shared/random.ts';
 import { KeyParser, kindPrefix, registryPrefix, storePrefix, tickKey } from '../keys.ts';
-import type { Item, Store, StoreBatch, StoreEvent } from '../store.ts';
+import { type Item, keyOfEvent, type Store, type StoreBatch, type StoreEvent } from '../store.ts';
 import { Broadcaster, type CacheBatch, type CacheEvent, tooOld } from './broadcaster.ts';
 import { ObjectReader } from './field-sets.ts';
 import { initialBatches } from './initial-batches.ts';
@@ -378,10 +378,6 @@ export class WatchCache {
       this.#broadcaster.sendProgress(this.#shown.revision);
     }
   }
-}
-
-function keyOfEvent(stored: StoreEvent): string {
-  return stored.type === 'put' ? stored.item.key : stored.key;
 }
 
 function checked(object: unknown): KubeObject {
