@@ -1,9 +1,7 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../../../shared/clock.ts';
+import { drained } from './drain.ts';
 
-/** A client that reads nothing for so long is disconnected. */
-const stalledMs = 30_000;
 /** A node that has not refused by then has a log, which is still empty. */
 const refusalMs = 1_000;
 
@@ -48,9 +46,7 @@ export async function streamLog(
   response.writeHead(200, { 'Content-Type': 'text/plain', 'Transfer-Encoding': 'chunked' });
   response.flushHeaders();
   for (let next = await first; !next.done && !signal.aborted; next = await source.next()) {
-    if (response.write(next.value)) continue;
-    const stalled = clock.timer(stalledMs, () => response.destroy());
-    await once(response, 'drain', { signal }).finally(() => stalled.cancel());
+    if (!response.write(next.value)) await drained({ response, clock, signal });
   }
   response.end();
 }
