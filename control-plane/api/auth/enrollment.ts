@@ -8,6 +8,7 @@ import { isExpired, parseToken, secretMatches } from '../../../shared/pki/join-t
 import { enrollNode, renewEnrollment } from '../../../shared/pki/node-enrollments.ts';
 import type { SigningRequest } from '../../../shared/pki/signing-request.ts';
 import type { Random } from '../../../shared/random.ts';
+import { isDnsSubdomain } from '../../../shared/schema/formats.ts';
 import { nodeNameOf, nodeUser } from './authentication.ts';
 import { groups, type Identity } from './identity.ts';
 
@@ -111,8 +112,8 @@ async function checkToken(token: string, { client, clock }: EnrollmentDeps): Pro
 }
 
 function checkNodeName(name: string): void {
-  // A node's name is a DNS subdomain (RFC 1123), as for every Node object.
-  if (name.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(name)) return;
+  // As for every Node object.
+  if (isDnsSubdomain(name) === undefined) return;
   throw new ApiError(
     'BadRequest',
     `"${name.slice(0, 253)}" is not a name for a node: a lowercase RFC 1123 subdomain is`,

@@ -1,4 +1,5 @@
 import type { Attributes } from '../../auth/identity.ts';
+import { unescaped } from '../../auth/impersonation.ts';
 
 /** The verbs of a method on one object, and on a collection. */
 export const verbsOfMethods: Readonly<Record<string, readonly [object: string, collection: string] | undefined>> = {
@@ -19,7 +20,7 @@ export function unservedAttributes(method: string, url: string): Attributes {
   const parts = path
     .split('/')
     .filter((part) => part !== '')
-    .map(unescapedPart);
+    .map(unescaped);
   const [root, first = '', ...others] = parts;
   const core = root === 'api';
   const rest = core ? others : others.slice(1);
@@ -41,13 +42,4 @@ export function unservedAttributes(method: string, url: string): Attributes {
     ...(inNamespace ? { namespace: rest[1] } : {}),
     ...(name === undefined ? {} : { name }),
   };
-}
-
-function unescapedPart(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch (error) {
-    if (error instanceof URIError) return part;
-    throw error;
-  }
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ConnectQuery } from '../../api.ts';
 import { badRequest } from '../../requests/refusals.ts';
+import { flag } from '../request-info/parameters.ts';
 import type { Wanted } from './exec-websocket.ts';
 
 /** The protocol after the upgrade. */
@@ -55,9 +56,4 @@ export function words(header: string | string[] | undefined): string[] {
     .flatMap((line) => line.split(','))
     .map((word) => word.trim())
     .filter((word) => word !== '');
-}
-
-function flag(query: URLSearchParams, name: string): boolean {
-  const value = query.get(name);
-  return value !== null && value.toLowerCase() !== 'false' && value !== '0';
 }
