@@ -3,6 +3,7 @@ import { ApiError } from '../../../shared/errors.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { packedBytes } from '../../store/cache/packed.ts';
 import type { Memory } from '../../store/cache/state.ts';
+import { apiServer } from '../auth/components.ts';
 import { groups, type Identity } from '../auth/identity.ts';
 import { encodeObject } from '../requests/codec.ts';
 import type { WriteHook } from '../requests/write-hook.ts';
@@ -55,7 +56,8 @@ export function storageQuota(limits: StorageLimits, memory: () => Memory): Write
 
 /** `used`: of the limits, at least 1. */
 function mayCreate(identity: Identity, kind: string, used: number): boolean {
-  if (identity.inProcess && identity.user === apiServerUser) return true;
+  // It creates what every cluster has at each start; without that no server comes up.
+  if (identity.inProcess && identity.user === apiServer.user) return true;
   return vital.has(kind) && (isSystem(identity, kind) || used < reserve);
 }
 
@@ -69,9 +71,6 @@ function mayUpdate(identity: Identity, kind: string, before: KubeObject, after: 
 function isSystem({ inProcess, groups: held }: Identity, kind: string): boolean {
   return inProcess === true || (held.includes(groups.nodes) && ofNodes.has(kind));
 }
-
-/** Creates what every cluster has at each start; without it no server comes up. */
-const apiServerUser = 'system:apiserver';
 
 function exceeded(heap: number, bytes: number, { total, heap: heapLimit }: StorageLimits): ApiError {
   const used =

@@ -82,7 +82,7 @@ export class Authenticator {
 type Headers = Readonly<Record<string, unknown>>;
 
 /** The prefix of a WebSocket subprotocol that carries a token, as browsers cannot set headers. */
-const tokenProtocol = 'base64url.bearer.authorization.k8s.io.';
+export const tokenProtocol = 'base64url.bearer.authorization.k8s.io.';
 
 function bearerToken(headers: Headers): string | undefined {
   const { authorization, 'sec-websocket-protocol': protocols } = headers;

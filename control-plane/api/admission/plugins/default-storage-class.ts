@@ -1,5 +1,6 @@
 import type { PersistentVolumeClaim } from '../../../../shared/generated/types.ts';
 import { isDefaultClass } from '../../../../shared/kinds/storage/storage-class.ts';
+import { classAnnotation } from '../../../../shared/kinds/warnings/class-annotation.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 
@@ -9,14 +10,11 @@ export const defaultStorageClass: AdmissionPlugin = {
   rules: [{ verbs: ['create'], kinds: ['PersistentVolumeClaim'] }],
   mutate(_request, object, _old, reader) {
     const { spec } = object as PersistentVolumeClaim;
-    if (!spec || spec.storageClassName !== undefined || object.metadata.annotations?.[oldClassAnnotation]) return;
+    if (!spec || spec.storageClassName !== undefined || object.metadata.annotations?.[classAnnotation]) return;
     const [newest] = reader.list('StorageClass').filter(isDefaultClass).toSorted(byAge);
     if (newest) spec.storageClassName = newest.metadata.name;
   },
 };
-
-/** The class of a claim, before there was a field for it. */
-const oldClassAnnotation = 'volume.beta.kubernetes.io/storage-class';
 
 /** The newest first; of equal age by name. */
 function byAge({ metadata: a }: KubeObject, { metadata: b }: KubeObject): number {

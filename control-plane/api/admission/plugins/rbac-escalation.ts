@@ -1,8 +1,9 @@
 import { ApiError } from '../../../../shared/errors.ts';
 import type { ClusterRole, Role } from '../../../../shared/generated/types.ts';
+import { rbacGroup } from '../../../../shared/kinds/rbac/rbac.ts';
 import type { AnyBinding } from '../../auth/rbac/bindings.ts';
 import { missingRole } from '../../auth/rbac/bindings.ts';
-import { bindingEscalation, type Escalation, rbacGroup, roleEscalation } from '../../auth/rbac/escalation.ts';
+import { bindingEscalation, type Escalation, roleEscalation } from '../../auth/rbac/escalation.ts';
 import type { RoleSource } from '../../auth/rbac/resolve.ts';
 import { forbidden } from '../../requests/refusals.ts';
 import type { AdmissionPlugin, Reader } from '../plugin.ts';

@@ -6,6 +6,7 @@ import type {
   RoleBinding,
   Subject,
 } from '../../../../shared/generated/types.ts';
+import { rbacGroup } from '../../../../shared/kinds/rbac/rbac.ts';
 import type { Draft } from '../../../../shared/object.ts';
 import type { ControllerAccount } from '../../../../shared/rbac/controller-account.ts';
 import { aggregatedRules } from '../../../../shared/rbac/role-aggregation.ts';
@@ -24,7 +25,6 @@ export interface BootstrapPolicy {
 }
 
 export const autoUpdate = 'rbac.authorization.kubernetes.io/autoupdate';
-const rbacGroup = 'rbac.authorization.k8s.io';
 const bootstrapped = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
 const annotations = { [autoUpdate]: 'true' };
 

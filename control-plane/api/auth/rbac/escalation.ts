@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterRole, PolicyRule, Role, RoleRef } from '../../../../shared/generated/types.ts';
+import { rbacGroup } from '../../../../shared/kinds/rbac/rbac.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { type HeldRules, type Identity, isAboveRules } from '../identity.ts';
 import type { AnyBinding } from './bindings.ts';
@@ -7,8 +8,6 @@ import { type CoverageBounds, uncoveredBy } from './coverage.ts';
 import { aggregate } from './rbac-index.ts';
 import { type RoleSource, resolveRules } from './resolve.ts';
 import { compacted, quoted, ruleAllows, ruleText } from './rules.ts';
-
-export const rbacGroup = 'rbac.authorization.k8s.io';
 
 /** The fault of a refused write: a missing role is NotFound, not Forbidden. */
 export type Escalation = { readonly forbidden: string } | { readonly missing: RoleRef };

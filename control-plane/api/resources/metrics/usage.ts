@@ -1,6 +1,5 @@
 import { formatTime } from '../../../../shared/clock.ts';
-import { ApiError } from '../../../../shared/errors.ts';
-import type { Kind, Node, NodeMetrics, Pod, PodMetrics } from '../../../../shared/generated/types.ts';
+import type { Node, NodeMetrics, Pod, PodMetrics } from '../../../../shared/generated/types.ts';
 import { formatGoDuration } from '../../../../shared/go-duration.ts';
 import { kindNamed } from '../../../../shared/kinds/index.ts';
 import { formatQuantity, quantityOf } from '../../../../shared/quantity.ts';
@@ -21,7 +20,7 @@ export function usageHandlers(source: UsageSource): KindHandlers {
     NodeMetrics: {
       async list({ core, context: { signal } }) {
         const usage = await source([], signal);
-        return present(all<Node>(core, 'Node').map((node) => nodeMetrics(core, node, usage)));
+        return present(core.cache.list('Node').map((node) => nodeMetrics(core, node, usage)));
       },
       async get({ core, context: { signal }, name }) {
         const node = core.cached(kindNamed('Node'), undefined, name)?.object as Node | undefined;
@@ -32,7 +31,7 @@ export function usageHandlers(source: UsageSource): KindHandlers {
     PodMetrics: {
       async list({ core, context: { signal }, namespace }) {
         const usage = await source([], signal);
-        return present(all<Pod>(core, 'Pod', namespace).map((pod) => podMetrics(core, pod, usage)));
+        return present(core.cache.list('Pod', namespace).map((pod) => podMetrics(core, pod, usage)));
       },
       async get({ core, context: { signal }, name, namespace }) {
         const pod = core.cached(kindNamed('Pod'), namespace, name)?.object as Pod | undefined;
@@ -96,15 +95,10 @@ function amounts({ cpuNanoCores, memoryBytes }: Usage): Record<string, string> {
 
 const apiVersion = 'metrics.k8s.io/v1beta1';
 
-function all<T>(core: Core, kind: Kind, namespace?: string): T[] {
-  return [...core.cache.list(kind, namespace)] as T[];
-}
-
 function present<T>(found: ReadonlyArray<T | undefined>): T[] {
   return found.filter((each) => each !== undefined);
 }
 
 function unmeasured(resource: string, name: string): never {
-  const details = { name, group: 'metrics.k8s.io', kind: resource };
-  throw new ApiError('NotFound', `${resource}.metrics.k8s.io ${JSON.stringify(name)} not found`, details);
+  throw notFound({ plural: resource, group: 'metrics.k8s.io' }, name);
 }

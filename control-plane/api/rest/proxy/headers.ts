@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http';
+import { tokenProtocol } from '../../auth/authenticator.ts';
 
 /** Hop-by-hop fields (RFC 9110, section 7.6.1, and others in use); those that `Connection` names are added. */
 const hopByHop = [
@@ -12,9 +13,6 @@ const hopByHop = [
   'transfer-encoding',
   'upgrade',
 ];
-
-/** The prefix of the WebSocket subprotocol that carries a browser's token. */
-const tokenProtocol = 'base64url.bearer.authorization.k8s.io.';
 
 export interface Forwarded {
   /** The client's address. */
