@@ -2,6 +2,7 @@ import type { DeleteOptions, StatusCause } from '../../../shared/generated/types
 import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { invalid, invalidError, notSupported } from '../../../shared/schema/causes.ts';
+import { decodeMessage } from '../../../shared/schema/proto/decode.ts';
 import type { WriteResult } from '../api.ts';
 import { admissionOf } from './admission.ts';
 import { type DeletionStep, planDeletion } from './deletion.ts';
@@ -44,6 +45,15 @@ export async function deleteObject(request: WriteRequest, options: DeleteOptions
     object: def.strategy.deletion?.answer === 'object' ? object : deletedStatus(def, object),
     outcome: 'deleted',
   };
+}
+
+/** The options as a client sent them. Throws BadRequest. */
+export function readDeleteOptions({
+  kind: _kind,
+  apiVersion: _version,
+  ...rest
+}: Record<string, unknown>): DeleteOptions {
+  return decodeMessage('k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions', rest).object as DeleteOptions;
 }
 
 /** Throws Invalid (apimachinery, `ValidateDeleteOptions`). */

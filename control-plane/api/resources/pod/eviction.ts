@@ -1,7 +1,5 @@
-import type { DeleteOptions } from '../../../../shared/generated/types.ts';
 import { isRecord } from '../../../../shared/records.ts';
-import { decodeMessage } from '../../../../shared/schema/proto/decode.ts';
-import { deleteObject } from '../../requests/delete.ts';
+import { deleteObject, readDeleteOptions } from '../../requests/delete.ts';
 import { badRequest } from '../../requests/refusals.ts';
 import { attributesOf } from '../../requests/request.ts';
 import { createdStatus } from '../../requests/status.ts';
@@ -18,13 +16,9 @@ export const eviction: SubresourceHandler = {
     if (!isRecord(metadata) || metadata.name !== name) {
       throw badRequest('name in URL does not match name in Eviction object');
     }
-    const given = isRecord(sent.deleteOptions) ? deleteOptionsOf(sent.deleteOptions) : {};
+    const given = isRecord(sent.deleteOptions) ? readDeleteOptions(sent.deleteOptions) : {};
     const dryRun = options.dryRun ? ['All'] : given.dryRun;
     await deleteObject(request, { ...given, dryRun });
     return { object: createdStatus(), outcome: 'created' };
   },
 };
-
-function deleteOptionsOf({ kind: _kind, apiVersion: _apiVersion, ...rest }: Record<string, unknown>): DeleteOptions {
-  return decodeMessage('k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions', rest).object as DeleteOptions;
-}

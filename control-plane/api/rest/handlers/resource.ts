@@ -1,8 +1,8 @@
 import type { DeleteOptions, Status } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { isRecord } from '../../../../shared/records.ts';
-import { decodeMessage } from '../../../../shared/schema/proto/decode.ts';
 import type { LogQuery, Target, WriteResult } from '../../api.ts';
+import { readDeleteOptions } from '../../requests/delete.ts';
 import { badRequest, notAllowed } from '../../requests/refusals.ts';
 import { parseBody, readBody } from '../encoding/body.ts';
 import { representObject } from '../encoding/representation.ts';
@@ -21,17 +21,15 @@ import { readPatch, readWriting } from './write-body.ts';
 /** Chooses the handler by the method, and by whether the URL names an object or a collection. */
 export async function serveResource(call: Call): Promise<void> {
   const { request, route } = call;
+  const { def, name, subresource } = route;
   const method = request.method ?? 'GET';
-  if (route.name !== undefined && isStream(route.subresource)) {
-    return serveStream(call, { entry: route.def, ...route, name: route.name });
-  }
-  if (route.name !== undefined && route.subresource === 'proxy') {
-    return serveProxy(call, { entry: route.def, ...route, name: route.name });
-  }
+  const target = name === undefined ? undefined : { entry: def, ...route, name };
+  if (target && isStream(subresource)) return serveStream(call, target);
+  if (target && subresource === 'proxy') return serveProxy(call, target);
   const onObject = objectMethods[method];
   const onCollection = collectionMethods[method];
-  if (route.name !== undefined && onObject) return onObject(call, { entry: route.def, ...route, name: route.name });
-  if (route.name === undefined && onCollection) return onCollection(call);
+  if (target && onObject) return onObject(call, target);
+  if (!target && onCollection) return onCollection(call);
   throw notAllowed();
 }
 
@@ -121,9 +119,9 @@ async function deleteOptions(call: Call): Promise<DeleteOptions> {
   if (sent.length === 0) return query.size === 0 ? {} : queriedDeleteOptions(query);
   const body = parseBody(sent, request.headers['content-type']);
   if (!isRecord(body)) throw badRequest('the body must be a DeleteOptions object');
-  const { kind = 'DeleteOptions', apiVersion: _apiVersion, ...rest } = body;
+  const { kind = 'DeleteOptions' } = body;
   if (kind !== 'DeleteOptions') throw badRequest(`the body must be a DeleteOptions object, not a ${kind}`);
-  return decodeMessage('k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions', rest).object as DeleteOptions;
+  return readDeleteOptions(body);
 }
 
 function queriedDeleteOptions(query: URLSearchParams): DeleteOptions {
