@@ -4,7 +4,8 @@ import type { KindDef } from '../../../shared/kinds/kind.ts';
 import type { KubeObject } from '../../../shared/object.ts';
 import { isRecord } from '../../../shared/records.ts';
 import { typedFaults } from '../managed-fields/typed-faults.ts';
-import { badRequest } from './refusals.ts';
+import { storedAs } from './decode.ts';
+import { badRequest, groupVersionKind, otherName, otherNamespace } from './refusals.ts';
 import type { WriteRequest } from './request.ts';
 
 /** What a client applies: checked, in its normal form, and without the metadata that the server sets. */
@@ -28,19 +29,15 @@ export function readConfig({ def, namespace, name: named }: WriteRequest, body: 
     throw badRequest('metadata.managedFields must be nil');
   }
   const name = text(metadata.name) || named;
-  if (name !== named) {
-    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${named})`);
-  }
-  if (namespace && metadata.namespace && metadata.namespace !== namespace) {
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
-  }
+  if (name !== named) throw otherName(name, named);
+  if (namespace && metadata.namespace && metadata.namespace !== namespace) throw otherNamespace();
   const faults = typedFaults(def.schema.shape, body);
   if (faults.length > 0) {
     const what = `${namespace ?? ''}/${named}; ${wanted}`;
     throw badRequest(`failed to create typed patch object (${what}): ${listed(faults)}`);
   }
   const { object } = def.schema.decode(body, { validation: 'Ignore' });
-  const stored = def.conversion ? def.conversion.toStored(object) : object;
+  const stored = storedAs(def, object);
   const {
     uid,
     resourceVersion,
@@ -59,16 +56,11 @@ export function lastConfig(def: KindDef, text: string | undefined): KubeObject |
   if (!text) return undefined;
   try {
     const { object } = def.schema.decode(JSON.parse(text), { validation: 'Ignore' });
-    return def.conversion ? def.conversion.toStored(object) : object;
+    return storedAs(def, object);
   } catch (error) {
     if (error instanceof SyntaxError || isApiError(error)) return undefined;
     throw error;
   }
-}
-
-/** As Go prints it: `apps/v1, Kind=Deployment`, `/v1, Kind=Pod`. */
-function groupVersionKind(apiVersion: string, kind: string): string {
-  return `${apiVersion.includes('/') ? '' : '/'}${apiVersion}, Kind=${kind}`;
 }
 
 function listed(faults: readonly string[]): string {

@@ -21,10 +21,15 @@ export function decodeBody(
   const decoded = def.schema.decode(body, { validation, duplicates, present });
   warnings.push(...decoded.warnings);
   def.schema.applyDefaults(decoded.object);
-  const object = def.conversion ? def.conversion.toStored(decoded.object) : decoded.object;
+  const object = storedAs(def, decoded.object);
   if (def.conversion) def.stored.schema.applyDefaults(object);
   def.strategy.default?.(object);
   return object;
+}
+
+/** An object of the version that is served in the version that is stored. */
+export function storedAs(def: KindDef, object: KubeObject): KubeObject {
+  return def.conversion ? def.conversion.toStored(object) : object;
 }
 
 /** A stored object as it looks in the version that is served. */

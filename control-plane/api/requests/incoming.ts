@@ -4,7 +4,7 @@ import type { MutateOptions, PatchBody } from '../api.ts';
 import { invalidPatch } from '../patch/refusal.ts';
 import { decodeBody } from './decode.ts';
 import { dropRepeatedOwners } from './owner-references.ts';
-import { badRequest } from './refusals.ts';
+import { otherName } from './refusals.ts';
 import type { WriteRequest } from './request.ts';
 import { settleNamespace } from './settle-namespace.ts';
 
@@ -59,9 +59,7 @@ function decodeNamed(
   const incoming = decodeBody(def, body, options, warnings, present);
   const meta = incoming.metadata;
   meta.name ||= name;
-  if (meta.name !== name) {
-    throw badRequest(`the name of the object (${meta.name}) does not match the name on the URL (${name})`);
-  }
+  if (meta.name !== name) throw otherName(meta.name, name);
   settleNamespace(def, meta, namespace);
   return incoming;
 }

@@ -118,6 +118,20 @@ export function badRequest(message: string): ApiError {
   return new ApiError('BadRequest', message);
 }
 
+/** The body of a write names another object than the URL. */
+export function otherName(name: unknown, onUrl: string): ApiError {
+  return badRequest(`the name of the object (${name}) does not match the name on the URL (${onUrl})`);
+}
+
+export function otherNamespace(): ApiError {
+  return badRequest('the namespace of the provided object does not match the namespace sent on the request');
+}
+
+/** As Go prints it: `apps/v1, Kind=Deployment`, `/v1, Kind=Pod`. */
+export function groupVersionKind(apiVersion: string, kind: string): string {
+  return `${apiVersion.includes('/') ? '' : '/'}${apiVersion}, Kind=${kind}`;
+}
+
 /** A path that has other methods only. */
 export function notAllowed(): ApiError {
   return new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');

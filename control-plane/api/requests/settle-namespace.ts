@@ -1,6 +1,6 @@
 import type { ObjectMeta } from '../../../shared/generated/types.ts';
 import type { KindDef } from '../../../shared/kinds/kind.ts';
-import { badRequest } from './refusals.ts';
+import { badRequest, otherNamespace } from './refusals.ts';
 
 /** Sets the namespace of an object that a client sent from that of the URL; the body may repeat it. Throws BadRequest. */
 export function settleNamespace(def: KindDef, meta: ObjectMeta, namespace: string | undefined): void {
@@ -10,8 +10,6 @@ export function settleNamespace(def: KindDef, meta: ObjectMeta, namespace: strin
   }
   const wanted = namespace || meta.namespace;
   if (!wanted) throw badRequest('an empty namespace may not be set during creation');
-  if (meta.namespace && meta.namespace !== wanted) {
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
-  }
+  if (meta.namespace && meta.namespace !== wanted) throw otherNamespace();
   meta.namespace = wanted;
 }

@@ -13,7 +13,7 @@ import type { ApplyConfig } from '../requests/apply-config.ts';
 import { decodeBody } from '../requests/decode.ts';
 import { guardedUpdate } from '../requests/guarded-update.ts';
 import { checkPreconditions } from '../requests/preconditions.ts';
-import { badRequest } from '../requests/refusals.ts';
+import { badRequest, otherName } from '../requests/refusals.ts';
 import { replacement, trackerOf } from '../requests/replacement.ts';
 import { attributesOf, type WriteRequest } from '../requests/request.ts';
 import type { SubresourceHandler } from '../requests/subresource.ts';
@@ -97,9 +97,7 @@ function readReplicas(body: unknown, name: string): number {
     throw badRequest('the body must be a Scale of autoscaling/v1');
   }
   const { metadata } = body;
-  if (isRecord(metadata) && metadata.name !== undefined && metadata.name !== name) {
-    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
-  }
+  if (isRecord(metadata) && metadata.name !== undefined && metadata.name !== name) throw otherName(metadata.name, name);
   const replicas = isRecord(body.spec) ? (body.spec.replicas ?? 0) : 0;
   if (!Number.isSafeInteger(replicas)) throw badRequest('spec.replicas: must be an integer');
   if ((replicas as number) < 0) {

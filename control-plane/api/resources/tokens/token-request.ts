@@ -19,7 +19,7 @@ import { nodeNameOf } from '../../auth/authentication.ts';
 import type { Bound } from '../../auth/tokens/claims.ts';
 import type { ServiceAccountTokens } from '../../auth/tokens/service-account-tokens.ts';
 import type { Core } from '../../requests/core.ts';
-import { badRequest, conflict, forbidden, notAllowed, notFound } from '../../requests/refusals.ts';
+import { badRequest, conflict, forbidden, groupVersionKind, notAllowed, notFound } from '../../requests/refusals.ts';
 import { attributesOf, type ObjectRequest, type WriteRequest } from '../../requests/request.ts';
 import type { SubresourceHandler } from '../../requests/subresource.ts';
 
@@ -120,8 +120,7 @@ async function boundBy(request: ObjectRequest, ref: BoundObjectReference | undef
   const what = apiVersion === 'v1' ? of : '';
   const cluster = what === 'Node';
   if (what !== 'Pod' && what !== 'Secret' && !cluster) {
-    const type = `${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${of}`;
-    throw badRequest(`cannot bind token to object of type ${type}`);
+    throw badRequest(`cannot bind token to object of type ${groupVersionKind(apiVersion, of)}`);
   }
   const found = await current(core, what, ref.name ?? '', cluster ? undefined : namespace);
   if (!found) throw notFound(core.kind(what), ref.name ?? '');
@@ -151,7 +150,7 @@ async function current<K extends Kind>(
   name: string,
   namespace?: string,
 ): Promise<KindMap[K] | undefined> {
-  const found = core.cache.get(of, namespace ? `${namespace}/${name}` : name);
-  if (found) return found;
-  return (await core.fresh(objectKey(core.kind(of), namespace, name)))?.object as KindMap[K] | undefined;
+  const def = core.kind(of);
+  const state = core.cached(def, namespace, name) ?? (await core.fresh(objectKey(def, namespace, name)));
+  return state?.object as KindMap[K] | undefined;
 }
