@@ -1,4 +1,4 @@
-import type { Container, ObjectMeta, PodSpec, SecurityContext } from '../../../../../shared/generated/types.ts';
+import type { Container, EphemeralContainer, ObjectMeta, PodSpec } from '../../../../../shared/generated/types.ts';
 
 /** Why a pod does not meet a check: the rule in short, and the containers or fields that violate it. */
 export interface Violation {
@@ -24,10 +24,11 @@ export interface Check {
   readonly find: (subject: Subject, minor: number) => Violation | undefined;
 }
 
-/** A container of any sort, as far as security goes. */
-export type AnyContainer = Pick<Container, 'name' | 'ports'> & { securityContext?: SecurityContext };
-
-export function containersOf({ initContainers = [], containers = [], ...spec }: PodSpec): AnyContainer[] {
-  const { ephemeralContainers = [] } = spec as { ephemeralContainers?: AnyContainer[] };
+/** All containers of a pod, of any sort. */
+export function containersOf({
+  initContainers = [],
+  containers = [],
+  ephemeralContainers = [],
+}: PodSpec): Array<Container | EphemeralContainer> {
   return [...initContainers, ...containers, ...ephemeralContainers];
 }

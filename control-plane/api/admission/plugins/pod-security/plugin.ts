@@ -3,7 +3,7 @@ import type { KubeObject } from '../../../../../shared/object.ts';
 import { invalidError } from '../../../../../shared/schema/causes.ts';
 import { forbidden, notFound } from '../../../requests/refusals.ts';
 import type { AdmissionPlugin, AdmissionRequest, Reader } from '../../plugin.ts';
-import type { Subject } from './check.ts';
+import { containersOf, type Subject } from './check.ts';
 import { formatDetails, formatReasons, violationsOf } from './evaluate.ts';
 import { compareLevels, formatLevelVersion, type LevelVersion, type Policy, policyOf, prefix } from './policy.ts';
 
@@ -156,10 +156,8 @@ function isSignificant(next: Pod, old: Pod): boolean {
 }
 
 function securityOf({ metadata, spec }: Pod): string {
-  const { ephemeralContainers = [] } = spec as { ephemeralContainers?: { name: string; image?: string }[] };
-  const images = [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...ephemeralContainers];
   const profiles = Object.entries(metadata.annotations ?? {}).filter(([name]) =>
     name.includes('seccomp.security.alpha'),
   );
-  return JSON.stringify([images.map(({ name, image }) => [name, image]), profiles]);
+  return JSON.stringify([containersOf(spec).map(({ name, image }) => [name, image]), profiles]);
 }
