@@ -4,7 +4,7 @@ import type { Pod } from '../../../shared/generated/types.ts';
 import { objectKey } from '../../store/keys.ts';
 import type { Txn, TxnResult } from '../../store/store.ts';
 import type { RequestContext } from '../api.ts';
-import { guardBump } from '../resources/node/guards.ts';
+import { guardBump, guardKey } from '../resources/node/guards.ts';
 import { boundPod, unbindable } from '../resources/pod/bound-pod.ts';
 import { encodeObject } from './codec.ts';
 import { commitEach } from './commit.ts';
@@ -147,8 +147,7 @@ function settle(
     group.waiting = group.waiting.slice(chunk.length);
     return;
   }
-  const guardKey = guardBump(core.cache, group.node).key;
-  if (outcome.current.get(guardKey)?.revision !== group.guard || group.guard === 0) {
+  if (outcome.current.get(guardKey(group.node))?.revision !== group.guard || group.guard === 0) {
     for (const { index } of group.waiting) results[index] = failure(guardMoved(core, group.node));
     group.waiting = [];
     return;

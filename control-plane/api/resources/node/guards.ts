@@ -31,7 +31,7 @@ export function nodeGuards(cache: Pick<WatchCache, 'get'>): WriteHook {
     contribute({ before, after }, observed) {
       const effect = guardEffect(before, after);
       if (!effect) return undefined;
-      if (effect.type === 'remove') return { writes: [{ type: 'delete', key: keyOfGuard(effect.node) }] };
+      if (effect.type === 'remove') return { writes: [{ type: 'delete', key: guardKey(effect.node) }] };
       if (after?.kind === 'Node') return { writes: [putGuard(effect.node, after.metadata)] };
       // The transaction guards the node as well: a node that is gone must get no new guard.
       const { key, node } = nodeOf(cache, effect.node, observed);
@@ -53,7 +53,8 @@ function nodeOf(cache: Pick<WatchCache, 'get'>, name: string, observed: Observed
   return { key, node: observed.has(key) ? observed.state(key)?.object : cache.get('Node', name) };
 }
 
-function keyOfGuard(node: string): string {
+/** The key of a node's guard. */
+export function guardKey(node: string): string {
   return objectKey(kindNamed('NodeGuard'), undefined, node);
 }
 
@@ -63,7 +64,7 @@ function putGuard(
   of: Pick<ObjectMeta, 'uid' | 'creationTimestamp'> | undefined,
 ): Write & { type: 'put' } {
   const value = encodeObject(guardObject(node, of?.uid ?? '', of?.creationTimestamp ?? ''));
-  return { type: 'put', key: keyOfGuard(node), value };
+  return { type: 'put', key: guardKey(node), value };
 }
 
 /** The guard's object as it is stored. `uid` and `created` are those of its node. */
