@@ -3,6 +3,7 @@ import type { AnyBinding } from '../../control-plane/api/auth/rbac/bindings.ts';
 import { bootstrapPolicy } from '../../control-plane/api/auth/rbac/bootstrap-policy.ts';
 import { type RbacIndex, rbacIndexOf } from '../../control-plane/api/auth/rbac/rbac-index.ts';
 import type { RoleSource } from '../../control-plane/api/auth/rbac/resolve.ts';
+import { ruleAllows } from '../../control-plane/api/auth/rbac/rules.ts';
 import { controllerAccounts } from '../../control-plane/controllers/index.ts';
 import type { ClusterRole, KindMap, PolicyRule, Role, RoleBinding, Subject } from '../../shared/generated/types.ts';
 import type { KubeObject } from '../../shared/object.ts';
@@ -67,4 +68,18 @@ export function roleSourceOf(objects: readonly KubeObject[]): RoleSource {
         ? kind('RoleBinding').filter(({ metadata }) => metadata.namespace === namespace)
         : kind('ClusterRoleBinding'),
   };
+}
+
+/** The rules of a default role. */
+function rulesOf(name: string): readonly PolicyRule[] {
+  const { clusterRoles, roles } = bootstrapPolicy(controllerAccounts);
+  const found = [...clusterRoles, ...roles].find(({ metadata }) => metadata.name === name);
+  if (!found) throw new Error(`no role ${name}`);
+  return found.rules ?? [];
+}
+
+/** The requests of some that a default role does not allow. */
+export function refused(role: string, requests: readonly string[]): string[] {
+  const rules = rulesOf(role);
+  return requests.filter((text) => !rules.some((rule) => ruleAllows(rule, asked(text, 'a'))));
 }
