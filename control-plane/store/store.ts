@@ -1,6 +1,6 @@
 /**
  * The cluster's state. Two implementations, `etcd/etcd-store.ts` and `memory.ts`, pass one contract suite
- * (`test/contract/store.ts`). Keys are paths under one prefix, values are JSON text. A revision is the
+ * (`test/contract/store/`). Keys are paths under one prefix, values are JSON text. A revision is the
  * store's logical time: it grows by one with every commit (etcd's `mod_revision`). Concurrent transactions may share a commit,
  * and then a revision.
  *

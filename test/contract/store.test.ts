@@ -7,7 +7,7 @@ import { systemRandom } from '../../shared/random.ts';
 import { VirtualClock } from '../../shared/virtual-clock.ts';
 import { hasEtcd, startTestEtcd, type TestEtcd } from '../support/etcd.ts';
 import { testRoots } from '../support/root-keys.ts';
-import { storeContract } from './store.ts';
+import { storeContract } from './store/contract.ts';
 
 /** With everything that the contract writes encrypted. */
 const encrypted = (inner: Store): Promise<EncryptedStore> =>
