@@ -37,7 +37,7 @@ export interface RbacServer {
   readonly authority: Authority;
   readonly dir: string;
   readonly grpc: string;
-  /** A certificate of a user with groups, the same for the same names. `''`: nobody. */
+  /** A certificate of a user with groups, the same for the same names. `''`: an anonymous user. */
   pair(user: string, groups?: readonly string[]): Promise<KeyPair | undefined>;
   call(
     who: string,
@@ -116,7 +116,7 @@ export async function startRbacServer(): Promise<RbacServer> {
   };
   const kubeconfigOf = async (user: string): Promise<string> => {
     const credentials = await pair(user);
-    if (!credentials) throw new Error('nobody has no kubeconfig');
+    if (!credentials) throw new Error('an anonymous user has no kubeconfig');
     const path = join(dir, `${user}.kubeconfig`);
     const text = writeKubeconfig({
       cluster: 'test',

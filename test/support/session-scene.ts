@@ -79,7 +79,7 @@ class Agent {
     return this.received.filter((message): message is Extract<ToNode, { type: T }> => message.type === type);
   }
 
-  /** What the agent has been told to run: kind|namespace/name → object. */
+  /** What the agent is assigned: kind|namespace/name → object. */
   assigned(): Map<string, unknown> {
     const state = new Map<string, unknown>();
     let version = 0;

@@ -45,7 +45,7 @@ export function eachTestItsStore(make: () => Promise<StoreUnderTest>) {
     return result.revision;
   };
   const value = async (key: string): Promise<string | undefined> => (await store.get(key)).item?.value;
-  /** Gathers what a watch tells, until the test ends. */
+  /** Gathers what a watch sends, until the test ends. */
   const follow = (prefix: string, from: number, signal: AbortSignal = stop.signal) => {
     const batches: StoreBatch[] = [];
     const result = { batches, events: () => batches.flatMap((batch) => batch.events), error: undefined as unknown };
