@@ -1,4 +1,4 @@
-import type { Clock } from '../../shared/clock.ts';
+import { type Clock, pause } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Pod } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
@@ -37,7 +37,7 @@ export class StorageEvictor {
   /** Runs until aborted. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#deps.clock.sleep(everyMs, signal).catch(() => undefined);
+      await pause(this.#deps.clock, everyMs, signal);
       await this.#round(signal);
     }
   }

@@ -1,5 +1,5 @@
 import { backoffMs } from '../../shared/backoff.ts';
-import type { Clock } from '../../shared/clock.ts';
+import { type Clock, pause } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Cidr, Ipv4 } from '../../shared/net/ipv4.ts';
@@ -105,7 +105,7 @@ export class NodeNetwork {
       } catch (error) {
         if (signal.aborted) return;
         log.warn({ component: 'network', err: messageOf(error) }, 'the pod network is not set up yet');
-        await clock.sleep(backoffMs(attempt++, retry, random), signal).catch(() => undefined);
+        await pause(clock, backoffMs(attempt++, retry, random), signal);
       }
     }
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../shared/clock.ts';
+import { type Clock, pause } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { NodeStatus } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
@@ -58,7 +58,7 @@ export class NodeStatusReporter {
   async firstLook(signal: AbortSignal): Promise<void> {
     const waited = new AbortController();
     const either = AbortSignal.any([signal, waited.signal]);
-    await Promise.race([this.#look(), this.#deps.clock.sleep(firstLookWithinMs, either).catch(() => undefined)]);
+    await Promise.race([this.#look(), pause(this.#deps.clock, firstLookWithinMs, either)]);
     waited.abort();
   }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../../shared/clock.ts';
+import { type Clock, pause } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { ObservedPod } from '../pod/model.ts';
@@ -79,7 +79,7 @@ export class OrphanedPods {
     this.#log.info({ pod: sandboxes[0]?.pod ?? containers[0]?.pod }, 'removing an orphaned pod');
     while (!(await this.#tryRemove(uid, pod, signal))) {
       if (signal.aborted) return;
-      await this.#deps.clock.sleep(retryMs, signal).catch(() => undefined);
+      await pause(this.#deps.clock, retryMs, signal);
     }
     this.#found.delete(uid);
     this.#ended(uid);

@@ -1,5 +1,5 @@
 import { backoffMs } from '../../shared/backoff.ts';
-import type { Clock } from '../../shared/clock.ts';
+import { type Clock, pause } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Random } from '../../shared/random.ts';
@@ -63,7 +63,7 @@ export class Pleg {
         this.#handlers.down();
         this.#log.warn({ err: messageOf(error) }, 'the container engine does not answer');
       }
-      await clock.sleep(backoffMs(attempt, reconnect, random), signal).catch(() => undefined);
+      await pause(clock, backoffMs(attempt, reconnect, random), signal);
     }
   }
 

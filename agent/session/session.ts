@@ -1,5 +1,5 @@
 import { backoffMs } from '../../shared/backoff.ts';
-import type { Clock, Timer } from '../../shared/clock.ts';
+import { type Clock, pause, type Timer } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Event, Node, NodeStatus } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
@@ -121,7 +121,7 @@ export class AgentSession {
     for (let attempt = 0; !signal.aborted; attempt++) {
       const { established, lastedMs } = await this.#session(signal);
       if (established && lastedMs >= goodSessionMs) attempt = 0;
-      await clock.sleep(backoffMs(attempt, reconnect, random), signal).catch(() => undefined);
+      await pause(clock, backoffMs(attempt, reconnect, random), signal);
     }
   }
 

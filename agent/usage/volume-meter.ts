@@ -1,4 +1,4 @@
-import type { Clock } from '../../shared/clock.ts';
+import { type Clock, pause } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { LocalVolumes } from '../volumes/local-volumes.ts';
@@ -44,7 +44,7 @@ export class VolumeMeter {
         if (!signal.aborted) log.debug({ component: 'usage', err: messageOf(error) }, 'local volumes not measured');
       }
       const rest = Math.max(everyMs, (clock.monotonic() - begun) * restFactor);
-      await clock.sleep(rest, signal).catch(() => undefined);
+      await pause(clock, rest, signal);
     }
   }
 }

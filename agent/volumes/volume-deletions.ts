@@ -1,5 +1,5 @@
 import { backoffMs } from '../../shared/backoff.ts';
-import type { Clock } from '../../shared/clock.ts';
+import { type Clock, pause } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Random } from '../../shared/random.ts';
@@ -91,7 +91,7 @@ export class VolumeDeletions {
       } catch (error) {
         this.#log.warn({ volume: name, path: volume.path, err: messageOf(error) }, 'volume not deleted');
       }
-      await clock.sleep(backoffMs(attempt, retry, random), this.#signal).catch(() => undefined);
+      await pause(clock, backoffMs(attempt, retry, random), this.#signal);
     }
   }
 

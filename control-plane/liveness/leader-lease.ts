@@ -1,5 +1,5 @@
 import { backoffMs } from '../../shared/backoff.ts';
-import { type Clock, formatMicroTime } from '../../shared/clock.ts';
+import { type Clock, formatMicroTime, pause } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Lease } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
@@ -96,7 +96,7 @@ export class LeaderLease {
     const { clock, store, cell, mainThreadAlive, log } = this.#deps;
     let renewed = sentAt;
     while (!signal.aborted) {
-      await clock.sleep(renewMs, signal).catch(() => undefined);
+      await pause(clock, renewMs, signal);
       if (signal.aborted) return;
       if (!mainThreadAlive()) {
         log.error({ component: 'leader' }, 'the main thread has stalled for too long to lead');
@@ -108,7 +108,7 @@ export class LeaderLease {
         store.keepAlive(lease).catch((error: unknown) => {
           log.warn({ component: 'leader', err: messageOf(error) }, 'the lease of the leader was not renewed');
         }),
-        clock.sleep(Math.max(0, leftMs), signal).catch(() => undefined),
+        pause(clock, Math.max(0, leftMs), signal),
       ]);
       if (alive === false || signal.aborted) return;
       if (alive) {

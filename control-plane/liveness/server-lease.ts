@@ -1,4 +1,4 @@
-import { type Clock, formatMicroTime } from '../../shared/clock.ts';
+import { type Clock, formatMicroTime, pause } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import type { Lease } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
@@ -70,7 +70,7 @@ export class ServerLease {
   async run(signal: AbortSignal): Promise<void> {
     const { store, clock, log } = this.#deps;
     while (!signal.aborted) {
-      await clock.sleep(renewMs, signal).catch(() => undefined);
+      await pause(clock, renewMs, signal);
       if (!signal.aborted) await this.renew();
     }
     if (this.#lease === undefined) return;

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../shared/clock.ts';
+import { type Clock, pause, type Timer } from '../../shared/clock.ts';
 import { ApiError } from '../../shared/errors.ts';
 import type { ServerTls } from '../../shared/rpc/server-credentials.ts';
 import type { ObserveStore } from '../store/metrics.ts';
@@ -114,7 +114,7 @@ export class ThreadClient implements Liveness {
     const { clock } = this.#deps;
     const deadline = new AbortController();
     const stopping = this.#call((call) => ({ type: 'stop', call })).catch(() => undefined);
-    await Promise.race([stopping, clock.sleep(stopMs, deadline.signal).catch(() => undefined)]);
+    await Promise.race([stopping, pause(clock, stopMs, deadline.signal)]);
     deadline.abort();
     this.end();
   }

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ContainerInspectInfo } from 'dockerode';
+import { pause } from '../../../shared/clock.ts';
 import { type LogOptions, RuntimeError } from '../runtime.ts';
 import { type Engine, toRuntimeError } from './engine.ts';
 import { readLog } from './log-reader.ts';
@@ -41,7 +42,7 @@ async function untilEnded(engine: Engine, id: string, signal: AbortSignal): Prom
     } catch (error) {
       // The engine does not answer, or the wait was long: containers run on.
       if (signal.aborted || !(error instanceof RuntimeError)) return;
-      await engine.clock.sleep(waitAgainMs, signal).catch(() => undefined);
+      await pause(engine.clock, waitAgainMs, signal);
     }
   }
 }
