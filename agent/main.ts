@@ -10,6 +10,7 @@ import { memoryFiles } from './checkpoint/memory-files.ts';
 import { hostResolver } from './dns/host-resolver.ts';
 import { type Dns, isLoopback, podDns } from './dns/pod-dns.ts';
 import { seccompProfiles } from './host/seccomp-profiles.ts';
+import { serveMetrics } from './metrics.ts';
 import { nodeIdentity } from './node/identity.ts';
 import { systemMachine } from './node/machine.ts';
 import type { AgentOptions } from './options.ts';
@@ -51,7 +52,6 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     allowedUnsafeSysctls,
   });
   if (options.metricsListen) {
-    const { serveMetrics } = await import('./metrics.ts');
     await serveMetrics(options.metricsListen, await agent.metrics('all'), log, signal);
   }
   const { server, runtime } = options;

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { Registry } from 'prom-client';
 import { splitAddress } from '../shared/address.ts';
 import { messageOf } from '../shared/errors.ts';
@@ -73,7 +73,6 @@ async function createRegistry(source: MetricsSource, scope: MetricsScope): Promi
  * when it cannot listen.
  */
 export async function serveMetrics(listen: string, registry: Registry, log: Log, signal: AbortSignal): Promise<void> {
-  const { createServer } = await import('node:http');
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url !== '/metrics') {
       response.writeHead(404).end();
