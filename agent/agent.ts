@@ -8,7 +8,7 @@ import type { SessionTransport } from '../shared/session.ts';
 import { localVolumesAnnotation } from '../shared/storage/local.ts';
 import { nodeView } from './admission/node-view.ts';
 import { Checkpoint, type CheckpointStorage, memoryCheckpoint } from './checkpoint/checkpoint.ts';
-import { type Dns, podDns } from './dns/pod-dns.ts';
+import { type Dns, noDns, podDns } from './dns/pod-dns.ts';
 import { StorageEvictor } from './eviction/storage-evictor.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { volumeStats } from './kubelet/volume-stats.ts';
@@ -76,7 +76,6 @@ export interface Agent extends MetricsSource {
   metrics(scope: MetricsScope): Promise<Registry>;
 }
 
-const noDns: Dns = { servers: [], searches: [], options: [] };
 const noSeccompProfiles = (name: string): Promise<string> =>
   Promise.reject(new ConfigError(`cannot load seccomp profile ${JSON.stringify(name)}: this node has none`));
 

@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { type Dns, isLoopback, parseResolvConf } from './pod-dns.ts';
+import { type Dns, isLoopback, noDns, parseResolvConf } from './pod-dns.ts';
 
 const defaultPath = '/etc/resolv.conf';
 /** systemd-resolved writes its upstream servers here; the default file then names only its loopback address. */
 const resolvedPath = '/run/systemd/resolve/resolv.conf';
-
-const none: Dns = { servers: [], searches: [], options: [] };
 
 /**
  * Reads the node's resolver settings at each call, as they change with its network. `path`: absent: `/etc/resolv.conf`, or the file of
@@ -24,7 +22,7 @@ export function hostResolver(path: string | undefined, read: (path: string) => s
     if (path !== undefined) return parseResolvConf(read(path));
     const found = settings(defaultPath);
     const useless = found?.servers.every(isLoopback) ?? true;
-    return (useless ? settings(resolvedPath) : undefined) ?? found ?? none;
+    return (useless ? settings(resolvedPath) : undefined) ?? found ?? noDns;
   };
 }
 

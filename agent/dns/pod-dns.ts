@@ -4,6 +4,8 @@ import type { SandboxSpec } from '../runtime/runtime.ts';
 
 export type Dns = SandboxSpec['dns'];
 
+export const noDns: Dns = { servers: [], searches: [], options: [] };
+
 /** A pod's resolver settings, with a warning for each limit that cut them, in the kubelet's words (`DNSConfigForming`). */
 export interface PodDns extends Dns {
   readonly warnings: readonly string[];
@@ -27,7 +29,7 @@ export function podDns(pod: Pod, host: Dns, cluster: { server: string; domain: s
   const reachable = hostNetwork ? host : { ...host, servers: host.servers.filter((server) => !isLoopback(server)) };
   const base: Dns =
     dnsPolicy === 'None'
-      ? { servers: [], searches: [], options: [] }
+      ? noDns
       : first && cluster
         ? {
             servers: [cluster.server],
