@@ -7,6 +7,7 @@ import type { Pod } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
 import type { LogStreamParameters, UsageReport } from '../../shared/session.ts';
 import type { MetricsScope } from '../metrics.ts';
+import { containerNamed } from '../pod/containers.ts';
 import { type LogDeps, logChunks } from '../streams/logs.ts';
 import type { Serve } from '../streams/tunnel.ts';
 import { success } from '../streams/tunnel.ts';
@@ -108,8 +109,7 @@ const served: Readonly<Record<string, Route>> = {
     if (container === '' || more.length > 0) throw notFound();
     const pod = deps.pods().find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
     if (!pod) throw new ApiError('NotFound', `pod "${name}" does not exist`);
-    const { containers, initContainers = [], ephemeralContainers = [] } = pod.spec;
-    if (![...containers, ...initContainers, ...ephemeralContainers].some((one) => one.name === container)) {
+    if (!containerNamed(pod, container)) {
       throw new ApiError('NotFound', `container "${container}" not found in pod "${name}"`);
     }
     const of = { namespace, pod: name, uid: pod.metadata.uid, container };

@@ -1,4 +1,5 @@
 import type { Pod, PodStatus } from '../../shared/generated/types.ts';
+import { allContainers } from '../../shared/pod.ts';
 
 export interface BackOffEvent {
   readonly type: 'Normal' | 'Warning';
@@ -20,7 +21,7 @@ export function backOffEvents(pod: Pod, before: PodStatus | undefined, now: PodS
       const text = `Back-off restarting failed container ${name} in pod ${podName}_${namespace}(${uid})`;
       events.push({ type: 'Warning', reason: 'BackOff', text, container: name });
     } else {
-      const spec = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((each) => each.name === name);
+      const spec = allContainers(pod.spec).find((each) => each.name === name);
       const text = `Back-off pulling image "${spec?.image ?? image ?? ''}"`;
       events.push({ type: 'Normal', reason: 'BackOff', text, container: name });
       events.push({ type: 'Warning', reason: 'Failed', text: 'Error: ImagePullBackOff', container: name });

@@ -27,6 +27,11 @@ export function containersOf(pod: Pod): PodContainer[] {
   ];
 }
 
+/** The spec of the pod's container of this name, whatever its role. */
+export function containerNamed(pod: Pod, name: string): PodContainer['spec'] | undefined {
+  return containersOf(pod).find(({ spec }) => spec.name === name)?.spec;
+}
+
 /** A hash of what replaces the container when it changes: the image. */
 export function containerHash(container: Container): string {
   return createHash('sha256').update(`${container.name}\n${container.image}`).digest('hex').slice(0, 16);

@@ -1,4 +1,5 @@
 import type { ConfigMap, Pod, Secret, ServiceAccountTokenProjection } from '../../shared/generated/types.ts';
+import { allContainers } from '../../shared/pod.ts';
 import { intValue, milliValue } from '../../shared/quantity.ts';
 import type { NodeClaim, NodeVolume } from '../../shared/session.ts';
 
@@ -95,8 +96,7 @@ export function resourceValue(
   ref: { resource: string; divisor?: string },
   facts: PodFacts,
 ): string {
-  const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
-  const container = all.find(({ name }) => name === containerName);
+  const container = allContainers(pod.spec).find(({ name }) => name === containerName);
   if (!container) throw new ConfigError(`container ${containerName} not found`);
   const [, kind, name = ''] = /^(limits|requests)\.(.+)$/.exec(ref.resource) ?? [];
   if (!kind) throw new ConfigError(`unsupported container resource : ${ref.resource}`);

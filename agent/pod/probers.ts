@@ -1,7 +1,7 @@
 import type { Pod, PodStatus } from '../../shared/generated/types.ts';
 import { ContainerProber, hasProbes, type ProberDeps } from '../probes/prober.ts';
 import type { ContainerState } from '../runtime/runtime.ts';
-import { containersOf } from './containers.ts';
+import { containerNamed } from './containers.ts';
 import type { PodProgress, ProbeVerdict } from './model.ts';
 
 /** What the choice of the containers to probe depends on. */
@@ -42,7 +42,7 @@ export class PodProbers {
     }
     if (!address) return;
     for (const state of running) {
-      const container = containersOf(pod).find(({ spec }) => spec.name === state.name)?.spec;
+      const container = containerNamed(pod, state.name);
       if (!container || !hasProbes(container) || this.#probers.has(state.id)) continue;
       if (progress.containers.get(state.name)?.hookPending) continue;
       const startedAt = state.startedAt ?? this.#deps.clock.now();

@@ -4,6 +4,7 @@ import { qosClass } from '../../shared/pod.ts';
 import type { ContainerState, SandboxState } from '../runtime/runtime.ts';
 import { podConditions } from './conditions.ts';
 import {
+  containerNamed,
   containersOf,
   countedFrom,
   currentSandbox,
@@ -176,7 +177,7 @@ function failureOf(view: PodView, name: string, now: number): { reason: string; 
   const progress = view.progress.containers.get(name);
   const failure = progress?.failure;
   if (!failure || progress.attempt < (view.memory.containers[name]?.nextAttempt ?? 0) - 1) return undefined;
-  const image = containersOf(view.pod).find(({ spec }) => spec.name === name)?.spec.image;
+  const image = containerNamed(view.pod, name)?.image;
   if (failure.inputs.image !== undefined && failure.inputs.image !== image) return undefined;
   const backsOff = failure.reason === 'ErrImagePull' && now - failure.at >= freshFailureMs;
   if (!backsOff) return { reason: failure.reason, message: failure.message };

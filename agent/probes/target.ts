@@ -1,4 +1,5 @@
 import type { HTTPGetAction, Pod } from '../../shared/generated/types.ts';
+import { allContainers } from '../../shared/pod.ts';
 
 export interface HttpTarget {
   readonly scheme: 'http' | 'https';
@@ -23,7 +24,7 @@ export function httpTarget(pod: Pod, container: string, action: HTTPGetAction, a
 export function portNumber(pod: Pod, container: string, port: number | string): number {
   const number = Number(port);
   if (Number.isInteger(number) && number > 0) return number;
-  const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+  const all = allContainers(pod.spec);
   const ports = all
     .filter(({ name }) => name === container)
     .concat(all)

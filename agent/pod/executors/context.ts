@@ -5,7 +5,7 @@ import type { Random } from '../../../shared/random.ts';
 import type { PodDns } from '../../dns/pod-dns.ts';
 import type { ContainerState, Runtime, SandboxState } from '../../runtime/runtime.ts';
 import type { PodVolumes } from '../../volumes/pod-volumes.ts';
-import { containersOf } from '../containers.ts';
+import { containerNamed } from '../containers.ts';
 import type { Hooks } from '../hooks.ts';
 import type { PodEnvironment, PodFacts, PodInputs } from '../inputs.ts';
 import type { ContainerProgress, InputVersions, PodContainer, PodMemory, PodProgress } from '../model.ts';
@@ -84,9 +84,9 @@ export function environmentOf(
 
 /** Throws when the pod has no such container. */
 export function specOf(pod: Pod, name: string): PodContainer['spec'] {
-  const found = containersOf(pod).find(({ spec }) => spec.name === name);
+  const found = containerNamed(pod, name);
   if (!found) throw new Error(`the pod has no container ${name}`);
-  return found.spec;
+  return found;
 }
 
 /** Undefined when there is none of this attempt. */

@@ -1,5 +1,5 @@
 import { messageOf } from '../../../shared/errors.ts';
-import { containersOf } from '../containers.ts';
+import { containerNamed } from '../containers.ts';
 import { markReplacing } from '../memory.ts';
 import { type Executor, type ExecutorDeps, type PodContext, progressOf } from './context.ts';
 import { withTerminationMessage } from './termination-message.ts';
@@ -9,7 +9,7 @@ const minStopMs = 2_000;
 
 /** Runs the hook within what is left of the grace period, once. A hook that fails is an event, and stops nothing. */
 export const preStop: Executor<'preStop'> = async (deps, context, { container: name, id, deadline }, signal) => {
-  const handler = containersOf(context.pod).find(({ spec }) => spec.name === name)?.spec.lifecycle?.preStop;
+  const handler = containerNamed(context.pod, name)?.lifecycle?.preStop;
   const state = context.container(id);
   const leftMs = deadline - deps.clock.now();
   if (!handler || state?.state !== 'running' || leftMs <= 0) return;

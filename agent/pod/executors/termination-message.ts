@@ -1,7 +1,7 @@
 import { messageOf } from '../../../shared/errors.ts';
 import type { Pod } from '../../../shared/generated/types.ts';
 import type { ContainerState, Runtime } from '../../runtime/runtime.ts';
-import { containersOf } from '../containers.ts';
+import { containerNamed } from '../containers.ts';
 import type { ExecutorDeps } from './context.ts';
 
 /** Of a log that stands for a termination message, as in the kubelet. */
@@ -15,7 +15,7 @@ export async function withTerminationMessage(
   state: ContainerState,
 ): Promise<ContainerState> {
   if (state.state !== 'exited' || state.message) return state;
-  const spec = containersOf(pod).find((container) => container.spec.name === state.name)?.spec;
+  const spec = containerNamed(pod, state.name);
   try {
     let message = await volumes.terminationMessage(pod.metadata.uid, state.name, state.attempt);
     const fallBack = spec?.terminationMessagePolicy === 'FallbackToLogsOnError' && state.exitCode !== 0;

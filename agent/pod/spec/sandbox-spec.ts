@@ -1,4 +1,5 @@
 import type { Pod } from '../../../shared/generated/types.ts';
+import { allContainers } from '../../../shared/pod.ts';
 import type { HostPort, SandboxSpec } from '../../runtime/runtime.ts';
 import { podRef } from '../pod-ref.ts';
 import { fullHostname, hostnameOf } from './hostname.ts';
@@ -27,7 +28,7 @@ export function sandboxSpec(
 }
 
 function hostPorts(pod: Pod): HostPort[] {
-  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].flatMap((container) =>
+  return allContainers(pod.spec).flatMap((container) =>
     (container.ports ?? []).flatMap(({ hostPort, hostIP, containerPort, protocol }) =>
       hostPort
         ? [{ hostIP: hostIP ?? '', hostPort, containerPort, protocol: (protocol ?? 'TCP') as HostPort['protocol'] }]

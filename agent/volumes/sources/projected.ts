@@ -4,6 +4,7 @@ import type {
   ServiceAccountTokenProjection,
   VolumeProjection,
 } from '../../../shared/generated/types.ts';
+import { containersOf } from '../../pod/containers.ts';
 import { ConfigError, type PodEnvironment } from '../../pod/inputs.ts';
 import { defaultFileMode, type PayloadEntry, safePath } from '../payload.ts';
 import { projectedSource } from '../projected-source.ts';
@@ -45,11 +46,11 @@ function tokenFile(
 }
 
 /** As with the kubelet, a token is readable only by the user that all containers run as, or by the pod's group. */
-function tokenAccess({ spec }: Pod, mode: number): { mode: number; owner?: number | undefined } {
-  const containers = [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])];
-  const users = containers.map(({ securityContext }) => securityContext?.runAsUser ?? spec.securityContext?.runAsUser);
+function tokenAccess(pod: Pod, mode: number): { mode: number; owner?: number | undefined } {
+  const ofPod = pod.spec.securityContext ?? {};
+  const users = containersOf(pod).map(({ spec }) => spec.securityContext?.runAsUser ?? ofPod.runAsUser);
   const [owner] = users;
   const isShared = owner !== undefined && users.every((user) => user === owner);
-  if (!isShared && spec.securityContext?.fsGroup === undefined) return { mode };
+  if (!isShared && ofPod.fsGroup === undefined) return { mode };
   return { mode: 0o600, ...(isShared ? { owner } : {}) };
 }
