@@ -134,8 +134,7 @@ export class Assigned<Table extends AssignedTable> {
 class AssignedObjects {
   readonly entry: AssignedKind;
   readonly byKey = new Map<string, object>();
-  changed: ReadonlySet<string> = new Set();
-  #changing = new Set<string>();
+  changed = new Set<string>();
   /** Keys that a COMPLETE message has not named yet. */
   #unnamed = new Set<string>();
 
@@ -144,7 +143,7 @@ class AssignedObjects {
   }
 
   begin(complete: boolean): void {
-    this.#changing = new Set();
+    this.changed = new Set();
     this.#unnamed = new Set(complete ? this.byKey.keys() : []);
   }
 
@@ -153,15 +152,14 @@ class AssignedObjects {
     const before = byKey.get(key);
     this.#unnamed.delete(key);
     if (!object) {
-      if (byKey.delete(key)) this.#changing.add(key);
+      if (byKey.delete(key)) this.changed.add(key);
       return;
     }
     byKey.set(key, object);
-    if (!before || !(entry.equal?.(before, object) ?? isDeepStrictEqual(before, object))) this.#changing.add(key);
+    if (!before || !(entry.equal?.(before, object) ?? isDeepStrictEqual(before, object))) this.changed.add(key);
   }
 
   end(): void {
     for (const key of this.#unnamed) this.put(key, undefined);
-    this.changed = this.#changing;
   }
 }
