@@ -11,8 +11,8 @@ export interface AssignedKind<K extends Kind = Kind, T extends object = object> 
   candidates?(objects: ObjectStore<KindMap[K]>, node: string): Iterable<KindMap[K]>;
   /** What the node is sent of the object; undefined if the object is not for this node. */
   wantedBy(node: string, object: KindMap[K]): T | undefined;
-  /** The part that the agent reads, as text: the object is sent again when that changes. */
-  fingerprint(sent: T): string;
+  /** The part that the agent reads, as text: the object is sent again when that changes. Absent: all of it. */
+  fingerprint?(sent: T): string;
   /** The objects that the agent needs for this one. Their kinds stand before this kind in the table. */
   references?(sent: T): Iterable<Reference>;
 }

@@ -42,15 +42,10 @@ export class AssignmentChain {
   next(): AssignmentsMessage | undefined {
     const complete = this.#sequence === 0;
     if (complete) for (const objects of this.#kinds) objects.markAll();
-    const added: Assignment[][] = [];
-    const removed: Assignment[][] = [];
     // The last kind first: its objects refer to those of the kinds before it.
-    for (const objects of [...this.#kinds].reverse()) {
-      const changes = objects.take((reference, by) => this.#refer(reference, by));
-      added.unshift(changes.filter((change) => !change.removed));
-      removed.unshift(changes.filter((change) => change.removed));
-    }
-    const changes = [...added.flat(), ...removed.flat()];
+    const taken = this.#kinds.toReversed().map((objects) => objects.take((to, by) => this.#refer(to, by)));
+    const all = taken.reverse().flat();
+    const changes = [...all.filter(({ removed }) => !removed), ...all.filter(({ removed }) => removed)];
     if (!complete && changes.length === 0) return undefined;
     const appliesTo = this.#sequence++;
     return {
@@ -71,7 +66,7 @@ export class AssignmentChain {
 class AssignedObjects {
   readonly entry: AssignedKind;
   /** Keys that may have changed since they were sent. */
-  readonly dirty = new Set<string>();
+  readonly #dirty = new Set<string>();
   readonly #node: string;
   readonly #source: ObjectStore<KindMap[Kind]>;
   /** Key → the fingerprint of what was sent. */
@@ -90,13 +85,13 @@ class AssignedObjects {
   /** Marks an object that has changed; false if it neither was nor is assigned. */
   note({ key, before, after }: Change): boolean {
     if (!(after && this.#assigned(key, after)) && !(before && this.#assigned(key, before))) return false;
-    this.dirty.add(key);
+    this.#dirty.add(key);
     return true;
   }
 
   markAll(): void {
     const { entry } = this;
-    for (const object of entry.candidates?.(this.#source, this.#node) ?? []) this.dirty.add(keyOf(object));
+    for (const object of entry.candidates?.(this.#source, this.#node) ?? []) this.#dirty.add(keyOf(object));
   }
 
   /** Counts a reference to an object, or one less. */
@@ -105,24 +100,24 @@ class AssignedObjects {
     const after = before + by;
     if (after === 0) this.#referrers.delete(key);
     else this.#referrers.set(key, after);
-    if (before === 0 || after === 0) this.dirty.add(key);
+    if (before === 0 || after === 0) this.#dirty.add(key);
   }
 
   /** The differences between what is assigned and what was sent, which count as sent. `refer` is called for references that come and go. */
   take(refer: (reference: Reference, by: 1 | -1) => void): Assignment[] {
     const { kind } = this.entry;
     const changes: Assignment[] = [];
-    for (const key of this.dirty) {
+    for (const key of this.#dirty) {
       const source = this.#source.get(key);
       const object = source && this.#assigned(key, source);
       this.#updateReferences(key, object, refer);
-      const fingerprint = object && this.entry.fingerprint(object);
+      const fingerprint = object && (this.entry.fingerprint?.(object) ?? JSON.stringify(object));
       if (this.#sent.get(key) === fingerprint) continue;
       if (fingerprint === undefined) this.#sent.delete(key);
       else this.#sent.set(key, fingerprint);
       changes.push({ kind, ...splitKey(key), removed: object === undefined, ...(object ? { object } : {}) });
     }
-    this.dirty.clear();
+    this.#dirty.clear();
     return changes;
   }
 

@@ -13,7 +13,6 @@ export const ownNode: AssignedKind<'Node', OwnNode> = {
     if (own) yield own;
   },
   wantedBy: (node, object) => (object.metadata.name === node ? ownNodeOf(object) : undefined),
-  fingerprint: (sent) => JSON.stringify(sent),
 };
 
 /** The other nodes, whose pods' addresses are routed to them. */
@@ -22,7 +21,6 @@ export const peers: AssignedKind<'Node', Peer> = {
   source: 'Node',
   candidates: (nodes) => nodes.values(),
   wantedBy: (node, object) => (object.metadata.name === node ? undefined : peerOf(object)),
-  fingerprint: (sent) => JSON.stringify(sent),
 };
 
 /** A node as its peers need it; undefined while it has no IPv4 address or range. */

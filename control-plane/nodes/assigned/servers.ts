@@ -11,7 +11,6 @@ export const apiServers: AssignedKind<'Lease', ApiServer> = {
   source: 'Lease',
   candidates: (leases) => leases.by('namespace', serverLeaseNamespace),
   wantedBy: (_node, lease) => apiServerOf(lease),
-  fingerprint: (sent) => JSON.stringify(sent),
 };
 
 /** Undefined for the lease of something else, and for a server without an IPv4 address. */

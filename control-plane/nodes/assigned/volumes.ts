@@ -7,7 +7,6 @@ export const assignedClaims: AssignedKind<'PersistentVolumeClaim', NodeClaim> = 
   kind: 'PersistentVolumeClaim',
   source: 'PersistentVolumeClaim',
   wantedBy: (_node, claim) => nodeClaimOf(claim),
-  fingerprint: (sent) => JSON.stringify(sent),
   *references({ volumeName }) {
     if (volumeName) yield { kind: 'PersistentVolume', key: volumeName };
   },
@@ -18,7 +17,6 @@ export const assignedVolumes: AssignedKind<'PersistentVolume', NodeVolume> = {
   kind: 'PersistentVolume',
   source: 'PersistentVolume',
   wantedBy: (_node, volume) => nodeVolumeOf(volume),
-  fingerprint: (sent) => JSON.stringify(sent),
 };
 
 /** The local volumes whose data the node is to delete: they are assigned until it has reported that the data is gone. */
@@ -27,5 +25,4 @@ export const deletedVolumes: AssignedKind<'PersistentVolume', DeletedVolume> = {
   source: 'PersistentVolume',
   candidates: (volumes) => volumes.values(),
   wantedBy: deletedVolumeOf,
-  fingerprint: (sent) => JSON.stringify(sent),
 };
