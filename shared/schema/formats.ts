@@ -129,7 +129,7 @@ function isPlainIpv6(value: string): boolean {
   return !value.includes('%') && ipaddr.IPv6.isValid(value);
 }
 
-export const isAbsolutePath: Format = (value) => (value.startsWith('/') ? undefined : 'must be an absolute path');
+const isAbsolutePath: Format = (value) => (value.startsWith('/') ? undefined : 'must be an absolute path');
 
 const httpPath = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
 const httpPathPattern = new RegExp(`^${httpPath}$`);
@@ -165,7 +165,7 @@ export const isPercent: Format = pattern(
   ['1%', '93%'],
 );
 
-export const isHttpHeaderName: Format = pattern(
+const isHttpHeaderName: Format = pattern(
   '[-A-Za-z0-9]+',
   1024,
   "a valid HTTP header must consist of alphanumeric characters or '-'",

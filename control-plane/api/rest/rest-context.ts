@@ -1,4 +1,3 @@
-import type { KubeObject } from '../../../shared/object.ts';
 import type { RequestContext } from '../api.ts';
 import { anonymous } from '../auth/authentication.ts';
 import type { Identity } from '../auth/identity.ts';
@@ -17,7 +16,6 @@ export class RestContext implements RequestContext, ChainContext {
   readonly userAgent: string | undefined;
   readonly auditSource?: AuditSource;
   readonly warnings: string[] = [];
-  answer?: { readonly object: KubeObject; readonly text: string };
   #controller: AbortController | undefined;
   #reason: unknown;
 

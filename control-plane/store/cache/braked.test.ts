@@ -10,7 +10,8 @@ import { VirtualClock } from '../../../shared/virtual-clock.ts';
 import { BrakedStore, writesTo } from '../../../test/support/braked-store.ts';
 import { objectKey } from '../keys.ts';
 import { MemoryStore } from '../memory.ts';
-import { type CacheBatch, WatchCache } from './watch-cache.ts';
+import type { CacheBatch } from './broadcaster.ts';
+import { WatchCache } from './watch-cache.ts';
 
 /** No jitter: only the fixed half of each delay remains. */
 const random = { bytes: (count: number) => new Uint8Array(count) };

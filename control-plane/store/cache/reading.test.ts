@@ -7,7 +7,8 @@ import { BrakedStore } from '../../../test/support/braked-store.ts';
 import { objectKey } from '../keys.ts';
 import { MemoryStore } from '../memory.ts';
 import type { Write } from '../store.ts';
-import { type CacheBatch, WatchCache, type WatchCacheDeps } from './watch-cache.ts';
+import type { CacheBatch } from './broadcaster.ts';
+import { WatchCache, type WatchCacheDeps } from './watch-cache.ts';
 
 const random = { bytes: (count: number) => new Uint8Array(count) };
 const keyOf = (name: string) => objectKey(kindNamed('ConfigMap'), 'a', name);

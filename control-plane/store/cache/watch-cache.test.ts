@@ -10,9 +10,10 @@ import { VirtualClock } from '../../../shared/virtual-clock.ts';
 import { objectKey } from '../keys.ts';
 import { MemoryStore } from '../memory.ts';
 import type { Store, StoreBatch, Txn } from '../store.ts';
+import type { CacheBatch, CacheEvent } from './broadcaster.ts';
 import { packedBytes } from './packed.ts';
 import type { SubscribeOptions } from './subscription.ts';
-import { type CacheBatch, type CacheEvent, WatchCache } from './watch-cache.ts';
+import { WatchCache } from './watch-cache.ts';
 
 function entryOf(kind: Kind): KindEntry {
   const entry = kindTable.find((candidate) => candidate.kind === kind);

@@ -15,8 +15,6 @@ import { ShownRevision } from './shown-revision.ts';
 import { CacheState, type Memory } from './state.ts';
 import type { SubscribeFilter, SubscribeOptions } from './subscription.ts';
 
-export type { CacheBatch, CacheEvent } from './broadcaster.ts';
-
 /** The default of `window`. */
 const defaultWindow = 8192;
 /** The most objects of a page while loading. */

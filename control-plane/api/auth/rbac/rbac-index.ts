@@ -5,14 +5,6 @@ import type { Attributes, Decision, HeldRules, Identity } from '../identity.ts';
 import { type AnyBinding, grantText, holderOf, missingRole, roleKey } from './bindings.ts';
 import { ruleAllows } from './rules.ts';
 
-/** The kinds of RBAC. */
-export const rbacKinds = [
-  'ClusterRole',
-  'ClusterRoleBinding',
-  'Role',
-  'RoleBinding',
-] as const satisfies readonly Kind[];
-
 /** A subject's grant by a binding. */
 interface Grant {
   readonly binding: AnyBinding;

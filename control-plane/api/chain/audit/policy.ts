@@ -7,10 +7,10 @@ import type { Identity } from '../../auth/identity.ts';
 import type { RequestInfo } from '../request-info.ts';
 
 /** How much of a request is written, from least to most. */
-export const auditLevels = ['None', 'Metadata', 'Request', 'RequestResponse'] as const;
-export type AuditLevel = (typeof auditLevels)[number];
+const auditLevels = ['None', 'Metadata', 'Request', 'RequestResponse'] as const;
+type AuditLevel = (typeof auditLevels)[number];
 
-export const auditStages = ['RequestReceived', 'ResponseStarted', 'ResponseComplete', 'Panic'] as const;
+const auditStages = ['RequestReceived', 'ResponseStarted', 'ResponseComplete', 'Panic'] as const;
 export type AuditStage = (typeof auditStages)[number];
 
 interface GroupResources {

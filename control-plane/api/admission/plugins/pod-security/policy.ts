@@ -20,7 +20,7 @@ export const prefix = 'pod-security.kubernetes.io/';
 const openPolicy: LevelVersion = { level: 'privileged', minor: Number.POSITIVE_INFINITY };
 
 /** Without labels: everything is allowed. */
-export const everythingAllowed: Policy = { enforce: openPolicy, audit: openPolicy, warn: openPolicy };
+const everythingAllowed: Policy = { enforce: openPolicy, audit: openPolicy, warn: openPolicy };
 
 /**
  * What a namespace's labels ask for. A label that can't be read counts as `restricted` for enforce and as `privileged` for the
