@@ -2,22 +2,17 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { createServer, type ServerOptions, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Registry } from 'prom-client';
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
-import type { KindLookup } from '../../../shared/kinds/registry.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { Api } from '../api.ts';
 import { forbiddenError } from '../auth/authorizer.ts';
-import type { Authorizer } from '../auth/identity.ts';
-import type { Documents } from '../auth/tokens/issuer-documents.ts';
 import type { Chain } from '../chain/chain.ts';
 import { RequestMetrics } from '../chain/metrics.ts';
 import { ClientErrors } from './client-errors.ts';
 import { Connections } from './connections.ts';
 import { RecentEncodings } from './encoding/recent-encodings.ts';
-import type { Check } from './handlers/health.ts';
-import { Paths } from './handlers/non-resource.ts';
+import { Paths, type PathsDeps } from './handlers/non-resource.ts';
 import { serveResource } from './handlers/resource.ts';
 import { RestRequest, type RestRequestDeps } from './request.ts';
 import type { Upgrade } from './streams/connect.ts';
@@ -41,27 +36,14 @@ export interface TlsMaterial {
   readonly ca: string;
 }
 
-export interface RestServerDeps {
-  /** The kinds that are served at the moment. */
-  readonly kinds: KindLookup;
+export interface RestServerDeps extends PathsDeps {
   readonly api: Api;
-  /** Authorizes non-resource paths; the Api authorizes all else. */
-  readonly authorizer: Authorizer;
   readonly chain: Chain;
   readonly clock: Clock;
   readonly log: Log;
   readonly tls: TlsMaterial;
   /** How long a request may take to arrive, unless it is long-running, in milliseconds; absent: a minute. */
   readonly requestMs?: number;
-  /** Served at `/metrics`; the server registers its own metrics. Absent: no metrics. */
-  readonly registry?: Registry;
-  /** The OpenID documents of the token issuer. */
-  readonly issuer?: Documents;
-  /** The checks of `/readyz` and `/livez`, by name. */
-  readonly checks?: {
-    readonly ready?: Readonly<Record<string, Check>>;
-    readonly live?: Readonly<Record<string, Check>>;
-  };
 }
 
 export interface RestServer {

@@ -18,9 +18,11 @@ import { type Reply, sendBody, sendObject } from '../responses/respond.ts';
 import { type Check, healthText } from './health.ts';
 
 export interface PathsDeps {
+  /** The kinds that are served at the moment. */
   readonly kinds: KindLookup;
+  /** Authorizes non-resource paths; the Api authorizes all else. */
   readonly authorizer: Authorizer;
-  /** Served at `/metrics`. Absent: no metrics. */
+  /** Served at `/metrics`; the server registers its own metrics. Absent: no metrics. */
   readonly registry?: Registry;
   /** The OpenID documents of the token issuer. */
   readonly issuer?: Documents;
@@ -195,12 +197,9 @@ function countBuild(registry: Registry): void {
   }).set(Object.fromEntries(labels), 1);
 }
 
-/** The media types of a Swagger document in protobuf, of older and newer clients; answers have the second. */
-const swaggerTypes = [
-  'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
-  'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
-];
+/** The media type of a Swagger document in protobuf, and those that clients ask for: older ones have another. */
 const swaggerType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+const swaggerTypes = ['application/com.github.proto-openapi.spec.v2@v1.0+protobuf', swaggerType];
 
 /** Whether the client prefers protobuf, for a document that has it. */
 function swaggerForm(accept: string | undefined, can: boolean): boolean {
