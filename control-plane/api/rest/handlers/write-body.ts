@@ -18,7 +18,8 @@ export interface Writing<Body> {
 /** The most bytes of a field manager's name. */
 const longestManager = 128;
 
-const patchTypes: Readonly<Record<string, PatchBody['type']>> = {
+/** The patches by their media types. */
+export const patchTypes: Readonly<Record<string, PatchBody['type']>> = {
   'application/json-patch+json': 'json',
   'application/merge-patch+json': 'merge',
   'application/strategic-merge-patch+json': 'strategic',

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { constants, gzipSync } from 'node:zlib';
 import type { KindDef } from '../../../../shared/kinds/kind.ts';
-import { apiVersionOf } from '../../../../shared/kinds/names.ts';
 import { derivedFrom, type KindLookup } from '../../../../shared/kinds/registry.ts';
-import { messagesOf, pathsOf } from './operations.ts';
+import { messagesOf, pathsOf, rootOf } from './operations.ts';
 import { ownDefinitions, reachable, schemaName, schemaOf, type Version } from './schemas.ts';
 import { encodeSwagger } from './swagger-protobuf.ts';
 
@@ -89,7 +88,7 @@ function paths(members: readonly KindDef[], version: Version): object {
 function groups({ served }: KindLookup): Map<string, KindDef[]> {
   const found = new Map<string, KindDef[]>();
   for (const def of served) {
-    const root = def.group ? `apis/${apiVersionOf(def)}` : `api/${def.version}`;
+    const root = rootOf(def).slice(1);
     const members = found.get(root);
     if (members) members.push(def);
     else found.set(root, [def]);

@@ -4,11 +4,12 @@ import { apiVersionOf } from '../../../../shared/kinds/names.ts';
 import { type Subresource, verbsOf } from '../../../../shared/kinds/table.ts';
 import { subresourceInfo } from '../discovery/discovery.ts';
 import { contentTypes } from '../encoding/negotiate.ts';
+import { patchTypes } from '../handlers/write-body.ts';
 import { gvkOf, meta, reference, type Version } from './schemas.ts';
 
 /** The operations of a kind, as the paths of an OpenAPI document. */
 export function pathsOf(def: KindDef, version: Version): Record<string, object> {
-  const root = def.group ? `/apis/${apiVersionOf(def)}` : `/api/${def.version}`;
+  const root = rootOf(def);
   const home = def.namespaced ? `${root}/namespaces/{namespace}/${def.plural}` : `${root}/${def.plural}`;
   const within = def.namespaced ? ['namespace'] : [];
   const pathOf = (
@@ -43,6 +44,11 @@ export function pathsOf(def: KindDef, version: Version): Record<string, object> 
   };
 }
 
+/** The path of a kind's group and version: `/apis/apps/v1`, `/api/v1`. */
+export function rootOf(def: KindDef): string {
+  return def.group ? `/apis/${apiVersionOf(def)}` : `/api/${def.version}`;
+}
+
 /** The messages in a kind's operations. */
 export function messagesOf(def: KindDef): string[] {
   const subs = def.subresources.map((sub) => subMessage(def, sub)).filter((name) => name !== undefined);
@@ -66,12 +72,6 @@ interface Operation {
   readonly everywhere: boolean;
 }
 
-const patchTypes = [
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-  'application/apply-patch+yaml',
-];
 const produced = Object.values(contentTypes);
 
 /** Query parameters: their types and descriptions. */
@@ -107,7 +107,7 @@ function operation(given: Operation, within: readonly string[], version: Version
   const { body, answer } = connects ? { body: null, answer: undefined } : bodiesOf(given, collection);
   const schemaOf = (message: string | undefined): object =>
     message ? { $ref: reference(message, version) } : { type: method === 'get' || connects ? 'string' : 'object' };
-  const consumes = method === 'patch' ? patchTypes : ['*/*'];
+  const consumes = method === 'patch' ? Object.keys(patchTypes) : ['*/*'];
   const writes = method === 'put' || method === 'post' || method === 'patch';
   if (version === 2 && body !== null) {
     parameters.push({ name: 'body', in: 'body', ...(writes ? { required: true } : {}), schema: schemaOf(body) });
