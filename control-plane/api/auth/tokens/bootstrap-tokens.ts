@@ -1,9 +1,9 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../../../shared/clock.ts';
 import type { Secret } from '../../../../shared/generated/types.ts';
 import { parseToken } from '../../../../shared/pki/join-tokens.ts';
 import { groups } from '../identity.ts';
 import type { Objects } from './objects.ts';
+import { isSameSecret } from './same-secret.ts';
 import type { Holder, TokenReviewer } from './verdict.ts';
 
 export interface BootstrapTokensDeps {
@@ -47,7 +47,8 @@ function goodGroups(
 ): string[] | undefined {
   const text = (key: string): string => Buffer.from(data[key] ?? '', 'base64').toString();
   if (metadata.deletionTimestamp || type !== secretType) return undefined;
-  if (text('token-id') !== token.id || !isEqual(text('token-secret'), token.secret)) return undefined;
+  const secret = text('token-secret');
+  if (text('token-id') !== token.id || secret === '' || !isSameSecret(secret, token.secret)) return undefined;
   const expiration = text('expiration');
   // A time that cannot be parsed counts as passed.
   if (expiration !== '' && !(Date.parse(expiration) > now)) return undefined;
@@ -56,10 +57,4 @@ function goodGroups(
   const more = extra === '' ? [] : extra.split(',').map((group) => group.trim());
   if (!more.every((group) => extraGroup.test(group))) return undefined;
   return [...new Set([groups.bootstrappers, ...more])].sort();
-}
-
-/** In constant time. */
-function isEqual(a: string, b: string): boolean {
-  const digest = (value: string): Buffer => createHash('sha256').update(value).digest();
-  return a !== '' && timingSafeEqual(digest(a), digest(b));
 }

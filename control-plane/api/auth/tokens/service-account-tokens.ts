@@ -1,7 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../../../shared/clock.ts';
 import type { Secret, ServiceAccount } from '../../../../shared/generated/types.ts';
 import { type Random, uuid } from '../../../../shared/random.ts';
+import { quoted } from '../rbac/rules.ts';
 import {
   accountIdentity,
   type Bound,
@@ -16,6 +16,7 @@ import {
 import { type Claims, issuerOf, keyIdOf, signToken, verifiedClaims } from './jwt.ts';
 import type { TokenKeys } from './keys.ts';
 import { lookUp, type Objects } from './objects.ts';
+import { isSameSecret } from './same-secret.ts';
 import { type Holder, TokenFault, type TokenReviewer } from './verdict.ts';
 
 export interface ServiceAccountTokensDeps {
@@ -162,14 +163,7 @@ export class ServiceAccountTokens implements TokenReviewer {
   }
 }
 
-/** As Go prints a list of texts by %q. */
-function quoted(texts: readonly string[]): string {
-  return `[${texts.map((text) => JSON.stringify(text)).join(' ')}]`;
-}
-
-/** In constant time. `stored`: base64. */
+/** `stored`: base64. */
 function isSame(stored: string | undefined, token: string): boolean {
-  if (!stored) return false;
-  const digest = (value: Buffer): Buffer => createHash('sha256').update(value).digest();
-  return timingSafeEqual(digest(Buffer.from(stored, 'base64')), digest(Buffer.from(token)));
+  return stored ? isSameSecret(Buffer.from(stored, 'base64'), token) : false;
 }
