@@ -1,9 +1,9 @@
-import { nodeLeaseNamespace } from '../../../../shared/well-known.ts';
+import { systemNamespaces } from '../../boot.ts';
 import { forbidden } from '../../requests/refusals.ts';
 import type { AdmissionPlugin } from '../plugin.ts';
 
 /** Namespaces that may not be deleted: those of Kubernetes' NamespaceLifecycle, and that of the nodes' leases. */
-const immortal: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public', nodeLeaseNamespace]);
+const immortal: ReadonlySet<string> = new Set(systemNamespaces);
 
 /** Refuses to delete the namespaces that the cluster needs. (A create checks by itself that its namespace is not being deleted.) */
 export const namespaceLifecycle: AdmissionPlugin = {
