@@ -59,14 +59,13 @@ export class AuditLogFile implements AuditSink {
   }
 
   offer(line: string, always = false): boolean {
-    if (always) this.#push({ line });
-    else if (this.#waiting.length >= maxWaiting || this.#length + line.length > maxWaitingLength) return false;
-    else this.#push({ line });
+    if (!always && this.#isFull(line)) return false;
+    this.#push({ line });
     return true;
   }
 
   write(line: string): Promise<void> {
-    if (this.#waiting.length >= maxWaiting || this.#length + line.length > maxWaitingLength) {
+    if (this.#isFull(line)) {
       return Promise.reject(new ApiError('TooManyRequests', 'too many audit events wait to be written'));
     }
     return new Promise((resolve, reject) => this.#push({ line, done: { resolve, reject } }));
@@ -82,6 +81,11 @@ export class AuditLogFile implements AuditSink {
     });
     await this.#file?.close();
     this.#file = undefined;
+  }
+
+  /** Whether there is no room for the line. */
+  #isFull(line: string): boolean {
+    return this.#waiting.length >= maxWaiting || this.#length + line.length > maxWaitingLength;
   }
 
   #push(waiting: Waiting): void {
