@@ -1,6 +1,6 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { formatMicroTime, formatTime, lastTime, parseTime, systemClock } from './clock.ts';
+import { formatMicroTime, formatTime, lastTime, parseTime, pause, systemClock } from './clock.ts';
 
 it('a timer of more than 24 days does not fire at once', async () => {
   let fired = false;
@@ -37,4 +37,11 @@ it('a timer fires, and not when it is cancelled', async () => {
     cancelled.cancel();
   });
   expect(fired).toEqual([]);
+});
+
+it('a pause ends with its time or by its signal; another failure of the clock is not hidden', async () => {
+  await pause(systemClock, 1, new AbortController().signal);
+  await pause(systemClock, 60_000, AbortSignal.timeout(1));
+  const broken = { sleep: () => Promise.reject(new Error('broken')) };
+  await expect(pause(broken, 1, new AbortController().signal)).rejects.toThrow('broken');
 });

@@ -128,9 +128,9 @@ describe('a SPDY connection', () => {
     await eventually(() => streams.length === 1);
     streams[0]?.ignoreInput();
     for (let i = 0; i < 4; i++) await send({ type: 'data', stream: 1, data: bytes(16 * 1024), fin: false });
-    const told = (stream: number): number =>
+    const updated = (stream: number): number =>
       received.reduce((sum, f) => sum + (f.type === 'windowUpdate' && f.stream === stream ? f.delta : 0), 0);
-    await eventually(() => told(0) === 64 * 1024 && told(1) === 64 * 1024);
+    await eventually(() => updated(0) === 64 * 1024 && updated(1) === 64 * 1024);
     hangUp();
     await running;
   });
