@@ -1,3 +1,8 @@
+/** Whether Go's `strconv.ParseBool` reads a text as true. */
+export function isTrue(text: string): boolean {
+  return ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text);
+}
+
 /** A text without the trailing repetitions of a character; linear, where a pattern such as `/-+$/` is quadratic. */
 export function withoutEnding(text: string, character: string): string {
   let end = text.length;

@@ -11,6 +11,11 @@ export interface VerifiedSocket {
   getPeerCertificate(): PeerCertificate;
 }
 
+/** An address of a socket. An IPv4 one is shown without the prefix that it has on a socket for both versions. */
+export function plainAddress(address = ''): string {
+  return address.replace(/^::ffff:/, '');
+}
+
 /** What a handshake established of its peer. */
 interface Peer {
   readonly certificate: ClientCertificate | undefined;

@@ -9,7 +9,7 @@ import type { FairGate } from '../chain/fairness/gate.ts';
 import type { MeasuredRequest, RequestMetrics } from '../chain/metrics.ts';
 import type { Outcome, WireRequest } from '../chain/request.ts';
 import type { RequestInfo } from '../chain/request-info.ts';
-import type { Connections } from './connections.ts';
+import { type Connections, plainAddress } from './connections.ts';
 import { formatFor, isPretty } from './encoding/negotiate.ts';
 import { hasTable, isLongRunning, type Route, routeOf, verbOf } from './request-info/route.ts';
 import { unservedAttributes } from './request-info/unserved.ts';
@@ -57,7 +57,7 @@ export class RestRequest implements WireRequest, MeasuredRequest {
     const { method = 'GET', url = '/', headers } = request;
     const auditID = auditor?.idOf(headers['audit-id']);
     if (auditID) response.setHeader('Audit-Id', auditID);
-    const ip = request.socket.remoteAddress?.replace(/^::ffff:/, '');
+    const ip = plainAddress(request.socket.remoteAddress);
     const source = auditor?.on ? { uri: url.slice(0, maxUri), ip, auditID } : undefined;
     this.context = new RestContext(headers['user-agent'], source);
     this.method = method;

@@ -1,4 +1,5 @@
 import { ApiError } from '../../../../shared/errors.ts';
+import { isTrue } from '../../../../shared/text.ts';
 
 /** The negotiated form of an answer. */
 export interface Format {
@@ -60,7 +61,7 @@ export function notAcceptable(types: readonly string[] = accepted): ApiError {
 /** Whether text is indented: by the parameter, else for interactive programs (apiserver, `isPrettyPrint`). */
 export function isPretty(query: URLSearchParams, userAgent: string | undefined): boolean {
   const pretty = query.size > 0 ? query.get('pretty') : null;
-  if (pretty) return ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(pretty);
+  if (pretty) return isTrue(pretty);
   return userAgent !== undefined && /^(?:curl|Wget|Mozilla\/5\.0)/.test(userAgent);
 }
 

@@ -9,6 +9,7 @@ import { forbiddenError } from '../../auth/authorizer.ts';
 import type { Authorizer, Identity } from '../../auth/identity.ts';
 import type { Documents } from '../../auth/tokens/issuer-documents.ts';
 import { notAllowed } from '../../requests/refusals.ts';
+import { plainAddress } from '../connections.ts';
 import { type Aggregated, Discovery } from '../discovery/discovery.ts';
 import { type Format, formatFor, mediaTypes, notAcceptable } from '../encoding/negotiate.ts';
 import { encoded } from '../encoding/texts.ts';
@@ -114,8 +115,8 @@ export class Paths {
     const form = wanted.find(
       ({ parameters: { as, v } }) => as === 'APIGroupDiscoveryList' && (v === 'v2' || v === 'v2beta1'),
     )?.parameters.v as Aggregated | undefined;
-    const { localAddress = '', localPort = 0 } = request.socket;
-    const found = this.#discovery.document(parts, form, `${localAddress.replace(/^::ffff:/, '')}:${localPort}`);
+    const { localAddress, localPort = 0 } = request.socket;
+    const found = this.#discovery.document(parts, form, `${plainAddress(localAddress)}:${localPort}`);
     const [root, group = ''] = parts;
     if (!found)
       throw root === 'api' || (root === 'apis' && this.#deps.kinds.hasGroup(group)) ? notServed() : new PageNotFound();

@@ -3,9 +3,10 @@ import type { Duplex, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { connect as tlsConnect } from 'node:tls';
 import { createDeflate, createGunzip, createGzip, createInflate } from 'node:zlib';
-import { ApiError, isApiError, messageOf } from '../../../../shared/errors.ts';
+import { ApiError, isApiError } from '../../../../shared/errors.ts';
 import type { ProxyTarget, Target } from '../../api.ts';
 import { badRequest } from '../../requests/refusals.ts';
+import { plainAddress } from '../connections.ts';
 import type { Call } from '../handlers/call.ts';
 import { verbOf } from '../request-info/route.ts';
 import { keepAliveMs } from '../streams/limits.ts';
@@ -14,7 +15,7 @@ import { rewriteLinks } from './html.ts';
 import { type Place, throughProxy } from './links.ts';
 import { escapedPath, forwardedUri, prefixOf } from './paths.ts';
 import { TunnelSocket } from './tunnel-socket.ts';
-import { notDialled, passUpgrade } from './upgrade.ts';
+import { dialFault, notDialled, passUpgrade } from './upgrade.ts';
 
 /** The most bytes of an answer's head. */
 const maxHead = 256 * 1024;
@@ -44,7 +45,7 @@ export async function serveProxy(call: Call, target: Target): Promise<void> {
     return;
   }
   const path = (escapedPath(beyond) || '/') + search;
-  const from = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+  const from = plainAddress(request.socket.remoteAddress);
   if (call.upgrade) {
     const headers = requestHeaders(request.rawHeaders, { from }, true);
     const sent = await send(backend, { method: request.method, path, headers }, context.signal, true);
@@ -193,7 +194,7 @@ function trailersOf({ rawTrailers }: IncomingMessage): [string, string][] {
 function unreachable(error: unknown): ApiError {
   if (isApiError(error, 'TooManyRequests')) return error;
   const { code = '' } = error as { code?: string };
-  const message = messageOf(error).replace(/^error dialing backend: /, '');
+  const message = dialFault(error);
   let why = message;
   if (code === 'ECONNRESET') why = 'EOF';
   else if (/:wrong version number:/.test(message)) why = 'http: server gave HTTP response to HTTPS client';

@@ -36,8 +36,12 @@ export async function passUpgrade(
 
 /** Kubernetes' answer when the backend of an upgrade cannot be dialled: 500 without a reason. */
 export function notDialled(error: unknown): ApiError {
-  const why = messageOf(error).replace(/^error dialing backend: /, '');
-  return new ApiError('Unknown', `error dialing backend: ${why}`);
+  return new ApiError('Unknown', `error dialing backend: ${dialFault(error)}`);
+}
+
+/** The message of an error without Kubernetes' words for a node that cannot be reached. */
+export function dialFault(error: unknown): string {
+  return messageOf(error).replace(/^error dialing backend: /, '');
 }
 
 interface Answer {

@@ -1,4 +1,5 @@
 import type { Container, Pod, ServiceAccount } from '../../../../../shared/generated/types.ts';
+import { isTrue } from '../../../../../shared/text.ts';
 
 /** With this annotation, pods of the account may reference only the secrets that the account names. */
 const enforceAnnotation = 'kubernetes.io/enforce-mountable-secrets';
@@ -6,7 +7,7 @@ const enforceAnnotation = 'kubernetes.io/enforce-mountable-secrets';
 /** Throws `refused(…)` for the first secret that the account does not name. */
 export function checkSecrets(pod: Pod, account: ServiceAccount, refused: (why: string) => Error): void {
   const { name, annotations } = account.metadata;
-  if (!isTrue(annotations?.[enforceAnnotation])) return;
+  if (!isTrue(annotations?.[enforceAnnotation] ?? '')) return;
   const mountable = new Set((account.secrets ?? []).map((secret) => secret.name));
   const check = (secret: string | undefined, what: string): void => {
     if (secret === undefined || mountable.has(secret)) return;
@@ -38,9 +39,4 @@ export function checkSecrets(pod: Pod, account: ServiceAccount, refused: (why: s
       `imagePullSecrets[${index}].name=${JSON.stringify(secret)} is not allowed because service account ${name} does not reference that imagePullSecret`,
     );
   }
-}
-
-/** As Go reads a boolean. */
-function isTrue(text: string | undefined): boolean {
-  return text !== undefined && ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text);
 }
