@@ -7,9 +7,26 @@ export interface PodReferences {
   readonly claims: ReadonlySet<string>;
 }
 
-/** The claim that a volume of the pod stands for; undefined: none. The claim of a generic ephemeral volume has the pod's name in its own. */
-export function claimOfVolume({ metadata }: Pod, volume: Volume): string | undefined {
-  return volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral ? `${metadata.name}-${volume.name}` : undefined);
+/** The claim that a volume of the pod stands for; undefined: none. */
+export function claimOfVolume(pod: Pod, volume: Volume): string | undefined {
+  return volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral ? ephemeralClaimOf(pod, volume.name) : undefined);
+}
+
+/** The claim of a generic ephemeral volume. */
+export function ephemeralClaimOf({ metadata }: Pod, volumeName: string): string {
+  return `${metadata.name}-${volumeName}`;
+}
+
+/** The claims that the pod mounts, each once; undefined: none. */
+export function claimNamesOf(pod: Pod): string[] | undefined {
+  let names: string[] | undefined;
+  for (const volume of pod.spec.volumes ?? []) {
+    const claim = claimOfVolume(pod, volume);
+    if (claim === undefined) continue;
+    names ??= [];
+    if (!names.includes(claim)) names.push(claim);
+  }
+  return names;
 }
 
 export function podReferences(pod: Pod): PodReferences {

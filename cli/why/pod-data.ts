@@ -1,15 +1,17 @@
 import type { Node, Pod } from '../../shared/generated/types.ts';
+import { keyOf } from '../../shared/object.ts';
+import { claimNamesOf } from '../../shared/pod-references.ts';
 import { claimKey } from '../../shared/scheduling/volume-index.ts';
-import { annotations, claimNamesOf, isFullyBound } from '../../shared/storage/claims.ts';
+import { annotations, isFullyBound } from '../../shared/storage/claims.ts';
 import { reachableFrom } from '../../shared/storage/matching.ts';
 import type { Storage } from './node-verdicts.ts';
 
 /** What is to be said of the claims of a pod that waits for a node: data that no node reaches now, and volumes that are being made. */
-export function podData({ metadata, spec }: Pod, storage: Storage, nodes: readonly Node[]): string[] {
-  const { namespace = '', name } = metadata;
-  return (claimNamesOf(spec, name) ?? []).flatMap((claimName) => {
+export function podData(pod: Pod, storage: Storage, nodes: readonly Node[]): string[] {
+  const { namespace = '' } = pod.metadata;
+  return (claimNamesOf(pod) ?? []).flatMap((claimName) => {
     const key = claimKey(namespace, claimName);
-    const claim = storage.claims.find((one) => claimKey(one.metadata.namespace ?? '', one.metadata.name) === key);
+    const claim = storage.claims.find((one) => keyOf(one) === key);
     if (!claim) return [`Its claim ${claimName} does not exist.`];
     if (!isFullyBound(claim)) {
       const node = claim.metadata.annotations?.[annotations.selectedNode];

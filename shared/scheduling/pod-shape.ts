@@ -9,8 +9,8 @@ import type {
 } from '../generated/types.ts';
 import { controllerOf } from '../object.ts';
 import { podRequests, type Resources } from '../pod.ts';
+import { claimNamesOf } from '../pod-references.ts';
 import { matchesLabels, type Selector, selectorOf } from '../selector.ts';
-import { claimNamesOf } from '../storage/claims.ts';
 import { type HostPort, hostPorts } from './host-ports.ts';
 
 /**
@@ -139,7 +139,7 @@ function fieldsOf(pod: Pod): ShapeFields {
       preemptionPolicy: spec.preemptionPolicy,
       containers: spec.containers.map(container),
       initContainers: spec.initContainers?.map(container),
-      claims: claimNamesOf(spec, metadata.name),
+      claims: claimNamesOf(pod),
     },
   };
 }

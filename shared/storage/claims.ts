@@ -1,4 +1,4 @@
-import type { PersistentVolume, PersistentVolumeClaim, PodSpec } from '../generated/types.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from '../generated/types.ts';
 import { classAnnotation } from '../kinds/warnings/class-annotation.ts';
 
 /** Annotations of the volume controller, the provisioners and the scheduler, as in Kubernetes. */
@@ -33,16 +33,4 @@ export function isFullyBound({ metadata, spec }: PersistentVolumeClaim): boolean
 export function isReservedFor({ spec: { claimRef } }: PersistentVolume, { metadata }: PersistentVolumeClaim): boolean {
   if (!claimRef || claimRef.name !== metadata.name || claimRef.namespace !== metadata.namespace) return false;
   return !claimRef.uid || claimRef.uid === metadata.uid;
-}
-
-/** The names of the claims that the pod mounts; those of generic ephemeral volumes have the pod's name in theirs. */
-export function claimNamesOf({ volumes }: Pick<PodSpec, 'volumes'>, podName: string): string[] | undefined {
-  let names: string[] | undefined;
-  for (const { name, persistentVolumeClaim, ephemeral } of volumes ?? []) {
-    const claim = persistentVolumeClaim?.claimName ?? (ephemeral ? `${podName}-${name}` : undefined);
-    if (claim === undefined) continue;
-    names ??= [];
-    if (!names.includes(claim)) names.push(claim);
-  }
-  return names;
 }

@@ -1,4 +1,5 @@
 import type { EphemeralVolumeSource } from '../../../shared/generated/types.ts';
+import { ephemeralClaimOf } from '../../../shared/pod-references.ts';
 import type { NamedVolume, VolumeSource } from '../source.ts';
 import { boundVolume, checkVolume, locationOf, prepareVolume } from './persistent-volume-claim.ts';
 
@@ -14,5 +15,5 @@ function ownVolume(volume: NamedVolume): ReturnType<typeof boundVolume> {
 }
 
 function claimNameOf({ pod, name }: NamedVolume): string {
-  return `${pod.metadata.name}-${name}`;
+  return ephemeralClaimOf(pod, name);
 }

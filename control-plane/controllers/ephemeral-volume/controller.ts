@@ -2,6 +2,7 @@ import { messageOf } from '../../../shared/errors.ts';
 import type { PersistentVolumeClaim, Pod } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
 import { controllerOf, keyOf } from '../../../shared/object.ts';
+import { ephemeralClaimOf } from '../../../shared/pod-references.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 import { hasEphemeralVolumes, planEphemeralVolumes } from './plan.ts';
 
@@ -58,5 +59,5 @@ export function createEphemeralVolumeController({ client, informers, events }: C
 }
 
 function isNamedBy(pod: Pod, claim: string): boolean {
-  return hasEphemeralVolumes(pod) && claim.startsWith(`${pod.metadata.name}-`);
+  return pod.spec.volumes?.some(({ name, ephemeral }) => ephemeral && ephemeralClaimOf(pod, name) === claim) ?? false;
 }

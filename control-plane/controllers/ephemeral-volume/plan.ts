@@ -1,7 +1,7 @@
 import type { PersistentVolumeClaim, Pod } from '../../../shared/generated/types.ts';
 import { controllerOf, type Draft } from '../../../shared/object.ts';
 import { isPodTerminal } from '../../../shared/pod.ts';
-import { claimOfVolume } from '../../../shared/pod-references.ts';
+import { ephemeralClaimOf } from '../../../shared/pod-references.ts';
 import { controllerReference } from '../owned-pods/owner-references.ts';
 
 export interface EphemeralPlan {
@@ -23,10 +23,10 @@ export function planEphemeralVolumes(
   if (pod.metadata.deletionTimestamp || isPodTerminal(pod)) return { create: [], foreign: [] };
   const create: Draft<PersistentVolumeClaim>[] = [];
   const foreign: string[] = [];
-  for (const volume of pod.spec.volumes ?? []) {
-    const template = volume.ephemeral?.volumeClaimTemplate;
-    const name = claimOfVolume(pod, volume);
-    if (!template || name === undefined) continue;
+  for (const { name: volumeName, ephemeral } of pod.spec.volumes ?? []) {
+    const template = ephemeral?.volumeClaimTemplate;
+    if (!template) continue;
+    const name = ephemeralClaimOf(pod, volumeName);
     const present = claimOf(name);
     if (present && controllerOf(present)?.uid !== pod.metadata.uid) foreign.push(name);
     if (present) continue;

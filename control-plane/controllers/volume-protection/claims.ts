@@ -1,9 +1,9 @@
 import { ignoring } from '../../../shared/errors.ts';
 import type { PersistentVolumeClaim, Pod } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
-import { keyOf } from '../../../shared/object.ts';
 import { isPodTerminal } from '../../../shared/pod.ts';
-import { claimNamesOf, claimProtection } from '../../../shared/storage/claims.ts';
+import { claimNamesOf } from '../../../shared/pod-references.ts';
+import { claimProtection } from '../../../shared/storage/claims.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 
 /** Keeps a claim that is being deleted as long as a pod that has not ended mounts it (Kubernetes' pvc-protection controller). */
@@ -17,24 +17,25 @@ export function createClaimProtection(deps: ControllerDeps): Controller {
       if (after) yield key;
       return;
     }
-    const pod = after as Pod | undefined;
-    if (pod && !isPodTerminal(pod)) return;
-    yield* claimsOf(pod ?? (before as Pod));
+    if (after && !isPodTerminal(after as Pod)) return;
+    const pod = (after ?? before) as Pod;
+    for (const name of claimNamesOf(pod) ?? []) yield `${pod.metadata.namespace}/${name}`;
   }
 
   async function reconcile(key: string): Promise<undefined> {
     const claim = claims.get(key);
     if (!claim) return;
     const { metadata } = claim;
+    const { name, namespace = '' } = metadata;
     const held = metadata.finalizers?.includes(claimProtection) ?? false;
     if (!metadata.deletionTimestamp) {
       if (!held) await patchFinalizers(claim, [...(metadata.finalizers ?? []), claimProtection]);
       return;
     }
-    if (!held || isUsed(key, pods.by('namespace', metadata.namespace ?? ''))) return;
+    if (!held || isUsed(name, pods.by('namespace', namespace))) return;
     // A pod may be newer than what the informers show.
-    const { items } = await client.list('Pod', { namespace: metadata.namespace ?? '' });
-    if (isUsed(key, items)) return;
+    const { items } = await client.list('Pod', { namespace });
+    if (isUsed(name, items)) return;
     await patchFinalizers(claim, metadata.finalizers?.filter((one) => one !== claimProtection) ?? []);
   }
 
@@ -55,20 +56,11 @@ export function createClaimProtection(deps: ControllerDeps): Controller {
   };
 }
 
-/** A pod that has no node yet does not mount the claim: it waits for ever without it, as in Kubernetes. */
-function isUsed(key: string, pods: Iterable<Pod>): boolean {
+/** `pods`: those of the claim's namespace. One that has no node yet does not mount the claim: it waits for ever without it, as in Kubernetes. */
+function isUsed(claim: string, pods: Iterable<Pod>): boolean {
   for (const pod of pods) {
     if (!pod.spec.nodeName || isPodTerminal(pod)) continue;
-    if (claimsOf(pod).includes(key)) return true;
+    if (claimNamesOf(pod)?.includes(claim)) return true;
   }
   return false;
-}
-
-function claimsOf(pod: Pod): string[] {
-  const { name, namespace } = pod.metadata;
-  return (
-    claimNamesOf(pod.spec, name)?.map((claim) =>
-      keyOf({ metadata: { name: claim, ...(namespace ? { namespace } : {}) } }),
-    ) ?? []
-  );
 }
