@@ -8,7 +8,7 @@ import type { NodeIndex } from '../../shared/scheduling/node-index.ts';
 import type { NodeInfo } from '../../shared/scheduling/node-info.ts';
 import type { ClusterEvent } from '../../shared/scheduling/plugin.ts';
 import { claimKey } from '../../shared/scheduling/volume-index.ts';
-import { annotations, isFullyBound } from '../../shared/storage/claims.ts';
+import { annotations, isFullyBound, reservationOf } from '../../shared/storage/claims.ts';
 import type { QueuedPod, SchedulingQueue } from './queue.ts';
 
 /** The pod is tried again this long after a write failed. */
@@ -73,17 +73,11 @@ export class ClaimBinder {
 
   async #write(queued: QueuedPod, { claim, volume }: ClaimChoice, node: string): Promise<void> {
     const { client, clock, log } = this.#deps;
-    const { name, namespace = '', uid, resourceVersion } = claim.metadata;
+    const { name, namespace = '', resourceVersion } = claim.metadata;
     try {
       if (volume) {
-        if (volume.spec.claimRef?.uid === uid) return;
-        const own = volume.spec.claimRef ? {} : { annotations: { [annotations.boundByController]: 'yes' } };
-        const claimRef = { kind: 'PersistentVolumeClaim', apiVersion: 'v1', namespace, name, uid, resourceVersion };
-        const metadata = { ...own, resourceVersion: volume.metadata.resourceVersion };
-        await client.patch('PersistentVolume', volume.metadata.name, {
-          type: 'merge',
-          body: { metadata, spec: { claimRef } },
-        });
+        const body = reservationOf(volume, claim);
+        if (body) await client.patch('PersistentVolume', volume.metadata.name, { type: 'merge', body });
       } else {
         if (claim.metadata.annotations?.[annotations.selectedNode] === node) return;
         const metadata = { resourceVersion, annotations: { [annotations.selectedNode]: node } };

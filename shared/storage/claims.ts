@@ -1,4 +1,4 @@
-import type { PersistentVolume, PersistentVolumeClaim } from '../generated/types.ts';
+import type { ObjectReference, PersistentVolume, PersistentVolumeClaim } from '../generated/types.ts';
 import { classAnnotation } from '../kinds/warnings/class-annotation.ts';
 
 /** Annotations of the volume controller, the provisioners and the scheduler, as in Kubernetes. */
@@ -33,4 +33,19 @@ export function isFullyBound({ metadata, spec }: PersistentVolumeClaim): boolean
 export function isReservedFor({ spec: { claimRef } }: PersistentVolume, { metadata }: PersistentVolumeClaim): boolean {
   if (!claimRef || claimRef.name !== metadata.name || claimRef.namespace !== metadata.namespace) return false;
   return !claimRef.uid || claimRef.uid === metadata.uid;
+}
+
+export function referenceTo({ metadata }: PersistentVolumeClaim): ObjectReference {
+  const { namespace = '', name, uid, resourceVersion } = metadata;
+  return { kind: 'PersistentVolumeClaim', apiVersion: 'v1', namespace, name, uid, resourceVersion };
+}
+
+/** The patch that reserves the volume for the claim; it fails if the volume has changed since. Undefined: it is reserved already. */
+export function reservationOf({ metadata, spec: { claimRef } }: PersistentVolume, claim: PersistentVolumeClaim) {
+  if (claimRef?.uid === claim.metadata.uid) return undefined;
+  const chosen = claimRef ? {} : { annotations: { [annotations.boundByController]: 'yes' } };
+  return {
+    metadata: { ...chosen, resourceVersion: metadata.resourceVersion },
+    spec: { claimRef: referenceTo(claim) },
+  };
 }

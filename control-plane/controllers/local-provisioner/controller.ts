@@ -7,7 +7,6 @@ import { annotations, classNameOf, isFullyBound } from '../../../shared/storage/
 import { localProvisioner, localVolumeFinalizer } from '../../../shared/storage/local.ts';
 import { sizeOf } from '../../../shared/storage/matching.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
-import { isToBeDeleted } from '../persistent-volume/plan.ts';
 import { growthOf, hostnameOf, isEligible, localVolume, nodeForImmediate, refusalOf } from './plan.ts';
 
 const claimPrefix = 'claim/';
@@ -91,17 +90,18 @@ export function createLocalProvisioner(deps: ControllerDeps): Controller {
   }
 
   async function syncVolume(volume: PersistentVolume): Promise<void> {
-    const { metadata, spec } = volume;
+    const { metadata, spec, status } = volume;
     const held = metadata.finalizers?.includes(localVolumeFinalizer) ?? false;
     if (metadata.deletionTimestamp) {
       if (held && !hasNode(volume)) await abandon(volume);
       return;
     }
-    if (held !== (spec.persistentVolumeReclaimPolicy === 'Delete')) {
-      await patchFinalizers(volume, !held);
+    const isDeleted = spec.persistentVolumeReclaimPolicy === 'Delete';
+    if (held !== isDeleted) {
+      await patchFinalizers(volume, isDeleted);
       return;
     }
-    if (!isToBeDeleted(volume)) return;
+    if (!isDeleted || status?.phase !== 'Released') return;
     const { uid, resourceVersion } = metadata;
     await client
       .delete('PersistentVolume', metadata.name, { preconditions: { uid, resourceVersion } })

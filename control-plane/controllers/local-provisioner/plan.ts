@@ -1,10 +1,9 @@
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../../shared/generated/types.ts';
 import type { Draft } from '../../../shared/object.ts';
 import { compareQuantities, intValue } from '../../../shared/quantity.ts';
-import { annotations } from '../../../shared/storage/claims.ts';
+import { annotations, referenceTo } from '../../../shared/storage/claims.ts';
 import { localProvisioner, localVolumeFinalizer, localVolumesAnnotation } from '../../../shared/storage/local.ts';
 import { allowsTopology, requestOf, sizeOf } from '../../../shared/storage/matching.ts';
-import { referenceTo } from '../persistent-volume/plan.ts';
 
 const hostnameLabel = 'kubernetes.io/hostname';
 const modes = ['ReadWriteOnce', 'ReadWriteOncePod'];

@@ -5,11 +5,11 @@ import type { Change } from '../../../shared/informer.ts';
 import { isDefaultClass } from '../../../shared/kinds/storage/storage-class.ts';
 import { keyOf, splitKey } from '../../../shared/object.ts';
 import { ByClass } from '../../../shared/storage/by-class.ts';
-import { annotations, classNameOf, isFullyBound } from '../../../shared/storage/claims.ts';
+import { annotations, classNameOf, isFullyBound, reservationOf } from '../../../shared/storage/claims.ts';
 import type { PlacedNode } from '../../../shared/storage/matching.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 
-import { type ClaimStep, type Notice, planClaim, planVolume, referenceTo, type VolumeStep } from './plan.ts';
+import { type ClaimStep, type Notice, planClaim, planVolume, type VolumeStep } from './plan.ts';
 
 const claimPrefix = 'claim/';
 const volumePrefix = 'volume/';
@@ -138,10 +138,8 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
   }
 
   async function reserve(volume: PersistentVolume, claim: PersistentVolumeClaim): Promise<PersistentVolume> {
-    const { claimRef } = volume.spec;
-    if (claimRef?.uid === claim.metadata.uid) return volume;
-    const own = claimRef ? {} : { annotations: { [annotations.boundByController]: 'yes' } };
-    return patchVolume(volume, { metadata: own, spec: { claimRef: referenceTo(claim) } });
+    const reservation = reservationOf(volume, claim);
+    return reservation ? patchVolume(volume, reservation) : volume;
   }
 
   async function request(claim: PersistentVolumeClaim, provisioner: string, notice: Notice): Promise<void> {

@@ -1,9 +1,4 @@
-import type {
-  ObjectReference,
-  PersistentVolume,
-  PersistentVolumeClaim,
-  StorageClass,
-} from '../../../shared/generated/types.ts';
+import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../../shared/generated/types.ts';
 import {
   annotations,
   classNameOf,
@@ -11,7 +6,6 @@ import {
   isReservedFor,
   noProvisioner,
 } from '../../../shared/storage/claims.ts';
-import { localProvisioner } from '../../../shared/storage/local.ts';
 import { bestVolume, mismatchOf, type PlacedNode } from '../../../shared/storage/matching.ts';
 
 /** An event to be recorded. */
@@ -143,20 +137,4 @@ function planReleased({ metadata, spec, status }: PersistentVolume): VolumeStep 
 
 function isProvisioned({ metadata }: PersistentVolume): boolean {
   return metadata.annotations?.[annotations.provisionedBy] !== undefined;
-}
-
-/** Whether the local provisioner deletes the volume: it is released, and its policy says so. */
-export function isToBeDeleted({ metadata, spec, status }: PersistentVolume): boolean {
-  const ours = metadata.annotations?.[annotations.provisionedBy] === localProvisioner;
-  return (
-    ours &&
-    spec.persistentVolumeReclaimPolicy === 'Delete' &&
-    status?.phase === 'Released' &&
-    !metadata.deletionTimestamp
-  );
-}
-
-export function referenceTo({ metadata }: PersistentVolumeClaim): ObjectReference {
-  const { namespace = '', name, uid, resourceVersion } = metadata;
-  return { kind: 'PersistentVolumeClaim', apiVersion: 'v1', namespace, name, uid, resourceVersion };
 }
