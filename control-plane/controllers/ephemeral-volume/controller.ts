@@ -1,7 +1,7 @@
 import { messageOf } from '../../../shared/errors.ts';
 import type { PersistentVolumeClaim, Pod } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
-import { controllerOf, keyOf } from '../../../shared/object.ts';
+import { controllerOf, type Draft, keyOf } from '../../../shared/object.ts';
 import { ephemeralClaimOf } from '../../../shared/pod-references.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 import { hasEphemeralVolumes, planEphemeralVolumes } from './plan.ts';
@@ -33,18 +33,15 @@ export function createEphemeralVolumeController({ client, informers, events }: C
       const message = `PVC ${namespace}/${name} was not created for pod ${key} (pod is not owner)`;
       events.event(pod, 'Warning', 'FailedBinding', `ephemeral volume: ${message}`);
     }
-    for (const draft of plan.create) await create(pod, draft.metadata.name ?? '', draft);
+    for (const draft of plan.create) await create(pod, draft);
   }
 
-  async function create(
-    pod: Pod,
-    name: string,
-    draft: Parameters<typeof client.create<'PersistentVolumeClaim'>>[1],
-  ): Promise<PersistentVolumeClaim> {
+  async function create(pod: Pod, draft: Draft<PersistentVolumeClaim>): Promise<void> {
     try {
-      return await client.create('PersistentVolumeClaim', draft);
+      await client.create('PersistentVolumeClaim', draft);
     } catch (error) {
-      events.event(pod, 'Warning', 'FailedCreate', `ephemeral volume: create PVC ${name}: ${messageOf(error)}`);
+      const message = `ephemeral volume: create PVC ${draft.metadata.name}: ${messageOf(error)}`;
+      events.event(pod, 'Warning', 'FailedCreate', message);
       throw error;
     }
   }

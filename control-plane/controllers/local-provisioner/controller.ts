@@ -1,4 +1,4 @@
-import { ignoring, isApiError } from '../../../shared/errors.ts';
+import { ignoring } from '../../../shared/errors.ts';
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
 import { keyOf } from '../../../shared/object.ts';
@@ -75,13 +75,21 @@ export function createLocalProvisioner(deps: ControllerDeps): Controller {
     }
     const node = nodes.get(selected);
     if (node && isEligible(node, storageClass)) return node;
-    // The scheduler chooses another node.
     const why = node
       ? `node "${selected}" has no directory for local volumes of this class`
       : `node "${selected}" not found`;
     fail(claim, why);
-    await patchClaim(claim, { metadata: { annotations: { [annotations.selectedNode]: null } } });
+    await deselect(claim);
     return undefined;
+  }
+
+  /** Has the scheduler choose another node. */
+  async function deselect({ metadata }: PersistentVolumeClaim): Promise<void> {
+    const { name, namespace = '', resourceVersion } = metadata;
+    const body = { metadata: { resourceVersion, annotations: { [annotations.selectedNode]: null } } };
+    await client
+      .patch('PersistentVolumeClaim', name, { type: 'merge', body }, { namespace })
+      .catch(ignoring('NotFound'));
   }
 
   function fail(claim: PersistentVolumeClaim, why: string): void {
@@ -148,19 +156,6 @@ export function createLocalProvisioner(deps: ControllerDeps): Controller {
     const body = { metadata: { resourceVersion }, status: { capacity: { ...claim.status?.capacity, storage } } };
     await client.patch('PersistentVolumeClaim', name, { type: 'merge', body }, { namespace, subresource: 'status' });
     events.event(claim, 'Normal', 'VolumeResizeSuccessful', 'Resize volume succeeded');
-  }
-
-  async function patchClaim(
-    { metadata }: PersistentVolumeClaim,
-    { metadata: change }: { metadata: object },
-  ): Promise<void> {
-    const { name, namespace = '', resourceVersion } = metadata;
-    const body = { metadata: { ...change, resourceVersion } };
-    try {
-      await client.patch('PersistentVolumeClaim', name, { type: 'merge', body }, { namespace });
-    } catch (error) {
-      if (!isApiError(error, 'NotFound')) throw error;
-    }
   }
 
   return {
