@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ignoring } from '../../../shared/errors.ts';
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
-import { isDefaultClass } from '../../../shared/kinds/storage/storage-class.ts';
+import { defaultClassOf, isDefaultClass } from '../../../shared/kinds/storage/storage-class.ts';
 import { keyOf, splitKey } from '../../../shared/object.ts';
 import { ByClass } from '../../../shared/storage/by-class.ts';
 import { annotations, classNameOf, isFullyBound, reservationOf } from '../../../shared/storage/claims.ts';
@@ -105,9 +105,9 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
   async function takeDefaultClass(claim: PersistentVolumeClaim): Promise<boolean> {
     const { spec } = claim;
     if (spec.storageClassName !== undefined || spec.volumeName || classNameOf(claim) !== '') return false;
-    const [newest] = [...classes.values()].filter(isDefaultClass).sort(byAge);
-    if (!newest) return false;
-    await patchClaim(claim, { spec: { storageClassName: newest.metadata.name } });
+    const found = defaultClassOf(classes.values());
+    if (!found) return false;
+    await patchClaim(claim, { spec: { storageClassName: found.metadata.name } });
     return true;
   }
 
@@ -254,11 +254,4 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
 interface Body {
   readonly metadata?: object;
   readonly spec?: object;
-}
-
-/** The newest first; of equal age by name. */
-function byAge({ metadata: a }: StorageClass, { metadata: b }: StorageClass): number {
-  const [one, other] = [a.creationTimestamp ?? '', b.creationTimestamp ?? ''];
-  if (one !== other) return one < other ? 1 : -1;
-  return a.name < b.name ? -1 : 1;
 }

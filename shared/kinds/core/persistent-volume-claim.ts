@@ -3,6 +3,7 @@ import type { PersistentVolumeClaim } from '../../generated/types.ts';
 import { compareQuantities } from '../../quantity.ts';
 import { forbidden } from '../../schema/causes.ts';
 import { isDnsSubdomain } from '../../schema/formats.ts';
+import { classNameOf } from '../../storage/claims.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import { defaultClaimSpec, formatAccessModes, validateClaimSpec } from '../rules/claim-spec.ts';
@@ -23,9 +24,7 @@ export const persistentVolumeClaim: Behaviour<PersistentVolumeClaim> = {
     text('Access Modes', 'The access modes of the volume.', ({ spec, status }) =>
       spec.volumeName ? formatAccessModes(status?.accessModes) : '',
     ),
-    text('StorageClass', 'The requested storage class.', ({ metadata, spec }) => {
-      return metadata.annotations?.[classAnnotation] ?? spec.storageClassName ?? '';
-    }),
+    text('StorageClass', 'The requested storage class.', classNameOf),
     text('VolumeAttributesClass', 'The volume attributes class.', ({ spec }) => {
       return spec.volumeAttributesClassName ?? '<unset>';
     }),

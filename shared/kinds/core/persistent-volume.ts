@@ -5,6 +5,7 @@ import type { PersistentVolume, PersistentVolumeSpec, StatusCause } from '../../
 import { compareQuantities } from '../../quantity.ts';
 import { forbidden, invalid, notSupported, required } from '../../schema/causes.ts';
 import { isDnsSubdomain } from '../../schema/formats.ts';
+import { classNameOf } from '../../storage/claims.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns/columns.ts';
 import type { Behaviour, Column } from '../kind.ts';
 import {
@@ -34,9 +35,7 @@ export const persistentVolume: Behaviour<PersistentVolume> = {
     text('Claim', 'The bound claim.', ({ spec: { claimRef } }) =>
       claimRef ? `${claimRef.namespace ?? ''}/${claimRef.name ?? ''}` : '',
     ),
-    text('StorageClass', 'The storage class.', ({ metadata, spec }) => {
-      return metadata.annotations?.[classAnnotation] ?? spec.storageClassName ?? '';
-    }),
+    text('StorageClass', 'The storage class.', classNameOf),
     text('VolumeAttributesClass', 'The volume attributes class.', ({ spec }) => {
       return spec.volumeAttributesClassName ?? '<unset>';
     }),

@@ -19,6 +19,18 @@ export function isDefaultClass({ metadata: { annotations = {} } }: StorageClass)
   return annotations[defaultClassAnnotation] === 'true' || annotations[oldDefaultAnnotation] === 'true';
 }
 
+/** The class of claims that name none: the newest of the default ones; of equal age the first by name. */
+export function defaultClassOf(classes: Iterable<StorageClass>): StorageClass | undefined {
+  let newest: StorageClass | undefined;
+  for (const one of classes) if (isDefaultClass(one) && (!newest || comesBefore(one, newest))) newest = one;
+  return newest;
+}
+
+function comesBefore({ metadata: a }: StorageClass, { metadata: b }: StorageClass): boolean {
+  const [one, other] = [a.creationTimestamp ?? '', b.creationTimestamp ?? ''];
+  return one === other ? a.name < b.name : one > other;
+}
+
 export const storageClass: Behaviour<StorageClass> = {
   nameFormat: isDnsSubdomain,
   columns: [
