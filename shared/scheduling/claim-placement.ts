@@ -2,7 +2,7 @@ import type { PersistentVolume, PersistentVolumeClaim } from '../generated/types
 import { compareQuantities } from '../quantity.ts';
 import { annotations, classNameOf, isFullyBound, noProvisioner } from '../storage/claims.ts';
 import { localProvisioner, localVolumesAnnotation } from '../storage/local.ts';
-import { allowsTopology, bestVolume, reachableFrom, requestOf } from '../storage/matching.ts';
+import { allowsTopology, bestCandidate, candidatesFor, reachableFrom, requestOf } from '../storage/matching.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { PodShape } from './pod-shape.ts';
 import { claimKey, type Volumes } from './volume-index.ts';
@@ -14,7 +14,13 @@ export interface PodClaims {
   /** The claims that have a volume, with it; undefined: it does not exist. */
   readonly bound: readonly { readonly claim: PersistentVolumeClaim; readonly volume: PersistentVolume | undefined }[];
   /** The claims that get a volume when the pod gets a node; the smallest first. */
-  readonly unbound: readonly PersistentVolumeClaim[];
+  readonly unbound: readonly UnboundClaim[];
+}
+
+interface UnboundClaim {
+  readonly claim: PersistentVolumeClaim;
+  /** The volumes that it may get on nodes that reach them; none once a node is selected for a new volume. */
+  readonly candidates: readonly PersistentVolume[];
 }
 
 /** What an unbound claim gets on a node: an existing volume, or one that its provisioner makes there. */
@@ -23,15 +29,15 @@ export interface ClaimChoice {
   readonly volume?: PersistentVolume;
 }
 
-export const affinityConflict = 'node(s) had volume node affinity conflict';
-export const nothingToBind = "node(s) didn't find available persistent volumes to bind";
-export const volumeMissing = 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)';
+const affinityConflict = 'node(s) had volume node affinity conflict';
+const nothingToBind = "node(s) didn't find available persistent volumes to bind";
+const volumeMissing = 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)';
 
 const none: PodClaims = { bound: [], unbound: [] };
 
 export function claimsOfPod({ namespace, spec }: PodShape, volumes: Volumes): PodClaims {
   const bound: { claim: PersistentVolumeClaim; volume: PersistentVolume | undefined }[] = [];
-  const unbound: PersistentVolumeClaim[] = [];
+  const unbound: UnboundClaim[] = [];
   let immediate = false;
   for (const name of spec.claims ?? []) {
     const claim = volumes.claim(claimKey(namespace, name));
@@ -45,11 +51,17 @@ export function claimsOfPod({ namespace, spec }: PodShape, volumes: Volumes): Po
       return { ...none, obstacle };
     }
     if (isFullyBound(claim)) bound.push({ claim, volume: volumes.volume(volumeName) });
-    else if (!volumeName && isDelayed(claim, volumes)) unbound.push(claim);
+    else if (!volumeName && isDelayed(claim, volumes))
+      unbound.push({ claim, candidates: candidatesOf(claim, volumes) });
     else immediate = true;
   }
   if (immediate) return { ...none, obstacle: 'pod has unbound immediate PersistentVolumeClaims' };
-  return { bound, unbound: unbound.sort((a, b) => compareQuantities(requestOf(a), requestOf(b))) };
+  return { bound, unbound: unbound.sort((a, b) => compareQuantities(requestOf(a.claim), requestOf(b.claim))) };
+}
+
+function candidatesOf(claim: PersistentVolumeClaim, volumes: Volumes): PersistentVolume[] {
+  if (claim.metadata.annotations?.[annotations.selectedNode] !== undefined) return [];
+  return candidatesFor(claim, volumes.open(classNameOf(claim)));
 }
 
 /** What the unbound claims get on the node, or why the node cannot take the pod. */
@@ -66,8 +78,8 @@ export function placeClaims(
   }
   const choices: ClaimChoice[] = [];
   const taken = new Set<string>();
-  for (const claim of unbound) {
-    const choice = chooseFor(claim, node, volumes, taken);
+  for (const one of unbound) {
+    const choice = chooseFor(one, node, volumes, taken);
     if (!choice) obstacles.add(nothingToBind);
     else choices.push(choice);
     if (choice?.volume) taken.add(choice.volume.metadata.name);
@@ -76,18 +88,16 @@ export function placeClaims(
 }
 
 function chooseFor(
-  claim: PersistentVolumeClaim,
+  { claim, candidates }: UnboundClaim,
   node: NodeInfo,
   volumes: Volumes,
-  taken: ReadonlySet<string>,
+  taken?: ReadonlySet<string>,
 ): ClaimChoice | undefined {
   const selected = claim.metadata.annotations?.[annotations.selectedNode];
   if (selected !== undefined && selected !== node.name) return undefined;
-  const className = classNameOf(claim);
-  const volume =
-    selected === undefined ? bestVolume(claim, volumes.open(className), { node, except: taken }) : undefined;
+  const volume = bestCandidate(claim, candidates, node, taken);
   if (volume) return { claim, volume };
-  const storageClass = volumes.storageClass(className);
+  const storageClass = volumes.storageClass(classNameOf(claim));
   if (!storageClass || storageClass.provisioner === noProvisioner || !allowsTopology(storageClass, node))
     return undefined;
   const local = storageClass.provisioner === localProvisioner;
@@ -104,8 +114,9 @@ export function claimDetails({ obstacle, bound, unbound }: PodClaims, node: Node
     if (!volume) details.push(`the volume ${claim.spec.volumeName} of ${of} does not exist`);
     else if (!reachableFrom(volume, node)) details.push(`the data of ${of} is ${placeOf(volume)}`);
   }
-  for (const claim of unbound) {
-    if (chooseFor(claim, node, volumes, new Set())) continue;
+  for (const one of unbound) {
+    if (chooseFor(one, node, volumes)) continue;
+    const { claim } = one;
     const selected = claim.metadata.annotations?.[annotations.selectedNode];
     const { name } = claim.metadata;
     if (selected !== undefined) details.push(`the volume of claim ${name} is being made on node ${selected}`);

@@ -21,30 +21,36 @@ export function reachableFrom({ spec: { nodeAffinity } }: PersistentVolume, node
   return !nodeAffinity?.required || matchesNodeSelector(nodeAffinity.required, node);
 }
 
-export interface MatchLimits {
-  /** Only volumes that this node reaches. */
-  readonly node?: PlacedNode | undefined;
-  /** Only volumes that are reserved for the claim by name. */
-  readonly reservedOnly?: boolean;
-  /** Volumes that are taken already. */
-  readonly except?: ReadonlySet<string>;
-}
-
-/** The volume to bind the claim to: one that is reserved for it, else the smallest that fits. */
-export function bestVolume(
+/** The volumes that the claim can be bound to, on any node: those reserved for it by name and, unless `reservedOnly`, free ones. */
+export function candidatesFor(
   claim: PersistentVolumeClaim,
   volumes: Iterable<PersistentVolume>,
-  { node, reservedOnly = false, except }: MatchLimits = {},
-): PersistentVolume | undefined {
+  reservedOnly = false,
+): PersistentVolume[] {
   const selector = claim.spec.selector && selectorOf(claim.spec.selector);
-  let best: PersistentVolume | undefined;
+  const isFree = ({ metadata, spec, status }: PersistentVolume): boolean => {
+    if (spec.claimRef || metadata.deletionTimestamp || status?.phase !== 'Available') return false;
+    return !selector || matchesLabels(selector, metadata.labels);
+  };
+  const found: PersistentVolume[] = [];
   for (const volume of volumes) {
-    if (except?.has(volume.metadata.name) || mismatchOf(volume, claim) !== undefined) continue;
-    if (node && !reachableFrom(volume, node)) continue;
+    if (mismatchOf(volume, claim) !== undefined) continue;
+    if (isReservedFor(volume, claim) || (!reservedOnly && isFree(volume))) found.push(volume);
+  }
+  return found;
+}
+
+/** The candidate to bind the claim to: one that is reserved for it, else the smallest. `node`: it must reach the volume. */
+export function bestCandidate(
+  claim: PersistentVolumeClaim,
+  candidates: readonly PersistentVolume[],
+  node?: PlacedNode,
+  except?: ReadonlySet<string>,
+): PersistentVolume | undefined {
+  let best: PersistentVolume | undefined;
+  for (const volume of candidates) {
+    if (except?.has(volume.metadata.name) || (node && !reachableFrom(volume, node))) continue;
     if (isReservedFor(volume, claim)) return volume;
-    if (reservedOnly || volume.spec.claimRef || volume.metadata.deletionTimestamp) continue;
-    if (volume.status?.phase !== 'Available') continue;
-    if (selector && !matchesLabels(selector, volume.metadata.labels)) continue;
     if (!best || isBefore(volume, best)) best = volume;
   }
   return best;

@@ -72,7 +72,7 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
     const node = claim.metadata.annotations?.[annotations.selectedNode];
     const step = planClaim(claim, {
       named: claim.spec.volumeName ? volumes.get(claim.spec.volumeName) : undefined,
-      candidates: openVolumes(classNameOf(claim)),
+      volumes: openVolumes(classNameOf(claim)),
       storageClass,
       selected: node === undefined ? undefined : placed(node),
     });

@@ -6,7 +6,7 @@ import {
   isReservedFor,
   noProvisioner,
 } from '../../../shared/storage/claims.ts';
-import { bestVolume, mismatchOf, type PlacedNode } from '../../../shared/storage/matching.ts';
+import { bestCandidate, candidatesFor, mismatchOf, type PlacedNode } from '../../../shared/storage/matching.ts';
 
 /** An event to be recorded. */
 export interface Notice {
@@ -27,8 +27,8 @@ export type ClaimStep =
 export interface ClaimView {
   /** The volume that the claim names, if it exists. */
   readonly named: PersistentVolume | undefined;
-  /** The volumes of its class that it might be bound to. */
-  readonly candidates: Iterable<PersistentVolume>;
+  /** The volumes of its class that have no bound claim. */
+  readonly volumes: Iterable<PersistentVolume>;
   readonly storageClass: StorageClass | undefined;
   /** The node that the scheduler chose for the claim's pod, if it exists. */
   readonly selected: PlacedNode | undefined;
@@ -64,7 +64,7 @@ function planUnbound(claim: PersistentVolumeClaim, view: ClaimView): ClaimStep {
   const { storageClass, selected } = view;
   const selectedNode = claim.metadata.annotations?.[annotations.selectedNode];
   const delayed = storageClass?.volumeBindingMode === 'WaitForFirstConsumer' && selectedNode === undefined;
-  const volume = bestVolume(claim, view.candidates, { reservedOnly: delayed, node: selected });
+  const volume = bestCandidate(claim, candidatesFor(claim, view.volumes, delayed), selected);
   if (volume) return { do: 'bind', volume };
   if (delayed) {
     const message = 'waiting for first consumer to be created before binding';
