@@ -1,7 +1,7 @@
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../generated/types.ts';
 import { keyOf } from '../object.ts';
 import { ByClass } from '../storage/by-class.ts';
-import { classNameOf } from '../storage/claims.ts';
+import { isOpen } from '../storage/matching.ts';
 import type { PodShape } from './pod-shape.ts';
 
 /** What plugins may read of claims and volumes. */
@@ -21,7 +21,7 @@ export class VolumeIndex implements Volumes {
   readonly #claims = new Map<string, PersistentVolumeClaim>();
   readonly #volumes = new Map<string, PersistentVolume>();
   readonly #classes = new Map<string, StorageClass>();
-  readonly #open = new ByClass();
+  readonly #open = new ByClass<PersistentVolume>();
   readonly #users = new Map<string, number>();
 
   setClaim(key: string, claim: PersistentVolumeClaim | undefined): void {
@@ -30,7 +30,7 @@ export class VolumeIndex implements Volumes {
 
   setVolume(name: string, volume: PersistentVolume | undefined): void {
     put(this.#volumes, name, volume);
-    this.#open.set(name, volume && volume.status?.phase !== 'Bound' ? classNameOf(volume) : undefined);
+    this.#open.set(name, volume && isOpen(volume) ? volume : undefined);
   }
 
   setStorageClass(name: string, storageClass: StorageClass | undefined): void {
@@ -59,11 +59,8 @@ export class VolumeIndex implements Volumes {
     return this.#classes.get(name);
   }
 
-  *open(className: string): Iterable<PersistentVolume> {
-    for (const name of this.#open.of(className)) {
-      const volume = this.#volumes.get(name);
-      if (volume) yield volume;
-    }
+  open(className: string): Iterable<PersistentVolume> {
+    return this.#open.of(className).values();
   }
 
   users(key: string): number {

@@ -1,30 +1,34 @@
-/** Names of objects by the storage class that they have. */
-export class ByClass {
-  readonly #classes = new Map<string, string>();
-  readonly #names = new Map<string, Set<string>>();
+import type { PersistentVolume, PersistentVolumeClaim } from '../generated/types.ts';
+import { classNameOf } from './claims.ts';
 
-  /** `storageClass` undefined: the object is no longer one of them. */
-  set(name: string, storageClass: string | undefined): void {
-    const before = this.#classes.get(name);
-    if (before === storageClass) return;
-    if (before !== undefined) this.#remove(name, before);
-    if (storageClass === undefined) {
-      this.#classes.delete(name);
-      return;
-    }
-    this.#classes.set(name, storageClass);
-    const names = this.#names.get(storageClass);
-    if (names) names.add(name);
-    else this.#names.set(storageClass, new Set([name]));
+/** Claims or volumes by the storage class that they have, each with its key. */
+export class ByClass<T extends PersistentVolumeClaim | PersistentVolume> {
+  readonly #classes = new Map<string, Map<string, T>>();
+  /** The class under which each key is found. */
+  readonly #classOfKey = new Map<string, string>();
+
+  /** `object` undefined: it is no longer one of them. */
+  set(key: string, object: T | undefined): void {
+    const before = this.#classOfKey.get(key);
+    const after = object && classNameOf(object);
+    if (before !== undefined && before !== after) this.#remove(key, before);
+    if (object === undefined || after === undefined) return;
+    this.#classOfKey.set(key, after);
+    const objects = this.#classes.get(after);
+    if (objects) objects.set(key, object);
+    else this.#classes.set(after, new Map([[key, object]]));
   }
 
-  of(storageClass: string): Iterable<string> {
-    return this.#names.get(storageClass) ?? [];
+  of(storageClass: string): ReadonlyMap<string, T> {
+    return this.#classes.get(storageClass) ?? none;
   }
 
-  #remove(name: string, storageClass: string): void {
-    const names = this.#names.get(storageClass);
-    names?.delete(name);
-    if (names?.size === 0) this.#names.delete(storageClass);
+  #remove(key: string, storageClass: string): void {
+    this.#classOfKey.delete(key);
+    const objects = this.#classes.get(storageClass);
+    objects?.delete(key);
+    if (objects?.size === 0) this.#classes.delete(storageClass);
   }
 }
+
+const none: ReadonlyMap<string, never> = new Map<string, never>();

@@ -17,6 +17,11 @@ export function mismatchOf(volume: PersistentVolume, claim: PersistentVolumeClai
   return hasModes(volume, claim) ? undefined : 'incompatible accessMode';
 }
 
+/** Whether the volume has no bound claim. */
+export function isOpen({ status }: PersistentVolume): boolean {
+  return status?.phase !== 'Bound';
+}
+
 export function reachableFrom({ spec: { nodeAffinity } }: PersistentVolume, node: PlacedNode): boolean {
   return !nodeAffinity?.required || matchesNodeSelector(nodeAffinity.required, node);
 }

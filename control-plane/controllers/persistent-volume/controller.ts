@@ -6,7 +6,7 @@ import { defaultClassOf, isDefaultClass } from '../../../shared/kinds/storage/st
 import { keyOf, splitKey } from '../../../shared/object.ts';
 import { ByClass } from '../../../shared/storage/by-class.ts';
 import { annotations, classNameOf, isFullyBound, reservationOf } from '../../../shared/storage/claims.ts';
-import type { PlacedNode } from '../../../shared/storage/matching.ts';
+import { isOpen, type PlacedNode } from '../../../shared/storage/matching.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 
 import { type ClaimStep, type Notice, planClaim, planVolume, type VolumeStep } from './plan.ts';
@@ -24,8 +24,8 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
   const claims = informers.of('PersistentVolumeClaim');
   const classes = informers.of('StorageClass');
   /** Claims without a volume, and volumes without a bound claim. */
-  const waiting = new ByClass();
-  const open = new ByClass();
+  const waiting = new ByClass<PersistentVolumeClaim>();
+  const open = new ByClass<PersistentVolume>();
 
   function* keysOf({ kind, key, before, after }: Change): Iterable<string> {
     if (kind === 'StorageClass') yield* waitingFor(key, after as StorageClass | undefined);
@@ -34,25 +34,24 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
   }
 
   function* waitingFor(className: string, after: StorageClass | undefined): Iterable<string> {
-    for (const name of waiting.of(className)) yield claimPrefix + name;
-    if (after && isDefaultClass(after)) for (const name of waiting.of('')) yield claimPrefix + name;
+    for (const name of waiting.of(className).keys()) yield claimPrefix + name;
+    if (after && isDefaultClass(after)) for (const name of waiting.of('').keys()) yield claimPrefix + name;
   }
 
   function* ofClaim(key: string, after: PersistentVolumeClaim | undefined, before: Change['before']): Iterable<string> {
-    waiting.set(key, after && !isFullyBound(after) ? classNameOf(after) : undefined);
+    waiting.set(key, after && !isFullyBound(after) ? after : undefined);
     yield claimPrefix + key;
     const volume = (after ?? (before as PersistentVolumeClaim)).spec.volumeName;
     if (volume) yield volumePrefix + volume;
   }
 
   function* ofVolume(name: string, after: PersistentVolume | undefined, before: Change['before']): Iterable<string> {
-    const isOpen = after !== undefined && after.status?.phase !== 'Bound';
-    open.set(name, isOpen ? classNameOf(after) : undefined);
+    open.set(name, after && isOpen(after) ? after : undefined);
     if (after) yield volumePrefix + name;
     const was = (before as PersistentVolume | undefined)?.spec.claimRef;
     for (const ref of [after?.spec.claimRef, was]) if (ref) yield `${claimPrefix}${ref.namespace}/${ref.name}`;
-    if (isOpen && !after.spec.claimRef && after.status?.phase === 'Available') {
-      for (const claim of waiting.of(classNameOf(after))) yield claimPrefix + claim;
+    if (after && !after.spec.claimRef && after.status?.phase === 'Available') {
+      for (const claim of waiting.of(classNameOf(after)).keys()) yield claimPrefix + claim;
     }
   }
 
@@ -72,7 +71,7 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
     const node = claim.metadata.annotations?.[annotations.selectedNode];
     const step = planClaim(claim, {
       named: claim.spec.volumeName ? volumes.get(claim.spec.volumeName) : undefined,
-      volumes: openVolumes(classNameOf(claim)),
+      volumes: open.of(classNameOf(claim)).values(),
       storageClass,
       selected: node === undefined ? undefined : placed(node),
     });
@@ -191,13 +190,6 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
       ? { metadata: { annotations: { [annotations.boundByController]: null } }, spec: { claimRef: null } }
       : { spec: { claimRef: { uid: null, resourceVersion: null } } };
     await patchVolume(volume, body);
-  }
-
-  function* openVolumes(className: string): Iterable<PersistentVolume> {
-    for (const name of open.of(className)) {
-      const volume = volumes.get(name);
-      if (volume) yield volume;
-    }
   }
 
   function placed(name: string): PlacedNode {
