@@ -1,14 +1,13 @@
-import { isDeepStrictEqual } from 'node:util';
 import { ignoring } from '../../../shared/errors.ts';
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
 import { defaultClassOf, isDefaultClass } from '../../../shared/kinds/storage/storage-class.ts';
-import { keyOf, splitKey } from '../../../shared/object.ts';
+import { keyOf } from '../../../shared/object.ts';
 import { ByClass } from '../../../shared/storage/by-class.ts';
 import { annotations, classNameOf, isFullyBound, reservationOf } from '../../../shared/storage/claims.ts';
 import { isOpen, type PlacedNode } from '../../../shared/storage/matching.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
-
+import { statusPatch } from '../status-patch.ts';
 import { type ClaimStep, type Notice, planClaim, planVolume, type VolumeStep } from './plan.ts';
 
 const claimPrefix = 'claim/';
@@ -91,13 +90,18 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
       case 'lose':
         if (claim.status?.phase === 'Lost') return;
         notify(claim, step.notice);
-        await setClaimStatus(claim, { ...claim.status, phase: 'Lost', capacity: undefined, accessModes: undefined });
+        await lose(claim);
         return;
       case 'wait':
         if (step.notice) notify(claim, step.notice);
         if (claim.status?.phase !== 'Pending') await setClaimStatus(claim, { ...claim.status, phase: 'Pending' });
         return;
     }
+  }
+
+  async function lose(claim: PersistentVolumeClaim): Promise<void> {
+    const { capacity: _capacity, accessModes: _modes, ...others } = claim.status ?? {};
+    await setClaimStatus(claim, { ...others, phase: 'Lost' });
   }
 
   /** A claim that names no class gets the default one as soon as there is one. Returns whether it was written. */
@@ -225,12 +229,10 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
 
   async function setClaimStatus(
     claim: PersistentVolumeClaim,
-    status: { [field in keyof NonNullable<PersistentVolumeClaim['status']>]?: unknown },
+    status: NonNullable<PersistentVolumeClaim['status']>,
   ): Promise<void> {
-    if (isDeepStrictEqual(status, claim.status)) return;
-    const { name, namespace } = splitKey(keyOf(claim));
-    const fields = Object.entries(status).map(([field, value]) => [field, value ?? null]);
-    const body = { metadata: { resourceVersion: claim.metadata.resourceVersion }, status: Object.fromEntries(fields) };
+    const { name, namespace = '', resourceVersion } = claim.metadata;
+    const body = { metadata: { resourceVersion }, ...statusPatch(claim.status, status) };
     await client.patch('PersistentVolumeClaim', name, { type: 'merge', body }, { namespace, subresource: 'status' });
   }
 
