@@ -1,5 +1,5 @@
 import type { PodDisruptionBudget } from '../../shared/generated/types.ts';
-import { keyOf } from '../../shared/object.ts';
+import { keyOf, splitKey } from '../../shared/object.ts';
 import type { PodInfo } from '../../shared/scheduling/node-info.ts';
 import { matchesLabels, type Selector, selectorOf } from '../../shared/selector.ts';
 
@@ -27,7 +27,7 @@ export class Budgets {
   }
 
   remove(key: string): void {
-    const namespace = key.slice(0, key.indexOf('/'));
+    const { namespace } = splitKey(key);
     const budgets = this.#namespaces.get(namespace);
     if (budgets?.delete(key) && budgets.size === 0) this.#namespaces.delete(namespace);
   }
@@ -50,7 +50,7 @@ export class Budgets {
   #take({ key, shape, deleting }: PodInfo, left: Map<Budget, number>): boolean {
     let allowed = true;
     if (deleting) return allowed;
-    const name = key.slice(key.indexOf('/') + 1);
+    const { name } = splitKey(key);
     for (const budget of this.#namespaces.get(shape.namespace)?.values() ?? []) {
       if (budget.counted.has(name) || !matchesLabels(budget.selector, shape.labels)) continue;
       const after = (left.get(budget) ?? budget.allowed) - 1;

@@ -5,6 +5,7 @@ import type { Kind, Pod } from '../../shared/generated/types.ts';
 import type { Change, Informers } from '../../shared/informer.ts';
 import { createInformers } from '../../shared/informers.ts';
 import type { Log } from '../../shared/log.ts';
+import { keyOf } from '../../shared/object.ts';
 import { type Random, randomInt } from '../../shared/random.ts';
 import { Decider } from '../../shared/scheduling/decide.ts';
 import { type Explanation, explain } from '../../shared/scheduling/explain.ts';
@@ -182,10 +183,7 @@ function present(informers: Informers): Change[] {
   if (informers.revision === 0) return [];
   const changes: Change[] = [];
   for (const kind of schedulerKinds) {
-    for (const after of informers.of(kind).values()) {
-      const { name, namespace } = after.metadata;
-      changes.push({ kind, key: namespace ? `${namespace}/${name}` : name, after });
-    }
+    for (const after of informers.of(kind).values()) changes.push({ kind, key: keyOf(after), after });
   }
   return changes;
 }
