@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../shared/clock.ts';
 import { removeCgroup } from './cgroups.ts';
-import { plugIn, setCable, unplug } from './network.ts';
+import { plugIn, unplug } from './network.ts';
 import type { ClusterPlan, MachinePlan } from './plan.ts';
 import { firstChild, identify, isAlive, type ProcessIdentity, signalProcess, waitFor } from './process.ts';
 import { run, tryRun } from './run.ts';
@@ -105,15 +105,6 @@ export async function powerCut(plan: ClusterPlan, machine: MachinePlan, clock: C
 
 export function isRunning(machine: MachinePlan): boolean {
   return runningInit(machine) !== undefined;
-}
-
-/** A cut cable: the machine keeps running. */
-export async function cutCable(plan: ClusterPlan, machine: MachinePlan): Promise<void> {
-  await setCable(plan, machine, 'down');
-}
-
-export async function repairCable(plan: ClusterPlan, machine: MachinePlan): Promise<void> {
-  await setCable(plan, machine, 'up');
 }
 
 /** Sends a signal (`KILL`) to one program of the machine. Its supervisor starts it again. */
