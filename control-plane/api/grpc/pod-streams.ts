@@ -4,6 +4,7 @@ import type * as wire from '../../../shared/rpc/messages.ts';
 import type { KindService } from '../../../shared/rpc/schema.ts';
 import type { TunnelFrame } from '../../../shared/session.ts';
 import type { Api, ConnectQuery, PodStream, RequestContext } from '../api.ts';
+import { channels, endFrame, frame } from '../rest/streams/channels.ts';
 import { duplexStream, type Registered } from './calls.ts';
 import type { CallDeps } from './request.ts';
 import { targetOf } from './targets.ts';
@@ -27,7 +28,7 @@ export function podStreamMethods(deps: CallDeps & { api: Api }, { entry, methods
       duplexStream(deps, method, (context, messages) =>
         carry(messages, {
           open: ({ request }) => request && open(context, request, processQuery(type, request)),
-          frame: processFrame,
+          frameOf: processFrame,
           message: processOutput,
         }),
       ),
@@ -38,7 +39,7 @@ export function podStreamMethods(deps: CallDeps & { api: Api }, { entry, methods
       duplexStream(deps, methods.PortForward, (context, messages) =>
         carry(messages, {
           open: ({ request }) => request && open(context, request, { type: 'portforward', port: request.port ?? 0 }),
-          frame: ({ data, end }) => ({ data: data ?? nothing, channel: 0, end: end ?? false }),
+          frameOf: ({ data, end }) => frame(channels.stdin, data ?? nothing, end),
           message: portForwardOutput,
         }),
       ),
@@ -50,13 +51,13 @@ export function podStreamMethods(deps: CallDeps & { api: Api }, { entry, methods
 interface Conversion<In, Out> {
   /** Undefined when the message contains no request. */
   open(first: In): Promise<PodStream> | undefined;
-  frame(message: In): TunnelFrame | undefined;
+  frameOf(message: In): TunnelFrame | undefined;
   /** Undefined for a frame that the client does not get. Throws the error that ends the call. */
   message(frame: TunnelFrame): Out | undefined;
 }
 
 /** The stream of the first message's request, until its last frame. */
-async function* carry<In, Out>(messages: AsyncIterable<In>, { open, frame, message }: Conversion<In, Out>) {
+async function* carry<In, Out>(messages: AsyncIterable<In>, { open, frameOf, message }: Conversion<In, Out>) {
   const incoming = messages[Symbol.asyncIterator]();
   const first = await incoming.next();
   const opening = first.done ? undefined : open(first.value);
@@ -64,10 +65,10 @@ async function* carry<In, Out>(messages: AsyncIterable<In>, { open, frame, messa
   const stream = await opening;
   const input = (async () => {
     for (let next = await incoming.next(); !next.done; next = await incoming.next()) {
-      const one = frame(next.value);
+      const one = frameOf(next.value);
       if (one) await stream.send(one);
     }
-    await stream.send({ data: nothing, channel: 0, end: true });
+    await stream.send(endFrame(channels.stdin));
   })();
   // An error of this direction also shows in the call, or in what is read from the node.
   input.catch(() => undefined);
@@ -75,7 +76,7 @@ async function* carry<In, Out>(messages: AsyncIterable<In>, { open, frame, messa
     for await (const one of stream.incoming) {
       const out = message(one);
       if (out) yield out;
-      if (one.channel === 3) return;
+      if (one.channel === channels.status) return;
     }
     throw new ApiError('ServiceUnavailable', 'the node has closed the stream');
   } finally {
@@ -99,19 +100,19 @@ function processQuery(type: 'exec' | 'attach', request: wire.ProcessRequest): Co
 function processFrame({ stdin, stdin_end: end, resize }: wire.ProcessInput): TunnelFrame | undefined {
   if (resize) {
     const size = JSON.stringify({ Width: resize.width ?? 0, Height: resize.height ?? 0 });
-    return { data: Buffer.from(size), channel: 4, end: false };
+    return frame(channels.resize, Buffer.from(size));
   }
-  return stdin || end ? { data: stdin ?? nothing, channel: 0, end: end ?? false } : undefined;
+  return stdin || end ? frame(channels.stdin, stdin ?? nothing, end) : undefined;
 }
 
 function processOutput({ channel, data }: TunnelFrame): wire.ProcessOutput | undefined {
-  if (channel === 3) return { status: plainStatus(data) };
+  if (channel === channels.status) return { status: plainStatus(data) };
   if (data.length === 0) return undefined;
-  return channel === 2 ? { stderr: data } : { stdout: data };
+  return channel === channels.stderr ? { stderr: data } : { stdout: data };
 }
 
 function portForwardOutput({ channel, data, end }: TunnelFrame): wire.PortForwardOutput | undefined {
-  if (channel !== 3) return { ...(data.length > 0 ? { data } : {}), ...(end ? { end } : {}) };
+  if (channel !== channels.status) return { ...(data.length > 0 ? { data } : {}), ...(end ? { end } : {}) };
   const status = plainStatus(data);
   if (status.status !== 'Success') throw ApiError.fromStatus(status);
   return undefined;
