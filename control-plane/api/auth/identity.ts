@@ -1,4 +1,4 @@
-import type { PolicyRule } from '../../../shared/generated/types.ts';
+import type { PolicyRule, UserInfo } from '../../../shared/generated/types.ts';
 import type { FieldRequirement } from '../../../shared/selector.ts';
 import { mastersGroup, nodesGroup, serversGroup } from '../../../shared/well-known.ts';
 
@@ -62,6 +62,16 @@ export const groups = {
 /** A component of this process, under its user name in Kubernetes: `system:kube-scheduler`. */
 export function component(user: string, held: readonly string[] = []): Identity {
   return { user, groups: [...held, groups.authenticated], inProcess: true };
+}
+
+/** An identity as Kubernetes' reviews and audit events show it. */
+export function userInfoOf({ user, uid, groups: held, extra }: Identity): UserInfo {
+  return {
+    username: user,
+    ...(uid ? { uid } : {}),
+    ...(held.length > 0 ? { groups: [...held] } : {}),
+    ...(extra && Object.keys(extra).length > 0 ? { extra: { ...extra } as UserInfo['extra'] } : {}),
+  };
 }
 
 /** Whether a user may do everything without any rule. */

@@ -2,7 +2,7 @@ import { formatMicroTime } from '../../../../shared/clock.ts';
 import { type ApiError, reasons } from '../../../../shared/errors.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
 import { fits } from '../../../store/cache/packed.ts';
-import type { Decision, Identity } from '../../auth/identity.ts';
+import { type Decision, type Identity, userInfoOf } from '../../auth/identity.ts';
 import type { AuditDecision, AuditedRequest, AuditStage } from './policy.ts';
 
 /** A body with more items than this is not written: encoding it would block other requests. */
@@ -124,7 +124,7 @@ export class AuditTrail {
   #event(stage: AuditStage): object {
     const { request, impersonator, uri, userAgent, sourceIPs, auditID } = this.#received;
     const { identity, verb, group, version, resource, subresource, namespace, name } = request;
-    const asUser = impersonator ? { impersonatedUser: userInfo(identity) } : {};
+    const asUser = impersonator ? { impersonatedUser: userInfoOf(identity) } : {};
     return {
       kind: 'Event',
       apiVersion: 'audit.k8s.io/v1',
@@ -133,7 +133,7 @@ export class AuditTrail {
       stage,
       requestURI: uri,
       verb,
-      user: userInfo(impersonator ?? identity),
+      user: userInfoOf(impersonator ?? identity),
       ...asUser,
       sourceIPs,
       ...(userAgent ? { userAgent: userAgent.slice(0, maxUserAgent) } : {}),
@@ -166,15 +166,6 @@ export class AuditTrail {
 /** The HTTP code of an error. */
 export function codeOf(error: ApiError): number {
   return reasons[error.reason].http;
-}
-
-function userInfo({ user, uid, groups, extra }: Identity): object {
-  return {
-    username: user,
-    ...(uid ? { uid } : {}),
-    ...(groups.length > 0 ? { groups } : {}),
-    ...(extra ? { extra } : {}),
-  };
 }
 
 /** The part of a ListPage that is read. */

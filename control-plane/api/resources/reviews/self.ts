@@ -1,6 +1,6 @@
-import type { SelfSubjectReview, UserInfo } from '../../../../shared/generated/types.ts';
+import type { SelfSubjectReview } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import type { Identity } from '../../auth/identity.ts';
+import { userInfoOf } from '../../auth/identity.ts';
 import type { KindHandler } from '../../requests/unstored.ts';
 
 /** Who the client is. */
@@ -10,12 +10,3 @@ export const selfSubjectReview: KindHandler = {
     return { ...review, status: { userInfo: userInfoOf(identity) } } as KubeObject;
   },
 };
-
-export function userInfoOf({ user, uid, groups, extra }: Identity): UserInfo {
-  return {
-    username: user,
-    ...(uid ? { uid } : {}),
-    ...(groups.length > 0 ? { groups: [...groups] } : {}),
-    ...(extra && Object.keys(extra).length > 0 ? { extra: { ...extra } as UserInfo['extra'] } : {}),
-  };
-}

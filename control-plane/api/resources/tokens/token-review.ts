@@ -1,10 +1,9 @@
 import type { TokenReview, TokenReviewStatus } from '../../../../shared/generated/types.ts';
 import type { KubeObject } from '../../../../shared/object.ts';
-import { groups } from '../../auth/identity.ts';
+import { groups, userInfoOf } from '../../auth/identity.ts';
 import { type Holder, TokenFault, type TokenReviewer } from '../../auth/tokens/verdict.ts';
 import { badRequest } from '../../requests/refusals.ts';
 import type { KindHandler } from '../../requests/unstored.ts';
-import { userInfoOf } from '../reviews/self.ts';
 
 /** Answers whose a token is. `serverAudiences`: those of the API server, for reviews that name none. */
 export function tokenReview(reviewers: readonly TokenReviewer[], serverAudiences: readonly string[]): KindHandler {
