@@ -23,7 +23,7 @@ const pageBytes = 32 * 1024 * 1024;
 /** The largest list of a past revision without a limit, in bytes: all of it is read before it is answered. */
 const wholeBytes = 128 * 1024 * 1024;
 /** Bytes of large objects that are filtered before other requests are served. */
-const filterBytes = 2 * 1024 * 1024;
+export const filterBytes = 2 * 1024 * 1024;
 /** The most items that are read at a time, whatever the limit. */
 const maxStorePage = 5_000;
 /** The revision in a continue token that continues in the present state. */

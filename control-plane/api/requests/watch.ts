@@ -10,14 +10,12 @@ import { packedBytes, withRevision } from '../../store/cache/packed.ts';
 import type { ApiWatchEvent, RequestContext, WatchQuery } from '../api.ts';
 import type { Core } from './core.ts';
 import { checkListOptions } from './list-options.ts';
-import { authorizeSelection, versionOf } from './read.ts';
+import { authorizeSelection, filterBytes, versionOf } from './read.ts';
 import type { KindRequest } from './request.ts';
 import { type Selection, selectionOf } from './selection.ts';
 
 /** The shortest time between two bookmarks of a watch without events. */
 const bookmarkMs = 10_000;
-/** Bytes of large objects that are filtered before other requests are served. */
-const filterBytes = 2 * 1024 * 1024;
 /** Batches feed a reader in this process that applies them at once: only the cache's window bounds it. */
 const batchBuffer = 1_000_000;
 
@@ -104,8 +102,7 @@ export async function* watchKinds(
 /** A change as a watch with a selection sees it; undefined when nothing selected has changed. */
 function select(event: CacheEvent, selection: Selection): ApiWatchEvent | undefined {
   const { type, object, before } = event;
-  if (type === 'ADDED') return selection.matches(object) ? { type, object } : undefined;
-  if (type === 'DELETED') return selection.matches(object) ? { type, object } : undefined;
+  if (type !== 'MODIFIED') return selection.matches(object) ? { type, object } : undefined;
   const matchedBefore = before !== undefined && selection.matches(before);
   if (selection.matches(object)) return { type: matchedBefore ? 'MODIFIED' : 'ADDED', object };
   // The last state that the watch has shown, at the revision of the change.

@@ -97,11 +97,7 @@ export class RbacIndex {
   #grant(binding: AnyBinding): void {
     const { namespace = '' } = binding.metadata;
     const role = roleKey(binding.roleRef, namespace);
-    let scope = this.#scopes.get(namespace);
-    if (!scope) {
-      scope = { user: new Map(), group: new Map() };
-      this.#scopes.set(namespace, scope);
-    }
+    const scope = obtain(this.#scopes, namespace, () => ({ user: new Map(), group: new Map() }));
     for (const subject of binding.subjects ?? []) {
       const holder = holderOf(subject, namespace);
       if (!holder) continue;
