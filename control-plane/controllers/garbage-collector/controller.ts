@@ -4,6 +4,7 @@ import type { Change } from '../../../shared/informer.ts';
 import { builtinKinds, kindNamed, kinds } from '../../../shared/kinds/index.ts';
 import { type KubeObject, keyOf } from '../../../shared/object.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
+import { removeFinalizer } from '../finalizers.ts';
 
 const foreground = 'foregroundDeletion';
 const orphan = 'orphan';
@@ -138,7 +139,7 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
     const blocking = dependentsOf(uid).some(({ object }) =>
       object.metadata.ownerReferences?.some((owner) => owner.uid === uid && owner.blockOwnerDeletion),
     );
-    if (!blocking) await dropFinalizer(item, foreground);
+    if (!blocking) await removeFinalizer(client, item.kind, item.object, foreground);
   }
 
   async function orphanDependents(item: GraphNode): Promise<undefined> {
@@ -150,18 +151,12 @@ export function createGarbageCollector(deps: ControllerDeps): Controller {
         references.filter((owner) => owner.uid !== uid),
       );
     }
-    await dropFinalizer(item, orphan);
+    await removeFinalizer(client, item.kind, item.object, orphan);
   }
 
   async function setOwners({ kind, object }: GraphNode, ownerReferences: OwnerReference[]): Promise<void> {
     const { name, namespace, resourceVersion } = object.metadata;
     const body = { metadata: { resourceVersion, ownerReferences } };
-    await client.patch(kind, name, { type: 'merge', body }, { namespace }).catch(ignoring('NotFound'));
-  }
-
-  async function dropFinalizer({ kind, object }: GraphNode, finalizer: string): Promise<void> {
-    const { name, namespace, resourceVersion, finalizers = [] } = object.metadata;
-    const body = { metadata: { resourceVersion, finalizers: finalizers.filter((one) => one !== finalizer) } };
     await client.patch(kind, name, { type: 'merge', body }, { namespace }).catch(ignoring('NotFound'));
   }
 

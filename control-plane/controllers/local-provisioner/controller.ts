@@ -7,6 +7,7 @@ import { annotations, classNameOf, isFullyBound } from '../../../shared/storage/
 import { localProvisioner, localVolumeFinalizer } from '../../../shared/storage/local.ts';
 import { sizeOf } from '../../../shared/storage/matching.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
+import { addFinalizer, removeFinalizer } from '../finalizers.ts';
 import { growthOf, hostnameOf, isEligible, localVolume, nodeForImmediate, refusalOf } from './plan.ts';
 
 const claimPrefix = 'claim/';
@@ -106,7 +107,8 @@ export function createLocalProvisioner(deps: ControllerDeps): Controller {
     }
     const isDeleted = spec.persistentVolumeReclaimPolicy === 'Delete';
     if (held !== isDeleted) {
-      await patchFinalizers(volume, isDeleted);
+      const write = isDeleted ? addFinalizer : removeFinalizer;
+      await write(client, 'PersistentVolume', volume, localVolumeFinalizer);
       return;
     }
     if (!isDeleted || status?.phase !== 'Released') return;
@@ -131,14 +133,7 @@ export function createLocalProvisioner(deps: ControllerDeps): Controller {
     if (items.length > 0) return;
     const message = `node ${hostnameOf(volume)} is no longer part of the cluster; what is left of the data in ${volume.spec.local?.path} is not deleted`;
     events.event(volume, 'Warning', 'VolumeAbandoned', message);
-    await patchFinalizers(volume, false);
-  }
-
-  async function patchFinalizers({ metadata }: PersistentVolume, held: boolean): Promise<void> {
-    const others = metadata.finalizers?.filter((one) => one !== localVolumeFinalizer) ?? [];
-    const finalizers = held ? [...others, localVolumeFinalizer] : others;
-    const body = { metadata: { resourceVersion: metadata.resourceVersion, finalizers } };
-    await client.patch('PersistentVolume', metadata.name, { type: 'merge', body }).catch(ignoring('NotFound'));
+    await removeFinalizer(client, 'PersistentVolume', volume, localVolumeFinalizer);
   }
 
   /** The volume grows first: a claim is never promised more than its volume has. */

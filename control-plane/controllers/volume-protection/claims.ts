@@ -1,10 +1,10 @@
-import { ignoring } from '../../../shared/errors.ts';
-import type { PersistentVolumeClaim, Pod } from '../../../shared/generated/types.ts';
+import type { Pod } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
 import { isPodTerminal } from '../../../shared/pod.ts';
 import { claimNamesOf } from '../../../shared/pod-references.ts';
 import { claimProtection } from '../../../shared/storage/claims.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
+import { addFinalizer, removeFinalizer } from '../finalizers.ts';
 
 /** Keeps a claim that is being deleted as long as a pod that has not ended mounts it (Kubernetes' pvc-protection controller). */
 export function createClaimProtection(deps: ControllerDeps): Controller {
@@ -29,22 +29,14 @@ export function createClaimProtection(deps: ControllerDeps): Controller {
     const { name, namespace = '' } = metadata;
     const held = metadata.finalizers?.includes(claimProtection) ?? false;
     if (!metadata.deletionTimestamp) {
-      if (!held) await patchFinalizers(claim, [...(metadata.finalizers ?? []), claimProtection]);
+      if (!held) await addFinalizer(client, 'PersistentVolumeClaim', claim, claimProtection);
       return;
     }
     if (!held || isUsed(name, pods.by('namespace', namespace))) return;
     // A pod may be newer than what the informers show.
     const { items } = await client.list('Pod', { namespace });
     if (isUsed(name, items)) return;
-    await patchFinalizers(claim, metadata.finalizers?.filter((one) => one !== claimProtection) ?? []);
-  }
-
-  async function patchFinalizers({ metadata }: PersistentVolumeClaim, finalizers: readonly string[]): Promise<void> {
-    const { name, namespace = '', resourceVersion } = metadata;
-    const body = { metadata: { resourceVersion, finalizers } };
-    await client
-      .patch('PersistentVolumeClaim', name, { type: 'merge', body }, { namespace })
-      .catch(ignoring('NotFound'));
+    await removeFinalizer(client, 'PersistentVolumeClaim', claim, claimProtection);
   }
 
   return {

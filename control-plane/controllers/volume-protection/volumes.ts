@@ -1,8 +1,7 @@
-import { ignoring } from '../../../shared/errors.ts';
-import type { PersistentVolume } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
 import { volumeProtection } from '../../../shared/storage/claims.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
+import { addFinalizer, removeFinalizer } from '../finalizers.ts';
 
 /** Keeps a volume that is being deleted as long as it is bound (Kubernetes' pv-protection controller). */
 export function createVolumeProtection(deps: ControllerDeps): Controller {
@@ -19,15 +18,10 @@ export function createVolumeProtection(deps: ControllerDeps): Controller {
     const { metadata, status } = volume;
     const held = metadata.finalizers?.includes(volumeProtection) ?? false;
     if (!metadata.deletionTimestamp && !held) {
-      await patchFinalizers(volume, [...(metadata.finalizers ?? []), volumeProtection]);
+      await addFinalizer(client, 'PersistentVolume', volume, volumeProtection);
     } else if (metadata.deletionTimestamp && held && status?.phase !== 'Bound') {
-      await patchFinalizers(volume, metadata.finalizers?.filter((one) => one !== volumeProtection) ?? []);
+      await removeFinalizer(client, 'PersistentVolume', volume, volumeProtection);
     }
-  }
-
-  async function patchFinalizers({ metadata }: PersistentVolume, finalizers: readonly string[]): Promise<void> {
-    const body = { metadata: { resourceVersion: metadata.resourceVersion, finalizers } };
-    await client.patch('PersistentVolume', metadata.name, { type: 'merge', body }).catch(ignoring('NotFound'));
   }
 
   return { name: 'pv-protection-controller', kinds: ['PersistentVolume'], workers: 1, keysOf, reconcile };
