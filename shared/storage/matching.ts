@@ -39,8 +39,8 @@ export function candidatesFor(
   };
   const found: PersistentVolume[] = [];
   for (const volume of volumes) {
-    if (mismatchOf(volume, claim) !== undefined) continue;
-    if (isReservedFor(volume, claim) || (!reservedOnly && isFree(volume))) found.push(volume);
+    const isAllowed = isReservedFor(volume, claim) || (!reservedOnly && isFree(volume));
+    if (isAllowed && mismatchOf(volume, claim) === undefined) found.push(volume);
   }
   return found;
 }

@@ -66,6 +66,8 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
 
   async function syncClaim(claim: PersistentVolumeClaim): Promise<void> {
     if (await takeDefaultClass(claim)) return;
+    // A claim that is being deleted gets no volume any more.
+    if (claim.metadata.deletionTimestamp && !isFullyBound(claim)) return;
     const storageClass = classes.get(classNameOf(claim));
     const node = claim.metadata.annotations?.[annotations.selectedNode];
     const step = planClaim(claim, {
@@ -74,8 +76,6 @@ export function createPersistentVolumeController(deps: ControllerDeps): Controll
       storageClass,
       selected: node === undefined ? undefined : placed(node),
     });
-    // A claim that is being deleted gets no volume any more.
-    if (claim.metadata.deletionTimestamp && !isFullyBound(claim)) return;
     await take(claim, step);
   }
 
