@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../shared/clock.ts';
-import { apiOf, isReady, listNodes } from './cluster/control-plane.ts';
+import { isNodeReady } from '../shared/node.ts';
+import { apiOf, listNodes } from './cluster/control-plane.ts';
 import { engineReady, hostEngine, loadImage } from './cluster/engine.ts';
 import { chooseNetworks } from './cluster/network.ts';
 import { waitFor } from './cluster/process.ts';
@@ -132,7 +133,7 @@ async function heal(compose: ComposeProject, api: RestApi, env: Record<string, s
 
 async function whenReady(api: RestApi, names: readonly string[]): Promise<void> {
   await waitFor(`${names.join(', ')} ready`, stepDeadlineMs, clock, async () => {
-    const ready = (await listNodes(api)).filter(isReady).map((node) => node.metadata.name);
+    const ready = (await listNodes(api)).filter(isNodeReady).map((node) => node.metadata.name);
     return names.every((name) => ready.includes(name));
   });
 }

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { systemClock } from '../shared/clock.ts';
+import { isNodeReady } from '../shared/node.ts';
 import { type Cluster, clusterOf, down, up } from './cluster/cluster.ts';
-import { isReady, listNodes } from './cluster/control-plane.ts';
+import { listNodes } from './cluster/control-plane.ts';
 import { engineAt } from './cluster/engine.ts';
 import { namespaces } from './cluster/network.ts';
 import { waitFor } from './cluster/process.ts';
@@ -124,7 +125,7 @@ async function tell(story: Story, cluster: Cluster, api: RestApi): Promise<void>
   await story.step('the cluster notices', async () => {
     await waitFor(`${name} is seen as lost`, stepDeadlineMs, clock, async () => {
       const node = (await listNodes(api)).find((candidate) => candidate.metadata.name === name);
-      return node !== undefined && !isReady(node);
+      return node !== undefined && !isNodeReady(node);
     });
     return { result: undefined };
   });
@@ -139,7 +140,7 @@ async function tell(story: Story, cluster: Cluster, api: RestApi): Promise<void>
   await story.step(`${name} is switched on again and is ready`, async () => {
     await cluster.boot(victim);
     await waitFor(`${name} is ready`, stepDeadlineMs, clock, async () => {
-      return (await listNodes(api)).some((node) => node.metadata.name === name && isReady(node));
+      return (await listNodes(api)).some((node) => node.metadata.name === name && isNodeReady(node));
     });
     const left = (await engine.listContainers({ all: true })).filter(({ Id }) => before.includes(Id));
     must(left.length === 0, `${name} is ready but holds ${left.length} containers from before the power cut`);

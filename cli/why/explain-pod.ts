@@ -1,6 +1,7 @@
 import { formatBytes, formatCpu } from '../../shared/amounts.ts';
 import type { ContainerStatus, Event, Namespace, Node, Pod } from '../../shared/generated/types.ts';
 import { ageOf } from '../../shared/kinds/columns/age.ts';
+import { readyCondition } from '../../shared/node.ts';
 import { keyOf } from '../../shared/object.ts';
 import { isPodReady, isPodTerminal, isSidecar, podCondition, podRequests } from '../../shared/pod.ts';
 import { byTime, eventAge } from '../describe/describe.ts';
@@ -104,7 +105,7 @@ function constraintSuffix(pod: Pod): string {
 
 function nodeTrouble(node: Node | undefined, name: string): string[] {
   if (!node) return [`There is no node ${name} any more.`];
-  const ready = node.status?.conditions?.find(({ type }) => type === 'Ready');
+  const ready = readyCondition(node);
   return ready?.status === 'True'
     ? []
     : [`Its node is not ready: ${ready?.message ?? ready?.reason ?? 'it has never reported'}.`];

@@ -1,4 +1,5 @@
 import type { Node, Pod } from '../../shared/generated/types.ts';
+import { isNodeReady } from '../../shared/node.ts';
 import { keyOf } from '../../shared/object.ts';
 import { claimNamesOf } from '../../shared/pod-references.ts';
 import { claimKey } from '../../shared/scheduling/volume-index.ts';
@@ -20,7 +21,7 @@ export function podData(pod: Pod, storage: Storage, nodes: readonly Node[]): str
     const volume = storage.volumes.find((one) => one.metadata.name === claim.spec.volumeName);
     if (!volume) return [`The volume ${claim.spec.volumeName} of its claim ${claimName} does not exist any more.`];
     const near = nodes.filter((node) => reachableFrom(volume, placed(node)));
-    if (near.some(isReady)) return [];
+    if (near.some(isNodeReady)) return [];
     const where = near.map((node) => node.metadata.name).join(', ');
     const state =
       where === '' ? 'a node that is not part of the cluster any more' : `node ${where}, which is not ready`;
@@ -32,8 +33,4 @@ export function podData(pod: Pod, storage: Storage, nodes: readonly Node[]): str
 
 function placed({ metadata: { name, labels = {} } }: Node) {
   return { name, labels };
-}
-
-function isReady({ status }: Node): boolean {
-  return status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
 }

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type Docker from 'dockerode';
 import type { Clock } from '../../shared/clock.ts';
 import type { Node } from '../../shared/generated/types.ts';
+import { isNodeReady } from '../../shared/node.ts';
 import {
   agentCommand,
   type ControlPlanePorts,
-  isReady,
   joinToken,
   listNodes,
   serverCommand,
@@ -234,7 +234,7 @@ async function whenNodesReady(api: RestApi, machines: ClusterPlan['machines'], c
         const nodes = await listNodes(api);
         missing = machines
           .map(({ name }) => name)
-          .filter((name) => !nodes.some((node) => node.metadata.name === name && isReady(node)));
+          .filter((name) => !nodes.some((node) => node.metadata.name === name && isNodeReady(node)));
         return missing.length === 0 ? nodes : undefined;
       },
       50,

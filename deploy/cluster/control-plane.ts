@@ -139,7 +139,3 @@ export async function joinToken(api: RestApi, ca: string, clock: Clock): Promise
 export async function listNodes(api: RestApi): Promise<Node[]> {
   return (await api.call<{ items: Node[] }>('GET', '/api/v1/nodes')).items;
 }
-
-export function isReady(node: Node): boolean {
-  return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
-}

@@ -1,6 +1,7 @@
 import { get } from 'node:http';
 import type { Clock } from '../../shared/clock.ts';
 import type { Pod } from '../../shared/generated/types.ts';
+import { podCondition } from '../../shared/pod.ts';
 import { waitFor } from '../cluster/process.ts';
 import type { RestApi } from '../cluster/rest.ts';
 
@@ -13,10 +14,7 @@ export async function webPods(api: RestApi): Promise<Pod[]> {
 }
 
 export function isPodReady(pod: Pod): boolean {
-  return (
-    pod.metadata.deletionTimestamp === undefined &&
-    (pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false)
-  );
+  return pod.metadata.deletionTimestamp === undefined && podCondition(pod, 'Ready')?.status === 'True';
 }
 
 /** Reads a page; fails with the connection's error, or after `timeoutMs`. */

@@ -1,4 +1,5 @@
 import type { Node, Taint } from '../generated/types.ts';
+import { readyCondition } from '../node.ts';
 import { addResources, noResources, type Resources } from '../pod.ts';
 import { localVolumesAnnotation } from '../storage/local.ts';
 import type { HostPort } from './host-ports.ts';
@@ -120,8 +121,9 @@ function bump<K>(counts: Map<K, number>, key: K, by: number): void {
 }
 
 /** All that scheduling reads of a node, as text to compare. */
-function relevant({ metadata, spec, status }: Node): string {
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+function relevant(node: Node): string {
+  const { metadata, spec, status } = node;
+  const ready = readyCondition(node)?.status;
   const taints = spec?.taints?.map(({ key, value, effect }) => [key, value, effect]);
   return JSON.stringify([
     metadata.uid,
@@ -136,9 +138,9 @@ function relevant({ metadata, spec, status }: Node): string {
 }
 
 /** A node that is not Ready, or has no Ready condition yet, counts as tainted before the node lifecycle controller taints it. */
-function taintsOf({ spec, status }: Node): Taint[] {
-  const taints = [...(spec?.taints ?? [])];
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+function taintsOf(node: Node): Taint[] {
+  const taints = [...(node.spec?.taints ?? [])];
+  const ready = readyCondition(node)?.status;
   const implied = ready === 'True' ? undefined : ready === 'Unknown' ? 'unreachable' : 'not-ready';
   if (implied) {
     const key = `node.kubernetes.io/${implied}`;

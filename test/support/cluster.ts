@@ -2,13 +2,14 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Cluster, clusterOf, down, openCluster, up } from '../../deploy/cluster/cluster.ts';
-import { isReady, listNodes } from '../../deploy/cluster/control-plane.ts';
+import { listNodes } from '../../deploy/cluster/control-plane.ts';
 import { programLog } from '../../deploy/cluster/machine.ts';
 import type { RestApi } from '../../deploy/cluster/rest.ts';
 import { run, tryRun } from '../../deploy/cluster/run.ts';
 import { demoImages, imageArchive, streamOf } from '../../deploy/images.ts';
 import { systemClock as clock } from '../../shared/clock.ts';
 import type { Node, Pod } from '../../shared/generated/types.ts';
+import { isNodeReady } from '../../shared/node.ts';
 import { eventually } from './eventually.ts';
 import { kubectlProgram } from './kubectl-program.ts';
 
@@ -99,7 +100,7 @@ function testCluster(cluster: Cluster, dir?: string): TestCluster {
     node,
     async whenNodeIs(index, state, timeoutMs = 60_000) {
       const what = `${cluster.machine(index).name} is not ${state}`;
-      await eventually(async () => isReady(await node(index)) === (state === 'ready'), { timeoutMs, what });
+      await eventually(async () => isNodeReady(await node(index)) === (state === 'ready'), { timeoutMs, what });
     },
     logs: () =>
       cluster.file.plan.machines

@@ -1,8 +1,9 @@
 import type { Client } from '../../../shared/client.ts';
 import type { Clock } from '../../../shared/clock.ts';
 import { ApiError, isApiError, messageOf } from '../../../shared/errors.ts';
-import type { JoinToken, Node } from '../../../shared/generated/types.ts';
+import type { JoinToken } from '../../../shared/generated/types.ts';
 import type { Log } from '../../../shared/log.ts';
+import { isNodeReady } from '../../../shared/node.ts';
 import { type Authority, readNodeRequest } from '../../../shared/pki/certificates.ts';
 import { isExpired, parseToken, secretMatches } from '../../../shared/pki/join-tokens.ts';
 import { enrollNode, renewEnrollment } from '../../../shared/pki/node-enrollments.ts';
@@ -78,7 +79,7 @@ export function createEnrollment(deps: EnrollmentDeps): Enrollment {
       checkNodeName(nodeName);
       const request = checkRequest(csr);
       const node = await getOrNone(() => deps.client.get('Node', nodeName));
-      if (node && isReady(node)) {
+      if (node && isNodeReady(node)) {
         throw new ApiError(
           'Conflict',
           `a Node with name "${nodeName}" and status "Ready" already exists in the cluster: delete it or choose another name`,
@@ -135,8 +136,4 @@ async function getOrNone<T>(get: () => Promise<T>): Promise<T | undefined> {
     if (isApiError(error, 'NotFound')) return undefined;
     throw error;
   }
-}
-
-function isReady(node: Node): boolean {
-  return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }

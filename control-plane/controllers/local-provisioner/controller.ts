@@ -1,6 +1,7 @@
 import { ignoring } from '../../../shared/errors.ts';
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
+import { isNodeReady } from '../../../shared/node.ts';
 import { keyOf } from '../../../shared/object.ts';
 import { compareQuantities } from '../../../shared/quantity.ts';
 import { annotations, classNameOf, isFullyBound } from '../../../shared/storage/claims.ts';
@@ -168,12 +169,7 @@ function isWaiting({ metadata, spec }: PersistentVolumeClaim): boolean {
 }
 
 function hadSameVolumes(before: Node, after: Node): boolean {
-  const relevant = ({ metadata, spec, status }: Node): string =>
-    JSON.stringify([
-      metadata.annotations,
-      metadata.labels,
-      spec?.unschedulable,
-      status?.conditions?.find(({ type }) => type === 'Ready')?.status,
-    ]);
+  const relevant = (node: Node): string =>
+    JSON.stringify([node.metadata.annotations, node.metadata.labels, node.spec?.unschedulable, isNodeReady(node)]);
   return relevant(before) === relevant(after);
 }

@@ -1,4 +1,5 @@
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../../shared/generated/types.ts';
+import { isNodeReady } from '../../../shared/node.ts';
 import type { Draft } from '../../../shared/object.ts';
 import { compareQuantities, intValue } from '../../../shared/quantity.ts';
 import { annotations, referenceTo } from '../../../shared/storage/claims.ts';
@@ -100,7 +101,6 @@ export function growthOf(volume: PersistentVolume, claim: PersistentVolumeClaim)
   return enough ? undefined : wanted;
 }
 
-function isUsable({ spec, status }: Node): boolean {
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
-  return ready && !spec?.unschedulable;
+function isUsable(node: Node): boolean {
+  return isNodeReady(node) && !node.spec?.unschedulable;
 }

@@ -4,7 +4,7 @@ import { ignoring, isApiError } from '../../../shared/errors.ts';
 import type { Node, Pod } from '../../../shared/generated/types.ts';
 import type { Change } from '../../../shared/informer.ts';
 import { keyOf } from '../../../shared/object.ts';
-import { isPodTerminal, withCondition } from '../../../shared/pod.ts';
+import { isPodReady, isPodTerminal, withCondition } from '../../../shared/pod.ts';
 import { nodeLeaseNamespace } from '../../../shared/well-known.ts';
 import type { Controller, ControllerDeps } from '../controller.ts';
 import type { ControllerOptions } from '../definition.ts';
@@ -181,9 +181,7 @@ export function createNodeLifecycleController(
   /** Marks the node's pods as not ready, for endpoints and budgets. False when some changed meanwhile and are left to the next try. */
   async function markPodsNotReady(node: Node, signal: AbortSignal): Promise<boolean> {
     let all = true;
-    const serving = [...pods.by('node', node.metadata.name)].filter((pod) =>
-      pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
-    );
+    const serving = [...pods.by('node', node.metadata.name)].filter(isPodReady);
     await inBatches(
       serving,
       async (pod) => {

@@ -1,5 +1,6 @@
 import { formatTime, parseTime } from '../../../shared/clock.ts';
 import type { Node, NodeCondition, PersistentVolumeClaim, Pod, Taint } from '../../../shared/generated/types.ts';
+import { readyCondition } from '../../../shared/node.ts';
 import { controllerOf } from '../../../shared/object.ts';
 import { podCondition, tolerates } from '../../../shared/pod.ts';
 import { claimOfVolume } from '../../../shared/pod-references.ts';
@@ -24,7 +25,7 @@ export type NodeHealth =
 
 export function nodeHealth(node: Node, lostSince: number | undefined, now: number): NodeHealth {
   if (lostSince !== undefined) return { state: 'lost', since: lostSince };
-  const ready = node.status?.conditions?.find(({ type }) => type === 'Ready');
+  const ready = readyCondition(node);
   if (ready?.status === 'True') return { state: 'ready' };
   return { state: 'unready', since: ready?.lastTransitionTime ? Date.parse(ready.lastTransitionTime) : now };
 }

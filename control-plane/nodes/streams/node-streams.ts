@@ -3,6 +3,7 @@ import type { Clock } from '../../../shared/clock.ts';
 import { ApiError } from '../../../shared/errors.ts';
 import type { Status } from '../../../shared/generated/types.ts';
 import type { Informers } from '../../../shared/informer.ts';
+import { readyCondition } from '../../../shared/node.ts';
 import type { PeerAddress, PeerTransport } from '../../../shared/peers.ts';
 import type { Random } from '../../../shared/random.ts';
 import type { LogStreamParameters, StreamRequest, TunnelFrame } from '../../../shared/session.ts';
@@ -89,7 +90,7 @@ export function whereIs(name: string, { informers, self }: Pick<NodeStreamsDeps,
   const leases = informers.of('Lease');
   const lease = leases.get(`${nodeLeaseNamespace}/${name}`);
   if (!lease) {
-    const ready = node.status?.conditions?.find(({ type }) => type === 'Ready');
+    const ready = readyCondition(node);
     // The store may have failed instead of the node, which has its session then.
     return ready?.status === 'Unknown' ? 'lost' : 'here';
   }

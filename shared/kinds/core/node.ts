@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Node, NodeStatus, StatusCause } from '../../generated/types.ts';
+import { readyCondition } from '../../node.ts';
 import { forbidden } from '../../schema/causes.ts';
 import { isDnsSubdomain } from '../../schema/formats.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns/columns.ts';
@@ -75,10 +76,10 @@ function validateStatus({ capacity, allocatable, addresses }: NodeStatus, causes
   if (addresses) validateNodeAddresses(addresses, 'status.addresses', causes);
 }
 
-function nodeStatus({ spec, status }: Node): string {
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+function nodeStatus(node: Node): string {
+  const ready = readyCondition(node);
   const word = ready ? (ready.status === 'True' ? 'Ready' : 'NotReady') : 'Unknown';
-  return spec?.unschedulable ? `${word},SchedulingDisabled` : word;
+  return node.spec?.unschedulable ? `${word},SchedulingDisabled` : word;
 }
 
 function nodeRoles({ metadata }: Node): string {

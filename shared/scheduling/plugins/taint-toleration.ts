@@ -1,4 +1,5 @@
 import type { Taint } from '../../generated/types.ts';
+import { readyCondition } from '../../node.ts';
 import { tolerates, untolerated } from '../../pod.ts';
 import type { NodeInfo } from '../node-info.ts';
 import type { Plugin } from '../plugin.ts';
@@ -33,7 +34,7 @@ export const taintToleration: Plugin = {
 function detailOf({ key, value, effect }: Taint, { node }: NodeInfo): string {
   if (key === 'node.kubernetes.io/unschedulable') return 'cordoned';
   if (key === 'node.kubernetes.io/not-ready' || key === 'node.kubernetes.io/unreachable') {
-    const message = node?.status?.conditions?.find(({ type }) => type === 'Ready')?.message;
+    const message = node && readyCondition(node)?.message;
     return `not ready${message ? ` (${message})` : ''}`;
   }
   return `taint ${key}${value ? `=${value}` : ''}:${effect} is not tolerated`;
