@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import type { Client } from '../../shared/client.ts';
 import type { Clock } from '../../shared/clock.ts';
-import { ApiError, isApiError, messageOf } from '../../shared/errors.ts';
+import { ApiError, messageOf } from '../../shared/errors.ts';
 import type { Node, NodeStatus } from '../../shared/generated/types.ts';
 import type { Change, Informers } from '../../shared/informer.ts';
 import type { Log } from '../../shared/log.ts';
@@ -16,6 +16,7 @@ import { NodeEventWriter } from './reports/node-events.ts';
 import { writeNodeStatus } from './reports/node-status.ts';
 import type { NodeUsage } from './reports/node-usage.ts';
 import { writePodStatus } from './reports/pod-status.ts';
+import { isRefused } from './reports/refusal.ts';
 import { checkedUsage } from './reports/usage-check.ts';
 import { releaseVolume } from './reports/volume-deletion.ts';
 
@@ -198,7 +199,7 @@ export class Session {
       const node = informers.of('Node').get(this.node) ?? (await client.get('Node', this.node));
       await writeNodeStatus({ client, ended: this.ended }, node, status);
     } catch (error) {
-      if (!isApiError(error, 'Invalid', 'Forbidden', 'BadRequest')) throw error;
+      if (!isRefused(error)) throw error;
       log.warn({ component: 'nodes', key: this.node, err: messageOf(error) }, 'node status refused');
     }
   }

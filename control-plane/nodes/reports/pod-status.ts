@@ -4,6 +4,7 @@ import type { Pod, PodStatus } from '../../../shared/generated/types.ts';
 import type { Informers } from '../../../shared/informer.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { PodStatusUpdate } from '../../../shared/session.ts';
+import { isRefused } from './refusal.ts';
 
 /** Attempts to write one status while the pod changes at the same time. */
 const maxAttempts = 5;
@@ -35,8 +36,7 @@ export async function writePodStatus(deps: PodStatusDeps, node: string, update: 
   } catch (error) {
     // The pod has been removed or replaced.
     if (isApiError(error, 'NotFound', 'Conflict')) return;
-    if (!isApiError(error, 'Invalid', 'Forbidden', 'BadRequest')) throw error;
-    // It would be refused again: the reports of other pods must not wait for it.
+    if (!isRefused(error)) throw error;
     log.warn({ component: 'nodes', key: node, pod: `${namespace}/${name}`, err: messageOf(error) }, 'status refused');
   }
 }

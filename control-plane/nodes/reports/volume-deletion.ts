@@ -3,6 +3,7 @@ import { isApiError, messageOf } from '../../../shared/errors.ts';
 import type { Log } from '../../../shared/log.ts';
 import { localVolumeFinalizer } from '../../../shared/storage/local.ts';
 import { deletedVolumeOf } from '../../../shared/storage/node-volumes.ts';
+import { isRefused } from './refusal.ts';
 
 /** Attempts to write one volume while it changes at the same time. */
 const maxAttempts = 5;
@@ -28,7 +29,7 @@ export async function releaseVolume(
     } catch (error) {
       if (isApiError(error, 'NotFound')) return;
       if (isApiError(error, 'Conflict') && attempt < maxAttempts) continue;
-      if (!isApiError(error, 'Invalid', 'Forbidden', 'BadRequest')) throw error;
+      if (!isRefused(error)) throw error;
       log.warn({ component: 'nodes', key: node, volume: name, err: messageOf(error) }, 'volume deletion refused');
       return;
     }
