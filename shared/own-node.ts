@@ -1,6 +1,7 @@
 import { ApiError } from './errors.ts';
 import type { Node, Taint } from './generated/types.ts';
 import { parseQuantity } from './quantity.ts';
+import { isRecord } from './records.ts';
 import type { OwnNode } from './session.ts';
 
 const effects = ['NoExecute', 'NoSchedule', 'PreferNoSchedule'] as const satisfies readonly Taint['effect'][];
@@ -45,8 +46,8 @@ function textsOf(value: unknown): Record<string, string> {
 }
 
 function recordOf(value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed();
-  return value as Record<string, unknown>;
+  if (!isRecord(value)) throw malformed();
+  return value;
 }
 
 function malformed(cause?: unknown): ApiError {

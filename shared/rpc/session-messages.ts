@@ -1,5 +1,6 @@
 import { ApiError } from '../errors.ts';
 import type { Event, Node, NodeStatus, PodStatus } from '../generated/types.ts';
+import { isRecord } from '../records.ts';
 import { boundValues } from '../schema/values.ts';
 import type { FromNode, StreamRequest, ToNode, TunnelFrame } from '../session.ts';
 import type { WireFromNode, WireStreamRequest, WireToNode, WireTunnelFrame } from './messages.ts';
@@ -220,6 +221,6 @@ function parsed<T extends object>(text: string): T {
   } catch (cause) {
     throw new ApiError('BadRequest', 'a session message does not hold JSON', {}, { cause });
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as T;
+  if (isRecord(value)) return value as T;
   throw new ApiError('BadRequest', 'a session message holds JSON that is not an object');
 }

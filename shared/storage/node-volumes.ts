@@ -1,6 +1,7 @@
 import { ApiError } from '../errors.ts';
 import type { NodeSelector, PersistentVolume, PersistentVolumeClaim } from '../generated/types.ts';
 import { controllerOf } from '../object.ts';
+import { isRecord } from '../records.ts';
 import type { DeletedVolume, NodeClaim, NodeVolume, NodeVolumeSource } from '../session.ts';
 import { volumeProtection } from './claims.ts';
 import { localVolumeFinalizer } from './local.ts';
@@ -132,8 +133,8 @@ function selectorFrom(value: unknown): NodeSelector {
 }
 
 function recordOf(value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed();
-  return value as Record<string, unknown>;
+  if (!isRecord(value)) throw malformed();
+  return value;
 }
 
 function listOf(value: unknown): readonly unknown[] {
