@@ -75,7 +75,7 @@ export function allContainers(spec: PodSpec): Container[] {
 }
 
 /** Its containers have ended for good: nothing of it will run again. */
-export function isPodTerminal(pod: Pod): boolean {
+export function isPodTerminal(pod: Pick<Pod, 'status'>): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }
 

@@ -4,7 +4,7 @@ import type { NodeStatus } from '../../shared/generated/types.ts';
 import type { Log } from '../../shared/log.ts';
 import { intValue, milliValue } from '../../shared/quantity.ts';
 import type { NodeFeatures } from '../admission/features.ts';
-import type { PodFacts } from '../pod/inputs.ts';
+import type { NodeFacts } from '../pod/executors/context.ts';
 import type { EngineInfo, ImageState, Runtime } from '../runtime/runtime.ts';
 import { type NodeIdentity, nodeStatus, type Pressure, sameStatus } from './node-status.ts';
 
@@ -22,7 +22,7 @@ export interface NodeStatusDeps {
 }
 
 /** What pods may know of the node. `memoryCapacity`: 0 while it is not known. */
-export type NodePodFacts = Omit<PodFacts, 'podIP' | 'kubernetes'> & { readonly memoryCapacity: number };
+type NodePodFacts = Omit<NodeFacts, 'kubernetes'>;
 
 /** Milliseconds. */
 const firstLookWithinMs = 3_000;

@@ -97,7 +97,7 @@ export class PodWorker {
   /** Whether the pod counts for the admission of others: admitted, and not reported as ended. */
   get active(): boolean {
     if (this.memory.terminal?.refused) return false;
-    return !this.#finished && !(this.#status.status && isPodTerminal({ status: this.#status.status } as Pod));
+    return !this.#finished && !isPodTerminal({ status: this.#status.status });
   }
 
   /** The whole of the last reported status. */
@@ -128,10 +128,12 @@ export class PodWorker {
     this.#context.setProgress({ sandboxFailure: undefined });
   }
 
-  /** Fails the pod: its containers are stopped first. */
-  fail({ reason, message }: Refusal): void {
+  /** Fails the pod: its containers are stopped first. `graceSeconds`: absent: the pod's own. */
+  fail({ reason, message }: Refusal, graceSeconds?: number): void {
     if (this.memory.terminal) return;
-    this.#context.setMemory({ terminal: { phase: 'Failed', reason, message, since: this.#deps.clock.now() } });
+    const since = this.#deps.clock.now();
+    const grace = graceSeconds === undefined ? {} : { graceSeconds };
+    this.#context.setMemory({ terminal: { phase: 'Failed', reason, message, since, ...grace } });
     this.wake();
   }
 
@@ -139,16 +141,7 @@ export class PodWorker {
   evict(message: string): void {
     if (this.memory.terminal || this.memory.deletion) return;
     this.#deps.event(this.pod, 'Warning', 'Evicted', message);
-    const since = this.#deps.clock.now();
-    const terminal = {
-      phase: 'Failed',
-      reason: 'Evicted',
-      message,
-      since,
-      graceSeconds: evictionGraceSeconds,
-    } as const;
-    this.#context.setMemory({ terminal });
-    this.wake();
+    this.fail({ reason: 'Evicted', message }, evictionGraceSeconds);
   }
 
   /** Takes the runtime's list of the pod's sandboxes and containers; false when it is stale. */

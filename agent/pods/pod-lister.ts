@@ -43,8 +43,7 @@ export class PodLister {
 
   /** The pod's running sandbox. */
   sandboxOf(uid: string): string | undefined {
-    const sandbox = this.#workers.get(uid)?.sandbox;
-    return sandbox?.running ? sandbox.id : undefined;
+    return this.#workers.get(uid)?.sandbox?.id;
   }
 
   /** The running container of this name. */

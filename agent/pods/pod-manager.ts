@@ -10,8 +10,8 @@ import type { NodeView } from '../admission/admit.ts';
 import { type NodeFeatures, unsupported } from '../admission/features.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { PodDns } from '../dns/pod-dns.ts';
+import type { NodeFacts } from '../pod/executors/context.ts';
 import type { Hooks } from '../pod/hooks.ts';
-import type { PodFacts } from '../pod/inputs.ts';
 import type { StatusContext } from '../pod/status.ts';
 import type { TokenSource } from '../pod/tokens.ts';
 import type { Dialers } from '../probes/dialers.ts';
@@ -50,7 +50,7 @@ export interface PodManagerDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  node(): Omit<PodFacts, 'podIP'> & { readonly memoryCapacity: number };
+  node(): NodeFacts;
   /** What pods are admitted by; undefined while the control plane has not sent the node's own state. */
   nodeView(): NodeView | undefined;
   /** What pods can have here; undefined while the engine has not answered. */

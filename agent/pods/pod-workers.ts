@@ -181,7 +181,7 @@ export class PodWorkers {
 
   /** Whether the pod was admitted by an agent that has lost its checkpoint since: it runs, or a status was reported. */
   #isAdmitted({ metadata: { uid }, status }: Pod): boolean {
-    return this.#deps.orphans.has(uid) || status?.startTime !== undefined || isPodTerminal({ status } as Pod);
+    return this.#deps.orphans.has(uid) || status?.startTime !== undefined || isPodTerminal({ status });
   }
 
   #capacityKnown(): boolean {
