@@ -103,16 +103,16 @@ export class PodWorkers {
     this.#adopt(this.#assignedByUid());
   }
 
-  /** Wakes the pods that read one of these objects. */
-  inputsChanged({ configMaps, secrets, claims }: PodReferences): void {
-    if (configMaps.size + secrets.size + claims.size === 0) return;
+  /** Wakes the pods that read one of these objects. `changed`: their keys. */
+  inputsChanged(changed: PodReferences): void {
+    const kinds = (['configMaps', 'secrets', 'claims'] as const).filter((kind) => changed[kind].size > 0);
+    if (kinds.length === 0) return;
     for (const worker of this.#workers.values()) {
       const namespace = worker.pod.metadata.namespace ?? '';
       const references = podReferences(worker.pod);
-      const reads =
-        [...references.configMaps].some((name) => configMaps.has(`${namespace}/${name}`)) ||
-        [...references.secrets].some((name) => secrets.has(`${namespace}/${name}`)) ||
-        [...references.claims].some((name) => claims.has(`${namespace}/${name}`));
+      const reads = kinds.some((kind) =>
+        [...references[kind]].some((name) => changed[kind].has(`${namespace}/${name}`)),
+      );
       if (reads) worker.inputsChanged();
     }
   }
