@@ -29,7 +29,7 @@ export function attachmentOf(sandbox: SandboxNetwork): Attachment {
 }
 
 /** Throws NetworkError `Address`. */
-export function portMapping({ hostIP, hostPort, containerPort, protocol }: HostPort): PortMapping {
+function portMapping({ hostIP, hostPort, containerPort, protocol }: HostPort): PortMapping {
   const transport = protocols[protocol];
   if (!transport) throw new NetworkError('Address', `${JSON.stringify(protocol)} is not a protocol of host ports`);
   return {

@@ -9,7 +9,7 @@ const reasons: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 /** The reasons of the events for conditions that have changed, or for all of them but Ready if there was no status before. */
-export function nodeEventReasons(before: NodeStatus | undefined, now: NodeStatus): string[] {
+function nodeEventReasons(before: NodeStatus | undefined, now: NodeStatus): string[] {
   return (now.conditions ?? []).flatMap(({ type, status }) => {
     const earlier = before?.conditions?.find((condition) => condition.type === type);
     const reason = reasons[type]?.[status];

@@ -122,7 +122,7 @@ export function sameStatus(a: NodeStatus | undefined, b: NodeStatus): boolean {
 }
 
 /** An architecture's name in Go and Kubernetes. */
-export function goArch(architecture: string): string {
+function goArch(architecture: string): string {
   const known: Record<string, string> = { x86_64: 'amd64', x64: 'amd64', aarch64: 'arm64', armv7l: 'arm', i686: '386' };
   return known[architecture] ?? architecture;
 }

@@ -73,7 +73,7 @@ export const warningKey = 'coracle-warning';
 /** How long a stream that its sender has ended may take to deliver what was sent, in milliseconds. */
 const lingerMs = 60_000;
 
-export const maxReceiveBytes = 64 * 1024 * 1024;
+const maxReceiveBytes = 64 * 1024 * 1024;
 
 const channelSettings = {
   'grpc.max_receive_message_length': maxReceiveBytes,

@@ -48,7 +48,7 @@ export function dialHeartbeats(
   return connectionOver(stream, { encode: heartbeatToWire, decode: ackFromWire, toApiError: channel.toApiError });
 }
 
-export function heartbeatToWire({ sequence, sessionId }: Heartbeat): WireHeartbeat {
+function heartbeatToWire({ sequence, sessionId }: Heartbeat): WireHeartbeat {
   return { sequence, ...(sessionId === undefined ? {} : { session_id: sessionId }) };
 }
 

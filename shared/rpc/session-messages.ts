@@ -131,7 +131,7 @@ function plainToWire(message: Exclude<ToNode, { type: 'assignments' }>): WireToN
 }
 
 /** The reverse of toNodeToWire, by the rules of fromNodeFromWire. */
-export function toNodeFromWire(wire: WireToNode): ToNode | undefined {
+function toNodeFromWire(wire: WireToNode): ToNode | undefined {
   if (wire.registered) {
     const { session_id = '', heartbeat_ms = 0, lease_ms = 0, pod_cidr = '' } = wire.registered;
     const { kubernetes_host: host, kubernetes_port: port, heartbeat_host, heartbeat_port = 0 } = wire.registered;

@@ -13,7 +13,7 @@ const newline = 0x0a;
 const maxRecordBytes = 1 << 20;
 
 /** Undefined for a line that is not a record, as a power cut leaves. */
-export function parseEntry(line: Buffer): LogEntry | undefined {
+function parseEntry(line: Buffer): LogEntry | undefined {
   try {
     const { log, time } = JSON.parse(line.toString('utf8')) as { log?: unknown; time?: unknown };
     return typeof log === 'string' && typeof time === 'string' ? { log, time } : undefined;

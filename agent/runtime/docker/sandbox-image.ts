@@ -73,14 +73,14 @@ function isOnlyLayer({ RootFS: { Layers: layers = [] } }: Docker.ImageInspectInf
 }
 
 /** The id from the engine's answer to an import: JSON lines, the last of which has it as `status`. Throws RuntimeError. */
-export function importedId(answer: string): string {
+function importedId(answer: string): string {
   const id = /"status":"(sha256:[0-9a-f]{64})"/.exec(answer)?.[1];
   if (id === undefined || answer.includes('"errorDetail"')) throw new RuntimeError('ImagePull', answer);
   return id;
 }
 
 /** The program as an ELF file of one readable and executable segment. */
-export function sandboxProgram(architecture: Architecture): Buffer {
+function sandboxProgram(architecture: Architecture): Buffer {
   const code = Buffer.concat([architecture === 'amd64' ? amd64 : arm64, seccompFilter(architecture)]);
   const headerBytes = 64 + 56;
   const base = 0x400000n;

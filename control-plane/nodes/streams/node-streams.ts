@@ -81,10 +81,10 @@ export class NodeStreams {
 }
 
 /** `here`: with this server, if with any. `nowhere`: with no server that can be called at the moment. */
-export type Place = PeerAddress | 'here' | 'nowhere' | 'lost' | 'deleted';
+type Place = PeerAddress | 'here' | 'nowhere' | 'lost' | 'deleted';
 
 /** Where a node's session is, by the cluster's state. */
-export function whereIs(name: string, { informers, self }: Pick<NodeStreamsDeps, 'informers' | 'self'>): Place {
+function whereIs(name: string, { informers, self }: Pick<NodeStreamsDeps, 'informers' | 'self'>): Place {
   const node = informers.of('Node').get(name);
   if (!node) return 'deleted';
   const leases = informers.of('Lease');
