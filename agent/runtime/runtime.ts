@@ -70,6 +70,7 @@ export interface EngineInfo {
   readonly memoryBytes: number;
   readonly kernelVersion: string;
   readonly osImage: string;
+  /** By the kernel's name or Go's: `x86_64`, `amd64`. */
   readonly architecture: string;
   readonly security: EngineSecurity;
 }

@@ -110,7 +110,7 @@ export class DockerRuntime implements Runtime {
       memoryBytes: info.MemTotal,
       kernelVersion: info.KernelVersion,
       osImage: info.OperatingSystem,
-      architecture: architectures[info.Architecture] ?? info.Architecture,
+      architecture: info.Architecture,
       security: securityOf(info.SecurityOptions ?? []),
     };
   }
@@ -298,9 +298,6 @@ function securityOf(options: readonly string[]): EngineSecurity {
     seLinux: named('selinux') !== undefined,
   };
 }
-
-/** Kubernetes' names of architectures. */
-const architectures: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64' };
 
 function needsAddress(spec: SandboxSpec): boolean {
   return !spec.hostNetwork && spec.address !== undefined;
