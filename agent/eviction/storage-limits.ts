@@ -1,11 +1,10 @@
 import type { Pod, Volume } from '../../shared/generated/types.ts';
 import { canonicalQuantity, compareQuantities, intValue } from '../../shared/quantity.ts';
 import { wholePod } from '../../shared/quota/pod-usage.ts';
+import { isCritical } from '../admission/preempt.ts';
 import { ephemeralStorageOf } from '../volumes/sources.ts';
 
 const resource = 'ephemeral-storage';
-/** From this priority on a pod is not evicted (Kubernetes, system-cluster-critical). */
-const criticalPriority = 2_000_000_000;
 
 /** What has to be measured to enforce a pod's limits. */
 export interface StorageWatch {
@@ -22,9 +21,10 @@ export interface StorageUsage {
   readonly containers: ReadonlyMap<string, number>;
 }
 
-/** Undefined when the pod has no storage limit, or must not be evicted. */
-export function storageWatch({ spec }: Pod): StorageWatch | undefined {
-  if ((spec.priority ?? 0) >= criticalPriority) return undefined;
+/** Undefined when the pod has no storage limit, or must not be evicted, as a critical one. */
+export function storageWatch(pod: Pod): StorageWatch | undefined {
+  if (isCritical(pod)) return undefined;
+  const { spec } = pod;
   const whole = wholePod(spec, 'limits')[resource] !== undefined;
   const volumes = (spec.volumes ?? []).filter((volume) => sizeLimitOf(volume) || (whole && isLocal(volume)));
   return whole || volumes.length > 0 ? { volumes: volumes.map(({ name }) => name), containers: whole } : undefined;
