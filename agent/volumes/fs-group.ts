@@ -2,9 +2,8 @@ import { constants } from 'node:fs';
 import { chmod, chown, type FileHandle, open, opendir } from 'node:fs/promises';
 import { ConfigError } from '../pod/inputs.ts';
 import { ifMissing } from './missing.ts';
+import { pathOnly } from './path-only.ts';
 
-/** O_PATH of Linux: opens a location without access to its content. */
-const pathOnly = 0x20_0000;
 /** Directories below each other: each is open while those in it are done. */
 const maxDepth = 256;
 const setGid = 0o2000;

@@ -2,9 +2,7 @@ import { constants } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, opendir, writeFile } from 'node:fs/promises';
 import { ConfigError } from '../pod/inputs.ts';
 import type { Mounter } from './mounter.ts';
-
-/** O_PATH of Linux: opens a location without access to its content. */
-const pathOnly = 0x20_0000;
+import { pathOnly } from './path-only.ts';
 
 /**
  * Bind-mounts `path` below `root` at `target`, which does not exist yet. The mount is made from the checked descriptor, not from a path, and
